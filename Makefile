@@ -1,0 +1,37 @@
+# Two commands on a fresh machine: make run, make test.
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test lint bench translations clean
+
+run: .venv/ready
+	@exec $(BIN)/python -m campaign.embedded
+
+test: .venv/ready lint
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/ready
+	$(BIN)/python -m benchmarks
+
+# Collect what is to be translated, and make what the service reads from what translators wrote.
+translations: .venv/ready
+	$(BIN)/pybabel -q extract -F translations/extract.cfg -k lazy_gettext -k pgettext:1c,2 --no-location --omit-header -o translations/messages.pot .
+	$(BIN)/pybabel -q update -i translations/messages.pot -d translations -l fr --no-fuzzy-matching --omit-header
+	$(BIN)/pybabel -q compile -d translations
+
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@echo "Making the environment in .venv (a minute, once) …"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch .venv/ready
+
+clean:
+	rm -rf .venv var

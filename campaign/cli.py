@@ -1,0 +1,192 @@
+"""The command line (contract.md, section 2). Whatever goes wrong is one sentence on standard error and exit 2."""
+
+import os
+import secrets
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+
+import click
+from alembic import command as alembic
+from alembic.config import Config as AlembicConfig
+from email_validator import EmailNotValidError, validate_email
+from flask import Flask, current_app
+from flask.cli import FlaskGroup, with_appcontext
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from campaign import create_app, seeds
+from campaign.config import ROOT, SettingsError, read_settings
+from campaign.edges.db import db
+from campaign.edges.outside import outside
+from campaign.embedded.alone import settings_for_a_command
+from campaign.embedded.servers import NotStarted
+from campaign.giving import audit, funds
+from campaign.giving.first_campaign import create_first_campaign
+from campaign.giving.staff import ROLES, AlreadyStaff, add_staff
+from campaign.reporting import books
+from campaign.web.funders import LINK_LASTS, token_hash
+from campaign.web.staff.sign_in import one_time_link
+
+OPERATOR = "command line"
+
+
+class Refused(click.ClickException):
+    """One sentence for the operator; exit 2."""
+
+    exit_code = 2
+
+
+@click.group(cls=FlaskGroup, create_app=create_app, load_dotenv=False, help="Donations with matching: run the service and look after it.")
+def campaign() -> None:
+    """All commands."""
+
+
+@campaign.command()
+@with_appcontext
+def setup() -> None:
+    """Migrate, and create the first campaign when there is none."""
+    migrate(current_app)
+    made = create_first_campaign()
+    db.session.commit()
+    click.echo(f"Migrated. Created the campaign {made.slug}." if made else "Migrated. A campaign is there already.")
+
+
+def migrate(app: Flask) -> None:
+    """Bring the database to the newest migration."""
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    with app.app_context(), db.engine.connect() as connection:
+        config.attributes["connection"] = connection
+        alembic.upgrade(config, "head")
+
+
+@campaign.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes.")
+def web(host: str, port: int, workers: int) -> None:
+    """Serve the web pages."""
+    read_settings()
+    os.execv(
+        sys.executable,
+        [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port), "--workers", str(workers)]
+        + ["--blocking-threads", "12", "--backlog", "1024", "--respawn-failed-workers", "--no-access-log", "--log-level", "warning", "wsgi:app"],
+    )
+
+
+@campaign.command()
+@click.option("--threads", default=4, show_default=True, type=click.IntRange(1, 64))
+def worker(threads: int) -> None:
+    """Do the work that is owed, and keep the schedule."""
+    read_settings()
+    os.execv(
+        sys.executable,
+        [sys.executable, "-m", "celery", "-A", "workers", "worker", "--pool", "threads", "--concurrency", str(threads)]
+        + ["--queues", "money,mail", "--without-gossip", "--without-mingle", "--loglevel", "warning"],
+    )
+
+
+@campaign.command("check-books")
+@with_appcontext
+def check_books() -> None:
+    """Check the books independently; one sentence a finding."""
+    found = books.findings(db.engine)
+    for sentence in found:
+        click.echo(sentence)
+    if found:
+        sys.exit(1)
+
+
+@campaign.group()
+def staff() -> None:
+    """Members of staff."""
+
+
+@staff.command("add")
+@click.argument("email")
+@click.option("--role", required=True, type=click.Choice(ROLES))
+@with_appcontext
+def staff_add(email: str, role: str) -> None:
+    """Create a member of staff; prints a one-time sign-in link."""
+    try:
+        address = validate_email(email, check_deliverability=False, test_environment=True).normalized
+        member = add_staff(address, role)
+    except EmailNotValidError:
+        raise Refused(f"{email} is not an e-mail address.") from None
+    except AlreadyStaff:
+        raise Refused(f"{email} is a member of staff already; they can ask for a new password on the sign-in page.") from None
+    audit.record(OPERATOR, "added staff", address, role=role)
+    db.session.commit()
+    with current_app.test_request_context(base_url=outside().settings.base_url):
+        click.echo(one_time_link(member))
+
+
+@campaign.group()
+def funder() -> None:
+    """Funders."""
+
+
+@funder.command("link")
+@click.argument("fund")
+@click.option("--revoke", is_flag=True, help="End all links given before.")
+@with_appcontext
+def funder_link(fund: str, revoke: bool) -> None:
+    """Print a new link to a fund's report."""
+    found = funds.fund_named(fund)
+    if found is None:
+        known = ", ".join(funds.fund_slugs()) or "none"
+        raise Refused(f"There is no fund {fund}; known funds: {known}.")
+    if revoke:
+        audit.record(OPERATOR, "revoked funder links", found.slug, links=funds.revoke_links(found))
+    token = secrets.token_urlsafe(32)
+    funds.add_link(found, token_hash=token_hash(token), expires_at=datetime.now(UTC) + LINK_LASTS)
+    audit.record(OPERATOR, "made a funder link", found.slug)
+    db.session.commit()
+    click.echo(f"{outside().settings.base_url}/funder/links/{token}")
+
+
+@campaign.command()
+@click.option("--donations", "count", required=True, type=click.IntRange(1, 5_000_000))
+@click.option("--seed", default=1, show_default=True, type=int, help="The same seed makes the same gifts.")
+@with_appcontext
+def seed(count: int, seed: int) -> None:
+    """Make a realistic history for trials, through the real verbs. Refused where real money moves."""
+    if outside().settings.stripe_livemode:
+        raise Refused("Seeding is refused in live mode.")
+    started = time.monotonic()
+    made = seeds.make_history(count, seed=seed)
+    click.echo(f"{made} donations in {time.monotonic() - started:.1f} s.")
+
+
+def main() -> None:
+    """Run a command; a failure that an operator can mend is one sentence."""
+    try:
+        with settings_for_a_command(alone=_may_run_alone(sys.argv[1:])):
+            os.chdir(ROOT)
+            campaign.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.exceptions.Exit as wanted:
+        sys.exit(wanted.exit_code)
+    except click.ClickException as error:
+        _refuse(error.format_message())
+    except (SettingsError, NotStarted) as error:
+        _refuse(str(error))
+    except OperationalError as error:
+        _refuse("The database cannot be reached: " + str(error.orig).strip().splitlines()[0])
+    except ProgrammingError as error:
+        _refuse("The database is not set up; run `campaign setup` first: " + str(error.orig).strip().splitlines()[0])
+    except subprocess.SubprocessError as error:
+        _refuse(str(error))
+
+
+def _may_run_alone(arguments: list[str]) -> bool:
+    return bool(arguments) and arguments[0] not in {"web", "worker"} and "--help" not in arguments
+
+
+def _refuse(sentence: str) -> None:
+    click.echo(f"campaign: {sentence}", err=True)
+    sys.exit(2)
+
+

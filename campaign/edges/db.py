@@ -1,0 +1,47 @@
+"""The database: our own declarative base, the session, and how it is opened.
+
+Verbs use `db.session` and never commit; `commit` stands at the doors.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import BigInteger, DateTime, MetaData, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, registry
+
+
+class Base(DeclarativeBase):
+    """All tables. Sums are 64-bit whole cents, moments carry their zone, text has no length of its own."""
+
+    registry = registry(
+        metadata=MetaData(
+            naming_convention={
+                "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+                "uq": "%(table_name)s_%(column_0_N_name)s_is_unique",
+                "ck": "%(constraint_name)s",
+                "fk": "%(table_name)s_%(column_0_N_name)s_exists",
+                "pk": "pk_%(table_name)s",
+            }
+        ),
+        type_annotation_map={int: BigInteger, str: Text, datetime: DateTime(timezone=True), dict[str, Any]: JSONB},
+    )
+
+
+db = SQLAlchemy(model_class=Base)
+
+
+def engine_options(*, pool_size: int = 20) -> dict[str, Any]:
+    """Bounded waits: a lock, a statement or an idle transaction never holds the service for longer than this."""
+    return {
+        "pool_size": pool_size,
+        "max_overflow": 10,
+        "pool_pre_ping": True,
+        "pool_timeout": 10,
+        "connect_args": {
+            "connect_timeout": 3,
+            "application_name": "campaign",
+            "options": "-c timezone=UTC -c lock_timeout=8s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s",
+        },
+    }

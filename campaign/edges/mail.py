@@ -1,0 +1,106 @@
+"""Handing a mail to an SMTP server, and saying plainly how that ended."""
+
+import smtplib
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime, parseaddr
+from datetime import datetime
+from urllib.parse import parse_qs, unquote, urlsplit
+
+TIMEOUT_SECONDS = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """A file that goes with a mail."""
+
+    name: str
+    mime_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mail:
+    """One message in the reader's language, text and HTML saying the same."""
+
+    message_id: str
+    at: datetime
+    sender: str
+    sender_name: str
+    recipient: str
+    recipient_name: str
+    language: str
+    subject: str
+    text: str
+    html: str
+    attachments: Sequence[Attachment] = ()
+
+
+class MailRefused(Exception):
+    """The server will never take this message (a 5xx answer): staff must look."""
+
+
+class MailDelayed(Exception):
+    """The server could not be reached or asked us to come back: try again later."""
+
+
+def compose(mail: Mail) -> EmailMessage:
+    """The message itself. The same mail makes the same bytes: boundaries come from the Message-ID, the date from the books."""
+    message = EmailMessage()
+    message["Message-ID"] = mail.message_id
+    message["Date"] = format_datetime(mail.at)
+    message["From"] = _address(mail.sender_name, mail.sender)
+    message["To"] = _address(mail.recipient_name, mail.recipient)
+    message["Subject"] = mail.subject
+    message["Content-Language"] = mail.language
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(mail.text)
+    message.add_alternative(mail.html, subtype="html")
+    for attachment in mail.attachments:
+        kind, _, subtype = attachment.mime_type.partition("/")
+        message.add_attachment(attachment.content, maintype=kind, subtype=subtype, filename=attachment.name)
+    mark = mail.message_id.strip("<>").partition("@")[0]
+    for number, part in enumerate(p for p in message.walk() if p.is_multipart()):
+        part.set_boundary(f"={mark}={number}=")
+    return message
+
+
+def send(mail_url: str, mail: Mail) -> None:
+    """Hand the mail over; raises MailRefused or MailDelayed."""
+    message = compose(mail)
+    try:
+        with _connection(mail_url) as server:
+            server.send_message(message)
+    except smtplib.SMTPRecipientsRefused as error:
+        code, answer = next(iter(error.recipients.values()))
+        raise (MailRefused if code >= 500 else MailDelayed)(f"{code} {answer!r}") from None
+    except smtplib.SMTPResponseException as error:
+        raise (MailRefused if error.smtp_code >= 500 else MailDelayed)(f"{error.smtp_code}") from None
+    except smtplib.SMTPNotSupportedError as error:
+        raise MailRefused(str(error)) from None
+    except (OSError, smtplib.SMTPException) as error:
+        raise MailDelayed(f"{type(error).__name__}: {error}") from None
+
+
+def _connection(mail_url: str) -> smtplib.SMTP:
+    url = urlsplit(mail_url)
+    tls = parse_qs(url.query).get("tls", [""])[0]
+    host, port = url.hostname or "localhost", url.port
+    if url.scheme == "smtps" or tls in {"implicit", "ssl", "tls"}:
+        server: smtplib.SMTP = smtplib.SMTP_SSL(host, port or 465, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context())
+    else:
+        server = smtplib.SMTP(host, port or 25, timeout=TIMEOUT_SECONDS)
+        if tls == "starttls":
+            server.starttls(context=ssl.create_default_context())
+    if url.username:
+        server.login(unquote(url.username), unquote(url.password or ""))
+    return server
+
+
+def _address(name: str, address: str) -> Address:
+    plain = parseaddr(address)[1] or address
+    local, _, domain = plain.rpartition("@")
+    return Address(display_name=name, username=local, domain=domain)

@@ -1,0 +1,25 @@
+"""The outside as one app has it: its settings, its Stripe account, its Redis."""
+
+from dataclasses import dataclass
+
+from flask import current_app
+
+from campaign.config import Settings
+from campaign.edges.queue import Waker
+from campaign.edges.stripe_api import StripeApi
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outside:
+    """Made once by create_app."""
+
+    settings: Settings
+    stripe: StripeApi
+    waker: Waker
+
+
+def outside() -> Outside:
+    """Of the app at work."""
+    found = current_app.extensions["outside"]
+    assert isinstance(found, Outside)
+    return found

@@ -1,0 +1,200 @@
+"""Stripe: opening and reading checkouts, reading events, checking a webhook's signature. Plain values in and out.
+
+Every call has a timeout and an idempotency key where it makes something; every failure becomes StripeAway or StripeRefused.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import stripe
+
+API_VERSION = stripe.api_version
+CHECKOUT_MINUTES = 31
+TIMEOUT_SECONDS = (3.0, 8.0)
+SIGNATURE_SECONDS = 300
+
+
+class StripeAway(Exception):
+    """Stripe did not answer, or not in a way that says what happened: the same may be asked again."""
+
+
+class StripeRefused(Exception):
+    """Stripe understood and said no: asking the same again will not help."""
+
+
+class BadSignature(Exception):
+    """The body is not signed by Stripe with one of our secrets, or not now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckoutLine:
+    """One line of what the donor sees at Stripe."""
+
+    name: str
+    cents: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckoutOrder:
+    """What a checkout is opened for. `attempt_key` makes asking twice harmless."""
+
+    donation: str
+    attempt_key: str
+    currency: str
+    lines: Sequence[CheckoutLine]
+    email: str
+    language: str
+    return_url: str
+    description: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkout:
+    """A Checkout Session as Stripe has it now. `status` is open, complete or expired; `payment_status` paid, unpaid or no_payment_required."""
+
+    id: str
+    url: str | None
+    status: str
+    payment_status: str
+    payment_intent: str | None
+    donation: str | None
+    amount_cents: int
+    currency: str
+    livemode: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payment:
+    """A payment intent with what Stripe kept of it. `fee_cents` is None while Stripe does not know it yet."""
+
+    id: str
+    status: str
+    paid_at: int | None
+    fee_cents: int | None
+
+
+class StripeApi:
+    """A client of one Stripe account."""
+
+    def __init__(self, *, secret_key: str, api_base: str) -> None:
+        self._client = stripe.StripeClient(
+            secret_key,
+            base_addresses={"api": api_base},
+            max_network_retries=2,
+            http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
+        )
+
+    def open_checkout(self, order: CheckoutOrder) -> Checkout:
+        """A Checkout Session to pay a donation; with the same `attempt_key` always the same one."""
+        metadata = {"donation": order.donation}
+        locale: Literal["fr-CA", "en"] = "fr-CA" if order.language == "fr" else "en"
+        try:
+            session = self._client.v1.checkout.sessions.create(
+                {
+                    "mode": "payment",
+                    "submit_type": "donate",
+                    "client_reference_id": order.donation,
+                    "customer_email": order.email,
+                    "locale": locale,
+                    "success_url": order.return_url,
+                    "cancel_url": order.return_url,
+                    "expires_at": int(order.expires_at.timestamp()),
+                    "allowed_payment_method_types": ["card"],
+                    "adaptive_pricing": {"enabled": False},
+                    "line_items": [
+                        {
+                            "quantity": 1,
+                            "price_data": {
+                                "currency": order.currency.lower(),
+                                "unit_amount": line.cents,
+                                "product_data": {"name": line.name},
+                            },
+                        }
+                        for line in order.lines
+                    ],
+                    "metadata": metadata,
+                    "payment_intent_data": {"metadata": metadata, "description": order.description},
+                },
+                {"idempotency_key": order.attempt_key},
+            )
+        except stripe.StripeError as error:
+            raise _plainly(error) from error
+        return _checkout(session)
+
+    def checkout(self, session_id: str) -> Checkout:
+        """The session as it is now."""
+        try:
+            return _checkout(self._client.v1.checkout.sessions.retrieve(session_id))
+        except stripe.StripeError as error:
+            raise _plainly(error) from error
+
+    def payment(self, payment_intent_id: str) -> Payment:
+        """The payment as it is now, with Stripe's fee."""
+        try:
+            intent = self._client.v1.payment_intents.retrieve(
+                payment_intent_id, {"expand": ["latest_charge.balance_transaction"]}
+            ).to_dict()
+        except stripe.StripeError as error:
+            raise _plainly(error) from error
+        charge = intent.get("latest_charge")
+        settled = charge.get("balance_transaction") if isinstance(charge, dict) else None
+        return Payment(
+            id=intent["id"],
+            status=intent["status"],
+            paid_at=charge.get("created") if isinstance(charge, dict) else None,
+            fee_cents=settled.get("fee") if isinstance(settled, dict) else None,
+        )
+
+    def events_since(self, moment: datetime, types: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Stripe's own list of events made at or after the moment, newest first."""
+        try:
+            listed = self._client.v1.events.list({"created": {"gte": int(moment.timestamp())}, "types": list(types), "limit": 100})
+            for event in listed.auto_paging_iter():
+                yield event.to_dict()
+        except stripe.StripeError as error:
+            raise _plainly(error) from error
+
+
+def verify_signature(body: bytes, header: str | None, secrets: Sequence[str], *, now: float | None = None) -> None:
+    """Raises BadSignature unless one of the secrets signed the body within five minutes of now, before or after.
+
+    The library raises TypeError on a signature with letters outside ASCII and lets stamps from the future pass; both end here.
+    The stamp is the header's first, as the library signs with that one: a second must not make an old body young again.
+    """
+    moment = time.time() if now is None else now
+    for secret in secrets:
+        try:
+            stripe.WebhookSignature.verify_header(body, header, secret)
+            stamp = next(int(part[2:]) for part in (header or "").split(",") if part.startswith("t="))
+        except Exception:
+            continue
+        if abs(moment - stamp) <= SIGNATURE_SECONDS:
+            return
+    raise BadSignature
+
+
+def _checkout(session: stripe.checkout.Session) -> Checkout:
+    found = session.to_dict()
+    intent = found.get("payment_intent")
+    return Checkout(
+        id=found["id"],
+        url=found.get("url"),
+        status=found.get("status") or "open",
+        payment_status=found.get("payment_status") or "unpaid",
+        payment_intent=intent["id"] if isinstance(intent, dict) else intent,
+        donation=(found.get("metadata") or {}).get("donation") or found.get("client_reference_id"),
+        amount_cents=found.get("amount_total") or 0,
+        currency=(found.get("currency") or "").upper(),
+        livemode=bool(found.get("livemode")),
+    )
+
+
+def _plainly(error: stripe.StripeError) -> Exception:
+    status = error.http_status
+    if status is None or status >= 500 or status in {409, 429}:
+        return StripeAway(f"{type(error).__name__} {status or ''}".strip())
+    return StripeRefused(f"{type(error).__name__} {status}: {error.user_message or error}")

@@ -1,0 +1,68 @@
+"""`make run`: the whole service from nothing, with its addresses in a form that is a pleasure to read."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from campaign.config import ROOT
+from campaign.embedded.house import House
+from campaign.embedded.servers import NotStarted
+
+FIRST_STAFF = "staff@example.org"
+
+
+def main() -> int:
+    """Start everything, say where it is, and stay until Ctrl-C or SIGTERM."""
+    port = os.environ.get("PORT", "8000")
+    if not (port.isascii() and port.isdigit() and 1024 <= int(port) <= 65000):
+        print(f"PORT must be a number from 1024 to 65000, not {port}.", file=sys.stderr)
+        return 2
+    house = House(ROOT / "var", port=int(port), say=_say, given=dict(os.environ))
+    _on_signals(house.stop_watching)
+    _say("Starting: database, queue, Stripe sandbox, mailbox, web, worker …")
+    try:
+        house.start()
+        if not house.is_ending:
+            print(_welcome(house), flush=True)
+            house.watch()
+    except NotStarted as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 2
+    finally:
+        _say("Stopping what was started …")
+        house.end()
+    _say("Stopped. The data is kept in var/.")
+    return 0
+
+
+def _on_signals(stop: Callable[[], None]) -> None:
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, lambda *_: stop())
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _welcome(house: House) -> str:
+    base = house.settings["BASE_URL"]
+    slug = "vision-sanaa-richard"
+    staff_link = house.command("staff", "add", FIRST_STAFF, "--role", "admin")
+    lines = [
+        ("Give (English)", f"{base}/en/{slug}"),
+        ("Donner (français)", f"{base}/fr/{slug}"),
+        ("Staff", staff_link or f"{base}/staff/sign-in"),
+        ("Funder’s report", house.command("funder", "link", "sanaa-richard")),
+        ("Mailbox", house.addresses["mailbox"] if house.has("mailbox") else "as set in MAIL_URL"),
+        ("Stripe sandbox", house.addresses["sandbox"] if house.has("sandbox") else "as set in STRIPE_API_BASE"),
+    ]
+    width = max(len(name) for name, _ in lines)
+    shown = "\n".join(f"  {name:<{width}}  {address}" for name, address in lines)
+    test = "\n  Pay with card 4242 4242 4242 4242, any future date, any CVC. No real money moves." if house.has("sandbox") else ""
+    note = f"\n  The staff link is for {FIRST_STAFF} and works once." if staff_link else ""
+    return f"\nThe campaign is up.\n\n{shown}\n{test}{note}\n  Logs are in var/log. Ctrl-C stops everything.\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""A campaign: what is asked for, in both languages, and its running totals, which only the ledger moves."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, LargeBinary, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from campaign.edges.db import Base, db
+from campaign.giving.charities import Charity
+
+
+class Campaign(Base):
+    """What the public is asked for. `fee_percent_hundredths` and `fee_fixed_cents` say what covering the fee costs: 290 and 30 are 2.9 % + 30 ¢."""
+
+    __tablename__ = "campaign"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    charity_id: Mapped[int] = mapped_column(ForeignKey("charity.id"), index=True)
+    slug: Mapped[str] = mapped_column(unique=True)
+    title_en: Mapped[str]
+    title_fr: Mapped[str]
+    lead_en: Mapped[str]
+    lead_fr: Mapped[str]
+    story_en: Mapped[str]
+    story_fr: Mapped[str]
+    currency: Mapped[str]
+    goal_cents: Mapped[int]
+    minimum_cents: Mapped[int]
+    maximum_cents: Mapped[int]
+    presets_cents: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    fee_percent_hundredths: Mapped[int]
+    fee_fixed_cents: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    charity: Mapped[Charity] = relationship(lazy="joined", innerjoin=True)
+
+    def title(self, language: str) -> str:
+        """The campaign's name."""
+        return self.title_fr if language == "fr" else self.title_en
+
+    def lead(self, language: str) -> str:
+        """One or two sentences under the title."""
+        return self.lead_fr if language == "fr" else self.lead_en
+
+    def story(self, language: str) -> list[str]:
+        """Paragraphs; one that begins with `## ` is a heading."""
+        text = self.story_fr if language == "fr" else self.story_en
+        return [paragraph.strip() for paragraph in text.split("\n\n") if paragraph.strip()]
+
+
+class CampaignTotals(Base):
+    """Sums over the campaign's ledger entries, moved by the trigger on inserting one, so that reading them costs the same at any size."""
+
+    __tablename__ = "campaign_totals"
+
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaign.id"), primary_key=True, autoincrement=False)
+    donated_cents: Mapped[int] = mapped_column(server_default="0")
+    covered_fee_cents: Mapped[int] = mapped_column(server_default="0")
+    fee_cents: Mapped[int] = mapped_column(server_default="0")
+    donations: Mapped[int] = mapped_column(server_default="0")
+    donors: Mapped[int] = mapped_column(server_default="0")
+    chain_entries: Mapped[int] = mapped_column(server_default="0")
+    chain_hash: Mapped[bytes] = mapped_column(LargeBinary, server_default="")
+
+
+def campaign_named(slug: str) -> Campaign | None:
+    """The campaign with this name in addresses."""
+    return db.session.scalar(select(Campaign).where(Campaign.slug == slug))
+
+
+def default_campaign() -> Campaign | None:
+    """The first campaign: where `/` leads."""
+    return db.session.scalar(select(Campaign).order_by(Campaign.id).limit(1))
+
+
+def open_campaign(campaign: Campaign) -> Campaign:
+    """Put a new campaign in the books, with nothing given yet."""
+    db.session.add(campaign)
+    db.session.flush()
+    db.session.add(CampaignTotals(campaign_id=campaign.id))
+    db.session.flush()
+    return campaign

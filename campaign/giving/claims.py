@@ -1,0 +1,108 @@
+"""Work as rows: taking some, so that no two workers do the same, and saying how it ended.
+
+An attempt is counted before the work, so that a row whose work kills its worker is given up in the end. The fence is checked at the end,
+so that a worker that was away too long changes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, select, text, update
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from campaign.edges.db import db
+
+DEAD_AFTER_ATTEMPTS = 8
+LEASE_SECONDS = 90
+FIRST_PAUSE_SECONDS = 5
+LONGEST_PAUSE_SECONDS = 3600
+
+
+class Claimable:
+    """Columns of a row that is work. It waits while neither `done_at` nor `dead_at` is set."""
+
+    attempts: Mapped[int] = mapped_column(server_default="0", default=0)
+    fence: Mapped[int] = mapped_column(server_default="0", default=0)
+    not_before: Mapped[datetime] = mapped_column(server_default=func.now())
+    done_at: Mapped[datetime | None]
+    dead_at: Mapped[datetime | None]
+    last_error: Mapped[str | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """The right to do one row's work until the lease ends."""
+
+    id: int
+    fence: int
+    attempts: int
+
+
+def waiting(model: Any) -> ColumnElement[bool]:
+    """Whether a row is still to be done."""
+    return and_(model.done_at.is_(None), model.dead_at.is_(None))
+
+
+def claim(model: type[DeclarativeBase], *, limit: int, only: ColumnElement[bool] | None = None) -> list[Claim]:
+    """Take up to `limit` rows that are due, in order of their number. Commit before the work, so that the attempt counts."""
+    m: Any = model
+    due = select(m.id).where(waiting(m), m.not_before <= func.now())
+    if only is not None:
+        due = due.where(only)
+    due = due.order_by(m.id).limit(limit).with_for_update(skip_locked=True)
+    taken = db.session.execute(
+        update(m)
+        .where(m.id.in_(due.scalar_subquery()))
+        .values(
+            attempts=m.attempts + 1,
+            fence=m.fence + 1,
+            not_before=func.now() + text(f"interval '{LEASE_SECONDS} seconds'"),
+        )
+        .returning(m.id, m.fence, m.attempts),
+        execution_options={"synchronize_session": False},
+    )
+    return sorted((Claim(id=i, fence=f, attempts=a) for i, f, a in taken), key=lambda c: c.id)
+
+
+def finish(model: type[DeclarativeBase], claim: Claim, **values: object) -> bool:
+    """The work is done; False when somebody else has the row by now, and then nothing is changed."""
+    return _end(model, claim, done_at=func.now(), last_error=None, **values)
+
+
+def postpone(model: type[DeclarativeBase], claim: Claim, *, seconds: int, reason: str) -> bool:
+    """Not now, through nobody's fault: the attempt does not count."""
+    return _end(model, claim, attempts=claim.attempts - 1, not_before=_in(seconds), last_error=reason)
+
+
+def fail(model: type[DeclarativeBase], claim: Claim, *, error: str, for_good: bool = False) -> bool:
+    """The work failed: again later, or dead when it cannot succeed or has failed too often. True when it is dead now."""
+    if for_good or claim.attempts >= DEAD_AFTER_ATTEMPTS:
+        return _end(model, claim, dead_at=func.now(), last_error=error)
+    _end(model, claim, not_before=_in(_pause(claim.attempts)), last_error=error)
+    return False
+
+
+def give_back(model: type[DeclarativeBase], claims: Sequence[Claim]) -> None:
+    """The work was not begun: another worker may take it at once."""
+    for claim in claims:
+        _end(model, claim, attempts=claim.attempts - 1, not_before=func.now())
+
+
+def _pause(attempts: int) -> int:
+    return min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 4 ** (attempts - 1))
+
+
+def _in(seconds: int) -> ColumnElement[datetime]:
+    # Up to a fifth more by chance, so that what failed together does not come back together.
+    return func.now() + text(f"interval '1 second' * ({int(seconds)} * (1 + random() / 5))")
+
+
+def _end(model: type[DeclarativeBase], claim: Claim, **values: object) -> bool:
+    m: Any = model
+    ended = db.session.execute(
+        update(m).where(m.id == claim.id, m.fence == claim.fence, waiting(m)).values(**values).returning(m.id),
+        execution_options={"synchronize_session": False},
+    )
+    return ended.first() is not None

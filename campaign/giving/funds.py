@@ -1,0 +1,126 @@
+"""Matching funds and their funders. A fund's balances sit on its row and only the ledger's trigger moves them."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, LargeBinary, func, select, update
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from campaign.edges.db import Base, db
+from campaign.rules.matching import Offer, Ratio
+
+
+class Funder(Base):
+    """Who stands behind a fund."""
+
+    __tablename__ = "funder"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name_en: Mapped[str]
+    name_fr: Mapped[str]
+    is_registered_charity: Mapped[bool] = mapped_column(server_default="false")
+
+
+class Fund(Base):
+    """A pledge to match gifts to one campaign. Drawn on in the order of `position`."""
+
+    __tablename__ = "fund"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaign.id"))
+    funder_id: Mapped[int] = mapped_column(ForeignKey("funder.id"), index=True)
+    slug: Mapped[str] = mapped_column(unique=True)
+    name_en: Mapped[str]
+    name_fr: Mapped[str]
+    position: Mapped[int]
+    ratio_numerator: Mapped[int] = mapped_column(server_default="1", default=1)
+    ratio_denominator: Mapped[int] = mapped_column(server_default="1", default=1)
+    pledged_cents: Mapped[int] = mapped_column(server_default="0", default=0)
+    held_cents: Mapped[int] = mapped_column(server_default="0", default=0)
+    matched_cents: Mapped[int] = mapped_column(server_default="0", default=0)
+    chain_entries: Mapped[int] = mapped_column(server_default="0", default=0)
+    chain_hash: Mapped[bytes] = mapped_column(LargeBinary, server_default="", default=b"")
+    funder: Mapped[Funder] = relationship(lazy="raise")
+
+    def name(self, language: str) -> str:
+        """The fund's public name."""
+        return self.name_fr if language == "fr" else self.name_en
+
+    @property
+    def available_cents(self) -> int:
+        """What is neither held nor matched."""
+        return self.pledged_cents - self.held_cents - self.matched_cents
+
+    @property
+    def ratio(self) -> Ratio:
+        """Cents of match for each cent given."""
+        return Ratio(numerator=self.ratio_numerator, denominator=self.ratio_denominator)
+
+    def offer(self) -> Offer:
+        """What the fund can still give, for the rule that decides."""
+        return Offer(fund_id=self.id, ratio=self.ratio, available_cents=self.available_cents)
+
+
+class FunderLink(Base):
+    """A private way to a fund's report: kept as a hash, it expires and can be revoked."""
+
+    __tablename__ = "funder_link"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    fund_id: Mapped[int] = mapped_column(ForeignKey("fund.id"), index=True)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+def funds_of(campaign_id: int) -> list[Fund]:
+    """The campaign's funds in the order they are drawn on."""
+    return list(db.session.scalars(select(Fund).where(Fund.campaign_id == campaign_id).order_by(Fund.position)))
+
+
+def lock_funds(campaign_ids: list[int]) -> list[Fund]:
+    """The funds of these campaigns, locked in one fixed order, with their balances as of now."""
+    query = select(Fund).where(Fund.campaign_id.in_(campaign_ids)).order_by(Fund.id).with_for_update()
+    locked = db.session.scalars(query, execution_options={"populate_existing": True})
+    return sorted(locked, key=lambda fund: fund.position)
+
+
+def fund_named(name: str) -> Fund | None:
+    """The fund with this slug or number."""
+    by_number = db.session.get(Fund, int(name)) if name.isascii() and name.isdigit() and len(name) < 19 else None
+    return by_number or db.session.scalar(select(Fund).where(Fund.slug == name))
+
+
+def fund_slugs() -> list[str]:
+    """All funds, by slug."""
+    return list(db.session.scalars(select(Fund.slug).order_by(Fund.slug)))
+
+
+def add_link(fund: Fund, *, token_hash: bytes, expires_at: datetime) -> FunderLink:
+    """A new link to the fund's report; the token itself is never kept."""
+    link = FunderLink(fund_id=fund.id, token_hash=token_hash, expires_at=expires_at)
+    db.session.add(link)
+    db.session.flush()
+    return link
+
+
+def revoke_links(fund: Fund) -> int:
+    """End all links of the fund; how many were ended."""
+    ended = db.session.execute(
+        update(FunderLink).where(FunderLink.fund_id == fund.id, FunderLink.revoked_at.is_(None)).values(revoked_at=func.now()).returning(FunderLink.id)
+    )
+    return len(ended.all())
+
+
+def link_by_hash(token_hash: bytes) -> FunderLink | None:
+    """The link, if it still opens."""
+    return db.session.scalar(select(FunderLink).where(FunderLink.token_hash == token_hash, *_is_valid()))
+
+
+def link_by_id(link_id: int) -> FunderLink | None:
+    """The link that a visitor's session remembers, if it still opens."""
+    return db.session.scalar(select(FunderLink).where(FunderLink.id == link_id, *_is_valid()))
+
+
+def _is_valid() -> tuple[object, ...]:
+    return FunderLink.revoked_at.is_(None), FunderLink.expires_at > func.now()

@@ -1,0 +1,166 @@
+"""The books: entries that are posted once and never changed.
+
+An entry is one row from one account to another, so it cannot be out of balance. Its trigger moves the balances and refuses what would
+break them; the locks taken here are for order and liveness, not for truth.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Computed, ForeignKey, LargeBinary, func, insert, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from campaign.edges.db import Base, db
+from campaign.rules.matching import Allocation
+
+
+class Move(StrEnum):
+    """What an entry may be: with its two accounts, a row of the closed table `ledger_move`."""
+
+    DONATION = "donation"
+    COVERED_FEE = "covered_fee"
+    FEE = "fee"
+    REFUND = "refund"
+    COVERED_FEE_REFUND = "covered_fee_refund"
+    DISPUTE = "dispute"
+    REINSTATEMENT = "reinstatement"
+    PAYOUT = "payout"
+    OFFLINE = "offline"
+    PLEDGE = "pledge"
+    HOLD = "hold"
+    RELEASE = "release"
+    MATCH = "match"
+    UNMATCH = "unmatch"
+
+
+class LedgerMove(Base):
+    """The closed table of permitted moves; `of_fund` says whether the accounts are a fund's or the campaign's."""
+
+    __tablename__ = "ledger_move"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    from_account: Mapped[str] = mapped_column(primary_key=True)
+    to_account: Mapped[str] = mapped_column(primary_key=True)
+    of_fund: Mapped[bool] = mapped_column(primary_key=True)
+
+
+class LedgerEntry(Base):
+    """One fact in the books. `reference` is the natural name of the fact; `cause` what brought it about (an event, a command)."""
+
+    __tablename__ = "ledger_entry"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    from_account: Mapped[str]
+    to_account: Mapped[str]
+    of_fund: Mapped[bool] = mapped_column(Computed("fund_id IS NOT NULL", persisted=True))
+    cents: Mapped[int]
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaign.id"))
+    fund_id: Mapped[int | None] = mapped_column(ForeignKey("fund.id"))
+    donation_id: Mapped[int | None] = mapped_column(ForeignKey("donation.id"), index=True)
+    reference: Mapped[str] = mapped_column(unique=True)
+    cause: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    chain: Mapped[str]
+    position: Mapped[int]
+    hash: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What is to be posted; hash, position and moment are the database's."""
+
+    kind: Move
+    source: str
+    target: str
+    cents: int
+    campaign_id: int
+    reference: str
+    cause: str
+    fund_id: int | None = None
+    donation_id: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchOfDonation:
+    """What funds hold for a donation, and what they have matched; by fund."""
+
+    held: tuple[Allocation, ...]
+    matched: tuple[Allocation, ...]
+
+    @property
+    def held_cents(self) -> int:
+        """Match money kept while the donor pays."""
+        return sum(a.cents for a in self.held)
+
+    @property
+    def matched_cents(self) -> int:
+        """Match money that goes with the donation."""
+        return sum(a.cents for a in self.matched)
+
+
+def post(entry: Entry) -> None:
+    """Write the entry and let its trigger move the balances.
+
+    One statement an entry, because each hash needs the one before it. A second entry of the same name, a move that is not permitted, or a
+    balance out of bounds raises sqlalchemy.exc.IntegrityError.
+    """
+    assert entry.cents > 0, entry
+    values = {
+        "kind": entry.kind.value,
+        "from_account": entry.source,
+        "to_account": entry.target,
+        "cents": entry.cents,
+        "campaign_id": entry.campaign_id,
+        "fund_id": entry.fund_id,
+        "donation_id": entry.donation_id,
+        "reference": entry.reference,
+        "cause": entry.cause,
+    }
+    db.session.execute(_insert, values)
+
+
+_insert = insert(LedgerEntry.__table__)  # type: ignore[arg-type]  # a declarative class's table is a Table
+
+
+def is_posted(reference: str) -> bool:
+    """Whether the books know this fact."""
+    return db.session.scalar(select(LedgerEntry.id).where(LedgerEntry.reference == reference)) is not None
+
+
+def match_of(donation_id: int) -> MatchOfDonation:
+    """What funds hold and have matched for a donation, by fund in the order of their first entry."""
+    return matches_of([donation_id]).get(donation_id, MatchOfDonation(held=(), matched=()))
+
+
+def matches_of(donation_ids: Iterable[int]) -> dict[int, MatchOfDonation]:
+    """As `match_of`, for many donations in one query; donations without any entry of a fund are absent."""
+    e = LedgerEntry
+    rows = db.session.execute(
+        select(
+            e.donation_id,
+            e.fund_id,
+            _balance("held").label("held"),
+            _balance("matched").label("matched"),
+        )
+        .where(e.donation_id.in_(list(donation_ids)), e.fund_id.is_not(None))
+        .group_by(e.donation_id, e.fund_id)
+        .order_by(e.donation_id, func.min(e.id))
+    )
+    held: dict[int, list[Allocation]] = {}
+    matched: dict[int, list[Allocation]] = {}
+    for donation_id, fund_id, held_cents, matched_cents in rows:
+        of_held, of_matched = held.setdefault(donation_id, []), matched.setdefault(donation_id, [])
+        if held_cents:
+            of_held.append(Allocation(fund_id=fund_id, cents=int(held_cents)))
+        if matched_cents:
+            of_matched.append(Allocation(fund_id=fund_id, cents=int(matched_cents)))
+    return {d: MatchOfDonation(held=tuple(held[d]), matched=tuple(matched[d])) for d in held}
+
+
+def _balance(account: str):  # type: ignore[no-untyped-def]  # a sum of SQL expressions
+    into = func.sum(LedgerEntry.cents).filter(LedgerEntry.to_account == account)
+    out = func.sum(LedgerEntry.cents).filter(LedgerEntry.from_account == account)
+    return func.coalesce(into, 0) - func.coalesce(out, 0)

@@ -1,0 +1,64 @@
+"""What we owe the outside world for a donation: a receipt by mail, an acknowledgement, a question to Stripe about its fee.
+
+A row is owed in the transaction of its cause and done at most once by its key; workers are only woken.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, mapped_column
+
+from campaign.edges.db import Base, db
+from campaign.giving import claims
+from campaign.giving.claims import Claim, Claimable
+from campaign.giving.donations import Donation
+
+
+class OutboxItem(Claimable, Base):
+    """One thing owed. `message_id` is fixed before the first hand-off, so that a second one is known for the same mail."""
+
+    __tablename__ = "outbox"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    donation_id: Mapped[int] = mapped_column(ForeignKey("donation.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    message_id: Mapped[str | None] = mapped_column(unique=True)
+
+
+def owe(kind: str, donation: Donation) -> None:
+    """Owe this once for the donation; owing it again changes nothing."""
+    db.session.execute(
+        insert(OutboxItem)
+        .values(key=f"{kind}:{donation.public_id}", kind=kind, donation_id=donation.id)
+        .on_conflict_do_nothing(index_elements=[OutboxItem.key])
+    )
+
+
+def claim(*, limit: int) -> list[Claim]:
+    """Take what is due. Commit before the work."""
+    return claims.claim(OutboxItem, limit=limit)
+
+
+def claimed(claim: Claim) -> OutboxItem:
+    """The row of the claim."""
+    return db.session.get_one(OutboxItem, claim.id)
+
+
+def message_id_of(item: OutboxItem, domain: str) -> str:
+    """The Message-ID that this item has had from its first hand-off on."""
+    if item.message_id is None:
+        item.message_id = f"<{item.key.replace(':', '.')}@{domain}>"
+    return item.message_id
+
+
+def dead_items() -> int:
+    """How many will not be tried again: staff must look."""
+    return db.session.scalar(select(func.count()).where(OutboxItem.dead_at.is_not(None))) or 0
+
+
+def due_items() -> int:
+    """How many are waiting and due by now."""
+    return db.session.scalar(select(func.count()).where(claims.waiting(OutboxItem), OutboxItem.not_before <= func.now())) or 0

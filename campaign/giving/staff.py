@@ -1,0 +1,68 @@
+"""Members of staff and their roles. A new member gets a one-time link, chooses a password and sets up a second factor."""
+
+import secrets
+from datetime import datetime
+
+from flask_security import RoleMixin, UserMixin
+from sqlalchemy import Column, ForeignKey, Table, Text, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.mutable import MutableList
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from campaign.edges.db import Base, db
+
+ROLES = ("viewer", "clerk", "manager", "admin")
+
+staff_role = Table(
+    "staff_role",
+    Base.metadata,
+    Column("staff_id", ForeignKey("staff.id"), primary_key=True),
+    Column("role_id", ForeignKey("role.id"), primary_key=True),
+)
+
+
+class Role(Base, RoleMixin):
+    """What a member of staff may do."""
+
+    __tablename__ = "role"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+
+
+class Staff(Base, UserMixin):
+    """One person. `fs_uniquifier` names their sessions: a new one ends them all."""
+
+    __tablename__ = "staff"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(unique=True)
+    password: Mapped[str | None]
+    active: Mapped[bool]
+    fs_uniquifier: Mapped[str] = mapped_column(unique=True)
+    tf_primary_method: Mapped[str | None]
+    tf_totp_secret: Mapped[str | None]
+    mf_recovery_codes: Mapped[list[str]] = mapped_column(MutableList.as_mutable(ARRAY(Text)), server_default="{}", default=list)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    roles: Mapped[list[Role]] = relationship(secondary=staff_role, lazy="joined")
+
+
+class AlreadyStaff(Exception):
+    """Somebody with this address is a member of staff."""
+
+
+def add_staff(email: str, role: str) -> Staff:
+    """A new member without a password; raises AlreadyStaff when a member with this address has one already.
+
+    Adding somebody who has not used their link gives them a new one and this role.
+    """
+    chosen = db.session.scalars(select(Role).where(Role.name == role)).one()
+    known = db.session.scalar(select(Staff).where(Staff.email == email))
+    if known is not None and known.password:
+        raise AlreadyStaff(email)
+    member = known or Staff(email=email, active=True)
+    member.roles = [chosen]
+    member.fs_uniquifier = secrets.token_hex(16)
+    db.session.add(member)
+    db.session.flush()
+    return member

@@ -1,0 +1,246 @@
+"""The inbox of Stripe's events: the raw body is kept before anything is made of it, and handled once, in any order.
+
+Only what is needed is read from a body, so that new fields at Stripe break nothing. One bad event never holds back a batch.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import Index, LargeBinary, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Mapped, aliased, mapped_column
+
+from campaign.edges.db import Base, db
+from campaign.giving import claims, donations, payments
+from campaign.giving.claims import Claim, Claimable
+from campaign.giving.donations import Donation
+from campaign.giving.funds import Fund, lock_funds
+from campaign.giving.payments import PaymentMade
+
+log = structlog.get_logger()
+
+LONGEST_ID = 255
+ACTED_ON = (
+    "checkout.session.completed",
+    "checkout.session.async_payment_succeeded",
+    "checkout.session.async_payment_failed",
+    "checkout.session.expired",
+    "payment_intent.succeeded",
+    "payment_intent.processing",
+)
+
+
+class NotAnEvent(ValueError):
+    """The body is signed but is no event that we could keep."""
+
+
+class StripeEvent(Claimable, Base):
+    """One event as it came. `subject` names the payment that it is about: events of one subject are handled in order."""
+
+    __tablename__ = "stripe_event"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    event_id: Mapped[str] = mapped_column(unique=True)
+    type: Mapped[str]
+    subject: Mapped[str]
+    livemode: Mapped[bool]
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    source: Mapped[str]
+    received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    outcome: Mapped[str | None]
+
+
+Index("ix_stripe_event_waiting_subject", StripeEvent.subject, StripeEvent.id, postgresql_where=claims.waiting(StripeEvent))
+Index("ix_stripe_event_waiting", StripeEvent.id, postgresql_where=claims.waiting(StripeEvent))
+
+
+class StripeWatermark(Base):
+    """Until when Stripe's own list of events has been read."""
+
+    __tablename__ = "stripe_watermark"
+
+    livemode: Mapped[bool] = mapped_column(primary_key=True)
+    seen_until: Mapped[datetime]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incoming:
+    """An event that can be kept: its envelope, read from the body."""
+
+    event_id: str
+    type: str
+    subject: str
+    livemode: bool
+    body: bytes
+
+
+def read_event(body: bytes) -> Incoming:
+    """The envelope of a signed body; raises NotAnEvent for anything that is no event of Stripe's."""
+    try:
+        event = json.loads(body.decode("utf-8"))
+        assert isinstance(event, dict) and event.get("object") == "event"
+        event_id, kind, livemode, about = event["id"], event["type"], event["livemode"], event["data"]["object"]
+        assert isinstance(event_id, str) and isinstance(kind, str) and isinstance(livemode, bool) and isinstance(about, dict)
+        assert 0 < len(event_id) <= LONGEST_ID and 0 < len(kind) <= LONGEST_ID
+        subject = _subject(about) or event_id
+        assert not any("\x00" in text for text in (event_id, kind, subject))
+        (event_id + kind + subject).encode()
+    except (AssertionError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise NotAnEvent(str(error)) from None
+    return Incoming(event_id=event_id, type=kind, subject=subject[:LONGEST_ID], livemode=livemode, body=body)
+
+
+def _subject(about: dict[str, Any]) -> str:
+    """The donation if the object names one, else the payment, else the object itself."""
+    metadata = about.get("metadata")
+    named = metadata.get("donation") if isinstance(metadata, dict) else None
+    for candidate in (named, about.get("payment_intent"), about.get("id")):
+        if isinstance(candidate, str) and candidate:
+            return candidate
+    return ""
+
+
+def keep(incoming: Incoming, *, source: str) -> bool:
+    """Put the event in the inbox; False when it was there already."""
+    kept = db.session.execute(
+        insert(StripeEvent)
+        .values(
+            event_id=incoming.event_id,
+            type=incoming.type,
+            subject=incoming.subject,
+            livemode=incoming.livemode,
+            body=incoming.body,
+            source=source,
+        )
+        .on_conflict_do_nothing(index_elements=[StripeEvent.event_id])
+        .returning(StripeEvent.id)
+    )
+    return kept.first() is not None
+
+
+def claim(*, limit: int) -> list[Claim]:
+    """Take waiting events in order. One that failed before is taken alone, so that it cannot take others down with it.
+
+    An event whose payment has an earlier one waiting is left for the next round. Commit before the work.
+    """
+    earlier = aliased(StripeEvent)
+    is_next = ~select(earlier.id).where(earlier.subject == StripeEvent.subject, earlier.id < StripeEvent.id, claims.waiting(earlier)).exists()
+    fresh = claims.claim(StripeEvent, limit=limit, only=is_next & (StripeEvent.attempts == 0))
+    return fresh or claims.claim(StripeEvent, limit=1, only=is_next)
+
+
+def handle(taken: Sequence[Claim]) -> int:
+    """Handle claimed events in one transaction, each in a savepoint; returns how many are done. The caller commits."""
+    events = list(db.session.scalars(select(StripeEvent).where(StripeEvent.id.in_([c.id for c in taken])).order_by(StripeEvent.id)))
+    about = {event.id: _object(event) for event in events}
+    named = {event.id: _donation_name(about[event.id]) for event in events}
+    known = donations.donations_by_public_id([name for name in named.values() if name])
+    funds = lock_funds(sorted({d.campaign_id for d in known.values()}))
+    claim_of = {c.id: c for c in taken}
+    done = 0
+    for event in events:
+        donation = known.get(named[event.id] or "")
+        done += _handle_one(event, claim_of[event.id], about[event.id], donation, funds)
+    return done
+
+
+def _handle_one(event: StripeEvent, claim: Claim, about: dict[str, Any], donation: Donation | None, funds: list[Fund]) -> bool:
+    event_id, kind = event.event_id, event.type
+    try:
+        with db.session.begin_nested():
+            mine = [fund for fund in funds if donation is not None and fund.campaign_id == donation.campaign_id]
+            outcome = _act(event, about, donation, mine)
+            if not claims.finish(StripeEvent, claim, outcome=outcome):
+                log.warning("event.stale", event_id=event_id)
+            return True
+    except OperationalError:
+        raise  # The connection or a lock is gone: the whole batch comes again.
+    except Exception as error:
+        log.exception("event.failed", event_id=event_id, event_type=kind)
+        if claims.fail(StripeEvent, claim, error=f"{type(error).__name__}: {error}"[:500]):
+            log.error("event.dead", event_id=event_id, event_type=kind)
+        return False
+
+
+def _act(event: StripeEvent, about: dict[str, Any], donation: Donation | None, funds: list[Fund]) -> str:
+    if event.type not in ACTED_ON:
+        return f"ignored: {event.type[:80]} is not acted on"
+    if donation is None:
+        return "ignored: not one of our donations"
+    cause = event.event_id
+    match event.type:
+        case "checkout.session.completed" if about.get("payment_status") != "paid":
+            return payments.record_processing(donation)
+        case "checkout.session.completed" | "checkout.session.async_payment_succeeded":
+            paid = _payment(about, "amount_total", about.get("payment_intent"), _moment(event))
+            return payments.record_payment(donation, paid, funds=funds, cause=cause)
+        case "payment_intent.succeeded":
+            paid = _payment(about, "amount_received", about.get("id"), _moment(event))
+            return payments.record_payment(donation, paid, funds=funds, cause=cause)
+        case "payment_intent.processing":
+            return payments.record_processing(donation)
+    if donation.checkout_id not in {None, about.get("id")}:
+        return "ignored: not the checkout that the donor has"
+    ended_as = "expired" if event.type == "checkout.session.expired" else "failed"
+    return payments.record_end(donation, ended_as=ended_as, cause=cause)
+
+
+def _object(event: StripeEvent) -> dict[str, Any]:
+    about = json.loads(event.body)["data"]["object"]
+    assert isinstance(about, dict)
+    return about
+
+
+def _donation_name(about: dict[str, Any]) -> str | None:
+    metadata = about.get("metadata")
+    name = metadata.get("donation") if isinstance(metadata, dict) else None
+    name = name or about.get("client_reference_id")
+    return name if isinstance(name, str) else None
+
+
+def _moment(event: StripeEvent) -> datetime:
+    created = json.loads(event.body).get("created")
+    return datetime.fromtimestamp(created, UTC) if isinstance(created, int) else event.received_at
+
+
+def _payment(about: dict[str, Any], amount_field: str, intent: Any, paid_at: datetime) -> PaymentMade:
+    amount, currency = about.get(amount_field), about.get("currency")
+    return PaymentMade(
+        payment_intent=intent if isinstance(intent, str) else None,
+        amount_cents=amount if isinstance(amount, int) else -1,
+        currency=currency if isinstance(currency, str) else "",
+        livemode=about.get("livemode") is True,
+        paid_at=paid_at,
+    )
+
+
+def watermark(*, livemode: bool) -> datetime | None:
+    """Until when Stripe's own list has been read; None when it never was."""
+    return db.session.scalar(select(StripeWatermark.seen_until).where(StripeWatermark.livemode == livemode))
+
+
+def move_watermark(*, livemode: bool, seen_until: datetime) -> None:
+    """Stripe's own list has been read until this moment; never moves back."""
+    db.session.execute(
+        insert(StripeWatermark)
+        .values(livemode=livemode, seen_until=seen_until)
+        .on_conflict_do_update(
+            index_elements=[StripeWatermark.livemode],
+            set_={"seen_until": func.greatest(StripeWatermark.seen_until, seen_until)},
+        )
+    )
+
+
+def waiting_events() -> int:
+    """How many are still to be handled."""
+    return db.session.scalar(select(func.count()).select_from(StripeEvent).where(claims.waiting(StripeEvent))) or 0
+
+
+def dead_events() -> int:
+    """How many could not be handled: staff must look."""
+    return db.session.scalar(select(func.count()).where(StripeEvent.dead_at.is_not(None))) or 0

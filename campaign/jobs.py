@@ -1,0 +1,309 @@
+"""The service's own work, for whoever has a hand free: workers, the webhook when Redis is away, a donor's page, the command line.
+
+Each function is one door: it begins and commits its own transactions, and calls Stripe, mail and the PDF renderer only between them.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from campaign.config import ROOT
+from campaign.edges import mail, pdf
+from campaign.edges.db import db
+from campaign.edges.outside import outside
+from campaign.edges.stripe_api import StripeAway, StripeRefused
+from campaign.giving import claims, donations, letters, outbox, payments, receipts, stripe_events
+from campaign.giving.claims import Claim
+from campaign.giving.donations import Donation
+from campaign.giving.funds import funds_of, lock_funds
+from campaign.giving.outbox import OutboxItem
+from campaign.giving.payments import PaymentMade
+from campaign.giving.receipts import CannotIssue, Receipt
+
+log = structlog.get_logger()
+
+EVENTS_A_BATCH = 200
+ITEMS_A_ROUND = 10
+SWEEP_DUE_LOCK = 7_203_641
+SWEEP_OUTSIDE_LOCK = 7_203_642
+RECEIPT_TEMPLATE = ROOT / "templates" / "receipts" / "receipt.typ"
+POLL_OVERLAP = timedelta(minutes=5)
+FIRST_POLL = timedelta(days=3)
+FEE_ASKED_AGAIN_SECONDS = 60
+LACKING_ASKED_AGAIN_SECONDS = 6 * 3600
+
+
+def handle_events() -> int:
+    """Handle all waiting events, a batch a transaction; returns how many were done."""
+    done = 0
+    while True:
+        taken = stripe_events.claim(limit=EVENTS_A_BATCH)
+        db.session.commit()
+        if not taken:
+            break
+        done += _handle_batch(taken)
+    if done:
+        outside().waker.wake("mail")
+    return done
+
+
+def _handle_batch(taken: list[Claim]) -> int:
+    for last_try in (False, False, True):
+        try:
+            done = stripe_events.handle(taken)
+            db.session.commit()
+            return done
+        except OperationalError as error:
+            db.session.rollback()
+            log.warning("events.again", error=str(error.orig)[:200])
+            if last_try:
+                _leave_for_later(taken)
+    return 0
+
+
+def _leave_for_later(taken: list[Claim]) -> None:
+    """Leave claimed events to a later round, when the database could not carry them now."""
+    for claim in taken:
+        claims.fail(stripe_events.StripeEvent, claim, error="the database could not carry the batch")
+    db.session.commit()
+
+
+def send_owed() -> int:
+    """Do what is owed to the outside and due; returns how many items were done."""
+    done = 0
+    while True:
+        taken = outbox.claim(limit=ITEMS_A_ROUND)
+        db.session.commit()
+        if not taken:
+            return done
+        for claim in taken:
+            done += _do_item(claim)
+
+
+def _do_item(claim: Claim) -> bool:
+    item = outbox.claimed(claim)
+    key, act = item.key, _ACTS[item.kind]
+    try:
+        act(item, claim)
+        db.session.commit()
+        return True
+    except (mail.MailDelayed, StripeAway, OperationalError) as error:
+        _item_failed(claim, key, error, for_good=False)
+    except (mail.MailRefused, StripeRefused) as error:
+        _item_failed(claim, key, error, for_good=True)
+    except Exception as error:
+        log.exception("outbox.failed", key=key)
+        _item_failed(claim, key, error, for_good=False)
+    return False
+
+
+def _item_failed(claim: Claim, key: str, error: Exception, *, for_good: bool) -> None:
+    db.session.rollback()
+    is_dead = claims.fail(OutboxItem, claim, error=f"{type(error).__name__}: {error}"[:500], for_good=for_good)
+    db.session.commit()
+    (log.error if is_dead else log.warning)("outbox.dead" if is_dead else "outbox.later", key=key, error=type(error).__name__)
+
+
+def _send_receipt(item: OutboxItem, claim: Claim) -> None:
+    """Number and freeze; then, with nothing locked, render; then hand over."""
+    donation = db.session.get_one(Donation, item.donation_id)
+    try:
+        receipt = receipts.issue(donation, now=_now())
+    except CannotIssue as lacking:
+        db.session.rollback()
+        outbox.owe("acknowledgement", donation)
+        claims.postpone(OutboxItem, claim, seconds=LACKING_ASKED_AGAIN_SECONDS, reason=str(lacking))
+        return
+    message_id = outbox.message_id_of(item, _mail_domain())
+    db.session.commit()
+    document = receipt_document(receipt, donation)
+    _hand_over(donation, message_id=message_id, at=receipt.issued_at, receipt=receipt, document=document)
+    claims.finish(OutboxItem, claim)
+
+
+def _send_acknowledgement(item: OutboxItem, claim: Claim) -> None:
+    donation = db.session.get_one(Donation, item.donation_id)
+    message_id = outbox.message_id_of(item, _mail_domain())
+    created_at = item.created_at
+    db.session.commit()
+    _hand_over(donation, message_id=message_id, at=created_at, receipt=None, document=None)
+    claims.finish(OutboxItem, claim)
+
+
+def _hand_over(donation: Donation, *, message_id: str, at: datetime, receipt: Receipt | None, document: bytes | None) -> None:
+    settings = outside().settings
+    letter = letters.thanks(
+        donation,
+        funds=funds_of(donation.campaign_id),
+        receipt=receipt,
+        pdf=document,
+        message_id=message_id,
+        at=at,
+        sender=settings.mail_from,
+        page_url=page_url(donation),
+    )
+    db.session.commit()
+    mail.send(settings.mail_url, letter)
+
+
+def _ask_fee(item: OutboxItem, claim: Claim) -> None:
+    donation = db.session.get_one(Donation, item.donation_id)
+    intent, event = donation.payment_intent, item.key
+    db.session.commit()
+    found = outside().stripe.payment(intent) if intent else None
+    if found is None or found.fee_cents is None:
+        claims.postpone(OutboxItem, claim, seconds=FEE_ASKED_AGAIN_SECONDS, reason="Stripe does not know its fee yet")
+        return
+    payments.record_fee(donation, found.fee_cents, cause=event)
+    claims.finish(OutboxItem, claim)
+
+
+_ACTS: dict[str, Callable[[OutboxItem, Claim], None]] = {
+    "receipt": _send_receipt,
+    "acknowledgement": _send_acknowledgement,
+    "fee": _ask_fee,
+}
+
+
+def receipt_document(receipt: Receipt, donation: Donation) -> bytes:
+    """The receipt's PDF, rendered if it never was. Nothing is locked while it renders."""
+    kept = receipts.document_of(receipt)
+    if kept is not None:
+        return kept
+    data, at = receipts.printed(receipt, is_test=not donation.livemode), receipt.issued_at
+    db.session.commit()
+    rendered = pdf.render(RECEIPT_TEMPLATE, data, at=at)
+    kept = receipts.keep_document(receipt, rendered)
+    db.session.commit()
+    return kept
+
+
+def page_url(donation: Donation) -> str:
+    """The donor's own page, as links from outside name it."""
+    return f"{outside().settings.base_url}/{donation.language}/donations/{donation.token}"
+
+
+def ask_stripe(donation: Donation) -> None:
+    """Look at Stripe what became of the donation's checkout, and record it; raises StripeAway or StripeRefused.
+
+    For a webhook that is late or lost: what follows goes through the same verbs as an event.
+    """
+    checkout_id, cause = donation.checkout_id, f"asked:{donation.checkout_id}"
+    donation.asked_stripe_at = _now()
+    db.session.commit()
+    if checkout_id is None:
+        _end_unopened(donation)
+        return
+    found = outside().stripe.checkout(checkout_id)
+    paid_at = None
+    if found.payment_status == "paid" and found.payment_intent:
+        paid_at = outside().stripe.payment(found.payment_intent).paid_at
+    funds = lock_funds([donation.campaign_id])
+    if found.payment_status == "paid":
+        made = PaymentMade(
+            payment_intent=found.payment_intent,
+            amount_cents=found.amount_cents,
+            currency=found.currency,
+            livemode=found.livemode,
+            paid_at=datetime.fromtimestamp(paid_at, UTC) if paid_at else _now(),
+        )
+        payments.record_payment(donation, made, funds=funds, cause=cause)
+    elif found.status == "expired":
+        payments.record_end(donation, ended_as="expired", cause=cause)
+    elif found.status == "complete":
+        payments.record_processing(donation)
+    db.session.commit()
+    outside().waker.wake("mail")
+
+
+def _end_unopened(donation: Donation) -> None:
+    """No checkout was ever shown to the donor, and the time to pay one has passed."""
+    expires_at = donation.checkout_expires_at
+    if expires_at is None or expires_at < _now():
+        lock_funds([donation.campaign_id])
+        payments.record_end(donation, ended_as="expired", cause="never opened")
+    db.session.commit()
+
+
+def end_checkouts() -> int:
+    """Ask Stripe about checkouts that should have ended by now, and free what they held."""
+    late = donations.open_past_expiry(limit=100)
+    db.session.commit()
+    for donation in late:
+        try:
+            ask_stripe(donation)
+        except (StripeAway, StripeRefused) as error:
+            db.session.rollback()
+            log.warning("checkout.unknown", donation=donation.public_id, error=str(error)[:200])
+    return len(late)
+
+
+def read_stripe_events() -> int:
+    """Put into the inbox what Stripe's own list has and no webhook brought; returns how many were new."""
+    settings = outside().settings
+    now = _now()
+    since = stripe_events.watermark(livemode=settings.stripe_livemode)
+    db.session.commit()
+    listed = outside().stripe.events_since((since or now - FIRST_POLL) - POLL_OVERLAP, stripe_events.ACTED_ON)
+    new = 0
+    for event in listed:
+        new += _keep_listed(event)
+    stripe_events.move_watermark(livemode=settings.stripe_livemode, seen_until=now)
+    db.session.commit()
+    return new
+
+
+def _keep_listed(event: dict[str, object]) -> bool:
+    try:
+        incoming = stripe_events.read_event(json.dumps(event, ensure_ascii=False).encode())
+    except stripe_events.NotAnEvent as error:
+        log.error("event.unreadable", error=str(error)[:200])
+        return False
+    return incoming.livemode == outside().settings.stripe_livemode and stripe_events.keep(incoming, source="poll")
+
+
+def sweep_due() -> bool:
+    """Whatever is waiting and due, whoever should have been woken for it; False when another worker is at it."""
+    return _alone(SWEEP_DUE_LOCK, handle_events, send_owed)
+
+
+def sweep_outside() -> bool:
+    """Ask Stripe about events and checkouts that we may have missed, and do what follows; False when another worker is at it."""
+    return _alone(SWEEP_OUTSIDE_LOCK, read_stripe_events, end_checkouts, handle_events, send_owed)
+
+
+def _alone(lock: int, *steps: Callable[[], int]) -> bool:
+    """Each step, though the one before it failed; by one worker at a time."""
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as guard:
+        if not guard.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": lock}):
+            return False
+        try:
+            for step in steps:
+                _step(step)
+        finally:
+            guard.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": lock})
+        return True
+
+
+def _step(step: Callable[[], int]) -> None:
+    try:
+        step()
+    except (StripeAway, StripeRefused) as error:
+        log.warning("sweep.stripe", step=step.__name__, error=str(error)[:200])
+    except Exception:
+        log.exception("sweep.failed", step=step.__name__)
+    finally:
+        db.session.rollback()
+
+
+def _mail_domain() -> str:
+    return outside().settings.mail_from.rpartition("@")[2].strip(" >") or urlsplit(outside().settings.base_url).hostname or "localhost"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,1 @@
+"""Reads only: totals, statements, and the independent check of the books."""

@@ -1,0 +1,77 @@
+"""Runs one of the two: `python -m campaign.sandbox stripe|mailbox --port N --state FILE`."""
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from flask import Flask
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from campaign.sandbox import mailbox, stripe_api, stripe_pages
+from campaign.sandbox.deliveries import Courier
+from campaign.sandbox.store import Store
+from campaign.sandbox.stripe_account import Account
+
+
+class Quiet(WSGIRequestHandler):
+    """Keeps connections open and says nothing of each request."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """No line a request."""
+
+
+def stripe_app(state: Path, *, address: str, webhook: str, secret: str) -> Flask:
+    """The stand-in for Stripe, with its courier at work."""
+    app = Flask("campaign.sandbox")
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]  # Flask's default provider
+    store = Store(state)
+    account = Account(store, address)
+    app.extensions["account"] = account
+    app.register_blueprint(stripe_api.bp)
+    app.register_blueprint(stripe_pages.bp)
+    Courier(store, account, webhook=webhook, secret=secret).start()
+    return app
+
+
+def mailbox_app(state: Path, *, smtp_port: int) -> Flask:
+    """The mailbox, listening for mail."""
+    app = Flask("campaign.sandbox")
+    app.extensions["mailbox"] = mailbox.Mailbox(state)
+    app.register_blueprint(mailbox.bp)
+    mailbox.listen(app.extensions["mailbox"], smtp_port)
+    return app
+
+
+def main() -> int:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser(prog="campaign.sandbox")
+    parser.add_argument("which", choices=["stripe", "mailbox"])
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--webhook", default="")
+    parser.add_argument("--smtp-port", type=int, default=0)
+    asked = parser.parse_args()
+    if os.environ.get("STRIPE_SECRET_KEY", "").startswith(("sk_live_", "rk_live_")):
+        print("The sandbox refuses to run beside a live key.", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, _leave)
+    if asked.which == "stripe":
+        secret = os.environ.get("STRIPE_WEBHOOK_SECRETS", "").split(",")[0].strip()
+        app = stripe_app(asked.state, address=f"http://127.0.0.1:{asked.port}", webhook=asked.webhook, secret=secret)
+    else:
+        app = mailbox_app(asked.state, smtp_port=asked.smtp_port)
+    make_server("127.0.0.1", asked.port, app, threaded=True, request_handler=Quiet).serve_forever()
+    return 0
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

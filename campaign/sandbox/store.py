@@ -1,0 +1,124 @@
+"""What the sandbox remembers, in one SQLite file, so that a restart forgets nothing."""
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+Doc = dict[str, Any]
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS object (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE, kind TEXT, created INTEGER, doc TEXT);
+CREATE INDEX IF NOT EXISTS object_by_kind ON object (kind, seq);
+CREATE TABLE IF NOT EXISTS answer (key TEXT PRIMARY KEY, request TEXT, status INTEGER, body TEXT);
+CREATE TABLE IF NOT EXISTS delivery (event TEXT PRIMARY KEY, attempts INTEGER DEFAULT 0, due REAL, done REAL, last TEXT);
+CREATE INDEX IF NOT EXISTS delivery_due ON delivery (due) WHERE done IS NULL;
+CREATE TABLE IF NOT EXISTS switch (name TEXT PRIMARY KEY, value TEXT);
+"""
+
+
+class Store:
+    """Objects as JSON by their id; one writer at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.executescript(SCHEMA)
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing of what follows."""
+        with self._lock:
+            nested = self._db.in_transaction
+            if not nested:
+                self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                if not nested:
+                    self._db.execute("ROLLBACK")
+                raise
+            if not nested:
+                self._db.execute("COMMIT")
+
+    def put(self, doc: Doc) -> Doc:
+        """Keep a new or changed object."""
+        with self._lock:
+            self._db.execute(
+                "INSERT INTO object (id, kind, created, doc) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET doc = excluded.doc",
+                (doc["id"], doc["object"], doc.get("created", int(time.time())), json.dumps(doc, ensure_ascii=False)),
+            )
+        return doc
+
+    def get(self, object_id: str, kind: str | None = None) -> Doc | None:
+        """The object, if there is one of this kind."""
+        with self._lock:
+            row = self._db.execute("SELECT kind, doc FROM object WHERE id = ?", (object_id,)).fetchone()
+        return json.loads(row[1]) if row and kind in {None, row[0]} else None
+
+    def newest(self, kind: str, *, limit: int, after: str | None = None, since: int = 0) -> list[Doc]:
+        """Objects of a kind, newest first, that come after one of them in this order."""
+        with self._lock:
+            below = self._db.execute("SELECT seq FROM object WHERE id = ?", (after,)).fetchone() if after else None
+            rows = self._db.execute(
+                "SELECT doc FROM object WHERE kind = ? AND seq < ? AND created >= ? ORDER BY seq DESC LIMIT ?",
+                (kind, below[0] if below else 1 << 62, since, limit),
+            ).fetchall()
+        return [json.loads(row[0]) for row in rows]
+
+    def answer(self, key: str) -> tuple[str, int, str] | None:
+        """Request, status and body of the first answer under an idempotency key."""
+        with self._lock:
+            row = self._db.execute("SELECT request, status, body FROM answer WHERE key = ?", (key,)).fetchone()
+        return (row[0], row[1], row[2]) if row else None
+
+    def keep_answer(self, key: str, request: str, status: int, body: str) -> None:
+        """Remember the answer under its key."""
+        with self._lock:
+            self._db.execute("INSERT OR IGNORE INTO answer VALUES (?, ?, ?, ?)", (key, request, status, body))
+
+    def owe_delivery(self, event_id: str) -> None:
+        """The event is to be sent to the webhook."""
+        with self._lock:
+            self._db.execute("INSERT OR IGNORE INTO delivery (event, due) VALUES (?, ?)", (event_id, time.time()))
+
+    def due_deliveries(self, limit: int) -> list[tuple[str, int]]:
+        """Events whose time to be sent has come, with how often it was tried."""
+        with self._lock:
+            return self._db.execute(
+                "SELECT event, attempts FROM delivery WHERE done IS NULL AND due <= ? ORDER BY due LIMIT ?", (time.time(), limit)
+            ).fetchall()
+
+    def delivered(self, event_id: str, *, last: str) -> None:
+        """The webhook took it, or it is given up."""
+        with self._lock:
+            self._db.execute("UPDATE delivery SET done = ?, last = ?, attempts = attempts + 1 WHERE event = ?", (time.time(), last, event_id))
+
+    def not_delivered(self, event_id: str, *, last: str, again_in: float) -> None:
+        """Try again later."""
+        with self._lock:
+            self._db.execute(
+                "UPDATE delivery SET attempts = attempts + 1, due = ?, last = ? WHERE event = ?", (time.time() + again_in, last, event_id)
+            )
+
+    def deliveries(self, limit: int) -> list[tuple[str, int, float | None, str | None]]:
+        """The latest events with what became of their sending."""
+        with self._lock:
+            return self._db.execute("SELECT event, attempts, done, last FROM delivery ORDER BY rowid DESC LIMIT ?", (limit,)).fetchall()
+
+    def switch(self, name: str, default: str) -> str:
+        """A setting of the control page."""
+        with self._lock:
+            row = self._db.execute("SELECT value FROM switch WHERE name = ?", (name,)).fetchone()
+        return str(row[0]) if row else default
+
+    def set_switch(self, name: str, value: str) -> None:
+        """Change a setting of the control page."""
+        with self._lock:
+            self._db.execute("INSERT INTO switch VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value))

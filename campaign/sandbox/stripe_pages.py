@@ -1,0 +1,103 @@
+"""The stand-in's pages: the hosted checkout where a tester pays, is declined or walks away, and a page that shows what went on."""
+
+from flask import Blueprint, abort, redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from campaign.sandbox.shapes import Doc
+from campaign.sandbox.stripe_account import Refused
+from campaign.sandbox.stripe_api import account
+
+bp = Blueprint("pages", __name__)
+
+WORDS = {
+    "en": {
+        "test": "TEST – no real money moves",
+        "pay_to": "Paying a gift",
+        "card": "Card number",
+        "expiry": "Expiry (MM / YY)",
+        "cvc": "Security code",
+        "name": "Name on card",
+        "email": "E-mail",
+        "pay": "Donate",
+        "back": "Back without paying",
+        "closed": "This checkout is over.",
+        "return": "Return to the campaign",
+        "hint": "4242 4242 4242 4242 is paid; 4000 0000 0000 0002 is declined; 4000 0000 0000 9995 lacks funds. Any future date, any code.",
+    },
+    "fr": {
+        "test": "ESSAI – aucun argent réel",
+        "pay_to": "Paiement d’un don",
+        "card": "Numéro de carte",
+        "expiry": "Expiration (MM / AA)",
+        "cvc": "Code de sécurité",
+        "name": "Nom sur la carte",
+        "email": "Courriel",
+        "pay": "Donner",
+        "back": "Revenir sans payer",
+        "closed": "Ce paiement est terminé.",
+        "return": "Revenir à la campagne",
+        "hint": "4242 4242 4242 4242 est payée ; 4000 0000 0000 0002 est refusée ; 4000 0000 0000 9995 manque de fonds. Toute date future, tout code.",
+    },
+}
+
+
+def _sum(cents: int, currency: str, language: str) -> str:
+    dollars, rest = divmod(cents, 100)
+    if language == "fr":
+        return f"{dollars:,}".replace(",", "\u00a0") + f",{rest:02d}\u00a0$ {currency.upper()}"
+    return f"${dollars:,}.{rest:02d} {currency.upper()}"
+
+
+def _session(session_id: str) -> Doc:
+    found = account().store.get(session_id, "checkout.session")
+    if found is None:
+        abort(404)
+    return found
+
+
+def _page(session: Doc, error: str = "", status: int = 200) -> tuple[str, int]:
+    language = "fr" if str(session["locale"] or "").startswith("fr") else "en"
+    lines = [(line["description"], _sum(line["amount_total"], line["currency"], language)) for line in session["sandbox_lines"]]
+    total = _sum(session["amount_total"], session["currency"], language)
+    return render_template("checkout.html", w=WORDS[language], language=language, session=session, lines=lines, total=total, error=error, form=request.form), status
+
+
+@bp.get("/c/pay/<session_id>")
+def checkout(session_id: str) -> tuple[str, int]:
+    return _page(_session(session_id))
+
+
+@bp.post("/c/pay/<session_id>")
+def pay(session_id: str) -> tuple[str, int] | Response:
+    session, here = _session(session_id), account()
+    number = "".join(c for c in request.form.get("card", "") if c.isdigit())
+    declined = ""
+    with here.store.transaction():
+        here.key = None
+        try:
+            here.pay_checkout(session, number, name=request.form.get("name", "")[:100], email=request.form.get("email") or None)
+        except Refused as error:
+            declined = str(error)  # The decline itself is a fact and stays.
+    if declined:
+        return _page(_session(session_id), declined, 402)
+    return redirect(str(session["success_url"]).replace("{CHECKOUT_SESSION_ID}", session_id), 303)
+
+
+@bp.get("/")
+def home() -> str:
+    """The latest payments and events, and the switch of the deliveries."""
+    store = account().store
+    sent = [(store.get(event_id, "event") or {}, attempts, done, last) for event_id, attempts, done, last in store.deliveries(40)]
+    sessions = store.newest("checkout.session", limit=15)
+    shown = [(s, _sum(s["amount_total"], s["currency"], "en")) for s in sessions]
+    return render_template("home.html", sessions=shown, sent=sent, delivery=store.switch("delivery", "on"))
+
+
+@bp.post("/control/delivery")
+def switch_delivery() -> Response:
+    """Send events, or keep them back (`state=on` or `off`)."""
+    state = request.form.get("state")
+    if state not in {"on", "off"}:
+        abort(400)
+    account().store.set_switch("delivery", state)
+    return redirect("/", 303)

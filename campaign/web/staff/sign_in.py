@@ -1,0 +1,120 @@
+"""Signing in: Flask-Security with a password (Argon2id) and a time-based code for everybody, in our words and pages.
+
+A new member comes by a one-time link, chooses a password, scans a code, and is in.
+"""
+
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+
+from flask import Flask, redirect, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from flask_security import MailUtil, Security, SQLAlchemyUserDatastore
+from flask_security.recoverable import generate_reset_password_token
+from flask_security.signals import user_authenticated
+
+from campaign.config import Settings
+from campaign.edges import mail
+from campaign.edges.db import db
+from campaign.edges.outside import outside
+from campaign.giving import audit
+from campaign.giving.staff import Role, Staff
+from campaign.web.security import limiter
+
+IDLE = timedelta(minutes=30)
+LINK_LASTS = "48 hours"
+SIGN_INS_PER_CLIENT = "20 per minute; 100 per hour"
+
+
+class OurMail(MailUtil):
+    """Flask-Security's few mails (a new password was asked for, was set) go out through our own edge."""
+
+    def send_mail(self, template: str, subject: str, recipient: str, sender: Any, body: str, html: str | None, **kw: Any) -> None:
+        settings = outside().settings
+        now = db.session.scalars(db.func.now().select()).one()
+        mark = sha256(f"{recipient}{now.isoformat()}".encode()).hexdigest()[:24]
+        letter = mail.Mail(
+            message_id=f"<staff.{mark}@{settings.mail_from.rpartition('@')[2].strip(' >')}>",
+            at=now,
+            sender=settings.mail_from,
+            sender_name="",
+            recipient=recipient,
+            recipient_name="",
+            language="en",
+            subject=subject,
+            text=body,
+            html=html or body,
+        )
+        mail.send(settings.mail_url, letter)
+
+
+def sign_in(app: Flask, settings: Settings) -> None:
+    """Put sign-in under /staff."""
+    app.config.update(
+        SECURITY_URL_PREFIX="/staff",
+        SECURITY_LOGIN_URL="/sign-in",
+        SECURITY_LOGOUT_URL="/sign-out",
+        SECURITY_LOGOUT_METHODS=["POST"],
+        SECURITY_RESET_URL="/password",
+        SECURITY_RECOVERABLE=True,
+        SECURITY_RESET_PASSWORD_WITHIN=LINK_LASTS,
+        SECURITY_POST_RESET_VIEW="/staff/sign-in",
+        SECURITY_POST_LOGIN_VIEW="/staff/",
+        SECURITY_POST_LOGOUT_VIEW="/staff/sign-in",
+        SECURITY_TWO_FACTOR=True,
+        SECURITY_TWO_FACTOR_REQUIRED=True,
+        SECURITY_TWO_FACTOR_ENABLED_METHODS=["authenticator"],
+        SECURITY_TWO_FACTOR_SETUP_URL="/second-factor",
+        SECURITY_TWO_FACTOR_TOKEN_VALIDATION_URL="/code",
+        SECURITY_TWO_FACTOR_ALWAYS_VALIDATE=True,
+        SECURITY_TOTP_SECRETS={"1": sha256(f"totp:{settings.secret_key}".encode()).hexdigest()},
+        SECURITY_TOTP_ISSUER="Campaign",
+        SECURITY_PASSWORD_HASH="argon2",
+        SECURITY_PASSWORD_SALT=sha256(f"password:{settings.secret_key}".encode()).hexdigest(),
+        SECURITY_PASSWORD_LENGTH_MIN=12,
+        SECURITY_RETURN_GENERIC_RESPONSES=True,
+        SECURITY_EMAIL_VALIDATOR_ARGS={"check_deliverability": False, "test_environment": True},
+        SECURITY_SEND_PASSWORD_RESET_NOTICE_EMAIL=False,
+        SECURITY_EMAIL_SENDER=settings.mail_from,
+        SECURITY_DEFAULT_REMEMBER_ME=False,
+        SECURITY_REDIRECT_VALIDATE_MODE=["absolute"],
+        SECURITY_LOGIN_USER_TEMPLATE="staff/sign_in.html",
+        SECURITY_FORGOT_PASSWORD_TEMPLATE="staff/forgot_password.html",
+        SECURITY_RESET_PASSWORD_TEMPLATE="staff/password.html",
+        SECURITY_TWO_FACTOR_SETUP_TEMPLATE="staff/second_factor.html",
+        SECURITY_TWO_FACTOR_VERIFY_CODE_TEMPLATE="staff/code.html",
+        SECURITY_TWO_FACTOR_RESCUE_HELP="",
+        PERMANENT_SESSION_LIFETIME=IDLE,
+    )
+    datastore = SQLAlchemyUserDatastore(db, Staff, Role)
+    security = Security(app, datastore, mail_util_cls=OurMail)
+    security.unauthn_handler(_to_sign_in)
+    user_authenticated.connect(_signed_in, app)
+    for endpoint in ("login", "forgot_password", "reset_password", "two_factor_token_validation"):
+        name = f"security.{endpoint}"
+        app.view_functions[name] = limiter.limit(SIGN_INS_PER_CLIENT, methods=["POST"])(app.view_functions[name])
+
+
+def _to_sign_in(mechanisms: object = None, headers: object = None) -> ResponseReturnValue:
+    return redirect(url_for("security.login", next=request.path))
+
+
+def _signed_in(app: Flask, user: Staff, **kw: Any) -> None:
+    session.permanent = True
+    audit.record(user.email, "signed in", user.email)
+
+
+def one_time_link(member: Staff) -> str:
+    """Where a new member chooses a password; good once, for two days."""
+    return outside().settings.base_url + url_for("security.reset_password", token=generate_reset_password_token(member), _external=False)
+
+
+def role_words(role: str) -> str:
+    """A role, as staff read it."""
+    return {
+        "viewer": gettext("viewer"),
+        "clerk": gettext("clerk"),
+        "manager": gettext("manager"),
+        "admin": gettext("administrator"),
+    }[role]

@@ -1,0 +1,78 @@
+"""The staff's first page: where the campaign stands, what came today, what needs a person."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, abort, render_template
+from flask.typing import ResponseReturnValue
+from flask_babel import format_datetime
+from flask_security import current_user
+
+from campaign.giving import outbox, stripe_events
+from campaign.giving.campaigns import Campaign, default_campaign
+from campaign.reporting import totals as reporting
+from campaign.rules.money import written
+from campaign.web.languages import spoken
+from campaign.web.security import access
+from campaign.web.staff.sign_in import role_words
+
+bp = Blueprint("staff", __name__, url_prefix="/staff")
+
+
+@bp.get("/")
+@access("viewer")
+def totals() -> ResponseReturnValue:
+    """Sums, the day, and the latest donations."""
+    campaign = default_campaign()
+    if campaign is None:
+        abort(404)
+    language, charity = spoken(), campaign.charity
+    found = reporting.totals_of(campaign.slug)
+    assert found is not None
+    today = reporting.given_today(campaign, charity, now=datetime.now(UTC))
+    return render_template(
+        "staff/totals.html",
+        title=campaign.title(language),
+        slug=campaign.slug,
+        member=current_user.email,
+        role=role_words(current_user.roles[0].name) if current_user.roles else "",
+        totals=found,
+        given=written(found.donated_cents, language),
+        matched=written(found.matched_cents, language),
+        raised=written(found.raised_cents, language),
+        goal=written(found.goal_cents, language),
+        left=written(found.available_cents, language),
+        held=written(found.held_cents, language),
+        pledged=written(found.pledged_cents, language),
+        fees=written(found.fee_cents, language),
+        covered_fees=written(found.covered_fee_cents, language),
+        today_count=today.donations,
+        today_given=written(today.donated_cents, language),
+        as_of=format_datetime(charity.local(found.as_of), "long", rebase=False),
+        latest=[_line(line, campaign, language) for line in reporting.latest_donations(campaign)],
+        to_look_at=_to_look_at(campaign),
+    )
+
+
+def _line(line: reporting.LatestDonation, campaign: Campaign, language: str) -> dict[str, Any]:
+    donation = line.donation
+    assert donation.paid_at is not None
+    return {
+        "paid_at": format_datetime(campaign.charity.local(donation.paid_at), "short", rebase=False),
+        "iso": donation.paid_at.isoformat(),
+        "name": donation.full_name,
+        "amount": written(donation.amount_cents, language),
+        "covered_fee": written(donation.covered_fee_cents, language) if donation.covered_fee_cents else "–",
+        "matched": written(line.matched_cents, language),
+        "public_id": donation.public_id,
+    }
+
+
+def _to_look_at(campaign: Campaign) -> dict[str, Any]:
+    """What no machine will mend by itself."""
+    return {
+        "dead_events": stripe_events.dead_events(),
+        "dead_mail": outbox.dead_items(),
+        "quarantined": reporting.quarantined(campaign),
+        "receipts": reporting.receipts_waiting(),
+    }
