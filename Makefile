@@ -21,8 +21,9 @@ bench: .venv/ready
 
 # Collect what is to be translated, and make what the service reads from what translators wrote.
 translations: .venv/ready
-	$(BIN)/pybabel -q extract -F translations/extract.cfg -k lazy_gettext -k pgettext:1c,2 --no-location --omit-header -o translations/messages.pot .
-	$(BIN)/pybabel -q update -i translations/messages.pot -d translations -l fr --no-fuzzy-matching --omit-header
+	@mkdir -p build
+	$(BIN)/pybabel -q extract -F translations/extract.cfg -k lazy_gettext --no-location --omit-header -o build/messages.pot .
+	$(BIN)/pybabel -q update -i build/messages.pot -d translations -l fr --no-fuzzy-matching
 	$(BIN)/pybabel -q compile -d translations
 
 .venv/ready: requirements.lock pyproject.toml

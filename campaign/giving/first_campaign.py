@@ -99,7 +99,7 @@ def create_first_campaign() -> Campaign | None:
         funder_id=funder.id,
         slug="sanaa-richard",
         name_en="Fonds Sanâa and Richard",
-        name_fr="le Fonds Sanâa et Richard",
+        name_fr="Fonds Sanâa et Richard",
         position=1,
     )
     db.session.add(fund)

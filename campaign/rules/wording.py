@@ -28,23 +28,32 @@ def campaign_claim(state: MatchState | None, language: str) -> str:
     if state.available_cents > 0:
         each = _each_dollar(state, language)
         if language == "fr":
-            return f"{state.fund_name} {each}. Il reste {left} de jumelage."
+            return f"{state.fund_name}\u00a0: {each}. Il reste {left} de jumelage."
         return f"{state.fund_name} {each}. {left} of matching is left."
     if state.held_cents > 0:
         if language == "fr":
-            return f"Tout le jumelage de {state.fund_name} est réservé à des dons en cours. Il peut s’en libérer ; votre don compte en entier."
+            return f"{state.fund_name}\u00a0: tout le jumelage est réservé à des dons en cours. Il peut s’en libérer\u00a0; votre don compte en entier."
         return f"All of the matching from {state.fund_name} is being held for gifts under way. Some may come free; your gift counts in full."
     if language == "fr":
-        return f"Le jumelage de {state.fund_name} est entièrement utilisé. Votre don compte toujours en entier."
+        return f"{state.fund_name}\u00a0: tout le jumelage a été utilisé. Votre don compte toujours en entier."
     return f"The matching from {state.fund_name} has all been used. Your gift still counts in full."
 
 
 def _each_dollar(state: MatchState, language: str) -> str:
     if state.ratio_numerator == state.ratio_denominator:
-        return "double chaque dollar donné" if language == "fr" else "doubles every dollar you give"
+        return "chaque dollar donné est doublé" if language == "fr" else "doubles every dollar you give"
     cents = state.ratio_numerator * 100 // state.ratio_denominator
-    sum_text = written_short(cents, language)
-    return f"ajoute {sum_text} à chaque dollar donné" if language == "fr" else f"adds {sum_text} to every dollar you give"
+    added = written_short(cents, language)
+    return f"à chaque dollar donné s’ajoutent {added}" if language == "fr" else f"adds {added} to every dollar you give"
+
+
+def held_while_paying(state: MatchState | None, language: str) -> str:
+    """The promise that goes with the button; empty when there is nothing left to hold."""
+    if state is None or state.available_cents == 0:
+        return ""
+    if language == "fr":
+        return "Le jumelage vous est réservé pendant que vous payez."
+    return "The matching is held for you while you pay."
 
 
 def quote(*, gift_cents: int, match_cents: int, full_cents: int, language: str) -> str:
@@ -55,7 +64,7 @@ def quote(*, gift_cents: int, match_cents: int, full_cents: int, language: str) 
         return f"Votre don de {gift} ne peut pas être jumelé pour l’instant." if language == "fr" else f"Your gift of {gift} cannot be matched right now."
     if match_cents < full_cents:
         if language == "fr":
-            return f"Votre don de {gift} est jumelé en partie : {match}, tout ce qui reste du fonds. Ensemble : {together}."
+            return f"Votre don de {gift} est jumelé en partie\u00a0: {match}, tout ce qui reste du fonds. Ensemble\u00a0: {together}."
         return f"Your gift of {gift} is matched in part: {match}, all that is left of the fund. Together: {together}."
     if language == "fr":
         return f"Votre don de {gift} + {match} de jumelage = {together}."
@@ -68,7 +77,7 @@ def outcome(*, gift_cents: int, held_cents: int, matched_cents: int, fund_name: 
     if matched_cents > 0:
         match, together = written_short(matched_cents, language), written_short(gift_cents + matched_cents, language)
         if language == "fr":
-            return f"{fund_name} ajoute {match} à votre don de {gift} : la recherche reçoit {together}."
+            return f"{match} de jumelage ({fund_name}) s’ajoutent à votre don de {gift}\u00a0: la recherche reçoit {together}."
         return f"{fund_name} adds {match} to your gift of {gift}: research receives {together}."
     if held_cents > 0:
         match = written_short(held_cents, language)

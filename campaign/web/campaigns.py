@@ -70,6 +70,7 @@ def campaign_page(campaign: Campaign, form: DonationForm, *, attempt: str, notic
     totals = totals_of(campaign.slug)
     assert totals is not None
     funds = funds_of(campaign.id)
+    state = match_state(funds, language)
     quoted = _quote(campaign, funds, form.amount.data or "", language)
     return render_template(
         "donate/campaign.html",
@@ -79,7 +80,8 @@ def campaign_page(campaign: Campaign, form: DonationForm, *, attempt: str, notic
         story=campaign.story(language),
         charity=campaign.charity,
         charity_name=campaign.charity.name(language),
-        claim=wording.campaign_claim(match_state(funds, language), language),
+        claim=wording.campaign_claim(state, language),
+        held_while_paying=wording.held_while_paying(state, language),
         progress=_progress(totals, language),
         form=form,
         errors=form.all_errors(),

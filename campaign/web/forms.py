@@ -234,7 +234,8 @@ class DonationForm(FlaskForm):
                 else gettext("This does not look like a postal code of that country. For Canada, write it like K1A 0B1.")
             ]
             return False
-        self.postal_code.data = normal.get("postal_code") or self.postal_code.data
+        code = normal.get("postal_code") or self.postal_code.data
+        self.postal_code.data = f"{code[:3]} {code[-3:]}" if self.country.data == "CA" else code
         return True
 
     def gift(self) -> Gift:

@@ -4,7 +4,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
-from flask import Blueprint, Response, abort, current_app, redirect, render_template, session, url_for
+from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_date, format_datetime, gettext
 
@@ -38,7 +38,7 @@ def enter(token: str) -> ResponseReturnValue:
     if link is None:
         abort(404)
     session[SESSION_KEY] = link.id
-    return redirect(url_for("funders.report"))
+    return redirect(url_for("funders.report", lang=request.args.get("lang")))
 
 
 @bp.get("/report")
