@@ -71,7 +71,17 @@ def web(host: str, port: int, workers: int) -> None:
     os.execv(
         sys.executable,
         [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port), "--workers", str(workers)]
-        + ["--blocking-threads", "12", "--backlog", "1024", "--respawn-failed-workers", "--no-access-log", "--log-level", "warning", "wsgi:app"],
+        + [
+            "--blocking-threads",
+            "12",
+            "--backlog",
+            "1024",
+            "--respawn-failed-workers",
+            "--no-access-log",
+            "--log-level",
+            "warning",
+            "wsgi:app",
+        ],
     )
 
 
@@ -131,7 +141,7 @@ def funder() -> None:
 @click.argument("fund")
 @click.option("--revoke", is_flag=True, help="End all links given before.")
 @with_appcontext
-def funder_link(fund: str, revoke: bool) -> None:
+def funder_link(fund: str, *, revoke: bool) -> None:
     """Print a new link to a fund's report."""
     found = funds.fund_named(fund)
     if found is None:
@@ -188,5 +198,3 @@ def _may_run_alone(arguments: list[str]) -> bool:
 def _refuse(sentence: str) -> None:
     click.echo(f"campaign: {sentence}", err=True)
     sys.exit(2)
-
-

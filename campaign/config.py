@@ -36,7 +36,9 @@ class Settings(BaseSettings):
     stripe_livemode: bool = Field(default=False, description="true when real money moves")
     mail_url: str = Field(description="smtp://user:password@host:port?tls=starttls; user, password and tls may be left out")
     mail_from: str = Field(description="sender of all mail")
-    trusted_hosts: str = Field(default="", description="host names that may be asked for, comma separated; default: that of BASE_URL and loopback")
+    trusted_hosts: str = Field(
+        default="", description="host names that may be asked for, comma separated; default: that of BASE_URL and loopback"
+    )
     proxy_hops: int = Field(default=0, ge=0, le=5, description="reverse proxies in front that set X-Forwarded-For")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
     sentry_dsn: str = Field(default="", description="optional: where errors are reported")

@@ -267,9 +267,18 @@ def _keep_listed(event: dict[str, object]) -> bool:
     return incoming.livemode == outside().settings.stripe_livemode and stripe_events.keep(incoming, source="poll")
 
 
+def bury() -> int:
+    """Give up events and mails whose work has killed its workers, and say so."""
+    buried = claims.bury(stripe_events.StripeEvent) + claims.bury(OutboxItem)
+    db.session.commit()
+    if buried:
+        log.error("work.dead", rows=buried)
+    return buried
+
+
 def sweep_due() -> bool:
     """Whatever is waiting and due, whoever should have been woken for it; False when another worker is at it."""
-    return _alone(SWEEP_DUE_LOCK, handle_events, send_owed)
+    return _alone(SWEEP_DUE_LOCK, bury, handle_events, send_owed)
 
 
 def sweep_outside() -> bool:

@@ -20,8 +20,40 @@ from campaign.rules.money import fee_to_cover
 A_TRANSACTION = 100
 DAYS = 45
 
-FIRST_NAMES = ["Amélie", "Benoît", "Chloé", "D’Arcy", "Émile", "Fatima", "Grace", "Harpreet", "Inès", "James", "Léa", "Mei", "Noah", "Olivia", "Sanâa", "Thị", "Zoë"]
-LAST_NAMES = ["Tremblay", "Nguyễn", "Smith", "D'Arcy-Lévesque", "Singh", "Œuvré", "MacDonald", "Gagnon", "Roy", "Côté", "Chen", "O’Brien", "Bouchard"]
+FIRST_NAMES = [
+    "Amélie",
+    "Benoît",
+    "Chloé",
+    "D’Arcy",
+    "Émile",
+    "Fatima",
+    "Grace",
+    "Harpreet",
+    "Inès",
+    "James",
+    "Léa",
+    "Mei",
+    "Noah",
+    "Olivia",
+    "Sanâa",
+    "Thị",
+    "Zoë",
+]
+LAST_NAMES = [
+    "Tremblay",
+    "Nguyễn",
+    "Smith",
+    "D'Arcy-Lévesque",
+    "Singh",
+    "Œuvré",
+    "MacDonald",
+    "Gagnon",
+    "Roy",
+    "Côté",
+    "Chen",
+    "O’Brien",
+    "Bouchard",
+]
 PLACES = [
     ("Montréal", "QC", "H2X 1Y4"),
     ("Québec", "QC", "G1R 4P5"),

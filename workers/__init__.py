@@ -25,12 +25,12 @@ OUTSIDE_EVERY_ROUNDS = 6
 _stopping = threading.Event()
 
 
-class InService(Task):  # type: ignore[misc]  # Celery has no types
+class InService(Task):
     """A job runs inside the service: with its settings and its database."""
 
     def __call__(self, *args: Any, **kw: Any) -> Any:
         with service.app_context():
-            return super().__call__(*args, **kw)
+            return super().__call__(*args, **kw)  # type: ignore[no-untyped-call]  # Celery has no types
 
 
 celery.Task = InService
@@ -55,11 +55,11 @@ def keep_schedule() -> None:
         _stopping.wait(DUE_EVERY_SECONDS)
 
 
-@worker_init.connect  # type: ignore[untyped-decorator]
+@worker_init.connect
 def _begin_schedule(**_: object) -> None:
     threading.Thread(target=keep_schedule, name="schedule", daemon=True).start()
 
 
-@worker_shutdown.connect  # type: ignore[untyped-decorator]
+@worker_shutdown.connect
 def _end_schedule(**_: object) -> None:
     _stopping.set()

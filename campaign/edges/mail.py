@@ -4,10 +4,10 @@ import smtplib
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
-from datetime import datetime
 from urllib.parse import parse_qs, unquote, urlsplit
 
 TIMEOUT_SECONDS = 15

@@ -12,7 +12,7 @@ class NotRendered(Exception):
     """The template and the data did not make a document."""
 
 
-def render(template: Path, data: dict[str, Any], *, at: datetime, standards: tuple[str, ...] = ("a-2a", "ua-1")) -> bytes:
+def render(template: Path, data: dict[str, Any], *, at: datetime) -> bytes:
     """A tagged, archivable PDF; the same template, data and moment make the same bytes."""
     try:
         document = typst.compile(
@@ -20,7 +20,7 @@ def render(template: Path, data: dict[str, Any], *, at: datetime, standards: tup
             root=template.parent,
             sys_inputs={"data": json.dumps(data, ensure_ascii=False)},
             ignore_system_fonts=True,
-            pdf_standards=list(standards),
+            pdf_standards=["a-2a", "ua-1"],
             timestamp=int(at.timestamp()),
         )
     except Exception as error:

@@ -1,5 +1,6 @@
 """Settings for one command at a terminal, when the environment names no database: those of the service that runs from this checkout,
-else the kept database alone, for as long as the command takes."""
+else the kept database alone, for as long as the command takes.
+"""
 
 import json
 import os

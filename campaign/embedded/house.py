@@ -61,11 +61,17 @@ class House:
             self._start_valkey()
         self._run_setup()
         if "STRIPE_API_BASE" not in self.given and "STRIPE_SECRET_KEY" not in self.given:
-            self._add("sandbox", ["-m", "campaign.sandbox", "stripe", "--port", str(ports["sandbox"]), "--state", str(self.var / "sandbox.db")]
-                      + ["--webhook", f"http://127.0.0.1:{ports['web']}/stripe/webhook"])
+            self._add(
+                "sandbox",
+                ["-m", "campaign.sandbox", "stripe", "--port", str(ports["sandbox"]), "--state", str(self.var / "sandbox.db")]
+                + ["--webhook", f"http://127.0.0.1:{ports['web']}/stripe/webhook"],
+            )
         if "MAIL_URL" not in self.given:
-            self._add("mailbox", ["-m", "campaign.sandbox", "mailbox", "--port", str(ports["mailbox"]), "--smtp-port", str(ports["smtp"])]
-                      + ["--state", str(self.var / "mailbox.db")])
+            self._add(
+                "mailbox",
+                ["-m", "campaign.sandbox", "mailbox", "--port", str(ports["mailbox"]), "--smtp-port", str(ports["smtp"])]
+                + ["--state", str(self.var / "mailbox.db")],
+            )
         self._add("web", ["-m", "campaign", "web", "--port", str(ports["web"])])
         self._add("worker", ["-m", "campaign", "worker"])
         self._write_settings()
@@ -82,7 +88,12 @@ class House:
 
     def _ports(self) -> dict[str, int]:
         ports: dict[str, int] = {}
-        for name, wanted in (("web", self._wanted_port), ("sandbox", self._wanted_port + 1), ("mailbox", self._wanted_port + 2), ("smtp", self._wanted_port + 3)):
+        for name, wanted in (
+            ("web", self._wanted_port),
+            ("sandbox", self._wanted_port + 1),
+            ("mailbox", self._wanted_port + 2),
+            ("smtp", self._wanted_port + 3),
+        ):
             ports[name] = free_port(wanted, taken=set(ports.values()))
             if name == "web" and ports[name] != wanted:
                 self.say(f"Port {wanted} is busy; using {ports[name]} instead.")
@@ -122,11 +133,15 @@ class House:
     def _run_setup(self) -> None:
         done = subprocess.run([sys.executable, "-m", "campaign", "setup"], env=self.environment(), cwd=ROOT, capture_output=True, text=True)
         if done.returncode:
-            raise NotStarted(done.stderr.strip().splitlines()[-1].removeprefix("campaign: ") if done.stderr.strip() else "Setting up failed.")
+            raise NotStarted(
+                done.stderr.strip().splitlines()[-1].removeprefix("campaign: ") if done.stderr.strip() else "Setting up failed."
+            )
 
     def command(self, *arguments: str) -> str:
         """What a command of ours prints, run in this house."""
-        done = subprocess.run([sys.executable, "-m", "campaign", *arguments], env=self.environment(), cwd=ROOT, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "campaign", *arguments], env=self.environment(), cwd=ROOT, capture_output=True, text=True
+        )
         return done.stdout.strip()
 
     def environment(self) -> dict[str, str]:
@@ -183,7 +198,9 @@ class House:
             self.say(f"{part.name} dies again and again; it is left alone now. The last lines of {part.log}:\n{last_lines(part.log)}")
             part.process = None
             return
-        self.say(f"{part.name} died ({how(part.process.returncode)}); starting it again. The last lines of {part.log}:\n{last_lines(part.log)}")
+        self.say(
+            f"{part.name} died ({how(part.process.returncode)}); starting it again. The last lines of {part.log}:\n{last_lines(part.log)}"
+        )
         try:
             self._begin(part)
             self.say(f"{part.name} is up again.")

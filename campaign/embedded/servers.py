@@ -22,6 +22,7 @@ import redis
 
 LONGEST_SOCKET_PATH = 90
 START_SECONDS = 30
+SHARED_PLACE = Path("/var/tmp")  # noqa: S108  # kept over a restart, and reached by every user
 
 
 class NotStarted(Exception):
@@ -98,7 +99,7 @@ def ensure_database(cluster: Postgres, name: str = "campaign") -> None:
     """The database, created if absent."""
     with cluster.connect() as connection:
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
-            connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]  # a name of our own
+            connection.execute(f'CREATE DATABASE "{name}"')
 
 
 def start_valkey(home: Path, log: Path) -> tuple[subprocess.Popen[bytes], str]:
@@ -148,7 +149,7 @@ def _data_directory(home: Path, user: str | None) -> Path:
         return data
     # Nobody cannot pass through a closed directory, so the data lies beside it; the link in var/ says where, and when it is gone,
     # so is the data.
-    elsewhere = Path("/var/tmp") / f"campaign-{hashlib.sha256(str(home).encode()).hexdigest()[:16]}"
+    elsewhere = SHARED_PLACE / f"campaign-{hashlib.sha256(str(home).encode()).hexdigest()[:16]}"
     if not data.is_symlink():
         shutil.rmtree(elsewhere, ignore_errors=True)
         shutil.rmtree(data, ignore_errors=True)
@@ -195,7 +196,7 @@ def _binaries(user: str | None) -> Path:
     root = postgres.parent.parent
     if user is None or _can_be_reached(root):
         return root
-    copy = Path("/var/tmp") / f"campaign-postgres-{hashlib.sha256(str(package).encode()).hexdigest()[:12]}"
+    copy = SHARED_PLACE / f"campaign-postgres-{hashlib.sha256(str(package).encode()).hexdigest()[:12]}"
     if not (copy / "complete").exists():
         shutil.rmtree(copy, ignore_errors=True)
         copy.mkdir(mode=0o755)

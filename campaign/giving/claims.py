@@ -4,7 +4,6 @@ An attempt is counted before the work, so that a row whose work kills its worker
 so that a worker that was away too long changes nothing.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -48,7 +47,7 @@ def waiting(model: Any) -> ColumnElement[bool]:
 def claim(model: type[DeclarativeBase], *, limit: int, only: ColumnElement[bool] | None = None) -> list[Claim]:
     """Take up to `limit` rows that are due, in order of their number. Commit before the work, so that the attempt counts."""
     m: Any = model
-    due = select(m.id).where(waiting(m), m.not_before <= func.now())
+    due = select(m.id).where(waiting(m), m.not_before <= func.now(), m.attempts < DEAD_AFTER_ATTEMPTS)
     if only is not None:
         due = due.where(only)
     due = due.order_by(m.id).limit(limit).with_for_update(skip_locked=True)
@@ -84,14 +83,21 @@ def fail(model: type[DeclarativeBase], claim: Claim, *, error: str, for_good: bo
     return False
 
 
-def give_back(model: type[DeclarativeBase], claims: Sequence[Claim]) -> None:
-    """The work was not begun: another worker may take it at once."""
-    for claim in claims:
-        _end(model, claim, attempts=claim.attempts - 1, not_before=func.now())
+def bury(model: type[DeclarativeBase]) -> int:
+    """Give up what was tried too often by workers that never said how it ended; returns how many rows."""
+    m: Any = model
+    buried = db.session.execute(
+        update(m)
+        .where(waiting(m), m.not_before <= func.now(), m.attempts >= DEAD_AFTER_ATTEMPTS)
+        .values(dead_at=func.now(), last_error="its workers died")
+        .returning(m.id),
+        execution_options={"synchronize_session": False},
+    )
+    return len(buried.all())
 
 
 def _pause(attempts: int) -> int:
-    return min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 4 ** (attempts - 1))
+    return min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * (1 << 2 * (attempts - 1)))
 
 
 def _in(seconds: int) -> ColumnElement[datetime]:

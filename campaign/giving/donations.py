@@ -149,9 +149,7 @@ class Standing:
     matched_cents: int
 
 
-def begin(
-    campaign: Campaign, gift: Gift, *, attempt: str, expected_match_cents: int | None, livemode: bool, now: datetime
-) -> Donation:
+def begin(campaign: Campaign, gift: Gift, *, attempt: str, expected_match_cents: int | None, livemode: bool, now: datetime) -> Donation:
     """The donation of this attempt, with its match held; made if the attempt is new.
 
     `expected_match_cents` is what the donor was shown, None when nothing was. Raises LessMatch when less can be held than that, or than the

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, LargeBinary, func, select, update
+from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from campaign.edges.db import Base, db
@@ -107,7 +107,10 @@ def add_link(fund: Fund, *, token_hash: bytes, expires_at: datetime) -> FunderLi
 def revoke_links(fund: Fund) -> int:
     """End all links of the fund; how many were ended."""
     ended = db.session.execute(
-        update(FunderLink).where(FunderLink.fund_id == fund.id, FunderLink.revoked_at.is_(None)).values(revoked_at=func.now()).returning(FunderLink.id)
+        update(FunderLink)
+        .where(FunderLink.fund_id == fund.id, FunderLink.revoked_at.is_(None))
+        .values(revoked_at=func.now())
+        .returning(FunderLink.id)
     )
     return len(ended.all())
 
@@ -122,5 +125,5 @@ def link_by_id(link_id: int) -> FunderLink | None:
     return db.session.scalar(select(FunderLink).where(FunderLink.id == link_id, *_is_valid()))
 
 
-def _is_valid() -> tuple[object, ...]:
+def _is_valid() -> tuple[ColumnElement[bool], ...]:
     return FunderLink.revoked_at.is_(None), FunderLink.expires_at > func.now()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Computed, ForeignKey, LargeBinary, func, insert, select
+from sqlalchemy import ColumnElement, Computed, ForeignKey, LargeBinary, func, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
@@ -152,6 +152,7 @@ def matches_of(donation_ids: Iterable[int]) -> dict[int, MatchOfDonation]:
     held: dict[int, list[Allocation]] = {}
     matched: dict[int, list[Allocation]] = {}
     for donation_id, fund_id, held_cents, matched_cents in rows:
+        assert donation_id is not None and fund_id is not None
         of_held, of_matched = held.setdefault(donation_id, []), matched.setdefault(donation_id, [])
         if held_cents:
             of_held.append(Allocation(fund_id=fund_id, cents=int(held_cents)))
@@ -160,7 +161,7 @@ def matches_of(donation_ids: Iterable[int]) -> dict[int, MatchOfDonation]:
     return {d: MatchOfDonation(held=tuple(held[d]), matched=tuple(matched[d])) for d in held}
 
 
-def _balance(account: str):  # type: ignore[no-untyped-def]  # a sum of SQL expressions
+def _balance(account: str) -> ColumnElement[int]:
     into = func.sum(LedgerEntry.cents).filter(LedgerEntry.to_account == account)
     out = func.sum(LedgerEntry.cents).filter(LedgerEntry.from_account == account)
     return func.coalesce(into, 0) - func.coalesce(out, 0)

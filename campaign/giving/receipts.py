@@ -156,9 +156,7 @@ def document_of(receipt: Receipt) -> bytes | None:
 
 def keep_document(receipt: Receipt, pdf: bytes) -> bytes:
     """Keep the first PDF of a receipt; returns the one that is kept."""
-    db.session.execute(
-        insert(ReceiptDocument).values(receipt_id=receipt.id, pdf=pdf, sha256=func.sha256(pdf)).on_conflict_do_nothing()
-    )
+    db.session.execute(insert(ReceiptDocument).values(receipt_id=receipt.id, pdf=pdf, sha256=func.sha256(pdf)).on_conflict_do_nothing())
     return db.session.scalars(select(ReceiptDocument.pdf).where(ReceiptDocument.receipt_id == receipt.id)).one()
 
 

@@ -44,7 +44,7 @@ class Staff(Base, UserMixin):
     tf_totp_secret: Mapped[str | None]
     mf_recovery_codes: Mapped[list[str]] = mapped_column(MutableList.as_mutable(ARRAY(Text)), server_default="{}", default=list)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    roles: Mapped[list[Role]] = relationship(secondary=staff_role, lazy="joined")
+    roles: Mapped[list[Role]] = relationship(secondary=staff_role, lazy="joined")  # type: ignore[assignment]  # Flask-Security names a wider type
 
 
 class AlreadyStaff(Exception):

@@ -129,7 +129,9 @@ def claim(*, limit: int) -> list[Claim]:
     An event whose payment has an earlier one waiting is left for the next round. Commit before the work.
     """
     earlier = aliased(StripeEvent)
-    is_next = ~select(earlier.id).where(earlier.subject == StripeEvent.subject, earlier.id < StripeEvent.id, claims.waiting(earlier)).exists()
+    is_next = (
+        ~select(earlier.id).where(earlier.subject == StripeEvent.subject, earlier.id < StripeEvent.id, claims.waiting(earlier)).exists()
+    )
     fresh = claims.claim(StripeEvent, limit=limit, only=is_next & (StripeEvent.attempts == 0))
     return fresh or claims.claim(StripeEvent, limit=1, only=is_next)
 

@@ -53,8 +53,7 @@ def missing(content: ReceiptContent) -> list[str]:
         "donor_name": len(content.donor_name.strip()) < 2,
         "amount_cents": content.amount_cents <= 0,
         "advantage_cents": content.advantage_cents < 0,
-        "eligible_cents": content.eligible_cents <= 0
-        or content.eligible_cents != content.amount_cents - content.advantage_cents,
+        "eligible_cents": content.eligible_cents <= 0 or content.eligible_cents != content.amount_cents - content.advantage_cents,
         "issued_on": content.issued_on < content.received_on,
     }
     return [f.name for f in fields(content) if wrong.get(f.name) or _is_blank(getattr(content, f.name))]

@@ -33,7 +33,9 @@ def campaign_claim(state: MatchState | None, language: str) -> str:
     if state.held_cents > 0:
         if language == "fr":
             return f"{state.fund_name}\u00a0: tout le jumelage est réservé à des dons en cours. Il peut s’en libérer\u00a0; votre don compte en entier."
-        return f"All of the matching from {state.fund_name} is being held for gifts under way. Some may come free; your gift counts in full."
+        return (
+            f"All of the matching from {state.fund_name} is being held for gifts under way. Some may come free; your gift counts in full."
+        )
     if language == "fr":
         return f"{state.fund_name}\u00a0: tout le jumelage a été utilisé. Votre don compte toujours en entier."
     return f"The matching from {state.fund_name} has all been used. Your gift still counts in full."
@@ -61,7 +63,11 @@ def quote(*, gift_cents: int, match_cents: int, full_cents: int, language: str) 
     gift, match = written_short(gift_cents, language), written_short(match_cents, language)
     together = written_short(gift_cents + match_cents, language)
     if match_cents == 0:
-        return f"Votre don de {gift} ne peut pas être jumelé pour l’instant." if language == "fr" else f"Your gift of {gift} cannot be matched right now."
+        return (
+            f"Votre don de {gift} ne peut pas être jumelé pour l’instant."
+            if language == "fr"
+            else f"Your gift of {gift} cannot be matched right now."
+        )
     if match_cents < full_cents:
         if language == "fr":
             return f"Votre don de {gift} est jumelé en partie\u00a0: {match}, tout ce qui reste du fonds. Ensemble\u00a0: {together}."
@@ -81,5 +87,9 @@ def outcome(*, gift_cents: int, held_cents: int, matched_cents: int, fund_name: 
         return f"{fund_name} adds {match} to your gift of {gift}: research receives {together}."
     if held_cents > 0:
         match = written_short(held_cents, language)
-        return f"{match} de jumelage vous sont réservés pendant que vous payez." if language == "fr" else f"{match} of matching is held for you while you pay."
+        return (
+            f"{match} de jumelage vous sont réservés pendant que vous payez."
+            if language == "fr"
+            else f"{match} of matching is held for you while you pay."
+        )
     return ""

@@ -8,8 +8,8 @@ import time
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from campaign.sandbox.stripe_account import Account
 from campaign.sandbox.store import Store
+from campaign.sandbox.stripe_account import Account
 
 MOST_ATTEMPTS = 16
 LONGEST_PAUSE_SECONDS = 3600.0
@@ -63,7 +63,10 @@ class Courier:
             self._store.not_delivered(event_id, last=said, again_in=min(LONGEST_PAUSE_SECONDS, 0.5 * 2**attempts))
 
     def _post(self, body: bytes) -> tuple[str, bool]:
-        headers = {"Content-Type": "application/json; charset=utf-8", "Stripe-Signature": signature(body, self._secret, at=int(time.time()))}
+        headers = {
+            "Content-Type": "application/json; charset=utf-8",
+            "Stripe-Signature": signature(body, self._secret, at=int(time.time())),
+        }
         try:
             with urlopen(Request(self._webhook, data=body, headers=headers), timeout=ANSWER_SECONDS) as answer:
                 return str(answer.status), True

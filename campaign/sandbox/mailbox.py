@@ -25,7 +25,9 @@ class Mailbox:
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._db.execute("CREATE TABLE IF NOT EXISTS mail (id INTEGER PRIMARY KEY, recipients TEXT, raw BLOB, at TEXT DEFAULT CURRENT_TIMESTAMP)")
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS mail (id INTEGER PRIMARY KEY, recipients TEXT, raw BLOB, at TEXT DEFAULT CURRENT_TIMESTAMP)"
+        )
         self._lock = threading.Lock()
 
     def keep(self, recipients: list[str], raw: bytes) -> None:
@@ -123,7 +125,9 @@ def show(number: int) -> str:
     """One mail: HTML, text and attachments."""
     message = _message(number)
     files = [(i, a.get_filename(), len(a.get_content())) for i, a in enumerate(_attachments(message))]
-    return render_template("mail.html", number=number, mail=_summary(number, [str(message["To"])], message, str(message["Date"])), files=files)
+    return render_template(
+        "mail.html", number=number, mail=_summary(number, [str(message["To"])], message, str(message["Date"])), files=files
+    )
 
 
 @bp.get("/mails/<int:number>/html")

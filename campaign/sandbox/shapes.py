@@ -194,7 +194,9 @@ def refund(*, amount: int, currency: str, charge_id: str, intent_id: str | None,
     del made["livemode"]
     return {
         **made,
-        **_empty("balance_transaction customer customer_account payment_method reason receipt_number source_transfer_reversal transfer_reversal"),
+        **_empty(
+            "balance_transaction customer customer_account payment_method reason receipt_number source_transfer_reversal transfer_reversal"
+        ),
         "amount": amount,
         "charge": charge_id,
         "currency": currency,
@@ -275,7 +277,9 @@ def price(*, product_id: str, unit_amount: int, currency: str, **given: Any) -> 
 
 def payment_method(*, card: Doc, **given: Any) -> Doc:
     """A card that can be charged."""
-    seen = {k: v for k, v in card.items() if k in {"brand", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4", "wallet"}}
+    seen = {
+        k: v for k, v in card.items() if k in {"brand", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4", "wallet"}
+    }
     return {
         **_object("payment_method", new_id("pm")),
         "allow_redisplay": "unspecified",

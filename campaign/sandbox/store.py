@@ -98,7 +98,9 @@ class Store:
     def delivered(self, event_id: str, *, last: str) -> None:
         """The webhook took it, or it is given up."""
         with self._lock:
-            self._db.execute("UPDATE delivery SET done = ?, last = ?, attempts = attempts + 1 WHERE event = ?", (time.time(), last, event_id))
+            self._db.execute(
+                "UPDATE delivery SET done = ?, last = ?, attempts = attempts + 1 WHERE event = ?", (time.time(), last, event_id)
+            )
 
     def not_delivered(self, event_id: str, *, last: str, again_in: float) -> None:
         """Try again later."""

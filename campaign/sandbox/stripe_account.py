@@ -23,7 +23,9 @@ SLACK_SECONDS = 60
 class Refused(Exception):
     """Stripe's error: what the caller did wrong."""
 
-    def __init__(self, message: str, *, status: int = 400, code: str | None = None, param: str | None = None, kind: str = "invalid_request_error") -> None:
+    def __init__(
+        self, message: str, *, status: int = 400, code: str | None = None, param: str | None = None, kind: str = "invalid_request_error"
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.body = {"error": {k: v for k, v in {"type": kind, "message": message, "code": code, "param": param}.items() if v}}
@@ -62,7 +64,9 @@ class Account:
         now = int(time.time())
         expires_at = int(asked.get("expires_at") or now + LONGEST_SECONDS)
         if not now + SHORTEST_SECONDS - SLACK_SECONDS <= expires_at <= now + LONGEST_SECONDS + SLACK_SECONDS:
-            raise Refused("The `expires_at` timestamp must be between 30 minutes and 24 hours from Checkout Session creation.", param="expires_at")
+            raise Refused(
+                "The `expires_at` timestamp must be between 30 minutes and 24 hours from Checkout Session creation.", param="expires_at"
+            )
         session_id = shapes.new_id("cs_test")
         copied = ("cancel_url", "client_reference_id", "customer_email", "locale", "submit_type", "success_url")
         session = shapes.checkout_session(
@@ -138,7 +142,12 @@ class Account:
         )
         charge["billing_details"] |= {"email": email, "name": name or None}
         self.settle(charge)
-        intent |= {"status": "succeeded", "amount_received": intent["amount"], "latest_charge": charge["id"], "payment_method": method["id"]}
+        intent |= {
+            "status": "succeeded",
+            "amount_received": intent["amount"],
+            "latest_charge": charge["id"],
+            "payment_method": method["id"],
+        }
         self.store.put(intent)
         self.happened("payment_intent.succeeded", intent)
         return intent
@@ -146,7 +155,9 @@ class Account:
     def settle(self, charge: Doc) -> Doc:
         """Put a charge in the balance, less Stripe's fee for a Canadian card: 2.9 % and 30 cents."""
         fee = (charge["amount"] * 29 + 500) // 1000 + 30
-        settled = shapes.balance_transaction(amount=charge["amount"], fee=fee, currency=charge["currency"], source=charge["id"], kind="charge")
+        settled = shapes.balance_transaction(
+            amount=charge["amount"], fee=fee, currency=charge["currency"], source=charge["id"], kind="charge"
+        )
         self.store.put(settled)
         charge["balance_transaction"] = settled["id"]
         self.store.put(charge)
@@ -169,7 +180,12 @@ class Account:
             failure_message=message,
             metadata=intent["metadata"],
         )
-        charge["outcome"] |= {"network_status": "declined_by_network", "reason": decline_code or code, "type": "issuer_declined", "seller_message": message}
+        charge["outcome"] |= {
+            "network_status": "declined_by_network",
+            "reason": decline_code or code,
+            "type": "issuer_declined",
+            "seller_message": message,
+        }
         self.store.put(charge)
         self.happened("charge.failed", charge)
         intent |= {"last_payment_error": declined.body["error"], "latest_charge": charge["id"], "status": "requires_payment_method"}
@@ -201,7 +217,9 @@ class Account:
         if charge["status"] != "succeeded" or left == 0:
             raise Refused(f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
         if not 0 < cents <= left:
-            raise Refused(f"Refund amount (${cents / 100:.2f}) is greater than unrefunded amount on charge (${left / 100:.2f})", param="amount")
+            raise Refused(
+                f"Refund amount (${cents / 100:.2f}) is greater than unrefunded amount on charge (${left / 100:.2f})", param="amount"
+            )
         made = shapes.refund(
             amount=cents,
             currency=charge["currency"],

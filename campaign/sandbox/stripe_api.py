@@ -1,5 +1,6 @@
 """The stand-in's HTTP API: Stripe's paths, form encoding, errors, lists, expansion and idempotency keys."""
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterable
@@ -35,7 +36,7 @@ def nested(pairs: Iterable[tuple[str, str]]) -> Doc:
     for name, value in pairs:
         path = re.findall(r"[^\[\]]+|(?<=\[)(?=\])", name)
         at = root
-        for step, following in zip(path, path[1:], strict=False):
+        for step, following in itertools.pairwise(path):
             at = at.setdefault(step, {})
             assert isinstance(at, dict), following
         at[path[-1] if path[-1] else str(len(at))] = value
@@ -66,7 +67,12 @@ def _known_key() -> Response | None:
 
 
 def _json(doc: Any, status: int = 200) -> Response:
-    return Response(json.dumps(doc, ensure_ascii=False, indent=1), status=status, mimetype="application/json", headers={"Request-Id": shapes.new_id("req")})
+    return Response(
+        json.dumps(doc, ensure_ascii=False, indent=1),
+        status=status,
+        mimetype="application/json",
+        headers={"Request-Id": shapes.new_id("req")},
+    )
 
 
 def _asked() -> Doc:
@@ -182,7 +188,12 @@ def show_page(object_id: str) -> Response:
         session = _found(object_id, "checkout.session")
     except Refused as error:
         return _json(error.body, error.status)
-    total = {"total": session["amount_total"], "subtotal": session["amount_total"], "currency": session["currency"], "line_items": session["sandbox_lines"]}
+    total = {
+        "total": session["amount_total"],
+        "subtotal": session["amount_total"],
+        "currency": session["currency"],
+        "line_items": session["sandbox_lines"],
+    }
     return _json({**public(session), "object": "checkout.session", "session_id": session["id"], "line_item_group": total})
 
 
@@ -211,7 +222,7 @@ def _number(name: Any) -> str:
 def make_method() -> Response:
     def act(asked: Doc) -> Doc:
         card = asked.get("card") or {}
-        number = TOKENS.get(card.get("token"), card.get("number") or TOKENS["tok_visa"])
+        number = TOKENS.get(str(card.get("token")), str(card.get("number") or TOKENS["tok_visa"]))
         method = shapes.payment_method(card=shapes.card_details(number))
         billing = asked.get("billing_details") or {}
         method["billing_details"] |= {k: v for k, v in billing.items() if k != "address"}
@@ -242,7 +253,9 @@ def make_intent() -> Response:
 def make_charge() -> Response:
     def act(asked: Doc) -> Doc:
         card = shapes.card_details(_number(asked.get("source")))
-        return account().settle(shapes.charge(amount=int(asked["amount"]), currency=asked["currency"].lower(), card=card, description=asked.get("description")))
+        return account().settle(
+            shapes.charge(amount=int(asked["amount"]), currency=asked["currency"].lower(), card=card, description=asked.get("description"))
+        )
 
     return _do(act)
 

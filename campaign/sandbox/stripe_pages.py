@@ -59,7 +59,9 @@ def _page(session: Doc, error: str = "", status: int = 200) -> tuple[str, int]:
     language = "fr" if str(session["locale"] or "").startswith("fr") else "en"
     lines = [(line["description"], _sum(line["amount_total"], line["currency"], language)) for line in session["sandbox_lines"]]
     total = _sum(session["amount_total"], session["currency"], language)
-    return render_template("checkout.html", w=WORDS[language], language=language, session=session, lines=lines, total=total, error=error, form=request.form), status
+    return render_template(
+        "checkout.html", w=WORDS[language], language=language, session=session, lines=lines, total=total, error=error, form=request.form
+    ), status
 
 
 @bp.get("/c/pay/<session_id>")

@@ -2,12 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 
 import structlog
 from flask import Blueprint, Response, abort, current_app, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime, gettext
 from sqlalchemy import func, or_, update
+from werkzeug.datastructures import MultiDict
 
 from campaign import jobs
 from campaign.edges.db import db
@@ -28,6 +30,7 @@ log = structlog.get_logger()
 
 ASK_STRIPE_AGAIN = timedelta(seconds=4)
 RETRY_AFTER_SECONDS = "20"
+FIELDS = 100
 
 
 @bp.post("/<any(en,fr):language>/<slug>/donations")
@@ -40,7 +43,7 @@ def begin(language: str, slug: str) -> ResponseReturnValue:
     campaign = campaign_named(slug)
     if campaign is None:
         abort(404)
-    form = DonationForm(campaign, language)
+    form = DonationForm(campaign, language, formdata=_sent())
     form_is_good = form.validate()
     attempt = attempts().read(form.attempt.data)
     if not form_is_good or attempt is None:
@@ -66,6 +69,17 @@ def begin(language: str, slug: str) -> ResponseReturnValue:
     return _to_payment(campaign, form, donation)
 
 
+def _sent() -> MultiDict[str, str]:
+    """The fields as they came. Bytes that are not UTF-8 become the sign for that, which the form refuses; Werkzeug would make other text of them."""
+    if request.mimetype != "application/x-www-form-urlencoded":
+        return request.form
+    try:
+        pairs = parse_qsl(request.get_data().decode("utf-8", "replace"), keep_blank_values=True, errors="replace", max_num_fields=FIELDS)
+    except ValueError:
+        abort(413)
+    return MultiDict(pairs)
+
+
 def _form_again(campaign: Campaign, form: DonationForm, attempt: str | None, *, has_errors: bool) -> ResponseReturnValue:
     notice = None
     if not has_errors:
@@ -83,7 +97,9 @@ def _less(less: LessMatch, gift: Gift, language: str) -> Notice:
         title=gettext("Less of the matching is left than you were shown"),
         text=wording.quote(gift_cents=gift.amount_cents, match_cents=less.held_cents, full_cents=less.full_cents, language=language)
         + " "
-        + gettext("Others gave while you were writing. Nothing has been charged. Press the button to give all the same, or change the amount."),
+        + gettext(
+            "Others gave while you were writing. Nothing has been charged. Press the button to give all the same, or change the amount."
+        ),
     )
 
 
@@ -96,7 +112,9 @@ def _another(donation: Donation) -> Notice:
     return Notice(
         kind="change",
         title=gettext("A gift of %(amount)s is already under way", amount=money.written_short(donation.amount_cents, donation.language)),
-        text=gettext("This form began that gift, and you have changed it since. Press the button to begin a new one, or go back to the first."),
+        text=gettext(
+            "This form began that gift, and you have changed it since. Press the button to begin a new one, or go back to the first."
+        ),
         link=url_for("donate.own_page", language=donation.language, token=donation.token),
         link_text=gettext("Go to the first gift"),
     )
@@ -269,5 +287,3 @@ def receipt_pdf(language: str, token: str) -> ResponseReturnValue:
     answer.headers["Content-Disposition"] = f'inline; filename="{receipt.file_name}"'
     answer.headers["Cache-Control"] = "private, no-store"
     return answer
-
-

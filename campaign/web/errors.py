@@ -37,7 +37,10 @@ def _words(code: int) -> tuple[str, str]:
         400: (gettext("This request could not be read"), gettext("Please go back, reload the page and try again.")),
         401: (gettext("Please sign in"), gettext("This page is for staff who have signed in.")),
         403: (gettext("Not for you"), gettext("Your role does not allow this. Ask an administrator if it should.")),
-        404: (gettext("This page does not exist"), gettext("The link may be old or cut short. If it came by mail, please use the whole link.")),
+        404: (
+            gettext("This page does not exist"),
+            gettext("The link may be old or cut short. If it came by mail, please use the whole link."),
+        ),
         405: (gettext("This cannot be done here"), gettext("Please go back and try again.")),
         413: (gettext("This is too large"), gettext("Please shorten what you wrote and send it again. Nothing has been charged.")),
         429: (gettext("Too many tries"), gettext("Please wait a minute and try again. Nothing has been charged.")),

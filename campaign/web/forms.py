@@ -52,7 +52,11 @@ _PROVINCE_BY_NAME = {_folded(name): code for code, names in PROVINCES.items() fo
 def countries(language: str) -> list[tuple[str, str]]:
     """Code and name of each country, Canada first, then by name as the language sorts."""
     names = Locale(language).territories
-    rest = [(code, name) for code, name in names.items() if len(code) == 2 and code.isalpha() and code not in {"CA", "ZZ", "EU", "EZ", "UN", "XA", "XB", "QO"}]
+    rest = [
+        (code, name)
+        for code, name in names.items()
+        if len(code) == 2 and code.isalpha() and code not in {"CA", "ZZ", "EU", "EZ", "UN", "XA", "XB", "QO"}
+    ]
     return [("CA", names["CA"]), *sorted(rest, key=lambda pair: _folded(pair[1]))]
 
 
@@ -83,8 +87,6 @@ def _is_forbidden(c: str) -> bool:
 
 class Needed:
     """Refuses an empty field, in words that say what is missing."""
-
-    field_flags = {"required": True}
 
     def __init__(self, message: object) -> None:
         self.message = message
@@ -168,7 +170,11 @@ class DonationForm(FlaskForm):
             raise StopValidation(gettext("The smallest gift online is %(amount)s.", amount=low))
         if cents > self.campaign.maximum_cents:
             raise StopValidation(
-                gettext("The largest gift online is %(amount)s. For a larger one, please write to %(email)s.", amount=high, email=self.campaign.charity.email)
+                gettext(
+                    "The largest gift online is %(amount)s. For a larger one, please write to %(email)s.",
+                    amount=high,
+                    email=self.campaign.charity.email,
+                )
             )
         self.amount_cents = cents
 
@@ -180,7 +186,9 @@ class DonationForm(FlaskForm):
         try:
             field.data = validate_email(field.data, check_deliverability=False).normalized
         except EmailNotValidError:
-            raise StopValidation(gettext("This does not look like an e-mail address. Please check it, for example name@example.com.")) from None
+            raise StopValidation(
+                gettext("This does not look like an e-mail address. Please check it, for example name@example.com.")
+            ) from None
 
     def validate_tribute_kind(self, field: Field) -> None:
         if field.data not in {None, "", "honour", "memory"}:

@@ -231,6 +231,12 @@ def downgrade() -> None:
         op.execute(f"DROP TRIGGER {trigger} ON {table}")
     op.execute("DROP TABLE ledger_entry")
     op.execute("DROP TABLE ledger_move")
-    for function in ("move_balances()", "refuse_overmatch(bigint, text)", "chain_ledger_entry()", "refuse_move_by_hand()", "refuse_change()"):
+    for function in (
+        "move_balances()",
+        "refuse_overmatch(bigint, text)",
+        "chain_ledger_entry()",
+        "refuse_move_by_hand()",
+        "refuse_change()",
+    ):
         op.execute(f"DROP FUNCTION {function}")
     op.execute("DROP FUNCTION ledger_entry_text(text, bigint, text, text, text, bigint, text, text, timestamptz)")

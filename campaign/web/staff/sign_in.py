@@ -30,7 +30,16 @@ SIGN_INS_PER_CLIENT = "20 per minute; 100 per hour"
 class OurMail(MailUtil):
     """Flask-Security's few mails (a new password was asked for, was set) go out through our own edge."""
 
-    def send_mail(self, template: str, subject: str, recipient: str, sender: Any, body: str, html: str | None, **kw: Any) -> None:
+    def send_mail(  # type: ignore[override]  # the library gives no more than these
+        self,
+        template: str,
+        subject: str,
+        recipient: str,
+        sender: str | tuple[str, str],
+        body: str,
+        html: str | None,
+        **kw: Any,
+    ) -> None:
         settings = outside().settings
         now = db.session.scalars(db.func.now().select()).one()
         mark = sha256(f"{recipient}{now.isoformat()}".encode()).hexdigest()[:24]
@@ -89,11 +98,11 @@ def sign_in(app: Flask, settings: Settings) -> None:
     )
     datastore = SQLAlchemyUserDatastore(db, Staff, Role)
     security = Security(app, datastore, mail_util_cls=OurMail)
-    security.unauthn_handler(_to_sign_in)
+    security.unauthn_handler(_to_sign_in)  # type: ignore[arg-type]  # it takes any answer
     user_authenticated.connect(_signed_in, app)
     for endpoint in ("login", "forgot_password", "reset_password", "two_factor_token_validation"):
         name = f"security.{endpoint}"
-        app.view_functions[name] = limiter.limit(SIGN_INS_PER_CLIENT, methods=["POST"])(app.view_functions[name])
+        app.view_functions[name] = limiter.limit(SIGN_INS_PER_CLIENT, methods=["POST"])(app.view_functions[name])  # type: ignore[assignment]  # the limiter keeps the view as it is
 
 
 def _to_sign_in(mechanisms: object = None, headers: object = None) -> ResponseReturnValue:

@@ -1,0 +1,200 @@
+"""One PostgreSQL for a whole run, a fresh database for each test that asks for one, and real neighbours beside it."""
+
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from aiosmtpd.controller import Controller
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, settings as hypothesis_settings
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from campaign import create_app
+from campaign.cli import migrate
+from campaign.config import Settings
+from campaign.edges.db import db
+from campaign.embedded.house import free_port
+from campaign.embedded.servers import Postgres, prepare_postgres, start_postgres, start_valkey
+from campaign.giving.campaigns import Campaign
+from campaign.giving.first_campaign import create_first_campaign
+from campaign.giving.funds import Fund, funds_of
+from campaign.sandbox.__main__ import Quiet, stripe_app
+from campaign.sandbox.mailbox import Mailbox, Receiver
+from campaign.sandbox.store import Store
+from tests.story import chromium_path
+
+HOME = pytest.StashKey[Path]()
+SERVER = pytest.StashKey[object]()
+WEBHOOK_SECRET = "whsec_tests"
+
+hypothesis_settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], print_blob=True)
+hypothesis_settings.load_profile("here")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        config.stash[HOME] = Path(config.workerinput["home"])
+        return
+    home = Path(tempfile.mkdtemp(prefix="campaign-tests-"))
+    home.chmod(0o755)
+    config.stash[HOME] = home
+    cluster = prepare_postgres(home / "postgres")
+    (home / "sockets").write_text(str(cluster.sockets))
+    config.stash[SERVER] = start_postgres(cluster, home / "postgres.log")
+    with cluster.connect() as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
+        connection.execute("CREATE DATABASE template_of_tests")
+    app = create_app(test_settings(cluster.url("template_of_tests")))
+    with app.app_context():
+        migrate(app)
+        create_first_campaign()
+        db.session.commit()
+        db.session.remove()
+        db.engine.dispose()
+
+
+def pytest_configure_node(node: object) -> None:
+    node.workerinput["home"] = str(node.config.stash[HOME])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        return
+    server = config.stash[SERVER]
+    server.send_signal(signal.SIGINT)
+    server.wait(20)
+    shutil.rmtree(config.stash[HOME], ignore_errors=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if chromium_path() is None:
+        terminalreporter.section("NO BROWSER", sep="!", red=True, bold=True)
+        terminalreporter.line("The tests in a real browser did not run: install Chromium, or Node's package @sparticuz/chromium.")
+
+
+def test_settings(database_url: str, **changed: object) -> Settings:
+    given = {
+        "database_url": database_url,
+        "redis_url": "redis+socket:///nowhere/at-all.sock",
+        "secret_key": "a secret of the tests, with more than 32 letters",
+        "base_url": "http://127.0.0.1:8000",
+        "stripe_secret_key": "sk_test_of_the_tests",
+        "stripe_webhook_secrets": WEBHOOK_SECRET,
+        "stripe_api_base": "http://127.0.0.1:9",
+        "mail_url": "smtp://127.0.0.1:9",
+        "mail_from": "gifts@example.org",
+        "log_level": "ERROR",
+    }
+    return Settings(_env_file=None, **{**given, **changed})
+
+
+test_settings.__test__ = False
+
+
+@pytest.fixture(scope="session")
+def home(request: pytest.FixtureRequest) -> Path:
+    return request.config.stash[HOME]
+
+
+@pytest.fixture(scope="session")
+def cluster(home: Path) -> Postgres:
+    """The cluster that the run has started, without touching it."""
+    return Postgres(data=home / "postgres" / "data", sockets=Path((home / "sockets").read_text()), binaries=Path("/unused"), user=None)
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    home = tmp_path_factory.mktemp("valkey")
+    server, url = start_valkey(home, home / "log")
+    yield url
+    server.terminate()
+    server.wait(10)
+
+
+@dataclass
+class Stripe:
+    """The stand-in, reached by the app over HTTP, and by the test through its memory."""
+
+    url: str
+    store: Store
+    server: BaseWSGIServer
+
+
+@pytest.fixture(scope="session")
+def stripe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stripe]:
+    state = tmp_path_factory.mktemp("stripe") / "state.db"
+    port = free_port(21000 + hash(str(state)) % 9000, taken=set())
+    url = f"http://127.0.0.1:{port}"
+    app = stripe_app(state, address=url, webhook="", secret=WEBHOOK_SECRET)
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=Quiet)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield Stripe(url=url, store=app.extensions["account"].store, server=server)
+    server.shutdown()
+    server.server_close()
+
+
+@dataclass
+class Post:
+    """A real SMTP server and what it has taken."""
+
+    url: str
+    box: Mailbox
+
+
+@pytest.fixture(scope="session")
+def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
+    box = Mailbox(tmp_path_factory.mktemp("post") / "mail.db")
+    port = free_port(31000 + hash(str(box)) % 900, taken=set())
+    controller = Controller(Receiver(box), hostname="127.0.0.1", port=port)
+    controller.start()
+    yield Post(url=f"smtp://127.0.0.1:{port}", box=box)
+    controller.stop()
+
+
+@pytest.fixture
+def database(cluster: Postgres) -> Iterator[str]:
+    name = f"test_{uuid4().hex[:12]}"
+    with cluster.connect() as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_of_tests")
+    yield cluster.url(name)
+    with cluster.connect() as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def settings(database: str, valkey: str, stripe: Stripe, post: Post) -> Settings:
+    return test_settings(database, redis_url=valkey, stripe_api_base=stripe.url, mail_url=post.url)
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    made = create_app(settings)
+    with made.app_context():
+        made.extensions["outside"].waker._client.flushall()
+        yield made
+        db.session.remove()
+        db.engine.dispose()
+        made.extensions["outside"].waker.close()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def campaign(app: Flask) -> Campaign:
+    return db.session.query(Campaign).one()
+
+
+@pytest.fixture
+def fund(campaign: Campaign) -> Fund:
+    return funds_of(campaign.id)[0]

@@ -1,0 +1,178 @@
+"""Valid things in one line, each change named."""
+
+import hashlib
+import hmac
+import itertools
+import json
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from campaign.edges.db import db
+from campaign.giving import campaigns, donations, payments
+from campaign.giving.campaigns import Campaign
+from campaign.giving.donations import Donation, Gift
+from campaign.giving.first_campaign import pledge
+from campaign.giving.funds import Fund, Funder, lock_funds
+from campaign.giving.payments import PaymentMade
+
+WEBHOOK_SECRET = "whsec_tests"
+_count = itertools.count(1)
+
+NAME = ("Sanâa Œuvré", "D'Arcy-Lévesque")
+
+
+def a_gift(cents: int = 100_00, **changed: Any) -> Gift:
+    gift = Gift(
+        language="en",
+        amount_cents=cents,
+        covered_fee_cents=0,
+        first_name=NAME[0],
+        last_name=NAME[1],
+        organization="",
+        email=f"donor{next(_count)}@example.org",
+        address_line1="123, rue de l’Église",
+        address_line2="",
+        city="Montréal",
+        province="QC",
+        postal_code="H2X 1Y4",
+        country="CA",
+        public_name="",
+        anonymous=False,
+        tribute_kind=None,
+        tribute_name="",
+        message="",
+        news_consent=False,
+    )
+    return replace(gift, **changed)
+
+
+def begun(campaign: Campaign, cents: int = 100_00, *, expected: int | None = 0, attempt: str | None = None, **changed: Any) -> Donation:
+    return donations.begin(
+        campaign,
+        a_gift(cents, **changed),
+        attempt=attempt or f"attempt-{next(_count)}-{time.time_ns()}",
+        expected_match_cents=expected,
+        livemode=False,
+        now=datetime.now(UTC),
+    )
+
+
+def payment_of(donation: Donation, **changed: Any) -> PaymentMade:
+    made = PaymentMade(
+        payment_intent=f"pi_{donation.public_id}",
+        amount_cents=donation.charged_cents,
+        currency="CAD",
+        livemode=False,
+        paid_at=datetime.now(UTC),
+    )
+    return replace(made, **changed)
+
+
+def pay(donation: Donation, **changed: Any) -> str:
+    funds = lock_funds([donation.campaign_id])
+    return payments.record_payment(donation, payment_of(donation, **changed), funds=funds, cause="test")
+
+
+def paid(campaign: Campaign, cents: int = 100_00, **changed: Any) -> Donation:
+    donation = begun(campaign, cents, **changed)
+    pay(donation)
+    db.session.commit()
+    return donation
+
+
+def another_campaign(*pledges: int, like: Campaign, ratio: tuple[int, int] = (1, 1)) -> Campaign:
+    """A campaign of its own with a fund for each pledge, in the order given."""
+    number = next(_count)
+    kept = {c.name: getattr(like, c.name) for c in Campaign.__table__.columns if c.name not in {"id", "slug", "created_at"}}
+    made = campaigns.open_campaign(Campaign(**kept, slug=f"another-{number}-{time.time_ns()}"))
+    for position, cents in enumerate(pledges, 1):
+        funder = Funder(name_en="Funder", name_fr="Bailleur")
+        db.session.add(funder)
+        db.session.flush()
+        fund = Fund(
+            campaign_id=made.id,
+            funder_id=funder.id,
+            slug=f"fund-{made.id}-{position}",
+            name_en=f"Fund {position}",
+            name_fr=f"Fonds {position}",
+            position=position,
+            ratio_numerator=ratio[0],
+            ratio_denominator=ratio[1],
+        )
+        db.session.add(fund)
+        db.session.flush()
+        if cents:
+            pledge(fund, cents, cause="test")
+    return made
+
+
+def event(kind: str, about: dict[str, Any], *, livemode: bool = False, **changed: Any) -> dict[str, Any]:
+    made = {
+        "id": f"evt_{next(_count)}_{time.time_ns()}",
+        "object": "event",
+        "type": kind,
+        "livemode": livemode,
+        "created": int(time.time()),
+        "api_version": "2026-10-28.endive",
+        "data": {"object": about},
+    }
+    return {**made, **changed}
+
+
+def completed(donation: Donation, **changed: Any) -> dict[str, Any]:
+    about = {
+        "id": f"cs_{donation.public_id}",
+        "object": "checkout.session",
+        "client_reference_id": donation.public_id,
+        "metadata": {"donation": donation.public_id},
+        "payment_intent": f"pi_{donation.public_id}",
+        "payment_status": "paid",
+        "status": "complete",
+        "amount_total": donation.charged_cents,
+        "currency": "cad",
+        "livemode": False,
+    }
+    return event("checkout.session.completed", {**about, **changed})
+
+
+def succeeded(donation: Donation, **changed: Any) -> dict[str, Any]:
+    about = {
+        "id": f"pi_{donation.public_id}",
+        "object": "payment_intent",
+        "metadata": {"donation": donation.public_id},
+        "amount_received": donation.charged_cents,
+        "currency": "cad",
+        "livemode": False,
+    }
+    return event("payment_intent.succeeded", {**about, **changed})
+
+
+def expired(donation: Donation) -> dict[str, Any]:
+    made = completed(donation, payment_status="unpaid", status="expired", payment_intent=None)
+    return {**made, "type": "checkout.session.expired"}
+
+
+def signed(body: bytes, *, secret: str = WEBHOOK_SECRET, at: int | None = None) -> dict[str, str]:
+    moment = int(time.time()) if at is None else at
+    mac = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
+    return {"Stripe-Signature": f"t={moment},v1={mac}"}
+
+
+def body_of(made: dict[str, Any]) -> bytes:
+    return json.dumps(made, ensure_ascii=False).encode()
+
+
+FORM = {
+    "amount": "100",
+    "frequency": "once",
+    "first_name": NAME[0],
+    "last_name": NAME[1],
+    "email": "sanaa@example.org",
+    "address_line1": "123, rue de l’Église",
+    "city": "Montréal",
+    "province": "Québec",
+    "postal_code": "h2x1y4",
+    "country": "CA",
+}

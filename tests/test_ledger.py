@@ -1,0 +1,189 @@
+"""The database itself refuses what is wrong in the books; each guard is shown to be what holds."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DatabaseError, IntegrityError
+
+from campaign.edges.db import db
+from campaign.giving import ledger
+from campaign.giving.campaigns import Campaign, CampaignTotals
+from campaign.giving.funds import Fund
+from campaign.giving.ledger import Entry, Move
+from campaign.reporting import books
+from tests.factories import another_campaign, begun, paid, pay
+
+
+def entry(fund: Fund, kind: Move, source: str, target: str, cents: int, reference: str, donation_id: int | None = None) -> Entry:
+    return Entry(
+        kind=kind,
+        source=source,
+        target=target,
+        cents=cents,
+        campaign_id=fund.campaign_id,
+        fund_id=fund.id,
+        donation_id=donation_id,
+        reference=reference,
+        cause="test",
+    )
+
+
+@contextmanager
+def guards_off() -> Iterator[None]:
+    db.session.execute(text("SET session_replication_role = replica"))
+    yield
+    db.session.execute(text("SET session_replication_role = origin"))
+
+
+def run(sql: str) -> None:
+    db.session.execute(text(sql))
+
+
+def test_an_entry_moves_the_balance_of_its_fund(campaign: Campaign, fund: Fund) -> None:
+    donation = begun(campaign, 100_00)
+    db.session.refresh(fund)
+    assert (fund.pledged_cents, fund.held_cents, fund.matched_cents) == (50_000_00, 100_00, 0)
+    pay(donation)
+    db.session.refresh(fund)
+    assert (fund.held_cents, fund.matched_cents) == (0, 100_00)
+
+
+def test_i1_more_than_the_pledge_is_refused_by_the_database(campaign: Campaign) -> None:
+    own = another_campaign(99_99, like=campaign)
+    fund = db.session.query(Fund).filter_by(campaign_id=own.id).one()
+    donation = begun(own, 200_00)
+    with pytest.raises(IntegrityError, match="within_pledge"):
+        ledger.post(entry(fund, Move.HOLD, "available", "held", 1, "one too many", donation.id))
+
+
+def test_i4_more_than_the_gift_is_refused_by_the_database(campaign: Campaign, fund: Fund) -> None:
+    donation = begun(campaign, 100_00)
+    with pytest.raises(IntegrityError, match="within_gift|would exceed"):
+        ledger.post(entry(fund, Move.HOLD, "available", "held", 1, "one too many", donation.id))
+
+
+def test_a_match_before_the_payment_is_refused_by_the_database(campaign: Campaign, fund: Fund) -> None:
+    donation = begun(campaign, 100_00)
+    with pytest.raises(IntegrityError, match="not paid"):
+        ledger.post(entry(fund, Move.MATCH, "held", "matched", 100_00, "too early", donation.id))
+
+
+def test_a_release_of_more_than_is_held_is_refused(campaign: Campaign, fund: Fund) -> None:
+    donation = begun(campaign, 100_00)
+    with pytest.raises(IntegrityError, match="within_pledge"):
+        ledger.post(entry(fund, Move.RELEASE, "held", "available", 100_01, "too much", donation.id))
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "target"),
+    [(Move.HOLD, "held", "available"), (Move.MATCH, "outside", "matched"), (Move.DONATION, "donations", "stripe"), (Move.PLEDGE, "matched", "outside")],
+)
+def test_a_move_outside_the_closed_table_is_refused(fund: Fund, kind: Move, source: str, target: str) -> None:
+    with pytest.raises(IntegrityError):
+        ledger.post(entry(fund, kind, source, target, 1, "not permitted"))
+
+
+def test_the_same_fact_is_posted_once(campaign: Campaign, fund: Fund) -> None:
+    donation = begun(campaign, 50_00)
+    twin = entry(fund, Move.HOLD, "available", "held", 50_00, f"hold:{donation.public_id}:{fund.id}:available", donation.id)
+    with pytest.raises(IntegrityError):
+        ledger.post(twin)
+
+
+def test_an_insert_that_is_ignored_moves_nothing(campaign: Campaign, fund: Fund) -> None:
+    donation = begun(campaign, 50_00)
+    run(
+        "INSERT INTO ledger_entry (kind, from_account, to_account, cents, campaign_id, fund_id, donation_id, reference, cause, chain, position, hash) "
+        f"VALUES ('hold', 'available', 'held', 1, {campaign.id}, {fund.id}, {donation.id}, 'hold:{donation.public_id}:{fund.id}:available', "
+        "'x', '', 0, '') ON CONFLICT (reference) DO NOTHING"
+    )
+    db.session.refresh(fund)
+    assert fund.held_cents == 50_00
+    db.session.commit()
+    assert books.findings(db.engine) == []
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE ledger_entry SET cents = cents + 1",
+        "DELETE FROM ledger_entry",
+        "TRUNCATE ledger_entry CASCADE",
+        "INSERT INTO ledger_move VALUES ('gift', 'a', 'b', true)",
+        "UPDATE ledger_move SET to_account = 'bank'",
+        "DELETE FROM ledger_move",
+        "UPDATE fund SET matched_cents = 1",
+        "UPDATE fund SET pledged_cents = pledged_cents + 1",
+        "UPDATE fund SET held_cents = 1",
+        "UPDATE fund SET chain_hash = ''",
+        "UPDATE campaign_totals SET donated_cents = 1",
+        "DELETE FROM campaign_totals",
+        "INSERT INTO fund (campaign_id, funder_id, slug, name_en, name_fr, position, pledged_cents) VALUES (1, 1, 'x', 'x', 'x', 9, 100)",
+        "INSERT INTO campaign_totals (campaign_id, donated_cents) VALUES (77, 5)",
+        "UPDATE stripe_event SET body = ''",
+        "DELETE FROM stripe_event",
+        "UPDATE receipt SET serial = 'x'",
+        "DELETE FROM receipt",
+        "TRUNCATE receipt CASCADE",
+        "UPDATE receipt_document SET pdf = ''",
+        "UPDATE audit_entry SET act = 'x'",
+        "DELETE FROM audit_entry",
+    ],
+)
+def test_i20_what_is_written_stays_and_balances_move_by_entries_alone(campaign: Campaign, fund: Fund, sql: str) -> None:
+    paid(campaign)
+    run("INSERT INTO stripe_event (event_id, type, subject, livemode, body, source) VALUES ('e', 't', 's', false, 'b', 'poll')")
+    run("INSERT INTO receipt_series VALUES (1, 2026, 1)")
+    run("INSERT INTO receipt (donation_id, charity_id, year, number, serial, content) VALUES (1, 1, 2026, 1, 's', '{}')")
+    run("INSERT INTO receipt_document (receipt_id, pdf, sha256) VALUES (1, 'p', sha256('p'))")
+    db.session.commit()
+    with pytest.raises(DatabaseError, match="append-only|move only by a ledger entry"):
+        run(sql)
+
+
+def test_totals_follow_the_entries_and_donors_count_once(campaign: Campaign) -> None:
+    paid(campaign, 100_00, email="Same@Example.org")
+    paid(campaign, 50_00, email="same@example.org", covered_fee_cents=2_00)
+    paid(campaign, 25_00)
+    totals = db.session.get_one(CampaignTotals, campaign.id)
+    assert (totals.donated_cents, totals.covered_fee_cents, totals.donations, totals.donors) == (175_00, 2_00, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("tampering", "invariant"),
+    [
+        ("UPDATE ledger_entry SET cents = cents + 1 WHERE kind = 'match'", "I20"),
+        ("UPDATE ledger_entry SET cause = 'another' WHERE kind = 'donation'", "I20"),
+        ("DELETE FROM ledger_entry WHERE kind = 'hold'", "I20"),
+        ("UPDATE ledger_entry SET at = at - interval '1 day'", "I20"),
+        ("UPDATE fund SET matched_cents = matched_cents - 1", "I2"),
+        ("UPDATE fund SET pledged_cents = pledged_cents + 1", "I2"),
+        ("UPDATE campaign_totals SET donated_cents = donated_cents + 1", "I2"),
+        ("UPDATE campaign_totals SET donors = donors + 1", "I2"),
+        ("UPDATE donation SET amount_cents = amount_cents - 1 WHERE paid_at IS NOT NULL", "I13"),
+        ("UPDATE donation SET paid_at = NULL", "I13"),
+        ("DELETE FROM ledger_entry WHERE kind = 'donation'", "I4"),
+        ("UPDATE donation SET ended_at = now(), ended_as = 'expired' WHERE paid_at IS NULL", "I32"),
+        ("ALTER TABLE fund DROP CONSTRAINT within_pledge; UPDATE fund SET held_cents = pledged_cents + 1", "I1"),
+    ],
+)
+def test_the_checker_finds_what_was_tampered_with(campaign: Campaign, tampering: str, invariant: str) -> None:
+    paid(campaign)
+    begun(campaign)
+    db.session.commit()
+    assert books.findings(db.engine) == []
+    with guards_off():
+        run(tampering)
+    db.session.commit()
+    assert invariant in {sentence.partition(":")[0] for sentence in books.findings(db.engine)}
+
+
+def test_without_the_trigger_a_balance_is_believed_though_it_is_wrong(campaign: Campaign, fund: Fund) -> None:
+    """The negative control of I1 and I2: it is the trigger that moves and refuses, nothing else does."""
+    donation = begun(campaign, 100_00)
+    run("ALTER TABLE ledger_entry DISABLE TRIGGER move")
+    ledger.post(entry(fund, Move.HOLD, "available", "held", 60_000_00, "beyond the pledge", donation.id))
+    db.session.commit()
+    assert any(sentence.startswith("I2") for sentence in books.findings(db.engine))

@@ -1,0 +1,83 @@
+"""Money is read as people write it, or refused; and it comes back as it was."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campaign.rules.money import LONGEST, NotMoney, decimal, fee_to_cover, parse, written, written_short
+
+CENTS = st.integers(min_value=0, max_value=10**11)
+LANGUAGES = st.sampled_from(["en", "fr"])
+
+READ = [
+    ("50", 50_00),
+    ("50.00", 50_00),
+    ("50,00", 50_00),
+    ("0050", 50_00),
+    ("1 234,56 $", 1234_56),
+    ("1\u00a0234,56\u00a0$", 1234_56),
+    ("1\u202f234,56 $", 1234_56),
+    ("$1,234.56", 1234_56),
+    ("$ 20", 20_00),
+    ("  75  ", 75_00),
+    ("1234567.89", 1234567_89),
+    ("1,234,567.00", 1234567_00),
+]
+
+REFUSED = [
+    *("", " ", "$", "abc", "50.", ".50", "5.5", "10.005", "1.234", "1e4", "1_000", "-5", "+5", "５０", "٥٠", "1'000", "50 000 00"),
+    *("1234,567", "1,23,456", "$50$", "$$5", "50 dollars", "sNaN", "Infinity", "0x10", "1.234,56", "1 23", "12 34,5", "50\n60", "5\u30000"),
+    *("0,500", "1" * (LONGEST + 1), "\u202e50"),
+]
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize(("text", "cents"), READ)
+def test_money_is_read_as_people_write_it(text: str, cents: int, language: str) -> None:
+    assert parse(text, language) == cents
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize("text", REFUSED)
+def test_what_is_doubtful_is_refused(text: str, language: str) -> None:
+    with pytest.raises(NotMoney):
+        parse(text, language)
+
+
+def test_a_comma_before_three_digits_means_thousands_in_english_and_is_refused_in_french() -> None:
+    assert parse("1,234", "en") == 1234_00
+    with pytest.raises(NotMoney):
+        parse("1,234", "fr")
+
+
+@given(CENTS, LANGUAGES)
+def test_what_we_write_we_read(cents: int, language: str) -> None:
+    assert parse(written(cents, language), language) == cents
+    assert parse(written_short(cents, language), language) == cents
+
+
+@given(st.text(max_size=60), LANGUAGES)
+def test_any_text_is_a_sum_or_refused(text: str, language: str) -> None:
+    try:
+        cents = parse(text, language)
+    except NotMoney:
+        return
+    assert isinstance(cents, int)
+    assert cents >= 0
+
+
+@given(st.integers(min_value=-(10**11), max_value=10**11))
+def test_a_decimal_for_machines_is_exact(cents: int) -> None:
+    text = decimal(cents)
+    assert int(text.replace(".", "")) == cents
+    assert text[-3] == "."
+
+
+@given(st.integers(1, 10**7), st.integers(0, 1000), st.integers(0, 100))
+def test_a_covered_fee_is_the_least_that_leaves_the_whole_gift(gift: int, percent: int, fixed: int) -> None:
+    def kept(charged: int) -> int:
+        return charged * 10_000 - charged * percent - fixed * 10_000
+
+    fee = fee_to_cover(gift, percent_hundredths=percent, fixed_cents=fixed)
+    assert kept(gift + fee) >= gift * 10_000
+    assert fee == 0 or kept(gift + fee - 1) < gift * 10_000

@@ -1,0 +1,142 @@
+"""Stripe's door: what is not Stripe's is 400, what is malformed is 400, all else is kept first and made something of later."""
+
+import json
+import time
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from campaign import jobs
+from campaign.edges.db import db
+from campaign.edges.stripe_api import BadSignature, verify_signature
+from campaign.embedded.servers import Postgres
+from campaign.giving.campaigns import Campaign
+from campaign.giving.stripe_events import NotAnEvent, read_event
+from tests.factories import begun, body_of, completed, event, signed
+
+GOOD = event("checkout.session.completed", {"id": "cs_1", "object": "checkout.session"})
+
+
+def post(client: FlaskClient, body: bytes, headers: dict[str, str] | None = None) -> int:
+    return client.post("/stripe/webhook", data=body, headers=signed(body) if headers is None else headers).status_code
+
+
+def kept() -> int:
+    return db.session.execute(text("SELECT count(*) FROM stripe_event")).scalar_one()
+
+
+def now(offset: int = 0) -> int:
+    return int(time.time()) + offset
+
+
+BODY = body_of(GOOD)
+MAC = signed(BODY)["Stripe-Signature"].partition("v1=")[2]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {},
+        {"Stripe-Signature": ""},
+        {"Stripe-Signature": "nonsense"},
+        {"Stripe-Signature": "t=,v1="},
+        {"Stripe-Signature": f"t=now,v1={MAC}"},
+        {"Stripe-Signature": f"v1={MAC}"},
+        {"Stripe-Signature": f"t={now()},v0={MAC}"},
+        {"Stripe-Signature": f"t={now()},v1=é"},
+        {"Stripe-Signature": f"t={'9' * 400},v1={MAC}"},
+        signed(BODY, secret="whsec_another"),
+        signed(BODY, at=now(-900)),
+        signed(BODY, at=now(900)),
+        signed(BODY + b" "),
+        {"Stripe-Signature": signed(BODY, at=now(-900))["Stripe-Signature"] + f",t={now()}"},
+    ],
+)
+def test_i28_what_stripe_did_not_sign_now_is_400_and_not_kept(client: FlaskClient, header: dict[str, str]) -> None:
+    assert post(client, BODY, header) == 400
+    assert kept() == 0
+
+
+def test_both_secrets_are_good_during_a_rotation() -> None:
+    for secret in ("whsec_old", "whsec_new"):
+        verify_signature(BODY, signed(BODY, secret=secret)["Stripe-Signature"], ["whsec_new", "whsec_old"])
+    with pytest.raises(BadSignature):
+        verify_signature(BODY, signed(BODY)["Stripe-Signature"], [])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b'"event"',
+        b"123",
+        b"{",
+        b"\xff\xfe",
+        b"[" * 60_000,
+        b'{"a":' * 40_000,
+        body_of({**GOOD, "object": "charge"}),
+        body_of({**GOOD, "id": None}),
+        body_of({**GOOD, "id": ""}),
+        body_of({**GOOD, "id": "e" * 256}),
+        body_of({**GOOD, "type": ["x"]}),
+        body_of({**GOOD, "livemode": "false"}),
+        body_of({**GOOD, "data": []}),
+        body_of({**GOOD, "data": {"object": "x"}}),
+        body_of({**GOOD, "id": "evt_\x00"}),
+        json.dumps({**GOOD, "id": "evt_\ud800"}).encode(),
+        body_of({**GOOD, "livemode": True}),
+    ],
+)
+def test_a_signed_body_that_is_no_event_of_ours_is_400(client: FlaskClient, body: bytes) -> None:
+    assert post(client, body) == 400
+    assert kept() == 0
+
+
+@given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
+def test_any_bytes_are_an_event_or_refused(body: bytes) -> None:
+    try:
+        read_event(body)
+    except NotAnEvent:
+        pass
+
+
+def test_over_256_kilobytes_is_413(client: FlaskClient) -> None:
+    body = body_of({**GOOD, "padding": "x" * 263_000})
+    assert post(client, body) == 413
+    assert post(client, body_of({**GOOD, "padding": "x" * 200_000})) == 200
+
+
+@pytest.mark.parametrize("kind", ["customer.created", "some.future.type", "charge.refunded"])
+def test_what_is_not_acted_on_is_kept_and_ignored_with_a_reason(client: FlaskClient, kind: str) -> None:
+    assert post(client, body_of(event(kind, {"id": "x_1", "object": "x", "new": {"shape": [1, 2, {}]}}))) == 200
+    jobs.handle_events()
+    assert db.session.execute(text("SELECT outcome FROM stripe_event")).scalar_one().startswith("ignored: ")
+
+
+def test_i9_a_200_means_a_durable_row_and_twice_is_once(client: FlaskClient, campaign: Campaign) -> None:
+    body = body_of(completed(begun(campaign)))
+    db.session.commit()
+    assert [post(client, body) for _ in range(3)] == [200, 200, 200]
+    assert kept() == 1
+    assert db.session.execute(text("SELECT body FROM stripe_event")).scalar_one() == body
+
+
+def test_with_the_database_away_stripe_is_asked_to_come_again(app: Flask, client: FlaskClient, cluster: Postgres) -> None:
+    name = db.engine.url.database
+    db.session.remove()
+    with cluster.connect() as admin:
+        admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        admin.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        assert post(client, BODY) == 503
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/en/vision-sanaa-richard").status_code == 503
+        admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+    assert post(client, BODY) == 200
