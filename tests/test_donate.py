@@ -122,7 +122,9 @@ def test_two_amounts_are_refused(client: FlaskClient) -> None:
 
 def test_bytes_that_are_not_utf8_are_refused(client: FlaskClient) -> None:
     fields = hidden_fields(client.get(f"/en/{SLUG}"))
-    pairs = "&".join(f"{k}={v}" for k, v in {**fields, "amount": "50", "frequency": "once", "first_name": "%FF%FE", "last_name": "%ED%A0%80"}.items())
+    pairs = "&".join(
+        f"{k}={v}" for k, v in {**fields, "amount": "50", "frequency": "once", "first_name": "%FF%FE", "last_name": "%ED%A0%80"}.items()
+    )
     answer = client.post(f"/en/{SLUG}/donations", data=pairs.encode(), content_type="application/x-www-form-urlencoded")
     assert answer.status_code == 422
     assert {"first_name", "last_name"} <= errors(answer).keys()
@@ -225,7 +227,9 @@ def test_the_promise_less_than_was_shown_is_asked_again(
     assert ledger.match_of(donation.id).held_cents == 37_42
 
 
-def test_when_stripe_is_down_nothing_is_lost_and_the_same_attempt_goes_on(app: Flask, client: FlaskClient, stripe: object, fund: Fund) -> None:
+def test_when_stripe_is_down_nothing_is_lost_and_the_same_attempt_goes_on(
+    app: Flask, client: FlaskClient, stripe: object, fund: Fund
+) -> None:
     there = app.extensions["outside"]
     away = StripeApi(secret_key="sk_test_of_the_tests", api_base="http://127.0.0.1:9")
     app.extensions["outside"] = Outside(settings=there.settings, stripe=away, waker=there.waker)
@@ -256,7 +260,14 @@ def test_a_retry_after_a_minute_asks_stripe_for_a_time_that_is_far_enough_ahead(
 
 
 def test_unknown_campaigns_tokens_and_languages_get_one_body(client: FlaskClient) -> None:
-    paths = ["/en/nothing", "/de/vision-sanaa-richard", "/en/donations/unknown", "/fr/donations/x/receipt.pdf", "/funder/links/x", "/nothing"]
+    paths = [
+        "/en/nothing",
+        "/de/vision-sanaa-richard",
+        "/en/donations/unknown",
+        "/fr/donations/x/receipt.pdf",
+        "/funder/links/x",
+        "/nothing",
+    ]
     answers = [client.get(path, headers={"Accept-Language": "en"}) for path in paths]
     assert {answer.status_code for answer in answers} == {404}
     assert len({re.sub(r'href="[^"]*"|lang="\w\w"', "", a.text) for a in answers if "does not exist" in a.text}) == 1
@@ -319,5 +330,3 @@ def test_a_name_is_shown_literally(client: FlaskClient) -> None:
     answer = send(client, "en", first_name="<script>alert(1)</script>", amount="")
     assert "<script>alert" not in answer.text
     assert "&lt;script&gt;alert(1)" in answer.text
-
-

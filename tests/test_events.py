@@ -43,7 +43,10 @@ def test_a_paid_checkout_becomes_a_donation_with_its_match_and_owes_receipt_and_
     db.session.refresh(fund)
     assert state(donation) == State.PAID
     assert (fund.held_cents, fund.matched_cents) == (0, 100_00)
-    assert set(db.session.execute(text("SELECT key FROM outbox")).scalars()) == {f"receipt:{donation.public_id}", f"fee:{donation.public_id}"}
+    assert set(db.session.execute(text("SELECT key FROM outbox")).scalars()) == {
+        f"receipt:{donation.public_id}",
+        f"fee:{donation.public_id}",
+    }
     assert books.findings(db.engine) == []
 
 
@@ -99,7 +102,12 @@ def test_the_end_of_a_checkout_that_the_donor_never_saw_frees_nothing(campaign: 
 
 @pytest.mark.parametrize(
     ("difference", "reason"),
-    [({"amount_total": 99_99}, "paid 9999"), ({"currency": "usd"}, "USD"), ({"livemode": True}, "mode"), ({"amount_total": None}, "paid -1")],
+    [
+        ({"amount_total": 99_99}, "paid 9999"),
+        ({"currency": "usd"}, "USD"),
+        ({"livemode": True}, "mode"),
+        ({"amount_total": None}, "paid -1"),
+    ],
 )
 def test_i12_a_payment_that_is_not_as_we_made_it_is_quarantined(campaign: Campaign, fund: Fund, difference: dict, reason: str) -> None:
     donation = begun(campaign, 100_00)
@@ -135,9 +143,7 @@ def test_the_time_of_payment_is_stripes(campaign: Campaign) -> None:
     assert donation.paid_at == datetime.fromtimestamp(1_790_000_000, UTC)
 
 
-def test_one_bad_event_never_holds_back_a_batch_and_dies_with_an_alert(
-    campaign: Campaign, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_bad_event_never_holds_back_a_batch_and_dies_with_an_alert(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
     bad, good = begun(campaign), begun(campaign)
     real = payments.record_payment
 

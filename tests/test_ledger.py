@@ -60,7 +60,7 @@ def test_i1_more_than_the_pledge_is_refused_by_the_database(campaign: Campaign) 
 
 def test_i4_more_than_the_gift_is_refused_by_the_database(campaign: Campaign, fund: Fund) -> None:
     donation = begun(campaign, 100_00)
-    with pytest.raises(IntegrityError, match="within_gift|would exceed"):
+    with pytest.raises(IntegrityError, match="would exceed"):
         ledger.post(entry(fund, Move.HOLD, "available", "held", 1, "one too many", donation.id))
 
 
@@ -78,7 +78,12 @@ def test_a_release_of_more_than_is_held_is_refused(campaign: Campaign, fund: Fun
 
 @pytest.mark.parametrize(
     ("kind", "source", "target"),
-    [(Move.HOLD, "held", "available"), (Move.MATCH, "outside", "matched"), (Move.DONATION, "donations", "stripe"), (Move.PLEDGE, "matched", "outside")],
+    [
+        (Move.HOLD, "held", "available"),
+        (Move.MATCH, "outside", "matched"),
+        (Move.DONATION, "donations", "stripe"),
+        (Move.PLEDGE, "matched", "outside"),
+    ],
 )
 def test_a_move_outside_the_closed_table_is_refused(fund: Fund, kind: Move, source: str, target: str) -> None:
     with pytest.raises(IntegrityError):
@@ -139,7 +144,7 @@ def test_i20_what_is_written_stays_and_balances_move_by_entries_alone(campaign: 
     run("INSERT INTO receipt (donation_id, charity_id, year, number, serial, content) VALUES (1, 1, 2026, 1, 's', '{}')")
     run("INSERT INTO receipt_document (receipt_id, pdf, sha256) VALUES (1, 'p', sha256('p'))")
     db.session.commit()
-    with pytest.raises(DatabaseError, match="append-only|move only by a ledger entry"):
+    with pytest.raises(DatabaseError, match=r"append-only|move only by a ledger entry"):
         run(sql)
 
 

@@ -75,7 +75,7 @@ def make_due() -> None:
 def test_the_receipt_holds_every_element_and_the_donors_name_as_it_is(app: Flask, campaign: Campaign, post: object, language: str) -> None:
     donation = paid(campaign, 100_00, covered_fee_cents=3_30, language=language)
     jobs.send_owed()
-    number, recipients, message, _ = next(iter(post.box.newest(1)))
+    _, recipients, message, _ = next(iter(post.box.newest(1)))
     (attached,) = message.iter_attachments()
     words = words_of(attached.get_content())
     assert [label for label in LABELS[language] if label not in words] == []
@@ -179,7 +179,7 @@ class Moody:
         self.answer = "250 OK"
         self.taken: list[bytes] = []
 
-    async def handle_DATA(self, server: object, session: object, envelope: object) -> str:
+    async def handle_DATA(self, server: object, session: object, envelope: object) -> str:  # noqa: N802  # aiosmtpd names it
         if self.answer == "hang up":
             server.transport.close()
             await asyncio.sleep(0)
@@ -213,7 +213,9 @@ def test_a_mail_that_was_put_off_goes_out_later_with_the_same_bytes(app: Flask, 
     assert db.session.query(Receipt).count() == 1
 
 
-def test_a_mail_that_is_refused_for_good_goes_to_staff_and_the_donor_can_still_download(app: Flask, campaign: Campaign, moody: Moody) -> None:
+def test_a_mail_that_is_refused_for_good_goes_to_staff_and_the_donor_can_still_download(
+    app: Flask, campaign: Campaign, moody: Moody
+) -> None:
     donation = paid(campaign)
     moody.answer = "550 No such mailbox"
     jobs.send_owed()
@@ -253,7 +255,13 @@ def test_stripes_fee_is_asked_for_and_posted_once(app: Flask, campaign: Campaign
     there = app.extensions["outside"]
     donation = begun(campaign, 100_00)
     made = there.stripe._client.v1.payment_intents.create(
-        {"amount": 100_00, "currency": "cad", "payment_method": "pm_card_visa", "confirm": True, "metadata": {"donation": donation.public_id}}
+        {
+            "amount": 100_00,
+            "currency": "cad",
+            "payment_method": "pm_card_visa",
+            "confirm": True,
+            "metadata": {"donation": donation.public_id},
+        }
     )
     pay(donation, payment_intent=made.id)
     db.session.commit()

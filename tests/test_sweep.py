@@ -27,7 +27,7 @@ from campaign.giving.funds import Fund
 from campaign.reporting import books
 from tests.conftest import test_settings
 from tests.factories import begun, body_of, completed, signed
-from tests.test_donate import SLUG, FORM, hidden_fields, send, sessions
+from tests.test_donate import FORM, SLUG, hidden_fields, send, sessions
 
 
 def checkout(app: Flask, stripe: object) -> Donation:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, func, select
+from sqlalchemy import Column, ForeignKey, Index, Table, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -137,6 +137,19 @@ class Donation(Base):
 
 
 Index("ix_donation_campaign_id_paid_at", Donation.campaign_id, Donation.paid_at)
+Index(
+    "ix_donation_open",
+    Donation.checkout_expires_at,
+    postgresql_where=Donation.paid_at.is_(None) & Donation.ended_at.is_(None) & Donation.quarantined_at.is_(None),
+)
+
+# Who has given to a campaign: written by the ledger's trigger, so that donors are counted once.
+campaign_donor = Table(
+    "campaign_donor",
+    Base.metadata,
+    Column("campaign_id", ForeignKey("campaign.id"), primary_key=True),
+    Column("donor_id", ForeignKey("donor.id"), primary_key=True),
+)
 
 
 @dataclass(frozen=True, kw_only=True)

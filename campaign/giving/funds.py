@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, func, select, update
+from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, UniqueConstraint, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from campaign.edges.db import Base, db
@@ -24,6 +24,7 @@ class Fund(Base):
     """A pledge to match gifts to one campaign. Drawn on in the order of `position`."""
 
     __tablename__ = "fund"
+    __table_args__ = (UniqueConstraint("campaign_id", "position"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaign.id"))

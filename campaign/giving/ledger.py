@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Computed, ForeignKey, LargeBinary, func, insert, select
+from sqlalchemy import ColumnElement, Computed, ForeignKey, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, func, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
@@ -50,6 +50,16 @@ class LedgerEntry(Base):
     """One fact in the books. `reference` is the natural name of the fact; `cause` what brought it about (an event, a command)."""
 
     __tablename__ = "ledger_entry"
+    __table_args__ = (
+        UniqueConstraint("chain", "position"),
+        ForeignKeyConstraint(
+            ["kind", "from_account", "to_account", "of_fund"],
+            ["ledger_move.kind", "ledger_move.from_account", "ledger_move.to_account", "ledger_move.of_fund"],
+            name="move_is_permitted",
+        ),
+        Index("ix_ledger_entry_fund_id_at", "fund_id", "at"),
+        Index("ix_ledger_entry_campaign_id_at", "campaign_id", "at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str]

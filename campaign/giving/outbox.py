@@ -5,7 +5,7 @@ A row is owed in the transaction of its cause and done at most once by its key; 
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, func, select
+from sqlalchemy import ForeignKey, Index, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -26,6 +26,9 @@ class OutboxItem(Claimable, Base):
     donation_id: Mapped[int] = mapped_column(ForeignKey("donation.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     message_id: Mapped[str | None] = mapped_column(unique=True)
+
+
+Index("ix_outbox_waiting", OutboxItem.not_before, postgresql_where=claims.waiting(OutboxItem))
 
 
 def owe(kind: str, donation: Donation) -> None:

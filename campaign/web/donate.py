@@ -28,7 +28,7 @@ from campaign.web.security import DONATIONS_IN_ALL, DONATIONS_PER_CLIENT, access
 bp = Blueprint("donate", __name__)
 log = structlog.get_logger()
 
-ASK_STRIPE_AGAIN = timedelta(seconds=4)
+ASK_STRIPE_AGAIN = timedelta(seconds=2)
 RETRY_AFTER_SECONDS = "20"
 FIELDS = 100
 

@@ -4,7 +4,8 @@ import secrets
 from collections.abc import Callable
 from typing import TypeVar
 
-from flask import Flask, Response, abort, current_app, g, request
+from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
+from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_security import current_user
@@ -46,14 +47,17 @@ def secure(app: Flask, settings: Settings) -> None:
     app.config["SENDS_HSTS"] = settings.is_https
 
 
-def _guard() -> None:
+def _guard() -> ResponseReturnValue | None:
     if request.endpoint is None or request.endpoint == "static" or request.blueprint == "security":
-        return
+        return None
     who = getattr(current_app.view_functions[request.endpoint], "access", None)
     if who is None:
         abort(404)
     if who in ROLES and not _has_role(who):
-        abort(401 if not current_user.is_authenticated else 403)
+        if current_user.is_authenticated:
+            abort(403)
+        return redirect(url_for("security.login", next=request.path))
+    return None
 
 
 def _has_role(least: str) -> bool:
