@@ -1,17 +1,11 @@
 """The command line (contract.md, section 2). Whatever goes wrong is one sentence on standard error and exit 2."""
 
 import os
-import secrets
-import subprocess
 import sys
 import time
-from datetime import UTC, datetime
 
 import click
-from alembic import command as alembic
-from alembic.config import Config as AlembicConfig
 from email_validator import EmailNotValidError, validate_email
-from flask import Flask, current_app
 from flask.cli import FlaskGroup, with_appcontext
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
@@ -21,14 +15,11 @@ from campaign.edges.db import db
 from campaign.edges.outside import outside
 from campaign.embedded.alone import settings_for_a_command
 from campaign.embedded.servers import NotStarted
-from campaign.giving import audit, funds
+from campaign.first_steps import invite_staff, link_for_funder, migrate
+from campaign.giving import funds
 from campaign.giving.first_campaign import create_first_campaign
-from campaign.giving.staff import ROLES, AlreadyStaff, add_staff
+from campaign.giving.staff import ROLES, AlreadyStaff
 from campaign.reporting import books
-from campaign.web.funders import LINK_LASTS, token_hash
-from campaign.web.staff.sign_in import one_time_link
-
-OPERATOR = "command line"
 
 
 class Refused(click.ClickException):
@@ -37,7 +28,15 @@ class Refused(click.ClickException):
     exit_code = 2
 
 
-@click.group(cls=FlaskGroup, create_app=create_app, load_dotenv=False, help="Donations with matching: run the service and look after it.")
+class Commands(FlaskGroup):
+    """Our commands beside Flask's own; listing them needs no settings."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names, without building the app."""
+        return click.Group.list_commands(self, ctx)
+
+
+@click.group(cls=Commands, create_app=create_app, load_dotenv=False, help="Donations with matching: run the service and look after it.")
 def campaign() -> None:
     """All commands."""
 
@@ -46,19 +45,10 @@ def campaign() -> None:
 @with_appcontext
 def setup() -> None:
     """Migrate, and create the first campaign when there is none."""
-    migrate(current_app)
+    migrate()
     made = create_first_campaign()
     db.session.commit()
     click.echo(f"Migrated. Created the campaign {made.slug}." if made else "Migrated. A campaign is there already.")
-
-
-def migrate(app: Flask) -> None:
-    """Bring the database to the newest migration."""
-    config = AlembicConfig()
-    config.set_main_option("script_location", str(ROOT / "migrations"))
-    with app.app_context(), db.engine.connect() as connection:
-        config.attributes["connection"] = connection
-        alembic.upgrade(config, "head")
 
 
 @campaign.command()
@@ -121,15 +111,13 @@ def staff_add(email: str, role: str) -> None:
     """Create a member of staff; prints a one-time sign-in link."""
     try:
         address = validate_email(email, check_deliverability=False, test_environment=True).normalized
-        member = add_staff(address, role)
+        link = invite_staff(address, role)
     except EmailNotValidError:
         raise Refused(f"{email} is not an e-mail address.") from None
     except AlreadyStaff:
         raise Refused(f"{email} is a member of staff already; they can ask for a new password on the sign-in page.") from None
-    audit.record(OPERATOR, "added staff", address, role=role)
     db.session.commit()
-    with current_app.test_request_context(base_url=outside().settings.base_url):
-        click.echo(one_time_link(member))
+    click.echo(link)
 
 
 @campaign.group()
@@ -147,13 +135,9 @@ def funder_link(fund: str, *, revoke: bool) -> None:
     if found is None:
         known = ", ".join(funds.fund_slugs()) or "none"
         raise Refused(f"There is no fund {fund}; known funds: {known}.")
-    if revoke:
-        audit.record(OPERATOR, "revoked funder links", found.slug, links=funds.revoke_links(found))
-    token = secrets.token_urlsafe(32)
-    funds.add_link(found, token_hash=token_hash(token), expires_at=datetime.now(UTC) + LINK_LASTS)
-    audit.record(OPERATOR, "made a funder link", found.slug)
+    link = link_for_funder(found, revoke=revoke)
     db.session.commit()
-    click.echo(f"{outside().settings.base_url}/funder/links/{token}")
+    click.echo(link)
 
 
 @campaign.command()
@@ -187,8 +171,6 @@ def main() -> None:
         _refuse("The database cannot be reached: " + str(error.orig).strip().splitlines()[0])
     except ProgrammingError as error:
         _refuse("The database is not set up; run `campaign setup` first: " + str(error.orig).strip().splitlines()[0])
-    except subprocess.SubprocessError as error:
-        _refuse(str(error))
 
 
 def _may_run_alone(arguments: list[str]) -> bool:

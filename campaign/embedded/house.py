@@ -18,10 +18,17 @@ from typing import IO
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from campaign.config import ROOT, names_and_meanings
+from flask import Flask
+from sqlalchemy.exc import OperationalError
+
+from campaign import create_app
+from campaign.config import ROOT, SettingsError, names_and_meanings, settings_from
+from campaign.edges.db import db
 from campaign.embedded.alone import kept_secrets
 from campaign.embedded.processes import Part, end_leftovers, how, last_lines, stop
 from campaign.embedded.servers import NotStarted, ensure_database, prepare_postgres, start_postgres, start_valkey
+from campaign.first_steps import migrate
+from campaign.giving.first_campaign import create_first_campaign
 
 RESTARTS_A_MINUTE = 6
 
@@ -59,7 +66,7 @@ class House:
             self._start_postgres()
         if "REDIS_URL" not in self.given:
             self._start_valkey()
-        self._run_setup()
+        self._set_up()
         if "STRIPE_API_BASE" not in self.given and "STRIPE_SECRET_KEY" not in self.given:
             self._add(
                 "sandbox",
@@ -130,12 +137,20 @@ class House:
 
         self._begin(Part(name="valkey", log=log, start=start))
 
-    def _run_setup(self) -> None:
-        done = subprocess.run([sys.executable, "-m", "campaign", "setup"], env=self.environment(), cwd=ROOT, capture_output=True, text=True)
-        if done.returncode:
-            raise NotStarted(
-                done.stderr.strip().splitlines()[-1].removeprefix("campaign: ") if done.stderr.strip() else "Setting up failed."
-            )
+    def service(self) -> Flask:
+        """The app of this house, in this process: for what is done once and quickly."""
+        return create_app(settings_from(self.settings))
+
+    def _set_up(self) -> None:
+        try:
+            with self.service().app_context():
+                migrate()
+                create_first_campaign()
+                db.session.commit()
+                db.session.remove()
+                db.engine.dispose()
+        except (SettingsError, OperationalError) as error:
+            raise NotStarted(str(error).splitlines()[0]) from None
 
     def command(self, *arguments: str) -> str:
         """What a command of ours prints, run in this house."""

@@ -51,7 +51,7 @@ def end_leftovers(children_file: Path) -> None:
     except (OSError, ValueError):
         return
     for name, pid in children.items():
-        shown = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True).stdout
+        shown = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True).stdout
         if name not in {"postgres", "valkey"} and ("campaign" in shown or "granian" in shown or "celery" in shown):
             _signal_group(pid, signal.SIGTERM)
             time.sleep(1)

@@ -231,7 +231,7 @@ def _end_stale(pid_file: Path, program: str, how: signal.Signals = signal.SIGTER
 
 
 def _command_of(pid: int) -> str:
-    shown = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True)
+    shown = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True)
     return shown.stdout.strip() if "<defunct>" not in shown.stdout else ""
 
 

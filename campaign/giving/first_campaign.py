@@ -10,6 +10,7 @@ from campaign.giving.charities import Charity
 from campaign.giving.funds import Fund, Funder
 from campaign.giving.ledger import Entry, Move
 
+SLUG = "vision-sanaa-richard"
 GOAL_CENTS = 200_000_00
 PLEDGE_CENTS = 50_000_00
 
@@ -78,7 +79,7 @@ def create_first_campaign() -> Campaign | None:
     campaign = campaigns.open_campaign(
         Campaign(
             charity_id=charity.id,
-            slug="vision-sanaa-richard",
+            slug=SLUG,
             title_en="Vision Sanâa and Richard",
             title_fr="Vision Sanâa et Richard",
             lead_en=LEAD_EN,

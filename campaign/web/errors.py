@@ -7,7 +7,7 @@ from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from campaign.edges.db import db
 
@@ -26,6 +26,8 @@ def answer_errors(app: Flask) -> None:
 def _http(error: HTTPException) -> ResponseReturnValue:
     if error.response is not None:
         return error.response
+    if isinstance(error, SecurityError):  # A host that is not ours: no page of ours has an address there.
+        return Response("This host is not served here.\n", status=400, mimetype="text/plain")
     code = error.code or 500
     title, text = _words(code)
     extra = {k: v for k, v in error.get_headers() if k.lower() in {"retry-after", "allow"}}

@@ -1,0 +1,46 @@
+"""The first steps of an installation: the newest tables, the first campaign, ways in for staff and funders. The caller commits."""
+
+import secrets
+from datetime import UTC, datetime
+
+from alembic import command as alembic
+from alembic.config import Config as AlembicConfig
+from flask import current_app
+
+from campaign.config import ROOT
+from campaign.edges.db import db
+from campaign.edges.outside import outside
+from campaign.giving import audit, funds
+from campaign.giving.funds import Fund
+from campaign.giving.staff import add_staff
+from campaign.web.funders import LINK_LASTS, token_hash
+from campaign.web.staff.sign_in import one_time_link
+
+OPERATOR = "command line"
+
+
+def migrate() -> None:
+    """Bring the database to the newest migration."""
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    with db.engine.connect() as connection:
+        config.attributes["connection"] = connection
+        alembic.upgrade(config, "head")
+
+
+def invite_staff(address: str, role: str) -> str:
+    """A one-time link for a new member of staff; raises AlreadyStaff."""
+    member = add_staff(address, role)
+    audit.record(OPERATOR, "added staff", address, role=role)
+    with current_app.test_request_context(base_url=outside().settings.base_url):
+        return one_time_link(member)
+
+
+def link_for_funder(fund: Fund, *, revoke: bool = False) -> str:
+    """A new link to a fund's report; with `revoke` the only one that opens."""
+    if revoke:
+        audit.record(OPERATOR, "revoked funder links", fund.slug, links=funds.revoke_links(fund))
+    token = secrets.token_urlsafe(32)
+    funds.add_link(fund, token_hash=token_hash(token), expires_at=datetime.now(UTC) + LINK_LASTS)
+    audit.record(OPERATOR, "made a funder link", fund.slug)
+    return f"{outside().settings.base_url}/funder/links/{token}"

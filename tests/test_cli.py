@@ -1,0 +1,129 @@
+"""The command line: what it does, and one clear sentence with exit 2 for what it cannot."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from subprocess import CompletedProcess
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from campaign import seeds
+from campaign.config import ROOT, Settings, names_and_meanings
+from campaign.edges.db import db
+from campaign.giving.campaigns import CampaignTotals
+from campaign.giving.donations import Donation
+from campaign.giving.receipts import Receipt
+from campaign.reporting import books
+from tests.factories import paid
+
+Command = Callable[..., CompletedProcess]
+
+
+@pytest.fixture
+def command(settings: Settings) -> Command:
+    def run(*arguments: str, **changed: str | None) -> CompletedProcess:
+        ours = {name: str(getattr(settings, name.lower())) for name in names_and_meanings()}
+        machine = {k: v for k, v in os.environ.items() if k not in ours}
+        environment = {k: v for k, v in {**machine, **ours, **changed}.items() if v is not None}
+        return subprocess.run(
+            [sys.executable, "-m", "campaign", *arguments],
+            env=environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    return run
+
+
+def test_setup_does_all_once(command: Command) -> None:
+    assert "already" in command("setup").stdout
+
+
+def test_check_books_is_silent_when_they_are_right_and_says_what_is_wrong(app: Flask, campaign: object, command: Command) -> None:
+    paid(campaign)
+    done = command("check-books")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    db.session.execute(text("SET session_replication_role = replica"))
+    db.session.execute(text("UPDATE fund SET matched_cents = 1"))
+    db.session.commit()
+    done = command("check-books")
+    assert done.returncode == 1
+    assert "I2: fund sanaa-richard says 1 cents matched, but its entries sum to 10000." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changed", "sentence"),
+    [
+        (["check-books"], {"DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none"}, "database cannot be reached"),
+        (["check-books"], {"DATABASE_URL": "mysql://x"}, "PostgreSQL address"),
+        (["check-books"], {"SECRET_KEY": None}, "SECRET_KEY is not set"),
+        (["check-books"], {"SECRET_KEY": "changeme"}, "SECRET_KEY must be a secret"),
+        (["check-books"], {"STRIPE_LIVEMODE": "true"}, "test key"),
+        (["check-books"], {"STRIPE_SECRET_KEY": "sk_live_x"}, "live key"),
+        (["check-books"], {"STRIPE_SECRET_KEY": "sk_live_x", "STRIPE_LIVEMODE": "true"}, "sandbox"),
+        (["check-books"], {"STRIPE_LIVEMODE": "perhaps"}, "STRIPE_LIVEMODE"),
+        (["check-books"], {"LOG_LEVEL": "loud"}, "LOG_LEVEL"),
+        (["check-books"], {"BASE_URL": "give.example.org"}, "BASE_URL"),
+        (["check-books"], {"REDIS_URL": "memcached://x"}, "REDIS_URL"),
+        (["web"], {"SECRET_KEY": None, "MAIL_URL": None}, "SECRET_KEY, MAIL_URL are not set"),
+        (["worker"], {"REDIS_URL": None}, "REDIS_URL is not set"),
+        (["web", "--port", "0"], {}, "--port"),
+        (["funder", "link", "nothing"], {}, "There is no fund nothing; known funds: sanaa-richard."),
+        (["staff", "add", "nobody", "--role", "admin"], {}, "not an e-mail address"),
+        (["staff", "add", "a@example.org", "--role", "king"], {}, "--role"),
+        (["staff", "add"], {}, "EMAIL"),
+        (["seed"], {}, "--donations"),
+        (["seed", "--donations", "0"], {}, "--donations"),
+        (["dance"], {}, "dance"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence_and_exit_2(command: Command, arguments: list[str], changed: dict, sentence: str) -> None:
+    done = command(*arguments, **changed)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert sentence in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_member_of_staff_gets_a_new_link_until_the_first_is_used(command: Command) -> None:
+    first, second = (command("staff", "add", "a@example.org", "--role", "clerk") for _ in range(2))
+    assert first.stdout.startswith("http://127.0.0.1:8000/staff/password/")
+    assert first.stdout != second.stdout
+
+
+def test_a_funders_link_is_found_by_slug_or_number(command: Command) -> None:
+    for name in ("sanaa-richard", "1"):
+        assert command("funder", "link", name).stdout.startswith("http://127.0.0.1:8000/funder/links/")
+
+
+def test_each_act_has_its_audit_row(app: Flask, command: Command) -> None:
+    command("staff", "add", "a@example.org", "--role", "clerk")
+    command("funder", "link", "sanaa-richard", "--revoke")
+    acts = db.session.execute(text("SELECT act FROM audit_entry ORDER BY id")).scalars().all()
+    assert acts == ["set up the first campaign", "added staff", "revoked funder links", "made a funder link"]
+
+
+def test_a_seeded_history_is_right_and_the_same_for_the_same_seed(app: Flask) -> None:
+    assert seeds.make_history(150, seed=7) == 150
+    totals = db.session.get_one(CampaignTotals, 1)
+    assert 120 <= totals.donations < 150
+    assert totals.donations == db.session.query(Receipt).count()
+    before = totals.donated_cents
+    seeds.make_history(150, seed=7)
+    db.session.expire_all()
+    assert db.session.get_one(CampaignTotals, 1).donated_cents == before
+    assert db.session.query(Donation).count() == 150
+    assert books.findings(db.engine) == []
+
+
+def test_help_needs_nothing(command: Command) -> None:
+    done = command("--help", **dict.fromkeys(names_and_meanings()))
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in ("setup", "web", "worker", "check-books", "staff", "funder", "seed", "routes", "shell"):
+        assert name in done.stdout

@@ -1,0 +1,129 @@
+"""What every answer carries, who may go where, and what machines read."""
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from campaign import create_app
+from campaign.config import Settings
+from campaign.edges.db import db
+from campaign.giving import heartbeats
+from campaign.giving.campaigns import Campaign
+from tests.factories import begun, paid
+
+SLUG = "vision-sanaa-richard"
+
+
+@pytest.mark.parametrize("path", [f"/en/{SLUG}", "/nothing", "/api/campaigns/x", "/healthz", "/staff/sign-in", "/funder/report"])
+def test_every_answer_carries_the_headers(client: FlaskClient, path: str) -> None:
+    headers = client.get(path).headers
+    policy = headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none';")
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert "Referrer-Policy" in headers
+    assert "Strict-Transport-Security" not in headers
+
+
+def test_behind_https_cookies_are_host_cookies_and_hsts_is_sent(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"base_url": "https://give.example.org"}))
+    answer = app.test_client().get(f"/en/{SLUG}", base_url="https://give.example.org")
+    assert answer.headers["Strict-Transport-Security"]
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-session=")
+    assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", ""])
+def test_another_host_is_refused(client: FlaskClient, host: str) -> None:
+    assert client.get(f"/en/{SLUG}", headers={"Host": host}).status_code == 400
+
+
+@pytest.mark.parametrize(("accepted", "language"), [("fr-CA,fr;q=0.9", "fr"), ("en", "en"), ("de", "en"), ("", "en")])
+def test_home_leads_to_the_campaign_in_the_visitors_language(client: FlaskClient, accepted: str, language: str) -> None:
+    answer = client.get("/", headers={"Accept-Language": accepted})
+    assert (answer.status_code, answer.location) == (302, f"/{language}/{SLUG}")
+
+
+@pytest.mark.parametrize("path", ["/staff/", "/funder/report", "/funder/report.csv", "/funder/report.pdf"])
+def test_i30_nobody_comes_in_without_being_let_in(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code in {302, 404}
+    if answer.status_code == 302:
+        assert answer.location.startswith("/staff/sign-in")
+
+
+def test_totals_are_as_the_contract_says(client: FlaskClient, campaign: Campaign) -> None:
+    paid(campaign, 100_00, covered_fee_cents=3_30)
+    begun(campaign, 50_00)
+    db.session.commit()
+    answer = client.get(f"/api/campaigns/{SLUG}")
+    found = answer.json
+    as_of = found.pop("as_of")
+    assert found == {
+        "campaign": SLUG,
+        "currency": "CAD",
+        "goal_cents": 200_000_00,
+        "donated_cents": 100_00,
+        "matched_cents": 100_00,
+        "raised_cents": 200_00,
+        "donations": 1,
+        "donors": 1,
+        "match": {"pledged_cents": 50_000_00, "matched_cents": 100_00, "held_cents": 50_00, "available_cents": 49_850_00},
+    }
+    assert as_of.endswith("+00:00")
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    etag = answer.headers["ETag"]
+    assert client.get(f"/api/campaigns/{SLUG}", headers={"If-None-Match": etag}).status_code == 304
+    paid(campaign, 5_00)
+    assert client.get(f"/api/campaigns/{SLUG}", headers={"If-None-Match": etag}).status_code == 200
+
+
+def test_an_unknown_campaign_has_no_totals(client: FlaskClient) -> None:
+    assert client.get("/api/campaigns/nothing").status_code == 404
+
+
+def test_ready_needs_a_worker_and_names_what_is_degraded(app: Flask, client: FlaskClient) -> None:
+    assert (client.get("/readyz").status_code, client.get("/readyz").json["because"]) == (503, ["worker"])
+    heartbeats.beat("worker")
+    db.session.commit()
+    assert (client.get("/readyz").status_code, client.get("/readyz").json["degraded"]) == (200, [])
+
+
+def test_limits_are_per_client_behind_the_proxies_that_are_there(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"proxy_hops": 1}))
+    with app.app_context():
+        app.extensions["outside"].waker._client.flushall()
+        client = app.test_client()
+        for number in range(70):
+            address = f"10.0.0.{number}"
+            headers = {"X-Forwarded-For": f"1.2.3.4, {address}"}
+            assert client.post(f"/en/{SLUG}/donations", data={}, headers=headers).status_code == 422
+        db.session.remove()
+        db.engine.dispose()
+
+
+def test_a_forged_forwarded_address_is_not_believed_without_a_proxy(client: FlaskClient) -> None:
+    statuses = [client.post(f"/en/{SLUG}/donations", data={}, headers={"X-Forwarded-For": f"10.0.0.{n}"}).status_code for n in range(61)]
+    assert statuses[-1] == 429
+
+
+def test_a_method_that_is_not_there_is_405(client: FlaskClient) -> None:
+    assert client.get("/stripe/webhook").status_code == 405
+    assert client.post(f"/en/{SLUG}").status_code == 405
+
+
+def test_what_nobody_foresaw_is_a_page_and_not_a_trace(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("campaign.web.campaigns.totals_of", lambda _: 1 / 0)
+    answer = client.get(f"/fr/{SLUG}")
+    assert answer.status_code == 500
+    assert "Quelque chose s’est mal passé" in answer.text
+    assert "ZeroDivision" not in answer.text
+
+
+def test_staff_posts_need_a_token(app: Flask, client: FlaskClient) -> None:
+    assert client.post("/staff/sign-out").status_code == 400
