@@ -17,7 +17,7 @@ lint: .venv/ready
 	$(BIN)/mypy
 
 bench: .venv/ready
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(COUNT)
 
 # Collect what is to be translated, and make what the service reads from what translators wrote.
 translations: .venv/ready

@@ -19,7 +19,7 @@ View = TypeVar("View", bound=Callable[..., object])
 FORM_LIMIT = 64 * 1024
 WEBHOOK_LIMIT = 256 * 1024
 DONATIONS_PER_CLIENT = "60 per minute; 600 per hour"
-DONATIONS_IN_ALL = "6000 per minute"
+DONATIONS_IN_ALL = "12000 per minute"
 LINKS_PER_CLIENT = "60 per minute"
 
 limiter = Limiter(get_remote_address, headers_enabled=True, in_memory_fallback_enabled=True, default_limits=[])
