@@ -57,4 +57,6 @@
     button.removeAttribute("aria-busy");
   });
   mark();
+  const said = form.querySelector("[role=alert]");
+  if (said) said.focus();
 })();
