@@ -16,11 +16,12 @@ from campaign.config import ROOT
 from campaign.edges import mail, pdf
 from campaign.edges.db import db
 from campaign.edges.outside import outside
-from campaign.edges.stripe_api import StripeAway, StripeRefused
+from campaign.edges.stripe_api import Checkout, StripeAway, StripeRefused
 from campaign.giving import claims, donations, letters, outbox, payments, receipts, stripe_events
 from campaign.giving.claims import Claim
 from campaign.giving.donations import Donation
-from campaign.giving.funds import funds_of, lock_funds
+from campaign.giving.funds import FundsAtHand, funds_of
+from campaign.giving.ledger import MatchOfDonation
 from campaign.giving.outbox import OutboxItem
 from campaign.giving.payments import PaymentMade
 from campaign.giving.receipts import CannotIssue, Receipt
@@ -116,7 +117,7 @@ def _send_receipt(item: OutboxItem, claim: Claim) -> None:
         receipt = receipts.issue(donation, now=_now())
     except CannotIssue as lacking:
         db.session.rollback()
-        outbox.owe("acknowledgement", donation)
+        outbox.owe(("acknowledgement", donation))
         claims.postpone(OutboxItem, claim, seconds=LACKING_ASKED_AGAIN_SECONDS, reason=str(lacking))
         return
     message_id = outbox.message_id_of(item, _mail_domain())
@@ -193,7 +194,7 @@ def ask_stripe(donation: Donation) -> None:
 
     For a webhook that is late or lost: what follows goes through the same verbs as an event.
     """
-    checkout_id, cause = donation.checkout_id, f"asked:{donation.checkout_id}"
+    checkout_id = donation.checkout_id
     donation.asked_stripe_at = _now()
     db.session.commit()
     if checkout_id is None:
@@ -203,7 +204,15 @@ def ask_stripe(donation: Donation) -> None:
     paid_at = None
     if found.payment_status == "paid" and found.payment_intent:
         paid_at = outside().stripe.payment(found.payment_intent).paid_at
-    funds = lock_funds([donation.campaign_id])
+    payments.apply(donation, lambda match, at_hand: _found_out(donation, found, paid_at, match, at_hand))
+    db.session.commit()
+    outside().waker.wake("mail")
+
+
+def _found_out(
+    donation: Donation, found: Checkout, paid_at: int | None, match: MatchOfDonation, at_hand: FundsAtHand
+) -> payments.Consequence:
+    cause = f"asked:{found.id}"
     if found.payment_status == "paid":
         made = PaymentMade(
             payment_intent=found.payment_intent,
@@ -212,21 +221,22 @@ def ask_stripe(donation: Donation) -> None:
             livemode=found.livemode,
             paid_at=datetime.fromtimestamp(paid_at, UTC) if paid_at else _now(),
         )
-        payments.record_payment(donation, made, funds=funds, cause=cause)
-    elif found.status == "expired":
-        payments.record_end(donation, ended_as="expired", cause=cause)
-    elif found.status == "complete":
-        payments.record_processing(donation)
-    db.session.commit()
-    outside().waker.wake("mail")
+        return payments.record_payment(donation, made, match=match, at_hand=at_hand, cause=cause)
+    if found.status == "expired":
+        return payments.record_end(donation, ended_as="expired", match=match, at_hand=at_hand, cause=cause)
+    if found.status == "complete":
+        return payments.record_processing(donation)
+    return payments.Consequence(outcome="still open")
 
 
 def _end_unopened(donation: Donation) -> None:
     """No checkout was ever shown to the donor, and the time to pay one has passed."""
     expires_at = donation.checkout_expires_at
     if expires_at is None or expires_at < _now():
-        lock_funds([donation.campaign_id])
-        payments.record_end(donation, ended_as="expired", cause="never opened")
+        payments.apply(
+            donation,
+            lambda match, at_hand: payments.record_end(donation, ended_as="expired", match=match, at_hand=at_hand, cause="never opened"),
+        )
     db.session.commit()
 
 

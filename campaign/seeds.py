@@ -12,7 +12,6 @@ from campaign.edges.db import db
 from campaign.giving import donations, payments, receipts
 from campaign.giving.campaigns import Campaign, default_campaign
 from campaign.giving.donations import Donation, Gift
-from campaign.giving.funds import lock_funds
 from campaign.giving.outbox import OutboxItem
 from campaign.giving.payments import PaymentMade
 from campaign.rules.money import fee_to_cover
@@ -88,9 +87,10 @@ def _give(campaign: Campaign, chance: random.Random, attempt: str, now: datetime
     donation = donations.begin(campaign, _gift(campaign, chance), attempt=attempt, expected_match_cents=0, livemode=False, now=now)
     if donation.paid_at or donation.ended_at:
         return
-    funds = lock_funds([campaign.id])
     if chance.random() < 0.08:
-        payments.record_end(donation, ended_as="expired", cause="seed")
+        payments.apply(
+            donation, lambda match, at_hand: payments.record_end(donation, ended_as="expired", match=match, at_hand=at_hand, cause="seed")
+        )
         return
     paid_at = now - timedelta(seconds=int(chance.triangular(0, DAYS * 86400, 3 * 86400)))
     paid = PaymentMade(
@@ -100,7 +100,7 @@ def _give(campaign: Campaign, chance: random.Random, attempt: str, now: datetime
         livemode=False,
         paid_at=paid_at,
     )
-    payments.record_payment(donation, paid, funds=funds, cause="seed")
+    payments.apply(donation, lambda match, at_hand: payments.record_payment(donation, paid, match=match, at_hand=at_hand, cause="seed"))
     payments.record_fee(donation, _stripe_fee(donation), cause="seed")
     receipts.issue(donation, now=now)
     db.session.execute(update(OutboxItem).where(OutboxItem.donation_id == donation.id).values(done_at=func.now()))

@@ -14,7 +14,7 @@ from campaign.giving import campaigns, donations, payments
 from campaign.giving.campaigns import Campaign
 from campaign.giving.donations import Donation, Gift
 from campaign.giving.first_campaign import pledge
-from campaign.giving.funds import Fund, Funder, lock_funds
+from campaign.giving.funds import Fund, Funder
 from campaign.giving.payments import PaymentMade
 
 WEBHOOK_SECRET = "whsec_tests"
@@ -71,8 +71,16 @@ def payment_of(donation: Donation, **changed: Any) -> PaymentMade:
 
 
 def pay(donation: Donation, **changed: Any) -> str:
-    funds = lock_funds([donation.campaign_id])
-    return payments.record_payment(donation, payment_of(donation, **changed), funds=funds, cause="test")
+    made = payment_of(donation, **changed)
+    return payments.apply(
+        donation, lambda match, at_hand: payments.record_payment(donation, made, match=match, at_hand=at_hand, cause="test")
+    )
+
+
+def end(donation: Donation, ended_as: str) -> str:
+    return payments.apply(
+        donation, lambda match, at_hand: payments.record_end(donation, ended_as=ended_as, match=match, at_hand=at_hand, cause="test")
+    )
 
 
 def paid(campaign: Campaign, cents: int = 100_00, **changed: Any) -> Donation:

@@ -1,7 +1,6 @@
 """Random lives of donations against a plain model of the rule: the books follow it, and the checker stays silent."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
@@ -10,12 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from campaign.edges.db import db
-from campaign.giving import donations, ledger, payments
+from campaign.giving import donations, ledger
 from campaign.giving.campaigns import Campaign, CampaignTotals
 from campaign.giving.donations import Donation, LessMatch
-from campaign.giving.funds import funds_of, lock_funds
+from campaign.giving.funds import funds_of
 from campaign.reporting import books
-from tests.factories import another_campaign, begun, payment_of
+from tests.factories import another_campaign, begun, end, pay
 
 SUMS = st.sampled_from([5_00, 10_01, 37_42, 100_00, 250_00])
 
@@ -70,7 +69,7 @@ class Books(RuleBasedStateMachine):
         donation = db.session.get_one(Donation, which)
         was_open = donation.paid_at is None and donation.quarantined_at is None
         for _ in range(times):
-            payments.record_payment(donation, payment_of(donation), funds=lock_funds([self.campaign.id]), cause="test")
+            pay(donation)
             db.session.commit()
         if was_open:
             held = self.held.pop(which, [0] * len(self.left))
@@ -82,8 +81,7 @@ class Books(RuleBasedStateMachine):
     def end(self, which: int, kind: str, times: int) -> None:
         donation = db.session.get_one(Donation, which)
         for _ in range(times):
-            lock_funds([self.campaign.id])
-            payments.record_end(donation, ended_as=kind, cause="test")
+            end(donation, kind)
             db.session.commit()
         if which in self.held:
             self.give_back(self.held.pop(which))
@@ -91,8 +89,7 @@ class Books(RuleBasedStateMachine):
     @rule(which=donated)
     def pay_wrongly(self, which: int) -> None:
         donation = db.session.get_one(Donation, which)
-        wrong = payment_of(donation, amount_cents=donation.charged_cents + 1, paid_at=datetime.now(UTC))
-        payments.record_payment(donation, wrong, funds=lock_funds([self.campaign.id]), cause="test")
+        pay(donation, amount_cents=donation.charged_cents + 1)
         db.session.commit()
         if which in self.held:
             self.give_back(self.held.pop(which))

@@ -112,7 +112,7 @@ def naive_hold(campaign_id: int, cents: int, barrier: threading.Barrier) -> bool
     barrier.wait()
     try:
         ledger.post(
-            donations._entry(donation, ledger.Move.HOLD, "available", "held", Allocation(fund_id=fund.id, cents=take), cause="naive")
+            donations.match_entry(donation, ledger.Move.HOLD, "available", "held", Allocation(fund_id=fund.id, cents=take), cause="naive")
         )
         db.session.commit()
     except Exception:

@@ -128,6 +128,22 @@ def test_a_second_payment_of_one_donation_is_told_and_not_counted(campaign: Camp
     assert db.session.get_one(CampaignTotals, campaign.id).donations == 1
 
 
+def test_events_of_one_donation_in_one_batch_spend_its_hold_once(campaign: Campaign, fund: Fund) -> None:
+    """Without metadata the events have different subjects, so that one batch takes them all."""
+    donation = begun(campaign, 100_00)
+    nameless = [completed(donation, metadata={}, id=f"cs_{n}", payment_intent=f"pi_{donation.public_id}") for n in range(4)]
+    for number, made in enumerate(nameless):
+        made["data"]["object"]["payment_intent"] = None if number else f"pi_{donation.public_id}"
+    nameless[0]["data"]["object"]["payment_status"] = "unpaid"
+    receive(*nameless, {**expired(donation), "id": "evt_end"})
+    assert len(stripe_events.claim(limit=10)) == 5
+    db.session.rollback()
+    jobs.handle_events()
+    db.session.refresh(fund)
+    assert (state(donation), fund.held_cents, fund.matched_cents) == ("paid", 0, 100_00)
+    assert books.findings(db.engine) == []
+
+
 def test_events_of_nobody_we_know_are_ignored_with_a_reason(campaign: Campaign) -> None:
     donation = begun(campaign)
     handle(completed(donation, metadata={"donation": "d_unknown"}, client_reference_id=None))
@@ -147,7 +163,7 @@ def test_one_bad_event_never_holds_back_a_batch_and_dies_with_an_alert(campaign:
     bad, good = begun(campaign), begun(campaign)
     real = payments.record_payment
 
-    def record(donation: Donation, *args: object, **kw: object) -> str:
+    def record(donation: Donation, *args: object, **kw: object) -> payments.Consequence:
         if donation.id == bad.id:
             raise RuntimeError("broken for this one")
         return real(donation, *args, **kw)

@@ -4,11 +4,13 @@ An attempt is counted before the work, so that a row whose work kills its worker
 so that a worker that was away too long changes nothing.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select, text, update
+from sqlalchemy import BigInteger, ColumnElement, Text, and_, cast, func, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from campaign.edges.db import db
@@ -68,6 +70,24 @@ def claim(model: type[DeclarativeBase], *, limit: int, only: ColumnElement[bool]
 def finish(model: type[DeclarativeBase], claim: Claim, **values: object) -> bool:
     """The work is done; False when somebody else has the row by now, and then nothing is changed."""
     return _end(model, claim, done_at=func.now(), last_error=None, **values)
+
+
+def finish_all(model: type[DeclarativeBase], claims: Sequence[Claim], outcomes: Mapping[int, str]) -> int:
+    """As `finish`, for a batch whose rows have an `outcome`; returns how many were still ours."""
+    m: Any = model
+    ours = func.unnest(
+        cast([c.id for c in claims], ARRAY(BigInteger)),
+        cast([c.fence for c in claims], ARRAY(BigInteger)),
+        cast([outcomes[c.id] for c in claims], ARRAY(Text)),
+    ).table_valued("id", "fence", "outcome").render_derived()
+    ended = db.session.execute(
+        update(m)
+        .where(m.id == ours.c.id, m.fence == ours.c.fence, waiting(m))
+        .values(done_at=func.now(), last_error=None, outcome=ours.c.outcome)
+        .returning(m.id),
+        execution_options={"synchronize_session": False},
+    )
+    return len(ended.all())
 
 
 def postpone(model: type[DeclarativeBase], claim: Claim, *, seconds: int, reason: str) -> bool:

@@ -201,11 +201,11 @@ def _hold(donation: Donation, expected_match_cents: int | None) -> None:
     promised = full if expected_match_cents is None else expected_match_cents
     if total(allocations) < promised:
         raise LessMatch(held_cents=total(allocations), full_cents=full)
-    for allocation in allocations:
-        ledger.post(_entry(donation, Move.HOLD, "available", "held", allocation, cause="begun"))
+    ledger.post(*(match_entry(donation, Move.HOLD, "available", "held", part, cause="begun") for part in allocations))
 
 
-def _entry(donation: Donation, kind: Move, source: str, target: str, part: Allocation, *, cause: str) -> Entry:
+def match_entry(donation: Donation, kind: Move, source: str, target: str, part: Allocation, *, cause: str) -> Entry:
+    """A move of a part of a fund for this donation, under its natural name."""
     return Entry(
         kind=kind,
         source=source,
@@ -219,22 +219,10 @@ def _entry(donation: Donation, kind: Move, source: str, target: str, part: Alloc
     )
 
 
-def match_held(donation: Donation, parts: tuple[Allocation, ...], *, cause: str) -> None:
-    """What was held for the donation goes with it."""
-    for part in parts:
-        ledger.post(_entry(donation, Move.MATCH, "held", "matched", part, cause=cause))
-
-
-def match_available(donation: Donation, parts: list[Allocation], *, cause: str) -> None:
-    """What funds still have goes with the donation."""
-    for part in parts:
-        ledger.post(_entry(donation, Move.MATCH, "available", "matched", part, cause=cause))
-
-
-def release_held(donation: Donation, *, cause: str) -> None:
-    """What was held for the donation is free again. The caller has locked the funds."""
-    for part in ledger.match_of(donation.id).held:
-        ledger.post(_entry(donation, Move.RELEASE, "held", "available", part, cause=cause))
+def lock_donations(donation_ids: list[int]) -> list[Donation]:
+    """These donations as of now, locked in one fixed order, after the funds."""
+    query = select(Donation).where(Donation.id.in_(donation_ids)).order_by(Donation.id).with_for_update()
+    return list(db.session.scalars(query, execution_options={"populate_existing": True}))
 
 
 def plan_checkout(donation: Donation, *, now: datetime) -> None:

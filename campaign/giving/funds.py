@@ -1,12 +1,14 @@
 """Matching funds and their funders. A fund's balances sit on its row and only the ledger's trigger moves them."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, UniqueConstraint, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from campaign.edges.db import Base, db
-from campaign.rules.matching import Offer, Ratio
+from campaign.rules.matching import Allocation, Offer, Ratio
 
 
 class Funder(Base):
@@ -84,6 +86,29 @@ def lock_funds(campaign_ids: list[int]) -> list[Fund]:
     query = select(Fund).where(Fund.campaign_id.in_(campaign_ids)).order_by(Fund.id).with_for_update()
     locked = db.session.scalars(query, execution_options={"populate_existing": True})
     return sorted(locked, key=lambda fund: fund.position)
+
+
+class FundsAtHand:
+    """What locked funds still have while several donations are decided one after the other, before anything is written."""
+
+    def __init__(self, locked: list[Fund]) -> None:
+        self._funds = locked
+        self._left = {fund.id: fund.available_cents for fund in locked}
+        self.ratios = {fund.id: fund.ratio for fund in locked}
+
+    def offers(self, campaign_id: int) -> list[Offer]:
+        """The campaign's funds in the order they are drawn on, with what is left in each."""
+        return [replace(fund.offer(), available_cents=self._left[fund.id]) for fund in self._funds if fund.campaign_id == campaign_id]
+
+    def take(self, parts: Iterable[Allocation]) -> None:
+        """These parts are spoken for."""
+        for part in parts:
+            self._left[part.fund_id] -= part.cents
+
+    def put_back(self, parts: Iterable[Allocation]) -> None:
+        """These parts are free again."""
+        for part in parts:
+            self._left[part.fund_id] += part.cents
 
 
 def fund_named(name: str) -> Fund | None:

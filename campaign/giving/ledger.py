@@ -111,14 +111,22 @@ class MatchOfDonation:
         return sum(a.cents for a in self.matched)
 
 
-def post(entry: Entry) -> None:
-    """Write the entry and let its trigger move the balances.
+NO_MATCH = MatchOfDonation(held=(), matched=())
 
-    One statement an entry, because each hash needs the one before it. A second entry of the same name, a move that is not permitted, or a
-    balance out of bounds raises sqlalchemy.exc.IntegrityError.
+
+def post(*entries: Entry) -> None:
+    """Write the entries in this order and let the trigger move the balances.
+
+    One statement an entry, sent together, because each hash needs the one before it. A second entry of the same name, a move that is not
+    permitted, or a balance out of bounds raises sqlalchemy.exc.IntegrityError.
     """
+    if entries:
+        db.session.execute(_insert, [_values(entry) for entry in entries])
+
+
+def _values(entry: Entry) -> dict[str, object]:
     assert entry.cents > 0, entry
-    values = {
+    return {
         "kind": entry.kind.value,
         "from_account": entry.source,
         "to_account": entry.target,
@@ -129,10 +137,9 @@ def post(entry: Entry) -> None:
         "reference": entry.reference,
         "cause": entry.cause,
     }
-    db.session.execute(_insert, values)
 
 
-_insert = insert(LedgerEntry.__table__)  # type: ignore[arg-type]  # a declarative class's table is a Table
+_insert = insert(LedgerEntry.__table__).inline()  # type: ignore[arg-type]  # a declarative class's table is a Table
 
 
 def is_posted(reference: str) -> bool:
@@ -142,7 +149,7 @@ def is_posted(reference: str) -> bool:
 
 def match_of(donation_id: int) -> MatchOfDonation:
     """What funds hold and have matched for a donation, by fund in the order of their first entry."""
-    return matches_of([donation_id]).get(donation_id, MatchOfDonation(held=(), matched=()))
+    return matches_of([donation_id]).get(donation_id, NO_MATCH)
 
 
 def matches_of(donation_ids: Iterable[int]) -> dict[int, MatchOfDonation]:

@@ -31,13 +31,13 @@ class OutboxItem(Claimable, Base):
 Index("ix_outbox_waiting", OutboxItem.not_before, postgresql_where=claims.waiting(OutboxItem))
 
 
-def owe(kind: str, donation: Donation) -> None:
-    """Owe this once for the donation; owing it again changes nothing."""
-    db.session.execute(
-        insert(OutboxItem)
-        .values(key=f"{kind}:{donation.public_id}", kind=kind, donation_id=donation.id)
-        .on_conflict_do_nothing(index_elements=[OutboxItem.key])
-    )
+def owe(*owed: tuple[str, Donation]) -> None:
+    """Owe each kind once for its donation; owing it again changes nothing."""
+    if owed:
+        db.session.execute(_owe, [{"key": f"{kind}:{d.public_id}", "kind": kind, "donation_id": d.id} for kind, d in owed])
+
+
+_owe = insert(OutboxItem.__table__).inline().on_conflict_do_nothing(index_elements=["key"])  # type: ignore[arg-type]  # a table
 
 
 def claim(*, limit: int) -> list[Claim]:

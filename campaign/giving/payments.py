@@ -1,18 +1,20 @@
-"""What Stripe says of the payment of a donation, and what follows from it in the books. Hearing a thing twice changes nothing.
+"""What Stripe says of the payment of a donation, and what follows from it. Hearing a thing twice changes nothing.
 
-The caller has locked the funds of the campaign (`lock_funds`) before any verb here; then comes the donation's row, then the totals.
+Each `record_` decides: it marks the donation and returns what is to be written. `carry_out` writes it, for one donation or for a batch.
+Before either, the funds are locked, then the donations; the totals come last, by the ledger's trigger.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func
 
 from campaign.edges.db import db
-from campaign.giving import donations, ledger, outbox
-from campaign.giving.donations import Donation
-from campaign.giving.funds import Fund, lock_funds
-from campaign.giving.ledger import Entry, Move
+from campaign.giving import ledger, outbox
+from campaign.giving.donations import Donation, lock_donations, match_entry
+from campaign.giving.funds import FundsAtHand, lock_funds
+from campaign.giving.ledger import Entry, MatchOfDonation, Move
 from campaign.rules.matching import allocate, unmatched_part
 
 
@@ -27,37 +29,40 @@ class PaymentMade:
     paid_at: datetime
 
 
-def record_payment(donation: Donation, payment: PaymentMade, *, funds: list[Fund], cause: str) -> str:
-    """Post the gift and its match and owe the receipt; returns what happened, in a few words.
+@dataclass(frozen=True, kw_only=True)
+class Consequence:
+    """What follows: what happened in a few words, the entries to post, the kinds of work owed to the outside."""
+
+    outcome: str
+    entries: Sequence[Entry] = ()
+    owed: Sequence[str] = ()
+
+
+def record_payment(donation: Donation, payment: PaymentMade, *, match: MatchOfDonation, at_hand: FundsAtHand, cause: str) -> Consequence:
+    """The gift and its match, and a receipt owed.
 
     A payment that is not as we made it is quarantined: no match, no receipt, staff decide (policy.md, section 2).
     """
-    db.session.refresh(donation, with_for_update=True)
     if donation.paid_at or donation.quarantined_at:
         return _heard_again(donation, payment)
     donation.payment_intent = payment.payment_intent
     if reason := _difference(donation, payment):
         donation.quarantined_at = func.now()
         donation.quarantine_reason = reason
-        donations.release_held(donation, cause=cause)
-        return f"quarantined: {reason}"
+        return Consequence(outcome=f"quarantined: {reason}", entries=_released(donation, match, at_hand, cause))
     donation.paid_at = payment.paid_at
-    db.session.flush()
-    ledger.post(_given(donation, Move.DONATION, "donations", donation.amount_cents, cause))
+    entries = [_given(donation, Move.DONATION, "donations", donation.amount_cents, cause)]
     if donation.covered_fee_cents:
-        ledger.post(_given(donation, Move.COVERED_FEE, "covered_fees", donation.covered_fee_cents, cause))
-    _match(donation, funds, cause)
-    outbox.owe("receipt", donation)
-    outbox.owe("fee", donation)
-    return "paid"
+        entries.append(_given(donation, Move.COVERED_FEE, "covered_fees", donation.covered_fee_cents, cause))
+    return Consequence(outcome="paid", entries=entries + _matched(donation, match, at_hand, cause), owed=("receipt", "fee"))
 
 
-def _heard_again(donation: Donation, payment: PaymentMade) -> str:
+def _heard_again(donation: Donation, payment: PaymentMade) -> Consequence:
     if payment.payment_intent and donation.payment_intent and payment.payment_intent != donation.payment_intent:
-        return f"a second payment of the same donation: {payment.payment_intent}"
+        return Consequence(outcome=f"a second payment of the same donation: {payment.payment_intent}")
     if donation.payment_intent is None:
         donation.payment_intent = payment.payment_intent
-    return "known"
+    return Consequence(outcome="known")
 
 
 def _difference(donation: Donation, payment: PaymentMade) -> str | None:
@@ -83,35 +88,52 @@ def _given(donation: Donation, kind: Move, source: str, cents: int, cause: str) 
     )
 
 
-def _match(donation: Donation, funds: list[Fund], cause: str) -> None:
+def _matched(donation: Donation, match: MatchOfDonation, at_hand: FundsAtHand, cause: str) -> list[Entry]:
     """What was held goes with the gift; what the hold did not cover is asked of the funds again."""
-    held = ledger.match_of(donation.id).held
-    donations.match_held(donation, held, cause=cause)
-    uncovered = unmatched_part(donation.amount_cents, held, {fund.id: fund.ratio for fund in funds})
-    if uncovered > 0 and funds:
-        # The rows were read before this batch moved them: look again, still under the same lock.
-        offers = [fund.offer() for fund in lock_funds([donation.campaign_id])]
-        donations.match_available(donation, allocate(uncovered, offers), cause=cause)
+    more = allocate(unmatched_part(donation.amount_cents, match.held, at_hand.ratios), at_hand.offers(donation.campaign_id))
+    at_hand.take(more)
+    return [
+        *(match_entry(donation, Move.MATCH, "held", "matched", part, cause=cause) for part in match.held),
+        *(match_entry(donation, Move.MATCH, "available", "matched", part, cause=cause) for part in more),
+    ]
 
 
-def record_processing(donation: Donation) -> str:
+def _released(donation: Donation, match: MatchOfDonation, at_hand: FundsAtHand, cause: str) -> list[Entry]:
+    at_hand.put_back(match.held)
+    return [match_entry(donation, Move.RELEASE, "held", "available", part, cause=cause) for part in match.held]
+
+
+def record_processing(donation: Donation) -> Consequence:
     """The payment is under way and may take days: the hold stays."""
-    db.session.refresh(donation, with_for_update=True)
     if not donation.is_open:
-        return "known"
+        return Consequence(outcome="known")
     donation.processing_at = donation.processing_at or func.now()
-    return "processing"
+    return Consequence(outcome="processing")
 
 
-def record_end(donation: Donation, *, ended_as: str, cause: str) -> str:
+def record_end(donation: Donation, *, ended_as: str, match: MatchOfDonation, at_hand: FundsAtHand, cause: str) -> Consequence:
     """Stripe says that the payment can no longer happen: what was held is free."""
-    db.session.refresh(donation, with_for_update=True)
     if not donation.is_open:
-        return "known"
+        return Consequence(outcome="known")
     donation.ended_at = func.now()
     donation.ended_as = ended_as
-    donations.release_held(donation, cause=cause)
-    return ended_as
+    return Consequence(outcome=ended_as, entries=_released(donation, match, at_hand, cause))
+
+
+def carry_out(decided: Sequence[tuple[Donation, Consequence]]) -> None:
+    """Write what follows, in the order in which it was decided."""
+    db.session.flush()
+    ledger.post(*(entry for _, consequence in decided for entry in consequence.entries))
+    outbox.owe(*((kind, donation) for donation, consequence in decided for kind in consequence.owed))
+
+
+def apply(donation: Donation, decide: Callable[[MatchOfDonation, FundsAtHand], Consequence]) -> str:
+    """Lock, decide and write for one donation; returns what happened."""
+    at_hand = FundsAtHand(lock_funds([donation.campaign_id]))
+    lock_donations([donation.id])
+    consequence = decide(ledger.match_of(donation.id), at_hand)
+    carry_out([(donation, consequence)])
+    return consequence.outcome
 
 
 def record_fee(donation: Donation, fee_cents: int, *, cause: str) -> bool:

@@ -16,11 +16,12 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from campaign.edges.db import Base, db
-from campaign.giving import claims, donations, payments
+from campaign.giving import claims, donations, ledger, payments
 from campaign.giving.claims import Claim, Claimable
 from campaign.giving.donations import Donation
-from campaign.giving.funds import Fund, lock_funds
-from campaign.giving.payments import PaymentMade
+from campaign.giving.funds import FundsAtHand, lock_funds
+from campaign.giving.ledger import MatchOfDonation
+from campaign.giving.payments import Consequence, PaymentMade
 
 log = structlog.get_logger()
 
@@ -79,6 +80,44 @@ class Incoming:
     body: bytes
 
 
+@dataclass(frozen=True, kw_only=True)
+class Happened:
+    """A kept event as it is handled: only what is needed is read from its body."""
+
+    event_row: int
+    event_id: str
+    type: str
+    at: datetime
+    about: dict[str, Any]
+
+    @classmethod
+    def of(cls, event: StripeEvent) -> "Happened":
+        """Read the body that was kept. The time is Stripe's; ours when it gave none."""
+        body = json.loads(event.body)
+        created = body.get("created")
+        at = datetime.fromtimestamp(created, UTC) if isinstance(created, int) else event.received_at
+        return cls(event_row=event.id, event_id=event.event_id, type=event.type, at=at, about=body["data"]["object"])
+
+    @property
+    def donation_name(self) -> str | None:
+        """The public id of the donation that the object names, if it names one."""
+        metadata = self.about.get("metadata")
+        name = metadata.get("donation") if isinstance(metadata, dict) else None
+        name = name or self.about.get("client_reference_id")
+        return name if isinstance(name, str) else None
+
+    def payment(self, amount_field: str, intent: Any) -> PaymentMade:
+        """The payment that the object tells of; what it does not tell cannot be as we made it."""
+        amount, currency = self.about.get(amount_field), self.about.get("currency")
+        return PaymentMade(
+            payment_intent=intent if isinstance(intent, str) else None,
+            amount_cents=amount if isinstance(amount, int) else -1,
+            currency=currency if isinstance(currency, str) else "",
+            livemode=self.about.get("livemode") is True,
+            paid_at=self.at,
+        )
+
+
 def read_event(body: bytes) -> Incoming:
     """The envelope of a signed body; raises NotAnEvent for anything that is no event of Stripe's."""
     try:
@@ -128,88 +167,72 @@ def claim(*, limit: int) -> list[Claim]:
 
 
 def handle(taken: Sequence[Claim]) -> int:
-    """Handle claimed events in one transaction, each in a savepoint; returns how many are done. The caller commits."""
-    events = list(db.session.scalars(select(StripeEvent).where(StripeEvent.id.in_([c.id for c in taken])).order_by(StripeEvent.id)))
-    about = {event.id: _object(event) for event in events}
-    named = {event.id: _donation_name(about[event.id]) for event in events}
-    known = donations.donations_by_public_id([name for name in named.values() if name])
-    funds = lock_funds(sorted({d.campaign_id for d in known.values()}))
-    claim_of = {c.id: c for c in taken}
-    done = 0
-    for event in events:
-        donation = known.get(named[event.id] or "")
-        done += _handle_one(event, claim_of[event.id], about[event.id], donation, funds)
-    return done
+    """Handle claimed events in one transaction; returns how many are done. The caller commits.
 
-
-def _handle_one(event: StripeEvent, claim: Claim, about: dict[str, Any], donation: Donation | None, funds: list[Fund]) -> bool:
-    event_id, kind = event.event_id, event.type
+    They are tried together, which is how one lock of the funds serves hundreds of gifts. If anything in that fails, it is undone, and
+    each is handled by itself in a savepoint of its own, so that a bad event never holds back the good ones.
+    """
     try:
         with db.session.begin_nested():
-            mine = [fund for fund in funds if donation is not None and fund.campaign_id == donation.campaign_id]
-            outcome = _act(event, about, donation, mine)
-            if not claims.finish(StripeEvent, claim, outcome=outcome):
-                log.warning("event.stale", event_id=event_id)
-            return True
+            return _handle_together(taken)
     except OperationalError:
         raise  # The connection or a lock is gone: the whole batch comes again.
     except Exception as error:
-        log.exception("event.failed", event_id=event_id, event_type=kind)
-        if claims.fail(StripeEvent, claim, error=f"{type(error).__name__}: {error}"[:500]):
-            log.error("event.dead", event_id=event_id, event_type=kind)
-        return False
+        if len(taken) > 1:
+            log.warning("events.one_by_one", events=len(taken), error=type(error).__name__)
+            return sum(handle([claim]) for claim in taken)
+        return _failed(taken[0], error)
 
 
-def _act(event: StripeEvent, about: dict[str, Any], donation: Donation | None, funds: list[Fund]) -> str:
-    if event.type not in ACTED_ON:
-        return f"ignored: {event.type[:80]} is not acted on"
-    if donation is None:
-        return "ignored: not one of our donations"
-    cause = event.event_id
-    match event.type:
+def _failed(claim: Claim, error: Exception) -> int:
+    is_dead = claims.fail(StripeEvent, claim, error=f"{type(error).__name__}: {error}"[:500])
+    (log.error if is_dead else log.warning)("event.dead" if is_dead else "event.failed", row=claim.id, exc_info=error)
+    return 0
+
+
+def _handle_together(taken: Sequence[Claim]) -> int:
+    events = list(db.session.scalars(select(StripeEvent).where(StripeEvent.id.in_([c.id for c in taken])).order_by(StripeEvent.id)))
+    happened = [Happened.of(event) for event in events]
+    named = donations.donations_by_public_id([h.donation_name for h in happened if h.donation_name])
+    at_hand = FundsAtHand(lock_funds(sorted({d.campaign_id for d in named.values()})))
+    known = {d.public_id: d for d in donations.lock_donations([d.id for d in named.values()])}
+    matches = ledger.matches_of([d.id for d in known.values()])
+    decided: list[tuple[Donation, Consequence]] = []
+    outcomes = {}
+    for what in happened:
+        donation = known.get(what.donation_name or "")
+        if what.type not in ACTED_ON:
+            outcomes[what.event_row] = f"ignored: {what.type[:80]} is not acted on"
+            continue
+        if donation is None:
+            outcomes[what.event_row] = "ignored: not one of our donations"
+            continue
+        consequence = _decide(what, donation, matches.get(donation.id, ledger.NO_MATCH), at_hand)
+        decided.append((donation, consequence))
+        if consequence.entries:  # What was held has been spoken for: a later event of the batch must not spend it again.
+            matches.pop(donation.id, None)
+        outcomes[what.event_row] = consequence.outcome
+    payments.carry_out(decided)
+    return claims.finish_all(StripeEvent, taken, outcomes)
+
+
+def _decide(what: Happened, donation: Donation, match: MatchOfDonation, at_hand: FundsAtHand) -> Consequence:
+    about, cause = what.about, what.event_id
+    match what.type:
         case "checkout.session.completed" if about.get("payment_status") != "paid":
             return payments.record_processing(donation)
         case "checkout.session.completed" | "checkout.session.async_payment_succeeded":
-            paid = _payment(about, "amount_total", about.get("payment_intent"), _moment(event))
-            return payments.record_payment(donation, paid, funds=funds, cause=cause)
+            paid = what.payment("amount_total", about.get("payment_intent"))
+            return payments.record_payment(donation, paid, match=match, at_hand=at_hand, cause=cause)
         case "payment_intent.succeeded":
-            paid = _payment(about, "amount_received", about.get("id"), _moment(event))
-            return payments.record_payment(donation, paid, funds=funds, cause=cause)
+            paid = what.payment("amount_received", about.get("id"))
+            return payments.record_payment(donation, paid, match=match, at_hand=at_hand, cause=cause)
         case "payment_intent.processing":
             return payments.record_processing(donation)
     if donation.checkout_id not in {None, about.get("id")}:
-        return "ignored: not the checkout that the donor has"
-    ended_as = "expired" if event.type == "checkout.session.expired" else "failed"
-    return payments.record_end(donation, ended_as=ended_as, cause=cause)
-
-
-def _object(event: StripeEvent) -> dict[str, Any]:
-    about = json.loads(event.body)["data"]["object"]
-    assert isinstance(about, dict)
-    return about
-
-
-def _donation_name(about: dict[str, Any]) -> str | None:
-    metadata = about.get("metadata")
-    name = metadata.get("donation") if isinstance(metadata, dict) else None
-    name = name or about.get("client_reference_id")
-    return name if isinstance(name, str) else None
-
-
-def _moment(event: StripeEvent) -> datetime:
-    created = json.loads(event.body).get("created")
-    return datetime.fromtimestamp(created, UTC) if isinstance(created, int) else event.received_at
-
-
-def _payment(about: dict[str, Any], amount_field: str, intent: Any, paid_at: datetime) -> PaymentMade:
-    amount, currency = about.get(amount_field), about.get("currency")
-    return PaymentMade(
-        payment_intent=intent if isinstance(intent, str) else None,
-        amount_cents=amount if isinstance(amount, int) else -1,
-        currency=currency if isinstance(currency, str) else "",
-        livemode=about.get("livemode") is True,
-        paid_at=paid_at,
-    )
+        return Consequence(outcome="ignored: not the checkout that the donor has")
+    ended_as = "expired" if what.type == "checkout.session.expired" else "failed"
+    return payments.record_end(donation, ended_as=ended_as, match=match, at_hand=at_hand, cause=cause)
 
 
 def watermark(*, livemode: bool) -> datetime | None:

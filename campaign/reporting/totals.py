@@ -157,8 +157,7 @@ def latest_donations(campaign: Campaign) -> list[LatestDonation]:
         )
     )
     matches = ledger.matches_of([d.id for d in found])
-    none = ledger.MatchOfDonation(held=(), matched=())
-    return [LatestDonation(donation=d, matched_cents=matches.get(d.id, none).matched_cents) for d in found]
+    return [LatestDonation(donation=d, matched_cents=matches.get(d.id, ledger.NO_MATCH).matched_cents) for d in found]
 
 
 def receipts_waiting() -> list[tuple[str, int]]:
