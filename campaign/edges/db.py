@@ -29,7 +29,8 @@ class Base(DeclarativeBase):
     )
 
 
-db = SQLAlchemy(model_class=Base)
+# What was read stays readable after a commit, without asking again: whoever decides about money locks and reads anew first.
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 
 
 def engine_options(*, pool_size: int = 20) -> dict[str, Any]:

@@ -75,11 +75,15 @@ def finish(model: type[DeclarativeBase], claim: Claim, **values: object) -> bool
 def finish_all(model: type[DeclarativeBase], claims: Sequence[Claim], outcomes: Mapping[int, str]) -> int:
     """As `finish`, for a batch whose rows have an `outcome`; returns how many were still ours."""
     m: Any = model
-    ours = func.unnest(
-        cast([c.id for c in claims], ARRAY(BigInteger)),
-        cast([c.fence for c in claims], ARRAY(BigInteger)),
-        cast([outcomes[c.id] for c in claims], ARRAY(Text)),
-    ).table_valued("id", "fence", "outcome").render_derived()
+    ours = (
+        func.unnest(
+            cast([c.id for c in claims], ARRAY(BigInteger)),
+            cast([c.fence for c in claims], ARRAY(BigInteger)),
+            cast([outcomes[c.id] for c in claims], ARRAY(Text)),
+        )
+        .table_valued("id", "fence", "outcome")
+        .render_derived()
+    )
     ended = db.session.execute(
         update(m)
         .where(m.id == ours.c.id, m.fence == ours.c.fence, waiting(m))
