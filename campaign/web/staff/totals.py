@@ -58,7 +58,7 @@ def _line(line: reporting.LatestDonation, campaign: Campaign, language: str) -> 
     donation = line.donation
     assert donation.paid_at is not None
     return {
-        "paid_at": format_datetime(campaign.charity.local(donation.paid_at), "short", rebase=False),
+        "paid_at": format_datetime(campaign.charity.local(donation.paid_at), "yyyy-MM-dd HH:mm", rebase=False),
         "iso": donation.paid_at.isoformat(),
         "name": donation.full_name,
         "amount": written(donation.amount_cents, language),
