@@ -45,9 +45,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
+def _checkout_origins(settings: Settings) -> str:
+    """Where a donor may be sent to pay: Stripe's page, or a sandbox on this machine."""
+    if settings.stripe_api_base == STRIPE:
+        return "https://checkout.stripe.com"
+    at = urlsplit(settings.stripe_api_base)
+    return f"{at.scheme}://{at.netloc} http://127.0.0.1:* http://localhost:*"
+
+
 def _flask_settings(settings: Settings) -> dict[str, object]:
     name = "__Host-session" if settings.is_https else "session"
-    at = urlsplit(settings.stripe_api_base)
     return {
         "SECRET_KEY": settings.secret_key,
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
@@ -65,8 +72,7 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "BABEL_DEFAULT_LOCALE": "en",
         "TRANSLATIONS": ROOT / "translations",
         "IS_SANDBOX": settings.is_sandbox,
-        "CHECKOUT_ORIGIN": "https://checkout.stripe.com" if settings.stripe_api_base == STRIPE else f"{at.scheme}://{at.netloc}",
+        "CHECKOUT_ORIGINS": _checkout_origins(settings),
         "RATELIMIT_STORAGE_URI": settings.redis_url.replace("redis+socket://", "redis+unix://", 1),
         "RATELIMIT_STORAGE_OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
-        "JSON_SORT_KEYS": False,
     }

@@ -15,10 +15,10 @@ from campaign.edges.db import db
 from campaign.edges.outside import outside
 from campaign.embedded.alone import settings_for_a_command
 from campaign.embedded.servers import NotStarted
-from campaign.first_steps import invite_staff, link_for_funder, migrate
+from campaign.first_steps import invite_staff, link_for_funder, migrate, readmit_staff
 from campaign.giving import funds
 from campaign.giving.first_campaign import create_first_campaign
-from campaign.giving.staff import ROLES, AlreadyStaff
+from campaign.giving.staff import ROLES, AlreadyStaff, NotStaff
 from campaign.reporting import books
 
 
@@ -83,7 +83,7 @@ def worker(threads: int) -> None:
     os.execv(
         sys.executable,
         [sys.executable, "-m", "celery", "-A", "workers", "worker", "--pool", "threads", "--concurrency", str(threads)]
-        + ["--queues", "money,mail", "--without-gossip", "--without-mingle", "--loglevel", "warning"],
+        + ["--without-gossip", "--without-mingle", "--loglevel", "warning"],
     )
 
 
@@ -115,7 +115,20 @@ def staff_add(email: str, role: str) -> None:
     except EmailNotValidError:
         raise Refused(f"{email} is not an e-mail address.") from None
     except AlreadyStaff:
-        raise Refused(f"{email} is a member of staff already; they can ask for a new password on the sign-in page.") from None
+        raise Refused(f"{email} is a member of staff already; `staff reset` gives them a new link.") from None
+    db.session.commit()
+    click.echo(link)
+
+
+@staff.command("reset")
+@click.argument("email")
+@with_appcontext
+def staff_reset(email: str) -> None:
+    """For a lost phone: end all sessions, and print a new one-time link."""
+    try:
+        link = readmit_staff(email)
+    except NotStaff:
+        raise Refused(f"{email} is not a member of staff.") from None
     db.session.commit()
     click.echo(link)
 
@@ -169,6 +182,8 @@ def main() -> None:
         _refuse(str(error))
     except OperationalError as error:
         _refuse("The database cannot be reached: " + str(error.orig).strip().splitlines()[0])
+    except ValueError as error:
+        _refuse(str(error).splitlines()[0] if str(error) else type(error).__name__)
     except ProgrammingError as error:
         _refuse("The database is not set up; run `campaign setup` first: " + str(error.orig).strip().splitlines()[0])
 

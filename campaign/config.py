@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 ROOT = Path(__file__).resolve().parent.parent
 STRIPE = "https://api.stripe.com"
 RUNNING = ROOT / "var" / "run" / "settings.json"
-WEAK_SECRETS = {"secret", "changeme", "change-me", "default", "dev", "development", "password"}
 
 
 class SettingsError(Exception):
@@ -50,7 +51,25 @@ class Settings(BaseSettings):
         scheme, _, rest = url.partition("://")
         if scheme not in {"postgresql", "postgres", "postgresql+psycopg"} or not rest:
             raise ValueError("DATABASE_URL must be a PostgreSQL address, as postgresql://user:password@host/name")
+        try:
+            make_url(f"postgresql://{rest}")
+        except (ArgumentError, ValueError):
+            raise ValueError("DATABASE_URL must be a PostgreSQL address, as postgresql://user:password@host/name") from None
         return f"postgresql+psycopg://{rest}"
+
+    @field_validator("mail_url")
+    @classmethod
+    def _mail_scheme(cls, url: str) -> str:
+        if urlsplit(url).scheme not in {"smtp", "smtps"} or not urlsplit(url).hostname:
+            raise ValueError("MAIL_URL must be a mail server, as smtp://user:password@host:587?tls=starttls")
+        return url
+
+    @field_validator("stripe_webhook_secrets")
+    @classmethod
+    def _some_secret(cls, text: str) -> str:
+        if not text.replace(",", "").strip():
+            raise ValueError("STRIPE_WEBHOOK_SECRETS holds no secret")
+        return text
 
     @field_validator("base_url")
     @classmethod
@@ -75,7 +94,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _safe(self) -> "Settings":
-        if len(self.secret_key) < 32 or self.secret_key.lower() in WEAK_SECRETS:
+        if len(self.secret_key) < 32:
             raise ValueError("SECRET_KEY must be a secret of at least 32 characters, made by chance")
         live_key = self.stripe_secret_key.startswith(("sk_live_", "rk_live_"))
         if self.stripe_livemode and not live_key:

@@ -6,17 +6,19 @@ from datetime import UTC, datetime
 from alembic import command as alembic
 from alembic.config import Config as AlembicConfig
 from flask import current_app
+from sqlalchemy import text
 
 from campaign.config import ROOT
 from campaign.edges.db import db
 from campaign.edges.outside import outside
 from campaign.giving import audit, funds
 from campaign.giving.funds import Fund
-from campaign.giving.staff import add_staff
+from campaign.giving.staff import Staff, add_staff, reset_staff
 from campaign.web.funders import LINK_LASTS, token_hash
 from campaign.web.staff.sign_in import one_time_link
 
 OPERATOR = "command line"
+MIGRATION_LOCK = 7_203_640
 
 
 def migrate() -> None:
@@ -24,14 +26,29 @@ def migrate() -> None:
     config = AlembicConfig()
     config.set_main_option("script_location", str(ROOT / "migrations"))
     with db.engine.connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})  # Two installations at once take turns.
+        connection.commit()
         config.attributes["connection"] = connection
         alembic.upgrade(config, "head")
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
+        connection.commit()
 
 
 def invite_staff(address: str, role: str) -> str:
     """A one-time link for a new member of staff; raises AlreadyStaff."""
     member = add_staff(address, role)
     audit.record(OPERATOR, "added staff", address, role=role)
+    return _link(member)
+
+
+def readmit_staff(address: str) -> str:
+    """A one-time link for a member who lost phone or password; ends all that they had. Raises NotStaff."""
+    member = reset_staff(address)
+    audit.record(OPERATOR, "reset staff", address)
+    return _link(member)
+
+
+def _link(member: Staff) -> str:
     with current_app.test_request_context(base_url=outside().settings.base_url):
         return one_time_link(member)
 

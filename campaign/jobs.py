@@ -29,7 +29,6 @@ from campaign.giving.receipts import CannotIssue, Receipt
 log = structlog.get_logger()
 
 EVENTS_A_BATCH = 200
-ITEMS_A_ROUND = 10
 SWEEP_DUE_LOCK = 7_203_641
 SWEEP_OUTSIDE_LOCK = 7_203_642
 RECEIPT_TEMPLATE = ROOT / "templates" / "receipts" / "receipt.typ"
@@ -78,7 +77,7 @@ def send_owed() -> int:
     """Do what is owed to the outside and due; returns how many items were done."""
     done = 0
     while True:
-        taken = outbox.claim(limit=ITEMS_A_ROUND)
+        taken = outbox.claim(limit=1)  # One lease is for one mail, however slow the server is.
         db.session.commit()
         if not taken:
             return done
@@ -93,7 +92,9 @@ def _do_item(claim: Claim) -> bool:
         act(item, claim)
         db.session.commit()
         return True
-    except (mail.MailDelayed, StripeAway, OperationalError) as error:
+    except (mail.MailDelayed, StripeAway) as error:
+        _item_delayed(claim, key, error)
+    except OperationalError as error:
         _item_failed(claim, key, error, for_good=False)
     except (mail.MailRefused, StripeRefused) as error:
         _item_failed(claim, key, error, for_good=True)
@@ -101,6 +102,14 @@ def _do_item(claim: Claim) -> bool:
         log.exception("outbox.failed", key=key)
         _item_failed(claim, key, error, for_good=False)
     return False
+
+
+def _item_delayed(claim: Claim, key: str, error: Exception) -> None:
+    """The other side is away: nobody's fault, and for as long as three days no reason to give up."""
+    db.session.rollback()
+    is_dead = outbox.delay(claim, error=f"{type(error).__name__}: {error}"[:500])
+    db.session.commit()
+    (log.error if is_dead else log.warning)("outbox.dead" if is_dead else "outbox.later", key=key, error=type(error).__name__)
 
 
 def _item_failed(claim: Claim, key: str, error: Exception, *, for_good: bool) -> None:
@@ -231,13 +240,16 @@ def _found_out(
 
 def _end_unopened(donation: Donation) -> None:
     """No checkout was ever shown to the donor, and the time to pay one has passed."""
-    expires_at = donation.checkout_expires_at
-    if expires_at is None or expires_at < _now():
-        payments.apply(
-            donation,
-            lambda match, at_hand: payments.record_end(donation, ended_as="expired", match=match, at_hand=at_hand, cause="never opened"),
-        )
+    payments.apply(donation, lambda match, at_hand: _ended_unopened(donation, match, at_hand))
     db.session.commit()
+
+
+def _ended_unopened(donation: Donation, match: MatchOfDonation, at_hand: FundsAtHand) -> payments.Consequence:
+    """Looked at again under the lock: the donor may have pressed once more, and have a checkout by now."""
+    expires_at = donation.checkout_expires_at
+    if donation.checkout_id or (expires_at and expires_at > _now()):
+        return payments.Consequence(outcome="opened meanwhile")
+    return payments.record_end(donation, ended_as="expired", match=match, at_hand=at_hand, cause="never opened")
 
 
 def end_checkouts() -> int:
@@ -245,11 +257,15 @@ def end_checkouts() -> int:
     late = donations.open_past_expiry(limit=100)
     db.session.commit()
     for donation in late:
+        db.session.refresh(donation)
         try:
             ask_stripe(donation)
-        except (StripeAway, StripeRefused) as error:
+        except StripeAway:
             db.session.rollback()
-            log.warning("checkout.unknown", donation=donation.public_id, error=str(error)[:200])
+            raise  # The others would wait for it as well: the next sweep asks again.
+        except StripeRefused as error:
+            db.session.rollback()
+            log.warning("checkout.unknown", donation=donation.public_id, error=type(error).__name__)
     return len(late)
 
 
@@ -263,6 +279,7 @@ def read_stripe_events() -> int:
     new = 0
     for event in listed:
         new += _keep_listed(event)
+        db.session.commit()  # At once: the same event may be at the webhook's door.
     stripe_events.move_watermark(livemode=settings.stripe_livemode, seen_until=now)
     db.session.commit()
     return new
@@ -293,7 +310,7 @@ def sweep_due() -> bool:
 
 def sweep_outside() -> bool:
     """Ask Stripe about events and checkouts that we may have missed, and do what follows; False when another worker is at it."""
-    return _alone(SWEEP_OUTSIDE_LOCK, read_stripe_events, end_checkouts, handle_events, send_owed)
+    return _alone(SWEEP_OUTSIDE_LOCK, read_stripe_events, end_checkouts, handle_events)
 
 
 def _alone(lock: int, *steps: Callable[[], int]) -> bool:

@@ -1,10 +1,11 @@
 """Celery's workers and the schedule.
 
-The schedule is a thread of each worker that looks at the database itself: it goes on when Redis is away, and an advisory lock lets one
+The schedule is threads of each worker that look at the database itself: it goes on when Redis is away, and an advisory lock lets one
 worker at a time do the work. So there is no beat process to lose.
 """
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -19,8 +20,9 @@ from campaign.giving import heartbeats
 log = structlog.get_logger()
 service = create_app()
 
+BEAT_EVERY_SECONDS = 8
 DUE_EVERY_SECONDS = 8
-OUTSIDE_EVERY_ROUNDS = 6
+OUTSIDE_EVERY_SECONDS = 50
 
 _stopping = threading.Event()
 
@@ -37,27 +39,31 @@ celery.Task = InService
 celery.conf.imports = ("workers.money", "workers.mail")
 
 
-def keep_schedule() -> None:
-    """Every few seconds what is due; every minute what Stripe knows and we may not."""
-    rounds = 0
+def _every(seconds: int, act: Callable[[], object]) -> None:
+    """Do it now and then again and again, whatever comes of it, until the worker ends."""
     while not _stopping.is_set():
         try:
             with service.app_context():
-                heartbeats.beat("worker")
-                db.session.commit()
-                if rounds % OUTSIDE_EVERY_ROUNDS == 0:
-                    jobs.sweep_outside()
-                else:
-                    jobs.sweep_due()
+                act()
         except Exception as error:
-            log.error("schedule.failed", error=type(error).__name__)
-        rounds += 1
-        _stopping.wait(DUE_EVERY_SECONDS)
+            log.error("schedule.failed", act=act.__name__, error=type(error).__name__)
+        _stopping.wait(seconds)
+
+
+def _beat() -> None:
+    heartbeats.beat("worker")
+    db.session.commit()
 
 
 @worker_init.connect
 def _begin_schedule(**_: object) -> None:
-    threading.Thread(target=keep_schedule, name="schedule", daemon=True).start()
+    """Three threads, so that a slow mail server or a silent Stripe holds up neither the other nor the sign of life."""
+    for seconds, act in (
+        (BEAT_EVERY_SECONDS, _beat),
+        (DUE_EVERY_SECONDS, jobs.sweep_due),
+        (OUTSIDE_EVERY_SECONDS, jobs.sweep_outside),
+    ):
+        threading.Thread(target=_every, args=(seconds, act), name=act.__name__, daemon=True).start()
 
 
 @worker_shutdown.connect

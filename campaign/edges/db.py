@@ -39,6 +39,7 @@ def engine_options(*, pool_size: int = 20) -> dict[str, Any]:
         "pool_size": pool_size,
         "max_overflow": 10,
         "pool_pre_ping": True,
+        "hide_parameters": True,  # Names and addresses stay out of errors, and so out of logs.
         "pool_timeout": 10,
         "connect_args": {
             "connect_timeout": 3,

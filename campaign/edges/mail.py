@@ -72,17 +72,30 @@ def send(mail_url: str, mail: Mail) -> None:
     """Hand the mail over; raises MailRefused or MailDelayed."""
     message = compose(mail)
     try:
-        with _connection(mail_url) as server:
-            server.send_message(message)
+        server = _connection(mail_url)
+    except (OSError, smtplib.SMTPException) as error:
+        raise MailDelayed(f"no connection: {type(error).__name__}") from None
+    try:
+        server.send_message(message)
     except smtplib.SMTPRecipientsRefused as error:
-        code, answer = next(iter(error.recipients.values()))
-        raise (MailRefused if code >= 500 else MailDelayed)(f"{code} {answer!r}") from None
-    except smtplib.SMTPResponseException as error:
-        raise (MailRefused if error.smtp_code >= 500 else MailDelayed)(f"{error.smtp_code}") from None
+        code = max(answer[0] for answer in error.recipients.values())
+        raise (MailRefused if code >= 500 else MailDelayed)(f"recipient refused: {code}") from None
+    except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
+        raise (MailRefused if error.smtp_code >= 500 else MailDelayed)(f"{type(error).__name__} {error.smtp_code}") from None
     except smtplib.SMTPNotSupportedError as error:
         raise MailRefused(str(error)) from None
     except (OSError, smtplib.SMTPException) as error:
-        raise MailDelayed(f"{type(error).__name__}: {error}") from None
+        raise MailDelayed(type(error).__name__) from None
+    finally:
+        _leave(server)
+
+
+def _leave(server: smtplib.SMTP) -> None:
+    """Say goodbye; how that is answered says nothing about the mail."""
+    try:
+        server.quit()
+    except (OSError, smtplib.SMTPException):
+        server.close()
 
 
 def _connection(mail_url: str) -> smtplib.SMTP:
@@ -93,10 +106,14 @@ def _connection(mail_url: str) -> smtplib.SMTP:
         server: smtplib.SMTP = smtplib.SMTP_SSL(host, port or 465, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context())
     else:
         server = smtplib.SMTP(host, port or 25, timeout=TIMEOUT_SECONDS)
+    try:
         if tls == "starttls":
             server.starttls(context=ssl.create_default_context())
-    if url.username:
-        server.login(unquote(url.username), unquote(url.password or ""))
+        if url.username:
+            server.login(unquote(url.username), unquote(url.password or ""))
+    except (OSError, smtplib.SMTPException):
+        server.close()
+        raise
     return server
 
 

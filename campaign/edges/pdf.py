@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,25 @@ class NotRendered(Exception):
 
 
 def render(template: Path, data: dict[str, Any], *, at: datetime) -> bytes:
-    """A tagged, archivable PDF; the same template, data and moment make the same bytes."""
+    """A tagged, archivable PDF; the same template, data and moment make the same bytes. Raises NotRendered.
+
+    The standards refuse a letter without a shape. The built-in fonts have the shapes of Europe; only a document that needs more pays for
+    opening the large font.
+    """
+    try:
+        return _compiled(template, data, at, [])
+    except NotRendered:
+        return _compiled(template, data, at, [_more_letters()])
+
+
+def _compiled(template: Path, data: dict[str, Any], at: datetime, font_paths: list[Path]) -> bytes:
     try:
         document = typst.compile(
             template,
             root=template.parent,
             sys_inputs={"data": json.dumps(data, ensure_ascii=False)},
             ignore_system_fonts=True,
+            font_paths=font_paths,
             pdf_standards=["a-2a", "ua-1"],
             timestamp=int(at.timestamp()),
         )
@@ -27,3 +40,10 @@ def render(template: Path, data: dict[str, Any], *, at: datetime) -> bytes:
         raise NotRendered(str(error)) from error
     assert isinstance(document, bytes)
     return document
+
+
+def _more_letters() -> Path:
+    """Where the font with Chinese, Japanese and Korean letters is installed."""
+    found = find_spec("cvttf_NotoSansCJK_Regular")
+    assert found and found.origin
+    return Path(found.origin).parent

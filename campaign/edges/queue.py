@@ -11,6 +11,7 @@ from typing import Any
 import redis
 import structlog
 from celery import Celery
+from kombu.entity import Queue
 
 log = structlog.get_logger()
 
@@ -82,6 +83,10 @@ def configure(redis_url: str) -> None:
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         task_default_queue="money",
+        task_queues=[Queue("money"), Queue("mail")],
+        broker_connection_max_retries=None,
+        worker_pool="threads",  # The schedule's thread and the pool share one process, and so one set of connections.
+        worker_concurrency=4,
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         worker_send_task_events=False,

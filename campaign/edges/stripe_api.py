@@ -13,7 +13,8 @@ import stripe
 
 API_VERSION = stripe.api_version
 CHECKOUT_MINUTES = 31
-TIMEOUT_SECONDS = (3.0, 8.0)
+TO_OPEN_SECONDS = (2.0, 5.0)
+TO_LOOK_SECONDS = (2.0, 3.0)
 SIGNATURE_SECONDS = 300
 
 
@@ -81,12 +82,9 @@ class StripeApi:
     """A client of one Stripe account."""
 
     def __init__(self, *, secret_key: str, api_base: str) -> None:
-        self._client = stripe.StripeClient(
-            secret_key,
-            base_addresses={"api": api_base},
-            max_network_retries=2,
-            http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
-        )
+        self._client = _client(secret_key, api_base, seconds=TO_OPEN_SECONDS, retries=2)
+        # Looking can wait for the next look: a silent Stripe must not hold the threads that serve other donors.
+        self._glance = _client(secret_key, api_base, seconds=TO_LOOK_SECONDS, retries=0)
 
     def open_checkout(self, order: CheckoutOrder) -> Checkout:
         """A Checkout Session to pay a donation; with the same `attempt_key` always the same one."""
@@ -128,14 +126,14 @@ class StripeApi:
     def checkout(self, session_id: str) -> Checkout:
         """The session as it is now."""
         try:
-            return _checkout(self._client.v1.checkout.sessions.retrieve(session_id))
+            return _checkout(self._glance.v1.checkout.sessions.retrieve(session_id))
         except stripe.StripeError as error:
             raise _plainly(error) from error
 
     def payment(self, payment_intent_id: str) -> Payment:
         """The payment as it is now, with Stripe's fee."""
         try:
-            intent = self._client.v1.payment_intents.retrieve(
+            intent = self._glance.v1.payment_intents.retrieve(
                 payment_intent_id, {"expand": ["latest_charge.balance_transaction"]}
             ).to_dict()
         except stripe.StripeError as error:
@@ -157,6 +155,15 @@ class StripeApi:
                 yield event.to_dict()
         except stripe.StripeError as error:
             raise _plainly(error) from error
+
+
+def _client(secret_key: str, api_base: str, *, seconds: tuple[float, float], retries: int) -> stripe.StripeClient:
+    return stripe.StripeClient(
+        secret_key,
+        base_addresses={"api": api_base},
+        max_network_retries=retries,
+        http_client=stripe.RequestsClient(timeout=seconds),
+    )
 
 
 def verify_signature(body: bytes, header: str | None, secrets: Sequence[str], *, now: float | None = None) -> None:

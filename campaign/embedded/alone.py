@@ -2,6 +2,7 @@
 else the kept database alone, for as long as the command takes.
 """
 
+import fcntl
 import json
 import os
 import secrets
@@ -13,7 +14,7 @@ from pathlib import Path
 import psycopg
 
 from campaign.config import ROOT, settings_of_running_service
-from campaign.embedded.servers import ensure_database, prepare_postgres, start_postgres
+from campaign.embedded.servers import NotStarted, ensure_database, prepare_postgres, start_postgres
 
 
 @contextmanager
@@ -48,7 +49,18 @@ def _answers(url: str) -> bool:
 @contextmanager
 def _database_alone() -> Iterator[dict[str, str]]:
     var = ROOT / "var"
-    (var / "log").mkdir(parents=True, exist_ok=True)
+    for directory in ("log", "run"):
+        (var / directory).mkdir(parents=True, exist_ok=True)
+    with (var / "run" / "lock").open("a+") as lock:
+        # Whoever holds this runs the database: two at once would each end the other's.
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise NotStarted("The service is starting, or another command has the database; try again in a moment.") from None
+        yield from _started(var)
+
+
+def _started(var: Path) -> Iterator[dict[str, str]]:
     cluster = prepare_postgres(var / "postgres")
     server = start_postgres(cluster, var / "log" / "postgres.log")
     try:

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 from flask import Flask
 from sqlalchemy.exc import OperationalError
@@ -25,12 +26,12 @@ from campaign import create_app
 from campaign.config import ROOT, SettingsError, names_and_meanings, settings_from
 from campaign.edges.db import db
 from campaign.embedded.alone import kept_secrets
-from campaign.embedded.processes import Part, end_leftovers, how, last_lines, stop
+from campaign.embedded.processes import Part, end_group, end_leftovers, how, last_lines, stop
 from campaign.embedded.servers import NotStarted, ensure_database, prepare_postgres, start_postgres, start_valkey
 from campaign.first_steps import migrate
 from campaign.giving.first_campaign import create_first_campaign
 
-RESTARTS_A_MINUTE = 6
+LONGEST_PAUSE_SECONDS = 4
 
 
 class House:
@@ -62,6 +63,8 @@ class House:
         end_leftovers(self.var / "run" / "children.json")
         ports = self._ports()
         self.settings = {**kept_secrets(self.var), **self._defaults(ports), **self.given}
+        if hosts := self.given.get("TRUSTED_HOSTS"):
+            self.settings["TRUSTED_HOSTS"] = f"{hosts},127.0.0.1"  # Where the sandbox and the house itself come from.
         if "DATABASE_URL" not in self.given:
             self._start_postgres()
         if "REDIS_URL" not in self.given:
@@ -82,7 +85,8 @@ class House:
         self._add("web", ["-m", "campaign", "web", "--port", str(ports["web"])])
         self._add("worker", ["-m", "campaign", "worker"])
         self._write_settings()
-        _wait_for(f"http://127.0.0.1:{ports['web']}/readyz", self._ending, self._died_early)
+        ready = Request(f"http://127.0.0.1:{ports['web']}/readyz", headers={"Host": urlsplit(self.settings["BASE_URL"]).netloc})
+        _wait_for(ready, self._ending, self._died_early)
 
     def _take_lock(self) -> None:
         self._lock = (self.var / "run" / "lock").open("a+")
@@ -209,13 +213,11 @@ class House:
         assert part.process
         now = time.monotonic()
         part.deaths = [t for t in part.deaths if now - t < 60] + [now]
-        if len(part.deaths) > RESTARTS_A_MINUTE:
-            self.say(f"{part.name} dies again and again; it is left alone now. The last lines of {part.log}:\n{last_lines(part.log)}")
-            part.process = None
-            return
         self.say(
             f"{part.name} died ({how(part.process.returncode)}); starting it again. The last lines of {part.log}:\n{last_lines(part.log)}"
         )
+        end_group(part)
+        self._ending.wait(min(LONGEST_PAUSE_SECONDS, len(part.deaths) - 1))  # What dies at once is started a little later each time.
         try:
             self._begin(part)
             self.say(f"{part.name} is up again.")
@@ -247,17 +249,17 @@ class House:
             self._lock = None
 
 
-def _wait_for(url: str, ending: threading.Event, died_early: Callable[[], None]) -> None:
+def _wait_for(ready: Request, ending: threading.Event, died_early: Callable[[], None]) -> None:
     until = time.monotonic() + 60
     while time.monotonic() < until and not ending.is_set():
         died_early()
         try:
-            with urlopen(url, timeout=2):
+            with urlopen(ready, timeout=2):
                 return
         except (URLError, OSError):
             time.sleep(0.1)
     if not ending.is_set():
-        raise NotStarted(f"The service did not become ready: {url}")
+        raise NotStarted(f"The service did not become ready: {ready.full_url}")
 
 
 def free_port(wanted: int, *, taken: set[int]) -> int:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+PROCESSES = Path("/proc")
+
 
 @dataclass
 class Part:
@@ -25,7 +27,10 @@ class Part:
 def stop(part: Part) -> None:
     """End it, gently first; then whatever it left behind."""
     process = part.process
-    if process is None or process.poll() is not None:
+    if process is None:
+        return
+    if process.poll() is not None:
+        end_group(part)
         return
     process.send_signal(part.stop_with)
     try:
@@ -33,8 +38,13 @@ def stop(part: Part) -> None:
     except subprocess.TimeoutExpired:
         _signal_group(process.pid, signal.SIGKILL)
         process.wait(5)
-    if part.name in {"web", "worker"}:
-        _signal_group(process.pid, signal.SIGKILL)  # A server's own children that outlived it.
+    end_group(part)
+
+
+def end_group(part: Part) -> None:
+    """End the children that a dead server left behind; they would go on answering beside its successor."""
+    if part.process and part.name in {"web", "worker"}:
+        _signal_group(part.process.pid, signal.SIGKILL)
 
 
 def _signal_group(pid: int, how: signal.Signals) -> None:
@@ -51,7 +61,7 @@ def end_leftovers(children_file: Path) -> None:
     except (OSError, ValueError):
         return
     for name, pid in children.items():
-        shown = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True).stdout
+        shown = command_of(pid)
         if name not in {"postgres", "valkey"} and ("campaign" in shown or "granian" in shown or "celery" in shown):
             _signal_group(pid, signal.SIGTERM)
             time.sleep(1)
@@ -73,3 +83,14 @@ def how(code: int | None) -> str:
     if code is not None and code < 0:
         return f"signal {signal.Signals(-code).name}"
     return f"exit {code}"
+
+
+def command_of(pid: int) -> str:
+    """The command line of a living process; empty when there is none of this number."""
+    if PROCESSES.exists():
+        try:
+            return (PROCESSES / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        except OSError:
+            return ""
+    shown = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True).stdout
+    return "" if "<defunct>" in shown else shown.strip()

@@ -7,6 +7,7 @@ copied to where it can be read; no directory's rights are opened.
 import hashlib
 import os
 import pwd
+import re
 import shutil
 import signal
 import stat
@@ -20,7 +21,10 @@ from pathlib import Path
 import psycopg
 import redis
 
-LONGEST_SOCKET_PATH = 90
+from campaign.embedded.processes import command_of
+
+LONGEST_SOCKET_PATH = 80
+PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")  # What needs no quoting in any of the addresses that are made of it.
 START_SECONDS = 30
 SHARED_PLACE = Path("/var/tmp")  # noqa: S108  # kept over a restart, and reached by every user
 
@@ -167,8 +171,12 @@ def _make(directory: Path, user: str | None) -> None:
 
 
 def _short(directory: Path, user: str | None) -> Path:
-    """The directory, or one in the system's temporary place when its path is too long for a socket or closed to the user."""
-    if len(str(directory)) > LONGEST_SOCKET_PATH or (user and not _can_be_reached(directory.parent)):
+    """The directory, or one in the system's temporary place when its path is too long for a socket, needs quoting, or is closed to the user."""
+    if (
+        not PLAIN_PATH.fullmatch(str(directory))
+        or len(str(directory)) > LONGEST_SOCKET_PATH
+        or (user and not _can_be_reached(directory.parent))
+    ):
         directory = Path(tempfile.gettempdir()) / f"campaign-{os.geteuid()}-{hashlib.sha256(str(directory).encode()).hexdigest()[:12]}"
     if directory.is_symlink():
         directory.unlink()
@@ -222,17 +230,12 @@ def _end_stale(pid_file: Path, program: str, how: signal.Signals = signal.SIGTER
         pid = int(pid_file.read_text().split()[0])
     except (OSError, ValueError, IndexError):
         return
-    if program in _command_of(pid):
+    if program in command_of(pid):
         os.kill(pid, how)
         until = time.monotonic() + 15
-        while program in _command_of(pid) and time.monotonic() < until:
+        while program in command_of(pid) and time.monotonic() < until:
             time.sleep(0.05)
     pid_file.unlink(missing_ok=True)
-
-
-def _command_of(pid: int) -> str:
-    shown = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True)
-    return shown.stdout.strip() if "<defunct>" not in shown.stdout else ""
 
 
 def _last_line(text: str) -> str:

@@ -280,11 +280,6 @@ def donation_by_token(token: str) -> Donation | None:
     return db.session.scalar(select(Donation).where(Donation.token == token))
 
 
-def donation_by_attempt(attempt: str) -> Donation | None:
-    """The donation that this attempt made, if it made one."""
-    return db.session.scalar(select(Donation).where(Donation.attempt == attempt))
-
-
 def donations_by_public_id(public_ids: list[str]) -> dict[str, Donation]:
     """Donations by their name at Stripe."""
     return {d.public_id: d for d in db.session.scalars(select(Donation).where(Donation.public_id.in_(public_ids)))}

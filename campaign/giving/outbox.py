@@ -14,6 +14,8 @@ from campaign.giving import claims
 from campaign.giving.claims import Claim, Claimable
 from campaign.giving.donations import Donation
 
+GIVEN_UP_AFTER_SECONDS = 3 * 24 * 3600
+
 
 class OutboxItem(Claimable, Base):
     """One thing owed. `message_id` is fixed before the first hand-off, so that a second one is known for the same mail."""
@@ -45,6 +47,17 @@ def claim(*, limit: int) -> list[Claim]:
     return claims.claim(OutboxItem, limit=limit)
 
 
+def delay(claim: Claim, *, error: str) -> bool:
+    """The other side is away: again after as long as it has waited already, an hour at the most. True when it is given up, after days."""
+    waited = db.session.scalars(select(func.extract("epoch", func.now() - OutboxItem.created_at)).where(OutboxItem.id == claim.id)).one()
+    if waited > GIVEN_UP_AFTER_SECONDS:
+        return claims.fail(OutboxItem, claim, error=error, for_good=True)
+    claims.postpone(
+        OutboxItem, claim, seconds=int(min(max(waited, claims.FIRST_PAUSE_SECONDS), claims.LONGEST_PAUSE_SECONDS)), reason=error
+    )
+    return False
+
+
 def claimed(claim: Claim) -> OutboxItem:
     """The row of the claim."""
     return db.session.get_one(OutboxItem, claim.id)
@@ -60,8 +73,3 @@ def message_id_of(item: OutboxItem, domain: str) -> str:
 def dead_items() -> int:
     """How many will not be tried again: staff must look."""
     return db.session.scalar(select(func.count()).where(OutboxItem.dead_at.is_not(None))) or 0
-
-
-def due_items() -> int:
-    """How many are waiting and due by now."""
-    return db.session.scalar(select(func.count()).where(claims.waiting(OutboxItem), OutboxItem.not_before <= func.now())) or 0

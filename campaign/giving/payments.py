@@ -17,6 +17,8 @@ from campaign.giving.funds import FundsAtHand, lock_funds
 from campaign.giving.ledger import Entry, MatchOfDonation, Move
 from campaign.rules.matching import allocate, unmatched_part
 
+SECOND_PAYMENT = "a second payment of the same donation"
+
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentMade:
@@ -59,7 +61,7 @@ def record_payment(donation: Donation, payment: PaymentMade, *, match: MatchOfDo
 
 def _heard_again(donation: Donation, payment: PaymentMade) -> Consequence:
     if payment.payment_intent and donation.payment_intent and payment.payment_intent != donation.payment_intent:
-        return Consequence(outcome=f"a second payment of the same donation: {payment.payment_intent}")
+        return Consequence(outcome=f"{SECOND_PAYMENT}: {payment.payment_intent}")
     if donation.payment_intent is None:
         donation.payment_intent = payment.payment_intent
     return Consequence(outcome="known")

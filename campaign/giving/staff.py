@@ -51,6 +51,21 @@ class AlreadyStaff(Exception):
     """Somebody with this address is a member of staff."""
 
 
+class NotStaff(Exception):
+    """Nobody with this address is a member of staff."""
+
+
+def reset_staff(email: str) -> Staff:
+    """End a member's sessions, password and second factor: for a lost phone, or a suspicion. Raises NotStaff."""
+    member = db.session.scalar(select(Staff).where(Staff.email == email))
+    if member is None:
+        raise NotStaff(email)
+    member.password = member.tf_totp_secret = member.tf_primary_method = None
+    member.fs_uniquifier = secrets.token_hex(16)
+    db.session.flush()
+    return member
+
+
 def add_staff(email: str, role: str) -> Staff:
     """A new member without a password; raises AlreadyStaff when a member with this address has one already.
 

@@ -60,6 +60,9 @@ Index("ix_stripe_event_waiting_subject", StripeEvent.subject, StripeEvent.id, po
 Index("ix_stripe_event_waiting", StripeEvent.id, postgresql_where=claims.waiting(StripeEvent))
 
 
+Index("ix_stripe_event_second_payment", StripeEvent.id, postgresql_where=StripeEvent.outcome.startswith(payments.SECOND_PAYMENT))
+
+
 class StripeWatermark(Base):
     """Until when Stripe's own list of events has been read."""
 
@@ -255,6 +258,11 @@ def move_watermark(*, livemode: bool, seen_until: datetime) -> None:
 def waiting_events() -> int:
     """How many are still to be handled."""
     return db.session.scalar(select(func.count()).select_from(StripeEvent).where(claims.waiting(StripeEvent))) or 0
+
+
+def second_payments() -> int:
+    """How many payments came for donations that were paid already: staff must give them back."""
+    return db.session.scalar(select(func.count()).where(StripeEvent.outcome.startswith(payments.SECOND_PAYMENT))) or 0
 
 
 def dead_events() -> int:

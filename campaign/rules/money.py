@@ -24,7 +24,7 @@ def parse(text: str, language: str) -> int:
 
     `1,234` is $1,234.00 in English and refused in French, where the comma is the decimal sign.
     """
-    bare = _without_dollar_sign(text.strip(" \u00a0\u202f\t"))
+    bare = _without_dollar_sign(text.strip(" \u00a0\u202f"))
     if len(bare) > LONGEST:
         raise NotMoney(text)
     if found := _PLAIN_OR_SPACED.fullmatch(bare):

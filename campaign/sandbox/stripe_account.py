@@ -208,7 +208,9 @@ class Account:
         for session in self.store.newest("checkout.session", limit=2000, since=now - 2 * LONGEST_SECONDS):
             if session["status"] == "open" and session["expires_at"] <= now:
                 with self.store.transaction():
-                    self.expire(session)
+                    current = self.store.get(session["id"], "checkout.session")
+                    if current and current["status"] == "open":
+                        self.expire(current)
 
     def refund(self, charge: Doc, amount: int | None, asked: Doc) -> Doc:
         """Give back a charge, or a part of it."""

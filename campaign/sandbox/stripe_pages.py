@@ -71,11 +71,12 @@ def checkout(session_id: str) -> tuple[str, int]:
 
 @bp.post("/c/pay/<session_id>")
 def pay(session_id: str) -> tuple[str, int] | Response:
-    session, here = _session(session_id), account()
+    here = account()
     number = "".join(c for c in request.form.get("card", "") if c.isdigit())
     declined = ""
     with here.store.transaction():
         here.key = None
+        session = _session(session_id)  # Read inside, so that a double click pays once.
         try:
             here.pay_checkout(session, number, name=request.form.get("name", "")[:100], email=request.form.get("email") or None)
         except Refused as error:

@@ -93,7 +93,6 @@ def campaign_page(campaign: Campaign, form: DonationForm, *, attempt: str, notic
         minimum=money.written_short(campaign.minimum_cents, language),
         maximum=money.written_short(campaign.maximum_cents, language),
         notice=notice,
-        is_sandbox=current_app.config["IS_SANDBOX"],
     )
 
 

@@ -1,13 +1,14 @@
 """Beginning a donation and going to pay it; the donor's own page, with the official receipt."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
 import structlog
-from flask import Blueprint, Response, abort, current_app, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import format_datetime, gettext
+from flask_babel import force_locale, format_datetime, gettext
 from sqlalchemy import func, or_, update
 from werkzeug.datastructures import MultiDict
 
@@ -31,12 +32,14 @@ log = structlog.get_logger()
 ASK_STRIPE_AGAIN = timedelta(seconds=2)
 RETRY_AFTER_SECONDS = "20"
 FIELDS = 100
+# What counts against one address is asking Stripe; a form that comes back with an error costs nobody a card.
+GONE_TO_STRIPE = {303, 503}
 
 
 @bp.post("/<any(en,fr):language>/<slug>/donations")
 @access("public")
 @csrf.exempt  # The form checks its own token, so that a stale one is an error above the form and nothing typed is lost.
-@limiter.limit(DONATIONS_PER_CLIENT)
+@limiter.limit(DONATIONS_PER_CLIENT, deduct_when=lambda answer: answer.status_code in GONE_TO_STRIPE)
 @limiter.limit(DONATIONS_IN_ALL, key_func=lambda: "all")
 def begin(language: str, slug: str) -> ResponseReturnValue:
     """Hold the match, then send the donor to Stripe; or show the form again with what is wrong."""
@@ -104,8 +107,9 @@ def _less(less: LessMatch, gift: Gift, language: str) -> Notice:
 
 
 def _is_another_gift(donation: Donation, gift: Gift) -> bool:
-    was = (donation.amount_cents, donation.covered_fee_cents, donation.email)
-    return was != (gift.amount_cents, gift.covered_fee_cents, gift.email)
+    typed = asdict(gift)
+    del typed["news_consent"]
+    return any(getattr(donation, name) != value for name, value in typed.items())
 
 
 def _another(donation: Donation) -> Notice:
@@ -125,19 +129,45 @@ def _to_payment(campaign: Campaign, form: DonationForm, donation: Donation) -> R
     if not donation.is_open:
         return redirect(url_for("donate.own_page", language=donation.language, token=donation.token), 303)
     if donation.checkout_url is None:
-        order = _order(campaign, donation)
-        db.session.commit()
         try:
-            opened = outside().stripe.open_checkout(order)
-        except (StripeAway, StripeRefused) as error:
-            log.error("checkout.not_opened", donation=donation.public_id, error=str(error)[:200])
+            _open_checkout(campaign, donation)
+        except StripeRefused as error:
+            log.error("checkout.refused", donation=donation.public_id, error=type(error).__name__)
+            return campaign_page(campaign, form, attempt=form.attempt.data, notice=_stripe_refused(campaign)), 422
+        except StripeAway as error:
+            log.error("checkout.not_opened", donation=donation.public_id, error=str(error)[:80])
             page = campaign_page(campaign, form, attempt=form.attempt.data, notice=_stripe_away(campaign))
             return page, 503, {"Retry-After": RETRY_AFTER_SECONDS}
-        donations.checkout_opened(donation, checkout_id=opened.id, url=opened.url)
-        db.session.commit()
     if donation.checkout_url is None:
         return redirect(url_for("donate.own_page", language=donation.language, token=donation.token), 303)
     return redirect(donation.checkout_url, 303)
+
+
+def _open_checkout(campaign: Campaign, donation: Donation) -> None:
+    """Ask Stripe with nothing locked; another press of the same attempt may have been quicker, and then its checkout is ours."""
+    with force_locale(donation.language):
+        order = _order(campaign, donation)
+    db.session.commit()
+    try:
+        opened = outside().stripe.open_checkout(order)
+    except StripeAway:
+        db.session.refresh(donation)
+        if donation.checkout_url is None:
+            raise
+        return
+    donations.checkout_opened(donation, checkout_id=opened.id, url=opened.url)
+    db.session.commit()
+
+
+def _stripe_refused(campaign: Campaign) -> Notice:
+    return Notice(
+        kind="problem",
+        title=gettext("The payment could not be opened"),
+        text=gettext(
+            "Nothing has been charged and nothing you wrote is lost. Please check your e-mail address; if it is right, write to %(email)s.",
+            email=campaign.charity.email,
+        ),
+    )
 
 
 def _stripe_away(campaign: Campaign) -> Notice:
@@ -200,7 +230,6 @@ def own_page(language: str, token: str) -> ResponseReturnValue:
         receipt_url=url_for("donate.receipt_pdf", language=language, token=token),
         json_url=url_for("donate.own_page_json", language=language, token=token),
         continue_url=donation.checkout_url,
-        is_sandbox=current_app.config["IS_SANDBOX"],
     )
 
 

@@ -1,7 +1,7 @@
 """What went wrong, said in the visitor's language, with what to do next. One body for everything that is not found."""
 
 import structlog
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Flask, Response, g, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
@@ -68,6 +68,7 @@ def _unforeseen(error: Exception) -> ResponseReturnValue:
 
 
 def _page(code: int, title: str, text: str, extra: dict[str, str]) -> ResponseReturnValue:
+    g.has_failed = True
     if request.path.startswith("/api/") or request.path.endswith(".json"):
         answer = jsonify({"error": title})
         answer.headers["Access-Control-Allow-Origin"] = "*"

@@ -19,7 +19,7 @@ from campaign.giving.donations import Gift
 from campaign.rules import money
 
 ATTEMPT_LASTS_SECONDS = 24 * 3600
-LONGEST_AMOUNT = 40
+NO = (False, "", "false", "0", "no", "off", "n", "f")
 BIDI_OVERRIDES = {"\u202a", "\u202b", "\u202c", "\u202d", "\u202e", "\u2066", "\u2067", "\u2068", "\u2069"}
 UNREADABLE = "\ufffd"
 
@@ -75,14 +75,19 @@ class Plain:
     def __call__(self, form: Form, field: Field) -> None:
         text = field.data or ""
         allowed = {"\n", "\r", "\t"} if self.lines else set()
-        if any(_is_forbidden(c) and c not in allowed for c in text):
+        if any(_is_forbidden(c) and c not in allowed for c in text) or (not self.lines and any(_is_pictogram(c) for c in text)):
             raise StopValidation(gettext("This has a character that we cannot keep. Please type it again."))
         if len(text) > self.longest:
             raise StopValidation(gettext("Please write at most %(count)s characters.", count=self.longest))
 
 
 def _is_forbidden(c: str) -> bool:
-    return c == UNREADABLE or c in BIDI_OVERRIDES or unicodedata.category(c) in {"Cc", "Cs"}
+    return c == UNREADABLE or c in BIDI_OVERRIDES or unicodedata.category(c) in {"Cc", "Cn", "Co", "Cs"}
+
+
+def _is_pictogram(c: str) -> bool:
+    """Emoji and their kin: no letters of a name or an address, and no font of a receipt has them."""
+    return "\U0001f000" <= c < "\U00020000"
 
 
 class Needed:
@@ -123,7 +128,7 @@ class DonationForm(FlaskForm):
     """The fields of contract.md, section 4."""
 
     amount = StringField(lazy_gettext("Amount"), [Needed(lazy_gettext("How much would you like to give? For example 50 or 125.50."))])
-    frequency = HiddenField(default="once")
+    frequency = HiddenField()
     first_name = _text(lazy_gettext("First name"), NeededWithoutOrganization(lazy_gettext("Please write your first name.")), longest=80)
     last_name = _text(lazy_gettext("Last name"), NeededWithoutOrganization(lazy_gettext("Please write your last name.")), longest=80)
     organization = _text(lazy_gettext("Organization"), longest=120)
@@ -134,13 +139,13 @@ class DonationForm(FlaskForm):
     province = _text(lazy_gettext("Province or territory"), longest=80)
     postal_code = _text(lazy_gettext("Postal code"), longest=16)
     country = SelectField(lazy_gettext("Country"), default="CA")
-    cover_fee = BooleanField(lazy_gettext("Cover the processing fee"))
+    cover_fee = BooleanField(lazy_gettext("Cover the processing fee"), false_values=NO)
     public_name = _text(lazy_gettext("Name shown to the public"), longest=80)
-    anonymous = BooleanField(lazy_gettext("Do not show my name"))
+    anonymous = BooleanField(lazy_gettext("Do not show my name"), false_values=NO)
     tribute_kind = RadioField(lazy_gettext("Dedicate this gift"), [MayBeEmpty()], validate_choice=False, default="")
     tribute_name = _text(lazy_gettext("Name of the person"), longest=120)
     message = TextAreaField(lazy_gettext("A message for the foundation"), [Plain(1000, lines=True)], filters=[_clean_lines])
-    news_consent = BooleanField(lazy_gettext("Send me news about the research"))
+    news_consent = BooleanField(lazy_gettext("Send me news about the research"), false_values=NO)
     attempt = HiddenField()
     expected_match = HiddenField()
     website = StringField()
@@ -162,7 +167,7 @@ class DonationForm(FlaskForm):
         if field.raw_data and len(field.raw_data) > 1:
             raise StopValidation(gettext("Please write one amount."))
         try:
-            cents = money.parse((field.data or "")[:LONGEST_AMOUNT], self.language)
+            cents = money.parse(field.data or "", self.language)
         except money.NotMoney:
             raise StopValidation(gettext("We could not read this amount. Please write it like 50 or 1,234.56.")) from None
         low, high = (money.written_short(c, self.language) for c in (self.campaign.minimum_cents, self.campaign.maximum_cents))
@@ -184,7 +189,9 @@ class DonationForm(FlaskForm):
 
     def validate_email(self, field: Field) -> None:
         try:
-            field.data = validate_email(field.data, check_deliverability=False).normalized
+            # Letters outside ASCII before the @ need a mail server that speaks SMTPUTF8, which few do.
+            found = validate_email(field.data, check_deliverability=False, allow_smtputf8=False)
+            field.data = found.ascii_email or found.normalized
         except EmailNotValidError:
             raise StopValidation(
                 gettext("This does not look like an e-mail address. Please check it, for example name@example.com.")

@@ -15,8 +15,6 @@ def speak(app: Flask) -> None:
 
 def chosen() -> str:
     """The language for this request."""
-    if "language" in g:
-        return str(g.language)
     asked = (request.view_args or {}).get("language") or request.args.get("lang") or _first_part()
     if asked in LANGUAGES:
         if request.args.get("lang") == asked:
@@ -39,6 +37,8 @@ def spoken() -> str:
 
 def address_in(language: str) -> str:
     """This page in the other language."""
+    if "has_failed" in g:  # One body for all that is not found: it does not repeat what was asked for.
+        return f"/?lang={language}"
     first, _, rest = request.path.strip("/").partition("/")
     if first in LANGUAGES:
         return f"/{language}/{rest}" if request.method == "GET" else f"/{language}/{rest.removesuffix('/donations')}"

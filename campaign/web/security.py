@@ -74,7 +74,7 @@ def _nonce() -> str:
 def _headers(response: Response) -> Response:
     nonce = f" 'nonce-{g.csp_nonce}'" if "csp_nonce" in g else ""
     # A form that is answered with a redirect to Stripe is a form that goes to Stripe, so its address stands beside 'self'.
-    pay = current_app.config["CHECKOUT_ORIGIN"]
+    pay = current_app.config["CHECKOUT_ORIGINS"]
     response.headers["Content-Security-Policy"] = (
         f"default-src 'none'; script-src 'self'{nonce}; style-src 'self'{nonce}; img-src 'self' data:; font-src 'self'; "
         f"connect-src 'self'; form-action 'self' {pay}; base-uri 'none'; frame-ancestors 'none'"
@@ -87,5 +87,6 @@ def _headers(response: Response) -> Response:
     if current_app.config["SENDS_HSTS"]:
         response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     if response.mimetype == "text/html" and "Cache-Control" not in response.headers:
-        response.headers["Cache-Control"] = "private, no-store"
+        # The form may be kept by the donor's own browser, so that going back from Stripe loses nothing that was typed.
+        response.headers["Cache-Control"] = "private, no-cache" if request.blueprint in {"campaigns", "donate"} else "private, no-store"
     return response

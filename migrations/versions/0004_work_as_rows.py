@@ -33,6 +33,10 @@ def upgrade() -> None:
     op.execute("CREATE INDEX ix_stripe_event_waiting ON stripe_event (id) WHERE done_at IS NULL AND dead_at IS NULL")
     op.execute("CREATE INDEX ix_stripe_event_waiting_subject ON stripe_event (subject, id) WHERE done_at IS NULL AND dead_at IS NULL")
     op.execute("""
+        CREATE INDEX ix_stripe_event_second_payment ON stripe_event (id)
+        WHERE outcome LIKE 'a second payment of the same donation%'
+    """)
+    op.execute("""
         CREATE TABLE stripe_watermark (
             livemode boolean NOT NULL CONSTRAINT pk_stripe_watermark PRIMARY KEY,
             seen_until timestamptz NOT NULL

@@ -3,14 +3,16 @@
 A new member comes by a one-time link, chooses a password, scans a code, and is in.
 """
 
+import time
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
+import structlog
 from flask import Flask, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
-from flask_security import MailUtil, Security, SQLAlchemyUserDatastore
+from flask_security import MailUtil, Security, SQLAlchemyUserDatastore, current_user, logout_user
 from flask_security.recoverable import generate_reset_password_token
 from flask_security.signals import user_authenticated
 
@@ -22,8 +24,12 @@ from campaign.giving import audit
 from campaign.giving.staff import Role, Staff
 from campaign.web.security import limiter
 
+log = structlog.get_logger()
+
 IDLE = timedelta(minutes=30)
+LONGEST = timedelta(hours=12)
 LINK_LASTS = "48 hours"
+BEGUN, SEEN = "staff_begun_at", "staff_seen_at"
 SIGN_INS_PER_CLIENT = "20 per minute; 100 per hour"
 
 
@@ -41,6 +47,7 @@ class OurMail(MailUtil):
         **kw: Any,
     ) -> None:
         settings = outside().settings
+        here = request.url_root.rstrip("/")  # Links are made from our own address, not from the one that was asked for.
         now = db.session.scalars(db.func.now().select()).one()
         mark = sha256(f"{recipient}{now.isoformat()}".encode()).hexdigest()[:24]
         letter = mail.Mail(
@@ -52,10 +59,14 @@ class OurMail(MailUtil):
             recipient_name="",
             language="en",
             subject=subject,
-            text=body,
-            html=html or body,
+            text=body.replace(here, settings.base_url),
+            html=(html or body).replace(here, settings.base_url),
         )
-        mail.send(settings.mail_url, letter)
+        try:
+            mail.send(settings.mail_url, letter)
+        except (mail.MailDelayed, mail.MailRefused) as error:
+            # The page answers the same as for an address that nobody has; whoever asked may ask again.
+            log.error("staff.mail_not_sent", error=type(error).__name__)
 
 
 def sign_in(app: Flask, settings: Settings) -> None:
@@ -93,14 +104,15 @@ def sign_in(app: Flask, settings: Settings) -> None:
         SECURITY_RESET_PASSWORD_TEMPLATE="staff/password.html",
         SECURITY_TWO_FACTOR_SETUP_TEMPLATE="staff/second_factor.html",
         SECURITY_TWO_FACTOR_VERIFY_CODE_TEMPLATE="staff/code.html",
-        SECURITY_TWO_FACTOR_RESCUE_HELP="",
-        PERMANENT_SESSION_LIFETIME=IDLE,
+        SECURITY_TWO_FACTOR_RESCUE_EMAIL=False,  # Else the mailbox alone would open everything.
+        PERMANENT_SESSION_LIFETIME=LONGEST,
     )
     datastore = SQLAlchemyUserDatastore(db, Staff, Role)
     security = Security(app, datastore, mail_util_cls=OurMail)
+    app.before_request(end_if_idle)
     security.unauthn_handler(_to_sign_in)  # type: ignore[arg-type]  # it takes any answer
     user_authenticated.connect(_signed_in, app)
-    for endpoint in ("login", "forgot_password", "reset_password", "two_factor_token_validation"):
+    for endpoint in ("login", "forgot_password", "reset_password", "two_factor_token_validation", "two_factor_rescue"):
         name = f"security.{endpoint}"
         app.view_functions[name] = limiter.limit(SIGN_INS_PER_CLIENT, methods=["POST"])(app.view_functions[name])  # type: ignore[assignment]  # the limiter keeps the view as it is
 
@@ -111,7 +123,19 @@ def _to_sign_in(mechanisms: object = None, headers: object = None) -> ResponseRe
 
 def _signed_in(app: Flask, user: Staff, **kw: Any) -> None:
     session.permanent = True
+    session[BEGUN] = session[SEEN] = int(time.time())
     audit.record(user.email, "signed in", user.email)
+
+
+def end_if_idle() -> None:
+    """Sign out whoever was away for half an hour, or has been in for twelve."""
+    now = int(time.time())
+    if not current_user.is_authenticated:
+        return
+    if now - session.get(SEEN, 0) > IDLE.total_seconds() or now - session.get(BEGUN, 0) > LONGEST.total_seconds():
+        logout_user()
+        return
+    session[SEEN] = now
 
 
 def one_time_link(member: Staff) -> str:

@@ -72,6 +72,7 @@ def _to_look_at(campaign: Campaign) -> dict[str, Any]:
     """What no machine will mend by itself."""
     return {
         "dead_events": stripe_events.dead_events(),
+        "second_payments": stripe_events.second_payments(),
         "dead_mail": outbox.dead_items(),
         "quarantined": reporting.quarantined(campaign),
         "receipts": reporting.receipts_waiting(),
