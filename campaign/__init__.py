@@ -38,8 +38,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     languages.speak(app)
     errors.answer_errors(app)
+    sign_in.sign_in(app, settings)  # Before the guard, which asks who is signed in.
     security.secure(app, settings)
-    sign_in.sign_in(app, settings)
     for door in (campaigns, donate, webhooks, api, health, funders, totals):
         app.register_blueprint(door.bp)
     return app

@@ -73,6 +73,9 @@ def test_check_books_is_silent_when_they_are_right_and_says_what_is_wrong(app: F
         (["check-books"], {"REDIS_URL": "memcached://x"}, "REDIS_URL"),
         (["web"], {"SECRET_KEY": None, "MAIL_URL": None}, "SECRET_KEY, MAIL_URL are not set"),
         (["worker"], {"REDIS_URL": None}, "REDIS_URL is not set"),
+        (["check-books"], {"MAIL_URL": "mail.example.org:587"}, "MAIL_URL must be"),
+        (["check-books"], {"STRIPE_WEBHOOK_SECRETS": ","}, "STRIPE_WEBHOOK_SECRETS holds no secret"),
+        (["check-books"], {"DATABASE_URL": "postgresql://a:b@host:port/x"}, "DATABASE_URL must be"),
         (["web", "--port", "0"], {}, "--port"),
         (["funder", "link", "nothing"], {}, "There is no fund nothing; known funds: sanaa-richard."),
         (["staff", "add", "nobody", "--role", "admin"], {}, "not an e-mail address"),
@@ -95,6 +98,13 @@ def test_a_member_of_staff_gets_a_new_link_until_the_first_is_used(command: Comm
     first, second = (command("staff", "add", "a@example.org", "--role", "clerk") for _ in range(2))
     assert first.stdout.startswith("http://127.0.0.1:8000/staff/password/")
     assert first.stdout != second.stdout
+
+
+def test_a_member_who_lost_a_phone_gets_a_new_link(command: Command) -> None:
+    command("staff", "add", "a@example.org", "--role", "clerk")
+    assert command("staff", "reset", "a@example.org").stdout.startswith("http://127.0.0.1:8000/staff/password/")
+    refused = command("staff", "reset", "b@example.org")
+    assert (refused.returncode, refused.stderr) == (2, "campaign: b@example.org is not a member of staff.\n")
 
 
 def test_a_funders_link_is_found_by_slug_or_number(command: Command) -> None:

@@ -19,7 +19,7 @@ from flask import Flask
 
 from campaign.config import ROOT, names_and_meanings
 from campaign.edges.db import Base, db
-from campaign.edges.queue import JOBS
+from campaign.edges.queue import JOBS, celery
 from campaign.web.security import access
 
 SOURCES = sorted([*ROOT.glob("campaign/**/*.py"), *ROOT.glob("workers/*.py"), ROOT / "wsgi.py"])
@@ -201,11 +201,12 @@ def test_a_role_that_does_not_exist_cannot_be_declared() -> None:
         access("everybody")
 
 
-def test_every_wake_names_a_task_that_is_real() -> None:
+def test_every_wake_names_a_task_that_is_real(app: Flask) -> None:
     named = set()
     for path in ROOT.glob("workers/*.py"):
         named |= set(re.findall(r'@celery\.task\(name="([\w.]+)"\)', path.read_text()))
     assert set(JOBS.values()) == named
+    assert {q.name for q in celery.conf.task_queues} == set(JOBS), "a plain `celery -A workers worker` must take from every queue"
 
 
 def test_every_template_is_used_and_every_one_named_exists() -> None:

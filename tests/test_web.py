@@ -1,5 +1,8 @@
 """What every answer carries, who may go where, and what machines read."""
 
+import re
+import time
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -7,8 +10,9 @@ from flask.testing import FlaskClient
 from campaign import create_app
 from campaign.config import Settings
 from campaign.edges.db import db
-from campaign.giving import heartbeats
+from campaign.giving import heartbeats, staff
 from campaign.giving.campaigns import Campaign
+from campaign.web.staff import sign_in
 from tests.factories import FORM, begun, paid
 from tests.test_donate import hidden_fields
 
@@ -129,6 +133,77 @@ def test_what_nobody_foresaw_is_a_page_and_not_a_trace(app: Flask, client: Flask
     assert answer.status_code == 500
     assert "Quelque chose s’est mal passé" in answer.text
     assert "ZeroDivision" not in answer.text
+
+
+def signed_in(app: Flask, role: str | None, *, seen_ago: int = 0, begun_ago: int = 0) -> FlaskClient:
+    """A browser whose session says that this member of staff came in then and was last seen then."""
+    member = staff.add_staff("member@example.org", role or "viewer")
+    if role is None:
+        member.roles = []
+    member.password = "a hash"
+    db.session.commit()
+    client, now = app.test_client(), int(time.time())
+    with client.session_transaction() as session:
+        session.update(
+            {"_user_id": member.fs_uniquifier, "_fresh": True, "fs_cc": "set", "fs_paa": now, "identity.id": member.fs_uniquifier}
+        )
+        session.update({sign_in.SEEN: now - seen_ago, sign_in.BEGUN: now - begun_ago})
+    return client
+
+
+@pytest.mark.parametrize("role", staff.ROLES)
+def test_every_role_sees_the_totals(app: Flask, role: str) -> None:
+    assert signed_in(app, role).get("/staff/").status_code == 200
+
+
+def test_a_member_without_a_role_sees_nothing(app: Flask) -> None:
+    assert signed_in(app, None).get("/staff/").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("seen_ago", "begun_ago", "status"), [(29 * 60, 0, 200), (31 * 60, 0, 302), (0, 11 * 3600, 200), (0, 13 * 3600, 302)]
+)
+def test_staff_are_signed_out_after_half_an_hour_away_or_twelve_hours_in(app: Flask, seen_ago: int, begun_ago: int, status: int) -> None:
+    client = signed_in(app, "viewer", seen_ago=seen_ago, begun_ago=begun_ago)
+    assert client.get("/staff/").status_code == status
+    assert client.get("/staff/").status_code == status
+
+
+def test_a_reset_ends_all_sessions_of_a_member(app: Flask) -> None:
+    client = signed_in(app, "admin")
+    staff.reset_staff("member@example.org")
+    db.session.commit()
+    assert client.get("/staff/").status_code == 302
+
+
+def test_a_donors_form_outlives_half_an_hour(app: Flask) -> None:
+    assert app.permanent_session_lifetime.total_seconds() == 12 * 3600
+
+
+def test_a_mailbox_alone_opens_nothing(app: Flask) -> None:
+    assert app.config["SECURITY_TWO_FACTOR_RESCUE_EMAIL"] is False
+
+
+def test_a_forgotten_password_is_answered_alike_for_everybody_and_links_to_our_own_address(
+    app: Flask, client: FlaskClient, post: object
+) -> None:
+    signed_in(app, "viewer")
+    member = db.session.query(staff.Staff).one()
+    member.password = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$q0Uo1G6hYkC4zqfJm3YyTn5yq1a0Zt7l0q2Xr3YkX3s"
+    db.session.commit()
+    answers = []
+    for address in ("member@example.org", "nobody@example.org"):
+        page = client.get("/staff/password", base_url="http://localhost:1337")
+        token = re.search(r'name="csrf_token"[^>]*value="([^"]*)"', page.text).group(1)
+        sent = client.post(
+            "/staff/password", data={"email": address, "csrf_token": token}, base_url="http://localhost:1337", follow_redirects=True
+        )
+        answers.append((sent.status_code, re.sub(r'value="[^"]*"', "", sent.text).replace(address, "")))
+    assert answers[0] == answers[1]
+    _, recipients, message, _ = next(iter(post.box.newest(1)))
+    assert recipients == ["member@example.org"]
+    assert "http://127.0.0.1:8000/staff/password/" in message.get_body(("plain",)).get_content()
+    assert "1337" not in message.get_body(("plain",)).get_content()
 
 
 def test_staff_posts_need_a_token(app: Flask, client: FlaskClient) -> None:
