@@ -311,6 +311,14 @@ def test_one_story_from_the_donors_form_to_the_funders_report(house: House, brow
     the_books_are_right_at_the_end(house)
 
 
+def is_up(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=2) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
 def children_of(pid: int) -> list[int]:
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -339,3 +347,4 @@ def test_a_child_that_dies_is_started_again_within_five_seconds(house: House, na
     assert [pid for pid in orphans if command_of(pid)] == [], "children of the dead one would answer beside its successor"
     house.stop_watching()
     watcher.join(5)
+    eventually(lambda: is_up(house.settings["BASE_URL"] + "/readyz") and is_up(house.addresses["mailbox"]))
