@@ -33,11 +33,11 @@ def main() -> int:
         if not house.is_ending:
             print(_welcome(house), flush=True)
             house.watch()
+            _say("Stopping what was started …")
     except NotStarted as error:
         print(f"\n{error}", file=sys.stderr)
         return 2
     finally:
-        _say("Stopping what was started …")
         house.end()
     _say("Stopped. The data is kept in var/.")
     return 0
