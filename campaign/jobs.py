@@ -74,15 +74,17 @@ def _leave_for_later(taken: list[Claim]) -> None:
 
 
 def send_owed() -> int:
-    """Do what is owed to the outside and due; returns how many items were done."""
+    """Do what is owed to the outside and due; returns how many items were done. Money comes first: it stops while events wait."""
     done = 0
-    while True:
+    while not stripe_events.is_behind():
         taken = outbox.claim(limit=1)  # One lease is for one mail, however slow the server is.
         db.session.commit()
         if not taken:
-            return done
+            break
         for claim in taken:
             done += _do_item(claim)
+    db.session.commit()
+    return done
 
 
 def _do_item(claim: Claim) -> bool:

@@ -17,12 +17,12 @@ from campaign.edges import mail
 from campaign.edges.db import db
 from campaign.edges.outside import Outside
 from campaign.embedded.house import free_port
-from campaign.giving import claims, receipts
+from campaign.giving import claims, receipts, stripe_events
 from campaign.giving.campaigns import Campaign, CampaignTotals
 from campaign.giving.charities import Charity
 from campaign.giving.receipts import CannotIssue, Receipt
 from campaign.reporting import books, totals
-from tests.factories import begun, paid, pay
+from tests.factories import begun, body_of, completed, paid, pay
 
 LABELS = {
     "en": [
@@ -133,6 +133,19 @@ def test_a_receipt_is_issued_and_mailed_once_however_often_it_is_asked_for(app: 
     assert len(list(post.box.newest(1000))) == before + 1
     assert db.session.query(Receipt).count() == 1
     assert books.findings(db.engine) == []
+
+
+def test_money_comes_before_mail_and_mail_comes_after(app: Flask, campaign: Campaign, post: object) -> None:
+    paid(campaign)
+    stripe_events.keep(stripe_events.read_event(body_of(completed(begun(campaign)))), source="webhook")
+    db.session.commit()
+    db.session.execute(text("ALTER TABLE stripe_event DISABLE TRIGGER what_came_is_kept"))
+    db.session.execute(text("UPDATE stripe_event SET received_at = now() - interval '2 seconds'"))
+    db.session.commit()
+    assert jobs.send_owed() == 0
+    jobs.handle_events()
+    assert jobs.send_owed() >= 2
+    assert db.session.query(Receipt).count() == 2
 
 
 def test_without_an_address_no_number_is_used_and_staff_are_told(app: Flask, campaign: Campaign, post: object) -> None:

@@ -46,13 +46,16 @@ def waiting(model: Any) -> ColumnElement[bool]:
     return and_(model.done_at.is_(None), model.dead_at.is_(None))
 
 
-def claim(model: type[DeclarativeBase], *, limit: int, only: ColumnElement[bool] | None = None) -> list[Claim]:
-    """Take up to `limit` rows that are due, in order of their number. Commit before the work, so that the attempt counts."""
+def claim(model: type[DeclarativeBase], *, limit: int, first: Any, only: ColumnElement[bool] | None = None) -> list[Claim]:
+    """Take up to `limit` rows that are due, those with the least `first` before others. Commit before the work, so that the attempt counts.
+
+    `first` is the column of the model's index on waiting rows: what is done long ago must not be read again.
+    """
     m: Any = model
     due = select(m.id).where(waiting(m), m.not_before <= func.now(), m.attempts < DEAD_AFTER_ATTEMPTS)
     if only is not None:
         due = due.where(only)
-    due = due.order_by(m.id).limit(limit).with_for_update(skip_locked=True)
+    due = due.order_by(first).limit(limit).with_for_update(skip_locked=True)
     taken = db.session.execute(
         update(m)
         .where(m.id.in_(due.scalar_subquery()))

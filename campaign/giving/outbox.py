@@ -44,7 +44,7 @@ _owe = insert(OutboxItem.__table__).inline().on_conflict_do_nothing(index_elemen
 
 def claim(*, limit: int) -> list[Claim]:
     """Take what is due. Commit before the work."""
-    return claims.claim(OutboxItem, limit=limit)
+    return claims.claim(OutboxItem, limit=limit, first=OutboxItem.not_before)
 
 
 def delay(claim: Claim, *, error: str) -> bool:

@@ -6,7 +6,7 @@ Only what is needed is read from a body, so that new fields at Stripe break noth
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -165,8 +165,8 @@ def claim(*, limit: int) -> list[Claim]:
     is_next = (
         ~select(earlier.id).where(earlier.subject == StripeEvent.subject, earlier.id < StripeEvent.id, claims.waiting(earlier)).exists()
     )
-    fresh = claims.claim(StripeEvent, limit=limit, only=is_next & (StripeEvent.attempts == 0))
-    return fresh or claims.claim(StripeEvent, limit=1, only=is_next)
+    fresh = claims.claim(StripeEvent, limit=limit, first=StripeEvent.id, only=is_next & (StripeEvent.attempts == 0))
+    return fresh or claims.claim(StripeEvent, limit=1, first=StripeEvent.id, only=is_next)
 
 
 def handle(taken: Sequence[Claim]) -> int:
@@ -258,6 +258,14 @@ def move_watermark(*, livemode: bool, seen_until: datetime) -> None:
 def waiting_events() -> int:
     """How many are still to be handled."""
     return db.session.scalar(select(func.count()).select_from(StripeEvent).where(claims.waiting(StripeEvent))) or 0
+
+
+def is_behind() -> bool:
+    """Whether an event that nobody has tried yet waits for longer than a second."""
+    late = select(StripeEvent.id).where(
+        claims.waiting(StripeEvent), StripeEvent.attempts == 0, StripeEvent.received_at < func.now() - timedelta(seconds=1)
+    )
+    return db.session.scalar(late.limit(1)) is not None
 
 
 def second_payments() -> int:
