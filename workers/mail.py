@@ -1,6 +1,6 @@
 """Jobs about mail."""
 
-from campaign import jobs
+from campaign import owed
 from campaign.edges.outside import outside
 from campaign.edges.queue import celery
 
@@ -9,4 +9,4 @@ from campaign.edges.queue import celery
 def send_owed() -> None:
     """Do what is owed to the outside."""
     outside().waker.begun("mail")
-    jobs.send_owed()
+    owed.send_owed()

@@ -12,7 +12,7 @@ from flask_babel import force_locale, format_datetime, gettext
 from sqlalchemy import func, or_, update
 from werkzeug.datastructures import MultiDict
 
-from campaign import jobs
+from campaign import jobs, owed
 from campaign.edges.db import db
 from campaign.edges.outside import outside
 from campaign.edges.pdf import NotRendered
@@ -195,7 +195,7 @@ def _order(campaign: Campaign, donation: Donation) -> CheckoutOrder:
         lines=lines,
         email=donation.email,
         language=donation.language,
-        return_url=jobs.page_url(donation),
+        return_url=owed.page_url(donation),
         description=title,
         expires_at=donation.checkout_expires_at,
     )
@@ -308,7 +308,7 @@ def receipt_pdf(language: str, token: str) -> ResponseReturnValue:
     if donation is None or receipt is None:
         abort(404)
     try:
-        document = jobs.receipt_document(receipt, donation)
+        document = owed.receipt_document(receipt, donation)
     except NotRendered as error:
         log.error("receipt.not_rendered", serial=receipt.serial, error=str(error)[:200])
         abort(503)

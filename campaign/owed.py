@@ -1,0 +1,160 @@
+"""What is owed to the outside, done: receipts and thanks by mail, and asking Stripe for its fee.
+
+Each item is a door: it begins and commits its own transactions; Stripe, mail and the PDF renderer are called only between them.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import structlog
+from sqlalchemy.exc import OperationalError
+
+from campaign.config import ROOT
+from campaign.edges import mail, pdf
+from campaign.edges.db import db
+from campaign.edges.outside import outside
+from campaign.edges.stripe_api import StripeAway, StripeRefused
+from campaign.giving import claims, letters, outbox, payments, receipts, stripe_events
+from campaign.giving.claims import Claim
+from campaign.giving.donations import Donation
+from campaign.giving.funds import funds_of
+from campaign.giving.outbox import OutboxItem
+from campaign.giving.receipts import CannotIssue, Receipt
+
+log = structlog.get_logger()
+
+RECEIPT_TEMPLATE = ROOT / "templates" / "receipts" / "receipt.typ"
+FEE_ASKED_AGAIN_SECONDS = 60
+LACKING_ASKED_AGAIN_SECONDS = 6 * 3600
+
+
+def send_owed() -> int:
+    """Do what is owed to the outside and due; returns how many items were done. Money comes first: it stops while events wait."""
+    done = 0
+    while not stripe_events.is_behind():
+        taken = outbox.claim(limit=1)  # One lease is for one mail, however slow the server is.
+        db.session.commit()
+        if not taken:
+            break
+        for claim in taken:
+            done += _do_item(claim)
+    db.session.commit()
+    return done
+
+
+def _do_item(claim: Claim) -> bool:
+    item = outbox.claimed(claim)
+    key, act = item.key, _ACTS[item.kind]
+    try:
+        act(item, claim)
+        db.session.commit()
+        return True
+    except (mail.MailDelayed, StripeAway) as error:
+        _item_delayed(claim, key, error)
+    except OperationalError as error:
+        _item_failed(claim, key, error, for_good=False)
+    except (mail.MailRefused, StripeRefused) as error:
+        _item_failed(claim, key, error, for_good=True)
+    except Exception as error:
+        log.exception("outbox.failed", key=key)
+        _item_failed(claim, key, error, for_good=False)
+    return False
+
+
+def _item_delayed(claim: Claim, key: str, error: Exception) -> None:
+    """The other side is away: nobody's fault, and for as long as three days no reason to give up."""
+    db.session.rollback()
+    is_dead = outbox.delay(claim, error=f"{type(error).__name__}: {error}"[:500])
+    db.session.commit()
+    (log.error if is_dead else log.warning)("outbox.dead" if is_dead else "outbox.later", key=key, error=type(error).__name__)
+
+
+def _item_failed(claim: Claim, key: str, error: Exception, *, for_good: bool) -> None:
+    db.session.rollback()
+    is_dead = claims.fail(OutboxItem, claim, error=f"{type(error).__name__}: {error}"[:500], for_good=for_good)
+    db.session.commit()
+    (log.error if is_dead else log.warning)("outbox.dead" if is_dead else "outbox.later", key=key, error=type(error).__name__)
+
+
+def _send_receipt(item: OutboxItem, claim: Claim) -> None:
+    """Number and freeze; then, with nothing locked, render; then hand over."""
+    donation = db.session.get_one(Donation, item.donation_id)
+    try:
+        receipt = receipts.issue(donation, now=datetime.now(UTC))
+    except CannotIssue as lacking:
+        db.session.rollback()
+        outbox.owe(("acknowledgement", donation))
+        claims.postpone(OutboxItem, claim, seconds=LACKING_ASKED_AGAIN_SECONDS, reason=str(lacking))
+        return
+    message_id = outbox.message_id_of(item, _mail_domain())
+    db.session.commit()
+    document = receipt_document(receipt, donation)
+    _hand_over(donation, message_id=message_id, at=receipt.issued_at, receipt=receipt, document=document)
+    claims.finish(OutboxItem, claim)
+
+
+def _send_acknowledgement(item: OutboxItem, claim: Claim) -> None:
+    donation = db.session.get_one(Donation, item.donation_id)
+    message_id = outbox.message_id_of(item, _mail_domain())
+    created_at = item.created_at
+    db.session.commit()
+    _hand_over(donation, message_id=message_id, at=created_at, receipt=None, document=None)
+    claims.finish(OutboxItem, claim)
+
+
+def _hand_over(donation: Donation, *, message_id: str, at: datetime, receipt: Receipt | None, document: bytes | None) -> None:
+    settings = outside().settings
+    letter = letters.thanks(
+        donation,
+        funds=funds_of(donation.campaign_id),
+        receipt=receipt,
+        pdf=document,
+        message_id=message_id,
+        at=at,
+        sender=settings.mail_from,
+        page_url=page_url(donation),
+    )
+    db.session.commit()
+    mail.send(settings.mail_url, letter)
+
+
+def _ask_fee(item: OutboxItem, claim: Claim) -> None:
+    donation = db.session.get_one(Donation, item.donation_id)
+    intent, event = donation.payment_intent, item.key
+    db.session.commit()
+    found = outside().stripe.payment(intent) if intent else None
+    if found is None or found.fee_cents is None:
+        claims.postpone(OutboxItem, claim, seconds=FEE_ASKED_AGAIN_SECONDS, reason="Stripe does not know its fee yet")
+        return
+    payments.record_fee(donation, found.fee_cents, cause=event)
+    claims.finish(OutboxItem, claim)
+
+
+_ACTS: dict[str, Callable[[OutboxItem, Claim], None]] = {
+    "receipt": _send_receipt,
+    "acknowledgement": _send_acknowledgement,
+    "fee": _ask_fee,
+}
+
+
+def receipt_document(receipt: Receipt, donation: Donation) -> bytes:
+    """The receipt's PDF, rendered if it never was. Nothing is locked while it renders."""
+    kept = receipts.document_of(receipt)
+    if kept is not None:
+        return kept
+    data, at = receipts.printed(receipt, is_test=not donation.livemode), receipt.issued_at
+    db.session.commit()
+    rendered = pdf.render(RECEIPT_TEMPLATE, data, at=at)
+    kept = receipts.keep_document(receipt, rendered)
+    db.session.commit()
+    return kept
+
+
+def page_url(donation: Donation) -> str:
+    """The donor's own page, as links from outside name it."""
+    return f"{outside().settings.base_url}/{donation.language}/donations/{donation.token}"
+
+
+def _mail_domain() -> str:
+    return outside().settings.mail_from.rpartition("@")[2].strip(" >") or urlsplit(outside().settings.base_url).hostname or "localhost"
