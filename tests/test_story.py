@@ -342,7 +342,7 @@ def test_a_child_that_dies_is_started_again_within_five_seconds(house: House, na
     assert part.process
     orphans = children_of(part.process.pid)
     os.kill(part.process.pid, signal.SIGKILL)
-    eventually(lambda: any(f"{name} is up again" in line for line in said), seconds=5)
+    eventually(lambda: any(f"{name} was started again" in line for line in said), seconds=5)
     assert any(f"{name} died (signal SIGKILL)" in line for line in said)
     assert [pid for pid in orphans if command_of(pid)] == [], "children of the dead one would answer beside its successor"
     house.stop_watching()

@@ -220,7 +220,7 @@ class House:
         self._ending.wait(min(LONGEST_PAUSE_SECONDS, len(part.deaths) - 1))  # What dies at once is started a little later each time.
         try:
             self._begin(part)
-            self.say(f"{part.name} is up again.")
+            self.say(f"{part.name} was started again.")
         except NotStarted as error:
             self.say(str(error))
 
