@@ -14,8 +14,9 @@ from benchmarks.place import SECRET, Place
 from benchmarks.row import Row
 from campaign import jobs
 from campaign.edges.db import db
-from campaign.giving import donations, stripe_events
+from campaign.giving import checkouts, stripe_events
 from campaign.giving.campaigns import default_campaign
+from campaign.giving.checkouts import Beginning
 from campaign.giving.donations import Donation, Gift
 from campaign.reporting import books
 from campaign.sandbox.deliveries import signature
@@ -76,7 +77,7 @@ def _begun(count: int, name: str) -> list[Donation]:
     made = []
     for number in range(count):
         gift = _gift(number)
-        made.append(donations.begin(campaign, gift, attempt=f"{name}-{number}", expected_match_cents=0, livemode=False, now=now))
+        made.append(checkouts.begin(campaign, gift, Beginning(attempt=f"{name}-{number}", expected_match_cents=0, livemode=False, now=now)))
         if number % 200 == 199:
             db.session.commit()
     db.session.commit()

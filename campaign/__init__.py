@@ -14,7 +14,7 @@ from campaign.edges.outside import Outside
 from campaign.edges.queue import Waker
 from campaign.edges.stripe_api import StripeApi
 from campaign.giving import audit, heartbeats  # noqa: F401  # their tables belong to the whole
-from campaign.web import api, campaigns, donate, errors, funders, health, languages, security, webhooks
+from campaign.web import api, campaigns, donate, errors, funders, health, languages, own_page, security, webhooks
 from campaign.web.staff import sign_in, totals
 
 STATIC_SECONDS = 3600
@@ -40,7 +40,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.answer_errors(app)
     sign_in.sign_in(app, settings)  # Before the guard, which asks who is signed in.
     security.secure(app, settings)
-    for door in (campaigns, donate, webhooks, api, health, funders, totals):
+    for door in (campaigns, donate, own_page, webhooks, api, health, funders, totals):
         app.register_blueprint(door.bp)
     return app
 

@@ -14,11 +14,11 @@ from sqlalchemy.exc import OperationalError
 from campaign.edges.db import db
 from campaign.edges.outside import outside
 from campaign.edges.stripe_api import Checkout, StripeAway, StripeRefused
-from campaign.giving import claims, donations, payments, stripe_events
+from campaign.giving import checkouts, claims, consequences, healing, money_back, payments, stripe_events
 from campaign.giving.claims import Claim
+from campaign.giving.consequences import Consequence
 from campaign.giving.donations import Donation
-from campaign.giving.funds import FundsAtHand
-from campaign.giving.ledger import MatchOfDonation
+from campaign.giving.healing import HealingDesk
 from campaign.giving.outbox import OutboxItem
 from campaign.giving.payments import PaymentMade
 from campaign.owed import send_owed
@@ -42,6 +42,7 @@ def handle_events() -> int:
             break
         done += _handle_batch(taken)
     if done:
+        heal()
         outside().waker.wake("mail")
     return done
 
@@ -82,14 +83,12 @@ def ask_stripe(donation: Donation) -> None:
     paid_at = None
     if found.payment_status == "paid" and found.payment_intent:
         paid_at = outside().stripe.payment(found.payment_intent).paid_at
-    payments.apply(donation, lambda match, at_hand: _found_out(donation, found, paid_at, match, at_hand))
+    consequences.apply(donation, lambda desk: _found_out(donation, found, paid_at, desk))
     db.session.commit()
     outside().waker.wake("mail")
 
 
-def _found_out(
-    donation: Donation, found: Checkout, paid_at: int | None, match: MatchOfDonation, at_hand: FundsAtHand
-) -> payments.Consequence:
+def _found_out(donation: Donation, found: Checkout, paid_at: int | None, desk: HealingDesk) -> Consequence:
     cause = f"asked:{found.id}"
     if found.payment_status == "paid":
         made = PaymentMade(
@@ -99,31 +98,49 @@ def _found_out(
             livemode=found.livemode,
             paid_at=datetime.fromtimestamp(paid_at, UTC) if paid_at else _now(),
         )
-        return payments.record_payment(donation, made, match=match, at_hand=at_hand, cause=cause)
+        paid = payments.record_payment(donation, made, desk, cause=cause)
+        return money_back.after_payment(paid, donation, desk, cause=cause)
     if found.status == "expired":
-        return payments.record_end(donation, ended_as="expired", match=match, at_hand=at_hand, cause=cause)
+        return payments.record_end(donation, desk, ended_as="expired", cause=cause)
     if found.status == "complete":
         return payments.record_processing(donation)
-    return payments.Consequence(outcome="still open")
+    return Consequence(outcome="still open")
 
 
 def _end_unopened(donation: Donation) -> None:
     """No checkout was ever shown to the donor, and the time to pay one has passed."""
-    payments.apply(donation, lambda match, at_hand: _ended_unopened(donation, match, at_hand))
+    consequences.apply(donation, lambda desk: _ended_unopened(donation, desk))
     db.session.commit()
 
 
-def _ended_unopened(donation: Donation, match: MatchOfDonation, at_hand: FundsAtHand) -> payments.Consequence:
+def _ended_unopened(donation: Donation, desk: HealingDesk) -> Consequence:
     """Looked at again under the lock: the donor may have pressed once more, and have a checkout by now."""
     expires_at = donation.checkout_expires_at
     if donation.checkout_id or (expires_at and expires_at > _now()):
-        return payments.Consequence(outcome="opened meanwhile")
-    return payments.record_end(donation, ended_as="expired", match=match, at_hand=at_hand, cause="never opened")
+        return Consequence(outcome="opened meanwhile")
+    return payments.record_end(donation, desk, ended_as="expired", cause="never opened")
+
+
+def cancel(donation: Donation) -> None:
+    """The donor came back without paying and does not want to: end the checkout at Stripe, so that it cannot be paid any more, and free
+    what it held. Raises StripeAway or StripeRefused; what Stripe says of a checkout that cannot be ended is recorded all the same.
+    """
+    checkout_id = donation.checkout_id
+    db.session.commit()
+    if checkout_id is None or not donation.is_open or donation.processing_at:
+        return
+    try:
+        outside().stripe.expire_checkout(checkout_id)
+    except StripeRefused:  # It was paid or had ended meanwhile: what became of it counts.
+        ask_stripe(donation)
+        return
+    donation.cancelled_at = _now()
+    ask_stripe(donation)
 
 
 def end_checkouts() -> int:
     """Ask Stripe about checkouts that should have ended by now, and free what they held."""
-    late = donations.open_past_expiry(limit=100)
+    late = checkouts.open_past_expiry(limit=100)
     db.session.commit()
     for donation in late:
         db.session.refresh(donation)
@@ -163,6 +180,17 @@ def _keep_listed(event: dict[str, object]) -> bool:
     return incoming.livemode == outside().settings.stripe_livemode and stripe_events.keep(incoming, source="poll")
 
 
+def heal() -> int:
+    """Go on with healings that are due, a step a transaction; returns how many steps were made."""
+    steps = 0
+    for campaign_id in healing.campaigns_due():
+        while consequences.go_on_healing(campaign_id):
+            db.session.commit()
+            steps += 1
+    db.session.commit()
+    return steps
+
+
 def bury() -> int:
     """Give up events and mails whose work has killed its workers, and say so."""
     buried = claims.bury(stripe_events.StripeEvent) + claims.bury(OutboxItem)
@@ -174,7 +202,7 @@ def bury() -> int:
 
 def sweep_due() -> bool:
     """Whatever is waiting and due, whoever should have been woken for it; False when another worker is at it."""
-    return _alone(SWEEP_DUE_LOCK, bury, handle_events, send_owed)
+    return _alone(SWEEP_DUE_LOCK, bury, handle_events, heal, send_owed)
 
 
 def sweep_outside() -> bool:

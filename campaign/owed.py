@@ -1,4 +1,4 @@
-"""What is owed to the outside, done: receipts and thanks by mail, and asking Stripe for its fee.
+"""What is owed to the outside, done: receipts, thanks and news of the match by mail, and asking Stripe for its fee.
 
 Each item is a door: it begins and commits its own transactions; Stripe, mail and the PDF renderer are called only between them.
 """
@@ -15,12 +15,15 @@ from campaign.edges import mail, pdf
 from campaign.edges.db import db
 from campaign.edges.outside import outside
 from campaign.edges.stripe_api import StripeAway, StripeRefused
-from campaign.giving import claims, letters, outbox, payments, receipts, stripe_events
+from campaign.giving import claims, letters, matches, outbox, payments, receipts, stripe_events
 from campaign.giving.claims import Claim
 from campaign.giving.donations import Donation
-from campaign.giving.funds import funds_of
+from campaign.giving.letters import Envelope
 from campaign.giving.outbox import OutboxItem
 from campaign.giving.receipts import CannotIssue, Receipt
+from campaign.giving.standing import standing
+from campaign.reporting import lives
+from campaign.rules import match_of_a_gift
 
 log = structlog.get_logger()
 
@@ -105,18 +108,34 @@ def _send_acknowledgement(item: OutboxItem, claim: Claim) -> None:
 
 def _hand_over(donation: Donation, *, message_id: str, at: datetime, receipt: Receipt | None, document: bytes | None) -> None:
     settings = outside().settings
+    now = standing(donation)
     letter = letters.thanks(
         donation,
-        funds=funds_of(donation.campaign_id),
+        envelope=Envelope(message_id=message_id, at=at, sender=settings.mail_from, page_url=page_url(donation)),
+        outcome=match_of_a_gift.outcome(lives.match_now(donation, now, donation.language), donation.language),
         receipt=receipt,
         pdf=document,
-        message_id=message_id,
-        at=at,
-        sender=settings.mail_from,
-        page_url=page_url(donation),
     )
     db.session.commit()
     mail.send(settings.mail_url, letter)
+
+
+def _send_word_of_healing(item: OutboxItem, claim: Claim) -> None:
+    """The donor is told what the match has come to by now; nothing when a refund has taken it away meanwhile."""
+    donation = db.session.get_one(Donation, item.donation_id)
+    settings, message_id, created_at = outside().settings, outbox.message_id_of(item, _mail_domain()), item.created_at
+    matched, before = matches.match_of(donation.id).matched_cents, lives.matched_when_paid(donation)
+    if matched > before:
+        letter = letters.match_healed(
+            donation,
+            envelope=Envelope(message_id=message_id, at=created_at, sender=settings.mail_from, page_url=page_url(donation)),
+            matched_cents=matched,
+            before_cents=before,
+            fund_name=lives.fund_names(donation, donation.language),
+        )
+        db.session.commit()
+        mail.send(settings.mail_url, letter)
+    claims.finish(OutboxItem, claim)
 
 
 def _ask_fee(item: OutboxItem, claim: Claim) -> None:
@@ -135,6 +154,7 @@ _ACTS: dict[str, Callable[[OutboxItem, Claim], None]] = {
     "receipt": _send_receipt,
     "acknowledgement": _send_acknowledgement,
     "fee": _ask_fee,
+    "healed": _send_word_of_healing,
 }
 
 

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import func, update
 
 from campaign.edges.db import db
-from campaign.giving import donations, payments, receipts
+from campaign.giving import checkouts, consequences, payments, receipts
 from campaign.giving.campaigns import Campaign, default_campaign
+from campaign.giving.checkouts import Beginning
 from campaign.giving.donations import Donation, Gift
 from campaign.giving.outbox import OutboxItem
 from campaign.giving.payments import PaymentMade
@@ -84,13 +85,12 @@ def make_history(count: int, *, seed: int) -> int:
 
 
 def _give(campaign: Campaign, chance: random.Random, attempt: str, now: datetime) -> None:
-    donation = donations.begin(campaign, _gift(campaign, chance), attempt=attempt, expected_match_cents=0, livemode=False, now=now)
+    how = Beginning(attempt=attempt, expected_match_cents=0, livemode=False, now=now)
+    donation = checkouts.begin(campaign, _gift(campaign, chance), how)
     if donation.paid_at or donation.ended_at:
         return
     if chance.random() < 0.08:
-        payments.apply(
-            donation, lambda match, at_hand: payments.record_end(donation, ended_as="expired", match=match, at_hand=at_hand, cause="seed")
-        )
+        consequences.apply(donation, lambda desk: payments.record_end(donation, desk, ended_as="expired", cause="seed"))
         return
     paid_at = now - timedelta(seconds=int(chance.triangular(0, DAYS * 86400, 3 * 86400)))
     paid = PaymentMade(
@@ -100,7 +100,7 @@ def _give(campaign: Campaign, chance: random.Random, attempt: str, now: datetime
         livemode=False,
         paid_at=paid_at,
     )
-    payments.apply(donation, lambda match, at_hand: payments.record_payment(donation, paid, match=match, at_hand=at_hand, cause="seed"))
+    consequences.apply(donation, lambda desk: payments.record_payment(donation, paid, desk, cause="seed"))
     payments.record_fee(donation, _stripe_fee(donation), cause="seed")
     receipts.issue(donation, now=now)
     db.session.execute(update(OutboxItem).where(OutboxItem.donation_id == donation.id).values(done_at=func.now()))

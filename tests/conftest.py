@@ -39,6 +39,10 @@ hypothesis_settings.register_profile("here", deadline=None, suppress_health_chec
 hypothesis_settings.load_profile("here")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--steps", type=int, default=2000, help="how many steps the random lives of donations take")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         config.stash[HOME] = Path(config.workerinput["home"])

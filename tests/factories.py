@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from campaign.edges.db import db
-from campaign.giving import campaigns, donations, payments
+from campaign.giving import campaigns, checkouts, consequences, fund_changes, money_back, payments
 from campaign.giving.campaigns import Campaign
+from campaign.giving.checkouts import Beginning
 from campaign.giving.donations import Donation, Gift
-from campaign.giving.first_campaign import pledge
 from campaign.giving.funds import Fund, Funder
+from campaign.giving.money_back import Told
 from campaign.giving.payments import PaymentMade
 
 WEBHOOK_SECRET = "whsec_tests"
@@ -48,15 +49,17 @@ def a_gift(cents: int = 100_00, **changed: Any) -> Gift:
     return replace(gift, **changed)
 
 
-def begun(campaign: Campaign, cents: int = 100_00, *, expected: int | None = 0, attempt: str | None = None, **changed: Any) -> Donation:
-    return donations.begin(
-        campaign,
-        a_gift(cents, **changed),
+def begun(
+    campaign: Campaign, cents: int = 100_00, *, expected: int | None = 0, attempt: str | None = None, client_key: str = "", **changed: Any
+) -> Donation:
+    how = Beginning(
         attempt=attempt or f"attempt-{next(_count)}-{time.time_ns()}",
         expected_match_cents=expected,
         livemode=False,
         now=datetime.now(UTC),
+        client_key=client_key,
     )
+    return checkouts.begin(campaign, a_gift(cents, **changed), how)
 
 
 def payment_of(donation: Donation, **changed: Any) -> PaymentMade:
@@ -72,15 +75,24 @@ def payment_of(donation: Donation, **changed: Any) -> PaymentMade:
 
 def pay(donation: Donation, **changed: Any) -> str:
     made = payment_of(donation, **changed)
-    return payments.apply(
-        donation, lambda match, at_hand: payments.record_payment(donation, made, match=match, at_hand=at_hand, cause="test")
-    )
+    return consequences.apply(donation, lambda desk: payments.record_payment(donation, made, desk, cause=f"test-{next(_count)}"))
 
 
 def end(donation: Donation, ended_as: str) -> str:
-    return payments.apply(
-        donation, lambda match, at_hand: payments.record_end(donation, ended_as=ended_as, match=match, at_hand=at_hand, cause="test")
+    return consequences.apply(donation, lambda desk: payments.record_end(donation, desk, ended_as=ended_as, cause=f"test-{next(_count)}"))
+
+
+def give_back(donation: Donation, cents: int, *, kind: str = "refund", name: str | None = None, status: str = "", **changed: Any) -> str:
+    """What Stripe says of a refund or a dispute; the name of an earlier one says it anew."""
+    told = Told(
+        stripe_id=name or f"{kind}_{next(_count)}",
+        kind=kind,
+        payment_intent=donation.payment_intent or f"pi_{donation.public_id}",
+        cents=cents,
+        status=status or {"refund": "succeeded", "dispute": "lost"}[kind],
+        as_of=changed.get("as_of") or datetime.now(UTC),
     )
+    return consequences.apply(donation, lambda desk: money_back.record(told, donation, desk, cause=f"test-{next(_count)}"))
 
 
 def paid(campaign: Campaign, cents: int = 100_00, **changed: Any) -> Donation:
@@ -90,30 +102,36 @@ def paid(campaign: Campaign, cents: int = 100_00, **changed: Any) -> Donation:
     return donation
 
 
-def another_campaign(*pledges: int, like: Campaign, ratio: tuple[int, int] = (1, 1)) -> Campaign:
-    """A campaign of its own with a fund for each pledge, in the order given."""
+def another_campaign(*pledges: int, like: Campaign, ratio: tuple[int, int] = (1, 1), **terms: Any) -> Campaign:
+    """A campaign of its own with a fund for each pledge, in the order given, all of the same terms."""
     number = next(_count)
     kept = {c.name: getattr(like, c.name) for c in Campaign.__table__.columns if c.name not in {"id", "slug", "created_at"}}
     made = campaigns.open_campaign(Campaign(**kept, slug=f"another-{number}-{time.time_ns()}"))
     for position, cents in enumerate(pledges, 1):
-        funder = Funder(name_en="Funder", name_fr="Bailleur")
-        db.session.add(funder)
-        db.session.flush()
-        fund = Fund(
-            campaign_id=made.id,
-            funder_id=funder.id,
-            slug=f"fund-{made.id}-{position}",
-            name_en=f"Fund {position}",
-            name_fr=f"Fonds {position}",
-            position=position,
-            ratio_numerator=ratio[0],
-            ratio_denominator=ratio[1],
-        )
-        db.session.add(fund)
-        db.session.flush()
-        if cents:
-            pledge(fund, cents, cause="test")
+        a_fund(made, cents, position=position, ratio_numerator=ratio[0], ratio_denominator=ratio[1], **terms)
     return made
+
+
+def a_fund(campaign: Campaign, pledge_cents: int, *, position: int, active: bool = True, **terms: Any) -> Fund:
+    funder = Funder(name_en="Funder", name_fr="Bailleur")
+    db.session.add(funder)
+    db.session.flush()
+    fund = Fund(
+        campaign_id=campaign.id,
+        funder_id=funder.id,
+        slug=f"fund-{campaign.id}-{position}",
+        name_en=f"Fund {position}",
+        name_fr=f"Fonds {position}",
+        position=position,
+        **terms,
+    )
+    db.session.add(fund)
+    db.session.flush()
+    if pledge_cents:
+        fund_changes.pledge(fund, pledge_cents, actor="test", reason="test")
+    if active:
+        fund_changes.activate(fund, actor="test", reason="test")
+    return fund
 
 
 def event(kind: str, about: dict[str, Any], *, livemode: bool = False, **changed: Any) -> dict[str, Any]:

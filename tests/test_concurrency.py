@@ -9,14 +9,14 @@ from sqlalchemy import text
 
 from campaign import jobs, owed
 from campaign.edges.db import db
-from campaign.giving import donations, ledger, stripe_events
+from campaign.giving import checkouts, healing, ledger, matches, stripe_events
 from campaign.giving.campaigns import Campaign, CampaignTotals
+from campaign.giving.checkouts import LessMatch
 from campaign.giving.claims import Claim
-from campaign.giving.donations import LessMatch
+from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund, funds_of
 from campaign.giving.receipts import Receipt
 from campaign.reporting import books
-from campaign.rules.matching import Allocation
 from tests.factories import another_campaign, begun, body_of, completed, paid, succeeded
 
 THREADS = 16
@@ -43,7 +43,7 @@ def give(campaign_id: int, cents: int, expected: int | None) -> int | None:
     """What was held for a gift; None when the donor was told that there is less."""
     try:
         donation = begun(db.session.get_one(Campaign, campaign_id), cents, expected=expected)
-        held = ledger.match_of(donation.id).held_cents
+        held = matches.match_of(donation.id).held_cents
         db.session.commit()
     except LessMatch:
         db.session.rollback()
@@ -108,12 +108,10 @@ def naive_hold(campaign_id: int, cents: int, barrier: threading.Barrier) -> bool
     donation_id = db.session.execute(
         text("SELECT id FROM donation WHERE campaign_id = :c AND attempt = :a"), {"c": campaign_id, "a": threading.current_thread().name}
     ).scalar_one()
-    donation = db.session.get_one(donations.Donation, donation_id)
+    donation = db.session.get_one(Donation, donation_id)
     barrier.wait()
     try:
-        ledger.post(
-            donations.match_entry(donation, ledger.Move.HOLD, "available", "held", Allocation(fund_id=fund.id, cents=take), cause="naive")
-        )
+        ledger.post(naive_entry(donation, fund, take))
         db.session.commit()
     except Exception:
         db.session.rollback()
@@ -121,12 +119,26 @@ def naive_hold(campaign_id: int, cents: int, barrier: threading.Barrier) -> bool
     return True
 
 
+def naive_entry(donation: Donation, fund: Fund, cents: int) -> ledger.Entry:
+    return ledger.Entry(
+        kind=ledger.Move.HOLD,
+        source="available",
+        target="held",
+        cents=cents,
+        campaign_id=fund.campaign_id,
+        fund_id=fund.id,
+        donation_id=donation.id,
+        reference=f"naive:{donation.public_id}",
+        cause="naive",
+    )
+
+
 def naive_run(app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch, *sabotage: str) -> list[bool]:
     own = another_campaign(100_00, like=campaign)
     own_id = own.id
     for sql in sabotage:
         db.session.execute(text(sql))
-    monkeypatch.setattr(donations, "_hold", lambda *_: None)
+    monkeypatch.setattr(checkouts, "_hold", lambda *_: None)
     for number in range(8):
         begun(own, 80_00, attempt=f"naive-{number}")
     db.session.commit()
@@ -184,7 +196,7 @@ def test_control_with_the_lock_off_donors_meet_the_databases_refusal(
         return False
 
     with monkeypatch.context() as patched:
-        patched.setattr(donations, "lock_funds", unlocked)
+        patched.setattr(healing, "lock_funds", unlocked)
         assert any(at_once(app, [refused] * 8))
     assert not any(at_once(app, [refused] * 8))
     assert books.findings(db.engine) == []

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from campaign.edges.db import db
 from campaign.edges.outside import Outside
 from campaign.edges.stripe_api import StripeApi
-from campaign.giving import ledger
+from campaign.giving import matches
 from campaign.giving.campaigns import Campaign
 from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund
@@ -251,7 +251,7 @@ def test_the_promise_less_than_was_shown_is_asked_again(
         assert db.session.query(Donation).count() == 0
         assert client.post(f"/en/{own.slug}/donations", data={**FORM, **fields}).status_code == 303
     donation = db.session.query(Donation).one()
-    assert ledger.match_of(donation.id).held_cents == 37_42
+    assert matches.match_of(donation.id).held_cents == 37_42
 
 
 def test_when_stripe_is_down_nothing_is_lost_and_the_same_attempt_goes_on(

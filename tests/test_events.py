@@ -9,10 +9,11 @@ from sqlalchemy import text
 
 from campaign import jobs
 from campaign.edges.db import db
-from campaign.giving import claims, donations, ledger, payments, stripe_events
+from campaign.giving import checkouts, claims, matches, payments, standing, stripe_events
 from campaign.giving.campaigns import Campaign, CampaignTotals
-from campaign.giving.donations import Donation, State
+from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund
+from campaign.giving.standing import State
 from campaign.reporting import books
 from tests.factories import another_campaign, begun, body_of, completed, event, expired, succeeded
 
@@ -34,7 +35,7 @@ def outcomes() -> list[str]:
 
 def state(donation: Donation) -> str:
     db.session.expire_all()
-    return donations.standing(donation).state.value
+    return standing.standing(donation).state.value
 
 
 def test_a_paid_checkout_becomes_a_donation_with_its_match_and_owes_receipt_and_fee(campaign: Campaign, fund: Fund) -> None:
@@ -59,7 +60,7 @@ def test_i8_any_order_with_any_doubling_ends_in_the_same_books(campaign: Campaig
         made = [kinds[i](donation) for i in order]
         handle(*made, *made[::-1])
         totals = db.session.get_one(CampaignTotals, own.id)
-        match = ledger.match_of(donation.id)
+        match = matches.match_of(donation.id)
         seen.add((state(donation), totals.donated_cents, totals.donations, match.held_cents, match.matched_cents))
     assert seen == {("paid", 100_00, 1, 0, 60_00)}
     assert books.findings(db.engine) == []
@@ -94,7 +95,7 @@ def test_a_payment_under_way_keeps_its_hold(campaign: Campaign, fund: Fund) -> N
 
 def test_the_end_of_a_checkout_that_the_donor_never_saw_frees_nothing(campaign: Campaign, fund: Fund) -> None:
     donation = begun(campaign, 100_00)
-    donations.checkout_opened(donation, checkout_id="cs_the_one_shown", url="https://example.org")
+    checkouts.checkout_opened(donation, checkout_id="cs_the_one_shown", url="https://example.org")
     handle(expired(donation))
     db.session.refresh(fund)
     assert (state(donation), fund.held_cents) == ("pending", 100_00)
@@ -203,7 +204,7 @@ def test_a_fund_with_another_ratio_matches_by_it(campaign: Campaign) -> None:
     own = another_campaign(1_000_00, like=campaign, ratio=(1, 3))
     donation = begun(own, 100_01)
     handle(completed(donation))
-    assert ledger.match_of(donation.id).matched_cents == 33_33
+    assert matches.match_of(donation.id).matched_cents == 33_33
     assert books.findings(db.engine) == []
 
 
@@ -211,5 +212,5 @@ def test_a_donation_draws_on_two_funds_in_their_order(app: Flask, campaign: Camp
     own = another_campaign(37_42, 100_00, like=campaign)
     donation = begun(own, 50_00)
     handle(completed(donation))
-    assert [a.cents for a in ledger.match_of(donation.id).matched] == [37_42, 12_58]
+    assert [a.cents for a in matches.match_of(donation.id).matched] == [37_42, 12_58]
     assert books.findings(db.engine) == []

@@ -60,19 +60,19 @@ def test_i1_more_than_the_pledge_is_refused_by_the_database(campaign: Campaign) 
 
 def test_i4_more_than_the_gift_is_refused_by_the_database(campaign: Campaign, fund: Fund) -> None:
     donation = begun(campaign, 100_00)
-    with pytest.raises(IntegrityError, match="would exceed"):
+    with pytest.raises(IntegrityError, match="within_gift"):
         ledger.post(entry(fund, Move.HOLD, "available", "held", 1, "one too many", donation.id))
 
 
 def test_a_match_before_the_payment_is_refused_by_the_database(campaign: Campaign, fund: Fund) -> None:
     donation = begun(campaign, 100_00)
-    with pytest.raises(IntegrityError, match="not paid"):
+    with pytest.raises(IntegrityError, match="matched_is_paid"):
         ledger.post(entry(fund, Move.MATCH, "held", "matched", 100_00, "too early", donation.id))
 
 
 def test_a_release_of_more_than_is_held_is_refused(campaign: Campaign, fund: Fund) -> None:
     donation = begun(campaign, 100_00)
-    with pytest.raises(IntegrityError, match="within_pledge"):
+    with pytest.raises(IntegrityError, match="held_for_a_donation_is_not_negative"):
         ledger.post(entry(fund, Move.RELEASE, "held", "available", 100_01, "too much", donation.id))
 
 
@@ -92,7 +92,7 @@ def test_a_move_outside_the_closed_table_is_refused(fund: Fund, kind: Move, sour
 
 def test_the_same_fact_is_posted_once(campaign: Campaign, fund: Fund) -> None:
     donation = begun(campaign, 50_00)
-    twin = entry(fund, Move.HOLD, "available", "held", 50_00, f"hold:{donation.public_id}:{fund.id}:available", donation.id)
+    twin = entry(fund, Move.HOLD, "available", "held", 50_00, f"hold:{donation.public_id}:{fund.id}:1", donation.id)
     with pytest.raises(IntegrityError):
         ledger.post(twin)
 
@@ -100,9 +100,9 @@ def test_the_same_fact_is_posted_once(campaign: Campaign, fund: Fund) -> None:
 def test_an_insert_that_is_ignored_moves_nothing(campaign: Campaign, fund: Fund) -> None:
     donation = begun(campaign, 50_00)
     run(
-        "INSERT INTO ledger_entry (kind, from_account, to_account, cents, campaign_id, fund_id, donation_id, reference, cause, chain, position, hash) "
-        f"VALUES ('hold', 'available', 'held', 1, {campaign.id}, {fund.id}, {donation.id}, 'hold:{donation.public_id}:{fund.id}:available', "
-        "'x', '', 0, '') ON CONFLICT (reference) DO NOTHING"
+        "INSERT INTO ledger_entry (kind, from_account, to_account, cents, campaign_id, fund_id, donation_id, reference, cause, chain, position, digest, hash) "
+        f"VALUES ('hold', 'available', 'held', 1, {campaign.id}, {fund.id}, {donation.id}, 'hold:{donation.public_id}:{fund.id}:1', "
+        "'x', '', 0, '', '') ON CONFLICT (reference) DO NOTHING"
     )
     db.session.refresh(fund)
     assert fund.held_cents == 50_00
@@ -167,7 +167,7 @@ def test_totals_follow_the_entries_and_donors_count_once(campaign: Campaign) -> 
         ("UPDATE fund SET pledged_cents = pledged_cents + 1", "I2"),
         ("UPDATE campaign_totals SET donated_cents = donated_cents + 1", "I2"),
         ("UPDATE campaign_totals SET donors = donors + 1", "I2"),
-        ("UPDATE donation SET amount_cents = amount_cents - 1 WHERE paid_at IS NOT NULL", "I13"),
+        ("UPDATE donation SET amount_cents = amount_cents + 1 WHERE paid_at IS NOT NULL", "I13"),
         ("UPDATE donation SET paid_at = NULL", "I13"),
         ("DELETE FROM ledger_entry WHERE kind = 'donation'", "I4"),
         ("UPDATE donation SET ended_at = now(), ended_as = 'expired' WHERE paid_at IS NULL", "I32"),

@@ -20,7 +20,7 @@ from campaign.edges.outside import Outside
 from campaign.edges.queue import Waker
 from campaign.edges.stripe_api import StripeApi
 from campaign.embedded.servers import start_valkey
-from campaign.giving import donations, stripe_events
+from campaign.giving import standing, stripe_events
 from campaign.giving.campaigns import Campaign
 from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund
@@ -52,7 +52,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def state(donation: Donation) -> str:
     db.session.expire_all()
-    return donations.standing(donation).state.value
+    return standing.standing(donation).state.value
 
 
 def test_a_lost_webhook_is_found_by_the_sweep(app: Flask, stripe: object, fund: Fund) -> None:

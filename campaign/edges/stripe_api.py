@@ -49,6 +49,7 @@ class CheckoutOrder:
     email: str
     language: str
     return_url: str
+    cancel_url: str
     description: str
     expires_at: datetime
 
@@ -99,7 +100,7 @@ class StripeApi:
                     "customer_email": order.email,
                     "locale": locale,
                     "success_url": order.return_url,
-                    "cancel_url": order.return_url,
+                    "cancel_url": order.cancel_url,
                     "expires_at": int(order.expires_at.timestamp()),
                     "allowed_payment_method_types": ["card"],
                     "adaptive_pricing": {"enabled": False},
@@ -122,6 +123,13 @@ class StripeApi:
         except stripe.StripeError as error:
             raise _plainly(error) from error
         return _checkout(session)
+
+    def expire_checkout(self, session_id: str) -> None:
+        """End an open session, so that it cannot be paid any more; StripeRefused when it is not open."""
+        try:
+            self._glance.v1.checkout.sessions.expire(session_id)
+        except stripe.StripeError as error:
+            raise _plainly(error) from error
 
     def checkout(self, session_id: str) -> Checkout:
         """The session as it is now."""

@@ -11,7 +11,11 @@ from campaign.giving.charities import Charity
 
 
 class Campaign(Base):
-    """What the public is asked for. `fee_percent_hundredths` and `fee_fixed_cents` say what covering the fee costs: 290 and 30 are 2.9 % + 30 ¢."""
+    """What the public is asked for. `fee_percent_hundredths` and `fee_fixed_cents` say what covering the fee costs: 290 and 30 are 2.9 % + 30 ¢.
+
+    Without `holds_match` nothing is held while a donor pays, and gifts are matched when they are paid. The two bounds say how many gifts of
+    one e-mail address, and of one client's address, may hold match at a time, so that nobody hoards it.
+    """
 
     __tablename__ = "campaign"
 
@@ -31,6 +35,9 @@ class Campaign(Base):
     presets_cents: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
     fee_percent_hundredths: Mapped[int]
     fee_fixed_cents: Mapped[int]
+    holds_match: Mapped[bool] = mapped_column(server_default="true", default=True)
+    holds_per_email: Mapped[int] = mapped_column(server_default="10", default=10)
+    holds_per_address: Mapped[int] = mapped_column(server_default="50", default=50)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     charity: Mapped[Charity] = relationship(lazy="joined", innerjoin=True)
 

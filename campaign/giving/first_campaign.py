@@ -4,12 +4,12 @@ The charity's legal details are examples and say so; outside the sandbox no offi
 """
 
 from campaign.edges.db import db
-from campaign.giving import audit, campaigns, ledger
+from campaign.giving import audit, campaigns, fund_changes
 from campaign.giving.campaigns import Campaign, default_campaign
 from campaign.giving.charities import Charity
 from campaign.giving.funds import Fund, Funder
-from campaign.giving.ledger import Entry, Move
 
+OPERATOR = "command line"
 SLUG = "vision-sanaa-richard"
 GOAL_CENTS = 200_000_00
 PLEDGE_CENTS = 50_000_00
@@ -105,23 +105,7 @@ def create_first_campaign() -> Campaign | None:
     )
     db.session.add(fund)
     db.session.flush()
-    pledge(fund, PLEDGE_CENTS, cause="setup")
-    audit.record("command line", "set up the first campaign", campaign.slug, goal_cents=GOAL_CENTS, pledge_cents=PLEDGE_CENTS)
+    fund_changes.pledge(fund, PLEDGE_CENTS, actor=OPERATOR, reason="set up")
+    fund_changes.activate(fund, actor=OPERATOR, reason="set up")
+    audit.record(OPERATOR, "set up the first campaign", campaign.slug, goal_cents=GOAL_CENTS, pledge_cents=PLEDGE_CENTS)
     return campaign
-
-
-def pledge(fund: Fund, cents: int, *, cause: str) -> None:
-    """The funder's promise, as a fact in the books."""
-    ledger.post(
-        Entry(
-            kind=Move.PLEDGE,
-            source="outside",
-            target="available",
-            cents=cents,
-            campaign_id=fund.campaign_id,
-            fund_id=fund.id,
-            reference=f"pledge:{fund.slug}:{fund.chain_entries + 1}",
-            cause=cause,
-        )
-    )
-    db.session.refresh(fund)

@@ -1,14 +1,15 @@
-"""Matching funds and their funders. A fund's balances sit on its row and only the ledger's trigger moves them."""
+"""Matching funds and their funders. A fund's balances sit on its row and only the ledger's trigger moves them.
 
-from collections.abc import Iterable
-from dataclasses import replace
+Its terms are frozen once it is active; it is paused, resumed and ended by facts of their own (fund_changes.py).
+"""
+
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, UniqueConstraint, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from campaign.edges.db import Base, db
-from campaign.rules.matching import Allocation, Offer, Ratio
+from campaign.rules.matching import Offer, Ratio, Terms
 
 
 class Funder(Base):
@@ -23,7 +24,11 @@ class Funder(Base):
 
 
 class Fund(Base):
-    """A pledge to match gifts to one campaign. Drawn on in the order of `position`."""
+    """A pledge to match gifts to one campaign. Drawn on in the order of `position`.
+
+    Caps are on the match, the minimum is on the gift. The window is closed-open, decided by Stripe's time of payment. A fund that was
+    never activated is a draft, which nobody sees and nothing draws on.
+    """
 
     __tablename__ = "fund"
     __table_args__ = (UniqueConstraint("campaign_id", "position"),)
@@ -37,6 +42,14 @@ class Fund(Base):
     position: Mapped[int]
     ratio_numerator: Mapped[int] = mapped_column(server_default="1", default=1)
     ratio_denominator: Mapped[int] = mapped_column(server_default="1", default=1)
+    minimum_cents: Mapped[int] = mapped_column(server_default="0", default=0)
+    per_donation_cents: Mapped[int | None]
+    per_donor_cents: Mapped[int | None]
+    opens_at: Mapped[datetime | None]
+    closes_at: Mapped[datetime | None]
+    activated_at: Mapped[datetime | None]
+    paused_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
     pledged_cents: Mapped[int] = mapped_column(server_default="0", default=0)
     held_cents: Mapped[int] = mapped_column(server_default="0", default=0)
     matched_cents: Mapped[int] = mapped_column(server_default="0", default=0)
@@ -58,9 +71,22 @@ class Fund(Base):
         """Cents of match for each cent given."""
         return Ratio(numerator=self.ratio_numerator, denominator=self.ratio_denominator)
 
+    @property
+    def terms(self) -> Terms:
+        """What the fund has agreed to. An early end closes the window."""
+        ends = [moment for moment in (self.closes_at, self.ended_at) if moment is not None]
+        return Terms(
+            ratio=self.ratio,
+            minimum_cents=self.minimum_cents,
+            per_donation_cents=self.per_donation_cents,
+            per_donor_cents=self.per_donor_cents,
+            opens_at=self.opens_at,
+            closes_at=min(ends, default=None),
+        )
+
     def offer(self) -> Offer:
         """What the fund can still give, for the rule that decides."""
-        return Offer(fund_id=self.id, ratio=self.ratio, available_cents=self.available_cents)
+        return Offer(fund_id=self.id, terms=self.terms, available_cents=self.available_cents, is_paused=self.paused_at is not None)
 
 
 class FunderLink(Base):
@@ -77,38 +103,16 @@ class FunderLink(Base):
 
 
 def funds_of(campaign_id: int) -> list[Fund]:
-    """The campaign's funds in the order they are drawn on."""
-    return list(db.session.scalars(select(Fund).where(Fund.campaign_id == campaign_id).order_by(Fund.position)))
+    """The campaign's active funds, past ones too, in the order they are drawn on."""
+    active = select(Fund).where(Fund.campaign_id == campaign_id, Fund.activated_at.is_not(None))
+    return list(db.session.scalars(active.order_by(Fund.position)))
 
 
 def lock_funds(campaign_ids: list[int]) -> list[Fund]:
-    """The funds of these campaigns, locked in one fixed order, with their balances as of now."""
-    query = select(Fund).where(Fund.campaign_id.in_(campaign_ids)).order_by(Fund.id).with_for_update()
+    """The active funds of these campaigns, locked in one fixed order, with their balances as of now."""
+    query = select(Fund).where(Fund.campaign_id.in_(campaign_ids), Fund.activated_at.is_not(None)).order_by(Fund.id).with_for_update()
     locked = db.session.scalars(query, execution_options={"populate_existing": True})
     return sorted(locked, key=lambda fund: fund.position)
-
-
-class FundsAtHand:
-    """What locked funds still have while several donations are decided one after the other, before anything is written."""
-
-    def __init__(self, locked: list[Fund]) -> None:
-        self._funds = locked
-        self._left = {fund.id: fund.available_cents for fund in locked}
-        self.ratios = {fund.id: fund.ratio for fund in locked}
-
-    def offers(self, campaign_id: int) -> list[Offer]:
-        """The campaign's funds in the order they are drawn on, with what is left in each."""
-        return [replace(fund.offer(), available_cents=self._left[fund.id]) for fund in self._funds if fund.campaign_id == campaign_id]
-
-    def take(self, parts: Iterable[Allocation]) -> None:
-        """These parts are spoken for."""
-        for part in parts:
-            self._left[part.fund_id] -= part.cents
-
-    def put_back(self, parts: Iterable[Allocation]) -> None:
-        """These parts are free again."""
-        for part in parts:
-            self._left[part.fund_id] += part.cents
 
 
 def fund_named(name: str) -> Fund | None:

@@ -4,16 +4,14 @@ An entry is one row from one account to another, so it cannot be out of balance.
 break them; the locks taken here are for order and liveness, not for truth.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Computed, ForeignKey, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, func, insert, select
+from sqlalchemy import Computed, ForeignKey, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, func, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
-from campaign.rules.matching import Allocation
 
 
 class Move(StrEnum):
@@ -24,6 +22,7 @@ class Move(StrEnum):
     FEE = "fee"
     REFUND = "refund"
     COVERED_FEE_REFUND = "covered_fee_refund"
+    COVERED_FEE_REINSTATEMENT = "covered_fee_reinstatement"
     DISPUTE = "dispute"
     REINSTATEMENT = "reinstatement"
     PAYOUT = "payout"
@@ -47,7 +46,10 @@ class LedgerMove(Base):
 
 
 class LedgerEntry(Base):
-    """One fact in the books. `reference` is the natural name of the fact; `cause` what brought it about (an event, a command)."""
+    """One fact in the books. `reference` is the natural name of the fact; `cause` what brought it about (an event, a command).
+
+    `digest` is the SHA-256 of its text, `hash` that of the hash before it in its chain and the digest (docs/verify.md).
+    """
 
     __tablename__ = "ledger_entry"
     __table_args__ = (
@@ -75,6 +77,7 @@ class LedgerEntry(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.now())
     chain: Mapped[str]
     position: Mapped[int]
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
     hash: Mapped[bytes] = mapped_column(LargeBinary)
 
 
@@ -91,27 +94,6 @@ class Entry:
     cause: str
     fund_id: int | None = None
     donation_id: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class MatchOfDonation:
-    """What funds hold for a donation, and what they have matched; by fund."""
-
-    held: tuple[Allocation, ...]
-    matched: tuple[Allocation, ...]
-
-    @property
-    def held_cents(self) -> int:
-        """Match money kept while the donor pays."""
-        return sum(a.cents for a in self.held)
-
-    @property
-    def matched_cents(self) -> int:
-        """Match money that goes with the donation."""
-        return sum(a.cents for a in self.matched)
-
-
-NO_MATCH = MatchOfDonation(held=(), matched=())
 
 
 def post(*entries: Entry) -> None:
@@ -145,40 +127,3 @@ _insert = insert(LedgerEntry.__table__).inline()  # type: ignore[arg-type]  # a 
 def is_posted(reference: str) -> bool:
     """Whether the books know this fact."""
     return db.session.scalar(select(LedgerEntry.id).where(LedgerEntry.reference == reference)) is not None
-
-
-def match_of(donation_id: int) -> MatchOfDonation:
-    """What funds hold and have matched for a donation, by fund in the order of their first entry."""
-    return matches_of([donation_id]).get(donation_id, NO_MATCH)
-
-
-def matches_of(donation_ids: Iterable[int]) -> dict[int, MatchOfDonation]:
-    """As `match_of`, for many donations in one query; donations without any entry of a fund are absent."""
-    e = LedgerEntry
-    rows = db.session.execute(
-        select(
-            e.donation_id,
-            e.fund_id,
-            _balance("held").label("held"),
-            _balance("matched").label("matched"),
-        )
-        .where(e.donation_id.in_(list(donation_ids)), e.fund_id.is_not(None))
-        .group_by(e.donation_id, e.fund_id)
-        .order_by(e.donation_id, func.min(e.id))
-    )
-    held: dict[int, list[Allocation]] = {}
-    matched: dict[int, list[Allocation]] = {}
-    for donation_id, fund_id, held_cents, matched_cents in rows:
-        assert donation_id is not None and fund_id is not None
-        of_held, of_matched = held.setdefault(donation_id, []), matched.setdefault(donation_id, [])
-        if held_cents:
-            of_held.append(Allocation(fund_id=fund_id, cents=int(held_cents)))
-        if matched_cents:
-            of_matched.append(Allocation(fund_id=fund_id, cents=int(matched_cents)))
-    return {d: MatchOfDonation(held=tuple(held[d]), matched=tuple(matched[d])) for d in held}
-
-
-def _balance(account: str) -> ColumnElement[int]:
-    into = func.sum(LedgerEntry.cents).filter(LedgerEntry.to_account == account)
-    out = func.sum(LedgerEntry.cents).filter(LedgerEntry.from_account == account)
-    return func.coalesce(into, 0) - func.coalesce(out, 0)

@@ -1,74 +1,94 @@
 """What we write to donors: each letter in the donor's language, as text and as HTML that say the same."""
 
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from flask import render_template
-from flask_babel import force_locale, gettext
+from flask_babel import force_locale, format_date, gettext
 
 from campaign.edges.mail import Attachment, Mail
-from campaign.giving import ledger
 from campaign.giving.donations import Donation
-from campaign.giving.funds import Fund
 from campaign.giving.receipts import Receipt
-from campaign.rules import wording
+from campaign.rules import match_of_a_gift
 from campaign.rules.money import written
 
 
-def thanks(
-    donation: Donation,
-    *,
-    funds: list[Fund],
-    receipt: Receipt | None,
-    pdf: bytes | None,
-    message_id: str,
-    at: datetime,
-    sender: str,
-    page_url: str,
-) -> Mail:
-    """The thank-you, with the official receipt attached when there is one; else an acknowledgement, which says that it is to come."""
-    language, charity = donation.language, donation.campaign.charity
-    match = ledger.match_of(donation.id)
-    name_of = {fund.id: fund.name(language) for fund in funds}
-    first_fund = next((name_of[a.fund_id] for a in match.matched if a.fund_id in name_of), "")
+@dataclass(frozen=True, kw_only=True)
+class Envelope:
+    """What a letter needs beside its words. `page_url` is the donor's own page."""
+
+    message_id: str
+    at: datetime
+    sender: str
+    page_url: str
+
+
+def thanks(donation: Donation, *, envelope: Envelope, outcome: str, receipt: Receipt | None, pdf: bytes | None) -> Mail:
+    """The thank-you, with the official receipt attached when there is one; else an acknowledgement, which says that it is to come.
+
+    `outcome` is what became of the match, in the donor's language.
+    """
+    language = donation.language
     with force_locale(language):
         words = {
-            "language": language,
-            "donor_name": donation.first_name or donation.full_name,
-            "campaign_title": donation.campaign.title(language),
-            "charity": charity,
-            "charity_name": charity.name(language),
+            **_common(donation, envelope),
             "amount": written(donation.amount_cents, language),
             "covered_fee": written(donation.covered_fee_cents, language) if donation.covered_fee_cents else "",
             "charged": written(donation.charged_cents, language),
-            "outcome": wording.outcome(
-                gift_cents=donation.amount_cents,
-                held_cents=0,
-                matched_cents=match.matched_cents,
-                fund_name=first_fund,
-                language=language,
-            ),
+            "outcome": outcome,
             "tribute_name": donation.tribute_name if donation.tribute_kind else "",
             "tribute_kind": donation.tribute_kind,
             "serial": receipt.serial if receipt else "",
-            "page_url": page_url,
-            "is_test": not donation.livemode,
         }
         subject = gettext("Thank you for your gift – %(campaign)s", campaign=donation.campaign.title(language))
-        if not donation.livemode:
-            subject = f"[TEST] {subject}"
-        text = render_template("mail/thanks.txt", **words)
-        html = render_template("mail/thanks.html", **words)
-    attachments = [Attachment(name=receipt.file_name, mime_type="application/pdf", content=pdf)] if receipt and pdf else []
+        attachments = [Attachment(name=receipt.file_name, mime_type="application/pdf", content=pdf)] if receipt and pdf else []
+        return _mail(donation, envelope, "thanks", subject, words, attachments)
+
+
+def match_healed(donation: Donation, *, envelope: Envelope, matched_cents: int, before_cents: int, fund_name: str) -> Mail:
+    """The news that more of a gift is matched by now than when it was paid. Sums in cents."""
+    language = donation.language
+    assert donation.paid_at is not None
+    with force_locale(language):
+        healed = match_of_a_gift.healed(
+            gift_cents=donation.net_cents,
+            matched_cents=matched_cents,
+            before_cents=before_cents,
+            fund_name=fund_name,
+            language=language,
+        )
+        paid_on = format_date(donation.campaign.charity.local(donation.paid_at).date(), "long")
+        subject = gettext("Your gift is matched further – %(campaign)s", campaign=donation.campaign.title(language))
+        return _mail(donation, envelope, "healed", subject, {**_common(donation, envelope), "healed": healed, "paid_on": paid_on}, [])
+
+
+def _common(donation: Donation, envelope: Envelope) -> dict[str, Any]:
+    language, charity = donation.language, donation.campaign.charity
+    return {
+        "language": language,
+        "donor_name": donation.first_name or donation.full_name,
+        "campaign_title": donation.campaign.title(language),
+        "charity": charity,
+        "charity_name": charity.name(language),
+        "page_url": envelope.page_url,
+        "is_test": not donation.livemode,
+    }
+
+
+def _mail(
+    donation: Donation, envelope: Envelope, template: str, subject: str, words: dict[str, Any], attachments: list[Attachment]
+) -> Mail:
     return Mail(
-        message_id=message_id,
-        at=at,
-        sender=sender,
-        sender_name=charity.name(language),
+        message_id=envelope.message_id,
+        at=envelope.at,
+        sender=envelope.sender,
+        sender_name=str(words["charity_name"]),
         recipient=donation.email,
         recipient_name=donation.full_name,
-        language=language,
-        subject=subject,
-        text=text,
-        html=html,
+        language=donation.language,
+        subject=subject if donation.livemode else f"[TEST] {subject}",
+        text=render_template(f"mail/{template}.txt", **words),
+        html=render_template(f"mail/{template}.html", **words),
         attachments=attachments,
     )

@@ -1,9 +1,9 @@
-"""What we owe the outside world for a donation: a receipt by mail, an acknowledgement, a question to Stripe about its fee.
+"""What we owe the outside world for a donation: a receipt by mail, an acknowledgement, word of a healed match, a question about Stripe's fee.
 
 A row is owed in the transaction of its cause and done at most once by its key; workers are only woken.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ForeignKey, Index, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -15,6 +15,8 @@ from campaign.giving.claims import Claim, Claimable
 from campaign.giving.donations import Donation
 
 GIVEN_UP_AFTER_SECONDS = 3 * 24 * 3600
+HEALED = "healed"
+TOLD_AFTER_SECONDS = 20
 
 
 class OutboxItem(Claimable, Base):
@@ -34,9 +36,37 @@ Index("ix_outbox_waiting", OutboxItem.not_before, postgresql_where=claims.waitin
 
 
 def owe(*owed: tuple[str, Donation]) -> None:
-    """Owe each kind once for its donation; owing it again changes nothing."""
-    if owed:
-        db.session.execute(_owe, [{"key": f"{kind}:{d.public_id}", "kind": kind, "donation_id": d.id} for kind, d in owed])
+    """Owe each kind once for its donation; owing it again changes nothing. Word of a healed match may come again, each time it is healed."""
+    once = [{"key": f"{kind}:{d.public_id}", "kind": kind, "donation_id": d.id} for kind, d in owed if kind != HEALED]
+    if once:
+        db.session.execute(_owe, once)
+    if told := {d.id: d for kind, d in owed if kind == HEALED}:
+        _owe_word_of_healing(list(told.values()))
+
+
+def _owe_word_of_healing(healed: list[Donation]) -> None:
+    """One mail a while: what is healed cent by cent within it, or before the last mail has left, is told once."""
+    rows_of = (
+        select(OutboxItem.donation_id, func.count())
+        .where(OutboxItem.donation_id.in_([d.id for d in healed]), OutboxItem.kind == HEALED)
+        .group_by(OutboxItem.donation_id)
+    )
+    earlier = {donation_id: count for donation_id, count in db.session.execute(rows_of)}
+    waiting = set(
+        db.session.scalars(
+            select(OutboxItem.donation_id).where(
+                OutboxItem.donation_id.in_(list(earlier)), OutboxItem.kind == HEALED, OutboxItem.attempts == 0, claims.waiting(OutboxItem)
+            )
+        )
+    )
+    rows = [
+        {"key": f"{HEALED}:{d.public_id}:{earlier.get(d.id, 0) + 1}", "kind": HEALED, "donation_id": d.id}
+        for d in healed
+        if d.id not in waiting
+    ]
+    if rows:
+        soon = func.now() + timedelta(seconds=TOLD_AFTER_SECONDS)
+        db.session.execute(insert(OutboxItem).values(not_before=soon).on_conflict_do_nothing(index_elements=["key"]), rows)
 
 
 _owe = insert(OutboxItem.__table__).inline().on_conflict_do_nothing(index_elements=["key"])  # type: ignore[arg-type]  # a table

@@ -1,21 +1,19 @@
 """What Stripe says of the payment of a donation, and what follows from it. Hearing a thing twice changes nothing.
 
-Each `record_` decides: it marks the donation and returns what is to be written. `carry_out` writes it, for one donation or for a batch.
-Before either, the funds are locked, then the donations; the totals come last, by the ledger's trigger.
+Each `record_` decides on a desk: it marks the donation and returns what is to be written (consequences.py).
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func
 
-from campaign.edges.db import db
-from campaign.giving import ledger, outbox
-from campaign.giving.donations import Donation, lock_donations, match_entry
-from campaign.giving.funds import FundsAtHand, lock_funds
-from campaign.giving.ledger import Entry, MatchOfDonation, Move
-from campaign.rules.matching import allocate, unmatched_part
+from campaign.giving import ledger
+from campaign.giving.consequences import Consequence
+from campaign.giving.donations import Donation
+from campaign.giving.healing import HealingDesk
+from campaign.giving.ledger import Entry, Move
+from campaign.giving.matches import Freed
 
 SECOND_PAYMENT = "a second payment of the same donation"
 
@@ -31,16 +29,7 @@ class PaymentMade:
     paid_at: datetime
 
 
-@dataclass(frozen=True, kw_only=True)
-class Consequence:
-    """What follows: what happened in a few words, the entries to post, the kinds of work owed to the outside."""
-
-    outcome: str
-    entries: Sequence[Entry] = ()
-    owed: Sequence[str] = ()
-
-
-def record_payment(donation: Donation, payment: PaymentMade, *, match: MatchOfDonation, at_hand: FundsAtHand, cause: str) -> Consequence:
+def record_payment(donation: Donation, payment: PaymentMade, desk: HealingDesk, *, cause: str) -> Consequence:
     """The gift and its match, and a receipt owed.
 
     A payment that is not as we made it is quarantined: no match, no receipt, staff decide (policy.md, section 2).
@@ -51,12 +40,15 @@ def record_payment(donation: Donation, payment: PaymentMade, *, match: MatchOfDo
     if reason := _difference(donation, payment):
         donation.quarantined_at = func.now()
         donation.quarantine_reason = reason
-        return Consequence(outcome=f"quarantined: {reason}", entries=_released(donation, match, at_hand, cause))
+        return _freed(donation, desk, f"quarantined: {reason}", Freed.QUARANTINE, cause)
     donation.paid_at = payment.paid_at
+    desk.now_nets(donation, donation.amount_cents)
     entries = [_given(donation, Move.DONATION, "donations", donation.amount_cents, cause)]
     if donation.covered_fee_cents:
         entries.append(_given(donation, Move.COVERED_FEE, "covered_fees", donation.covered_fee_cents, cause))
-    return Consequence(outcome="paid", entries=entries + _matched(donation, match, at_hand, cause), owed=("receipt", "fee"))
+    entries += desk.settle(donation, cause=cause)
+    desk.wait_if_wanting(donation)
+    return Consequence(outcome="paid", entries=entries, owed=[("receipt", donation), ("fee", donation)])
 
 
 def _heard_again(donation: Donation, payment: PaymentMade) -> Consequence:
@@ -90,19 +82,10 @@ def _given(donation: Donation, kind: Move, source: str, cents: int, cause: str) 
     )
 
 
-def _matched(donation: Donation, match: MatchOfDonation, at_hand: FundsAtHand, cause: str) -> list[Entry]:
-    """What was held goes with the gift; what the hold did not cover is asked of the funds again."""
-    more = allocate(unmatched_part(donation.amount_cents, match.held, at_hand.ratios), at_hand.offers(donation.campaign_id))
-    at_hand.take(more)
-    return [
-        *(match_entry(donation, Move.MATCH, "held", "matched", part, cause=cause) for part in match.held),
-        *(match_entry(donation, Move.MATCH, "available", "matched", part, cause=cause) for part in more),
-    ]
-
-
-def _released(donation: Donation, match: MatchOfDonation, at_hand: FundsAtHand, cause: str) -> list[Entry]:
-    at_hand.put_back(match.held)
-    return [match_entry(donation, Move.RELEASE, "held", "available", part, cause=cause) for part in match.held]
+def _freed(donation: Donation, desk: HealingDesk, outcome: str, freed: Freed, cause: str) -> Consequence:
+    """What was held for it is free, and goes to those who wait."""
+    entries = desk.release(donation, cause=cause)
+    return Consequence(outcome=outcome, entries=entries).with_healed(desk.heal_waiting(donation.campaign_id, freed, cause=cause))
 
 
 def record_processing(donation: Donation) -> Consequence:
@@ -113,29 +96,13 @@ def record_processing(donation: Donation) -> Consequence:
     return Consequence(outcome="processing")
 
 
-def record_end(donation: Donation, *, ended_as: str, match: MatchOfDonation, at_hand: FundsAtHand, cause: str) -> Consequence:
+def record_end(donation: Donation, desk: HealingDesk, *, ended_as: str, cause: str) -> Consequence:
     """Stripe says that the payment can no longer happen: what was held is free."""
     if not donation.is_open:
         return Consequence(outcome="known")
     donation.ended_at = func.now()
     donation.ended_as = ended_as
-    return Consequence(outcome=ended_as, entries=_released(donation, match, at_hand, cause))
-
-
-def carry_out(decided: Sequence[tuple[Donation, Consequence]]) -> None:
-    """Write what follows, in the order in which it was decided."""
-    db.session.flush()
-    ledger.post(*(entry for _, consequence in decided for entry in consequence.entries))
-    outbox.owe(*((kind, donation) for donation, consequence in decided for kind in consequence.owed))
-
-
-def apply(donation: Donation, decide: Callable[[MatchOfDonation, FundsAtHand], Consequence]) -> str:
-    """Lock, decide and write for one donation; returns what happened."""
-    at_hand = FundsAtHand(lock_funds([donation.campaign_id]))
-    lock_donations([donation.id])
-    consequence = decide(ledger.match_of(donation.id), at_hand)
-    carry_out([(donation, consequence)])
-    return consequence.outcome
+    return _freed(donation, desk, ended_as, Freed.RELEASE, cause)
 
 
 def record_fee(donation: Donation, fee_cents: int, *, cause: str) -> bool:

@@ -16,12 +16,13 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from campaign.edges.db import Base, db
-from campaign.giving import claims, donations, ledger, payments
+from campaign.giving import claims, consequences, donations, healing, money_back, payments
 from campaign.giving.claims import Claim, Claimable
+from campaign.giving.consequences import Consequence
 from campaign.giving.donations import Donation
-from campaign.giving.funds import FundsAtHand, lock_funds
-from campaign.giving.ledger import MatchOfDonation
-from campaign.giving.payments import Consequence, PaymentMade
+from campaign.giving.healing import HealingDesk
+from campaign.giving.money_back import DISPUTE, REFUND, Told
+from campaign.giving.payments import PaymentMade
 
 log = structlog.get_logger()
 
@@ -33,6 +34,12 @@ ACTED_ON = (
     "checkout.session.expired",
     "payment_intent.succeeded",
     "payment_intent.processing",
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
 )
 
 
@@ -108,6 +115,21 @@ class Happened:
         name = metadata.get("donation") if isinstance(metadata, dict) else None
         name = name or self.about.get("client_reference_id")
         return name if isinstance(name, str) else None
+
+    @property
+    def payment_name(self) -> str | None:
+        """The payment that the object is, or names."""
+        name = self.about.get("id") if self.about.get("object") == "payment_intent" else self.about.get("payment_intent")
+        return name if isinstance(name, str) else None
+
+    @property
+    def money_back(self) -> Told | None:
+        """The refund or dispute that the event tells of; None when it tells of neither, or of one without a payment."""
+        kind = {"refund": REFUND, "dispute": DISPUTE}.get(str(self.about.get("object")))
+        name, intent, cents, status = (self.about.get(field) for field in ("id", "payment_intent", "amount", "status"))
+        if kind is None or not (isinstance(name, str) and isinstance(intent, str) and isinstance(cents, int) and cents > 0):
+            return None
+        return Told(stripe_id=name, kind=kind, payment_intent=intent, cents=cents, status=str(status), as_of=self.at)
 
     def payment(self, amount_field: str, intent: Any) -> PaymentMade:
         """The payment that the object tells of; what it does not tell cannot be as we made it."""
@@ -196,46 +218,54 @@ def _failed(claim: Claim, error: Exception) -> int:
 def _handle_together(taken: Sequence[Claim]) -> int:
     events = list(db.session.scalars(select(StripeEvent).where(StripeEvent.id.in_([c.id for c in taken])).order_by(StripeEvent.id)))
     happened = [Happened.of(event) for event in events]
-    named = donations.donations_by_public_id([h.donation_name for h in happened if h.donation_name])
-    at_hand = FundsAtHand(lock_funds(sorted({d.campaign_id for d in named.values()})))
-    known = {d.public_id: d for d in donations.lock_donations([d.id for d in named.values()])}
-    matches = ledger.matches_of([d.id for d in known.values()])
-    decided: list[tuple[Donation, Consequence]] = []
+    by_name = donations.donations_by_public_id([h.donation_name for h in happened if h.donation_name])
+    told = {h.event_row: h.money_back for h in happened if h.type in ACTED_ON and h.money_back}
+    by_payment = donations.donations_by_payment([t.payment_intent for t in told.values()]) if told else {}
+    known = {d.id: d for d in (*by_name.values(), *by_payment.values())}
+    desk = healing.open_desk(sorted({d.campaign_id for d in known.values()}), list(known))
+    with_back = money_back.payments_with_money_back([h.payment_name for h in happened if h.payment_name])
+    decided: list[Consequence] = []
     outcomes = {}
     for what in happened:
-        donation = known.get(what.donation_name or "")
-        if what.type not in ACTED_ON:
-            outcomes[what.event_row] = f"ignored: {what.type[:80]} is not acted on"
-            continue
-        if donation is None:
-            outcomes[what.event_row] = "ignored: not one of our donations"
-            continue
-        consequence = _decide(what, donation, matches.get(donation.id, ledger.NO_MATCH), at_hand)
-        decided.append((donation, consequence))
-        if consequence.entries:  # What was held has been spoken for: a later event of the batch must not spend it again.
-            matches.pop(donation.id, None)
+        donation = by_name.get(what.donation_name or "")
+        if what.event_row in told:
+            back = told[what.event_row]
+            with_back.add(back.payment_intent)
+            consequence = money_back.record(back, by_payment.get(back.payment_intent) or _paid_by(known, back), desk, cause=what.event_id)
+        elif what.type not in ACTED_ON:
+            consequence = Consequence(outcome=f"ignored: {what.type[:80]} is not acted on")
+        elif donation is None:
+            consequence = Consequence(outcome="ignored: not one of our donations")
+        else:
+            consequence = _decide(what, donation, desk)
+            if donation.payment_intent in with_back:
+                consequence = money_back.after_payment(consequence, donation, desk, cause=what.event_id)
+        decided.append(consequence)
         outcomes[what.event_row] = consequence.outcome
-    payments.carry_out(decided)
+    consequences.carry_out(desk, decided)
     return claims.finish_all(StripeEvent, taken, outcomes)
 
 
-def _decide(what: Happened, donation: Donation, match: MatchOfDonation, at_hand: FundsAtHand) -> Consequence:
+def _paid_by(known: dict[int, Donation], back: Told) -> Donation | None:
+    """The donation that an event before this one in the batch has tied to the payment."""
+    return next((d for d in known.values() if d.payment_intent == back.payment_intent), None)
+
+
+def _decide(what: Happened, donation: Donation, desk: HealingDesk) -> Consequence:
     about, cause = what.about, what.event_id
     match what.type:
         case "checkout.session.completed" if about.get("payment_status") != "paid":
             return payments.record_processing(donation)
         case "checkout.session.completed" | "checkout.session.async_payment_succeeded":
-            paid = what.payment("amount_total", about.get("payment_intent"))
-            return payments.record_payment(donation, paid, match=match, at_hand=at_hand, cause=cause)
+            return payments.record_payment(donation, what.payment("amount_total", about.get("payment_intent")), desk, cause=cause)
         case "payment_intent.succeeded":
-            paid = what.payment("amount_received", about.get("id"))
-            return payments.record_payment(donation, paid, match=match, at_hand=at_hand, cause=cause)
+            return payments.record_payment(donation, what.payment("amount_received", about.get("id")), desk, cause=cause)
         case "payment_intent.processing":
             return payments.record_processing(donation)
     if donation.checkout_id not in {None, about.get("id")}:
         return Consequence(outcome="ignored: not the checkout that the donor has")
     ended_as = "expired" if what.type == "checkout.session.expired" else "failed"
-    return payments.record_end(donation, ended_as=ended_as, match=match, at_hand=at_hand, cause=cause)
+    return payments.record_end(donation, desk, ended_as=ended_as, cause=cause)
 
 
 def watermark(*, livemode: bool) -> datetime | None:

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, Engine, text
 
+from campaign.reporting import books_match
+from campaign.reporting.snapshots import rows
+
 MOVES = {
     "donation": {("donations", "stripe")},
     "covered_fee": {("covered_fees", "stripe")},
@@ -14,6 +17,7 @@ MOVES = {
     "refund": {("stripe", "donations")},
     "covered_fee_refund": {("stripe", "covered_fees")},
     "dispute": {("stripe", "donations")},
+    "covered_fee_reinstatement": {("covered_fees", "stripe")},
     "reinstatement": {("donations", "stripe")},
     "payout": {("stripe", "bank")},
     "offline": {("donations", "bank")},
@@ -27,52 +31,22 @@ MOVES = {
 
 def findings(engine: Engine) -> list[str]:
     """One sentence for each thing that is not as it must be; empty when the books are right."""
-    with engine.connect().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True) as snapshot:
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as snapshot:
+        snapshot.execute(text("SET LOCAL statement_timeout = '600s'"))
+        books_match.sum_up(snapshot)
         return [sentence for check in CHECKS for sentence in check(snapshot)]
 
 
-def _rows(snapshot: Connection, sql: str) -> Iterator[tuple[object, ...]]:
-    for row in snapshot.execute(text(sql)):
-        yield tuple(row)
-
-
-def _funds_within_pledge(snapshot: Connection) -> Iterator[str]:
-    for slug, pledged, held, matched in _rows(
-        snapshot,
-        "SELECT slug, pledged_cents, held_cents, matched_cents FROM fund "
-        "WHERE held_cents < 0 OR matched_cents < 0 OR held_cents + matched_cents > pledged_cents",
-    ):
-        yield f"I1: fund {slug} has {held} cents held and {matched} matched of {pledged} pledged."
-
-
-def _funds_equal_entries(snapshot: Connection) -> Iterator[str]:
-    for slug, what, kept, summed in _rows(
-        snapshot,
-        """
-        SELECT f.slug, v.what, v.kept, v.summed FROM fund f
-        LEFT JOIN LATERAL (SELECT
-            coalesce(sum(CASE WHEN kind = 'pledge' THEN cents END), 0) AS pledged,
-            coalesce(sum(CASE WHEN kind = 'hold' THEN cents WHEN kind = 'release' THEN -cents
-                              WHEN kind = 'match' AND from_account = 'held' THEN -cents END), 0) AS held,
-            coalesce(sum(CASE WHEN kind = 'match' THEN cents WHEN kind = 'unmatch' THEN -cents END), 0) AS matched
-            FROM ledger_entry e WHERE e.fund_id = f.id) s ON true
-        CROSS JOIN LATERAL (VALUES ('pledged', f.pledged_cents, s.pledged), ('held', f.held_cents, s.held),
-                                   ('matched', f.matched_cents, s.matched)) v (what, kept, summed)
-        WHERE v.kept <> v.summed
-        """,
-    ):
-        yield f"I2: fund {slug} says {kept} cents {what}, but its entries sum to {summed}."
-
-
 def _totals_equal_entries(snapshot: Connection) -> Iterator[str]:
-    for slug, what, kept, summed in _rows(
+    for slug, what, kept, summed in rows(
         snapshot,
         """
         SELECT c.slug, v.what, v.kept, v.summed FROM campaign c JOIN campaign_totals t ON t.campaign_id = c.id
         LEFT JOIN LATERAL (SELECT
             coalesce(sum(CASE WHEN kind IN ('donation', 'offline', 'reinstatement') THEN e.cents
                               WHEN kind IN ('refund', 'dispute') THEN -e.cents END), 0) AS donated,
-            coalesce(sum(CASE WHEN kind = 'covered_fee' THEN e.cents WHEN kind = 'covered_fee_refund' THEN -e.cents END), 0) AS covered,
+            coalesce(sum(CASE WHEN kind = 'covered_fee' THEN e.cents WHEN kind = 'covered_fee_reinstatement' THEN e.cents
+                              WHEN kind = 'covered_fee_refund' THEN -e.cents END), 0) AS covered,
             coalesce(sum(CASE WHEN kind = 'fee' THEN e.cents END), 0) AS fees,
             count(*) FILTER (WHERE kind IN ('donation', 'offline')) AS donations,
             count(DISTINCT d.donor_id) FILTER (WHERE kind IN ('donation', 'offline')) AS donors
@@ -87,46 +61,8 @@ def _totals_equal_entries(snapshot: Connection) -> Iterator[str]:
         yield f"I2: the totals of campaign {slug} say {kept} {what}, but its entries say {summed}."
 
 
-def _matches_within_gifts(snapshot: Connection) -> Iterator[str]:
-    for name, covered, net in _rows(
-        snapshot,
-        """
-        WITH by_fund AS (
-            SELECT e.donation_id, e.fund_id,
-                   sum(CASE WHEN e.kind = 'match' THEN e.cents WHEN e.kind = 'unmatch' THEN -e.cents ELSE 0 END) AS cents
-            FROM ledger_entry e WHERE e.kind IN ('match', 'unmatch') GROUP BY 1, 2
-        ), matched AS (
-            SELECT b.donation_id, sum(ceil(b.cents * f.ratio_denominator::numeric / f.ratio_numerator)) AS covered, min(b.cents) AS least
-            FROM by_fund b JOIN fund f ON f.id = b.fund_id GROUP BY 1
-        ), net AS (
-            SELECT donation_id, sum(CASE WHEN kind IN ('donation', 'offline', 'reinstatement') THEN cents
-                                         WHEN kind IN ('refund', 'dispute') THEN -cents ELSE 0 END) AS cents
-            FROM ledger_entry WHERE fund_id IS NULL GROUP BY 1
-        )
-        SELECT d.public_id, m.covered, coalesce(n.cents, 0) FROM matched m
-        JOIN donation d ON d.id = m.donation_id LEFT JOIN net n ON n.donation_id = m.donation_id
-        WHERE m.covered > coalesce(n.cents, 0) OR m.least < 0
-        """,
-    ):
-        yield f"I4: the match of donation {name} stands for {covered} cents of gift, but its net gift is {net}."
-
-
-def _held_only_while_open(snapshot: Connection) -> Iterator[str]:
-    for name, cents in _rows(
-        snapshot,
-        """
-        SELECT d.public_id, h.cents FROM (
-            SELECT donation_id, sum(CASE WHEN kind = 'hold' THEN cents ELSE -cents END) AS cents FROM ledger_entry
-            WHERE kind IN ('hold', 'release') OR (kind = 'match' AND from_account = 'held') GROUP BY 1) h
-        JOIN donation d ON d.id = h.donation_id
-        WHERE h.cents < 0 OR (h.cents > 0 AND (d.paid_at IS NOT NULL OR d.ended_at IS NOT NULL OR d.quarantined_at IS NOT NULL))
-        """,
-    ):
-        yield f"I32: {cents} cents are held for donation {name}, which is no longer open."
-
-
 def _paid_is_posted_once(snapshot: Connection) -> Iterator[str]:
-    for name, posted, gift, covered, asked_covered in _rows(
+    for name, posted, gift, covered, asked_covered in rows(
         snapshot,
         """
         SELECT d.public_id, coalesce(s.gift, 0), d.amount_cents, coalesce(s.covered, 0), d.covered_fee_cents
@@ -144,20 +80,79 @@ def _paid_is_posted_once(snapshot: Connection) -> Iterator[str]:
         )
 
 
+def _nets_equal_entries(snapshot: Connection) -> Iterator[str]:
+    for name, kept, summed in rows(
+        snapshot,
+        """
+        SELECT d.public_id, d.net_cents, coalesce(s.net, 0) FROM donation d LEFT JOIN (
+            SELECT donation_id, sum(CASE WHEN kind IN ('donation', 'offline', 'reinstatement') THEN cents
+                                         WHEN kind IN ('refund', 'dispute') THEN -cents ELSE 0 END) AS net
+            FROM ledger_entry WHERE fund_id IS NULL GROUP BY 1) s ON s.donation_id = d.id
+        WHERE d.net_cents <> coalesce(s.net, 0)
+        """,
+    ):
+        yield f"I2: donation {name} says that {kept} cents of it are left, but its entries sum to {summed}."
+
+
+def _gifts_are_as_we_made_them(snapshot: Connection) -> Iterator[str]:
+    for name, why in rows(
+        snapshot,
+        """
+        SELECT d.public_id, 'is quarantined' FROM donation d WHERE d.quarantined_at IS NOT NULL
+            AND EXISTS (SELECT FROM ledger_entry e WHERE e.donation_id = d.id AND e.kind IN ('donation', 'covered_fee', 'match'))
+        UNION ALL SELECT d.public_id, 'is in ' || d.currency FROM donation d JOIN campaign c ON c.id = d.campaign_id
+            WHERE d.paid_at IS NOT NULL AND d.currency <> c.currency
+        UNION ALL SELECT d.public_id, 'has entries of another campaign' FROM donation d
+            WHERE EXISTS (SELECT FROM ledger_entry e WHERE e.donation_id = d.id AND e.campaign_id <> d.campaign_id)
+        """,
+    ):
+        yield f"I12: donation {name} {why}, but it is in the books."
+
+
+def _sums_are_whole_cents(snapshot: Connection) -> Iterator[str]:
+    for table, column, kind in rows(
+        snapshot,
+        """
+        SELECT table_name, column_name, data_type FROM information_schema.columns
+        WHERE table_schema = current_schema() AND (column_name LIKE '%cents' AND data_type <> 'bigint'
+            AND NOT (column_name = 'presets_cents' AND data_type = 'ARRAY'))
+        """,
+    ):
+        yield f"I21: {table}.{column} is {kind}, not whole cents."
+
+
+def _books_are_append_only(snapshot: Connection) -> Iterator[str]:
+    for table, trigger in rows(
+        snapshot,
+        """
+        SELECT v.name, v.guard FROM (VALUES ('ledger_entry', 'append_only'), ('ledger_entry', 'never_truncated'), ('ledger_entry', 'chain'),
+            ('ledger_entry', 'move'), ('ledger_entry', 'match_falls_with_the_gift'), ('ledger_move', 'closed_table'),
+            ('fund', 'moved_by_the_ledger_alone'), ('fund', 'terms_are_frozen'), ('fund', 'lives_by_its_changes'),
+            ('campaign_totals', 'moved_by_the_ledger_alone'), ('donation', 'moved_by_the_ledger_alone'),
+            ('donation_match', 'moved_by_the_ledger_alone'), ('donor_match', 'moved_by_the_ledger_alone'),
+            ('fund_change', 'append_only'), ('receipt', 'append_only'), ('receipt_document', 'append_only'),
+            ('audit_entry', 'append_only'), ('stripe_event', 'what_came_is_kept'), ('stripe_event', 'never_deleted')) v (name, guard)
+        LEFT JOIN pg_trigger t ON t.tgname = v.guard AND t.tgrelid = to_regclass(v.name) AND t.tgenabled IN ('O', 'A')
+        WHERE t.oid IS NULL
+        """,
+    ):
+        yield f"I20: the guard {trigger} of {table} is off."
+
+
 def _chains_verify(snapshot: Connection) -> Iterator[str]:
-    for chain, position in _rows(
+    for chain, position in rows(
         snapshot,
         """
         SELECT chain, min(position) FROM (
             SELECT chain, position, hash, row_number() OVER w AS expected,
-                   sha256(coalesce(lag(hash) OVER w, '') || convert_to(concat_ws('|', chain, position, kind, from_account, to_account,
-                          cents, reference, cause, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')), 'UTF8')) AS computed
+                   sha256(coalesce(lag(hash) OVER w, '') || sha256(convert_to(concat_ws('|', chain, position, kind, from_account, to_account,
+                          cents, reference, cause, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')), 'UTF8'))) AS computed
             FROM ledger_entry WINDOW w AS (PARTITION BY chain ORDER BY position)) e
         WHERE hash <> computed OR position <> expected GROUP BY chain
         """,
     ):
         yield f"I20: the hash chain {chain} breaks at entry {position}."
-    for chain, kept, found in _rows(
+    for chain, kept, found in rows(
         snapshot,
         """
         SELECT h.chain, h.entries, coalesce(l.position, 0) FROM (
@@ -171,7 +166,7 @@ def _chains_verify(snapshot: Connection) -> Iterator[str]:
 
 
 def _moves_are_permitted(snapshot: Connection) -> Iterator[str]:
-    for kind, source, target, of_fund, entries in _rows(
+    for kind, source, target, of_fund, entries in rows(
         snapshot, "SELECT kind, from_account, to_account, fund_id IS NOT NULL, count(*) FROM ledger_entry GROUP BY 1, 2, 3, 4"
     ):
         is_of_fund = str(kind) in {"pledge", "hold", "release", "match", "unmatch"}
@@ -180,7 +175,7 @@ def _moves_are_permitted(snapshot: Connection) -> Iterator[str]:
 
 
 def _receipts_count_up(snapshot: Connection) -> Iterator[str]:
-    for charity, year, last, receipts, highest in _rows(
+    for charity, year, last, receipts, highest in rows(
         snapshot,
         """
         SELECT s.charity_id, s.year, s.last_number, count(r.id), coalesce(max(r.number), 0)
@@ -192,7 +187,7 @@ def _receipts_count_up(snapshot: Connection) -> Iterator[str]:
 
 
 def _receipts_equal_gifts(snapshot: Connection) -> Iterator[str]:
-    for serial, on_receipt, paid in _rows(
+    for serial, on_receipt, paid in rows(
         snapshot,
         """
         SELECT r.serial, (r.content ->> 'amount_cents')::bigint, d.amount_cents + d.covered_fee_cents
@@ -202,21 +197,22 @@ def _receipts_equal_gifts(snapshot: Connection) -> Iterator[str]:
         """,
     ):
         yield f"I17: receipt {serial} is of {on_receipt} cents, but {paid} were paid, or the gift is not paid."
-    for (serial,) in _rows(
+    for (serial,) in rows(
         snapshot, "SELECT r.serial FROM receipt_document d JOIN receipt r ON r.id = d.receipt_id WHERE d.sha256 <> sha256(d.pdf)"
     ):
         yield f"I16: the document of receipt {serial} is not the one whose hash was kept."
 
 
 CHECKS = (
-    _funds_within_pledge,
-    _funds_equal_entries,
+    *books_match.CHECKS,
     _totals_equal_entries,
-    _matches_within_gifts,
-    _held_only_while_open,
+    _nets_equal_entries,
     _paid_is_posted_once,
+    _gifts_are_as_we_made_them,
     _chains_verify,
     _moves_are_permitted,
+    _books_are_append_only,
+    _sums_are_whole_cents,
     _receipts_count_up,
     _receipts_equal_gifts,
 )

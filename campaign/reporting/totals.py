@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy import func, select
 
 from campaign.edges.db import db
-from campaign.giving import claims, ledger
+from campaign.giving import claims, healing, matches
 from campaign.giving.campaigns import Campaign, CampaignTotals
 from campaign.giving.charities import Charity
 from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund
 from campaign.giving.outbox import OutboxItem
-from campaign.rules.wording import MatchState
+from campaign.rules.wording import FundStanding, FundState, MatchState
 
 LATEST = 25
 
@@ -104,19 +104,39 @@ def totals_of(slug: str) -> Totals | None:
     )
 
 
-def match_state(funds: list[Fund], language: str) -> MatchState | None:
-    """What the public words about the match depend on; None when the campaign has no fund."""
-    if not funds:
-        return None
-    naming = next((fund for fund in funds if fund.available_cents > 0), funds[0])
+def match_state(campaign: Campaign, funds: list[Fund], language: str, *, now: datetime) -> MatchState:
+    """What the public words about the match depend on."""
     return MatchState(
-        fund_name=naming.name(language),
-        ratio_numerator=naming.ratio_numerator,
-        ratio_denominator=naming.ratio_denominator,
-        available_cents=sum(fund.available_cents for fund in funds),
-        held_cents=sum(fund.held_cents for fund in funds),
-        pledged_cents=sum(fund.pledged_cents for fund in funds),
+        funds=tuple(_fund_state(fund, campaign.charity, language, now) for fund in funds),
+        holds=campaign.holds_match,
+        is_healing=healing.due_of(campaign.id) is not None,
     )
+
+
+def _fund_state(fund: Fund, charity: Charity, language: str, now: datetime) -> FundState:
+    terms = fund.terms
+    return FundState(
+        name=fund.name(language),
+        ratio=fund.ratio,
+        pledged_cents=fund.pledged_cents,
+        available_cents=fund.available_cents,
+        held_cents=fund.held_cents,
+        standing=_standing(fund, now),
+        minimum_cents=fund.minimum_cents,
+        per_donation_cents=fund.per_donation_cents,
+        per_donor_cents=fund.per_donor_cents,
+        opens_at=charity.local(terms.opens_at) if terms.opens_at else None,
+        closes_at=charity.local(terms.closes_at) if terms.closes_at else None,
+    )
+
+
+def _standing(fund: Fund, now: datetime) -> FundStanding:
+    terms = fund.terms
+    if terms.closes_at is not None and terms.closes_at <= now:
+        return FundStanding.CLOSED
+    if fund.paused_at is not None:
+        return FundStanding.PAUSED
+    return FundStanding.OPEN if terms.is_open(now) else FundStanding.NOT_OPEN_YET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,8 +176,8 @@ def latest_donations(campaign: Campaign) -> list[LatestDonation]:
             .limit(LATEST)
         )
     )
-    matches = ledger.matches_of([d.id for d in found])
-    return [LatestDonation(donation=d, matched_cents=matches.get(d.id, ledger.NO_MATCH).matched_cents) for d in found]
+    of_donations = matches.matches_of([d.id for d in found])
+    return [LatestDonation(donation=d, matched_cents=of_donations.get(d.id, matches.NO_MATCH).matched_cents) for d in found]
 
 
 def receipts_waiting() -> list[tuple[str, int]]:

@@ -88,5 +88,7 @@ def _headers(response: Response) -> Response:
         response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     if response.mimetype == "text/html" and "Cache-Control" not in response.headers:
         # The form may be kept by the donor's own browser, so that going back from Stripe loses nothing that was typed.
-        response.headers["Cache-Control"] = "private, no-cache" if request.blueprint in {"campaigns", "donate"} else "private, no-store"
+        response.headers["Cache-Control"] = (
+            "private, no-cache" if request.blueprint in {"campaigns", "donate", "own_page"} else "private, no-store"
+        )
     return response

@@ -1,0 +1,173 @@
+"""Money that goes back: refunds and disputes, as Stripe last told of them, and what they make of the gift and its match.
+
+The books follow what is gone in all, so that hearing a thing twice, late or in another order ends in the same sums. A refund counts from
+the moment it is made until it fails; a dispute counts when it is lost, until the money is reinstated (policy.md, section 2).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, mapped_column
+
+from campaign.edges.db import Base, db
+from campaign.giving.consequences import Consequence
+from campaign.giving.donations import Donation
+from campaign.giving.healing import HealingDesk
+from campaign.giving.ledger import Entry, Move
+from campaign.giving.matches import Freed
+
+REFUND, DISPUTE = "refund", "dispute"
+FAILED = {"failed", "canceled"}
+DECIDED = {"won", "lost", "warning_closed", "prevented"}
+UNDER_WAY = {"needs_response", "under_review"}
+
+
+class MoneyBack(Base):
+    """One refund or dispute. `cents` is of what was charged, fee included.
+
+    `turns` counts how often the books have seen the money go and come back: odd while it is gone in the books.
+    """
+
+    __tablename__ = "money_back"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    stripe_id: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    payment_intent: Mapped[str] = mapped_column(index=True)
+    cents: Mapped[int]
+    status: Mapped[str]
+    as_of: Mapped[datetime]
+    turns: Mapped[int] = mapped_column(server_default="0", default=0)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the money has left the charity."""
+        return self.status not in FAILED if self.kind == REFUND else self.status == "lost"
+
+    @property
+    def is_posted(self) -> bool:
+        """Whether it is gone in the books."""
+        return self.turns % 2 == 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What Stripe says of a refund or dispute at one moment."""
+
+    stripe_id: str
+    kind: str
+    payment_intent: str
+    cents: int
+    status: str
+    as_of: datetime
+
+
+def record(told: Told, donation: Donation | None, desk: HealingDesk, *, cause: str) -> Consequence:
+    """Remember it, and let the gift and its match follow; before the payment itself is heard of, it waits for that."""
+    row = _remember(told)
+    if donation is None or donation.paid_at is None:
+        return Consequence(outcome=f"{told.kind} kept: its payment is not known")
+    return catch_up(donation, desk, cause=cause) or Consequence(outcome=f"{told.kind}: {row.status}")
+
+
+def _remember(told: Told) -> MoneyBack:
+    made = db.session.scalar(
+        insert(MoneyBack).values(**vars(told)).on_conflict_do_nothing(index_elements=[MoneyBack.stripe_id]).returning(MoneyBack.id)
+    )
+    row = db.session.scalars(select(MoneyBack).where(MoneyBack.stripe_id == told.stripe_id).with_for_update()).one()
+    if made is None and _is_news(row, told):
+        row.status, row.as_of = told.status, told.as_of
+        db.session.flush()
+    return row
+
+
+def _is_news(row: MoneyBack, told: Told) -> bool:
+    """What is final stays: a failed refund never succeeds, and what was decided is not open again. Else the later word counts."""
+    if row.status in FAILED or (row.status in DECIDED and told.status not in DECIDED):
+        return False
+    return told.as_of >= row.as_of or (told.status in FAILED | DECIDED and row.status not in DECIDED)
+
+
+def catch_up(donation: Donation, desk: HealingDesk, *, cause: str) -> Consequence | None:
+    """Post what was heard of and is not in the books yet; None when there is nothing. Only for a donation that is paid."""
+    rows = list(db.session.scalars(select(MoneyBack).where(MoneyBack.payment_intent == donation.payment_intent).order_by(MoneyBack.id)))
+    was, done = _gone(donation, rows), None
+    for row in rows:
+        if row.is_gone != row.is_posted:
+            row.turns += 1
+            consequence = _follow(donation, row, was, gone := _gone(donation, rows), desk, cause)
+            was = gone
+            done = done.and_then(consequence) if done else consequence
+    return done
+
+
+def after_payment(paid: Consequence, donation: Donation, desk: HealingDesk, *, cause: str) -> Consequence:
+    """What was heard of before the payment itself follows it at once."""
+    back = catch_up(donation, desk, cause=cause) if donation.paid_at else None
+    return paid.and_then(back) if back else paid
+
+
+def _gone(donation: Donation, rows: Sequence[MoneyBack]) -> int:
+    """What of the charge is gone in the books."""
+    return min(donation.charged_cents, sum(row.cents for row in rows if row.is_posted))
+
+
+def _fee_part(donation: Donation, gone_cents: int) -> int:
+    """What of this is covered fee: gift and fee share in proportion, odd cents to the gift."""
+    return gone_cents * donation.covered_fee_cents // donation.charged_cents
+
+
+def _follow(donation: Donation, row: MoneyBack, was_gone: int, is_gone: int, desk: HealingDesk, cause: str) -> Consequence:
+    """The books as they must be when this much of the charge is gone in all."""
+    fee_before, fee = _fee_part(donation, was_gone), _fee_part(donation, is_gone)
+    before, net = desk.net_of(donation), donation.amount_cents - (is_gone - fee)
+    entries = [
+        *_moved(donation, row, net - before, (Move(row.kind), Move.REINSTATEMENT), "donations", cause),
+        *_moved(donation, row, fee_before - fee, (Move.COVERED_FEE_REFUND, Move.COVERED_FEE_REINSTATEMENT), "covered_fees", cause),
+    ]
+    desk.now_nets(donation, net)
+    if net >= before:
+        desk.wait_no_more(donation)
+        entries += desk.match_more(donation, desk.offers(donation.campaign_id), cause=cause)
+        desk.wait_if_wanting(donation)
+        return Consequence(outcome=f"{row.kind} reinstated", entries=entries)
+    entries += desk.fall(donation, cause=cause)
+    if not desk.wants_more(donation):
+        desk.wait_no_more(donation)
+    healed = desk.heal_waiting(donation.campaign_id, Freed(row.kind), cause=cause)
+    return Consequence(outcome=f"{row.kind}: {row.status}", entries=entries).with_healed(healed)
+
+
+def _moved(donation: Donation, row: MoneyBack, change: int, moves: tuple[Move, Move], account: str, cause: str) -> list[Entry]:
+    """An entry for what went or came back; none when nothing changes."""
+    if change == 0:
+        return []
+    kind = moves[0] if change < 0 else moves[1]
+    return [
+        Entry(
+            kind=kind,
+            source="stripe" if change < 0 else account,
+            target=account if change < 0 else "stripe",
+            cents=abs(change),
+            campaign_id=donation.campaign_id,
+            donation_id=donation.id,
+            reference=f"{kind}:{row.stripe_id}:{row.turns}",
+            cause=cause,
+        )
+    ]
+
+
+def payments_with_money_back(payment_intents: Sequence[str]) -> set[str]:
+    """Which of these payments have a refund or dispute that was heard of."""
+    return set(db.session.scalars(select(MoneyBack.payment_intent).where(MoneyBack.payment_intent.in_(payment_intents))))
+
+
+def is_disputed(payment_intent: str) -> bool:
+    """Whether a dispute about the payment is under way."""
+    query = select(MoneyBack.id).where(
+        MoneyBack.payment_intent == payment_intent, MoneyBack.kind == DISPUTE, MoneyBack.status.in_(UNDER_WAY)
+    )
+    return db.session.scalar(query.limit(1)) is not None

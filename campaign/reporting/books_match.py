@@ -1,0 +1,217 @@
+"""The checks of the match, for books.py: I1 to I7 and I32, with their own SQL and sums from the entries alone."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, text
+
+from campaign.reporting.snapshots import rows
+
+# What is net of each paid gift, with its place in the order of settlement; what each fund gave; what that covers of the gift; what donors have.
+SUMS = (
+    """
+    CREATE TEMPORARY TABLE gift ON COMMIT DROP AS
+    SELECT d.id, d.public_id, d.campaign_id, d.donor_id, d.amount_cents, d.paid_at, s.net, s.place
+    FROM (SELECT donation_id,
+                 sum(CASE WHEN kind IN ('donation', 'offline', 'reinstatement') THEN cents
+                          WHEN kind IN ('refund', 'dispute') THEN -cents ELSE 0 END) AS net,
+                 max(id) FILTER (WHERE kind IN ('donation', 'offline', 'reinstatement')) AS place
+          FROM ledger_entry WHERE fund_id IS NULL AND donation_id IS NOT NULL GROUP BY 1) s
+    JOIN donation d ON d.id = s.donation_id
+    """,
+    """
+    CREATE TEMPORARY TABLE given ON COMMIT DROP AS
+    SELECT donation_id, fund_id,
+           sum(CASE WHEN kind = 'match' THEN cents WHEN kind = 'unmatch' THEN -cents ELSE 0 END) AS matched,
+           sum(CASE WHEN kind = 'hold' THEN cents WHEN kind = 'release' THEN -cents
+                    WHEN kind = 'match' AND from_account = 'held' THEN -cents ELSE 0 END) AS held
+    FROM ledger_entry WHERE fund_id IS NOT NULL AND donation_id IS NOT NULL GROUP BY 1, 2
+    """,
+    """
+    CREATE TEMPORARY TABLE covered ON COMMIT DROP AS
+    SELECT g.donation_id, sum(ceil(g.matched * f.ratio_denominator::numeric / f.ratio_numerator)) AS cents
+    FROM given g JOIN fund f ON f.id = g.fund_id GROUP BY 1
+    """,
+    """
+    CREATE TEMPORARY TABLE of_donor ON COMMIT DROP AS
+    SELECT g.fund_id, d.donor_id, sum(g.held + g.matched) AS cents FROM given g
+    JOIN donation d ON d.id = g.donation_id JOIN fund f ON f.id = g.fund_id AND f.per_donor_cents IS NOT NULL GROUP BY 1, 2
+    """,
+    "ANALYZE gift, given, covered, of_donor",
+    # A gift that a fund could still match, if it has money: within its window and caps, by `room` cents.
+    """
+    CREATE TEMPORARY TABLE wanting ON COMMIT DROP AS
+    SELECT f.id AS fund_id, f.slug, f.pledged_cents - f.held_cents - f.matched_cents AS available, g.public_id, g.place,
+           least(f.per_donation_cents - coalesce(own.matched, 0), f.per_donor_cents - coalesce(o.cents, 0),
+                 floor((g.net - coalesce(c.cents, 0) + ceil(coalesce(own.matched, 0) * f.ratio_denominator::numeric / f.ratio_numerator))
+                       * f.ratio_numerator / f.ratio_denominator) - coalesce(own.matched, 0)) AS room
+    FROM fund f JOIN gift g ON g.campaign_id = f.campaign_id
+    LEFT JOIN covered c ON c.donation_id = g.id
+    LEFT JOIN given own ON own.donation_id = g.id AND own.fund_id = f.id
+    LEFT JOIN of_donor o ON o.fund_id = f.id AND o.donor_id = g.donor_id
+    WHERE f.activated_at IS NOT NULL AND f.paused_at IS NULL AND NOT EXISTS (SELECT FROM healing h WHERE h.campaign_id = f.campaign_id)
+      AND g.net > 0 AND g.net >= coalesce(c.cents, 0) AND g.amount_cents >= f.minimum_cents
+      AND (f.opens_at IS NULL OR g.paid_at >= f.opens_at)
+      AND (f.closes_at IS NULL OR g.paid_at < f.closes_at) AND (f.ended_at IS NULL OR g.paid_at < f.ended_at)
+    """,
+)
+
+
+def sum_up(snapshot: Connection) -> None:
+    """Add the entries up once, for all checks of this snapshot."""
+    for statement in SUMS:
+        snapshot.execute(text(statement))
+
+
+def funds_within_pledge(snapshot: Connection) -> Iterator[str]:
+    """I1."""
+    for slug, pledged, held, matched in rows(
+        snapshot,
+        "SELECT slug, pledged_cents, held_cents, matched_cents FROM fund "
+        "WHERE held_cents < 0 OR matched_cents < 0 OR held_cents + matched_cents > pledged_cents",
+    ):
+        yield f"I1: fund {slug} has {held} cents held and {matched} matched of {pledged} pledged."
+
+
+def funds_equal_entries(snapshot: Connection) -> Iterator[str]:
+    """I2: balances = sums of entries = sums over donations."""
+    for slug, what, kept, summed in rows(
+        snapshot,
+        """
+        SELECT f.slug, v.what, v.kept, v.summed FROM fund f
+        LEFT JOIN (SELECT fund_id,
+            coalesce(sum(CASE WHEN kind = 'pledge' THEN cents END), 0) AS pledged,
+            coalesce(sum(CASE WHEN kind = 'hold' THEN cents WHEN kind = 'release' THEN -cents
+                              WHEN kind = 'match' AND from_account = 'held' THEN -cents END), 0) AS held,
+            coalesce(sum(CASE WHEN kind = 'match' THEN cents WHEN kind = 'unmatch' THEN -cents END), 0) AS matched
+            FROM ledger_entry WHERE fund_id IS NOT NULL GROUP BY 1) s ON s.fund_id = f.id
+        CROSS JOIN LATERAL (VALUES ('pledged', f.pledged_cents, coalesce(s.pledged, 0)), ('held', f.held_cents, coalesce(s.held, 0)),
+                                   ('matched', f.matched_cents, coalesce(s.matched, 0))) v (what, kept, summed)
+        WHERE v.kept <> v.summed
+        """,
+    ):
+        yield f"I2: fund {slug} says {kept} cents {what}, but its entries sum to {summed}."
+    for name, slug, held, matched, held_sum, matched_sum in rows(
+        snapshot,
+        """
+        SELECT d.public_id, f.slug, coalesce(m.held_cents, 0), coalesce(m.matched_cents, 0), coalesce(g.held, 0), coalesce(g.matched, 0)
+        FROM donation_match m FULL JOIN given g ON g.donation_id = m.donation_id AND g.fund_id = m.fund_id
+        JOIN donation d ON d.id = coalesce(m.donation_id, g.donation_id) JOIN fund f ON f.id = coalesce(m.fund_id, g.fund_id)
+        WHERE (coalesce(m.held_cents, 0), coalesce(m.matched_cents, 0)) <> (coalesce(g.held, 0), coalesce(g.matched, 0))
+        """,
+    ):
+        yield (
+            f"I2: donation {name} says {held} cents held and {matched} matched of fund {slug}, but its entries sum to {held_sum} and {matched_sum}."
+        )
+    for slug, donor, kept, summed in rows(
+        snapshot,
+        """
+        SELECT f.slug, o.donor_id, coalesce(m.cents, 0), o.cents FROM of_donor o JOIN fund f ON f.id = o.fund_id
+        LEFT JOIN donor_match m ON m.fund_id = o.fund_id AND m.donor_id = o.donor_id WHERE coalesce(m.cents, 0) <> o.cents
+        """,
+    ):
+        yield f"I2: fund {slug} says {kept} cents for donor {donor}, but the entries sum to {summed}."
+
+
+def fund_is_used_as_far_as_it_can_be(snapshot: Connection) -> Iterator[str]:
+    """I3, for campaigns with one fund without other limits, when nothing is held and nobody waits for healing."""
+    for slug, matched, due in rows(
+        snapshot,
+        """
+        WITH alone AS (
+            SELECT f.* FROM fund f WHERE f.activated_at IS NOT NULL AND f.paused_at IS NULL AND f.held_cents = 0
+              AND f.minimum_cents = 0 AND f.per_donation_cents IS NULL AND f.per_donor_cents IS NULL
+              AND f.opens_at IS NULL AND f.closes_at IS NULL AND f.ended_at IS NULL
+              AND NOT EXISTS (SELECT FROM healing h WHERE h.campaign_id = f.campaign_id)
+              AND (SELECT count(*) FROM fund o WHERE o.campaign_id = f.campaign_id AND o.activated_at IS NOT NULL) = 1)
+        SELECT a.slug, a.matched_cents, least(a.pledged_cents, coalesce(s.cents, 0)) FROM alone a
+        LEFT JOIN (SELECT campaign_id, sum(floor(gift.net * f.ratio_numerator / f.ratio_denominator)) AS cents
+                   FROM gift JOIN alone f USING (campaign_id) GROUP BY 1) s ON s.campaign_id = a.campaign_id
+        WHERE a.matched_cents <> least(a.pledged_cents, coalesce(s.cents, 0))
+        """,
+    ):
+        yield f"I3: fund {slug} has matched {matched} cents, but by its rule it is {due}."
+
+
+def matches_within_gifts(snapshot: Connection) -> Iterator[str]:
+    """I4, and each fund's own caps."""
+    for name, cents, net in rows(
+        snapshot,
+        """
+        SELECT d.public_id, c.cents, coalesce(g.net, 0) FROM covered c JOIN donation d ON d.id = c.donation_id
+        LEFT JOIN gift g ON g.id = c.donation_id WHERE c.cents > coalesce(g.net, 0)
+        UNION ALL SELECT d.public_id, matched, 0 FROM given JOIN donation d ON d.id = donation_id WHERE matched < 0
+        """,
+    ):
+        yield f"I4: the match of donation {name} stands for {cents} cents of gift, but its net gift is {net}."
+    for name, slug, cents in rows(
+        snapshot,
+        """
+        SELECT d.public_id, f.slug, g.matched + g.held FROM given g JOIN fund f ON f.id = g.fund_id JOIN donation d ON d.id = g.donation_id
+        WHERE g.matched + g.held > f.per_donation_cents OR (g.matched + g.held > 0 AND d.amount_cents < f.minimum_cents)
+        UNION ALL SELECT 'of donor ' || d.donor_id, f.slug, sum(g.matched + g.held) FROM given g JOIN fund f ON f.id = g.fund_id
+        JOIN donation d ON d.id = g.donation_id GROUP BY d.donor_id, f.slug, f.per_donor_cents HAVING sum(g.matched + g.held) > f.per_donor_cents
+        """,
+    ):
+        yield f"I4: fund {slug} gives {cents} cents to donation {name}, against its terms."
+
+
+def nobody_waits_beside_money(snapshot: Connection) -> Iterator[str]:
+    """I5."""
+    for slug, available, name in rows(
+        snapshot,
+        "SELECT slug, available, min(public_id) FROM wanting WHERE room >= 1 AND available > 0 GROUP BY 1, 2",
+    ):
+        yield f"I5: fund {slug} has {available} cents left, but donation {name} is matched less than in full."
+
+
+def matches_fall_by_their_own_cause(snapshot: Connection) -> Iterator[str]:
+    """I6: a refund or lost dispute of the same gift, in the same transaction."""
+    for name, cents in rows(
+        snapshot,
+        """
+        SELECT d.public_id, u.cents FROM ledger_entry u JOIN donation d ON d.id = u.donation_id WHERE u.kind = 'unmatch' AND NOT EXISTS (
+            SELECT FROM ledger_entry r WHERE r.donation_id = u.donation_id AND r.kind IN ('refund', 'dispute') AND r.at = u.at)
+        """,
+    ):
+        yield f"I6: {cents} cents of the match of donation {name} went without a refund or lost dispute of its own."
+
+
+def freed_money_goes_in_order(snapshot: Connection) -> Iterator[str]:
+    """I7: nobody who waits was settled before one whom the same fund healed since."""
+    for slug, waiting, healed in rows(
+        snapshot,
+        """
+        WITH healed AS (
+            SELECT e.fund_id, e.id AS entry, g.place, g.public_id FROM ledger_entry e JOIN gift g ON g.id = e.donation_id
+            WHERE e.kind = 'match' AND e.cause LIKE 'healed/%' AND e.id > g.place)
+        SELECT w.slug, min(w.public_id), min(h.public_id) FROM (
+            SELECT DISTINCT ON (fund_id) * FROM wanting WHERE room >= 1 ORDER BY fund_id, place) w
+        JOIN healed h ON h.fund_id = w.fund_id AND h.place > w.place AND h.entry > w.place GROUP BY 1
+        """,
+    ):
+        yield f"I7: fund {slug} healed donation {healed}, while donation {waiting} was settled before it and waits."
+
+
+def held_only_while_open(snapshot: Connection) -> Iterator[str]:
+    """I32."""
+    for name, cents in rows(
+        snapshot,
+        """
+        SELECT d.public_id, h.cents FROM (SELECT donation_id, sum(held) AS cents, min(held) AS least FROM given GROUP BY 1) h
+        JOIN donation d ON d.id = h.donation_id
+        WHERE h.least < 0 OR (h.cents > 0 AND (d.paid_at IS NOT NULL OR d.ended_at IS NOT NULL OR d.quarantined_at IS NOT NULL))
+        """,
+    ):
+        yield f"I32: {cents} cents are held for donation {name}, which is no longer open."
+
+
+CHECKS = (
+    funds_within_pledge,
+    funds_equal_entries,
+    fund_is_used_as_far_as_it_can_be,
+    matches_within_gifts,
+    nobody_waits_beside_money,
+    matches_fall_by_their_own_cause,
+    freed_money_goes_in_order,
+    held_only_while_open,
+)

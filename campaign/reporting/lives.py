@@ -1,0 +1,117 @@
+"""The life of a donation, told from the books: what was held, matched, healed, returned, when and why."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from campaign.edges.db import db
+from campaign.giving.donations import Donation
+from campaign.giving.funds import Fund
+from campaign.giving.healing import UnderMatched
+from campaign.giving.ledger import LedgerEntry, Move
+from campaign.giving.standing import Standing
+from campaign.rules.match_of_a_gift import Happening, Life, MatchNow
+
+HEALED = "healed/"
+OF_ENTRIES = {
+    Move.HOLD: Happening.HELD,
+    Move.RELEASE: Happening.RELEASED,
+    Move.MATCH: Happening.MATCHED,
+    Move.UNMATCH: Happening.UNMATCHED,
+    Move.DONATION: Happening.PAID,
+    Move.OFFLINE: Happening.PAID,
+    Move.REFUND: Happening.REFUNDED,
+    Move.DISPUTE: Happening.LOST,
+    Move.REINSTATEMENT: Happening.REINSTATED,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """One thing that happened. `source` names what brought it about, for staff: an event of Stripe's, a question to Stripe."""
+
+    at: datetime
+    life: Life
+    source: str = ""
+
+
+def of_donation(donation: Donation, language: str) -> list[Moment]:
+    """All that happened, in order."""
+    begun = Moment(at=donation.begun_at, life=Life(what=Happening.BEGUN, cents=donation.amount_cents))
+    moments = [begun, *_posted(donation, language), *_ended(donation)]
+    return sorted(moments, key=lambda moment: moment.at)
+
+
+def of_match(donation: Donation, language: str) -> list[Moment]:
+    """What a donor is shown: the gift and its match, without what is only for staff."""
+    hidden = {Happening.BEGUN, Happening.QUARANTINED}
+    return [moment for moment in of_donation(donation, language) if moment.life.what not in hidden]
+
+
+def _posted(donation: Donation, language: str) -> list[Moment]:
+    names = {fund.id: fund.name(language) for fund in db.session.scalars(select(Fund).where(Fund.campaign_id == donation.campaign_id))}
+    moments = []
+    last_of_settlement = None
+    query = select(LedgerEntry).where(LedgerEntry.donation_id == donation.id).order_by(LedgerEntry.id)
+    for entry in db.session.scalars(query):
+        what = OF_ENTRIES.get(Move(entry.kind))
+        if what is None:
+            continue
+        freed = entry.cause.removeprefix(HEALED).partition("/")[0] if entry.cause.startswith(HEALED) else ""
+        if what is Happening.MATCHED and freed:
+            what = Happening.HEALED
+        life = Life(what=what, cents=entry.cents, fund_name=names.get(entry.fund_id or 0, ""), why=freed)
+        moments.append(Moment(at=entry.at, life=life, source=entry.cause))
+        if what is Happening.PAID or (what is Happening.MATCHED and last_of_settlement is not None):
+            last_of_settlement = len(moments)
+    if donation.match_limit and last_of_settlement is not None:
+        at = moments[last_of_settlement - 1].at
+        moments.insert(last_of_settlement, Moment(at=at, life=Life(what=Happening.LESS, why=donation.match_limit)))
+    return moments
+
+
+def _ended(donation: Donation) -> list[Moment]:
+    moments = []
+    if donation.ended_at:
+        what = Happening.EXPIRED if donation.ended_as == "expired" else Happening.FAILED
+        moments.append(Moment(at=donation.ended_at, life=Life(what=Happening.CANCELLED if donation.cancelled_at else what)))
+    if donation.quarantined_at:
+        moments.append(Moment(at=donation.quarantined_at, life=Life(what=Happening.QUARANTINED), source=donation.quarantine_reason or ""))
+    return moments
+
+
+def match_now(donation: Donation, now: Standing, language: str) -> MatchNow:
+    """The match of a donation as it stands, for the words about it."""
+    return MatchNow(
+        gift_cents=now.net_cents,
+        held_cents=now.held_cents,
+        matched_cents=now.matched_cents,
+        fund_name=fund_names(donation, language),
+        is_paid=donation.paid_at is not None,
+        is_processing=donation.processing_at is not None,
+        limit=donation.match_limit,
+        waits=is_waiting(donation),
+    )
+
+
+def fund_names(donation: Donation, language: str) -> str:
+    """The funds that stand beside a donation, in the order they are drawn on, joined for a sentence."""
+    query = (
+        select(Fund)
+        .where(Fund.id.in_(select(LedgerEntry.fund_id).where(LedgerEntry.donation_id == donation.id, LedgerEntry.kind == Move.MATCH)))
+        .order_by(Fund.position)
+    )
+    return (" et " if language == "fr" else " and ").join(fund.name(language) for fund in db.session.scalars(query))
+
+
+def is_waiting(donation: Donation) -> bool:
+    """Whether the donation waits for match that may come free."""
+    return db.session.scalar(select(UnderMatched.place).where(UnderMatched.donation_id == donation.id)) is not None
+
+
+def matched_when_paid(donation: Donation) -> int:
+    """What was matched at settlement, before anything was healed, in cents."""
+    e = LedgerEntry
+    query = select(e.cents).where(e.donation_id == donation.id, e.kind == Move.MATCH, ~e.cause.startswith(HEALED))
+    return sum(db.session.scalars(query))
