@@ -15,6 +15,7 @@ from campaign.edges.queue import Waker
 from campaign.edges.stripe_api import StripeApi
 from campaign.giving import audit, heartbeats  # noqa: F401  # their tables belong to the whole
 from campaign.web import api, campaigns, donate, errors, funders, health, languages, own_page, security, webhooks
+from campaign.web.staff import donations as staff_donations
 from campaign.web.staff import sign_in, totals
 
 STATIC_SECONDS = 3600
@@ -40,7 +41,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.answer_errors(app)
     sign_in.sign_in(app, settings)  # Before the guard, which asks who is signed in.
     security.secure(app, settings)
-    for door in (campaigns, donate, own_page, webhooks, api, health, funders, totals):
+    for door in (campaigns, donate, own_page, webhooks, api, health, funders, totals, staff_donations):
         app.register_blueprint(door.bp)
     return app
 

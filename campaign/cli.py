@@ -9,23 +9,17 @@ from email_validator import EmailNotValidError, validate_email
 from flask.cli import FlaskGroup, with_appcontext
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from campaign import create_app, seeds
+from campaign import create_app, fund_commands, seeds
 from campaign.config import ROOT, SettingsError, read_settings
 from campaign.edges.db import db
 from campaign.edges.outside import outside
 from campaign.embedded.alone import settings_for_a_command
 from campaign.embedded.servers import NotStarted
 from campaign.first_steps import invite_staff, link_for_funder, migrate, readmit_staff
-from campaign.giving import funds
+from campaign.fund_commands import Refused, fund_named
 from campaign.giving.first_campaign import create_first_campaign
 from campaign.giving.staff import ROLES, AlreadyStaff, NotStaff
 from campaign.reporting import books
-
-
-class Refused(click.ClickException):
-    """One sentence for the operator; exit 2."""
-
-    exit_code = 2
 
 
 class Commands(FlaskGroup):
@@ -144,11 +138,7 @@ def funder() -> None:
 @with_appcontext
 def funder_link(fund: str, *, revoke: bool) -> None:
     """Print a new link to a fund's report."""
-    found = funds.fund_named(fund)
-    if found is None:
-        known = ", ".join(funds.fund_slugs()) or "none"
-        raise Refused(f"There is no fund {fund}; known funds: {known}.")
-    link = link_for_funder(found, revoke=revoke)
+    link = link_for_funder(fund_named(fund), revoke=revoke)
     db.session.commit()
     click.echo(link)
 
@@ -164,6 +154,10 @@ def seed(count: int, seed: int) -> None:
     started = time.monotonic()
     made = seeds.make_history(count, seed=seed)
     click.echo(f"{made} donations in {time.monotonic() - started:.1f} s.")
+
+
+campaign.add_command(fund_commands.fund)
+campaign.add_command(fund_commands.statement)
 
 
 def main() -> None:

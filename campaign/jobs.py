@@ -4,6 +4,7 @@ Each function is one door: it begins and commits its own transactions, and calls
 """
 
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from campaign.edges.db import db
 from campaign.edges.outside import outside
 from campaign.edges.stripe_api import Checkout, StripeAway, StripeRefused
-from campaign.giving import checkouts, claims, consequences, healing, money_back, payments, stripe_events
+from campaign.giving import books_checks, checkouts, claims, consequences, fund_changes, healing, money_back, payments, stripe_events
 from campaign.giving.claims import Claim
 from campaign.giving.consequences import Consequence
 from campaign.giving.donations import Donation
@@ -22,12 +23,15 @@ from campaign.giving.healing import HealingDesk
 from campaign.giving.outbox import OutboxItem
 from campaign.giving.payments import PaymentMade
 from campaign.owed import send_owed
+from campaign.reporting import books
 
 log = structlog.get_logger()
 
 EVENTS_A_BATCH = 200
 SWEEP_DUE_LOCK = 7_203_641
 SWEEP_OUTSIDE_LOCK = 7_203_642
+SWEEP_BOOKS_LOCK = 7_203_643
+CHECKER = "the books' check"
 POLL_OVERLAP = timedelta(minutes=5)
 FIRST_POLL = timedelta(days=3)
 
@@ -191,6 +195,22 @@ def heal() -> int:
     return steps
 
 
+def check_books() -> int:
+    """Check the books when that is due; a finding pauses the matching, so that gifts go on unmatched for now. How many findings."""
+    if not books_checks.is_due():
+        db.session.rollback()
+        return 0
+    db.session.rollback()
+    started = time.monotonic()
+    found = books.findings(db.engine)
+    books_checks.record(found, milliseconds=int((time.monotonic() - started) * 1000))
+    if found:
+        paused = fund_changes.pause_all(actor=CHECKER, reason=found[0])
+        log.critical("books.broken", findings=len(found), first=found[0], paused_funds=paused)
+    db.session.commit()
+    return len(found)
+
+
 def bury() -> int:
     """Give up events and mails whose work has killed its workers, and say so."""
     buried = claims.bury(stripe_events.StripeEvent) + claims.bury(OutboxItem)
@@ -208,6 +228,11 @@ def sweep_due() -> bool:
 def sweep_outside() -> bool:
     """Ask Stripe about events and checkouts that we may have missed, and do what follows; False when another worker is at it."""
     return _alone(SWEEP_OUTSIDE_LOCK, read_stripe_events, end_checkouts, handle_events)
+
+
+def sweep_books() -> bool:
+    """The books' own check, when it is due; False when another worker is at it."""
+    return _alone(SWEEP_BOOKS_LOCK, check_books)
 
 
 def _alone(lock: int, *steps: Callable[[], int]) -> bool:

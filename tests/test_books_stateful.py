@@ -131,7 +131,9 @@ class Books(RuleBasedStateMachine):
         if was_open:
             self.oracle.quarantine(self.known[which])
 
-    @rule(which=gifts, cents=st.sampled_from([1, 5_00, 33_33, 400_00]), kind=st.sampled_from(["refund", "dispute"]), times=st.integers(1, 2))
+    @rule(
+        which=gifts, cents=st.sampled_from([1, 5_00, 33_33, 400_00]), kind=st.sampled_from(["refund", "dispute"]), times=st.integers(1, 2)
+    )
     def money_goes_back(self, which: int, cents: int, kind: str, times: int) -> None:
         donation, gift = db.session.get_one(Donation, which), self.known[which]
         if gift.paid_at is None:
@@ -226,7 +228,9 @@ def test_random_lives_end_as_the_oracle_says(machine: type[Books], pytestconfig:
     print(f"{machine.steps} steps")
 
 
-def test_control_with_healing_off_the_checker_and_the_oracle_say_so(app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_control_with_healing_off_the_checker_and_the_oracle_say_so(
+    app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(healing.HealingDesk, "heal_waiting", lambda *_, **__: healing.Healed())
     own = another_campaign(100_00, like=campaign)
     first, second = begun(own, 100_00), begun(own, 50_00)

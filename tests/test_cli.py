@@ -116,7 +116,14 @@ def test_each_act_has_its_audit_row(app: Flask, command: Command) -> None:
     command("staff", "add", "a@example.org", "--role", "clerk")
     command("funder", "link", "sanaa-richard", "--revoke")
     acts = db.session.execute(text("SELECT act FROM audit_entry ORDER BY id")).scalars().all()
-    assert acts == ["set up the first campaign", "added staff", "revoked funder links", "made a funder link"]
+    assert acts == [
+        "pledged fund",
+        "activated fund",
+        "set up the first campaign",
+        "added staff",
+        "revoked funder links",
+        "made a funder link",
+    ]
 
 
 def test_a_seeded_history_is_right_and_the_same_for_the_same_seed(app: Flask) -> None:

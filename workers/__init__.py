@@ -23,6 +23,7 @@ service = create_app()
 BEAT_EVERY_SECONDS = 8
 DUE_EVERY_SECONDS = 8
 OUTSIDE_EVERY_SECONDS = 50
+BOOKS_EVERY_SECONDS = 60
 
 _stopping = threading.Event()
 
@@ -57,11 +58,12 @@ def _beat() -> None:
 
 @worker_init.connect
 def _begin_schedule(**_: object) -> None:
-    """Three threads, so that a slow mail server or a silent Stripe holds up neither the other nor the sign of life."""
+    """A thread each, so that a slow mail server, a silent Stripe or a long check of the books holds up neither the others nor the sign of life."""
     for seconds, act in (
         (BEAT_EVERY_SECONDS, _beat),
         (DUE_EVERY_SECONDS, jobs.sweep_due),
         (OUTSIDE_EVERY_SECONDS, jobs.sweep_outside),
+        (BOOKS_EVERY_SECONDS, jobs.sweep_books),
     ):
         threading.Thread(target=_every, args=(seconds, act), name=act.__name__, daemon=True).start()
 

@@ -29,9 +29,9 @@ In these conditions the immune system attacks the nerves of the arms and legs. M
 
 Vision Sanâa and Richard funds Canadian research on those questions: earlier diagnosis, fewer relapses, less pain and fatigue, and a life after the hospital that is a full one. Patients and families sit with the scientists when the projects are chosen.
 
-## Who doubles it
+## Who stands beside you
 
-Fonds Sanâa and Richard puts one dollar beside each dollar that you give, until its $50,000 are used. The matching is set aside for you while you pay, so that what you are shown is what is given.
+Fonds Sanâa and Richard stands beside everybody who gives. What it adds, and to which gifts, is said on this page as it is at this moment.
 
 ## Where the money goes
 
@@ -44,9 +44,9 @@ Dans ces maladies, le système immunitaire s’attaque aux nerfs des bras et des
 
 Vision Sanâa et Richard finance au Canada la recherche sur ces questions : un diagnostic plus tôt, moins de rechutes, moins de douleur et de fatigue, et après l’hôpital une vie qui soit pleine. Des patients et des proches siègent avec les scientifiques quand les projets sont choisis.
 
-## Qui le double
+## Qui est à vos côtés
 
-Le Fonds Sanâa et Richard ajoute un dollar à chaque dollar que vous donnez, jusqu’à ce que ses 50 000 $ soient utilisés. Le jumelage vous est réservé pendant que vous payez : ce qui vous est montré est ce qui est donné.
+Le Fonds Sanâa et Richard est aux côtés de toutes les personnes qui donnent. Ce qu’il ajoute, et à quels dons, est dit sur cette page tel que c’est en ce moment.
 
 ## Où va l’argent
 

@@ -106,6 +106,22 @@ def end(fund: Fund, *, actor: str, reason: str) -> None:
     _change(fund, "ended", actor=actor, reason=reason)
 
 
+def pause_all(*, actor: str, reason: str) -> int:
+    """Pause every fund that gives; how many were paused."""
+    giving = list(db.session.scalars(select(Fund).where(Fund.activated_at.is_not(None), Fund.paused_at.is_(None)).order_by(Fund.id)))
+    for fund in giving:
+        pause(fund, actor=actor, reason=reason)
+    return len(giving)
+
+
+def paused(campaign_id: int) -> list[tuple[Fund, datetime, str]]:
+    """The campaign's funds that are paused, since when, and why."""
+    pause_of = (FundChange.fund_id == Fund.id) & (FundChange.kind == "paused") & (FundChange.at == Fund.paused_at)
+    query = select(Fund, FundChange.at, FundChange.reason).join(FundChange, pause_of)
+    rows = db.session.execute(query.where(Fund.campaign_id == campaign_id).order_by(Fund.position))
+    return [(fund, at, reason) for fund, at, reason in rows]
+
+
 def changes_of(fund: Fund) -> list[FundChange]:
     """What happened to the fund, in order."""
     return list(db.session.scalars(select(FundChange).where(FundChange.fund_id == fund.id).order_by(FundChange.id)))

@@ -43,7 +43,8 @@ def thanks(donation: Donation, *, envelope: Envelope, outcome: str, receipt: Rec
         }
         subject = gettext("Thank you for your gift – %(campaign)s", campaign=donation.campaign.title(language))
         attachments = [Attachment(name=receipt.file_name, mime_type="application/pdf", content=pdf)] if receipt and pdf else []
-        return _mail(donation, envelope, "thanks", subject, words, attachments)
+        text, html = render_template("mail/thanks.txt", **words), render_template("mail/thanks.html", **words)
+        return _mail(donation, envelope, subject, text, html, attachments)
 
 
 def match_healed(donation: Donation, *, envelope: Envelope, matched_cents: int, before_cents: int, fund_name: str) -> Mail:
@@ -60,7 +61,10 @@ def match_healed(donation: Donation, *, envelope: Envelope, matched_cents: int, 
         )
         paid_on = format_date(donation.campaign.charity.local(donation.paid_at).date(), "long")
         subject = gettext("Your gift is matched further – %(campaign)s", campaign=donation.campaign.title(language))
-        return _mail(donation, envelope, "healed", subject, {**_common(donation, envelope), "healed": healed, "paid_on": paid_on}, [])
+        words = {**_common(donation, envelope), "healed": healed, "paid_on": paid_on}
+        return _mail(
+            donation, envelope, subject, render_template("mail/healed.txt", **words), render_template("mail/healed.html", **words), []
+        )
 
 
 def _common(donation: Donation, envelope: Envelope) -> dict[str, Any]:
@@ -76,19 +80,17 @@ def _common(donation: Donation, envelope: Envelope) -> dict[str, Any]:
     }
 
 
-def _mail(
-    donation: Donation, envelope: Envelope, template: str, subject: str, words: dict[str, Any], attachments: list[Attachment]
-) -> Mail:
+def _mail(donation: Donation, envelope: Envelope, subject: str, text: str, html: str, attachments: list[Attachment]) -> Mail:
     return Mail(
         message_id=envelope.message_id,
         at=envelope.at,
         sender=envelope.sender,
-        sender_name=str(words["charity_name"]),
+        sender_name=donation.campaign.charity.name(donation.language),
         recipient=donation.email,
         recipient_name=donation.full_name,
         language=donation.language,
         subject=subject if donation.livemode else f"[TEST] {subject}",
-        text=render_template(f"mail/{template}.txt", **words),
-        html=render_template(f"mail/{template}.html", **words),
+        text=text,
+        html=html,
         attachments=attachments,
     )

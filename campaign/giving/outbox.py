@@ -51,7 +51,7 @@ def _owe_word_of_healing(healed: list[Donation]) -> None:
         .where(OutboxItem.donation_id.in_([d.id for d in healed]), OutboxItem.kind == HEALED)
         .group_by(OutboxItem.donation_id)
     )
-    earlier = {donation_id: count for donation_id, count in db.session.execute(rows_of)}
+    earlier: dict[int, int] = dict(iter(db.session.execute(rows_of)))
     waiting = set(
         db.session.scalars(
             select(OutboxItem.donation_id).where(

@@ -5,7 +5,7 @@ whoever does not know it already, because each text holds a name of chance.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from sqlalchemy import select
@@ -35,17 +35,14 @@ def text_of(entry: LedgerEntry) -> str:
     return "|".join(str(part) for part in parts)
 
 
-def entries_of(fund: Fund, *, before: datetime) -> Iterator[LedgerEntry]:
-    """The fund's entries of before a moment, in the order of their chain; a bounded number in memory at a time."""
-    after = 0
-    while True:
-        query = select(LedgerEntry).where(LedgerEntry.chain == f"fund:{fund.id}", LedgerEntry.position > after, LedgerEntry.at < before)
-        read = list(db.session.scalars(query.order_by(LedgerEntry.position).limit(A_READ)))
-        yield from read
-        if len(read) < A_READ:
-            return
-        after = read[-1].position
-        for entry in read:
+def entries_of(fund: Fund, *, last: int) -> Iterator[LedgerEntry]:
+    """The fund's entries up to a place in its chain, in order; a bounded number in memory at a time."""
+    chain = f"fund:{fund.id}"
+    for after in range(0, last, A_READ):
+        to = min(after + A_READ, last)
+        query = select(LedgerEntry).where(LedgerEntry.chain == chain, LedgerEntry.position > after, LedgerEntry.position <= to)
+        for entry in list(db.session.scalars(query.order_by(LedgerEntry.position))):
+            yield entry
             db.session.expunge(entry)
 
 

@@ -1,19 +1,24 @@
-"""What a funder gets: the fund as of now, and day by day; money and counts, never donors."""
+"""What a funder gets: the fund as of a moment, day by day, and entry by entry with the chain that proves them; never donors.
+
+A statement holds the chain up to the last entry before its moment, so that making it again later gives the same bytes.
+"""
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Date, cast, func, select
+from sqlalchemy import ColumnElement, Date, cast, func, select
 
 from campaign.edges.db import db
 from campaign.giving.campaigns import Campaign
 from campaign.giving.charities import Charity
 from campaign.giving.funds import Fund
 from campaign.giving.ledger import LedgerEntry, Move
+from campaign.reporting import proofs
 from campaign.rules.money import decimal, written
 
 
@@ -28,7 +33,7 @@ class Day:
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """A fund's standing. `donations` is the number of gifts that the fund has matched."""
+    """A fund's standing. `donations` is the number of gifts that the fund has matched, `entries` the length of its chain."""
 
     fund: Fund
     campaign: Campaign
@@ -38,6 +43,8 @@ class Statement:
     matched_cents: int
     donations: int
     days: list[Day]
+    entries: int
+    head: bytes
     as_of: datetime
 
     @property
@@ -46,38 +53,71 @@ class Statement:
         return self.pledged_cents - self.held_cents - self.matched_cents
 
 
-def statement_of(fund: Fund) -> Statement:
-    """The fund's statement as of now."""
+class NotYet(ValueError):
+    """The moment asked for has not come."""
+
+
+def statement_of(fund: Fund, *, before: datetime | None = None) -> Statement:
+    """The fund's statement of all that was before a moment, now if none is given; raises NotYet."""
     campaign = db.session.get_one(Campaign, fund.campaign_id)
-    db.session.refresh(fund)
-    days = _days(fund, campaign.charity)
-    as_of = db.session.scalars(select(func.now())).one()
+    now = db.session.scalars(select(func.now())).one()
+    if before is not None and before.date() > campaign.charity.local(now).date() + timedelta(days=1):
+        raise NotYet(f"{before:%Y-%m-%d %H:%M} has not come yet.")
+    moment = now if before is None else min(now, before)
+    last = _last_position(fund, moment)
+    e = LedgerEntry
+    pledged, held, matched, donations, head = db.session.execute(
+        select(
+            func.coalesce(func.sum(e.cents).filter(e.kind == Move.PLEDGE), 0),
+            _balance("held"),
+            _balance("matched"),
+            func.count(e.donation_id.distinct()).filter(e.kind == Move.MATCH),
+            select(e.hash).where(*_of(fund), e.position == last).scalar_subquery(),
+        ).where(*_of(fund), e.position <= last)
+    ).one()
     return Statement(
         fund=fund,
         campaign=campaign,
         charity=campaign.charity,
-        pledged_cents=fund.pledged_cents,
-        held_cents=fund.held_cents,
-        matched_cents=fund.matched_cents,
-        donations=_donations(fund),
-        days=days,
-        as_of=campaign.charity.local(as_of),
+        pledged_cents=int(pledged),
+        held_cents=int(held),
+        matched_cents=int(matched),
+        donations=donations,
+        days=_days(fund, campaign.charity, last),
+        entries=last,
+        head=head or b"",
+        as_of=campaign.charity.local(moment),
     )
 
 
-def _donations(fund: Fund) -> int:
+def _of(fund: Fund) -> tuple[ColumnElement[bool], ...]:
+    return (LedgerEntry.chain == f"fund:{fund.id}",)
+
+
+def _last_position(fund: Fund, moment: datetime) -> int:
+    """Where the chain stood: the entry before the first one of this moment or later."""
     e = LedgerEntry
-    return db.session.scalar(select(func.count(e.donation_id.distinct())).where(e.fund_id == fund.id, e.kind == Move.MATCH)) or 0
+    first_after = db.session.scalar(select(func.min(e.position)).where(e.fund_id == fund.id, e.at >= moment))
+    if first_after is not None:
+        return first_after - 1
+    return db.session.scalars(select(func.coalesce(func.max(e.position), 0)).where(*_of(fund))).one()
 
 
-def _days(fund: Fund, charity: Charity) -> list[Day]:
+def _balance(account: str) -> ColumnElement[int]:
+    into = func.sum(LedgerEntry.cents).filter(LedgerEntry.to_account == account)
+    out = func.sum(LedgerEntry.cents).filter(LedgerEntry.from_account == account)
+    return func.coalesce(into, 0) - func.coalesce(out, 0)
+
+
+def _days(fund: Fund, charity: Charity, last: int) -> list[Day]:
     e = LedgerEntry
     day = cast(func.timezone(charity.time_zone, e.at), Date).label("day")
-    into = func.coalesce(func.sum(e.cents).filter(e.to_account == "matched"), 0)
-    out = func.coalesce(func.sum(e.cents).filter(e.from_account == "matched"), 0)
     gifts = func.count(e.donation_id.distinct()).filter(e.kind == Move.MATCH)
     rows = db.session.execute(
-        select(day, gifts, into - out).where(e.fund_id == fund.id, e.kind.in_([Move.MATCH, Move.UNMATCH])).group_by(day).order_by(day)
+        select(day, gifts, _balance("matched"))
+        .where(*_of(fund), e.position <= last, e.kind.in_([Move.MATCH, Move.UNMATCH]))
+        .group_by(day)
+        .order_by(day)
     )
     return [Day(on=on, donations=count, matched_cents=int(cents)) for on, count, cents in rows]
 
@@ -95,6 +135,27 @@ def _line(cells: list[str]) -> str:
     return out.getvalue()
 
 
+def as_json(statement: Statement) -> Iterator[str]:
+    """The statement with each entry of the chain and its hash, a piece at a time (docs/verify.md)."""
+    found = {
+        "format": "campaign-statement/1",
+        "fund": statement.fund.slug,
+        "campaign": statement.campaign.slug,
+        "currency": statement.campaign.currency,
+        "as_of": statement.as_of.isoformat(),
+        "pledged_cents": statement.pledged_cents,
+        "held_cents": statement.held_cents,
+        "matched_cents": statement.matched_cents,
+        "available_cents": statement.left_cents,
+        "donations": statement.donations,
+        "head": {"position": statement.entries, "hash": statement.head.hex()},
+    }
+    yield json.dumps(found, ensure_ascii=False, indent=1)[:-2] + ',\n "entries": ['
+    for number, entry in enumerate(proofs.entries_of(statement.fund, last=statement.entries)):
+        yield ("," if number else "") + "\n  " + json.dumps(proofs.as_line(entry), ensure_ascii=False)
+    yield "\n ]\n}\n"
+
+
 def printed(statement: Statement, language: str, *, is_test: bool) -> dict[str, Any]:
     """Everything on the printed statement, ready to show."""
     return {
@@ -109,5 +170,6 @@ def printed(statement: Statement, language: str, *, is_test: bool) -> dict[str, 
         "left": written(statement.left_cents, language),
         "donations": str(statement.donations),
         "days": [[d.on.isoformat(), str(d.donations), written(d.matched_cents, language)] for d in statement.days],
+        "head": f"{statement.entries} · {statement.head.hex()}",
         "is_test": is_test,
     }

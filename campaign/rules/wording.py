@@ -119,7 +119,8 @@ def _until(end: datetime, language: str) -> str:
 
 
 def _day(moment: datetime, language: str) -> str:
-    return format_date(moment, "long", locale=_locale(language))
+    day = format_date(moment, "long", locale=_locale(language))
+    return f"1er{day[1:]}" if language == "fr" and moment.day == 1 else day
 
 
 def _moment(moment: datetime, language: str) -> str:

@@ -4,7 +4,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
-from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, session, url_for
+from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, session, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_date, format_datetime, gettext
 
@@ -12,7 +12,7 @@ from campaign.config import ROOT
 from campaign.edges import pdf
 from campaign.edges.db import db
 from campaign.giving.funds import Fund, link_by_hash, link_by_id
-from campaign.reporting.statements import Statement, as_csv, printed, statement_of
+from campaign.reporting.statements import Statement, as_csv, as_json, printed, statement_of
 from campaign.rules.money import written
 from campaign.web.languages import spoken
 from campaign.web.security import LINKS_PER_CLIENT, access, limiter
@@ -84,6 +84,17 @@ def report_csv() -> ResponseReturnValue:
     headings = [gettext("Day"), gettext("Donations matched"), gettext("Matched (CAD)")]
     answer = Response(as_csv(statement, headings), mimetype="text/csv; charset=utf-8")
     answer.headers["Content-Disposition"] = f'attachment; filename="{statement.fund.slug}-{statement.as_of:%Y-%m-%d}.csv"'
+    answer.headers["Cache-Control"] = "private, no-store"
+    return answer
+
+
+@bp.get("/report.json")
+@access("funder")
+def report_json() -> ResponseReturnValue:
+    """Every entry of the fund with its hash, to check without us (docs/verify.md)."""
+    statement = _statement()
+    answer = Response(stream_with_context(as_json(statement)), mimetype="application/json")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{statement.fund.slug}-{statement.as_of:%Y-%m-%d}.json"'
     answer.headers["Cache-Control"] = "private, no-store"
     return answer
 

@@ -8,7 +8,8 @@ from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime
 from flask_security import current_user
 
-from campaign.giving import outbox, stripe_events
+from campaign.giving import books_checks, fund_changes, outbox, stripe_events
+from campaign.giving.books_checks import BooksCheck
 from campaign.giving.campaigns import Campaign, default_campaign
 from campaign.reporting import totals as reporting
 from campaign.rules.money import written
@@ -17,6 +18,8 @@ from campaign.web.security import access
 from campaign.web.staff.sign_in import role_words
 
 bp = Blueprint("staff", __name__, url_prefix="/staff")
+
+FINDINGS_SHOWN = 5
 
 
 @bp.get("/")
@@ -29,6 +32,7 @@ def totals() -> ResponseReturnValue:
     language, charity = spoken(), campaign.charity
     found = reporting.totals_of(campaign.slug)
     assert found is not None
+    last_check = books_checks.last()
     today = reporting.given_today(campaign, charity, now=datetime.now(UTC))
     return render_template(
         "staff/totals.html",
@@ -50,7 +54,8 @@ def totals() -> ResponseReturnValue:
         today_given=written(today.donated_cents, language),
         as_of=format_datetime(charity.local(found.as_of), "long", rebase=False),
         latest=[_line(line, campaign, language) for line in reporting.latest_donations(campaign)],
-        to_look_at=_to_look_at(campaign),
+        to_look_at=_to_look_at(campaign, last_check, language),
+        checked_at=format_datetime(charity.local(last_check.at), "medium", rebase=False) if last_check else "",
     )
 
 
@@ -68,9 +73,14 @@ def _line(line: reporting.LatestDonation, campaign: Campaign, language: str) -> 
     }
 
 
-def _to_look_at(campaign: Campaign) -> dict[str, Any]:
+def _to_look_at(campaign: Campaign, last_check: BooksCheck | None, language: str) -> dict[str, Any]:
     """What no machine will mend by itself."""
     return {
+        "findings": last_check.findings[:FINDINGS_SHOWN] if last_check else [],
+        "paused_funds": [
+            {"name": f.name(language), "moment": format_datetime(campaign.charity.local(at), "medium", rebase=False), "reason": reason}
+            for f, at, reason in fund_changes.paused(campaign.id)
+        ],
         "dead_events": stripe_events.dead_events(),
         "second_payments": stripe_events.second_payments(),
         "dead_mail": outbox.dead_items(),
