@@ -81,8 +81,11 @@ def _item_failed(claim: Claim, key: str, error: Exception, *, for_good: bool) ->
 
 
 def _send_receipt(item: OutboxItem, claim: Claim) -> None:
-    """Number and freeze; then, with nothing locked, render; then hand over."""
-    donation = db.session.get_one(Donation, item.donation_id)
+    """Number and freeze; then, with nothing locked, render; then hand over. A gift that was returned before gets none."""
+    donation = db.session.get_one(Donation, item.donation_id, populate_existing=True)
+    if donation.net_cents == 0 and receipts.receipt_of(donation.id) is None:
+        claims.finish(OutboxItem, claim)
+        return
     try:
         receipt = receipts.issue(donation, now=datetime.now(UTC))
     except CannotIssue as lacking:

@@ -84,6 +84,8 @@ def issue(donation: Donation, *, now: datetime) -> Receipt:
     lacking = receipt_rules.missing(content)
     if donation.livemode and charity.confirmed_at is None:
         lacking.append("confirmation of the charity's details")
+    if donation.net_cents < donation.amount_cents:
+        lacking.append("a receipt for what is left of the gift after a refund")
     if lacking or donation.paid_at is None:
         raise CannotIssue(lacking or ["payment"])
     year = content.issued_on.year

@@ -1,0 +1,255 @@
+"""What went wrong at matchbot, the one open system that runs real match funds, each as a test of ours (see peers in docs/decisions.md)."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from campaign import jobs
+from campaign.edges.db import db
+from campaign.giving import healing, ledger, matches, outbox, standing, stripe_events
+from campaign.giving.campaigns import Campaign
+from campaign.giving.donations import Donation
+from campaign.giving.funds import Fund, funds_of
+from campaign.giving.ledger import Entry, Move
+from campaign.reporting import books
+from tests.factories import another_campaign, begun, body_of, completed, end, event, expired, give_back, paid, pay, succeeded
+
+
+def receive(*made: dict) -> None:
+    for one in made:
+        stripe_events.keep(stripe_events.read_event(body_of(one)), source="webhook")
+    db.session.commit()
+    jobs.handle_events()
+
+
+def refund_of(donation: Donation, cents: int, *, status: str = "succeeded", kind: str = "refund.created", **changed: object) -> dict:
+    about = {
+        "id": f"re_{donation.public_id}",
+        "object": "refund",
+        "amount": cents,
+        "currency": "cad",
+        "status": status,
+        "payment_intent": f"pi_{donation.public_id}",
+        "metadata": {},
+    }
+    return event(kind, {**about, **changed})
+
+
+def match(donation: Donation) -> tuple[int, int]:
+    found = matches.match_of(donation.id)
+    return found.held_cents, found.matched_cents
+
+
+def state(donation: Donation) -> str:
+    db.session.expire_all()
+    return standing.standing(donation).state.value
+
+
+def test_matchbot_2020_2021_2024_2026_a_release_by_expiry_and_by_cancel_is_one_release(campaign: Campaign) -> None:
+    own = another_campaign(100_00, like=campaign)
+    donation, other = begun(own, 60_00), begun(own, 40_00)
+    ended = [expired(donation), {**expired(donation), "type": "checkout.session.async_payment_failed"}]
+    receive(*ended, *[{**made, "id": f"{made['id']}_again"} for made in ended])
+    end(donation, "expired")
+    db.session.commit()
+    assert (match(donation), match(other)) == ((0, 0), (40_00, 0))
+    fund = funds_of(own.id)[0]
+    assert (fund.held_cents, fund.available_cents) == (40_00, 60_00)
+    twice = Entry(
+        kind=Move.RELEASE,
+        source="held",
+        target="available",
+        cents=40_00,
+        campaign_id=own.id,
+        fund_id=fund.id,
+        donation_id=donation.id,
+        reference="release once more",
+        cause="a second path",
+    )
+    with pytest.raises(IntegrityError, match="held_for_a_donation_is_not_negative"):  # The money held is another donor's.
+        ledger.post(twice)
+    db.session.rollback()
+    assert books.findings(db.engine) == []
+
+
+def test_matchbot_2025_healing_and_settling_in_parallel_match_nobody_twice(app: Flask, campaign: Campaign) -> None:
+    """Re-match and redistribution ran beside each other and over-matched two gifts."""
+    own = another_campaign(100_00, like=campaign)
+    first = begun(own, 100_00)
+    waiting = [begun(own, 30_00) for _ in range(8)]
+    for donation in (first, *waiting):
+        pay(donation)
+    db.session.commit()
+    name, ids = first.id, [d.id for d in waiting]
+    gate = threading.Barrier(6)
+
+    def heal_by_refund(cents: int) -> None:
+        with app.app_context():
+            gate.wait()
+            give_back(db.session.get_one(Donation, name), cents)
+            db.session.commit()
+            db.session.remove()
+
+    def go_on() -> None:
+        with app.app_context():
+            gate.wait()
+            jobs.heal()
+            db.session.remove()
+
+    threads = [threading.Thread(target=heal_by_refund, args=(20_00,)) for _ in range(4)] + [
+        threading.Thread(target=go_on) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    db.session.expire_all()
+    assert match(first) == (0, 20_00)
+    assert [match(db.session.get_one(Donation, i))[1] for i in ids] == [30_00, 30_00, 20_00, 0, 0, 0, 0, 0]
+    assert books.findings(db.engine) == []
+
+
+def test_matchbot_2023_a_crash_between_hold_and_donation_leaks_nothing(campaign: Campaign, fund: Fund) -> None:
+    """The hold and its donation are one transaction: a crash before the commit leaves neither."""
+    begun(campaign, 100_00)
+    backend = db.session.scalars(text("SELECT pg_backend_pid()")).one()
+    with db.engine.connect() as another:
+        another.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": backend})
+    with pytest.raises(OperationalError):
+        db.session.commit()
+    db.session.rollback()
+    db.session.refresh(fund)
+    assert (fund.held_cents, db.session.query(Donation).count()) == (0, 0)
+    assert books.findings(db.engine) == []
+
+
+def test_matchbot_2025_no_second_funding_of_one_gift_to_delete_by_hand(campaign: Campaign, fund: Fund) -> None:
+    donation = paid(campaign, 100_00)
+    for reference in (f"match:{donation.public_id}:{fund.id}:2", "under another name"):
+        again = Entry(
+            kind=Move.MATCH,
+            source="available",
+            target="matched",
+            cents=100_00,
+            campaign_id=campaign.id,
+            fund_id=fund.id,
+            donation_id=donation.id,
+            reference=reference,
+            cause="again",
+        )
+        with pytest.raises(IntegrityError):
+            ledger.post(again)
+        db.session.rollback()
+    assert match(donation) == (0, 100_00)
+
+
+def test_matchbot_a_late_webhook_does_not_turn_refunded_back(campaign: Campaign) -> None:
+    donation = begun(campaign, 100_00)
+    receive(completed(donation), refund_of(donation, 100_00))
+    assert state(donation) == "refunded"
+    receive(succeeded(donation), {**completed(donation), "id": "evt_days_late"})
+    assert (state(donation), match(donation)) == ("refunded", (0, 0))
+    assert books.findings(db.engine) == []
+
+
+def test_a_refund_heard_of_before_its_payment_counts_when_the_payment_comes(campaign: Campaign) -> None:
+    donation = begun(campaign, 100_00, covered_fee_cents=3_30)
+    receive(refund_of(donation, 51_65))
+    assert state(donation) == "pending"
+    receive(completed(donation))
+    assert (state(donation), donation.net_cents, match(donation)) == ("partially_refunded", 50_00, (0, 50_00))
+    assert books.findings(db.engine) == []
+
+
+def test_matchbot_a_payment_in_flight_does_not_lose_its_match_to_a_timer(campaign: Campaign, fund: Fund) -> None:
+    """Bank debits clear after days. A hold ends by Stripe's word alone, never by our clock."""
+    donation = begun(campaign, 100_00)
+    receive(completed(donation, payment_status="unpaid"))
+    db.session.execute(text("UPDATE donation SET begun_at = now() - interval '9 days', checkout_expires_at = now() - interval '9 days'"))
+    db.session.commit()
+    jobs.heal()
+    assert match(donation) == (100_00, 0)
+    receive({**completed(donation), "type": "checkout.session.async_payment_succeeded"})
+    assert match(donation) == (0, 100_00)
+
+
+def test_matchbot_partial_refunds_take_their_part_of_the_match(campaign: Campaign) -> None:
+    donation = begun(campaign, 100_00)
+    receive(completed(donation))
+    for number, left in enumerate((70_00, 40_00, 0), 1):
+        receive(refund_of(donation, 30_00 if left else 40_00, id=f"re_{number}"))
+        db.session.expire_all()
+        assert (donation.net_cents, match(donation)) == (left, (0, left))
+    assert state(donation) == "refunded"
+    assert books.findings(db.engine) == []
+
+
+def test_a_refund_that_fails_gives_gift_and_match_back_at_the_tail(campaign: Campaign) -> None:
+    own = another_campaign(100_00, like=campaign)
+    first, second = begun(own, 100_00), begun(own, 60_00)
+    receive(completed(first), completed(second), refund_of(first, 80_00))
+    assert (match(first), match(second)) == ((0, 20_00), (0, 60_00))
+    receive(refund_of(first, 80_00, status="failed", kind="refund.failed"), refund_of(first, 80_00, kind="refund.updated"))
+    assert (state(first), match(first), match(second)) == ("paid", (0, 40_00), (0, 60_00))
+    assert books.findings(db.engine) == []
+
+
+def test_a_dispute_counts_as_given_until_it_is_lost_and_again_when_reinstated(campaign: Campaign) -> None:
+    donation = begun(campaign, 100_00)
+    receive(completed(donation))
+
+    def dispute(kind: str, status: str, later: int) -> dict:
+        about = {"id": "du_1", "object": "dispute", "amount": 100_00, "status": status, "payment_intent": f"pi_{donation.public_id}"}
+        made = event(f"charge.dispute.{kind}", {**about, "metadata": {}})
+        return {**made, "created": made["created"] + later}
+
+    seen = []
+    for kind, status in (("created", "needs_response"), ("updated", "under_review"), ("closed", "lost"), ("closed", "won")):
+        receive(dispute(kind, status, len(seen)))
+        seen.append((state(donation), match(donation)[1]))
+    assert seen == [("disputed", 100_00), ("disputed", 100_00), ("refunded", 0), ("paid", 100_00)]
+    receive(dispute("updated", "under_review", 0))
+    assert state(donation) == "paid", "what was decided is not open again"
+    assert books.findings(db.engine) == []
+
+
+def test_matchbot_2025_two_event_types_send_one_confirmation(campaign: Campaign) -> None:
+    donation = begun(campaign, 100_00)
+    receive(completed(donation), succeeded(donation))
+    receive({**succeeded(donation), "id": "evt_again"})
+    kinds = db.session.execute(text("SELECT kind FROM outbox ORDER BY kind")).scalars().all()
+    assert kinds == ["fee", "receipt"]
+
+
+def test_matchbot_4450_pounds_a_nightly_rematch_never_gives_more_than_was_freed(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(healing, "LOOKED_AT_A_STEP", 2)
+    own = another_campaign(44_50, like=campaign)
+    first = begun(own, 44_50)
+    waiting = [begun(own, 5_00) for _ in range(12)]
+    receive(completed(first), *[completed(d) for d in waiting])
+    receive(refund_of(first, 44_50))
+    for _ in range(3):
+        healing.make_due(own.id, cause="healed/refund/again")
+        db.session.commit()
+        jobs.heal()
+    db.session.expire_all()
+    assert [match(d)[1] for d in waiting] == [5_00] * 8 + [4_50, 0, 0, 0]
+    told = db.session.query(outbox.OutboxItem).filter_by(kind="healed").count()
+    assert told == 9
+    assert healing.campaigns_due() == []
+    assert books.findings(db.engine) == []
+
+
+def test_i25_a_webhook_three_days_late_is_decided_by_the_time_of_payment(campaign: Campaign) -> None:
+    closed = datetime.now(UTC) - timedelta(days=1)
+    own = another_campaign(100_00, like=campaign, closes_at=closed)
+    in_time, too_late = begun(own, 20_00), begun(own, 20_00)
+    receive({**completed(in_time), "created": int(closed.timestamp()) - 1}, {**completed(too_late), "created": int(closed.timestamp()) + 1})
+    assert (match(in_time), match(too_late)) == ((0, 20_00), (0, 0))
+    assert books.findings(db.engine) == []
