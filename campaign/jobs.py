@@ -129,6 +129,7 @@ def cancel(donation: Donation) -> None:
     """The donor came back without paying and does not want to: end the checkout at Stripe, so that it cannot be paid any more, and free
     what it held. Raises StripeAway or StripeRefused; what Stripe says of a checkout that cannot be ended is recorded all the same.
     """
+    db.session.refresh(donation)
     checkout_id = donation.checkout_id
     db.session.commit()
     if checkout_id is None or not donation.is_open or donation.processing_at:

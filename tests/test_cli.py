@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
@@ -18,6 +19,7 @@ from campaign.giving.donations import Donation
 from campaign.giving.receipts import Receipt
 from campaign.reporting import books
 from tests.factories import paid
+from tests.test_donate import SLUG
 
 Command = Callable[..., CompletedProcess]
 
@@ -126,6 +128,75 @@ def test_each_act_has_its_audit_row(app: Flask, command: Command) -> None:
     ]
 
 
+def test_a_fund_is_made_pledged_activated_paused_resumed_and_ended(app: Flask, command: Command) -> None:
+    def fund(*arguments: str) -> str:
+        done = command("fund", *arguments)
+        assert (done.returncode, done.stderr) == (0, ""), done
+        return done.stdout
+
+    names = ("--name-en", "Friends", "--name-fr", "Amis", "--per-donor", "500", "--minimum", "25", "--ratio", "1:2")
+    assert fund("add", SLUG, "friends", *names, "--opens", "2026-01-01", "--closes", "2099-12-31") == "The fund friends is a draft.\n"
+    fund("pledge", "friends", "1,000", "--reason", "agreed")
+    why = ("--by", "chair@example.org", "--reason", "agreed")
+    assert fund("activate", "friends", *why) == "friends: active, $1,000.00 left of $1,000.00.\n"
+    assert "friends: paused" in fund("pause", "friends", *why)
+    assert "friends: active" in fund("resume", "friends", *why)
+    assert "friends: ended" in fund("end", "friends", *why)
+    listed = fund("list")
+    assert "1:2, for gifts from $25.00, at most a donor $500.00, from 2026-01-01T05:00:00+00:00, before 2100-01-01T05:00:00+00:00" in listed
+    assert "pledged $1,000.00 by command line: agreed" in listed
+    assert "ended by chair@example.org: agreed" in listed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["fund", "pause", "nobody", "--reason", "x"], "There is no fund nobody; known funds: sanaa-richard."),
+        (["fund", "resume", "sanaa-richard", "--reason", "x"], "The fund sanaa-richard is not paused."),
+        (["fund", "pledge", "sanaa-richard", "a lot", "--reason", "x"], "a lot is no sum of money"),
+        (["fund", "pledge", "sanaa-richard", "0", "--reason", "x"], "more than nothing"),
+        (["fund", "pause", "sanaa-richard"], "--reason"),
+        (["fund", "add", "nowhere", "x", "--name-en", "x", "--name-fr", "x"], "There is no campaign nowhere."),
+        (["fund", "add", SLUG, "sanaa-richard", "--name-en", "x", "--name-fr", "x"], "the name is taken"),
+        (["fund", "add", SLUG, "x", "--name-en", "x", "--name-fr", "x", "--ratio", "0:1"], "is no ratio"),
+        (["fund", "add", SLUG, "x", "--name-en", "x", "--name-fr", "x", "--opens", "2026-03-08 02:30"], "The clocks skip"),
+        (["statement", "sanaa-richard", "--format", "json", "--as-of", "soon"], "soon is no moment"),
+        (["statement", "sanaa-richard", "--format", "json", "--as-of", "2099-01-01"], "has not come yet"),
+        (["statement", "nobody", "--format", "csv"], "There is no fund nobody"),
+    ],
+)
+def test_what_a_fund_cannot_do_is_one_sentence(app: Flask, command: Command, arguments: list[str], said: str) -> None:
+    done = command(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(("form", "begins"), [("json", "{"), ("csv", "\ufeffDay,"), ("pdf", "%PDF-")])
+def test_a_statement_of_a_day_is_the_same_bytes_each_time(
+    app: Flask, campaign: object, command: Command, form: str, begins: str, tmp_path: Path
+) -> None:
+    paid(campaign)
+    today = command("statement", "sanaa-richard", "--format", "csv").stdout.splitlines()[1].partition(",")[0]
+    files = [tmp_path / name for name in ("first", "second")]
+    for file in files:
+        done = command("statement", "sanaa-richard", "--format", form, "--as-of", f"{today} 00:00", "--output", str(file))
+        assert (done.returncode, done.stderr) == (0, "")
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert files[0].read_bytes().startswith(begins.encode())
+
+
+def test_while_the_books_are_not_right_a_fund_is_not_resumed(app: Flask, command: Command) -> None:
+    assert command("fund", "pause", "sanaa-richard", "--reason", "x").returncode == 0
+    db.session.execute(text("SET session_replication_role = replica"))
+    db.session.execute(text("UPDATE fund SET pledged_cents = pledged_cents + 1"))
+    db.session.execute(text("SET session_replication_role = origin"))
+    db.session.commit()
+    refused = command("fund", "resume", "sanaa-richard", "--reason", "x")
+    assert refused.returncode == 2
+    assert "The books are not right" in refused.stderr
+
+
 def test_a_seeded_history_is_right_and_the_same_for_the_same_seed(app: Flask) -> None:
     assert seeds.make_history(150, seed=7) == 150
     totals = db.session.get_one(CampaignTotals, 1)
@@ -142,5 +213,5 @@ def test_a_seeded_history_is_right_and_the_same_for_the_same_seed(app: Flask) ->
 def test_help_needs_nothing(command: Command) -> None:
     done = command("--help", **dict.fromkeys(names_and_meanings()))
     assert (done.returncode, done.stderr) == (0, "")
-    for name in ("setup", "web", "worker", "check-books", "staff", "funder", "seed", "routes", "shell"):
+    for name in ("setup", "web", "worker", "check-books", "staff", "funder", "fund", "statement", "seed", "routes", "shell"):
         assert name in done.stdout

@@ -13,7 +13,7 @@ from campaign.giving.campaigns import Campaign, CampaignTotals
 from campaign.giving.funds import Fund
 from campaign.giving.ledger import Entry, Move
 from campaign.reporting import books
-from tests.factories import another_campaign, begun, paid, pay
+from tests.factories import another_campaign, begun, give_back, paid, pay
 
 
 def entry(fund: Fund, kind: Move, source: str, target: str, cents: int, reference: str, donation_id: int | None = None) -> Entry:
@@ -171,6 +171,20 @@ def test_totals_follow_the_entries_and_donors_count_once(campaign: Campaign) -> 
         ("UPDATE donation SET paid_at = NULL", "I13"),
         ("DELETE FROM ledger_entry WHERE kind = 'donation'", "I4"),
         ("UPDATE donation SET ended_at = now(), ended_as = 'expired' WHERE paid_at IS NULL", "I32"),
+        ("UPDATE donation_match SET matched_cents = matched_cents + 1", "I2"),
+        ("UPDATE donation_match SET held_cents = held_cents + 1", "I2"),
+        ("UPDATE donation SET net_cents = net_cents - 1 WHERE paid_at IS NOT NULL", "I2"),
+        ("UPDATE ledger_entry SET kind = 'release', from_account = 'held', to_account = 'available' WHERE kind = 'match'", "I5"),
+        ("UPDATE ledger_entry SET kind = 'unmatch' WHERE kind = 'match'", "I6"),
+        (
+            "ALTER TABLE donation DROP CONSTRAINT quarantined_is_not_paid; UPDATE donation SET quarantined_at = now(), quarantine_reason = 'x'",
+            "I12",
+        ),
+        ("UPDATE donation SET currency = 'USD'", "I12"),
+        ("ALTER TABLE donor_match ALTER COLUMN cents TYPE numeric", "I21"),
+        ("ALTER TABLE ledger_entry DISABLE TRIGGER append_only", "I20"),
+        ("DROP TRIGGER terms_are_frozen ON fund", "I20"),
+        ("UPDATE ledger_entry SET digest = sha256('x')", "I20"),
         ("ALTER TABLE fund DROP CONSTRAINT within_pledge; UPDATE fund SET held_cents = pledged_cents + 1", "I1"),
     ],
 )
@@ -192,3 +206,24 @@ def test_without_the_trigger_a_balance_is_believed_though_it_is_wrong(campaign: 
     ledger.post(entry(fund, Move.HOLD, "available", "held", 60_000_00, "beyond the pledge", donation.id))
     db.session.commit()
     assert any(sentence.startswith("I2") for sentence in books.findings(db.engine))
+
+
+def test_i7_the_checker_sees_that_somebody_was_healed_out_of_turn(campaign: Campaign) -> None:
+    own = another_campaign(100_00, like=campaign)
+    first, waiting, out_of_turn = paid(own, 100_00), paid(own, 50_00), paid(own, 50_00)
+    give_back(first, 50_00)
+    db.session.commit()
+    assert books.findings(db.engine) == []
+    with guards_off():
+        run(f"UPDATE ledger_entry SET donation_id = {out_of_turn.id} WHERE donation_id = {waiting.id} AND kind = 'match'")
+    db.session.commit()
+    assert "I7" in {sentence.partition(":")[0] for sentence in books.findings(db.engine)}
+
+
+def test_i3_the_checker_knows_what_one_fund_without_limits_must_have_matched(campaign: Campaign) -> None:
+    own = another_campaign(100_00, like=campaign)
+    paid(own, 60_00)
+    with guards_off():
+        run(f"UPDATE fund SET matched_cents = matched_cents - 1 WHERE campaign_id = {own.id}")
+    db.session.commit()
+    assert "I3" in {sentence.partition(":")[0] for sentence in books.findings(db.engine)}

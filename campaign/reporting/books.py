@@ -144,11 +144,12 @@ def _chains_verify(snapshot: Connection) -> Iterator[str]:
         snapshot,
         """
         SELECT chain, min(position) FROM (
-            SELECT chain, position, hash, row_number() OVER w AS expected,
-                   sha256(coalesce(lag(hash) OVER w, '') || sha256(convert_to(concat_ws('|', chain, position, kind, from_account, to_account,
-                          cents, reference, cause, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')), 'UTF8'))) AS computed
+            SELECT chain, position, hash, digest, row_number() OVER w AS expected,
+                   sha256(convert_to(concat_ws('|', chain, position, kind, from_account, to_account,
+                          cents, reference, cause, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')), 'UTF8')) AS of_text,
+                   coalesce(lag(hash) OVER w, '') AS before
             FROM ledger_entry WINDOW w AS (PARTITION BY chain ORDER BY position)) e
-        WHERE hash <> computed OR position <> expected GROUP BY chain
+        WHERE digest <> of_text OR hash <> sha256(before || of_text) OR position <> expected GROUP BY chain
         """,
     ):
         yield f"I20: the hash chain {chain} breaks at entry {position}."

@@ -1,0 +1,308 @@
+"""The promise through the doors: what the form shows is what is held, a cancel frees it at Stripe, and 200 donors at once get no cent too much."""
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from campaign import jobs, owed
+from campaign.edges.db import db
+from campaign.edges.outside import Outside
+from campaign.edges.stripe_api import StripeApi
+from campaign.giving import fund_changes, matches, standing
+from campaign.giving.campaigns import Campaign
+from campaign.giving.checkouts import LessMatch
+from campaign.giving.donations import Donation
+from campaign.giving.funds import Fund, funds_of
+from campaign.reporting import books
+from tests.factories import FORM, another_campaign, begun, end, give_back, paid, pay
+from tests.test_donate import SLUG, hidden_fields, send, sessions
+from tests.test_sweep import pay_at_stripe
+
+DONORS = 200
+
+
+def held(donation: Donation) -> int:
+    return matches.match_of(donation.id).held_cents
+
+
+def state(donation: Donation) -> str:
+    db.session.expire_all()
+    return standing.standing(donation).state.value
+
+
+def test_a_donor_who_comes_back_without_paying_ends_the_checkout_and_frees_the_match(
+    client: FlaskClient, stripe: object, fund: Fund
+) -> None:
+    send(client, "en")
+    donation, session = db.session.query(Donation).one(), sessions(stripe)[0]
+    assert client.get(f"/en/donations/{donation.token}").status_code == 200
+    assert (state(donation), held(donation)) == ("pending", 100_00), "looking at the page cancels nothing"
+    back = client.get(session["cancel_url"].removeprefix("http://127.0.0.1:8000"))
+    assert (back.status_code, back.location) == (303, f"/en/donations/{donation.token}")
+    assert stripe.store.get(session["id"], "checkout.session")["status"] == "expired"
+    assert (state(donation), held(donation)) == ("expired", 0)
+    page = client.get(back.location).text
+    assert "You came back without paying" in page
+    assert f"/en/{SLUG}?amount=100.00#give" in page
+    again = client.get(session["cancel_url"].removeprefix("http://127.0.0.1:8000"))
+    assert again.status_code == 303
+    assert books.findings(db.engine) == []
+
+
+def test_a_cancel_after_the_payment_cancels_nothing(client: FlaskClient, stripe: object) -> None:
+    send(client, "en")
+    donation, session = db.session.query(Donation).one(), sessions(stripe)[0]
+    pay_at_stripe(stripe, donation)
+    db.session.execute(text("UPDATE donation SET asked_stripe_at = now()"))  # So that the page itself does not ask first.
+    db.session.commit()
+    assert client.get(session["cancel_url"].removeprefix("http://127.0.0.1:8000")).status_code == 303
+    assert state(donation) == "paid"
+    assert donation.cancelled_at is None
+
+
+def test_a_cancel_while_the_payment_is_under_way_keeps_the_hold(client: FlaskClient, stripe: object) -> None:
+    send(client, "en")
+    donation = db.session.query(Donation).one()
+    db.session.execute(text("UPDATE donation SET processing_at = now(), asked_stripe_at = now()"))
+    db.session.commit()
+    db.session.expire_all()
+    client.get(f"/en/donations/{donation.token}?return=cancel")
+    assert (state(donation), held(donation)) == ("processing", 100_00)
+    assert sessions(stripe)[0]["status"] == "open"
+
+
+def test_a_cancel_with_stripe_away_keeps_the_hold_until_stripe_has_spoken(app: Flask, client: FlaskClient, stripe: object) -> None:
+    send(client, "en")
+    donation, there = db.session.query(Donation).one(), app.extensions["outside"]
+    away = StripeApi(secret_key="sk_test_of_the_tests", api_base="http://127.0.0.1:9")
+    app.extensions["outside"] = Outside(settings=there.settings, stripe=away, waker=there.waker)
+    assert client.get(f"/en/donations/{donation.token}?return=cancel").status_code == 303
+    app.extensions["outside"] = there
+    assert (state(donation), held(donation)) == ("pending", 100_00)
+    assert donation.cancelled_at is None
+
+
+def test_what_is_left_and_what_a_gift_becomes_stay_up_to_date_on_an_open_page(client: FlaskClient, campaign: Campaign) -> None:
+    own = another_campaign(150_00, like=campaign)
+    db.session.commit()
+    first = client.get(f"/en/{own.slug}/quote?amount=100").json
+    assert (first["match_cents"], first["quote"]) == (100_00, "Your gift of $100 + $100 matched = $200.")
+    assert "$150 of matching is left" in first["claim"]
+    paid(own, 120_00)
+    then = client.get(f"/en/{own.slug}/quote?amount=100").json
+    assert then["quote"] == "Your gift of $100 is matched in part: $30, all that is left of the fund. Together: $130."
+    assert "$30 of matching is left" in then["claim"]
+    assert "$120" in then["progress"]
+    assert 'data-amount="30"' in then["presets"], "a gift of thirty finishes the match"
+    paid(own, 30_00)
+    last = client.get(f"/fr/{own.slug}/quote?amount=100").json
+    assert (last["match_cents"], last["held_while_paying"]) == (0, "")
+    assert "tout le jumelage a été utilisé" in last["claim"]
+
+
+@pytest.mark.parametrize(
+    ("left", "shown"), [(374_20, "374.20"), (4_99, None), (500_01, None), (500_00, None), (0, None), (5_00, "5"), (250_00, None)]
+)
+def test_the_preset_that_finishes_the_match_is_offered_when_it_is_of_a_sensible_size(
+    client: FlaskClient, campaign: Campaign, left: int, shown: str | None
+) -> None:
+    own = another_campaign(left, like=campaign)
+    db.session.commit()
+    page = client.get(f"/en/{own.slug}").text
+    assert ("Finish the match" in page) == (shown is not None)
+    if shown:
+        assert f'data-amount="{shown}"' in page
+        expected = str(left)
+        assert hidden_fields(client.get(f"/en/{own.slug}?amount={shown}"))["expected_match"] == expected
+        assert send(client, "en", own.slug, amount=shown, expected_match=expected).status_code == 303
+        assert "Finish the match" not in client.get(f"/en/{own.slug}").text
+
+
+def test_a_cap_that_only_this_donor_meets_is_told_with_its_reason_and_one_click_goes_on(client: FlaskClient, campaign: Campaign) -> None:
+    own = another_campaign(500_00, like=campaign, per_donor_cents=120_00)
+    paid(own, 100_00, email="sanaa@example.org")
+    answer = send(client, "en", own.slug, expected_match="10000")
+    assert answer.status_code == 409
+    assert "$20, the most for one donor" in answer.text
+    fields = hidden_fields(answer)
+    assert fields["expected_match"] == "2000"
+    assert 'data-own="yes"' in answer.text
+    assert client.post(f"/en/{own.slug}/donations", data={**FORM, **fields}).status_code == 303
+
+
+def test_too_many_open_holds_from_one_address_are_told_and_the_gift_can_go_on(client: FlaskClient, campaign: Campaign) -> None:
+    campaign.holds_per_address = 1
+    db.session.commit()
+    assert send(client, "fr").status_code == 303
+    answer = send(client, "fr", email="another@example.org")
+    assert answer.status_code == 409
+    assert "retiennent déjà du jumelage" in answer.text
+    assert client.post(f"/fr/{SLUG}/donations", data={**FORM, **hidden_fields(answer), "email": "another@example.org"}).status_code == 303
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "paused for now"), ("fr", "suspendu pour le moment")])
+def test_a_paused_fund_is_said_on_the_page_and_gifts_go_on(
+    client: FlaskClient, campaign: Campaign, fund: Fund, language: str, words: str
+) -> None:
+    fund_changes.pause(fund, actor="test", reason="test")
+    db.session.commit()
+    page = client.get(f"/{language}/{SLUG}")
+    assert words in page.text
+    assert send(client, language, expected_match="0").status_code == 303
+
+
+def test_a_campaign_without_holds_says_so_and_holds_nothing(client: FlaskClient, campaign: Campaign, fund: Fund) -> None:
+    campaign.holds_match = False
+    db.session.commit()
+    page = client.get(f"/en/{SLUG}?amount=100").text
+    assert "matched when it is paid" in page
+    assert "held for you" not in page
+    assert send(client, "en").status_code == 303
+    db.session.refresh(fund)
+    assert fund.held_cents == 0
+
+
+def test_the_donors_page_tells_how_the_match_came_about(client: FlaskClient, campaign: Campaign) -> None:
+    own = another_campaign(137_42, like=campaign)
+    first = paid(own, 100_00)
+    mine = begun(own, 100_00)
+    pay(mine)
+    db.session.commit()
+    before = client.get(f"/en/donations/{mine.token}").text
+    for sentence in (
+        "$37.42 of matching was held",
+        "The gift of $100 was paid.",
+        "because the fund was used up",
+        "Your gift keeps its place",
+    ):
+        assert sentence in before
+    give_back(first, 100_00)
+    db.session.commit()
+    after = client.get(f"/en/donations/{mine.token}").text
+    assert "$62.58 more was matched (Fund 1), because another gift was refunded." in after
+    assert "keeps its place" not in after
+    assert first.public_id not in after
+
+
+def test_the_page_of_a_refunded_gift_says_where_gift_and_match_went(client: FlaskClient, campaign: Campaign) -> None:
+    donation = paid(campaign, 100_00)
+    give_back(donation, 100_00)
+    db.session.commit()
+    french = client.get(f"/fr/donations/{donation.token}").text.replace("\u00a0", " ")
+    assert "100 $ du jumelage sont retournés au fonds" in french
+    assert "Ce don a été remboursé" in french
+
+
+def test_a_donor_whose_match_was_healed_is_told_once_in_their_language(app: Flask, campaign: Campaign, post: object) -> None:
+    own = another_campaign(100_00, like=campaign)
+    first, mine = paid(own, 100_00), paid(own, 100_00, language="fr", email="mine@example.org")
+    owed.send_owed()
+    before = len(list(post.box.newest(1000)))
+    give_back(first, 30_00)
+    give_back(first, 20_00)
+    db.session.commit()
+    owed.send_owed()
+    assert len(list(post.box.newest(1000))) == before, "what is healed bit by bit is told together"
+    db.session.execute(text("UPDATE outbox SET not_before = now() WHERE done_at IS NULL"))
+    db.session.commit()
+    owed.send_owed()
+    mails = list(post.box.newest(1000))
+    assert len(mails) == before + 1
+    _, recipients, message, _ = mails[0]
+    assert "mine@example.org" in str(recipients)
+    assert message["Subject"].startswith("[TEST] Votre don est jumelé davantage")
+    said = message.get_body(("plain",)).get_content().replace("\u00a0", " ")
+    assert "50 $ de jumelage (Fonds 1) se sont ajoutés à votre don de 100 $" in said
+    assert matches.match_of(mine.id).matched_cents == 50_00
+
+
+def test_a_gift_that_was_returned_before_its_receipt_gets_none(app: Flask, campaign: Campaign, post: object) -> None:
+    donation = paid(campaign, 100_00)
+    give_back(donation, 100_00)
+    db.session.commit()
+    before = len(list(post.box.newest(1000)))
+    owed.send_owed()
+    assert len(list(post.box.newest(1000))) == before
+    assert db.session.execute(text("SELECT count(*) FROM receipt")).scalar_one() == 0
+    assert books.findings(db.engine) == []
+
+
+@pytest.fixture
+def crowd(app: Flask) -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(DONORS) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize("left", [1, 1_00, 37_42])
+def test_200_donors_at_once_with_refunds_among_them_get_exactly_what_is_left(
+    app: Flask, campaign: Campaign, crowd: ThreadPoolExecutor, left: int
+) -> None:
+    """Each presses the button with the whole of what is left before their eyes, while earlier gifts are refunded; then everybody pays."""
+    own = another_campaign(left + 60_00, like=campaign)
+    earlier = [paid(own, 20_00).id for _ in range(3)]
+    db.session.commit()
+    own_id, gate = own.id, threading.Barrier(DONORS)
+    deadlocks = deadlocks_so_far()
+
+    def one(number: int) -> tuple[int | None, int]:
+        """What this donor was told would be held (None: told that it is less), and what the books hold."""
+        with app.app_context():
+            gate.wait()
+            try:
+                if number % 40 == 0 and number // 40 < len(earlier):
+                    give_back(db.session.get_one(Donation, earlier[number // 40]), 10_00)
+                    db.session.commit()
+                    return None, 0
+                donation = begun(db.session.get_one(Campaign, own_id), 50_00, expected=left if number % 2 else 0)
+                db.session.commit()
+                return (left if number % 2 else 0), held(donation)
+            except LessMatch:
+                db.session.rollback()
+                return None, 0
+            finally:
+                db.session.remove()
+
+    told = list(crowd.map(one, range(DONORS)))
+    assert all(promise is None or got >= promise for promise, got in told), "nobody was told more than they got"
+    db.session.expire_all()
+    fund = funds_of(own_id)[0]
+    assert fund.held_cents == sum(got for _, got in told)
+    assert fund.held_cents + fund.matched_cents == fund.pledged_cents or fund.available_cents > 0
+    names = list(db.session.scalars(text("SELECT id FROM donation WHERE campaign_id = :c AND paid_at IS NULL"), {"c": own_id}))
+
+    def settle(name: int) -> None:
+        with app.app_context():
+            donation = db.session.get_one(Donation, name)
+            if name % 5:
+                pay(donation)
+            else:
+                end(donation, "expired")
+            db.session.commit()
+            db.session.remove()
+
+    list(crowd.map(settle, names))
+    jobs.heal()
+    db.session.expire_all()
+    fund = funds_of(own_id)[0]
+    assert (fund.matched_cents, fund.held_cents) == (left + 60_00, 0), "more was given than is left, so every cent is matched"
+    print(f"{len(names)} of {DONORS} began with {left} cents left; deadlocks: {deadlocks_so_far() - deadlocks}")
+    assert deadlocks_so_far() == deadlocks
+    assert books.findings(db.engine) == []
+
+
+def deadlocks_so_far() -> int:
+    db.session.execute(text("SELECT pg_stat_clear_snapshot()"))
+    return int(db.session.scalars(text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")).one())
+
+
+def test_a_proof_is_plain_data(client: FlaskClient, campaign: Campaign) -> None:
+    donation = paid(campaign, 10_00)
+    answer = client.get(f"/en/donations/{donation.token}/proof.json")
+    assert json.loads(answer.text)["format"] == "campaign-proof/1"
+    assert "attachment" in answer.headers["Content-Disposition"]
