@@ -1,5 +1,6 @@
 """The command line's part about funds: their terms, their life, what they owe. Each change says why, and is a fact of its own."""
 
+import re
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -113,8 +114,8 @@ def fund_add(campaign: str, slug: str, ratio: tuple[int, int], opens: str | None
     found = campaign_named(campaign)
     if found is None:
         raise Refused(f"There is no campaign {campaign}.")
-    if slug in funds.fund_slugs() or not slug or slug.isdigit():
-        raise Refused(f"A fund cannot be called {slug}: the name is taken, or is a number.")
+    if slug in funds.fund_slugs() or not re.fullmatch(r"(?=.*[a-z])[a-z0-9-]{1,60}", slug):
+        raise Refused(f"A fund cannot be called {slug}: the name is taken, or is not of small letters, digits and dashes.")
     zone = ZoneInfo(found.charity.time_zone)
     funder = Funder(name_en=given["funder_name"] or given["name_en"], name_fr=given["funder_name"] or given["name_fr"])
     db.session.add(funder)
@@ -197,11 +198,12 @@ def fund_pause(name: str, actor: str, reason: str) -> None:
 @click.argument("name")
 @BY
 @REASON
+@click.option("--in-spite-of-findings", is_flag=True, help="Match though the books are not right; the reason is kept.")
 @with_appcontext
-def fund_resume(name: str, actor: str, reason: str) -> None:
+def fund_resume(name: str, actor: str, reason: str, *, in_spite_of_findings: bool) -> None:
     """Match again, those first who waited. Refused while the books are not right."""
     found = books.findings(db.engine)
-    if found:
+    if found and not in_spite_of_findings:
         raise Refused(f"The books are not right, so nothing is matched: {found[0]}")
     _changing(fund_changes.resume, name, actor=actor, reason=reason)
 

@@ -45,6 +45,7 @@ def handle_events() -> int:
         if not taken:
             break
         done += _handle_batch(taken)
+        heal(steps_at_most=1)  # Between the batches too, so that those who wait do not wait for a flood to end.
     if done:
         heal()
         outside().waker.wake("mail")
@@ -185,11 +186,11 @@ def _keep_listed(event: dict[str, object]) -> bool:
     return incoming.livemode == outside().settings.stripe_livemode and stripe_events.keep(incoming, source="poll")
 
 
-def heal() -> int:
+def heal(steps_at_most: int = 1_000_000) -> int:
     """Go on with healings that are due, a step a transaction; returns how many steps were made."""
     steps = 0
     for campaign_id in healing.campaigns_due():
-        while consequences.go_on_healing(campaign_id):
+        while steps < steps_at_most and consequences.go_on_healing(campaign_id):
             db.session.commit()
             steps += 1
     db.session.commit()
@@ -202,12 +203,17 @@ def check_books() -> int:
         db.session.rollback()
         return 0
     db.session.rollback()
-    started = time.monotonic()
+    started, before = time.monotonic(), books_checks.last()
     found = books.findings(db.engine)
     books_checks.record(found, milliseconds=int((time.monotonic() - started) * 1000))
     if found:
-        paused = fund_changes.pause_all(actor=CHECKER, reason=found[0])
-        log.critical("books.broken", findings=len(found), first=found[0], paused_funds=paused)
+        log.critical("books.broken", findings=len(found), first=found[0])
+    # What was found before, and matching goes on in spite of it, is a person's decision; receipts are not the match.
+    known = before.findings if before else []
+    breach = [sentence for sentence in found if sentence not in known and not sentence.startswith(books.OF_RECEIPTS)]
+    if breach:
+        paused = fund_changes.pause_all(actor=CHECKER, reason=breach[0])
+        log.critical("matching.paused", funds=paused)
     db.session.commit()
     return len(found)
 

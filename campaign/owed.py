@@ -127,14 +127,14 @@ def _send_word_of_healing(item: OutboxItem, claim: Claim) -> None:
     """The donor is told what the match has come to by now; nothing when a refund has taken it away meanwhile."""
     donation = db.session.get_one(Donation, item.donation_id)
     settings, message_id, created_at = outside().settings, outbox.message_id_of(item, _mail_domain()), item.created_at
-    matched, before = matches.match_of(donation.id).matched_cents, lives.matched_when_paid(donation)
-    if matched > before:
+    matched, (healed, funds) = matches.match_of(donation.id).matched_cents, lives.healed_by(donation, donation.language)
+    if matched and healed:
         letter = letters.match_healed(
             donation,
             envelope=Envelope(message_id=message_id, at=created_at, sender=settings.mail_from, page_url=page_url(donation)),
             matched_cents=matched,
-            before_cents=before,
-            fund_name=lives.fund_names(donation, donation.language),
+            more_cents=min(healed, matched),
+            fund_name=funds,
         )
         db.session.commit()
         mail.send(settings.mail_url, letter)

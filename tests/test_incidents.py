@@ -235,7 +235,7 @@ def test_matchbot_4450_pounds_a_nightly_rematch_never_gives_more_than_was_freed(
     receive(completed(first), *[completed(d) for d in waiting])
     receive(refund_of(first, 44_50))
     for _ in range(3):
-        healing.make_due(own.id, cause="healed/refund/again")
+        healing.make_due(own.id, cause="healed/refund")
         db.session.commit()
         jobs.heal()
     db.session.expire_all()

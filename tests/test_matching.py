@@ -225,6 +225,8 @@ def test_of_several_reasons_the_one_that_may_pass_is_named() -> None:
     used_up, closed = offer(0), offer(5_00, fund_id=2, closes_at=NOON)
     assert limit_of(wish(50_00), [closed, used_up]) is Limit.USED_UP
     assert limit_of(wish(50_00), [closed]) is Limit.CLOSED
+    for_large_gifts = offer(5_00, fund_id=3, minimum_cents=100_00)
+    assert limit_of(wish(50_00), [used_up, for_large_gifts]) is Limit.MINIMUM, "there is money, and it is for larger gifts"
 
 
 def test_without_a_fund_there_is_no_match_and_none_is_missed() -> None:

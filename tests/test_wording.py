@@ -70,7 +70,7 @@ def test_a_claim_is_made_exactly_when_a_fund_gives(language: str) -> None:
 def test_what_is_said_to_be_left_is_what_is_left(language: str) -> None:
     for state in GRID:
         if state.giving is not None:
-            left = numbers(wording.written_short(state.left_cents, language))[0]
+            left = numbers(wording.written_short(state.left_alike_cents, language))[0]
             assert left in numbers(wording.campaign_claim(state, language)), state
 
 
@@ -148,6 +148,21 @@ def test_another_ratio_is_said_as_what_it_adds(language: str) -> None:
     half = wording.campaign_claim(MatchState(funds=(replace(FUND, ratio=HALF),)), language)
     assert "0.50" in numbers(half)
     assert not re.search("doubl", half)
+    for ratio, sums in ((Ratio(numerator=1, denominator=3), {"1", "3"}), (Ratio(numerator=1, denominator=200), {"1", "200"})):
+        state = MatchState(funds=(replace(FUND, ratio=ratio),))
+        assert sums <= set(numbers(wording.campaign_claim(state, language)))
+        assert sums <= set(numbers(wording.how_it_works(state, language)[0]))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_one_rule_and_one_sum_go_together(language: str) -> None:
+    """A fund of other terms is not counted into what is left of this one."""
+    last, other = replace(FUND, available_cents=10_00), replace(FUND, name="Autre", ratio=HALF, available_cents=500_00)
+    said = wording.campaign_claim(MatchState(funds=(last, other)), language)
+    assert "10" in numbers(said)
+    assert "510" not in numbers(said)
+    alike = replace(FUND, name="Autre", available_cents=500_00)
+    assert "510" in numbers(wording.campaign_claim(MatchState(funds=(last, alike)), language))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -176,5 +191,5 @@ def test_the_outcome_speaks_of_the_match_that_there_is(language: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_news_of_healing_names_what_came_and_what_it_comes_to(language: str) -> None:
-    said = match_of_a_gift.healed(gift_cents=100_00, matched_cents=100_00, before_cents=37_42, fund_name="F", language=language)
+    said = match_of_a_gift.healed(gift_cents=100_00, matched_cents=100_00, more_cents=62_58, fund_name="F", language=language)
     assert {"62.58", "100", "200"} <= set(numbers(said))

@@ -123,7 +123,7 @@ def plan_checkout(donation: Donation, *, now: datetime) -> None:
     expires_at = donation.checkout_expires_at
     least = now + timedelta(minutes=CHECKOUT_MINUTES) - PLAN_LASTS
     if donation.checkout_id is None and (expires_at is None or expires_at < least):
-        db.session.refresh(donation, with_for_update=True)
+        db.session.refresh(donation, with_for_update={"key_share": True})
         if donation.checkout_expires_at == expires_at:
             donation.checkout_tries += 1
             donation.checkout_expires_at = now + timedelta(minutes=CHECKOUT_MINUTES)

@@ -56,6 +56,6 @@ def go_on_healing(campaign_id: int) -> bool:
     due = healing.due_of(campaign_id)
     if due is None:
         return False
-    healed = desk.step(campaign_id, cause=due.cause, after_place=due.after_place)
+    healed = desk.step(campaign_id, cause=due.cause, after_place=due.after_place, again=due.again)
     carry_out(desk, [NOTHING.with_healed(healed)])
     return True

@@ -131,7 +131,7 @@ campaign_donor = Table(
 
 def lock_donations(donation_ids: list[int]) -> list[Donation]:
     """These donations as of now, locked in one fixed order, after the funds."""
-    query = select(Donation).where(Donation.id.in_(donation_ids)).order_by(Donation.id).with_for_update()
+    query = select(Donation).where(Donation.id.in_(donation_ids)).order_by(Donation.id).with_for_update(key_share=True)
     return list(db.session.scalars(query, execution_options={"populate_existing": True}))
 
 

@@ -6,15 +6,13 @@ what was ended does not begin again. Whatever lets a fund give again heals those
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, func, insert, select
+from sqlalchemy import ForeignKey, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
 from campaign.giving import audit, consequences, healing, ledger
-from campaign.giving.donations import Donation
-from campaign.giving.funds import Fund
-from campaign.giving.healing import UnderMatched
-from campaign.giving.ledger import Entry, LedgerEntry, Move
+from campaign.giving.funds import Fund, lock_funds
+from campaign.giving.ledger import Entry, Move
 from campaign.giving.matches import Freed
 
 
@@ -41,27 +39,29 @@ def activate(fund: Fund, *, actor: str, reason: str) -> None:
     if fund.activated_at:
         raise CannotChange(f"The fund {fund.slug} is active already.")
     _change(fund, "activated", actor=actor, reason=reason)
-    _queue_anew(fund)
+    _queue_for(fund)
     _heal(fund, Freed.ACTIVATED)
 
 
-def _queue_anew(fund: Fund) -> None:
-    """Everybody whom the new fund could match, with those who waited before, in the order in which they were settled."""
-    settled = func.max(LedgerEntry.id)
-    last = (
-        select(LedgerEntry.donation_id, settled.label("settled"))
-        .where(LedgerEntry.campaign_id == fund.campaign_id, LedgerEntry.kind.in_([Move.DONATION, Move.OFFLINE, Move.REINSTATEMENT]))
-        .group_by(LedgerEntry.donation_id)
-        .subquery()
+def _queue_for(fund: Fund) -> None:
+    """Paid gifts that the new fund could match by its terms take their places among those who wait."""
+    db.session.execute(
+        text(
+            """
+            INSERT INTO under_matched (donation_id, campaign_id, place)
+            SELECT d.id, d.campaign_id, max(e.id) FROM fund f JOIN donation d ON d.campaign_id = f.campaign_id
+            JOIN ledger_entry e ON e.donation_id = d.id AND e.kind IN ('donation', 'offline', 'reinstatement')
+            LEFT JOIN (SELECT m.donation_id, sum(ceil(m.matched_cents * o.ratio_denominator::numeric / o.ratio_numerator)) AS cents
+                       FROM donation_match m JOIN fund o ON o.id = m.fund_id WHERE o.campaign_id = :campaign GROUP BY 1) c
+                   ON c.donation_id = d.id
+            WHERE f.id = :fund AND d.net_cents > 0 AND d.amount_cents >= f.minimum_cents AND fund_is_open(f, d.paid_at)
+              AND (d.net_cents - coalesce(c.cents, 0)) * f.ratio_numerator >= f.ratio_denominator
+            GROUP BY d.id, d.campaign_id
+            ON CONFLICT (donation_id) DO UPDATE SET capped_donor_id = NULL
+            """
+        ),
+        {"fund": fund.id, "campaign": fund.campaign_id},
     )
-    db.session.execute(UnderMatched.__table__.delete().where(UnderMatched.campaign_id == fund.campaign_id))  # type: ignore[attr-defined]  # a table
-    everybody = (
-        select(Donation.campaign_id, Donation.id)
-        .join(last, last.c.donation_id == Donation.id)
-        .where(Donation.campaign_id == fund.campaign_id, Donation.net_cents > 0)
-        .order_by(last.c.settled)
-    )
-    db.session.execute(insert(UnderMatched).from_select(["campaign_id", "donation_id"], everybody))
 
 
 def pledge(fund: Fund, cents: int, *, actor: str, reason: str) -> None:
@@ -129,6 +129,7 @@ def changes_of(fund: Fund) -> list[FundChange]:
 
 def _change(fund: Fund, kind: str, *, actor: str, reason: str, cents: int | None = None) -> int:
     db.session.flush()
+    lock_funds([fund.campaign_id])  # Before the fund's own row, as everybody does.
     change = FundChange(fund_id=fund.id, kind=kind, cents=cents, actor=actor, reason=reason)
     db.session.add(change)
     detail = {"cents": cents} if cents else {}
@@ -141,6 +142,6 @@ def _change(fund: Fund, kind: str, *, actor: str, reason: str, cents: int | None
 def _heal(fund: Fund, freed: Freed) -> None:
     """What the fund can give now goes to those who wait, the first step of it at once."""
     desk = healing.open_desk([fund.campaign_id])
-    healed = desk.heal_waiting(fund.campaign_id, freed, cause=f"fund:{fund.slug}")
+    healed = desk.heal_waiting(fund.campaign_id, freed)
     consequences.carry_out(desk, [consequences.NOTHING.with_healed(healed)])
     db.session.refresh(fund)

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, UniqueConstraint,
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from campaign.edges.db import Base, db
+from campaign.giving.campaigns import Campaign
 from campaign.rules.matching import Offer, Ratio, Terms
 
 
@@ -109,10 +110,15 @@ def funds_of(campaign_id: int) -> list[Fund]:
 
 
 def lock_funds(campaign_ids: list[int]) -> list[Fund]:
-    """The active funds of these campaigns, locked in one fixed order, with their balances as of now."""
-    query = select(Fund).where(Fund.campaign_id.in_(campaign_ids), Fund.activated_at.is_not(None)).order_by(Fund.id).with_for_update()
-    locked = db.session.scalars(query, execution_options={"populate_existing": True})
-    return sorted(locked, key=lambda fund: fund.position)
+    """The active funds of these campaigns with their balances as of now; nobody else moves them until the transaction ends.
+
+    The campaigns' rows are what is locked, in one fixed order: so a fund that begins is seen by all who waited, and a campaign without any
+    is locked too. The lock lets others refer to the campaign.
+    """
+    rows = select(Campaign.id).where(Campaign.id.in_(campaign_ids)).order_by(Campaign.id)
+    db.session.execute(rows.with_for_update(key_share=True))
+    query = select(Fund).where(Fund.campaign_id.in_(campaign_ids), Fund.activated_at.is_not(None)).order_by(Fund.position)
+    return list(db.session.scalars(query, execution_options={"populate_existing": True}))
 
 
 def fund_named(name: str) -> Fund | None:

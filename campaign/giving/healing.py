@@ -1,46 +1,64 @@
 """Healing: match money that comes free goes at once to the earliest paid donations that were not matched in full, in order.
 
-Those who wait have a row each, in the order in which they were settled; reinstated gifts join at the end. A step looks at a bounded
-number of them in the transaction that freed the money. Where that is not enough the rest is due, and meanwhile nobody else is offered it.
+Those who wait have a row each; their place is that of their last payment in the books, so that reinstated gifts stand at the end. A step
+looks at a bounded number of those whom the free money could match, in the transaction that freed it. Where that is not enough the rest is
+due, and meanwhile nobody else is offered the money.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ForeignKey, Identity, Index, delete, func, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, and_, case, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
 from campaign.giving.donations import Donation, lock_donations
 from campaign.giving.funds import Fund, lock_funds
-from campaign.giving.ledger import Entry
-from campaign.giving.matches import Desk, Freed
+from campaign.giving.ledger import Entry, LedgerEntry, Move
+from campaign.giving.matches import Desk, DonationMatch, Freed
+from campaign.rules.matching import Offer
 
 LOOKED_AT_A_STEP = 200
+SETTLED_BY = (Move.DONATION, Move.OFFLINE, Move.REINSTATEMENT)
 
 
 class UnderMatched(Base):
-    """A paid donation that money of its campaign's funds could still match. `place` is its place in the queue."""
+    """A paid donation that money of its campaign's funds could still match, in the order of `place`.
+
+    `capped_donor_id` is set while nothing but the cap per donor is in the way: it then waits for its own donor's other gifts alone.
+    """
 
     __tablename__ = "under_matched"
 
-    place: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    donation_id: Mapped[int] = mapped_column(ForeignKey("donation.id"), primary_key=True, autoincrement=False)
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaign.id"))
-    donation_id: Mapped[int] = mapped_column(ForeignKey("donation.id"), unique=True)
+    place: Mapped[int]
+    capped_donor_id: Mapped[int | None] = mapped_column(ForeignKey("donor.id"))
 
 
-Index("ix_under_matched_campaign_id_place", UnderMatched.campaign_id, UnderMatched.place)
+Index(
+    "ix_under_matched_campaign_id_place",
+    UnderMatched.campaign_id,
+    UnderMatched.place,
+    postgresql_where=UnderMatched.capped_donor_id.is_(None),
+)
+Index("ix_under_matched_capped_donor_id", UnderMatched.capped_donor_id, postgresql_where=UnderMatched.capped_donor_id.is_not(None))
 
 
 class Healing(Base):
-    """A campaign whose queue was looked at as far as `after_place`, with money left and others waiting after it."""
+    """A campaign whose queue was looked at as far as `after_place`, with money left and others waiting after it.
+
+    `again` says that money came free meanwhile: then it is walked once more.
+    """
 
     __tablename__ = "healing"
 
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaign.id"), primary_key=True, autoincrement=False)
     after_place: Mapped[int] = mapped_column(server_default="0")
+    again: Mapped[bool] = mapped_column(server_default="false")
     cause: Mapped[str]
     began_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -53,111 +71,143 @@ class Healed:
     donations: Sequence[Donation] = ()
 
 
-@dataclass(kw_only=True)
-class _Queue:
-    waiting: list[Donation]
-    is_whole: bool
-    last_place: int
-
-
 class HealingDesk(Desk):
     """A desk that knows who waits, those too who joined on it and are not in the books yet."""
 
     def __init__(self, funds: Sequence[Fund], *, now: datetime, healing: Collection[int]) -> None:
         super().__init__(funds, now=now, healing=healing)
-        self._queues: dict[int, _Queue] = {}
-        self._joined: list[Donation] = []
-        self._gone: set[int] = set()
-        self._due: dict[int, tuple[int, str] | None] = {}
+        self._settled: dict[int, Donation] = {}
+        self._touched: dict[int, Donation] = {}
+        self._due: dict[int, dict[str, Any] | None] = {}
 
-    def wait_if_wanting(self, donation: Donation) -> None:
-        """A paid donation that more money could still match joins the queue, at its end."""
-        if not self.wants_more(donation):
-            return
-        self._joined.append(donation)
-        queue = self._queues.get(donation.campaign_id)
-        if queue is not None and queue.is_whole:
-            queue.waiting.append(donation)
+    def settled(self, donation: Donation) -> None:
+        """The gift was paid here: it joins the queue, at its end, if more money could still match it."""
+        if self.wants_more(donation):
+            self._settled[donation.id] = donation
 
-    def wait_no_more(self, donation: Donation) -> None:
-        """The donation leaves the queue, if it stands there."""
-        self._gone.add(donation.id)
-        self._joined = [d for d in self._joined if d is not donation]
-        if queue := self._queues.get(donation.campaign_id):
-            queue.waiting = [d for d in queue.waiting if d is not donation]
+    def changed(self, donation: Donation) -> None:
+        """The gift fell or came back: whether it waits is to be looked at anew."""
+        self._touched[donation.id] = donation
 
-    def heal_waiting(self, campaign_id: int, freed: Freed, *, cause: str) -> Healed:
-        """Give what is free to those who wait, as far as one step goes."""
-        if not self.has_money(campaign_id):
+    def heal_waiting(self, campaign_id: int, freed: Freed, *, of_donor: int | None = None) -> Healed:
+        """Give what is free to those who wait, as far as one step goes; `of_donor` says whose share went down."""
+        if of_donor is not None and self.has_donor_caps:
+            capped = select(Donation).join(UnderMatched, UnderMatched.donation_id == Donation.id)
+            own = list(db.session.scalars(capped.where(UnderMatched.capped_donor_id == of_donor, UnderMatched.campaign_id == campaign_id)))
+            self.take_up(own)
+            self._touched |= {d.id: d for d in own}
+        if campaign_id in self.healing:
+            self._due[campaign_id] = {"again": True}
             return Healed()
-        cause = f"healed/{freed}/{cause}"
-        if campaign_id in self.healing:  # From the beginning: what came free may be for somebody who was passed over before.
-            self._due[campaign_id] = (0, cause)
-            return Healed()
-        if campaign_id not in self._queues:
-            self._queues[campaign_id] = self._read(campaign_id, after_place=0)
-        return self.step(campaign_id, cause=cause)
+        return self.step(campaign_id, cause=f"healed/{freed}")
 
-    def step(self, campaign_id: int, *, cause: str, after_place: int = 0) -> Healed:
-        """Look at those who are next, in order, while there is money."""
-        if campaign_id not in self._queues:
-            self._queues[campaign_id] = self._read(campaign_id, after_place=after_place)
-        queue = self._queues[campaign_id]
+    def step(self, campaign_id: int, *, cause: str, after_place: int = 0, again: bool = False) -> Healed:
+        """Look at those who are next, in order, while there is money for them."""
+        giving = self.giving(campaign_id)
+        rows = self._next(campaign_id, giving, after_place) if giving else []
+        self.take_up([donation for _, donation in rows])
+        is_whole = len(rows) < LOOKED_AT_A_STEP
+        waiting = [d for _, d in sorted([*rows, *self._not_in_line(campaign_id, rows)], key=lambda pair: pair[0])]
+        if is_whole:
+            waiting += [d for d in self._settled.values() if d.campaign_id == campaign_id]
         entries: list[Entry] = []
         healed = []
-        for donation in list(queue.waiting):
-            if not self.has_money(campaign_id):
+        for donation in waiting:
+            if not self.giving(campaign_id):
                 break
+            self._touched[donation.id] = donation
             if more := self.heal(donation, cause=cause):
                 entries += more
                 healed.append(donation)
-            if not self.wants_more(donation):
-                self.wait_no_more(donation)
-        goes_on = not queue.is_whole and self.has_money(campaign_id)
-        if goes_on:
-            self.healing.add(campaign_id)
-        self._due[campaign_id] = (queue.last_place, cause) if goes_on else None
+        self._remember_due(
+            campaign_id, cause, is_over=is_whole or not self.giving(campaign_id), last=rows[-1][0] if rows else 0, again=again
+        )
         return Healed(entries=entries, donations=healed)
 
-    def _read(self, campaign_id: int, *, after_place: int) -> _Queue:
-        rows = db.session.execute(
-            select(UnderMatched.place, Donation)
-            .join(Donation, Donation.id == UnderMatched.donation_id)
-            .where(UnderMatched.campaign_id == campaign_id, UnderMatched.place > after_place)
-            .order_by(UnderMatched.place)
-            .limit(LOOKED_AT_A_STEP),
-            execution_options={"populate_existing": True},
-        ).all()
-        waiting = [donation for _, donation in rows if donation.id not in self._gone]
-        self.take_up(waiting)
-        is_whole = len(rows) < LOOKED_AT_A_STEP
-        if is_whole:
-            waiting += [d for d in self._joined if d.campaign_id == campaign_id]
-        return _Queue(waiting=waiting, is_whole=is_whole, last_place=rows[-1][0] if rows else after_place)
+    def _remember_due(self, campaign_id: int, cause: str, *, is_over: bool, last: int, again: bool) -> None:
+        if not is_over or (again and self.giving(campaign_id)):
+            self.healing.add(campaign_id)
+            self._due[campaign_id] = {"after_place": 0 if is_over else last, "again": again and not is_over, "cause": cause}
+        elif campaign_id in self.healing:
+            self.healing.discard(campaign_id)
+            self._due[campaign_id] = None
+
+    def _next(self, campaign_id: int, giving: Sequence[Offer], after_place: int) -> list[tuple[int, Donation]]:
+        """Those next in the queue whom one of these funds could match by its terms."""
+        u = UnderMatched
+        query = (
+            select(u.place, Donation)
+            .join(Donation, Donation.id == u.donation_id)
+            .where(u.campaign_id == campaign_id, u.place > after_place, or_(*(_could_match(offer) for offer in giving)))
+            .where(u.capped_donor_id.is_(None), u.donation_id.not_in(list(self._settled)))
+            .order_by(u.place)
+            .limit(LOOKED_AT_A_STEP)
+        )
+        return [(place, donation) for place, donation in db.session.execute(query, execution_options={"populate_existing": True})]
+
+    def _not_in_line(self, campaign_id: int, rows: Sequence[tuple[int, Donation]]) -> list[tuple[int, Donation]]:
+        """Those on the desk who want more and were not read from the queue: they fell, or their donor's cap has come free."""
+        known = {donation.id for _, donation in rows} | self._settled.keys()
+        wanting = [d for d in self._touched.values() if d.campaign_id == campaign_id and d.id not in known and self.wants_more(d)]
+        if not wanting:
+            return []
+        e = LedgerEntry
+        query = select(e.donation_id, func.max(e.id)).where(e.donation_id.in_([d.id for d in wanting]), e.kind.in_(SETTLED_BY))
+        place: dict[int | None, int] = dict(iter(db.session.execute(query.group_by(e.donation_id))))
+        return [(place.get(d.id, 0), d) for d in wanting]
 
     def write_queue(self) -> None:
-        """Write who left, who joined, and what is due."""
-        if self._gone:
-            db.session.execute(delete(UnderMatched).where(UnderMatched.donation_id.in_(self._gone)))
-        if self._joined:
-            rows = [{"campaign_id": d.campaign_id, "donation_id": d.id} for d in self._joined]
-            db.session.execute(_join, rows)
+        """Write who waits now, who waits no more, and what is due."""
+        left = [d.id for d in self._touched.values() if not self.wants_more(d)]
+        if left:
+            db.session.execute(delete(UnderMatched).where(UnderMatched.donation_id.in_(left)))
+        staying = [d for d in {**self._settled, **self._touched}.values() if d.id not in left and self.wants_more(d)]
+        if staying:
+            capped = [d.id for d in staying if not self.wants_more(d, within_donor_cap=True)]
+            _stand([d.id for d in staying], capped)
         for campaign_id, due in self._due.items():
             if due is None:
                 db.session.execute(delete(Healing).where(Healing.campaign_id == campaign_id))
             else:
-                make_due(campaign_id, after_place=due[0], cause=due[1])
+                make_due(campaign_id, **due)
 
 
-_join = insert(UnderMatched.__table__).inline().on_conflict_do_nothing(index_elements=["donation_id"])  # type: ignore[arg-type]  # a table
+def _could_match(offer: Offer) -> ColumnElement[bool]:
+    terms = offer.terms
+    conditions = [Donation.amount_cents >= terms.minimum_cents]
+    if terms.opens_at is not None:
+        conditions.append(Donation.paid_at >= terms.opens_at)
+    if terms.closes_at is not None:
+        conditions.append(Donation.paid_at < terms.closes_at)
+    if terms.per_donation_cents is not None:
+        m = DonationMatch
+        full = select(m.fund_id).where(
+            m.donation_id == Donation.id, m.fund_id == offer.fund_id, m.matched_cents >= terms.per_donation_cents
+        )
+        conditions.append(~full.exists())
+    return and_(*conditions)
+
+
+def _stand(donation_ids: Sequence[int], capped: Sequence[int]) -> None:
+    """Put these in the queue, each at the place of its last payment in the books."""
+    e = LedgerEntry
+    place = select(func.max(e.id)).where(e.donation_id == Donation.id, e.kind.in_(SETTLED_BY)).scalar_subquery()
+    rows = select(Donation.id, Donation.campaign_id, place, _donor_if(capped)).where(Donation.id.in_(donation_ids))
+    standing = insert(UnderMatched).from_select(["donation_id", "campaign_id", "place", "capped_donor_id"], rows)
+    newer = {"place": standing.excluded.place, "capped_donor_id": standing.excluded.capped_donor_id}
+    db.session.execute(standing.on_conflict_do_update(index_elements=["donation_id"], set_=newer))
+
+
+def _donor_if(capped: Sequence[int]) -> ColumnElement[int | None]:
+    return case((Donation.id.in_(capped), Donation.donor_id), else_=None)
 
 
 def open_desk(campaign_ids: Sequence[int], donation_ids: Sequence[int] = ()) -> HealingDesk:
-    """Lock the funds of these campaigns, then the donations, each in its fixed order, and take them up."""
-    locked = lock_funds(list(campaign_ids))
+    """Lock these campaigns, then the donations, each in its fixed order, and take them up."""
+    funds = lock_funds(list(campaign_ids))
     due = func.array_agg(Healing.campaign_id).filter(Healing.campaign_id.in_(list(campaign_ids)))
     now, healing = db.session.execute(select(func.now(), due)).one()
-    desk = HealingDesk(locked, now=now, healing=healing or [])
+    desk = HealingDesk(funds, now=now, healing=healing or [])
     if donation_ids:
         desk.take_up(lock_donations(list(donation_ids)))
     return desk
@@ -168,13 +218,11 @@ def due_of(campaign_id: int) -> Healing | None:
     return db.session.get(Healing, campaign_id, populate_existing=True)
 
 
-def make_due(campaign_id: int, *, cause: str, after_place: int = 0) -> None:
-    """The campaign's queue is to be looked at from this place on."""
-    db.session.execute(
-        insert(Healing)
-        .values(campaign_id=campaign_id, cause=cause, after_place=after_place)
-        .on_conflict_do_update(index_elements=[Healing.campaign_id], set_={"after_place": after_place, "cause": cause})
-    )
+def make_due(campaign_id: int, **how: Any) -> None:
+    """The campaign's queue is to be walked on: from `after_place` on, or `again` when it has been."""
+    first = {"cause": "healed/release", **how}
+    made = insert(Healing).values(campaign_id=campaign_id, **first)
+    db.session.execute(made.on_conflict_do_update(index_elements=[Healing.campaign_id], set_=how))
 
 
 def campaigns_due() -> list[int]:

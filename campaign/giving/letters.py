@@ -47,7 +47,7 @@ def thanks(donation: Donation, *, envelope: Envelope, outcome: str, receipt: Rec
         return _mail(donation, envelope, subject, text, html, attachments)
 
 
-def match_healed(donation: Donation, *, envelope: Envelope, matched_cents: int, before_cents: int, fund_name: str) -> Mail:
+def match_healed(donation: Donation, *, envelope: Envelope, matched_cents: int, more_cents: int, fund_name: str) -> Mail:
     """The news that more of a gift is matched by now than when it was paid. Sums in cents."""
     language = donation.language
     assert donation.paid_at is not None
@@ -55,7 +55,7 @@ def match_healed(donation: Donation, *, envelope: Envelope, matched_cents: int, 
         healed = match_of_a_gift.healed(
             gift_cents=donation.net_cents,
             matched_cents=matched_cents,
-            before_cents=before_cents,
+            more_cents=more_cents,
             fund_name=fund_name,
             language=language,
         )

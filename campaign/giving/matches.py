@@ -166,9 +166,14 @@ class Desk:
     def _offers_of(self, campaign_id: int) -> list[Offer]:
         return [replace(self._offers[f.id], available_cents=self._left[f.id]) for f in self._funds if f.campaign_id == campaign_id]
 
-    def has_money(self, campaign_id: int) -> bool:
-        """Whether a fund of the campaign has anything to give now."""
-        return any(offer.available_cents > 0 and not offer.is_paused for offer in self._offers_of(campaign_id))
+    @property
+    def has_donor_caps(self) -> bool:
+        """Whether a fund on the desk has a cap per donor."""
+        return bool(self._capped)
+
+    def giving(self, campaign_id: int) -> list[Offer]:
+        """Those of the campaign's funds that have anything to give now."""
+        return [offer for offer in self._offers_of(campaign_id) if offer.available_cents > 0 and not offer.is_paused]
 
     def net_of(self, donation: Donation) -> int:
         """The gift net of what was returned, as far as decided."""
@@ -226,10 +231,11 @@ class Desk:
         back = excess(line.net, matched, self._ratios)
         return [self._move(donation, Move.UNMATCH, "matched", "available", part, cause) for part in back]
 
-    def wants_more(self, donation: Donation) -> bool:
-        """Whether money of these funds, if there were any, could still match a part of this paid gift now or later."""
+    def wants_more(self, donation: Donation, *, within_donor_cap: bool = False) -> bool:
+        """Whether money of these funds, if there were any, could still match a part of this paid gift; its donor's cap aside, or not."""
         wish = self._wish(donation)
-        return in_full(replace(wish, donor_given={}), self._offers_of(donation.campaign_id)) > sum(wish.given.values())
+        asked = wish if within_donor_cap else replace(wish, donor_given={})
+        return in_full(asked, self._offers_of(donation.campaign_id)) > sum(wish.given.values())
 
     def _limit(self, donation: Donation) -> str | None:
         if donation.campaign_id in self.healing:

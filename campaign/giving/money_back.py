@@ -4,12 +4,13 @@ The books follow what is gone in all, so that hearing a thing twice, late or in 
 the moment it is made until it fails; a dispute counts when it is lost, until the money is reinstated (policy.md, section 2).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import BigInteger, cast, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
@@ -104,8 +105,17 @@ def catch_up(donation: Donation, desk: HealingDesk, *, cause: str) -> Consequenc
     return done
 
 
+def lock_payments(payment_intents: Collection[str]) -> None:
+    """One at a time for whoever hears of these payments, in a fixed order: a refund and its payment never miss each other."""
+    keys = sorted(int.from_bytes(sha256(name.encode()).digest()[:8], "big", signed=True) for name in set(payment_intents))
+    if keys:
+        db.session.execute(select(func.pg_advisory_xact_lock(func.unnest(cast(keys, ARRAY(BigInteger))))))
+
+
 def after_payment(paid: Consequence, donation: Donation, desk: HealingDesk, *, cause: str) -> Consequence:
     """What was heard of before the payment itself follows it at once."""
+    if donation.payment_intent:
+        lock_payments([donation.payment_intent])
     back = catch_up(donation, desk, cause=cause) if donation.paid_at else None
     return paid.and_then(back) if back else paid
 
@@ -129,15 +139,13 @@ def _follow(donation: Donation, row: MoneyBack, was_gone: int, is_gone: int, des
         *_moved(donation, row, fee_before - fee, (Move.COVERED_FEE_REFUND, Move.COVERED_FEE_REINSTATEMENT), "covered_fees", cause),
     ]
     desk.now_nets(donation, net)
+    desk.changed(donation)
     if net >= before:
-        desk.wait_no_more(donation)
         entries += desk.match_more(donation, desk.offers(donation.campaign_id), cause=cause)
-        desk.wait_if_wanting(donation)
+        desk.settled(donation)
         return Consequence(outcome=f"{row.kind} reinstated", entries=entries)
     entries += desk.fall(donation, cause=cause)
-    if not desk.wants_more(donation):
-        desk.wait_no_more(donation)
-    healed = desk.heal_waiting(donation.campaign_id, Freed(row.kind), cause=cause)
+    healed = desk.heal_waiting(donation.campaign_id, Freed(row.kind), of_donor=donation.donor_id)
     return Consequence(outcome=f"{row.kind}: {row.status}", entries=entries).with_healed(healed)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import func
 from campaign.giving import ledger
 from campaign.giving.consequences import Consequence
 from campaign.giving.donations import Donation
-from campaign.giving.healing import HealingDesk
+from campaign.giving.healing import Healed, HealingDesk
 from campaign.giving.ledger import Entry, Move
 from campaign.giving.matches import Freed
 
@@ -47,7 +47,7 @@ def record_payment(donation: Donation, payment: PaymentMade, desk: HealingDesk, 
     if donation.covered_fee_cents:
         entries.append(_given(donation, Move.COVERED_FEE, "covered_fees", donation.covered_fee_cents, cause))
     entries += desk.settle(donation, cause=cause)
-    desk.wait_if_wanting(donation)
+    desk.settled(donation)
     return Consequence(outcome="paid", entries=entries, owed=[("receipt", donation), ("fee", donation)])
 
 
@@ -85,7 +85,9 @@ def _given(donation: Donation, kind: Move, source: str, cents: int, cause: str) 
 def _freed(donation: Donation, desk: HealingDesk, outcome: str, freed: Freed, cause: str) -> Consequence:
     """What was held for it is free, and goes to those who wait."""
     entries = desk.release(donation, cause=cause)
-    return Consequence(outcome=outcome, entries=entries).with_healed(desk.heal_waiting(donation.campaign_id, freed, cause=cause))
+    return Consequence(outcome=outcome, entries=entries).with_healed(
+        desk.heal_waiting(donation.campaign_id, freed, of_donor=donation.donor_id) if entries else Healed()
+    )
 
 
 def record_processing(donation: Donation) -> Consequence:

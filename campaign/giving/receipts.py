@@ -76,7 +76,7 @@ class ReceiptDocument(Base):
 
 def issue(donation: Donation, *, now: datetime) -> Receipt:
     """The donation's receipt, issued if it had none; raises CannotIssue when something is lacking."""
-    db.session.refresh(donation, with_for_update=True)
+    db.session.refresh(donation, with_for_update={"key_share": True})
     if existing := receipt_of(donation.id):
         return existing
     charity = donation.campaign.charity

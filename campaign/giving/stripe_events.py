@@ -223,10 +223,17 @@ def _handle_together(taken: Sequence[Claim]) -> int:
     by_payment = donations.donations_by_payment([t.payment_intent for t in told.values()]) if told else {}
     known = {d.id: d for d in (*by_name.values(), *by_payment.values())}
     desk = healing.open_desk(sorted({d.campaign_id for d in known.values()}), list(known))
-    with_back = money_back.payments_with_money_back([h.payment_name for h in happened if h.payment_name])
+    payments_named = {h.payment_name for h in happened if h.payment_name and h.type in ACTED_ON}
+    money_back.lock_payments(payments_named)
+    with_back = money_back.payments_with_money_back(sorted(payments_named))
+    paid_meanwhile = donations.donations_by_payment([t.payment_intent for t in told.values() if t.payment_intent not in by_payment])
     decided: list[Consequence] = []
     outcomes = {}
     for what in happened:
+        if what.event_row in told and told[what.event_row].payment_intent in paid_meanwhile.keys() - {
+            d.payment_intent for d in known.values()
+        }:
+            continue  # Its donation is not on this desk: the event comes again.
         donation = by_name.get(what.donation_name or "")
         if what.event_row in told:
             back = told[what.event_row]
@@ -243,7 +250,9 @@ def _handle_together(taken: Sequence[Claim]) -> int:
         decided.append(consequence)
         outcomes[what.event_row] = consequence.outcome
     consequences.carry_out(desk, decided)
-    return claims.finish_all(StripeEvent, taken, outcomes)
+    for claim in (c for c in taken if c.id not in outcomes):
+        claims.postpone(StripeEvent, claim, seconds=1, reason="its payment was settled at the same time")
+    return claims.finish_all(StripeEvent, [c for c in taken if c.id in outcomes], outcomes)
 
 
 def _paid_by(known: dict[int, Donation], back: Told) -> Donation | None:

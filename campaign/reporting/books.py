@@ -29,6 +29,9 @@ MOVES = {
 }
 
 
+OF_RECEIPTS = ("I14", "I15", "I16", "I17", "I18")
+
+
 def findings(engine: Engine) -> list[str]:
     """One sentence for each thing that is not as it must be; empty when the books are right."""
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as snapshot:
@@ -204,8 +207,21 @@ def _receipts_equal_gifts(snapshot: Connection) -> Iterator[str]:
         yield f"I16: the document of receipt {serial} is not the one whose hash was kept."
 
 
+def _money_back_is_posted(snapshot: Connection) -> Iterator[str]:
+    for kind, name, donation in rows(
+        snapshot,
+        """
+        SELECT m.kind, m.stripe_id, d.public_id FROM money_back m JOIN donation d ON d.payment_intent = m.payment_intent
+        WHERE d.paid_at IS NOT NULL AND (m.turns % 2 = 1) <> (CASE m.kind WHEN 'refund' THEN m.status NOT IN ('failed', 'canceled')
+                                                                          ELSE m.status = 'lost' END)
+        """,
+    ):
+        yield f"I11: {kind} {name} of donation {donation} is not in the books as Stripe told of it."
+
+
 CHECKS = (
     *books_match.CHECKS,
+    _money_back_is_posted,
     _totals_equal_entries,
     _nets_equal_entries,
     _paid_is_posted_once,

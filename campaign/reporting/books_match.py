@@ -40,7 +40,7 @@ SUMS = (
     # A gift that a fund could still match, if it has money: within its window and caps, by `room` cents.
     """
     CREATE TEMPORARY TABLE wanting ON COMMIT DROP AS
-    SELECT f.id AS fund_id, f.slug, f.pledged_cents - f.held_cents - f.matched_cents AS available, g.public_id, g.place,
+    SELECT * FROM (SELECT f.id AS fund_id, f.slug, f.pledged_cents - f.held_cents - f.matched_cents AS available, g.public_id, g.place,
            least(f.per_donation_cents - coalesce(own.matched, 0), f.per_donor_cents - coalesce(o.cents, 0),
                  floor((g.net - coalesce(c.cents, 0) + ceil(coalesce(own.matched, 0) * f.ratio_denominator::numeric / f.ratio_numerator))
                        * f.ratio_numerator / f.ratio_denominator) - coalesce(own.matched, 0)) AS room
@@ -51,7 +51,8 @@ SUMS = (
     WHERE f.activated_at IS NOT NULL AND f.paused_at IS NULL AND NOT EXISTS (SELECT FROM healing h WHERE h.campaign_id = f.campaign_id)
       AND g.net > 0 AND g.net >= coalesce(c.cents, 0) AND g.amount_cents >= f.minimum_cents
       AND (f.opens_at IS NULL OR g.paid_at >= f.opens_at)
-      AND (f.closes_at IS NULL OR g.paid_at < f.closes_at) AND (f.ended_at IS NULL OR g.paid_at < f.ended_at)
+      AND (f.closes_at IS NULL OR g.paid_at < f.closes_at) AND (f.ended_at IS NULL OR g.paid_at < f.ended_at)) w
+    WHERE room >= 1
     """,
 )
 
@@ -159,18 +160,18 @@ def nobody_waits_beside_money(snapshot: Connection) -> Iterator[str]:
     """I5."""
     for slug, available, name in rows(
         snapshot,
-        "SELECT slug, available, min(public_id) FROM wanting WHERE room >= 1 AND available > 0 GROUP BY 1, 2",
+        "SELECT slug, available, min(public_id) FROM wanting WHERE available > 0 GROUP BY 1, 2",
     ):
         yield f"I5: fund {slug} has {available} cents left, but donation {name} is matched less than in full."
 
 
 def matches_fall_by_their_own_cause(snapshot: Connection) -> Iterator[str]:
-    """I6: a refund or lost dispute of the same gift, in the same transaction."""
+    """I6: a refund or lost dispute of the same gift, of the same cause."""
     for name, cents in rows(
         snapshot,
         """
         SELECT d.public_id, u.cents FROM ledger_entry u JOIN donation d ON d.id = u.donation_id WHERE u.kind = 'unmatch' AND NOT EXISTS (
-            SELECT FROM ledger_entry r WHERE r.donation_id = u.donation_id AND r.kind IN ('refund', 'dispute') AND r.at = u.at)
+            SELECT FROM ledger_entry r WHERE r.donation_id = u.donation_id AND r.kind IN ('refund', 'dispute') AND r.cause = u.cause)
         """,
     ):
         yield f"I6: {cents} cents of the match of donation {name} went without a refund or lost dispute of its own."
@@ -185,7 +186,7 @@ def freed_money_goes_in_order(snapshot: Connection) -> Iterator[str]:
             SELECT e.fund_id, e.id AS entry, g.place, g.public_id FROM ledger_entry e JOIN gift g ON g.id = e.donation_id
             WHERE e.kind = 'match' AND e.cause LIKE 'healed/%' AND e.id > g.place)
         SELECT w.slug, min(w.public_id), min(h.public_id) FROM (
-            SELECT DISTINCT ON (fund_id) * FROM wanting WHERE room >= 1 ORDER BY fund_id, place) w
+            SELECT DISTINCT ON (fund_id) * FROM wanting ORDER BY fund_id, place) w
         JOIN healed h ON h.fund_id = w.fund_id AND h.place > w.place AND h.entry > w.place GROUP BY 1
         """,
     ):

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from campaign.edges.db import db
 from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund
 from campaign.giving.healing import UnderMatched
 from campaign.giving.ledger import LedgerEntry, Move
+from campaign.giving.matches import DonationMatch
 from campaign.giving.standing import Standing
 from campaign.rules.match_of_a_gift import Happening, Life, MatchNow
 
@@ -96,22 +97,24 @@ def match_now(donation: Donation, now: Standing, language: str) -> MatchNow:
 
 
 def fund_names(donation: Donation, language: str) -> str:
-    """The funds that stand beside a donation, in the order they are drawn on, joined for a sentence."""
-    query = (
-        select(Fund)
-        .where(Fund.id.in_(select(LedgerEntry.fund_id).where(LedgerEntry.donation_id == donation.id, LedgerEntry.kind == Move.MATCH)))
-        .order_by(Fund.position)
-    )
-    return (" et " if language == "fr" else " and ").join(fund.name(language) for fund in db.session.scalars(query))
+    """The funds that stand beside a donation now, in the order they are drawn on, joined for a sentence."""
+    names = select(Fund).join(DonationMatch, DonationMatch.fund_id == Fund.id).where(DonationMatch.donation_id == donation.id)
+    return _joined(names.where(DonationMatch.matched_cents > 0), language)
+
+
+def healed_by(donation: Donation, language: str) -> tuple[int, str]:
+    """What came to a donation after it was settled, in cents, and from which funds."""
+    e = LedgerEntry
+    healed = (e.donation_id == donation.id, e.kind == Move.MATCH, e.cause.startswith(HEALED))
+    cents = sum(db.session.scalars(select(e.cents).where(*healed)))
+    return cents, _joined(select(Fund).where(Fund.id.in_(select(e.fund_id).where(*healed))), language)
+
+
+def _joined(funds: Select[Fund], language: str) -> str:
+    names = [fund.name(language) for fund in db.session.scalars(funds.order_by(Fund.position))]
+    return (" et " if language == "fr" else " and ").join(names)
 
 
 def is_waiting(donation: Donation) -> bool:
     """Whether the donation waits for match that may come free."""
     return db.session.scalar(select(UnderMatched.place).where(UnderMatched.donation_id == donation.id)) is not None
-
-
-def matched_when_paid(donation: Donation) -> int:
-    """What was matched at settlement, before anything was healed, in cents."""
-    e = LedgerEntry
-    query = select(e.cents).where(e.donation_id == donation.id, e.kind == Move.MATCH, ~e.cause.startswith(HEALED))
-    return sum(db.session.scalars(query))

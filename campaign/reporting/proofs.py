@@ -16,6 +16,7 @@ from campaign.giving.funds import Fund
 from campaign.giving.ledger import LedgerEntry
 
 A_READ = 1000
+A_PROOF = 5000
 
 
 def text_of(entry: LedgerEntry) -> str:
@@ -52,7 +53,10 @@ def as_line(entry: LedgerEntry) -> dict[str, Any]:
 
 
 def proof_of(donation: Donation) -> dict[str, Any]:
-    """For each fund that stood beside the donation: its own entries, and of the others from the first of them on nothing but digests."""
+    """For each fund that stood beside the donation: its own entries, and of the others from the first of them on nothing but digests.
+
+    It ends some thousand entries after the donation's last; statements of any later day hold the hash of that place too.
+    """
     query = select(Fund).where(Fund.id.in_(select(LedgerEntry.fund_id).where(LedgerEntry.donation_id == donation.id)))
     return {
         "format": "campaign-proof/1",
@@ -73,7 +77,7 @@ def _chain(fund: Fund, donation: Donation) -> dict[str, Any]:
     before = db.session.scalar(select(LedgerEntry.hash).where(LedgerEntry.chain == chain, LedgerEntry.position == first - 1))
     rows = db.session.execute(
         select(LedgerEntry.position, LedgerEntry.digest, LedgerEntry.hash)
-        .where(LedgerEntry.chain == chain, LedgerEntry.position >= first)
+        .where(LedgerEntry.chain == chain, LedgerEntry.position >= first, LedgerEntry.position <= own[-1].position + A_PROOF)
         .order_by(LedgerEntry.position)
     ).all()
     return {

@@ -60,7 +60,9 @@ class NotYet(ValueError):
 def statement_of(fund: Fund, *, before: datetime | None = None) -> Statement:
     """The fund's statement of all that was before a moment, now if none is given; raises NotYet."""
     campaign = db.session.get_one(Campaign, fund.campaign_id)
-    now = db.session.scalars(select(func.now())).one()
+    # Nobody is writing to the chain once this is had, and whatever is chained after it is later.
+    db.session.execute(select(Fund.id).where(Fund.id == fund.id).with_for_update(read=True))
+    now = db.session.scalars(select(func.clock_timestamp())).one()
     if before is not None and before.date() > campaign.charity.local(now).date() + timedelta(days=1):
         raise NotYet(f"{before:%Y-%m-%d %H:%M} has not come yet.")
     moment = now if before is None else min(now, before)

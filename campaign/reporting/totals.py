@@ -74,7 +74,7 @@ def totals_of(slug: str) -> Totals | None:
             func.coalesce(func.sum(Fund.held_cents), 0).label("held"),
             func.coalesce(func.sum(Fund.matched_cents), 0).label("matched"),
         )
-        .where(Fund.campaign_id == Campaign.id)
+        .where(Fund.campaign_id == Campaign.id, Fund.activated_at.is_not(None))
         .lateral()
     )
     t = CampaignTotals

@@ -81,7 +81,7 @@ def _matched(now: MatchNow, language: str) -> str:
     together = written_short(now.gift_cents + now.matched_cents, language)
     if language == "fr":
         return f"{match} de jumelage ({now.fund_name}) s’ajoutent à votre don de {gift}\u00a0: la recherche reçoit {together}."
-    return f"{now.fund_name} adds {match} to your gift of {gift}: research receives {together}."
+    return f"{match} of matching ({now.fund_name}) is added to your gift of {gift}: research receives {together}."
 
 
 def _less(now: MatchNow, language: str) -> str:
@@ -93,14 +93,15 @@ def _less(now: MatchNow, language: str) -> str:
     return "Your gift keeps its place: if matching comes free, it goes to gifts in their order, and we write to you."
 
 
-def healed(*, gift_cents: int, matched_cents: int, before_cents: int, fund_name: str, language: str) -> str:
-    """The news that more of a gift is matched than when it was paid. Sums in cents; `before_cents` is what it was matched with then."""
-    gift, match, more = (written_short(c, language) for c in (gift_cents, matched_cents, matched_cents - before_cents))
+def healed(*, gift_cents: int, matched_cents: int, more_cents: int, fund_name: str, language: str) -> str:
+    """The news that more of a gift is matched than when it was paid. Sums in cents; `more_cents` is what has come since."""
+    gift, match, more = (written_short(c, language) for c in (gift_cents, matched_cents, more_cents))
     together = written_short(gift_cents + matched_cents, language)
     if language == "fr":
         first = f"{more} de jumelage ({fund_name}) se sont ajoutés à votre don de {gift} depuis son paiement."
         return f"{first} Il est maintenant jumelé à hauteur de {match}\u00a0: la recherche reçoit {together}."
-    return f"{fund_name} has added {more} to your gift of {gift} since it was paid. It is now matched with {match}: research receives {together}."
+    first = f"{more} of matching ({fund_name}) has come to your gift of {gift} since it was paid."
+    return f"{first} It is now matched with {match}: research receives {together}."
 
 
 def told(life: Life, language: str) -> str:

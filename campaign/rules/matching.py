@@ -138,16 +138,19 @@ def in_full(wish: Wish, offers: Sequence[Offer]) -> int:
 def limit_of(wish: Wish, offers: Sequence[Offer]) -> Limit | None:
     """Why this gift gets no more than `allocate` gives it; None when all of it is matched, or when there is no fund.
 
-    Where several funds have each their reason, the one that may pass comes first: used up, then paused, then the first fund's own.
+    Where several funds have each their reason, that of a fund with money left comes first when it is a limit of its terms on this gift, then
+    what may pass: used up, then paused.
     """
     taken = allocate(wish, offers)
     given = {a.fund_id: a.cents for a in taken}
     after = {fund_id: wish.given.get(fund_id, 0) + given.get(fund_id, 0) for fund_id in {*wish.given, *given}}
     donor = {o.fund_id: wish.donor_given.get(o.fund_id, wish.given.get(o.fund_id, 0)) + given.get(o.fund_id, 0) for o in offers}
     rest = replace(wish, given=after, donor_given=donor)
-    reasons = [_reason(rest, replace(o, available_cents=o.available_cents - given.get(o.fund_id, 0)), offers) for o in offers]
-    found = [reason for reason in reasons if reason is not None]
-    return next((r for passing in (Limit.USED_UP, Limit.PAUSED) for r in found if r is passing), found[0] if found else None)
+    reasons = [(_reason(rest, offer, offers), offer.available_cents > given.get(offer.fund_id, 0)) for offer in offers]
+    of_terms = {Limit.MINIMUM, Limit.PER_DONATION, Limit.PER_DONOR}
+    found = [reason for reason, has_money in reasons if has_money and reason in of_terms]
+    found += [reason for passing in (Limit.USED_UP, Limit.PAUSED) for reason, _ in reasons if reason is passing]
+    return next((reason for reason in [*found, *(reason for reason, _ in reasons)] if reason is not None), None)
 
 
 def _reason(wish: Wish, offer: Offer, offers: Sequence[Offer]) -> Limit | None:

@@ -55,9 +55,19 @@ class MatchState:
         return next((f for f in self.funds if f.standing == FundStanding.OPEN and f.available_cents > 0), None)
 
     @property
+    def left_alike_cents(self) -> int:
+        """What the giving fund has left, with the open funds that have the same terms: a sum that goes with one rule."""
+        giving = self.giving
+        return sum(f.available_cents for f in self.funds if giving and f.standing == FundStanding.OPEN and _terms(f) == _terms(giving))
+
+    @property
     def left_cents(self) -> int:
         """What could be matched now, in all funds."""
         return 0 if self.is_healing else sum(f.available_cents for f in self.funds if f.standing == FundStanding.OPEN)
+
+
+def _terms(fund: FundState) -> tuple[object, ...]:
+    return fund.ratio, fund.minimum_cents, fund.per_donation_cents, fund.per_donor_cents, fund.closes_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +86,7 @@ def campaign_claim(state: MatchState, language: str) -> str:
     if not state.funds:
         return ""
     if fund := state.giving:
-        left = written_short(state.left_cents, language)
+        left = written_short(state.left_alike_cents, language)
         terms = _each_dollar(fund, language) + _conditions(fund, language)
         if language == "fr":
             return f"{fund.name}\u00a0: {terms}. Il reste {left} de jumelage."
@@ -88,8 +98,15 @@ def _each_dollar(fund: FundState, language: str) -> str:
     ratio = fund.ratio
     if ratio.numerator == ratio.denominator:
         return "chaque dollar donné est doublé" if language == "fr" else "doubles every dollar you give"
-    added = written_short(ratio.match_of(100), language)
-    return f"à chaque dollar donné s’ajoutent {added}" if language == "fr" else f"adds {added} to every dollar you give"
+    added, given = _added(ratio, language)
+    return f"s’ajoutent {added} à chaque tranche de {given}" if language == "fr" else f"adds {added} to every {given} you give"
+
+
+def _added(ratio: Ratio, language: str) -> tuple[str, str]:
+    """What is added, and to how much: the cents for a dollar where they are whole, else the ratio's own numbers."""
+    if ratio.numerator * 100 % ratio.denominator == 0:
+        return written_short(ratio.match_of(100), language), "dollar" if language == "en" else written_short(100, language)
+    return written_short(ratio.numerator * 100, language), written_short(ratio.denominator * 100, language)
 
 
 def _conditions(fund: FundState, language: str) -> str:
@@ -210,8 +227,8 @@ def _pledge(fund: FundState, language: str) -> str:
     if fund.ratio.numerator == fund.ratio.denominator:
         rule = "un dollar pour chaque dollar donné" if language == "fr" else "one dollar for each dollar given"
     else:
-        added = written_short(fund.ratio.match_of(100), language)
-        rule = f"{added} pour chaque dollar donné" if language == "fr" else f"{added} for each dollar given"
+        added, given = _added(fund.ratio, language)
+        rule = f"{added} pour chaque tranche de {given}" if language == "fr" else f"{added} for each {given} given"
     if language == "fr":
         return f"{fund.name} s’est engagé à verser {rule}, jusqu’à {pledged} en tout{conditions}."
     return f"{fund.name} pledged {rule}, up to {pledged} in all{conditions}."
@@ -272,7 +289,7 @@ def _reason(quoted: Quote, language: str) -> str:
     if quoted.limit is Limit.MINIMUM and fund is not None:
         least = written_short(fund.minimum_cents, language)
         return f"\u00a0: le jumelage va aux dons de {least} et plus" if is_french else f": matching is for gifts of {least} or more"
-    english, french = _REASONS[quoted.limit]
+    english, french = _REASONS[quoted.limit] if quoted.match_cents else _REASONS_FOR_NONE.get(quoted.limit, _REASONS[quoted.limit])
     return french if is_french else english
 
 
@@ -292,4 +309,8 @@ _REASONS = {
         ": too many gifts that are not paid yet hold matching from here",
         "\u00a0: trop de dons pas encore payés retiennent déjà du jumelage d’ici",
     ),
+}
+_REASONS_FOR_NONE = {
+    Limit.PER_DONATION: (": the most for one gift is reached", "\u00a0: le plus pour un don est atteint"),
+    Limit.PER_DONOR: (": the most for one donor is reached", "\u00a0: le plus pour un donateur est atteint"),
 }

@@ -19,7 +19,7 @@ from campaign.giving.donations import Donation, donation_by_token
 from campaign.giving.standing import Standing, State, standing
 from campaign.reporting import lives, proofs
 from campaign.rules import match_of_a_gift, money
-from campaign.web.security import access
+from campaign.web.security import LINKS_PER_CLIENT, access, limiter
 
 bp = Blueprint("own_page", __name__)
 log = structlog.get_logger()
@@ -32,7 +32,7 @@ ASK_STRIPE_AGAIN = timedelta(seconds=2)
 def page(language: str, token: str) -> ResponseReturnValue:
     """State, match, receipt. Coming back from Stripe without paying ends the checkout there and frees what it held."""
     donation = _own(token)
-    if request.args.get("return") == "cancel":
+    if request.args.get("return") == "cancel" and request.method == "GET":
         _cancel(donation)
         return redirect(url_for("own_page.page", language=language, token=token), 303)
     campaign, now = donation.campaign, standing(donation)
@@ -121,6 +121,7 @@ def data(language: str, token: str) -> Response:
 
 @bp.get("/<any(en,fr):language>/donations/<token>/proof.json")
 @access("public")
+@limiter.limit(LINKS_PER_CLIENT)
 def proof(language: str, token: str) -> Response:
     """This gift's lines in the chains of its funds, with what is needed to check them and nothing of anybody else (docs/verify.md)."""
     donation = donation_by_token(token)

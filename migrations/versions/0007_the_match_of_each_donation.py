@@ -34,17 +34,20 @@ def upgrade() -> None:
     """)
     op.execute("""
         CREATE TABLE under_matched (
-            place bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT pk_under_matched PRIMARY KEY,
+            donation_id bigint CONSTRAINT pk_under_matched PRIMARY KEY
+                CONSTRAINT under_matched_donation_id_exists REFERENCES donation (id),
             campaign_id bigint NOT NULL CONSTRAINT under_matched_campaign_id_exists REFERENCES campaign (id),
-            donation_id bigint NOT NULL CONSTRAINT under_matched_donation_id_is_unique UNIQUE
-                CONSTRAINT under_matched_donation_id_exists REFERENCES donation (id)
+            place bigint NOT NULL,
+            capped_donor_id bigint CONSTRAINT under_matched_capped_donor_id_exists REFERENCES donor (id)
         )
     """)
-    op.execute("CREATE INDEX ix_under_matched_campaign_id_place ON under_matched (campaign_id, place)")
+    op.execute("CREATE INDEX ix_under_matched_campaign_id_place ON under_matched (campaign_id, place) WHERE capped_donor_id IS NULL")
+    op.execute("CREATE INDEX ix_under_matched_capped_donor_id ON under_matched (capped_donor_id) WHERE capped_donor_id IS NOT NULL")
     op.execute("""
         CREATE TABLE healing (
             campaign_id bigint CONSTRAINT pk_healing PRIMARY KEY CONSTRAINT healing_campaign_id_exists REFERENCES campaign (id),
             after_place bigint NOT NULL DEFAULT 0,
+            again boolean NOT NULL DEFAULT false,
             cause text NOT NULL,
             began_at timestamptz NOT NULL DEFAULT now()
         )
@@ -71,14 +74,14 @@ def _filling() -> None:
         WHERE s.donation_id = d.id
     """)
     op.execute("""
-        INSERT INTO under_matched (campaign_id, donation_id)
-        SELECT d.campaign_id, d.id FROM donation d
+        INSERT INTO under_matched (campaign_id, donation_id, place)
+        SELECT d.campaign_id, d.id, e.id FROM donation d
         JOIN ledger_entry e ON e.donation_id = d.id AND e.kind = 'donation'
         LEFT JOIN LATERAL (SELECT coalesce(sum(ceil(m.matched_cents * f.ratio_denominator::numeric / f.ratio_numerator)), 0) AS cents
                            FROM donation_match m JOIN fund f ON f.id = m.fund_id WHERE m.donation_id = d.id) c ON true
-        WHERE c.cents < d.net_cents AND EXISTS (SELECT FROM fund WHERE fund.campaign_id = d.campaign_id) ORDER BY e.id
+        WHERE c.cents < d.net_cents AND EXISTS (SELECT FROM fund WHERE fund.campaign_id = d.campaign_id)
     """)
-    op.execute("INSERT INTO healing (campaign_id, cause) SELECT DISTINCT campaign_id, 'upgraded' FROM under_matched")
+    op.execute("INSERT INTO healing (campaign_id, cause) SELECT DISTINCT campaign_id, 'healed/activated' FROM under_matched")
 
 
 def _moving() -> None:
@@ -127,7 +130,7 @@ def _moving() -> None:
             PERFORM must(coalesce(of_donor <= f.per_donor_cents, true), 'within_donor_cap', e.reference);
             IF e.from_account = 'available' THEN
                 PERFORM must(f.activated_at IS NOT NULL AND f.paused_at IS NULL, 'fund_gives', e.reference);
-                PERFORM must(fund_is_open(f, CASE e.kind WHEN 'hold' THEN e.at ELSE d.paid_at END), 'within_window', e.reference);
+                PERFORM must(fund_is_open(f, CASE e.kind WHEN 'hold' THEN now() ELSE d.paid_at END), 'within_window', e.reference);
             END IF;
         END $$
     """)

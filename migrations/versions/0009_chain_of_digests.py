@@ -40,7 +40,7 @@ def upgrade() -> None:
             IF last_position IS NULL THEN
                 RAISE EXCEPTION 'entry % has no fund or campaign to move', NEW.reference USING ERRCODE = 'foreign_key_violation';
             END IF;
-            NEW.at := now();
+            NEW.at := clock_timestamp();  -- Under the lock of the chain, so that what is chained later is later.
             NEW.position := last_position + 1;
             NEW.digest := sha256(convert_to({TEXT_OF.format("NEW")}, 'UTF8'));
             NEW.hash := sha256(last_hash || NEW.digest);
