@@ -168,7 +168,7 @@ def test_a_reason_is_given_exactly_when_something_is_missing(gift: int, funds: l
     ]
     assert (reason is not None) == bool(could_use_more)
     if total(taken) < in_full(asked, funds) and len(set(ratios.values())) == 1:
-        assert reason in {Limit.USED_UP, Limit.PAUSED}
+        assert reason in {Limit.USED_UP, Limit.PAUSED, Limit.MINIMUM, Limit.PER_DONATION, Limit.PER_DONOR}
 
 
 @pytest.mark.parametrize(
@@ -221,6 +221,46 @@ def test_the_fund_drawn_on_last_gives_way_first() -> None:
     assert excess(100_00, matched, ratios) == []
 
 
+def test_what_was_given_before_is_counted_when_a_reason_is_sought() -> None:
+    first, second = offer(100_00), offer(30_00, fund_id=2)
+    held = wish(100_00, given={1: 40_00})
+    assert allocate(held, [first, second]) == [Allocation(fund_id=1, cents=60_00)]
+    assert limit_of(held, [first, second]) is None
+    assert limit_of(wish(100_00, given={1: 40_00, 2: 60_00}), [offer(0), offer(0, fund_id=2)]) is None
+    assert limit_of(wish(100_00, given={1: 40_00, 2: 59_99}), [offer(0), offer(0, fund_id=2)]) is Limit.USED_UP
+    assert limit_of(wish(100_00, given={1: 40_00}), [offer(59_99)]) is Limit.USED_UP
+    assert limit_of(wish(100_00, given={1: 40_00}), [offer(60_00)]) is None
+
+
+def test_two_funds_that_both_gave_before_keep_apart_what_each_gave() -> None:
+    asked = wish(100_00, given={1: 20_00, 2: 30_00})
+    assert allocate(asked, [offer(10_00), offer(100_00, fund_id=2)]) == [
+        Allocation(fund_id=1, cents=10_00),
+        Allocation(fund_id=2, cents=40_00),
+    ]
+    three = [offer(10_00), offer(5_00, fund_id=2), offer(100_00, fund_id=3)]
+    assert [a.cents for a in allocate(asked, three)] == [10_00, 5_00, 35_00]
+
+
+def test_a_donors_cap_that_is_reached_with_this_gift_names_itself() -> None:
+    capped = [offer(1_000_00, per_donor_cents=50_00), offer(0, fund_id=2, per_donor_cents=50_00)]
+    assert limit_of(wish(100_00, donor_given={1: 20_00, 2: 0}), capped) is Limit.PER_DONOR
+    assert limit_of(wish(100_00, donor_given={1: 50_00}), capped[:1]) is Limit.PER_DONOR
+    assert limit_of(wish(100_00, donor_given={1: 49_99, 2: 99_00}), [offer(0, per_donor_cents=50_00)]) is Limit.USED_UP
+    assert limit_of(wish(100_00, given={1: 50_00}), capped[:1]) is Limit.PER_DONOR, (
+        "its own part counts where nothing is known of the donor"
+    )
+    assert limit_of(wish(100_00, given={1: 49_99}), [offer(0, per_donor_cents=50_00)]) is Limit.USED_UP
+
+
+@pytest.mark.parametrize(
+    ("terms", "reason"),
+    [({"opens_at": NOON}, Limit.USED_UP), ({"minimum_cents": 100_00}, Limit.USED_UP), ({"closes_at": NOON}, Limit.CLOSED)],
+)
+def test_on_the_edge_of_a_term_it_is_the_money_that_is_missing(terms: dict, reason: Limit) -> None:
+    assert limit_of(wish(100_00), [offer(0, **terms)]) is reason
+
+
 def test_of_several_reasons_the_one_that_may_pass_is_named() -> None:
     used_up, closed = offer(0), offer(5_00, fund_id=2, closes_at=NOON)
     assert limit_of(wish(50_00), [closed, used_up]) is Limit.USED_UP
@@ -258,6 +298,11 @@ def test_a_fund_that_is_gone_still_covers_its_part_one_to_one() -> None:
         ([offer(374_20), offer(100_00, fund_id=2)], 474_20),
         ([offer(100_00, ratio=Ratio(numerator=2, denominator=1))], 50_00),
         ([offer(100_01, ratio=Ratio(numerator=2, denominator=1))], 50_01),
+        ([offer(1)], 1),
+        ([offer(374_20), offer(5_00, fund_id=2, is_paused=True)], 374_20),
+        ([offer(374_20), offer(5_00, fund_id=2, closes_at=NOON)], 374_20),
+        ([offer(374_20, closes_at=NOON + timedelta(hours=1)), offer(0, fund_id=2)], 374_20),
+        ([offer(374_20), offer(0, fund_id=2, is_paused=True)], 374_20),
     ],
 )
 def test_the_gift_that_finishes_the_match_takes_exactly_what_is_left(funds: list[Offer], gift: int | None) -> None:

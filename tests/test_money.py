@@ -81,3 +81,29 @@ def test_a_covered_fee_is_the_least_that_leaves_the_whole_gift(gift: int, percen
     fee = fee_to_cover(gift, percent_hundredths=percent, fixed_cents=fixed)
     assert kept(gift + fee) >= gift * 10_000
     assert fee == 0 or kept(gift + fee - 1) < gift * 10_000
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_the_longest_sum_that_is_read_and_the_first_that_is_too_long(language: str) -> None:
+    assert parse("1" * LONGEST, language) == int("1" * LONGEST) * 100
+    with pytest.raises(NotMoney, match="1" * (LONGEST + 1)):
+        parse("1" * (LONGEST + 1), language)
+
+
+def test_only_blanks_of_a_line_are_stripped() -> None:
+    for text in ("50\n", "\t50", "X50"):
+        with pytest.raises(NotMoney, match="50"):
+            parse(text, "en")
+
+
+def test_less_than_nothing_is_written_with_its_sign() -> None:
+    assert written(-1_234_56, "en") == "-$1,234.56"
+    assert written(-1_234_56, "fr") == "-1\u00a0234,56\u00a0$"
+    assert (decimal(-5), decimal(0), decimal(1)) == ("-0.05", "0.00", "0.01")
+
+
+def test_short_sums_leave_out_cents_that_are_nought_and_no_others() -> None:
+    assert [written_short(c, "en") for c in (0, 50_00, 101_00, 50_01, 1)] == ["$0", "$50", "$101", "$50.01", "$0.01"]
+    assert [written_short(c, "fr") for c in (50_00, 101_00, 50_01)] == ["50\u00a0$", "101\u00a0$", "50,01\u00a0$"]
+    assert written(50_00, "en") == "$50.00"
+    assert written(50_00, "fr") == "50,00\u00a0$"

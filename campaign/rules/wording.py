@@ -99,14 +99,15 @@ def _each_dollar(fund: FundState, language: str) -> str:
     if ratio.numerator == ratio.denominator:
         return "chaque dollar donné est doublé" if language == "fr" else "doubles every dollar you give"
     added, given = _added(ratio, language)
-    return f"s’ajoutent {added} à chaque tranche de {given}" if language == "fr" else f"adds {added} to every {given} you give"
+    return f"à chaque {given} s’ajoutent {added}" if language == "fr" else f"adds {added} to every {given} you give"
 
 
 def _added(ratio: Ratio, language: str) -> tuple[str, str]:
     """What is added, and to how much: the cents for a dollar where they are whole, else the ratio's own numbers."""
     if ratio.numerator * 100 % ratio.denominator == 0:
-        return written_short(ratio.match_of(100), language), "dollar" if language == "en" else written_short(100, language)
-    return written_short(ratio.numerator * 100, language), written_short(ratio.denominator * 100, language)
+        return written_short(ratio.match_of(100), language), "dollar donné" if language == "fr" else "dollar"
+    added, given = written_short(ratio.numerator * 100, language), written_short(ratio.denominator * 100, language)
+    return added, f"tranche de {given}" if language == "fr" else given
 
 
 def _conditions(fund: FundState, language: str) -> str:
@@ -228,7 +229,7 @@ def _pledge(fund: FundState, language: str) -> str:
         rule = "un dollar pour chaque dollar donné" if language == "fr" else "one dollar for each dollar given"
     else:
         added, given = _added(fund.ratio, language)
-        rule = f"{added} pour chaque tranche de {given}" if language == "fr" else f"{added} for each {given} given"
+        rule = f"{added} pour chaque {given}" if language == "fr" else f"{added} for each {given} given"
     if language == "fr":
         return f"{fund.name} s’est engagé à verser {rule}, jusqu’à {pledged} en tout{conditions}."
     return f"{fund.name} pledged {rule}, up to {pledged} in all{conditions}."
