@@ -49,7 +49,11 @@ def test_a_donor_who_comes_back_without_paying_ends_the_checkout_and_frees_the_m
     assert (state(donation), held(donation)) == ("expired", 0)
     page = client.get(back.location).text
     assert "You came back without paying" in page
-    assert f"/en/{SLUG}?amount=100.00#give" in page
+    assert f"/en/{SLUG}?again={donation.token}#give" in page
+    again = client.get(f"/en/{SLUG}?again={donation.token}").text
+    for typed in ('value="100"', "D&#39;Arcy-Lévesque", "123, rue de l’Église", 'value="H2X 1Y4"', 'value="sanaa@example.org"'):
+        assert typed in again, "nothing that was written is lost"
+    assert client.get(f"/en/{SLUG}?again=nobody").status_code == 200
     again = client.get(session["cancel_url"].removeprefix("http://127.0.0.1:8000"))
     assert again.status_code == 303
     assert books.findings(db.engine) == []

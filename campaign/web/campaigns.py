@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from campaign.giving.campaigns import Campaign, campaign_named, default_campaign
+from campaign.giving.donations import Donation, donation_by_token
 from campaign.giving.funds import funds_of
 from campaign.reporting.totals import Totals, match_state, totals_of
 from campaign.rules import money, wording
@@ -22,6 +23,10 @@ from campaign.web.security import access
 bp = Blueprint("campaigns", __name__)
 
 MILESTONE_PARTS = 20
+TYPED = (
+    *("first_name", "last_name", "organization", "email", "address_line1", "address_line2", "city", "province", "postal_code", "country"),
+    *("public_name", "anonymous", "tribute_kind", "tribute_name", "message"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +77,22 @@ class _Funds:
 @bp.get("/<any(en,fr):language>/<slug>")
 @access("public")
 def page(language: str, slug: str) -> ResponseReturnValue:
-    """The campaign, with an empty form or the amount asked for in the address."""
+    """The campaign, with an empty form, the amount asked for in the address, or what was typed for a gift that was not completed."""
     campaign = _campaign(slug)
-    form = DonationForm(campaign, language, formdata=None, amount=request.args.get("amount", "")[:40])
-    return campaign_page(campaign, form, attempt=new_attempt())
+    again = donation_by_token(request.args["again"]) if "again" in request.args else None
+    typed = _typed(again, language) if again else {"amount": request.args.get("amount", "")[:40]}
+    return campaign_page(campaign, DonationForm(campaign, language, formdata=None, **typed), attempt=new_attempt())
+
+
+def _typed(donation: Donation, language: str) -> dict[str, Any]:
+    """What a donor wrote for an earlier gift, for the form; whoever has the address of its page may read it there."""
+    kept = {name: getattr(donation, name) for name in TYPED}
+    return {**kept, "amount": _as_typed(donation.amount_cents, language), "cover_fee": donation.covered_fee_cents > 0}
+
+
+def _as_typed(cents: int, language: str) -> str:
+    plain = money.decimal(cents).removesuffix(".00")
+    return plain.replace(".", ",") if language == "fr" else plain
 
 
 @bp.get("/<any(en,fr):language>/<slug>/quote")
@@ -200,9 +217,8 @@ def _presets(campaign: Campaign, funds: _Funds, language: str) -> list[dict[str,
 
 def _preset(cents: int, funds: _Funds, language: str) -> dict[str, Any]:
     becomes = cents + promise_to(cents, funds).match_cents
-    written = money.decimal(cents).removesuffix(".00")
     return {
-        "value": written.replace(".", ",") if language == "fr" else written,
+        "value": _as_typed(cents, language),
         "label": money.written_short(cents, language),
         "becomes": money.written_short(becomes, language) if becomes > cents else "",
         "is_finish": False,

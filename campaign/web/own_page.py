@@ -56,7 +56,7 @@ def page(language: str, token: str) -> ResponseReturnValue:
         receipt_url=url_for("own_page.receipt", language=language, token=token),
         proof_url=url_for("own_page.proof", language=language, token=token) if now.matched_cents or now.held_cents else "",
         json_url=url_for("own_page.data", language=language, token=token),
-        again_url=url_for("campaigns.page", language=language, slug=campaign.slug, amount=money.decimal(donation.amount_cents)),
+        again_url=url_for("campaigns.page", language=language, slug=campaign.slug, again=token),
         continue_url=donation.checkout_url,
     )
 
