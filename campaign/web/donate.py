@@ -110,7 +110,7 @@ def _less(less: LessMatch) -> Notice:
         text = gettext(
             "Others gave while you were writing. Nothing has been charged. Press the button to give all the same, or change the amount."
         )
-    return Notice(kind="change", title=gettext("Less of the matching can be yours than you were shown"), text=text)
+    return Notice(kind="change", title=gettext("Less matching is available than you were shown"), text=text)
 
 
 def _is_another_gift(donation: Donation, gift: Gift) -> bool:
