@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import checkouts, settlement, webhooks
+from benchmarks import checkouts, hot_fund, settlement, webhooks
 from benchmarks.place import a_place
 
 COUNT = 3000
@@ -13,7 +13,7 @@ def main() -> int:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else COUNT
     rows = []
     with a_place() as place:
-        for row in (webhooks, settlement, checkouts):
+        for row in (webhooks, settlement, hot_fund, checkouts):
             rows.append(row.measure(place, count))
             r = rows[-1]
             print(

@@ -28,7 +28,7 @@ PEAK = 350
 def measure(place: Place, count: int) -> Row:
     """The rate of the backlog, the lag of the stream, and that the books are right after both."""
     with place.app.app_context():
-        drained = _drain(count)
+        drained = drain(count, name="backlog")
     sent, lag, settled = _stream(place, count)
     with place.app.app_context():
         assert books.findings(db.engine) == []
@@ -42,9 +42,10 @@ def measure(place: Place, count: int) -> Row:
     )
 
 
-def _drain(count: int) -> float:
+def drain(count: int, *, name: str) -> float:
+    """Gifts a second that one worker settles from a backlog."""
     jobs.handle_events()  # What the row before left waiting.
-    for body in [json.dumps(_completed(d)).encode() for d in _begun(count, "backlog")]:
+    for body in [json.dumps(_completed(d)).encode() for d in _begun(count, name)]:
         stripe_events.keep(stripe_events.read_event(body), source="webhook")
     db.session.commit()
     started = time.monotonic()

@@ -8,7 +8,7 @@ import secrets
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, ScalarSelect, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from campaign.edges.db import db
@@ -17,7 +17,7 @@ from campaign.giving import ledger
 from campaign.giving.campaigns import Campaign
 from campaign.giving.donations import Donation, Gift
 from campaign.giving.donors import donor_id_for
-from campaign.giving.healing import HealingDesk, open_desk
+from campaign.giving.healing import open_desk
 from campaign.giving.matches import DonationMatch
 from campaign.rules.matching import Limit
 
@@ -56,34 +56,39 @@ def begin(campaign: Campaign, gift: Gift, how: Beginning) -> Donation:
     asked = asdict(gift)
     consented = asked.pop("news_consent")
     made = db.session.scalar(
-        insert(Donation)
-        .values(
+        _begin,
+        {
             **asked,
-            public_id=f"d_{secrets.token_hex(10)}",
-            token=secrets.token_urlsafe(24),
-            attempt=how.attempt,
-            campaign_id=campaign.id,
-            donor_id=donor_id_for(gift.email),
-            livemode=how.livemode,
-            currency=campaign.currency,
-            news_consent_at=how.now if consented else None,
-            checkout_tries=1,
-            checkout_expires_at=how.now + timedelta(minutes=CHECKOUT_MINUTES),
-            client_key=how.client_key,
-        )
-        .on_conflict_do_nothing(index_elements=[Donation.attempt])
-        .returning(Donation.id)
+            "public_id": f"d_{secrets.token_hex(10)}",
+            "token": secrets.token_urlsafe(24),
+            "attempt": how.attempt,
+            "campaign_id": campaign.id,
+            "donor_id": donor_id_for(gift.email),
+            "livemode": how.livemode,
+            "currency": campaign.currency,
+            "news_consent_at": how.now if consented else None,
+            "checkout_tries": 1,
+            "checkout_expires_at": how.now + timedelta(minutes=CHECKOUT_MINUTES),
+            "client_key": how.client_key,
+        },
     )
-    donation = db.session.scalars(select(Donation).where(Donation.attempt == how.attempt)).one()
-    if made is not None and campaign.holds_match:
-        _hold(campaign, donation, how.expected_match_cents)
-    return donation
+    if made is None:
+        return db.session.scalars(select(Donation).where(Donation.attempt == how.attempt)).one()
+    if campaign.holds_match:
+        _hold(campaign, made, how.expected_match_cents)
+    return made
+
+
+_begin = insert(Donation).on_conflict_do_nothing(index_elements=[Donation.attempt]).returning(Donation)
 
 
 def _hold(campaign: Campaign, donation: Donation, expected_match_cents: int | None) -> None:
+    holds_too_many = _holds_too_many(campaign, donation)  # Before the lock: the bound need not be exact, and all others wait for the lock.
     desk = open_desk([donation.campaign_id])
-    desk.take_up([donation])
-    most, full, limit = _most(campaign, donation, desk)
+    desk.take_up_new(donation)
+    most, full, limit = desk.most_to_hold(donation)
+    if most and holds_too_many:
+        most, limit = 0, Limit.HELD_ELSEWHERE
     promised = full if expected_match_cents is None else expected_match_cents
     if most < promised:
         raise LessMatch(held_cents=most, full_cents=full, limit=limit)
@@ -91,31 +96,20 @@ def _hold(campaign: Campaign, donation: Donation, expected_match_cents: int | No
         ledger.post(*desk.hold(donation))
 
 
-def _most(campaign: Campaign, donation: Donation, desk: HealingDesk) -> tuple[int, int, Limit | None]:
-    """What can be held, what would be in full, and why it is less: the funds' terms and money, then the bounds on hoarding."""
-    most, full, limit = desk.most_to_hold(donation)
-    if most and _holds_too_many(campaign, donation):
-        return 0, full, Limit.HELD_ELSEWHERE
-    return most, full, limit
-
-
 def _holds_too_many(campaign: Campaign, donation: Donation) -> bool:
     """Whether this donor, or this client, holds match for as many open gifts as the campaign allows."""
-    holding = (
-        select(func.count())
-        .select_from(Donation)
-        .where(
-            Donation.campaign_id == campaign.id,
-            Donation.paid_at.is_(None),
-            Donation.ended_at.is_(None),
-            select(DonationMatch.donation_id).where(DonationMatch.donation_id == Donation.id, DonationMatch.held_cents > 0).exists(),
-        )
-    )
-    if db.session.scalars(holding.where(Donation.donor_id == donation.donor_id)).one() >= campaign.holds_per_email:
-        return True
-    if not donation.client_key:
-        return False
-    return db.session.scalars(holding.where(Donation.client_key == donation.client_key)).one() >= campaign.holds_per_address
+    who = {"campaign": campaign.id, "donor": donation.donor_id, "client": donation.client_key or None}
+    of_donor, of_client = db.session.execute(_holding, who).one()
+    return of_donor >= campaign.holds_per_email or of_client >= campaign.holds_per_address
+
+
+def _count_holding(whose: ColumnElement[bool]) -> ScalarSelect[int]:
+    holds = select(DonationMatch.donation_id).where(DonationMatch.donation_id == Donation.id, DonationMatch.held_cents > 0)
+    is_open = (Donation.campaign_id == bindparam("campaign"), Donation.paid_at.is_(None), Donation.ended_at.is_(None))
+    return select(func.count()).select_from(Donation).where(*is_open, whose, holds.exists()).scalar_subquery()
+
+
+_holding = select(_count_holding(Donation.donor_id == bindparam("donor")), _count_holding(Donation.client_key == bindparam("client")))
 
 
 def plan_checkout(donation: Donation, *, now: datetime) -> None:

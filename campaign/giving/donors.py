@@ -22,7 +22,10 @@ class Donor(Base):
 def donor_id_for(email: str) -> int:
     """The donor with this address, made if new; safe when two gifts of one donor begin at once."""
     normal = email.strip().casefold()
-    made: int | None = db.session.scalar(insert(Donor).values(email=normal).on_conflict_do_nothing().returning(Donor.id))
+    made: int | None = db.session.scalar(_add, {"email": normal})
     if made is not None:
         return made
     return db.session.scalars(select(Donor.id).where(Donor.email == normal)).one()
+
+
+_add = insert(Donor).on_conflict_do_nothing().returning(Donor.id)

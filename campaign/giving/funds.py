@@ -5,7 +5,7 @@ Its terms are frozen once it is active; it is paused, resumed and ended by facts
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, UniqueConstraint, func, select, update
+from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, UniqueConstraint, bindparam, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from campaign.edges.db import Base, db
@@ -115,10 +115,17 @@ def lock_funds(campaign_ids: list[int]) -> list[Fund]:
     The campaigns' rows are what is locked, in one fixed order: so a fund that begins is seen by all who waited, and a campaign without any
     is locked too. The lock lets others refer to the campaign.
     """
-    rows = select(Campaign.id).where(Campaign.id.in_(campaign_ids)).order_by(Campaign.id)
-    db.session.execute(rows.with_for_update(key_share=True))
-    query = select(Fund).where(Fund.campaign_id.in_(campaign_ids), Fund.activated_at.is_not(None)).order_by(Fund.position)
-    return list(db.session.scalars(query, execution_options={"populate_existing": True}))
+    db.session.execute(_lock_campaigns, {"ids": campaign_ids})
+    return list(db.session.scalars(_active_funds, {"ids": campaign_ids}, execution_options={"populate_existing": True}))
+
+
+# Made once: building a statement costs more than a small one takes to run.
+_lock_campaigns = (
+    select(Campaign.id).where(Campaign.id.in_(bindparam("ids", expanding=True))).order_by(Campaign.id).with_for_update(key_share=True)
+)
+_active_funds = (
+    select(Fund).where(Fund.campaign_id.in_(bindparam("ids", expanding=True)), Fund.activated_at.is_not(None)).order_by(Fund.position)
+)
 
 
 def fund_named(name: str) -> Fund | None:

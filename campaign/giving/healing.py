@@ -205,12 +205,15 @@ def _donor_if(capped: Sequence[int]) -> ColumnElement[int | None]:
 def open_desk(campaign_ids: Sequence[int], donation_ids: Sequence[int] = ()) -> HealingDesk:
     """Lock these campaigns, then the donations, each in its fixed order, and take them up."""
     funds = lock_funds(list(campaign_ids))
-    due = func.array_agg(Healing.campaign_id).filter(Healing.campaign_id.in_(list(campaign_ids)))
-    now, healing = db.session.execute(select(func.now(), due)).one()
+    now, healing = db.session.execute(_now_and_due).one()
     desk = HealingDesk(funds, now=now, healing=healing or [])
     if donation_ids:
         desk.take_up(lock_donations(list(donation_ids)))
     return desk
+
+
+# Few rows or none: whose healing is due anywhere.
+_now_and_due = select(func.now(), func.array_agg(Healing.campaign_id))
 
 
 def due_of(campaign_id: int) -> Healing | None:

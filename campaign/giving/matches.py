@@ -157,6 +157,11 @@ class Desk:
         for row in db.session.scalars(query, execution_options={"populate_existing": True}):
             self._donors[row.fund_id, row.donor_id] = row.cents
 
+    def take_up_new(self, donation: Donation) -> None:
+        """A donation that was made just now: the books cannot know of it."""
+        self._lines[donation.id] = _Line(net=0)
+        self._take_up_donors({donation.donor_id})
+
     def offers(self, campaign_id: int) -> list[Offer]:
         """What the campaign's funds can still give, in the order they are drawn on; nothing while earlier gifts are being healed."""
         if campaign_id in self.healing:

@@ -90,17 +90,20 @@ def _moving() -> None:
     op.execute("""
         CREATE FUNCTION move_match(e ledger_entry) RETURNS void LANGUAGE plpgsql AS $$
         DECLARE
-            d donation%ROWTYPE;
-            f fund%ROWTYPE;
+            d record;
+            f record;
             now_held bigint;
             now_matched bigint;
             to_held bigint := CASE 'held' WHEN e.to_account THEN e.cents WHEN e.from_account THEN -e.cents ELSE 0 END;
             to_matched bigint := CASE 'matched' WHEN e.to_account THEN e.cents WHEN e.from_account THEN -e.cents ELSE 0 END;
             of_donor bigint;
             covered numeric;
+            broken text;
         BEGIN
-            SELECT * INTO d FROM donation WHERE id = e.donation_id;
-            SELECT * INTO f FROM fund WHERE id = e.fund_id;
+            SELECT campaign_id, donor_id, amount_cents, net_cents, paid_at INTO d FROM donation WHERE id = e.donation_id;
+            SELECT per_donor_cents, per_donation_cents, minimum_cents, activated_at IS NOT NULL AND paused_at IS NULL AS gives,
+                   fund_is_open(fund, CASE e.kind WHEN 'hold' THEN now() ELSE d.paid_at END) AS is_open
+            INTO f FROM fund WHERE id = e.fund_id;
             UPDATE donation_match SET held_cents = held_cents + to_held, matched_cents = matched_cents + to_matched, moves = moves + 1
             WHERE donation_id = e.donation_id AND fund_id = e.fund_id RETURNING held_cents, matched_cents INTO now_held, now_matched;
             IF NOT FOUND THEN
@@ -121,16 +124,19 @@ def _moving() -> None:
             END IF;
             SELECT sum(ceil((m.held_cents + m.matched_cents) * g.ratio_denominator::numeric / g.ratio_numerator)) INTO covered
             FROM donation_match m JOIN fund g ON g.id = m.fund_id WHERE m.donation_id = e.donation_id;
-            PERFORM must(d.campaign_id = e.campaign_id, 'match_is_of_the_campaign', e.reference);
-            PERFORM must(e.kind = 'match' OR d.paid_at IS NULL, 'hold_is_before_payment', e.reference);
-            PERFORM must(e.kind = 'hold' OR d.net_cents > 0, 'matched_is_paid', e.reference);
-            PERFORM must(covered <= CASE e.kind WHEN 'hold' THEN d.amount_cents ELSE d.net_cents END, 'within_gift', e.reference);
-            PERFORM must(d.amount_cents >= f.minimum_cents, 'above_minimum', e.reference);
-            PERFORM must(now_held + now_matched <= coalesce(f.per_donation_cents, now_held + now_matched), 'within_donation_cap', e.reference);
-            PERFORM must(coalesce(of_donor <= f.per_donor_cents, true), 'within_donor_cap', e.reference);
-            IF e.from_account = 'available' THEN
-                PERFORM must(f.activated_at IS NOT NULL AND f.paused_at IS NULL, 'fund_gives', e.reference);
-                PERFORM must(fund_is_open(f, CASE e.kind WHEN 'hold' THEN now() ELSE d.paid_at END), 'within_window', e.reference);
+            broken := CASE
+                WHEN d.campaign_id <> e.campaign_id THEN 'match_is_of_the_campaign'
+                WHEN e.kind = 'hold' AND d.paid_at IS NOT NULL THEN 'hold_is_before_payment'
+                WHEN e.kind = 'match' AND d.net_cents = 0 THEN 'matched_is_paid'
+                WHEN covered > CASE e.kind WHEN 'hold' THEN d.amount_cents ELSE d.net_cents END THEN 'within_gift'
+                WHEN d.amount_cents < f.minimum_cents THEN 'above_minimum'
+                WHEN now_held + now_matched > f.per_donation_cents THEN 'within_donation_cap'
+                WHEN of_donor > f.per_donor_cents THEN 'within_donor_cap'
+                WHEN e.from_account = 'available' AND NOT f.gives THEN 'fund_gives'
+                WHEN e.from_account = 'available' AND NOT coalesce(f.is_open, false) THEN 'within_window'
+            END;
+            IF broken IS NOT NULL THEN
+                PERFORM must(false, broken, e.reference);
             END IF;
         END $$
     """)
