@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from campaign import jobs
 from campaign.edges.db import db
-from campaign.giving import healing, ledger, matches, outbox, standing, stripe_events
+from campaign.giving import healing, ledger, matches, money_back, outbox, standing, stripe_events
 from campaign.giving.campaigns import Campaign
 from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund, funds_of
@@ -253,3 +253,107 @@ def test_i25_a_webhook_three_days_late_is_decided_by_the_time_of_payment(campaig
     receive({**completed(in_time), "created": int(closed.timestamp()) - 1}, {**completed(too_late), "created": int(closed.timestamp()) + 1})
     assert (match(in_time), match(too_late)) == ((0, 20_00), (0, 0))
     assert books.findings(db.engine) == []
+
+
+class Beside:
+    """One of two workers, in a thread of its own."""
+
+    def __init__(self, app: Flask, *made: dict) -> None:
+        self.app, self.made = app, made
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self) -> None:
+        with self.app.app_context():
+            receive(*self.made)
+            db.session.remove()
+
+    def is_waiting(self) -> bool:
+        self.thread.join(0.7)
+        return self.thread.is_alive()
+
+
+def handled_but_not_committed(made: dict) -> None:
+    """As far as a worker is just before its commit."""
+    stripe_events.keep(stripe_events.read_event(body_of(made)), source="webhook")
+    db.session.commit()
+    taken = stripe_events.claim(limit=10)
+    db.session.commit()
+    assert stripe_events.handle(taken) == 1
+
+
+def finish(beside: Beside) -> None:
+    db.session.commit()
+    beside.thread.join(10)
+    db.session.execute(text("UPDATE stripe_event SET not_before = now() WHERE done_at IS NULL"))
+    db.session.commit()
+    jobs.handle_events()
+
+
+@pytest.mark.parametrize("refund_first", [True, False])
+def test_a_refund_and_its_payment_handled_at_the_same_moment_never_miss_each_other(
+    app: Flask, campaign: Campaign, refund_first: bool
+) -> None:
+    donation = begun(campaign, 100_00)
+    db.session.commit()
+    order = [refund_of(donation, 30_00), completed(donation)]
+    first, second = order if refund_first else order[::-1]
+    handled_but_not_committed(first)
+    beside = Beside(app, second)
+    assert beside.is_waiting()
+    finish(beside)
+    db.session.expire_all()
+    assert (donation.net_cents, match(donation)) == (70_00, (0, 70_00))
+    assert books.findings(db.engine) == []
+
+
+def test_control_without_the_lock_of_the_payment_a_refund_is_missed_and_the_checker_says_so(
+    app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(money_back, "lock_payments", lambda _: None)
+    donation = begun(campaign, 100_00)
+    db.session.commit()
+    handled_but_not_committed(completed(donation))
+    beside = Beside(app, refund_of(donation, 30_00))
+    assert not beside.is_waiting()
+    finish(beside)
+    db.session.expire_all()
+    assert donation.net_cents == 100_00
+    assert [sentence[:3] for sentence in books.findings(db.engine)] == ["I11"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "told", "net"),
+    [
+        ("dispute", [("needs_response", 0), ("lost", 1)], 0),
+        ("dispute", [("lost", 1), ("needs_response", 0)], 0),
+        ("dispute", [("lost", 1), ("under_review", 2)], 0),
+        ("dispute", [("lost", 1), ("won", 2)], 100_00),
+        ("dispute", [("won", 2), ("lost", 1)], 100_00),
+        ("dispute", [("won", 1), ("lost", 1)], 0),
+        ("dispute", [("under_review", 5), ("lost", 4)], 0),
+        ("dispute", [("needs_response", 1), ("won", 2)], 100_00),
+        ("refund", [("pending", 0), ("succeeded", 1)], 0),
+        ("refund", [("succeeded", 1), ("failed", 2)], 100_00),
+        ("refund", [("failed", 2), ("succeeded", 1)], 100_00),
+        ("refund", [("failed", 1), ("succeeded", 2)], 100_00),
+        ("refund", [("succeeded", 2), ("failed", 1)], 100_00),
+        ("refund", [("pending", 3), ("canceled", 1)], 100_00),
+    ],
+)
+def test_what_is_final_stays_final_in_whatever_order_it_is_told(campaign: Campaign, kind: str, told: list, net: int) -> None:
+    donation, start = paid(campaign, 100_00), datetime.now(UTC)
+    for status, second in told:
+        give_back(donation, 100_00, kind=kind, name="one", status=status, as_of=start + timedelta(seconds=second))
+    db.session.commit()
+    db.session.refresh(donation)
+    assert (donation.net_cents, match(donation)[1]) == (net, net)
+    assert books.findings(db.engine) == []
+
+
+def test_only_a_dispute_under_way_about_this_payment_makes_a_gift_disputed(campaign: Campaign) -> None:
+    mine, other = paid(campaign, 100_00), paid(campaign, 100_00)
+    give_back(other, 100_00, kind="dispute", status="needs_response")
+    give_back(mine, 10_00, kind="refund", status="needs_response")
+    db.session.commit()
+    assert (state(mine), state(other)) == ("partially_refunded", "disputed")
