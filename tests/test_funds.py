@@ -10,7 +10,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from campaign import jobs
 from campaign.edges.db import db
-from campaign.giving import books_checks, fund_changes, ledger, matches
+from campaign.giving import books_checks, fund_changes, healing, ledger, matches
 from campaign.giving.campaigns import Campaign
 from campaign.giving.checkouts import LessMatch
 from campaign.giving.donations import Donation
@@ -321,3 +321,28 @@ def test_what_no_clock_shows_or_shows_twice_is_refused(typed: str, why: str) -> 
 )
 def test_a_day_ends_when_the_next_begins_also_in_the_nights_of_change(day: str, utc: str) -> None:
     assert moments.parse_end(day, TORONTO).astimezone(UTC).isoformat() == utc
+
+
+def test_while_earlier_gifts_are_healed_a_gift_with_its_hold_is_whole_and_others_wait(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(healing, "LOOKED_AT_A_STEP", 1)
+    own = another_campaign(100_00, like=campaign)
+    first = paid(own, 80_00)
+    held = begun(own, 20_00)
+    waiting = [paid(own, 10_00) for _ in range(3)]
+    db.session.commit()
+    give_back(first, 80_00)
+    db.session.commit()
+    assert healing.campaigns_due() == [own.id]
+    pay(held)
+    late = paid(own, 10_00, expected=0)
+    assert (held.match_limit, late.match_limit) == (None, Limit.EARLIER_GIFTS)
+    with pytest.raises(LessMatch) as less:
+        begun(own, 5_00, expected=5_00)
+    db.session.rollback()
+    assert (less.value.held_cents, less.value.limit) == (0, Limit.EARLIER_GIFTS)
+    jobs.heal()
+    assert matched(held, *waiting, late) == [20_00, 10_00, 10_00, 10_00, 10_00]
+    assert begun(own, 5_00, expected=5_00)
+    assert books.findings(db.engine) == []

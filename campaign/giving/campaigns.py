@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, LargeBinary, func, select
+from sqlalchemy import BigInteger, ForeignKey, LargeBinary, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -72,7 +72,10 @@ class CampaignTotals(Base):
 
 def campaign_named(slug: str) -> Campaign | None:
     """The campaign with this name in addresses."""
-    return db.session.scalar(select(Campaign).where(Campaign.slug == slug))
+    return db.session.scalar(_by_slug, {"slug": slug})
+
+
+_by_slug = select(Campaign).where(Campaign.slug == bindparam("slug"))
 
 
 def default_campaign() -> Campaign | None:

@@ -78,6 +78,7 @@ class HealingDesk(Desk):
         super().__init__(funds, now=now, healing=healing)
         self._settled: dict[int, Donation] = {}
         self._touched: dict[int, Donation] = {}
+        self._satisfied: set[int] = set()
         self._due: dict[int, dict[str, Any] | None] = {}
 
     def settled(self, donation: Donation) -> None:
@@ -88,6 +89,7 @@ class HealingDesk(Desk):
     def changed(self, donation: Donation) -> None:
         """The gift fell or came back: whether it waits is to be looked at anew."""
         self._touched[donation.id] = donation
+        self._satisfied.discard(donation.id)
 
     def heal_waiting(self, campaign_id: int, freed: Freed, *, of_donor: int | None = None) -> Healed:
         """Give what is free to those who wait, as far as one step goes; `of_donor` says whose share went down."""
@@ -119,6 +121,8 @@ class HealingDesk(Desk):
             if more := self.heal(donation, cause=cause):
                 entries += more
                 healed.append(donation)
+            if not self.wants_more(donation):
+                self._satisfied.add(donation.id)
         self._remember_due(
             campaign_id, cause, is_over=is_whole or not self.giving(campaign_id), last=rows[-1][0] if rows else 0, again=again
         )
@@ -139,7 +143,7 @@ class HealingDesk(Desk):
             select(u.place, Donation)
             .join(Donation, Donation.id == u.donation_id)
             .where(u.campaign_id == campaign_id, u.place > after_place, or_(*(_could_match(offer) for offer in giving)))
-            .where(u.capped_donor_id.is_(None), u.donation_id.not_in(list(self._settled)))
+            .where(u.capped_donor_id.is_(None), u.donation_id.not_in([*self._settled, *self._satisfied]))
             .order_by(u.place)
             .limit(LOOKED_AT_A_STEP)
         )

@@ -195,10 +195,9 @@ class Desk:
 
     def most_to_hold(self, donation: Donation) -> tuple[int, int, Limit | None]:
         """What can be held for it, what would be in full, and why it is less."""
-        wish, offers = self._wish(donation), self.offers(donation.campaign_id)
-        every = self._offers_of(donation.campaign_id)
-        limit = Limit.EARLIER_GIFTS if donation.campaign_id in self.healing else limit_of(wish, offers)
-        return total(allocate(wish, offers)), in_full(wish, every), limit
+        wish, every = self._wish(donation), self._offers_of(donation.campaign_id)
+        limit = Limit.EARLIER_GIFTS if donation.campaign_id in self.healing else limit_of(wish, every)
+        return total(allocate(wish, self.offers(donation.campaign_id))), in_full(wish, every), limit
 
     def settle(self, donation: Donation, *, cause: str) -> list[Entry]:
         """What was held goes with the gift; what the hold did not cover is asked of the funds again."""
@@ -243,10 +242,12 @@ class Desk:
         return in_full(asked, self._offers_of(donation.campaign_id)) > sum(wish.given.values())
 
     def _limit(self, donation: Donation) -> str | None:
-        if donation.campaign_id in self.healing:
-            return Limit.EARLIER_GIFTS.value
-        limit = limit_of(self._wish(donation), self.offers(donation.campaign_id))
-        return limit.value if limit else None
+        is_healing = donation.campaign_id in self.healing
+        every = self._offers_of(donation.campaign_id)
+        limit = limit_of(self._wish(donation), [replace(o, available_cents=0) for o in every] if is_healing else every)
+        if limit is None:
+            return None
+        return Limit.EARLIER_GIFTS.value if is_healing else limit.value
 
     def _wish(self, donation: Donation) -> Wish:
         line = self._lines[donation.id]

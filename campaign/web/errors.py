@@ -1,5 +1,7 @@
 """What went wrong, said in the visitor's language, with what to do next. One body for everything that is not found."""
 
+import time
+
 import structlog
 from flask import Flask, Response, g, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
@@ -10,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from campaign.edges.db import db
+from campaign.web.security import limiter
 
 log = structlog.get_logger()
 
@@ -31,6 +34,8 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     code = error.code or 500
     title, text = _words(code)
     extra = {k: v for k, v in error.get_headers() if k.lower() in {"retry-after", "allow"}}
+    if code == 429 and limiter.current_limit is not None:
+        extra["Retry-After"] = str(max(1, limiter.current_limit.reset_at - int(time.time())))
     return _page(code, title, text, extra)
 
 

@@ -60,6 +60,12 @@ def countries(language: str) -> list[tuple[str, str]]:
     return [("CA", names["CA"]), *sorted(rest, key=lambda pair: _folded(pair[1]))]
 
 
+@cache
+def country_codes() -> frozenset[str]:
+    """What a country may be."""
+    return frozenset(code for code, _ in countries("en"))
+
+
 def provinces(language: str) -> list[str]:
     """Names of Canada's provinces and territories, to choose from."""
     return sorted((names[language == "fr"] for names in PROVINCES.values()), key=_folded)
@@ -138,7 +144,7 @@ class DonationForm(FlaskForm):
     city = _text(lazy_gettext("City"), Needed(lazy_gettext("Please write your city or town.")), longest=80)
     province = _text(lazy_gettext("Province or territory"), longest=80)
     postal_code = _text(lazy_gettext("Postal code"), longest=16)
-    country = SelectField(lazy_gettext("Country"), default="CA")
+    country = SelectField(lazy_gettext("Country"), default="CA", validate_choice=False)
     cover_fee = BooleanField(lazy_gettext("Cover the processing fee"), false_values=NO)
     public_name = _text(lazy_gettext("Name shown to the public"), longest=80)
     anonymous = BooleanField(lazy_gettext("Do not show my name"), false_values=NO)
@@ -196,6 +202,10 @@ class DonationForm(FlaskForm):
             raise StopValidation(
                 gettext("This does not look like an e-mail address. Please check it, for example name@example.com.")
             ) from None
+
+    def validate_country(self, field: Field) -> None:
+        if field.data not in country_codes():
+            raise StopValidation(gettext("Please choose a country."))
 
     def validate_tribute_kind(self, field: Field) -> None:
         if field.data not in {None, "", "honour", "memory"}:

@@ -22,7 +22,8 @@ DONATIONS_PER_CLIENT = "60 per minute; 600 per hour"
 DONATIONS_IN_ALL = "12000 per minute"
 LINKS_PER_CLIENT = "60 per minute"
 
-limiter = Limiter(get_remote_address, headers_enabled=True, in_memory_fallback_enabled=True, default_limits=[])
+# Without headers on every answer: they would cost Redis a few more questions each. Whoever is refused is told when to come again.
+limiter = Limiter(get_remote_address, in_memory_fallback_enabled=True, default_limits=[])
 csrf = CSRFProtect()
 
 
