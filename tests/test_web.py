@@ -6,8 +6,9 @@ import time
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import text
 
-from campaign import create_app
+from campaign import create_app, jobs
 from campaign.config import Settings
 from campaign.edges.db import db
 from campaign.giving import heartbeats, staff
@@ -208,3 +209,38 @@ def test_a_forgotten_password_is_answered_alike_for_everybody_and_links_to_our_o
 
 def test_staff_posts_need_a_token(app: Flask, client: FlaskClient) -> None:
     assert client.post("/staff/sign-out").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("language", "broken", "paused"),
+    [("en", "The books are not right:", "is paused since"), ("fr", "Les livres ne sont pas justes", "est suspendu")],
+)
+def test_staff_see_what_the_check_of_the_books_found_and_that_the_matching_is_paused(
+    app: Flask, campaign: Campaign, language: str, broken: str, paused: str
+) -> None:
+    paid(campaign)
+    db.session.execute(text("SET session_replication_role = replica"))
+    db.session.execute(text("UPDATE fund SET matched_cents = matched_cents - 1"))
+    db.session.execute(text("SET session_replication_role = origin"))
+    db.session.commit()
+    jobs.check_books()
+    page = signed_in(app, "viewer").get(f"/staff/?lang={language}").text
+    assert broken in page
+    assert "I2: fund sanaa-richard" in page
+    assert paused in page
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "$100 was matched"), ("fr", "100\u00a0$ ont été jumelés")])
+def test_staff_read_the_life_of_a_donation_and_nobody_else_does(app: Flask, campaign: Campaign, language: str, told: str) -> None:
+    donation = paid(campaign)
+    page = signed_in(app, "viewer").get(f"/staff/donations/{donation.public_id}?lang={language}")
+    assert told in page.text
+    assert donation.public_id in page.text
+
+
+def test_a_donations_staff_page_is_closed_to_strangers(client: FlaskClient, campaign: Campaign) -> None:
+    assert client.get(f"/staff/donations/{paid(campaign).public_id}").status_code == 302
+
+
+def test_a_donation_that_is_not_there_has_no_staff_page(app: Flask) -> None:
+    assert signed_in(app, "viewer").get("/staff/donations/d_nobody").status_code == 404

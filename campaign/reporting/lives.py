@@ -91,7 +91,6 @@ def match_now(donation: Donation, now: Standing, language: str) -> MatchNow:
         fund_name=fund_names(donation, language),
         is_paid=donation.paid_at is not None,
         is_processing=donation.processing_at is not None,
-        limit=donation.match_limit,
         waits=is_waiting(donation),
     )
 

@@ -50,7 +50,6 @@ class MatchNow:
     fund_name: str
     is_paid: bool
     is_processing: bool = False
-    limit: str | None = None
     waits: bool = False
 
 
