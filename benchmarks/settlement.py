@@ -45,7 +45,7 @@ def measure(place: Place, count: int) -> Row:
 def drain(count: int, *, name: str) -> float:
     """Gifts a second that one worker settles from a backlog."""
     jobs.handle_events()  # What the row before left waiting.
-    for body in [json.dumps(_completed(d)).encode() for d in _begun(count, name)]:
+    for body in [json.dumps(_completed(d)).encode() for d in begun(count, name)]:
         stripe_events.keep(stripe_events.read_event(body), source="webhook")
     db.session.commit()
     started = time.monotonic()
@@ -55,7 +55,7 @@ def drain(count: int, *, name: str) -> float:
 
 def _stream(place: Place, count: int) -> tuple[float, float, int]:
     with place.app.app_context():
-        made = [json.dumps(_completed(d)).encode() for d in _begun(count, "stream")]
+        made = [json.dumps(_completed(d)).encode() for d in begun(count, "stream")]
         first = db.session.scalar(text("SELECT coalesce(max(id), 0) FROM stripe_event"))
     with place.web() as address, place.running("worker", "-m", "campaign", "worker", ready=f"{address}/readyz"):
         asks = [Ask(path="/stripe/webhook", body=b, headers={"Stripe-Signature": signature(b, SECRET, at=int(time.time()))}) for b in made]
@@ -72,7 +72,8 @@ def _stream(place: Place, count: int) -> tuple[float, float, int]:
     return sent.rate, float(row[0] or 999), int(row[1])
 
 
-def _begun(count: int, name: str) -> list[Donation]:
+def begun(count: int, name: str) -> list[Donation]:
+    """Gifts on their way to being paid, each with its match held."""
     campaign, now = default_campaign(), datetime.now(UTC)
     assert campaign
     made = []

@@ -15,7 +15,18 @@ from sqlalchemy.exc import OperationalError
 from campaign.edges.db import db
 from campaign.edges.outside import outside
 from campaign.edges.stripe_api import Checkout, StripeAway, StripeRefused
-from campaign.giving import books_checks, checkouts, claims, consequences, fund_changes, healing, money_back, payments, stripe_events
+from campaign.giving import (
+    books_checks,
+    checkouts,
+    claims,
+    consequences,
+    fund_changes,
+    happenings,
+    healing,
+    money_back,
+    payments,
+    stripe_events,
+)
 from campaign.giving.claims import Claim
 from campaign.giving.consequences import Consequence
 from campaign.giving.donations import Donation
@@ -27,7 +38,7 @@ from campaign.reporting import books
 
 log = structlog.get_logger()
 
-EVENTS_A_BATCH = 200
+EVENTS_A_BATCH = 400
 SWEEP_DUE_LOCK = 7_203_641
 SWEEP_OUTSIDE_LOCK = 7_203_642
 SWEEP_BOOKS_LOCK = 7_203_643
@@ -55,7 +66,7 @@ def handle_events() -> int:
 def _handle_batch(taken: list[Claim]) -> int:
     for last_try in (False, False, True):
         try:
-            done = stripe_events.handle(taken)
+            done = happenings.handle(taken)
             db.session.commit()
             return done
         except OperationalError as error:
@@ -167,7 +178,7 @@ def read_stripe_events() -> int:
     now = _now()
     since = stripe_events.watermark(livemode=settings.stripe_livemode)
     db.session.commit()
-    listed = outside().stripe.events_since((since or now - FIRST_POLL) - POLL_OVERLAP, stripe_events.ACTED_ON)
+    listed = outside().stripe.events_since((since or now - FIRST_POLL) - POLL_OVERLAP, happenings.ACTED_ON)
     new = 0
     for event in listed:
         new += _keep_listed(event)

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from campaign import jobs, owed
 from campaign.edges.db import db
-from campaign.giving import checkouts, healing, ledger, matches, stripe_events
+from campaign.giving import checkouts, happenings, healing, ledger, matches, stripe_events
 from campaign.giving.campaigns import Campaign, CampaignTotals
 from campaign.giving.checkouts import LessMatch
 from campaign.giving.claims import Claim
@@ -166,7 +166,7 @@ def test_control_with_the_trigger_off_the_naive_application_breaks_the_books(
     app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sabotage = (
-        "ALTER TABLE ledger_entry DISABLE TRIGGER move",
+        *(f"ALTER TABLE ledger_entry DISABLE TRIGGER {trigger}" for trigger in ("move", "move_matches", "refuse")),
         "ALTER TABLE ledger_entry DROP CONSTRAINT ledger_entry_chain_position_is_unique",
     )
     assert naive_run(app, campaign, monkeypatch, *sabotage).count(True) == 8
@@ -234,9 +234,9 @@ def test_i22_a_worker_that_was_away_too_long_changes_nothing(app: Flask, campaig
     (fresh,) = stripe_events.claim(limit=10)
     db.session.commit()
     assert fresh == Claim(id=stale.id, fence=stale.fence + 1, attempts=2)
-    assert stripe_events.handle([fresh]) == 1
+    assert happenings.handle([fresh]) == 1
     db.session.commit()
-    stripe_events.handle([stale])
+    happenings.handle([stale])
     db.session.commit()
     assert db.session.execute(text("SELECT fence, outcome FROM stripe_event")).one() == (2, "paid")
     assert books.findings(db.engine) == []

@@ -1,6 +1,7 @@
 """What events make of the books: in any order, doubled, late, wrong, or beside a bad one."""
 
 import itertools
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -11,9 +12,11 @@ from campaign import jobs
 from campaign.edges.db import db
 from campaign.giving import checkouts, claims, matches, payments, standing, stripe_events
 from campaign.giving.campaigns import Campaign, CampaignTotals
+from campaign.giving.claims import Claim
 from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund
 from campaign.giving.standing import State
+from campaign.giving.stripe_events import StripeEvent
 from campaign.reporting import books
 from tests.factories import another_campaign, begun, body_of, completed, event, expired, succeeded
 
@@ -214,3 +217,41 @@ def test_a_donation_draws_on_two_funds_in_their_order(app: Flask, campaign: Camp
     handle(completed(donation))
     assert [a.cents for a in matches.match_of(donation.id).matched] == [37_42, 12_58]
     assert books.findings(db.engine) == []
+
+
+def blocks_read(act: Callable[[], object]) -> int:
+    """Blocks that the statements of an act looked at, counted by the database itself."""
+    read = text(
+        "SELECT sum(heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read) FROM pg_statio_user_tables WHERE relname = 'stripe_event'"
+    )
+    flush = text("SELECT pg_stat_force_next_flush(), pg_stat_clear_snapshot()")
+
+    def now() -> int:
+        db.session.execute(flush)
+        db.session.commit()
+        return int(db.session.execute(read).scalar_one())
+
+    before = now()
+    act()
+    db.session.commit()
+    return now() - before
+
+
+@pytest.mark.parametrize("known_to_the_planner", ["nothing", "a year of handled events"])
+def test_a_flood_is_not_walked_for_each_of_its_events(app: Flask, known_to_the_planner: str) -> None:
+    flood = text(
+        "INSERT INTO stripe_event (event_id, type, subject, livemode, body, source) "
+        "SELECT :name || n, 't', 'd_' || n, false, '{}', 'webhook' FROM generate_series(1, 4000) n"
+    )
+    if known_to_the_planner != "nothing":
+        db.session.execute(flood, {"name": "old"})
+        db.session.execute(text("UPDATE stripe_event SET done_at = now()"))
+        db.session.commit()
+        db.session.execute(text("ANALYZE stripe_event"))
+    db.session.execute(flood, {"name": "new"})
+    db.session.commit()
+    taken: list[Claim] = []
+    claiming = blocks_read(lambda: taken.extend(stripe_events.claim(limit=100)))
+    finishing = blocks_read(lambda: claims.finish_all(StripeEvent, taken, {c.id: "done" for c in taken}))
+    assert len(taken) == 100
+    assert max(claiming, finishing) < 100 * 60

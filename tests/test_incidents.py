@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from campaign import jobs
 from campaign.edges.db import db
-from campaign.giving import healing, ledger, matches, money_back, outbox, standing, stripe_events
+from campaign.giving import happenings, healing, ledger, matches, money_back, outbox, standing, stripe_events
 from campaign.giving.campaigns import Campaign
 from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund, funds_of
@@ -279,7 +279,7 @@ def handled_but_not_committed(made: dict) -> None:
     db.session.commit()
     taken = stripe_events.claim(limit=10)
     db.session.commit()
-    assert stripe_events.handle(taken) == 1
+    assert happenings.handle(taken) == 1
 
 
 def finish(beside: Beside) -> None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import text
@@ -70,8 +72,9 @@ def test_a_match_before_the_payment_is_refused_by_the_database(campaign: Campaig
         ledger.post(entry(fund, Move.MATCH, "held", "matched", 100_00, "too early", donation.id))
 
 
-def test_a_release_of_more_than_is_held_is_refused(campaign: Campaign, fund: Fund) -> None:
+def test_a_release_of_more_than_is_held_for_the_gift_is_refused(campaign: Campaign, fund: Fund) -> None:
     donation = begun(campaign, 100_00)
+    begun(campaign, 100_00)  # Another's hold, which the fund's own balance could not tell from this one's.
     with pytest.raises(IntegrityError, match="held_for_a_donation_is_not_negative"):
         ledger.post(entry(fund, Move.RELEASE, "held", "available", 100_01, "too much", donation.id))
 
@@ -148,6 +151,49 @@ def test_i20_what_is_written_stays_and_balances_move_by_entries_alone(campaign: 
         run(sql)
 
 
+def test_entries_posted_together_are_chained_in_their_order_and_refused_together(campaign: Campaign, fund: Fund) -> None:
+    first, second = begun(campaign, 100_00), begun(campaign, 50_00)
+    good = entry(fund, Move.RELEASE, "held", "available", 100_00, "one", first.id)
+    ledger.post(good, entry(fund, Move.RELEASE, "held", "available", 50_00, "two", second.id))
+    chained = db.session.query(ledger.LedgerEntry).filter(ledger.LedgerEntry.reference.in_(["one", "two"])).order_by(ledger.LedgerEntry.id)
+    assert [(e.reference, e.position) for e in chained] == [("one", 4), ("two", 5)]
+    db.session.commit()
+    beyond = entry(fund, Move.HOLD, "available", "held", 50_01, "four", second.id)
+    with pytest.raises(IntegrityError, match="four is refused: not within_gift"):
+        ledger.post(entry(fund, Move.HOLD, "available", "held", 100_00, "three", first.id), beyond)
+    db.session.rollback()
+    db.session.refresh(fund)
+    assert (fund.held_cents, fund.chain_entries, ledger.is_posted("three")) == (0, 5, False)
+    assert books.findings(db.engine) == []
+
+
+def test_a_gift_given_and_returned_in_one_statement_leaves_no_match(campaign: Campaign, fund: Fund) -> None:
+    """What holds after the last entry is what counts, so that a batch may hold a gift's whole life."""
+    donation = begun(campaign, 100_00)
+    donation.paid_at = datetime.now(UTC)
+    db.session.flush()
+    gift = Entry(
+        kind=Move.DONATION,
+        source="donations",
+        target="stripe",
+        cents=100_00,
+        campaign_id=campaign.id,
+        donation_id=donation.id,
+        reference="gift",
+        cause="test",
+    )
+    back = replace(gift, kind=Move.REFUND, source="stripe", target="donations", reference="back")
+    match = entry(fund, Move.MATCH, "held", "matched", 100_00, "match", donation.id)
+    with pytest.raises(IntegrityError, match="match is refused: not matched_is_paid"), db.session.begin_nested():
+        ledger.post(gift, match, back)
+    ledger.post(gift, match, back, entry(fund, Move.UNMATCH, "matched", "available", 100_00, "unmatch", donation.id))
+    db.session.commit()
+    db.session.refresh(fund)
+    totals = db.session.get_one(CampaignTotals, campaign.id)
+    assert (fund.held_cents, fund.matched_cents, totals.donated_cents, totals.donations) == (0, 0, 0, 1)
+    assert books.findings(db.engine) == []
+
+
 def test_totals_follow_the_entries_and_donors_count_once(campaign: Campaign) -> None:
     paid(campaign, 100_00, email="Same@Example.org")
     paid(campaign, 50_00, email="same@example.org", covered_fee_cents=2_00)
@@ -200,9 +246,10 @@ def test_the_checker_finds_what_was_tampered_with(campaign: Campaign, tampering:
 
 
 def test_without_the_trigger_a_balance_is_believed_though_it_is_wrong(campaign: Campaign, fund: Fund) -> None:
-    """The negative control of I1 and I2: it is the trigger that moves and refuses, nothing else does."""
+    """The negative control of I1, I2 and I4: it is the triggers that move and refuse, nothing else does."""
     donation = begun(campaign, 100_00)
-    run("ALTER TABLE ledger_entry DISABLE TRIGGER move")
+    for trigger in ("move", "move_matches", "refuse"):
+        run(f"ALTER TABLE ledger_entry DISABLE TRIGGER {trigger}")
     ledger.post(entry(fund, Move.HOLD, "available", "held", 60_000_00, "beyond the pledge", donation.id))
     db.session.commit()
     assert any(sentence.startswith("I2") for sentence in books.findings(db.engine))

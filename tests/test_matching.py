@@ -19,6 +19,7 @@ from campaign.rules.matching import (
     excess,
     finishing_gift,
     in_full,
+    is_whole,
     limit_of,
     total,
 )
@@ -152,6 +153,15 @@ def test_one_to_one_falls_by_no_more_than_it_must(gift: int, available: int, net
     matched = allocate(wish(gift), [offer(available)])
     back = total(excess(net, matched, {1: Ratio(numerator=1, denominator=1)}))
     assert total(matched) - back == min(total(matched), net)
+
+
+@given(GIFTS, offers())
+def test_a_whole_gift_asks_for_nothing_more_of_anybody(gift: int, funds: list[Offer]) -> None:
+    asked = after(wish(gift), allocate(wish(gift), funds))
+    unlimited = [Offer(fund_id=o.fund_id, available_cents=10**12, terms=Terms(ratio=o.terms.ratio)) for o in funds]
+    assert is_whole(asked, {o.fund_id: o.terms.ratio for o in funds}) == (allocate(asked, unlimited) == [])
+    if is_whole(asked, {o.fund_id: o.terms.ratio for o in funds}):
+        assert (allocate(asked, funds), limit_of(asked, funds), in_full(asked, funds)) == ([], None, sum(asked.given.values()))
 
 
 @given(GIFTS, offers())

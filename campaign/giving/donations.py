@@ -3,10 +3,12 @@
 How it begins stands in checkouts.py, what Stripe says of it in payments.py, what goes back in money_back.py, where it stands in standing.py.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Column, ForeignKey, Index, Table, func, select
+from sqlalchemy import Column, ForeignKey, Index, Row, Table, Text, any_, bindparam, func, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from campaign.edges.db import Base, db
@@ -140,12 +142,19 @@ def donation_by_token(token: str) -> Donation | None:
     return db.session.scalar(select(Donation).where(Donation.token == token))
 
 
-def donations_by_public_id(public_ids: list[str]) -> dict[str, Donation]:
-    """Donations by their name at Stripe."""
-    return {d.public_id: d for d in db.session.scalars(select(Donation).where(Donation.public_id.in_(public_ids)))}
+def donation_by_public_id(public_id: str) -> Donation | None:
+    """The donation with this name at Stripe and in the books."""
+    return db.session.scalar(select(Donation).where(Donation.public_id == public_id))
 
 
-def donations_by_payment(payment_intents: list[str]) -> dict[str, Donation]:
-    """Donations by the name of their payment at Stripe."""
-    found = db.session.scalars(select(Donation).where(Donation.payment_intent.in_(payment_intents)))
-    return {d.payment_intent: d for d in found if d.payment_intent}
+def named(public_ids: Sequence[str], payment_intents: Sequence[str]) -> Sequence[Row[int, int, str | None]]:
+    """Donations that Stripe names by public id, or by their payment: `id`, `campaign_id`, `payment_intent` of each, not locked."""
+    return db.session.execute(_named, {"public_ids": list(public_ids), "payment_intents": list(payment_intents)}).all()
+
+
+_named = select(Donation.id, Donation.campaign_id, Donation.payment_intent).where(
+    or_(
+        Donation.public_id == any_(bindparam("public_ids", type_=ARRAY(Text))),
+        Donation.payment_intent == any_(bindparam("payment_intents", type_=ARRAY(Text))),
+    )
+)

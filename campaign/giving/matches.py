@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, select, tuple_
+from sqlalchemy import ForeignKey, Row, select, tuple_
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
 from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund
 from campaign.giving.ledger import Entry, Move
-from campaign.rules.matching import Allocation, Limit, Offer, Wish, allocate, excess, in_full, limit_of, total
+from campaign.rules.matching import Allocation, Limit, Offer, Wish, allocate, excess, in_full, is_whole, limit_of, total
 
 
 class DonationMatch(Base):
@@ -81,7 +81,7 @@ def match_of(donation_id: int) -> MatchOfDonation:
 
 def matches_of(donation_ids: Iterable[int]) -> dict[int, MatchOfDonation]:
     """As `match_of`, for many donations in one query; donations that no fund ever stood beside are absent."""
-    rows: dict[int, list[DonationMatch]] = {}
+    rows: dict[int, list[Row[int, int, int, int, int]]] = {}
     for row in _rows_of(donation_ids):
         rows.setdefault(row.donation_id, []).append(row)
     return {
@@ -93,10 +93,10 @@ def matches_of(donation_ids: Iterable[int]) -> dict[int, MatchOfDonation]:
     }
 
 
-def _rows_of(donation_ids: Iterable[int]) -> Iterable[DonationMatch]:
+def _rows_of(donation_ids: Iterable[int]) -> Iterable[Row[int, int, int, int, int]]:
     m = DonationMatch
-    query = select(m).join(Fund, Fund.id == m.fund_id).where(m.donation_id.in_(list(donation_ids))).order_by(Fund.position)
-    return db.session.scalars(query, execution_options={"populate_existing": True})
+    query = select(m.donation_id, m.fund_id, m.held_cents, m.matched_cents, m.moves).join(Fund, Fund.id == m.fund_id)
+    return db.session.execute(query.where(m.donation_id.in_(list(donation_ids))).order_by(Fund.position))
 
 
 @dataclass
@@ -134,6 +134,7 @@ class Desk:
         self._offers = {fund.id: fund.offer() for fund in funds}
         self._ratios = {fund.id: fund.ratio for fund in funds}
         self._left = {fund.id: fund.available_cents for fund in funds}
+        self.donations: dict[int, Donation] = {}
         self._lines: dict[int, _Line] = {}
         self._donors: dict[tuple[int, int], int] = {}
         self._capped = [fund.id for fund in funds if fund.per_donor_cents is not None]
@@ -142,6 +143,7 @@ class Desk:
         """Read what the books say of these donations, unless they lie on the desk already."""
         new = [donation for donation in donations if donation.id not in self._lines]
         for donation in new:
+            self.donations[donation.id] = donation
             self._lines[donation.id] = _Line(net=donation.net_cents)
         if new and self._funds:
             for row in _rows_of([d.id for d in new]):
@@ -159,6 +161,7 @@ class Desk:
 
     def take_up_new(self, donation: Donation) -> None:
         """A donation that was made just now: the books cannot know of it."""
+        self.donations[donation.id] = donation
         self._lines[donation.id] = _Line(net=0)
         self._take_up_donors({donation.donor_id})
 
@@ -207,8 +210,10 @@ class Desk:
             for fund_id, share in shares
             if share.held
         ]
-        entries += self.match_more(donation, self.offers(donation.campaign_id), cause=cause)
-        donation.match_limit = self._limit(donation)
+        donation.match_limit = None
+        if not self._is_whole(donation):
+            entries += self.match_more(donation, self.offers(donation.campaign_id), cause=cause)
+            donation.match_limit = self._limit(donation)
         return entries
 
     def match_more(self, donation: Donation, offers: Sequence[Offer], *, cause: str) -> list[Entry]:
@@ -237,9 +242,16 @@ class Desk:
 
     def wants_more(self, donation: Donation, *, within_donor_cap: bool = False) -> bool:
         """Whether money of these funds, if there were any, could still match a part of this paid gift; its donor's cap aside, or not."""
+        if self._is_whole(donation):
+            return False
         wish = self._wish(donation)
         asked = wish if within_donor_cap else replace(wish, donor_given={})
         return in_full(asked, self._offers_of(donation.campaign_id)) > sum(wish.given.values())
+
+    def _is_whole(self, donation: Donation) -> bool:
+        """Most gifts are, and then nothing more need be asked."""
+        ratios = {fund.id: self._ratios[fund.id] for fund in self._funds if fund.campaign_id == donation.campaign_id}
+        return is_whole(self._wish(donation), ratios)
 
     def _limit(self, donation: Donation) -> str | None:
         is_healing = donation.campaign_id in self.healing

@@ -5,8 +5,8 @@ A row is owed in the transaction of its cause and done at most once by its key; 
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, Index, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import BigInteger, ForeignKey, Index, Text, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
@@ -37,9 +37,9 @@ Index("ix_outbox_waiting", OutboxItem.not_before, postgresql_where=claims.waitin
 
 def owe(*owed: tuple[str, Donation]) -> None:
     """Owe each kind once for its donation; owing it again changes nothing. Word of a healed match may come again, each time it is healed."""
-    once = [{"key": f"{kind}:{d.public_id}", "kind": kind, "donation_id": d.id} for kind, d in owed if kind != HEALED]
+    once = [(f"{kind}:{d.public_id}", kind, d.id) for kind, d in owed if kind != HEALED]
     if once:
-        db.session.execute(_owe, once)
+        db.session.execute(_owe, dict(zip(("keys", "kinds", "donation_ids"), map(list, zip(*once, strict=True)), strict=True)))
     if told := {d.id: d for kind, d in owed if kind == HEALED}:
         _owe_word_of_healing(list(told.values()))
 
@@ -69,7 +69,18 @@ def _owe_word_of_healing(healed: list[Donation]) -> None:
         db.session.execute(insert(OutboxItem).values(not_before=soon).on_conflict_do_nothing(index_elements=["key"]), rows)
 
 
-_owe = insert(OutboxItem.__table__).inline().on_conflict_do_nothing(index_elements=["key"])  # type: ignore[arg-type]  # a table
+_given = (
+    func.unnest(
+        bindparam("keys", type_=ARRAY(Text)), bindparam("kinds", type_=ARRAY(Text)), bindparam("donation_ids", type_=ARRAY(BigInteger))
+    )
+    .table_valued("key", "kind", "donation_id")
+    .render_derived()
+)
+_owe = (
+    insert(OutboxItem.__table__)  # type: ignore[arg-type]  # a declarative class's table is a Table
+    .from_select(["key", "kind", "donation_id"], select(_given.c.key, _given.c.kind, _given.c.donation_id), include_defaults=False)
+    .on_conflict_do_nothing(index_elements=["key"])
+)
 
 
 def claim(*, limit: int) -> list[Claim]:

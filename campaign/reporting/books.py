@@ -129,7 +129,7 @@ def _books_are_append_only(snapshot: Connection) -> Iterator[str]:
         snapshot,
         """
         SELECT v.name, v.guard FROM (VALUES ('ledger_entry', 'append_only'), ('ledger_entry', 'never_truncated'), ('ledger_entry', 'chain'),
-            ('ledger_entry', 'move'), ('ledger_entry', 'match_falls_with_the_gift'), ('ledger_move', 'closed_table'),
+            ('ledger_entry', 'move'), ('ledger_entry', 'move_matches'), ('ledger_entry', 'refuse'), ('ledger_entry', 'match_falls_with_the_gift'), ('ledger_move', 'closed_table'),
             ('fund', 'moved_by_the_ledger_alone'), ('fund', 'terms_are_frozen'), ('fund', 'lives_by_its_changes'),
             ('campaign_totals', 'moved_by_the_ledger_alone'), ('donation', 'moved_by_the_ledger_alone'),
             ('donation_match', 'moved_by_the_ledger_alone'), ('donor_match', 'moved_by_the_ledger_alone'),

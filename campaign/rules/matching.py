@@ -129,6 +129,15 @@ def covered(given: Mapping[int, int], ratios: Mapping[int, Ratio]) -> int:
     return sum(ratios.get(fund_id, ONE_TO_ONE).gift_behind(cents) for fund_id, cents in given.items())
 
 
+def is_whole(wish: Wish, ratios: Mapping[int, Ratio]) -> bool:
+    """Whether these funds' ratios leave nothing of the gift to match, whatever their money and their other terms."""
+    for fund_id, ratio in ratios.items():
+        others = {other: cents for other, cents in wish.given.items() if other != fund_id}
+        if ratio.match_of(max(wish.gift_cents - covered(others, ratios), 0)) > wish.given.get(fund_id, 0):
+            return False
+    return True
+
+
 def in_full(wish: Wish, offers: Sequence[Offer]) -> int:
     """What a gift would get in all if no fund were ever used up or paused: the measure of "in full"."""
     without_end = [replace(offer, available_cents=WITHOUT_END, is_paused=False) for offer in offers]

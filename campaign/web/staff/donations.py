@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime, gettext
 from flask_security import current_user
 
-from campaign.giving.donations import donations_by_public_id
+from campaign.giving.donations import donation_by_public_id
 from campaign.giving.standing import State, standing
 from campaign.reporting import lives
 from campaign.rules.match_of_a_gift import told
@@ -21,7 +21,7 @@ bp = Blueprint("staff_donations", __name__, url_prefix="/staff/donations")
 @access("viewer")
 def page(public_id: str) -> ResponseReturnValue:
     """The gift, its match, and its life in plain sentences with what brought each about."""
-    donation = donations_by_public_id([public_id]).get(public_id)
+    donation = donation_by_public_id(public_id)
     if donation is None:
         abort(404)
     language, now, charity = spoken(), standing(donation), donation.campaign.charity

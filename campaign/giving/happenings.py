@@ -1,0 +1,194 @@
+"""What Stripe's events tell, and what the books make of it: a batch is decided together and written together.
+
+Only what is needed is read from a body, so that new fields at Stripe break nothing. One bad event never holds back a batch.
+"""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+
+from campaign.edges.db import db
+from campaign.giving import claims, consequences, donations, healing, money_back, payments
+from campaign.giving.claims import Claim
+from campaign.giving.consequences import Consequence
+from campaign.giving.donations import Donation
+from campaign.giving.healing import HealingDesk
+from campaign.giving.money_back import DISPUTE, REFUND, Told
+from campaign.giving.payments import PaymentMade
+from campaign.giving.stripe_events import StripeEvent
+
+log = structlog.get_logger()
+
+ACTED_ON = (
+    "checkout.session.completed",
+    "checkout.session.async_payment_succeeded",
+    "checkout.session.async_payment_failed",
+    "checkout.session.expired",
+    "payment_intent.succeeded",
+    "payment_intent.processing",
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Happened:
+    """A kept event as it is handled: only what is needed is read from its body."""
+
+    event_row: int
+    event_id: str
+    type: str
+    at: datetime
+    about: dict[str, Any]
+
+    @classmethod
+    def of(cls, event_row: int, event_id: str, kind: str, kept: bytes, received_at: datetime) -> "Happened":
+        """Read the body that was kept. The time is Stripe's; ours when it gave none."""
+        body = json.loads(kept)
+        created = body.get("created")
+        at = datetime.fromtimestamp(created, UTC) if isinstance(created, int) else received_at
+        return cls(event_row=event_row, event_id=event_id, type=kind, at=at, about=body["data"]["object"])
+
+    @property
+    def donation_name(self) -> str | None:
+        """The public id of the donation that the object names, if it names one."""
+        metadata = self.about.get("metadata")
+        name = metadata.get("donation") if isinstance(metadata, dict) else None
+        name = name or self.about.get("client_reference_id")
+        return name if isinstance(name, str) else None
+
+    @property
+    def payment_name(self) -> str | None:
+        """The payment that the object is, or names."""
+        name = self.about.get("id") if self.about.get("object") == "payment_intent" else self.about.get("payment_intent")
+        return name if isinstance(name, str) else None
+
+    @property
+    def money_back(self) -> Told | None:
+        """The refund or dispute that the event tells of; None when it tells of neither, or of one without a payment."""
+        kind = {"refund": REFUND, "dispute": DISPUTE}.get(str(self.about.get("object")))
+        name, intent, cents, status = (self.about.get(field) for field in ("id", "payment_intent", "amount", "status"))
+        if kind is None or not (isinstance(name, str) and isinstance(intent, str) and isinstance(cents, int) and cents > 0):
+            return None
+        return Told(stripe_id=name, kind=kind, payment_intent=intent, cents=cents, status=str(status), as_of=self.at)
+
+    def payment(self, amount_field: str, intent: Any) -> PaymentMade:
+        """The payment that the object tells of; what it does not tell cannot be as we made it."""
+        amount, currency = self.about.get(amount_field), self.about.get("currency")
+        return PaymentMade(
+            payment_intent=intent if isinstance(intent, str) else None,
+            amount_cents=amount if isinstance(amount, int) else -1,
+            currency=currency if isinstance(currency, str) else "",
+            livemode=self.about.get("livemode") is True,
+            paid_at=self.at,
+        )
+
+
+def handle(taken: Sequence[Claim]) -> int:
+    """Handle claimed events in one transaction; returns how many are done. The caller commits.
+
+    They are tried together, which is how one lock of the funds serves hundreds of gifts. If anything in that fails, it is undone, and
+    each is handled by itself in a savepoint of its own, so that a bad event never holds back the good ones.
+    """
+    try:
+        with db.session.begin_nested():
+            return _handle_together(taken)
+    except OperationalError:
+        raise  # The connection or a lock is gone: the whole batch comes again.
+    except Exception as error:
+        if len(taken) > 1:
+            log.warning("events.one_by_one", events=len(taken), error=type(error).__name__)
+            return sum(handle([claim]) for claim in taken)
+        return _failed(taken[0], error)
+
+
+def _failed(claim: Claim, error: Exception) -> int:
+    is_dead = claims.fail(StripeEvent, claim, error=f"{type(error).__name__}: {error}"[:500])
+    (log.error if is_dead else log.warning)("event.dead" if is_dead else "event.failed", row=claim.id, exc_info=error)
+    return 0
+
+
+def _handle_together(taken: Sequence[Claim]) -> int:
+    happened = _happened([claim.id for claim in taken])
+    told = {h.event_row: back for h in happened if h.type in ACTED_ON and (back := h.money_back)}
+    desk = _desk_for(happened, told.values())
+    by_name = {donation.public_id: donation for donation in desk.donations.values()}
+    payments_named = {h.payment_name for h in happened if h.payment_name and h.type in ACTED_ON}
+    money_back.lock_payments(payments_named)
+    with_back = money_back.payments_with_money_back(sorted(payments_named))
+    missed = _paid_meanwhile(told.values(), desk)
+    decided: dict[int, Consequence] = {}
+    for what in happened:
+        back, donation = told.get(what.event_row), by_name.get(what.donation_name or "")
+        if back is None:
+            decided[what.event_row] = _decide(what, donation, desk, with_back)
+        elif back.payment_intent not in missed:
+            with_back.add(back.payment_intent)
+            decided[what.event_row] = money_back.record(back, _paid_by(back, desk), desk, cause=what.event_id)
+    consequences.carry_out(desk, list(decided.values()))
+    for claim in (c for c in taken if c.id not in decided):
+        claims.postpone(StripeEvent, claim, seconds=1, reason="its payment was settled at the same time")
+    outcomes = {row: consequence.outcome for row, consequence in decided.items()}
+    return claims.finish_all(StripeEvent, [c for c in taken if c.id in decided], outcomes)
+
+
+def _happened(event_rows: Sequence[int]) -> list[Happened]:
+    e = StripeEvent
+    rows = db.session.execute(select(e.id, e.event_id, e.type, e.body, e.received_at).where(e.id.in_(event_rows)).order_by(e.id))
+    return [Happened.of(*row) for row in rows]
+
+
+def _desk_for(happened: Sequence[Happened], told: Collection[Told]) -> HealingDesk:
+    """A desk with every donation that these events are about, as far as they can be known."""
+    names, intents = [h.donation_name for h in happened if h.donation_name], [back.payment_intent for back in told]
+    found = donations.named(names, intents)
+    return healing.open_desk(sorted({row.campaign_id for row in found}), [row.id for row in found])
+
+
+def _paid_meanwhile(told: Collection[Told], desk: HealingDesk) -> set[str]:
+    """Payments whose donation became known while we waited for the locks: it is not on this desk, so what is told of them comes again."""
+    found = donations.named([], [back.payment_intent for back in told]) if told else []
+    return {row.payment_intent for row in found if row.id not in desk.donations}
+
+
+def _paid_by(back: Told, desk: HealingDesk) -> Donation | None:
+    """The donation that the payment is tied to, maybe by an event before this one in the batch."""
+    return next((d for d in desk.donations.values() if d.payment_intent == back.payment_intent), None)
+
+
+def _decide(what: Happened, donation: Donation | None, desk: HealingDesk, with_back: Collection[str]) -> Consequence:
+    if what.type not in ACTED_ON:
+        return Consequence(outcome=f"ignored: {what.type[:80]} is not acted on")
+    if donation is None:
+        return Consequence(outcome="ignored: not one of our donations")
+    consequence = _follow(what, donation, desk)
+    if donation.payment_intent in with_back:
+        return money_back.after_payment(consequence, donation, desk, cause=what.event_id)
+    return consequence
+
+
+def _follow(what: Happened, donation: Donation, desk: HealingDesk) -> Consequence:
+    about, cause = what.about, what.event_id
+    match what.type:
+        case "checkout.session.completed" if about.get("payment_status") != "paid":
+            return payments.record_processing(donation)
+        case "checkout.session.completed" | "checkout.session.async_payment_succeeded":
+            return payments.record_payment(donation, what.payment("amount_total", about.get("payment_intent")), desk, cause=cause)
+        case "payment_intent.succeeded":
+            return payments.record_payment(donation, what.payment("amount_received", about.get("id")), desk, cause=cause)
+        case "payment_intent.processing":
+            return payments.record_processing(donation)
+    if donation.checkout_id not in {None, about.get("id")}:
+        return Consequence(outcome="ignored: not the checkout that the donor has")
+    ended_as = "expired" if what.type == "checkout.session.expired" else "failed"
+    return payments.record_end(donation, desk, ended_as=ended_as, cause=cause)
