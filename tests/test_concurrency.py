@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
@@ -14,7 +15,7 @@ from campaign.giving.campaigns import Campaign, CampaignTotals
 from campaign.giving.checkouts import LessMatch
 from campaign.giving.claims import Claim
 from campaign.giving.donations import Donation
-from campaign.giving.funds import Fund, funds_of
+from campaign.giving.funds import Fund, LockedFunds, funds_of
 from campaign.giving.receipts import Receipt
 from campaign.reporting import books
 from tests.factories import another_campaign, begun, body_of, completed, paid, succeeded
@@ -182,10 +183,10 @@ def test_control_with_the_lock_off_donors_meet_the_databases_refusal(
     own_id = own.id
     gate = threading.Barrier(8)
 
-    def unlocked(campaign_ids: list[int]) -> list[Fund]:
+    def unlocked(campaign_ids: list[int]) -> LockedFunds:
         found = list(db.session.query(Fund).filter(Fund.campaign_id.in_(campaign_ids)))
         gate.wait()
-        return found
+        return LockedFunds(funds=found, healing=set(), now=datetime.now(UTC))
 
     def refused() -> bool:
         try:

@@ -4,6 +4,7 @@ The schedule is threads of each worker that look at the database itself: it goes
 worker at a time do the work. So there is no beat process to lose.
 """
 
+import gc
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ from campaign.giving import heartbeats
 
 log = structlog.get_logger()
 service = create_app()
+gc.freeze()  # What is loaded by now stays, and is not looked through for garbage again and again.
 
 BEAT_EVERY_SECONDS = 8
 DUE_EVERY_SECONDS = 8

@@ -8,8 +8,9 @@ import secrets
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, ScalarSelect, bindparam, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm.attributes import set_committed_value
 
 from campaign.edges.db import db
 from campaign.edges.stripe_api import CHECKOUT_MINUTES
@@ -125,9 +126,16 @@ def plan_checkout(donation: Donation, *, now: datetime) -> None:
 
 def checkout_opened(donation: Donation, *, checkout_id: str, url: str | None) -> None:
     """Stripe has opened a checkout for the donation."""
-    donation.checkout_id = checkout_id
-    donation.checkout_url = url
-    db.session.flush()
+    db.session.execute(_opened, {"donation": donation.id, "checkout": checkout_id, "url": url})
+    set_committed_value(donation, "checkout_id", checkout_id)
+    set_committed_value(donation, "checkout_url", url)
+
+
+_opened = (
+    update(Donation.__table__)  # type: ignore[arg-type]  # a declarative class's table is a Table
+    .where(Donation.id == bindparam("donation"))
+    .values(checkout_id=bindparam("checkout"), checkout_url=bindparam("url"))
+)
 
 
 def open_past_expiry(*, limit: int) -> list[Donation]:

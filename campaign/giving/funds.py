@@ -3,13 +3,29 @@
 Its terms are frozen once it is active; it is paused, resumed and ended by facts of their own (fund_changes.py).
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, UniqueConstraint, bindparam, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    DateTime,
+    ForeignKey,
+    LargeBinary,
+    UniqueConstraint,
+    bindparam,
+    column,
+    func,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from campaign.edges.db import Base, db
-from campaign.giving.campaigns import Campaign
 from campaign.rules.matching import Offer, Ratio, Terms
 
 
@@ -109,22 +125,35 @@ def funds_of(campaign_id: int) -> list[Fund]:
     return list(db.session.scalars(active.order_by(Fund.position)))
 
 
-def lock_funds(campaign_ids: list[int]) -> list[Fund]:
+@dataclass(frozen=True, kw_only=True)
+class LockedFunds:
+    """Active funds in the order they are drawn on, which nobody else moves; `now` is the database's, `healing` the campaigns whose earlier
+    gifts are being healed.
+    """
+
+    funds: list[Fund]
+    healing: set[int]
+    now: datetime
+
+
+def lock_funds(campaign_ids: Sequence[int]) -> LockedFunds:
     """The active funds of these campaigns with their balances as of now; nobody else moves them until the transaction ends.
 
     The campaigns' rows are what is locked, in one fixed order: so a fund that begins is seen by all who waited, and a campaign without any
-    is locked too. The lock lets others refer to the campaign.
+    is locked too. The lock lets others refer to the campaign. All is one question to the database, since the next in line waits for it.
     """
-    db.session.execute(_lock_campaigns, {"ids": campaign_ids})
-    return list(db.session.scalars(_active_funds, {"ids": campaign_ids}, execution_options={"populate_existing": True}))
+    rows = db.session.execute(_lock_funds, {"ids": list(campaign_ids)}, execution_options={"populate_existing": True}).all()
+    funds = [fund for fund, _, _ in rows if fund is not None]
+    return LockedFunds(funds=funds, healing={fund.campaign_id for fund, is_healing, _ in rows if is_healing}, now=rows[0].now)
 
 
-# Made once: building a statement costs more than a small one takes to run.
-_lock_campaigns = (
-    select(Campaign.id).where(Campaign.id.in_(bindparam("ids", expanding=True))).order_by(Campaign.id).with_for_update(key_share=True)
-)
-_active_funds = (
-    select(Fund).where(Fund.campaign_id.in_(bindparam("ids", expanding=True)), Fund.activated_at.is_not(None)).order_by(Fund.position)
+# Made once: building a statement costs more than a small one takes to run. There is always a row, for the time.
+_seen = (column("is_healing", Boolean), column("now", DateTime(timezone=True)))
+_columns = ", ".join(f"(l.f).{c.name}" for c in Fund.__table__.columns)
+_lock_funds = select(Fund, *_seen).from_statement(
+    text(f"SELECT {_columns}, l.is_healing, t.now FROM (SELECT now()) t LEFT JOIN locked_funds(:ids) l ON true")  # noqa: S608  # names of ours
+    .bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
+    .columns(*Fund.__table__.columns, *_seen)
 )
 
 

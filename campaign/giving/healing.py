@@ -208,16 +208,11 @@ def _donor_if(capped: Sequence[int]) -> ColumnElement[int | None]:
 
 def open_desk(campaign_ids: Sequence[int], donation_ids: Sequence[int] = ()) -> HealingDesk:
     """Lock these campaigns, then the donations, each in its fixed order, and take them up."""
-    funds = lock_funds(list(campaign_ids))
-    now, healing = db.session.execute(_now_and_due).one()
-    desk = HealingDesk(funds, now=now, healing=healing or [])
+    locked = lock_funds(campaign_ids)
+    desk = HealingDesk(locked.funds, now=locked.now, healing=locked.healing)
     if donation_ids:
         desk.take_up(lock_donations(list(donation_ids)))
     return desk
-
-
-# Few rows or none: whose healing is due anywhere.
-_now_and_due = select(func.now(), func.array_agg(Healing.campaign_id))
 
 
 def due_of(campaign_id: int) -> Healing | None:

@@ -1,6 +1,7 @@
 """Beginning a donation, with the match that the donor was shown, and going to pay it."""
 
 import hmac
+import threading
 from dataclasses import asdict
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl
@@ -41,28 +42,37 @@ GONE_TO_STRIPE = {303, 503}
 @limiter.limit(DONATIONS_IN_ALL, key_func=lambda: "all")
 def begin(language: str, slug: str) -> ResponseReturnValue:
     """Hold the match, then send the donor to Stripe; or show the form again with what is wrong."""
-    campaign = campaign_named(slug)
-    if campaign is None:
-        abort(404)
-    form = DonationForm(campaign, language, formdata=_sent())
+    with _few_at_once:
+        campaign = campaign_named(slug)
+        if campaign is None:
+            abort(404)
+        form = DonationForm(campaign, language, formdata=_sent())
+        begun = _begun(campaign, form)
+    return _to_payment(campaign, form, begun) if isinstance(begun, Donation) else begun
+
+
+# Each waits for the campaign's lock, and its holder for the interpreter: a crowd of threads would only slow whoever is at work. Those who
+# wait for Stripe are not among them.
+_few_at_once = threading.BoundedSemaphore(3)
+
+
+def _begun(campaign: Campaign, form: DonationForm) -> Donation | ResponseReturnValue:
+    """The donation with its match held, in the books; or the form again."""
     form_is_good = form.validate()
     attempt = attempts().read(form.attempt.data)
     if not form_is_good or attempt is None:
         return _form_again(campaign, form, attempt, has_errors=not form_is_good)
     now = datetime.now(UTC)
     gift = form.gift()
+    how = Beginning(
+        attempt=attempt,
+        expected_match_cents=form.expected_match_cents(),
+        livemode=outside().settings.stripe_livemode,
+        now=now,
+        client_key=_client_key(),
+    )
     try:
-        donation = checkouts.begin(
-            campaign,
-            gift,
-            Beginning(
-                attempt=attempt,
-                expected_match_cents=form.expected_match_cents(),
-                livemode=outside().settings.stripe_livemode,
-                now=now,
-                client_key=_client_key(),
-            ),
-        )
+        donation = checkouts.begin(campaign, gift, how)
         checkouts.plan_checkout(donation, now=now)
         db.session.commit()
     except LessMatch as less:
@@ -71,7 +81,7 @@ def begin(language: str, slug: str) -> ResponseReturnValue:
         return campaign_page(campaign, form, attempt=form.attempt.data, notice=_less(less), promise=promise), 409
     if _is_another_gift(donation, gift):
         return campaign_page(campaign, form, attempt=new_attempt(), notice=_another(donation)), 409
-    return _to_payment(campaign, form, donation)
+    return donation
 
 
 def _sent() -> MultiDict[str, str]:

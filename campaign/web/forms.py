@@ -133,6 +133,12 @@ def _text(label: object, *validators: Any, longest: int, **kw: Any) -> StringFie
 class DonationForm(FlaskForm):
     """The fields of contract.md, section 4."""
 
+    class Meta(FlaskForm.Meta):
+        """All words are ours: those of the library are not looked for, which it would do for each field."""
+
+        def get_translations(self, form: object) -> None:
+            return None
+
     amount = StringField(lazy_gettext("Amount"), [Needed(lazy_gettext("How much would you like to give? For example 50 or 125.50."))])
     frequency = HiddenField()
     first_name = _text(lazy_gettext("First name"), NeededWithoutOrganization(lazy_gettext("Please write your first name.")), longest=80)

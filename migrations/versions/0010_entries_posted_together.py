@@ -37,6 +37,7 @@ def upgrade() -> None:
             CREATE TRIGGER {trigger} AFTER INSERT ON ledger_entry REFERENCING NEW TABLE AS posted
             FOR EACH STATEMENT EXECUTE FUNCTION {function}()
         """)
+    _locking()
     op.execute("DROP INDEX ix_stripe_event_waiting")
     op.execute("CREATE INDEX ix_stripe_event_fresh ON stripe_event (id) WHERE done_at IS NULL AND dead_at IS NULL AND attempts = 0")
 
@@ -65,6 +66,18 @@ def _chaining() -> None:
             NEW.digest := sha256(convert_to({TEXT_OF_NEW}, 'UTF8'));
             NEW.hash := sha256(coalesce(last_hash, '') || NEW.digest);
             RETURN NEW;
+        END $$
+    """)
+
+
+def _locking() -> None:
+    """What is read after the lock is of the moment when it was given: each statement of a volatile function sees anew."""
+    op.execute("""
+        CREATE FUNCTION locked_funds(campaign_ids bigint[]) RETURNS TABLE (f fund, is_healing boolean) LANGUAGE plpgsql AS $$
+        BEGIN
+            PERFORM FROM campaign WHERE id = ANY (campaign_ids) ORDER BY id FOR NO KEY UPDATE;
+            RETURN QUERY SELECT a, EXISTS (SELECT FROM healing h WHERE h.campaign_id = a.campaign_id)
+                FROM fund a WHERE a.campaign_id = ANY (campaign_ids) AND a.activated_at IS NOT NULL ORDER BY a.position;
         END $$
     """)
 
@@ -197,6 +210,7 @@ def _refusing() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DROP FUNCTION locked_funds(bigint[])")
     op.execute("DROP INDEX ix_stripe_event_fresh")
     op.execute("CREATE INDEX ix_stripe_event_waiting ON stripe_event (id) WHERE done_at IS NULL AND dead_at IS NULL")
     for trigger, function in TOGETHER.items():
