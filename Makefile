@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint bench translations clean
+.PHONY: run test lint bench mutants translations clean
 
 run: .venv/ready
 	@exec $(BIN)/python -m campaign.embedded
@@ -18,6 +18,10 @@ lint: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks $(COUNT)
+
+# Change the triggers that move money, one thing at a time: a test must notice each change.
+mutants: .venv/ready
+	$(BIN)/python -m tests.mutants
 
 # Collect what is to be translated, and make what the service reads from what translators wrote.
 translations: .venv/ready

@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -32,7 +33,8 @@ from campaign.sandbox.store import Store
 from tests.story import chromium_path
 
 HOME = pytest.StashKey[Path]()
-SERVER = pytest.StashKey[object]()
+SERVER = pytest.StashKey[subprocess.Popen[bytes]]()
+TEMPLATE = "template_of_tests"
 WEBHOOK_SECRET = "whsec_tests"
 
 hypothesis_settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], print_blob=True)
@@ -41,42 +43,50 @@ hypothesis_settings.load_profile("here")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--steps", type=int, default=2000, help="how many steps the random lives of donations take")
+    parser.addoption("--cluster", type=Path, help="where a database runs that was made ready before (tests/mutants.py)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         config.stash[HOME] = Path(config.workerinput["home"])
-        return
-    home = Path(tempfile.mkdtemp(prefix="campaign-tests-"))
+    elif ready := config.getoption("--cluster"):
+        config.stash[HOME] = ready
+    else:
+        config.stash[HOME] = Path(tempfile.mkdtemp(prefix="campaign-tests-"))
+        config.stash[SERVER] = make_ready(config.stash[HOME])
+
+
+def make_ready(home: Path) -> subprocess.Popen[bytes]:
+    """A running cluster under this folder, with a migrated template that each test copies."""
     home.chmod(0o755)
-    config.stash[HOME] = home
     cluster = prepare_postgres(home / "postgres")
     (home / "sockets").write_text(str(cluster.sockets))
-    config.stash[SERVER] = start_postgres(cluster, home / "postgres.log")
+    server = start_postgres(cluster, home / "postgres.log")
     with cluster.connect() as connection:
         connection.execute("ALTER SYSTEM SET fsync = off")
         connection.execute("SELECT pg_reload_conf()")
-        connection.execute("CREATE DATABASE template_of_tests")
-    app = create_app(test_settings(cluster.url("template_of_tests")))
+        connection.execute(f"CREATE DATABASE {TEMPLATE}")
+    app = create_app(test_settings(cluster.url(TEMPLATE)))
     with app.app_context():
         migrate()
         create_first_campaign()
         db.session.commit()
         db.session.remove()
         db.engine.dispose()
+    return server
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: object) -> None:
     node.workerinput["home"] = str(node.config.stash[HOME])
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if hasattr(config, "workerinput"):
-        return
-    server = config.stash[SERVER]
-    server.send_signal(signal.SIGINT)
-    server.wait(20)
-    shutil.rmtree(config.stash[HOME], ignore_errors=True)
+    server = config.stash.get(SERVER, None)
+    if server is not None:
+        server.send_signal(signal.SIGINT)
+        server.wait(20)
+        shutil.rmtree(config.stash[HOME], ignore_errors=True)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -104,6 +114,11 @@ def test_settings(database_url: str, **changed: object) -> Settings:
 test_settings.__test__ = False
 
 
+def cluster_at(home: Path) -> Postgres:
+    """The cluster that the run has started, without touching it."""
+    return Postgres(data=home / "postgres" / "data", sockets=Path((home / "sockets").read_text()), binaries=Path("/unused"), user=None)
+
+
 @pytest.fixture(scope="session")
 def home(request: pytest.FixtureRequest) -> Path:
     return request.config.stash[HOME]
@@ -111,8 +126,7 @@ def home(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(scope="session")
 def cluster(home: Path) -> Postgres:
-    """The cluster that the run has started, without touching it."""
-    return Postgres(data=home / "postgres" / "data", sockets=Path((home / "sockets").read_text()), binaries=Path("/unused"), user=None)
+    return cluster_at(home)
 
 
 @pytest.fixture(scope="session")
@@ -168,7 +182,7 @@ def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
 def database(cluster: Postgres) -> Iterator[str]:
     name = f"test_{uuid4().hex[:12]}"
     with cluster.connect() as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_of_tests")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     yield cluster.url(name)
     with cluster.connect() as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

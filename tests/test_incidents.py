@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from campaign import jobs
@@ -15,6 +15,8 @@ from campaign.giving.campaigns import Campaign
 from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund, funds_of
 from campaign.giving.ledger import Entry, Move
+from campaign.giving.outbox import OutboxItem
+from campaign.giving.stripe_events import StripeEvent
 from campaign.reporting import books
 from tests.factories import another_campaign, begun, body_of, completed, end, event, expired, give_back, paid, pay, succeeded
 
@@ -162,6 +164,23 @@ def test_a_refund_heard_of_before_its_payment_counts_when_the_payment_comes(camp
     assert state(donation) == "pending"
     receive(completed(donation))
     assert (state(donation), donation.net_cents, match(donation)) == ("partially_refunded", 50_00, (0, 50_00))
+    assert books.findings(db.engine) == []
+    assert sorted(db.session.scalars(select(OutboxItem.kind))) == ["fee", "receipt"]
+    told = select(StripeEvent.outcome).where(StripeEvent.type == "checkout.session.completed")
+    assert db.session.scalars(told).one() == "paid"
+
+
+def test_a_payment_whose_name_is_heard_later_can_be_refunded(campaign: Campaign) -> None:
+    """The checkout may be told of as paid before its payment has a name; what is heard again gives the name and pays nothing twice."""
+    donation = begun(campaign, 100_00)
+    receive(completed(donation, payment_intent=None))
+    receive(refund_of(donation, 40_00))
+    assert (state(donation), match(donation)) == ("paid", (0, 100_00))
+    receive(succeeded(donation))
+    assert (state(donation), match(donation)) == ("partially_refunded", (0, 60_00))
+    receive(succeeded(donation, id=None))
+    db.session.refresh(donation)
+    assert donation.payment_intent == f"pi_{donation.public_id}"
     assert books.findings(db.engine) == []
 
 

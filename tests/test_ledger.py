@@ -1,17 +1,20 @@
 """The database itself refuses what is wrong in the books; each guard is shown to be what holds."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from campaign.edges.db import db
-from campaign.giving import ledger
+from campaign.giving import ledger, payments
 from campaign.giving.campaigns import Campaign, CampaignTotals
+from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund
 from campaign.giving.ledger import Entry, Move
 from campaign.reporting import books
@@ -164,6 +167,34 @@ def test_entries_posted_together_are_chained_in_their_order_and_refused_together
     db.session.rollback()
     db.session.refresh(fund)
     assert (fund.held_cents, fund.chain_entries, ledger.is_posted("three")) == (0, 5, False)
+    assert books.findings(db.engine) == []
+
+
+def test_an_entry_of_a_fund_is_of_the_funds_campaign(campaign: Campaign, fund: Fund) -> None:
+    own = another_campaign(100_00, like=campaign)
+    with pytest.raises(IntegrityError, match="has no fund or campaign to move"):
+        ledger.post(replace(entry(fund, Move.PLEDGE, "outside", "available", 1, "strayed"), campaign_id=own.id))
+
+
+def test_whoever_posts_to_a_chain_waits_for_the_one_before(app: Flask, campaign: Campaign) -> None:
+    """Fees are posted without any lock but that of the chain itself."""
+    first, second = paid(campaign, 10_00), paid(campaign, 20_00).id
+    posted: list[bool] = []
+
+    def post_beside() -> None:
+        with app.app_context():
+            posted.append(payments.record_fee(db.session.get_one(Donation, second), 60, cause="beside"))
+            db.session.commit()
+            db.session.remove()
+
+    payments.record_fee(first, 30, cause="first")
+    beside = threading.Thread(target=post_beside, daemon=True)
+    beside.start()
+    beside.join(0.5)
+    assert beside.is_alive()
+    db.session.commit()
+    beside.join(10)
+    assert posted == [True]
     assert books.findings(db.engine) == []
 
 
