@@ -170,6 +170,15 @@ def test_a_refund_heard_of_before_its_payment_counts_when_the_payment_comes(camp
     assert db.session.scalars(told).one() == "paid"
 
 
+@pytest.mark.parametrize("refund_first", [True, False])
+def test_a_refund_of_a_quarantined_payment_moves_nothing(campaign: Campaign, refund_first: bool) -> None:
+    donation = begun(campaign, 100_00)
+    told = [completed(donation, amount_total=99_00), refund_of(donation, 99_00)]
+    receive(*(told[::-1] if refund_first else told))
+    assert (state(donation), donation.net_cents, match(donation)) == ("quarantined", 0, (0, 0))
+    assert books.findings(db.engine) == []
+
+
 def test_a_payment_whose_name_is_heard_later_can_be_refunded(campaign: Campaign) -> None:
     """The checkout may be told of as paid before its payment has a name; what is heard again gives the name and pays nothing twice."""
     donation = begun(campaign, 100_00)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from campaign.edges.db import db
@@ -17,6 +17,7 @@ from campaign.giving.campaigns import Campaign, CampaignTotals
 from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund
 from campaign.giving.ledger import Entry, Move
+from campaign.giving.matches import DonationMatch
 from campaign.reporting import books
 from tests.factories import another_campaign, begun, give_back, paid, pay
 
@@ -196,6 +197,37 @@ def test_whoever_posts_to_a_chain_waits_for_the_one_before(app: Flask, campaign:
     beside.join(10)
     assert posted == [True]
     assert books.findings(db.engine) == []
+
+
+def test_what_is_chained_later_is_later_whenever_its_transaction_began(app: Flask, campaign: Campaign) -> None:
+    first, second = paid(campaign, 10_00).id, paid(campaign, 20_00)
+    assert db.session.execute(text("SELECT now()")).scalar_one()  # This transaction has begun; the other one is quicker.
+
+    def post_beside() -> None:
+        with app.app_context():
+            payments.record_fee(db.session.get_one(Donation, first), 30, cause="beside")
+            db.session.commit()
+            db.session.remove()
+
+    beside = threading.Thread(target=post_beside, daemon=True)
+    beside.start()
+    beside.join(10)
+    payments.record_fee(second, 60, cause="here")
+    db.session.commit()
+    e = ledger.LedgerEntry
+    moments = list(db.session.scalars(select(e.at).where(e.fund_id.is_(None)).order_by(e.position)))
+    assert moments == sorted(moments)
+
+
+def test_each_move_of_a_match_is_counted_for_the_name_of_the_next(campaign: Campaign) -> None:
+    donation = paid(campaign, 100_00)
+    give_back(donation, 40_00, name="re_1")
+    give_back(donation, 40_00, name="re_1", status="failed", as_of=datetime.now(UTC))
+    db.session.commit()
+    (row,) = db.session.query(DonationMatch).filter_by(donation_id=donation.id)
+    entries = db.session.query(ledger.LedgerEntry).filter_by(donation_id=donation.id, of_fund=True)
+    assert [e.kind for e in entries.order_by(ledger.LedgerEntry.id)] == ["hold", "match", "unmatch", "match"]
+    assert (row.matched_cents, row.moves) == (100_00, 4)
 
 
 def test_a_gift_given_and_returned_in_one_statement_leaves_no_match(campaign: Campaign, fund: Fund) -> None:

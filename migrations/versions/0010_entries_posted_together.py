@@ -108,7 +108,7 @@ def _moving_balances() -> None:
             WHERE d.id = s.donation_id;
             WITH new_donor AS (
                 INSERT INTO campaign_donor
-                SELECT DISTINCT p.campaign_id, d.donor_id FROM posted p JOIN donation d ON d.id = p.donation_id
+                SELECT p.campaign_id, d.donor_id FROM posted p JOIN donation d ON d.id = p.donation_id
                 WHERE p.kind IN ('donation', 'offline') ON CONFLICT DO NOTHING RETURNING campaign_id
             )
             UPDATE campaign_totals t SET
