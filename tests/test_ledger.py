@@ -15,9 +15,9 @@ from campaign.edges.db import db
 from campaign.giving import ledger, payments
 from campaign.giving.campaigns import Campaign, CampaignTotals
 from campaign.giving.donations import Donation
-from campaign.giving.funds import Fund
+from campaign.giving.funds import Fund, funds_of
 from campaign.giving.ledger import Entry, Move
-from campaign.giving.matches import DonationMatch
+from campaign.giving.matches import DonationMatch, match_of
 from campaign.reporting import books
 from tests.factories import another_campaign, begun, give_back, paid, pay
 
@@ -228,6 +228,37 @@ def test_each_move_of_a_match_is_counted_for_the_name_of_the_next(campaign: Camp
     entries = db.session.query(ledger.LedgerEntry).filter_by(donation_id=donation.id, of_fund=True)
     assert [e.kind for e in entries.order_by(ledger.LedgerEntry.id)] == ["hold", "match", "unmatch", "match"]
     assert (row.matched_cents, row.moves) == (100_00, 4)
+
+
+def test_at_two_to_one_the_database_counts_the_odd_cent(campaign: Campaign) -> None:
+    own = another_campaign(1_000_00, like=campaign, ratio=(2, 1))
+    (fund,) = funds_of(own.id)
+    donation = begun(own, 1_00)
+    assert match_of(donation.id).held_cents == 2_00
+    with pytest.raises(IntegrityError, match="within_gift"), db.session.begin_nested():
+        ledger.post(entry(fund, Move.HOLD, "available", "held", 1, "odd", donation.id))
+    pay(donation)
+    db.session.commit()
+    back = Entry(
+        kind=Move.REFUND,
+        source="stripe",
+        target="donations",
+        cents=50,
+        campaign_id=own.id,
+        donation_id=donation.id,
+        reference="back",
+        cause="test",
+    )
+    ledger.post(back, entry(fund, Move.UNMATCH, "matched", "available", 99, "a cent too little", donation.id))
+    with pytest.raises(IntegrityError, match="within_net_gift"):
+        db.session.commit()
+
+
+def test_what_was_returned_of_a_gift_is_not_matched_again(campaign: Campaign, fund: Fund) -> None:
+    donation = paid(campaign, 100_00)
+    give_back(donation, 40_00)
+    with pytest.raises(IntegrityError, match="within_gift"):
+        ledger.post(entry(fund, Move.MATCH, "available", "matched", 1, "beyond what is left", donation.id))
 
 
 def test_a_gift_given_and_returned_in_one_statement_leaves_no_match(campaign: Campaign, fund: Fund) -> None:
