@@ -1,6 +1,7 @@
 """What went wrong at matchbot, the one open system that runs real match funds, each as a test of ours (see peers in docs/decisions.md)."""
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from campaign.giving import happenings, healing, ledger, matches, money_back, ou
 from campaign.giving.campaigns import Campaign
 from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund, funds_of
-from campaign.giving.ledger import Entry, Move
+from campaign.giving.ledger import Entry, LedgerEntry, Move
 from campaign.giving.outbox import OutboxItem
 from campaign.giving.stripe_events import StripeEvent
 from campaign.reporting import books
@@ -190,6 +191,31 @@ def test_a_payment_whose_name_is_heard_later_can_be_refunded(campaign: Campaign)
     receive(succeeded(donation, id=None))
     db.session.refresh(donation)
     assert donation.payment_intent == f"pi_{donation.public_id}"
+    assert books.findings(db.engine) == []
+
+
+@pytest.mark.parametrize("ending", [expired, lambda donation: completed(donation, amount_total=1)])
+def test_a_hold_that_is_freed_heals_whoever_was_paid_meanwhile(campaign: Campaign, ending: Callable[[Donation], dict]) -> None:
+    own = another_campaign(100_00, like=campaign)
+    holder, waiting = begun(own, 100_00), begun(own, 80_00)
+    receive(completed(waiting))
+    assert match(waiting) == (0, 0)
+    receive(ending(holder))
+    assert (match(holder), match(waiting)) == ((0, 0), (0, 80_00))
+    told = select(StripeEvent.outcome).order_by(StripeEvent.id.desc()).limit(1)
+    assert str(db.session.scalars(told).one()).startswith(("expired", "quarantined"))
+    cause = select(LedgerEntry.cause).where(LedgerEntry.donation_id == waiting.id, LedgerEntry.kind == Move.MATCH)
+    assert db.session.scalars(cause).one() in {"healed/release", "healed/quarantine"}
+    assert books.findings(db.engine) == []
+
+
+def test_a_hold_that_is_freed_gives_its_donor_back_their_cap(campaign: Campaign) -> None:
+    own = another_campaign(1_000_00, like=campaign, per_donor_cents=100_00)
+    holder, waiting = begun(own, 100_00, email="one@example.org"), begun(own, 80_00, email="one@example.org")
+    receive(completed(waiting))
+    assert match(waiting) == (0, 0)
+    receive(expired(holder))
+    assert (match(holder), match(waiting)) == ((0, 0), (0, 80_00))
     assert books.findings(db.engine) == []
 
 

@@ -199,6 +199,17 @@ def test_whoever_posts_to_a_chain_waits_for_the_one_before(app: Flask, campaign:
     assert books.findings(db.engine) == []
 
 
+def test_a_fee_is_posted_once_and_to_its_donation(campaign: Campaign) -> None:
+    first, second = paid(campaign, 10_00), paid(campaign, 20_00)
+    assert not payments.record_fee(first, 0, cause="none yet")
+    assert payments.record_fee(first, 1, cause="a cent")
+    assert payments.record_fee(second, 60, cause="told")
+    assert not payments.record_fee(second, 60, cause="told again")
+    fees = db.session.query(ledger.LedgerEntry).filter_by(kind=Move.FEE).order_by(ledger.LedgerEntry.id)
+    assert [(fee.donation_id, fee.cents) for fee in fees] == [(first.id, 1), (second.id, 60)]
+    assert db.session.get_one(CampaignTotals, campaign.id, populate_existing=True).fee_cents == 61
+
+
 def test_what_is_chained_later_is_later_whenever_its_transaction_began(app: Flask, campaign: Campaign) -> None:
     first, second = paid(campaign, 10_00).id, paid(campaign, 20_00)
     assert db.session.execute(text("SELECT now()")).scalar_one()  # This transaction has begun; the other one is quicker.

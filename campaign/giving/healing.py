@@ -94,8 +94,11 @@ class HealingDesk(Desk):
     def heal_waiting(self, campaign_id: int, freed: Freed, *, of_donor: int | None = None) -> Healed:
         """Give what is free to those who wait, as far as one step goes; `of_donor` says whose share went down."""
         if of_donor is not None and self.has_donor_caps:
-            capped = select(Donation).join(UnderMatched, UnderMatched.donation_id == Donation.id)
-            own = list(db.session.scalars(capped.where(UnderMatched.capped_donor_id == of_donor, UnderMatched.campaign_id == campaign_id)))
+            u = UnderMatched
+            capped = (
+                select(Donation).join(u, u.donation_id == Donation.id).where(u.capped_donor_id == of_donor, u.campaign_id == campaign_id)
+            )
+            own = list(db.session.scalars(capped, execution_options={"populate_existing": True}))
             self.take_up(own)
             self._touched |= {d.id: d for d in own}
         if campaign_id in self.healing:
