@@ -14,7 +14,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from flask import Flask
 from flask.testing import FlaskClient
-from hypothesis import HealthCheck
+from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 from werkzeug.serving import BaseWSGIServer, make_server
 
@@ -38,6 +38,8 @@ TEMPLATE = "template_of_tests"
 WEBHOOK_SECRET = "whsec_tests"
 
 hypothesis_settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], print_blob=True)
+# That a mutant is noticed is enough: the smallest example of it is not looked for.
+hypothesis_settings.register_profile("mutants", hypothesis_settings.get_profile("here"), phases=[Phase.explicit, Phase.generate])
 hypothesis_settings.load_profile("here")
 
 
@@ -51,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[HOME] = Path(config.workerinput["home"])
     elif ready := config.getoption("--cluster"):
         config.stash[HOME] = ready
+        hypothesis_settings.load_profile("mutants")
     else:
         config.stash[HOME] = Path(tempfile.mkdtemp(prefix="campaign-tests-"))
         config.stash[SERVER] = make_ready(config.stash[HOME])
