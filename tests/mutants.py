@@ -26,7 +26,7 @@ FUNCTIONS = (
     "refuse_match_beyond_net",
     "locked_funds",
 )
-TESTS = ("test_ledger", "test_incidents", "test_funds", "test_events", "test_proofs", "test_books_stateful")
+TESTS = ("test_ledger", "test_incidents", "test_funds", "test_events", "test_proofs", "test_concurrency", "test_books_stateful")
 CHANGES = (
     (r" \+ (?!INTERVAL)", " - "),
     (r"-sum\(", "sum("),

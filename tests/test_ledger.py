@@ -263,6 +263,11 @@ def test_at_two_to_one_the_database_counts_the_odd_cent(campaign: Campaign) -> N
     ledger.post(back, entry(fund, Move.UNMATCH, "matched", "available", 99, "a cent too little", donation.id))
     with pytest.raises(IntegrityError, match="within_net_gift"):
         db.session.commit()
+    db.session.rollback()
+    give_back(donation, 50)
+    db.session.commit()
+    assert match_of(donation.id).matched_cents == 1_00
+    assert books.findings(db.engine) == []
 
 
 def test_what_was_returned_of_a_gift_is_not_matched_again(campaign: Campaign, fund: Fund) -> None:
