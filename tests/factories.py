@@ -5,6 +5,7 @@ import hmac
 import itertools
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,13 +14,17 @@ from campaign.edges.db import db
 from campaign.giving import campaigns, checkouts, consequences, fund_changes, money_back, payments
 from campaign.giving.campaigns import Campaign
 from campaign.giving.checkouts import Beginning
+from campaign.giving.consequences import Consequence
 from campaign.giving.donations import Donation, Gift
 from campaign.giving.funds import Fund, Funder
+from campaign.giving.healing import HealingDesk, open_desk
 from campaign.giving.money_back import Told
 from campaign.giving.payments import PaymentMade
 
 WEBHOOK_SECRET = "whsec_tests"
 _count = itertools.count(1)
+
+Decision = Callable[[HealingDesk], Consequence]
 
 NAME = ("Sanâa Œuvré", "D'Arcy-Lévesque")
 
@@ -73,16 +78,22 @@ def payment_of(donation: Donation, **changed: Any) -> PaymentMade:
     return replace(made, **changed)
 
 
-def pay(donation: Donation, **changed: Any) -> str:
+def payment(donation: Donation, **changed: Any) -> Decision:
     made = payment_of(donation, **changed)
-    return consequences.apply(donation, lambda desk: payments.record_payment(donation, made, desk, cause=f"test-{next(_count)}"))
+    return lambda desk: payments.record_payment(donation, made, desk, cause=f"test-{next(_count)}")
+
+
+def pay(donation: Donation, **changed: Any) -> str:
+    return consequences.apply(donation, payment(donation, **changed))
 
 
 def end(donation: Donation, ended_as: str) -> str:
     return consequences.apply(donation, lambda desk: payments.record_end(donation, desk, ended_as=ended_as, cause=f"test-{next(_count)}"))
 
 
-def give_back(donation: Donation, cents: int, *, kind: str = "refund", name: str | None = None, status: str = "", **changed: Any) -> str:
+def money_gone(
+    donation: Donation, cents: int, *, kind: str = "refund", name: str | None = None, status: str = "", as_of: datetime | None = None
+) -> Decision:
     """What Stripe says of a refund or a dispute; the name of an earlier one says it anew."""
     told = Told(
         stripe_id=name or f"{kind}_{next(_count)}",
@@ -90,9 +101,22 @@ def give_back(donation: Donation, cents: int, *, kind: str = "refund", name: str
         payment_intent=donation.payment_intent or f"pi_{donation.public_id}",
         cents=cents,
         status=status or {"refund": "succeeded", "dispute": "lost"}[kind],
-        as_of=changed.get("as_of") or datetime.now(UTC),
+        as_of=as_of or datetime.now(UTC),
     )
-    return consequences.apply(donation, lambda desk: money_back.record(told, donation, desk, cause=f"test-{next(_count)}"))
+    return lambda desk: money_back.record(told, donation, desk, cause=f"test-{next(_count)}")
+
+
+def give_back(donation: Donation, cents: int, **changed: Any) -> str:
+    return consequences.apply(donation, money_gone(donation, cents, **changed))
+
+
+def together(*decisions: tuple[Donation, Decision]) -> None:
+    """Everything decided on one desk, written in one transaction, as a batch of events is."""
+    donations = [donation for donation, _ in decisions]
+    desk = open_desk(list({d.campaign_id for d in donations}), list({d.id for d in donations}))
+    consequences.carry_out(desk, [decide(desk) for _, decide in decisions])
+    db.session.commit()
+    db.session.expire_all()
 
 
 def paid(campaign: Campaign, cents: int = 100_00, **changed: Any) -> Donation:
