@@ -12,7 +12,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from campaign.config import ROOT, settings_from
-from campaign.edges.db import db
+from campaign.edges.db import db, hang_up
 from campaign.embedded.house import free_port
 from campaign.embedded.servers import ensure_database, prepare_postgres, start_postgres, start_valkey
 from campaign.first_steps import migrate
@@ -104,8 +104,7 @@ def a_place() -> Iterator[Place]:
             db.session.commit()
         yield place
         with place.app.app_context():
-            db.session.remove()
-            db.engine.dispose()
+            hang_up()
     finally:
         valkey.terminate()
         postgres.send_signal(2)

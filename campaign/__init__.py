@@ -9,14 +9,15 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from campaign import logs
 from campaign.config import ROOT, STRIPE, Settings, read_settings
 from campaign.edges import queue
-from campaign.edges.db import db, engine_options
+from campaign.edges.db import KEEPING, db, engine_options, keeping_options
 from campaign.edges.outside import Outside
 from campaign.edges.queue import Waker
 from campaign.edges.stripe_api import StripeApi
 from campaign.giving import audit, heartbeats  # noqa: F401  # their tables belong to the whole
-from campaign.web import api, campaigns, donate, errors, funders, health, languages, own_page, security, webhooks
+from campaign.web import api, campaigns, donate, errors, funders, health, languages, own_page, security
 from campaign.web.staff import donations as staff_donations
 from campaign.web.staff import sign_in, totals
+from campaign.web.webhooks import WebhookDoor
 
 STATIC_SECONDS = 3600
 
@@ -41,8 +42,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.answer_errors(app)
     sign_in.sign_in(app, settings)  # Before the guard, which asks who is signed in.
     security.secure(app, settings)
-    for door in (campaigns, donate, own_page, webhooks, api, health, funders, totals, staff_donations):
+    for door in (campaigns, donate, own_page, api, health, funders, totals, staff_donations):
         app.register_blueprint(door.bp)
+    app.wsgi_app = WebhookDoor(app, app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 
@@ -60,6 +62,7 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "SECRET_KEY": settings.secret_key,
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
         "SQLALCHEMY_ENGINE_OPTIONS": engine_options(),
+        "SQLALCHEMY_BINDS": {KEEPING: keeping_options(settings.database_url)},
         "SESSION_COOKIE_NAME": name,
         "SESSION_COOKIE_SECURE": settings.is_https,
         "SESSION_COOKIE_HTTPONLY": True,

@@ -20,7 +20,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from campaign import create_app
 from campaign.config import Settings
-from campaign.edges.db import db
+from campaign.edges.db import db, hang_up
 from campaign.embedded.house import free_port
 from campaign.embedded.servers import Postgres, prepare_postgres, start_postgres, start_valkey
 from campaign.first_steps import migrate
@@ -36,6 +36,7 @@ HOME = pytest.StashKey[Path]()
 SERVER = pytest.StashKey[subprocess.Popen[bytes]]()
 TEMPLATE = "template_of_tests"
 WEBHOOK_SECRET = "whsec_tests"
+ROOM_BYTES = 4 * 1024**3
 
 hypothesis_settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], print_blob=True)
 # That a mutant is noticed is enough: the smallest example of it is not looked for.
@@ -55,8 +56,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[HOME] = ready
         hypothesis_settings.load_profile("mutants")
     else:
-        config.stash[HOME] = Path(tempfile.mkdtemp(prefix="campaign-tests-"))
+        config.stash[HOME] = Path(tempfile.mkdtemp(prefix="campaign-tests-", dir=_in_memory()))
         config.stash[SERVER] = make_ready(config.stash[HOME])
+
+
+def _in_memory() -> str | None:
+    """Where files never reach a disk, if the machine has such a place with room: a database for each test is mostly copying."""
+    place = Path("/dev/shm")
+    return str(place) if place.is_dir() and shutil.disk_usage(place).free > ROOM_BYTES else None
 
 
 def make_ready(home: Path) -> subprocess.Popen[bytes]:
@@ -74,8 +81,7 @@ def make_ready(home: Path) -> subprocess.Popen[bytes]:
         migrate()
         create_first_campaign()
         db.session.commit()
-        db.session.remove()
-        db.engine.dispose()
+        hang_up()
     return server
 
 
@@ -185,7 +191,7 @@ def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
 def database(cluster: Postgres) -> Iterator[str]:
     name = f"test_{uuid4().hex[:12]}"
     with cluster.connect() as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")
     yield cluster.url(name)
     with cluster.connect() as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -202,8 +208,7 @@ def app(settings: Settings) -> Iterator[Flask]:
     with made.app_context():
         made.extensions["outside"].waker._client.flushall()
         yield made
-        db.session.remove()
-        db.engine.dispose()
+        hang_up()
         made.extensions["outside"].waker.close()
 
 

@@ -67,18 +67,13 @@ class Run:
         return self.process.wait(40)
 
 
-def open_to_all(path: Path) -> Path:
-    for directory in [path, *path.parents][:3]:
-        if str(directory).startswith(tempfile.gettempdir() + "/"):
-            directory.chmod(0o755)
-    return path
-
-
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Path]:
-    made = open_to_all(tmp_path) / "a place with spaces and é"
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
+def place() -> Iterator[Path]:
+    """Open to all, as the database's own user must pass through: pytest closes its folders, those of another run included."""
+    home = Path(tempfile.mkdtemp(prefix="campaign-house-"))
+    home.chmod(0o755)
+    yield home / "a place with spaces and é"
+    shutil.rmtree(home, ignore_errors=True)
 
 
 def children(place: Path) -> dict[str, int]:

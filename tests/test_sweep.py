@@ -15,7 +15,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from campaign import create_app, jobs
-from campaign.edges.db import db
+from campaign.edges.db import db, hang_up
 from campaign.edges.outside import Outside
 from campaign.edges.queue import Waker
 from campaign.edges.stripe_api import StripeApi
@@ -171,8 +171,7 @@ def mortal_redis(tmp_path: Path, database: str, stripe: object, post: object) ->
     app = create_app(test_settings(database, redis_url=url, stripe_api_base=stripe.url, mail_url=post.url))
     with app.app_context():
         yield app, server
-        db.session.remove()
-        db.engine.dispose()
+        hang_up()
         app.extensions["outside"].waker.close()
     server.send_signal(signal.SIGCONT)
     server.kill()

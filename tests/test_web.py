@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from campaign import create_app, jobs
 from campaign.config import Settings
-from campaign.edges.db import db
+from campaign.edges.db import db, hang_up
 from campaign.giving import heartbeats, staff
 from campaign.giving.campaigns import Campaign
 from campaign.web.staff import sign_in
@@ -41,7 +41,7 @@ def test_behind_https_cookies_are_host_cookies_and_hsts_is_sent(settings: Settin
     assert cookie.startswith("__Host-session=")
     assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
     with app.app_context():
-        db.engine.dispose()
+        hang_up()
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", ""])
@@ -115,8 +115,7 @@ def test_limits_are_per_client_behind_the_proxies_that_are_there(settings: Setti
     with app.app_context():
         app.extensions["outside"].waker._client.flushall()
         assert set(presses(app, 65)) == {303}
-        db.session.remove()
-        db.engine.dispose()
+        hang_up()
 
 
 def test_a_forged_forwarded_address_is_not_believed_without_a_proxy(app: Flask) -> None:

@@ -128,6 +128,23 @@ def test_i9_a_200_means_a_durable_row_and_twice_is_once(client: FlaskClient, cam
     assert db.session.execute(text("SELECT body FROM stripe_event")).scalar_one() == body
 
 
+def test_an_event_is_kept_although_every_connection_has_died_since_the_last(client: FlaskClient, cluster: Postgres) -> None:
+    another = event("customer.created", {"id": "cus_1", "object": "customer"})
+    assert post(client, BODY) == 200
+    with cluster.connect() as admin:
+        admin.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{db.engine.url.database}'")
+    assert post(client, body_of(another)) == 200
+    db.session.rollback()
+    assert kept() == 2
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD", "OPTIONS"])
+def test_events_are_posted_and_nothing_else(client: FlaskClient, method: str) -> None:
+    answer = client.open("/stripe/webhook", method=method, data=BODY, headers=signed(BODY))
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    assert kept() == 0
+
+
 def test_with_the_database_away_stripe_is_asked_to_come_again(app: Flask, client: FlaskClient, cluster: Postgres) -> None:
     name = db.engine.url.database
     db.session.remove()

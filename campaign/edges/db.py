@@ -33,6 +33,9 @@ class Base(DeclarativeBase):
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 
 
+KEEPING = "keeping"
+
+
 def engine_options(*, pool_size: int = 20) -> dict[str, Any]:
     """Bounded waits: a lock, a statement or an idle transaction never holds the service for longer than this."""
     return {
@@ -47,3 +50,16 @@ def engine_options(*, pool_size: int = 20) -> dict[str, Any]:
             "options": "-c timezone=UTC -c lock_timeout=8s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s",
         },
     }
+
+
+def keeping_options(url: str) -> dict[str, Any]:
+    """For what is kept by one statement: durable when it returns, without a transaction around it or a question before it."""
+    options = engine_options(pool_size=8)
+    return {**options, "url": url, "max_overflow": 4, "pool_pre_ping": False, "isolation_level": "AUTOCOMMIT"}
+
+
+def hang_up() -> None:
+    """Close every connection of this app; whoever asks next opens a new one."""
+    db.session.remove()
+    for engine in db.engines.values():
+        engine.dispose()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sqlalchemy import select
 
 from campaign.config import ROOT
-from campaign.edges.db import db
+from campaign.edges.db import db, hang_up
 from campaign.embedded.house import House
 from campaign.embedded.servers import NotStarted
 from campaign.first_steps import invite_staff, link_for_funder
@@ -62,8 +62,7 @@ def _links(house: House) -> tuple[str, str]:
         fund = db.session.scalars(select(Fund).order_by(Fund.id)).first()
         funder = link_for_funder(fund) if fund else ""
         db.session.commit()
-        db.session.remove()
-        db.engine.dispose()
+        hang_up()
     return staff, funder
 
 

@@ -24,7 +24,7 @@ from sqlalchemy.exc import OperationalError
 
 from campaign import create_app
 from campaign.config import ROOT, SettingsError, names_and_meanings, settings_from
-from campaign.edges.db import db
+from campaign.edges.db import db, hang_up
 from campaign.embedded.alone import kept_secrets
 from campaign.embedded.processes import Part, end_group, end_leftovers, how, last_lines, stop
 from campaign.embedded.servers import NotStarted, ensure_database, prepare_postgres, start_postgres, start_valkey
@@ -151,8 +151,7 @@ class House:
                 migrate()
                 create_first_campaign()
                 db.session.commit()
-                db.session.remove()
-                db.engine.dispose()
+                hang_up()
         except (SettingsError, OperationalError) as error:
             raise NotStarted(str(error).splitlines()[0]) from None
 

@@ -155,9 +155,9 @@ class Desk:
         if not pairs:
             return
         self._donors |= dict.fromkeys(pairs, 0)
-        query = select(DonorMatch).where(tuple_(DonorMatch.fund_id, DonorMatch.donor_id).in_(pairs))
-        for row in db.session.scalars(query, execution_options={"populate_existing": True}):
-            self._donors[row.fund_id, row.donor_id] = row.cents
+        query = select(DonorMatch.fund_id, DonorMatch.donor_id, DonorMatch.cents)
+        for fund_id, donor_id, cents in db.session.execute(query.where(tuple_(DonorMatch.fund_id, DonorMatch.donor_id).in_(pairs))):
+            self._donors[fund_id, donor_id] = cents
 
     def take_up_new(self, donation: Donation) -> None:
         """A donation that was made just now: the books cannot know of it."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Index, LargeBinary, func, literal_column, select
+from sqlalchemy import Connection, Index, LargeBinary, func, literal_column, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
@@ -89,9 +89,9 @@ def _subject(about: dict[str, Any]) -> str:
     return ""
 
 
-def keep(incoming: Incoming, *, source: str) -> bool:
-    """Put the event in the inbox; False when it was there already."""
-    return db.session.execute(_keep, {**vars(incoming), "source": source}).first() is not None
+def keep(incoming: Incoming, *, source: str, connection: Connection | None = None) -> bool:
+    """Put the event in the inbox, by the session or by a connection that commits each statement; False when it was there already."""
+    return (connection or db.session).execute(_keep, {**vars(incoming), "source": source}).first() is not None
 
 
 # Made once and on the bare table: this is what stands between Stripe's call and its answer.

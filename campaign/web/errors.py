@@ -77,8 +77,6 @@ def _page(code: int, title: str, text: str, extra: dict[str, str]) -> ResponseRe
     if request.path.startswith("/api/") or request.path.endswith(".json"):
         answer = jsonify({"error": title})
         answer.headers["Access-Control-Allow-Origin"] = "*"
-    elif request.path.startswith("/stripe/"):
-        answer = Response(title + "\n", mimetype="text/plain")
     else:
         answer = Response(render_template("donate/error.html", title=title, text=text), mimetype="text/html")
     answer.status_code = code

@@ -17,7 +17,6 @@ from campaign.giving.staff import ROLES
 View = TypeVar("View", bound=Callable[..., object])
 
 FORM_LIMIT = 64 * 1024
-WEBHOOK_LIMIT = 256 * 1024
 DONATIONS_PER_CLIENT = "60 per minute; 600 per hour"
 DONATIONS_IN_ALL = "12000 per minute"
 LINKS_PER_CLIENT = "60 per minute"
@@ -28,8 +27,8 @@ csrf = CSRFProtect()
 
 
 def access(who: str) -> Callable[[View], View]:
-    """Declare who may use a route: `public`, `stripe` (a signature is checked), `funder` (a link), or the least role of staff."""
-    assert who in {"public", "stripe", "funder", *ROLES}, who
+    """Declare who may use a route: `public`, `funder` (a link), or the least role of staff."""
+    assert who in {"public", "funder", *ROLES}, who
 
     def declare(view: View) -> View:
         view.access = who  # type: ignore[attr-defined]  # a mark that the guard below reads

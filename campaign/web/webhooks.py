@@ -1,53 +1,97 @@
-"""Stripe's door: the raw body is verified, kept and committed before anything is made of it; only then is it a 200."""
+"""Stripe's door: the raw body is verified, kept and committed before anything is made of it; only then is it a 200.
+
+It stands in front of the app: an event needs neither session nor language nor sign-in, and a flood of them passes here.
+"""
+
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import structlog
-from flask import Blueprint, Response, request
-from flask.typing import ResponseReturnValue
-from sqlalchemy.exc import OperationalError
+from flask import Flask
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Request, Response
 
 from campaign import jobs
-from campaign.edges.db import db
+from campaign.edges.db import KEEPING, db
 from campaign.edges.outside import outside
 from campaign.edges.stripe_api import BadSignature, verify_signature
 from campaign.giving import stripe_events
-from campaign.web.security import WEBHOOK_LIMIT, access, csrf
+from campaign.giving.stripe_events import Incoming
 
-bp = Blueprint("webhooks", __name__)
+PATH = "/stripe/webhook"
+WEBHOOK_LIMIT = 256 * 1024
+
 log = structlog.get_logger()
 
 
-@bp.post("/stripe/webhook")
-@access("stripe")
-@csrf.exempt  # Stripe has no session; its signature stands in place of a token.
-def receive() -> ResponseReturnValue:
-    """200 means that the event is in the books of things to do, whatever happens next; 400 that it is not Stripe's, or not ours."""
-    request.max_content_length = WEBHOOK_LIMIT
-    body = request.get_data(cache=False)
-    settings = outside().settings
-    try:
-        verify_signature(body, request.headers.get("Stripe-Signature"), settings.webhook_secrets)
-        incoming = stripe_events.read_event(body)
-    except BadSignature:
-        return _answer("The signature is missing or wrong.", 400)
-    except stripe_events.NotAnEvent:
-        return _answer("The body is not an event.", 400)
-    if incoming.livemode != settings.stripe_livemode:
-        return _answer("The event is of the other mode.", 400)
-    is_new = stripe_events.keep(incoming, source="webhook")
-    db.session.commit()
-    if is_new and not outside().waker.wake("money"):
-        _handle_here()
-    return _answer("Kept.", 200)
+class WebhookDoor:
+    """A WSGI app that answers Stripe and leaves all else to the one behind it."""
+
+    def __init__(self, app: Flask, behind: WSGIApplication) -> None:
+        self._app, self._behind = app, behind
+        with app.app_context():
+            self._outside = outside()
+            self._engine = db.engines[KEEPING]
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != PATH:
+            return self._behind(environ, start_response)
+        return self._answer(Request(environ))(environ, start_response)
+
+    def _answer(self, request: Request) -> Response:
+        request.max_content_length = WEBHOOK_LIMIT
+        try:
+            return self._receive(request)
+        except HTTPException as error:
+            return _say(error.name, error.code or 400)
+        except (OperationalError, PoolTimeout) as error:
+            log.error("database.away", error=type(error).__name__)
+            return _say("The database is away.", 503, {"Retry-After": "10"})
+        except Exception:
+            log.exception("request.failed", endpoint=PATH)
+            return _say("Something went wrong.", 500)
+
+    def _receive(self, request: Request) -> Response:
+        """200 means that the event is in the books of things to do, whatever happens next; 400 that it is not Stripe's, or not ours."""
+        if request.method != "POST":
+            return _say("Events are posted here.", 405, {"Allow": "POST"})
+        body = request.get_data(cache=False)
+        settings = self._outside.settings
+        try:
+            verify_signature(body, request.headers.get("Stripe-Signature"), settings.webhook_secrets)
+            incoming = stripe_events.read_event(body)
+        except BadSignature:
+            return _say("The signature is missing or wrong.", 400)
+        except stripe_events.NotAnEvent:
+            return _say("The body is not an event.", 400)
+        if incoming.livemode != settings.stripe_livemode:
+            return _say("The event is of the other mode.", 400)
+        if self._keep(incoming) and not self._outside.waker.wake("money"):
+            self._handle_here()
+        return _say("Kept.", 200)
+
+    def _keep(self, incoming: Incoming) -> bool:
+        """Durable when it returns; once more where the connection had died since it was last used."""
+        try:
+            with self._engine.connect() as connection:
+                return stripe_events.keep(incoming, source="webhook", connection=connection)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        with self._engine.connect() as connection:
+            return stripe_events.keep(incoming, source="webhook", connection=connection)
+
+    def _handle_here(self) -> None:
+        """Redis is away: do the work in this request. What fails stays in the inbox for the next sweep."""
+        with self._app.app_context():
+            try:
+                jobs.handle_events()
+            except OperationalError as error:
+                db.session.rollback()
+                log.warning("events.later", error=str(error.orig)[:200])
 
 
-def _handle_here() -> None:
-    """Redis is away: do the work in this request. What fails stays in the inbox for the next sweep."""
-    try:
-        jobs.handle_events()
-    except OperationalError as error:
-        db.session.rollback()
-        log.warning("events.later", error=str(error.orig)[:200])
-
-
-def _answer(text: str, status: int) -> Response:
-    return Response(text + "\n", status=status, mimetype="text/plain")
+def _say(text: str, status: int, headers: dict[str, str] | None = None) -> Response:
+    return Response(text + "\n", status=status, mimetype="text/plain", headers={"X-Content-Type-Options": "nosniff", **(headers or {})})
