@@ -6,10 +6,11 @@ import pytest
 
 from campaign import jobs
 from campaign.edges.db import db
-from campaign.giving import healing
+from campaign.giving import fund_changes, healing
 from campaign.giving.campaigns import Campaign
 from campaign.giving.donations import Donation
-from campaign.giving.healing import UnderMatched
+from campaign.giving.funds import funds_of
+from campaign.giving.healing import UnderMatched, open_desk
 from campaign.giving.matches import matches_of
 from campaign.reporting import books
 from campaign.rules.matching import Limit
@@ -93,6 +94,16 @@ def test_why_a_gift_was_matched_in_part_is_its_own_reason_while_nobody_is_healed
     own = another_campaign(100_00, like=campaign, per_donation_cents=30_00)
     donation = paid(own, 40_00)
     assert (matched(donation), donation.match_limit) == ([30_00], Limit.PER_DONATION)
+    fund_changes.pause(funds_of(own.id)[0], actor="test", reason="test")
+    assert paid(own, 20_00).match_limit == Limit.PAUSED
+
+
+def test_two_gifts_held_on_one_desk_share_what_is_left(campaign: Campaign) -> None:
+    own = another_campaign(0, like=campaign)
+    one, two = begun(own, 60_00), begun(own, 60_00)
+    fund_changes.pledge(funds_of(own.id)[0], 100_00, actor="test", reason="test")
+    desk = open_desk([own.id], [one.id, two.id])
+    assert [entry.cents for donation in (one, two) for entry in desk.hold(donation)] == [60_00, 40_00]
 
 
 def test_what_comes_free_while_the_queue_is_walked_is_walked_for_again(campaign: Campaign) -> None:

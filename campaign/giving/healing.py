@@ -89,7 +89,6 @@ class HealingDesk(Desk):
     def changed(self, donation: Donation) -> None:
         """The gift fell or came back: whether it waits is to be looked at anew."""
         self._touched[donation.id] = donation
-        self._satisfied.discard(donation.id)
 
     def heal_waiting(self, campaign_id: int, freed: Freed, *, of_donor: int | None = None) -> Healed:
         """Give what is free to those who wait, as far as one step goes; `of_donor` says whose share went down."""
