@@ -171,6 +171,16 @@ def test_a_refund_heard_of_before_its_payment_counts_when_the_payment_comes(camp
     assert db.session.scalars(told).one() == "paid"
 
 
+def test_two_refunds_heard_of_before_their_payment_both_count_when_it_comes(campaign: Campaign) -> None:
+    donation = begun(campaign, 100_00)
+    receive(refund_of(donation, 30_00, id="re_first"), refund_of(donation, 20_01, id="re_second"))
+    assert state(donation) == "pending"
+    receive(completed(donation))
+    db.session.expire_all()
+    assert (donation.net_cents, match(donation)) == (49_99, (0, 49_99))
+    assert books.findings(db.engine) == []
+
+
 @pytest.mark.parametrize("refund_first", [True, False])
 def test_a_refund_of_a_quarantined_payment_moves_nothing(campaign: Campaign, refund_first: bool) -> None:
     donation = begun(campaign, 100_00)
