@@ -3,9 +3,7 @@
 import json
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import count
-
-_numbers = count(1)
+from uuid import uuid4
 
 
 class Stub(BaseHTTPRequestHandler):
@@ -16,7 +14,7 @@ class Stub(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        number = next(_numbers)
+        number = uuid4().hex  # No two sessions have one name, those of an earlier run included.
         session = {"id": f"cs_test_{number}", "object": "checkout.session", "status": "open", "payment_status": "unpaid"}
         self._answer(
             {**session, "url": f"http://127.0.0.1/c/{number}", "metadata": {}, "amount_total": 5000, "currency": "cad", "livemode": False}

@@ -217,6 +217,9 @@ def _money_back_is_posted(snapshot: Connection) -> Iterator[str]:
         """,
     ):
         yield f"I11: {kind} {name} of donation {donation} is not in the books as Stripe told of it."
+
+
+def _what_went_back_is_what_stripe_told_of(snapshot: Connection) -> Iterator[str]:
     for donation, posted, told, fee_posted, fee in rows(
         snapshot,
         """
@@ -247,6 +250,7 @@ def _money_back_is_posted(snapshot: Connection) -> Iterator[str]:
 CHECKS = (
     *books_match.CHECKS,
     _money_back_is_posted,
+    _what_went_back_is_what_stripe_told_of,
     _totals_equal_entries,
     _nets_equal_entries,
     _paid_is_posted_once,
