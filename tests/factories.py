@@ -57,14 +57,16 @@ def a_gift(cents: int = 100_00, **changed: Any) -> Gift:
 def begun(
     campaign: Campaign, cents: int = 100_00, *, expected: int | None = 0, attempt: str | None = None, client_key: str = "", **changed: Any
 ) -> Donation:
-    how = Beginning(
-        attempt=attempt or f"attempt-{next(_count)}-{time.time_ns()}",
-        expected_match_cents=expected,
-        livemode=False,
-        now=datetime.now(UTC),
-        client_key=client_key,
-    )
+    how = a_beginning(expected_match_cents=expected, client_key=client_key, **({"attempt": attempt} if attempt else {}))
     return checkouts.begin(campaign, a_gift(cents, **changed), how)
+
+
+def a_beginning(**changed: Any) -> Beginning:
+    """How a gift begins whose attempt is new, and whose donor was shown that nothing is matched."""
+    how = Beginning(
+        attempt=f"attempt-{next(_count)}-{time.time_ns()}", expected_match_cents=0, livemode=False, now=datetime.now(UTC), client_key=""
+    )
+    return replace(how, **changed)
 
 
 def payment_of(donation: Donation, **changed: Any) -> PaymentMade:

@@ -139,7 +139,7 @@ def naive_run(app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch, *
     own_id = own.id
     for sql in sabotage:
         db.session.execute(text(sql))
-    monkeypatch.setattr(checkouts, "_hold", lambda *_: None)
+    monkeypatch.setattr(checkouts, "_hold", lambda *_: {})
     for number in range(8):
         begun(own, 80_00, attempt=f"naive-{number}")
     db.session.commit()

@@ -3,12 +3,15 @@
 Verbs use `db.session` and never commit; `commit` stands at the doors.
 """
 
+import select
 from datetime import datetime
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, DateTime, MetaData, Text
+from sqlalchemy import BigInteger, DateTime, MetaData, QueuePool, Text, event
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, registry
 
 
@@ -41,7 +44,6 @@ def engine_options(*, pool_size: int = 20) -> dict[str, Any]:
     return {
         "pool_size": pool_size,
         "max_overflow": 10,
-        "pool_pre_ping": True,
         "hide_parameters": True,  # Names and addresses stay out of errors, and so out of logs.
         "pool_timeout": 10,
         "connect_args": {
@@ -55,7 +57,25 @@ def engine_options(*, pool_size: int = 20) -> dict[str, Any]:
 def keeping_options(url: str) -> dict[str, Any]:
     """For what is kept by one statement: durable when it returns, without a transaction around it or a question before it."""
     options = engine_options(pool_size=8)
-    return {**options, "url": url, "max_overflow": 4, "pool_pre_ping": False, "isolation_level": "AUTOCOMMIT"}
+    return {**options, "url": url, "max_overflow": 4, "isolation_level": "AUTOCOMMIT"}
+
+
+@event.listens_for(QueuePool, "checkout")
+def refuse_dead(connection: DBAPIConnection, *_: object) -> None:
+    """A connection that lies in the pool has nothing to say: one that does was ended by the database, as after a restart.
+
+    Then all that were opened before are looked at no more. Asking the database each time would cost as much as a small question.
+    """
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    if waiting.poll(0):
+        raise InvalidatePoolError
+
+
+def only_read() -> None:
+    """Until the next commit this session asks questions that need no transaction around them: one message in place of three."""
+    if not db.session().in_transaction():
+        db.session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
 
 
 def hang_up() -> None:

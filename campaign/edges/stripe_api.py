@@ -4,14 +4,15 @@ Every call has a timeout and an idempotency key where it makes something; every 
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-import requests
 import stripe
-from requests.adapters import HTTPAdapter
+import urllib3
+
+stripe.enable_telemetry = False
 
 API_VERSION = stripe.api_version
 CHECKOUT_MINUTES = 31
@@ -169,17 +170,37 @@ class StripeApi:
             raise _plainly(error) from error
 
 
+class _Wire(stripe.HTTPClient):
+    """urllib3 by itself, which the library otherwise reaches through requests at nearly twice the cost of a call."""
+
+    name = "urllib3"
+
+    def __init__(self, seconds: tuple[float, float]) -> None:
+        super().__init__()
+        self._pool = urllib3.PoolManager(
+            num_pools=4,
+            maxsize=CONNECTIONS,
+            timeout=urllib3.Timeout(connect=seconds[0], read=seconds[1]),
+            retries=False,
+            ca_certs=stripe.ca_bundle_path,
+        )
+
+    def request(  # type: ignore[override]  # the library's own clients give bytes, too
+        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None, *, _usage: list[str] | None = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        try:
+            answer = self._pool.request(method.upper(), url, body=post_data, headers=headers, redirect=False)
+        except urllib3.exceptions.HTTPError as error:
+            may_retry = not isinstance(error, urllib3.exceptions.SSLError)
+            raise stripe.APIConnectionError(f"no answer: {type(error).__name__}", should_retry=may_retry) from error  # type: ignore[no-untyped-call]
+        return answer.data, answer.status, answer.headers
+
+    def close(self) -> None:
+        self._pool.clear()
+
+
 def _client(secret_key: str, api_base: str, *, seconds: tuple[float, float], retries: int) -> stripe.StripeClient:
-    session = requests.Session()
-    session.trust_env = False  # All settings are ours; looking through the environment for others costs a tenth of the call.
-    session.mount("https://", HTTPAdapter(pool_maxsize=CONNECTIONS))
-    session.mount("http://", HTTPAdapter(pool_maxsize=CONNECTIONS))
-    return stripe.StripeClient(
-        secret_key,
-        base_addresses={"api": api_base},
-        max_network_retries=retries,
-        http_client=stripe.RequestsClient(timeout=seconds, session=session),
-    )
+    return stripe.StripeClient(secret_key, base_addresses={"api": api_base}, max_network_retries=retries, http_client=_Wire(seconds))
 
 
 def verify_signature(body: bytes, header: str | None, secrets: Sequence[str], *, now: float | None = None) -> None:

@@ -1,9 +1,10 @@
 """Donors: one e-mail address, written one way, is one donor."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Text, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
@@ -19,13 +20,20 @@ class Donor(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-def donor_id_for(email: str) -> int:
-    """The donor with this address, made if new; safe when two gifts of one donor begin at once."""
-    normal = email.strip().casefold()
-    made: int | None = db.session.scalar(_add, {"email": normal})
-    if made is not None:
-        return made
-    return db.session.scalars(select(Donor.id).where(Donor.email == normal)).one()
+def donor_ids_for(emails: Sequence[str]) -> dict[str, int]:
+    """The donor of each address as it was written, made if new; safe when two gifts of one donor begin at once."""
+    normal = {email: email.strip().casefold() for email in emails}
+    wanted = sorted(set(normal.values()))  # One order for all, so that two who add the same donors wait for each other in turn.
+    ids: dict[str, int] = dict(iter(db.session.execute(_add, {"emails": wanted})))
+    if there := [email for email in wanted if email not in ids]:
+        ids |= dict(iter(db.session.execute(select(Donor.email, Donor.id).where(Donor.email.in_(there)))))
+    return {email: ids[normal[email]] for email in emails}
 
 
-_add = insert(Donor).on_conflict_do_nothing().returning(Donor.id)
+_new = func.unnest(bindparam("emails", type_=ARRAY(Text))).table_valued("email").render_derived()
+_add = (
+    insert(Donor.__table__)  # type: ignore[arg-type]  # a declarative class's table is a Table
+    .from_select(["email"], select(_new.c.email), include_defaults=False)
+    .on_conflict_do_nothing()
+    .returning(Donor.__table__.c.email, Donor.__table__.c.id)
+)

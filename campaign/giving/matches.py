@@ -159,11 +159,11 @@ class Desk:
         for fund_id, donor_id, cents in db.session.execute(query.where(tuple_(DonorMatch.fund_id, DonorMatch.donor_id).in_(pairs))):
             self._donors[fund_id, donor_id] = cents
 
-    def take_up_new(self, donation: Donation) -> None:
-        """A donation that was made just now: the books cannot know of it."""
-        self.donations[donation.id] = donation
-        self._lines[donation.id] = _Line(net=0)
-        self._take_up_donors({donation.donor_id})
+    def take_up_new(self, donations: Sequence[Donation]) -> None:
+        """Donations that were made just now: the books cannot know of them."""
+        self.donations |= {donation.id: donation for donation in donations}
+        self._lines |= {donation.id: _Line(net=0) for donation in donations}
+        self._take_up_donors({donation.donor_id for donation in donations})
 
     def offers(self, campaign_id: int) -> list[Offer]:
         """What the campaign's funds can still give, in the order they are drawn on; nothing while earlier gifts are being healed."""

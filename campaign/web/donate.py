@@ -1,24 +1,27 @@
 """Beginning a donation, with the match that the donor was shown, and going to pay it."""
 
 import hmac
-import threading
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 import structlog
 from flask import Blueprint, abort, current_app, redirect, request, url_for
+from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from flask_babel import force_locale, gettext
+from sqlalchemy.orm.attributes import set_committed_value
 from werkzeug.datastructures import MultiDict
 
 from campaign import owed
-from campaign.edges.db import db
+from campaign.edges.db import db, only_read
 from campaign.edges.outside import outside
 from campaign.edges.stripe_api import CheckoutLine, CheckoutOrder, StripeAway, StripeRefused
+from campaign.edges.together import Together
 from campaign.giving import checkouts
 from campaign.giving.campaigns import Campaign, campaign_named
-from campaign.giving.checkouts import Beginning, LessMatch
+from campaign.giving.checkouts import Beginning, LessMatch, Opened
 from campaign.giving.donations import Donation, Gift
 from campaign.rules import money
 from campaign.rules.matching import Limit
@@ -31,6 +34,7 @@ log = structlog.get_logger()
 
 RETRY_AFTER_SECONDS = "20"
 FIELDS = 100
+AT_A_TIME = 32
 # What counts against one address is asking Stripe; a form that comes back with an error costs nobody a card.
 GONE_TO_STRIPE = {303, 503}
 
@@ -42,18 +46,13 @@ GONE_TO_STRIPE = {303, 503}
 @limiter.limit(DONATIONS_IN_ALL, key_func=lambda: "all")
 def begin(language: str, slug: str) -> ResponseReturnValue:
     """Hold the match, then send the donor to Stripe; or show the form again with what is wrong."""
-    with _few_at_once:
-        campaign = campaign_named(slug)
-        if campaign is None:
-            abort(404)
-        form = DonationForm(campaign, language, formdata=_sent())
-        begun = _begun(campaign, form)
+    only_read()
+    campaign = campaign_named(slug)
+    if campaign is None:
+        abort(404)
+    form = DonationForm(campaign, language, formdata=_sent())
+    begun = _begun(campaign, form)
     return _to_payment(campaign, form, begun) if isinstance(begun, Donation) else begun
-
-
-# Each waits for the campaign's lock, and its holder for the interpreter: a crowd of threads would only slow whoever is at work. Those who
-# wait for Stripe are not among them.
-_few_at_once = threading.BoundedSemaphore(3)
 
 
 def _begun(campaign: Campaign, form: DonationForm) -> Donation | ResponseReturnValue:
@@ -62,26 +61,91 @@ def _begun(campaign: Campaign, form: DonationForm) -> Donation | ResponseReturnV
     attempt = attempts().read(form.attempt.data)
     if not form_is_good or attempt is None:
         return _form_again(campaign, form, attempt, has_errors=not form_is_good)
-    now = datetime.now(UTC)
     gift = form.gift()
     how = Beginning(
         attempt=attempt,
         expected_match_cents=form.expected_match_cents(),
         livemode=outside().settings.stripe_livemode,
-        now=now,
+        now=datetime.now(UTC),
         client_key=_client_key(),
     )
-    try:
-        donation = checkouts.begin(campaign, gift, how)
-        checkouts.plan_checkout(donation, now=now)
-        db.session.commit()
-    except LessMatch as less:
-        db.session.rollback()
-        promise = Promise(match_cents=less.held_cents, limit=less.limit)
-        return campaign_page(campaign, form, attempt=form.attempt.data, notice=_less(less), promise=promise), 409
+    db.session.commit()  # Whoever waits for their turn keeps no transaction open.
+    begun = _turns().beginnings.ask((campaign.id, gift, how))
+    if isinstance(begun, LessMatch):
+        promise = Promise(match_cents=begun.held_cents, limit=begun.limit)
+        return campaign_page(campaign, form, attempt=form.attempt.data, notice=_less(begun), promise=promise), 409
+    donation = begun or _begun_before(how)
+    db.session.add(donation)
     if _is_another_gift(donation, gift):
         return campaign_page(campaign, form, attempt=new_attempt(), notice=_another(donation)), 409
     return donation
+
+
+def _begun_before(how: Beginning) -> Donation:
+    donation = checkouts.begun_before(how.attempt)
+    checkouts.plan_checkout(donation, now=how.now)
+    db.session.commit()
+    return donation
+
+
+def _begin_all(asked: Sequence[tuple[int, Gift, Beginning]]) -> list[Donation | LessMatch | None]:
+    """Each together with the others of its campaign."""
+    answers: dict[int, Donation | LessMatch | None] = {}
+    for campaign_id in {campaign_id for campaign_id, _, _ in asked}:
+        numbers = [number for number, one in enumerate(asked) if one[0] == campaign_id]
+        answers |= zip(numbers, _begin_in(campaign_id, [asked[number][1:] for number in numbers]), strict=True)
+    return [answers[number] for number in range(len(asked))]
+
+
+def _begin_in(campaign_id: int, asked: Sequence[tuple[Gift, Beginning]]) -> list[Donation | LessMatch | None]:
+    """One transaction, in which those who would get less than they were shown have no part: it is begun again without them."""
+    if not asked:
+        return []
+    try:
+        found = checkouts.begin_all(db.session.get_one(Campaign, campaign_id), asked)
+        if any(isinstance(answer, LessMatch) for answer in found):
+            db.session.rollback()
+            again = iter(
+                _begin_in(campaign_id, [one for one, answer in zip(asked, found, strict=True) if not isinstance(answer, LessMatch)])
+            )
+            return [answer if isinstance(answer, LessMatch) else next(again) for answer in found]
+        db.session.commit()
+    except BaseException:
+        db.session.rollback()
+        raise
+    for begun in found:
+        if isinstance(begun, Donation):
+            db.session.expunge(begun)  # It goes on in the thread that asked.
+    return found
+
+
+def _note_opened(opened: Sequence[Opened]) -> list[None]:
+    try:
+        checkouts.checkouts_opened(opened)
+        db.session.commit()
+    except BaseException:
+        db.session.rollback()
+        raise
+    return [None] * len(opened)
+
+
+@dataclass(frozen=True)
+class _Turns:
+    """Whoever comes while the campaign is locked for others is taken along by the next: one lock, one commit for all who wait."""
+
+    beginnings: Together[tuple[int, Gift, Beginning], Donation | LessMatch | None]
+    openings: Together[Opened, None]
+
+
+@bp.record
+def _make_turns(state: BlueprintSetupState) -> None:
+    state.app.extensions["turns"] = _Turns(Together(_begin_all, most=AT_A_TIME), Together(_note_opened, most=AT_A_TIME))
+
+
+def _turns() -> _Turns:
+    found = current_app.extensions["turns"]
+    assert isinstance(found, _Turns)
+    return found
 
 
 def _sent() -> MultiDict[str, str]:
@@ -124,9 +188,7 @@ def _less(less: LessMatch) -> Notice:
 
 
 def _is_another_gift(donation: Donation, gift: Gift) -> bool:
-    typed = asdict(gift)
-    del typed["news_consent"]
-    return any(getattr(donation, name) != value for name, value in typed.items())
+    return any(getattr(donation, name) != value for name, value in vars(gift).items() if name != "news_consent")
 
 
 def _another(donation: Donation) -> Notice:
@@ -172,8 +234,9 @@ def _open_checkout(campaign: Campaign, donation: Donation) -> None:
         if donation.checkout_url is None:
             raise
         return
-    checkouts.checkout_opened(donation, checkout_id=opened.id, url=opened.url)
-    db.session.commit()
+    _turns().openings.ask(Opened(donation_id=donation.id, of_stripe=opened.id, url=opened.url))
+    set_committed_value(donation, "checkout_id", opened.id)
+    set_committed_value(donation, "checkout_url", opened.url)
 
 
 def _stripe_refused(campaign: Campaign) -> Notice:

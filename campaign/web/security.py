@@ -17,7 +17,7 @@ from campaign.giving.staff import ROLES
 View = TypeVar("View", bound=Callable[..., object])
 
 FORM_LIMIT = 64 * 1024
-DONATIONS_PER_CLIENT = "60 per minute; 600 per hour"
+DONATIONS_PER_CLIENT = "200 per 20 minutes"
 DONATIONS_IN_ALL = "12000 per minute"
 LINKS_PER_CLIENT = "60 per minute"
 
