@@ -22,6 +22,7 @@ from campaign.giving.funds import funds_of
 
 AIM = 3
 SECONDS = 4
+TURNS = 3
 CLIENTS = 16
 ONE_A_GIFT = """
 SELECT nextval('bench_gift') AS gift \\gset
@@ -44,7 +45,7 @@ COMMIT;
 
 
 def measure(place: Place, count: int) -> Row:
-    """Gifts settled a second on one fund, and that every one of them is in the books."""
+    """Gifts settled a second on one fund, and that every one of them is in the books. In turns with the floor, as the machine itself has moods."""
     with place.app.app_context():
         campaign = default_campaign()
         assert campaign
@@ -52,25 +53,29 @@ def measure(place: Place, count: int) -> Row:
         fund_changes.pledge(fund, 20 * count * 100, actor="bench", reason="every gift of this row is matched")
         db.session.commit()
         bare = _on_a_bare_row(place)
-        floor = _one_transaction_a_gift(place, campaign.id, fund.id, count)
-        before = db.session.get_one(CampaignTotals, campaign.id).donations
-        rate = drain(count, name="hot")
-        db.session.expire_all()
-        assert db.session.get_one(CampaignTotals, campaign.id).donations == before + count
+        floors, rates = [], []
+        for turn in range(TURNS):
+            floors.append(_one_transaction_a_gift(place, campaign.id, fund.id, count // TURNS, f"one-by-one-{turn}"))
+            before = db.session.get_one(CampaignTotals, campaign.id, populate_existing=True).donations
+            rates.append(drain(count // TURNS, name=f"hot-{turn}"))
+            db.session.expire_all()
+            assert db.session.get_one(CampaignTotals, campaign.id).donations == before + count // TURNS
+    rate, floor = sum(rates) / TURNS, sum(floors) / TURNS
     return Row(
         name="one hot fund",
         aim=f">= {AIM} x one transaction a gift",
         figure=f"{rate:.0f}/s settled in batches (a bare row, without books: {bare}/s)",
-        floor=f"{floor}/s",
+        floor=f"{floor:.0f}/s",
         ratio=rate / floor,
         reached=rate >= AIM * floor,
     )
 
 
-def _one_transaction_a_gift(place: Place, campaign_id: int, fund_id: int, count: int) -> int:
-    gifts = begun(count, "one-by-one")
+def _one_transaction_a_gift(place: Place, campaign_id: int, fund_id: int, count: int, name: str) -> int:
+    gifts = begun(count, name)
     first = gifts[0].id
     assert [gift.id for gift in gifts] == list(range(first, first + count))
+    db.session.execute(text("DROP SEQUENCE IF EXISTS bench_gift"))
     db.session.execute(text(f"CREATE SEQUENCE bench_gift MINVALUE {first}"))
     db.session.commit()
     return _pgbench(place, ONE_A_GIFT.format(campaign=campaign_id, fund=fund_id), "-t", str(count // CLIENTS))

@@ -57,7 +57,7 @@ def web(host: str, port: int, workers: int) -> None:
         [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port), "--workers", str(workers)]
         + [
             "--blocking-threads",
-            "12",
+            "24",
             "--backlog",
             "1024",
             "--respawn-failed-workers",

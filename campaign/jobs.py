@@ -194,7 +194,7 @@ def _keep_listed(event: dict[str, object]) -> bool:
     except stripe_events.NotAnEvent as error:
         log.error("event.unreadable", error=str(error)[:200])
         return False
-    return incoming.livemode == outside().settings.stripe_livemode and stripe_events.keep(incoming, source="poll")
+    return incoming.livemode == outside().settings.stripe_livemode and bool(stripe_events.keep(incoming, source="poll"))
 
 
 def heal(steps_at_most: int = 1_000_000) -> int:

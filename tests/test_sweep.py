@@ -221,31 +221,6 @@ def test_a_dead_redis_is_felt_once_and_then_left_alone(tmp_path: Path) -> None:
     waker.close()
 
 
-def test_whoever_wants_a_worker_while_another_asks_shares_the_next_answer(valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that asks already may have asked before the commit of those who come now: they need one asking more, and no second."""
-    asked, go_on = [], threading.Event()
-
-    def slowly(self: Waker, queue: str) -> bool:
-        asked.append(queue)
-        return go_on.wait(10)
-
-    monkeypatch.setattr(Waker, "_wake", slowly)
-    waker = Waker(valkey)
-    answers: list[bool] = []
-    threads = [threading.Thread(target=lambda: answers.append(waker.wake("money"))) for _ in range(6)]
-    threads[0].start()
-    while not asked:
-        time.sleep(0.01)
-    for thread in threads[1:]:
-        thread.start()
-    time.sleep(0.2)
-    go_on.set()
-    for thread in threads:
-        thread.join()
-    assert (answers, asked) == ([True] * 6, ["money"] * 2)
-    waker.close()
-
-
 def test_a_burst_of_wakes_is_one_message(app: Flask) -> None:
     waker = app.extensions["outside"].waker
     assert all(waker.wake("money") for _ in range(50))

@@ -72,12 +72,6 @@ def refuse_dead(connection: DBAPIConnection, *_: object) -> None:
         raise InvalidatePoolError
 
 
-def only_read() -> None:
-    """Until the next commit this session asks questions that need no transaction around them: one message in place of three."""
-    if not db.session().in_transaction():
-        db.session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
-
-
 def hang_up() -> None:
     """Close every connection of this app; whoever asks next opens a new one."""
     db.session.remove()

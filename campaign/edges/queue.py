@@ -4,9 +4,7 @@ A wake is coalesced: the first of a burst sends a message, the rest find the mar
 begins, so what is committed after that wakes it anew.
 """
 
-import threading
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
 import redis
@@ -23,15 +21,6 @@ JOBS = {"money": "events.handle", "mail": "outbox.send"}
 celery = Celery("campaign")
 
 
-@dataclass
-class _Turn:
-    """When Redis was last asked for a queue, and what came of it: that counts for everybody who wanted it before that moment."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    asked_at: float = 0.0
-    answer: bool = False
-
-
 class Waker:
     """Sends wakes for one Redis; after a failure it stays quiet for a while, so that no donor waits for a dead Redis twice."""
 
@@ -42,19 +31,10 @@ class Waker:
             socket_connect_timeout=0.5,
             retry=None,
         )
-        self._turns = {queue: _Turn() for queue in JOBS}
         self._quiet_until = 0.0
 
     def wake(self, queue: str) -> bool:
-        """Whether a worker has been or will be woken; never raises. Whoever asks while another is asking shares the next answer."""
-        turn, since = self._turns[queue], time.monotonic()
-        with turn.lock:
-            if turn.asked_at <= since:
-                turn.asked_at = time.monotonic()
-                turn.answer = self._wake(queue)
-            return turn.answer
-
-    def _wake(self, queue: str) -> bool:
+        """Whether a worker has been or will be woken; never raises."""
         if time.monotonic() < self._quiet_until:
             return False
         try:

@@ -1,13 +1,14 @@
 """The inbox of Stripe's events: the raw body is kept before anything is made of it, and handled once, in any order (happenings.py)."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Index, LargeBinary, func, literal_column, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, Index, LargeBinary, Text, bindparam, func, literal_column, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, aliased, mapped_column
+from sqlalchemy.sql.dml import ReturningInsert
 
 from campaign.edges.db import Base, db
 from campaign.giving import claims, payments
@@ -89,13 +90,26 @@ def _subject(about: dict[str, Any]) -> str:
     return ""
 
 
-def keep(incoming: Incoming, *, source: str, connection: Connection | None = None) -> bool:
-    """Put the event in the inbox, by the session or by a connection that commits each statement; False when it was there already."""
-    return (connection or db.session).execute(_keep, {**vars(incoming), "source": source}).first() is not None
+def keep(*incoming: Incoming, source: str, connection: Connection | None = None) -> set[str]:
+    """Put the events in the inbox, by the session or by a connection that commits each statement; the ids of those that are new."""
+    kept = sorted(
+        incoming, key=lambda one: one.event_id
+    )  # One order for all, so that two who keep the same ones wait for each other in turn.
+    columns: dict[str, Any] = {name: [getattr(one, name) for one in kept] for name in _KEPT}
+    return {event_id for (event_id,) in (connection or db.session).execute(_keep, {**columns, "source": source})}
 
 
-# Made once and on the bare table: this is what stands between Stripe's call and its answer.
-_keep = insert(StripeEvent.__table__).on_conflict_do_nothing(index_elements=["event_id"]).returning(StripeEvent.__table__.c.id)  # type: ignore[arg-type]
+def _keeping() -> ReturningInsert[tuple[str]]:
+    """One INSERT for any number of events: this is what stands between Stripe's calls and their answers."""
+    table = StripeEvent.__table__
+    given = func.unnest(*(bindparam(name, type_=ARRAY(table.c[name].type)) for name in _KEPT)).table_valued(*_KEPT).render_derived()
+    rows = select(*(given.c[name] for name in _KEPT), bindparam("source", type_=Text))
+    adding = insert(table).from_select([*_KEPT, "source"], rows, include_defaults=False)  # type: ignore[arg-type]  # a declarative class's table is a Table
+    return adding.on_conflict_do_nothing(index_elements=["event_id"]).returning(table.c.event_id)
+
+
+_KEPT = tuple(field.name for field in fields(Incoming))
+_keep = _keeping()
 
 
 def claim(*, limit: int) -> list[Claim]:

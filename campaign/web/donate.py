@@ -1,6 +1,8 @@
 """Beginning a donation, with the match that the donor was shown, and going to pay it."""
 
 import hmac
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +17,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from werkzeug.datastructures import MultiDict
 
 from campaign import owed
-from campaign.edges.db import db, only_read
+from campaign.edges.db import db
 from campaign.edges.outside import outside
 from campaign.edges.stripe_api import CheckoutLine, CheckoutOrder, StripeAway, StripeRefused
 from campaign.edges.together import Together
@@ -35,6 +37,7 @@ log = structlog.get_logger()
 RETRY_AFTER_SECONDS = "20"
 FIELDS = 100
 AT_A_TIME = 32
+KNOWN_SECONDS = 1.0
 # What counts against one address is asking Stripe; a form that comes back with an error costs nobody a card.
 GONE_TO_STRIPE = {303, 503}
 
@@ -46,13 +49,27 @@ GONE_TO_STRIPE = {303, 503}
 @limiter.limit(DONATIONS_IN_ALL, key_func=lambda: "all")
 def begin(language: str, slug: str) -> ResponseReturnValue:
     """Hold the match, then send the donor to Stripe; or show the form again with what is wrong."""
-    only_read()
-    campaign = campaign_named(slug)
+    campaign = _campaign(slug)
     if campaign is None:
         abort(404)
     form = DonationForm(campaign, language, formdata=_sent())
     begun = _begun(campaign, form)
     return _to_payment(campaign, form, begun) if isinstance(begun, Donation) else begun
+
+
+def _campaign(slug: str) -> Campaign | None:
+    """The campaign as it was within the last second, which is new enough for checking a form; the match is decided on what is read then."""
+    known, now = _turns().campaigns, time.monotonic()
+    read_at, campaign = known.get(slug, (-math.inf, None))
+    if campaign is None or now - read_at > KNOWN_SECONDS:
+        campaign = campaign_named(slug)
+        if campaign is None:
+            return None
+        db.session.commit()  # Whoever waits for their turn keeps no transaction open.
+        db.session.expunge(campaign.charity)
+        db.session.expunge(campaign)
+        known[slug] = now, campaign
+    return campaign
 
 
 def _begun(campaign: Campaign, form: DonationForm) -> Donation | ResponseReturnValue:
@@ -69,7 +86,6 @@ def _begun(campaign: Campaign, form: DonationForm) -> Donation | ResponseReturnV
         now=datetime.now(UTC),
         client_key=_client_key(),
     )
-    db.session.commit()  # Whoever waits for their turn keeps no transaction open.
     begun = _turns().beginnings.ask((campaign.id, gift, how))
     if isinstance(begun, LessMatch):
         promise = Promise(match_cents=begun.held_cents, limit=begun.limit)
@@ -131,15 +147,16 @@ def _note_opened(opened: Sequence[Opened]) -> list[None]:
 
 @dataclass(frozen=True)
 class _Turns:
-    """Whoever comes while the campaign is locked for others is taken along by the next: one lock, one commit for all who wait."""
+    """What requests share. Whoever comes while the campaign is locked for others is taken along by the next: one lock, one commit for all."""
 
     beginnings: Together[tuple[int, Gift, Beginning], Donation | LessMatch | None]
     openings: Together[Opened, None]
+    campaigns: dict[str, tuple[float, Campaign]]
 
 
 @bp.record
 def _make_turns(state: BlueprintSetupState) -> None:
-    state.app.extensions["turns"] = _Turns(Together(_begin_all, most=AT_A_TIME), Together(_note_opened, most=AT_A_TIME))
+    state.app.extensions["turns"] = _Turns(Together(_begin_all, most=AT_A_TIME), Together(_note_opened, most=AT_A_TIME), {})
 
 
 def _turns() -> _Turns:

@@ -3,7 +3,7 @@
 It stands in front of the app: an event needs neither session nor language nor sign-in, and a flood of them passes here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import structlog
@@ -17,11 +17,13 @@ from campaign import jobs
 from campaign.edges.db import KEEPING, db
 from campaign.edges.outside import outside
 from campaign.edges.stripe_api import BadSignature, verify_signature
+from campaign.edges.together import Together
 from campaign.giving import stripe_events
 from campaign.giving.stripe_events import Incoming
 
 PATH = "/stripe/webhook"
 WEBHOOK_LIMIT = 256 * 1024
+AT_A_TIME = 64
 
 log = structlog.get_logger()
 
@@ -34,6 +36,7 @@ class WebhookDoor:
         with app.app_context():
             self._outside = outside()
             self._engine = db.engines[KEEPING]
+        self._inbox = Together(self._keep, most=AT_A_TIME)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] != PATH:
@@ -68,20 +71,26 @@ class WebhookDoor:
             return _say("The body is not an event.", 400)
         if incoming.livemode != settings.stripe_livemode:
             return _say("The event is of the other mode.", 400)
-        if self._keep(incoming) and not self._outside.waker.wake("money"):
+        if self._inbox.ask(incoming):
             self._handle_here()
         return _say("Kept.", 200)
 
-    def _keep(self, incoming: Incoming) -> bool:
-        """Durable when it returns; once more where the connection had died since it was last used."""
+    def _keep(self, incoming: Sequence[Incoming]) -> list[bool]:
+        """Durable when it returns; true for the one who must do the work that no worker could be woken for."""
+        new = self._kept(incoming)
+        nobody_woke = bool(new) and not self._outside.waker.wake("money")
+        return [nobody_woke, *[False] * (len(incoming) - 1)]
+
+    def _kept(self, incoming: Sequence[Incoming]) -> set[str]:
+        """Once more where the connection had died since it was last used."""
         try:
             with self._engine.connect() as connection:
-                return stripe_events.keep(incoming, source="webhook", connection=connection)
+                return stripe_events.keep(*incoming, source="webhook", connection=connection)
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
         with self._engine.connect() as connection:
-            return stripe_events.keep(incoming, source="webhook", connection=connection)
+            return stripe_events.keep(*incoming, source="webhook", connection=connection)
 
     def _handle_here(self) -> None:
         """Redis is away: do the work in this request. What fails stays in the inbox for the next sweep."""
