@@ -2,11 +2,12 @@
 
 import json
 import multiprocessing
+import re
+import socket
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from multiprocessing.connection import Connection
 from urllib.parse import urlsplit
 
@@ -18,6 +19,12 @@ class Ask:
     path: str
     body: bytes
     headers: dict[str, str]
+
+    def as_sent(self, netloc: str) -> bytes:
+        """The whole message."""
+        headers = {"Host": netloc, "Content-Length": str(len(self.body)), **self.headers}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return f"POST {self.path} HTTP/1.1\r\n{lines}\r\n".encode() + self.body
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +65,7 @@ def _post_all(pipe: Connection, address: str, asks: Sequence[Ask], connections: 
     started = time.monotonic()
 
     def run() -> None:
-        connection = HTTPConnection(netloc, timeout=30)
+        connection = _Line(netloc)
         while True:
             with lock:
                 number, ask = next(next_ask, (0, None))
@@ -66,13 +73,12 @@ def _post_all(pipe: Connection, address: str, asks: Sequence[Ask], connections: 
                 return
             if per_second:
                 time.sleep(max(0.0, started + number / per_second - time.monotonic()))
+            message = ask.as_sent(netloc)
             before = time.monotonic()
-            connection.request("POST", ask.path, ask.body, ask.headers)
-            answer = connection.getresponse()
-            answer.read()
+            status = connection.post(message)
             with lock:
                 latencies.append(time.monotonic() - before)
-                statuses[str(answer.status)] = statuses.get(str(answer.status), 0) + 1
+                statuses[status] = statuses.get(status, 0) + 1
 
     threads = [threading.Thread(target=run) for _ in range(connections)]
     for thread in threads:
@@ -80,3 +86,30 @@ def _post_all(pipe: Connection, address: str, asks: Sequence[Ask], connections: 
     for thread in threads:
         thread.join()
     pipe.send(json.dumps({"seconds": time.monotonic() - started, "latencies": latencies, "statuses": statuses}))
+
+
+class _Line:
+    """One connection that is kept open. Reads no more of an answer than its status and where it ends."""
+
+    def __init__(self, netloc: str) -> None:
+        host, _, port = netloc.partition(":")
+        self._socket = socket.create_connection((host, int(port)), timeout=30)
+
+    def post(self, message: bytes) -> str:
+        """The status."""
+        self._socket.sendall(message)
+        got = b""
+        while b"\r\n\r\n" not in got:
+            got += self._received()
+        head, _, body = got.partition(b"\r\n\r\n")
+        length = re.search(rb"content-length: (\d+)", head.lower())
+        left = int(length.group(1)) - len(body) if length else 0
+        while left > 0:
+            left -= len(self._received())
+        return head.split(b" ", 2)[1].decode()
+
+    def _received(self) -> bytes:
+        got = self._socket.recv(65536)
+        if not got:
+            raise ConnectionError("the server hung up")
+        return got

@@ -96,7 +96,7 @@ def keep(*incoming: Incoming, source: str, connection: Connection | None = None)
         incoming, key=lambda one: one.event_id
     )  # One order for all, so that two who keep the same ones wait for each other in turn.
     columns: dict[str, Any] = {name: [getattr(one, name) for one in kept] for name in _KEPT}
-    return {event_id for (event_id,) in (connection or db.session).execute(_keep, {**columns, "source": source})}
+    return {row.event_id for row in (connection or db.session).execute(_keep, {**columns, "source": source})}
 
 
 def _keeping() -> ReturningInsert[tuple[str]]:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 import structlog
-from flask import Flask, redirect, request, session, url_for
+from flask import Flask, current_app, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_security import MailUtil, Security, SQLAlchemyUserDatastore, current_user, logout_user
@@ -108,6 +108,7 @@ def sign_in(app: Flask, settings: Settings) -> None:
         PERMANENT_SESSION_LIFETIME=LONGEST,
     )
     datastore = SQLAlchemyUserDatastore(db, Staff, Role)
+    app.before_request(know_strangers)  # Before the library's own hooks, which ask who it is.
     security = Security(app, datastore, mail_util_cls=OurMail)
     app.before_request(end_if_idle)
     security.unauthn_handler(_to_sign_in)  # type: ignore[arg-type]  # it takes any answer
@@ -125,6 +126,12 @@ def _signed_in(app: Flask, user: Staff, **kw: Any) -> None:
     session.permanent = True
     session[BEGUN] = session[SEEN] = int(time.time())
     audit.record(user.email, "signed in", user.email)
+
+
+def know_strangers() -> None:
+    """Whose session holds no sign-in is nobody: looking further would have the cookie of every donor signed and sent anew."""
+    if "_user_id" not in session:
+        g._login_user = current_app.login_manager.anonymous_user()  # type: ignore[attr-defined]  # noqa: SLF001  # where Flask-Login keeps it
 
 
 def end_if_idle() -> None:
