@@ -9,17 +9,22 @@ from email_validator import EmailNotValidError, validate_email
 from flask.cli import FlaskGroup, with_appcontext
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from campaign import create_app, fund_commands, seeds
+from campaign import create_app, fund_commands, refunding, seeds
 from campaign.config import ROOT, SettingsError, read_settings
 from campaign.edges.db import db
 from campaign.edges.outside import outside
+from campaign.edges.stripe_api import StripeAway
 from campaign.embedded.alone import settings_for_a_command
 from campaign.embedded.servers import NotStarted
 from campaign.first_steps import invite_staff, link_for_funder, migrate, readmit_staff
 from campaign.fund_commands import Refused, fund_named
+from campaign.giving import money_back
+from campaign.giving.donations import donation_by_public_id
 from campaign.giving.first_campaign import create_first_campaign
+from campaign.giving.refund_requests import CannotRefund
 from campaign.giving.staff import ROLES, AlreadyStaff, NotStaff
 from campaign.reporting import books
+from campaign.rules import money
 
 
 class Commands(FlaskGroup):
@@ -90,6 +95,30 @@ def check_books() -> None:
         click.echo(sentence)
     if found:
         sys.exit(1)
+
+
+@campaign.command()
+@click.argument("donation")
+@click.option(
+    "--amount", "cents", callback=fund_commands.cents_of, help="Of what was paid, covered fee included; default: all that is left."
+)
+@click.option("--reason", required=True, help="Why; for the audit trail, not for the donor.")
+@with_appcontext
+def refund(donation: str, cents: int | None, reason: str) -> None:
+    """Give a gift back through Stripe, in whole or in part."""
+    found = donation_by_public_id(donation)
+    if found is None:
+        raise Refused(f"There is no gift {donation}; its name begins with d_ and stands in its address for staff and at Stripe.")
+    if not reason.strip():
+        raise Refused("Please say why, with --reason.")
+    try:
+        request = refunding.refund(found, cents, actor="command line", reason=reason.strip())
+    except CannotRefund as error:
+        raise Refused(str(error)) from None
+    except StripeAway as error:
+        raise Refused(f"Stripe did not answer ({error}); the refund is remembered, and is asked for again within minutes.") from None
+    left = money.written(money_back.left_of(found), "en")
+    click.echo(f"{money.written(request.cents, 'en')} of {found.public_id} goes back ({request.stripe_id}); {left} of the payment is left.")
 
 
 @campaign.group()

@@ -41,7 +41,8 @@ def fund_named(name: str) -> Fund:
     return found
 
 
-def _cents(_context: click.Context, _parameter: click.Parameter, text: str | None) -> int | None:
+def cents_of(_context: click.Context, _parameter: click.Parameter, text: str | None) -> int | None:
+    """A sum that an operator typed, in cents."""
     if text is None:
         return None
     try:
@@ -103,9 +104,9 @@ def _terms(one: Fund) -> str:
 @click.option("--name-fr", required=True)
 @click.option("--funder", "funder_name", help="Who stands behind it, if not of the same name.")
 @click.option("--ratio", default="1:1", show_default=True, callback=_ratio, help="Match to gift.")
-@click.option("--minimum", callback=_cents, help="The least gift that is matched.")
-@click.option("--per-donation", callback=_cents, help="The most that it adds to one gift.")
-@click.option("--per-donor", callback=_cents, help="The most that it adds for one donor.")
+@click.option("--minimum", callback=cents_of, help="The least gift that is matched.")
+@click.option("--per-donation", callback=cents_of, help="The most that it adds to one gift.")
+@click.option("--per-donor", callback=cents_of, help="The most that it adds for one donor.")
 @click.option("--opens", help="First moment by the charity's clocks, as 2026-12-01 or 2026-12-01 09:00.")
 @click.option("--closes", help="The last day, included, or the moment before which a gift must be paid.")
 @with_appcontext
@@ -173,7 +174,7 @@ def fund_activate(name: str, actor: str, reason: str) -> None:
 
 @fund.command("pledge")
 @click.argument("name")
-@click.argument("sum", callback=_cents)
+@click.argument("sum", callback=cents_of)
 @BY
 @REASON
 @with_appcontext

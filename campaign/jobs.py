@@ -34,6 +34,7 @@ from campaign.giving.healing import HealingDesk
 from campaign.giving.outbox import OutboxItem
 from campaign.giving.payments import PaymentMade
 from campaign.owed import send_owed
+from campaign.refunding import carry_on
 from campaign.reporting import books
 
 log = structlog.get_logger()
@@ -244,8 +245,8 @@ def sweep_due() -> bool:
 
 
 def sweep_outside() -> bool:
-    """Ask Stripe about events and checkouts that we may have missed, and do what follows; False when another worker is at it."""
-    return _alone(SWEEP_OUTSIDE_LOCK, read_stripe_events, end_checkouts, handle_events)
+    """Ask Stripe about events, checkouts and refunds that we may have missed, and do what follows; False when another worker is at it."""
+    return _alone(SWEEP_OUTSIDE_LOCK, read_stripe_events, end_checkouts, carry_on, handle_events)
 
 
 def sweep_books() -> bool:

@@ -29,7 +29,7 @@ LAYERS = [
     ["campaign.edges"],
     ["campaign.giving"],
     ["campaign.reporting"],
-    ["campaign.owed"],
+    ["campaign.owed", "campaign.refunding"],
     ["campaign.jobs", "campaign.seeds"],
     ["campaign.web"],
     ["campaign.first_steps"],
@@ -53,6 +53,7 @@ HOMES = {
 }
 DOORS = (
     "campaign.owed",
+    "campaign.refunding",
     "campaign.jobs",
     "campaign.seeds",
     "campaign.web",

@@ -6,7 +6,7 @@ import time
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -14,6 +14,7 @@ from campaign import jobs
 from campaign.edges.db import db
 from campaign.edges.stripe_api import BadSignature, verify_signature
 from campaign.embedded.servers import Postgres
+from campaign.giving import happenings
 from campaign.giving.campaigns import Campaign
 from campaign.giving.stripe_events import NotAnEvent, read_event
 from tests.factories import begun, body_of, completed, event, signed
@@ -113,11 +114,64 @@ def test_over_256_kilobytes_is_413(client: FlaskClient) -> None:
     assert post(client, body_of({**GOOD, "padding": "x" * 200_000})) == 200
 
 
-@pytest.mark.parametrize("kind", ["customer.created", "some.future.type", "charge.refunded"])
+@pytest.mark.parametrize("kind", ["customer.created", "some.future.type", "invoice.created"])
 def test_what_is_not_acted_on_is_kept_and_ignored_with_a_reason(client: FlaskClient, kind: str) -> None:
     assert post(client, body_of(event(kind, {"id": "x_1", "object": "x", "new": {"shape": [1, 2, {}]}}))) == 200
     jobs.handle_events()
     assert db.session.execute(text("SELECT outcome FROM stripe_event")).scalar_one().startswith("ignored: ")
+
+
+@pytest.mark.parametrize("kind", happenings.NOTED)
+def test_what_others_tell_better_is_noted_and_changes_nothing(client: FlaskClient, campaign: Campaign, kind: str) -> None:
+    donation = begun(campaign)
+    about = {"id": f"pi_{donation.public_id}", "object": "payment_intent", "metadata": {"donation": donation.public_id}}
+    db.session.commit()
+    assert post(client, body_of(event(kind, about))) == 200
+    jobs.handle_events()
+    assert db.session.execute(text("SELECT outcome FROM stripe_event")).scalar_one().startswith("noted: ")
+    db.session.expire_all()
+    assert donation.is_open
+
+
+JUNK = st.sampled_from(
+    [None, True, False, 0, -1, 1, 50_00, 2**31, 2**63, 10**300, float("nan"), float("inf"), 1e308]
+    + ["", "\x00", "\ud800", "x" * 300, "paid", "failed", "lost", "won", "cad", "NaN", [], {}, [[]], {"id": {}}]
+)
+FIELDS = ("id", "object", "amount", "amount_total", "amount_received", "currency", "status", "payment_status", "payment_intent")
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    kind=st.sampled_from([*happenings.ACTED_ON, *happenings.NOTED]),
+    changed=st.dictionaries(st.sampled_from([*FIELDS, "metadata", "client_reference_id", "livemode"]), JUNK, max_size=6),
+    shape=st.sampled_from(["checkout.session", "payment_intent", "refund", "dispute", "charge"]),
+    created=JUNK,
+)
+def test_no_field_however_wrong_makes_an_event_fail(
+    client: FlaskClient, campaign: Campaign, kind: str, changed: dict, shape: str, created: object
+) -> None:
+    """Signed by Stripe, with fields nobody would think of: kept or refused, and what is kept is done at the first try."""
+    donation = begun(campaign, 5_00)
+    db.session.commit()
+    about = {
+        "object": shape,
+        "id": f"x_{donation.public_id}",
+        "payment_intent": f"pi_{donation.public_id}",
+        "livemode": False,
+        "amount": 5_00,
+        "amount_total": 5_00,
+        "amount_received": 5_00,
+        "currency": "cad",
+        "status": "succeeded",
+        "payment_status": "paid",
+        "metadata": {"donation": donation.public_id},
+    }
+    own = {name: f"{changed[name]}_{donation.id}" for name in ("id", "payment_intent") if isinstance(changed.get(name), str)}
+    made = event(kind, {**about, **changed, **own}, created=created)
+    assert post(client, json.dumps(made).encode()) in {200, 400}
+    jobs.handle_events()
+    undone = text("SELECT last_error FROM stripe_event WHERE event_id = :id AND done_at IS NULL")
+    assert db.session.execute(undone, {"id": made["id"]}).all() == []
 
 
 def test_i9_a_200_means_a_durable_row_and_twice_is_once(client: FlaskClient, campaign: Campaign) -> None:

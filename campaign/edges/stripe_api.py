@@ -21,6 +21,8 @@ TO_LOOK_SECONDS = (2.0, 3.0)
 SIGNATURE_SECONDS = 300
 # Kept open to Stripe by one process, at least as many as it has threads.
 CONNECTIONS = 32
+# Where a refund at Stripe keeps the name of our request for it.
+REQUEST = "request"
 
 
 class StripeAway(Exception):
@@ -82,6 +84,15 @@ class Payment:
     status: str
     paid_at: int | None
     fee_cents: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeRefund:
+    """A refund as Stripe has it now: `status` is pending, requires_action, succeeded, failed or canceled."""
+
+    id: str
+    status: str
+    cents: int
 
 
 class StripeApi:
@@ -160,6 +171,28 @@ class StripeApi:
             fee_cents=settled.get("fee") if isinstance(settled, dict) else None,
         )
 
+    def refund(self, payment_intent_id: str, cents: int, *, key: str) -> MadeRefund:
+        """Give back part or all of a payment; asked again with the same key, it is the same refund."""
+        try:
+            made = self._client.v1.refunds.create(
+                {"payment_intent": payment_intent_id, "amount": cents, "metadata": {REQUEST: key}}, {"idempotency_key": key}
+            )
+        except stripe.StripeError as error:
+            raise _plainly(error) from error
+        return _refund(made.to_dict())
+
+    def refund_made_for(self, payment_intent_id: str, key: str) -> MadeRefund | None:
+        """The refund of the payment that was made under this key, however long ago."""
+        try:
+            listed = self._client.v1.refunds.list({"payment_intent": payment_intent_id, "limit": 100})
+            for one in listed.auto_paging_iter():
+                found = one.to_dict()
+                if (found.get("metadata") or {}).get(REQUEST) == key:
+                    return _refund(found)
+        except stripe.StripeError as error:
+            raise _plainly(error) from error
+        return None
+
     def events_since(self, moment: datetime, types: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Stripe's own list of events made at or after the moment, newest first."""
         try:
@@ -168,6 +201,10 @@ class StripeApi:
                 yield event.to_dict()
         except stripe.StripeError as error:
             raise _plainly(error) from error
+
+
+def _refund(found: dict[str, Any]) -> MadeRefund:
+    return MadeRefund(id=found["id"], status=str(found.get("status") or "pending"), cents=found["amount"])
 
 
 class _Wire(stripe.HTTPClient):

@@ -38,7 +38,18 @@ ACTED_ON = (
     "charge.dispute.created",
     "charge.dispute.updated",
     "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
 )
+# What these tell is told by others as well, which say more.
+NOTED = {
+    "charge.refunded": "noted: each refund has an event of its own",
+    "payment_intent.payment_failed": "noted: the checkout stays open, or says itself how it ended",
+    "payment_intent.canceled": "noted: the checkout says itself how it ended",
+}
+LONGEST_NAME = 255
+LATEST_SECOND = 2**33
+MOST_CENTS = 10**12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +66,8 @@ class Happened:
     def of(cls, event_row: int, event_id: str, kind: str, kept: bytes, received_at: datetime) -> "Happened":
         """Read the body that was kept. The time is Stripe's; ours when it gave none."""
         body = json.loads(kept)
-        created = body.get("created")
-        at = datetime.fromtimestamp(created, UTC) if isinstance(created, int) else received_at
+        created = _number(body.get("created"), below=LATEST_SECOND)
+        at = received_at if created is None else datetime.fromtimestamp(created, UTC)
         return cls(event_row=event_row, event_id=event_id, type=kind, at=at, about=body["data"]["object"])
 
     @property
@@ -64,34 +75,45 @@ class Happened:
         """The public id of the donation that the object names, if it names one."""
         metadata = self.about.get("metadata")
         name = metadata.get("donation") if isinstance(metadata, dict) else None
-        name = name or self.about.get("client_reference_id")
-        return name if isinstance(name, str) else None
+        return _name(name) or _name(self.about.get("client_reference_id"))
 
     @property
     def payment_name(self) -> str | None:
         """The payment that the object is, or names."""
-        name = self.about.get("id") if self.about.get("object") == "payment_intent" else self.about.get("payment_intent")
-        return name if isinstance(name, str) else None
+        return _name(self.about.get("id") if self.about.get("object") == "payment_intent" else self.about.get("payment_intent"))
 
     @property
     def money_back(self) -> Told | None:
         """The refund or dispute that the event tells of; None when it tells of neither, or of one without a payment."""
         kind = {"refund": REFUND, "dispute": DISPUTE}.get(str(self.about.get("object")))
-        name, intent, cents, status = (self.about.get(field) for field in ("id", "payment_intent", "amount", "status"))
-        if kind is None or not (isinstance(name, str) and isinstance(intent, str) and isinstance(cents, int) and cents > 0):
+        name, intent, status = (_name(self.about.get(field)) for field in ("id", "payment_intent", "status"))
+        cents = _number(self.about.get("amount"), below=MOST_CENTS)
+        if not (kind and name and intent and status and cents):
             return None
-        return Told(stripe_id=name, kind=kind, payment_intent=intent, cents=cents, status=str(status), as_of=self.at)
+        return Told(stripe_id=name, kind=kind, payment_intent=intent, cents=cents, status=status, as_of=self.at)
 
     def payment(self, amount_field: str, intent: Any) -> PaymentMade:
         """The payment that the object tells of; what it does not tell cannot be as we made it."""
-        amount, currency = self.about.get(amount_field), self.about.get("currency")
+        amount = _number(self.about.get(amount_field), below=MOST_CENTS)
         return PaymentMade(
-            payment_intent=intent if isinstance(intent, str) else None,
-            amount_cents=amount if isinstance(amount, int) else -1,
-            currency=currency if isinstance(currency, str) else "",
+            payment_intent=_name(intent),
+            amount_cents=-1 if amount is None else amount,
+            currency=_name(self.about.get("currency")) or "",
             livemode=self.about.get("livemode") is True,
             paid_at=self.at,
         )
+
+
+def _name(value: object) -> str | None:
+    """A name that the database can hold; None for anything else."""
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_NAME or "\x00" in value:
+        return None
+    return None if any("\ud800" <= c <= "\udfff" for c in value) else value
+
+
+def _number(value: object, *, below: int) -> int | None:
+    """A whole number that is not negative, nor beyond all reason."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < below else None
 
 
 def handle(taken: Sequence[Claim]) -> int:
@@ -167,6 +189,8 @@ def _paid_by(back: Told, desk: HealingDesk) -> Donation | None:
 
 
 def _decide(what: Happened, donation: Donation | None, desk: HealingDesk, with_back: Collection[str]) -> Consequence:
+    if what.type in NOTED:
+        return Consequence(outcome=NOTED[what.type])
     if what.type not in ACTED_ON:
         return Consequence(outcome=f"ignored: {what.type[:80]} is not acted on")
     if donation is None:
@@ -188,7 +212,7 @@ def _follow(what: Happened, donation: Donation, desk: HealingDesk) -> Consequenc
             return payments.record_payment(donation, what.payment("amount_received", about.get("id")), desk, cause=cause)
         case "payment_intent.processing":
             return payments.record_processing(donation)
-    if donation.checkout_id not in {None, about.get("id")}:
+    if donation.checkout_id not in {None, _name(about.get("id"))}:
         return Consequence(outcome="ignored: not the checkout that the donor has")
     ended_as = "expired" if what.type == "checkout.session.expired" else "failed"
     return payments.record_end(donation, desk, ended_as=ended_as, cause=cause)

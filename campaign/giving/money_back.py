@@ -168,6 +168,12 @@ def _moved(donation: Donation, row: MoneyBack, change: int, moves: tuple[Move, M
     ]
 
 
+def left_of(donation: Donation) -> int:
+    """What of the charge is still with the charity: refunds that are under way count as gone."""
+    rows = db.session.scalars(select(MoneyBack).where(MoneyBack.payment_intent == donation.payment_intent))
+    return max(0, donation.charged_cents - sum(row.cents for row in rows if row.is_gone))
+
+
 def payments_with_money_back(payment_intents: Sequence[str]) -> set[str]:
     """Which of these payments have a refund or dispute that was heard of."""
     return set(db.session.scalars(select(MoneyBack.payment_intent).where(MoneyBack.payment_intent.in_(payment_intents))))
