@@ -16,6 +16,7 @@ from campaign.edges.stripe_api import StripeApi
 from campaign.giving import audit, heartbeats  # noqa: F401  # their tables belong to the whole
 from campaign.web import api, campaigns, donate, errors, funders, health, languages, own_page, security
 from campaign.web.staff import donations as staff_donations
+from campaign.web.staff import events as staff_events
 from campaign.web.staff import sign_in, totals
 from campaign.web.webhooks import WebhookDoor
 
@@ -42,7 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.answer_errors(app)
     sign_in.sign_in(app, settings)  # Before the guard, which asks who is signed in.
     security.secure(app, settings)
-    for door in (campaigns, donate, own_page, api, health, funders, totals, staff_donations):
+    for door in (campaigns, donate, own_page, api, health, funders, totals, staff_donations, staff_events):
         app.register_blueprint(door.bp)
     app.wsgi_app = WebhookDoor(app, app.wsgi_app)  # type: ignore[method-assign]
     return app

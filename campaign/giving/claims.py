@@ -111,6 +111,19 @@ def fail(model: type[DeclarativeBase], claim: Claim, *, error: str, for_good: bo
     return False
 
 
+def revive(model: type[DeclarativeBase], row: int) -> bool:
+    """Have a dead row's work tried anew, as if it had come just now; False when it is not dead."""
+    m: Any = model
+    revived = db.session.execute(
+        update(m)
+        .where(m.id == row, m.dead_at.is_not(None))
+        .values(dead_at=None, attempts=0, fence=m.fence + 1, not_before=func.now())
+        .returning(m.id),
+        execution_options={"synchronize_session": False},
+    )
+    return revived.first() is not None
+
+
 def bury(model: type[DeclarativeBase]) -> int:
     """Give up what was tried too often by workers that never said how it ended; returns how many rows."""
     m: Any = model

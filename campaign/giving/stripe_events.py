@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Index, LargeBinary, Text, bindparam, func, literal_column, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
-from sqlalchemy.orm import Mapped, aliased, mapped_column
+from sqlalchemy.orm import Mapped, aliased, defer, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
 from campaign.edges.db import Base, db
@@ -165,6 +165,17 @@ def is_behind() -> bool:
 def second_payments() -> int:
     """How many payments came for donations that were paid already: staff must give them back."""
     return db.session.scalar(select(func.count()).where(StripeEvent.outcome.startswith(payments.SECOND_PAYMENT))) or 0
+
+
+def oldest_dead(*, limit: int) -> list[StripeEvent]:
+    """Those that could not be handled, without their bodies."""
+    dead = select(StripeEvent).where(StripeEvent.dead_at.is_not(None)).options(defer(StripeEvent.body))
+    return list(db.session.scalars(dead.order_by(StripeEvent.id).limit(limit)))
+
+
+def revive(row: int) -> StripeEvent | None:
+    """Have a dead event handled anew; None when it is not dead."""
+    return db.session.get(StripeEvent, row, options=[defer(StripeEvent.body)]) if claims.revive(StripeEvent, row) else None
 
 
 def dead_events() -> int:
