@@ -56,8 +56,8 @@ def engine_options(*, pool_size: int = 20) -> dict[str, Any]:
 
 def keeping_options(url: str) -> dict[str, Any]:
     """For what is kept by one statement: durable when it returns, without a transaction around it or a question before it."""
-    options = engine_options(pool_size=8)
-    return {**options, "url": url, "max_overflow": 4, "isolation_level": "AUTOCOMMIT"}
+    options = engine_options(pool_size=2)  # One thread at a time keeps for all who wait (together.py).
+    return {**options, "url": url, "max_overflow": 0, "isolation_level": "AUTOCOMMIT"}
 
 
 @event.listens_for(QueuePool, "checkout")
