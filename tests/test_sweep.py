@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import kombu.pools
 import pytest
 from flask import Flask
 from sqlalchemy import text
@@ -17,7 +18,7 @@ from sqlalchemy import text
 from campaign import create_app, jobs
 from campaign.edges.db import db, hang_up
 from campaign.edges.outside import Outside
-from campaign.edges.queue import Waker
+from campaign.edges.queue import Waker, celery
 from campaign.edges.stripe_api import StripeApi
 from campaign.embedded.servers import start_valkey
 from campaign.giving import standing, stripe_events
@@ -168,14 +169,23 @@ def test_one_worker_sweeps_at_a_time(app: Flask) -> None:
 @pytest.fixture
 def mortal_redis(tmp_path: Path, database: str, stripe: object, post: object) -> Iterator[tuple[Flask, subprocess.Popen]]:
     server, url = start_valkey(tmp_path / "valkey", tmp_path / "log")
+    forget_brokers()
     app = create_app(test_settings(database, redis_url=url, stripe_api_base=stripe.url, mail_url=post.url))
     with app.app_context():
         yield app, server
         hang_up()
         app.extensions["outside"].waker.close()
+    forget_brokers()
     server.send_signal(signal.SIGCONT)
     server.kill()
     server.wait(5)
+
+
+def forget_brokers() -> None:
+    """A process of the service has one broker for life; this one has several, and Celery would send to the first of them for ever."""
+    kombu.pools.reset()
+    celery.__dict__.pop("amqp", None)
+    celery._pool = None
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
