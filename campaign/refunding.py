@@ -40,7 +40,6 @@ def carry_on() -> int:
     db.session.commit()
     for request in left:
         _carry_out(request)
-        log.info("refund.ended", request=request.key, stripe_id=request.stripe_id)
     return len(left)
 
 
@@ -54,6 +53,7 @@ def _carry_out(request: RefundRequest) -> None:
     try:
         refund = stripe.refund_made_for(payment_intent, key) or stripe.refund(payment_intent, cents, key=key)
     except StripeRefused as error:
+        log.error("refund.refused", request=key, donation=donation.public_id, error=str(error)[:200])
         refund_requests.refuse(request, str(error))
         db.session.commit()
         return

@@ -312,6 +312,8 @@ def test_too_many_tries_from_one_address_are_429_with_retry_after(client: FlaskC
     assert answers[-1].status_code == 429
     assert int(answers[-1].headers["Retry-After"]) >= 1
     assert "Trop d’essais" in answers[-1].text
+    minutes = -(-int(answers[-1].headers["Retry-After"]) // 60)
+    assert f"Veuillez réessayer dans {minutes} min" in answers[-1].text
 
 
 def test_a_form_that_comes_back_with_an_error_does_not_count_as_a_try(client: FlaskClient) -> None:

@@ -99,7 +99,7 @@ def test_a_payment_under_way_keeps_its_hold(campaign: Campaign, fund: Fund) -> N
 
 def test_the_end_of_a_checkout_that_the_donor_never_saw_frees_nothing(campaign: Campaign, fund: Fund) -> None:
     donation = begun(campaign, 100_00)
-    checkouts.checkouts_opened([Opened(donation_id=donation.id, of_stripe="cs_the_one_shown", url="https://example.org")])
+    checkouts.checkouts_opened([Opened(donation_id=donation.id, session_id="cs_the_one_shown", url="https://example.org")])
     handle(expired(donation))
     db.session.refresh(fund)
     assert (state(donation), fund.held_cents) == ("pending", 100_00)

@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import stripe as library
 from flask import Flask
 from sqlalchemy import text
 
@@ -11,7 +12,7 @@ from campaign import jobs, refunding
 from campaign.cli import refund as refund_command
 from campaign.edges.db import db
 from campaign.edges.outside import Outside
-from campaign.edges.stripe_api import StripeApi, StripeAway
+from campaign.edges.stripe_api import StripeApi, StripeAway, _plainly
 from campaign.giving import matches, money_back, standing
 from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund
@@ -172,6 +173,22 @@ def test_with_stripe_away_it_is_remembered_and_made_by_the_sweep(app: Flask, gif
     jobs.sweep_outside()
     assert at_stripe(stripe, gift) == [40_00]
     assert stands(gift) == ("partially_refunded", 60_00, 60_00)
+
+
+def test_an_answer_that_cannot_be_read_leaves_the_request_open(gift: Donation, stripe: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stripe has made it, and something on the way put a page in place of the answer: it is found, not made once more."""
+    really = StripeApi.refund
+    with monkeypatch.context() as garbled:
+        garbled.setattr(StripeApi, "refund", lambda *a, **k: _unreadable(really(*a, **k)))
+        with pytest.raises(StripeAway):
+            give(gift, 40_00)
+    db.session.rollback()
+    assert give(gift, 40_00).stripe_id
+    assert at_stripe(stripe, gift) == [40_00]
+
+
+def _unreadable(_: object) -> None:
+    raise _plainly(library.APIError("Invalid response body from API", http_status=200))
 
 
 def test_what_stripe_refuses_is_said_and_leaves_the_books_as_they_are(gift: Donation, stripe: object) -> None:

@@ -7,10 +7,11 @@ import subprocess
 import sys
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 import stripe as library
@@ -190,6 +191,12 @@ def test_a_restart_forgets_nothing(sandbox: Sandbox) -> None:
 def test_live_and_unknown_keys_are_refused(sandbox: Sandbox, key: str) -> None:
     with pytest.raises((library.AuthenticationError, library.PermissionError)):
         sandbox.client(key).v1.checkout.sessions.list()
+
+
+@pytest.mark.parametrize("sent", ["Bearer sk_test_of_the_tests", "Basic " + b64encode(b"sk_test_of_the_tests:").decode()])
+def test_a_key_may_be_sent_in_either_of_stripes_ways(sandbox: Sandbox, sent: str) -> None:
+    with urlopen(Request(f"{sandbox.url}/v1/events", headers={"Authorization": sent})) as answer:
+        assert json.loads(answer.read())["object"] == "list"
 
 
 def test_the_sandbox_does_not_start_beside_a_live_key(tmp_path: Path) -> None:

@@ -222,15 +222,15 @@ class _Wire(stripe.HTTPClient):
             ca_certs=stripe.ca_bundle_path,
         )
 
-    def request(  # type: ignore[override]  # the library's own clients give bytes, too
+    def request(
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None, *, _usage: list[str] | None = None
-    ) -> tuple[bytes, int, Mapping[str, str]]:
+    ) -> tuple[str, int, Mapping[str, str]]:
         try:
             answer = self._pool.request(method.upper(), url, body=post_data, headers=headers, redirect=False)
         except urllib3.exceptions.HTTPError as error:
             may_retry = not isinstance(error, urllib3.exceptions.SSLError)
             raise stripe.APIConnectionError(f"no answer: {type(error).__name__}", should_retry=may_retry) from error  # type: ignore[no-untyped-call]
-        return answer.data, answer.status, answer.headers
+        return answer.data.decode("utf-8", "replace"), answer.status, answer.headers
 
     def close(self) -> None:
         self._pool.clear()
@@ -276,6 +276,6 @@ def _checkout(session: stripe.checkout.Session) -> Checkout:
 
 def _plainly(error: stripe.StripeError) -> Exception:
     status = error.http_status
-    if status is None or status >= 500 or status in {409, 429}:
+    if status is None or not 400 <= status < 500 or status in {409, 429}:  # A 200 that cannot be read says nothing of what was done.
         return StripeAway(f"{type(error).__name__} {status or ''}".strip())
     return StripeRefused(f"{type(error).__name__} {status}: {error.user_message or error}")

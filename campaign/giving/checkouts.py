@@ -70,8 +70,11 @@ def begin_all(campaign: Campaign, asked: Sequence[tuple[Gift, Beginning]]) -> li
     made = _made(campaign, asked, donors)
     begun: dict[str, Donation | LessMatch] = dict(made)
     if campaign.holds_match and made:
-        promised = {how.attempt: how.expected_match_cents for _, how in reversed(asked) if how.attempt in made}
-        begun |= _hold(campaign, [made[attempt] for attempt in reversed(promised)], promised)
+        promised: dict[str, int | None] = {}
+        for _, how in asked:
+            if how.attempt in made:
+                promised.setdefault(how.attempt, how.expected_match_cents)  # What the first of two presses was shown is what counts.
+        begun |= _hold(campaign, [made[attempt] for attempt in promised], promised)
     return [begun.pop(how.attempt, None) for _, how in asked]
 
 
@@ -187,7 +190,7 @@ class Opened:
     """What Stripe opened for a donation."""
 
     donation_id: int
-    of_stripe: str
+    session_id: str
     url: str | None
 
 
@@ -199,7 +202,7 @@ def checkouts_opened(opened: Sequence[Opened]) -> None:
 _opened = (
     update(Donation.__table__)  # type: ignore[arg-type]  # a declarative class's table is a Table
     .where(Donation.id == bindparam("donation_id"))
-    .values(checkout_id=bindparam("of_stripe"), checkout_url=bindparam("url"))
+    .values(checkout_id=bindparam("session_id"), checkout_url=bindparam("url"))
 )
 
 

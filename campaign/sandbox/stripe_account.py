@@ -220,7 +220,8 @@ class Account:
             raise Refused(f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
         if not 0 < cents <= left:
             raise Refused(
-                f"Refund amount (${cents / 100:.2f}) is greater than unrefunded amount on charge (${left / 100:.2f})", param="amount"
+                f"Refund amount (${cents // 100}.{cents % 100:02d}) is greater than unrefunded amount on charge (${left // 100}.{left % 100:02d})",
+                param="amount",
             )
         made = shapes.refund(
             amount=cents,

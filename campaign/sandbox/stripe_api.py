@@ -56,9 +56,8 @@ def _with_lists(value: Any) -> Any:
 
 @bp.before_request
 def _known_key() -> Response | None:
-    given = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
-    if not given and request.authorization:
-        given = request.authorization.username or ""
+    sent = request.authorization
+    given = (sent.username if sent.type == "basic" else sent.token) or "" if sent else ""
     if given.startswith(("sk_live_", "rk_live_")):
         return _json(Refused("This is a sandbox. It refuses live keys.", status=403).body, 403)
     if not KEY.fullmatch(given):

@@ -1,16 +1,11 @@
 """Beginning a donation, with the match that the donor was shown, and going to pay it."""
 
 import hmac
-import math
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 import structlog
 from flask import Blueprint, abort, current_app, redirect, request, url_for
-from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from flask_babel import force_locale, gettext
 from sqlalchemy.orm.attributes import set_committed_value
@@ -20,24 +15,23 @@ from campaign import owed
 from campaign.edges.db import db
 from campaign.edges.outside import outside
 from campaign.edges.stripe_api import CheckoutLine, CheckoutOrder, StripeAway, StripeRefused
-from campaign.edges.together import Together
 from campaign.giving import checkouts
-from campaign.giving.campaigns import Campaign, campaign_named
+from campaign.giving.campaigns import Campaign
 from campaign.giving.checkouts import Beginning, LessMatch, Opened
 from campaign.giving.donations import Donation, Gift
 from campaign.rules import money
 from campaign.rules.matching import Limit
+from campaign.web import turns
 from campaign.web.campaigns import Notice, Promise, attempts, campaign_page, new_attempt
 from campaign.web.forms import DonationForm
 from campaign.web.security import DONATIONS_IN_ALL, DONATIONS_PER_CLIENT, access, csrf, limiter
 
 bp = Blueprint("donate", __name__)
+bp.record(lambda state: turns.share(state.app))
 log = structlog.get_logger()
 
 RETRY_AFTER_SECONDS = "20"
 FIELDS = 100
-AT_A_TIME = 32
-KNOWN_SECONDS = 1.0
 # What counts against one address is asking Stripe; a form that comes back with an error costs nobody a card.
 GONE_TO_STRIPE = {303, 503}
 
@@ -49,27 +43,12 @@ GONE_TO_STRIPE = {303, 503}
 @limiter.limit(DONATIONS_IN_ALL, key_func=lambda: "all")
 def begin(language: str, slug: str) -> ResponseReturnValue:
     """Hold the match, then send the donor to Stripe; or show the form again with what is wrong."""
-    campaign = _campaign(slug)
+    campaign = turns.campaign_known(slug)
     if campaign is None:
         abort(404)
     form = DonationForm(campaign, language, formdata=_sent())
     begun = _begun(campaign, form)
     return _to_payment(campaign, form, begun) if isinstance(begun, Donation) else begun
-
-
-def _campaign(slug: str) -> Campaign | None:
-    """The campaign as it was within the last second, which is new enough for checking a form; the match is decided on what is read then."""
-    known, now = _turns().campaigns, time.monotonic()
-    read_at, campaign = known.get(slug, (-math.inf, None))
-    if campaign is None or now - read_at > KNOWN_SECONDS:
-        campaign = campaign_named(slug)
-        if campaign is None:
-            return None
-        db.session.commit()  # Whoever waits for their turn keeps no transaction open.
-        db.session.expunge(campaign.charity)
-        db.session.expunge(campaign)
-        known[slug] = now, campaign
-    return campaign
 
 
 def _begun(campaign: Campaign, form: DonationForm) -> Donation | ResponseReturnValue:
@@ -86,12 +65,11 @@ def _begun(campaign: Campaign, form: DonationForm) -> Donation | ResponseReturnV
         now=datetime.now(UTC),
         client_key=_client_key(),
     )
-    begun = _turns().beginnings.ask((campaign.id, gift, how))
+    begun = turns.begin(campaign, gift, how)
     if isinstance(begun, LessMatch):
         promise = Promise(match_cents=begun.held_cents, limit=begun.limit)
         return campaign_page(campaign, form, attempt=form.attempt.data, notice=_less(begun), promise=promise), 409
     donation = begun or _begun_before(how)
-    db.session.add(donation)
     if _is_another_gift(donation, gift):
         return campaign_page(campaign, form, attempt=new_attempt(), notice=_another(donation)), 409
     return donation
@@ -102,67 +80,6 @@ def _begun_before(how: Beginning) -> Donation:
     checkouts.plan_checkout(donation, now=how.now)
     db.session.commit()
     return donation
-
-
-def _begin_all(asked: Sequence[tuple[int, Gift, Beginning]]) -> list[Donation | LessMatch | None]:
-    """Each together with the others of its campaign."""
-    answers: dict[int, Donation | LessMatch | None] = {}
-    for campaign_id in {campaign_id for campaign_id, _, _ in asked}:
-        numbers = [number for number, one in enumerate(asked) if one[0] == campaign_id]
-        answers |= zip(numbers, _begin_in(campaign_id, [asked[number][1:] for number in numbers]), strict=True)
-    return [answers[number] for number in range(len(asked))]
-
-
-def _begin_in(campaign_id: int, asked: Sequence[tuple[Gift, Beginning]]) -> list[Donation | LessMatch | None]:
-    """One transaction, in which those who would get less than they were shown have no part: it is begun again without them."""
-    if not asked:
-        return []
-    try:
-        found = checkouts.begin_all(db.session.get_one(Campaign, campaign_id), asked)
-        if any(isinstance(answer, LessMatch) for answer in found):
-            db.session.rollback()
-            again = iter(
-                _begin_in(campaign_id, [one for one, answer in zip(asked, found, strict=True) if not isinstance(answer, LessMatch)])
-            )
-            return [answer if isinstance(answer, LessMatch) else next(again) for answer in found]
-        db.session.commit()
-    except BaseException:
-        db.session.rollback()
-        raise
-    for begun in found:
-        if isinstance(begun, Donation):
-            db.session.expunge(begun)  # It goes on in the thread that asked.
-    return found
-
-
-def _note_opened(opened: Sequence[Opened]) -> list[None]:
-    try:
-        checkouts.checkouts_opened(opened)
-        db.session.commit()
-    except BaseException:
-        db.session.rollback()
-        raise
-    return [None] * len(opened)
-
-
-@dataclass(frozen=True)
-class _Turns:
-    """What requests share. Whoever comes while the campaign is locked for others is taken along by the next: one lock, one commit for all."""
-
-    beginnings: Together[tuple[int, Gift, Beginning], Donation | LessMatch | None]
-    openings: Together[Opened, None]
-    campaigns: dict[str, tuple[float, Campaign]]
-
-
-@bp.record
-def _make_turns(state: BlueprintSetupState) -> None:
-    state.app.extensions["turns"] = _Turns(Together(_begin_all, most=AT_A_TIME), Together(_note_opened, most=AT_A_TIME), {})
-
-
-def _turns() -> _Turns:
-    found = current_app.extensions["turns"]
-    assert isinstance(found, _Turns)
-    return found
 
 
 def _sent() -> MultiDict[str, str]:
@@ -251,7 +168,7 @@ def _open_checkout(campaign: Campaign, donation: Donation) -> None:
         if donation.checkout_url is None:
             raise
         return
-    _turns().openings.ask(Opened(donation_id=donation.id, of_stripe=opened.id, url=opened.url))
+    turns.note_opened(Opened(donation_id=donation.id, session_id=opened.id, url=opened.url))
     set_committed_value(donation, "checkout_id", opened.id)
     set_committed_value(donation, "checkout_url", opened.url)
 

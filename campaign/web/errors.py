@@ -32,14 +32,16 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     if isinstance(error, SecurityError):  # A host that is not ours: no page of ours has an address there.
         return Response("This host is not served here.\n", status=400, mimetype="text/plain")
     code = error.code or 500
-    title, text = _words(code)
     extra = {k: v for k, v in error.get_headers() if k.lower() in {"retry-after", "allow"}}
+    wait = 60
     if code == 429 and limiter.current_limit is not None:
-        extra["Retry-After"] = str(max(1, limiter.current_limit.reset_at - int(time.time())))
+        wait = max(1, limiter.current_limit.reset_at - int(time.time()))
+        extra["Retry-After"] = str(wait)
+    title, text = _words(code, minutes=-(-wait // 60))
     return _page(code, title, text, extra)
 
 
-def _words(code: int) -> tuple[str, str]:
+def _words(code: int, *, minutes: int = 1) -> tuple[str, str]:
     words = {
         400: (gettext("This request could not be read"), gettext("Please go back, reload the page and try again.")),
         401: (gettext("Please sign in"), gettext("This page is for staff who have signed in.")),
@@ -50,7 +52,10 @@ def _words(code: int) -> tuple[str, str]:
         ),
         405: (gettext("This cannot be done here"), gettext("Please go back and try again.")),
         413: (gettext("This is too large"), gettext("Please shorten what you wrote and send it again. Nothing has been charged.")),
-        429: (gettext("Too many tries"), gettext("Please wait a minute and try again. Nothing has been charged.")),
+        429: (
+            gettext("Too many tries"),
+            gettext("Please try again in %(minutes)s min. Nothing has been charged.", minutes=minutes),
+        ),
         503: (gettext("We cannot do this right now"), gettext("Please try again in a minute. Nothing has been charged.")),
     }
     return words.get(code, (gettext("Something went wrong"), gettext("We have been told and will look. Please try again in a minute.")))

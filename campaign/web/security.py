@@ -53,14 +53,15 @@ def _guard() -> ResponseReturnValue | None:
     who = getattr(current_app.view_functions[request.endpoint], "access", None)
     if who is None:
         abort(404)
-    if who in ROLES and not _has_role(who):
+    if who in ROLES and not has_role(who):
         if current_user.is_authenticated:
             abort(403)
         return redirect(url_for("security.login", next=request.path))
     return None
 
 
-def _has_role(least: str) -> bool:
+def has_role(least: str) -> bool:
+    """Whether whoever asks is staff of at least this role."""
     enough = ROLES[ROLES.index(least) :]
     return bool(current_user.is_authenticated) and any(current_user.has_role(role) for role in enough)
 

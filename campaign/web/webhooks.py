@@ -8,7 +8,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import structlog
 from flask import Flask
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request, Response
@@ -77,20 +77,10 @@ class WebhookDoor:
 
     def _keep(self, incoming: Sequence[Incoming]) -> list[bool]:
         """Durable when it returns; true for the one who must do the work that no worker could be woken for."""
-        new = self._kept(incoming)
+        with self._engine.connect() as connection:
+            new = stripe_events.keep(*incoming, source="webhook", connection=connection)
         nobody_woke = bool(new) and not self._outside.waker.wake("money")
         return [nobody_woke, *[False] * (len(incoming) - 1)]
-
-    def _kept(self, incoming: Sequence[Incoming]) -> set[str]:
-        """Once more where the connection had died since it was last used."""
-        try:
-            with self._engine.connect() as connection:
-                return stripe_events.keep(*incoming, source="webhook", connection=connection)
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-        with self._engine.connect() as connection:
-            return stripe_events.keep(*incoming, source="webhook", connection=connection)
 
     def _handle_here(self) -> None:
         """Redis is away: do the work in this request. What fails stays in the inbox for the next sweep."""

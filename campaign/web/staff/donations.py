@@ -3,7 +3,6 @@
 from flask import Blueprint, abort, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime, gettext
-from flask_security import current_user
 
 from campaign.giving.donations import donation_by_public_id
 from campaign.giving.standing import State, standing
@@ -12,7 +11,6 @@ from campaign.rules.match_of_a_gift import told
 from campaign.rules.money import written
 from campaign.web.languages import spoken
 from campaign.web.security import access
-from campaign.web.staff.sign_in import role_words
 
 bp = Blueprint("staff_donations", __name__, url_prefix="/staff/donations")
 
@@ -28,8 +26,6 @@ def page(public_id: str) -> ResponseReturnValue:
     return render_template(
         "staff/donation.html",
         title=donation.campaign.title(language),
-        member=current_user.email,
-        role=role_words(current_user.roles[0].name) if current_user.roles else "",
         donation=donation,
         state_words=_state_words()[now.state],
         amount=written(donation.amount_cents, language),

@@ -10,8 +10,7 @@ from campaign.edges.outside import outside
 from campaign.giving import audit, stripe_events
 from campaign.giving.campaigns import default_campaign
 from campaign.web.languages import spoken
-from campaign.web.security import access
-from campaign.web.staff.sign_in import role_words
+from campaign.web.security import access, has_role
 
 bp = Blueprint("staff_events", __name__, url_prefix="/staff/events")
 
@@ -29,9 +28,7 @@ def dead() -> ResponseReturnValue:
     return render_template(
         "staff/events.html",
         title=campaign.title(spoken()),
-        member=current_user.email,
-        role=role_words(current_user.roles[0].name) if current_user.roles else "",
-        may_handle=any(current_user.has_role(role) for role in ("clerk", "manager", "admin")),
+        may_handle=has_role("clerk"),
         count=stripe_events.dead_events(),
         events=[
             {

@@ -111,6 +111,7 @@ def sign_in(app: Flask, settings: Settings) -> None:
     app.before_request(know_strangers)  # Before the library's own hooks, which ask who it is.
     security = Security(app, datastore, mail_util_cls=OurMail)
     app.before_request(end_if_idle)
+    app.jinja_env.globals["who_is_in"] = who_is_in
     security.unauthn_handler(_to_sign_in)  # type: ignore[arg-type]  # it takes any answer
     user_authenticated.connect(_signed_in, app)
     for endpoint in ("login", "forgot_password", "reset_password", "two_factor_token_validation", "two_factor_rescue"):
@@ -150,7 +151,12 @@ def one_time_link(member: Staff) -> str:
     return outside().settings.base_url + url_for("security.reset_password", token=generate_reset_password_token(member), _external=False)
 
 
-def role_words(role: str) -> str:
+def who_is_in() -> str:
+    """Who is signed in and as what, for the top of a page."""
+    return f"{current_user.email} ({_role_words(current_user.roles[0].name)})"
+
+
+def _role_words(role: str) -> str:
     """A role, as staff read it."""
     return {
         "viewer": gettext("viewer"),

@@ -6,7 +6,6 @@ from typing import Any
 from flask import Blueprint, abort, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime
-from flask_security import current_user
 
 from campaign.giving import books_checks, fund_changes, outbox, stripe_events
 from campaign.giving.books_checks import BooksCheck
@@ -15,7 +14,6 @@ from campaign.reporting import totals as reporting
 from campaign.rules.money import written
 from campaign.web.languages import spoken
 from campaign.web.security import access
-from campaign.web.staff.sign_in import role_words
 
 bp = Blueprint("staff", __name__, url_prefix="/staff")
 
@@ -38,8 +36,6 @@ def totals() -> ResponseReturnValue:
         "staff/totals.html",
         title=campaign.title(language),
         slug=campaign.slug,
-        member=current_user.email,
-        role=role_words(current_user.roles[0].name) if current_user.roles else "",
         totals=found,
         given=written(found.donated_cents, language),
         matched=written(found.matched_cents, language),
