@@ -12,7 +12,6 @@ from sqlalchemy import text
 from benchmarks.load import Ask, post_all
 from benchmarks.place import SECRET, Place
 from benchmarks.row import Row
-from campaign import jobs
 from campaign.edges.db import db
 from campaign.giving import checkouts, stripe_events
 from campaign.giving.campaigns import default_campaign
@@ -21,6 +20,7 @@ from campaign.giving.donations import Donation, Gift
 from campaign.reporting import books
 from campaign.sandbox.deliveries import signature
 from campaign.sandbox.shapes import event
+from campaign.work import handling
 
 PEAK = 350
 
@@ -44,12 +44,12 @@ def measure(place: Place, count: int) -> Row:
 
 def drain(count: int, *, name: str) -> float:
     """Gifts a second that one worker settles from a backlog."""
-    jobs.handle_events()  # What the row before left waiting.
+    handling.handle_events()  # What the row before left waiting.
     for body in [json.dumps(_completed(d)).encode() for d in begun(count, name)]:
         stripe_events.keep(stripe_events.read_event(body), source="webhook")
     db.session.commit()
     started = time.monotonic()
-    assert jobs.handle_events() == count
+    assert handling.handle_events() == count
     return count / (time.monotonic() - started)
 
 

@@ -9,7 +9,7 @@ from email_validator import EmailNotValidError, validate_email
 from flask.cli import FlaskGroup, with_appcontext
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from campaign import create_app, fund_commands, refunding, seeds
+from campaign import create_app, fund_commands, seeds
 from campaign.config import ROOT, SettingsError, read_settings
 from campaign.edges.db import db
 from campaign.edges.outside import outside
@@ -25,6 +25,7 @@ from campaign.giving.refund_requests import CannotRefund
 from campaign.giving.staff import ROLES, AlreadyStaff, NotStaff
 from campaign.reporting import books
 from campaign.rules import money
+from campaign.work import refunding
 
 
 class Commands(FlaskGroup):

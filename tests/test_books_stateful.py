@@ -10,7 +10,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
-from campaign import jobs
 from campaign.edges.db import db
 from campaign.giving import fund_changes, healing, matches
 from campaign.giving.campaigns import Campaign, CampaignTotals
@@ -18,6 +17,7 @@ from campaign.giving.checkouts import LessMatch
 from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund, funds_of
 from campaign.reporting import books
+from campaign.work import handling
 from tests.factories import a_fund, another_campaign, begun, end, give_back, pay
 from tests.oracle import Oracle, OracleFund, OracleGift
 
@@ -81,7 +81,7 @@ class Books(RuleBasedStateMachine):
     def done(self) -> None:
         """The step is written, and whatever healing is due is done before the next."""
         db.session.commit()
-        jobs.heal()
+        handling.heal()
         Books.steps += 1
 
     def fund(self, number: int) -> Fund:

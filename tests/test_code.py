@@ -29,8 +29,8 @@ LAYERS = [
     ["campaign.edges"],
     ["campaign.giving"],
     ["campaign.reporting"],
-    ["campaign.owed", "campaign.refunding"],
-    ["campaign.jobs", "campaign.seeds"],
+    ["campaign.work"],
+    ["campaign.seeds"],
     ["campaign.web"],
     ["campaign.first_steps"],
     ["campaign"],
@@ -52,9 +52,7 @@ HOMES = {
     "granian": set(),
 }
 DOORS = (
-    "campaign.owed",
-    "campaign.refunding",
-    "campaign.jobs",
+    "campaign.work",
     "campaign.seeds",
     "campaign.web",
     "campaign.fund_commands",

@@ -8,7 +8,6 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from campaign import jobs, owed
 from campaign.edges.db import db
 from campaign.giving import checkouts, happenings, healing, ledger, matches, stripe_events
 from campaign.giving.campaigns import Campaign, CampaignTotals
@@ -18,6 +17,7 @@ from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund, LockedFunds, funds_of
 from campaign.giving.receipts import Receipt
 from campaign.reporting import books
+from campaign.work import handling, owed
 from tests.factories import another_campaign, begun, body_of, completed, paid, succeeded
 
 THREADS = 16
@@ -55,7 +55,7 @@ def give(campaign_id: int, cents: int, expected: int | None) -> int | None:
 def receive_and_handle(body: bytes) -> None:
     stripe_events.keep(stripe_events.read_event(body), source="webhook")
     db.session.commit()
-    jobs.handle_events()
+    handling.handle_events()
 
 
 def test_sixteen_threads_and_every_event_twice_end_exact(app: Flask, campaign: Campaign) -> None:
@@ -64,7 +64,7 @@ def test_sixteen_threads_and_every_event_twice_end_exact(app: Flask, campaign: C
     db.session.commit()
     bodies = [body_of(made) for donation in given for made in (completed(donation), succeeded(donation))]
     at_once(app, [lambda b=b: receive_and_handle(b) for b in bodies * 2])
-    jobs.handle_events()
+    handling.handle_events()
     fund, totals = funds_of(own.id)[0], db.session.get_one(CampaignTotals, own.id)
     db.session.refresh(fund)
     gifts = sum(donation.amount_cents for donation in given)

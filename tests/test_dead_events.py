@@ -8,12 +8,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from campaign import jobs
 from campaign.edges.db import db
 from campaign.giving import happenings, stripe_events
 from campaign.giving.campaigns import Campaign
 from campaign.giving.donations import Donation
 from campaign.reporting import books
+from campaign.work import handling
 from tests.factories import begun, completed
 from tests.test_events import handle, receive, state
 from tests.test_web import signed_in
@@ -42,7 +42,7 @@ def dead(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> Donation:
         for _ in range(7):
             db.session.execute(text("UPDATE stripe_event SET not_before = now()"))
             db.session.commit()
-            jobs.handle_events()
+            handling.handle_events()
     assert stripe_events.dead_events() == 1
     return donation
 
@@ -65,7 +65,7 @@ def test_a_dead_event_shows_with_its_error_and_its_donation(app: Flask, dead: Do
 def test_handled_again_once_the_cause_is_mended_it_ends_as_if_it_had_come_now(app: Flask, dead: Donation) -> None:
     said = again(signed_in(app, "clerk"))
     assert "is being handled again" in said
-    jobs.handle_events()
+    handling.handle_events()
     assert state(dead) == "paid"
     assert stripe_events.dead_events() == 0
     acts = db.session.execute(text("SELECT act, detail FROM audit_entry WHERE act LIKE 'event%'")).all()
@@ -78,7 +78,7 @@ def test_that_fails_again_it_comes_back(app: Flask, dead: Donation, monkeypatch:
     again(signed_in(app, "manager"))
     monkeypatch.setattr(happenings, "_decide", fail)
     for _ in range(8):
-        jobs.handle_events()
+        handling.handle_events()
         db.session.execute(text("UPDATE stripe_event SET not_before = now()"))
         db.session.commit()
     assert stripe_events.dead_events() == 1

@@ -8,7 +8,6 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from campaign import jobs
 from campaign.edges.db import db
 from campaign.giving import checkouts, claims, matches, payments, standing, stripe_events
 from campaign.giving.campaigns import Campaign, CampaignTotals
@@ -19,6 +18,7 @@ from campaign.giving.funds import Fund
 from campaign.giving.standing import State
 from campaign.giving.stripe_events import StripeEvent
 from campaign.reporting import books
+from campaign.work import handling, sweeps
 from tests.factories import another_campaign, begun, body_of, completed, event, expired, succeeded
 
 
@@ -30,7 +30,7 @@ def receive(*made: dict) -> None:
 
 def handle(*made: dict) -> None:
     receive(*made)
-    jobs.handle_events()
+    handling.handle_events()
 
 
 def outcomes() -> list[str]:
@@ -143,7 +143,7 @@ def test_events_of_one_donation_in_one_batch_spend_its_hold_once(campaign: Campa
     receive(*nameless, {**expired(donation), "id": "evt_end"})
     assert len(stripe_events.claim(limit=10)) == 5
     db.session.rollback()
-    jobs.handle_events()
+    handling.handle_events()
     db.session.refresh(fund)
     assert (state(donation), fund.held_cents, fund.matched_cents) == ("paid", 0, 100_00)
     assert books.findings(db.engine) == []
@@ -179,7 +179,7 @@ def test_one_bad_event_never_holds_back_a_batch_and_dies_with_an_alert(campaign:
     for _ in range(claims.DEAD_AFTER_ATTEMPTS):
         db.session.execute(text("UPDATE stripe_event SET not_before = now()"))
         db.session.commit()
-        jobs.handle_events()
+        handling.handle_events()
     assert stripe_events.dead_events() == 1
     assert stripe_events.waiting_events() == 0
     assert books.findings(db.engine) == []
@@ -193,7 +193,7 @@ def test_an_event_whose_work_kills_its_worker_is_given_up_in_the_end(campaign: C
         assert claim.attempts == attempt
         db.session.execute(text("UPDATE stripe_event SET not_before = now()"))
     assert stripe_events.claim(limit=10) == []
-    jobs.bury()
+    sweeps.bury()
     assert stripe_events.dead_events() == 1
 
 

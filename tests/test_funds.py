@@ -8,7 +8,6 @@ from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
-from campaign import jobs
 from campaign.edges.db import db
 from campaign.giving import books_checks, fund_changes, healing, ledger, matches
 from campaign.giving.campaigns import Campaign
@@ -20,6 +19,7 @@ from campaign.giving.ledger import Entry, Move
 from campaign.reporting import books
 from campaign.rules import moments
 from campaign.rules.matching import Limit
+from campaign.work import handling, sweeps
 from tests.factories import a_fund, another_campaign, begun, end, give_back, paid, pay
 
 WHO = {"actor": "test", "reason": "test"}
@@ -262,15 +262,15 @@ def test_holds_of_one_address_are_bounded_so_that_nobody_hoards_the_match(campai
 
 def test_i27_a_breach_pauses_the_matching_tells_staff_and_gifts_go_on(app: Flask, campaign: Campaign, fund: Fund) -> None:
     gift = paid(campaign, 50_00)
-    assert jobs.check_books() == 0
-    assert jobs.check_books() == 0
+    assert sweeps.check_books() == 0
+    assert sweeps.check_books() == 0
     assert db.session.query(books_checks.BooksCheck).count() == 1, "checked again only when it is due"
     db.session.execute(text("SET session_replication_role = replica"))
     db.session.execute(text("UPDATE fund SET matched_cents = matched_cents - 1"))
     db.session.execute(text("UPDATE books_check SET at = at - interval '11 minutes'"))
     db.session.execute(text("SET session_replication_role = origin"))
     db.session.commit()
-    assert jobs.check_books() > 0
+    assert sweeps.check_books() > 0
     db.session.expire_all()
     last = books_checks.last()
     assert last is not None
@@ -342,7 +342,7 @@ def test_while_earlier_gifts_are_healed_a_gift_with_its_hold_is_whole_and_others
         begun(own, 5_00, expected=5_00)
     db.session.rollback()
     assert (less.value.held_cents, less.value.limit) == (0, Limit.EARLIER_GIFTS)
-    jobs.heal()
+    handling.heal()
     assert matched(held, *waiting, late) == [20_00, 10_00, 10_00, 10_00, 10_00]
     assert begun(own, 5_00, expected=5_00)
     assert books.findings(db.engine) == []

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from campaign import jobs
 from campaign.edges.db import db, hang_up
 from campaign.giving import fund_changes, healing
 from campaign.giving.campaigns import Campaign
@@ -15,6 +14,7 @@ from campaign.giving.healing import UnderMatched, open_desk
 from campaign.giving.matches import matches_of
 from campaign.reporting import books
 from campaign.rules.matching import Limit
+from campaign.work import handling
 from tests.factories import a_fund, another_campaign, begun, give_back, money_gone, paid, pay, payment, together
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -118,7 +118,7 @@ def test_what_comes_free_while_the_queue_is_walked_is_walked_for_again(campaign:
     assert matched(capped, *waiting) == [0, *[10_00] * 2, *[0] * 5]
     returned(given, 30_00)
     assert matched(given, capped, *waiting) == [70_00, 0, *[10_00] * 2, *[0] * 5]
-    jobs.heal()
+    handling.heal()
     assert matched(given, capped, *waiting) == [70_00, 30_00, *[10_00] * 7]
     assert queue(own) == []
     assert is_sound()
@@ -130,7 +130,7 @@ def test_the_walk_ends_although_money_is_left(campaign: Campaign) -> None:
     waiting = [paid(own, 10_00) for _ in range(5)]
     returned(first, 90_00)
     returned(first, 5_00)
-    assert jobs.heal(steps_at_most=50) < 10
+    assert handling.heal(steps_at_most=50) < 10
     assert matched(*waiting) == [10_00] * 5
     assert is_sound()
 
@@ -140,7 +140,7 @@ def test_two_refunds_in_one_batch_heal_one_after_the_other(campaign: Campaign) -
     first, second = paid(own, 20_00), paid(own, 20_00)
     waiting = [paid(own, 20_00) for _ in range(3)]
     together((first, money_gone(first, 20_00)), (second, money_gone(second, 20_00)))
-    jobs.heal()
+    handling.heal()
     assert matched(first, second, *waiting) == [0, 0, 20_00, 20_00, 0]
     assert queue(own) == [waiting[2].id]
     assert is_sound()
@@ -153,7 +153,7 @@ def test_a_gift_paid_in_the_batch_that_left_a_healing_due_takes_nothing_from_tho
     late = begun(own, 10_00)
     together((first, money_gone(first, 40_00)), (late, payment(late)))
     assert matched(late) == [0]
-    jobs.heal()
+    handling.heal()
     assert matched(*waiting, late) == [10_00] * 4 + [0]
     assert is_sound()
 
@@ -209,10 +209,10 @@ def test_a_gift_that_its_donors_cap_kept_back_is_next_once_only_money_is_missing
     capped = paid(own, 20_00, email="one@example.org")
     pay(later)
     returned(given, 20_00)
-    jobs.heal()
+    handling.heal()
     assert matched(earlier, capped, later) == [20_00, 0, 0]
     returned(other, 20_00)
-    jobs.heal()
+    handling.heal()
     assert matched(earlier, capped, later) == [20_00, 20_00, 0]
     assert is_sound()
 
@@ -256,7 +256,7 @@ def test_a_gift_that_comes_back_waits_although_a_donors_cap_is_looked_at_after_i
         (back, money_gone(back, 50_00, name="re_that_fails", status="failed")),
         (given, money_gone(given, 10_00)),
     )
-    jobs.heal()
+    handling.heal()
     assert matched(back, waiting, given, capped) == [0, 50_00, 0, 10_00]
     assert queue(own) == [capped.id, back.id]
     assert is_sound()
@@ -267,6 +267,6 @@ def test_a_second_fund_matches_what_the_first_has_left_open(campaign: Campaign) 
     donation = paid(own, 80_00)
     a_fund(own, 20_00, position=2)
     db.session.commit()
-    jobs.heal()
+    handling.heal()
     assert matched(donation) == [70_00]
     assert is_sound()

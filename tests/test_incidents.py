@@ -9,7 +9,6 @@ from flask import Flask
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from campaign import jobs
 from campaign.edges.db import db
 from campaign.giving import happenings, healing, ledger, matches, money_back, outbox, standing, stripe_events
 from campaign.giving.campaigns import Campaign
@@ -19,6 +18,7 @@ from campaign.giving.ledger import Entry, LedgerEntry, Move
 from campaign.giving.outbox import OutboxItem
 from campaign.giving.stripe_events import StripeEvent
 from campaign.reporting import books
+from campaign.work import handling
 from tests.factories import another_campaign, begun, body_of, completed, end, event, expired, give_back, paid, pay, succeeded
 
 
@@ -26,7 +26,7 @@ def receive(*made: dict) -> None:
     for one in made:
         stripe_events.keep(stripe_events.read_event(body_of(one)), source="webhook")
     db.session.commit()
-    jobs.handle_events()
+    handling.handle_events()
 
 
 def refund_of(donation: Donation, cents: int, *, status: str = "succeeded", kind: str = "refund.created", **changed: object) -> dict:
@@ -100,7 +100,7 @@ def test_matchbot_2025_healing_and_settling_in_parallel_match_nobody_twice(app: 
     def go_on() -> None:
         with app.app_context():
             gate.wait()
-            jobs.heal()
+            handling.heal()
             db.session.remove()
 
     threads = [threading.Thread(target=heal_by_refund, args=(20_00,)) for _ in range(4)] + [
@@ -235,7 +235,7 @@ def test_matchbot_a_payment_in_flight_does_not_lose_its_match_to_a_timer(campaig
     receive(completed(donation, payment_status="unpaid"))
     db.session.execute(text("UPDATE donation SET begun_at = now() - interval '9 days', checkout_expires_at = now() - interval '9 days'"))
     db.session.commit()
-    jobs.heal()
+    handling.heal()
     assert match(donation) == (100_00, 0)
     receive({**completed(donation), "type": "checkout.session.async_payment_succeeded"})
     assert match(donation) == (0, 100_00)
@@ -301,7 +301,7 @@ def test_matchbot_4450_pounds_a_nightly_rematch_never_gives_more_than_was_freed(
     for _ in range(3):
         healing.make_due(own.id, cause="healed/refund")
         db.session.commit()
-        jobs.heal()
+        handling.heal()
     db.session.expire_all()
     assert [match(d)[1] for d in waiting] == [5_00] * 8 + [4_50, 0, 0, 0]
     told = db.session.query(outbox.OutboxItem).filter_by(kind="healed").count()
@@ -351,7 +351,7 @@ def finish(beside: Beside) -> None:
     beside.thread.join(10)
     db.session.execute(text("UPDATE stripe_event SET not_before = now() WHERE done_at IS NULL"))
     db.session.commit()
-    jobs.handle_events()
+    handling.handle_events()
 
 
 @pytest.mark.parametrize("refund_first", [True, False])

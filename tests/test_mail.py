@@ -12,7 +12,6 @@ from flask import Flask
 from pypdf import PdfReader
 from sqlalchemy import text
 
-from campaign import jobs, owed
 from campaign.edges import mail
 from campaign.edges.db import db
 from campaign.edges.outside import Outside
@@ -22,6 +21,7 @@ from campaign.giving.campaigns import Campaign, CampaignTotals
 from campaign.giving.charities import Charity
 from campaign.giving.receipts import CannotIssue, Receipt
 from campaign.reporting import books, totals
+from campaign.work import handling, owed
 from tests.factories import begun, body_of, completed, paid, pay
 
 LABELS = {
@@ -143,7 +143,7 @@ def test_money_comes_before_mail_and_mail_comes_after(app: Flask, campaign: Camp
     db.session.execute(text("UPDATE stripe_event SET received_at = now() - interval '2 seconds'"))
     db.session.commit()
     assert owed.send_owed() == 0
-    jobs.handle_events()
+    handling.handle_events()
     assert owed.send_owed() >= 2
     assert db.session.query(Receipt).count() == 2
 

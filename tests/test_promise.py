@@ -10,7 +10,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from campaign import jobs, owed
 from campaign.edges.db import db
 from campaign.edges.outside import Outside
 from campaign.edges.stripe_api import StripeApi
@@ -20,6 +19,7 @@ from campaign.giving.checkouts import LessMatch
 from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund, funds_of
 from campaign.reporting import books
+from campaign.work import handling, owed
 from tests.factories import FORM, another_campaign, begun, end, give_back, paid, pay
 from tests.test_donate import SLUG, hidden_fields, send, sessions
 from tests.test_sweep import pay_at_stripe
@@ -291,7 +291,7 @@ def test_200_donors_at_once_with_refunds_among_them_get_exactly_what_is_left(
             db.session.remove()
 
     list(crowd.map(settle, names))
-    jobs.heal()
+    handling.heal()
     db.session.expire_all()
     fund = funds_of(own_id)[0]
     assert (fund.matched_cents, fund.held_cents) == (left + 60_00, 0), "more was given than is left, so every cent is matched"

@@ -8,7 +8,6 @@ import stripe as library
 from flask import Flask
 from sqlalchemy import text
 
-from campaign import jobs, refunding
 from campaign.cli import refund as refund_command
 from campaign.edges.db import db
 from campaign.edges.outside import Outside
@@ -18,6 +17,7 @@ from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund
 from campaign.giving.refund_requests import CannotRefund, RefundRequest
 from campaign.reporting import books
+from campaign.work import refunding, sweeps
 from tests.factories import begun, event, give_back, paid
 from tests.test_donate import send
 from tests.test_events import handle
@@ -34,7 +34,7 @@ def given(app: Flask, stripe: object, **changed: object) -> Donation:
     assert send(app.test_client(), "en", **changed).status_code == 303
     donation = db.session.query(Donation).order_by(Donation.id.desc()).first()
     pay_at_stripe(stripe, donation)
-    jobs.sweep_outside()
+    sweeps.sweep_outside()
     db.session.refresh(donation)
     assert donation.paid_at
     return donation
@@ -78,7 +78,7 @@ def test_a_part_and_then_the_rest_go_back_and_the_match_with_them(gift: Donation
     give(gift)
     assert stands(gift) == ("refunded", 0, 0)
     assert at_stripe(stripe, gift) == [40_00, 60_00]
-    jobs.sweep_outside()  # Stripe's own events of both.
+    sweeps.sweep_outside()  # Stripe's own events of both.
     assert stands(gift) == ("refunded", 0, 0)
     assert books.findings(db.engine) == []
 
@@ -132,7 +132,7 @@ def test_killed_after_stripes_answer_it_is_made_once_and_ends(gift: Donation, st
     with pytest.raises(CannotRefund, match=r"\$40.00 of this gift is under way"):
         give(gift, 30_00)
     forget_keys(stripe)
-    jobs.sweep_outside()
+    sweeps.sweep_outside()
     assert stands(gift) == ("partially_refunded", 60_00, 60_00)
     assert at_stripe(stripe, gift) == [40_00]
     (request,) = db.session.query(RefundRequest)
@@ -154,7 +154,7 @@ def test_control_without_looking_first_a_forgotten_key_gives_the_money_back_twic
     lose_the_answer(monkeypatch, gift, 40_00)
     forget_keys(stripe)
     monkeypatch.setattr(StripeApi, "refund_made_for", lambda *_: None)
-    jobs.sweep_outside()
+    sweeps.sweep_outside()
     assert at_stripe(stripe, gift) == [40_00, 40_00]
 
 
@@ -166,11 +166,11 @@ def test_with_stripe_away_it_is_remembered_and_made_by_the_sweep(app: Flask, gif
         give(gift, 40_00)
     db.session.rollback()
     app.extensions["outside"] = there
-    jobs.sweep_outside()
+    sweeps.sweep_outside()
     assert at_stripe(stripe, gift) == [], "not yet: whoever asked may still be at it"
     db.session.execute(text("UPDATE refund_request SET begun_at = begun_at - interval '2 minutes'"))
     db.session.commit()
-    jobs.sweep_outside()
+    sweeps.sweep_outside()
     assert at_stripe(stripe, gift) == [40_00]
     assert stands(gift) == ("partially_refunded", 60_00, 60_00)
 
@@ -199,7 +199,7 @@ def test_what_stripe_refuses_is_said_and_leaves_the_books_as_they_are(gift: Dona
     assert stands(gift) == ("paid", 100_00, 100_00)
     (request,) = db.session.query(RefundRequest)
     assert request.refused
-    jobs.sweep_outside()
+    sweeps.sweep_outside()
     assert stands(gift) == ("refunded", 0, 0), "what was given back there is heard of by its event"
     assert books.findings(db.engine) == []
 

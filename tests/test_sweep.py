@@ -15,7 +15,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from campaign import create_app, jobs
+from campaign import create_app
 from campaign.edges.db import db, hang_up
 from campaign.edges.outside import Outside
 from campaign.edges.queue import Waker, celery
@@ -26,6 +26,7 @@ from campaign.giving.campaigns import Campaign
 from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund
 from campaign.reporting import books
+from campaign.work import asking, catching_up, handling, sweeps
 from tests.conftest import test_settings
 from tests.factories import begun, body_of, completed, signed
 from tests.test_donate import FORM, SLUG, hidden_fields, send, sessions
@@ -60,7 +61,7 @@ def test_a_lost_webhook_is_found_by_the_sweep(app: Flask, stripe: object, fund: 
     donation = checkout(app, stripe)
     pay_at_stripe(stripe, donation)
     assert state(donation) == "pending"
-    assert jobs.sweep_outside()
+    assert sweeps.sweep_outside()
     db.session.refresh(fund)
     assert (state(donation), fund.matched_cents) == ("paid", 100_00)
     assert db.session.execute(text("SELECT DISTINCT source FROM stripe_event")).scalars().all() == ["poll"]
@@ -73,8 +74,8 @@ def test_the_same_event_by_webhook_and_by_poll_counts_once(app: Flask, stripe: o
     made = next(e for e in stripe.store.newest("event", limit=50) if e["type"] == "checkout.session.completed")
     body = body_of(made)
     assert app.test_client().post("/stripe/webhook", data=body, headers=signed(body)).status_code == 200
-    jobs.read_stripe_events()
-    jobs.handle_events()
+    catching_up.read_stripe_events()
+    handling.handle_events()
     assert db.session.execute(text("SELECT count(*) FROM stripe_event WHERE event_id = :e"), {"e": made["id"]}).scalar_one() == 1
     assert state(donation) == "paid"
     assert books.findings(db.engine) == []
@@ -91,7 +92,7 @@ def test_the_donors_own_page_asks_stripe_when_the_webhook_is_late(app: Flask, st
 def test_many_reloads_of_one_page_are_one_question(app: Flask, stripe: object, monkeypatch: pytest.MonkeyPatch) -> None:
     donation = checkout(app, stripe)
     asked = []
-    monkeypatch.setattr(jobs, "ask_stripe", asked.append)
+    monkeypatch.setattr(asking, "ask_stripe", asked.append)
     for _ in range(5):
         app.test_client().get(f"/en/donations/{donation.token}.json")
     assert len(asked) == 1
@@ -102,7 +103,7 @@ def test_a_checkout_that_ended_unheard_of_frees_its_hold(app: Flask, stripe: obj
     session = sessions(stripe)[0]
     stripe.store.put({**session, "status": "expired", "url": None})
     _move_to_the_past(donation)
-    assert jobs.end_checkouts() == 1
+    assert asking.end_checkouts() == 1
     db.session.refresh(fund)
     assert (state(donation), fund.held_cents) == ("expired", 0)
     assert books.findings(db.engine) == []
@@ -111,7 +112,7 @@ def test_a_checkout_that_ended_unheard_of_frees_its_hold(app: Flask, stripe: obj
 def test_a_checkout_that_stripe_still_has_open_keeps_its_hold(app: Flask, stripe: object, fund: Fund) -> None:
     donation = checkout(app, stripe)
     _move_to_the_past(donation)
-    jobs.end_checkouts()
+    asking.end_checkouts()
     db.session.refresh(fund)
     assert (state(donation), fund.held_cents) == ("pending", 100_00)
 
@@ -120,7 +121,7 @@ def test_a_hold_without_a_checkout_is_freed_when_its_time_is_over(app: Flask, ca
     donation = begun(campaign, 100_00)
     db.session.commit()
     _move_to_the_past(donation)
-    jobs.end_checkouts()
+    asking.end_checkouts()
     db.session.refresh(fund)
     assert (state(donation), fund.held_cents) == ("expired", 0)
 
@@ -139,7 +140,7 @@ def test_stripe_away_does_not_stop_the_rest_of_the_sweep(app: Flask, campaign: C
     donation = begun(campaign)
     stripe_events.keep(stripe_events.read_event(body_of(completed(donation))), source="webhook")
     db.session.commit()
-    jobs.sweep_outside()
+    sweeps.sweep_outside()
     assert state(donation) == "paid"
 
 
@@ -154,16 +155,16 @@ def test_one_worker_sweeps_at_a_time(app: Flask) -> None:
 
     def first() -> None:
         with app.app_context():
-            results.append(jobs._alone(jobs.SWEEP_DUE_LOCK, slow))
+            results.append(sweeps._alone(sweeps.SWEEP_DUE_LOCK, slow))
 
     thread = threading.Thread(target=first)
     thread.start()
     inside.wait(5)
-    assert jobs.sweep_due() is False
+    assert sweeps.sweep_due() is False
     leave.set()
     thread.join()
     assert results == [True]
-    assert jobs.sweep_due() is True
+    assert sweeps.sweep_due() is True
 
 
 @pytest.fixture
@@ -202,7 +203,7 @@ def test_i19_redis_killed_or_frozen_in_the_middle_loses_nothing(mortal_redis: tu
         body, started = body_of(completed(donation)), time.monotonic()
         assert client.post("/stripe/webhook", data=body, headers=signed(body)).status_code == 200
         longest = max(longest, time.monotonic() - started)
-    jobs.sweep_due()
+    sweeps.sweep_due()
     assert {state(d) for d in given} == {"paid"}
     assert longest < 5
     fields = hidden_fields(client.get(f"/en/{SLUG}"))

@@ -8,13 +8,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import QueuePool, event, text
 
-from campaign import create_app, jobs
+from campaign import create_app
 from campaign.config import Settings
 from campaign.edges.db import db, hang_up, refuse_dead
 from campaign.embedded.servers import Postgres
 from campaign.giving import heartbeats, staff
 from campaign.giving.campaigns import Campaign
 from campaign.web.staff import sign_in
+from campaign.work import sweeps
 from tests.factories import FORM, begun, paid
 from tests.test_donate import TRIES, hidden_fields
 
@@ -223,7 +224,7 @@ def test_staff_see_what_the_check_of_the_books_found_and_that_the_matching_is_pa
     db.session.execute(text("UPDATE fund SET matched_cents = matched_cents - 1"))
     db.session.execute(text("SET session_replication_role = origin"))
     db.session.commit()
-    jobs.check_books()
+    sweeps.check_books()
     page = signed_in(app, "viewer").get(f"/staff/?lang={language}").text
     assert broken in page
     assert "I2: fund sanaa-richard" in page

@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from campaign import jobs
 from campaign.edges.db import db
 from campaign.edges.stripe_api import BadSignature, verify_signature
 from campaign.embedded.servers import Postgres
 from campaign.giving import happenings
 from campaign.giving.campaigns import Campaign
 from campaign.giving.stripe_events import NotAnEvent, read_event
+from campaign.work import handling
 from tests.factories import begun, body_of, completed, event, signed
 
 GOOD = event("checkout.session.completed", {"id": "cs_1", "object": "checkout.session"})
@@ -117,7 +117,7 @@ def test_over_256_kilobytes_is_413(client: FlaskClient) -> None:
 @pytest.mark.parametrize("kind", ["customer.created", "some.future.type", "invoice.created"])
 def test_what_is_not_acted_on_is_kept_and_ignored_with_a_reason(client: FlaskClient, kind: str) -> None:
     assert post(client, body_of(event(kind, {"id": "x_1", "object": "x", "new": {"shape": [1, 2, {}]}}))) == 200
-    jobs.handle_events()
+    handling.handle_events()
     assert db.session.execute(text("SELECT outcome FROM stripe_event")).scalar_one().startswith("ignored: ")
 
 
@@ -127,7 +127,7 @@ def test_what_others_tell_better_is_noted_and_changes_nothing(client: FlaskClien
     about = {"id": f"pi_{donation.public_id}", "object": "payment_intent", "metadata": {"donation": donation.public_id}}
     db.session.commit()
     assert post(client, body_of(event(kind, about))) == 200
-    jobs.handle_events()
+    handling.handle_events()
     assert db.session.execute(text("SELECT outcome FROM stripe_event")).scalar_one().startswith("noted: ")
     db.session.expire_all()
     assert donation.is_open
@@ -169,7 +169,7 @@ def test_no_field_however_wrong_makes_an_event_fail(
     own = {name: f"{changed[name]}_{donation.id}" for name in ("id", "payment_intent") if isinstance(changed.get(name), str)}
     made = event(kind, {**about, **changed, **own}, created=created)
     assert post(client, json.dumps(made).encode()) in {200, 400}
-    jobs.handle_events()
+    handling.handle_events()
     undone = text("SELECT last_error FROM stripe_event WHERE event_id = :id AND done_at IS NULL")
     assert db.session.execute(undone, {"id": made["id"]}).all() == []
 

@@ -13,10 +13,11 @@ import structlog
 from celery import Task
 from celery.signals import worker_init, worker_shutdown
 
-from campaign import create_app, jobs
+from campaign import create_app
 from campaign.edges.db import db
 from campaign.edges.queue import celery
 from campaign.giving import heartbeats
+from campaign.work import sweeps
 
 log = structlog.get_logger()
 service = create_app()
@@ -63,9 +64,9 @@ def _begin_schedule(**_: object) -> None:
     """A thread each, so that a slow mail server, a silent Stripe or a long check of the books holds up neither the others nor the sign of life."""
     for seconds, act in (
         (BEAT_EVERY_SECONDS, _beat),
-        (DUE_EVERY_SECONDS, jobs.sweep_due),
-        (OUTSIDE_EVERY_SECONDS, jobs.sweep_outside),
-        (BOOKS_EVERY_SECONDS, jobs.sweep_books),
+        (DUE_EVERY_SECONDS, sweeps.sweep_due),
+        (OUTSIDE_EVERY_SECONDS, sweeps.sweep_outside),
+        (BOOKS_EVERY_SECONDS, sweeps.sweep_books),
     ):
         threading.Thread(target=_every, args=(seconds, act), name=act.__name__, daemon=True).start()
 

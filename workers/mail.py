@@ -1,8 +1,8 @@
 """Jobs about mail."""
 
-from campaign import owed
 from campaign.edges.outside import outside
 from campaign.edges.queue import celery
+from campaign.work import owed
 
 
 @celery.task(name="outbox.send")

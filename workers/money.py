@@ -1,12 +1,12 @@
 """Jobs about money."""
 
-from campaign import jobs
 from campaign.edges.outside import outside
 from campaign.edges.queue import celery
+from campaign.work import handling
 
 
 @celery.task(name="events.handle")
 def handle_events() -> None:
     """Handle all waiting events."""
     outside().waker.begun("money")
-    jobs.handle_events()
+    handling.handle_events()

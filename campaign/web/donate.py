@@ -11,7 +11,6 @@ from flask_babel import force_locale, gettext
 from sqlalchemy.orm.attributes import set_committed_value
 from werkzeug.datastructures import MultiDict
 
-from campaign import owed
 from campaign.edges.db import db
 from campaign.edges.outside import outside
 from campaign.edges.stripe_api import CheckoutLine, CheckoutOrder, StripeAway, StripeRefused
@@ -25,6 +24,7 @@ from campaign.web import turns
 from campaign.web.campaigns import Notice, Promise, attempts, campaign_page, new_attempt
 from campaign.web.forms import DonationForm
 from campaign.web.security import DONATIONS_IN_ALL, DONATIONS_PER_CLIENT, access, csrf, limiter
+from campaign.work import owed
 
 bp = Blueprint("donate", __name__)
 bp.record(lambda state: turns.share(state.app))

@@ -9,7 +9,6 @@ from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime
 from sqlalchemy import func, or_, update
 
-from campaign import jobs, owed
 from campaign.edges.db import db
 from campaign.edges.pdf import NotRendered
 from campaign.edges.stripe_api import StripeAway, StripeRefused
@@ -20,6 +19,7 @@ from campaign.giving.standing import Standing, State, standing
 from campaign.reporting import lives, proofs
 from campaign.rules import match_of_a_gift, money
 from campaign.web.security import LINKS_PER_CLIENT, access, limiter
+from campaign.work import asking, owed
 
 bp = Blueprint("own_page", __name__)
 log = structlog.get_logger()
@@ -92,7 +92,7 @@ def _local_moment(campaign: Campaign, moment: datetime | None) -> str:
 
 def _cancel(donation: Donation) -> None:
     try:
-        jobs.cancel(donation)
+        asking.cancel(donation)
     except (StripeAway, StripeRefused) as error:  # The hold stays until Stripe says that the payment can no longer happen.
         db.session.rollback()
         log.warning("checkout.not_cancelled", donation=donation.public_id, error=str(error)[:200])
@@ -162,7 +162,7 @@ def _own(token: str) -> Donation:
         abort(404)
     if donation.is_open and donation.checkout_id and _may_ask(donation):
         try:
-            jobs.ask_stripe(donation)
+            asking.ask_stripe(donation)
         except (StripeAway, StripeRefused) as error:
             db.session.rollback()
             log.warning("checkout.unknown", donation=donation.public_id, error=str(error)[:200])

@@ -13,13 +13,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request, Response
 
-from campaign import jobs
 from campaign.edges.db import KEEPING, db
 from campaign.edges.outside import outside
 from campaign.edges.stripe_api import BadSignature, verify_signature
 from campaign.edges.together import Together
 from campaign.giving import stripe_events
 from campaign.giving.stripe_events import Incoming
+from campaign.work import handling
 
 PATH = "/stripe/webhook"
 WEBHOOK_LIMIT = 256 * 1024
@@ -86,7 +86,7 @@ class WebhookDoor:
         """Redis is away: do the work in this request. What fails stays in the inbox for the next sweep."""
         with self._app.app_context():
             try:
-                jobs.handle_events()
+                handling.handle_events()
             except OperationalError as error:
                 db.session.rollback()
                 log.warning("events.later", error=str(error.orig)[:200])
