@@ -13,7 +13,7 @@ from campaign import create_app, fund_commands, seeds
 from campaign.config import ROOT, SettingsError, read_settings
 from campaign.edges.db import db
 from campaign.edges.outside import outside
-from campaign.edges.stripe_api import StripeAway
+from campaign.edges.stripe_wire import StripeAway
 from campaign.embedded.alone import settings_for_a_command
 from campaign.embedded.servers import NotStarted
 from campaign.first_steps import invite_staff, link_for_funder, migrate, readmit_staff

@@ -30,6 +30,7 @@ from campaign.giving.funds import Fund, funds_of
 from campaign.sandbox.__main__ import Quiet, stripe_app
 from campaign.sandbox.mailbox import Mailbox, Receiver
 from campaign.sandbox.store import Store
+from campaign.sandbox.stripe_account import Account
 from tests.story import chromium_path
 
 HOME = pytest.StashKey[Path]()
@@ -153,6 +154,7 @@ class Stripe:
 
     url: str
     store: Store
+    account: Account
     server: BaseWSGIServer
 
 
@@ -164,7 +166,8 @@ def stripe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stripe]:
     app = stripe_app(state, address=url, webhook="", secret=WEBHOOK_SECRET)
     server = make_server("127.0.0.1", port, app, threaded=True, request_handler=Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield Stripe(url=url, store=app.extensions["account"].store, server=server)
+    account = app.extensions["account"]
+    yield Stripe(url=url, store=account.store, account=account, server=server)
     server.shutdown()
     server.server_close()
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from campaign.edges.db import db
+from campaign.edges.stripe_api import Back
 from campaign.giving import campaigns, checkouts, consequences, fund_changes, money_back, payments
 from campaign.giving.campaigns import Campaign
 from campaign.giving.checkouts import Beginning
@@ -94,16 +95,16 @@ def end(donation: Donation, ended_as: str) -> str:
 
 
 def money_gone(
-    donation: Donation, cents: int, *, kind: str = "refund", name: str | None = None, status: str = "", as_of: datetime | None = None
+    donation: Donation, cents: int, *, kind: str = "refund", name: str | None = None, status: str = "", look: int | None = None
 ) -> Decision:
     """What Stripe says of a refund or a dispute; the name of an earlier one says it anew."""
     told = Told(
         stripe_id=name or f"{kind}_{next(_count)}",
-        kind=kind,
+        kind=Back(kind),
         payment_intent=donation.payment_intent or f"pi_{donation.public_id}",
         cents=cents,
         status=status or {"refund": "succeeded", "dispute": "lost"}[kind],
-        as_of=as_of or datetime.now(UTC),
+        look=look or money_back.next_look(),
     )
     return lambda desk: money_back.record(told, donation, desk, cause=f"test-{next(_count)}")
 
@@ -204,6 +205,22 @@ def succeeded(donation: Donation, **changed: Any) -> dict[str, Any]:
 def expired(donation: Donation) -> dict[str, Any]:
     made = completed(donation, payment_status="unpaid", status="expired", payment_intent=None)
     return {**made, "type": "checkout.session.expired"}
+
+
+def gone_at(stripe: Any, donation: Donation, cents: int, *, kind: str, of: str = "refund", **changed: Any) -> dict[str, Any]:
+    """An event of a refund or dispute that the account has, as it has it now."""
+    about = {
+        "id": f"{of}_{donation.public_id}",
+        "object": of,
+        "amount": cents,
+        "created": int(time.time()),
+        "currency": "cad",
+        "status": {"refund": "succeeded", "dispute": "lost"}[of],
+        "payment_intent": f"pi_{donation.public_id}",
+        "charge": f"ch_{donation.public_id}",
+        "metadata": {},
+    }
+    return event(kind, dict(stripe.store.put({**about, **changed})))
 
 
 def signed(body: bytes, *, secret: str = WEBHOOK_SECRET, at: int | None = None) -> dict[str, str]:

@@ -235,9 +235,9 @@ def test_i22_a_worker_that_was_away_too_long_changes_nothing(app: Flask, campaig
     (fresh,) = stripe_events.claim(limit=10)
     db.session.commit()
     assert fresh == Claim(id=stale.id, fence=stale.fence + 1, attempts=2)
-    assert happenings.handle([fresh]) == 1
+    assert happenings.handle([fresh], {}) == 1
     db.session.commit()
-    happenings.handle([stale])
+    happenings.handle([stale], {})
     db.session.commit()
     assert db.session.execute(text("SELECT fence, outcome FROM stripe_event")).one() == (2, "paid")
     assert books.findings(db.engine) == []

@@ -233,7 +233,7 @@ def test_what_is_chained_later_is_later_whenever_its_transaction_began(app: Flas
 def test_each_move_of_a_match_is_counted_for_the_name_of_the_next(campaign: Campaign) -> None:
     donation = paid(campaign, 100_00)
     give_back(donation, 40_00, name="re_1")
-    give_back(donation, 40_00, name="re_1", status="failed", as_of=datetime.now(UTC))
+    give_back(donation, 40_00, name="re_1", status="failed")
     db.session.commit()
     (row,) = db.session.query(DonationMatch).filter_by(donation_id=donation.id)
     entries = db.session.query(ledger.LedgerEntry).filter_by(donation_id=donation.id, of_fund=True)

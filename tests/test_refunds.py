@@ -11,16 +11,17 @@ from sqlalchemy import text
 from campaign.cli import refund as refund_command
 from campaign.edges.db import db
 from campaign.edges.outside import Outside
-from campaign.edges.stripe_api import StripeApi, StripeAway, _plainly
+from campaign.edges.stripe_api import StripeApi
+from campaign.edges.stripe_wire import StripeAway, plainly
 from campaign.giving import matches, money_back, standing
 from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund
 from campaign.giving.refund_requests import CannotRefund, RefundRequest
 from campaign.reporting import books
+from campaign.sandbox import aftermath
 from campaign.work import refunding, sweeps
-from tests.factories import begun, event, give_back, paid
+from tests.factories import begun, give_back, paid
 from tests.test_donate import send
-from tests.test_events import handle
 from tests.test_sweep import pay_at_stripe
 
 
@@ -177,9 +178,9 @@ def test_with_stripe_away_it_is_remembered_and_made_by_the_sweep(app: Flask, gif
 
 def test_an_answer_that_cannot_be_read_leaves_the_request_open(gift: Donation, stripe: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stripe has made it, and something on the way put a page in place of the answer: it is found, not made once more."""
-    really = StripeApi.refund
+    really = StripeApi.give_back
     with monkeypatch.context() as garbled:
-        garbled.setattr(StripeApi, "refund", lambda *a, **k: _unreadable(really(*a, **k)))
+        garbled.setattr(StripeApi, "give_back", lambda *a, **k: _unreadable(really(*a, **k)))
         with pytest.raises(StripeAway):
             give(gift, 40_00)
     db.session.rollback()
@@ -188,12 +189,12 @@ def test_an_answer_that_cannot_be_read_leaves_the_request_open(gift: Donation, s
 
 
 def _unreadable(_: object) -> None:
-    raise _plainly(library.APIError("Invalid response body from API", http_status=200))
+    raise plainly(library.APIError("Invalid response body from API", http_status=200))
 
 
 def test_what_stripe_refuses_is_said_and_leaves_the_books_as_they_are(gift: Donation, stripe: object) -> None:
     outside = refunding.outside().stripe
-    outside.refund(gift.payment_intent, 100_00, key="somebody at Stripe's own pages")
+    outside.give_back(gift.payment_intent, 100_00, key="somebody at Stripe's own pages")
     with pytest.raises(CannotRefund, match=r"Stripe refused the refund: .*already been refunded"):
         give(gift, 40_00)
     assert stands(gift) == ("paid", 100_00, 100_00)
@@ -226,8 +227,8 @@ def test_two_at_once_never_give_back_more_than_was_paid(app: Flask, gift: Donati
 
 def test_a_refund_that_fails_later_can_be_given_again(gift: Donation, stripe: object) -> None:
     request = give(gift)
-    failed = {**stripe.store.get(request.stripe_id), "status": "failed"}
-    handle(event("refund.failed", failed))
+    aftermath.change_refund(stripe.account, stripe.store.get(request.stripe_id), "failed")
+    sweeps.sweep_outside()
     assert stands(gift) == ("paid", 100_00, 100_00)
     assert money_back.left_of(gift) == 100_00
     assert books.findings(db.engine) == []

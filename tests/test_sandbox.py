@@ -17,11 +17,11 @@ import pytest
 import stripe as library
 from werkzeug.serving import make_server
 
-from campaign.edges.stripe_api import verify_signature
+from campaign.edges.stripe_wire import verify_signature
 from campaign.embedded.house import free_port
 from campaign.sandbox import shapes
 from campaign.sandbox.__main__ import Quiet, stripe_app
-from campaign.sandbox.stripe_api import nested
+from campaign.sandbox.answers import nested
 
 SECRET = "whsec_sandbox"
 

@@ -15,7 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from campaign.edges.stripe_api import StripeApi, StripeAway, StripeRefused
+from campaign.edges.stripe_api import StripeApi
+from campaign.edges.stripe_wire import StripeAway
 
 
 class Impostor(BaseHTTPRequestHandler):
@@ -86,7 +87,7 @@ def test_control_with_its_certificate_trusted_it_is(impostor: tuple[str, Path], 
         ((200, b"\xff\xfe{"), StripeAway),
         ((200, b"<html>a proxy speaks</html>"), StripeAway),
         ((429, b'{"error": {"message": "slow down"}}'), StripeAway),
-        ((403, b'{"error": {"message": "this key may not"}}'), StripeRefused),
+        ((403, b'{"error": {"message": "this key may not"}}'), StripeAway),
         ((302, b""), StripeAway),
     ],
 )

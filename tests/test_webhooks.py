@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from campaign.edges.db import db
-from campaign.edges.stripe_api import BadSignature, verify_signature
+from campaign.edges.stripe_wire import BadSignature, verify_signature
 from campaign.embedded.servers import Postgres
 from campaign.giving import happenings
 from campaign.giving.campaigns import Campaign
@@ -150,7 +150,9 @@ FIELDS = ("id", "object", "amount", "amount_total", "amount_received", "currency
 def test_no_field_however_wrong_makes_an_event_fail(
     client: FlaskClient, campaign: Campaign, kind: str, changed: dict, shape: str, created: object
 ) -> None:
-    """Signed by Stripe, with fields nobody would think of: kept or refused, and what is kept is done at the first try."""
+    """Signed by Stripe, with fields nobody would think of: kept or refused, and what is kept is done at the first try, or Stripe does not
+    know what it tells of.
+    """
     donation = begun(campaign, 5_00)
     db.session.commit()
     about = {
@@ -171,7 +173,7 @@ def test_no_field_however_wrong_makes_an_event_fail(
     assert post(client, json.dumps(made).encode()) in {200, 400}
     handling.handle_events()
     undone = text("SELECT last_error FROM stripe_event WHERE event_id = :id AND done_at IS NULL")
-    assert db.session.execute(undone, {"id": made["id"]}).all() == []
+    assert all("No such" in error for error in db.session.execute(undone, {"id": made["id"]}).scalars())
 
 
 def test_i9_a_200_means_a_durable_row_and_twice_is_once(client: FlaskClient, campaign: Campaign) -> None:

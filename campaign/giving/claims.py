@@ -19,6 +19,7 @@ DEAD_AFTER_ATTEMPTS = 8
 LEASE_SECONDS = 90
 FIRST_PAUSE_SECONDS = 5
 LONGEST_PAUSE_SECONDS = 3600
+GIVEN_UP_AFTER_SECONDS = 3 * 24 * 3600
 
 
 class Claimable:
@@ -101,6 +102,19 @@ def finish_all(model: type[DeclarativeBase], claims: Sequence[Claim], outcomes: 
 def postpone(model: type[DeclarativeBase], claim: Claim, *, seconds: int, reason: str) -> bool:
     """Not now, through nobody's fault: the attempt does not count."""
     return _end(model, claim, attempts=claim.attempts - 1, not_before=_in(seconds), last_error=reason)
+
+
+def delay(model: type[DeclarativeBase], claim: Claim, *, since: Any, reason: str) -> bool:
+    """The other side is away: again after as long as the row has waited since that column's moment, an hour at the most.
+
+    True when it is dead now, after days of that.
+    """
+    m: Any = model
+    waited = db.session.scalars(select(func.extract("epoch", func.now() - since)).where(m.id == claim.id)).one()
+    if waited > GIVEN_UP_AFTER_SECONDS:
+        return fail(model, claim, error=reason, for_good=True)
+    postpone(model, claim, seconds=int(min(max(waited, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)), reason=reason)
+    return False
 
 
 def fail(model: type[DeclarativeBase], claim: Claim, *, error: str, for_good: bool = False) -> bool:

@@ -1,12 +1,15 @@
 """What Stripe's events tell, and what the books make of it: a batch is decided together and written together.
 
-Only what is needed is read from a body, so that new fields at Stripe break nothing. One bad event never holds back a batch.
+Only what is needed is read from a body, so that new fields at Stripe break nothing. One bad event never holds back a batch. Of a payment
+the event itself tells enough; that of a refund or dispute is a reason to look at Stripe how that stands now.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
+from functools import reduce
 from typing import Any
 
 import structlog
@@ -19,19 +22,15 @@ from campaign.giving.claims import Claim
 from campaign.giving.consequences import Consequence
 from campaign.giving.donations import Donation
 from campaign.giving.healing import HealingDesk
-from campaign.giving.money_back import DISPUTE, REFUND, Told
+from campaign.giving.money_back import Told
 from campaign.giving.payments import PaymentMade
 from campaign.giving.stripe_events import StripeEvent
 
 log = structlog.get_logger()
 
-ACTED_ON = (
-    "checkout.session.completed",
-    "checkout.session.async_payment_succeeded",
-    "checkout.session.async_payment_failed",
-    "checkout.session.expired",
-    "payment_intent.succeeded",
-    "payment_intent.processing",
+# These are answered by a look at Stripe.
+LOOKED_AT = (
+    "charge.refunded",
     "refund.created",
     "refund.updated",
     "refund.failed",
@@ -41,15 +40,39 @@ ACTED_ON = (
     "charge.dispute.funds_withdrawn",
     "charge.dispute.funds_reinstated",
 )
+ACTED_ON = (
+    "checkout.session.completed",
+    "checkout.session.async_payment_succeeded",
+    "checkout.session.async_payment_failed",
+    "checkout.session.expired",
+    "payment_intent.succeeded",
+    "payment_intent.processing",
+    *LOOKED_AT,
+)
 # What these tell is told by others as well, which say more.
 NOTED = {
-    "charge.refunded": "noted: each refund has an event of its own",
     "payment_intent.payment_failed": "noted: the checkout stays open, or says itself how it ended",
     "payment_intent.canceled": "noted: the checkout says itself how it ended",
 }
 LONGEST_NAME = 255
 LATEST_SECOND = 2**33
 MOST_CENTS = 10**12
+
+
+class About(StrEnum):
+    """What is to be looked at: one refund, all refunds of a payment, one dispute."""
+
+    REFUND = "refund"
+    REFUNDS_OF = "refunds of"
+    DISPUTE = "dispute"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What an event makes us ask Stripe."""
+
+    about: About
+    name: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,14 +106,14 @@ class Happened:
         return _name(self.about.get("id") if self.about.get("object") == "payment_intent" else self.about.get("payment_intent"))
 
     @property
-    def money_back(self) -> Told | None:
-        """The refund or dispute that the event tells of; None when it tells of neither, or of one without a payment."""
-        kind = {"refund": REFUND, "dispute": DISPUTE}.get(str(self.about.get("object")))
-        name, intent, status = (_name(self.about.get(field)) for field in ("id", "payment_intent", "status"))
-        cents = _number(self.about.get("amount"), below=MOST_CENTS)
-        if not (kind and name and intent and status and cents):
+    def question(self) -> Question | None:
+        """What to look at because of the event; None when it tells all, or names nothing that could be looked at."""
+        if self.type not in LOOKED_AT:
             return None
-        return Told(stripe_id=name, kind=kind, payment_intent=intent, cents=cents, status=status, as_of=self.at)
+        kind, name = str(self.about.get("object")), _name(self.about.get("id"))
+        if kind == "charge":
+            kind, name = About.REFUNDS_OF, self.payment_name
+        return Question(About(kind), name) if name and kind in set(About) else None
 
     def payment(self, amount_field: str, intent: Any) -> PaymentMade:
         """The payment that the object tells of; what it does not tell cannot be as we made it."""
@@ -116,47 +139,55 @@ def _number(value: object, *, below: int) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < below else None
 
 
-def handle(taken: Sequence[Claim]) -> int:
+def questions(taken: Sequence[Claim]) -> dict[int, Question]:
+    """What to ask Stripe before these events are handled, by the number of the event."""
+    asked = {h.event_row: h.question for h in _happened([claim.id for claim in taken])}
+    return {row: question for row, question in asked.items() if question}
+
+
+def handle(taken: Sequence[Claim], seen: Mapping[int, Sequence[Told]]) -> int:
     """Handle claimed events in one transaction; returns how many are done. The caller commits.
 
-    They are tried together, which is how one lock of the funds serves hundreds of gifts. If anything in that fails, it is undone, and
-    each is handled by itself in a savepoint of its own, so that a bad event never holds back the good ones.
+    `seen` is what Stripe has answered to the question of each event. They are tried together, which is how one lock of the funds serves
+    hundreds of gifts. If anything in that fails, it is undone, and each is handled by itself in a savepoint of its own, so that a bad
+    event never holds back the good ones.
     """
     try:
         with db.session.begin_nested():
-            return _handle_together(taken)
+            return _handle_together(taken, seen)
     except OperationalError:
         raise  # The connection or a lock is gone: the whole batch comes again.
     except Exception as error:
         if len(taken) > 1:
             log.warning("events.one_by_one", events=len(taken), error=type(error).__name__)
-            return sum(handle([claim]) for claim in taken)
-        return _failed(taken[0], error)
+            return sum(handle([claim], seen) for claim in taken)
+        return failed(taken[0], error)
 
 
-def _failed(claim: Claim, error: Exception) -> int:
+def failed(claim: Claim, error: Exception) -> int:
+    """It could not be handled: again later, or dead. None is done."""
     is_dead = claims.fail(StripeEvent, claim, error=f"{type(error).__name__}: {error}"[:500])
     (log.error if is_dead else log.warning)("event.dead" if is_dead else "event.failed", row=claim.id, exc_info=error)
     return 0
 
 
-def _handle_together(taken: Sequence[Claim]) -> int:
+def _handle_together(taken: Sequence[Claim], seen: Mapping[int, Sequence[Told]]) -> int:
     happened = _happened([claim.id for claim in taken])
-    told = {h.event_row: back for h in happened if h.type in ACTED_ON and (back := h.money_back)}
-    desk = _desk_for(happened, told.values())
+    told = [one for h in happened for one in seen.get(h.event_row, ())]
+    desk = _desk_for(happened, told)
     by_name = {donation.public_id: donation for donation in desk.donations.values()}
-    payments_named = {h.payment_name for h in happened if h.payment_name and h.type in ACTED_ON}
+    payments_named = {h.payment_name for h in happened if h.payment_name and h.type in ACTED_ON} | {one.payment_intent for one in told}
     money_back.lock_payments(payments_named)
     with_back = money_back.payments_with_money_back(sorted(payments_named))
-    missed = _paid_meanwhile(told.values(), desk)
+    missed = _paid_meanwhile(told, desk)
     decided: dict[int, Consequence] = {}
     for what in happened:
-        back, donation = told.get(what.event_row), by_name.get(what.donation_name or "")
-        if back is None:
+        answers, donation = seen.get(what.event_row, ()), by_name.get(what.donation_name or "")
+        if what.type not in LOOKED_AT:
             decided[what.event_row] = _decide(what, donation, desk, with_back)
-        elif back.payment_intent not in missed:
-            with_back.add(back.payment_intent)
-            decided[what.event_row] = money_back.record(back, _paid_by(back, desk), desk, cause=what.event_id)
+        elif not missed.intersection(one.payment_intent for one in answers):
+            with_back.update(one.payment_intent for one in answers)
+            decided[what.event_row] = _went_back(answers, desk, cause=what.event_id)
     consequences.carry_out(desk, list(decided.values()))
     for claim in (c for c in taken if c.id not in decided):
         claims.postpone(StripeEvent, claim, seconds=1, reason="its payment was settled at the same time")
@@ -170,7 +201,7 @@ def _happened(event_rows: Sequence[int]) -> list[Happened]:
     return [Happened.of(*row) for row in rows]
 
 
-def _desk_for(happened: Sequence[Happened], told: Collection[Told]) -> HealingDesk:
+def _desk_for(happened: Sequence[Happened], told: Iterable[Told]) -> HealingDesk:
     """A desk with every donation that these events are about, as far as they can be known."""
     names, intents = [h.donation_name for h in happened if h.donation_name], [back.payment_intent for back in told]
     found = donations.named(names, intents)
@@ -181,6 +212,14 @@ def _paid_meanwhile(told: Collection[Told], desk: HealingDesk) -> set[str]:
     """Payments whose donation became known while we waited for the locks: it is not on this desk, so what is told of them comes again."""
     found = donations.named([], [back.payment_intent for back in told]) if told else []
     return {row.payment_intent for row in found if row.id not in desk.donations}
+
+
+def _went_back(answers: Sequence[Told], desk: HealingDesk, *, cause: str) -> Consequence:
+    """What one look has seen of a payment."""
+    if not answers:
+        return Consequence(outcome="ignored: names no refund or dispute of a payment")
+    each = [money_back.record(told, _paid_by(told, desk), desk, cause=cause) for told in answers]
+    return reduce(Consequence.and_then, each)
 
 
 def _paid_by(back: Told, desk: HealingDesk) -> Donation | None:

@@ -1,33 +1,33 @@
-"""Money that goes back: refunds and disputes, as Stripe last told of them, and what they make of the gift and its match.
+"""Money that goes back: refunds and disputes, as Stripe has them, and what they make of the gift and its match.
 
-The books follow what is gone in all, so that hearing a thing twice, late or in another order ends in the same sums. A refund counts from
-the moment it is made until it fails; a dispute counts when it is lost, until the money is reinstated (policy.md, section 2).
+An event only says that something changed: what counts is the object's state, looked at after it (work/looking.py). The books follow what is
+gone in all, so that hearing a thing twice, late or in another order ends in the same sums. A refund counts from the moment it is made
+until it fails; a dispute counts when it is lost, until the money is reinstated (policy.md, section 2).
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from hashlib import sha256
 
-from sqlalchemy import BigInteger, cast, func, select
+from sqlalchemy import BigInteger, case, cast, func, select
+from sqlalchemy import Sequence as Numbers
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
+from campaign.edges.stripe_api import Back, GoneBack
 from campaign.giving.consequences import Consequence
 from campaign.giving.donations import Donation
 from campaign.giving.healing import HealingDesk
 from campaign.giving.ledger import Entry, Move
 from campaign.giving.matches import Freed
 
-REFUND, DISPUTE = "refund", "dispute"
 FAILED = {"failed", "canceled"}
-DECIDED = {"won", "lost", "warning_closed", "prevented"}
 UNDER_WAY = {"needs_response", "under_review"}
 
 
 class MoneyBack(Base):
-    """One refund or dispute. `cents` is of what was charged, fee included.
+    """One refund or dispute. `cents` is of what was charged, fee included; `look` is the number of the look that saw it so.
 
     `turns` counts how often the books have seen the money go and come back: odd while it is gone in the books.
     """
@@ -40,13 +40,13 @@ class MoneyBack(Base):
     payment_intent: Mapped[str] = mapped_column(index=True)
     cents: Mapped[int]
     status: Mapped[str]
-    as_of: Mapped[datetime]
+    look: Mapped[int]
     turns: Mapped[int] = mapped_column(server_default="0", default=0)
 
     @property
     def is_gone(self) -> bool:
         """Whether the money has left the charity."""
-        return self.status not in FAILED if self.kind == REFUND else self.status == "lost"
+        return self.status not in FAILED if self.kind == Back.REFUND else self.status == "lost"
 
     @property
     def is_posted(self) -> bool:
@@ -54,16 +54,34 @@ class MoneyBack(Base):
         return self.turns % 2 == 1
 
 
+_looks = Numbers("stripe_look", metadata=Base.metadata)
+
+
+def next_look() -> int:
+    """The number of a look at Stripe that is about to be taken.
+
+    Of two looks the one with the greater number began after every event that the other was to answer, whichever ends first: its word counts.
+    """
+    return db.session.scalars(select(_looks.next_value())).one()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """What Stripe says of a refund or dispute at one moment."""
+    """A refund or dispute of a payment as one look at Stripe has seen it."""
 
     stripe_id: str
-    kind: str
+    kind: Back
     payment_intent: str
     cents: int
     status: str
-    as_of: datetime
+    look: int
+
+    @classmethod
+    def of(cls, seen: GoneBack, *, look: int) -> "Told | None":
+        """None for one that is of no payment of ours: they all have a payment intent, and some cents."""
+        if not seen.payment_intent or seen.cents <= 0:
+            return None
+        return cls(stripe_id=seen.id, kind=seen.kind, payment_intent=seen.payment_intent, cents=seen.cents, status=seen.status, look=look)
 
 
 def record(told: Told, donation: Donation | None, desk: HealingDesk, *, cause: str) -> Consequence:
@@ -75,21 +93,19 @@ def record(told: Told, donation: Donation | None, desk: HealingDesk, *, cause: s
 
 
 def _remember(told: Told) -> MoneyBack:
-    made = db.session.scalar(
-        insert(MoneyBack).values(**vars(told)).on_conflict_do_nothing(index_elements=[MoneyBack.stripe_id]).returning(MoneyBack.id)
+    """Kept unless a later look has seen it. Another sum counts only while nothing of it is in the books."""
+    adding = insert(MoneyBack).values(**vars(told))
+    newer = adding.excluded
+    sum_of_it = case((MoneyBack.turns % 2 == 0, newer.cents), else_=MoneyBack.cents)
+    db.session.execute(
+        adding.on_conflict_do_update(
+            index_elements=[MoneyBack.stripe_id],
+            set_={"status": newer.status, "look": newer.look, "cents": sum_of_it},
+            where=MoneyBack.look < newer.look,
+        )
     )
-    row = db.session.scalars(select(MoneyBack).where(MoneyBack.stripe_id == told.stripe_id).with_for_update()).one()
-    if made is None and _is_news(row, told):
-        row.status, row.as_of = told.status, told.as_of
-        db.session.flush()
-    return row
-
-
-def _is_news(row: MoneyBack, told: Told) -> bool:
-    """What is final stays: a failed refund never succeeds, and what was decided is not open again. Else the later word counts."""
-    if row.status in FAILED or (row.status in DECIDED and told.status not in DECIDED):
-        return False
-    return told.as_of >= row.as_of or (told.status in FAILED | DECIDED and row.status not in DECIDED)
+    row = select(MoneyBack).where(MoneyBack.stripe_id == told.stripe_id).with_for_update()
+    return db.session.scalars(row, execution_options={"populate_existing": True}).one()
 
 
 def catch_up(donation: Donation, desk: HealingDesk, *, cause: str) -> Consequence | None:
@@ -182,6 +198,6 @@ def payments_with_money_back(payment_intents: Sequence[str]) -> set[str]:
 def is_disputed(payment_intent: str) -> bool:
     """Whether a dispute about the payment is under way."""
     query = select(MoneyBack.id).where(
-        MoneyBack.payment_intent == payment_intent, MoneyBack.kind == DISPUTE, MoneyBack.status.in_(UNDER_WAY)
+        MoneyBack.payment_intent == payment_intent, MoneyBack.kind == Back.DISPUTE, MoneyBack.status.in_(UNDER_WAY)
     )
     return db.session.scalar(query.limit(1)) is not None

@@ -14,7 +14,6 @@ from campaign.giving import claims
 from campaign.giving.claims import Claim, Claimable
 from campaign.giving.donations import Donation
 
-GIVEN_UP_AFTER_SECONDS = 3 * 24 * 3600
 HEALED = "healed"
 TOLD_AFTER_SECONDS = 20
 
@@ -89,14 +88,8 @@ def claim(*, limit: int) -> list[Claim]:
 
 
 def delay(claim: Claim, *, error: str) -> bool:
-    """The other side is away: again after as long as it has waited already, an hour at the most. True when it is given up, after days."""
-    waited = db.session.scalars(select(func.extract("epoch", func.now() - OutboxItem.created_at)).where(OutboxItem.id == claim.id)).one()
-    if waited > GIVEN_UP_AFTER_SECONDS:
-        return claims.fail(OutboxItem, claim, error=error, for_good=True)
-    claims.postpone(
-        OutboxItem, claim, seconds=int(min(max(waited, claims.FIRST_PAUSE_SECONDS), claims.LONGEST_PAUSE_SECONDS)), reason=error
-    )
-    return False
+    """The other side is away: again later. True when it is given up, after days."""
+    return claims.delay(OutboxItem, claim, since=OutboxItem.created_at, reason=error)
 
 
 def claimed(claim: Claim) -> OutboxItem:

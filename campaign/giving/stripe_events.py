@@ -1,6 +1,7 @@
 """The inbox of Stripe's events: the raw body is kept before anything is made of it, and handled once, in any order (happenings.py)."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -112,13 +113,19 @@ _KEPT = tuple(field.name for field in fields(Incoming))
 _keep = _keeping()
 
 
-def claim(*, limit: int) -> list[Claim]:
-    """Take waiting events in order. One that failed before is taken alone, so that it cannot take others down with it.
+def claim(*, limit: int, slow: Sequence[str] = (), slow_limit: int = 0) -> list[Claim]:
+    """Take waiting events in order; those of the slow types by themselves, after the others.
 
-    An event whose payment has an earlier one waiting is left for the next round. Commit before the work.
+    One that failed before is taken alone, so that it cannot take others down with it. An event whose payment has an earlier one waiting is
+    left for the next round. Commit before the work.
     """
-    fresh = claims.claim(StripeEvent, limit=limit, first=StripeEvent.id, only=_is_next & _is_fresh)
-    return fresh or claims.claim(StripeEvent, limit=1, first=StripeEvent.id, only=_is_next)
+    is_slow = StripeEvent.type.in_(slow)
+    fresh = _is_next & _is_fresh
+    return (
+        claims.claim(StripeEvent, limit=limit, first=StripeEvent.id, only=fresh & ~is_slow)
+        or (slow_limit and claims.claim(StripeEvent, limit=slow_limit, first=StripeEvent.id, only=fresh & is_slow))
+        or claims.claim(StripeEvent, limit=1, first=StripeEvent.id, only=_is_next & ~_is_fresh)
+    )
 
 
 # Asked of each event in turn, by the index on subjects: as an anti-join the planner may walk the whole backlog for each.
@@ -158,7 +165,7 @@ def waiting_events() -> int:
 
 def is_behind() -> bool:
     """Whether an event that nobody has tried yet waits for longer than a second."""
-    late = select(StripeEvent.id).where(claims.waiting(StripeEvent), _is_fresh, StripeEvent.received_at < func.now() - timedelta(seconds=1))
+    late = select(StripeEvent.id).where(claims.waiting(StripeEvent), _is_fresh, StripeEvent.not_before < func.now() - timedelta(seconds=1))
     return db.session.scalar(late.limit(1)) is not None
 
 

@@ -8,6 +8,7 @@ import time
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from campaign.sandbox.aftermath import change_what_is_due
 from campaign.sandbox.store import Store
 from campaign.sandbox.stripe_account import Account
 
@@ -41,14 +42,16 @@ class Courier:
             self._round += 1
             if self._round % 20 == 1:
                 self._account.expire_ended()
+                change_what_is_due(self._account)
             sent = self._send_due() if self._store.switch("delivery", "on") == "on" else 0
             if not sent:
                 time.sleep(0.1)
 
     def _send_due(self) -> int:
-        due = self._store.due_deliveries(50)
+        due = self._store.due_deliveries(50, order=self._store.switch("delivery_order", "oldest"))
         for event_id, attempts in due:
-            self._send(event_id, attempts)
+            for _ in range(int(self._store.switch("delivery_copies", "1"))):
+                self._send(event_id, attempts)
         return len(due)
 
     def _send(self, event_id: str, attempts: int) -> None:

@@ -2,8 +2,9 @@
 
 import secrets
 import string
-import time
 from typing import Any
+
+from campaign.sandbox import clock
 
 Doc = dict[str, Any]
 
@@ -17,19 +18,21 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_" + "".join(secrets.choice(_LETTERS) for _ in range(24))
 
 
-def _empty(names: str) -> Doc:
+def empty(names: str) -> Doc:
+    """Fields that Stripe sends without a value."""
     return dict.fromkeys(names.split())
 
 
-def _object(kind: str, object_id: str) -> Doc:
-    return {"id": object_id, "object": kind, "created": int(time.time()), "livemode": False}
+def made(kind: str, object_id: str) -> Doc:
+    """What every object has."""
+    return {"id": object_id, "object": kind, "created": clock.now(), "livemode": False}
 
 
 def checkout_session(*, url: str, session_id: str, amount: int, currency: str, expires_at: int, **given: Any) -> Doc:
     """An open Checkout Session in payment mode."""
     return {
-        **_object("checkout.session", session_id),
-        **_empty(
+        **made("checkout.session", session_id),
+        **empty(
             "after_expiration allow_promotion_codes billing_address_collection cancel_url client_reference_id client_secret collected_information"
             " consent consent_collection currency_conversion customer customer_account customer_creation customer_details customer_email"
             " integration_identifier invoice invoice_creation locale origin_context payment_intent payment_link"
@@ -42,7 +45,7 @@ def checkout_session(*, url: str, session_id: str, amount: int, currency: str, e
         "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
         "currency": currency,
         "custom_fields": [],
-        "custom_text": _empty("after_submit shipping_address submit terms_of_service_acceptance"),
+        "custom_text": empty("after_submit shipping_address submit terms_of_service_acceptance"),
         "discounts": [],
         "expires_at": expires_at,
         "managed_payments": {"enabled": False},
@@ -85,8 +88,8 @@ def payment_intent(*, amount: int, currency: str, **given: Any) -> Doc:
     """A payment that has no payment method yet."""
     intent_id = new_id("pi")
     return {
-        **_object("payment_intent", intent_id),
-        **_empty(
+        **made("payment_intent", intent_id),
+        **empty(
             "application application_fee_amount canceled_at cancellation_reason customer customer_account description"
             " excluded_payment_method_types last_payment_error latest_charge next_action on_behalf_of payment_method"
             " payment_method_configuration_details processing receipt_email review setup_future_usage shipping source"
@@ -114,8 +117,8 @@ def charge(*, amount: int, currency: str, card: Doc, **given: Any) -> Doc:
     """A card that was charged."""
     charge_id = new_id("ch")
     return {
-        **_object("charge", charge_id),
-        **_empty(
+        **made("charge", charge_id),
+        **empty(
             "application application_fee application_fee_amount balance_transaction calculated_statement_descriptor customer description"
             " failure_balance_transaction failure_code failure_message on_behalf_of payment_intent payment_method receipt_email"
             " receipt_number receipt_url review shipping source source_transfer statement_descriptor statement_descriptor_suffix"
@@ -165,56 +168,13 @@ def card_details(number: str) -> Doc:
     }
 
 
-def balance_transaction(*, amount: int, fee: int, currency: str, source: str, kind: str) -> Doc:
-    """What an act did to the balance; `fee` is what Stripe kept."""
-    made = _object("balance_transaction", new_id("txn"))
-    del made["livemode"]
-    details = [{"amount": fee, "application": None, "currency": currency, "description": "Stripe processing fees", "type": "stripe_fee"}]
-    return {
-        **made,
-        "amount": amount,
-        "available_on": made["created"] + 2 * 86400,
-        "balance_type": "payments",
-        "currency": currency,
-        "description": None,
-        "exchange_rate": None,
-        "fee": fee,
-        "fee_details": details if fee else [],
-        "net": amount - fee,
-        "reporting_category": kind,
-        "source": source,
-        "status": "pending",
-        "type": kind,
-    }
-
-
-def refund(*, amount: int, currency: str, charge_id: str, intent_id: str | None, **given: Any) -> Doc:
-    """Money going back."""
-    made = _object("refund", new_id("re"))
-    del made["livemode"]
-    return {
-        **made,
-        **_empty(
-            "balance_transaction customer customer_account payment_method reason receipt_number source_transfer_reversal transfer_reversal"
-        ),
-        "amount": amount,
-        "charge": charge_id,
-        "currency": currency,
-        "destination_details": {"card": {"type": "refund"}, "type": "card"},
-        "metadata": {},
-        "payment_intent": intent_id,
-        "status": "succeeded",
-        **given,
-    }
-
-
 def event(*, kind: str, about: Doc, previous: Doc | None, key: str | None) -> Doc:
     """Something happened to an object; `previous` is what changed in it."""
     data: Doc = {"object": about}
     if previous:
         data["previous_attributes"] = previous
     return {
-        **_object("event", new_id("evt")),
+        **made("event", new_id("evt")),
         "api_version": API_VERSION,
         "data": data,
         "pending_webhooks": 1,
@@ -226,8 +186,8 @@ def event(*, kind: str, about: Doc, previous: Doc | None, key: str | None) -> Do
 def customer(**given: Any) -> Doc:
     """Somebody who pays."""
     return {
-        **_object("customer", new_id("cus")),
-        **_empty("address currency customer_account default_source description discount email name phone shipping test_clock"),
+        **made("customer", new_id("cus")),
+        **empty("address currency customer_account default_source description discount email name phone shipping test_clock"),
         "balance": 0,
         "delinquent": False,
         "invoice_prefix": secrets.token_hex(4).upper(),
@@ -242,17 +202,17 @@ def customer(**given: Any) -> Doc:
 
 def product(**given: Any) -> Doc:
     """Something that has a price."""
-    made = _object("product", new_id("prod"))
+    begun = made("product", new_id("prod"))
     return {
-        **made,
-        **_empty("default_price description package_dimensions shippable statement_descriptor tax_code unit_label url"),
+        **begun,
+        **empty("default_price description package_dimensions shippable statement_descriptor tax_code unit_label url"),
         "active": True,
         "images": [],
         "marketing_features": [],
         "metadata": {},
         "name": "",
         "type": "service",
-        "updated": made["created"],
+        "updated": begun["created"],
         **given,
     }
 
@@ -260,8 +220,8 @@ def product(**given: Any) -> Doc:
 def price(*, product_id: str, unit_amount: int, currency: str, **given: Any) -> Doc:
     """What a product costs once."""
     return {
-        **_object("price", new_id("price")),
-        **_empty("custom_unit_amount lookup_key nickname recurring tiers_mode transform_quantity"),
+        **made("price", new_id("price")),
+        **empty("custom_unit_amount lookup_key nickname recurring tiers_mode transform_quantity"),
         "active": True,
         "billing_scheme": "per_unit",
         "currency": currency,
@@ -281,7 +241,7 @@ def payment_method(*, card: Doc, **given: Any) -> Doc:
         k: v for k, v in card.items() if k in {"brand", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4", "wallet"}
     }
     return {
-        **_object("payment_method", new_id("pm")),
+        **made("payment_method", new_id("pm")),
         "allow_redisplay": "unspecified",
         "billing_details": {"address": dict(NO_ADDRESS), "email": None, "name": None, "phone": None, "tax_id": None},
         "card": {

@@ -83,16 +83,23 @@ class Store:
         with self._lock:
             self._db.execute("INSERT OR IGNORE INTO answer VALUES (?, ?, ?, ?)", (key, request, status, body))
 
-    def owe_delivery(self, event_id: str) -> None:
-        """The event is to be sent to the webhook."""
+    def owe_delivery(self, event_id: str, *, late: float = 0) -> None:
+        """The event is to be sent to the webhook, so many seconds late."""
         with self._lock:
-            self._db.execute("INSERT OR IGNORE INTO delivery (event, due) VALUES (?, ?)", (event_id, time.time()))
+            self._db.execute("INSERT OR IGNORE INTO delivery (event, due) VALUES (?, ?)", (event_id, time.time() + late))
 
-    def due_deliveries(self, limit: int) -> list[tuple[str, int]]:
-        """Events whose time to be sent has come, with how often it was tried."""
+    def owe_again(self, event_id: str) -> None:
+        """The event is to be sent now, though it may have been before."""
+        with self._lock:
+            self._db.execute("UPDATE delivery SET done = NULL, due = 0 WHERE event = ?", (event_id,))
+
+    def due_deliveries(self, limit: int, *, order: str = "oldest") -> list[tuple[str, int]]:
+        """Events whose time to be sent has come, with how often it was tried; the oldest or newest first, or by chance."""
+        by = {"oldest": "due, rowid", "newest": "due DESC, rowid DESC", "random": "random()"}[order]
         with self._lock:
             return self._db.execute(
-                "SELECT event, attempts FROM delivery WHERE done IS NULL AND due <= ? ORDER BY due LIMIT ?", (time.time(), limit)
+                f"SELECT event, attempts FROM delivery WHERE done IS NULL AND due <= ? ORDER BY {by} LIMIT ?",  # one of three
+                (time.time(), limit),
             ).fetchall()
 
     def delivered(self, event_id: str, *, last: str) -> None:

@@ -1,9 +1,11 @@
-"""What happens at the stand-in's one account: checkouts are opened, paid, declined or expire; payments are refunded; each act makes its events."""
+"""What happens at the stand-in's one account: checkouts are opened, paid, declined or expire; each act makes its events.
 
-import time
+What becomes of a charge afterwards stands in aftermath.py, bank debits in debits.py, payouts in payouts.py.
+"""
+
 from typing import Any
 
-from campaign.sandbox import shapes
+from campaign.sandbox import clock, money_shapes, shapes
 from campaign.sandbox.shapes import Doc
 from campaign.sandbox.store import Store
 
@@ -15,7 +17,17 @@ DECLINES = {
     "4000000000000127": ("incorrect_cvc", None, "Your card's security code is incorrect."),
     "4000000000000119": ("processing_error", None, "An error occurred while processing your card. Try again in a little bit."),
 }
-GOOD_CARDS = {"4242424242424242", "4000001240000000", "5555555555554444", "378282246310005", "4000002500003155"}
+DISPUTED_CARD, REFUND_PENDING_CARD, REFUND_FAILING_CARD = "4000000000000259", "4000000000007726", "4000000000005126"
+GOOD_CARDS = {
+    "4242424242424242",
+    "4000001240000000",
+    "5555555555554444",
+    "378282246310005",
+    "4000002500003155",
+    DISPUTED_CARD,
+    REFUND_PENDING_CARD,
+    REFUND_FAILING_CARD,
+}
 SHORTEST_SECONDS, LONGEST_SECONDS = 30 * 60, 24 * 3600
 SLACK_SECONDS = 60
 
@@ -48,11 +60,11 @@ class Account:
         self.address = address
         self.key: str | None = None
 
-    def happened(self, kind: str, about: Doc, previous: Doc | None = None) -> None:
+    def happened(self, kind: str, about: Doc, previous: Doc | None = None) -> Doc:
         """Write the event and owe it to the webhook."""
-        event = shapes.event(kind=kind, about=about, previous=previous, key=self.key)
-        self.store.put(event)
-        self.store.owe_delivery(event["id"])
+        event = self.store.put(shapes.event(kind=kind, about=public(about), previous=previous, key=self.key))
+        self.store.owe_delivery(event["id"], late=float(self.store.switch("delivery_late", "0")))
+        return event
 
     def open_checkout(self, asked: Doc) -> Doc:
         """A Checkout Session from the parameters of the request."""
@@ -61,7 +73,7 @@ class Account:
         lines = [self._line(line) for line in asked.get("line_items") or []]
         if not lines:
             raise Refused("Missing required param: line_items.", param="line_items", code="parameter_missing")
-        now = int(time.time())
+        now = clock.now()
         expires_at = int(asked.get("expires_at") or now + LONGEST_SECONDS)
         if not now + SHORTEST_SECONDS - SLACK_SECONDS <= expires_at <= now + LONGEST_SECONDS + SLACK_SECONDS:
             raise Refused(
@@ -76,6 +88,7 @@ class Account:
             currency=lines[0]["currency"],
             expires_at=expires_at,
             metadata=asked.get("metadata") or {},
+            payment_method_types=asked.get("allowed_payment_method_types") or ["card"],
             **{name: asked.get(name) for name in copied},
         )
         session["sandbox_lines"] = lines
@@ -101,6 +114,12 @@ class Account:
         """Charge the card for the checkout; raises Declined and leaves it open when the card does not go."""
         if session["status"] != "open":
             raise Refused("This Checkout Session is not open any more.", code="checkout_session_not_open")
+        intent = self.intent_of(session)
+        paid = self.confirm(intent, number, name=name, email=email or session["customer_email"])
+        return self.complete(session, paid, payment_status="paid", name=name, email=email)
+
+    def intent_of(self, session: Doc) -> Doc:
+        """The payment of a checkout, begun."""
         asked = session["sandbox_intent"]
         intent = shapes.payment_intent(
             amount=session["amount_total"],
@@ -110,17 +129,21 @@ class Account:
         )
         self.store.put(intent)
         self.happened("payment_intent.created", intent)
-        paid = self.confirm(intent, number, name=name, email=email or session["customer_email"])
-        details = {"address": dict(shapes.NO_ADDRESS), "email": email or session["customer_email"], "name": name or None, "phone": None}
+        return intent
+
+    def complete(self, session: Doc, intent: Doc, *, payment_status: str, name: str, email: str | None) -> Doc:
+        """The donor has done what a checkout is for."""
+        address = email or session["customer_email"]
+        details = {"address": dict(shapes.NO_ADDRESS), "email": address, "name": name or None, "phone": None}
         session |= {
             "status": "complete",
-            "payment_status": "paid",
-            "payment_intent": paid["id"],
+            "payment_status": payment_status,
+            "payment_intent": intent["id"],
             "url": None,
             "customer_details": {**details, "tax_exempt": "none", "tax_ids": [], "business_name": None, "individual_name": None},
         }
         self.store.put(session)
-        self.happened("checkout.session.completed", public(session))
+        self.happened("checkout.session.completed", session)
         return session
 
     def confirm(self, intent: Doc, number: str, *, name: str = "", email: str | None = None) -> Doc:
@@ -153,16 +176,21 @@ class Account:
         return intent
 
     def settle(self, charge: Doc) -> Doc:
-        """Put a charge in the balance, less Stripe's fee for a Canadian card: 2.9 % and 30 cents."""
-        fee = (charge["amount"] * 29 + 500) // 1000 + 30
-        settled = shapes.balance_transaction(
-            amount=charge["amount"], fee=fee, currency=charge["currency"], source=charge["id"], kind="charge"
+        """Put a charge in the balance, less Stripe's fee: 2.9 % and 30 cents for a Canadian card, 1 % and 40 cents for a bank debit."""
+        by_card = charge["payment_method_details"]["type"] == "card"
+        fee = (charge["amount"] * 29 + 500) // 1000 + 30 if by_card else min(500, (charge["amount"] + 50) // 100 + 40)
+        charge["balance_transaction"] = self.move(
+            charge["amount"], fee=fee, currency=charge["currency"], source=charge["id"], kind="charge"
         )
-        self.store.put(settled)
-        charge["balance_transaction"] = settled["id"]
         self.store.put(charge)
         self.happened("charge.succeeded", charge)
         return charge
+
+    def move(self, amount: int, *, currency: str, source: str, kind: str, category: str | None = None, fee: int = 0) -> str:
+        """What an act does to the balance; the name of the transaction."""
+        settled = money_shapes.balance_transaction(amount=amount, fee=fee, currency=currency, source=source, kind=kind)
+        self.store.put({**settled, "reporting_category": category or kind})
+        return str(settled["id"])
 
     def _decline(self, intent: Doc, number: str, card: Doc) -> None:
         code, decline_code, message = DECLINES[number]
@@ -199,49 +227,18 @@ class Account:
             raise Refused(f"This Checkout Session is {session['status']} and cannot be expired.")
         session |= {"status": "expired", "url": None}
         self.store.put(session)
-        self.happened("checkout.session.expired", public(session))
+        self.happened("checkout.session.expired", session)
         return session
 
     def expire_ended(self) -> None:
         """End the checkouts whose time is over."""
-        now = int(time.time())
+        now = clock.now()
         for session in self.store.newest("checkout.session", limit=2000, since=now - 2 * LONGEST_SECONDS):
             if session["status"] == "open" and session["expires_at"] <= now:
                 with self.store.transaction():
                     current = self.store.get(session["id"], "checkout.session")
                     if current and current["status"] == "open":
                         self.expire(current)
-
-    def refund(self, charge: Doc, amount: int | None, asked: Doc) -> Doc:
-        """Give back a charge, or a part of it."""
-        left = charge["amount_captured"] - charge["amount_refunded"]
-        cents = left if amount is None else amount
-        if charge["status"] != "succeeded" or left == 0:
-            raise Refused(f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
-        if not 0 < cents <= left:
-            raise Refused(
-                f"Refund amount (${cents // 100}.{cents % 100:02d}) is greater than unrefunded amount on charge (${left // 100}.{left % 100:02d})",
-                param="amount",
-            )
-        made = shapes.refund(
-            amount=cents,
-            currency=charge["currency"],
-            charge_id=charge["id"],
-            intent_id=charge["payment_intent"],
-            reason=asked.get("reason"),
-            metadata=asked.get("metadata") or {},
-        )
-        moved = shapes.balance_transaction(amount=-cents, fee=0, currency=charge["currency"], source=made["id"], kind="refund")
-        self.store.put(moved)
-        made["balance_transaction"] = moved["id"]
-        self.store.put(made)
-        before = {"amount_refunded": charge["amount_refunded"], "refunded": charge["refunded"]}
-        charge["amount_refunded"] += cents
-        charge["refunded"] = charge["amount_refunded"] == charge["amount_captured"]
-        self.store.put(charge)
-        self.happened("refund.created", made)
-        self.happened("charge.refunded", charge, before)
-        return made
 
 
 def public(doc: Doc) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from flask import Blueprint, abort, redirect, render_template, request
 from werkzeug.wrappers import Response
 
+from campaign.sandbox import debits, faults, payouts
+from campaign.sandbox.answers import account
 from campaign.sandbox.shapes import Doc
 from campaign.sandbox.stripe_account import Refused
-from campaign.sandbox.stripe_api import account
 
 bp = Blueprint("pages", __name__)
 
@@ -18,11 +19,12 @@ WORDS = {
         "cvc": "Security code",
         "name": "Name on card",
         "email": "E-mail",
+        "or_debit": "Pay by bank debit instead",
         "pay": "Donate",
         "back": "Back without paying",
         "closed": "This checkout is over.",
         "return": "Return to the campaign",
-        "hint": "4242 4242 4242 4242 is paid; 4000 0000 0000 0002 is declined; 4000 0000 0000 9995 lacks funds. Any future date, any code.",
+        "hint": "4242 4242 4242 4242 is paid; 4000 0000 0000 0002 is declined; 4000 0000 0000 9995 lacks funds; 4000 0000 0000 0259 is disputed; 4000 0000 0000 5126 fails to be refunded. Any future date, any code.",
     },
     "fr": {
         "test": "ESSAI – aucun argent réel",
@@ -32,16 +34,19 @@ WORDS = {
         "cvc": "Code de sécurité",
         "name": "Nom sur la carte",
         "email": "Courriel",
+        "or_debit": "Payer plutôt par débit bancaire",
         "pay": "Donner",
         "back": "Revenir sans payer",
         "closed": "Ce paiement est terminé.",
         "return": "Revenir à la campagne",
-        "hint": "4242 4242 4242 4242 est payée ; 4000 0000 0000 0002 est refusée ; 4000 0000 0000 9995 manque de fonds. Toute date future, tout code.",
+        "hint": "4242 4242 4242 4242 est payée ; 4000 0000 0000 0002 est refusée ; 4000 0000 0000 9995 manque de fonds ; 4000 0000 0000 0259 est contestée ; 4000 0000 0000 5126 ne peut être remboursée. Toute date future, tout code.",
     },
 }
 
 
 def _sum(cents: int, currency: str, language: str) -> str:
+    if cents < 0:
+        return "−" + _sum(-cents, currency, language)
     dollars, rest = divmod(cents, 100)
     if language == "fr":
         return f"{dollars:,}".replace(",", "\u00a0") + f",{rest:02d}\u00a0$ {currency.upper()}"
@@ -77,8 +82,12 @@ def pay(session_id: str) -> tuple[str, int] | Response:
     with here.store.transaction():
         here.key = None
         session = _session(session_id)  # Read inside, so that a double click pays once.
+        name, email = request.form.get("name", "")[:100], request.form.get("email") or None
         try:
-            here.pay_checkout(session, number, name=request.form.get("name", "")[:100], email=request.form.get("email") or None)
+            if request.form.get("method") == "debit":
+                debits.begin_debit(here, session, name=name, email=email)
+            else:
+                here.pay_checkout(session, number, name=name, email=email)
         except Refused as error:
             declined = str(error)  # The decline itself is a fact and stays.
     if declined:
@@ -88,19 +97,29 @@ def pay(session_id: str) -> tuple[str, int] | Response:
 
 @bp.get("/")
 def home() -> str:
-    """The latest payments and events, and the switch of the deliveries."""
+    """What went on, and the controls: how events are sent, what goes wrong, what banks and donors do."""
     store = account().store
     sent = [(store.get(event_id, "event") or {}, attempts, done, last) for event_id, attempts, done, last in store.deliveries(40)]
-    sessions = store.newest("checkout.session", limit=15)
-    shown = [(s, _sum(s["amount_total"], s["currency"], "en")) for s in sessions]
-    return render_template("home.html", sessions=shown, sent=sent, delivery=store.switch("delivery", "on"))
+    balance = payouts.balance(account())
+    return render_template(
+        "home.html",
+        sessions=_shown("checkout.session", "amount_total"),
+        charges=[(c, cents) for c, cents in _shown("charge", "amount") if c["status"] == "succeeded"],
+        refunds=_shown("refund", "amount"),
+        disputes=_shown("dispute", "amount"),
+        payouts=_shown("payout", "amount"),
+        available=_sum(balance["available"][0]["amount"], "cad", "en"),
+        pending=_sum(balance["pending"][0]["amount"], "cad", "en"),
+        sent=sent,
+        delivery=store.switch("delivery", "on"),
+        order=store.switch("delivery_order", "oldest"),
+        copies=store.switch("delivery_copies", "1"),
+        late=store.switch("delivery_late", "0"),
+        ahead=int(store.switch("ahead", "0")) // 3600,
+        faults=faults.waiting(store),
+        fault_kinds=faults.KINDS,
+    )
 
 
-@bp.post("/control/delivery")
-def switch_delivery() -> Response:
-    """Send events, or keep them back (`state=on` or `off`)."""
-    state = request.form.get("state")
-    if state not in {"on", "off"}:
-        abort(400)
-    account().store.set_switch("delivery", state)
-    return redirect("/", 303)
+def _shown(kind: str, field: str) -> list[tuple[Doc, str]]:
+    return [(doc, _sum(doc[field], doc["currency"], "en")) for doc in account().store.newest(kind, limit=12)]

@@ -13,7 +13,8 @@ from werkzeug.datastructures import MultiDict
 
 from campaign.edges.db import db
 from campaign.edges.outside import outside
-from campaign.edges.stripe_api import CheckoutLine, CheckoutOrder, StripeAway, StripeRefused
+from campaign.edges.stripe_api import CheckoutLine, CheckoutOrder
+from campaign.edges.stripe_wire import StripeAway, StripeRefused
 from campaign.giving import checkouts
 from campaign.giving.campaigns import Campaign
 from campaign.giving.checkouts import Beginning, LessMatch, Opened

@@ -11,7 +11,7 @@ from sqlalchemy import func, or_, update
 
 from campaign.edges.db import db
 from campaign.edges.pdf import NotRendered
-from campaign.edges.stripe_api import StripeAway, StripeRefused
+from campaign.edges.stripe_wire import StripeAway, StripeRefused
 from campaign.giving import receipts
 from campaign.giving.campaigns import Campaign
 from campaign.giving.donations import Donation, donation_by_token

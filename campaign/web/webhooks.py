@@ -15,7 +15,7 @@ from werkzeug.wrappers import Request, Response
 
 from campaign.edges.db import KEEPING, db
 from campaign.edges.outside import outside
-from campaign.edges.stripe_api import BadSignature, verify_signature
+from campaign.edges.stripe_wire import BadSignature, verify_signature
 from campaign.edges.together import Together
 from campaign.giving import stripe_events
 from campaign.giving.stripe_events import Incoming

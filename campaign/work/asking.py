@@ -6,7 +6,8 @@ import structlog
 
 from campaign.edges.db import db
 from campaign.edges.outside import outside
-from campaign.edges.stripe_api import Checkout, StripeAway, StripeRefused
+from campaign.edges.stripe_api import Checkout
+from campaign.edges.stripe_wire import StripeAway, StripeRefused
 from campaign.giving import checkouts, consequences, money_back, payments
 from campaign.giving.consequences import Consequence
 from campaign.giving.donations import Donation

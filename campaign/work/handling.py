@@ -1,27 +1,34 @@
 """Handling the events that wait, a batch a transaction, and going on with the healing that follows from them."""
 
+from collections.abc import Mapping, Sequence
+
 import structlog
 from sqlalchemy.exc import OperationalError
 
 from campaign.edges.db import db
 from campaign.edges.outside import outside
-from campaign.giving import claims, consequences, happenings, healing, stripe_events
+from campaign.edges.stripe_wire import StripeAway, StripeRefused
+from campaign.giving import claims, consequences, happenings, healing, money_back, stripe_events
 from campaign.giving.claims import Claim
+from campaign.giving.money_back import Told
+from campaign.giving.stripe_events import StripeEvent
+from campaign.work import looking
 
 log = structlog.get_logger()
 
 EVENTS_A_BATCH = 400
+LOOKS_A_BATCH = 40
 
 
 def handle_events() -> int:
     """Handle all waiting events, a batch a transaction; returns how many were done."""
     done = 0
     while True:
-        taken = stripe_events.claim(limit=EVENTS_A_BATCH)
+        taken = stripe_events.claim(limit=EVENTS_A_BATCH, slow=happenings.LOOKED_AT, slow_limit=LOOKS_A_BATCH)
         db.session.commit()
         if not taken:
             break
-        done += _handle_batch(taken)
+        done += _handle_batch(*_looked_into(taken))
         heal(steps_at_most=1)  # Between the batches too, so that those who wait do not wait for a flood to end.
     if done:
         heal()
@@ -29,10 +36,29 @@ def handle_events() -> int:
     return done
 
 
-def _handle_batch(taken: list[Claim]) -> int:
+def _looked_into(taken: list[Claim]) -> tuple[list[Claim], Mapping[int, Sequence[Told]]]:
+    """The events that can be handled now, with what Stripe says to them; what it does not answer is asked again later."""
+    questions = happenings.questions(taken)
+    number = money_back.next_look() if questions else 0
+    db.session.commit()
+    looked = looking.look(questions, outside().stripe, number=number)
+    for claim in taken:
+        match looked.unanswered.get(claim.id):
+            case StripeAway() as error:
+                if claims.delay(StripeEvent, claim, since=StripeEvent.received_at, reason=f"Stripe is away: {error}"):
+                    log.error("event.dead", row=claim.id, error=str(error))
+            case StripeRefused() as error:
+                happenings.failed(claim, error)
+    db.session.commit()
+    return [claim for claim in taken if claim.id not in looked.unanswered], looked.seen
+
+
+def _handle_batch(taken: list[Claim], seen: Mapping[int, Sequence[Told]]) -> int:
+    if not taken:
+        return 0
     for last_try in (False, False, True):
         try:
-            done = happenings.handle(taken)
+            done = happenings.handle(taken, seen)
             db.session.commit()
             return done
         except OperationalError as error:
@@ -46,7 +72,7 @@ def _handle_batch(taken: list[Claim]) -> int:
 def _leave_for_later(taken: list[Claim]) -> None:
     """Leave claimed events to a later round, when the database could not carry them now."""
     for claim in taken:
-        claims.fail(stripe_events.StripeEvent, claim, error="the database could not carry the batch")
+        claims.fail(StripeEvent, claim, error="the database could not carry the batch")
     db.session.commit()
 
 

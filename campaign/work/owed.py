@@ -14,7 +14,7 @@ from campaign.config import ROOT
 from campaign.edges import mail, pdf
 from campaign.edges.db import db
 from campaign.edges.outside import outside
-from campaign.edges.stripe_api import StripeAway, StripeRefused
+from campaign.edges.stripe_wire import StripeAway, StripeRefused
 from campaign.giving import claims, letters, matches, outbox, payments, receipts, stripe_events
 from campaign.giving.claims import Claim
 from campaign.giving.donations import Donation

@@ -1,15 +1,16 @@
 """Giving money back from our side: remembered first, asked of Stripe with nothing locked, and in the books as soon as Stripe has said so."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
 from campaign.edges.db import db
 from campaign.edges.outside import outside
-from campaign.edges.stripe_api import MadeRefund, StripeRefused
+from campaign.edges.stripe_api import GoneBack
+from campaign.edges.stripe_wire import StripeRefused
 from campaign.giving import consequences, money_back, refund_requests
 from campaign.giving.donations import Donation
-from campaign.giving.money_back import REFUND, Told
+from campaign.giving.money_back import Told
 from campaign.giving.refund_requests import CannotRefund, RefundRequest
 
 log = structlog.get_logger()
@@ -46,22 +47,23 @@ def carry_on() -> int:
 def _carry_out(request: RefundRequest) -> None:
     """Looks first whether it was made before: Stripe forgets the keys of requests after a day."""
     donation = db.session.get_one(Donation, request.donation_id)
-    payment_intent, cents, key, asked_at = donation.payment_intent, request.cents, request.key, datetime.now(UTC)
+    payment_intent, cents, key, look = donation.payment_intent, request.cents, request.key, money_back.next_look()
     assert payment_intent
     db.session.commit()
     stripe = outside().stripe
     try:
-        refund = stripe.refund_made_for(payment_intent, key) or stripe.refund(payment_intent, cents, key=key)
+        refund = stripe.refund_made_for(payment_intent, key) or stripe.give_back(payment_intent, cents, key=key)
     except StripeRefused as error:
         log.error("refund.refused", request=key, donation=donation.public_id, error=str(error)[:200])
         refund_requests.refuse(request, str(error))
         db.session.commit()
         return
-    _record(donation, request, refund, payment_intent, asked_at)
+    _record(donation, request, refund, look)
 
 
-def _record(donation: Donation, request: RefundRequest, refund: MadeRefund, payment_intent: str, asked_at: datetime) -> None:
-    told = Told(stripe_id=refund.id, kind=REFUND, payment_intent=payment_intent, cents=refund.cents, status=refund.status, as_of=asked_at)
+def _record(donation: Donation, request: RefundRequest, refund: GoneBack, look: int) -> None:
+    told = Told.of(refund, look=look)
+    assert told, "a refund of a payment intent names it"
     consequences.apply(donation, lambda desk: money_back.record(told, donation, desk, cause=request.key))
     refund_requests.made(request, refund.id)
     db.session.commit()

@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import text
 
 from campaign.edges.db import db
-from campaign.edges.stripe_api import StripeAway, StripeRefused
+from campaign.edges.stripe_wire import StripeAway, StripeRefused
 from campaign.giving import books_checks, claims, fund_changes, stripe_events
 from campaign.giving.outbox import OutboxItem
 from campaign.reporting import books
