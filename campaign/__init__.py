@@ -13,6 +13,7 @@ from campaign.edges.db import KEEPING, db, engine_options, keeping_options
 from campaign.edges.outside import Outside
 from campaign.edges.queue import Waker
 from campaign.edges.stripe_api import StripeApi
+from campaign.edges.stripe_books import StripeBooks
 from campaign.giving import audit, heartbeats  # noqa: F401  # their tables belong to the whole
 from campaign.web import api, campaigns, donate, errors, funders, health, languages, own_page, security
 from campaign.web.staff import donations as staff_donations
@@ -37,6 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["outside"] = Outside(
         settings=settings,
         stripe=StripeApi(secret_key=settings.stripe_secret_key, api_base=settings.stripe_api_base),
+        stripe_books=StripeBooks(secret_key=settings.stripe_secret_key, api_base=settings.stripe_api_base),
         waker=Waker(settings.redis_url),
     )
     languages.speak(app)

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import func, update
 
 from campaign.edges.db import db
-from campaign.giving import checkouts, consequences, payments, receipts
+from campaign.edges.stripe_books import BalanceMove
+from campaign.giving import balance_lines, checkouts, consequences, payments, receipts
 from campaign.giving.campaigns import Campaign, default_campaign
 from campaign.giving.checkouts import Beginning
 from campaign.giving.donations import Donation, Gift
@@ -101,13 +102,27 @@ def _give(campaign: Campaign, chance: random.Random, attempt: str, now: datetime
         paid_at=paid_at,
     )
     consequences.apply(donation, lambda desk: payments.record_payment(donation, paid, desk, cause="seed"))
-    payments.record_fee(donation, _stripe_fee(donation), cause="seed")
+    balance_lines.keep([_charge(donation, paid_at)])
+    balance_lines.post_fees(limit=1)
     receipts.issue(donation, now=now)
     db.session.execute(update(OutboxItem).where(OutboxItem.donation_id == donation.id).values(done_at=func.now()))
 
 
-def _stripe_fee(donation: Donation) -> int:
-    return donation.charged_cents * 29 // 1000 + 30
+def _charge(donation: Donation, paid_at: datetime) -> BalanceMove:
+    """What Stripe would have booked."""
+    fee = donation.charged_cents * 29 // 1000 + 30
+    return BalanceMove(
+        stripe_id=f"txn_seed_{donation.public_id}",
+        type="charge",
+        category="charge",
+        source=f"ch_seed_{donation.public_id}",
+        payment_intent=donation.payment_intent,
+        cents=donation.charged_cents,
+        fee_cents=fee,
+        net_cents=donation.charged_cents - fee,
+        currency=donation.currency,
+        made_at=paid_at,
+    )
 
 
 def _gift(campaign: Campaign, chance: random.Random) -> Gift:

@@ -12,7 +12,8 @@ from typing import Any
 
 from campaign.edges.db import db
 from campaign.edges.stripe_api import Back
-from campaign.giving import campaigns, checkouts, consequences, fund_changes, money_back, payments
+from campaign.edges.stripe_books import BalanceMove
+from campaign.giving import balance_lines, campaigns, checkouts, consequences, fund_changes, money_back, payments
 from campaign.giving.campaigns import Campaign
 from campaign.giving.checkouts import Beginning
 from campaign.giving.consequences import Consequence
@@ -88,6 +89,31 @@ def payment(donation: Donation, **changed: Any) -> Decision:
 
 def pay(donation: Donation, **changed: Any) -> str:
     return consequences.apply(donation, payment(donation, **changed))
+
+
+def move_of(donation: Donation, **changed: Any) -> BalanceMove:
+    """What Stripe books of the charge of a gift, without a fee."""
+    cents = changed.pop("cents", donation.charged_cents)
+    fee = changed.pop("fee_cents", 0)
+    move = BalanceMove(
+        stripe_id=f"txn_{next(_count)}_{donation.public_id}",
+        type="charge",
+        category="charge",
+        source=f"ch_{donation.public_id}",
+        payment_intent=f"pi_{donation.public_id}",
+        cents=cents,
+        fee_cents=fee,
+        net_cents=cents - fee,
+        currency="CAD",
+        made_at=datetime.now(UTC),
+    )
+    return replace(move, **changed)
+
+
+def keep_fee(donation: Donation, fee_cents: int, **changed: Any) -> int:
+    """Stripe has booked the charge and kept this much of it; how many lines were posted."""
+    balance_lines.keep([move_of(donation, fee_cents=fee_cents, **changed)])
+    return balance_lines.post_fees(limit=10)
 
 
 def end(donation: Donation, ended_as: str) -> str:

@@ -12,14 +12,14 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from campaign.edges.db import db
-from campaign.giving import ledger, payments
+from campaign.giving import ledger
 from campaign.giving.campaigns import Campaign, CampaignTotals
 from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund, funds_of
 from campaign.giving.ledger import Entry, Move
 from campaign.giving.matches import DonationMatch, match_of
 from campaign.reporting import books
-from tests.factories import another_campaign, begun, give_back, paid, pay
+from tests.factories import another_campaign, begun, give_back, keep_fee, paid, pay
 
 
 def entry(fund: Fund, kind: Move, source: str, target: str, cents: int, reference: str, donation_id: int | None = None) -> Entry:
@@ -180,31 +180,31 @@ def test_an_entry_of_a_fund_is_of_the_funds_campaign(campaign: Campaign, fund: F
 def test_whoever_posts_to_a_chain_waits_for_the_one_before(app: Flask, campaign: Campaign) -> None:
     """Fees are posted without any lock but that of the chain itself."""
     first, second = paid(campaign, 10_00), paid(campaign, 20_00).id
-    posted: list[bool] = []
+    posted: list[int] = []
 
     def post_beside() -> None:
         with app.app_context():
-            posted.append(payments.record_fee(db.session.get_one(Donation, second), 60, cause="beside"))
+            posted.append(keep_fee(db.session.get_one(Donation, second), 60))
             db.session.commit()
             db.session.remove()
 
-    payments.record_fee(first, 30, cause="first")
+    keep_fee(first, 30)
     beside = threading.Thread(target=post_beside, daemon=True)
     beside.start()
     beside.join(0.5)
     assert beside.is_alive()
     db.session.commit()
     beside.join(10)
-    assert posted == [True]
+    assert posted == [1]
     assert books.findings(db.engine) == []
 
 
 def test_a_fee_is_posted_once_and_to_its_donation(campaign: Campaign) -> None:
     first, second = paid(campaign, 10_00), paid(campaign, 20_00)
-    assert not payments.record_fee(first, 0, cause="none yet")
-    assert payments.record_fee(first, 1, cause="a cent")
-    assert payments.record_fee(second, 60, cause="told")
-    assert not payments.record_fee(second, 60, cause="told again")
+    assert keep_fee(first, 0) == 0
+    assert keep_fee(first, 1) == 1
+    assert keep_fee(second, 60) == 1
+    assert keep_fee(second, 60) == 1, "another transaction tells of the same charge"
     fees = db.session.query(ledger.LedgerEntry).filter_by(kind=Move.FEE).order_by(ledger.LedgerEntry.id)
     assert [(fee.donation_id, fee.cents) for fee in fees] == [(first.id, 1), (second.id, 60)]
     assert db.session.get_one(CampaignTotals, campaign.id, populate_existing=True).fee_cents == 61
@@ -216,14 +216,14 @@ def test_what_is_chained_later_is_later_whenever_its_transaction_began(app: Flas
 
     def post_beside() -> None:
         with app.app_context():
-            payments.record_fee(db.session.get_one(Donation, first), 30, cause="beside")
+            keep_fee(db.session.get_one(Donation, first), 30)
             db.session.commit()
             db.session.remove()
 
     beside = threading.Thread(target=post_beside, daemon=True)
     beside.start()
     beside.join(10)
-    payments.record_fee(second, 60, cause="here")
+    keep_fee(second, 60)
     db.session.commit()
     e = ledger.LedgerEntry
     moments = list(db.session.scalars(select(e.at).where(e.fund_id.is_(None)).order_by(e.position)))

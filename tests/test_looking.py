@@ -1,12 +1,13 @@
 """Refunds and disputes are what Stripe has, not what an event says: looked at with nothing locked, applied in the order of the looks."""
 
+from dataclasses import replace
+
 import pytest
 from flask import Flask
 from sqlalchemy import text
 
 from campaign.edges.db import db
 from campaign.edges.outside import outside
-from campaign.edges.stripe_api import StripeApi
 from campaign.edges.stripe_wire import StripeRefused
 from campaign.giving import claims, money_back, stripe_events
 from campaign.giving.campaigns import Campaign
@@ -96,8 +97,9 @@ def test_several_events_of_one_refund_are_one_question(app: Flask, campaign: Cam
     refund = gone_at(stripe, donation, 40_00, kind="refund.created")["data"]["object"]
     question = Question(About.REFUND, refund["id"])
     asked = []
-    api = outside().stripe
-    counting = type("Counting", (), {"refund": lambda _, name: asked.append(name) or api.refund(name)})()
+    there = outside()
+    api = type("Counting", (), {"refund": lambda _, name: asked.append(name) or there.stripe.refund(name)})()
+    counting = replace(there, stripe=api)
     looked = looking.look({1: question, 2: question, 3: question}, counting, number=7)
     assert asked == [refund["id"]]
     assert {row: [(told.cents, told.look) for told in seen] for row, seen in looked.seen.items()} == {
@@ -106,7 +108,7 @@ def test_several_events_of_one_refund_are_one_question(app: Flask, campaign: Cam
 
 
 def look_at(refund_id: str, number: int) -> looking.Looked:
-    return looking.look({1: Question(About.REFUND, refund_id)}, outside().stripe, number=number)
+    return looking.look({1: Question(About.REFUND, refund_id)}, outside(), number=number)
 
 
 def late_worker(stripe: Stripe, donation: Donation, *, numbered_before: bool) -> None:
@@ -169,8 +171,7 @@ def test_a_dispute_at_the_account_is_followed_to_its_end(app: Flask, campaign: C
     assert books.findings(db.engine) == []
 
 
-def test_the_library_escapes_whatever_stands_in_a_name(stripe: Stripe) -> None:
-    api = StripeApi(secret_key="sk_test_of_the_tests", api_base=stripe.url)
+def test_the_library_escapes_whatever_stands_in_a_name(app: Flask) -> None:
     for name in ("../events", "re_1/../../x", "a b?c=d#e", "é"):
-        looked = looking.look({1: Question(About.REFUND, name)}, api, number=1)
+        looked = looking.look({1: Question(About.REFUND, name)}, outside(), number=1)
         assert isinstance(looked.unanswered[1], StripeRefused)

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 
@@ -14,10 +15,9 @@ from sqlalchemy import text
 
 from campaign.edges import mail
 from campaign.edges.db import db
-from campaign.edges.outside import Outside
 from campaign.embedded.house import free_port
 from campaign.giving import claims, receipts, stripe_events
-from campaign.giving.campaigns import Campaign, CampaignTotals
+from campaign.giving.campaigns import Campaign
 from campaign.giving.charities import Charity
 from campaign.giving.receipts import CannotIssue, Receipt
 from campaign.reporting import books, totals
@@ -214,7 +214,7 @@ def test_a_recipient_that_is_refused_is_final_only_when_the_server_says_so(
     controller.start()
     there = app.extensions["outside"]
     settings = there.settings.model_copy(update={"mail_url": f"smtp://127.0.0.1:{port}"})
-    app.extensions["outside"] = Outside(settings=settings, stripe=there.stripe, waker=there.waker)
+    app.extensions["outside"] = replace(there, settings=settings)
     paid(campaign)
     owed.send_owed()
     controller.stop()
@@ -224,7 +224,7 @@ def test_a_recipient_that_is_refused_is_final_only_when_the_server_says_so(
 def test_a_password_that_was_changed_at_the_mail_server_loses_no_mail(app: Flask, campaign: Campaign, post: object) -> None:
     there = app.extensions["outside"]
     wrong = there.settings.model_copy(update={"mail_url": post.url.replace("smtp://", "smtp://user:old@")})
-    app.extensions["outside"] = Outside(settings=wrong, stripe=there.stripe, waker=there.waker)
+    app.extensions["outside"] = replace(there, settings=wrong)
     paid(campaign)
     owed.send_owed()
     assert db.session.execute(text("SELECT dead_at IS NULL FROM outbox WHERE kind = 'receipt'")).scalar_one()
@@ -253,7 +253,7 @@ def moody(app: Flask) -> Iterator[Moody]:
     controller.start()
     there = app.extensions["outside"]
     settings = there.settings.model_copy(update={"mail_url": f"smtp://127.0.0.1:{port}"})
-    app.extensions["outside"] = Outside(settings=settings, stripe=there.stripe, waker=there.waker)
+    app.extensions["outside"] = replace(there, settings=settings)
     yield server
     controller.stop()
 
@@ -285,7 +285,7 @@ def test_a_mail_that_is_refused_for_good_goes_to_staff_and_the_donor_can_still_d
 def test_a_mail_server_that_is_away_costs_nothing_but_time(app: Flask, campaign: Campaign) -> None:
     there = app.extensions["outside"]
     away = there.settings.model_copy(update={"mail_url": "smtp://127.0.0.1:9"})
-    app.extensions["outside"] = Outside(settings=away, stripe=there.stripe, waker=there.waker)
+    app.extensions["outside"] = replace(there, settings=away)
     paid(campaign)
     owed.send_owed()
     app.extensions["outside"] = there
@@ -307,27 +307,6 @@ def test_a_renderer_that_crashes_leaves_the_number_valid(app: Flask, campaign: C
     make_due()
     owed.send_owed()
     assert db.session.execute(text("SELECT count(*) FROM receipt_document")).scalar_one() == 1
-    assert books.findings(db.engine) == []
-
-
-def test_stripes_fee_is_asked_for_and_posted_once(app: Flask, campaign: Campaign, stripe: object) -> None:
-    there = app.extensions["outside"]
-    donation = begun(campaign, 100_00)
-    made = there.stripe._client.v1.payment_intents.create(
-        {
-            "amount": 100_00,
-            "currency": "cad",
-            "payment_method": "pm_card_visa",
-            "confirm": True,
-            "metadata": {"donation": donation.public_id},
-        }
-    )
-    pay(donation, payment_intent=made.id)
-    db.session.commit()
-    for _ in range(2):
-        owed.send_owed()
-        make_due()
-    assert db.session.get_one(CampaignTotals, campaign.id).fee_cents == 3_20
     assert books.findings(db.engine) == []
 
 

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import stripe as library
@@ -10,7 +11,6 @@ from sqlalchemy import text
 
 from campaign.cli import refund as refund_command
 from campaign.edges.db import db
-from campaign.edges.outside import Outside
 from campaign.edges.stripe_api import StripeApi
 from campaign.edges.stripe_wire import StripeAway, plainly
 from campaign.giving import matches, money_back, standing
@@ -162,7 +162,7 @@ def test_control_without_looking_first_a_forgotten_key_gives_the_money_back_twic
 def test_with_stripe_away_it_is_remembered_and_made_by_the_sweep(app: Flask, gift: Donation, stripe: object) -> None:
     there = app.extensions["outside"]
     away = StripeApi(secret_key="sk_test_of_the_tests", api_base="http://127.0.0.1:9")
-    app.extensions["outside"] = Outside(settings=there.settings, stripe=away, waker=there.waker)
+    app.extensions["outside"] = replace(there, stripe=away)
     with pytest.raises(StripeAway):
         give(gift, 40_00)
     db.session.rollback()

@@ -7,6 +7,7 @@ from flask import current_app
 from campaign.config import Settings
 from campaign.edges.queue import Waker
 from campaign.edges.stripe_api import StripeApi
+from campaign.edges.stripe_books import StripeBooks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +16,7 @@ class Outside:
 
     settings: Settings
     stripe: StripeApi
+    stripe_books: StripeBooks
     waker: Waker
 
 

@@ -62,12 +62,11 @@ class Checkout:
 
 @dataclass(frozen=True, kw_only=True)
 class Payment:
-    """A payment intent with what Stripe kept of it. `fee_cents` is None while Stripe does not know it yet."""
+    """A payment intent: `paid_at` is when its charge was made, in seconds since 1970."""
 
     id: str
     status: str
     paid_at: int | None
-    fee_cents: int | None
 
 
 class Back(StrEnum):
@@ -147,18 +146,14 @@ class StripeApi:
             return _checkout(self._glance.v1.checkout.sessions.retrieve(session_id))
 
     def payment(self, payment_intent_id: str) -> Payment:
-        """The payment as it is now, with Stripe's fee."""
+        """The payment as it is now."""
         with plain_errors():
-            intent = self._glance.v1.payment_intents.retrieve(
-                payment_intent_id, {"expand": ["latest_charge.balance_transaction"]}
-            ).to_dict()
+            intent = self._glance.v1.payment_intents.retrieve(payment_intent_id, {"expand": ["latest_charge"]}).to_dict()
         charge = intent.get("latest_charge")
-        settled = charge.get("balance_transaction") if isinstance(charge, dict) else None
         return Payment(
             id=intent["id"],
             status=intent["status"],
             paid_at=charge.get("created") if isinstance(charge, dict) else None,
-            fee_cents=settled.get("fee") if isinstance(settled, dict) else None,
         )
 
     def give_back(self, payment_intent_id: str, cents: int, *, key: str) -> GoneBack:

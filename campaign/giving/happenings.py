@@ -17,13 +17,14 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from campaign.edges.db import db
-from campaign.giving import claims, consequences, donations, healing, money_back, payments
+from campaign.giving import claims, consequences, donations, healing, money_back, payments, payouts
 from campaign.giving.claims import Claim
 from campaign.giving.consequences import Consequence
 from campaign.giving.donations import Donation
 from campaign.giving.healing import HealingDesk
 from campaign.giving.money_back import Told
 from campaign.giving.payments import PaymentMade
+from campaign.giving.payouts import PayoutTold
 from campaign.giving.stripe_events import StripeEvent
 
 log = structlog.get_logger()
@@ -39,6 +40,8 @@ LOOKED_AT = (
     "charge.dispute.closed",
     "charge.dispute.funds_withdrawn",
     "charge.dispute.funds_reinstated",
+    "payout.paid",
+    "payout.failed",
 )
 ACTED_ON = (
     "checkout.session.completed",
@@ -60,11 +63,12 @@ MOST_CENTS = 10**12
 
 
 class About(StrEnum):
-    """What is to be looked at: one refund, all refunds of a payment, one dispute."""
+    """What is to be looked at: one refund, all refunds of a payment, one dispute, one payout."""
 
     REFUND = "refund"
     REFUNDS_OF = "refunds of"
     DISPUTE = "dispute"
+    PAYOUT = "payout"
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,10 @@ class Question:
 
     about: About
     name: str
+
+
+# What one look has seen.
+Seen = Told | PayoutTold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +153,7 @@ def questions(taken: Sequence[Claim]) -> dict[int, Question]:
     return {row: question for row, question in asked.items() if question}
 
 
-def handle(taken: Sequence[Claim], seen: Mapping[int, Sequence[Told]]) -> int:
+def handle(taken: Sequence[Claim], seen: Mapping[int, Sequence[Seen]]) -> int:
     """Handle claimed events in one transaction; returns how many are done. The caller commits.
 
     `seen` is what Stripe has answered to the question of each event. They are tried together, which is how one lock of the funds serves
@@ -171,9 +179,9 @@ def failed(claim: Claim, error: Exception) -> int:
     return 0
 
 
-def _handle_together(taken: Sequence[Claim], seen: Mapping[int, Sequence[Told]]) -> int:
+def _handle_together(taken: Sequence[Claim], seen: Mapping[int, Sequence[Seen]]) -> int:
     happened = _happened([claim.id for claim in taken])
-    told = [one for h in happened for one in seen.get(h.event_row, ())]
+    told = [one for h in happened for one in seen.get(h.event_row, ()) if isinstance(one, Told)]
     desk = _desk_for(happened, told)
     by_name = {donation.public_id: donation for donation in desk.donations.values()}
     payments_named = {h.payment_name for h in happened if h.payment_name and h.type in ACTED_ON} | {one.payment_intent for one in told}
@@ -185,9 +193,9 @@ def _handle_together(taken: Sequence[Claim], seen: Mapping[int, Sequence[Told]])
         answers, donation = seen.get(what.event_row, ()), by_name.get(what.donation_name or "")
         if what.type not in LOOKED_AT:
             decided[what.event_row] = _decide(what, donation, desk, with_back)
-        elif not missed.intersection(one.payment_intent for one in answers):
-            with_back.update(one.payment_intent for one in answers)
-            decided[what.event_row] = _went_back(answers, desk, cause=what.event_id)
+        elif not missed.intersection(payments_of := {one.payment_intent for one in answers if isinstance(one, Told)}):
+            with_back |= payments_of
+            decided[what.event_row] = _follow_look(answers, desk, cause=what.event_id)
     consequences.carry_out(desk, list(decided.values()))
     for claim in (c for c in taken if c.id not in decided):
         claims.postpone(StripeEvent, claim, seconds=1, reason="its payment was settled at the same time")
@@ -214,12 +222,15 @@ def _paid_meanwhile(told: Collection[Told], desk: HealingDesk) -> set[str]:
     return {row.payment_intent for row in found if row.id not in desk.donations}
 
 
-def _went_back(answers: Sequence[Told], desk: HealingDesk, *, cause: str) -> Consequence:
-    """What one look has seen of a payment."""
-    if not answers:
-        return Consequence(outcome="ignored: names no refund or dispute of a payment")
-    each = [money_back.record(told, _paid_by(told, desk), desk, cause=cause) for told in answers]
-    return reduce(Consequence.and_then, each)
+def _follow_look(answers: Sequence[Seen], desk: HealingDesk, *, cause: str) -> Consequence:
+    """What one look has seen of a payment, or of a payout."""
+    each = [
+        Consequence(outcome=payouts.record(one))
+        if isinstance(one, PayoutTold)
+        else money_back.record(one, _paid_by(one, desk), desk, cause=cause)
+        for one in answers
+    ]
+    return reduce(Consequence.and_then, each) if each else Consequence(outcome="ignored: names nothing that could be looked at")
 
 
 def _paid_by(back: Told, desk: HealingDesk) -> Donation | None:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
@@ -35,12 +36,14 @@ class Move(StrEnum):
     DONATION = "donation"
     COVERED_FEE = "covered_fee"
     FEE = "fee"
+    FEE_REFUND = "fee_refund"
     REFUND = "refund"
     COVERED_FEE_REFUND = "covered_fee_refund"
     COVERED_FEE_REINSTATEMENT = "covered_fee_reinstatement"
     DISPUTE = "dispute"
     REINSTATEMENT = "reinstatement"
     PAYOUT = "payout"
+    PAYOUT_REVERSAL = "payout_reversal"
     OFFLINE = "offline"
     PLEDGE = "pledge"
     HOLD = "hold"
@@ -76,6 +79,7 @@ class LedgerEntry(Base):
         ),
         Index("ix_ledger_entry_fund_id_at", "fund_id", "at"),
         Index("ix_ledger_entry_campaign_id_at", "campaign_id", "at"),
+        Index("ix_ledger_entry_payout", "cause", postgresql_where=text("kind IN ('payout', 'payout_reversal')")),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

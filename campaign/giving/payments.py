@@ -8,7 +8,6 @@ from datetime import datetime
 
 from sqlalchemy import func
 
-from campaign.giving import ledger
 from campaign.giving.consequences import Consequence
 from campaign.giving.donations import Donation
 from campaign.giving.healing import Healed, HealingDesk
@@ -48,7 +47,7 @@ def record_payment(donation: Donation, payment: PaymentMade, desk: HealingDesk, 
         entries.append(_given(donation, Move.COVERED_FEE, "covered_fees", donation.covered_fee_cents, cause))
     entries += desk.settle(donation, cause=cause)
     desk.settled(donation)
-    return Consequence(outcome="paid", entries=entries, owed=[("receipt", donation), ("fee", donation)])
+    return Consequence(outcome="paid", entries=entries, owed=[("receipt", donation)])
 
 
 def _heard_again(donation: Donation, payment: PaymentMade) -> Consequence:
@@ -105,23 +104,3 @@ def record_end(donation: Donation, desk: HealingDesk, *, ended_as: str, cause: s
     donation.ended_at = func.now()
     donation.ended_as = ended_as
     return _freed(donation, desk, ended_as, Freed.RELEASE, cause)
-
-
-def record_fee(donation: Donation, fee_cents: int, *, cause: str) -> bool:
-    """What Stripe kept of the payment; False when it was known."""
-    reference = f"{Move.FEE}:{donation.public_id}"
-    if fee_cents <= 0 or ledger.is_posted(reference):
-        return False
-    ledger.post(
-        Entry(
-            kind=Move.FEE,
-            source="stripe",
-            target="fees",
-            cents=fee_cents,
-            campaign_id=donation.campaign_id,
-            donation_id=donation.id,
-            reference=reference,
-            cause=cause,
-        )
-    )
-    return True

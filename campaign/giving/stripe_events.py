@@ -45,15 +45,6 @@ Index("ix_stripe_event_fresh", StripeEvent.id, postgresql_where=claims.waiting(S
 Index("ix_stripe_event_second_payment", StripeEvent.id, postgresql_where=StripeEvent.outcome.startswith(payments.SECOND_PAYMENT))
 
 
-class StripeWatermark(Base):
-    """Until when Stripe's own list of events has been read."""
-
-    __tablename__ = "stripe_watermark"
-
-    livemode: Mapped[bool] = mapped_column(primary_key=True)
-    seen_until: Mapped[datetime]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Incoming:
     """An event that can be kept: its envelope, read from the body."""
@@ -139,23 +130,6 @@ _is_next = (
 )
 # Written out, so that the database knows its index on fresh events when it sees this.
 _is_fresh = StripeEvent.attempts == literal_column("0")
-
-
-def watermark(*, livemode: bool) -> datetime | None:
-    """Until when Stripe's own list has been read; None when it never was."""
-    return db.session.scalar(select(StripeWatermark.seen_until).where(StripeWatermark.livemode == livemode))
-
-
-def move_watermark(*, livemode: bool, seen_until: datetime) -> None:
-    """Stripe's own list has been read until this moment; never moves back."""
-    db.session.execute(
-        insert(StripeWatermark)
-        .values(livemode=livemode, seen_until=seen_until)
-        .on_conflict_do_update(
-            index_elements=[StripeWatermark.livemode],
-            set_={"seen_until": func.greatest(StripeWatermark.seen_until, seen_until)},
-        )
-    )
 
 
 def waiting_events() -> int:

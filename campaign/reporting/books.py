@@ -14,12 +14,14 @@ MOVES = {
     "donation": {("donations", "stripe")},
     "covered_fee": {("covered_fees", "stripe")},
     "fee": {("stripe", "fees")},
+    "fee_refund": {("fees", "stripe")},
     "refund": {("stripe", "donations")},
     "covered_fee_refund": {("stripe", "covered_fees")},
     "dispute": {("stripe", "donations")},
     "covered_fee_reinstatement": {("covered_fees", "stripe")},
     "reinstatement": {("donations", "stripe")},
     "payout": {("stripe", "bank")},
+    "payout_reversal": {("bank", "stripe")},
     "offline": {("donations", "bank")},
     "pledge": {("outside", "available")},
     "hold": {("available", "held")},
@@ -50,7 +52,7 @@ def _totals_equal_entries(snapshot: Connection) -> Iterator[str]:
                               WHEN kind IN ('refund', 'dispute') THEN -e.cents END), 0) AS donated,
             coalesce(sum(CASE WHEN kind = 'covered_fee' THEN e.cents WHEN kind = 'covered_fee_reinstatement' THEN e.cents
                               WHEN kind = 'covered_fee_refund' THEN -e.cents END), 0) AS covered,
-            coalesce(sum(CASE WHEN kind = 'fee' THEN e.cents END), 0) AS fees,
+            coalesce(sum(CASE kind WHEN 'fee' THEN e.cents WHEN 'fee_refund' THEN -e.cents END), 0) AS fees,
             count(*) FILTER (WHERE kind IN ('donation', 'offline')) AS donations,
             count(DISTINCT d.donor_id) FILTER (WHERE kind IN ('donation', 'offline')) AS donors
             FROM ledger_entry e LEFT JOIN donation d ON d.id = e.donation_id
@@ -134,7 +136,7 @@ def _books_are_append_only(snapshot: Connection) -> Iterator[str]:
             ('campaign_totals', 'moved_by_the_ledger_alone'), ('donation', 'moved_by_the_ledger_alone'),
             ('donation_match', 'moved_by_the_ledger_alone'), ('donor_match', 'moved_by_the_ledger_alone'),
             ('fund_change', 'append_only'), ('receipt', 'append_only'), ('receipt_document', 'append_only'),
-            ('audit_entry', 'append_only'), ('stripe_event', 'what_came_is_kept'), ('stripe_event', 'never_deleted')) v (name, guard)
+            ('audit_entry', 'append_only'), ('balance_line', 'what_stripe_booked_is_kept'), ('balance_line', 'never_deleted'), ('stripe_event', 'what_came_is_kept'), ('stripe_event', 'never_deleted')) v (name, guard)
         LEFT JOIN pg_trigger t ON t.tgname = v.guard AND t.tgrelid = to_regclass(v.name) AND t.tgenabled IN ('O', 'A')
         WHERE t.oid IS NULL
         """,

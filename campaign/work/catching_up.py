@@ -8,6 +8,7 @@ import structlog
 from campaign.edges.db import db
 from campaign.edges.outside import outside
 from campaign.giving import happenings, stripe_events
+from campaign.giving.watermarks import StripeList, move_watermark, watermark
 
 log = structlog.get_logger()
 
@@ -19,14 +20,14 @@ def read_stripe_events() -> int:
     """Put into the inbox what Stripe's own list has and no webhook brought; returns how many were new."""
     settings = outside().settings
     now = datetime.now(UTC)
-    since = stripe_events.watermark(livemode=settings.stripe_livemode)
+    since = watermark(StripeList.EVENTS, livemode=settings.stripe_livemode)
     db.session.commit()
     listed = outside().stripe.events_since((since or now - FIRST_POLL) - POLL_OVERLAP, happenings.ACTED_ON)
     new = 0
     for event in listed:
         new += _keep_listed(event)
         db.session.commit()  # At once: the same event may be at the webhook's door.
-    stripe_events.move_watermark(livemode=settings.stripe_livemode, seen_until=now)
+    move_watermark(StripeList.EVENTS, livemode=settings.stripe_livemode, seen_until=now)
     db.session.commit()
     return new
 

@@ -10,7 +10,7 @@ from campaign.edges.outside import outside
 from campaign.edges.stripe_wire import StripeAway, StripeRefused
 from campaign.giving import claims, consequences, happenings, healing, money_back, stripe_events
 from campaign.giving.claims import Claim
-from campaign.giving.money_back import Told
+from campaign.giving.happenings import Seen
 from campaign.giving.stripe_events import StripeEvent
 from campaign.work import looking
 
@@ -36,12 +36,12 @@ def handle_events() -> int:
     return done
 
 
-def _looked_into(taken: list[Claim]) -> tuple[list[Claim], Mapping[int, Sequence[Told]]]:
+def _looked_into(taken: list[Claim]) -> tuple[list[Claim], Mapping[int, Sequence[Seen]]]:
     """The events that can be handled now, with what Stripe says to them; what it does not answer is asked again later."""
     questions = happenings.questions(taken)
     number = money_back.next_look() if questions else 0
     db.session.commit()
-    looked = looking.look(questions, outside().stripe, number=number)
+    looked = looking.look(questions, outside(), number=number)
     for claim in taken:
         match looked.unanswered.get(claim.id):
             case StripeAway() as error:
@@ -53,7 +53,7 @@ def _looked_into(taken: list[Claim]) -> tuple[list[Claim], Mapping[int, Sequence
     return [claim for claim in taken if claim.id not in looked.unanswered], looked.seen
 
 
-def _handle_batch(taken: list[Claim], seen: Mapping[int, Sequence[Told]]) -> int:
+def _handle_batch(taken: list[Claim], seen: Mapping[int, Sequence[Seen]]) -> int:
     if not taken:
         return 0
     for last_try in (False, False, True):

@@ -1,13 +1,15 @@
-"""Looking at Stripe how refunds and disputes stand, before the events that tell of them are handled: with nothing locked, several at a time."""
+"""Looking at Stripe how refunds, disputes and payouts stand, before the events that tell of them are handled: with nothing locked, several at a time."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from campaign.edges.stripe_api import GoneBack, StripeApi
+from campaign.edges.outside import Outside
+from campaign.edges.stripe_api import GoneBack
 from campaign.edges.stripe_wire import StripeAway, StripeRefused
-from campaign.giving.happenings import About, Question
+from campaign.giving.happenings import About, Question, Seen
 from campaign.giving.money_back import Told
+from campaign.giving.payouts import PayoutTold
 
 AT_A_TIME = 8
 
@@ -16,36 +18,43 @@ AT_A_TIME = 8
 class Looked:
     """What Stripe answered to each question, or why it did not."""
 
-    seen: Mapping[int, Sequence[Told]]
+    seen: Mapping[int, Sequence[Seen]]
     unanswered: Mapping[int, StripeAway | StripeRefused]
 
 
-def look(questions: Mapping[int, Question], stripe: StripeApi, *, number: int) -> Looked:
+def look(questions: Mapping[int, Question], there: Outside, *, number: int) -> Looked:
     """Ask each question once, whoever asks it; the number is that of this look (money_back.next_look), taken before."""
     if not questions:
         return Looked(seen={}, unanswered={})
     different = list(dict.fromkeys(questions.values()))
     with ThreadPoolExecutor(min(AT_A_TIME, len(different)), thread_name_prefix="look") as pool:
-        answers = dict(zip(different, pool.map(lambda question: _ask(question, stripe), different), strict=True))
-    seen: dict[int, Sequence[Told]] = {}
+        answers = dict(zip(different, pool.map(lambda question: _ask(question, there, number), different), strict=True))
+    seen: dict[int, Sequence[Seen]] = {}
     unanswered: dict[int, StripeAway | StripeRefused] = {}
     for row, question in questions.items():
         answer = answers[question]
         if isinstance(answer, list):
-            seen[row] = [told for one in answer if (told := Told.of(one, look=number))]
+            seen[row] = answer
         else:
             unanswered[row] = answer
     return Looked(seen=seen, unanswered=unanswered)
 
 
-def _ask(question: Question, stripe: StripeApi) -> list[GoneBack] | StripeAway | StripeRefused:
+def _ask(question: Question, there: Outside, number: int) -> list[Seen] | StripeAway | StripeRefused:
     try:
         match question.about:
+            case About.PAYOUT:
+                return [PayoutTold(now=there.stripe_books.payout(question.name), look=number)]
             case About.REFUND:
-                return [stripe.refund(question.name)]
+                gone = [there.stripe.refund(question.name)]
             case About.REFUNDS_OF:
-                return stripe.refunds_of(question.name)
+                gone = there.stripe.refunds_of(question.name)
             case About.DISPUTE:
-                return [stripe.dispute(question.name)]
+                gone = [there.stripe.dispute(question.name)]
     except (StripeAway, StripeRefused) as error:
         return error
+    return _told(gone, number)
+
+
+def _told(gone: Sequence[GoneBack], number: int) -> list[Seen]:
+    return [told for one in gone if (told := Told.of(one, look=number))]

@@ -1,6 +1,6 @@
-"""What is owed to the outside, done: receipts, thanks and news of the match by mail, and asking Stripe for its fee.
+"""What is owed to the outside, done: receipts, thanks and news of the match by mail.
 
-Each item is a door: it begins and commits its own transactions; Stripe, mail and the PDF renderer are called only between them.
+Each item is a door: it begins and commits its own transactions; mail and the PDF renderer are called only between them.
 """
 
 from collections.abc import Callable
@@ -14,8 +14,7 @@ from campaign.config import ROOT
 from campaign.edges import mail, pdf
 from campaign.edges.db import db
 from campaign.edges.outside import outside
-from campaign.edges.stripe_wire import StripeAway, StripeRefused
-from campaign.giving import claims, letters, matches, outbox, payments, receipts, stripe_events
+from campaign.giving import claims, letters, matches, outbox, receipts, stripe_events
 from campaign.giving.claims import Claim
 from campaign.giving.donations import Donation
 from campaign.giving.letters import Envelope
@@ -28,7 +27,6 @@ from campaign.rules import match_of_a_gift
 log = structlog.get_logger()
 
 RECEIPT_TEMPLATE = ROOT / "templates" / "receipts" / "receipt.typ"
-FEE_ASKED_AGAIN_SECONDS = 60
 LACKING_ASKED_AGAIN_SECONDS = 6 * 3600
 
 
@@ -53,11 +51,11 @@ def _do_item(claim: Claim) -> bool:
         act(item, claim)
         db.session.commit()
         return True
-    except (mail.MailDelayed, StripeAway) as error:
+    except mail.MailDelayed as error:
         _item_delayed(claim, key, error)
     except OperationalError as error:
         _item_failed(claim, key, error, for_good=False)
-    except (mail.MailRefused, StripeRefused) as error:
+    except mail.MailRefused as error:
         _item_failed(claim, key, error, for_good=True)
     except Exception as error:
         log.exception("outbox.failed", key=key)
@@ -141,22 +139,9 @@ def _send_word_of_healing(item: OutboxItem, claim: Claim) -> None:
     claims.finish(OutboxItem, claim)
 
 
-def _ask_fee(item: OutboxItem, claim: Claim) -> None:
-    donation = db.session.get_one(Donation, item.donation_id)
-    intent, event = donation.payment_intent, item.key
-    db.session.commit()
-    found = outside().stripe.payment(intent) if intent else None
-    if found is None or found.fee_cents is None:
-        claims.postpone(OutboxItem, claim, seconds=FEE_ASKED_AGAIN_SECONDS, reason="Stripe does not know its fee yet")
-        return
-    payments.record_fee(donation, found.fee_cents, cause=event)
-    claims.finish(OutboxItem, claim)
-
-
 _ACTS: dict[str, Callable[[OutboxItem, Claim], None]] = {
     "receipt": _send_receipt,
     "acknowledgement": _send_acknowledgement,
-    "fee": _ask_fee,
     "healed": _send_word_of_healing,
 }
 

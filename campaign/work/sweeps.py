@@ -12,6 +12,7 @@ from campaign.giving import books_checks, claims, fund_changes, stripe_events
 from campaign.giving.outbox import OutboxItem
 from campaign.reporting import books
 from campaign.work.asking import end_checkouts
+from campaign.work.balance import read_balance
 from campaign.work.catching_up import read_stripe_events
 from campaign.work.handling import handle_events, heal
 from campaign.work.owed import send_owed
@@ -62,7 +63,7 @@ def sweep_due() -> bool:
 
 def sweep_outside() -> bool:
     """Ask Stripe about events, checkouts and refunds that we may have missed, and do what follows; False when another worker is at it."""
-    return _alone(SWEEP_OUTSIDE_LOCK, read_stripe_events, end_checkouts, carry_on, handle_events)
+    return _alone(SWEEP_OUTSIDE_LOCK, read_stripe_events, end_checkouts, carry_on, handle_events, read_balance)
 
 
 def sweep_books() -> bool:

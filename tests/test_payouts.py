@@ -1,0 +1,202 @@
+"""Fees and payouts: the books hold what Stripe's balance holds, to the cent, and each payout is tied to what it paid out."""
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, text
+from sqlalchemy.exc import DatabaseError
+
+from campaign.edges.db import db
+from campaign.edges.outside import outside
+from campaign.giving import balance_lines, payouts
+from campaign.giving.balance_lines import BalanceLine
+from campaign.giving.campaigns import Campaign, CampaignTotals
+from campaign.giving.donations import Donation
+from campaign.giving.ledger import LedgerEntry
+from campaign.giving.payouts import Payout
+from campaign.reporting import books
+from campaign.sandbox import aftermath
+from campaign.sandbox import payouts as at_stripe
+from campaign.work import sweeps
+from campaign.work.balance import read_balance
+from tests.conftest import Stripe
+from tests.factories import another_campaign, begun, keep_fee, paid, pay
+from tests.test_events import handle
+
+
+def paid_at_stripe(campaign: Campaign, cents: int, **changed: object) -> Donation:
+    """A gift whose payment is at the account, with its fee."""
+    donation = begun(campaign, cents, **changed)
+    made = outside().stripe._client.v1.payment_intents.create(
+        {
+            "amount": donation.charged_cents,
+            "currency": "cad",
+            "payment_method": "pm_card_visa",
+            "confirm": True,
+            "metadata": {"donation": donation.public_id},
+        }
+    )
+    pay(donation, payment_intent=made.id)
+    db.session.commit()
+    return donation
+
+
+def charge_of(stripe: Stripe, donation: Donation) -> dict:
+    return stripe.store.get(stripe.store.get(donation.payment_intent)["latest_charge"])
+
+
+def account_of(campaign: Campaign, account: str = "stripe") -> int:
+    """What the books of a campaign say of an account of the charity's own."""
+    e = LedgerEntry
+    rows = db.session.execute(select(e.from_account, e.to_account, e.cents).where(e.campaign_id == campaign.id, e.fund_id.is_(None)))
+    return sum(cents * ((target == account) - (source == account)) for source, target, cents in rows)
+
+
+@pytest.fixture
+def emptied(stripe: Stripe) -> Stripe:
+    """The account with nothing in its balance that is not paid out."""
+    while any(not one.get("sandbox_payout") for one in stripe.store.newest("balance_transaction", limit=100_000)):
+        left = [one for one in stripe.store.newest("balance_transaction", limit=100_000) if not one.get("sandbox_payout")]
+        for one in left:
+            stripe.store.put({**one, "sandbox_payout": "po_of_another_test"})
+    return stripe
+
+
+def test_the_fee_is_read_from_stripes_own_lines_and_posted_once(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+    donation = paid_at_stripe(campaign, 100_00)
+    read_balance()
+    assert read_balance() == 0, "nothing is new"
+    assert db.session.get_one(CampaignTotals, campaign.id, populate_existing=True).fee_cents == 3_20
+    (entry,) = db.session.scalars(select(LedgerEntry).where(LedgerEntry.kind == "fee"))
+    assert (entry.reference, entry.donation_id) == (f"fee:{donation.public_id}", donation.id)
+    assert account_of(campaign) == 96_80
+    assert books.findings(db.engine) == []
+
+
+def test_a_fee_that_is_booked_before_its_payment_is_heard_of_is_posted_after_it(app: Flask, campaign: Campaign) -> None:
+    donation = begun(campaign, 100_00)
+    assert keep_fee(donation, 3_20) == 0
+    pay(donation)
+    assert balance_lines.post_fees(limit=10) == 1
+    db.session.commit()
+    assert books.findings(db.engine) == []
+
+
+def test_fees_of_disputes_count_and_fees_that_come_back_too(app: Flask, campaign: Campaign) -> None:
+    donation = paid(campaign, 100_00)
+    keep_fee(donation, 3_20)
+    assert keep_fee(donation, 15_00, type="adjustment", category="dispute", cents=0) == 1
+    assert keep_fee(donation, -15_00, type="adjustment", category="dispute_reversal", cents=0) == 1
+    db.session.commit()
+    assert db.session.get_one(CampaignTotals, campaign.id, populate_existing=True).fee_cents == 3_20
+    assert books.findings(db.engine) == []
+
+
+def test_a_payout_empties_the_account_and_is_tied_to_its_donations_refunds_and_fees(
+    app: Flask, campaign: Campaign, emptied: Stripe
+) -> None:
+    first, second = paid_at_stripe(campaign, 100_00), paid_at_stripe(campaign, 50_00, covered_fee_cents=1_83)
+    aftermath.refund(emptied.account, charge_of(emptied, first), 40_00, {})
+    sweeps.sweep_outside()
+    expected = 100_00 - 3_20 + 51_83 - 1_80 - 40_00
+    assert account_of(campaign) == expected
+    made = at_stripe.pay_out(emptied.account, all_of_it=True)
+    assert made["amount"] == expected
+    sweeps.sweep_outside()
+    assert (account_of(campaign), account_of(campaign, "bank")) == (0, expected)
+    lines = db.session.execute(
+        select(BalanceLine.type, BalanceLine.payment_intent, BalanceLine.net_cents).where(BalanceLine.payout == made["id"])
+    ).all()
+    assert {tuple(line) for line in lines} == {
+        ("charge", first.payment_intent, 96_80),
+        ("charge", second.payment_intent, 50_03),
+        ("refund", first.payment_intent, -40_00),
+        ("payout", None, -expected),
+    }
+    assert books.findings(db.engine) == []
+
+
+def test_each_campaign_has_its_share_of_a_payout_and_money_of_nobody_is_in_no_books(
+    app: Flask, campaign: Campaign, emptied: Stripe
+) -> None:
+    other = another_campaign(like=campaign)
+    paid_at_stripe(campaign, 100_00)
+    paid_at_stripe(other, 20_00)
+    outside().stripe._client.v1.payment_intents.create(
+        {"amount": 77_00, "currency": "cad", "payment_method": "pm_card_visa", "confirm": True}
+    )
+    read_balance()
+    made = at_stripe.pay_out(emptied.account, all_of_it=True)
+    read_balance()
+    shares = account_of(campaign, "bank"), account_of(other, "bank")
+    assert shares == (96_80, 19_12)
+    assert made["amount"] - sum(shares) == 77_00 - 2_53
+    assert (account_of(campaign), account_of(other)) == (0, 0)
+    assert books.findings(db.engine) == []
+
+
+def test_a_payout_that_comes_back_is_reversed_and_goes_out_again_with_the_next(app: Flask, campaign: Campaign, emptied: Stripe) -> None:
+    other = another_campaign(like=campaign)
+    paid_at_stripe(campaign, 100_00)
+    paid_at_stripe(other, 20_00)
+    made = at_stripe.pay_out(emptied.account, all_of_it=True)
+    read_balance()
+    assert account_of(campaign) == 0
+    at_stripe.decide_payout(emptied.account, made, "failed")
+    sweeps.sweep_outside()
+    assert (account_of(campaign), account_of(other)) == (96_80, 19_12)
+    assert db.session.scalars(select(Payout.status).where(Payout.stripe_id == made["id"])).one() == "failed"
+    paid_at_stripe(other, 10_00)
+    again = at_stripe.pay_out(emptied.account, all_of_it=True)
+    read_balance()
+    assert (account_of(campaign), account_of(other)) == (0, 0)
+    assert account_of(campaign, "bank") + account_of(other, "bank") == again["amount"]
+    assert books.findings(db.engine) == []
+
+
+def test_a_payment_heard_of_after_its_payout_gets_its_share_all_the_same(app: Flask, campaign: Campaign, emptied: Stripe) -> None:
+    donation = begun(campaign, 100_00)
+    made = outside().stripe._client.v1.payment_intents.create(
+        {"amount": 100_00, "currency": "cad", "payment_method": "pm_card_visa", "confirm": True}
+    )
+    at_stripe.pay_out(emptied.account, all_of_it=True)
+    read_balance()
+    assert account_of(campaign, "bank") == 0
+    pay(donation, payment_intent=made.id)
+    db.session.commit()
+    read_balance()
+    assert (account_of(campaign), account_of(campaign, "bank")) == (0, 96_80)
+    assert books.findings(db.engine) == []
+
+
+def test_the_lines_of_a_payout_that_stripe_is_still_sorting_are_waited_for(app: Flask, campaign: Campaign, emptied: Stripe) -> None:
+    paid_at_stripe(campaign, 100_00)
+    made = at_stripe.pay_out(emptied.account, all_of_it=True)
+    emptied.store.put({**made, "reconciliation_status": "in_progress"})
+    read_balance()
+    assert (account_of(campaign), payouts.to_be_tied()) == (96_80, [made["id"]])
+    emptied.store.put(made)
+    read_balance()
+    assert (account_of(campaign), payouts.to_be_tied()) == (0, [])
+
+
+def test_what_stripe_has_booked_is_never_changed_or_deleted(app: Flask, campaign: Campaign) -> None:
+    keep_fee(paid(campaign, 100_00), 3_20)
+    db.session.commit()
+    for change in (
+        "UPDATE balance_line SET cents = cents + 1, net_cents = net_cents + 1",
+        "UPDATE balance_line SET posted_at = now() - interval '1 s'",
+        "DELETE FROM balance_line",
+    ):
+        with pytest.raises(DatabaseError):
+            db.session.execute(text(change))
+        db.session.rollback()
+
+
+def test_an_event_of_a_payout_says_how_it_stands(app: Flask, campaign: Campaign, emptied: Stripe) -> None:
+    paid_at_stripe(campaign, 100_00)
+    made = at_stripe.pay_out(emptied.account, all_of_it=True)
+    at_stripe.decide_payout(emptied.account, made, "paid")
+    (told,) = [one for one in emptied.store.newest("event", limit=3) if one["type"] == "payout.paid"]
+    handle(told)
+    payout = db.session.scalars(select(Payout).where(Payout.stripe_id == made["id"])).one()
+    assert (payout.status, payout.cents) == ("paid", 96_80)
