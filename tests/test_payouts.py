@@ -19,7 +19,7 @@ from campaign.sandbox import payouts as at_stripe
 from campaign.work import sweeps
 from campaign.work.balance import read_balance
 from tests.conftest import Stripe
-from tests.factories import another_campaign, begun, keep_fee, paid, pay
+from tests.factories import another_campaign, begun, keep_fee, move_of, paid, pay
 from tests.test_events import handle
 
 
@@ -53,11 +53,12 @@ def account_of(campaign: Campaign, account: str = "stripe") -> int:
 
 @pytest.fixture
 def emptied(stripe: Stripe) -> Stripe:
-    """The account with nothing in its balance that is not paid out."""
-    while any(not one.get("sandbox_payout") for one in stripe.store.newest("balance_transaction", limit=100_000)):
-        left = [one for one in stripe.store.newest("balance_transaction", limit=100_000) if not one.get("sandbox_payout")]
-        for one in left:
+    """The account with nothing in its balance that is not paid out, and no payout that waits to be tied."""
+    for one in stripe.store.newest("balance_transaction", limit=100_000):
+        if not one.get("sandbox_payout"):
             stripe.store.put({**one, "sandbox_payout": "po_of_another_test"})
+    for one in stripe.store.newest("payout", limit=100_000):
+        stripe.store.put({**one, "reconciliation_status": "completed"})
     return stripe
 
 
@@ -173,10 +174,12 @@ def test_the_lines_of_a_payout_that_stripe_is_still_sorting_are_waited_for(app: 
     made = at_stripe.pay_out(emptied.account, all_of_it=True)
     emptied.store.put({**made, "reconciliation_status": "in_progress"})
     read_balance()
-    assert (account_of(campaign), payouts.to_be_tied()) == (96_80, [made["id"]])
+    assert account_of(campaign) == 96_80
+    assert made["id"] in payouts.to_be_tied()
     emptied.store.put(made)
     read_balance()
-    assert (account_of(campaign), payouts.to_be_tied()) == (0, [])
+    assert account_of(campaign) == 0
+    assert made["id"] not in payouts.to_be_tied()
 
 
 def test_what_stripe_has_booked_is_never_changed_or_deleted(app: Flask, campaign: Campaign) -> None:
@@ -200,3 +203,72 @@ def test_an_event_of_a_payout_says_how_it_stands(app: Flask, campaign: Campaign,
     handle(told)
     payout = db.session.scalars(select(Payout).where(Payout.stripe_id == made["id"])).one()
     assert (payout.status, payout.cents) == ("paid", 96_80)
+
+
+def an_hour_later() -> None:
+    """The list was read beyond all that is in the books."""
+    db.session.execute(text("UPDATE stripe_watermark SET seen_until = now() + interval '2 hours' WHERE list = 'balance'"))
+    db.session.commit()
+
+
+def test_an_hour_later_every_line_is_in_the_books_with_a_dispute_open_too(app: Flask, campaign: Campaign, emptied: Stripe) -> None:
+    first, second, third = (paid_at_stripe(campaign, 100_00) for _ in range(3))
+    aftermath.refund(emptied.account, charge_of(emptied, first), 40_00, {})
+    lost = aftermath.dispute(emptied.account, charge_of(emptied, second))
+    aftermath.dispute(emptied.account, charge_of(emptied, third))
+    aftermath.decide_dispute(emptied.account, lost, "lost")
+    sweeps.sweep_outside()
+    an_hour_later()
+    assert books.findings(db.engine) == []
+    assert account_of(campaign) == 300_00 - 3 * 3_20 - 40_00 - 100_00 - 2 * 15_00
+
+
+@pytest.mark.parametrize(
+    ("move", "sentence"),
+    [
+        ({"type": "adjustment", "category": "other", "cents": -1_00}, "moved 9900 cents for donation"),
+        ({"type": "adjustment", "category": "other", "cents": 0, "fee_cents": 7}, "and kept 327"),
+    ],
+)
+def test_control_a_line_that_is_not_in_the_books_is_named_and_pauses_nothing(
+    app: Flask, campaign: Campaign, stripe: Stripe, move: dict, sentence: str
+) -> None:
+    donation = paid_at_stripe(campaign, 100_00)
+    read_balance()
+    balance_lines.keep([move_of(donation, payment_intent=donation.payment_intent, **move)])
+    db.session.execute(text("UPDATE balance_line SET posted_at = now() WHERE posted_at IS NULL"))
+    an_hour_later()
+    (found,) = books.findings(db.engine)
+    assert sentence in found
+    assert found.startswith(books.NOT_OF_THE_MATCH)
+
+
+def test_control_a_payout_that_is_not_its_lines_or_not_in_the_books_is_named(app: Flask, campaign: Campaign, emptied: Stripe) -> None:
+    paid_at_stripe(campaign, 100_00)
+    made = at_stripe.pay_out(emptied.account, all_of_it=True)
+    read_balance()
+    an_hour_later()
+    assert books.findings(db.engine) == []
+    db.session.execute(text("UPDATE payout SET cents = cents + 5"))
+    db.session.execute(text("ALTER TABLE balance_line DISABLE TRIGGER USER"))
+    db.session.execute(
+        text("UPDATE balance_line SET cents = cents + 7, net_cents = net_cents + 7 WHERE type = 'charge' AND payout IS NOT NULL")
+    )
+    db.session.execute(text("ALTER TABLE balance_line ENABLE TRIGGER USER"))
+    db.session.commit()
+    found = books.findings(db.engine)
+    assert f"I11: Stripe paid out 9685 cents with {made['id']}, but its lines come to 9687." in found
+    assert any("but its books say 9680" in one for one in found)
+
+
+def test_a_payout_made_by_hand_is_named_after_three_days(app: Flask, campaign: Campaign, emptied: Stripe) -> None:
+    paid_at_stripe(campaign, 100_00)
+    made = at_stripe.pay_out(emptied.account, all_of_it=True)
+    emptied.store.put({**made, "automatic": False, "reconciliation_status": "not_applicable"})
+    read_balance()
+    an_hour_later()
+    assert books.findings(db.engine) == []
+    db.session.execute(text("UPDATE stripe_watermark SET seen_until = now() + interval '4 days' WHERE list = 'balance'"))
+    db.session.commit()
+    (found,) = books.findings(db.engine)
+    assert f"has not told what payout {made['id']} paid out (not_applicable)" in found

@@ -37,9 +37,9 @@ def check_books() -> int:
     books_checks.record(found, milliseconds=int((time.monotonic() - started) * 1000))
     if found:
         log.critical("books.broken", findings=len(found), first=found[0])
-    # What was found before, and matching goes on in spite of it, is a person's decision; receipts are not the match.
+    # What was found before, and matching goes on in spite of it, is a person's decision; receipts and Stripe's balance are not the match.
     known = before.findings if before else []
-    breach = [sentence for sentence in found if sentence not in known and not sentence.startswith(books.OF_RECEIPTS)]
+    breach = [sentence for sentence in found if sentence not in known and not sentence.startswith(books.NOT_OF_THE_MATCH)]
     if breach:
         paused = fund_changes.pause_all(actor=CHECKER, reason=breach[0])
         log.critical("matching.paused", funds=paused)
