@@ -18,6 +18,7 @@ from campaign.giving import audit, heartbeats  # noqa: F401  # their tables belo
 from campaign.web import api, campaigns, donate, errors, funders, health, languages, own_page, security
 from campaign.web.staff import donations as staff_donations
 from campaign.web.staff import events as staff_events
+from campaign.web.staff import quarantine as staff_quarantine
 from campaign.web.staff import sign_in, totals
 from campaign.web.webhooks import WebhookDoor
 
@@ -45,7 +46,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.answer_errors(app)
     sign_in.sign_in(app, settings)  # Before the guard, which asks who is signed in.
     security.secure(app, settings)
-    for door in (campaigns, donate, own_page, api, health, funders, totals, staff_donations, staff_events):
+    for door in (campaigns, donate, own_page, api, health, funders, totals, staff_donations, staff_events, staff_quarantine):
         app.register_blueprint(door.bp)
     app.wsgi_app = WebhookDoor(app, app.wsgi_app)  # type: ignore[method-assign]
     return app

@@ -15,7 +15,7 @@ from campaign.giving.campaigns import Campaign, default_campaign
 from campaign.giving.checkouts import Beginning
 from campaign.giving.donations import Donation, Gift
 from campaign.giving.outbox import OutboxItem
-from campaign.giving.payments import PaymentMade
+from campaign.giving.quarantine import PaymentMade
 from campaign.rules.money import fee_to_cover
 
 A_TRANSACTION = 100

@@ -27,6 +27,7 @@ from campaign.first_steps import migrate
 from campaign.giving.campaigns import Campaign
 from campaign.giving.first_campaign import create_first_campaign
 from campaign.giving.funds import Fund, funds_of
+from campaign.sandbox import clock
 from campaign.sandbox.__main__ import Quiet, stripe_app
 from campaign.sandbox.mailbox import Mailbox, Receiver
 from campaign.sandbox.store import Store
@@ -158,8 +159,16 @@ class Stripe:
     server: BaseWSGIServer
 
 
+@pytest.fixture
+def stripe(stripe_server: Stripe) -> Stripe:
+    """An account at which nothing has happened yet."""
+    stripe_server.store.forget_all()
+    clock.set_ahead(0)
+    return stripe_server
+
+
 @pytest.fixture(scope="session")
-def stripe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stripe]:
+def stripe_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stripe]:
     state = tmp_path_factory.mktemp("stripe") / "state.db"
     port = free_port(21000 + hash(str(state)) % 9000, taken=set())
     url = f"http://127.0.0.1:{port}"

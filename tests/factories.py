@@ -21,7 +21,7 @@ from campaign.giving.donations import Donation, Gift
 from campaign.giving.funds import Fund, Funder
 from campaign.giving.healing import HealingDesk, open_desk
 from campaign.giving.money_back import Told
-from campaign.giving.payments import PaymentMade
+from campaign.giving.quarantine import PaymentMade
 
 WEBHOOK_SECRET = "whsec_tests"
 _count = itertools.count(1)

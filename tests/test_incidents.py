@@ -178,7 +178,7 @@ def test_a_refund_of_a_quarantined_payment_moves_nothing(campaign: Campaign, ref
     donation = begun(campaign, 100_00)
     told = [completed(donation, amount_total=99_00), refund_of(stripe, donation, 99_00)]
     receive(*(told[::-1] if refund_first else told))
-    assert (state(donation), donation.net_cents, match(donation)) == ("quarantined", 0, (0, 0))
+    assert (state(donation), donation.net_cents, match(donation)) == ("refunded", 0, (0, 0))
     assert books.findings(db.engine) == []
 
 

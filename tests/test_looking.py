@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
 from flask import Flask
 from sqlalchemy import text
 
@@ -31,12 +30,6 @@ def due_now() -> None:
     db.session.commit()
 
 
-@pytest.fixture
-def no_faults(stripe: Stripe) -> object:
-    yield
-    faults.forget(stripe.store)
-
-
 def test_a_payload_that_differs_from_the_api_is_not_believed(campaign: Campaign, stripe: Stripe) -> None:
     donation = paid(campaign, 100_00)
     told = gone_at(stripe, donation, 40_00, kind="refund.created")
@@ -55,7 +48,7 @@ def test_a_refunded_charge_alone_brings_every_refund_of_its_payment(campaign: Ca
     assert books.findings(db.engine) == []
 
 
-def test_with_stripe_away_payments_go_on_and_the_refund_waits_uncounted(campaign: Campaign, stripe: Stripe, no_faults: None) -> None:
+def test_with_stripe_away_payments_go_on_and_the_refund_waits_uncounted(campaign: Campaign, stripe: Stripe) -> None:
     donation, other = paid(campaign, 100_00), begun(campaign, 50_00)
     faults.ask_for(stripe.store, kind="500", path="/v1/refunds/", times=1)
     handle(gone_at(stripe, donation, 40_00, kind="refund.created"), completed(other))
@@ -69,7 +62,7 @@ def test_with_stripe_away_payments_go_on_and_the_refund_waits_uncounted(campaign
     assert books.findings(db.engine) == []
 
 
-def test_what_waits_for_stripe_for_days_is_dead_with_its_reason(campaign: Campaign, stripe: Stripe, no_faults: None) -> None:
+def test_what_waits_for_stripe_for_days_is_dead_with_its_reason(campaign: Campaign, stripe: Stripe) -> None:
     donation = paid(campaign, 100_00)
     receive(gone_at(stripe, donation, 40_00, kind="refund.created"))
     db.session.execute(text("ALTER TABLE stripe_event DISABLE TRIGGER what_came_is_kept"))

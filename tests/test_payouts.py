@@ -51,17 +51,6 @@ def account_of(campaign: Campaign, account: str = "stripe") -> int:
     return sum(cents * ((target == account) - (source == account)) for source, target, cents in rows)
 
 
-@pytest.fixture
-def emptied(stripe: Stripe) -> Stripe:
-    """The account with nothing in its balance that is not paid out, and no payout that waits to be tied."""
-    for one in stripe.store.newest("balance_transaction", limit=100_000):
-        if not one.get("sandbox_payout"):
-            stripe.store.put({**one, "sandbox_payout": "po_of_another_test"})
-    for one in stripe.store.newest("payout", limit=100_000):
-        stripe.store.put({**one, "reconciliation_status": "completed"})
-    return stripe
-
-
 def test_the_fee_is_read_from_stripes_own_lines_and_posted_once(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
     donation = paid_at_stripe(campaign, 100_00)
     read_balance()
@@ -92,15 +81,13 @@ def test_fees_of_disputes_count_and_fees_that_come_back_too(app: Flask, campaign
     assert books.findings(db.engine) == []
 
 
-def test_a_payout_empties_the_account_and_is_tied_to_its_donations_refunds_and_fees(
-    app: Flask, campaign: Campaign, emptied: Stripe
-) -> None:
+def test_a_payout_empties_the_account_and_is_tied_to_its_donations_refunds_and_fees(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
     first, second = paid_at_stripe(campaign, 100_00), paid_at_stripe(campaign, 50_00, covered_fee_cents=1_83)
-    aftermath.refund(emptied.account, charge_of(emptied, first), 40_00, {})
+    aftermath.refund(stripe.account, charge_of(stripe, first), 40_00, {})
     sweeps.sweep_outside()
     expected = 100_00 - 3_20 + 51_83 - 1_80 - 40_00
     assert account_of(campaign) == expected
-    made = at_stripe.pay_out(emptied.account, all_of_it=True)
+    made = at_stripe.pay_out(stripe.account, all_of_it=True)
     assert made["amount"] == expected
     sweeps.sweep_outside()
     assert (account_of(campaign), account_of(campaign, "bank")) == (0, expected)
@@ -116,9 +103,7 @@ def test_a_payout_empties_the_account_and_is_tied_to_its_donations_refunds_and_f
     assert books.findings(db.engine) == []
 
 
-def test_each_campaign_has_its_share_of_a_payout_and_money_of_nobody_is_in_no_books(
-    app: Flask, campaign: Campaign, emptied: Stripe
-) -> None:
+def test_each_campaign_has_its_share_of_a_payout_and_money_of_nobody_is_in_no_books(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
     other = another_campaign(like=campaign)
     paid_at_stripe(campaign, 100_00)
     paid_at_stripe(other, 20_00)
@@ -126,7 +111,7 @@ def test_each_campaign_has_its_share_of_a_payout_and_money_of_nobody_is_in_no_bo
         {"amount": 77_00, "currency": "cad", "payment_method": "pm_card_visa", "confirm": True}
     )
     read_balance()
-    made = at_stripe.pay_out(emptied.account, all_of_it=True)
+    made = at_stripe.pay_out(stripe.account, all_of_it=True)
     read_balance()
     shares = account_of(campaign, "bank"), account_of(other, "bank")
     assert shares == (96_80, 19_12)
@@ -135,31 +120,31 @@ def test_each_campaign_has_its_share_of_a_payout_and_money_of_nobody_is_in_no_bo
     assert books.findings(db.engine) == []
 
 
-def test_a_payout_that_comes_back_is_reversed_and_goes_out_again_with_the_next(app: Flask, campaign: Campaign, emptied: Stripe) -> None:
+def test_a_payout_that_comes_back_is_reversed_and_goes_out_again_with_the_next(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
     other = another_campaign(like=campaign)
     paid_at_stripe(campaign, 100_00)
     paid_at_stripe(other, 20_00)
-    made = at_stripe.pay_out(emptied.account, all_of_it=True)
+    made = at_stripe.pay_out(stripe.account, all_of_it=True)
     read_balance()
     assert account_of(campaign) == 0
-    at_stripe.decide_payout(emptied.account, made, "failed")
+    at_stripe.decide_payout(stripe.account, made, "failed")
     sweeps.sweep_outside()
     assert (account_of(campaign), account_of(other)) == (96_80, 19_12)
     assert db.session.scalars(select(Payout.status).where(Payout.stripe_id == made["id"])).one() == "failed"
     paid_at_stripe(other, 10_00)
-    again = at_stripe.pay_out(emptied.account, all_of_it=True)
+    again = at_stripe.pay_out(stripe.account, all_of_it=True)
     read_balance()
     assert (account_of(campaign), account_of(other)) == (0, 0)
     assert account_of(campaign, "bank") + account_of(other, "bank") == again["amount"]
     assert books.findings(db.engine) == []
 
 
-def test_a_payment_heard_of_after_its_payout_gets_its_share_all_the_same(app: Flask, campaign: Campaign, emptied: Stripe) -> None:
+def test_a_payment_heard_of_after_its_payout_gets_its_share_all_the_same(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
     donation = begun(campaign, 100_00)
     made = outside().stripe._client.v1.payment_intents.create(
         {"amount": 100_00, "currency": "cad", "payment_method": "pm_card_visa", "confirm": True}
     )
-    at_stripe.pay_out(emptied.account, all_of_it=True)
+    at_stripe.pay_out(stripe.account, all_of_it=True)
     read_balance()
     assert account_of(campaign, "bank") == 0
     pay(donation, payment_intent=made.id)
@@ -169,17 +154,17 @@ def test_a_payment_heard_of_after_its_payout_gets_its_share_all_the_same(app: Fl
     assert books.findings(db.engine) == []
 
 
-def test_the_lines_of_a_payout_that_stripe_is_still_sorting_are_waited_for(app: Flask, campaign: Campaign, emptied: Stripe) -> None:
+def test_the_lines_of_a_payout_that_stripe_is_still_sorting_are_waited_for(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
     paid_at_stripe(campaign, 100_00)
-    made = at_stripe.pay_out(emptied.account, all_of_it=True)
-    emptied.store.put({**made, "reconciliation_status": "in_progress"})
+    made = at_stripe.pay_out(stripe.account, all_of_it=True)
+    stripe.store.put({**made, "reconciliation_status": "in_progress"})
     read_balance()
     assert account_of(campaign) == 96_80
-    assert made["id"] in payouts.to_be_tied()
-    emptied.store.put(made)
+    assert payouts.to_be_tied() == [made["id"]]
+    stripe.store.put(made)
     read_balance()
     assert account_of(campaign) == 0
-    assert made["id"] not in payouts.to_be_tied()
+    assert payouts.to_be_tied() == []
 
 
 def test_what_stripe_has_booked_is_never_changed_or_deleted(app: Flask, campaign: Campaign) -> None:
@@ -195,11 +180,11 @@ def test_what_stripe_has_booked_is_never_changed_or_deleted(app: Flask, campaign
         db.session.rollback()
 
 
-def test_an_event_of_a_payout_says_how_it_stands(app: Flask, campaign: Campaign, emptied: Stripe) -> None:
+def test_an_event_of_a_payout_says_how_it_stands(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
     paid_at_stripe(campaign, 100_00)
-    made = at_stripe.pay_out(emptied.account, all_of_it=True)
-    at_stripe.decide_payout(emptied.account, made, "paid")
-    (told,) = [one for one in emptied.store.newest("event", limit=3) if one["type"] == "payout.paid"]
+    made = at_stripe.pay_out(stripe.account, all_of_it=True)
+    at_stripe.decide_payout(stripe.account, made, "paid")
+    (told,) = [one for one in stripe.store.newest("event", limit=3) if one["type"] == "payout.paid"]
     handle(told)
     payout = db.session.scalars(select(Payout).where(Payout.stripe_id == made["id"])).one()
     assert (payout.status, payout.cents) == ("paid", 96_80)
@@ -211,12 +196,12 @@ def an_hour_later() -> None:
     db.session.commit()
 
 
-def test_an_hour_later_every_line_is_in_the_books_with_a_dispute_open_too(app: Flask, campaign: Campaign, emptied: Stripe) -> None:
+def test_an_hour_later_every_line_is_in_the_books_with_a_dispute_open_too(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
     first, second, third = (paid_at_stripe(campaign, 100_00) for _ in range(3))
-    aftermath.refund(emptied.account, charge_of(emptied, first), 40_00, {})
-    lost = aftermath.dispute(emptied.account, charge_of(emptied, second))
-    aftermath.dispute(emptied.account, charge_of(emptied, third))
-    aftermath.decide_dispute(emptied.account, lost, "lost")
+    aftermath.refund(stripe.account, charge_of(stripe, first), 40_00, {})
+    lost = aftermath.dispute(stripe.account, charge_of(stripe, second))
+    aftermath.dispute(stripe.account, charge_of(stripe, third))
+    aftermath.decide_dispute(stripe.account, lost, "lost")
     sweeps.sweep_outside()
     an_hour_later()
     assert books.findings(db.engine) == []
@@ -243,9 +228,9 @@ def test_control_a_line_that_is_not_in_the_books_is_named_and_pauses_nothing(
     assert found.startswith(books.NOT_OF_THE_MATCH)
 
 
-def test_control_a_payout_that_is_not_its_lines_or_not_in_the_books_is_named(app: Flask, campaign: Campaign, emptied: Stripe) -> None:
+def test_control_a_payout_that_is_not_its_lines_or_not_in_the_books_is_named(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
     paid_at_stripe(campaign, 100_00)
-    made = at_stripe.pay_out(emptied.account, all_of_it=True)
+    made = at_stripe.pay_out(stripe.account, all_of_it=True)
     read_balance()
     an_hour_later()
     assert books.findings(db.engine) == []
@@ -261,10 +246,10 @@ def test_control_a_payout_that_is_not_its_lines_or_not_in_the_books_is_named(app
     assert any("but its books say 9680" in one for one in found)
 
 
-def test_a_payout_made_by_hand_is_named_after_three_days(app: Flask, campaign: Campaign, emptied: Stripe) -> None:
+def test_a_payout_made_by_hand_is_named_after_three_days(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
     paid_at_stripe(campaign, 100_00)
-    made = at_stripe.pay_out(emptied.account, all_of_it=True)
-    emptied.store.put({**made, "automatic": False, "reconciliation_status": "not_applicable"})
+    made = at_stripe.pay_out(stripe.account, all_of_it=True)
+    stripe.store.put({**made, "automatic": False, "reconciliation_status": "not_applicable"})
     read_balance()
     an_hour_later()
     assert books.findings(db.engine) == []

@@ -17,14 +17,14 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from campaign.edges.db import db
-from campaign.giving import claims, consequences, donations, healing, money_back, payments, payouts
+from campaign.giving import claims, consequences, donations, healing, money_back, payments, payouts, quarantine
 from campaign.giving.claims import Claim
 from campaign.giving.consequences import Consequence
 from campaign.giving.donations import Donation
 from campaign.giving.healing import HealingDesk
 from campaign.giving.money_back import Told
-from campaign.giving.payments import PaymentMade
 from campaign.giving.payouts import PayoutTold
+from campaign.giving.quarantine import PaymentMade, Why
 from campaign.giving.stripe_events import StripeEvent
 
 log = structlog.get_logger()
@@ -123,14 +123,25 @@ class Happened:
             kind, name = About.REFUNDS_OF, self.payment_name
         return Question(About(kind), name) if name and kind in set(About) else None
 
-    def payment(self, amount_field: str, intent: Any) -> PaymentMade:
-        """The payment that the object tells of; what it does not tell cannot be as we made it."""
-        amount = _number(self.about.get(amount_field), below=MOST_CENTS)
+    @property
+    def payment_made(self) -> PaymentMade | None:
+        """The payment that the event says has succeeded; what it does not tell of it cannot be as we made it."""
+        about = self.about
+        match self.type:
+            case "checkout.session.completed" if about.get("payment_status") == "paid":
+                amount, intent = about.get("amount_total"), about.get("payment_intent")
+            case "checkout.session.async_payment_succeeded":
+                amount, intent = about.get("amount_total"), about.get("payment_intent")
+            case "payment_intent.succeeded":
+                amount, intent = about.get("amount_received"), about.get("id")
+            case _:
+                return None
+        cents = _number(amount, below=MOST_CENTS)
         return PaymentMade(
             payment_intent=_name(intent),
-            amount_cents=-1 if amount is None else amount,
-            currency=_name(self.about.get("currency")) or "",
-            livemode=self.about.get("livemode") is True,
+            amount_cents=-1 if cents is None else cents,
+            currency=_name(about.get("currency")) or "",
+            livemode=about.get("livemode") is True,
             paid_at=self.at,
         )
 
@@ -149,7 +160,7 @@ def _number(value: object, *, below: int) -> int | None:
 
 def questions(taken: Sequence[Claim]) -> dict[int, Question]:
     """What to ask Stripe before these events are handled, by the number of the event."""
-    asked = {h.event_row: h.question for h in _happened([claim.id for claim in taken])}
+    asked = {h.event_row: h.question for h in _happened([claim.id for claim in taken], only=LOOKED_AT)}
     return {row: question for row, question in asked.items() if question}
 
 
@@ -188,25 +199,28 @@ def _handle_together(taken: Sequence[Claim], seen: Mapping[int, Sequence[Seen]])
     money_back.lock_payments(payments_named)
     with_back = money_back.payments_with_money_back(sorted(payments_named))
     missed = _paid_meanwhile(told, desk)
+    payers = _payers(happened)
     decided: dict[int, Consequence] = {}
     for what in happened:
         answers, donation = seen.get(what.event_row, ()), by_name.get(what.donation_name or "")
         if what.type not in LOOKED_AT:
-            decided[what.event_row] = _decide(what, donation, desk, with_back)
+            decided[what.event_row] = _decide(what, donation, desk, payers, with_back)
         elif not missed.intersection(payments_of := {one.payment_intent for one in answers if isinstance(one, Told)}):
             with_back |= payments_of
             decided[what.event_row] = _follow_look(answers, desk, cause=what.event_id)
     consequences.carry_out(desk, list(decided.values()))
+    if with_back:
+        quarantine.follow_refunds(with_back)
     for claim in (c for c in taken if c.id not in decided):
         claims.postpone(StripeEvent, claim, seconds=1, reason="its payment was settled at the same time")
     outcomes = {row: consequence.outcome for row, consequence in decided.items()}
     return claims.finish_all(StripeEvent, [c for c in taken if c.id in decided], outcomes)
 
 
-def _happened(event_rows: Sequence[int]) -> list[Happened]:
+def _happened(event_rows: Sequence[int], only: Sequence[str] = ()) -> list[Happened]:
     e = StripeEvent
-    rows = db.session.execute(select(e.id, e.event_id, e.type, e.body, e.received_at).where(e.id.in_(event_rows)).order_by(e.id))
-    return [Happened.of(*row) for row in rows]
+    rows = select(e.id, e.event_id, e.type, e.body, e.received_at).where(e.id.in_(event_rows)).order_by(e.id)
+    return [Happened.of(*row) for row in db.session.execute(rows.where(e.type.in_(only)) if only else rows)]
 
 
 def _desk_for(happened: Sequence[Happened], told: Iterable[Told]) -> HealingDesk:
@@ -238,31 +252,48 @@ def _paid_by(back: Told, desk: HealingDesk) -> Donation | None:
     return next((d for d in desk.donations.values() if d.payment_intent == back.payment_intent), None)
 
 
-def _decide(what: Happened, donation: Donation | None, desk: HealingDesk, with_back: Collection[str]) -> Consequence:
+def _payers(happened: Sequence[Happened]) -> dict[str, int]:
+    """The donation that each of these payments is tied to already."""
+    made = {payment.payment_intent for h in happened if (payment := h.payment_made) and payment.payment_intent}
+    return {row.payment_intent: row.id for row in donations.named([], sorted(made)) if row.payment_intent} if made else {}
+
+
+def _decide(
+    what: Happened, donation: Donation | None, desk: HealingDesk, payers: dict[str, int], with_back: Collection[str]
+) -> Consequence:
     if what.type in NOTED:
         return Consequence(outcome=NOTED[what.type])
     if what.type not in ACTED_ON:
         return Consequence(outcome=f"ignored: {what.type[:80]} is not acted on")
+    made = what.payment_made
     if donation is None:
-        return Consequence(outcome="ignored: not one of our donations")
-    consequence = _follow(what, donation, desk)
+        return _of_nobody(made, payers)
+    consequence = _pay(made, donation, desk, payers, cause=what.event_id) if made else _follow(what, donation, desk)
     if donation.payment_intent in with_back:
         return money_back.after_payment(consequence, donation, desk, cause=what.event_id)
     return consequence
 
 
+def _of_nobody(made: PaymentMade | None, payers: Mapping[str, int]) -> Consequence:
+    """A payment that names no donation of ours: kept, unless we know it without being told."""
+    if made is None or not made.payment_intent:
+        return Consequence(outcome="ignored: not one of our donations")
+    if made.payment_intent in payers:
+        return Consequence(outcome="known")
+    quarantine.keep(made, None, Why.UNKNOWN)
+    return Consequence(outcome="quarantined: a payment that no donation of ours asked for")
+
+
+def _pay(made: PaymentMade, donation: Donation, desk: HealingDesk, payers: dict[str, int], *, cause: str) -> Consequence:
+    if made.payment_intent and payers.setdefault(made.payment_intent, donation.id) != donation.id:
+        return payments.record_claim(donation, made, desk, cause=cause)
+    return payments.record_payment(donation, made, desk, cause=cause)
+
+
 def _follow(what: Happened, donation: Donation, desk: HealingDesk) -> Consequence:
-    about, cause = what.about, what.event_id
-    match what.type:
-        case "checkout.session.completed" if about.get("payment_status") != "paid":
-            return payments.record_processing(donation)
-        case "checkout.session.completed" | "checkout.session.async_payment_succeeded":
-            return payments.record_payment(donation, what.payment("amount_total", about.get("payment_intent")), desk, cause=cause)
-        case "payment_intent.succeeded":
-            return payments.record_payment(donation, what.payment("amount_received", about.get("id")), desk, cause=cause)
-        case "payment_intent.processing":
-            return payments.record_processing(donation)
-    if donation.checkout_id not in {None, _name(about.get("id"))}:
+    if what.type in {"checkout.session.completed", "payment_intent.processing"}:
+        return payments.record_processing(donation)
+    if donation.checkout_id not in {None, _name(what.about.get("id"))}:
         return Consequence(outcome="ignored: not the checkout that the donor has")
     ended_as = "expired" if what.type == "checkout.session.expired" else "failed"
-    return payments.record_end(donation, desk, ended_as=ended_as, cause=cause)
+    return payments.record_end(donation, desk, ended_as=ended_as, cause=what.event_id)

@@ -86,13 +86,13 @@ class Told:
 
 def record(told: Told, donation: Donation | None, desk: HealingDesk, *, cause: str) -> Consequence:
     """Remember it, and let the gift and its match follow; before the payment itself is heard of, it waits for that."""
-    row = _remember(told)
+    row = remember(told)
     if donation is None or donation.paid_at is None:
         return Consequence(outcome=f"{told.kind} kept: its payment is not known")
     return catch_up(donation, desk, cause=cause) or Consequence(outcome=f"{told.kind}: {row.status}")
 
 
-def _remember(told: Told) -> MoneyBack:
+def remember(told: Told) -> MoneyBack:
     """Kept unless a later look has seen it. Another sum counts only while nothing of it is in the books."""
     adding = insert(MoneyBack).values(**vars(told))
     newer = adding.excluded
@@ -186,8 +186,14 @@ def _moved(donation: Donation, row: MoneyBack, change: int, moves: tuple[Move, M
 
 def left_of(donation: Donation) -> int:
     """What of the charge is still with the charity: refunds that are under way count as gone."""
-    rows = db.session.scalars(select(MoneyBack).where(MoneyBack.payment_intent == donation.payment_intent))
-    return max(0, donation.charged_cents - sum(row.cents for row in rows if row.is_gone))
+    assert donation.payment_intent
+    return max(0, donation.charged_cents - gone_of(donation.payment_intent))
+
+
+def gone_of(payment_intent: str) -> int:
+    """What has left the charity of a payment, in the books or not."""
+    rows = db.session.scalars(select(MoneyBack).where(MoneyBack.payment_intent == payment_intent))
+    return sum(row.cents for row in rows if row.is_gone)
 
 
 def payments_with_money_back(payment_intents: Sequence[str]) -> set[str]:

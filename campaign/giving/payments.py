@@ -3,29 +3,15 @@
 Each `record_` decides on a desk: it marks the donation and returns what is to be written (consequences.py).
 """
 
-from dataclasses import dataclass
-from datetime import datetime
-
 from sqlalchemy import func
 
+from campaign.giving import quarantine
 from campaign.giving.consequences import Consequence
 from campaign.giving.donations import Donation
 from campaign.giving.healing import Healed, HealingDesk
 from campaign.giving.ledger import Entry, Move
 from campaign.giving.matches import Freed
-
-SECOND_PAYMENT = "a second payment of the same donation"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PaymentMade:
-    """A payment that Stripe says has succeeded. `paid_at` is Stripe's time, which decides about the match, not ours."""
-
-    payment_intent: str | None
-    amount_cents: int
-    currency: str
-    livemode: bool
-    paid_at: datetime
+from campaign.giving.quarantine import PaymentMade, QuarantinedPayment, Why
 
 
 def record_payment(donation: Donation, payment: PaymentMade, desk: HealingDesk, *, cause: str) -> Consequence:
@@ -35,12 +21,15 @@ def record_payment(donation: Donation, payment: PaymentMade, desk: HealingDesk, 
     """
     if donation.paid_at or donation.quarantined_at:
         return _heard_again(donation, payment)
+    if why := _difference(donation, payment):
+        donation.payment_intent = payment.payment_intent
+        return _set_apart(donation, payment, why, desk, cause)
     donation.payment_intent = payment.payment_intent
-    if reason := _difference(donation, payment):
-        donation.quarantined_at = func.now()
-        donation.quarantine_reason = reason
-        return _freed(donation, desk, f"quarantined: {reason}", Freed.QUARANTINE, cause)
     donation.paid_at = payment.paid_at
+    return _settle(donation, desk, cause)
+
+
+def _settle(donation: Donation, desk: HealingDesk, cause: str) -> Consequence:
     desk.now_nets(donation, donation.amount_cents)
     entries = [_given(donation, Move.DONATION, "donations", donation.amount_cents, cause)]
     if donation.covered_fee_cents:
@@ -52,20 +41,59 @@ def record_payment(donation: Donation, payment: PaymentMade, desk: HealingDesk, 
 
 def _heard_again(donation: Donation, payment: PaymentMade) -> Consequence:
     if payment.payment_intent and donation.payment_intent and payment.payment_intent != donation.payment_intent:
-        return Consequence(outcome=f"{SECOND_PAYMENT}: {payment.payment_intent}")
+        quarantine.keep(payment, donation, Why.SECOND)
+        return Consequence(outcome=f"quarantined: a second payment of the same donation: {payment.payment_intent}")
     if donation.payment_intent is None:
         donation.payment_intent = payment.payment_intent
+        quarantine.keep(payment, donation, _difference(donation, payment) or Why.AMOUNT)
     return Consequence(outcome="known")
 
 
-def _difference(donation: Donation, payment: PaymentMade) -> str | None:
+def record_claim(donation: Donation, payment: PaymentMade, desk: HealingDesk, *, cause: str) -> Consequence:
+    """The payment names this donation, but is that of another one: whatever it is, it is not this gift."""
+    if donation.paid_at or donation.quarantined_at:
+        return Consequence(outcome="known")
+    return _set_apart(donation, payment, Why.TAKEN, desk, cause)
+
+
+def _set_apart(donation: Donation, payment: PaymentMade, why: Why, desk: HealingDesk, cause: str) -> Consequence:
+    donation.quarantined_at, donation.quarantine_reason = func.now(), _in_words(donation, payment, why)
+    quarantine.keep(payment, donation, why)
+    return _freed(donation, desk, f"quarantined: {donation.quarantine_reason}", Freed.QUARANTINE, cause)
+
+
+def _difference(donation: Donation, payment: PaymentMade) -> Why | None:
     if payment.livemode != donation.livemode:
-        return "the payment is of the other mode"
+        return Why.MODE
     if payment.currency.upper() != donation.currency:
-        return f"paid in {payment.currency.upper()[:8]}, not {donation.currency}"
-    if payment.amount_cents != donation.charged_cents:
-        return f"paid {payment.amount_cents} cents, not {donation.charged_cents}"
-    return None
+        return Why.CURRENCY
+    return Why.AMOUNT if payment.amount_cents != donation.charged_cents else None
+
+
+def _in_words(donation: Donation, payment: PaymentMade, why: Why) -> str:
+    match why:
+        case Why.MODE:
+            return "the payment is of the other mode"
+        case Why.CURRENCY:
+            return f"paid in {payment.currency.upper()[:8]}, not {donation.currency}"
+        case Why.TAKEN:
+            return "the payment is that of another donation"
+        case _:
+            return f"paid {payment.amount_cents} cents, not {donation.charged_cents}"
+
+
+def accept(payment: QuarantinedPayment, donation: Donation, desk: HealingDesk, *, cause: str) -> Consequence:
+    """Take a payment out of quarantine as that of the donation: what was paid is the gift, and its covered fee in proportion.
+
+    The donation must not be paid. It is matched by what the funds have now; no promise was given for it.
+    """
+    assert donation.paid_at is None
+    charged, paid = donation.charged_cents, payment.amount_cents
+    donation.covered_fee_cents = paid * donation.covered_fee_cents // charged
+    donation.amount_cents = paid - donation.covered_fee_cents
+    donation.quarantined_at = donation.quarantine_reason = None
+    donation.payment_intent, donation.paid_at = payment.payment_intent, payment.paid_at
+    return _settle(donation, desk, cause)
 
 
 def _given(donation: Donation, kind: Move, source: str, cents: int, cause: str) -> Entry:

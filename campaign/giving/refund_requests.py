@@ -1,4 +1,4 @@
-"""A refund that we ask Stripe for: one at a time for a gift, never of more than is left of the payment.
+"""A refund that we ask Stripe for: one at a time for a payment, never of more than is left of it.
 
 It is written before Stripe is asked and ends when Stripe has made or refused it; what it does to the gift and its match is told by
 Stripe's refund (money_back.py), whoever asked for that.
@@ -11,17 +11,26 @@ from sqlalchemy import ForeignKey, Index, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
-from campaign.giving import audit, money_back
+from campaign.giving import audit, money_back, quarantine
 from campaign.giving.donations import Donation, lock_donations
-from campaign.rules import money
+from campaign.giving.quarantine import QuarantinedPayment
+from campaign.rules.refusals import Refusal, say
 
 
 class CannotRefund(Exception):
-    """Why not, in one sentence for staff."""
+    """Why not; its text is one sentence for staff, in English."""
+
+    def __init__(self, refusal: Refusal, *, cents: int = 0, said: str = "") -> None:
+        super().__init__(say(refusal, "en", cents=cents, said=said))
+        self._refusal, self._cents, self._said = refusal, cents, said
+
+    def in_words(self, language: str) -> str:
+        """The sentence in a language."""
+        return say(self._refusal, language, cents=self._cents, said=self._said)
 
 
 class RefundRequest(Base):
-    """What staff asked to be given back. `cents` is of what was charged, covered fee included; `refused` is what Stripe said instead.
+    """What staff asked to be given back. `cents` is of what was charged, covered fee included; `donation_id` is None for a payment of nobody; `refused` is what Stripe said instead.
 
     `key` is the request's name at Stripe: asked for twice, it is made once. It is of chance, as numbers begin anew in another database.
     """
@@ -30,7 +39,8 @@ class RefundRequest(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(unique=True)
-    donation_id: Mapped[int] = mapped_column(ForeignKey("donation.id"))
+    payment_intent: Mapped[str]
+    donation_id: Mapped[int | None] = mapped_column(ForeignKey("donation.id"))
     cents: Mapped[int]
     reason: Mapped[str]
     actor: Mapped[str]
@@ -40,7 +50,7 @@ class RefundRequest(Base):
     refused: Mapped[str | None]
 
 
-Index("one_refund_request_at_a_time", RefundRequest.donation_id, unique=True, postgresql_where=RefundRequest.ended_at.is_(None))
+Index("one_refund_request_at_a_time", RefundRequest.payment_intent, unique=True, postgresql_where=RefundRequest.ended_at.is_(None))
 
 
 def begin(donation: Donation, cents: int | None, *, actor: str, reason: str) -> RefundRequest:
@@ -50,25 +60,46 @@ def begin(donation: Donation, cents: int | None, *, actor: str, reason: str) -> 
     """
     (locked,) = lock_donations([donation.id])
     if locked.paid_at is None:
-        raise CannotRefund("This gift was not paid, so nothing can be given back.")
-    if under_way := db.session.scalar(
-        select(RefundRequest).where(RefundRequest.donation_id == locked.id, RefundRequest.ended_at.is_(None))
-    ):
-        if cents in {None, under_way.cents}:
-            return under_way
-        raise CannotRefund(f"A refund of {money.written(under_way.cents, 'en')} of this gift is under way; ask again when it has ended.")
+        raise CannotRefund(Refusal.NOT_PAID)
     assert locked.payment_intent
-    if money_back.is_disputed(locked.payment_intent):
-        raise CannotRefund("The donor disputes this payment: it cannot be refunded until the dispute is decided.")
-    left = money_back.left_of(locked)
+    request = _under_way(locked.payment_intent, cents)
+    return request or _ask(locked.payment_intent, locked, cents, left=money_back.left_of(locked), actor=actor, reason=reason)
+
+
+def begin_of_quarantined(payment: QuarantinedPayment, *, actor: str, reason: str) -> RefundRequest:
+    """The request to give back all that is left of a payment in quarantine, which stays locked until the commit. Raises CannotRefund."""
+    if not payment.may_be_given_back:
+        raise CannotRefund(Refusal.NOT_OURS)
+    donation = db.session.get(Donation, payment.donation_id) if payment.donation_id else None
+    request = _under_way(payment.payment_intent, None)
+    return request or _ask(payment.payment_intent, donation, None, left=quarantine.left_of(payment), actor=actor, reason=reason)
+
+
+def _under_way(payment_intent: str, cents: int | None) -> RefundRequest | None:
+    open_one = select(RefundRequest).where(RefundRequest.payment_intent == payment_intent, RefundRequest.ended_at.is_(None))
+    found = db.session.scalar(open_one)
+    if found is not None and cents not in {None, found.cents}:
+        raise CannotRefund(Refusal.UNDER_WAY, cents=found.cents)
+    return found
+
+
+def _ask(payment_intent: str, donation: Donation | None, cents: int | None, *, left: int, actor: str, reason: str) -> RefundRequest:
+    if money_back.is_disputed(payment_intent):
+        raise CannotRefund(Refusal.DISPUTED)
     if left == 0:
-        raise CannotRefund("Nothing is left of this gift to be given back.")
+        raise CannotRefund(Refusal.NOTHING_LEFT)
     if cents is not None and cents > left:
-        raise CannotRefund(f"Only {money.written(left, 'en')} is left of what was paid.")
-    cents = left if cents is None else cents
-    request = RefundRequest(key=f"refund_{secrets.token_hex(10)}", donation_id=locked.id, cents=cents, actor=actor, reason=reason)
+        raise CannotRefund(Refusal.TOO_MUCH, cents=left)
+    request = RefundRequest(
+        key=f"refund_{secrets.token_hex(10)}",
+        payment_intent=payment_intent,
+        donation_id=donation.id if donation else None,
+        cents=left if cents is None else cents,
+        actor=actor,
+        reason=reason,
+    )
     db.session.add(request)
-    audit.record(actor, "refund asked for", locked.public_id, cents=cents, reason=reason)
+    audit.record(actor, "refund asked for", donation.public_id if donation else payment_intent, cents=request.cents, reason=reason)
     db.session.flush()
     return request
 

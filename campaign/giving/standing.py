@@ -6,6 +6,9 @@ from enum import StrEnum
 from campaign.giving import matches, money_back
 from campaign.giving.donations import Donation
 
+# How a payment in quarantine ends when it is given back.
+REFUNDED = "refunded"
+
 
 class State(StrEnum):
     """One word for donors, staff and programs."""
@@ -36,7 +39,7 @@ def standing(donation: Donation) -> Standing:
     match = matches.match_of(donation.id)
     return Standing(
         state=_state(donation),
-        net_cents=donation.net_cents if donation.paid_at else donation.amount_cents,
+        net_cents=donation.net_cents if donation.paid_at or donation.ended_as == REFUNDED else donation.amount_cents,
         held_cents=match.held_cents,
         matched_cents=match.matched_cents,
     )
@@ -44,7 +47,7 @@ def standing(donation: Donation) -> Standing:
 
 def _state(donation: Donation) -> State:
     if donation.quarantined_at:
-        return State.QUARANTINED
+        return State.REFUNDED if donation.ended_as == REFUNDED else State.QUARANTINED
     if donation.paid_at:
         return _state_of_paid(donation)
     if donation.ended_at:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, aliased, defer, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
 from campaign.edges.db import Base, db
-from campaign.giving import claims, payments
+from campaign.giving import claims
 from campaign.giving.claims import Claim, Claimable
 
 LONGEST_ID = 255
@@ -40,9 +40,6 @@ class StripeEvent(Claimable, Base):
 
 Index("ix_stripe_event_waiting_subject", StripeEvent.subject, StripeEvent.id, postgresql_where=claims.waiting(StripeEvent))
 Index("ix_stripe_event_fresh", StripeEvent.id, postgresql_where=claims.waiting(StripeEvent) & (StripeEvent.attempts == literal_column("0")))
-
-
-Index("ix_stripe_event_second_payment", StripeEvent.id, postgresql_where=StripeEvent.outcome.startswith(payments.SECOND_PAYMENT))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,11 +138,6 @@ def is_behind() -> bool:
     """Whether an event that nobody has tried yet waits for longer than a second."""
     late = select(StripeEvent.id).where(claims.waiting(StripeEvent), _is_fresh, StripeEvent.not_before < func.now() - timedelta(seconds=1))
     return db.session.scalar(late.limit(1)) is not None
-
-
-def second_payments() -> int:
-    """How many payments came for donations that were paid already: staff must give them back."""
-    return db.session.scalar(select(func.count()).where(StripeEvent.outcome.startswith(payments.SECOND_PAYMENT))) or 0
 
 
 def oldest_dead(*, limit: int) -> list[StripeEvent]:

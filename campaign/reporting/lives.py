@@ -6,11 +6,13 @@ from datetime import datetime
 from sqlalchemy import Select, select
 
 from campaign.edges.db import db
+from campaign.giving import quarantine
 from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund
 from campaign.giving.healing import UnderMatched
 from campaign.giving.ledger import LedgerEntry, Move
 from campaign.giving.matches import DonationMatch
+from campaign.giving.quarantine import Decision
 from campaign.giving.standing import Standing
 from campaign.rules.match_of_a_gift import Happening, Life, MatchNow
 
@@ -26,6 +28,9 @@ OF_ENTRIES = {
     Move.DISPUTE: Happening.LOST,
     Move.REINSTATEMENT: Happening.REINSTATED,
 }
+
+
+ENDS = {"expired": Happening.EXPIRED, "failed": Happening.FAILED, "refunded": Happening.REFUNDED}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +51,7 @@ def of_donation(donation: Donation, language: str) -> list[Moment]:
 
 def of_match(donation: Donation, language: str) -> list[Moment]:
     """What a donor is shown: the gift and its match, without what is only for staff."""
-    hidden = {Happening.BEGUN, Happening.QUARANTINED}
+    hidden = {Happening.BEGUN, Happening.QUARANTINED, Happening.ACCEPTED}
     return [moment for moment in of_donation(donation, language) if moment.life.what not in hidden]
 
 
@@ -75,10 +80,15 @@ def _posted(donation: Donation, language: str) -> list[Moment]:
 def _ended(donation: Donation) -> list[Moment]:
     moments = []
     if donation.ended_at:
-        what = Happening.EXPIRED if donation.ended_as == "expired" else Happening.FAILED
-        moments.append(Moment(at=donation.ended_at, life=Life(what=Happening.CANCELLED if donation.cancelled_at else what)))
-    if donation.quarantined_at:
-        moments.append(Moment(at=donation.quarantined_at, life=Life(what=Happening.QUARANTINED), source=donation.quarantine_reason or ""))
+        what = ENDS[donation.ended_as or "failed"]
+        life = Life(what=Happening.CANCELLED if donation.cancelled_at and what is Happening.EXPIRED else what, cents=donation.amount_cents)
+        moments.append(Moment(at=donation.ended_at, life=life))
+    for payment in quarantine.of_donation(donation):
+        moments.append(Moment(at=payment.kept_at, life=Life(what=Happening.QUARANTINED), source=payment.payment_intent))
+        if payment.decided_at and payment.decision == Decision.ACCEPTED:
+            moments.append(
+                Moment(at=payment.decided_at, life=Life(what=Happening.ACCEPTED), source=f"{payment.decided_by}: {payment.reason}")
+            )
     return moments
 
 

@@ -190,8 +190,3 @@ def receipts_waiting() -> list[tuple[str, int]]:
         .limit(5)
     )
     return [(reason or "", count) for reason, count in rows]
-
-
-def quarantined(campaign: Campaign) -> int:
-    """Payments that were not as we made them, and wait for staff."""
-    return db.session.scalar(select(func.count()).where(Donation.campaign_id == campaign.id, Donation.quarantined_at.is_not(None))) or 0

@@ -28,6 +28,7 @@ class Happening(StrEnum):
     REINSTATED = "reinstated"
     UNMATCHED = "unmatched"
     QUARANTINED = "quarantined"
+    ACCEPTED = "accepted"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +136,7 @@ _SENTENCES = {
         "The payment was not as we made it, so it waits for a person.",
         "Le paiement n’était pas comme nous l’avions demandé\u00a0: il attend une personne.",
     ),
+    Happening.ACCEPTED: ("A person has accepted the payment as it is.", "Une personne a accepté le paiement tel quel."),
 }
 _LESS = {
     Limit.USED_UP: (

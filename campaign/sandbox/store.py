@@ -47,6 +47,12 @@ class Store:
             if not nested:
                 self._db.execute("COMMIT")
 
+    def forget_all(self) -> None:
+        """As a new account."""
+        with self.transaction():
+            for table in ("object", "answer", "delivery", "switch"):
+                self._db.execute(f"DELETE FROM {table}")  # one of four
+
     def put(self, doc: Doc) -> Doc:
         """Keep a new or changed object."""
         with self._lock:

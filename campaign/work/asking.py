@@ -12,7 +12,7 @@ from campaign.giving import checkouts, consequences, money_back, payments
 from campaign.giving.consequences import Consequence
 from campaign.giving.donations import Donation
 from campaign.giving.healing import HealingDesk
-from campaign.giving.payments import PaymentMade
+from campaign.giving.quarantine import PaymentMade
 
 log = structlog.get_logger()
 

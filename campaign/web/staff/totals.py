@@ -7,7 +7,7 @@ from flask import Blueprint, abort, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime
 
-from campaign.giving import books_checks, fund_changes, outbox, stripe_events
+from campaign.giving import books_checks, fund_changes, outbox, quarantine, stripe_events
 from campaign.giving.books_checks import BooksCheck
 from campaign.giving.campaigns import Campaign, default_campaign
 from campaign.reporting import totals as reporting
@@ -78,8 +78,7 @@ def _to_look_at(campaign: Campaign, last_check: BooksCheck | None, language: str
             for f, at, reason in fund_changes.paused(campaign.id)
         ],
         "dead_events": stripe_events.dead_events(),
-        "second_payments": stripe_events.second_payments(),
         "dead_mail": outbox.dead_items(),
-        "quarantined": reporting.quarantined(campaign),
+        "quarantined": quarantine.count_undecided(),
         "receipts": reporting.receipts_waiting(),
     }
