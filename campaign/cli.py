@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from zoneinfo import ZoneInfo
 
 import click
 from email_validator import EmailNotValidError, validate_email
@@ -18,14 +19,16 @@ from campaign.embedded.alone import settings_for_a_command
 from campaign.embedded.servers import NotStarted
 from campaign.first_steps import invite_staff, link_for_funder, migrate, readmit_staff
 from campaign.fund_commands import Refused, fund_named
-from campaign.giving import money_back
+from campaign.giving import money_back, reconciliations, stripe_events
+from campaign.giving.campaigns import default_campaign
 from campaign.giving.donations import donation_by_public_id
 from campaign.giving.first_campaign import create_first_campaign
+from campaign.giving.reconciliations import State
 from campaign.giving.refund_requests import CannotRefund
 from campaign.giving.staff import ROLES, AlreadyStaff, NotStaff
 from campaign.reporting import books
-from campaign.rules import money
-from campaign.work import refunding
+from campaign.rules import moments, money
+from campaign.work import reconciling, refunding, replaying
 
 
 class Commands(FlaskGroup):
@@ -120,6 +123,40 @@ def refund(donation: str, cents: int | None, reason: str) -> None:
         raise Refused(f"Stripe did not answer ({error}); the refund is remembered, and is asked for again within minutes.") from None
     left = money.written(money_back.left_of(found), "en")
     click.echo(f"{money.written(request.cents, 'en')} of {found.public_id} goes back ({request.stripe_id}); {left} of the payment is left.")
+
+
+@campaign.command()
+@click.option("--since", help="A day or a moment, by the charity's clocks. Thirty days ago, if not given.")
+@with_appcontext
+def reconcile(since: str | None) -> None:
+    """Compare the books with Stripe's, repair what can be repaired, and say what was found. Exit 1 while anything differs."""
+    first = default_campaign()
+    moment = moments.parse(since, ZoneInfo(first.charity.time_zone)) if since and first else None
+    try:
+        run = reconciling.reconcile(since=moment, actor="command line")
+    except StripeAway as error:
+        raise Refused(f"Stripe did not answer ({error}); run this again later, nothing is lost.") from None
+    found = reconciliations.findings_of(run)
+    for finding in found:
+        click.echo(f"{finding.state}: {finding.sentence}")
+    compared = ", ".join(f"{count} {name}" for name, count in run.compared.items()) or "nothing"
+    click.echo(f"Compared {compared} since {run.since:%Y-%m-%d %H:%M} UTC.")
+    if any(finding.state == State.OPEN for finding in found):
+        sys.exit(1)
+
+
+@campaign.command("replay-events")
+@click.option("--id", "event_id", help="One event, by its name at Stripe.")
+@click.option("--dead", "only_dead", is_flag=True, help="Only those that could not be handled.")
+@with_appcontext
+def replay_events(event_id: str | None, *, only_dead: bool) -> None:
+    """Handle stored events again, all of them if none is named: what was done before is not done twice."""
+    if event_id and not stripe_events.is_kept(event_id):
+        raise Refused(f"There is no event {event_id} in the books.")
+    count, left = replaying.replay(event_id, only_dead=only_dead, actor="command line")
+    click.echo(f"{count} events were handled again." + (f" {left} of them wait, or could not be handled." if left else ""))
+    if left:
+        sys.exit(1)
 
 
 @campaign.group()

@@ -27,6 +27,7 @@ BEAT_EVERY_SECONDS = 8
 DUE_EVERY_SECONDS = 8
 OUTSIDE_EVERY_SECONDS = 50
 BOOKS_EVERY_SECONDS = 60
+RECONCILIATION_EVERY_SECONDS = 900
 
 _stopping = threading.Event()
 
@@ -67,6 +68,7 @@ def _begin_schedule(**_: object) -> None:
         (DUE_EVERY_SECONDS, sweeps.sweep_due),
         (OUTSIDE_EVERY_SECONDS, sweeps.sweep_outside),
         (BOOKS_EVERY_SECONDS, sweeps.sweep_books),
+        (RECONCILIATION_EVERY_SECONDS, sweeps.sweep_reconciliation),
     ):
         threading.Thread(target=_every, args=(seconds, act), name=act.__name__, daemon=True).start()
 

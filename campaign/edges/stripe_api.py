@@ -162,30 +162,30 @@ class StripeApi:
             made = self._client.v1.refunds.create(
                 {"payment_intent": payment_intent_id, "amount": cents, "metadata": {REQUEST: key}}, {"idempotency_key": key}
             )
-            return _gone_back(made)
+            return gone_back(made)
 
     def refund_made_for(self, payment_intent_id: str, key: str) -> GoneBack | None:
         """The refund of the payment that was made under this key, however long ago."""
         with plain_errors():
             listed = self._client.v1.refunds.list({"payment_intent": payment_intent_id, "limit": 100})
             ours = (one for one in listed.auto_paging_iter() if (one.to_dict().get("metadata") or {}).get(REQUEST) == key)
-            return next((_gone_back(one) for one in ours), None)
+            return next((gone_back(one) for one in ours), None)
 
     def refunds_of(self, payment_intent_id: str) -> list[GoneBack]:
         """All refunds of a payment as they are now."""
         with plain_errors():
             listed = self._glance.v1.refunds.list({"payment_intent": payment_intent_id, "limit": 100})
-            return [_gone_back(one) for one in listed.auto_paging_iter()]
+            return [gone_back(one) for one in listed.auto_paging_iter()]
 
     def refund(self, refund_id: str) -> GoneBack:
         """The refund as it is now."""
         with plain_errors():
-            return _gone_back(self._glance.v1.refunds.retrieve(refund_id))
+            return gone_back(self._glance.v1.refunds.retrieve(refund_id))
 
     def dispute(self, dispute_id: str) -> GoneBack:
         """The dispute as it is now."""
         with plain_errors():
-            return _gone_back(self._glance.v1.disputes.retrieve(dispute_id))
+            return gone_back(self._glance.v1.disputes.retrieve(dispute_id))
 
     def events_since(self, moment: datetime, types: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Stripe's own list of events made at or after the moment, newest first."""
@@ -195,7 +195,8 @@ class StripeApi:
                 yield event.to_dict()
 
 
-def _gone_back(found: stripe.Refund | stripe.Dispute) -> GoneBack:
+def gone_back(found: stripe.Refund | stripe.Dispute) -> GoneBack:
+    """Stripe's object as plain values."""
     about = found.to_dict()
     intent = about.get("payment_intent")
     return GoneBack(

@@ -8,6 +8,7 @@ from typing import Any
 
 import stripe
 
+from campaign.edges.stripe_api import GoneBack, gone_back
 from campaign.edges.stripe_wire import client_of, plain_errors
 
 PATIENCE_SECONDS = (2.0, 20.0)
@@ -31,6 +32,18 @@ class BalanceMove:
     net_cents: int
     currency: str
     made_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentNow:
+    """A payment as Stripe has it now; `about` is the object itself. `paid_at` is when its charge was made, None when it has none."""
+
+    stripe_id: str
+    status: str
+    cents: int
+    currency: str
+    paid_at: datetime | None
+    about: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +72,7 @@ class StripeBooks:
     def moves_since(self, moment: datetime | None) -> Iterator[BalanceMove]:
         """What moved the balance at or after the moment, all of it when None; newest first."""
         with plain_errors():
-            since = int(moment.timestamp()) if moment else 0
+            since = _seconds(moment) if moment else 0
             listed = self._client.v1.balance_transactions.list({"created": {"gte": since}, "limit": A_PAGE, "expand": ["data.source"]})
             for one in listed.auto_paging_iter():
                 yield _move(one.to_dict())
@@ -70,6 +83,32 @@ class StripeBooks:
             listed = self._client.v1.balance_transactions.list({"payout": payout_id, "limit": A_PAGE})
             return [one.id for one in listed.auto_paging_iter()]
 
+    def payments_since(self, moment: datetime) -> Iterator[PaymentNow]:
+        """Payments begun at or after the moment, newest first."""
+        with plain_errors():
+            listed = self._client.v1.payment_intents.list(
+                {"created": {"gte": _seconds(moment)}, "limit": A_PAGE, "expand": ["data.latest_charge"]}
+            )
+            for one in listed.auto_paging_iter():
+                yield _payment(one.to_dict())
+
+    def payment(self, payment_intent_id: str) -> PaymentNow:
+        """The payment as it is now; StripeRefused when there is none."""
+        with plain_errors():
+            return _payment(self._client.v1.payment_intents.retrieve(payment_intent_id, {"expand": ["latest_charge"]}).to_dict())
+
+    def refunds_since(self, moment: datetime) -> Iterator[GoneBack]:
+        """Refunds made at or after the moment, newest first."""
+        with plain_errors():
+            for one in self._client.v1.refunds.list({"created": {"gte": _seconds(moment)}, "limit": A_PAGE}).auto_paging_iter():
+                yield gone_back(one)
+
+    def disputes_since(self, moment: datetime) -> Iterator[GoneBack]:
+        """Disputes opened at or after the moment, newest first."""
+        with plain_errors():
+            for one in self._client.v1.disputes.list({"created": {"gte": _seconds(moment)}, "limit": A_PAGE}).auto_paging_iter():
+                yield gone_back(one)
+
     def payout(self, payout_id: str) -> PayoutNow:
         """The payout as it is now."""
         with plain_errors():
@@ -78,7 +117,7 @@ class StripeBooks:
     def payouts_since(self, moment: datetime) -> Iterator[PayoutNow]:
         """Payouts made at or after the moment, newest first."""
         with plain_errors():
-            for one in self._client.v1.payouts.list({"created": {"gte": int(moment.timestamp())}, "limit": A_PAGE}).auto_paging_iter():
+            for one in self._client.v1.payouts.list({"created": {"gte": _seconds(moment)}, "limit": A_PAGE}).auto_paging_iter():
                 yield _payout(one)
 
     def balance(self) -> dict[str, int]:
@@ -89,6 +128,23 @@ class StripeBooks:
         for part in [*found.get("available", []), *found.get("pending", [])]:
             held[str(part["currency"]).upper()] += part["amount"]
         return dict(held)
+
+
+def _seconds(moment: datetime) -> int:
+    return int(moment.timestamp())
+
+
+def _payment(found: dict[str, Any]) -> PaymentNow:
+    charge = found.get("latest_charge")
+    made = charge.get("created") if isinstance(charge, dict) else None
+    return PaymentNow(
+        stripe_id=found["id"],
+        status=str(found["status"]),
+        cents=found.get("amount_received") or 0,
+        currency=str(found["currency"]).upper(),
+        paid_at=datetime.fromtimestamp(made, UTC) if made else None,
+        about=found,
+    )
 
 
 def _move(found: dict[str, Any]) -> BalanceMove:

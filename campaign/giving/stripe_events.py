@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Index, LargeBinary, Text, bindparam, func, literal_column, select
+from sqlalchemy import Connection, Index, LargeBinary, Text, bindparam, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, aliased, defer, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
@@ -134,6 +134,12 @@ def waiting_events() -> int:
     return db.session.scalar(select(func.count()).select_from(StripeEvent).where(claims.waiting(StripeEvent))) or 0
 
 
+def any_waiting(event_ids: Sequence[str]) -> bool:
+    """Whether one of these is still to be handled."""
+    some = select(StripeEvent.id).where(StripeEvent.event_id.in_(event_ids), claims.waiting(StripeEvent))
+    return db.session.scalar(some.limit(1)) is not None
+
+
 def is_behind() -> bool:
     """Whether an event that nobody has tried yet waits for longer than a second."""
     late = select(StripeEvent.id).where(claims.waiting(StripeEvent), _is_fresh, StripeEvent.not_before < func.now() - timedelta(seconds=1))
@@ -149,6 +155,34 @@ def oldest_dead(*, limit: int) -> list[StripeEvent]:
 def revive(row: int) -> StripeEvent | None:
     """Have a dead event handled anew; None when it is not dead."""
     return db.session.get(StripeEvent, row, options=[defer(StripeEvent.body)]) if claims.revive(StripeEvent, row) else None
+
+
+def is_kept(event_id: str) -> bool:
+    """Whether the event has come."""
+    return db.session.scalar(select(StripeEvent.id).where(StripeEvent.event_id == event_id)) is not None
+
+
+def stored(event_id: str | None, *, after: int, only_dead: bool, limit: int) -> list[int]:
+    """The numbers of kept events that come after one of them: of all, of the dead ones, or of one by its name."""
+    rows = select(StripeEvent.id).where(StripeEvent.id > after).order_by(StripeEvent.id).limit(limit)
+    if event_id:
+        rows = rows.where(StripeEvent.event_id == event_id)
+    return list(db.session.scalars(rows.where(StripeEvent.dead_at.is_not(None)) if only_dead else rows))
+
+
+def take_up_again(rows: Sequence[int]) -> None:
+    """Have these handled anew, as if they had come just now."""
+    db.session.execute(
+        update(StripeEvent)
+        .where(StripeEvent.id.in_(rows))
+        .values(done_at=None, dead_at=None, attempts=0, fence=StripeEvent.fence + 1, not_before=func.now()),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def not_done(rows: Sequence[int]) -> int:
+    """How many of these are not handled."""
+    return db.session.scalar(select(func.count()).where(StripeEvent.id.in_(rows), StripeEvent.done_at.is_(None))) or 0
 
 
 def dead_events() -> int:

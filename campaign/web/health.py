@@ -26,11 +26,13 @@ def ready() -> ResponseReturnValue:
     """200 when database, web and worker work, with what is degraded; 503 when donations cannot be taken or handled."""
     try:
         db.session.execute(text("SELECT 1"))
-        worker_is_up = heartbeats.is_recent()
+        worker_is_up, silence = heartbeats.is_recent(), heartbeats.webhooks_silent()
     except SQLAlchemyError:
         db.session.rollback()
         return jsonify({"status": "not ready", "because": ["database"]}), 503
     degraded = [] if outside().waker.is_up() else ["redis"]
+    if silence:
+        degraded.append("webhooks")
     if not worker_is_up:
         return jsonify({"status": "not ready", "because": ["worker"], "degraded": degraded}), 503
     return jsonify({"status": "ready", "degraded": degraded})

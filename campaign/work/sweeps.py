@@ -2,15 +2,17 @@
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import structlog
 from sqlalchemy import text
 
 from campaign.edges.db import db
 from campaign.edges.stripe_wire import StripeAway, StripeRefused
-from campaign.giving import books_checks, claims, fund_changes, stripe_events
+from campaign.giving import books_checks, claims, fund_changes, heartbeats, reconciliations, stripe_events
 from campaign.giving.outbox import OutboxItem
 from campaign.reporting import books
+from campaign.work import reconciling
 from campaign.work.asking import end_checkouts
 from campaign.work.balance import read_balance
 from campaign.work.catching_up import read_stripe_events
@@ -23,6 +25,9 @@ log = structlog.get_logger()
 SWEEP_DUE_LOCK = 7_203_641
 SWEEP_OUTSIDE_LOCK = 7_203_642
 SWEEP_BOOKS_LOCK = 7_203_643
+SWEEP_RECONCILIATION_LOCK = 7_203_644
+RECONCILED_EVERY = timedelta(days=1)
+SCHEDULE = "the schedule"
 CHECKER = "the books' check"
 
 
@@ -63,7 +68,29 @@ def sweep_due() -> bool:
 
 def sweep_outside() -> bool:
     """Ask Stripe about events, checkouts and refunds that we may have missed, and do what follows; False when another worker is at it."""
-    return _alone(SWEEP_OUTSIDE_LOCK, read_stripe_events, end_checkouts, carry_on, handle_events, read_balance)
+    return _alone(SWEEP_OUTSIDE_LOCK, read_stripe_events, end_checkouts, carry_on, handle_events, read_balance, listen)
+
+
+def listen() -> int:
+    """Say when Stripe's webhooks have gone silent: gifts still come in by Stripe's own list, but later."""
+    silence = heartbeats.webhooks_silent()
+    db.session.rollback()
+    if silence:
+        log.error("webhooks.silent", since=silence.since and silence.since.isoformat(), checkouts=silence.checkouts)
+    return int(silence is not None)
+
+
+def sweep_reconciliation() -> bool:
+    """A reconciliation, when none was begun for a day; False when another worker is at it."""
+    return _alone(SWEEP_RECONCILIATION_LOCK, _reconcile)
+
+
+def _reconcile() -> int:
+    is_due = reconciliations.is_due(every=RECONCILED_EVERY)
+    db.session.rollback()
+    if is_due:
+        reconciling.reconcile(since=None, actor=SCHEDULE)
+    return int(is_due)
 
 
 def sweep_books() -> bool:
