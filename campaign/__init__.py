@@ -20,6 +20,7 @@ from campaign.web.staff import donations as staff_donations
 from campaign.web.staff import events as staff_events
 from campaign.web.staff import quarantine as staff_quarantine
 from campaign.web.staff import sign_in, totals
+from campaign.web.staff import stripe as staff_stripe
 from campaign.web.webhooks import WebhookDoor
 
 STATIC_SECONDS = 3600
@@ -46,7 +47,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.answer_errors(app)
     sign_in.sign_in(app, settings)  # Before the guard, which asks who is signed in.
     security.secure(app, settings)
-    for door in (campaigns, donate, own_page, api, health, funders, totals, staff_donations, staff_events, staff_quarantine):
+    for door in (campaigns, donate, own_page, api, health, funders, totals, staff_donations, staff_events, staff_quarantine, staff_stripe):
         app.register_blueprint(door.bp)
     app.wsgi_app = WebhookDoor(app, app.wsgi_app)  # type: ignore[method-assign]
     return app

@@ -13,14 +13,15 @@ from campaign.giving.campaigns import Campaign, CampaignTotals
 from campaign.giving.donations import Donation
 from campaign.giving.ledger import LedgerEntry
 from campaign.giving.payouts import Payout
-from campaign.reporting import books
+from campaign.reporting import books, clearing
 from campaign.sandbox import aftermath
 from campaign.sandbox import payouts as at_stripe
-from campaign.work import sweeps
+from campaign.work import reconciling, sweeps
 from campaign.work.balance import read_balance
 from tests.conftest import Stripe
 from tests.factories import another_campaign, begun, keep_fee, move_of, paid, pay
 from tests.test_events import handle
+from tests.test_web import signed_in
 
 
 def paid_at_stripe(campaign: Campaign, cents: int, **changed: object) -> Donation:
@@ -257,3 +258,50 @@ def test_a_payout_made_by_hand_is_named_after_three_days(app: Flask, campaign: C
     db.session.commit()
     (found,) = books.findings(db.engine)
     assert f"has not told what payout {made['id']} paid out (not_applicable)" in found
+
+
+# What staff see.
+
+
+def test_the_balance_is_the_sum_of_what_it_is_made_of(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+    other = another_campaign(like=campaign)
+    paid_at_stripe(campaign, 100_00)
+    aftermath.dispute(stripe.account, charge_of(stripe, paid_at_stripe(campaign, 50_00)))
+    paid_at_stripe(other, 20_00)
+    outside().stripe._client.v1.payment_intents.create(
+        {"amount": 77_00, "currency": "cad", "payment_method": "pm_card_visa", "confirm": True}
+    )
+    sweeps.sweep_outside()
+    found = clearing.clearing_of(campaign)
+    assert found == clearing.Clearing(of_this=96_80 + 48_25 - 15_00, of_others=19_12, in_dispute=-50_00, of_nobody=74_47)
+    assert {"CAD": found.balance} == outside().stripe_books.balance()
+    at_stripe.pay_out(stripe.account, all_of_it=True)
+    read_balance()
+    after = clearing.clearing_of(campaign)
+    assert (after.balance, outside().stripe_books.balance()) == (0, {"CAD": 0})
+
+
+def test_staff_see_payouts_with_what_they_paid_out(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+    client = signed_in(app, "viewer")
+    assert "Stripe has paid nothing out yet." in client.get("/staff/stripe").text
+    donation = paid_at_stripe(campaign, 100_00)
+    made = at_stripe.pay_out(stripe.account, all_of_it=True)
+    at_stripe.decide_payout(stripe.account, made, "failed")
+    sweeps.sweep_outside()
+    page = client.get("/staff/stripe").text
+    assert f'href="/staff/stripe/payouts/{made["id"]}"' in page
+    assert "came back: The bank account has been closed." in page
+    lines = client.get(f"/staff/stripe/payouts/{made['id']}").text
+    for shown in ("Payout of $96.80", "$100.00", "$3.20", f"/staff/donations/{donation.public_id}", "payment"):
+        assert shown in lines
+    assert client.get("/staff/stripe/payouts/po_nobody").status_code == 404
+
+
+def test_staff_see_what_a_reconciliation_found_in_their_language(app: Flask, campaign: Campaign) -> None:
+    paid(campaign, 100_00)
+    reconciling.reconcile(since=None, actor="the schedule")
+    client = signed_in(app, "viewer")
+    assert "1 différence entre nos livres et ceux de Stripe est ouverte." in client.get("/staff/?lang=fr").text
+    page = client.get("/staff/stripe").text
+    assert "1 différence est ouverte" in page
+    assert "Nos livres ont un paiement de 100,00\u00a0$" in page

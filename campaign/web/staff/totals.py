@@ -7,7 +7,7 @@ from flask import Blueprint, abort, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime
 
-from campaign.giving import books_checks, fund_changes, outbox, quarantine, stripe_events
+from campaign.giving import books_checks, fund_changes, heartbeats, outbox, quarantine, reconciliations, stripe_events
 from campaign.giving.books_checks import BooksCheck
 from campaign.giving.campaigns import Campaign, default_campaign
 from campaign.reporting import totals as reporting
@@ -80,5 +80,7 @@ def _to_look_at(campaign: Campaign, last_check: BooksCheck | None, language: str
         "dead_events": stripe_events.dead_events(),
         "dead_mail": outbox.dead_items(),
         "quarantined": quarantine.count_undecided(),
+        "differences": reconciliations.open_differences(),
+        "webhooks_silent": heartbeats.webhooks_silent() is not None,
         "receipts": reporting.receipts_waiting(),
     }
