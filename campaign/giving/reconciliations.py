@@ -12,6 +12,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from campaign.edges.db import Base, db
 from campaign.rules.differences import Kind, say
 
+# Who asks for the daily one.
+SCHEDULE = "the schedule"
+
 
 class State(StrEnum):
     """Of a difference: it was repaired in the same run, or is open: no machine could repair it."""

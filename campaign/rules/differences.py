@@ -84,6 +84,22 @@ SENTENCES: dict[Kind, tuple[str, str]] = {
     ),
 }
 WHAT_IN_FRENCH = {"refund": "le remboursement", "dispute": "le litige"}
+STATUS_IN_FRENCH = {
+    "unknown": "inconnu",
+    "pending": "en attente",
+    "requires_action": "en attente du donateur",
+    "requires_payment_method": "non payé",
+    "processing": "en cours",
+    "succeeded": "réussi",
+    "failed": "échoué",
+    "canceled": "annulé",
+    "needs_response": "à répondre",
+    "under_review": "à l’étude",
+    "won": "gagné",
+    "lost": "perdu",
+    "in_transit": "en route",
+    "paid": "arrivé",
+}
 
 
 def say(kind: Kind, object_id: str, detail: Mapping[str, object], language: str) -> str:
@@ -93,6 +109,7 @@ def say(kind: Kind, object_id: str, detail: Mapping[str, object], language: str)
     blanks |= {name: written(value, language) if isinstance(value, int) else value for name, value in detail.items()}
     if language == "fr":
         blanks["what"] = WHAT_IN_FRENCH.get(str(blanks["what"]), blanks["what"])
+        blanks |= {name: STATUS_IN_FRENCH.get(str(blanks[name]), blanks[name]) for name in ("status", "our_status")}
         told = french.format(object=object_id, **blanks)
         return told[:1].upper() + told[1:]
     return english.format(object=object_id, **blanks)

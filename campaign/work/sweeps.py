@@ -27,7 +27,6 @@ SWEEP_OUTSIDE_LOCK = 7_203_642
 SWEEP_BOOKS_LOCK = 7_203_643
 SWEEP_RECONCILIATION_LOCK = 7_203_644
 RECONCILED_EVERY = timedelta(days=1)
-SCHEDULE = "the schedule"
 CHECKER = "the books' check"
 
 
@@ -89,7 +88,7 @@ def _reconcile() -> int:
     is_due = reconciliations.is_due(every=RECONCILED_EVERY)
     db.session.rollback()
     if is_due:
-        reconciling.reconcile(since=None, actor=SCHEDULE)
+        reconciling.reconcile(since=None, actor=reconciliations.SCHEDULE)
     return int(is_due)
 
 

@@ -10,7 +10,7 @@ from flask_babel import format_date, format_datetime, gettext
 from campaign.giving import heartbeats, reconciliations
 from campaign.giving.campaigns import Campaign, default_campaign
 from campaign.giving.payouts import Payout
-from campaign.giving.reconciliations import Reconciliation, State
+from campaign.giving.reconciliations import SCHEDULE, Reconciliation, State
 from campaign.reporting import clearing
 from campaign.rules.money import written
 from campaign.web.languages import spoken
@@ -111,7 +111,7 @@ def _run(run: Reconciliation, campaign: Campaign) -> dict[str, Any]:
         "began": _moment(run.began_at, campaign),
         "iso": run.began_at.isoformat(),
         "since": format_date(campaign.charity.local(run.since).date(), "yyyy-MM-dd"),
-        "actor": run.actor,
+        "actor": gettext("the schedule") if run.actor == SCHEDULE else run.actor,
         "has_ended": run.ended_at is not None,
         "open": sum(finding.state == State.OPEN for finding in findings),
         "findings": [
