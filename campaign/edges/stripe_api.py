@@ -4,19 +4,24 @@ What makes something has an idempotency key, so that asking twice is harmless; f
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
 import stripe
+from stripe.params.checkout import SessionCreateParamsPaymentMethodOptionsAcssDebit
 
-from campaign.edges.stripe_wire import client_of, plain_errors
+from campaign.edges.stripe_wire import StripeRefused, client_of, plain_errors
 
 API_VERSION = stripe.api_version
 CHECKOUT_MINUTES = 31
 TO_OPEN_SECONDS = (2.0, 5.0)
 TO_LOOK_SECONDS = (2.0, 3.0)
+# A debit is allowed once, by a person.
+BANK_DEBIT: SessionCreateParamsPaymentMethodOptionsAcssDebit = {
+    "mandate_options": {"payment_schedule": "sporadic", "transaction_type": "personal"}
+}
 # Where a refund at Stripe keeps the name of our request for it.
 REQUEST = "request"
 
@@ -43,6 +48,7 @@ class CheckoutOrder:
     cancel_url: str
     description: str
     expires_at: datetime
+    takes_bank_debits: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +107,18 @@ class StripeApi:
         self._glance = client_of(secret_key, api_base, seconds=TO_LOOK_SECONDS, retries=0)
 
     def open_checkout(self, order: CheckoutOrder) -> Checkout:
-        """A Checkout Session to pay a donation; with the same `attempt_key` always the same one."""
+        """A Checkout Session to pay a donation; with the same `attempt_key` always the same one.
+
+        An account that may not take bank debits is asked for cards alone, so that no donor is turned away for that.
+        """
+        try:
+            return self._open(order)
+        except StripeRefused:
+            if not order.takes_bank_debits:
+                raise
+            return self._open(replace(order, takes_bank_debits=False, attempt_key=f"{order.attempt_key}:card"))
+
+    def _open(self, order: CheckoutOrder) -> Checkout:
         metadata = {"donation": order.donation}
         locale: Literal["fr-CA", "en"] = "fr-CA" if order.language == "fr" else "en"
         with plain_errors():
@@ -115,7 +132,8 @@ class StripeApi:
                     "success_url": order.return_url,
                     "cancel_url": order.cancel_url,
                     "expires_at": int(order.expires_at.timestamp()),
-                    "allowed_payment_method_types": ["card"],
+                    "allowed_payment_method_types": ["card", "acss_debit"] if order.takes_bank_debits else ["card"],
+                    "payment_method_options": {"acss_debit": BANK_DEBIT} if order.takes_bank_debits else {},
                     "adaptive_pricing": {"enabled": False},
                     "line_items": [
                         {

@@ -35,6 +35,7 @@ class Campaign(Base):
     presets_cents: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
     fee_percent_hundredths: Mapped[int]
     fee_fixed_cents: Mapped[int]
+    takes_bank_debits: Mapped[bool] = mapped_column(server_default="true", default=True)
     holds_match: Mapped[bool] = mapped_column(server_default="true", default=True)
     holds_per_email: Mapped[int] = mapped_column(server_default="10", default=10)
     holds_per_address: Mapped[int] = mapped_column(server_default="50", default=50)

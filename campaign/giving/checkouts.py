@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, Executable, ScalarResult, Select, Text, bindparam, column, func, select, update
+from sqlalchemy import BigInteger, Executable, ScalarResult, Select, Text, bindparam, case, column, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from campaign.edges.db import db
@@ -206,6 +206,10 @@ _opened = (
 )
 
 
+# A bank debit is under way for days: asked about now and then, it does not crowd out the others.
+_pause = case((Donation.processing_at.is_(None), timedelta(seconds=50)), else_=timedelta(hours=1))
+
+
 def open_past_expiry(*, limit: int) -> list[Donation]:
     """Donations whose checkout should have ended by now, but of whose end we have not heard."""
     return list(
@@ -216,7 +220,7 @@ def open_past_expiry(*, limit: int) -> list[Donation]:
                 Donation.ended_at.is_(None),
                 Donation.quarantined_at.is_(None),
                 Donation.checkout_expires_at < func.now() - timedelta(seconds=30),
-                func.coalesce(Donation.asked_stripe_at, Donation.begun_at) < func.now() - timedelta(seconds=50),
+                func.coalesce(Donation.asked_stripe_at, Donation.begun_at) < func.now() - _pause,
             )
             .order_by(Donation.checkout_expires_at)
             .limit(limit)

@@ -295,5 +295,6 @@ def _follow(what: Happened, donation: Donation, desk: HealingDesk) -> Consequenc
         return payments.record_processing(donation)
     if donation.checkout_id not in {None, _name(what.about.get("id"))}:
         return Consequence(outcome="ignored: not the checkout that the donor has")
-    ended_as = "expired" if what.type == "checkout.session.expired" else "failed"
-    return payments.record_end(donation, desk, ended_as=ended_as, cause=what.event_id)
+    if what.type == "checkout.session.expired":
+        return payments.record_end(donation, desk, ended_as="expired", cause=what.event_id)
+    return payments.record_failure(donation, desk, cause=what.event_id)

@@ -67,6 +67,16 @@ def match_healed(donation: Donation, *, envelope: Envelope, matched_cents: int, 
         )
 
 
+def payment_failed(donation: Donation, *, envelope: Envelope, again_url: str) -> Mail:
+    """The news that the bank did not let a gift through, days after it was given."""
+    language = donation.language
+    with force_locale(language):
+        subject = gettext("Your gift did not go through – %(campaign)s", campaign=donation.campaign.title(language))
+        words = {**_common(donation, envelope), "amount": written(donation.charged_cents, language), "again_url": again_url}
+        text, html = render_template("mail/payment_failed.txt", **words), render_template("mail/payment_failed.html", **words)
+        return _mail(donation, envelope, subject, text, html, [])
+
+
 def _common(donation: Donation, envelope: Envelope) -> dict[str, Any]:
     language, charity = donation.language, donation.campaign.charity
     return {

@@ -1,4 +1,4 @@
-"""What we owe the outside world for a donation: a receipt by mail, an acknowledgement, word of a healed match.
+"""What we owe the outside world for a donation: a receipt by mail, an acknowledgement, word of a healed match or of a payment that failed.
 
 A row is owed in the transaction of its cause and done at most once by its key; workers are only woken.
 """

@@ -132,3 +132,11 @@ def record_end(donation: Donation, desk: HealingDesk, *, ended_as: str, cause: s
     donation.ended_at = func.now()
     donation.ended_as = ended_as
     return _freed(donation, desk, ended_as, Freed.RELEASE, cause)
+
+
+def record_failure(donation: Donation, desk: HealingDesk, *, cause: str) -> Consequence:
+    """The bank said no to a payment that was under way, whether we had heard of that or not; the donor, who waited for it, is told."""
+    record_processing(donation)
+    is_news = donation.is_open
+    ended = record_end(donation, desk, ended_as="failed", cause=cause)
+    return ended.and_then(Consequence(outcome="", owed=[("payment_failed", donation)])) if is_news else ended

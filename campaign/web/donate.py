@@ -214,4 +214,5 @@ def _order(campaign: Campaign, donation: Donation) -> CheckoutOrder:
         cancel_url=f"{owed.page_url(donation)}?return=cancel",
         description=title,
         expires_at=donation.checkout_expires_at,
+        takes_bank_debits=campaign.takes_bank_debits and donation.currency == "CAD",
     )

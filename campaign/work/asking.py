@@ -6,7 +6,7 @@ import structlog
 
 from campaign.edges.db import db
 from campaign.edges.outside import outside
-from campaign.edges.stripe_api import Checkout
+from campaign.edges.stripe_api import Checkout, Payment
 from campaign.edges.stripe_wire import StripeAway, StripeRefused
 from campaign.giving import checkouts, consequences, money_back, payments
 from campaign.giving.consequences import Consequence
@@ -15,6 +15,9 @@ from campaign.giving.healing import HealingDesk
 from campaign.giving.quarantine import PaymentMade
 
 log = structlog.get_logger()
+
+# Of a payment whose checkout is complete: the bank has said no.
+DEBIT_FAILED = {"requires_payment_method", "canceled"}
 
 
 def ask_stripe(donation: Donation) -> None:
@@ -29,16 +32,14 @@ def ask_stripe(donation: Donation) -> None:
         _end_unopened(donation)
         return
     found = outside().stripe.checkout(checkout_id)
-    paid_at = None
-    if found.payment_status == "paid" and found.payment_intent:
-        paid_at = outside().stripe.payment(found.payment_intent).paid_at
-    consequences.apply(donation, lambda desk: _found_out(donation, found, paid_at, desk))
+    payment = outside().stripe.payment(found.payment_intent) if found.status == "complete" and found.payment_intent else None
+    consequences.apply(donation, lambda desk: _found_out(donation, found, payment, desk))
     db.session.commit()
     outside().waker.wake("mail")
 
 
-def _found_out(donation: Donation, found: Checkout, paid_at: int | None, desk: HealingDesk) -> Consequence:
-    cause = f"asked:{found.id}"
+def _found_out(donation: Donation, found: Checkout, payment: Payment | None, desk: HealingDesk) -> Consequence:
+    cause, paid_at = f"asked:{found.id}", payment.paid_at if payment else None
     if found.payment_status == "paid":
         made = PaymentMade(
             payment_intent=found.payment_intent,
@@ -51,6 +52,8 @@ def _found_out(donation: Donation, found: Checkout, paid_at: int | None, desk: H
         return money_back.after_payment(paid, donation, desk, cause=cause)
     if found.status == "expired":
         return payments.record_end(donation, desk, ended_as="expired", cause=cause)
+    if payment and payment.status in DEBIT_FAILED:
+        return payments.record_failure(donation, desk, cause=cause)
     if found.status == "complete":
         return payments.record_processing(donation)
     return Consequence(outcome="still open")

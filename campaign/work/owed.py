@@ -1,4 +1,4 @@
-"""What is owed to the outside, done: receipts, thanks and news of the match by mail.
+"""What is owed to the outside, done: receipts, thanks, news of the match and of payments that failed, by mail.
 
 Each item is a door: it begins and commits its own transactions; mail and the PDF renderer are called only between them.
 """
@@ -139,10 +139,26 @@ def _send_word_of_healing(item: OutboxItem, claim: Claim) -> None:
     claims.finish(OutboxItem, claim)
 
 
+def _send_word_of_failure(item: OutboxItem, claim: Claim) -> None:
+    """The donor is told that the bank said no; nothing when the gift was paid after all."""
+    donation = db.session.get_one(Donation, item.donation_id)
+    settings, message_id, created_at = outside().settings, outbox.message_id_of(item, _mail_domain()), item.created_at
+    if donation.paid_at is None:
+        letter = letters.payment_failed(
+            donation,
+            envelope=Envelope(message_id=message_id, at=created_at, sender=settings.mail_from, page_url=page_url(donation)),
+            again_url=f"{settings.base_url}/{donation.language}/{donation.campaign.slug}?again={donation.token}#give",
+        )
+        db.session.commit()
+        mail.send(settings.mail_url, letter)
+    claims.finish(OutboxItem, claim)
+
+
 _ACTS: dict[str, Callable[[OutboxItem, Claim], None]] = {
     "receipt": _send_receipt,
     "acknowledgement": _send_acknowledgement,
     "healed": _send_word_of_healing,
+    "payment_failed": _send_word_of_failure,
 }
 
 
