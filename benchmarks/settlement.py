@@ -89,6 +89,7 @@ def begun(count: int, name: str) -> list[Donation]:
 def _gift(number: int) -> Gift:
     texts = dict.fromkeys(("organization", "address_line2", "public_name", "tribute_name", "message"), "")
     return Gift(
+        frequency="once",
         **texts,
         language="en",
         amount_cents=5_00,

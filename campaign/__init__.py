@@ -14,8 +14,9 @@ from campaign.edges.outside import Outside
 from campaign.edges.queue import Waker
 from campaign.edges.stripe_api import StripeApi
 from campaign.edges.stripe_books import StripeBooks
+from campaign.edges.stripe_monthly import StripeMonthly
 from campaign.giving import audit, heartbeats  # noqa: F401  # their tables belong to the whole
-from campaign.web import api, campaigns, donate, errors, funders, health, languages, own_page, security
+from campaign.web import api, campaigns, donate, errors, funders, health, languages, monthly, own_page, security
 from campaign.web.staff import donations as staff_donations
 from campaign.web.staff import events as staff_events
 from campaign.web.staff import quarantine as staff_quarantine
@@ -41,13 +42,27 @@ def create_app(settings: Settings | None = None) -> Flask:
         settings=settings,
         stripe=StripeApi(secret_key=settings.stripe_secret_key, api_base=settings.stripe_api_base),
         stripe_books=StripeBooks(secret_key=settings.stripe_secret_key, api_base=settings.stripe_api_base),
+        stripe_monthly=StripeMonthly(secret_key=settings.stripe_secret_key, api_base=settings.stripe_api_base),
         waker=Waker(settings.redis_url),
     )
     languages.speak(app)
     errors.answer_errors(app)
     sign_in.sign_in(app, settings)  # Before the guard, which asks who is signed in.
     security.secure(app, settings)
-    for door in (campaigns, donate, own_page, api, health, funders, totals, staff_donations, staff_events, staff_quarantine, staff_stripe):
+    for door in (
+        campaigns,
+        donate,
+        own_page,
+        monthly,
+        api,
+        health,
+        funders,
+        totals,
+        staff_donations,
+        staff_events,
+        staff_quarantine,
+        staff_stripe,
+    ):
         app.register_blueprint(door.bp)
     app.wsgi_app = WebhookDoor(app, app.wsgi_app)  # type: ignore[method-assign]
     return app

@@ -132,6 +132,7 @@ def _gift(campaign: Campaign, chance: random.Random) -> Gift:
     covers = chance.random() < 0.35
     fee = fee_to_cover(cents, percent_hundredths=campaign.fee_percent_hundredths, fixed_cents=campaign.fee_fixed_cents)
     return Gift(
+        frequency="once",
         language=chance.choice(["en", "fr"]),
         amount_cents=cents,
         covered_fee_cents=fee if covers else 0,

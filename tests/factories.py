@@ -34,6 +34,7 @@ NAME = ("Sanâa Œuvré", "D'Arcy-Lévesque")
 def a_gift(cents: int = 100_00, **changed: Any) -> Gift:
     gift = Gift(
         language="en",
+        frequency="once",
         amount_cents=cents,
         covered_fee_cents=0,
         first_name=NAME[0],

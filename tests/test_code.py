@@ -40,7 +40,7 @@ LAYERS = [
 ]
 APART = "campaign.sandbox"
 HOMES = {
-    "stripe": {"campaign.edges.stripe_api", "campaign.edges.stripe_books", "campaign.edges.stripe_wire"},
+    "stripe": {"campaign.edges.stripe_api", "campaign.edges.stripe_books", "campaign.edges.stripe_monthly", "campaign.edges.stripe_wire"},
     "smtplib": {"campaign.edges.mail"},
     "celery": {"campaign.edges.queue", "workers", "workers.money", "workers.mail"},
     "redis": {"campaign.edges.queue", "campaign.embedded.servers"},

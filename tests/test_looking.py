@@ -11,7 +11,7 @@ from campaign.edges.stripe_wire import StripeRefused
 from campaign.giving import claims, money_back, stripe_events
 from campaign.giving.campaigns import Campaign
 from campaign.giving.donations import Donation
-from campaign.giving.happenings import About, Question
+from campaign.giving.happened import About, Question
 from campaign.reporting import books
 from campaign.sandbox import aftermath, faults
 from campaign.work import handling, looking

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from campaign.edges.db import db
 from campaign.edges.stripe_wire import BadSignature, verify_signature
 from campaign.embedded.servers import Postgres
-from campaign.giving import happenings
+from campaign.giving import happened
 from campaign.giving.campaigns import Campaign
 from campaign.giving.stripe_events import NotAnEvent, read_event
 from campaign.work import handling
@@ -121,7 +121,7 @@ def test_what_is_not_acted_on_is_kept_and_ignored_with_a_reason(client: FlaskCli
     assert db.session.execute(text("SELECT outcome FROM stripe_event")).scalar_one().startswith("ignored: ")
 
 
-@pytest.mark.parametrize("kind", happenings.NOTED)
+@pytest.mark.parametrize("kind", happened.NOTED)
 def test_what_others_tell_better_is_noted_and_changes_nothing(client: FlaskClient, campaign: Campaign, kind: str) -> None:
     donation = begun(campaign)
     about = {"id": f"pi_{donation.public_id}", "object": "payment_intent", "metadata": {"donation": donation.public_id}}
@@ -142,7 +142,7 @@ FIELDS = ("id", "object", "amount", "amount_total", "amount_received", "currency
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
-    kind=st.sampled_from([*happenings.ACTED_ON, *happenings.NOTED]),
+    kind=st.sampled_from([*happened.ACTED_ON, *happened.NOTED]),
     changed=st.dictionaries(st.sampled_from([*FIELDS, "metadata", "client_reference_id", "livemode"]), JUNK, max_size=6),
     shape=st.sampled_from(["checkout.session", "payment_intent", "refund", "dispute", "charge"]),
     created=JUNK,

@@ -8,6 +8,7 @@ from campaign.config import Settings
 from campaign.edges.queue import Waker
 from campaign.edges.stripe_api import StripeApi
 from campaign.edges.stripe_books import StripeBooks
+from campaign.edges.stripe_monthly import StripeMonthly
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +18,7 @@ class Outside:
     settings: Settings
     stripe: StripeApi
     stripe_books: StripeBooks
+    stripe_monthly: StripeMonthly
     waker: Waker
 
 

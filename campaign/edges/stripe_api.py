@@ -49,11 +49,15 @@ class CheckoutOrder:
     description: str
     expires_at: datetime
     takes_bank_debits: bool
+    is_monthly: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkout:
-    """A Checkout Session as Stripe has it now. `status` is open, complete or expired; `payment_status` paid, unpaid or no_payment_required."""
+    """A Checkout Session as Stripe has it now. `status` is open, complete or expired; `payment_status` paid, unpaid or no_payment_required.
+
+    That of a monthly gift has no payment of its own: the `invoice` of the first month was paid.
+    """
 
     id: str
     url: str | None
@@ -64,6 +68,7 @@ class Checkout:
     amount_cents: int
     currency: str
     livemode: bool
+    invoice: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +124,44 @@ class StripeApi:
             return self._open(replace(order, takes_bank_debits=False, attempt_key=f"{order.attempt_key}:card"))
 
     def _open(self, order: CheckoutOrder) -> Checkout:
+        return self._open_monthly(order) if order.is_monthly else self._open_once(order)
+
+    def _open_monthly(self, order: CheckoutOrder) -> Checkout:
+        """By card alone: a debit of each month would need another permission of the donor's bank."""
+        metadata = {"donation": order.donation}
+        locale: Literal["fr-CA", "en"] = "fr-CA" if order.language == "fr" else "en"
+        with plain_errors():
+            session = self._client.v1.checkout.sessions.create(
+                {
+                    "mode": "subscription",
+                    "client_reference_id": order.donation,
+                    "customer_email": order.email,
+                    "locale": locale,
+                    "success_url": order.return_url,
+                    "cancel_url": order.cancel_url,
+                    "expires_at": int(order.expires_at.timestamp()),
+                    "allowed_payment_method_types": ["card"],
+                    "adaptive_pricing": {"enabled": False},
+                    "line_items": [
+                        {
+                            "quantity": 1,
+                            "price_data": {
+                                "currency": order.currency.lower(),
+                                "unit_amount": line.cents,
+                                "product_data": {"name": line.name},
+                                "recurring": {"interval": "month"},
+                            },
+                        }
+                        for line in order.lines
+                    ],
+                    "metadata": metadata,
+                    "subscription_data": {"metadata": metadata, "description": order.description},
+                },
+                {"idempotency_key": order.attempt_key},
+            )
+            return _checkout(session)
+
+    def _open_once(self, order: CheckoutOrder) -> Checkout:
         metadata = {"donation": order.donation}
         locale: Literal["fr-CA", "en"] = "fr-CA" if order.language == "fr" else "en"
         with plain_errors():
@@ -240,4 +283,10 @@ def _checkout(session: stripe.checkout.Session) -> Checkout:
         amount_cents=found.get("amount_total") or 0,
         currency=(found.get("currency") or "").upper(),
         livemode=bool(found.get("livemode")),
+        invoice=_named(found.get("invoice")),
     )
+
+
+def _named(value: Any) -> str | None:
+    name = value.get("id") if isinstance(value, dict) else value
+    return str(name) if name else None

@@ -78,6 +78,12 @@ def begin_all(campaign: Campaign, asked: Sequence[tuple[Gift, Beginning]]) -> li
     return [begun.pop(how.attempt, None) for _, how in asked]
 
 
+def put_in_books(campaign: Campaign, gift: Gift, how: Beginning) -> Donation:
+    """The donation of this attempt, made if it is new, without any match held: it is paid already, or about to be."""
+    made = _made(campaign, [(gift, how)], donor_ids_for([gift.email]))
+    return made.get(how.attempt) or begun_before(how.attempt)
+
+
 def begun_before(attempt: str) -> Donation:
     """The donation of an attempt that has begun."""
     return db.session.scalars(select(Donation).where(Donation.attempt == attempt)).one()

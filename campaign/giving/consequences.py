@@ -8,8 +8,7 @@ from campaign.giving import healing, ledger, outbox
 from campaign.giving.donations import Donation
 from campaign.giving.healing import Healed, HealingDesk, open_desk
 from campaign.giving.ledger import Entry
-
-Owed = tuple[str, Donation]
+from campaign.giving.outbox import Owed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +25,7 @@ class Consequence:
 
     def with_healed(self, healed: Healed) -> "Consequence":
         """With those healed by what came free; their donors are told."""
-        told = [("healed", donation) for donation in healed.donations]
+        told = [Owed("healed", donation) for donation in healed.donations]
         return Consequence(outcome=self.outcome, entries=[*self.entries, *healed.entries], owed=[*self.owed, *told])
 
 

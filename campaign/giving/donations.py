@@ -18,9 +18,10 @@ from campaign.giving.donors import Donor
 
 @dataclass(frozen=True, kw_only=True)
 class Gift:
-    """What the donor typed, checked and cleaned. Sums in cents; absent texts are empty."""
+    """What the donor typed, checked and cleaned. Sums in cents; absent texts are empty; `frequency` is once or monthly."""
 
     language: str
+    frequency: str
     amount_cents: int
     covered_fee_cents: int
     first_name: str
@@ -94,6 +95,8 @@ class Donation(Base):
     net_cents: Mapped[int] = mapped_column(server_default="0")
     match_limit: Mapped[str | None]
     cancelled_at: Mapped[datetime | None]
+    frequency: Mapped[str] = mapped_column(server_default="once")
+    monthly_gift_id: Mapped[int | None] = mapped_column(ForeignKey("monthly_gift.id", use_alter=True))
     campaign: Mapped[Campaign] = relationship(lazy="select")
     donor: Mapped[Donor] = relationship(lazy="raise")
 

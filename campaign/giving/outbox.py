@@ -4,6 +4,7 @@ A row is owed in the transaction of its cause and done at most once by its key; 
 """
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import BigInteger, ForeignKey, Index, Text, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
@@ -16,6 +17,14 @@ from campaign.giving.donations import Donation
 
 HEALED = "healed"
 TOLD_AFTER_SECONDS = 20
+
+
+class Owed(NamedTuple):
+    """One thing owed for a donation; once for each thing that it is `about`, or once at all."""
+
+    kind: str
+    donation: Donation
+    about: str = ""
 
 
 class OutboxItem(Claimable, Base):
@@ -34,12 +43,12 @@ class OutboxItem(Claimable, Base):
 Index("ix_outbox_waiting", OutboxItem.not_before, postgresql_where=claims.waiting(OutboxItem))
 
 
-def owe(*owed: tuple[str, Donation]) -> None:
+def owe(*owed: Owed) -> None:
     """Owe each kind once for its donation; owing it again changes nothing. Word of a healed match may come again, each time it is healed."""
-    once = [(f"{kind}:{d.public_id}", kind, d.id) for kind, d in owed if kind != HEALED]
+    once = [(f"{kind}:{about or d.public_id}", kind, d.id) for kind, d, about in owed if kind != HEALED]
     if once:
         db.session.execute(_owe, dict(zip(("keys", "kinds", "donation_ids"), map(list, zip(*once, strict=True)), strict=True)))
-    if told := {d.id: d for kind, d in owed if kind == HEALED}:
+    if told := {d.id: d for kind, d, _ in owed if kind == HEALED}:
         _owe_word_of_healing(list(told.values()))
 
 

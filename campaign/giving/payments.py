@@ -11,6 +11,7 @@ from campaign.giving.donations import Donation
 from campaign.giving.healing import Healed, HealingDesk
 from campaign.giving.ledger import Entry, Move
 from campaign.giving.matches import Freed
+from campaign.giving.outbox import Owed
 from campaign.giving.quarantine import PaymentMade, QuarantinedPayment, Why
 
 
@@ -36,7 +37,7 @@ def _settle(donation: Donation, desk: HealingDesk, cause: str) -> Consequence:
         entries.append(_given(donation, Move.COVERED_FEE, "covered_fees", donation.covered_fee_cents, cause))
     entries += desk.settle(donation, cause=cause)
     desk.settled(donation)
-    return Consequence(outcome="paid", entries=entries, owed=[("receipt", donation)])
+    return Consequence(outcome="paid", entries=entries, owed=[Owed("receipt", donation)])
 
 
 def _heard_again(donation: Donation, payment: PaymentMade) -> Consequence:
@@ -45,7 +46,8 @@ def _heard_again(donation: Donation, payment: PaymentMade) -> Consequence:
         return Consequence(outcome=f"quarantined: a second payment of the same donation: {payment.payment_intent}")
     if donation.payment_intent is None:
         donation.payment_intent = payment.payment_intent
-        quarantine.keep(payment, donation, _difference(donation, payment) or Why.AMOUNT)
+        if donation.quarantined_at:
+            quarantine.keep(payment, donation, _difference(donation, payment) or Why.AMOUNT)
     return Consequence(outcome="known")
 
 
@@ -139,4 +141,4 @@ def record_failure(donation: Donation, desk: HealingDesk, *, cause: str) -> Cons
     record_processing(donation)
     is_news = donation.is_open
     ended = record_end(donation, desk, ended_as="failed", cause=cause)
-    return ended.and_then(Consequence(outcome="", owed=[("payment_failed", donation)])) if is_news else ended
+    return ended.and_then(Consequence(outcome="", owed=[Owed("payment_failed", donation)])) if is_news else ended

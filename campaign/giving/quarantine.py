@@ -116,6 +116,14 @@ def keep(payment: PaymentMade, donation: Donation | None, why: Why) -> None:
         )
 
 
+def claimed(payment: PaymentMade, donation: Donation) -> None:
+    """A payment that nobody seemed to have asked for is that of a month of the donation's: it was never odd."""
+    for kept in _kept([payment.payment_intent or ""]):
+        if kept.decision is None and kept.why == Why.UNKNOWN and donation.payment_intent == kept.payment_intent:
+            kept.donation_id = donation.id
+            decide(kept, Decision.ACCEPTED, actor="Stripe", reason="a month of a monthly gift")
+
+
 def undecided(*, limit: int) -> list[QuarantinedPayment]:
     """What waits for staff, the oldest first."""
     waiting = select(QuarantinedPayment).where(QuarantinedPayment.decision.is_(None))

@@ -235,6 +235,24 @@ def _pledge(fund: FundState, language: str) -> str:
     return f"{fund.name} pledged {rule}, up to {pledged} in all{conditions}."
 
 
+def each_month(state: MatchState, language: str) -> str:
+    """What giving month after month means, and what the match does then, as it stands now."""
+    french = language == "fr"
+    own = (
+        "Chaque mois est un don à part, avec son propre reçu. Changez la somme ou arrêtez quand vous voulez."
+        if french
+        else "Each month is a gift of its own, with a receipt of its own. Change the sum or stop whenever you like."
+    )
+    if state.giving is None:
+        return own
+    matched = (
+        "Chaque don est jumelé à son tour, tant qu’il reste de l’argent de jumelage\u00a0; le courriel du mois dit ce qu’il est devenu."
+        if french
+        else "Each is matched in its turn, as long as matching money is left; the mail of the month says what it came to."
+    )
+    return f"{own} {matched}"
+
+
 def held_while_paying(state: MatchState, language: str) -> str:
     """The promise that goes with the button; empty when there is nothing to hold."""
     if state.giving is None:

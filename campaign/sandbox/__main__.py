@@ -10,13 +10,13 @@ from types import FrameType
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from campaign.sandbox import answers, clock, control, faults, mailbox, money_api, stripe_api, stripe_pages
+from campaign.sandbox import answers, clock, control, faults, mailbox, money_api, stripe_api, stripe_pages, subscription_api
 from campaign.sandbox.deliveries import Courier
 from campaign.sandbox.store import Store
 from campaign.sandbox.stripe_account import Account
 
 # Their routes and hooks are on the blueprint of answers.py; what is known to no other route comes last.
-ROUTES = (faults, money_api, stripe_api)
+ROUTES = (faults, money_api, subscription_api, stripe_api)
 
 
 class Quiet(WSGIRequestHandler):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from flask import Blueprint, Response, jsonify, redirect, request
 from werkzeug.wrappers import Response as Answer
 
-from campaign.sandbox import aftermath, clock, debits, faults, payouts
+from campaign.sandbox import aftermath, clock, debits, faults, payouts, subscriptions
 from campaign.sandbox.answers import account, found
 from campaign.sandbox.shapes import Doc
 from campaign.sandbox.stripe_account import Refused, public
@@ -119,6 +119,13 @@ def decide_payout(payout_id: str) -> Answer:
     return _act(lambda: payouts.decide_payout(account(), found(payout_id, "payout"), request.form["status"]))
 
 
+@bp.post("/subscriptions/<subscription_id>")
+def change_card(subscription_id: str) -> Answer:
+    """From now on this `card` is charged, one that is declined for instance."""
+    card = request.form["card"]
+    return _act(lambda: subscriptions.change(account(), found(subscription_id, "subscription"), sandbox_card=card))
+
+
 @bp.post("/faults")
 def ask_for_fault() -> Answer:
     """`kind` goes wrong for the next `times` requests whose `path` (an expression) and `method` match; `seconds` for slow ones."""
@@ -146,4 +153,5 @@ def move_clock() -> Answer:
     ahead = int(account().store.switch("ahead", "0")) + more
     account().store.set_switch("ahead", str(ahead))
     clock.set_ahead(ahead)
+    subscriptions.renew_due(account())
     return _done({"now": clock.now(), "ahead": ahead})

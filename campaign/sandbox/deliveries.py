@@ -11,6 +11,7 @@ from urllib.request import Request, urlopen
 from campaign.sandbox.aftermath import change_what_is_due
 from campaign.sandbox.store import Store
 from campaign.sandbox.stripe_account import Account
+from campaign.sandbox.subscriptions import renew_due
 
 MOST_ATTEMPTS = 16
 LONGEST_PAUSE_SECONDS = 3600.0
@@ -43,6 +44,7 @@ class Courier:
             if self._round % 20 == 1:
                 self._account.expire_ended()
                 change_what_is_due(self._account)
+                renew_due(self._account)
             sent = self._send_due() if self._store.switch("delivery", "on") == "on" else 0
             if not sent:
                 time.sleep(0.1)

@@ -24,6 +24,7 @@ GOOD_CARDS = {
     "5555555555554444",
     "378282246310005",
     "4000002500003155",
+    "4000000000000341",  # Fails later, when a subscription charges it.
     DISPUTED_CARD,
     REFUND_PENDING_CARD,
     REFUND_FAILING_CARD,
@@ -68,8 +69,11 @@ class Account:
 
     def open_checkout(self, asked: Doc) -> Doc:
         """A Checkout Session from the parameters of the request."""
-        if asked.get("mode") != "payment":
-            raise Refused("Only mode=payment is known to this sandbox.", param="mode")
+        mode = asked.get("mode")
+        if mode not in {"payment", "subscription"}:
+            raise Refused("Only the modes payment and subscription are known to this sandbox.", param="mode")
+        if mode == "subscription" and asked.get("submit_type"):
+            raise Refused("You can not pass `submit_type` in `subscription` mode.", param="submit_type")
         lines = [self._line(line) for line in asked.get("line_items") or []]
         if not lines:
             raise Refused("Missing required param: line_items.", param="line_items", code="parameter_missing")
@@ -88,11 +92,13 @@ class Account:
             currency=lines[0]["currency"],
             expires_at=expires_at,
             metadata=asked.get("metadata") or {},
+            mode=mode,
             payment_method_types=asked.get("allowed_payment_method_types") or ["card"],
             **{name: asked.get(name) for name in copied},
         )
         session["sandbox_lines"] = lines
         session["sandbox_intent"] = asked.get("payment_intent_data") or {}
+        session["sandbox_subscription"] = asked.get("subscription_data") or {}
         self.store.put(session)
         return session
 
@@ -102,6 +108,8 @@ class Account:
             name = (data.get("product_data") or {}).get("name") or "Product"
             product = self.store.put(shapes.product(name=name))
             price = shapes.price(product_id=product["id"], unit_amount=int(data["unit_amount"]), currency=data["currency"].lower())
+            if data.get("recurring"):
+                price |= {"type": "recurring", "recurring": {"interval": data["recurring"]["interval"], "interval_count": 1}}
             self.store.put(price)
         else:
             found = self.store.get(str(asked.get("price")), "price")

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Response, request
 
-from campaign.sandbox import shapes
+from campaign.sandbox import shapes, subscriptions
 from campaign.sandbox.answers import account, answer, asked_for, bp, do, found, listed, show
 from campaign.sandbox.shapes import Doc
 from campaign.sandbox.stripe_account import Refused, public
@@ -70,7 +70,7 @@ def confirm_page(object_id: str) -> Response:
         session = found(object_id, "checkout.session")
         if "expected_amount" in asked and int(asked["expected_amount"]) != session["amount_total"]:
             raise Refused("The expected amount is not the session's.", param="expected_amount")
-        return account().pay_checkout(session, _number(asked.get("payment_method")))
+        return subscriptions.pay(account(), session, _number(asked.get("payment_method")))
 
     return do(act)
 

@@ -3,7 +3,7 @@
 from flask import Blueprint, abort, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from campaign.sandbox import debits, faults, payouts
+from campaign.sandbox import debits, faults, payouts, subscriptions
 from campaign.sandbox.answers import account
 from campaign.sandbox.shapes import Doc
 from campaign.sandbox.stripe_account import Refused
@@ -87,12 +87,42 @@ def pay(session_id: str) -> tuple[str, int] | Response:
             if request.form.get("method") == "debit":
                 debits.begin_debit(here, session, name=name, email=email)
             else:
-                here.pay_checkout(session, number, name=name, email=email)
+                subscriptions.pay(here, session, number, name=name, email=email)
         except Refused as error:
             declined = str(error)  # The decline itself is a fact and stays.
     if declined:
         return _page(_session(session_id), declined, 402)
     return redirect(str(session["success_url"]).replace("{CHECKOUT_SESSION_ID}", session_id), 303)
+
+
+@bp.get("/p/session/<session_id>")
+def portal(session_id: str) -> str:
+    """The billing portal: the donor's card, and the end of giving."""
+    visit, made = _visit(session_id)
+    total = sum(one["price"]["unit_amount"] * one["quantity"] for one in made["items"]["data"])
+    return render_template("portal.html", visit=visit, subscription=made, total=_sum(total, made["currency"], "en"))
+
+
+@bp.post("/p/session/<session_id>")
+def change_in_portal(session_id: str) -> Response:
+    here = account()
+    with here.store.transaction():
+        here.key = None
+        visit, made = _visit(session_id)
+        if request.form.get("end"):
+            subscriptions.cancel(here, made)
+        else:
+            number = "".join(c for c in request.form.get("card", "") if c.isdigit())
+            subscriptions.change(here, made, sandbox_card=number)
+    return redirect(visit["return_url"] or "/", 303)
+
+
+def _visit(session_id: str) -> tuple[Doc, Doc]:
+    visit = account().store.get(session_id, "billing_portal.session")
+    of_customer = [s for s in account().store.newest("subscription", limit=1000) if visit and s["customer"] == visit["customer"]]
+    if visit is None or not of_customer:
+        abort(404)
+    return visit, of_customer[0]
 
 
 @bp.get("/")
@@ -106,6 +136,7 @@ def home() -> str:
         sessions=_shown("checkout.session", "amount_total"),
         charges=[(c, cents) for c, cents in _shown("charge", "amount") if c["status"] == "succeeded"],
         refunds=_shown("refund", "amount"),
+        subscriptions=store.newest("subscription", limit=12),
         disputes=_shown("dispute", "amount"),
         payouts=_shown("payout", "amount"),
         available=_sum(balance["available"][0]["amount"], "cad", "en"),

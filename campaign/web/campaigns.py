@@ -25,7 +25,7 @@ bp = Blueprint("campaigns", __name__)
 MILESTONE_PARTS = 20
 TYPED = (
     *("first_name", "last_name", "organization", "email", "address_line1", "address_line2", "city", "province", "postal_code", "country"),
-    *("public_name", "anonymous", "tribute_kind", "tribute_name", "message"),
+    *("public_name", "anonymous", "tribute_kind", "tribute_name", "message", "frequency"),
 )
 
 
@@ -135,6 +135,7 @@ def campaign_page(
         claim=wording.campaign_claim(funds.state, language),
         how_it_works=wording.how_it_works(funds.state, language),
         held_while_paying=wording.held_while_paying(funds.state, language),
+        each_month=wording.each_month(funds.state, language),
         progress=_progress(totals, funds.state, language),
         form=form,
         errors=form.all_errors(),

@@ -19,6 +19,7 @@ from campaign.giving import checkouts
 from campaign.giving.campaigns import Campaign
 from campaign.giving.checkouts import Beginning, LessMatch, Opened
 from campaign.giving.donations import Donation, Gift
+from campaign.giving.monthly import MONTHLY
 from campaign.rules import money
 from campaign.rules.matching import Limit
 from campaign.web import turns
@@ -215,4 +216,5 @@ def _order(campaign: Campaign, donation: Donation) -> CheckoutOrder:
         description=title,
         expires_at=donation.checkout_expires_at,
         takes_bank_debits=campaign.takes_bank_debits and donation.currency == "CAD",
+        is_monthly=donation.frequency == MONTHLY,
     )

@@ -196,8 +196,8 @@ class DonationForm(FlaskForm):
         self.amount_cents = cents
 
     def validate_frequency(self, field: Field) -> None:
-        if field.data != "once":
-            raise StopValidation(gettext("Only one-time gifts can be made here."))
+        if field.data not in {"once", "monthly"}:
+            raise StopValidation(gettext("Please choose one gift, or one each month."))
 
     def validate_email(self, field: Field) -> None:
         try:
@@ -278,6 +278,7 @@ class DonationForm(FlaskForm):
             fixed_cents=self.campaign.fee_fixed_cents,
         )
         return Gift(
+            frequency=self.frequency.data,
             language=self.language,
             amount_cents=self.amount_cents,
             covered_fee_cents=fee if self.cover_fee.data else 0,

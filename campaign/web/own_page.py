@@ -15,6 +15,7 @@ from campaign.edges.stripe_wire import StripeAway, StripeRefused
 from campaign.giving import receipts
 from campaign.giving.campaigns import Campaign
 from campaign.giving.donations import Donation, donation_by_token
+from campaign.giving.monthly import monthly_gift_of
 from campaign.giving.standing import Standing, State, standing
 from campaign.reporting import lives, proofs
 from campaign.rules import match_of_a_gift, money
@@ -58,6 +59,7 @@ def page(language: str, token: str) -> ResponseReturnValue:
         json_url=url_for("own_page.data", language=language, token=token),
         again_url=url_for("campaigns.page", language=language, slug=campaign.slug, again=token),
         continue_url=donation.checkout_url,
+        monthly_url=url_for("monthly.page", language=language, token=gift.token) if (gift := monthly_gift_of(donation)) else "",
     )
 
 

@@ -1,5 +1,6 @@
 """Asking Stripe what became of a checkout, for a webhook that is late or lost; and ending one that the donor does not want."""
 
+import json
 from datetime import UTC, datetime
 
 import structlog
@@ -8,11 +9,12 @@ from campaign.edges.db import db
 from campaign.edges.outside import outside
 from campaign.edges.stripe_api import Checkout, Payment
 from campaign.edges.stripe_wire import StripeAway, StripeRefused
-from campaign.giving import checkouts, consequences, money_back, payments
+from campaign.giving import checkouts, consequences, money_back, payments, stripe_events
 from campaign.giving.consequences import Consequence
 from campaign.giving.donations import Donation
 from campaign.giving.healing import HealingDesk
 from campaign.giving.quarantine import PaymentMade
+from campaign.work.handling import handle_events
 
 log = structlog.get_logger()
 
@@ -32,10 +34,27 @@ def ask_stripe(donation: Donation) -> None:
         _end_unopened(donation)
         return
     found = outside().stripe.checkout(checkout_id)
+    if found.invoice and found.payment_status == "paid":
+        _tell_of(found.invoice)
+        return
     payment = outside().stripe.payment(found.payment_intent) if found.status == "complete" and found.payment_intent else None
     consequences.apply(donation, lambda desk: _found_out(donation, found, payment, desk))
     db.session.commit()
     outside().waker.wake("mail")
+
+
+def _tell_of(invoice: str) -> None:
+    """The first month of a monthly gift is told by its invoice, as by its event."""
+    event = {
+        "id": f"asked_{invoice}",
+        "object": "event",
+        "type": "invoice.paid",
+        "livemode": outside().settings.stripe_livemode,
+        "data": {"object": {"id": invoice, "object": "invoice"}},
+    }
+    stripe_events.keep(stripe_events.read_event(json.dumps(event).encode()), source="poll")
+    db.session.commit()
+    handle_events()
 
 
 def _found_out(donation: Donation, found: Checkout, payment: Payment | None, desk: HealingDesk) -> Consequence:

@@ -7,7 +7,7 @@ import structlog
 
 from campaign.edges.db import db
 from campaign.edges.outside import outside
-from campaign.giving import happenings, stripe_events
+from campaign.giving import happened, stripe_events
 from campaign.giving.watermarks import StripeList, move_watermark, watermark
 
 log = structlog.get_logger()
@@ -22,7 +22,7 @@ def read_stripe_events() -> int:
     now = datetime.now(UTC)
     since = watermark(StripeList.EVENTS, livemode=settings.stripe_livemode)
     db.session.commit()
-    listed = outside().stripe.events_since((since or now - FIRST_POLL) - POLL_OVERLAP, happenings.ACTED_ON)
+    listed = outside().stripe.events_since((since or now - FIRST_POLL) - POLL_OVERLAP, happened.ACTED_ON)
     new = 0
     for event in listed:
         new += _keep_listed(event)
@@ -34,7 +34,8 @@ def read_stripe_events() -> int:
 
 def _keep_listed(event: dict[str, object]) -> bool:
     try:
-        incoming = stripe_events.read_event(json.dumps(event, ensure_ascii=False).encode())
+        # The library makes Decimal of some texts; what is kept is as Stripe sends it.
+        incoming = stripe_events.read_event(json.dumps(event, ensure_ascii=False, default=str).encode())
     except stripe_events.NotAnEvent as error:
         log.error("event.unreadable", error=str(error)[:200])
         return False

@@ -8,7 +8,7 @@ from sqlalchemy.exc import OperationalError
 from campaign.edges.db import db
 from campaign.edges.outside import outside
 from campaign.edges.stripe_wire import StripeAway, StripeRefused
-from campaign.giving import claims, consequences, happenings, healing, money_back, stripe_events
+from campaign.giving import claims, consequences, happened, happenings, healing, money_back, stripe_events
 from campaign.giving.claims import Claim
 from campaign.giving.happenings import Seen
 from campaign.giving.stripe_events import StripeEvent
@@ -24,7 +24,7 @@ def handle_events() -> int:
     """Handle all waiting events, a batch a transaction; returns how many were done."""
     done = 0
     while True:
-        taken = stripe_events.claim(limit=EVENTS_A_BATCH, slow=happenings.LOOKED_AT, slow_limit=LOOKS_A_BATCH)
+        taken = stripe_events.claim(limit=EVENTS_A_BATCH, slow=happened.LOOKED_AT, slow_limit=LOOKS_A_BATCH)
         db.session.commit()
         if not taken:
             break

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from campaign.edges.outside import Outside
 from campaign.edges.stripe_api import GoneBack
 from campaign.edges.stripe_wire import StripeAway, StripeRefused
-from campaign.giving.happenings import About, Question, Seen
+from campaign.giving.happened import About, Question
+from campaign.giving.happenings import Seen
 from campaign.giving.money_back import Told
+from campaign.giving.monthly import InvoiceTold, SubscriptionTold
 from campaign.giving.payouts import PayoutTold
 
 AT_A_TIME = 8
@@ -45,6 +47,10 @@ def _ask(question: Question, there: Outside, number: int) -> list[Seen] | Stripe
         match question.about:
             case About.PAYOUT:
                 return [PayoutTold(now=there.stripe_books.payout(question.name), look=number)]
+            case About.INVOICE:
+                return _month(question.name, there, number)
+            case About.SUBSCRIPTION:
+                return [SubscriptionTold(now=there.stripe_monthly.subscription(question.name), look=number)]
             case About.REFUND:
                 gone = [there.stripe.refund(question.name)]
             case About.REFUNDS_OF:
@@ -54,6 +60,15 @@ def _ask(question: Question, there: Outside, number: int) -> list[Seen] | Stripe
     except (StripeAway, StripeRefused) as error:
         return error
     return _told(gone, number)
+
+
+def _month(invoice_id: str, there: Outside, number: int) -> list[Seen]:
+    """The invoice, and what is given each month as it stands after it."""
+    invoice = there.stripe_monthly.invoice(invoice_id)
+    seen: list[Seen] = [InvoiceTold(now=invoice, look=number)]
+    if invoice.subscription:
+        seen.append(SubscriptionTold(now=there.stripe_monthly.subscription(invoice.subscription), look=number))
+    return seen
 
 
 def _told(gone: Sequence[GoneBack], number: int) -> list[Seen]:

@@ -14,11 +14,11 @@ from campaign.config import ROOT
 from campaign.edges import mail, pdf
 from campaign.edges.db import db
 from campaign.edges.outside import outside
-from campaign.giving import claims, letters, matches, outbox, receipts, stripe_events
+from campaign.giving import claims, letters, matches, monthly, outbox, receipts, stripe_events
 from campaign.giving.claims import Claim
 from campaign.giving.donations import Donation
 from campaign.giving.letters import Envelope
-from campaign.giving.outbox import OutboxItem
+from campaign.giving.outbox import OutboxItem, Owed
 from campaign.giving.receipts import CannotIssue, Receipt
 from campaign.giving.standing import standing
 from campaign.reporting import lives
@@ -88,7 +88,7 @@ def _send_receipt(item: OutboxItem, claim: Claim) -> None:
         receipt = receipts.issue(donation, now=datetime.now(UTC))
     except CannotIssue as lacking:
         db.session.rollback()
-        outbox.owe(("acknowledgement", donation))
+        outbox.owe(Owed("acknowledgement", donation))
         claims.postpone(OutboxItem, claim, seconds=LACKING_ASKED_AGAIN_SECONDS, reason=str(lacking))
         return
     message_id = outbox.message_id_of(item, _mail_domain())
@@ -116,6 +116,7 @@ def _hand_over(donation: Donation, *, message_id: str, at: datetime, receipt: Re
         outcome=match_of_a_gift.outcome(lives.match_now(donation, now, donation.language), donation.language),
         receipt=receipt,
         pdf=document,
+        monthly_url=monthly_url(donation),
     )
     db.session.commit()
     mail.send(settings.mail_url, letter)
@@ -154,11 +155,39 @@ def _send_word_of_failure(item: OutboxItem, claim: Claim) -> None:
     claims.finish(OutboxItem, claim)
 
 
+def _send_word_of_months(item: OutboxItem, claim: Claim) -> None:
+    """About a monthly gift: a month that could not be charged, unless it was by now; its end; the link to its page."""
+    donation = db.session.get_one(Donation, item.donation_id)
+    gift = monthly.monthly_gift_of(donation)
+    if gift is None or (item.kind == "monthly_failed" and monthly.is_paid(item.key.partition(":")[2])):
+        claims.finish(OutboxItem, claim)
+        return
+    envelope = Envelope(
+        message_id=outbox.message_id_of(item, _mail_domain()),
+        at=item.created_at,
+        sender=outside().settings.mail_from,
+        page_url=monthly_url(donation),
+    )
+    match item.kind:
+        case "monthly_failed":
+            letter = letters.month_failed(donation, gift, envelope=envelope)
+        case "monthly_stopped":
+            letter = letters.monthly_stopped(donation, gift, envelope=envelope)
+        case _:
+            letter = letters.monthly_link(donation, envelope=envelope)
+    db.session.commit()
+    mail.send(outside().settings.mail_url, letter)
+    claims.finish(OutboxItem, claim)
+
+
 _ACTS: dict[str, Callable[[OutboxItem, Claim], None]] = {
     "receipt": _send_receipt,
     "acknowledgement": _send_acknowledgement,
     "healed": _send_word_of_healing,
     "payment_failed": _send_word_of_failure,
+    "monthly_failed": _send_word_of_months,
+    "monthly_stopped": _send_word_of_months,
+    "monthly_link": _send_word_of_months,
 }
 
 
@@ -178,6 +207,12 @@ def receipt_document(receipt: Receipt, donation: Donation) -> bytes:
 def page_url(donation: Donation) -> str:
     """The donor's own page, as links from outside name it."""
     return f"{outside().settings.base_url}/{donation.language}/donations/{donation.token}"
+
+
+def monthly_url(donation: Donation) -> str:
+    """The page of the monthly gift that the donation is a month of; empty for one that is given once."""
+    gift = monthly.monthly_gift_of(donation)
+    return f"{outside().settings.base_url}/{donation.language}/monthly/{gift.token}" if gift else ""
 
 
 def _mail_domain() -> str:

@@ -282,6 +282,6 @@ def _keep(event_type: str, about: dict[str, Any]) -> str:
         "created": made or int(now.timestamp()),
         "data": {"object": about},
     }
-    incoming = stripe_events.read_event(json.dumps(event, ensure_ascii=False).encode())
+    incoming = stripe_events.read_event(json.dumps(event, ensure_ascii=False, default=str).encode())
     stripe_events.keep(incoming, source="reconciliation")
     return incoming.event_id
