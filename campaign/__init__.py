@@ -71,7 +71,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 def _checkout_origins(settings: Settings) -> str:
     """Where a donor may be sent to pay: Stripe's page, or a sandbox on this machine."""
     if settings.stripe_api_base == STRIPE:
-        return "https://checkout.stripe.com"
+        return "https://checkout.stripe.com https://billing.stripe.com"
     at = urlsplit(settings.stripe_api_base)
     return f"{at.scheme}://{at.netloc} http://127.0.0.1:* http://localhost:*"
 

@@ -113,7 +113,9 @@ def months_of(gift: MonthlyGift) -> list[Donation]:
     """The donations that were given by it, the newest first."""
     return list(
         db.session.scalars(
-            select(Donation).where(Donation.monthly_gift_id == gift.id).order_by(Donation.begun_at.desc(), Donation.id.desc())
+            select(Donation)
+            .where(Donation.monthly_gift_id == gift.id)
+            .order_by(func.coalesce(Donation.paid_at, Donation.begun_at).desc(), Donation.id.desc())
         )
     )
 
