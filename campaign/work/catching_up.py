@@ -22,9 +22,9 @@ def read_stripe_events() -> int:
     now = datetime.now(UTC)
     since = watermark(StripeList.EVENTS, livemode=settings.stripe_livemode)
     db.session.commit()
-    listed = outside().stripe.events_since((since or now - FIRST_POLL) - POLL_OVERLAP, happened.ACTED_ON)
+    listed = list(outside().stripe.events_since((since or now - FIRST_POLL) - POLL_OVERLAP, happened.ACTED_ON))
     new = 0
-    for event in listed:
+    for event in reversed(listed):  # The oldest first: who paid first is matched first, after an outage too.
         new += _keep_listed(event)
         db.session.commit()  # At once: the same event may be at the webhook's door.
     move_watermark(StripeList.EVENTS, livemode=settings.stripe_livemode, seen_until=now)
