@@ -123,6 +123,25 @@ def test_accepted_it_is_a_gift_of_what_was_paid_with_its_covered_fee_in_proporti
     assert books.findings(db.engine) == []
 
 
+def test_a_payment_of_another_account_is_neither_taken_nor_ours_to_give_back(campaign: Campaign) -> None:
+    donation = begun(campaign, 100_00)
+    handle({**completed(donation), "account": "acct_of_somebody"})
+    assert (state(donation), waiting()) == ("quarantined", [(Why.ACCOUNT, f"pi_{donation.public_id}", 100_00)])
+    for act in (deciding.accept, refunding.refund_quarantined):
+        with pytest.raises((CannotDecide, CannotRefund)):
+            act(row(), **SAID)
+        db.session.rollback()
+
+
+def test_a_payment_that_names_two_donations_waits_for_staff(campaign: Campaign, fund: Fund) -> None:
+    donation, other = begun(campaign, 100_00), begun(campaign, 100_00)
+    handle(completed(donation, client_reference_id=other.public_id))
+    assert (state(donation), state(other), waiting()[0][0]) == ("quarantined", "pending", Why.METADATA)
+    deciding.accept(row(), **SAID)
+    assert state(donation) == "paid"
+    assert books.findings(db.engine) == []
+
+
 def test_a_second_payment_accepted_is_a_second_gift_of_the_same_donor(campaign: Campaign, fund: Fund) -> None:
     first = begun(campaign, 100_00, tribute_kind="memory", tribute_name="Œnone")
     handle(completed(first))

@@ -11,19 +11,21 @@ import pytest
 from flask import Flask
 from pydantic import TypeAdapter, ValidationError
 from stripe import params
-from stripe.params import checkout
+from stripe.params import billing_portal, checkout
 
 from campaign.edges.outside import outside
 from campaign.edges.stripe_api import CheckoutLine, CheckoutOrder, StripeApi
 from campaign.edges.stripe_books import StripeBooks
+from campaign.edges.stripe_monthly import StripeMonthly
 from campaign.edges.stripe_wire import StripeRefused, Wire
 from campaign.giving.campaigns import Campaign
-from campaign.sandbox import aftermath
+from campaign.sandbox import aftermath, subscriptions
 from campaign.sandbox import payouts as at_stripe
 from campaign.sandbox.answers import nested
 from tests.conftest import Stripe
 from tests.test_payouts import charge_of, paid_at_stripe
 
+CLIENTS = (StripeApi, StripeBooks, StripeMonthly)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 TYPES: dict[tuple[str, str], Any] = {
     ("post", "/v1/checkout/sessions"): checkout.SessionCreateParams,
@@ -41,6 +43,11 @@ TYPES: dict[tuple[str, str], Any] = {
     ("get", "/v1/balance_transactions"): params.BalanceTransactionListParams,
     ("get", "/v1/payouts"): params.PayoutListParams,
     ("get", "/v1/payouts/_"): params.PayoutRetrieveParams,
+    ("get", "/v1/invoices/_"): params.InvoiceRetrieveParams,
+    ("get", "/v1/subscriptions/_"): params.SubscriptionRetrieveParams,
+    ("post", "/v1/subscriptions/_"): params.SubscriptionUpdateParams,
+    ("delete", "/v1/subscriptions/_"): params.SubscriptionCancelParams,
+    ("post", "/v1/billing_portal/sessions"): billing_portal.SessionCreateParams,
 }
 # What the options of a request are made of, which are no parameters, and an answer of the library used as one, which we never do.
 OPTIONS = {"StripeContext": object, "UntypedStripeObject": list, "Mapping": Mapping, "Any": Any, "Literal": Literal}
@@ -49,8 +56,9 @@ NAME = re.compile(r"/(cs_test|pi|re|du|po|in|sub)_\w+")
 
 def check(method: str, path: str, sent: dict[str, Any]) -> None:
     typed = TYPES[method, NAME.sub("/_", path)]
+    vars(sys.modules[typed.__module__]).update(OPTIONS)
     adapter = TypeAdapter(typed)
-    adapter.rebuild(_types_namespace={**vars(sys.modules[typed.__module__]), **OPTIONS})
+    adapter.rebuild(_types_namespace=vars(sys.modules[typed.__module__]))
     adapter.validate_python(sent, extra="forbid")
 
 
@@ -101,6 +109,7 @@ def ask_everything(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
     api.refunds_of(intent)
     api.payment(intent)
     list(api.events_since(LONG_AGO, ["payout.paid", "refund.created"]))
+    ask_about_months(stripe, api.open_checkout(order(is_monthly=True, attempt_key="key-3")).id)
     other = paid_at_stripe(campaign, 50_00)
     api.dispute(aftermath.dispute(stripe.account, charge_of(stripe, other))["id"])
     payout = at_stripe.pay_out(stripe.account, all_of_it=True)
@@ -118,6 +127,17 @@ def ask_everything(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
         list(listing(LONG_AGO))
 
 
+def ask_about_months(stripe: Stripe, session_id: str) -> None:
+    session = subscriptions.pay(stripe.account, stripe.store.get(session_id), "4242424242424242")
+    its_months = outside().stripe_monthly
+    its_months.invoice(session["invoice"])
+    its_months.subscription(session["subscription"])
+    its_months.portal(session["customer"], return_url="https://example.org/back")
+    changed = its_months.change(session["subscription"], [50_00, 0])
+    assert list(changed.cents) == [50_00]
+    assert its_months.stop(session["subscription"]).status == "canceled"
+
+
 def test_every_request_is_as_stripes_own_library_has_it(
     app: Flask, campaign: Campaign, stripe: Stripe, sent: list[tuple[str, str, dict[str, Any]]]
 ) -> None:
@@ -130,12 +150,12 @@ def test_every_request_is_as_stripes_own_library_has_it(
 
 def test_every_method_of_both_clients_was_asked(app: Flask, campaign: Campaign, stripe: Stripe, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = set()
-    for client in (StripeApi, StripeBooks):
+    for client in CLIENTS:
         for name in [n for n in vars(client) if not n.startswith("_")]:
             really = getattr(client, name)
             monkeypatch.setattr(client, name, lambda *a, _r=really, _n=f"{client.__name__}.{name}", **k: asked.add(_n) or _r(*a, **k))
     ask_everything(app, campaign, stripe)
-    assert asked == {f"{c.__name__}.{n}" for c in (StripeApi, StripeBooks) for n in vars(c) if not n.startswith("_")}
+    assert asked == {f"{c.__name__}.{n}" for c in CLIENTS for n in vars(c) if not n.startswith("_")}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from campaign.giving.quarantine import PaymentMade
+from campaign.giving.quarantine import PaymentMade, Why
 
 # These are answered by a look at Stripe.
 LOOKED_AT = (
@@ -77,6 +77,7 @@ class Happened:
     type: str
     at: datetime
     about: dict[str, Any]
+    account: str | None = None
 
     @classmethod
     def of(cls, event_row: int, event_id: str, kind: str, kept: bytes, received_at: datetime) -> "Happened":
@@ -84,7 +85,9 @@ class Happened:
         body = json.loads(kept)
         created = _number(body.get("created"), below=LATEST_SECOND)
         at = received_at if created is None else datetime.fromtimestamp(created, UTC)
-        return cls(event_row=event_row, event_id=event_id, type=kind, at=at, about=body["data"]["object"])
+        return cls(
+            event_row=event_row, event_id=event_id, type=kind, at=at, about=body["data"]["object"], account=name_in(body.get("account"))
+        )
 
     @property
     def donation_name(self) -> str | None:
@@ -130,7 +133,16 @@ class Happened:
             currency=name_in(about.get("currency")) or "",
             livemode=about.get("livemode") is True,
             paid_at=self.at,
+            odd=self._odd,
         )
+
+    @property
+    def _odd(self) -> Why | None:
+        """Events of our own account name none; what we make names one donation, wherever it names it."""
+        if self.account:
+            return Why.ACCOUNT
+        reference = name_in(self.about.get("client_reference_id"))
+        return Why.METADATA if reference and self.donation_name not in {None, reference} else None
 
 
 def name_in(value: object) -> str | None:

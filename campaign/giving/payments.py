@@ -65,6 +65,8 @@ def _set_apart(donation: Donation, payment: PaymentMade, why: Why, desk: Healing
 
 
 def _difference(donation: Donation, payment: PaymentMade) -> Why | None:
+    if payment.odd:
+        return payment.odd
     if payment.livemode != donation.livemode:
         return Why.MODE
     if payment.currency.upper() != donation.currency:
@@ -78,6 +80,10 @@ def _in_words(donation: Donation, payment: PaymentMade, why: Why) -> str:
             return "the payment is of the other mode"
         case Why.CURRENCY:
             return f"paid in {payment.currency.upper()[:8]}, not {donation.currency}"
+        case Why.ACCOUNT:
+            return "the payment is of another Stripe account"
+        case Why.METADATA:
+            return "the payment names two donations"
         case Why.TAKEN:
             return "the payment is that of another donation"
         case _:

@@ -25,6 +25,8 @@ class Why(StrEnum):
     AMOUNT = "amount"
     CURRENCY = "currency"
     MODE = "mode"
+    ACCOUNT = "account"
+    METADATA = "metadata"
     SECOND = "second"
     TAKEN = "taken"
     UNKNOWN = "unknown"
@@ -39,7 +41,7 @@ class Decision(StrEnum):
 
 
 # What the books can hold when staff say so: the sum that was paid, in our currency, of a donation that we know.
-ACCEPTABLE = {Why.AMOUNT, Why.SECOND}
+ACCEPTABLE = {Why.AMOUNT, Why.SECOND, Why.METADATA}
 
 
 class CannotDecide(Exception):
@@ -56,13 +58,17 @@ class CannotDecide(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentMade:
-    """A payment that Stripe says has succeeded. `paid_at` is Stripe's time, which decides about the match, not ours."""
+    """A payment that Stripe says has succeeded. `paid_at` is Stripe's time, which decides about the match, not ours.
+
+    `odd` is what whoever read it found: that it is of another Stripe account, or names two donations.
+    """
 
     payment_intent: str | None
     amount_cents: int
     currency: str
     livemode: bool
     paid_at: datetime
+    odd: Why | None = None
 
 
 class QuarantinedPayment(Base):
@@ -91,8 +97,8 @@ class QuarantinedPayment(Base):
 
     @property
     def may_be_given_back(self) -> bool:
-        """Whether it is ours to give back: a payment of another donation, or of the other mode, is not."""
-        return self.why not in {Why.TAKEN, Why.MODE} and self.amount_cents > 0
+        """Whether it is ours to give back: a payment of another donation, of another account or of the other mode is not."""
+        return self.why not in {Why.TAKEN, Why.MODE, Why.ACCOUNT} and self.amount_cents > 0
 
 
 Index("ix_quarantined_payment_undecided", QuarantinedPayment.id, postgresql_where=QuarantinedPayment.decision.is_(None))

@@ -1,6 +1,7 @@
 """The stand-in's controls, by HTTP and from its page: how events are sent, what goes wrong, and what banks and donors do."""
 
 import json
+import re
 from collections.abc import Callable
 
 from flask import Blueprint, Response, jsonify, redirect, request
@@ -25,6 +26,7 @@ def _refused(error: Refused) -> tuple[Response, int]:
 @bp.errorhandler(KeyError)
 @bp.errorhandler(ValueError)
 @bp.errorhandler(AssertionError)
+@bp.errorhandler(re.error)
 def _unclear(error: Exception) -> tuple[Response, int]:
     return jsonify({"error": {"message": f"{type(error).__name__}: {error}"}}), 400
 

@@ -107,6 +107,8 @@ def _why(payment: QuarantinedPayment, donation: Donation | None, language: str) 
         Why.AMOUNT: gettext("The sum is not what we asked for: %(asked)s.", asked=asked),
         Why.CURRENCY: gettext("The currency is not that of the campaign."),
         Why.MODE: gettext("It is a test payment, or a real one among tests."),
+        Why.ACCOUNT: gettext("It was made in another Stripe account."),
+        Why.METADATA: gettext("It names two donations."),
         Why.SECOND: gettext("The donation was paid before: this is a second payment of it."),
         Why.TAKEN: gettext("The payment is that of another donation."),
         Why.UNKNOWN: gettext("No donation of ours asked for it."),
