@@ -13,7 +13,7 @@ from typing import Any
 from campaign.edges.db import db
 from campaign.edges.stripe_api import Back
 from campaign.edges.stripe_books import BalanceMove
-from campaign.giving import balance_lines, campaigns, checkouts, consequences, fund_changes, money_back, payments
+from campaign.giving import balance_lines, campaigns, checkouts, consequences, fund_changes, looks, money_back, payments
 from campaign.giving.campaigns import Campaign
 from campaign.giving.checkouts import Beginning
 from campaign.giving.consequences import Consequence
@@ -131,7 +131,7 @@ def money_gone(
         payment_intent=donation.payment_intent or f"pi_{donation.public_id}",
         cents=cents,
         status=status or {"refund": "succeeded", "dispute": "lost"}[kind],
-        look=look or money_back.next_look(),
+        look=look or looks.next_look(),
     )
     return lambda desk: money_back.record(told, donation, desk, cause=f"test-{next(_count)}")
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from campaign.edges.db import db
 from campaign.edges.outside import outside
 from campaign.edges.stripe_wire import StripeRefused
-from campaign.giving import claims, money_back, stripe_events
+from campaign.giving import claims, looks, money_back, stripe_events
 from campaign.giving.campaigns import Campaign
 from campaign.giving.donations import Donation
 from campaign.giving.happened import About, Question
@@ -107,14 +107,14 @@ def look_at(refund_id: str, number: int) -> looking.Looked:
 def late_worker(stripe: Stripe, donation: Donation, *, numbered_before: bool) -> None:
     """One worker sees the refund succeed, and is held up; the other sees it fail and is done; then the first goes on."""
     refund_id = gone_at(stripe, donation, 40_00, kind="refund.created")["data"]["object"]["id"]
-    first = money_back.next_look()
+    first = looks.next_look()
     seen_first = look_at(refund_id, first)
     stripe.store.put({**stripe.store.get(refund_id), "status": "failed"})
-    second = money_back.next_look()
+    second = looks.next_look()
     apply(donation, look_at(refund_id, second))
     if not numbered_before:
         seen_first = looking.Looked(
-            seen={1: [money_back.Told(**{**vars(told), "look": money_back.next_look()}) for told in seen_first.seen[1]]}, unanswered={}
+            seen={1: [money_back.Told(**{**vars(told), "look": looks.next_look()}) for told in seen_first.seen[1]]}, unanswered={}
         )
     apply(donation, seen_first)
 

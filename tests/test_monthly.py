@@ -5,7 +5,7 @@ from flask import Flask, g
 from sqlalchemy import text
 
 from campaign.edges.db import db
-from campaign.giving import matches, monthly, quarantine, stripe_events
+from campaign.giving import matches, monthly, quarantine, reconciliations, stripe_events
 from campaign.giving.campaigns import Campaign, CampaignTotals
 from campaign.giving.donations import Donation
 from campaign.giving.funds import Fund
@@ -139,6 +139,18 @@ def test_without_webhooks_asking_finds_the_first_month(app: Flask, stripe: Strip
     catching_up.read_stripe_events()
     handling.handle_events()
     assert given(gift_of(donation)) == [(100_00, "paid", 100_00)]
+    assert books.findings(db.engine) == []
+
+
+def test_months_that_nobody_told_of_are_brought_in_by_a_reconciliation(app: Flask, stripe: Stripe, fund: Fund) -> None:
+    donation = began(app, stripe)
+    clock.set_ahead(32 * DAY)
+    subscriptions.renew_due(stripe.account)
+    run = reconciling.reconcile(since=None, actor="test")
+    assert {finding.state for finding in reconciliations.findings_of(run)} == {"repaired"}
+    assert given(gift_of(donation)) == [(100_00, "paid", 100_00)] * 2
+    assert quarantine.count_undecided() == 0
+    assert reconciliations.findings_of(reconciling.reconcile(since=None, actor="test")) == []
     assert books.findings(db.engine) == []
 
 

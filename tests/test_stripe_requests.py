@@ -43,6 +43,7 @@ TYPES: dict[tuple[str, str], Any] = {
     ("get", "/v1/balance_transactions"): params.BalanceTransactionListParams,
     ("get", "/v1/payouts"): params.PayoutListParams,
     ("get", "/v1/payouts/_"): params.PayoutRetrieveParams,
+    ("get", "/v1/invoices"): params.InvoiceListParams,
     ("get", "/v1/invoices/_"): params.InvoiceRetrieveParams,
     ("get", "/v1/subscriptions/_"): params.SubscriptionRetrieveParams,
     ("post", "/v1/subscriptions/_"): params.SubscriptionUpdateParams,
@@ -131,6 +132,7 @@ def ask_about_months(stripe: Stripe, session_id: str) -> None:
     session = subscriptions.pay(stripe.account, stripe.store.get(session_id), "4242424242424242")
     its_months = outside().stripe_monthly
     its_months.invoice(session["invoice"])
+    assert [invoice.payment_intent is not None for invoice in its_months.paid_since(LONG_AGO)] == [True]
     its_months.subscription(session["subscription"])
     its_months.portal(session["customer"], return_url="https://example.org/back")
     changed = its_months.change(session["subscription"], [50_00, 0])

@@ -1,6 +1,6 @@
 """Stripe's subscriptions, as gifts that are given month after month: invoices, sums, the billing portal. Plain values in and out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -59,6 +59,15 @@ class StripeMonthly:
         """The invoice as it is now, with what paid it."""
         with plain_errors():
             return _invoice(self._client.v1.invoices.retrieve(invoice_id, {"expand": ["payments"]}).to_dict())
+
+    def paid_since(self, moment: datetime) -> Iterator[InvoiceNow]:
+        """Invoices made at or after the moment that were paid, newest first."""
+        with plain_errors():
+            listed = self._client.v1.invoices.list(
+                {"created": {"gte": int(moment.timestamp())}, "status": "paid", "limit": 100, "expand": ["data.payments"]}
+            )
+            for one in listed.auto_paging_iter():
+                yield _invoice(one.to_dict())
 
     def subscription(self, subscription_id: str) -> SubscriptionNow:
         """The subscription as it is now."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from sqlalchemy import BigInteger, case, cast, func, select
-from sqlalchemy import Sequence as Numbers
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -52,17 +51,6 @@ class MoneyBack(Base):
     def is_posted(self) -> bool:
         """Whether it is gone in the books."""
         return self.turns % 2 == 1
-
-
-_looks = Numbers("stripe_look", metadata=Base.metadata)
-
-
-def next_look() -> int:
-    """The number of a look at Stripe that is about to be taken.
-
-    Of two looks the one with the greater number began after every event that the other was to answer, whichever ends first: its word counts.
-    """
-    return db.session.scalars(select(_looks.next_value())).one()
 
 
 @dataclass(frozen=True, kw_only=True)

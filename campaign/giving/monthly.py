@@ -125,7 +125,7 @@ def donation_for(invoice: InvoiceNow) -> str | None:
 
     Before any lock: whoever else hears of the same invoice at the same time finds the same donation.
     """
-    first = donation_by_public_id(invoice.donation) if invoice.donation and invoice.status == "paid" else None
+    first = donation_by_public_id(invoice.donation) if invoice.donation and invoice.status == "paid" and invoice.payment_intent else None
     if first is None or first.frequency != MONTHLY:
         return None
     gift = _gift_of(first, invoice)

@@ -9,6 +9,7 @@ from campaign.rules.money import written
 class Kind(StrEnum):
     """What differs."""
 
+    MONTH_MISSING = "month missing"
     PAYMENT_MISSING = "payment missing"
     PAYMENT_DIFFERS = "payment differs"
     PAYMENT_NOT_THERE = "payment not there"
@@ -26,6 +27,10 @@ class Kind(StrEnum):
 
 
 SENTENCES: dict[Kind, tuple[str, str]] = {
+    Kind.MONTH_MISSING: (
+        "Stripe has a month of a monthly gift, {object}, paid with {theirs}, that our books do not have.",
+        "Stripe a un mois d’un don mensuel, {object}, payé avec {theirs}, que nos livres n’ont pas.",
+    ),
     Kind.PAYMENT_MISSING: (
         "Stripe has a payment of {theirs}, {object}, that our books do not have.",
         "Stripe a un paiement de {theirs}, {object}, que nos livres n’ont pas.",

@@ -135,7 +135,7 @@ def show(object_id: str, kind: str) -> Response:
         return answer(error.body, error.status)
 
 
-def listed(kind: str, keep: Callable[[Doc], bool] = lambda _: True) -> Response:
+def listed(kind: str, keep: Callable[[Doc], bool] = lambda _: True, show: Callable[[Doc], Doc] = public) -> Response:
     """A page of objects, newest first."""
     asked = asked_for()
     limit = min(100, max(1, int(asked.get("limit") or 10)))
@@ -147,7 +147,7 @@ def listed(kind: str, keep: Callable[[Doc], bool] = lambda _: True) -> Response:
     after = asked.get("starting_after")
     while len(kept) <= limit:
         page = account().store.newest(kind, limit=500, after=after, since=since)
-        kept += [public(doc) for doc in page if keep(doc) and doc["created"] < before]
+        kept += [show(doc) for doc in page if keep(doc) and doc["created"] < before]
         if len(page) < 500:
             break
         after = page[-1]["id"]

@@ -31,8 +31,18 @@ def cancel_subscription(object_id: str) -> Response:
 
 @bp.get("/invoices")
 def list_invoices() -> Response:
-    wanted = asked_for().get("subscription")
-    return listed("invoice", lambda doc: wanted in {None, doc["parent"]["subscription_details"]["subscription"]})
+    asked = asked_for()
+    wanted, status = asked.get("subscription"), asked.get("status")
+
+    def keep(doc: Doc) -> bool:
+        return wanted in {None, doc["parent"]["subscription_details"]["subscription"]} and status in {None, doc["status"]}
+
+    return listed("invoice", keep, show=_with_payments if "data.payments" in (asked.get("expand") or []) else public)
+
+
+def _with_payments(invoice: Doc) -> Doc:
+    payments = {"object": "list", "data": invoice["sandbox_payments"], "has_more": False, "url": "/v1/invoice_payments"}
+    return {**public(invoice), "payments": payments}
 
 
 @bp.get("/invoices/<object_id>")
@@ -42,10 +52,7 @@ def show_invoice(object_id: str) -> Response:
         invoice = found(object_id, "invoice")
     except Refused as error:
         return answer(error.body, error.status)
-    shown = public(invoice)
-    if "payments" in (asked_for().get("expand") or []):
-        shown["payments"] = {"object": "list", "data": invoice["sandbox_payments"], "has_more": False, "url": "/v1/invoice_payments"}
-    return answer(shown)
+    return answer(_with_payments(invoice) if "payments" in (asked_for().get("expand") or []) else public(invoice))
 
 
 @bp.post("/billing_portal/sessions")

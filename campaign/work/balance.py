@@ -7,7 +7,7 @@ import structlog
 
 from campaign.edges.db import db
 from campaign.edges.outside import outside
-from campaign.giving import balance_lines, money_back, payouts
+from campaign.giving import balance_lines, looks, payouts
 from campaign.giving.payouts import PayoutTold
 from campaign.giving.watermarks import StripeList, move_watermark, watermark
 
@@ -48,7 +48,7 @@ def _tie_payouts() -> None:
     names = payouts.to_be_tied()
     db.session.commit()
     for name in names:
-        look = money_back.next_look()
+        look = looks.next_look()
         db.session.commit()
         books = outside().stripe_books
         now = books.payout(name)

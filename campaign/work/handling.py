@@ -8,7 +8,7 @@ from sqlalchemy.exc import OperationalError
 from campaign.edges.db import db
 from campaign.edges.outside import outside
 from campaign.edges.stripe_wire import StripeAway, StripeRefused
-from campaign.giving import claims, consequences, happened, happenings, healing, money_back, stripe_events
+from campaign.giving import claims, consequences, happened, happenings, healing, looks, stripe_events
 from campaign.giving.claims import Claim
 from campaign.giving.happenings import Seen
 from campaign.giving.stripe_events import StripeEvent
@@ -39,7 +39,7 @@ def handle_events() -> int:
 def _looked_into(taken: list[Claim]) -> tuple[list[Claim], Mapping[int, Sequence[Seen]]]:
     """The events that can be handled now, with what Stripe says to them; what it does not answer is asked again later."""
     questions = happenings.questions(taken)
-    number = money_back.next_look() if questions else 0
+    number = looks.next_look() if questions else 0
     db.session.commit()
     looked = looking.look(questions, outside(), number=number)
     for claim in taken:

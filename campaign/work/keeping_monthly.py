@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from campaign.edges.db import db
 from campaign.edges.outside import outside
 from campaign.edges.stripe_monthly import SubscriptionNow
-from campaign.giving import money_back, monthly, outbox
+from campaign.giving import looks, monthly, outbox
 from campaign.giving.donations import Donation
 from campaign.giving.monthly import MonthlyGift, SubscriptionTold
 from campaign.giving.outbox import Owed
@@ -48,7 +48,7 @@ def _named(gift: MonthlyGift) -> str:
 
 
 def _look() -> int:
-    number = money_back.next_look()
+    number = looks.next_look()
     db.session.commit()
     return number
 

@@ -25,7 +25,7 @@ class Looked:
 
 
 def look(questions: Mapping[int, Question], there: Outside, *, number: int) -> Looked:
-    """Ask each question once, whoever asks it; the number is that of this look (money_back.next_look), taken before."""
+    """Ask each question once, whoever asks it; the number is that of this look (looks.next_look), taken before."""
     if not questions:
         return Looked(seen={}, unanswered={})
     different = list(dict.fromkeys(questions.values()))

@@ -26,7 +26,7 @@ from campaign.giving.balance_lines import BalanceLine
 from campaign.giving.donations import Donation
 from campaign.giving.money_back import MoneyBack
 from campaign.giving.payouts import Payout
-from campaign.giving.quarantine import QuarantinedPayment
+from campaign.giving.quarantine import QuarantinedPayment, Why
 from campaign.giving.reconciliations import Difference, Reconciliation, State
 from campaign.rules.differences import Kind
 from campaign.work.balance import read_balance
@@ -53,6 +53,7 @@ class _Comparison:
     books: StripeBooks
     compared: Counter[str] = field(default_factory=Counter)
     found: list[Difference] = field(default_factory=list)
+    of_months: set[str] = field(default_factory=set)
 
     def add(self, kind: Kind, object_id: str, event: tuple[str, dict[str, Any]] | None = None, **detail: object) -> None:
         self.found.append(Difference(kind=kind, object_id=object_id, detail=detail, event=event))
@@ -97,6 +98,30 @@ def _chunks(listed: Iterable[T]) -> Iterator[list[T]]:
         yield chunk
 
 
+def _months(c: _Comparison) -> None:
+    """Months of our monthly gifts, by their invoices; their payments name no donation themselves."""
+    for chunk in _chunks(i for i in outside().stripe_monthly.paid_since(c.since - BEGUN_BEFORE) if i.donation and i.payment_intent):
+        names = [invoice.payment_intent for invoice in chunk]
+        ours = set(
+            db.session.scalars(select(Donation.payment_intent).where(Donation.payment_intent.in_(names), Donation.paid_at.is_not(None)))
+        )
+        apart = set(
+            db.session.scalars(
+                select(QuarantinedPayment.payment_intent).where(
+                    QuarantinedPayment.payment_intent.in_(names), QuarantinedPayment.why != Why.UNKNOWN
+                )
+            )
+        )
+        known = set(db.session.scalars(select(Donation.public_id).where(Donation.public_id.in_([i.donation for i in chunk]))))
+        for invoice in chunk:
+            c.compared["months"] += 1
+            if invoice.donation in known and invoice.payment_intent not in ours | apart:
+                event = {"id": invoice.stripe_id, "object": "invoice"}
+                c.add(Kind.MONTH_MISSING, invoice.stripe_id, ("invoice.paid", event), theirs=invoice.cents)
+                c.of_months.add(str(invoice.payment_intent))
+        db.session.rollback()
+
+
 def _payments(c: _Comparison) -> None:
     seen: set[str] = set()
     for chunk in _chunks(p for p in c.books.payments_since(c.since - BEGUN_BEFORE) if p.status == SUCCEEDED):
@@ -113,7 +138,7 @@ def _payments(c: _Comparison) -> None:
 def _payment(c: _Comparison, payment: PaymentNow, donation: Donation | None, *, is_apart: bool) -> None:
     c.compared["payments"] += 1
     if donation is None or donation.paid_at is None:
-        if not is_apart:
+        if not is_apart and payment.stripe_id not in c.of_months:
             c.add(Kind.PAYMENT_MISSING, payment.stripe_id, ("payment_intent.succeeded", payment.about), theirs=payment.cents)
     elif (payment.cents, payment.currency) != (donation.charged_cents, donation.currency):
         c.add(Kind.PAYMENT_DIFFERS, payment.stripe_id, theirs=payment.cents, ours=donation.charged_cents)
@@ -246,6 +271,7 @@ def _balance(c: _Comparison) -> None:
 
 
 _PARTS: dict[str, Callable[[_Comparison], None]] = {
+    "months": _months,
     "payments": _payments,
     "refunds": _refunds,
     "disputes": _disputes,

@@ -9,7 +9,7 @@ from campaign.edges.db import db
 from campaign.edges.outside import outside
 from campaign.edges.stripe_api import GoneBack
 from campaign.edges.stripe_wire import StripeRefused
-from campaign.giving import consequences, money_back, quarantine, refund_requests
+from campaign.giving import consequences, looks, money_back, quarantine, refund_requests
 from campaign.giving.donations import Donation, lock_donations
 from campaign.giving.money_back import Told
 from campaign.giving.quarantine import CannotDecide
@@ -58,7 +58,7 @@ def carry_on() -> int:
 
 def _carry_out(request: RefundRequest) -> None:
     """Looks first whether it was made before: Stripe forgets the keys of requests after a day."""
-    payment_intent, cents, key, look = request.payment_intent, request.cents, request.key, money_back.next_look()
+    payment_intent, cents, key, look = request.payment_intent, request.cents, request.key, looks.next_look()
     db.session.commit()
     stripe = outside().stripe
     try:
