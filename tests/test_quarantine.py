@@ -29,7 +29,8 @@ SAID = {"actor": "test", "reason": "asked the donor"}
 
 def waiting() -> list[tuple[str, str, int]]:
     db.session.expire_all()
-    return [(p.why, p.payment_intent, p.amount_cents) for p in quarantine.undecided(limit=10)]
+    rows = db.session.query(QuarantinedPayment).filter(QuarantinedPayment.decision.is_(None)).order_by(QuarantinedPayment.id)
+    return [(p.why, p.payment_intent, p.amount_cents) for p in rows]
 
 
 def decided() -> list[tuple[str, str | None]]:
@@ -80,6 +81,9 @@ def test_a_payment_of_nobody_is_kept_whatever_tells_of_it(campaign: Campaign) ->
     }
     handle(event("payment_intent.succeeded", about), event("checkout.session.completed", session), event("payment_intent.succeeded", about))
     assert waiting() == [(Why.UNKNOWN, "pi_of_a_shop", 25_00)]
+    assert (quarantine.undecided(limit=9), quarantine.count_undecided()) == ([], 0), "its invoice may be on its way"
+    db.session.execute(text("UPDATE quarantined_payment SET kept_at = now() - interval '11 minutes'"))
+    assert (row(), quarantine.count_undecided()) == (1, 1)
     assert outcomes()[0] == "quarantined: a payment that no donation of ours asked for"
     assert db.session.get_one(CampaignTotals, campaign.id).donations == 0
 

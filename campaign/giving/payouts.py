@@ -77,17 +77,18 @@ def tie(payout_id: str, lines: Sequence[str]) -> None:
     db.session.execute(update(Payout).where(Payout.stripe_id == payout_id).values(lines_read_at=func.now()))
 
 
-# What the books of each campaign lack of its share of a payout, or have too much of it. A failed payout whose money went into a later one
+# What the books of each campaign lack of its share of a payout of the last two months, or have too much of it. A failed payout whose money went into a later one
 # counts there with the shares that came back. `cause` of an entry is the payout, its reference says whether it went or came back.
 _LACKING = text("""
-    WITH posted AS (
+    WITH recent AS (
+        SELECT stripe_id FROM payout WHERE lines_read_at IS NOT NULL AND made_at > now() - interval '60 days'
+    ), posted AS (
         SELECT cause AS payout, split_part(reference, ':', 1) AS what, campaign_id,
                sum(CASE kind WHEN 'payout' THEN cents ELSE -cents END) AS cents, count(*) AS entries
         FROM ledger_entry WHERE kind IN ('payout', 'payout_reversal') GROUP BY 1, 2, 3
     ), tied AS (
-        SELECT l.payout, d.campaign_id, l.net_cents AS cents FROM payout p JOIN balance_line l ON l.payout = p.stripe_id
+        SELECT l.payout, d.campaign_id, l.net_cents AS cents FROM recent p JOIN balance_line l ON l.payout = p.stripe_id
         JOIN donation d ON d.payment_intent = l.payment_intent AND d.paid_at IS NOT NULL
-        WHERE p.lines_read_at IS NOT NULL
         UNION ALL
         SELECT l.payout, s.campaign_id, -s.cents FROM balance_line l JOIN posted s ON s.payout = l.source AND s.what = 'payout_back'
         WHERE l.type = ANY (:back) AND l.payout IS NOT NULL
@@ -99,7 +100,7 @@ _LACKING = text("""
     )
     SELECT payout, what, campaign_id, coalesce(w.cents, 0) - coalesce(s.cents, 0) AS cents, coalesce(s.entries, 0) AS entries
     FROM wanted w FULL JOIN posted s USING (payout, what, campaign_id)
-    WHERE coalesce(w.cents, 0) <> coalesce(s.cents, 0) ORDER BY campaign_id, payout, what
+    WHERE coalesce(w.cents, 0) <> coalesce(s.cents, 0) AND payout IN (SELECT stripe_id FROM recent) ORDER BY campaign_id, payout, what
 """)
 
 

@@ -6,7 +6,7 @@ refund fail, it waits for staff again.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import ForeignKey, Index, func, select
@@ -130,9 +130,15 @@ def claimed(payment: PaymentMade, donation: Donation) -> None:
             decide(kept, Decision.ACCEPTED, actor="Stripe", reason="a month of a monthly gift")
 
 
+# A payment of nobody may be that of a month whose invoice is on its way: staff are not asked at once.
+_waits_for_staff = QuarantinedPayment.decision.is_(None) & (
+    (QuarantinedPayment.why != Why.UNKNOWN) | (QuarantinedPayment.kept_at < func.now() - timedelta(minutes=10))
+)
+
+
 def undecided(*, limit: int) -> list[QuarantinedPayment]:
     """What waits for staff, the oldest first."""
-    waiting = select(QuarantinedPayment).where(QuarantinedPayment.decision.is_(None))
+    waiting = select(QuarantinedPayment).where(_waits_for_staff)
     return list(db.session.scalars(waiting.order_by(QuarantinedPayment.id).limit(limit)))
 
 
@@ -144,7 +150,7 @@ def decided(*, limit: int) -> list[QuarantinedPayment]:
 
 def count_undecided() -> int:
     """How many wait for staff."""
-    return db.session.scalar(select(func.count()).where(QuarantinedPayment.decision.is_(None))) or 0
+    return db.session.scalar(select(func.count()).where(_waits_for_staff)) or 0
 
 
 def of_donation(donation: Donation) -> list[QuarantinedPayment]:
