@@ -271,7 +271,7 @@ def live(data: st.DataObject, stripe: Stripe, campaign: Campaign, told_before: i
 def test_i8_i26_any_lives_in_any_order_with_any_kills_end_in_the_same_books(
     app: Flask, campaign: Campaign, stripe: Stripe, pytestconfig: pytest.Config
 ) -> None:
-    examples = max(16, pytestconfig.getoption("--steps") // 125)
+    examples = max(12, pytestconfig.getoption("--steps") // 160)
 
     @settings(max_examples=examples, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
     @given(data=st.data(), pledge=st.sampled_from([70_00, 10_000_00]))
@@ -291,7 +291,7 @@ def test_i8_i26_any_lives_in_any_order_with_any_kills_end_in_the_same_books(
 
 @pytest.mark.timeout(900)
 def test_with_webhooks_off_catching_up_alone_ends_in_the_same_books(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
-    @settings(max_examples=8, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=6, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
     @given(data=st.data(), pledge=st.sampled_from([70_00, 10_000_00]))
     def run(data: st.DataObject, pledge: int) -> None:
         told_before = settled(stripe)
@@ -323,7 +323,7 @@ def test_killed_before_each_statement_of_its_life_nothing_changes(app: Flask, ca
         act(life)
     tell(*told_so_far(stripe, 0))
     assert life.months == MONTHS.get(kind, 1)
-    statement, step = 0, 11 if life.months > 2 else 1  # Of a year, every eleventh: it is the same dozen statements for each month.
+    statement, step = 0, 17 if life.months > 2 else 1  # Of a year, every seventeenth: it is the same dozen statements for each month.
     while stripe_events.waiting_events():
         statement += step
         db.session.execute(text("UPDATE stripe_event SET attempts = 0 WHERE done_at IS NULL"))
