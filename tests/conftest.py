@@ -38,6 +38,7 @@ HOME = pytest.StashKey[Path]()
 SERVER = pytest.StashKey[subprocess.Popen[bytes]]()
 TEMPLATE = "template_of_tests"
 WEBHOOK_SECRET = "whsec_tests"
+LONGEST = {"test_story.py", "test_lives.py", "test_house.py", "test_books_stateful.py"}
 ROOM_BYTES = 4 * 1024**3
 
 hypothesis_settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], print_blob=True)
@@ -60,6 +61,12 @@ def pytest_configure(config: pytest.Config) -> None:
     else:
         config.stash[HOME] = Path(tempfile.mkdtemp(prefix="campaign-tests-", dir=_in_memory()))
         config.stash[SERVER] = make_ready(config.stash[HOME])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest begin first, so that none runs alone at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 def _in_memory() -> str | None:
