@@ -6,6 +6,7 @@ What happens at the account is random too, as is how much of it was told by then
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -246,8 +247,21 @@ def all_is_as_it_must_be(lives: list[Life], campaign: Campaign, pledge: int) -> 
     balance.read_balance()
     assert clearing.clearing_of(campaign).balance == outside().stripe_books.balance().get("CAD", 0)
     assert books.findings(db.engine) == []
+    assert an_hour_later() == []
     run = reconciling.reconcile(since=None, actor="test")
     assert [finding.sentence for finding in reconciliations.findings_of(run)] == []
+
+
+def an_hour_later() -> list[str]:
+    """What the checker says once every line of the balance must be in the books."""
+    seen = db.session.execute(text("SELECT seen_until FROM stripe_watermark WHERE list = 'balance'")).scalar_one()
+    move = text("UPDATE stripe_watermark SET seen_until = :moment WHERE list = 'balance'")
+    db.session.execute(move, {"moment": seen + timedelta(hours=2)})
+    db.session.commit()
+    found = books.findings(db.engine)
+    db.session.execute(move, {"moment": seen})
+    db.session.commit()
+    return found
 
 
 def live(data: st.DataObject, stripe: Stripe, campaign: Campaign, told_before: int, *, webhooks: bool) -> list[Life]:
