@@ -7,10 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 import stripe
-from stripe.params.checkout import SessionCreateParamsPaymentMethodOptionsAcssDebit
+from stripe.params.checkout import (
+    SessionCreateParams,
+    SessionCreateParamsLineItem,
+    SessionCreateParamsLineItemPriceData,
+    SessionCreateParamsPaymentMethodOptionsAcssDebit,
+)
 
 from campaign.edges.stripe_wire import StripeRefused, client_of, plain_errors
 
@@ -124,77 +129,8 @@ class StripeApi:
             return self._open(replace(order, takes_bank_debits=False, attempt_key=f"{order.attempt_key}:card"))
 
     def _open(self, order: CheckoutOrder) -> Checkout:
-        return self._open_monthly(order) if order.is_monthly else self._open_once(order)
-
-    def _open_monthly(self, order: CheckoutOrder) -> Checkout:
-        """By card alone: a debit of each month would need another permission of the donor's bank."""
-        metadata = {"donation": order.donation}
-        locale: Literal["fr-CA", "en"] = "fr-CA" if order.language == "fr" else "en"
         with plain_errors():
-            session = self._client.v1.checkout.sessions.create(
-                {
-                    "mode": "subscription",
-                    "client_reference_id": order.donation,
-                    "customer_email": order.email,
-                    "locale": locale,
-                    "success_url": order.return_url,
-                    "cancel_url": order.cancel_url,
-                    "expires_at": int(order.expires_at.timestamp()),
-                    "allowed_payment_method_types": ["card"],
-                    "adaptive_pricing": {"enabled": False},
-                    "line_items": [
-                        {
-                            "quantity": 1,
-                            "price_data": {
-                                "currency": order.currency.lower(),
-                                "unit_amount": line.cents,
-                                "product_data": {"name": line.name},
-                                "recurring": {"interval": "month"},
-                            },
-                        }
-                        for line in order.lines
-                    ],
-                    "metadata": metadata,
-                    "subscription_data": {"metadata": metadata, "description": order.description},
-                },
-                {"idempotency_key": order.attempt_key},
-            )
-            return _checkout(session)
-
-    def _open_once(self, order: CheckoutOrder) -> Checkout:
-        metadata = {"donation": order.donation}
-        locale: Literal["fr-CA", "en"] = "fr-CA" if order.language == "fr" else "en"
-        with plain_errors():
-            session = self._client.v1.checkout.sessions.create(
-                {
-                    "mode": "payment",
-                    "submit_type": "donate",
-                    "client_reference_id": order.donation,
-                    "customer_email": order.email,
-                    "locale": locale,
-                    "success_url": order.return_url,
-                    "cancel_url": order.cancel_url,
-                    "expires_at": int(order.expires_at.timestamp()),
-                    "allowed_payment_method_types": ["card", "acss_debit"] if order.takes_bank_debits else ["card"],
-                    "payment_method_options": {"acss_debit": BANK_DEBIT} if order.takes_bank_debits else {},
-                    "adaptive_pricing": {"enabled": False},
-                    "line_items": [
-                        {
-                            "quantity": 1,
-                            "price_data": {
-                                "currency": order.currency.lower(),
-                                "unit_amount": line.cents,
-                                "product_data": {"name": line.name},
-                            },
-                        }
-                        for line in order.lines
-                    ],
-                    "metadata": metadata,
-                    "payment_intent_data": {"metadata": metadata, "description": order.description},
-                },
-                {"idempotency_key": order.attempt_key},
-            )
-            return _checkout(session)
+            return _checkout(self._client.v1.checkout.sessions.create(_asked_for(order), {"idempotency_key": order.attempt_key}))
 
     def expire_checkout(self, session_id: str) -> None:
         """End an open session, so that it cannot be paid any more; StripeRefused when it is not open."""
@@ -254,6 +190,40 @@ class StripeApi:
             listed = self._client.v1.events.list({"created": {"gte": int(moment.timestamp())}, "types": list(types), "limit": 100})
             for event in listed.auto_paging_iter():
                 yield event.to_dict()
+
+
+def _asked_for(order: CheckoutOrder) -> SessionCreateParams:
+    metadata = {"donation": order.donation}
+    asked: SessionCreateParams = {
+        "client_reference_id": order.donation,
+        "customer_email": order.email,
+        "locale": "fr-CA" if order.language == "fr" else "en",
+        "success_url": order.return_url,
+        "cancel_url": order.cancel_url,
+        "expires_at": int(order.expires_at.timestamp()),
+        "allowed_payment_method_types": ["card"],
+        "adaptive_pricing": {"enabled": False},
+        "line_items": [_line(line, order) for line in order.lines],
+        "metadata": metadata,
+    }
+    if order.is_monthly:  # By card alone: a debit of each month would need another permission of the donor's bank.
+        asked |= {"mode": "subscription", "subscription_data": {"metadata": metadata, "description": order.description}}
+        return asked
+    asked |= {"mode": "payment", "submit_type": "donate", "payment_intent_data": {"metadata": metadata, "description": order.description}}
+    if order.takes_bank_debits:
+        asked |= {"allowed_payment_method_types": ["card", "acss_debit"], "payment_method_options": {"acss_debit": BANK_DEBIT}}
+    return asked
+
+
+def _line(line: CheckoutLine, order: CheckoutOrder) -> SessionCreateParamsLineItem:
+    price: SessionCreateParamsLineItemPriceData = {
+        "currency": order.currency.lower(),
+        "unit_amount": line.cents,
+        "product_data": {"name": line.name},
+    }
+    if order.is_monthly:
+        price["recurring"] = {"interval": "month"}
+    return {"quantity": 1, "price_data": price}
 
 
 def gone_back(found: stripe.Refund | stripe.Dispute) -> GoneBack:

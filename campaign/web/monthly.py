@@ -13,9 +13,10 @@ from campaign.edges.stripe_wire import StripeAway, StripeRefused
 from campaign.giving.campaigns import Campaign, default_campaign
 from campaign.giving.donations import Donation
 from campaign.giving.monthly import MonthlyGift, monthly_gift_by_token, months_of
-from campaign.giving.standing import State, standing
+from campaign.giving.standing import standing
 from campaign.rules import money
 from campaign.web.security import LINKS_PER_CLIENT, access, limiter
+from campaign.web.states import state_words
 from campaign.work import keeping_monthly
 
 bp = Blueprint("monthly", __name__)
@@ -69,21 +70,7 @@ def _month(month: Donation, campaign: Campaign, language: str) -> dict[str, str]
         "amount": money.written(month.amount_cents, language),
         "matched": money.written(now.matched_cents, language) if now.matched_cents else "–",
         "url": url_for("own_page.page", language=language, token=month.token),
-        "state": _words()[now.state],
-    }
-
-
-def _words() -> dict[State, str]:
-    return {
-        State.PENDING: gettext("not paid yet"),
-        State.PROCESSING: gettext("payment under way"),
-        State.PAID: gettext("paid"),
-        State.REFUNDED: gettext("refunded"),
-        State.PARTIALLY_REFUNDED: gettext("refunded in part"),
-        State.DISPUTED: gettext("in dispute"),
-        State.FAILED: gettext("payment failed"),
-        State.EXPIRED: gettext("not completed"),
-        State.QUARANTINED: gettext("looked at by a person"),
+        "state": state_words()[now.state],
     }
 
 

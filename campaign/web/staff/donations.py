@@ -2,15 +2,16 @@
 
 from flask import Blueprint, abort, render_template
 from flask.typing import ResponseReturnValue
-from flask_babel import format_datetime, gettext
+from flask_babel import format_datetime
 
 from campaign.giving.donations import donation_by_public_id
-from campaign.giving.standing import State, standing
+from campaign.giving.standing import standing
 from campaign.reporting import lives
 from campaign.rules.match_of_a_gift import told
 from campaign.rules.money import written
 from campaign.web.languages import spoken
 from campaign.web.security import access
+from campaign.web.states import state_words
 
 bp = Blueprint("staff_donations", __name__, url_prefix="/staff/donations")
 
@@ -27,7 +28,7 @@ def page(public_id: str) -> ResponseReturnValue:
         "staff/donation.html",
         title=donation.campaign.title(language),
         donation=donation,
-        state_words=_state_words()[now.state],
+        state_words=state_words()[now.state],
         amount=written(donation.amount_cents, language),
         net=written(now.net_cents, language),
         held=written(now.held_cents, language),
@@ -43,17 +44,3 @@ def page(public_id: str) -> ResponseReturnValue:
             for moment in lives.of_donation(donation, language)
         ],
     )
-
-
-def _state_words() -> dict[State, str]:
-    return {
-        State.PENDING: gettext("not paid yet"),
-        State.PROCESSING: gettext("payment under way"),
-        State.PAID: gettext("paid"),
-        State.REFUNDED: gettext("refunded"),
-        State.PARTIALLY_REFUNDED: gettext("refunded in part"),
-        State.DISPUTED: gettext("in dispute"),
-        State.FAILED: gettext("payment failed"),
-        State.EXPIRED: gettext("not completed"),
-        State.QUARANTINED: gettext("in quarantine"),
-    }
