@@ -12,14 +12,18 @@ from campaign.edges import queue
 from campaign.edges.db import KEEPING, db, engine_options, keeping_options
 from campaign.edges.outside import Outside
 from campaign.edges.queue import Waker
+from campaign.edges.sealing import KeyFile
 from campaign.edges.stripe_api import StripeApi
 from campaign.edges.stripe_books import StripeBooks
 from campaign.edges.stripe_monthly import StripeMonthly
-from campaign.giving import audit, heartbeats  # noqa: F401  # their tables belong to the whole
-from campaign.web import api, campaigns, donate, errors, funders, health, languages, monthly, own_page, security
+from campaign.giving import audit, heartbeats, watermarks  # noqa: F401  # their tables belong to the whole
+from campaign.web import api, campaigns, donate, errors, funders, health, languages, monthly, own_page, own_receipt, security
 from campaign.web.staff import donations as staff_donations
 from campaign.web.staff import events as staff_events
+from campaign.web.staff import mail as staff_mail
 from campaign.web.staff import quarantine as staff_quarantine
+from campaign.web.staff import receipts as staff_receipts
+from campaign.web.staff import returned_gifts as staff_returned_gifts
 from campaign.web.staff import sign_in, totals
 from campaign.web.staff import stripe as staff_stripe
 from campaign.web.webhooks import WebhookDoor
@@ -44,6 +48,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         stripe_books=StripeBooks(secret_key=settings.stripe_secret_key, api_base=settings.stripe_api_base),
         stripe_monthly=StripeMonthly(secret_key=settings.stripe_secret_key, api_base=settings.stripe_api_base),
         waker=Waker(settings.redis_url),
+        key=KeyFile(path=settings.key_path),
     )
     languages.speak(app)
     errors.answer_errors(app)
@@ -53,6 +58,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         campaigns,
         donate,
         own_page,
+        own_receipt,
         monthly,
         api,
         health,
@@ -62,6 +68,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         staff_events,
         staff_quarantine,
         staff_stripe,
+        staff_receipts,
+        staff_returned_gifts,
+        staff_mail,
     ):
         app.register_blueprint(door.bp)
     app.wsgi_app = WebhookDoor(app, app.wsgi_app)  # type: ignore[method-assign]

@@ -17,7 +17,7 @@ from campaign.edges.outside import outside
 from campaign.edges.stripe_wire import StripeAway
 from campaign.embedded.alone import settings_for_a_command
 from campaign.embedded.servers import NotStarted
-from campaign.first_steps import invite_staff, link_for_funder, migrate, readmit_staff
+from campaign.first_steps import invite_staff, link_for_funder, make_receipt_key, migrate, readmit_staff
 from campaign.fund_commands import Refused, fund_named
 from campaign.giving import money_back, reconciliations, stripe_events
 from campaign.giving.campaigns import default_campaign
@@ -52,6 +52,8 @@ def setup() -> None:
     made = create_first_campaign()
     db.session.commit()
     click.echo(f"Migrated. Created the campaign {made.slug}." if made else "Migrated. A campaign is there already.")
+    if make_receipt_key():
+        click.echo(f"Made the charity's key for receipts: {outside().settings.key_path}. Keep a copy of it in a safe place.")
 
 
 @campaign.command()

@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     stripe_livemode: bool = Field(default=False, description="true when real money moves")
     mail_url: str = Field(description="smtp://user:password@host:port?tls=starttls; user, password and tls may be left out")
     mail_from: str = Field(description="sender of all mail")
+    receipt_key_file: str = Field(
+        default="var/keys/receipts.pem", description="the charity's key that receipts are signed with; made by setup when there is none"
+    )
     trusted_hosts: str = Field(
         default="", description="host names that may be asked for, comma separated; default: that of BASE_URL and loopback"
     )
@@ -115,6 +118,11 @@ class Settings(BaseSettings):
         """Host names that we answer to."""
         named = [h.strip() for h in self.trusted_hosts.split(",") if h.strip()]
         return named or [urlsplit(self.base_url).hostname or "", "localhost", "127.0.0.1", "[::1]"]
+
+    @cached_property
+    def key_path(self) -> Path:
+        """Where the charity's key lies; a relative path is one in the checkout."""
+        return ROOT / self.receipt_key_file
 
     @cached_property
     def is_https(self) -> bool:

@@ -12,6 +12,7 @@ from campaign.config import ROOT
 from campaign.edges.db import db
 from campaign.edges.outside import outside
 from campaign.giving import audit, funds
+from campaign.giving.campaigns import default_campaign
 from campaign.giving.funds import Fund
 from campaign.giving.staff import Staff, add_staff, reset_staff
 from campaign.web.funders import LINK_LASTS, token_hash
@@ -32,6 +33,12 @@ def migrate() -> None:
         alembic.upgrade(config, "head")
         connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
         connection.commit()
+
+
+def make_receipt_key() -> bool:
+    """The key that receipts are signed with, when there is none yet."""
+    first = default_campaign()
+    return outside().key.make(name=first.charity.legal_name if first else "Receipts", now=datetime.now(UTC))
 
 
 def invite_staff(address: str, role: str) -> str:

@@ -9,13 +9,15 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import func, update
 
 from campaign.edges.db import db
+from campaign.edges.outside import outside
 from campaign.edges.stripe_books import BalanceMove
-from campaign.giving import balance_lines, checkouts, consequences, payments, receipts
+from campaign.giving import balance_lines, checkouts, consequences, payments, receipting
 from campaign.giving.campaigns import Campaign, default_campaign
 from campaign.giving.checkouts import Beginning
 from campaign.giving.donations import Donation, Gift
 from campaign.giving.outbox import OutboxItem
 from campaign.giving.quarantine import PaymentMade
+from campaign.giving.receipts import Issuing
 from campaign.rules.money import fee_to_cover
 
 A_TRANSACTION = 100
@@ -104,7 +106,7 @@ def _give(campaign: Campaign, chance: random.Random, attempt: str, now: datetime
     consequences.apply(donation, lambda desk: payments.record_payment(donation, paid, desk, cause="seed"))
     balance_lines.keep([_charge(donation, paid_at)])
     balance_lines.post_fees(limit=1)
-    receipts.issue(donation, now=now)
+    receipting.settle(donation, Issuing(now=now, base_url=outside().settings.base_url))
     db.session.execute(update(OutboxItem).where(OutboxItem.donation_id == donation.id).values(done_at=func.now()))
 
 

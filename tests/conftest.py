@@ -1,5 +1,6 @@
 """One PostgreSQL for a whole run, a fresh database for each test that asks for one, and real neighbours beside it."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -40,6 +42,7 @@ TEMPLATE = "template_of_tests"
 WEBHOOK_SECRET = "whsec_tests"
 LONGEST = {"test_story.py", "test_lives.py", "test_house.py", "test_books_stateful.py"}
 ROOM_BYTES = 4 * 1024**3
+KEY_OF_TESTS = Path(tempfile.gettempdir()) / f"campaign-tests-key-{os.getuid()}" / "receipts.pem"
 
 hypothesis_settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], print_blob=True)
 # That a mutant is noticed is enough: the smallest example of it is not looked for.
@@ -90,6 +93,7 @@ def make_ready(home: Path) -> subprocess.Popen[bytes]:
         migrate()
         create_first_campaign()
         db.session.commit()
+        app.extensions["outside"].key.make(name="GBS/CIDP Foundation of Canada", now=datetime.now(UTC))
         hang_up()
     return server
 
@@ -125,6 +129,7 @@ def test_settings(database_url: str, **changed: object) -> Settings:
         "mail_url": "smtp://127.0.0.1:9",
         "mail_from": "gifts@example.org",
         "log_level": "ERROR",
+        "receipt_key_file": str(KEY_OF_TESTS),
     }
     return Settings(_env_file=None, **{**given, **changed})
 

@@ -13,7 +13,7 @@ from typing import Any
 from campaign.edges.db import db
 from campaign.edges.stripe_api import Back
 from campaign.edges.stripe_books import BalanceMove
-from campaign.giving import balance_lines, campaigns, checkouts, consequences, fund_changes, looks, money_back, payments
+from campaign.giving import balance_lines, campaigns, checkouts, consequences, fund_changes, looks, money_back, payments, receipting
 from campaign.giving.campaigns import Campaign
 from campaign.giving.checkouts import Beginning
 from campaign.giving.consequences import Consequence
@@ -22,6 +22,7 @@ from campaign.giving.funds import Fund, Funder
 from campaign.giving.healing import HealingDesk, open_desk
 from campaign.giving.money_back import Told
 from campaign.giving.quarantine import PaymentMade
+from campaign.giving.receipts import Issuing, Receipt
 
 WEBHOOK_SECRET = "whsec_tests"
 _count = itertools.count(1)
@@ -154,6 +155,11 @@ def paid(campaign: Campaign, cents: int = 100_00, **changed: Any) -> Donation:
     pay(donation)
     db.session.commit()
     return donation
+
+
+def issued(donation: Donation, *, now: datetime | None = None) -> Receipt | None:
+    """The donation's receipt, in line with the books."""
+    return receipting.settle(donation, Issuing(now=now or datetime.now(UTC), base_url="http://127.0.0.1:8000")).receipt
 
 
 def another_campaign(*pledges: int, like: Campaign, ratio: tuple[int, int] = (1, 1), **terms: Any) -> Campaign:

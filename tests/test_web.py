@@ -137,9 +137,9 @@ def test_what_nobody_foresaw_is_a_page_and_not_a_trace(app: Flask, client: Flask
     assert "ZeroDivision" not in answer.text
 
 
-def signed_in(app: Flask, role: str | None, *, seen_ago: int = 0, begun_ago: int = 0) -> FlaskClient:
+def signed_in(app: Flask, role: str | None, *, seen_ago: int = 0, begun_ago: int = 0, address: str = "member@example.org") -> FlaskClient:
     """A browser whose session says that this member of staff came in then and was last seen then."""
-    member = staff.add_staff("member@example.org", role or "viewer")
+    member = staff.add_staff(address, role or "viewer")
     if role is None:
         member.roles = []
     member.password = "a hash"

@@ -8,6 +8,8 @@ from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
+from hashlib import sha256
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 TIMEOUT_SECONDS = 15
@@ -44,7 +46,27 @@ class MailRefused(Exception):
 
 
 class MailDelayed(Exception):
-    """The server could not be reached or asked us to come back: try again later."""
+    """The server could not be reached or asked us to come back: it has nothing, try again later."""
+
+
+class MailUnknown(Exception):
+    """The connection broke while the message was being handed over: the server may have it, or not."""
+
+
+class _Server(smtplib.SMTP):
+    """Remembers whether the message itself was on its way when something went wrong."""
+
+    is_handing_over = False
+
+    def data(self, message: Any) -> tuple[int, bytes]:
+        self.is_handing_over = True
+        answer = super().data(message)
+        self.is_handing_over = False
+        return answer
+
+
+class _TlsServer(smtplib.SMTP_SSL, _Server):
+    """The same by TLS from the first byte."""
 
 
 def compose(mail: Mail) -> EmailMessage:
@@ -68,9 +90,13 @@ def compose(mail: Mail) -> EmailMessage:
     return message
 
 
-def send(mail_url: str, mail: Mail) -> None:
-    """Hand the mail over; raises MailRefused or MailDelayed."""
-    message = compose(mail)
+def digest(message: EmailMessage) -> bytes:
+    """SHA-256 of the message's bytes."""
+    return sha256(message.as_bytes()).digest()
+
+
+def send(mail_url: str, message: EmailMessage) -> None:
+    """Hand the message over; raises MailRefused, MailDelayed or MailUnknown."""
     try:
         server = _connection(mail_url)
     except (OSError, smtplib.SMTPException) as error:
@@ -85,7 +111,7 @@ def send(mail_url: str, mail: Mail) -> None:
     except smtplib.SMTPNotSupportedError as error:
         raise MailRefused(str(error)) from None
     except (OSError, smtplib.SMTPException) as error:
-        raise MailDelayed(type(error).__name__) from None
+        raise (MailUnknown if server.is_handing_over else MailDelayed)(type(error).__name__) from None
     finally:
         _leave(server)
 
@@ -98,14 +124,14 @@ def _leave(server: smtplib.SMTP) -> None:
         server.close()
 
 
-def _connection(mail_url: str) -> smtplib.SMTP:
+def _connection(mail_url: str) -> _Server:
     url = urlsplit(mail_url)
     tls = parse_qs(url.query).get("tls", [""])[0]
     host, port = url.hostname or "localhost", url.port
     if url.scheme == "smtps" or tls in {"implicit", "ssl", "tls"}:
-        server: smtplib.SMTP = smtplib.SMTP_SSL(host, port or 465, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context())
+        server: _Server = _TlsServer(host, port or 465, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context())
     else:
-        server = smtplib.SMTP(host, port or 25, timeout=TIMEOUT_SECONDS)
+        server = _Server(host, port or 25, timeout=TIMEOUT_SECONDS)
     try:
         if tls == "starttls":
             server.starttls(context=ssl.create_default_context())

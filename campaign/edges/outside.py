@@ -1,4 +1,4 @@
-"""The outside as one app has it: its settings, its Stripe account, its Redis."""
+"""The outside as one app has it: its settings, its Stripe account, its Redis, the charity's key."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ from flask import current_app
 
 from campaign.config import Settings
 from campaign.edges.queue import Waker
+from campaign.edges.sealing import KeyFile
 from campaign.edges.stripe_api import StripeApi
 from campaign.edges.stripe_books import StripeBooks
 from campaign.edges.stripe_monthly import StripeMonthly
@@ -20,6 +21,7 @@ class Outside:
     stripe_books: StripeBooks
     stripe_monthly: StripeMonthly
     waker: Waker
+    key: KeyFile
 
 
 def outside() -> Outside:

@@ -80,7 +80,7 @@ def _started(var: Path) -> Iterator[dict[str, str]]:
 
 
 def kept_secrets(var: Path) -> dict[str, str]:
-    """Secrets of this checkout, made once by chance and kept."""
+    """Secrets of this checkout, made once by chance and kept, and where its key for receipts is."""
     path = var / "secrets.json"
     if not path.exists():
         made = {
@@ -91,4 +91,4 @@ def kept_secrets(var: Path) -> dict[str, str]:
         path.touch(mode=0o600)
         path.write_text(json.dumps(made, indent=1))
     kept = json.loads(path.read_text())
-    return {str(k): str(v) for k, v in kept.items()}
+    return {"RECEIPT_KEY_FILE": str(var / "keys" / "receipts.pem"), **{str(k): str(v) for k, v in kept.items()}}

@@ -28,7 +28,7 @@ from campaign.edges.db import db, hang_up
 from campaign.embedded.alone import kept_secrets
 from campaign.embedded.processes import Part, end_group, end_leftovers, how, last_lines, stop
 from campaign.embedded.servers import NotStarted, ensure_database, prepare_postgres, start_postgres, start_valkey
-from campaign.first_steps import migrate
+from campaign.first_steps import make_receipt_key, migrate
 from campaign.giving.first_campaign import create_first_campaign
 
 LONGEST_PAUSE_SECONDS = 4
@@ -151,6 +151,7 @@ class House:
                 migrate()
                 create_first_campaign()
                 db.session.commit()
+                make_receipt_key()
                 hang_up()
         except (SettingsError, OperationalError) as error:
             raise NotStarted(str(error).splitlines()[0]) from None

@@ -14,7 +14,10 @@ from campaign.edges.db import Base
 
 
 class Charity(Base):
-    """One registered charity. `address` is line by line, as on file with the Canada Revenue Agency."""
+    """One registered charity. `address` is line by line, as on file with the Canada Revenue Agency.
+
+    Receipts are numbered in a `series` that is yearly or continuous. `bilingual_receipts` prints both languages on one page.
+    """
 
     __tablename__ = "charity"
 
@@ -33,6 +36,8 @@ class Charity(Base):
     privacy_officer: Mapped[str]
     time_zone: Mapped[str]
     confirmed_at: Mapped[datetime | None]
+    series: Mapped[str] = mapped_column(server_default="yearly")
+    bilingual_receipts: Mapped[bool] = mapped_column(server_default="false")
 
     def name(self, language: str) -> str:
         """The name on pages and mails; receipts print `legal_name`."""

@@ -15,6 +15,9 @@ from campaign.edges.db import Base, db
 from campaign.giving.campaigns import Campaign
 from campaign.giving.donors import Donor
 
+# Who gives and where they live: what a receipt prints.
+PERSON_FIELDS = ("first_name", "last_name", "organization", "address_line1", "address_line2", "city", "province", "postal_code", "country")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Gift:
@@ -109,6 +112,13 @@ class Donation(Base):
     def full_name(self) -> str:
         """The donor as a receipt names them: the organization when it gives, else the person."""
         return self.organization or f"{self.first_name} {self.last_name}".strip()
+
+    @property
+    def address_lines(self) -> tuple[str, ...]:
+        """The donor's address as it stands on an envelope; fewer than two lines when there is none."""
+        place = f"{self.city} {self.province}  {self.postal_code}".strip()
+        lines = [self.address_line1, self.address_line2, place, self.country if self.country != "CA" else ""]
+        return tuple(line for line in lines if line)
 
     @property
     def is_open(self) -> bool:

@@ -20,6 +20,7 @@ from campaign.giving.donations import Donation
 from campaign.giving.healing import HealingDesk
 from campaign.giving.ledger import Entry, Move
 from campaign.giving.matches import Freed
+from campaign.giving.outbox import Owed
 
 FAILED = {"failed", "canceled"}
 UNDER_WAY = {"needs_response", "under_review"}
@@ -142,15 +143,16 @@ def _follow(donation: Donation, row: MoneyBack, was_gone: int, is_gone: int, des
         *_moved(donation, row, net - before, (Move(row.kind), Move.REINSTATEMENT), "donations", cause),
         *_moved(donation, row, fee_before - fee, (Move.COVERED_FEE_REFUND, Move.COVERED_FEE_REINSTATEMENT), "covered_fees", cause),
     ]
+    told = [Owed("money_back", donation, f"{row.stripe_id}:{row.turns}")] if entries else []
     desk.now_nets(donation, net)
     desk.changed(donation)
     if net >= before:
         entries += desk.match_more(donation, desk.offers(donation.campaign_id), cause=cause)
         desk.settled(donation)
-        return Consequence(outcome=f"{row.kind} reinstated", entries=entries)
+        return Consequence(outcome=f"{row.kind} reinstated", entries=entries, owed=told)
     entries += desk.fall(donation, cause=cause)
     healed = desk.heal_waiting(donation.campaign_id, Freed(row.kind), of_donor=donation.donor_id)
-    return Consequence(outcome=f"{row.kind}: {row.status}", entries=entries).with_healed(healed)
+    return Consequence(outcome=f"{row.kind}: {row.status}", entries=entries, owed=told).with_healed(healed)
 
 
 def _moved(donation: Donation, row: MoneyBack, change: int, moves: tuple[Move, Move], account: str, cause: str) -> list[Entry]:
@@ -172,6 +174,17 @@ def _moved(donation: Donation, row: MoneyBack, change: int, moves: tuple[Move, M
     ]
 
 
+def kept_of(donation: Donation) -> int:
+    """What of the charge is with the charity by the books, covered fee included; nothing of a gift that is not paid."""
+    if donation.paid_at is None:
+        return 0
+    if donation.payment_intent is None:
+        return donation.net_cents + donation.covered_fee_cents
+    posted = select(func.coalesce(func.sum(MoneyBack.cents), 0))
+    gone = db.session.scalars(posted.where(MoneyBack.payment_intent == donation.payment_intent, MoneyBack.turns % 2 == 1)).one()
+    return donation.charged_cents - min(donation.charged_cents, int(gone))
+
+
 def left_of(donation: Donation) -> int:
     """What of the charge is still with the charity: refunds that are under way count as gone."""
     assert donation.payment_intent
@@ -187,6 +200,13 @@ def gone_of(payment_intent: str) -> int:
 def payments_with_money_back(payment_intents: Sequence[str]) -> set[str]:
     """Which of these payments have a refund or dispute that was heard of."""
     return set(db.session.scalars(select(MoneyBack.payment_intent).where(MoneyBack.payment_intent.in_(payment_intents))))
+
+
+def money_back_named(stripe_id: str) -> MoneyBack:
+    """The refund or dispute of this name."""
+    return db.session.scalars(
+        select(MoneyBack).where(MoneyBack.stripe_id == stripe_id), execution_options={"populate_existing": True}
+    ).one()
 
 
 def is_disputed(payment_intent: str) -> bool:

@@ -1,4 +1,4 @@
-"""What we owe the outside world for a donation: a receipt by mail, an acknowledgement, word of a healed match or of a payment that failed.
+"""What we owe the outside world for a donation: the thank-you with its receipt, and news of the match, the money and the months.
 
 A row is owed in the transaction of its cause and done at most once by its key; workers are only woken.
 """
@@ -6,7 +6,7 @@ A row is owed in the transaction of its cause and done at most once by its key; 
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Text, bindparam, func, select
+from sqlalchemy import BigInteger, ForeignKey, Index, Text, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -16,6 +16,7 @@ from campaign.giving.claims import Claim, Claimable
 from campaign.giving.donations import Donation
 
 HEALED = "healed"
+RECEIPT_AGAIN = "receipt_again"
 TOLD_AFTER_SECONDS = 20
 
 
@@ -111,6 +112,46 @@ def message_id_of(item: OutboxItem, domain: str) -> str:
     if item.message_id is None:
         item.message_id = f"<{item.key.replace(':', '.')}@{domain}>"
     return item.message_id
+
+
+def owe_now(*owed: Owed) -> None:
+    """Owe it, and have it done at once if it waits for something that may be there by now."""
+    owe(*owed)
+    keys = [f"{kind}:{about or d.public_id}" for kind, d, about in owed]
+    db.session.execute(
+        update(OutboxItem).where(OutboxItem.key.in_(keys), claims.waiting(OutboxItem)).values(not_before=func.now()),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def owe_copy(donation: Donation) -> None:
+    """Owe the receipt that stands in a mail of its own, however often it was mailed before."""
+    number = owed_in_all(donation, RECEIPT_AGAIN) + 1
+    owe(Owed(RECEIPT_AGAIN, donation, f"{donation.public_id}:{number}"))
+
+
+def owed_lately(donation: Donation, kind: str, *, hours: int) -> int:
+    """How often this kind was owed for the donation within so many hours."""
+    lately = OutboxItem.created_at > func.now() - timedelta(hours=hours)
+    return db.session.scalar(select(func.count()).where(OutboxItem.donation_id == donation.id, OutboxItem.kind == kind, lately)) or 0
+
+
+def owed_in_all(donation: Donation, kind: str) -> int:
+    """How often this kind was owed for the donation."""
+    return db.session.scalar(select(func.count()).where(OutboxItem.donation_id == donation.id, OutboxItem.kind == kind)) or 0
+
+
+def items_of(donation_id: int) -> list[OutboxItem]:
+    """All that was owed for the donation, the latest first."""
+    of_donation = select(OutboxItem).where(OutboxItem.donation_id == donation_id).order_by(OutboxItem.id.desc())
+    return list(db.session.scalars(of_donation, execution_options={"populate_existing": True}))
+
+
+def dead(*, limit: int) -> list[OutboxItem]:
+    """Those that will not be tried again, the latest first."""
+    return list(
+        db.session.scalars(select(OutboxItem).where(OutboxItem.dead_at.is_not(None)).order_by(OutboxItem.dead_at.desc()).limit(limit))
+    )
 
 
 def dead_items() -> int:

@@ -1,60 +1,72 @@
 """Official receipts: numbered without a gap, frozen as they are issued, never changed after.
 
-The number comes from the series' row in the transaction that writes the receipt: a sequence would leave gaps. A receipt that lacks one of
-the elements of Income Tax Regulations s. 3501(1) is refused before a number is used.
+A receipt is for one gift, or for all of a donor's gifts of a year. It stands until it is cancelled or replaced, which is a fact of its own;
+of each gift at most one receipt stands, which the database sees to. When receipts are issued and ended is decided in receipting.py.
 """
 
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, LargeBinary, UniqueConstraint, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
 from campaign.giving.charities import Charity
 from campaign.giving.donations import Donation
+from campaign.giving.receipt_series import next_number, series_of
 from campaign.rules import receipt_rules
-from campaign.rules.money import written
-from campaign.rules.receipt_rules import ReceiptContent, content_from_json, serial
+from campaign.rules.receipt_rules import GiftLine, ReceiptContent, serial
 
 
 class CannotIssue(Exception):
-    """The receipt would lack something; `lacking` names it."""
+    """The receipt would lack something; `lacking` names it (receipt_rules.LACKING)."""
 
     def __init__(self, lacking: list[str]) -> None:
-        super().__init__("the receipt lacks " + ", ".join(lacking))
+        super().__init__("lacking: " + ", ".join(lacking))
         self.lacking = lacking
 
 
-class ReceiptSeries(Base):
-    """The counter of one charity and year."""
+class Status(StrEnum):
+    """How a receipt stands; the words are contract.md's."""
 
-    __tablename__ = "receipt_series"
+    VALID = "valid"
+    REPLACED = "replaced"
+    CANCELLED = "cancelled"
 
-    charity_id: Mapped[int] = mapped_column(ForeignKey("charity.id"), primary_key=True)
-    year: Mapped[int] = mapped_column(primary_key=True)
-    last_number: Mapped[int] = mapped_column(server_default="0")
+
+class Because(StrEnum):
+    """Why a receipt was ended."""
+
+    RETURNED = "returned"
+    CORRECTED = "corrected"
+    LOST = "lost"
+    VOID = "void"
 
 
 class Receipt(Base):
-    """One official receipt; `content` is what it says, for good."""
+    """One official receipt; `content` is what it says, for good. `check_code` opens the page that says whether it stands."""
 
     __tablename__ = "receipt"
     __table_args__ = (
         UniqueConstraint("charity_id", "year", "number"),
         UniqueConstraint("charity_id", "serial"),
         ForeignKeyConstraint(["charity_id", "year"], ["receipt_series.charity_id", "receipt_series.year"]),
+        Index("ix_receipt_issued_at", "charity_id", "issued_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    donation_id: Mapped[int] = mapped_column(ForeignKey("donation.id"), unique=True)
     charity_id: Mapped[int]
     year: Mapped[int]
     number: Mapped[int]
     serial: Mapped[str]
     content: Mapped[dict[str, Any]]
     issued_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    check_code: Mapped[str] = mapped_column(unique=True)
+    replaces_id: Mapped[int | None] = mapped_column(ForeignKey("receipt.id"), unique=True)
 
     @property
     def file_name(self) -> str:
@@ -62,115 +74,185 @@ class Receipt(Base):
         stem = "recu" if self.content["language"] == "fr" else "receipt"
         return f"{stem}-{self.serial}.pdf"
 
+    @property
+    def cents(self) -> int:
+        """What it is for."""
+        return int(self.content["amount_cents"])
 
-class ReceiptDocument(Base):
-    """The PDF of a receipt as it was first rendered, with its hash: every copy that leaves is these bytes."""
 
-    __tablename__ = "receipt_document"
+class ReceiptGift(Base):
+    """A gift on a receipt, with its cents there, covered fee included. `is_current` falls when the receipt is ended, and by that alone."""
+
+    __tablename__ = "receipt_gift"
+    __table_args__ = (
+        UniqueConstraint("receipt_id", "donation_id"),
+        Index("one_current_receipt", "donation_id", unique=True, postgresql_where=text("is_current")),
+        Index("ix_receipt_gift_donation_id", "donation_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    receipt_id: Mapped[int] = mapped_column(ForeignKey("receipt.id"))
+    donation_id: Mapped[int] = mapped_column(ForeignKey("donation.id"))
+    cents: Mapped[int]
+    is_current: Mapped[bool] = mapped_column(server_default="true", default=True)
+
+
+class ReceiptEnd(Base):
+    """That a receipt stands no more. `actor` is staff's address, or what brought it about; `note` is for the audit trail."""
+
+    __tablename__ = "receipt_end"
 
     receipt_id: Mapped[int] = mapped_column(ForeignKey("receipt.id"), primary_key=True, autoincrement=False)
-    pdf: Mapped[bytes] = mapped_column(LargeBinary)
-    sha256: Mapped[bytes] = mapped_column(LargeBinary)
-    rendered_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    ended_as: Mapped[str]
+    because: Mapped[str]
+    actor: Mapped[str]
+    note: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-def issue(donation: Donation, *, now: datetime) -> Receipt:
-    """The donation's receipt, issued if it had none; raises CannotIssue when something is lacking."""
-    db.session.refresh(donation, with_for_update={"key_share": True})
-    if existing := receipt_of(donation.id):
-        return existing
-    charity = donation.campaign.charity
-    content = _content(donation, charity, now)
+@dataclass(frozen=True, kw_only=True)
+class Issuing:
+    """The moment of issue, and the address of the service, which the receipt names so that it can be checked."""
+
+    now: datetime
+    base_url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What the charity keeps of a paid gift, covered fee included: what a receipt may say of it."""
+
+    donation: Donation
+    cents: int
+
+
+def issue(kept: Sequence[Kept], how: Issuing, *, received_in: int | None = None, replaces: Receipt | None = None) -> Receipt:
+    """Number and freeze a receipt for these gifts of one donor; raises CannotIssue, before a number is used, when something is lacking.
+
+    With `received_in` it is one for the year, and lists its gifts. The donations are locked by the caller.
+    """
+    first = kept[0].donation
+    charity = first.campaign.charity
+    code = secrets.token_urlsafe(15)
+    content = _content(kept, charity, how, received_in=received_in, replaces=replaces, code=code)
     lacking = receipt_rules.missing(content)
-    if donation.livemode and charity.confirmed_at is None:
-        lacking.append("confirmation of the charity's details")
-    if donation.net_cents < donation.amount_cents:
-        lacking.append("a receipt for what is left of the gift after a refund")
-    if lacking or donation.paid_at is None:
-        raise CannotIssue(lacking or ["payment"])
-    year = content.issued_on.year
-    number = _next_number(charity.id, year)
+    if first.livemode and charity.confirmed_at is None:
+        lacking.append("confirmation")
+    if any(k.donation.paid_at is None for k in kept):
+        lacking.append("payment")
+    if lacking:
+        raise CannotIssue(lacking)
+    year = series_of(charity, content.issued_on.year)
+    number = next_number(charity.id, year)
     receipt = Receipt(
-        donation_id=donation.id,
         charity_id=charity.id,
         year=year,
         number=number,
         serial=serial(year, number),
         content=content.as_json(),
+        issued_at=how.now,
+        check_code=code,
+        replaces_id=replaces.id if replaces else None,
     )
     db.session.add(receipt)
+    db.session.flush()
+    db.session.add_all([ReceiptGift(receipt_id=receipt.id, donation_id=k.donation.id, cents=k.cents) for k in kept])
     db.session.flush()
     return receipt
 
 
-def _next_number(charity_id: int, year: int) -> int:
-    counted = (
-        insert(ReceiptSeries)
-        .values(charity_id=charity_id, year=year, last_number=1)
-        .on_conflict_do_update(
-            index_elements=[ReceiptSeries.charity_id, ReceiptSeries.year],
-            set_={"last_number": ReceiptSeries.last_number + 1},
-        )
-        .returning(ReceiptSeries.last_number)
-    )
-    return db.session.scalars(counted).one()
+def preview(kept: Sequence[Kept], how: Issuing) -> ReceiptContent:
+    """What a receipt issued now would say. No number is used; what is lacking is for `receipt_rules.missing` to say."""
+    return _content(kept, kept[0].donation.campaign.charity, how, received_in=None, replaces=None, code="")
 
 
-def _content(donation: Donation, charity: Charity, now: datetime) -> ReceiptContent:
-    received = charity.local(donation.paid_at or now).date()
+def _content(
+    kept: Sequence[Kept], charity: Charity, how: Issuing, *, received_in: int | None, replaces: Receipt | None, code: str
+) -> ReceiptContent:
+    donation, cents = kept[0].donation, sum(k.cents for k in kept)
+    days = [charity.local(k.donation.paid_at or how.now).date() for k in kept]
+    gifts = [GiftLine(received_on=day, cents=k.cents) for day, k in sorted(zip(days, kept, strict=True), key=lambda pair: pair[0])]
     return ReceiptContent(
         language=donation.language,
+        is_bilingual=charity.bilingual_receipts,
         charity_name=charity.legal_name,
         charity_address=tuple(charity.address),
         registration_number=charity.registration_number.replace(" ", ""),
         place_of_issue=charity.place_of_issue,
-        received_on=received,
-        issued_on=charity.local(now).date(),
+        received_on=None if received_in else days[0],
+        received_in=received_in,
+        gifts=tuple(gifts) if received_in else (),
+        issued_on=charity.local(how.now).date(),
         donor_name=donation.full_name,
-        donor_address=address_lines(donation),
-        amount_cents=donation.charged_cents,
+        donor_address=donation.address_lines,
+        amount_cents=cents,
         advantage_cents=0,
-        eligible_cents=donation.charged_cents,
+        eligible_cents=cents,
         signatory_name=charity.signatory_name,
         signatory_title=charity.signatory_title(donation.language),
         currency=donation.currency,
+        replaces=replaces.serial if replaces else "",
+        check_url=f"{how.base_url}/{donation.language}/receipts/check/{code}",
+        is_test=not donation.livemode,
     )
 
 
-def address_lines(donation: Donation) -> tuple[str, ...]:
-    """The donor's address as it stands on an envelope."""
-    place = f"{donation.city} {donation.province}  {donation.postal_code}".strip()
-    lines = [donation.address_line1, donation.address_line2, place]
-    if donation.country != "CA":
-        lines.append(donation.country)
-    return tuple(line for line in lines if line)
+def end(receipt: Receipt, ended_as: Status, because: Because, *, actor: str, note: str = "") -> ReceiptEnd:
+    """The receipt stands no more, and its gifts are free for another; its number and bytes are kept for good."""
+    assert ended_as is not Status.VALID
+    ended = ReceiptEnd(receipt_id=receipt.id, ended_as=ended_as.value, because=because.value, actor=actor, note=note)
+    db.session.add(ended)
+    db.session.flush()
+    return ended
 
 
 def receipt_of(donation_id: int) -> Receipt | None:
-    """The donation's official receipt, if it has one."""
-    return db.session.scalar(select(Receipt).where(Receipt.donation_id == donation_id))
+    """The official receipt that stands for the donation, if one does."""
+    return db.session.scalar(
+        select(Receipt)
+        .join(ReceiptGift, ReceiptGift.receipt_id == Receipt.id)
+        .where(ReceiptGift.donation_id == donation_id, ReceiptGift.is_current)
+    )
 
 
-def document_of(receipt: Receipt) -> bytes | None:
-    """The receipt's PDF, if it has been rendered."""
-    return db.session.scalar(select(ReceiptDocument.pdf).where(ReceiptDocument.receipt_id == receipt.id))
+def last_receipt_of(donation_id: int) -> Receipt | None:
+    """The one that stands, else the last that did."""
+    of_donation = select(Receipt).join(ReceiptGift, ReceiptGift.receipt_id == Receipt.id).where(ReceiptGift.donation_id == donation_id)
+    return db.session.scalar(of_donation.order_by(Receipt.id.desc()).limit(1))
 
 
-def keep_document(receipt: Receipt, pdf: bytes) -> bytes:
-    """Keep the first PDF of a receipt; returns the one that is kept."""
-    db.session.execute(insert(ReceiptDocument).values(receipt_id=receipt.id, pdf=pdf, sha256=func.sha256(pdf)).on_conflict_do_nothing())
-    return db.session.scalars(select(ReceiptDocument.pdf).where(ReceiptDocument.receipt_id == receipt.id)).one()
+def receipts_of(donation_id: int) -> list[Receipt]:
+    """All that were issued for the donation, the first one first."""
+    of_donation = select(Receipt).join(ReceiptGift, ReceiptGift.receipt_id == Receipt.id).where(ReceiptGift.donation_id == donation_id)
+    return list(db.session.scalars(of_donation.order_by(Receipt.id)))
 
 
-def printed(receipt: Receipt, *, is_test: bool) -> dict[str, Any]:
-    """Everything on the page, ready to show, for the template."""
-    content = content_from_json(receipt.content)
-    language = content.language
-    return {
-        **receipt.content,
-        "serial": receipt.serial,
-        "amount": written(content.amount_cents, language),
-        "advantage": written(content.advantage_cents, language),
-        "eligible": written(content.eligible_cents, language),
-        "is_test": is_test,
-    }
+def receipt_by_check_code(code: str) -> Receipt | None:
+    """The receipt whose page of verification this is."""
+    return db.session.scalar(select(Receipt).where(Receipt.check_code == code))
+
+
+def receipt_by_serial(charity_id: int, serial: str) -> Receipt | None:
+    """The charity's receipt of this number."""
+    return db.session.scalar(select(Receipt).where(Receipt.charity_id == charity_id, Receipt.serial == serial))
+
+
+def gifts_on(receipt: Receipt) -> list[ReceiptGift]:
+    """The gifts that it is for."""
+    return list(db.session.scalars(select(ReceiptGift).where(ReceiptGift.receipt_id == receipt.id).order_by(ReceiptGift.id)))
+
+
+def end_of(receipt: Receipt) -> ReceiptEnd | None:
+    """How it ended; None while it stands."""
+    return db.session.get(ReceiptEnd, receipt.id)
+
+
+def status_of(receipt: Receipt) -> Status:
+    """Whether it stands."""
+    ended = end_of(receipt)
+    return Status(ended.ended_as) if ended else Status.VALID
+
+
+def replacement_of(receipt: Receipt) -> Receipt | None:
+    """The receipt that cancels and replaces this one."""
+    return db.session.scalar(select(Receipt).where(Receipt.replaces_id == receipt.id))

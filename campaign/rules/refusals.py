@@ -19,6 +19,10 @@ class Refusal(StrEnum):
     DECIDED = "decided"
     NOT_ACCEPTABLE = "not acceptable"
     PARTLY_BACK = "partly back"
+    RECEIPT_IS_ISSUED = "receipt is issued"
+    NO_RECEIPT = "no receipt"
+    NOTHING_CHANGED = "nothing changed"
+    ANOTHER_PERSON = "another person"
 
 
 SENTENCES: dict[Refusal, tuple[str, str]] = {
@@ -50,6 +54,22 @@ SENTENCES: dict[Refusal, tuple[str, str]] = {
     Refusal.PARTLY_BACK: (
         "Part of this payment went back already: give back the rest, and ask the donor to give again.",
         "Une partie de ce paiement est déjà retournée\u00a0: remboursez le reste et demandez au donateur de refaire son don.",
+    ),
+    Refusal.RECEIPT_IS_ISSUED: (
+        "The receipt of this gift is issued already. To have it corrected, please write to us.",
+        "Le reçu de ce don est déjà délivré. Pour le faire corriger, veuillez nous écrire.",
+    ),
+    Refusal.NO_RECEIPT: (
+        "No receipt stands for this gift, so there is nothing to send, replace or cancel.",
+        "Aucun reçu n’est en vigueur pour ce don\u00a0: il n’y a rien à envoyer, à remplacer ou à annuler.",
+    ),
+    Refusal.NOTHING_CHANGED: (
+        "Name and address are as they were, so the receipt stays.",
+        "Le nom et l’adresse n’ont pas changé\u00a0: le reçu reste.",
+    ),
+    Refusal.ANOTHER_PERSON: (
+        "Whoever asks cannot agree too: a second person decides.",
+        "Qui demande ne peut pas aussi approuver\u00a0: une deuxième personne décide.",
     ),
 }
 

@@ -16,8 +16,9 @@ from campaign.reporting.totals import Totals, match_state, totals_of
 from campaign.rules import money, wording
 from campaign.rules.matching import Limit, Offer, Wish, allocate, finishing_gift, limit_of, total
 from campaign.rules.wording import MatchState, Quote
-from campaign.web.forms import Attempts, DonationForm, provinces
+from campaign.web.forms import Attempts, DonationForm
 from campaign.web.languages import spoken
+from campaign.web.person_form import provinces
 from campaign.web.security import access
 
 bp = Blueprint("campaigns", __name__)

@@ -26,7 +26,7 @@ from campaign.web import turns
 from campaign.web.campaigns import Notice, Promise, attempts, campaign_page, new_attempt
 from campaign.web.forms import DonationForm
 from campaign.web.security import DONATIONS_IN_ALL, DONATIONS_PER_CLIENT, access, csrf, limiter
-from campaign.work import owed
+from campaign.work import composing
 
 bp = Blueprint("donate", __name__)
 bp.record(lambda state: turns.share(state.app))
@@ -211,8 +211,8 @@ def _order(campaign: Campaign, donation: Donation) -> CheckoutOrder:
         lines=lines,
         email=donation.email,
         language=donation.language,
-        return_url=owed.page_url(donation),
-        cancel_url=f"{owed.page_url(donation)}?return=cancel",
+        return_url=composing.page_url(donation),
+        cancel_url=f"{composing.page_url(donation)}?return=cancel",
         description=title,
         expires_at=donation.checkout_expires_at,
         takes_bank_debits=campaign.takes_bank_debits and donation.currency == "CAD",

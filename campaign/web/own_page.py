@@ -10,7 +10,6 @@ from flask_babel import format_datetime
 from sqlalchemy import func, or_, update
 
 from campaign.edges.db import db
-from campaign.edges.pdf import NotRendered
 from campaign.edges.stripe_wire import StripeAway, StripeRefused
 from campaign.giving import receipts
 from campaign.giving.campaigns import Campaign
@@ -20,7 +19,7 @@ from campaign.giving.standing import Standing, State, standing
 from campaign.reporting import lives, proofs
 from campaign.rules import match_of_a_gift, money
 from campaign.web.security import LINKS_PER_CLIENT, access, limiter
-from campaign.work import asking, owed
+from campaign.work import asking, composing
 
 bp = Blueprint("own_page", __name__)
 log = structlog.get_logger()
@@ -37,7 +36,7 @@ def page(language: str, token: str) -> ResponseReturnValue:
         _cancel(donation)
         return redirect(url_for("own_page.page", language=language, token=token), 303)
     campaign, now = donation.campaign, standing(donation)
-    receipt = receipts.receipt_of(donation.id)
+    receipt = receipts.last_receipt_of(donation.id)
     return render_template(
         "donate/donation.html",
         state=now.state.value,
@@ -54,7 +53,9 @@ def page(language: str, token: str) -> ResponseReturnValue:
         paid_at=_local_moment(campaign, donation.paid_at),
         life=_life(donation, language),
         receipt=receipt,
-        receipt_url=url_for("own_page.receipt", language=language, token=token),
+        receipt_status=receipts.status_of(receipt).value if receipt else "",
+        lacks_details=donation.paid_at is not None and receipt is None and composing.lacks_details(donation),
+        receipt_url=url_for("own_receipt.pdf", language=language, token=token),
         proof_url=url_for("own_page.proof", language=language, token=token) if now.matched_cents or now.held_cents else "",
         json_url=url_for("own_page.data", language=language, token=token),
         again_url=url_for("campaigns.page", language=language, slug=campaign.slug, again=token),
@@ -106,7 +107,7 @@ def data(language: str, token: str) -> Response:
     """The same as data (contract.md, section 4)."""
     donation = _own(token)
     now = standing(donation)
-    receipt = receipts.receipt_of(donation.id)
+    receipt = receipts.last_receipt_of(donation.id)
     as_of: datetime = db.session.scalars(func.now().select()).one()
     found: dict[str, Any] = {
         "state": now.state.value,
@@ -115,7 +116,7 @@ def data(language: str, token: str) -> Response:
         "net_cents": now.net_cents,
         "matched_cents": now.matched_cents,
         "held_cents": now.held_cents,
-        "receipt": {"serial": receipt.serial, "status": "valid"} if receipt else None,
+        "receipt": {"serial": receipt.serial, "status": receipts.status_of(receipt).value} if receipt else None,
         "as_of": as_of.isoformat(),
     }
     return _private(jsonify(found))
@@ -132,24 +133,6 @@ def proof(language: str, token: str) -> Response:
     answer = _private(jsonify(proofs.proof_of(donation)))
     answer.headers["Content-Disposition"] = f'attachment; filename="proof-{donation.public_id}.json"'
     return answer
-
-
-@bp.get("/<any(en,fr):language>/donations/<token>/receipt.pdf")
-@access("public")
-def receipt(language: str, token: str) -> ResponseReturnValue:
-    """The official receipt, byte for byte the one that was mailed. Looking at it issues nothing."""
-    donation = donation_by_token(token)
-    issued = receipts.receipt_of(donation.id) if donation else None
-    if donation is None or issued is None:
-        abort(404)
-    try:
-        document = owed.receipt_document(issued, donation)
-    except NotRendered as error:
-        log.error("receipt.not_rendered", serial=issued.serial, error=str(error)[:200])
-        abort(503)
-    answer = Response(document, mimetype="application/pdf")
-    answer.headers["Content-Disposition"] = f'inline; filename="{issued.file_name}"'
-    return _private(answer)
 
 
 def _private(answer: Response) -> Response:

@@ -63,8 +63,8 @@ class OurMail(MailUtil):
             html=(html or body).replace(here, settings.base_url),
         )
         try:
-            mail.send(settings.mail_url, letter)
-        except (mail.MailDelayed, mail.MailRefused) as error:
+            mail.send(settings.mail_url, mail.compose(letter))
+        except (mail.MailDelayed, mail.MailRefused, mail.MailUnknown) as error:
             # The page answers the same as for an address that nobody has; whoever asked may ask again.
             log.error("staff.mail_not_sent", error=type(error).__name__)
 

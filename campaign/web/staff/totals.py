@@ -7,11 +7,23 @@ from flask import Blueprint, abort, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime
 
-from campaign.giving import books_checks, fund_changes, heartbeats, outbox, quarantine, reconciliations, stripe_events
+from campaign.giving import (
+    books_checks,
+    fund_changes,
+    heartbeats,
+    mails,
+    outbox,
+    quarantine,
+    reconciliations,
+    returned_gifts,
+    stripe_events,
+    void_requests,
+)
 from campaign.giving.books_checks import BooksCheck
 from campaign.giving.campaigns import Campaign, default_campaign
 from campaign.reporting import totals as reporting
 from campaign.rules.money import written
+from campaign.rules.receipt_rules import lacking_in_words
 from campaign.web.languages import spoken
 from campaign.web.security import access
 
@@ -69,6 +81,11 @@ def _line(line: reporting.LatestDonation, campaign: Campaign, language: str) -> 
     }
 
 
+def _why_receipts_wait(reason: str, language: str) -> str:
+    _, is_lacking, names = reason.partition("lacking: ")
+    return lacking_in_words(names.split(", "), language) if is_lacking else reason
+
+
 def _to_look_at(campaign: Campaign, last_check: BooksCheck | None, language: str) -> dict[str, Any]:
     """What no machine will mend by itself."""
     return {
@@ -82,5 +99,8 @@ def _to_look_at(campaign: Campaign, last_check: BooksCheck | None, language: str
         "quarantined": quarantine.count_undecided(),
         "differences": reconciliations.open_differences(),
         "webhooks_silent": heartbeats.webhooks_silent() is not None,
-        "receipts": reporting.receipts_waiting(),
+        "returned_mail": mails.count_open_bounces(),
+        "returns_due": returned_gifts.count_open(),
+        "voids": len(void_requests.open_requests()),
+        "receipts": [(_why_receipts_wait(reason, language), count) for reason, count in reporting.receipts_waiting()],
     }

@@ -1,0 +1,197 @@
+"""The register of receipts of a year: every one that was issued for gifts received in it, and totals that tie to the books.
+
+A year is that of the gifts, by the charity's clocks: it is what T3010 line 4500 and Québec's TP-985.22 ask for. Receipts that stand no
+more are listed, as their numbers were used, and count for nothing.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import IO, Any
+from zoneinfo import ZoneInfo
+
+import xlsxwriter
+from sqlalchemy import ColumnElement, Select, case, func, select
+
+from campaign.edges.db import db
+from campaign.giving.campaigns import Campaign
+from campaign.giving.charities import Charity
+from campaign.giving.donations import Donation
+from campaign.giving.ledger import LedgerEntry, Move
+from campaign.giving.receipts import Receipt, ReceiptEnd, ReceiptGift
+from campaign.rules.money import decimal
+
+PAGE = 100
+ROWS_AT_ONCE = 1000
+MOST_ROWS_OF_A_SHEET = 1_048_575
+IN = (Move.DONATION, Move.OFFLINE, Move.COVERED_FEE, Move.REINSTATEMENT, Move.COVERED_FEE_REINSTATEMENT)
+OUT = (Move.REFUND, Move.DISPUTE, Move.COVERED_FEE_REFUND)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """Sums in cents of the gifts received in a year. `kept` is what the books say the charity keeps of them, covered fees included."""
+
+    standing: int
+    ended: int
+    receipted_cents: int
+    receipted_in_quebec_cents: int
+    kept_cents: int
+
+    @property
+    def unreceipted_cents(self) -> int:
+        """What is kept and has no receipt that stands: it waits for one, for an address, or for the receipt of the year."""
+        return self.kept_cents - self.receipted_cents
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One receipt in the register; sums in cents."""
+
+    id: int
+    serial: str
+    issued_on: str
+    received: str
+    donor: str
+    province: str
+    amount_cents: int
+    advantage_cents: int
+    eligible_cents: int
+    status: str
+    replaces: str
+
+
+def bounds(charity: Charity, year: int) -> tuple[datetime, datetime]:
+    """The first moment of the year by the charity's clocks, and of the next."""
+    zone = ZoneInfo(charity.time_zone)
+    return datetime(year, 1, 1, tzinfo=zone), datetime(year + 1, 1, 1, tzinfo=zone)
+
+
+def _received_in(charity: Charity, year: int) -> tuple[ColumnElement[bool], ...]:
+    first, after = bounds(charity, year)
+    of_charity = Donation.campaign_id.in_(select(Campaign.id).where(Campaign.charity_id == charity.id))
+    return of_charity, Donation.paid_at >= first, Donation.paid_at < after
+
+
+def totals_of(charity: Charity, year: int) -> Totals:
+    """What was receipted of the year's gifts, and what the books say of them."""
+    received = _received_in(charity, year)
+    current = select(func.coalesce(func.sum(ReceiptGift.cents), 0)).join(Donation, Donation.id == ReceiptGift.donation_id)
+    current = current.where(ReceiptGift.is_current, *received)
+    signed = case((LedgerEntry.kind.in_(IN), LedgerEntry.cents), (LedgerEntry.kind.in_(OUT), -LedgerEntry.cents), else_=0)
+    kept = select(func.coalesce(func.sum(signed), 0)).join(Donation, Donation.id == LedgerEntry.donation_id)
+    counted = select(func.count(Receipt.id.distinct()).filter(ReceiptGift.is_current), func.count(Receipt.id.distinct()))
+    counted = counted.join(ReceiptGift, ReceiptGift.receipt_id == Receipt.id).join(Donation, Donation.id == ReceiptGift.donation_id)
+    standing, in_all = db.session.execute(counted.where(*received)).one()
+    return Totals(
+        standing=standing,
+        ended=in_all - standing,
+        receipted_cents=int(db.session.scalars(current).one()),
+        receipted_in_quebec_cents=int(db.session.scalars(current.where(Donation.province == "QC", Donation.country == "CA")).one()),
+        kept_cents=int(db.session.scalars(kept.where(LedgerEntry.fund_id.is_(None), *received)).one()),
+    )
+
+
+def _lines(charity: Charity, year: int) -> Select[Any]:
+    """Receipts with gifts of the year, by number; one for several gifts once."""
+    has_gift = (
+        select(ReceiptGift.id)
+        .join(Donation, Donation.id == ReceiptGift.donation_id)
+        .where(ReceiptGift.receipt_id == Receipt.id, *_received_in(charity, year))
+    )
+    province = (
+        select(Donation.province)
+        .join(ReceiptGift, ReceiptGift.donation_id == Donation.id)
+        .where(ReceiptGift.receipt_id == Receipt.id)
+        .order_by(ReceiptGift.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    query = select(Receipt.id, Receipt.serial, Receipt.content, func.coalesce(ReceiptEnd.ended_as, "valid"), province)
+    return query.outerjoin(ReceiptEnd, ReceiptEnd.receipt_id == Receipt.id).where(Receipt.charity_id == charity.id, has_gift.exists())
+
+
+def _line(row: Sequence[Any]) -> Line:
+    receipt_id, serial, content, status, province = row
+    return Line(
+        id=receipt_id,
+        serial=serial,
+        issued_on=content["issued_on"],
+        received=content["received_on"] or str(content["received_in"]),
+        donor=content["donor_name"],
+        province=province or "",
+        amount_cents=content["amount_cents"],
+        advantage_cents=content["advantage_cents"],
+        eligible_cents=content["eligible_cents"],
+        status=status,
+        replaces=content.get("replaces", ""),
+    )
+
+
+def page_of(charity: Charity, year: int, *, after: int = 0, serial: str = "") -> list[Line]:
+    """A page of the register, those after the row `after`; or the one of this number alone. One more than a page when there is more."""
+    query = _lines(charity, year).where(Receipt.id > after).order_by(Receipt.id).limit(PAGE + 1)
+    if serial:
+        query = query.where(Receipt.serial == serial)
+    return [_line(row) for row in db.session.execute(query)]
+
+
+def all_of(charity: Charity, year: int) -> Iterator[Line]:
+    """The whole register, read as it is wanted."""
+    rows = db.session.execute(_lines(charity, year).order_by(Receipt.id), execution_options={"yield_per": ROWS_AT_ONCE})
+    for row in rows:
+        yield _line(row)
+
+
+def years(charity: Charity) -> list[int]:
+    """Years in which gifts were received, the latest first."""
+    first, last = db.session.execute(
+        select(func.min(Donation.paid_at), func.max(Donation.paid_at)).where(
+            Donation.campaign_id.in_(select(Campaign.id).where(Campaign.charity_id == charity.id))
+        )
+    ).one()
+    return list(range(charity.local(last).year, charity.local(first).year - 1, -1)) if first and last else []
+
+
+def as_csv(lines: Iterator[Line], headings: Sequence[str], statuses: dict[str, str]) -> Iterator[str]:
+    """For a spreadsheet: with its accents, and nothing that it would take for a formula."""
+    yield "\ufeff" + _csv_line(list(headings))
+    for line in lines:
+        texts = [_harmless(text) for text in (line.serial, line.issued_on, line.received, line.donor, line.province)]
+        sums = [decimal(cents) for cents in (line.amount_cents, line.advantage_cents, line.eligible_cents)]
+        yield _csv_line([*texts, *sums, statuses[line.status], _harmless(line.replaces)])
+
+
+def _csv_line(cells: list[str]) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerow(cells)
+    return out.getvalue()
+
+
+def _harmless(text: str) -> str:
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def write_xlsx(target: IO[bytes], lines: Iterator[Line], headings: Sequence[str], statuses: dict[str, str]) -> None:
+    """The same as a workbook, with sums that are numbers; a row at a time, so that memory stays flat."""
+    # Strings stay strings: what begins like a formula or an address is text from people.
+    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    with xlsxwriter.Workbook(target, options) as book:
+        sheet = book.add_worksheet("Receipts")
+        bold, money = book.add_format({"bold": True}), book.add_format({"num_format": "#,##0.00"})
+        sheet.set_column(0, 4, 18)
+        sheet.set_column(5, 9, 14)
+        sheet.freeze_panes(1, 0)
+        for column, heading in enumerate(headings):
+            sheet.write_string(0, column, heading, bold)
+        for row, line in enumerate(lines, 1):
+            for column, text in enumerate((line.serial, line.issued_on, line.received, line.donor, line.province)):
+                sheet.write_string(row, column, text)
+            for column, cents in enumerate((line.amount_cents, line.advantage_cents, line.eligible_cents), 5):
+                # A sheet has no whole cents: this is the last step of the way out, and exact to 15 digits.
+                sheet.write(row, column, Decimal(cents).scaleb(-2), money)
+            sheet.write_string(row, 8, statuses[line.status])
+            sheet.write_string(row, 9, line.replaces)

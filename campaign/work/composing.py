@@ -1,0 +1,167 @@
+"""What each thing that is owed comes to when its time has come: the letter to write by the books as they are now, or none any more."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from campaign.edges.db import db
+from campaign.edges.outside import outside
+from campaign.giving import mails, matches, money_back, monthly, receipting, receipts
+from campaign.giving.donations import Donation
+from campaign.giving.mails import Letter
+from campaign.giving.outbox import OutboxItem
+from campaign.giving.receipting import Settled
+from campaign.giving.receipts import CannotIssue, Issuing
+from campaign.giving.standing import standing
+from campaign.letters import gifts, months
+from campaign.letters import receipts as about_receipts
+from campaign.reporting import lives
+from campaign.rules import match_of_a_gift
+
+
+def compose(item: OutboxItem) -> Letter | None:
+    """The letter; None when there is nothing to say any more. Receipts are issued, replaced and cancelled on the way.
+
+    Raises CannotIssue when a receipt is due that would lack something. The caller commits.
+    """
+    return _ACTS[item.kind](item)
+
+
+def issuing() -> Issuing:
+    """How a receipt is issued now."""
+    return Issuing(now=datetime.now(UTC), base_url=outside().settings.base_url)
+
+
+def _donation(item: OutboxItem) -> Donation:
+    return db.session.get_one(Donation, item.donation_id, populate_existing=True)
+
+
+def _outcome(donation: Donation) -> str:
+    return match_of_a_gift.outcome(lives.match_now(donation, standing(donation), donation.language), donation.language)
+
+
+def _thanks_with_receipt(item: OutboxItem) -> Letter | None:
+    """A gift that was returned before gets no thanks and no receipt; a receipt that went out with other news is not sent twice."""
+    donation = _donation(item)
+    settled = receipting.settle(donation, issuing())
+    if money_back.kept_of(donation) == 0 or (settled.receipt is not None and mails.is_in_a_mail(settled.receipt)):
+        return None
+    return _thanks(donation, settled)
+
+
+def _thanks(donation: Donation, settled: Settled) -> Letter:
+    return gifts.thanks(
+        donation,
+        page_url=page_url(donation),
+        outcome=_outcome(donation),
+        receipt=settled.receipt,
+        monthly_url=monthly_url(donation),
+    )
+
+
+def _acknowledgement(item: OutboxItem) -> Letter | None:
+    donation = _donation(item)
+    return gifts.thanks(
+        donation,
+        page_url=page_url(donation),
+        outcome=_outcome(donation),
+        receipt=None,
+        monthly_url=monthly_url(donation),
+        address_url=f"{page_url(donation)}/address" if lacks_details(donation) else "",
+    )
+
+
+def lacks_details(donation: Donation) -> bool:
+    """Whether the donor could give what their receipt lacks: a name, an address."""
+    return not donation.full_name or len(donation.address_lines) < 2
+
+
+def _money_went_or_came_back(item: OutboxItem) -> Letter | None:
+    """The receipt follows the books first; then the donor is told of both."""
+    donation = _donation(item)
+    _, stripe_id, turns = item.key.split(":")
+    row = money_back.money_back_named(stripe_id)
+    settled = _settled_if_possible(donation)
+    receipt = settled.receipt if settled.receipt and not mails.is_in_a_mail(settled.receipt) else None
+    news = {"page_url": page_url(donation), "outcome": _outcome(donation)}
+    if int(turns) % 2:
+        is_dispute = row.kind == "dispute"
+        return about_receipts.money_went_back(
+            donation, cents=row.cents, is_dispute=is_dispute, receipt=receipt, ended=settled.ended, **news
+        )
+    return about_receipts.money_came_back(donation, cents=row.cents, receipt=receipt, ended=settled.ended, **news)
+
+
+def _settled_if_possible(donation: Donation) -> Settled:
+    """Who is told of a refund is told in any case; a receipt that lacks something waits as before."""
+    try:
+        with db.session.begin_nested():
+            return receipting.settle(donation, issuing())
+    except CannotIssue:
+        return Settled(receipt=receipts.receipt_of(donation.id))
+
+
+def _receipt_again(item: OutboxItem) -> Letter | None:
+    donation = _donation(item)
+    receipt = receipts.receipt_of(donation.id)
+    if receipt is not None:
+        return about_receipts.receipt_again(donation, page_url=page_url(donation), receipt=receipt)
+    last = receipts.last_receipt_of(donation.id)
+    return about_receipts.receipt_cancelled(donation, page_url=page_url(donation), receipt=last) if last else None
+
+
+def _match_healed(item: OutboxItem) -> Letter | None:
+    """What the match has come to by now; nothing when a refund has taken it away meanwhile."""
+    donation = _donation(item)
+    matched, (healed, funds) = matches.match_of(donation.id).matched_cents, lives.healed_by(donation, donation.language)
+    if not matched or not healed:
+        return None
+    more = min(healed, matched)
+    return gifts.match_healed(donation, page_url=page_url(donation), matched_cents=matched, more_cents=more, fund_name=funds)
+
+
+def _payment_failed(item: OutboxItem) -> Letter | None:
+    """Nothing when the gift was paid after all."""
+    donation = _donation(item)
+    if donation.paid_at is not None:
+        return None
+    again = f"{outside().settings.base_url}/{donation.language}/{donation.campaign.slug}?again={donation.token}#give"
+    return gifts.payment_failed(donation, again_url=again)
+
+
+def _about_months(item: OutboxItem) -> Letter | None:
+    """A month that could not be charged, unless it was by now; the end of the monthly gift; the link to its page."""
+    donation = _donation(item)
+    gift = monthly.monthly_gift_of(donation)
+    if gift is None or (item.kind == "monthly_failed" and monthly.is_paid(item.key.partition(":")[2])):
+        return None
+    match item.kind:
+        case "monthly_failed":
+            return months.month_failed(donation, gift, page_url=monthly_url(donation))
+        case "monthly_stopped":
+            return months.monthly_stopped(donation, gift, page_url=monthly_url(donation))
+        case _:
+            return months.monthly_link(donation, page_url=monthly_url(donation))
+
+
+_ACTS: dict[str, Callable[[OutboxItem], Letter | None]] = {
+    "receipt": _thanks_with_receipt,
+    "acknowledgement": _acknowledgement,
+    "receipt_again": _receipt_again,
+    "money_back": _money_went_or_came_back,
+    "healed": _match_healed,
+    "payment_failed": _payment_failed,
+    "monthly_failed": _about_months,
+    "monthly_stopped": _about_months,
+    "monthly_link": _about_months,
+}
+
+
+def page_url(donation: Donation) -> str:
+    """The donor's own page, as links from outside name it."""
+    return f"{outside().settings.base_url}/{donation.language}/donations/{donation.token}"
+
+
+def monthly_url(donation: Donation) -> str:
+    """The page of the monthly gift that the donation is a month of; empty for one that is given once."""
+    gift = monthly.monthly_gift_of(donation)
+    return f"{outside().settings.base_url}/{donation.language}/monthly/{gift.token}" if gift else ""

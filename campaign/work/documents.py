@@ -1,0 +1,57 @@
+"""The PDFs of receipts, made when they are first wanted and kept: with nothing locked while they are rendered and sealed."""
+
+from campaign.config import ROOT
+from campaign.edges import pdf
+from campaign.edges.db import db
+from campaign.edges.outside import outside
+from campaign.giving import receipts
+from campaign.giving.receipt_documents import Copy, document_of, keep_document, printed
+from campaign.giving.receipts import Receipt, Status
+from campaign.rules.receipt_rules import content_from_json
+
+RECEIPT_TEMPLATE = ROOT / "templates" / "receipts" / "receipt.typ"
+TEST = "test"
+
+
+def receipt_pdf(receipt: Receipt) -> bytes:
+    """What the donor gets: the sealed receipt while it stands, then the copy that is marked as cancelled. Raises NotRendered, NoKey."""
+    if receipts.status_of(receipt) is Status.VALID:
+        return sealed(receipt)
+    return _made(receipt, Copy.MARKED)
+
+
+def sealed(receipt: Receipt) -> bytes:
+    """The receipt as it is sent, byte for byte the same each time."""
+    return _made(receipt, Copy.SEALED)
+
+
+def archived(receipt: Receipt) -> bytes:
+    """The receipt as it is filed: plain, for archives do not take what is encrypted."""
+    return _made(receipt, Copy.ARCHIVED)
+
+
+def _made(receipt: Receipt, copy: Copy) -> bytes:
+    kept = document_of(receipt, copy)
+    if kept is not None:
+        return kept
+    if copy is Copy.ARCHIVED:
+        made = _rendered(receipt, mark=TEST if content_from_json(receipt.content).is_test else "")
+    elif copy is Copy.SEALED:
+        made = _sealed(archived(receipt))
+    else:
+        made = _sealed(_rendered(receipt, mark=receipts.status_of(receipt).value))
+    kept = keep_document(receipt, copy, made)
+    db.session.commit()
+    return kept
+
+
+def _rendered(receipt: Receipt, *, mark: str) -> bytes:
+    data, at = printed(receipt, mark=mark), receipt.issued_at
+    db.session.commit()
+    code = pdf.qr_code(data["check_url"]) if data["check_url"] else ""
+    return pdf.render(RECEIPT_TEMPLATE, {**data, "qr": code}, at=at)
+
+
+def _sealed(plain: bytes) -> bytes:
+    db.session.commit()
+    return outside().key.seal(plain)
