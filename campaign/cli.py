@@ -10,7 +10,7 @@ from email_validator import EmailNotValidError, validate_email
 from flask.cli import FlaskGroup, with_appcontext
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from campaign import create_app, fund_commands, seeds
+from campaign import create_app, fund_commands, receipt_commands, seeds
 from campaign.config import ROOT, SettingsError, read_settings
 from campaign.edges.db import db
 from campaign.edges.outside import outside
@@ -227,6 +227,8 @@ def seed(count: int, seed: int) -> None:
 
 campaign.add_command(fund_commands.fund)
 campaign.add_command(fund_commands.statement)
+campaign.add_command(receipt_commands.receipts)
+campaign.add_command(receipt_commands.charity)
 
 
 def main() -> None:

@@ -36,6 +36,7 @@ LAYERS = [
     ["campaign.first_steps"],
     ["campaign"],
     ["campaign.fund_commands"],
+    ["campaign.receipt_commands"],
     ["campaign.cli", "campaign.embedded", "campaign.__main__", "wsgi"],
     ["workers"],
 ]
@@ -60,6 +61,7 @@ DOORS = (
     "campaign.seeds",
     "campaign.web",
     "campaign.fund_commands",
+    "campaign.receipt_commands",
     "campaign.cli",
     "campaign.embedded",
     "workers",

@@ -3,21 +3,44 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Text, bindparam, func, select
+from sqlalchemy import Index, Text, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
 
+EACH = "each"
+YEARLY = "yearly"
+
 
 class Donor(Base):
-    """Whoever gives from one address. Names and postal addresses belong to each donation, as each receipt freezes them."""
+    """Whoever gives from one address. Names and postal addresses belong to each donation, as each receipt freezes them.
+
+    `receipts` says whether each gift gets a receipt, or all gifts of a year one.
+    """
 
     __tablename__ = "donor"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    receipts: Mapped[str] = mapped_column(server_default=EACH, default=EACH)
+
+
+Index("ix_donor_yearly", Donor.id, postgresql_where=Donor.receipts == YEARLY)
+
+
+def wants_yearly(donor_id: int) -> bool:
+    """Whether the donor wishes one receipt for the year."""
+    return db.session.scalar(select(Donor.receipts).where(Donor.id == donor_id)) == YEARLY
+
+
+def choose_receipts(donor_id: int, choice: str) -> bool:
+    """What the donor wishes from now on; False when it is as before."""
+    donor = db.session.get_one(Donor, donor_id, with_for_update=True, populate_existing=True)
+    is_other, donor.receipts = donor.receipts != choice, choice
+    db.session.flush()
+    return is_other
 
 
 def donor_ids_for(emails: Sequence[str]) -> dict[str, int]:

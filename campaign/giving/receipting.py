@@ -6,10 +6,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import exists, select
+
 from campaign.edges.db import db
 from campaign.giving import money_back, receipts, returned_gifts
 from campaign.giving.donations import Donation, lock_donations
-from campaign.giving.receipts import Because, Issuing, Kept, Receipt, Status
+from campaign.giving.donors import wants_yearly
+from campaign.giving.receipts import Because, Issuing, Kept, Receipt, ReceiptGift, Status
 
 BOOKS = "the books"
 
@@ -56,6 +59,19 @@ def replace(donation: Donation, how: Issuing, because: Because, *, actor: str, n
     return Settled(receipt=_replace(receipt, wanted, how, because, actor=actor, note=note), ended=receipt)
 
 
+def without_receipt(donor_id: int) -> list[Donation]:
+    """Paid gifts of the donor for which no receipt was ever issued."""
+    ever = exists().where(ReceiptGift.donation_id == Donation.id)
+    return list(
+        db.session.scalars(select(Donation).where(Donation.donor_id == donor_id, Donation.net_cents > 0, ~ever).order_by(Donation.id))
+    )
+
+
+def sharing(donation: Donation) -> list[Donation]:
+    """The donation and those on the same receipt, locked."""
+    return _lock(donation)
+
+
 def void(receipt: Receipt, *, actor: str, note: str) -> None:
     """Cancel a receipt that should never have been; its gifts get no other by themselves."""
     receipts.end(receipt, Status.CANCELLED, Because.VOID, actor=actor, note=note)
@@ -75,7 +91,7 @@ def _lock(donation: Donation) -> list[Donation]:
 
 def _first(donation: Donation, how: Issuing) -> Receipt | None:
     own, last = kept(donation), receipts.last_receipt_of(donation.id)
-    if own.cents == 0 or (last is not None and _was_voided(last)):
+    if own.cents == 0 or wants_yearly(donation.donor_id) or (last is not None and _was_voided(last)):
         return None
     return receipts.issue([own], how)
 

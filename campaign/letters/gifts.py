@@ -11,12 +11,19 @@ from campaign.rules.money import written
 
 
 def thanks(
-    donation: Donation, *, page_url: str, outcome: str, receipt: Receipt | None, monthly_url: str = "", address_url: str = ""
+    donation: Donation,
+    *,
+    page_url: str,
+    outcome: str,
+    receipt: Receipt | None,
+    monthly_url: str = "",
+    address_url: str = "",
+    is_yearly: bool = False,
 ) -> Letter:
     """The thank-you, with the official receipt when there is one; else an acknowledgement, which says what the receipt waits for.
 
     `outcome` is what became of the match; `monthly_url` the page of the monthly gift that this is a month of; `address_url` where the
-    donor can give the address that a receipt needs.
+    donor can give the address that a receipt needs; `is_yearly` when they wish one receipt for the year.
     """
     language, title = donation.language, donation.campaign.title(donation.language)
     with force_locale(language):
@@ -26,7 +33,7 @@ def thanks(
             Paragraph(outcome, style=MATCH),
             *_covered_fee(donation, charged),
             *_tribute(donation),
-            *_about_receipt(donation, receipt, address_url),
+            *_about_receipt(donation, receipt, address_url, is_yearly=is_yearly),
             own_page(page_url),
         ]
         if monthly_url:
@@ -51,7 +58,7 @@ def _tribute(donation: Donation) -> list[Paragraph]:
     return [Paragraph(gettext("Given in memory of %(name)s.", name=donation.tribute_name))]
 
 
-def _about_receipt(donation: Donation, receipt: Receipt | None, address_url: str) -> list[Paragraph]:
+def _about_receipt(donation: Donation, receipt: Receipt | None, address_url: str, *, is_yearly: bool) -> list[Paragraph]:
     if receipt is not None:
         words = gettext(
             "Your official receipt no. %(serial)s for %(charged)s is attached. It shows your own gift; the match is the gift of the fund.",
@@ -59,6 +66,14 @@ def _about_receipt(donation: Donation, receipt: Receipt | None, address_url: str
             charged=written(receipt.cents, donation.language),
         )
         return [Paragraph(words)]
+    if is_yearly:
+        return [
+            Paragraph(
+                gettext(
+                    "As you wished, one official receipt for all your gifts of the year comes in January. This message is not a receipt."
+                )
+            )
+        ]
     if address_url:
         words = gettext("An official receipt needs your full name and postal address. Give them here, and it comes by e-mail at once:")
         return [Paragraph(words, address_url), Paragraph(gettext("This message is not a receipt."))]

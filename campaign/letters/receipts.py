@@ -76,8 +76,26 @@ def money_came_back(
         )
 
 
-def receipt_again(donation: Donation, *, page_url: str, receipt: Receipt) -> Letter:
-    """The receipt that stands, once more or in place of another."""
+def yearly(donation: Donation, *, page_url: str, receipt: Receipt) -> Letter:
+    """The one receipt for all gifts of a year, with thanks for them."""
+    language, title = donation.language, donation.campaign.title(donation.language)
+    with force_locale(language):
+        year = receipt.content["received_in"]
+        words = gettext(
+            "Thank you for all you gave to %(campaign)s in %(year)s: %(amount)s in all. Your official receipt no. %(serial)s for these gifts is attached.",
+            campaign=title,
+            year=year,
+            amount=written(receipt.cents, language),
+            serial=receipt.serial,
+        )
+        paragraphs = [Paragraph(words), own_page(page_url), questions(donation.campaign.charity)]
+        return letter(
+            reader_of(donation), gettext("Your receipt for %(year)s – %(campaign)s", year=year, campaign=title), paragraphs, receipt=receipt
+        )
+
+
+def receipt_again(donation: Donation, *, page_url: str, receipt: Receipt, is_first: bool) -> Letter:
+    """The receipt that stands: for the first time, once more, or in place of another."""
     title, replaces = donation.campaign.title(donation.language), receipt.content.get("replaces")
     with force_locale(donation.language):
         words = (
@@ -86,7 +104,9 @@ def receipt_again(donation: Donation, *, page_url: str, receipt: Receipt) -> Let
                 old=replaces,
                 new=receipt.serial,
             )
-            if replaces
+            if replaces and is_first
+            else gettext("Your official receipt no. %(new)s is attached.", new=receipt.serial)
+            if is_first
             else gettext("Here is your official receipt no. %(serial)s once more. It is the same as before.", serial=receipt.serial)
         )
         paragraphs = [Paragraph(words), own_page(page_url), questions(donation.campaign.charity)]

@@ -17,7 +17,7 @@ SUMS = (
     # Gifts whose receipts have something to follow that is owed, and neither done nor given up.
     """
     CREATE TEMPORARY TABLE under_way ON COMMIT DROP AS
-    SELECT DISTINCT donation_id FROM outbox WHERE kind IN ('receipt', 'money_back') AND done_at IS NULL AND dead_at IS NULL
+    SELECT DISTINCT donation_id FROM outbox WHERE kind IN ('receipt', 'receipt_again', 'money_back') AND done_at IS NULL AND dead_at IS NULL
     """,
     "ANALYZE kept, under_way",
 )
@@ -54,6 +54,9 @@ def _one_receipt_a_gift(snapshot: Connection) -> Iterator[str]:
           AND NOT EXISTS (SELECT FROM receipt_gift g WHERE g.donation_id = d.id AND g.is_current)
           AND NOT EXISTS (SELECT FROM receipt_gift g JOIN receipt_end e ON e.receipt_id = g.receipt_id
                           WHERE g.donation_id = d.id AND e.because = 'void')
+          AND NOT EXISTS (SELECT FROM donor w JOIN campaign c ON c.id = d.campaign_id JOIN charity h ON h.id = c.charity_id
+                          WHERE w.id = d.donor_id AND w.receipts = 'yearly'
+                            AND now() < make_timestamptz(extract(year FROM d.paid_at AT TIME ZONE h.time_zone)::int + 1, 3, 1, 0, 0, 0, h.time_zone))
         """,
     ):
         yield f"I14: donation {name}, of which the charity keeps {cents} cents, has no receipt and none is under way."

@@ -12,6 +12,7 @@ from campaign.edges.outside import outside
 from campaign.edges.stripe_wire import StripeAway, StripeRefused
 from campaign.giving.campaigns import Campaign, default_campaign
 from campaign.giving.donations import Donation
+from campaign.giving.donors import wants_yearly
 from campaign.giving.monthly import MonthlyGift, monthly_gift_by_token, months_of
 from campaign.giving.standing import standing
 from campaign.rules import money
@@ -40,6 +41,8 @@ def page(language: str, token: str) -> ResponseReturnValue:
         charity=campaign.charity,
         charity_name=campaign.charity.name(language),
         first_name=first.first_name or first.full_name,
+        first_token=first.token,
+        is_yearly=wants_yearly(first.donor_id),
         amount=money.written(gift.amount_cents, language),
         covered_fee=money.written(gift.covered_fee_cents, language) if gift.covered_fee_cents else "",
         typed=request.args.get("amount", "")[:40] or money.decimal(gift.amount_cents).removesuffix(".00"),

@@ -14,6 +14,7 @@ from campaign.edges.stripe_wire import StripeAway, StripeRefused
 from campaign.giving import receipts
 from campaign.giving.campaigns import Campaign
 from campaign.giving.donations import Donation, donation_by_token
+from campaign.giving.donors import wants_yearly
 from campaign.giving.monthly import monthly_gift_of
 from campaign.giving.standing import Standing, State, standing
 from campaign.reporting import lives, proofs
@@ -54,6 +55,7 @@ def page(language: str, token: str) -> ResponseReturnValue:
         life=_life(donation, language),
         receipt=receipt,
         receipt_status=receipts.status_of(receipt).value if receipt else "",
+        is_yearly=wants_yearly(donation.donor_id),
         lacks_details=donation.paid_at is not None and receipt is None and composing.lacks_details(donation),
         receipt_url=url_for("own_receipt.pdf", language=language, token=token),
         proof_url=url_for("own_page.proof", language=language, token=token) if now.matched_cents or now.held_cents else "",

@@ -9,6 +9,7 @@ from campaign.edges.pdf import NotRendered
 from campaign.edges.sealing import NoKey
 from campaign.giving import receipts
 from campaign.giving.donations import PERSON_FIELDS, Donation, donation_by_token
+from campaign.giving.donors import EACH, YEARLY
 from campaign.rules import money, refusals
 from campaign.web.person_form import PersonForm, provinces
 from campaign.web.security import LINKS_PER_CLIENT, access, csrf, limiter
@@ -54,6 +55,23 @@ def mail_again(language: str, token: str) -> ResponseReturnValue:
         flash(gettext("We are sending your receipt to %(email)s again. Look among unwanted mail too.", email=donation.email))
     else:
         flash(gettext("We have sent it several times today. You can open it here, or write to us."), "error")
+    return redirect(url_for("own_page.page", language=language, token=token), 303)
+
+
+@bp.post("/<any(en,fr):language>/donations/<token>/receipt-choice")
+@access("public")
+@limiter.limit(LINKS_PER_CLIENT)
+def choose(language: str, token: str) -> ResponseReturnValue:
+    """A receipt for each gift, or one for the year, for all gifts of this donor."""
+    donation, choice = _own(token), request.form.get("choice", "")
+    if choice not in {EACH, YEARLY}:
+        abort(400)
+    receipt_desk.choose(donation, choice)
+    flash(
+        gettext("One official receipt for all your gifts of a year comes to you in the January after.")
+        if choice == YEARLY
+        else gettext("Each gift gets its own official receipt, as soon as it is paid.")
+    )
     return redirect(url_for("own_page.page", language=language, token=token), 303)
 
 

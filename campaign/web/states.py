@@ -59,6 +59,7 @@ def kind_words() -> dict[str, str]:
         "receipt": gettext("Thanks and receipt"),
         "acknowledgement": gettext("Thanks without a receipt"),
         "receipt_again": gettext("Receipt, once more or replaced"),
+        "yearly_receipt": gettext("Receipt of the year"),
         "money_back": gettext("Money that went or came back"),
         "healed": gettext("Match that was healed"),
         "payment_failed": gettext("Payment that failed"),

@@ -7,6 +7,7 @@ from campaign.edges.db import db
 from campaign.edges.outside import outside
 from campaign.giving import mails, matches, money_back, monthly, receipting, receipts
 from campaign.giving.donations import Donation
+from campaign.giving.donors import wants_yearly
 from campaign.giving.mails import Letter
 from campaign.giving.outbox import OutboxItem
 from campaign.giving.receipting import Settled
@@ -40,21 +41,19 @@ def _outcome(donation: Donation) -> str:
 
 
 def _thanks_with_receipt(item: OutboxItem) -> Letter | None:
-    """A gift that was returned before gets no thanks and no receipt; a receipt that went out with other news is not sent twice."""
+    """A gift that was returned before gets no thanks and no receipt; a receipt that goes out with other news is not sent twice."""
     donation = _donation(item)
-    settled = receipting.settle(donation, issuing())
-    if money_back.kept_of(donation) == 0 or (settled.receipt is not None and mails.is_in_a_mail(settled.receipt)):
+    receipt = receipting.settle(donation, issuing()).receipt
+    is_yearly = wants_yearly(donation.donor_id) if receipt is None else receipt.content["received_in"] is not None
+    if money_back.kept_of(donation) == 0 or (receipt is not None and mails.is_in_a_mail(receipt)):
         return None
-    return _thanks(donation, settled)
-
-
-def _thanks(donation: Donation, settled: Settled) -> Letter:
     return gifts.thanks(
         donation,
         page_url=page_url(donation),
         outcome=_outcome(donation),
-        receipt=settled.receipt,
+        receipt=None if is_yearly else receipt,
         monthly_url=monthly_url(donation),
+        is_yearly=is_yearly,
     )
 
 
@@ -102,11 +101,21 @@ def _settled_if_possible(donation: Donation) -> Settled:
 
 def _receipt_again(item: OutboxItem) -> Letter | None:
     donation = _donation(item)
-    receipt = receipts.receipt_of(donation.id)
+    receipt = receipting.settle(donation, issuing()).receipt
     if receipt is not None:
-        return about_receipts.receipt_again(donation, page_url=page_url(donation), receipt=receipt)
+        is_first = not mails.is_in_a_mail(receipt)
+        return about_receipts.receipt_again(donation, page_url=page_url(donation), receipt=receipt, is_first=is_first)
     last = receipts.last_receipt_of(donation.id)
     return about_receipts.receipt_cancelled(donation, page_url=page_url(donation), receipt=last) if last else None
+
+
+def _yearly_receipt(item: OutboxItem) -> Letter | None:
+    """The receipt of the year, if it stands as it was issued; one that was replaced since went out with that news."""
+    donation, serial = _donation(item), item.key.partition(":")[2]
+    receipt = receipts.receipt_of(donation.id)
+    if receipt is None or receipt.serial != serial or mails.is_in_a_mail(receipt):
+        return None
+    return about_receipts.yearly(donation, page_url=page_url(donation), receipt=receipt)
 
 
 def _match_healed(item: OutboxItem) -> Letter | None:
@@ -148,6 +157,7 @@ _ACTS: dict[str, Callable[[OutboxItem], Letter | None]] = {
     "acknowledgement": _acknowledgement,
     "receipt_again": _receipt_again,
     "money_back": _money_went_or_came_back,
+    "yearly_receipt": _yearly_receipt,
     "healed": _match_healed,
     "payment_failed": _payment_failed,
     "monthly_failed": _about_months,

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from campaign.edges.db import db
 from campaign.edges.outside import outside
-from campaign.giving import audit, mails, outbox, receipting, receipts, returned_gifts, void_requests
+from campaign.giving import audit, donors, mails, outbox, receipting, receipts, returned_gifts, void_requests
 from campaign.giving.donations import PERSON_FIELDS, Donation
+from campaign.giving.donors import EACH
 from campaign.giving.outbox import Owed
 from campaign.giving.receipts import Because, CannotIssue, Receipt
 from campaign.giving.void_requests import VoidRequest
@@ -63,10 +64,10 @@ def send_again(donation: Donation, *, actor: str) -> None:
 
 def correct(donation: Donation, person: Mapping[str, str], *, actor: str, reason: str) -> Receipt | None:
     """Another name or address: kept for the donation, and the receipt that stands is replaced. Raises CannotDo, CannotIssue."""
-    changed = _write(donation, person)
+    changed = [field for one in receipting.sharing(donation) for field in _write(one, person)]
     if not changed:
         raise CannotDo(Refusal.NOTHING_CHANGED)
-    audit.record(actor, "corrected name or address", donation.public_id, fields=changed, reason=reason)
+    audit.record(actor, "corrected name or address", donation.public_id, fields=sorted(set(changed)), reason=reason)
     return _replaced(donation, Because.CORRECTED, actor=actor, reason=reason)
 
 
@@ -119,6 +120,20 @@ def decide_void(request: VoidRequest, *, agrees: bool, actor: str) -> None:
         outbox.owe_copy(db.session.get_one(Donation, receipts.gifts_on(receipt)[0].donation_id))
     db.session.commit()
     outside().waker.wake("mail")
+
+
+def choose(donation: Donation, choice: str) -> bool:
+    """The donor wishes a receipt for each gift, or one for the year; gifts that waited for the year's get theirs now. False: as before."""
+    if not donors.choose_receipts(donation.donor_id, choice):
+        db.session.rollback()
+        return False
+    audit.record("the donor", "chose receipts", donation.public_id, choice=choice)
+    if choice == EACH:
+        for waiting in receipting.without_receipt(donation.donor_id):
+            outbox.owe_copy(waiting)
+    db.session.commit()
+    outside().waker.wake("mail")
+    return True
 
 
 def file_return(task_id: int, *, actor: str, note: str) -> bool:
