@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
+from email_validator import EmailNotValidError, validate_email
 from flask import current_app
 from flask.cli import with_appcontext
 from flask_babel import force_locale, gettext
@@ -16,9 +17,10 @@ from flask_babel import force_locale, gettext
 from campaign.config import ROOT
 from campaign.edges import pdf
 from campaign.edges.db import db
-from campaign.giving import fund_changes, funds
+from campaign.giving import audit, fund_changes, funder_payments, funds
 from campaign.giving.campaigns import Campaign, campaign_named
 from campaign.giving.fund_changes import CannotChange
+from campaign.giving.funder_payments import CannotReceive
 from campaign.giving.funds import Fund, Funder
 from campaign.reporting import books, statements
 from campaign.rules import moments, money
@@ -217,6 +219,60 @@ def fund_resume(name: str, actor: str, reason: str, *, in_spite_of_findings: boo
 def fund_end(name: str, actor: str, reason: str) -> None:
     """Close the window now. Holds are honoured, and what was paid before now still counts."""
     _changing(fund_changes.end, name, actor=actor, reason=reason)
+
+
+@fund.command("received")
+@click.argument("name")
+@click.argument("sum", callback=cents_of)
+@click.option("--on", "on", required=True, help="The day it arrived, as 2026-12-01.")
+@click.option("--reference", required=True, help="The bank's or the cheque's; one payment is written down once.")
+@BY
+@with_appcontext
+def fund_received(name: str, sum: int, on: str, reference: str, actor: str) -> None:  # noqa: A002  # the operator's word
+    """Write down money that the funder has paid; a receipt is issued for it, unless the funder is a registered charity."""
+    one, livemode = fund_named(name), not current_app.config["IS_SANDBOX"]
+    day = moments.parse(on, ZoneInfo(db.session.get_one(Campaign, one.campaign_id).charity.time_zone)).date()
+    try:
+        funder_payments.record(one, sum, received_on=day, reference=reference.strip(), livemode=livemode, actor=actor)
+    except CannotReceive as refusal:
+        raise Refused(str(refusal)) from None
+    audit.record(actor, "recorded money from a funder", one.slug, cents=sum, reference=reference.strip())
+    db.session.commit()
+    click.echo(f"{one.slug}: {money.written(funder_payments.received_of(one), 'en')} received of {money.written(one.pledged_cents, 'en')}.")
+
+
+@fund.command("funder")
+@click.argument("name")
+@click.option("--legal-name", help="As a receipt names it.")
+@click.option("--address", multiple=True, help="A line of its address; repeat it for each line.")
+@click.option("--email", help="Where receipts and notices go.")
+@click.option("--language", type=click.Choice(["en", "fr"]))
+@click.option("--registered-charity/--not-registered-charity", "is_registered_charity", default=None)
+@with_appcontext
+def fund_funder(name: str, address: tuple[str, ...], email: str | None, **given: Any) -> None:
+    """Who stands behind a fund: what a receipt for their money needs. Without options, what is known."""
+    one = db.session.get_one(Funder, fund_named(name).funder_id)
+    changed = {field: value for field, value in given.items() if value is not None}
+    if address:
+        changed["address"] = list(address)
+    if email:
+        changed["email"] = _email(email)
+    for field, value in changed.items():
+        setattr(one, field, value)
+    if changed:
+        audit.record("command line", "changed a funder's details", one.name_en, fields=sorted(changed))
+    db.session.commit()
+    charity = "a registered charity" if one.is_registered_charity else "no registered charity"
+    click.echo(
+        f"{one.legal_name or one.name_en}; {', '.join(one.address) or 'no address'}; {one.email or 'no e-mail'}; {one.language}; {charity}."
+    )
+
+
+def _email(text: str) -> str:
+    try:
+        return validate_email(text, check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError:
+        raise Refused(f"{text} is not an e-mail address.") from None
 
 
 @click.command()

@@ -118,7 +118,7 @@ def test_the_schedule_issues_them_from_the_eighth_of_january_on(app: Flask, camp
     months(campaign, of_2026(12))
     for day, count in ((datetime(2027, 1, 7, 23, tzinfo=UTC), 0), (datetime(2027, 1, 8, 12, tzinfo=UTC), 1)):
         with time_machine.travel(day, tick=True):
-            assert sweeps.sweep_yearly_receipts()
+            assert sweeps.sweep_seldom()
         assert db.session.query(Receipt).count() == count
 
 

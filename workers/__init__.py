@@ -28,7 +28,7 @@ DUE_EVERY_SECONDS = 8
 OUTSIDE_EVERY_SECONDS = 50
 BOOKS_EVERY_SECONDS = 60
 RECONCILIATION_EVERY_SECONDS = 900
-YEARLY_EVERY_SECONDS = 3600
+SELDOM_EVERY_SECONDS = 600
 
 _stopping = threading.Event()
 
@@ -70,7 +70,7 @@ def _begin_schedule(**_: object) -> None:
         (OUTSIDE_EVERY_SECONDS, sweeps.sweep_outside),
         (BOOKS_EVERY_SECONDS, sweeps.sweep_books),
         (RECONCILIATION_EVERY_SECONDS, sweeps.sweep_reconciliation),
-        (YEARLY_EVERY_SECONDS, sweeps.sweep_yearly_receipts),
+        (SELDOM_EVERY_SECONDS, sweeps.sweep_seldom),
     ):
         threading.Thread(target=_every, args=(seconds, act), name=act.__name__, daemon=True).start()
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     LargeBinary,
+    Text,
     UniqueConstraint,
     bindparam,
     column,
@@ -30,7 +31,7 @@ from campaign.rules.matching import Offer, Ratio, Terms
 
 
 class Funder(Base):
-    """Who stands behind a fund."""
+    """Who stands behind a fund. Name, address and language are for receipts of what they pay, the address of mail for notices."""
 
     __tablename__ = "funder"
 
@@ -38,6 +39,14 @@ class Funder(Base):
     name_en: Mapped[str]
     name_fr: Mapped[str]
     is_registered_charity: Mapped[bool] = mapped_column(server_default="false")
+    legal_name: Mapped[str] = mapped_column(server_default="", default="")
+    address: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)
+    email: Mapped[str] = mapped_column(server_default="", default="")
+    language: Mapped[str] = mapped_column(server_default="en", default="en")
+
+    def name(self, language: str) -> str:
+        """The funder's public name; receipts print `legal_name`, when there is one."""
+        return self.name_fr if language == "fr" else self.name_en
 
 
 class Fund(Base):

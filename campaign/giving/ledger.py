@@ -50,6 +50,7 @@ class Move(StrEnum):
     RELEASE = "release"
     MATCH = "match"
     UNMATCH = "unmatch"
+    RECEIVE = "receive"
 
 
 class LedgerMove(Base):

@@ -29,14 +29,14 @@ class Owed(NamedTuple):
 
 
 class OutboxItem(Claimable, Base):
-    """One thing owed. `message_id` is fixed before the first hand-off, so that a second one is known for the same mail."""
+    """One thing owed, for a donation or, to funders and staff, for none. `message_id` is fixed before the first hand-off, so that a second one is known for the same mail."""
 
     __tablename__ = "outbox"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(unique=True)
     kind: Mapped[str]
-    donation_id: Mapped[int] = mapped_column(ForeignKey("donation.id"), index=True)
+    donation_id: Mapped[int | None] = mapped_column(ForeignKey("donation.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     message_id: Mapped[str | None] = mapped_column(unique=True)
 
@@ -60,7 +60,7 @@ def _owe_word_of_healing(healed: list[Donation]) -> None:
         .where(OutboxItem.donation_id.in_([d.id for d in healed]), OutboxItem.kind == HEALED)
         .group_by(OutboxItem.donation_id)
     )
-    earlier: dict[int, int] = dict(iter(db.session.execute(rows_of)))
+    earlier = {donation_id: count for donation_id, count in db.session.execute(rows_of) if donation_id}
     waiting = set(
         db.session.scalars(
             select(OutboxItem.donation_id).where(
@@ -122,6 +122,12 @@ def owe_now(*owed: Owed) -> None:
         update(OutboxItem).where(OutboxItem.key.in_(keys), claims.waiting(OutboxItem)).values(not_before=func.now()),
         execution_options={"synchronize_session": False},
     )
+
+
+def owe_other(kind: str, about: str) -> None:
+    """Owe a mail to a funder or to staff, once for what it is about."""
+    row = insert(OutboxItem).values(key=f"{kind}:{about}", kind=kind)
+    db.session.execute(row.on_conflict_do_nothing(index_elements=["key"]))
 
 
 def owe_copy(donation: Donation) -> None:

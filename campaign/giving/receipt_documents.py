@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from campaign.edges.db import Base, db
 from campaign.giving.receipts import Receipt
 from campaign.rules.money import written
-from campaign.rules.receipt_rules import content_from_json
+from campaign.rules.receipt_rules import ReceiptContent
 
 
 class Copy(StrEnum):
@@ -52,9 +52,8 @@ def keep_document(receipt: Receipt, copy: Copy, pdf: bytes) -> bytes:
     return kept
 
 
-def printed(receipt: Receipt, *, mark: str) -> dict[str, Any]:
+def printed(content: ReceiptContent, *, serial: str, mark: str) -> dict[str, Any]:
     """Everything on the page, ready to show, for the template; `mark` is a word of templates/receipts/words.json, or empty."""
-    content = content_from_json(receipt.content)
     languages = [content.language]
     if content.is_bilingual:
         languages.append("en" if content.language == "fr" else "fr")
@@ -65,7 +64,7 @@ def printed(receipt: Receipt, *, mark: str) -> dict[str, Any]:
     plain = content.as_json()
     return {
         **plain,
-        "serial": receipt.serial,
+        "serial": serial,
         "mark": mark,
         "amount": sums(content.amount_cents),
         "advantage": sums(content.advantage_cents),

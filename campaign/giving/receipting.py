@@ -82,7 +82,7 @@ def _lock(donation: Donation) -> list[Donation]:
     wanted: set[int] = {donation.id}
     while True:
         receipt = receipts.receipt_of(donation.id)
-        wanted |= {gift.donation_id for gift in receipts.gifts_on(receipt)} if receipt else set()
+        wanted |= {gift.donation_id for gift in receipts.gifts_on(receipt) if gift.donation_id} if receipt else set()
         locked = lock_donations(sorted(wanted))
         again = receipts.receipt_of(donation.id)
         if again is None or (receipt is not None and again.id == receipt.id):
@@ -107,7 +107,7 @@ def _replace(receipt: Receipt, wanted: Sequence[Kept], how: Issuing, because: Be
     receipts.end(receipt, ended_as, because, actor=actor, note=note)
     with_cents = {k.donation.id: k.cents for k in wanted}
     for gift in before:
-        returned_gifts.note(receipt, gift, kept_cents=with_cents.get(gift.donation_id, 0), on=how.now)
+        returned_gifts.note(receipt, gift, kept_cents=with_cents.get(gift.donation_id or 0, 0), on=how.now)
     if not wanted:
         return None
     db.session.expire(receipt)

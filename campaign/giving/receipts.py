@@ -81,18 +81,20 @@ class Receipt(Base):
 
 
 class ReceiptGift(Base):
-    """A gift on a receipt, with its cents there, covered fee included. `is_current` falls when the receipt is ended, and by that alone."""
+    """A donor's or a funder's gift on a receipt, with its cents there, covered fee included. `is_current` falls when the receipt is ended, and by that alone."""
 
     __tablename__ = "receipt_gift"
     __table_args__ = (
         UniqueConstraint("receipt_id", "donation_id"),
         Index("one_current_receipt", "donation_id", unique=True, postgresql_where=text("is_current")),
+        Index("one_current_receipt_of_funder", "funder_payment_id", unique=True, postgresql_where=text("is_current")),
         Index("ix_receipt_gift_donation_id", "donation_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     receipt_id: Mapped[int] = mapped_column(ForeignKey("receipt.id"))
-    donation_id: Mapped[int] = mapped_column(ForeignKey("donation.id"))
+    donation_id: Mapped[int | None] = mapped_column(ForeignKey("donation.id"))
+    funder_payment_id: Mapped[int | None] = mapped_column(ForeignKey("funder_payment.id"))
     cents: Mapped[int]
     is_current: Mapped[bool] = mapped_column(server_default="true", default=True)
 
@@ -131,15 +133,21 @@ def issue(kept: Sequence[Kept], how: Issuing, *, received_in: int | None = None,
 
     With `received_in` it is one for the year, and lists its gifts. The donations are locked by the caller.
     """
-    first = kept[0].donation
-    charity = first.campaign.charity
-    code = secrets.token_urlsafe(15)
-    content = _content(kept, charity, how, received_in=received_in, replaces=replaces, code=code)
-    lacking = receipt_rules.missing(content)
-    if first.livemode and charity.confirmed_at is None:
-        lacking.append("confirmation")
     if any(k.donation.paid_at is None for k in kept):
-        lacking.append("payment")
+        raise CannotIssue(["payment"])
+    charity, code = kept[0].donation.campaign.charity, new_check_code()
+    content = _content(kept, charity, how, received_in=received_in, replaces=replaces, code=code)
+    gifts = [ReceiptGift(donation_id=k.donation.id, cents=k.cents) for k in kept]
+    return freeze(charity, content, gifts, how, code=code, replaces=replaces)
+
+
+def freeze(
+    charity: Charity, content: ReceiptContent, gifts: Sequence[ReceiptGift], how: Issuing, *, code: str, replaces: Receipt | None = None
+) -> Receipt:
+    """Number what a receipt says and keep it for good; raises CannotIssue, before a number is used, when something is lacking."""
+    lacking = receipt_rules.missing(content)
+    if not content.is_test and charity.confirmed_at is None:
+        lacking.append("confirmation")
     if lacking:
         raise CannotIssue(lacking)
     year = series_of(charity, content.issued_on.year)
@@ -156,14 +164,37 @@ def issue(kept: Sequence[Kept], how: Issuing, *, received_in: int | None = None,
     )
     db.session.add(receipt)
     db.session.flush()
-    db.session.add_all([ReceiptGift(receipt_id=receipt.id, donation_id=k.donation.id, cents=k.cents) for k in kept])
+    for gift in gifts:
+        gift.receipt_id = receipt.id
+    db.session.add_all(gifts)
     db.session.flush()
     return receipt
 
 
 def preview(kept: Sequence[Kept], how: Issuing) -> ReceiptContent:
-    """What a receipt issued now would say. No number is used; what is lacking is for `receipt_rules.missing` to say."""
+    """What a receipt issued now would say; no number is used, and what is lacking is for receipt_rules.missing to say."""
     return _content(kept, kept[0].donation.campaign.charity, how, received_in=None, replaces=None, code="")
+
+
+def new_check_code() -> str:
+    """A name that nobody guesses."""
+    return secrets.token_urlsafe(15)
+
+
+def of_charity(charity: Charity, how: Issuing, *, language: str, code: str) -> dict[str, Any]:
+    """What a receipt says of the charity, the day and itself."""
+    return {
+        "language": language,
+        "is_bilingual": charity.bilingual_receipts,
+        "charity_name": charity.legal_name,
+        "charity_address": tuple(charity.address),
+        "registration_number": charity.registration_number.replace(" ", ""),
+        "place_of_issue": charity.place_of_issue,
+        "issued_on": charity.local(how.now).date(),
+        "signatory_name": charity.signatory_name,
+        "signatory_title": charity.signatory_title(language),
+        "check_url": f"{how.base_url}/{language}/receipts/check/{code}",
+    }
 
 
 def _content(
@@ -173,26 +204,17 @@ def _content(
     days = [charity.local(k.donation.paid_at or how.now).date() for k in kept]
     gifts = [GiftLine(received_on=day, cents=k.cents) for day, k in sorted(zip(days, kept, strict=True), key=lambda pair: pair[0])]
     return ReceiptContent(
-        language=donation.language,
-        is_bilingual=charity.bilingual_receipts,
-        charity_name=charity.legal_name,
-        charity_address=tuple(charity.address),
-        registration_number=charity.registration_number.replace(" ", ""),
-        place_of_issue=charity.place_of_issue,
+        **of_charity(charity, how, language=donation.language, code=code),
         received_on=None if received_in else days[0],
         received_in=received_in,
         gifts=tuple(gifts) if received_in else (),
-        issued_on=charity.local(how.now).date(),
         donor_name=donation.full_name,
         donor_address=donation.address_lines,
         amount_cents=cents,
         advantage_cents=0,
         eligible_cents=cents,
-        signatory_name=charity.signatory_name,
-        signatory_title=charity.signatory_title(donation.language),
         currency=donation.currency,
         replaces=replaces.serial if replaces else "",
-        check_url=f"{how.base_url}/{donation.language}/receipts/check/{code}",
         is_test=not donation.livemode,
     )
 

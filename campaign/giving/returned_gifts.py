@@ -38,6 +38,7 @@ class ReturnedGift(Base):
 
 def note(receipt: Receipt, gift: ReceiptGift, *, kept_cents: int, on: datetime) -> ReturnedGift | None:
     """Begin the task when more than $50 of a receipted gift has gone back, counting what went back in smaller parts before."""
+    assert gift.donation_id is not None
     in_all = _first_receipted(gift) - kept_cents
     returned = in_all - _tasked(gift.donation_id)
     if gift.cents <= kept_cents or in_all <= INFORMATION_RETURN_ABOVE_CENTS or returned <= 0:

@@ -81,3 +81,9 @@ def add_staff(email: str, role: str) -> Staff:
     db.session.add(member)
     db.session.flush()
     return member
+
+
+def told_of_needs() -> list[Staff]:
+    """Who is written to when something needs a person: managers and admins who can sign in."""
+    members = db.session.scalars(select(Staff).where(Staff.active, Staff.password.is_not(None)).order_by(Staff.id)).unique()
+    return [member for member in members if any(role.name in {"manager", "admin"} for role in member.roles)]

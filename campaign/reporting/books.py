@@ -28,6 +28,7 @@ MOVES = {
     "release": {("held", "available")},
     "match": {("held", "matched"), ("available", "matched")},
     "unmatch": {("matched", "available")},
+    "receive": {("funder", "received")},
 }
 
 
@@ -137,7 +138,7 @@ def _books_are_append_only(snapshot: Connection) -> Iterator[str]:
             ('fund', 'moved_by_the_ledger_alone'), ('fund', 'terms_are_frozen'), ('fund', 'lives_by_its_changes'),
             ('campaign_totals', 'moved_by_the_ledger_alone'), ('donation', 'moved_by_the_ledger_alone'),
             ('donation_match', 'moved_by_the_ledger_alone'), ('donor_match', 'moved_by_the_ledger_alone'),
-            ('fund_change', 'append_only'), ('receipt', 'append_only'), ('receipt_document', 'append_only'), ('receipt_end', 'append_only'), ('receipt_end', 'ends_its_gifts'),
+            ('fund_change', 'append_only'), ('receipt', 'append_only'), ('receipt_document', 'append_only'), ('receipt_end', 'append_only'), ('receipt_end', 'ends_its_gifts'), ('funder_payment', 'append_only'), ('funder_payment', 'within_pledge'),
             ('receipt_gift', 'ended_with_its_receipt'), ('receipt_gift', 'never_deleted'), ('hand_off', 'ended_once'), ('hand_off', 'never_deleted'), ('mail', 'words_stay'),
             ('audit_entry', 'append_only'), ('balance_line', 'what_stripe_booked_is_kept'), ('balance_line', 'never_deleted'), ('stripe_event', 'what_came_is_kept'), ('stripe_event', 'never_deleted')) v (name, guard)
         LEFT JOIN pg_trigger t ON t.tgname = v.guard AND t.tgrelid = to_regclass(v.name) AND t.tgenabled IN ('O', 'A')
@@ -178,7 +179,7 @@ def _moves_are_permitted(snapshot: Connection) -> Iterator[str]:
     for kind, source, target, of_fund, entries in rows(
         snapshot, "SELECT kind, from_account, to_account, fund_id IS NOT NULL, count(*) FROM ledger_entry GROUP BY 1, 2, 3, 4"
     ):
-        is_of_fund = str(kind) in {"pledge", "hold", "release", "match", "unmatch"}
+        is_of_fund = str(kind) in {"pledge", "hold", "release", "match", "unmatch", "receive"}
         if (source, target) not in MOVES.get(str(kind), set()) or of_fund != is_of_fund:
             yield f"I20: {entries} entries move {kind} from {source} to {target}, which is not permitted."
 

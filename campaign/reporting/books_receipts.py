@@ -149,4 +149,33 @@ def _mail_goes_out_once(snapshot: Connection) -> Iterator[str]:
         yield f"I18: receipt {serial} goes with {count} mails that nobody asked for."
 
 
-CHECKS = (_one_receipt_a_gift, _receipts_count_up, _receipts_stay, _receipts_equal_gifts, _mail_goes_out_once)
+def _funders_are_receipted_for_what_they_paid(snapshot: Connection) -> Iterator[str]:
+    for slug, paid, posted in rows(
+        snapshot,
+        """
+        SELECT f.slug, coalesce(p.cents, 0), coalesce(e.cents, 0) FROM fund f
+        LEFT JOIN (SELECT fund_id, sum(cents) AS cents FROM funder_payment GROUP BY 1) p ON p.fund_id = f.id
+        LEFT JOIN (SELECT fund_id, sum(cents) AS cents FROM ledger_entry WHERE kind = 'receive' GROUP BY 1) e ON e.fund_id = f.id
+        WHERE coalesce(p.cents, 0) <> coalesce(e.cents, 0) OR coalesce(p.cents, 0) > f.pledged_cents
+        """,
+    ):
+        yield f"I17: fund {slug} received {paid} cents, but {posted} are in its books, or it is more than was pledged."
+    for serial, receipted, paid in rows(
+        snapshot,
+        """
+        SELECT r.serial, g.cents, p.cents FROM receipt_gift g JOIN receipt r ON r.id = g.receipt_id
+        JOIN funder_payment p ON p.id = g.funder_payment_id JOIN fund f ON f.id = p.fund_id JOIN funder u ON u.id = f.funder_id
+        WHERE g.is_current AND (g.cents <> p.cents OR u.is_registered_charity)
+        """,
+    ):
+        yield f"I17: receipt {serial} of {receipted} cents is for a payment of {paid}, or for a registered charity."
+
+
+CHECKS = (
+    _one_receipt_a_gift,
+    _receipts_count_up,
+    _receipts_stay,
+    _receipts_equal_gifts,
+    _funders_are_receipted_for_what_they_paid,
+    _mail_goes_out_once,
+)

@@ -8,18 +8,20 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import IO, Any
 from zoneinfo import ZoneInfo
 
 import xlsxwriter
-from sqlalchemy import ColumnElement, Select, case, func, select
+from sqlalchemy import ColumnElement, Select, Subquery, case, func, literal, select, union_all
 
 from campaign.edges.db import db
 from campaign.giving.campaigns import Campaign
 from campaign.giving.charities import Charity
 from campaign.giving.donations import Donation
+from campaign.giving.funder_payments import FunderPayment
+from campaign.giving.funds import Fund
 from campaign.giving.ledger import LedgerEntry, Move
 from campaign.giving.receipts import Receipt, ReceiptEnd, ReceiptGift
 from campaign.rules.money import decimal
@@ -33,7 +35,7 @@ OUT = (Move.REFUND, Move.DISPUTE, Move.COVERED_FEE_REFUND)
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """Sums in cents of the gifts received in a year. `kept` is what the books say the charity keeps of them, covered fees included."""
+    """Sums in cents of the gifts received in a year, funders' payments among them. `kept` is what the charity keeps by the books."""
 
     standing: int
     ended: int
@@ -70,48 +72,56 @@ def bounds(charity: Charity, year: int) -> tuple[datetime, datetime]:
     return datetime(year, 1, 1, tzinfo=zone), datetime(year + 1, 1, 1, tzinfo=zone)
 
 
+def _campaigns(charity: Charity) -> Select[Any]:
+    return select(Campaign.id).where(Campaign.charity_id == charity.id)
+
+
 def _received_in(charity: Charity, year: int) -> tuple[ColumnElement[bool], ...]:
     first, after = bounds(charity, year)
-    of_charity = Donation.campaign_id.in_(select(Campaign.id).where(Campaign.charity_id == charity.id))
-    return of_charity, Donation.paid_at >= first, Donation.paid_at < after
+    return Donation.campaign_id.in_(_campaigns(charity)), Donation.paid_at >= first, Donation.paid_at < after
+
+
+def _paid_by_funders_in(charity: Charity, year: int) -> tuple[ColumnElement[bool], ...]:
+    of_charity = FunderPayment.fund_id.in_(select(Fund.id).where(Fund.campaign_id.in_(_campaigns(charity))))
+    return of_charity, FunderPayment.received_on >= date(year, 1, 1), FunderPayment.received_on < date(year + 1, 1, 1)
+
+
+def _gifts(charity: Charity, year: int) -> Subquery:
+    """The year's gifts on receipts, donors' and funders': receipt, cents, whether the receipt stands, province."""
+    g = ReceiptGift
+    in_canada = case((Donation.country == "CA", Donation.province), else_="")
+    donors = select(g.receipt_id, g.cents, g.is_current, in_canada.label("province")).join(Donation, Donation.id == g.donation_id)
+    funders = select(g.receipt_id, g.cents, g.is_current, literal("")).join(FunderPayment, FunderPayment.id == g.funder_payment_id)
+    return union_all(donors.where(*_received_in(charity, year)), funders.where(*_paid_by_funders_in(charity, year))).subquery()
 
 
 def totals_of(charity: Charity, year: int) -> Totals:
     """What was receipted of the year's gifts, and what the books say of them."""
-    received = _received_in(charity, year)
-    current = select(func.coalesce(func.sum(ReceiptGift.cents), 0)).join(Donation, Donation.id == ReceiptGift.donation_id)
-    current = current.where(ReceiptGift.is_current, *received)
+    gifts = _gifts(charity, year)
+    receipted = func.coalesce(func.sum(gifts.c.cents).filter(gifts.c.is_current), 0)
+    in_quebec = func.coalesce(func.sum(gifts.c.cents).filter(gifts.c.is_current, gifts.c.province == "QC"), 0)
+    standing, in_all = func.count(gifts.c.receipt_id.distinct()).filter(gifts.c.is_current), func.count(gifts.c.receipt_id.distinct())
+    row = db.session.execute(select(receipted, in_quebec, standing, in_all)).one()
     signed = case((LedgerEntry.kind.in_(IN), LedgerEntry.cents), (LedgerEntry.kind.in_(OUT), -LedgerEntry.cents), else_=0)
     kept = select(func.coalesce(func.sum(signed), 0)).join(Donation, Donation.id == LedgerEntry.donation_id)
-    counted = select(func.count(Receipt.id.distinct()).filter(ReceiptGift.is_current), func.count(Receipt.id.distinct()))
-    counted = counted.join(ReceiptGift, ReceiptGift.receipt_id == Receipt.id).join(Donation, Donation.id == ReceiptGift.donation_id)
-    standing, in_all = db.session.execute(counted.where(*received)).one()
+    from_funders = select(func.coalesce(func.sum(FunderPayment.cents), 0)).where(*_paid_by_funders_in(charity, year))
     return Totals(
-        standing=standing,
-        ended=in_all - standing,
-        receipted_cents=int(db.session.scalars(current).one()),
-        receipted_in_quebec_cents=int(db.session.scalars(current.where(Donation.province == "QC", Donation.country == "CA")).one()),
-        kept_cents=int(db.session.scalars(kept.where(LedgerEntry.fund_id.is_(None), *received)).one()),
+        standing=row[2],
+        ended=row[3] - row[2],
+        receipted_cents=int(row[0]),
+        receipted_in_quebec_cents=int(row[1]),
+        kept_cents=int(db.session.scalars(kept.where(LedgerEntry.fund_id.is_(None), *_received_in(charity, year))).one())
+        + int(db.session.scalars(from_funders).one()),
     )
 
 
 def _lines(charity: Charity, year: int) -> Select[Any]:
     """Receipts with gifts of the year, by number; one for several gifts once."""
-    has_gift = (
-        select(ReceiptGift.id)
-        .join(Donation, Donation.id == ReceiptGift.donation_id)
-        .where(ReceiptGift.receipt_id == Receipt.id, *_received_in(charity, year))
-    )
-    province = (
-        select(Donation.province)
-        .join(ReceiptGift, ReceiptGift.donation_id == Donation.id)
-        .where(ReceiptGift.receipt_id == Receipt.id)
-        .order_by(ReceiptGift.id)
-        .limit(1)
-        .scalar_subquery()
-    )
-    query = select(Receipt.id, Receipt.serial, Receipt.content, func.coalesce(ReceiptEnd.ended_as, "valid"), province)
-    return query.outerjoin(ReceiptEnd, ReceiptEnd.receipt_id == Receipt.id).where(Receipt.charity_id == charity.id, has_gift.exists())
+    gifts = _gifts(charity, year)
+    of_year = select(gifts.c.receipt_id, func.min(gifts.c.province).label("province")).group_by(gifts.c.receipt_id).subquery()
+    query = select(Receipt.id, Receipt.serial, Receipt.content, func.coalesce(ReceiptEnd.ended_as, "valid"), of_year.c.province)
+    query = query.join(of_year, of_year.c.receipt_id == Receipt.id).outerjoin(ReceiptEnd, ReceiptEnd.receipt_id == Receipt.id)
+    return query.where(Receipt.charity_id == charity.id)
 
 
 def _line(row: Sequence[Any]) -> Line:
@@ -149,9 +159,7 @@ def all_of(charity: Charity, year: int) -> Iterator[Line]:
 def years(charity: Charity) -> list[int]:
     """Years in which gifts were received, the latest first."""
     first, last = db.session.execute(
-        select(func.min(Donation.paid_at), func.max(Donation.paid_at)).where(
-            Donation.campaign_id.in_(select(Campaign.id).where(Campaign.charity_id == charity.id))
-        )
+        select(func.min(Donation.paid_at), func.max(Donation.paid_at)).where(Donation.campaign_id.in_(_campaigns(charity)))
     ).one()
     return list(range(charity.local(last).year, charity.local(first).year - 1, -1)) if first and last else []
 

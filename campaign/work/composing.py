@@ -1,22 +1,26 @@
 """What each thing that is owed comes to when its time has come: the letter to write by the books as they are now, or none any more."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from campaign.edges.db import db
 from campaign.edges.outside import outside
-from campaign.giving import mails, matches, money_back, monthly, receipting, receipts
+from campaign.giving import funder_payments, mails, matches, money_back, monthly, receipting, receipts
+from campaign.giving.campaigns import Campaign, default_campaign
 from campaign.giving.donations import Donation
 from campaign.giving.donors import wants_yearly
+from campaign.giving.funder_payments import FunderPayment
+from campaign.giving.funds import Fund, Funder
 from campaign.giving.mails import Letter
 from campaign.giving.outbox import OutboxItem
 from campaign.giving.receipting import Settled
-from campaign.giving.receipts import CannotIssue, Issuing
+from campaign.giving.receipts import CannotIssue
+from campaign.giving.staff import Staff
 from campaign.giving.standing import standing
-from campaign.letters import gifts, months
+from campaign.letters import funders, gifts, months, staff
 from campaign.letters import receipts as about_receipts
-from campaign.reporting import lives
+from campaign.reporting import lives, needs
 from campaign.rules import match_of_a_gift
+from campaign.work.documents import issuing
 
 
 def compose(item: OutboxItem) -> Letter | None:
@@ -25,11 +29,6 @@ def compose(item: OutboxItem) -> Letter | None:
     Raises CannotIssue when a receipt is due that would lack something. The caller commits.
     """
     return _ACTS[item.kind](item)
-
-
-def issuing() -> Issuing:
-    """How a receipt is issued now."""
-    return Issuing(now=datetime.now(UTC), base_url=outside().settings.base_url)
 
 
 def _donation(item: OutboxItem) -> Donation:
@@ -44,7 +43,7 @@ def _thanks_with_receipt(item: OutboxItem) -> Letter | None:
     """A gift that was returned before gets no thanks and no receipt; a receipt that goes out with other news is not sent twice."""
     donation = _donation(item)
     receipt = receipting.settle(donation, issuing()).receipt
-    is_yearly = wants_yearly(donation.donor_id) if receipt is None else receipt.content["received_in"] is not None
+    is_yearly = wants_yearly(donation.donor_id) if receipt is None else receipt.content.get("received_in") is not None
     if money_back.kept_of(donation) == 0 or (receipt is not None and mails.is_in_a_mail(receipt)):
         return None
     return gifts.thanks(
@@ -152,11 +151,46 @@ def _about_months(item: OutboxItem) -> Letter | None:
             return months.monthly_link(donation, page_url=monthly_url(donation))
 
 
+def _funder_payment(item: OutboxItem) -> Letter | None:
+    """The receipt is issued even when there is nobody to write to."""
+    payment = db.session.get_one(FunderPayment, int(item.key.partition(":")[2]))
+    receipt, funder = funder_payments.settle(payment, issuing()), funder_payments.funder_of(payment)
+    campaign = db.session.get_one(Campaign, db.session.get_one(Fund, payment.fund_id).campaign_id)
+    if not funder.email or (receipt is None and not funder.is_registered_charity):
+        return None
+    return funders.money_received(payment, funder, campaign, receipt=receipt)
+
+
+def _fund_matched(item: OutboxItem) -> Letter | None:
+    """Nothing when a refund has freed some of it meanwhile."""
+    fund = db.session.get_one(Fund, int(item.key.split(":")[1]), populate_existing=True)
+    funder, campaign = db.session.get_one(Funder, fund.funder_id), db.session.get_one(Campaign, fund.campaign_id)
+    if fund.matched_cents < fund.pledged_cents or not funder.email:
+        return None
+    return funders.pledge_is_matched(fund, funder, campaign, is_test=outside().settings.is_sandbox)
+
+
+def _staff_notice(item: OutboxItem) -> Letter | None:
+    """What needs a person as of now; nothing when all was seen to."""
+    member, campaign = db.session.get(Staff, int(item.key.split(":")[3])), default_campaign()
+    if member is None or campaign is None:
+        return None
+    counted = needs.of_campaign(campaign).counted
+    if not counted:
+        return None
+    settings = outside().settings
+    url = f"{settings.base_url}/staff/"
+    return staff.needs_a_person(counted, recipient=member.email, charity=campaign.charity, url=url, is_test=settings.is_sandbox)
+
+
 _ACTS: dict[str, Callable[[OutboxItem], Letter | None]] = {
     "receipt": _thanks_with_receipt,
     "acknowledgement": _acknowledgement,
     "receipt_again": _receipt_again,
     "money_back": _money_went_or_came_back,
+    "funder_payment": _funder_payment,
+    "fund_matched": _fund_matched,
+    "staff_notice": _staff_notice,
     "yearly_receipt": _yearly_receipt,
     "healed": _match_healed,
     "payment_failed": _payment_failed,

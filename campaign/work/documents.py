@@ -1,16 +1,21 @@
 """The PDFs of receipts, made when they are first wanted and kept: with nothing locked while they are rendered and sealed."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 from campaign.config import ROOT
 from campaign.edges import pdf
 from campaign.edges.db import db
 from campaign.edges.outside import outside
-from campaign.giving import receipts
+from campaign.giving import receipting, receipts
+from campaign.giving.donations import Donation
 from campaign.giving.receipt_documents import Copy, document_of, keep_document, printed
-from campaign.giving.receipts import Receipt, Status
+from campaign.giving.receipts import Issuing, Receipt, Status
 from campaign.rules.receipt_rules import content_from_json
 
 RECEIPT_TEMPLATE = ROOT / "templates" / "receipts" / "receipt.typ"
 TEST = "test"
+PREVIEW = "preview"
 
 
 def receipt_pdf(receipt: Receipt) -> bytes:
@@ -45,8 +50,17 @@ def _made(receipt: Receipt, copy: Copy) -> bytes:
     return kept
 
 
+def preview(donation: Donation) -> bytes:
+    """What the donation's receipt would look like: marked, without a number, kept nowhere. Raises NotRendered."""
+    how = issuing()
+    content = receipts.preview([receipting.kept(donation)], how)
+    data = printed(replace(content, check_url=""), serial="–", mark=PREVIEW)
+    db.session.commit()
+    return pdf.render(RECEIPT_TEMPLATE, {**data, "qr": ""}, at=how.now)
+
+
 def _rendered(receipt: Receipt, *, mark: str) -> bytes:
-    data, at = printed(receipt, mark=mark), receipt.issued_at
+    data, at = printed(content_from_json(receipt.content), serial=receipt.serial, mark=mark), receipt.issued_at
     db.session.commit()
     code = pdf.qr_code(data["check_url"]) if data["check_url"] else ""
     return pdf.render(RECEIPT_TEMPLATE, {**data, "qr": code}, at=at)
@@ -55,3 +69,8 @@ def _rendered(receipt: Receipt, *, mark: str) -> bytes:
 def _sealed(plain: bytes) -> bytes:
     db.session.commit()
     return outside().key.seal(plain)
+
+
+def issuing() -> Issuing:
+    """How a receipt is issued now."""
+    return Issuing(now=datetime.now(UTC), base_url=outside().settings.base_url)

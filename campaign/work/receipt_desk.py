@@ -14,7 +14,7 @@ from campaign.giving.outbox import Owed
 from campaign.giving.receipts import Because, CannotIssue, Receipt
 from campaign.giving.void_requests import VoidRequest
 from campaign.rules.refusals import Refusal
-from campaign.work.composing import issuing
+from campaign.work.documents import issuing
 
 COPIES_A_DAY = 3
 
@@ -117,7 +117,8 @@ def decide_void(request: VoidRequest, *, agrees: bool, actor: str) -> None:
     audit.record(actor, "agreed to void a receipt" if agrees else "refused to void a receipt", receipt.serial)
     if agrees:
         receipting.void(receipt, actor=actor, note=locked.reason)
-        outbox.owe_copy(db.session.get_one(Donation, receipts.gifts_on(receipt)[0].donation_id))
+        if first := receipts.gifts_on(receipt)[0].donation_id:
+            outbox.owe_copy(db.session.get_one(Donation, first))
     db.session.commit()
     outside().waker.wake("mail")
 

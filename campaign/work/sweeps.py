@@ -12,7 +12,7 @@ from campaign.edges.stripe_wire import StripeAway, StripeRefused
 from campaign.giving import books_checks, claims, fund_changes, heartbeats, reconciliations, stripe_events
 from campaign.giving.outbox import OutboxItem
 from campaign.reporting import books
-from campaign.work import reconciling, yearly
+from campaign.work import notices, reconciling, yearly
 from campaign.work.asking import end_checkouts
 from campaign.work.balance import read_balance
 from campaign.work.catching_up import read_stripe_events
@@ -26,7 +26,7 @@ SWEEP_DUE_LOCK = 7_203_641
 SWEEP_OUTSIDE_LOCK = 7_203_642
 SWEEP_BOOKS_LOCK = 7_203_643
 SWEEP_RECONCILIATION_LOCK = 7_203_644
-SWEEP_YEARLY_LOCK = 7_203_645
+SWEEP_SELDOM_LOCK = 7_203_645
 RECONCILED_EVERY = timedelta(days=1)
 CHECKER = "the books' check"
 
@@ -93,9 +93,9 @@ def _reconcile() -> int:
     return int(is_due)
 
 
-def sweep_yearly_receipts() -> bool:
-    """The receipts of a year that is over, for donors who wish one for all; False when another worker is at it."""
-    return _alone(SWEEP_YEARLY_LOCK, yearly.issue_due)
+def sweep_seldom() -> bool:
+    """The receipts of a year that is over, and notices to funders and staff; False when another worker is at it."""
+    return _alone(SWEEP_SELDOM_LOCK, yearly.issue_due, notices.owe_notices)
 
 
 def sweep_books() -> bool:

@@ -10,7 +10,7 @@ from campaign.edges.outside import outside
 from campaign.giving import yearly_receipts
 from campaign.giving.charities import Charity
 from campaign.giving.receipts import CannotIssue
-from campaign.work.composing import issuing
+from campaign.work.documents import issuing
 
 log = structlog.get_logger()
 

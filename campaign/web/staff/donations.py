@@ -3,7 +3,7 @@
 from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime, gettext
 from flask_security import current_user
@@ -24,7 +24,7 @@ from campaign.web.security import access, csrf, has_role
 from campaign.web.staff.mail import mail_lines
 from campaign.web.staff.receipts import LONGEST_REASON, reason_given
 from campaign.web.states import receipt_words, state_words
-from campaign.work import mail_desk, receipt_desk
+from campaign.work import documents, mail_desk, receipt_desk
 from campaign.work.receipt_desk import CannotDo
 
 bp = Blueprint("staff_donations", __name__, url_prefix="/staff/donations")
@@ -72,6 +72,18 @@ def _receipt(receipt: receipts.Receipt) -> dict[str, Any]:
         "amount": written(receipt.cents, spoken()),
         "status": receipt_words()[receipts.status_of(receipt).value],
     }
+
+
+@bp.get("/<public_id>/preview.pdf")
+@access("clerk")
+def preview(public_id: str) -> ResponseReturnValue:
+    """What the receipt would look like; looking uses no number."""
+    donation = _donation(public_id)
+    if donation.paid_at is None:
+        abort(404)
+    answer = Response(documents.preview(donation), mimetype="application/pdf")
+    answer.headers["Cache-Control"] = "private, no-store"
+    return answer
 
 
 @bp.post("/<public_id>/mails")

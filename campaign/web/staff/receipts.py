@@ -14,6 +14,7 @@ from campaign.edges.db import db
 from campaign.giving import receipts, void_requests
 from campaign.giving.campaigns import Campaign, default_campaign
 from campaign.giving.donations import Donation
+from campaign.giving.funder_payments import FunderPayment, funder_of
 from campaign.giving.receipts import Receipt
 from campaign.reporting import registers
 from campaign.reporting.registers import Line
@@ -173,6 +174,9 @@ def page(serial: str) -> ResponseReturnValue:
 
 
 def _gift(gift: receipts.ReceiptGift, language: str) -> dict[str, str]:
+    if gift.donation_id is None:
+        payment = db.session.get_one(FunderPayment, gift.funder_payment_id)
+        return {"public_id": "", "name": funder_of(payment).name(language), "amount": written(gift.cents, language)}
     donation = db.session.get_one(Donation, gift.donation_id)
     return {"public_id": donation.public_id, "name": donation.full_name, "amount": written(gift.cents, language)}
 

@@ -7,20 +7,10 @@ from flask import Blueprint, abort, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime
 
-from campaign.giving import (
-    books_checks,
-    fund_changes,
-    heartbeats,
-    mails,
-    outbox,
-    quarantine,
-    reconciliations,
-    returned_gifts,
-    stripe_events,
-    void_requests,
-)
+from campaign.giving import books_checks, fund_changes
 from campaign.giving.books_checks import BooksCheck
 from campaign.giving.campaigns import Campaign, default_campaign
+from campaign.reporting import needs
 from campaign.reporting import totals as reporting
 from campaign.rules.money import written
 from campaign.rules.receipt_rules import lacking_in_words
@@ -88,19 +78,13 @@ def _why_receipts_wait(reason: str, language: str) -> str:
 
 def _to_look_at(campaign: Campaign, last_check: BooksCheck | None, language: str) -> dict[str, Any]:
     """What no machine will mend by itself."""
+    found = needs.of_campaign(campaign)
     return {
         "findings": last_check.findings[:FINDINGS_SHOWN] if last_check else [],
         "paused_funds": [
             {"name": f.name(language), "moment": format_datetime(campaign.charity.local(at), "medium", rebase=False), "reason": reason}
             for f, at, reason in fund_changes.paused(campaign.id)
         ],
-        "dead_events": stripe_events.dead_events(),
-        "dead_mail": outbox.dead_items(),
-        "quarantined": quarantine.count_undecided(),
-        "differences": reconciliations.open_differences(),
-        "webhooks_silent": heartbeats.webhooks_silent() is not None,
-        "returned_mail": mails.count_open_bounces(),
-        "returns_due": returned_gifts.count_open(),
-        "voids": len(void_requests.open_requests()),
-        "receipts": [(_why_receipts_wait(reason, language), count) for reason, count in reporting.receipts_waiting()],
+        "counted": found.counted,
+        "receipts": [(_why_receipts_wait(reason, language), count) for reason, count in found.receipts],
     }
