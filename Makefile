@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint bench mutants translations clean
+.PHONY: run test lint bench mutants storm samples translations clean
 
 run: .venv/ready
 	@exec $(BIN)/python -m campaign.embedded
@@ -22,6 +22,14 @@ bench: .venv/ready
 # Change the triggers that move money, one thing at a time: a test must notice each change.
 mutants: .venv/ready
 	$(BIN)/python -m tests.mutants
+
+# 10,000 receipts by eight workers that are killed all the time: a quarter of an hour.
+storm: .venv/ready
+	$(BIN)/python -m pytest tests/test_receipt_storm.py -n 0 -s --timeout 5400 --receipts $(or $(RECEIPTS),10000) --workers $(or $(WORKERS),8)
+
+# Every mail and receipt as it looks, for docs/samples.
+samples: .venv/ready
+	$(BIN)/python -m tests.samples docs/samples
 
 # Collect what is to be translated, and make what the service reads from what translators wrote.
 translations: .venv/ready

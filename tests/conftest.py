@@ -40,7 +40,7 @@ HOME = pytest.StashKey[Path]()
 SERVER = pytest.StashKey[subprocess.Popen[bytes]]()
 TEMPLATE = "template_of_tests"
 WEBHOOK_SECRET = "whsec_tests"
-LONGEST = {"test_story.py", "test_lives.py", "test_house.py", "test_books_stateful.py"}
+LONGEST = {"test_story.py", "test_lives.py", "test_house.py", "test_books_stateful.py", "test_receipt_storm.py"}
 ROOM_BYTES = 4 * 1024**3
 KEY_OF_TESTS = Path(tempfile.gettempdir()) / f"campaign-tests-key-{os.getuid()}" / "receipts.pem"
 
@@ -52,6 +52,8 @@ hypothesis_settings.load_profile("here")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--steps", type=int, default=2000, help="how many steps the random lives of donations take")
+    parser.addoption("--receipts", type=int, default=60, help="how many receipts the storm issues")
+    parser.addoption("--workers", type=int, default=2, help="how many workers the storm kills")
     parser.addoption("--cluster", type=Path, help="where a database runs that was made ready before (tests/mutants.py)")
 
 

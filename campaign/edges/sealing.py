@@ -72,7 +72,8 @@ class KeyFile:
 
     def seal(self, pdf: bytes) -> bytes:
         """The protected copy of a PDF; raises NoKey. Other bytes each time, as keys and salts are of chance: keep what is sent."""
-        return _signed(_encrypted(pdf), _key(self.path, self._changed_at()))
+        key = _key(self.path, self._changed_at())
+        return _signed(_encrypted(pdf), key)
 
     def _changed_at(self) -> int:
         try:

@@ -5,6 +5,7 @@ from flask import Blueprint, Response, abort, flash, redirect, render_template, 
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
+from campaign.edges.outside import outside
 from campaign.edges.pdf import NotRendered
 from campaign.edges.sealing import NoKey
 from campaign.giving import receipts
@@ -131,6 +132,17 @@ def check(language: str, code: str) -> ResponseReturnValue:
         amount=money.written(receipt.content["eligible_cents"], language),
         is_test=bool(receipt.content.get("is_test", True)),
     )
+
+
+@bp.get("/receipts/certificates.pem")
+@access("public")
+def certificates() -> ResponseReturnValue:
+    """What receipts are and were signed with, for whoever compares a signature."""
+    try:
+        return Response(outside().key.certificates(), mimetype="application/x-pem-file")
+    except NoKey as error:
+        log.error("receipt.no_key", error=str(error)[:200])
+        abort(503)
 
 
 def _own(token: str) -> Donation:

@@ -1,0 +1,274 @@
+"""The PDF of a receipt, as independent readers see it: every element in its place, nothing that can be changed, a signature that tells."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+
+import pikepdf
+import pytest
+from flask import Flask
+
+from campaign.config import ROOT
+from campaign.edges.db import db
+from campaign.edges.sealing import KeyFile, NoKey
+from campaign.giving import receipts
+from campaign.giving.campaigns import Campaign
+from campaign.giving.charities import Charity
+from campaign.giving.receipts import Receipt
+from campaign.work import documents, owed
+from tests.factories import issued, paid
+from tests.test_mail import LABELS
+
+LONG = "Wolfeschlegelsteinhausenbergerdorff-Saint-Jean-Baptiste de la Très-Longue-Rivière"
+ADDRESS = {
+    "address_line1": "a/s Mme Œnone D’Arcy-Lévesque, 12345, chemin de la Très-Longue-Montée-de-la-Rivière-Rouge",
+    "address_line2": "bureau 1200, case postale 98765",
+    "city": "Saint-Louis-du-Ha! Ha!",
+    "province": "QC",
+    "postal_code": "G0L 3S0",
+}
+
+
+def tool(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not there: the receipt is not looked at by it")
+    return found
+
+
+def run(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+def text_of(path: Path) -> str:
+    return re.sub(r"\s+", " ", run(tool("pdftotext"), "-layout", str(path), "-").replace("\u00a0", " "))
+
+
+@pytest.fixture
+def sealed(app: Flask, campaign: Campaign, tmp_path: Path) -> Path:
+    path = tmp_path / "sealed.pdf"
+    path.write_bytes(documents.sealed(issued(paid(campaign, 100_00, covered_fee_cents=3_30))))
+    return path
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_pdftotext_finds_every_element(app: Flask, campaign: Campaign, tmp_path: Path, language: str) -> None:
+    receipt = issued(paid(campaign, 100_00, covered_fee_cents=3_30, language=language))
+    path = tmp_path / "receipt.pdf"
+    path.write_bytes(documents.sealed(receipt))
+    words = text_of(path)
+    assert [label for label in LABELS[language] if label not in words] == []
+    for said in (receipt.serial, receipt.content["donor_name"], receipt.content["place_of_issue"], receipt.content["issued_on"]):
+        assert said in words
+    assert receipt.content["check_url"] in words.replace(" ", "")
+    assert receipt.content["registration_number"] in words
+
+
+def test_a_bilingual_receipt_has_every_element_in_both(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
+    db.session.query(Charity).one().bilingual_receipts = True
+    path = tmp_path / "both.pdf"
+    path.write_bytes(documents.archived(issued(paid(campaign, 25_000_00, language="fr"))))
+    words = re.sub(r"\s+", " ", run(tool("pdftotext"), str(path), "-").replace("\u00a0", " "))
+    for language in ("en", "fr"):
+        missing = [label for label in LABELS[language] if label not in words and not label.startswith(("$", "103"))]
+        assert missing == []
+    assert "25 000,00 $ / $25,000.00" in words
+
+
+def test_pdfsig_says_valid_and_finds_a_flipped_bit(sealed: Path, tmp_path: Path) -> None:
+    pdfsig = tool("pdfsig")
+    said = run(pdfsig, str(sealed))
+    assert "Signature is Valid" in said
+    assert "Total document signed" in said
+    assert "GBS/CIDP Foundation of Canada" in said
+    whole = sealed.read_bytes()
+    for place in (200, len(whole) // 3, len(whole) // 2):
+        forged = tmp_path / "forged.pdf"
+        forged.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert "Signature is Valid" not in run(pdfsig, str(forged)), place
+
+
+def test_control_an_unsigned_receipt_has_no_signature(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
+    path = tmp_path / "plain.pdf"
+    path.write_bytes(documents.archived(issued(paid(campaign))))
+    assert "Signature is Valid" not in run(tool("pdfsig"), str(path))
+
+
+def test_qpdf_and_pikepdf_say_that_nothing_may_be_changed(sealed: Path) -> None:
+    said = run(tool("qpdf"), "--show-encryption", str(sealed))
+    for what in ("document assembly", "forms", "annotations", "other", "anything"):
+        assert f"modify {what}: not allowed" in said
+    assert "print high resolution: allowed" in said
+    assert "extract for accessibility: allowed" in said
+    assert "AESv3" in said
+    with pikepdf.open(sealed) as document:
+        assert not document.allow.modify_other
+        assert not document.allow.modify_annotation
+        assert document.encryption.bits == 256
+
+
+def test_the_archived_copy_is_what_archives_and_screen_readers_take(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
+    path = tmp_path / "archived.pdf"
+    path.write_bytes(documents.archived(issued(paid(campaign, language="fr", last_name="محمد 李小龍"))))
+    assert "No syntax or stream encoding errors found" in run(tool("qpdf"), "--check", str(path))
+    with pikepdf.open(path) as document:
+        assert not document.is_encrypted
+        root, meta = document.Root, document.open_metadata()
+        assert (meta["pdfaid:part"], meta["pdfaid:conformance"], meta["pdfuaid:part"]) == ("2", "A", "1")
+        assert meta["dc:title"].startswith("Reçu officiel de don aux fins de l'impôt sur le revenu")
+        assert str(root.Lang).lower().startswith("fr")
+        assert root.MarkInfo.Marked
+        assert root.ViewerPreferences.DisplayDocTitle
+        assert "/OutputIntents" in root
+        assert "/AcroForm" not in root
+        assert "/OpenAction" not in root
+        tags = elements(root.StructTreeRoot)
+        assert {"/H1", "/Table", "/TH", "/TD", "/Figure"} <= {str(tag.S) for tag in tags}
+        assert all("/Alt" in tag for tag in tags if tag.S == "/Figure")
+        fonts = [o for o in document.objects if isinstance(o, pikepdf.Dictionary) and o.get("/Type") == "/FontDescriptor"]
+        assert fonts
+        assert all("/FontFile2" in font or "/FontFile3" in font for font in fonts)
+
+
+def elements(node: pikepdf.Object) -> list[pikepdf.Dictionary]:
+    found = [node] if "/S" in node else []
+    kids = node.get("/K", [])
+    for kid in kids if isinstance(kids, pikepdf.Array) else [kids]:
+        if isinstance(kid, pikepdf.Dictionary) and kid.get("/Type") != "/MCR":
+            found += elements(kid)
+    return found
+
+
+RENDER = """
+import json, sys
+from datetime import datetime
+from pathlib import Path
+from campaign.giving.receipt_documents import printed
+from campaign.rules.receipt_rules import content_from_json
+from campaign.edges import pdf
+from campaign.work.documents import RECEIPT_TEMPLATE
+frozen = json.loads(Path(sys.argv[1]).read_text())
+data = printed(content_from_json(frozen["content"]), serial=frozen["serial"], mark="test")
+made = pdf.render(RECEIPT_TEMPLATE, {**data, "qr": pdf.qr_code(data["check_url"])}, at=datetime.fromisoformat(frozen["at"]))
+Path(sys.argv[2]).write_bytes(made)
+"""
+
+
+def test_another_process_in_another_place_and_zone_renders_the_same_bytes(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
+    receipt = issued(paid(campaign, last_name=LONG))
+    frozen, made = tmp_path / "frozen.json", tmp_path / "made.pdf"
+    frozen.write_text(json.dumps({"content": receipt.content, "serial": receipt.serial, "at": receipt.issued_at.isoformat()}))
+    env = {"PYTHONPATH": str(ROOT), "TZ": "Asia/Tokyo", "PATH": "/usr/bin:/bin"}
+    subprocess.run([sys.executable, "-c", RENDER, str(frozen), str(made)], cwd=tmp_path, env=env, check=True)
+    assert made.read_bytes() == documents.archived(receipt)
+
+
+def words_with_places(path: Path) -> list[tuple[float, float, float, float, str]]:
+    found = run(tool("pdftotext"), "-bbox", str(path), "-")
+    pattern = r'<word xMin="([\d.]+)" yMin="([\d.]+)" xMax="([\d.]+)" yMax="([\d.]+)">(.*?)</word>'
+    return [(float(a), float(b), float(c), float(d), word) for a, b, c, d, word in re.findall(pattern, found)]
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize("is_bilingual", [False, True])
+@pytest.mark.parametrize(
+    "name",
+    [
+        {"last_name": LONG},
+        {"first_name": "", "last_name": "李小龍"},
+        {"first_name": "محمد", "last_name": "بن عبد الله"},
+        {"first_name": "יעל", "last_name": "כהן"},
+    ],
+)
+def test_long_names_and_large_sums_stay_in_their_place(
+    app: Flask, campaign: Campaign, tmp_path: Path, language: str, is_bilingual: bool, name: dict[str, str]
+) -> None:
+    db.session.query(Charity).one().bilingual_receipts = is_bilingual
+    path = tmp_path / "receipt.pdf"
+    path.write_bytes(documents.archived(issued(paid(campaign, 25_000_00, language=language, **ADDRESS, **name))))
+    words = [w for w in words_with_places(path) if w[4] not in {"TEST", "ESSAI", "/"}]
+    assert ("25" if language == "fr" else "$25,000.00") in {w[4] for w in words}
+    with pikepdf.open(path) as document:
+        assert len(document.pages) == 1
+    for left, top, right, bottom, word in words:
+        assert 40 < left < right < 572, word
+        assert 30 < top < bottom < 762, word
+    rows = [w for w in words if w[3] - w[1] < 30]
+    overlapping = [
+        (a[4], b[4])
+        for i, a in enumerate(rows)
+        for b in rows[i + 1 :]
+        if min(a[2], b[2]) - max(a[0], b[0]) > 1.5 and min(a[3], b[3]) - max(a[1], b[1]) > 0.55 * min(a[3] - a[1], b[3] - b[1])
+    ]
+    assert overlapping == []
+
+
+@pytest.mark.parametrize("name", ["ਗੁਰਪ੍ਰੀਤ ਸਿੰਘ", "ᐃᓄᒃᑎᑐᑦ", "தமிழ் செல்வி", "สมชาย ใจดี", "Արամ Խաչատրյան", "ኃይለ ገብረ", "ខ្មែរ សុខ"])
+def test_names_in_the_scripts_of_canadas_donors_are_printed(app: Flask, campaign: Campaign, name: str) -> None:
+    assert documents.archived(issued(paid(campaign, first_name="", last_name=name))).startswith(b"%PDF")
+
+
+def test_a_preview_uses_no_number_and_says_what_it_is(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
+    path = tmp_path / "preview.pdf"
+    path.write_bytes(documents.preview(paid(campaign, 100_00)))
+    assert "PREVIEW – not a receipt, no number was used" in text_of(path)
+    assert db.session.query(Receipt).count() == 0
+
+
+def test_a_key_is_made_once_rotated_with_its_certificate_kept_and_its_loss_is_said(tmp_path: Path) -> None:
+    key, now = KeyFile(path=tmp_path / "keys" / "receipts.pem"), datetime.now(UTC)
+    with pytest.raises(NoKey, match="campaign setup"):
+        key.seal(b"%PDF")
+    assert key.make(name="Charity", now=now)
+    first = key.certificates()
+    assert not key.make(name="Charity", now=now)
+    assert oct(key.path.stat().st_mode & 0o777) == "0o600"
+    key.rotate(name="Charity", now=now)
+    assert key.certificates().count(b"BEGIN CERTIFICATE") == 2
+    assert key.certificates().endswith(first)
+    (tmp_path / "keys" / "receipts.pem").write_text("nothing")
+    with pytest.raises(NoKey, match="holds no key"):
+        key.seal(b"%PDF")
+
+
+def test_what_was_signed_with_the_old_key_stays_valid(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
+    key = KeyFile(path=tmp_path / "receipts.pem")
+    key.make(name="Old", now=datetime.now(UTC))
+    plain = documents.archived(issued(paid(campaign)))
+    old = tmp_path / "old.pdf"
+    old.write_bytes(key.seal(plain))
+    key.rotate(name="New", now=datetime.now(UTC))
+    new = tmp_path / "new.pdf"
+    new.write_bytes(key.seal(plain))
+    for path, name in ((old, "Old"), (new, "New")):
+        said = run(tool("pdfsig"), str(path))
+        assert "Signature is Valid" in said
+        assert name in said
+
+
+def test_without_a_key_mail_waits_and_goes_out_when_there_is_one(app: Flask, campaign: Campaign, post: object, tmp_path: Path) -> None:
+    there = app.extensions["outside"]
+    lost = KeyFile(path=tmp_path / "lost.pem")
+    app.extensions["outside"] = replace(there, key=lost)
+    donation = paid(campaign)
+    owed.send_owed()
+    assert receipts.receipt_of(donation.id) is not None, "the number stays valid"
+    lost.make(name="Charity", now=datetime.now(UTC))
+    db.session.execute(db.text("UPDATE outbox SET not_before = now()"))
+    db.session.commit()
+    owed.send_owed()
+    assert any(to == [donation.email] for _, to, _, _ in post.box.newest(5))
+
+
+def test_the_certificates_are_there_for_whoever_checks_a_signature(app: Flask) -> None:
+    found = app.test_client().get("/receipts/certificates.pem")
+    assert found.status_code == 200
+    assert found.data == app.extensions["outside"].key.certificates()
+    assert b"PRIVATE" not in found.data
+    assert BytesIO(found.data).readline().startswith(b"-----BEGIN CERTIFICATE")
