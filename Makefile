@@ -29,7 +29,7 @@ storm: .venv/ready
 
 # Every mail and receipt as it looks, for docs/samples.
 samples: .venv/ready
-	$(BIN)/python -m tests.samples docs/samples
+	$(BIN)/python -m pytest tests/samples.py -n 0 -p no:randomly
 
 # Collect what is to be translated, and make what the service reads from what translators wrote.
 translations: .venv/ready

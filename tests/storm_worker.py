@@ -15,20 +15,21 @@ from sqlalchemy import text
 from campaign import create_app
 from campaign.config import Settings
 from campaign.edges.db import db
-from campaign.giving import mails, receipts
+from campaign.giving import receipts
 from campaign.work import owed
 
 
 def dying(at: int) -> None:
-    """At this mail, between the number and the commit, where a counter that is no row of the books would lose one."""
-    keep, calls = mails.keep, itertools.count(1)
+    """At this receipt, between the number and the commit, where a counter that is no row of the books would lose one."""
+    freeze, calls = receipts.freeze, itertools.count(1)
 
-    def keeps_or_dies(*args: object) -> object:
+    def freezes_or_dies(*args: object, **kw: object) -> object:
+        frozen = freeze(*args, **kw)
         if next(calls) == at:
             os._exit(9)
-        return keep(*args)
+        return frozen
 
-    mails.keep = keeps_or_dies
+    receipts.freeze = freezes_or_dies
 
 
 def counting_by_sequence() -> None:

@@ -70,6 +70,13 @@ def test_pdftotext_finds_every_element(app: Flask, campaign: Campaign, tmp_path:
     assert receipt.content["registration_number"] in words
 
 
+def test_a_reader_of_qr_codes_finds_the_address_of_the_check(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
+    receipt, path = issued(paid(campaign)), tmp_path / "receipt.pdf"
+    path.write_bytes(documents.sealed(receipt))
+    run(tool("pdftoppm"), "-r", "150", "-png", "-singlefile", str(path), str(tmp_path / "page"))
+    assert run(tool("zbarimg"), "-q", "--raw", str(tmp_path / "page.png")).strip() == receipt.content["check_url"]
+
+
 def test_a_bilingual_receipt_has_every_element_in_both(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
     db.session.query(Charity).one().bilingual_receipts = True
     path = tmp_path / "both.pdf"

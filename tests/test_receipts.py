@@ -338,6 +338,7 @@ def test_a_cancelled_receipt_opens_as_a_copy_that_is_marked(app: Flask, client: 
     first, second = (client.get(f"/fr/donations/{donation.token}/receipt.pdf").data for _ in range(2))
     assert first == second != before
     assert "ANNULÉ – ce reçu n'est plus valide" in words_of(first)
+    assert "ESSAI – reçu sans valeur" in words_of(first)
     found = client.get(f"/fr/donations/{donation.token}.json").json
     assert found["receipt"]["status"] == "cancelled"
 

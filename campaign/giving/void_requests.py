@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, func, select, text
+from sqlalchemy import ForeignKey, Index, exists, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
-from campaign.giving.receipts import Receipt
+from campaign.giving.receipts import Receipt, ReceiptEnd
 
 
 class VoidRequest(Base):
@@ -37,8 +37,9 @@ def open_for(receipt: Receipt) -> VoidRequest | None:
 
 
 def open_requests() -> list[VoidRequest]:
-    """All that wait for a second person, the oldest first."""
-    return list(db.session.scalars(select(VoidRequest).where(VoidRequest.decision.is_(None)).order_by(VoidRequest.id)))
+    """All that wait for a second person, the oldest first. What was ended by a refund meanwhile waits no more."""
+    has_ended = exists().where(ReceiptEnd.receipt_id == VoidRequest.receipt_id)
+    return list(db.session.scalars(select(VoidRequest).where(VoidRequest.decision.is_(None), ~has_ended).order_by(VoidRequest.id)))
 
 
 def request_named(request_id: int) -> VoidRequest | None:

@@ -1,6 +1,7 @@
 """What each thing that is owed comes to when its time has come: the letter to write by the books as they are now, or none any more."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from campaign.edges.db import db
 from campaign.edges.outside import outside
@@ -12,8 +13,7 @@ from campaign.giving.funder_payments import FunderPayment
 from campaign.giving.funds import Fund, Funder
 from campaign.giving.mails import Letter
 from campaign.giving.outbox import OutboxItem
-from campaign.giving.receipting import Settled
-from campaign.giving.receipts import CannotIssue
+from campaign.giving.receipts import CannotIssue, Receipt
 from campaign.giving.staff import Staff
 from campaign.giving.standing import standing
 from campaign.letters import funders, gifts, months, staff
@@ -23,11 +23,23 @@ from campaign.rules import match_of_a_gift
 from campaign.work.documents import issuing
 
 
-def compose(item: OutboxItem) -> Letter | None:
-    """The letter; None when there is nothing to say any more. Receipts are issued, replaced and cancelled on the way.
+def settle(item: OutboxItem) -> None:
+    """Bring the receipts that the letter will speak of in line with the books. The caller commits before anything is written or rendered.
 
-    Raises CannotIssue when a receipt is due that would lack something. The caller commits.
+    Raises CannotIssue when a receipt is due that would lack something; whoever is told of a refund is told in any case.
     """
+    match item.kind:
+        case "receipt" | "receipt_again":
+            receipting.settle(_donation(item), issuing())
+        case "money_back":
+            with suppress(CannotIssue), db.session.begin_nested():
+                receipting.settle(_donation(item), issuing())
+        case "funder_payment":
+            funder_payments.settle(_payment(item), issuing())
+
+
+def compose(item: OutboxItem) -> Letter | None:
+    """The letter by the books as they are now; None when there is nothing to say any more."""
     return _ACTS[item.kind](item)
 
 
@@ -42,7 +54,7 @@ def _outcome(donation: Donation) -> str:
 def _thanks_with_receipt(item: OutboxItem) -> Letter | None:
     """A gift that was returned before gets no thanks and no receipt; a receipt that goes out with other news is not sent twice."""
     donation = _donation(item)
-    receipt = receipting.settle(donation, issuing()).receipt
+    receipt = receipts.receipt_of(donation.id)
     is_yearly = wants_yearly(donation.donor_id) if receipt is None else receipt.content.get("received_in") is not None
     if money_back.kept_of(donation) == 0 or (receipt is not None and mails.is_in_a_mail(receipt)):
         return None
@@ -74,33 +86,34 @@ def lacks_details(donation: Donation) -> bool:
 
 
 def _money_went_or_came_back(item: OutboxItem) -> Letter | None:
-    """The receipt follows the books first; then the donor is told of both."""
+    """What went or came back, and what that made of the match and the receipt."""
     donation = _donation(item)
     _, stripe_id, turns = item.key.split(":")
     row = money_back.money_back_named(stripe_id)
-    settled = _settled_if_possible(donation)
-    receipt = settled.receipt if settled.receipt and not mails.is_in_a_mail(settled.receipt) else None
+    receipt, ended = _news_of_receipts(donation)
     news = {"page_url": page_url(donation), "outcome": _outcome(donation)}
     if int(turns) % 2:
         is_dispute = row.kind == "dispute"
-        return about_receipts.money_went_back(
-            donation, cents=row.cents, is_dispute=is_dispute, receipt=receipt, ended=settled.ended, **news
-        )
-    return about_receipts.money_came_back(donation, cents=row.cents, receipt=receipt, ended=settled.ended, **news)
+        return about_receipts.money_went_back(donation, cents=row.cents, is_dispute=is_dispute, receipt=receipt, ended=ended, **news)
+    return about_receipts.money_came_back(donation, cents=row.cents, receipt=receipt, ended=ended, **news)
 
 
-def _settled_if_possible(donation: Donation) -> Settled:
-    """Who is told of a refund is told in any case; a receipt that lacks something waits as before."""
-    try:
-        with db.session.begin_nested():
-            return receipting.settle(donation, issuing())
-    except CannotIssue:
-        return Settled(receipt=receipts.receipt_of(donation.id))
+def _news_of_receipts(donation: Donation) -> tuple[Receipt | None, Receipt | None]:
+    """The receipt that was not sent yet, and the one that stands no more for it. One for several gifts is replaced by one without this."""
+    last = receipts.last_receipt_of(donation.id)
+    if last is None:
+        return None, None
+    if receipts.end_of(last) is not None:
+        instead = receipts.replacement_of(last)
+        return None if instead is None or mails.is_in_a_mail(instead) else instead, last
+    if mails.is_in_a_mail(last):
+        return None, None
+    return last, db.session.get(Receipt, last.replaces_id) if last.replaces_id else None
 
 
 def _receipt_again(item: OutboxItem) -> Letter | None:
     donation = _donation(item)
-    receipt = receipting.settle(donation, issuing()).receipt
+    receipt = receipts.receipt_of(donation.id)
     if receipt is not None:
         is_first = not mails.is_in_a_mail(receipt)
         return about_receipts.receipt_again(donation, page_url=page_url(donation), receipt=receipt, is_first=is_first)
@@ -152,13 +165,17 @@ def _about_months(item: OutboxItem) -> Letter | None:
 
 
 def _funder_payment(item: OutboxItem) -> Letter | None:
-    """The receipt is issued even when there is nobody to write to."""
-    payment = db.session.get_one(FunderPayment, int(item.key.partition(":")[2]))
-    receipt, funder = funder_payments.settle(payment, issuing()), funder_payments.funder_of(payment)
+    """Thanks, with the receipt when one was issued; nothing when there is nobody to write to."""
+    payment = _payment(item)
+    receipt, funder = funder_payments.receipt_of(payment), funder_payments.funder_of(payment)
     campaign = db.session.get_one(Campaign, db.session.get_one(Fund, payment.fund_id).campaign_id)
     if not funder.email or (receipt is None and not funder.is_registered_charity):
         return None
     return funders.money_received(payment, funder, campaign, receipt=receipt)
+
+
+def _payment(item: OutboxItem) -> FunderPayment:
+    return db.session.get_one(FunderPayment, int(item.key.partition(":")[2]))
 
 
 def _fund_matched(item: OutboxItem) -> Letter | None:

@@ -68,6 +68,8 @@ def _words(item: OutboxItem) -> Mail | None:
     kept = mails.written_before(item)
     if kept is not None:
         return kept
+    composing.settle(item)
+    db.session.commit()  # So that nothing is written or rendered while the counter of receipts is locked.
     letter = composing.compose(item)
     return mailing.freeze(item, letter) if letter else None
 

@@ -15,6 +15,7 @@ from campaign.giving import receipts, void_requests
 from campaign.giving.campaigns import Campaign, default_campaign
 from campaign.giving.donations import Donation
 from campaign.giving.funder_payments import FunderPayment, funder_of
+from campaign.giving.receipting import BOOKS
 from campaign.giving.receipts import Receipt
 from campaign.reporting import registers
 from campaign.reporting.registers import Line
@@ -164,6 +165,7 @@ def page(serial: str) -> ResponseReturnValue:
         eligible=written(receipt.content["eligible_cents"], language),
         gifts=[_gift(gift, language) for gift in receipts.gifts_on(receipt)],
         ended=ended,
+        ended_by=ended.actor if ended and ended.actor != BOOKS else "",
         because=because_words()[ended.because] if ended else "",
         ended_at=format_datetime(campaign.charity.local(ended.at), "yyyy-MM-dd HH:mm", rebase=False) if ended else "",
         replacement=replacement.serial if replacement else "",
