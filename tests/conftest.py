@@ -1,5 +1,6 @@
 """One PostgreSQL for a whole run, a fresh database for each test that asks for one, and real neighbours beside it."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -7,7 +8,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -251,3 +252,31 @@ def campaign(app: Flask) -> Campaign:
 @pytest.fixture
 def fund(campaign: Campaign) -> Fund:
     return funds_of(campaign.id)[0]
+
+
+class Moody:
+    """An SMTP server that answers as told, and counts what it took."""
+
+    def __init__(self) -> None:
+        self.answer = "250 OK"
+        self.taken: list[bytes] = []
+
+    async def handle_DATA(self, server: object, session: object, envelope: object) -> str:  # noqa: N802  # aiosmtpd names it
+        if self.answer == "hang up":
+            server.transport.close()
+            await asyncio.sleep(0)
+        self.taken.append(envelope.content)
+        return self.answer
+
+
+@pytest.fixture
+def moody(app: Flask) -> Iterator[Moody]:
+    port = free_port(33000, taken=set())
+    server = Moody()
+    controller = Controller(server, hostname="127.0.0.1", port=port)
+    controller.start()
+    there = app.extensions["outside"]
+    settings = there.settings.model_copy(update={"mail_url": f"smtp://127.0.0.1:{port}"})
+    app.extensions["outside"] = replace(there, settings=settings)
+    yield server
+    controller.stop()

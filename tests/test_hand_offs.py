@@ -14,8 +14,9 @@ from campaign.giving.mails import HandOff, Mail, Outcome, State
 from campaign.giving.outbox import OutboxItem
 from campaign.reporting import books
 from campaign.work import composing, mail_desk, mailing, owed
+from tests.conftest import Moody
 from tests.factories import give_back, paid
-from tests.test_mail import Moody, make_due, moody  # noqa: F401  # a fixture
+from tests.test_mail import make_due
 from tests.test_receipts import attached, last_mail
 
 
@@ -32,7 +33,7 @@ def outcomes() -> list[str | None]:
     return list(db.session.scalars(select(HandOff.outcome).order_by(HandOff.id)))
 
 
-def test_a_mail_goes_from_ready_to_sent(app: Flask, campaign: Campaign, moody: Moody) -> None:  # noqa: F811
+def test_a_mail_goes_from_ready_to_sent(app: Flask, campaign: Campaign, moody: Moody) -> None:
     paid(campaign)
     assert state() is State.READY
     moody.answer = "450 Later"
@@ -54,7 +55,7 @@ def test_a_mail_that_is_refused_is_failed_and_goes_to_the_corrected_address(
     app: Flask,
     campaign: Campaign,
     moody: Moody,
-    post: object,  # noqa: F811
+    post: object,
 ) -> None:
     donation = paid(campaign)
     moody.answer = "550 No such mailbox"
@@ -86,7 +87,7 @@ def test_a_worker_that_died_while_it_handed_over_leaves_an_unknown_end(app: Flas
     assert last_mail(post, donation)["Message-ID"] == item.message_id
 
 
-def test_what_the_books_say_later_does_not_change_a_mail_that_may_be_out(app: Flask, campaign: Campaign, moody: Moody) -> None:  # noqa: F811
+def test_what_the_books_say_later_does_not_change_a_mail_that_may_be_out(app: Flask, campaign: Campaign, moody: Moody) -> None:
     donation = paid(campaign, 100_00)
     moody.answer = "hang up"
     owed.send_owed()
@@ -101,7 +102,7 @@ def test_what_the_books_say_later_does_not_change_a_mail_that_may_be_out(app: Fl
         db.session.execute(text("UPDATE mail SET plain = 'other words'"))
 
 
-def test_a_receipt_that_ended_before_any_server_took_it_is_not_sent(app: Flask, campaign: Campaign, moody: Moody, post: object) -> None:  # noqa: F811
+def test_a_receipt_that_ended_before_any_server_took_it_is_not_sent(app: Flask, campaign: Campaign, moody: Moody, post: object) -> None:
     donation = paid(campaign, 100_00)
     moody.answer = "450 Later"
     owed.send_owed()

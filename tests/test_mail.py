@@ -1,8 +1,6 @@
 """Receipts and thanks go out once, to a real SMTP server, and survive what mail servers do."""
 
-import asyncio
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
@@ -22,6 +20,7 @@ from campaign.giving.charities import Charity
 from campaign.giving.receipts import CannotIssue, Receipt
 from campaign.reporting import books, totals
 from campaign.work import documents, handling, owed
+from tests.conftest import Moody
 from tests.factories import begun, body_of, completed, issued, paid, pay
 
 LABELS = {
@@ -228,34 +227,6 @@ def test_a_password_that_was_changed_at_the_mail_server_loses_no_mail(app: Flask
     paid(campaign)
     owed.send_owed()
     assert db.session.execute(text("SELECT dead_at IS NULL FROM outbox WHERE kind = 'receipt'")).scalar_one()
-
-
-class Moody:
-    """An SMTP server that answers as told, and counts what it took."""
-
-    def __init__(self) -> None:
-        self.answer = "250 OK"
-        self.taken: list[bytes] = []
-
-    async def handle_DATA(self, server: object, session: object, envelope: object) -> str:  # noqa: N802  # aiosmtpd names it
-        if self.answer == "hang up":
-            server.transport.close()
-            await asyncio.sleep(0)
-        self.taken.append(envelope.content)
-        return self.answer
-
-
-@pytest.fixture
-def moody(app: Flask) -> Iterator[Moody]:
-    port = free_port(33000, taken=set())
-    server = Moody()
-    controller = Controller(server, hostname="127.0.0.1", port=port)
-    controller.start()
-    there = app.extensions["outside"]
-    settings = there.settings.model_copy(update={"mail_url": f"smtp://127.0.0.1:{port}"})
-    app.extensions["outside"] = replace(there, settings=settings)
-    yield server
-    controller.stop()
 
 
 @pytest.mark.parametrize("answer", ["421 Later", "450 Later", "hang up"])

@@ -4,12 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 import time_machine
-from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from campaign.cli import campaign as commands
 from campaign.edges.db import db
 from campaign.giving import donors, receipts, yearly_receipts
 from campaign.giving.campaigns import Campaign
@@ -156,12 +154,3 @@ def test_the_checker_waits_for_the_receipt_of_the_year_until_the_end_of_february
     db.session.execute(text("UPDATE donation SET paid_at = paid_at - interval '3 years'"))
     db.session.commit()
     assert any(sentence.startswith("I14") for sentence in books.findings(db.engine))
-
-
-def test_the_command_refuses_a_year_that_is_not_over_and_says_what_it_did(app: Flask, campaign: Campaign) -> None:
-    months(campaign, datetime(2025, 5, 5, tzinfo=UTC))
-    runner = CliRunner()
-    early = runner.invoke(commands, ["receipts", "yearly", str(datetime.now(UTC).year)], obj=None)
-    assert early.exit_code != 0
-    donations = yearly_receipts.groups_due(campaign.charity, 2025, limit=10)
-    assert len(donations) == 1

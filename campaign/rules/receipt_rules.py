@@ -57,7 +57,8 @@ class ReceiptContent:
     def as_json(self) -> dict[str, Any]:
         """Plain values, as they are frozen in the books."""
         plain = {k: v.isoformat() if isinstance(v, date) else v for k, v in asdict(self).items()}
-        return {**plain, "gifts": [{"received_on": g.received_on.isoformat(), "cents": g.cents} for g in self.gifts]}
+        lines = {k: list(plain[k]) for k in ("charity_address", "donor_address")}
+        return {**plain, **lines, "gifts": [{"received_on": g.received_on.isoformat(), "cents": g.cents} for g in self.gifts]}
 
 
 def content_from_json(frozen: Mapping[str, Any]) -> ReceiptContent:
