@@ -74,7 +74,7 @@ def issue(group: Group, year: int, how: Issuing) -> Receipt | None:
     if not open_gifts:
         return None
     receipt = receipts.issue(open_gifts, how, received_in=year)
-    owe(Owed("yearly_receipt", open_gifts[-1].donation, receipt.serial))
+    owe(Owed("yearly_receipt", open_gifts[-1].donation, str(receipt.id)))
     return receipt
 
 

@@ -123,9 +123,9 @@ def _receipt_again(item: OutboxItem) -> Letter | None:
 
 def _yearly_receipt(item: OutboxItem) -> Letter | None:
     """The receipt of the year, if it stands as it was issued; one that was replaced since went out with that news."""
-    donation, serial = _donation(item), item.key.partition(":")[2]
+    donation, issued = _donation(item), int(item.key.partition(":")[2])
     receipt = receipts.receipt_of(donation.id)
-    if receipt is None or receipt.serial != serial or mails.is_in_a_mail(receipt):
+    if receipt is None or receipt.id != issued or mails.is_in_a_mail(receipt):
         return None
     return about_receipts.yearly(donation, page_url=page_url(donation), receipt=receipt)
 

@@ -11,7 +11,7 @@ from flask_babel import format_datetime, gettext
 from flask_security import current_user
 
 from campaign.edges.db import db
-from campaign.giving import receipts, void_requests
+from campaign.giving import mails, receipts, void_requests
 from campaign.giving.campaigns import Campaign, default_campaign
 from campaign.giving.donations import Donation
 from campaign.giving.funder_payments import FunderPayment, funder_of
@@ -165,14 +165,19 @@ def page(serial: str) -> ResponseReturnValue:
         eligible=written(receipt.content["eligible_cents"], language),
         gifts=[_gift(gift, language) for gift in receipts.gifts_on(receipt)],
         ended=ended,
+        sent_on=_moment(mails.sent_at(receipt), campaign),
         ended_by=ended.actor if ended and ended.actor != BOOKS else "",
         because=because_words()[ended.because] if ended else "",
-        ended_at=format_datetime(campaign.charity.local(ended.at), "yyyy-MM-dd HH:mm", rebase=False) if ended else "",
+        ended_at=_moment(ended.at if ended else None, campaign),
         replacement=replacement.serial if replacement else "",
         void=void_requests.open_for(receipt),
         may_ask=has_role("clerk"),
         longest_reason=LONGEST_REASON,
     )
+
+
+def _moment(moment: datetime | None, campaign: Campaign) -> str:
+    return str(format_datetime(campaign.charity.local(moment), "yyyy-MM-dd HH:mm", rebase=False)) if moment else ""
 
 
 def _gift(gift: receipts.ReceiptGift, language: str) -> dict[str, str]:
