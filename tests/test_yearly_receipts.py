@@ -154,3 +154,25 @@ def test_the_checker_waits_for_the_receipt_of_the_year_until_the_end_of_february
     db.session.execute(text("UPDATE donation SET paid_at = paid_at - interval '3 years'"))
     db.session.commit()
     assert any(sentence.startswith("I14") for sentence in books.findings(db.engine))
+
+
+def test_a_receipt_of_the_year_that_lacks_the_address_asks_the_donor_once(app: Flask, campaign: Campaign, post: object) -> None:
+    (gift,) = months(
+        campaign,
+        datetime(2025, 3, 3, tzinfo=UTC),
+        email="lacking@yearly.example.org",
+        address_line1="",
+        city="",
+        province="",
+        postal_code="",
+    )
+    owed.send_owed()
+    assert f"/en/donations/{gift.token}/address" in said(last_mail(post, gift))
+    for _ in range(2):
+        assert yearly.issue_for(campaign.charity, 2025).lacking == 1
+        owed.send_owed()
+    assert len([1 for _, to, _, _ in post.box.newest(50) if to == [gift.email]]) == 2
+    person = {"address_line1": "1, rue Neuve", "city": "Laval", "province": "QC", "postal_code": "H7A 1A1"}
+    receipt_desk.complete(gift, person)
+    assert yearly.issue_for(campaign.charity, 2025).issued == 1
+    assert books.findings(db.engine) == []

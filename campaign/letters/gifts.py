@@ -66,17 +66,17 @@ def _about_receipt(donation: Donation, receipt: Receipt | None, address_url: str
             charged=written(receipt.cents, donation.language),
         )
         return [Paragraph(words)]
+    paragraphs = []
     if is_yearly:
-        return [
-            Paragraph(
-                gettext(
-                    "As you wished, one official receipt for all your gifts of the year comes in January. This message is not a receipt."
-                )
-            )
-        ]
+        words = gettext(
+            "As you wished, one official receipt for all your gifts of the year comes in January. This message is not a receipt."
+        )
+        paragraphs.append(Paragraph(words))
     if address_url:
-        words = gettext("An official receipt needs your full name and postal address. Give them here, and it comes by e-mail at once:")
-        return [Paragraph(words, address_url), Paragraph(gettext("This message is not a receipt."))]
+        words = gettext("An official receipt needs your full name and postal address. Give them here:")
+        paragraphs += [Paragraph(words, address_url), Paragraph(gettext("This message is not a receipt."))]
+    if paragraphs:
+        return paragraphs
     return [Paragraph(gettext("Your official receipt follows by e-mail. This message is not a receipt."))]
 
 

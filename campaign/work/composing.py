@@ -64,6 +64,7 @@ def _thanks_with_receipt(item: OutboxItem) -> Letter | None:
         outcome=_outcome(donation),
         receipt=None if is_yearly else receipt,
         monthly_url=monthly_url(donation),
+        address_url=_address_url(donation),
         is_yearly=is_yearly,
     )
 
@@ -76,8 +77,13 @@ def _acknowledgement(item: OutboxItem) -> Letter | None:
         outcome=_outcome(donation),
         receipt=None,
         monthly_url=monthly_url(donation),
-        address_url=f"{page_url(donation)}/address" if lacks_details(donation) else "",
+        address_url=_address_url(donation),
     )
+
+
+def _address_url(donation: Donation) -> str:
+    """Where the donor can give what their receipt lacks; empty when it lacks nothing of theirs."""
+    return f"{page_url(donation)}/address" if lacks_details(donation) else ""
 
 
 def lacks_details(donation: Donation) -> bool:

@@ -7,9 +7,12 @@ import structlog
 
 from campaign.edges.db import db
 from campaign.edges.outside import outside
-from campaign.giving import yearly_receipts
+from campaign.giving import outbox, yearly_receipts
 from campaign.giving.charities import Charity
+from campaign.giving.donations import Donation
+from campaign.giving.outbox import Owed
 from campaign.giving.receipts import CannotIssue
+from campaign.work import composing
 from campaign.work.documents import issuing
 
 log = structlog.get_logger()
@@ -19,7 +22,7 @@ GROUPS_AT_ONCE = 100
 
 @dataclass(kw_only=True)
 class Run:
-    """How many receipts were issued, and the lacks of those that could not be."""
+    """How many receipts were issued, and how many wait for a name or an address."""
 
     issued: int = 0
     lacking: int = 0
@@ -34,14 +37,24 @@ def issue_for(charity: Charity, year: int) -> Run:
             try:
                 run.issued += yearly_receipts.issue(group, year, issuing()) is not None
                 db.session.commit()
-            except CannotIssue as error:
+            except CannotIssue:
                 db.session.rollback()
                 run.lacking += 1
-                log.warning("yearly_receipt.waits", donation=after, lacking=error.lacking)
+                _ask_for_address(after)
     db.session.rollback()
-    if run.issued:
+    if run.lacking:
+        log.warning("yearly_receipts.wait", year=year, receipts=run.lacking)
+    if run.issued or run.lacking:
         outside().waker.wake("mail")
     return run
+
+
+def _ask_for_address(donation_id: int) -> None:
+    """The donor is asked once for what the receipt lacks, if it is theirs to give."""
+    donation = db.session.get_one(Donation, donation_id)
+    if composing.lacks_details(donation):
+        outbox.owe(Owed("acknowledgement", donation))
+    db.session.commit()
 
 
 def issue_due() -> int:
