@@ -1,5 +1,6 @@
 """Handing mail over: words frozen before, each hand-over written down, and one set of bytes whatever the mail server does."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -10,12 +11,14 @@ from sqlalchemy.exc import DatabaseError
 from campaign.edges.db import db
 from campaign.giving import mails, outbox, receipts
 from campaign.giving.campaigns import Campaign
+from campaign.giving.donations import Donation
 from campaign.giving.mails import HandOff, Mail, Outcome, State
 from campaign.giving.outbox import OutboxItem
 from campaign.reporting import books
 from campaign.work import composing, mail_desk, mailing, owed
 from tests.conftest import Moody
 from tests.factories import give_back, paid
+from tests.test_concurrency import at_once
 from tests.test_mail import make_due
 from tests.test_receipts import attached, last_mail
 
@@ -128,3 +131,40 @@ def test_mail_that_is_not_needed_any_more_says_so(app: Flask, campaign: Campaign
     db.session.commit()
     owed.send_owed()
     assert state() is State.NOT_NEEDED
+
+
+def two_letters_at_once(app: Flask, campaign: Campaign) -> None:
+    """Thanks and news of a refund are due in the same moment, and two workers take one each."""
+    donation = paid(campaign, 100_00)
+    give_back(donation, 30_00)
+    db.session.commit()
+    at_once(app, [owed.send_owed] * 2)
+
+
+def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time passes between asking whether a receipt is in a letter, and writing one."""
+    is_in_a_mail = mails.is_in_a_mail
+
+    def asked(receipt: receipts.Receipt) -> bool:
+        found = is_in_a_mail(receipt)
+        time.sleep(0.4)
+        return found
+
+    monkeypatch.setattr(mails, "is_in_a_mail", asked)
+
+
+def test_i18_two_workers_send_a_receipt_with_one_letter(
+    app: Flask, campaign: Campaign, post: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slowly(monkeypatch)
+    two_letters_at_once(app, campaign)
+    assert books.findings(db.engine) == []
+
+
+def test_control_without_the_lock_a_receipt_goes_with_two_letters(
+    app: Flask, campaign: Campaign, post: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slowly(monkeypatch)
+    monkeypatch.setattr(composing, "_donation", lambda item: db.session.get_one(Donation, item.donation_id, populate_existing=True))
+    two_letters_at_once(app, campaign)
+    assert any("goes with 2 mails" in sentence for sentence in books.findings(db.engine))

@@ -7,7 +7,7 @@ from campaign.edges.db import db
 from campaign.edges.outside import outside
 from campaign.giving import funder_payments, mails, matches, money_back, monthly, receipting, receipts
 from campaign.giving.campaigns import Campaign, default_campaign
-from campaign.giving.donations import Donation
+from campaign.giving.donations import Donation, lock_donations
 from campaign.giving.donors import wants_yearly
 from campaign.giving.funder_payments import FunderPayment
 from campaign.giving.funds import Fund, Funder
@@ -44,7 +44,10 @@ def compose(item: OutboxItem) -> Letter | None:
 
 
 def _donation(item: OutboxItem) -> Donation:
-    return db.session.get_one(Donation, item.donation_id, populate_existing=True)
+    """Locked, so that two letters about one gift are written one after the other: a receipt goes with one of them."""
+    assert item.donation_id is not None
+    (donation,) = lock_donations([item.donation_id])
+    return donation
 
 
 def _outcome(donation: Donation) -> str:
