@@ -113,6 +113,11 @@ def _documents() -> None:
     op.execute("ALTER TABLE receipt_document ADD CONSTRAINT kind_of_document_is_ours CHECK (kind IN ('archived', 'sealed', 'marked'))")
     op.execute("ALTER TABLE receipt_document DROP CONSTRAINT pk_receipt_document")
     op.execute("ALTER TABLE receipt_document ADD CONSTRAINT pk_receipt_document PRIMARY KEY (receipt_id, kind)")
+    # What was mailed before receipts were sealed is what its donor goes on to get, byte for byte.
+    op.execute("""
+        INSERT INTO receipt_document (receipt_id, kind, pdf, sha256, rendered_at)
+        SELECT receipt_id, 'sealed', pdf, sha256, rendered_at FROM receipt_document
+    """)
 
 
 def _returned() -> None:
@@ -154,6 +159,9 @@ def downgrade() -> None:
     op.execute("DROP TABLE receipt_gift")
     op.execute("DROP INDEX ix_receipt_issued_at")
     op.execute("ALTER TABLE receipt DROP COLUMN check_code, DROP COLUMN replaces_id")
+    op.execute("ALTER TABLE receipt_document DISABLE TRIGGER append_only")
+    op.execute("DELETE FROM receipt_document WHERE kind <> 'sealed'")
+    op.execute("ALTER TABLE receipt_document ENABLE TRIGGER append_only")
     op.execute("ALTER TABLE receipt_document DROP CONSTRAINT pk_receipt_document")
     op.execute("ALTER TABLE receipt_document ADD CONSTRAINT pk_receipt_document PRIMARY KEY (receipt_id)")
     op.execute("ALTER TABLE receipt_document DROP CONSTRAINT kind_of_document_is_ours, DROP COLUMN kind")
