@@ -188,7 +188,7 @@ def test_an_event_is_kept_although_every_connection_has_died_since_the_last(clie
     another = event("customer.created", {"id": "cus_1", "object": "customer"})
     assert post(client, BODY) == 200
     with cluster.connect() as admin:
-        admin.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{db.engine.url.database}'")
+        admin.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{db.engine.url.database}'")
     assert post(client, body_of(another)) == 200
     db.session.rollback()
     assert kept() == 2
