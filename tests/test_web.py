@@ -254,7 +254,7 @@ def status_after_a_restart(app: Flask, cluster: Postgres) -> int:
     assert client.get(page).status_code == 200
     db.session.remove()
     with cluster.connect() as admin:
-        admin.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{db.engine.url.database}'")
+        admin.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{db.engine.url.database}'")
     time.sleep(0.1)
     return client.get(page).status_code
 
