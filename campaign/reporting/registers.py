@@ -14,7 +14,7 @@ from typing import IO, Any
 from zoneinfo import ZoneInfo
 
 import xlsxwriter
-from sqlalchemy import ColumnElement, Select, Subquery, case, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Select, Subquery, case, exists, func, literal, or_, select, union_all
 
 from campaign.edges.db import db
 from campaign.giving.campaigns import Campaign
@@ -116,12 +116,17 @@ def totals_of(charity: Charity, year: int) -> Totals:
 
 
 def _lines(charity: Charity, year: int) -> Select[Any]:
-    """Receipts with gifts of the year, by number; one for several gifts once."""
-    gifts = _gifts(charity, year)
-    of_year = select(gifts.c.receipt_id, func.min(gifts.c.province).label("province")).group_by(gifts.c.receipt_id).subquery()
-    query = select(Receipt.id, Receipt.serial, Receipt.content, func.coalesce(ReceiptEnd.ended_as, "valid"), of_year.c.province)
-    query = query.join(of_year, of_year.c.receipt_id == Receipt.id).outerjoin(ReceiptEnd, ReceiptEnd.receipt_id == Receipt.id)
-    return query.where(Receipt.charity_id == charity.id)
+    """Receipts with gifts of the year, by number; one for several gifts once. Each is looked at by itself, so that the first come at once."""
+    first, _ = bounds(charity, year)
+    g = ReceiptGift
+    of_donors = exists().where(g.receipt_id == Receipt.id, Donation.id == g.donation_id, *_received_in(charity, year))
+    of_funders = exists().where(g.receipt_id == Receipt.id, FunderPayment.id == g.funder_payment_id, *_paid_by_funders_in(charity, year))
+    province = select(Donation.province).join(g, g.donation_id == Donation.id).where(g.receipt_id == Receipt.id, Donation.country == "CA")
+    query = select(
+        Receipt.id, Receipt.serial, Receipt.content, func.coalesce(ReceiptEnd.ended_as, "valid"), province.limit(1).scalar_subquery()
+    )
+    query = query.outerjoin(ReceiptEnd, ReceiptEnd.receipt_id == Receipt.id)
+    return query.where(Receipt.charity_id == charity.id, Receipt.issued_at >= first, or_(of_donors, of_funders))
 
 
 def _line(row: Sequence[Any]) -> Line:

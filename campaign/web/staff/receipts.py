@@ -18,7 +18,7 @@ from campaign.giving.funder_payments import FunderPayment, funder_of
 from campaign.giving.receipting import BOOKS
 from campaign.giving.receipts import Receipt
 from campaign.reporting import registers
-from campaign.reporting.registers import Line
+from campaign.reporting.registers import Line, Totals
 from campaign.rules import refusals
 from campaign.rules.money import written
 from campaign.web.languages import spoken
@@ -43,7 +43,7 @@ def register() -> ResponseReturnValue:
     charity, language, year = campaign.charity, spoken(), _year(campaign)
     after, serial = request.args.get("after", 0, type=int), " ".join(request.args.get("serial", "").split())[:40]
     lines = registers.page_of(charity, year, after=after, serial=serial)
-    totals = registers.totals_of(charity, year)
+    totals = None if after or serial else registers.totals_of(charity, year)  # They add up the whole year: once is enough.
     return render_template(
         "staff/receipts.html",
         title=campaign.title(language),
@@ -51,17 +51,25 @@ def register() -> ResponseReturnValue:
         year=year,
         years=sorted({year, *registers.years(charity)}, reverse=True),
         serial=serial,
-        totals=totals,
-        receipted=written(totals.receipted_cents, language),
-        in_quebec=written(totals.receipted_in_quebec_cents, language),
-        kept=written(totals.kept_cents, language),
-        unreceipted=written(totals.unreceipted_cents, language),
+        totals=_sums(totals) if totals else None,
         lines=[_shown(line) for line in lines[: registers.PAGE]],
         next_after=lines[registers.PAGE - 1].id if len(lines) > registers.PAGE else None,
         may_export=has_role("manager"),
         voids=[_void(void) for void in void_requests.open_requests()],
         may_decide=has_role("manager"),
     )
+
+
+def _sums(totals: Totals) -> dict[str, Any]:
+    language = spoken()
+    return {
+        "standing": totals.standing,
+        "ended": totals.ended,
+        "receipted": written(totals.receipted_cents, language),
+        "in_quebec": written(totals.receipted_in_quebec_cents, language),
+        "kept": written(totals.kept_cents, language),
+        "unreceipted": written(totals.unreceipted_cents, language),
+    }
 
 
 def _shown(line: Line) -> dict[str, Any]:
