@@ -1,22 +1,26 @@
 """Commands about receipts: the year's, the key they are signed with, and the charity's details that they carry."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 from flask.cli import with_appcontext
 
 from campaign.edges.db import db
 from campaign.edges.outside import outside
+from campaign.edges.pdf import NotRendered
 from campaign.edges.sealing import NoKey
 from campaign.fund_commands import Refused
-from campaign.giving import audit, yearly_receipts
+from campaign.giving import audit, signatures, yearly_receipts
+from campaign.giving import receipts as receipts_
 from campaign.giving.campaigns import default_campaign
 from campaign.giving.charities import Charity
-from campaign.rules.receipt_rules import REGISTRATION_NUMBER
-from campaign.work import yearly
+from campaign.rules.receipt_rules import REGISTRATION_NUMBER, ReceiptContent
+from campaign.work import documents, yearly
 
 OPERATOR = "command line"
 EXAMPLE_NUMBER = "000000000RR0001"
+LARGEST_SIGNATURE = 200 * 1024
 DETAILS = ("legal_name", "registration_number", "place_of_issue", "signatory_name", "signatory_title_en", "signatory_title_fr")
 
 
@@ -54,6 +58,15 @@ def receipts_rotate_key() -> None:
     click.echo(f"Receipts are signed with a new key from now on: {outside().key.path}. Keep a copy of it in a safe place.")
 
 
+def _signature(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> bytes | None:
+    """A picture that a page can be printed with."""
+    if path is None:
+        return None
+    if path.stat().st_size > LARGEST_SIGNATURE or not (png := path.read_bytes()).startswith(b"\x89PNG\r\n\x1a\n"):
+        raise click.BadParameter("a signature is a PNG of at most 200 KB.")
+    return png
+
+
 @click.group("charity")
 def charity() -> None:
     """The charity's legal details, which its receipts carry."""
@@ -67,6 +80,7 @@ def charity_show() -> None:
     for name in DETAILS:
         click.echo(f"{name.replace('_', '-')}: {getattr(found, name)}")
     click.echo(f"address: {'; '.join(found.address)}")
+    click.echo(f"signature: {'a picture' if found.signature else 'the name in italics'}")
     click.echo(f"series: {found.series}")
     click.echo(f"bilingual-receipts: {'yes' if found.bilingual_receipts else 'no'}")
     click.echo(f"confirmed: {found.confirmed_at:%Y-%m-%d}" if found.confirmed_at else "confirmed: no; with real money no receipt is issued")
@@ -80,15 +94,24 @@ def charity_show() -> None:
 @click.option("--signatory-name")
 @click.option("--signatory-title-en")
 @click.option("--signatory-title-fr")
+@click.option(
+    "--signature",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    callback=_signature,
+    help="A PNG of the signature, up to 200 KB, on white or clear ground.",
+)
 @click.option("--series", type=click.Choice(["yearly", "continuous"]), help="Whether numbers begin anew each year.")
 @click.option("--bilingual-receipts/--receipts-in-one-language", "bilingual_receipts", default=None)
 @with_appcontext
-def charity_set(address: tuple[str, ...], **given: str | bool | None) -> None:
+def charity_set(address: tuple[str, ...], signature: bytes | None, **given: str | bool | None) -> None:
     """Change details. What legal text is changed must be confirmed anew; receipts that were issued stay as they are."""
     found = _charity()
     changed = {name: value for name, value in given.items() if value is not None and value != getattr(found, name)}
     if address and list(address) != found.address:
         changed["address"] = list(address)  # type: ignore[assignment]  # the one detail that is several lines
+    if signature is not None:
+        _must_print(signature, found)
+        changed["signature"] = signatures.keep(signature)
     number = changed.get("registration_number")
     if number is not None and not REGISTRATION_NUMBER.fullmatch(str(number)):
         raise Refused("A registration number is nine digits, RR and four digits, as 123456789RR0001.")
@@ -103,6 +126,25 @@ def charity_set(address: tuple[str, ...], **given: str | bool | None) -> None:
     click.echo(
         f"Changed: {', '.join(sorted(changed)) or 'nothing'}." + ("" if found.confirmed_at else " Confirm with `campaign charity confirm`.")
     )
+
+
+def _must_print(signature: bytes, found: Charity) -> None:
+    """A picture that the page cannot hold is refused now, not with the next receipt."""
+    how = documents.issuing()
+    content = ReceiptContent(
+        **receipts_.of_charity(found, how, language="en", code=""),
+        received_on=how.now.date(),
+        donor_name="–",
+        donor_address=(),
+        amount_cents=0,
+        advantage_cents=0,
+        eligible_cents=0,
+        currency="CAD",
+    )
+    try:
+        documents.page(content, signature, serial="–", mark=documents.PREVIEW, at=how.now)
+    except NotRendered:
+        raise Refused("This picture cannot be printed on a receipt; save it as a plain PNG.") from None
 
 
 @charity.command("confirm")

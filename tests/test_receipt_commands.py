@@ -1,6 +1,7 @@
 """Commands about receipts, the charity's details and money from funders: what they do, and why not in one sentence."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from click.testing import Result
@@ -17,6 +18,7 @@ from campaign.giving.funds import Fund, Funder
 from campaign.giving.receipts import CannotIssue, Receipt
 from campaign.work import owed
 from tests.factories import issued, paid
+from tests.test_receipt_documents import a_picture
 from tests.test_yearly_receipts import months
 
 DETAILS = [
@@ -116,3 +118,17 @@ def test_money_from_a_funder_is_written_down_with_its_receipt(app: Flask, campai
     assert funder_payments.receipt_of(recorded).content["donor_name"] == "Fonds inc."
     assert db.session.query(Funder).filter_by(legal_name="Fonds inc.").one().language == "fr"
     assert "a registered charity" in said(run(app, "fund", "funder", fund.slug, "--registered-charity"))
+
+
+def test_a_signature_is_a_picture_that_a_receipt_can_be_printed_with(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
+    picture = tmp_path / "signature.png"
+    for wrong in (b"GIF89a", b"\x89PNG\r\n\x1a\n" + b"x" * 300_000):
+        picture.write_bytes(wrong)
+        assert "PNG of at most 200 KB" in refused(run(app, "charity", "set", "--signature", str(picture)))
+    picture.write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    assert "cannot be printed" in refused(run(app, "charity", "set", "--signature", str(picture)))
+    assert db.session.query(Charity).one().signature is None
+    picture.write_bytes(a_picture())
+    assert "Changed: signature." in said(run(app, "charity", "set", "--signature", str(picture)))
+    assert "signature: a picture" in said(run(app, "charity", "show"))
+    assert issued(paid(campaign)).content["signature"] == db.session.query(Charity).one().signature

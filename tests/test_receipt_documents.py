@@ -3,8 +3,10 @@
 import json
 import re
 import shutil
+import struct
 import subprocess
 import sys
+import zlib
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
@@ -13,11 +15,12 @@ from pathlib import Path
 import pikepdf
 import pytest
 from flask import Flask
+from sqlalchemy.exc import DatabaseError
 
 from campaign.config import ROOT
 from campaign.edges.db import db
 from campaign.edges.sealing import KeyFile, NoKey
-from campaign.giving import receipts
+from campaign.giving import receipts, signatures
 from campaign.giving.campaigns import Campaign
 from campaign.giving.charities import Charity
 from campaign.giving.receipts import Receipt
@@ -156,14 +159,11 @@ RENDER = """
 import json, sys
 from datetime import datetime
 from pathlib import Path
-from campaign.giving.receipt_documents import printed
 from campaign.rules.receipt_rules import content_from_json
-from campaign.edges import pdf
-from campaign.work.documents import RECEIPT_TEMPLATE
+from campaign.work import documents
 frozen = json.loads(Path(sys.argv[1]).read_text())
-data = printed(content_from_json(frozen["content"]), serial=frozen["serial"], mark="test")
-made = pdf.render(RECEIPT_TEMPLATE, {**data, "qr": pdf.qr_code(data["check_url"])}, at=datetime.fromisoformat(frozen["at"]))
-Path(sys.argv[2]).write_bytes(made)
+at = datetime.fromisoformat(frozen["at"])
+Path(sys.argv[2]).write_bytes(documents.page(content_from_json(frozen["content"]), b"", serial=frozen["serial"], mark="test", at=at))
 """
 
 
@@ -279,3 +279,35 @@ def test_the_certificates_are_there_for_whoever_checks_a_signature(app: Flask) -
     assert found.data == app.extensions["outside"].key.certificates()
     assert b"PRIVATE" not in found.data
     assert BytesIO(found.data).readline().startswith(b"-----BEGIN CERTIFICATE")
+
+
+def a_picture(side: int = 60) -> bytes:
+    """A PNG with a stroke across it."""
+    rows = b"".join(b"\0" + bytes(0 if abs(x - y) < 3 else 255 for x in range(3 * side)) for y in range(side))
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", 3 * side, side, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def test_the_signature_is_printed_as_the_picture_it_was_when_the_receipt_was_issued(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
+    charity, plain = db.session.query(Charity).one(), issued(paid(campaign))
+    charity.signature = signatures.keep(a_picture())
+    signed = issued(paid(campaign))
+    charity.signature = signatures.keep(a_picture(30))
+    db.session.commit()
+    pictures = []
+    for receipt in (plain, signed):
+        path = tmp_path / f"{receipt.serial}.pdf"
+        path.write_bytes(documents.archived(receipt))
+        with pikepdf.open(path) as document:
+            pictures.append(
+                [(i.Width, i.Height) for i in document.objects if isinstance(i, pikepdf.Stream) and i.get("/Subtype") == "/Image"]
+            )
+            figures = [str(tag.Alt) for tag in elements(document.Root.StructTreeRoot) if tag.S == "/Figure"]
+    assert pictures == [[], [(180, 60)]]
+    assert "Signature of an authorized individual: A. Example" in figures
+    with pytest.raises(DatabaseError, match="append-only"):
+        db.session.execute(db.text("DELETE FROM signature"))

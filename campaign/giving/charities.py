@@ -6,7 +6,7 @@ Until staff have confirmed the legal details (`confirmed_at`), no official recei
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Text
+from sqlalchemy import ForeignKey, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -17,6 +17,7 @@ class Charity(Base):
     """One registered charity. `address` is line by line, as on file with the Canada Revenue Agency.
 
     Receipts are numbered in a `series` that is yearly or continuous. `bilingual_receipts` prints both languages on one page.
+    `signature` names the picture of the signature (signatures.py); without one, the name is set in italics.
     """
 
     __tablename__ = "charity"
@@ -38,6 +39,7 @@ class Charity(Base):
     confirmed_at: Mapped[datetime | None]
     series: Mapped[str] = mapped_column(server_default="yearly")
     bilingual_receipts: Mapped[bool] = mapped_column(server_default="false")
+    signature: Mapped[str | None] = mapped_column(ForeignKey("signature.sha256"))
 
     def name(self, language: str) -> str:
         """The name on pages and mails; receipts print `legal_name`."""

@@ -193,6 +193,7 @@ def of_charity(charity: Charity, how: Issuing, *, language: str, code: str) -> d
         "issued_on": charity.local(how.now).date(),
         "signatory_name": charity.signatory_name,
         "signatory_title": charity.signatory_title(language),
+        "signature": charity.signature or "",
         "check_url": f"{how.base_url}/{language}/receipts/check/{code}",
     }
 

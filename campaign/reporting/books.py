@@ -138,7 +138,7 @@ def _books_are_append_only(snapshot: Connection) -> Iterator[str]:
             ('fund', 'moved_by_the_ledger_alone'), ('fund', 'terms_are_frozen'), ('fund', 'lives_by_its_changes'),
             ('campaign_totals', 'moved_by_the_ledger_alone'), ('donation', 'moved_by_the_ledger_alone'),
             ('donation_match', 'moved_by_the_ledger_alone'), ('donor_match', 'moved_by_the_ledger_alone'),
-            ('fund_change', 'append_only'), ('receipt', 'append_only'), ('receipt_document', 'append_only'), ('receipt_end', 'append_only'), ('receipt_end', 'ends_its_gifts'), ('funder_payment', 'append_only'), ('funder_payment', 'within_pledge'),
+            ('fund_change', 'append_only'), ('receipt', 'append_only'), ('receipt_document', 'append_only'), ('receipt_end', 'append_only'), ('receipt_end', 'ends_its_gifts'), ('funder_payment', 'append_only'), ('signature', 'append_only'), ('funder_payment', 'within_pledge'),
             ('receipt_gift', 'ended_with_its_receipt'), ('receipt_gift', 'never_deleted'), ('hand_off', 'ended_once'), ('hand_off', 'never_deleted'), ('mail', 'words_stay'),
             ('audit_entry', 'append_only'), ('balance_line', 'what_stripe_booked_is_kept'), ('balance_line', 'never_deleted'), ('stripe_event', 'what_came_is_kept'), ('stripe_event', 'never_deleted')) v (name, guard)
         LEFT JOIN pg_trigger t ON t.tgname = v.guard AND t.tgrelid = to_regclass(v.name) AND t.tgenabled IN ('O', 'A')

@@ -30,6 +30,7 @@ class ReceiptContent:
     A receipt for one gift has the day on which it was received. One for all gifts of a year has the year, and each gift in `gifts`.
     `is_bilingual` prints both languages, `language` first. `replaces` is the serial number of the receipt that this one cancels.
     `check_url` is where anybody who holds it can see whether it stands. `is_test` marks what no real money was given for.
+    `signature` names the picture of the signature, if there is one.
     """
 
     language: str
@@ -53,6 +54,7 @@ class ReceiptContent:
     replaces: str = ""
     check_url: str = ""
     is_test: bool = False
+    signature: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, as they are frozen in the books."""
@@ -88,7 +90,7 @@ def missing(content: ReceiptContent) -> list[str]:
     return [f.name for f in fields(content) if f.name not in MAY_BE_EMPTY and (wrong.get(f.name) or _is_blank(getattr(content, f.name)))]
 
 
-MAY_BE_EMPTY = {"is_bilingual", "is_test", "received_in", "gifts", "replaces"}
+MAY_BE_EMPTY = {"is_bilingual", "is_test", "signature", "received_in", "gifts", "replaces"}
 
 
 def _last_received(content: ReceiptContent) -> date:

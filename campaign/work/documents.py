@@ -7,11 +7,11 @@ from campaign.config import ROOT
 from campaign.edges import pdf
 from campaign.edges.db import db
 from campaign.edges.outside import outside
-from campaign.giving import receipting, receipts
+from campaign.giving import receipting, receipts, signatures
 from campaign.giving.donations import Donation
 from campaign.giving.receipt_documents import Copy, document_of, keep_document, printed
 from campaign.giving.receipts import Issuing, Receipt, Status
-from campaign.rules.receipt_rules import content_from_json
+from campaign.rules.receipt_rules import ReceiptContent, content_from_json
 
 RECEIPT_TEMPLATE = ROOT / "templates" / "receipts" / "receipt.typ"
 TEST = "test"
@@ -54,16 +54,27 @@ def preview(donation: Donation) -> bytes:
     """What the donation's receipt would look like: marked, without a number, kept nowhere. Raises NotRendered."""
     how = issuing()
     content = receipts.preview([receipting.kept(donation)], how)
-    data = printed(replace(content, check_url=""), serial="–", mark=PREVIEW)
+    signature = _signature_on(content)
     db.session.commit()
-    return pdf.render(RECEIPT_TEMPLATE, {**data, "qr": ""}, at=how.now)
+    return page(replace(content, check_url=""), signature, serial="–", mark=PREVIEW, at=how.now)
 
 
 def _rendered(receipt: Receipt, *, mark: str) -> bytes:
-    data, at = printed(content_from_json(receipt.content), serial=receipt.serial, mark=mark), receipt.issued_at
+    content, serial, at = content_from_json(receipt.content), receipt.serial, receipt.issued_at
+    signature = _signature_on(content)
     db.session.commit()
-    code = pdf.qr_code(data["check_url"]) if data["check_url"] else ""
-    return pdf.render(RECEIPT_TEMPLATE, {**data, "qr": code}, at=at)
+    return page(content, signature, serial=serial, mark=mark, at=at)
+
+
+def _signature_on(content: ReceiptContent) -> bytes:
+    return signatures.picture(content.signature) if content.signature else b""
+
+
+def page(content: ReceiptContent, signature: bytes, *, serial: str, mark: str, at: datetime) -> bytes:
+    """The page that says this; the same content, picture, mark and moment make the same bytes. Raises NotRendered."""
+    code = pdf.qr_code(content.check_url) if content.check_url else ""
+    data = {**printed(content, serial=serial, mark=mark), "qr": code, "signature": list(signature)}
+    return pdf.render(RECEIPT_TEMPLATE, data, at=at)
 
 
 def _sealed(plain: bytes) -> bytes:
