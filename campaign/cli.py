@@ -227,8 +227,8 @@ def seed(count: int, seed: int) -> None:
 
 campaign.add_command(fund_commands.fund)
 campaign.add_command(fund_commands.statement)
-campaign.add_command(receipt_commands.receipts)
-campaign.add_command(receipt_commands.charity)
+campaign.add_command(receipt_commands.receipts_group)
+campaign.add_command(receipt_commands.charity_group)
 
 
 def main() -> None:

@@ -11,8 +11,7 @@ from campaign.edges.outside import outside
 from campaign.edges.pdf import NotRendered
 from campaign.edges.sealing import NoKey
 from campaign.fund_commands import Refused
-from campaign.giving import audit, signatures, yearly_receipts
-from campaign.giving import receipts as receipts_
+from campaign.giving import audit, receipts, signatures, yearly_receipts
 from campaign.giving.campaigns import default_campaign
 from campaign.giving.charities import Charity
 from campaign.rules.receipt_rules import REGISTRATION_NUMBER, ReceiptContent
@@ -25,11 +24,11 @@ DETAILS = ("legal_name", "registration_number", "place_of_issue", "signatory_nam
 
 
 @click.group("receipts")
-def receipts() -> None:
+def receipts_group() -> None:
     """Official receipts."""
 
 
-@receipts.command("yearly")
+@receipts_group.command("yearly")
 @click.argument("year", type=click.IntRange(2000, 2200))
 @with_appcontext
 def receipts_yearly(year: int) -> None:
@@ -45,7 +44,7 @@ def receipts_yearly(year: int) -> None:
         click.echo("Gifts of that year that are heard of later get theirs by the schedule, from the eighth of January on.")
 
 
-@receipts.command("rotate-key")
+@receipts_group.command("rotate-key")
 @with_appcontext
 def receipts_rotate_key() -> None:
     """A new key for signing; the certificate of the old one is kept, and what it signed stays valid."""
@@ -68,11 +67,11 @@ def _signature(_context: click.Context, _parameter: click.Parameter, path: Path 
 
 
 @click.group("charity")
-def charity() -> None:
+def charity_group() -> None:
     """The charity's legal details, which its receipts carry."""
 
 
-@charity.command("show")
+@charity_group.command("show")
 @with_appcontext
 def charity_show() -> None:
     """What receipts say, and whether staff have confirmed it."""
@@ -86,7 +85,7 @@ def charity_show() -> None:
     click.echo(f"confirmed: {found.confirmed_at:%Y-%m-%d}" if found.confirmed_at else "confirmed: no; with real money no receipt is issued")
 
 
-@charity.command("set")
+@charity_group.command("set")
 @click.option("--legal-name", help="As on file with the Canada Revenue Agency.")
 @click.option("--registration-number", help="As 123456789RR0001.")
 @click.option("--address", multiple=True, help="A line of the address on file; repeat it for each line.")
@@ -132,7 +131,7 @@ def _must_print(signature: bytes, found: Charity) -> None:
     """A picture that the page cannot hold is refused now, not with the next receipt."""
     how = documents.issuing()
     content = ReceiptContent(
-        **receipts_.of_charity(found, how, language="en", code=""),
+        **receipts.of_charity(found, how, language="en", code=""),
         received_on=how.now.date(),
         donor_name="–",
         donor_address=(),
@@ -147,7 +146,7 @@ def _must_print(signature: bytes, found: Charity) -> None:
         raise Refused("This picture cannot be printed on a receipt; save it as a plain PNG.") from None
 
 
-@charity.command("confirm")
+@charity_group.command("confirm")
 @click.option("--by", "actor", required=True, help="Who has compared the details with the registration.")
 @with_appcontext
 def charity_confirm(actor: str) -> None:

@@ -292,7 +292,7 @@ def test_a_pause_grows_and_is_bounded() -> None:
 
 def test_a_sender_with_a_name_and_a_recipient_with_accents_are_kept_apart() -> None:
     message = mail.compose(
-        mail.Mail(
+        mail.Message(
             message_id="<x@example.org>",
             at=datetime(2026, 1, 1, tzinfo=UTC),
             sender="Gifts <gifts@example.org>",

@@ -25,7 +25,7 @@ class Attachment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mail:
+class Message:
     """One message in the reader's language, text and HTML saying the same."""
 
     message_id: str
@@ -69,7 +69,7 @@ class _TlsServer(smtplib.SMTP_SSL, _Server):
     """The same by TLS from the first byte."""
 
 
-def compose(mail: Mail) -> EmailMessage:
+def compose(mail: Message) -> EmailMessage:
     """The message itself. The same mail makes the same bytes: boundaries come from the Message-ID, the date from the books."""
     message = EmailMessage()
     message["Message-ID"] = mail.message_id

@@ -48,13 +48,21 @@ def reader_of(donation: Donation) -> Reader:
     )
 
 
-def letter(reader: Reader, subject: str, paragraphs: Sequence[Paragraph], *, receipt: Receipt | None = None, ending: str = "") -> Letter:
-    """In the reader's language, which the caller has set; paragraphs without words are left out."""
+def letter(
+    reader: Reader,
+    subject: str,
+    paragraphs: Sequence[Paragraph],
+    *,
+    receipt: Receipt | None = None,
+    greeting: str = "",
+    ending: str = "",
+) -> Letter:
+    """In the reader's language, which the caller has set, with the usual greeting and ending; paragraphs without words are left out."""
     subject = f"[TEST] {subject}" if reader.is_test else subject
     words = {
         "language": reader.language,
         "subject": subject,
-        "greeting": gettext("Dear %(name)s,", name=reader.greeted_as),
+        "greeting": greeting or gettext("Dear %(name)s,", name=reader.greeted_as),
         "paragraphs": [p for p in paragraphs if p.text],
         "ending": ending or gettext("With thanks,"),
         "charity_name": reader.charity.name(reader.language),

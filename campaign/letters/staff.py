@@ -2,40 +2,29 @@
 
 from collections.abc import Mapping
 
-from flask import render_template
 from flask_babel import force_locale, gettext, ngettext
 
 from campaign.giving.charities import Charity
 from campaign.giving.mails import Letter
-from campaign.letters.frame import Paragraph
+from campaign.letters.frame import Paragraph, Reader, letter
+
+LANGUAGES = ("en", "fr")
 
 
 def needs_a_person(counted: Mapping[str, int], *, recipient: str, charity: Charity, url: str, is_test: bool) -> Letter:
     """`counted` says how many there are of each need (reporting/needs.py); `url` is the staff's first page."""
-    paragraphs, subjects = [], []
-    for language in ("en", "fr"):
+    paragraphs, subjects, endings = [], [], []
+    for language in LANGUAGES:
         with force_locale(language):
             paragraphs.append(Paragraph(gettext("This needs a person:")))
             paragraphs += [Paragraph("– " + sentence(name, count)) for name, count in counted.items()]
             paragraphs.append(Paragraph(gettext("Everything is on your first page:"), url))
             subjects.append(gettext("Needs a person"))
-    subject = " / ".join(subjects)
-    subject = f"[TEST] {subject}" if is_test else subject
-    words = {
-        "language": "en",
-        "subject": subject,
-        "greeting": charity.name_en,
-        "paragraphs": paragraphs,
-        "ending": "",
-        "charity_name": charity.name_fr,
-        "registration_number": charity.registration_number,
-        "is_test": is_test,
-    }
-    with force_locale("en"):
-        plain, html = render_template("mail/letter.txt", **words), render_template("mail/letter.html", **words)
-    return Letter(
-        recipient=recipient, recipient_name="", sender_name=charity.name_en, language="en", subject=subject, plain=plain, html=html
-    )
+            endings.append(gettext("With thanks,"))
+    reader = Reader(address=recipient, name="", greeted_as="", language=LANGUAGES[0], charity=charity, is_test=is_test)
+    greeting = " / ".join(map(charity.name, LANGUAGES))
+    with force_locale(reader.language):
+        return letter(reader, " / ".join(subjects), paragraphs, greeting=greeting, ending=" / ".join(endings))
 
 
 def sentence(name: str, count: int) -> str:

@@ -40,9 +40,9 @@ def hand_over(item: OutboxItem, words: Mail) -> None:
 OUTCOMES = {MailDelayed: Outcome.PUT_OFF, MailRefused: Outcome.REFUSED, MailUnknown: Outcome.UNKNOWN}
 
 
-def _message(item: OutboxItem, words: Mail) -> mail.Mail:
+def _message(item: OutboxItem, words: Mail) -> mail.Message:
     assert item.message_id is not None
-    return mail.Mail(
+    return mail.Message(
         message_id=item.message_id,
         at=words.written_at,
         sender=outside().settings.mail_from,

@@ -50,7 +50,7 @@ class OurMail(MailUtil):
         here = request.url_root.rstrip("/")  # Links are made from our own address, not from the one that was asked for.
         now = db.session.scalars(db.func.now().select()).one()
         mark = sha256(f"{recipient}{now.isoformat()}".encode()).hexdigest()[:24]
-        letter = mail.Mail(
+        letter = mail.Message(
             message_id=f"<staff.{mark}@{settings.mail_from.rpartition('@')[2].strip(' >')}>",
             at=now,
             sender=settings.mail_from,

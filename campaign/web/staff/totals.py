@@ -3,13 +3,14 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, abort, render_template
+from flask import Blueprint, abort, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime
 
 from campaign.giving import books_checks, fund_changes
 from campaign.giving.books_checks import BooksCheck
 from campaign.giving.campaigns import Campaign, default_campaign
+from campaign.letters.staff import sentence
 from campaign.reporting import needs
 from campaign.reporting import totals as reporting
 from campaign.rules.money import written
@@ -20,6 +21,17 @@ from campaign.web.security import access
 bp = Blueprint("staff", __name__, url_prefix="/staff")
 
 FINDINGS_SHOWN = 5
+# Where staff see to what the sentence of a need says; findings, paused funds and receipts that wait are told with their reasons.
+WHERE = {
+    "quarantined": "staff_quarantine.page",
+    "dead_events": "staff_events.dead",
+    "differences": "staff_stripe.page",
+    "webhooks_silent": "staff_stripe.page",
+    "dead_mail": "staff_mail.page",
+    "returned_mail": "staff_mail.page",
+    "returns_due": "staff_returned_gifts.page",
+    "voids": "staff_receipts.register",
+}
 
 
 @bp.get("/")
@@ -85,6 +97,10 @@ def _to_look_at(campaign: Campaign, last_check: BooksCheck | None, language: str
             {"name": f.name(language), "moment": format_datetime(campaign.charity.local(at), "medium", rebase=False), "reason": reason}
             for f, at, reason in fund_changes.paused(campaign.id)
         ],
-        "counted": found.counted,
+        "needs": [
+            {"sentence": sentence(name, found.counted[name]), "url": url_for(where)}
+            for name, where in WHERE.items()
+            if name in found.counted
+        ],
         "receipts": [(_why_receipts_wait(reason, language), count) for reason, count in found.receipts],
     }
