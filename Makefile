@@ -3,48 +3,79 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint bench mutants storm samples translations clean
+.PHONY: help run test lint bench mutants storm samples translations lock clean .venv/moved
 
-run: .venv/ready
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
+
+run: .venv/ready-run ## Start everything: database, queue, Stripe sandbox, mailbox, web, worker (PORT=8000)
 	@exec $(BIN)/python -m campaign.embedded
 
-test: .venv/ready lint
+test: .venv/ready-test lint ## Run the whole test suite (ARGS="tests/test_money.py -x")
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: .venv/ready
+lint: .venv/ready-test ## Check style, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/ready
+bench: .venv/ready-run ## Run the benchmarks and print a table (COUNT=1000)
 	$(BIN)/python -m benchmarks $(COUNT)
 
-# Change the triggers that move money, one thing at a time: a test must notice each change.
-mutants: .venv/ready
+mutants: .venv/ready-test ## Change the triggers that move money, one at a time: a test must notice each change
 	$(BIN)/python -m tests.mutants
 
-# 10,000 receipts by eight workers that are killed all the time: a quarter of an hour.
-storm: .venv/ready
+storm: .venv/ready-test ## Issue 10,000 receipts while workers are killed, 15 minutes (RECEIPTS=10000 WORKERS=8)
 	$(BIN)/python -m pytest tests/test_receipt_storm.py -n 0 -s --timeout 5400 --receipts $(or $(RECEIPTS),10000) --workers $(or $(WORKERS),8)
 
-# Every mail and receipt as it looks, for docs/samples.
-samples: .venv/ready
+samples: .venv/ready-test ## Write every mail and receipt to docs/samples
 	$(BIN)/python -m pytest tests/samples.py -n 0 -p no:randomly
 
-# Collect what is to be translated, and make what the service reads from what translators wrote.
-translations: .venv/ready
+translations: .venv/ready-run ## Collect the texts to translate, and compile the translations
 	@mkdir -p build
 	$(BIN)/pybabel -q extract -F translations/extract.cfg -k lazy_gettext --no-location --omit-header -o build/messages.pot .
-	$(BIN)/pybabel -q update -i build/messages.pot -d translations -l fr --no-fuzzy-matching
+	$(BIN)/pybabel -q update -i build/messages.pot -d translations -l fr --no-fuzzy-matching --ignore-pot-creation-date
 	$(BIN)/pybabel -q compile -d translations
 
-.venv/ready: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
-	@echo "Making the environment in .venv (a minute, once) …"
-	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
-	@touch .venv/ready
+# Each lock is constrained by the one before it, so that what is tested is what is deployed. Pinned versions are kept unless
+# pyproject.toml rules them out.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+lock: .venv/ready-test ## Pin the dependencies in requirements*.lock (ARGS=--upgrade for the newest)
+	$(COMPILE) $(ARGS) pyproject.toml -o requirements.lock
+	$(COMPILE) $(ARGS) pyproject.toml --group devstack -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) $(ARGS) pyproject.toml --group test -c requirements-dev.lock -o requirements-test.lock
+	$(COMPILE) $(ARGS) --group installer -o requirements-uv.lock
 
-clean:
+clean: ## Remove the environment and all data (stop `make run` first)
 	rm -rf .venv var
+
+# uv installs in a fraction of pip's time; pip installs it, and takes its place where it has no wheel or cannot reach the registry.
+define install
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed, but $(PYTHON) was not found. To name another: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". To name another: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	@echo "Installing $(1) into .venv (once) …"
+	@$(PYTHON) -m venv .venv
+	@pwd -P >.venv/checkout
+	@{ $(BIN)/python -m pip install --quiet --only-binary :all: --require-hashes -r requirements-uv.lock && \
+	  $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r $(1); } >.venv/uv.log 2>&1 || \
+	{ echo "uv is not available here (see .venv/uv.log); installing with pip, which takes longer …"; \
+	  $(BIN)/python -m pip install -qq --require-hashes -r $(1); }
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+endef
+
+# requirements-test.lock holds all of requirements-dev.lock.
+.venv/ready-test: requirements-test.lock requirements-uv.lock pyproject.toml
+	$(call install,requirements-test.lock)
+	@touch .venv/ready-run $@
+
+.venv/ready-run: requirements-dev.lock requirements-uv.lock pyproject.toml
+	$(call install,requirements-dev.lock)
+	@touch $@
+
+# Scripts and the editable install hold absolute paths: an environment that was copied or moved with its checkout is made again.
+MOVED := $(shell [ ! -d .venv ] || { [ -x $(BIN)/python ] && [ "$$(cat .venv/checkout 2>/dev/null)" = "$$(pwd -P)" ]; } || echo .venv/moved)
+.venv/ready-run .venv/ready-test: $(MOVED)
+
+.venv/moved:
+	@echo "The environment in .venv was made for another path or Python; making it again."
+	@rm -rf .venv

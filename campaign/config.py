@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -14,7 +15,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = Path(__file__).resolve().parent
+ROOT = PACKAGE.parent
 STRIPE = "https://api.stripe.com"
 RUNNING = ROOT / "var" / "run" / "settings.json"
 
@@ -133,6 +135,12 @@ class Settings(BaseSettings):
     def is_sandbox(self) -> bool:
         """Whether no real money moves: everything that leaves us is then marked TEST."""
         return not self.stripe_livemode
+
+
+def resource(name: Literal["migrations", "templates", "translations"]) -> Path:
+    """The folder of this name: inside the package when installed from a wheel, beside it in a checkout."""
+    installed = PACKAGE / name
+    return installed if installed.is_dir() else ROOT / name
 
 
 def read_settings() -> Settings:
