@@ -3,13 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run test lint bench mutants storm samples translations lock clean .venv/moved
+.PHONY: help run test lint architecture bench mutants storm samples translations lock clean .venv/moved
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 run: .venv/ready-run ## Start everything: database, queue, Stripe sandbox, mailbox, web, worker (PORT=8000)
-	@exec $(BIN)/python -m campaign.embedded
+	@exec $(BIN)/python -m campaign.devstack
 
 test: .venv/ready-test lint ## Run the whole test suite (ARGS="tests/test_money.py -x")
 	$(BIN)/python -m pytest $(ARGS)
@@ -19,21 +19,24 @@ lint: .venv/ready-test ## Check style, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+architecture: .venv/ready-run ## Print packages, imports, sizes and names
+	$(BIN)/python -m tools.architecture
+
 bench: .venv/ready-run ## Run the benchmarks and print a table (COUNT=1000)
 	$(BIN)/python -m benchmarks $(COUNT)
 
 mutants: .venv/ready-test ## Change the triggers that move money, one at a time: a test must notice each change
-	$(BIN)/python -m tests.mutants
+	$(BIN)/python -m tools.mutants
 
 storm: .venv/ready-test ## Issue 10,000 receipts while workers are killed, 15 minutes (RECEIPTS=10000 WORKERS=8)
 	$(BIN)/python -m pytest tests/test_receipt_storm.py -n 0 -s --timeout 5400 --receipts $(or $(RECEIPTS),10000) --workers $(or $(WORKERS),8)
 
-samples: .venv/ready-test ## Write every mail and receipt to docs/samples
-	$(BIN)/python -m pytest tests/samples.py -n 0 -p no:randomly
+samples: .venv/ready-test ## Write the text of every email and receipt to docs/samples
+	$(BIN)/python -m pytest -p tests.conftest tools/samples.py -n 0 -p no:randomly
 
 translations: .venv/ready-run ## Collect the texts to translate, and compile the translations
 	@mkdir -p build
-	$(BIN)/pybabel -q extract -F translations/extract.cfg -k lazy_gettext --no-location --omit-header -o build/messages.pot .
+	$(BIN)/pybabel -q extract -F translations/extract.cfg -k lazy_gettext -k gettext_noop -k pgettext_noop:1c,2 --no-location --omit-header -o build/messages.pot .
 	$(BIN)/pybabel -q update -i build/messages.pot -d translations -l fr --no-fuzzy-matching --ignore-pot-creation-date
 	$(BIN)/pybabel -q compile -d translations
 

@@ -1,8 +1,8 @@
-"""For any WSGI server: `wsgi:app`."""
+"""The entry point for WSGI servers: `wsgi:app`."""
 
 import gc
 
 from campaign import create_app
 
 app = create_app()
-gc.freeze()  # What is loaded by now stays: looking through it for garbage would stop every request in the process.
+gc.freeze()  # Excludes loaded modules from garbage collection: traversing them would pause every request in the process.

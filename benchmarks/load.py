@@ -1,4 +1,4 @@
-"""Many connections at once, from a process of its own, so that asking does not slow the answering more than it must."""
+"""A load generator with many connections, in a separate process so that it slows the servers as little as possible."""
 
 import json
 import multiprocessing
@@ -13,23 +13,23 @@ from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ask:
+class PostRequest:
     """One POST."""
 
     path: str
     body: bytes
     headers: dict[str, str]
 
-    def as_sent(self, netloc: str) -> bytes:
-        """The whole message."""
+    def encode(self, netloc: str) -> bytes:
+        """The HTTP message as bytes."""
         headers = {"Host": netloc, "Content-Length": str(len(self.body)), **self.headers}
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         return f"POST {self.path} HTTP/1.1\r\n{lines}\r\n".encode() + self.body
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answers:
-    """What came back: how long it took in all, each latency in seconds, statuses counted."""
+class LoadResult:
+    """The total duration and each latency in seconds, and the number of responses by status."""
 
     seconds: float
     latencies: list[float]
@@ -37,43 +37,43 @@ class Answers:
 
     @property
     def rate(self) -> float:
-        """Answers a second."""
+        """LoadResult a second."""
         return len(self.latencies) / self.seconds
 
     def percentile(self, share: float) -> float:
-        """The latency in milliseconds that this share stays below."""
+        """The latency in milliseconds that this share of the requests does not exceed."""
         ordered = sorted(self.latencies)
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000
 
 
-def post_all(address: str, asks: Sequence[Ask], *, connections: int, per_second: float | None = None) -> Answers:
-    """Post everything over so many connections, as fast as it goes or at a steady rate."""
-    here, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("fork").Process(target=_post_all, args=(there, address, asks, connections, per_second))
+def post_all(address: str, requests: Sequence[PostRequest], *, connections: int, per_second: float | None = None) -> LoadResult:
+    """Post all requests over `connections` connections, as fast as possible or at `per_second`."""
+    receiver, sender = multiprocessing.Pipe()
+    process = multiprocessing.get_context("fork").Process(target=_post_all, args=(sender, address, requests, connections, per_second))
     process.start()
-    found = json.loads(here.recv())
+    result = json.loads(receiver.recv())
     process.join()
-    return Answers(**found)
+    return LoadResult(**result)
 
 
-def _post_all(pipe: Connection, address: str, asks: Sequence[Ask], connections: int, per_second: float | None) -> None:
+def _post_all(pipe: Connection, address: str, requests: Sequence[PostRequest], connections: int, per_second: float | None) -> None:
     netloc = urlsplit(address).netloc
-    next_ask = iter(enumerate(asks))
+    numbered = iter(enumerate(requests))
     lock = threading.Lock()
     latencies: list[float] = []
     statuses: dict[str, int] = {}
     started = time.monotonic()
 
     def run() -> None:
-        connection = _Line(netloc)
+        connection = _KeepAliveConnection(netloc)
         while True:
             with lock:
-                number, ask = next(next_ask, (0, None))
-            if ask is None:
+                number, request = next(numbered, (0, None))
+            if request is None:
                 return
             if per_second:
                 time.sleep(max(0.0, started + number / per_second - time.monotonic()))
-            message = ask.as_sent(netloc)
+            message = request.encode(netloc)
             before = time.monotonic()
             status = connection.post(message)
             with lock:
@@ -88,28 +88,28 @@ def _post_all(pipe: Connection, address: str, asks: Sequence[Ask], connections: 
     pipe.send(json.dumps({"seconds": time.monotonic() - started, "latencies": latencies, "statuses": statuses}))
 
 
-class _Line:
-    """One connection that is kept open. Reads no more of an answer than its status and where it ends."""
+class _KeepAliveConnection:
+    """A keep-alive connection that reads only the status and length of a response and discards its body."""
 
     def __init__(self, netloc: str) -> None:
         host, _, port = netloc.partition(":")
         self._socket = socket.create_connection((host, int(port)), timeout=30)
 
     def post(self, message: bytes) -> str:
-        """The status."""
+        """Send a message and return the status of the response."""
         self._socket.sendall(message)
-        got = b""
-        while b"\r\n\r\n" not in got:
-            got += self._received()
-        head, _, body = got.partition(b"\r\n\r\n")
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += self._receive()
+        head, _, body = received.partition(b"\r\n\r\n")
         length = re.search(rb"content-length: (\d+)", head.lower())
         left = int(length.group(1)) - len(body) if length else 0
         while left > 0:
-            left -= len(self._received())
+            left -= len(self._receive())
         return head.split(b" ", 2)[1].decode()
 
-    def _received(self) -> bytes:
-        got = self._socket.recv(65536)
-        if not got:
-            raise ConnectionError("the server hung up")
-        return got
+    def _receive(self) -> bytes:
+        received = self._socket.recv(65536)
+        if not received:
+            raise ConnectionError("the server closed the connection")
+        return received

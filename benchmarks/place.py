@@ -1,4 +1,4 @@
-"""Real servers for a run: PostgreSQL with its stock durability, Valkey, granian, Celery; each started and ended here."""
+"""The servers of a benchmark run: PostgreSQL with its default durability, Valkey, granian and Celery, started and stopped here."""
 
 import os
 import subprocess
@@ -11,20 +11,20 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from campaign.cli.first_campaign import create_first_campaign
+from campaign.cli.setup import migrate
 from campaign.config import ROOT, settings_from
-from campaign.edges.db import db, hang_up
-from campaign.embedded.house import free_port
-from campaign.embedded.servers import ensure_database, prepare_postgres, start_postgres, start_valkey
-from campaign.first_steps import migrate
-from campaign.giving.first_campaign import create_first_campaign
+from campaign.devstack.servers import ensure_database, prepare_postgres, start_postgres, start_valkey
+from campaign.devstack.stack import free_port
+from campaign.edges.db import close_connections, db
 
 from campaign import create_app  # isort: skip
 
 SECRET = "whsec_of_the_benchmarks"
 
 
-class Place:
-    """Where the figures are taken."""
+class Servers:
+    """The ports, environment and app of one run."""
 
     def __init__(self, home: Path, database_url: str, redis_url: str) -> None:
         self.home = home
@@ -47,7 +47,7 @@ class Place:
 
     @contextmanager
     def running(self, name: str, *arguments: str, ready: str = "") -> Iterator[None]:
-        """A process of this place for as long as the block takes."""
+        """Run a program with the environment of this run for the duration of the block. Waits until the URL `ready` responds."""
         with (self.home / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, *arguments],
@@ -69,27 +69,27 @@ class Place:
 
     @contextmanager
     def web(self) -> Iterator[str]:
-        """The web server as `campaign web` runs it."""
+        """Run `campaign web` for the duration of the block and yield its address."""
         address = self.environment["BASE_URL"]
         with self.running("web", "-m", "campaign", "web", "--port", str(self.web_port), ready=f"{address}/healthz"):
             yield address
 
 
 def _wait(process: subprocess.Popen[bytes], ready: str) -> None:
-    until = time.monotonic() + 30
-    while ready and time.monotonic() < until:
+    deadline = time.monotonic() + 30
+    while ready and time.monotonic() < deadline:
         try:
             with urlopen(ready, timeout=1):
                 return
         except (URLError, OSError):
             if process.poll() is not None:
-                raise RuntimeError(f"a server ended at once: exit {process.returncode}") from None
+                raise RuntimeError(f"a server exited during startup: exit {process.returncode}") from None
             time.sleep(0.1)
 
 
 @contextmanager
-def a_place() -> Iterator[Place]:
-    """Servers up, tables made, the first campaign with a fund that is not used up."""
+def start_servers() -> Iterator[Servers]:
+    """Start the servers, migrate the database and create the first campaign, whose fund covers a run."""
     home = Path(tempfile.mkdtemp(prefix="campaign-bench-"))
     home.chmod(0o755)
     cluster = prepare_postgres(home / "postgres")
@@ -97,14 +97,14 @@ def a_place() -> Iterator[Place]:
     ensure_database(cluster)
     valkey, redis_url = start_valkey(home / "valkey", home / "valkey.log")
     try:
-        place = Place(home, cluster.url(), redis_url)
-        with place.app.app_context():
+        servers = Servers(home, cluster.url(), redis_url)
+        with servers.app.app_context():
             migrate()
             create_first_campaign()
             db.session.commit()
-        yield place
-        with place.app.app_context():
-            hang_up()
+        yield servers
+        with servers.app.app_context():
+            close_connections()
     finally:
         valkey.terminate()
         postgres.send_signal(2)

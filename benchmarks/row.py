@@ -1,14 +1,14 @@
-"""A line of the table."""
+"""A row of the table of benchmarks."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What was measured, beside what it is measured against in the same run."""
+    """A measurement and the baseline (`floor`) that it is compared with, from the same run."""
 
     name: str
-    aim: str
+    target: str
     figure: str
     floor: str
     ratio: float

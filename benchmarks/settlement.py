@@ -1,6 +1,6 @@
-"""Row 2: donations settled end to end, from the stored event to the match in the books with the receipt owed.
+"""Row 2: donations settled end to end, from the stored event to the match in the books and the enqueued receipt.
 
-First a backlog, as fast as one worker drains it; then a steady stream of signed webhooks at the highest public peak we know, for the lag.
+First a backlog, as fast as one worker drains it; then a steady stream of signed webhooks at the highest published peak we know, for the lag.
 """
 
 import json
@@ -9,32 +9,32 @@ from datetime import UTC, datetime
 
 from sqlalchemy import text
 
-from benchmarks.load import Ask, post_all
-from benchmarks.place import SECRET, Place
+from benchmarks.load import PostRequest, post_all
+from benchmarks.place import SECRET, Servers
 from benchmarks.row import Row
+from campaign.campaigns.campaigns import current_campaign
+from campaign.devstack.sandbox.deliveries import signature_header
+from campaign.devstack.sandbox.shapes import event
+from campaign.donations.donations import Donation, DonationDetails
 from campaign.edges.db import db
-from campaign.giving import checkouts, stripe_events
-from campaign.giving.campaigns import default_campaign
-from campaign.giving.checkouts import Beginning
-from campaign.giving.donations import Donation, Gift
-from campaign.reporting import books
-from campaign.sandbox.deliveries import signature
-from campaign.sandbox.shapes import event
-from campaign.work import handling
+from campaign.payments import checkouts
+from campaign.payments.checkouts import CheckoutContext
+from campaign.reporting.integrity import checker
+from campaign.stripe_sync import event_jobs, inbox
 
 PEAK = 350
 
 
-def measure(place: Place, count: int) -> Row:
-    """The rate of the backlog, the lag of the stream, and that the books are right after both."""
-    with place.app.app_context():
+def measure(servers: Servers, count: int) -> Row:
+    """Measure the rate of the backlog and the lag of the stream, and assert that the integrity checks pass after both."""
+    with servers.app.app_context():
         drained = drain(count, name="backlog")
-    sent, lag, settled = _stream(place, count)
-    with place.app.app_context():
-        assert books.findings(db.engine) == []
+    sent, lag, settled = _stream(servers, count)
+    with servers.app.app_context():
+        assert checker.findings(db.engine) == []
     return Row(
         name="donations settled",
-        aim=f">= {PEAK}/s sustained, lag p99 < 2 s",
+        target=f">= {PEAK}/s sustained, lag p99 < 2 s",
         figure=f"{drained:.0f}/s from a backlog; at {sent:.0f}/s lag p99 {lag:.2f} s, {settled} of {count} settled",
         floor=f"{PEAK}/s",
         ratio=drained / PEAK,
@@ -43,25 +43,28 @@ def measure(place: Place, count: int) -> Row:
 
 
 def drain(count: int, *, name: str) -> float:
-    """Gifts a second that one worker settles from a backlog."""
-    handling.handle_events()  # What the row before left waiting.
-    for body in [json.dumps(_completed(d)).encode() for d in begun(count, name)]:
-        stripe_events.keep(stripe_events.read_event(body), source="webhook")
+    """Settle a backlog of `count` donations with one worker and return the donations per second."""
+    event_jobs.handle_events()  # Events that the previous row left pending.
+    for body in [json.dumps(_completed(d)).encode() for d in start_donations(count, name)]:
+        inbox.store_events(inbox.parse_event(body), source="webhook")
     db.session.commit()
     started = time.monotonic()
-    assert handling.handle_events() == count
+    assert event_jobs.handle_events() == count
     return count / (time.monotonic() - started)
 
 
-def _stream(place: Place, count: int) -> tuple[float, float, int]:
-    with place.app.app_context():
-        made = [json.dumps(_completed(d)).encode() for d in begun(count, "stream")]
+def _stream(servers: Servers, count: int) -> tuple[float, float, int]:
+    with servers.app.app_context():
+        bodies = [json.dumps(_completed(d)).encode() for d in start_donations(count, "stream")]
         first = db.session.scalar(text("SELECT coalesce(max(id), 0) FROM stripe_event"))
-    with place.web() as address, place.running("worker", "-m", "campaign", "worker", ready=f"{address}/readyz"):
-        asks = [Ask(path="/stripe/webhook", body=b, headers={"Stripe-Signature": signature(b, SECRET, at=int(time.time()))}) for b in made]
-        sent = post_all(address, asks, connections=16, per_second=PEAK)
+    with servers.web() as address, servers.running("worker", "-m", "campaign", "worker", ready=f"{address}/readyz"):
+        requests = [
+            PostRequest(path="/stripe/webhook", body=b, headers={"Stripe-Signature": signature_header(b, SECRET, at=int(time.time()))})
+            for b in bodies
+        ]
+        sent = post_all(address, requests, connections=16, per_second=PEAK)
         time.sleep(4)
-        with place.app.app_context():
+        with servers.app.app_context():
             row = db.session.execute(
                 text(
                     "SELECT percentile_disc(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM done_at - received_at)), count(done_at) "
@@ -72,23 +75,27 @@ def _stream(place: Place, count: int) -> tuple[float, float, int]:
     return sent.rate, float(row[0] or 999), int(row[1])
 
 
-def begun(count: int, name: str) -> list[Donation]:
-    """Gifts on their way to being paid, each with its match held."""
-    campaign, now = default_campaign(), datetime.now(UTC)
+def start_donations(count: int, name: str) -> list[Donation]:
+    """Create donations whose checkout has started, each with its match held."""
+    campaign, now = current_campaign(), datetime.now(UTC)
     assert campaign
-    made = []
+    donations = []
     for number in range(count):
-        gift = _gift(number)
-        made.append(checkouts.begin(campaign, gift, Beginning(attempt=f"{name}-{number}", expected_match_cents=0, livemode=False, now=now)))
+        details = _details(number)
+        donations.append(
+            checkouts.start_checkout(
+                campaign, details, CheckoutContext(attempt=f"{name}-{number}", expected_match_cents=0, livemode=False, now=now)
+            )
+        )
         if number % 200 == 199:
             db.session.commit()
     db.session.commit()
-    return made
+    return donations
 
 
-def _gift(number: int) -> Gift:
+def _details(number: int) -> DonationDetails:
     texts = dict.fromkeys(("organization", "address_line2", "public_name", "tribute_name", "message"), "")
-    return Gift(
+    return DonationDetails(
         frequency="once",
         **texts,
         language="en",
@@ -109,7 +116,7 @@ def _gift(number: int) -> Gift:
 
 
 def _completed(donation: Donation) -> dict[str, object]:
-    about = {
+    session = {
         "id": f"cs_{donation.public_id}",
         "object": "checkout.session",
         "metadata": {"donation": donation.public_id},
@@ -119,4 +126,4 @@ def _completed(donation: Donation) -> dict[str, object]:
         "currency": "cad",
         "livemode": False,
     }
-    return event(kind="checkout.session.completed", about=about, previous=None, key=None)
+    return event(kind="checkout.session.completed", subject=session, previous=None, key=None)

@@ -1,4 +1,4 @@
-"""Answers each new checkout at once: what opening one costs us, without what it costs Stripe, and with as little as can be of its own."""
+"""A stub that responds to each new checkout immediately, at minimal cost, so that the benchmark measures our own work and not Stripe's."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 def _session() -> bytes:
-    """An open session; no two have one name, those of an earlier run included."""
+    """An open session with an id that is unique across runs."""
     number = uuid4().hex
     session = {"id": f"cs_test_{number}", "object": "checkout.session", "status": "open", "payment_status": "unpaid", "metadata": {}}
     return json.dumps(

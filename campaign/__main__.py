@@ -1,5 +1,5 @@
 """`python -m campaign` is the command line."""
 
-from campaign.cli import main
+from campaign.cli.main import main
 
 main()

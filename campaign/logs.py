@@ -1,4 +1,4 @@
-"""Logs as one JSON object a line, with the fields that the code names and no others: no personal data, no secrets."""
+"""Structured logs: one JSON object a line, with only the fields that the code names, so no personal data and no secrets."""
 
 import logging
 import sys
@@ -7,7 +7,7 @@ import structlog
 
 
 def configure(level: str) -> None:
-    """Log to standard error from this level on."""
+    """Log to standard error at this level and above."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

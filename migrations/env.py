@@ -1,11 +1,15 @@
-"""Runs migrations over the connection that `campaign setup` or a test hands in, else over DATABASE_URL."""
+"""Runs migrations over the connection that `campaign setup` or a test passes, or else over DATABASE_URL.
+
+After the migrations, the current functions and triggers are installed (campaign/ledger/triggers).
+"""
 
 from alembic import context
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, inspect
 
-import campaign  # all tables
+import campaign  # registers all tables
 from campaign.config import read_settings
 from campaign.edges.db import Base
+from campaign.ledger.triggers import install_triggers
 
 assert campaign.create_app is not None
 
@@ -14,13 +18,16 @@ def migrate(connection):
     context.configure(connection=connection, target_metadata=Base.metadata, compare_type=True, transaction_per_migration=True)
     with context.begin_transaction():
         context.run_migrations()
+    if inspect(connection).has_table("ledger_entry"):
+        install_triggers(connection)
+        connection.commit()
 
 
-given = context.config.attributes.get("connection")
-if given is not None:
-    migrate(given)
+passed_connection = context.config.attributes.get("connection")
+if passed_connection is not None:
+    migrate(passed_connection)
 else:
     engine = create_engine(read_settings().database_url)
-    with engine.connect() as own:
-        migrate(own)
+    with engine.connect() as new_connection:
+        migrate(new_connection)
     engine.dispose()

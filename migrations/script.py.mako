@@ -1,6 +1,6 @@
 """${message}
 
-Small, reversible, safe under the running version; data repair is a command with an audit row, never a migration.
+A migration is small, reversible and safe while the previous version runs. Data is repaired by a command with an audit entry instead.
 """
 
 from alembic import op

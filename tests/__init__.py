@@ -1,1 +1,1 @@
-"""Tests with real parts: PostgreSQL, Valkey, SMTP, a browser; the only stand-in is Stripe's, over real HTTP with signed events."""
+"""Tests against real PostgreSQL, Valkey, SMTP and browsers. Only Stripe is simulated, by a sandbox over HTTP with signed events."""

@@ -1,4 +1,4 @@
-"""One PostgreSQL for a whole run, a fresh database for each test that asks for one, and real neighbours beside it."""
+"""Fixtures: one PostgreSQL cluster for a run, a new database for each test, Valkey, an SMTP server and the Stripe sandbox."""
 
 import asyncio
 import os
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -22,67 +23,68 @@ from hypothesis import settings as hypothesis_settings
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from campaign import create_app
+from campaign.campaigns.campaigns import Campaign
+from campaign.cli.first_campaign import create_first_campaign
+from campaign.cli.setup import migrate
 from campaign.config import Settings
-from campaign.edges.db import db, hang_up
-from campaign.embedded.house import free_port
-from campaign.embedded.servers import Postgres, prepare_postgres, start_postgres, start_valkey
-from campaign.first_steps import migrate
-from campaign.giving.campaigns import Campaign
-from campaign.giving.first_campaign import create_first_campaign
-from campaign.giving.funds import Fund, funds_of
-from campaign.sandbox import clock
-from campaign.sandbox.__main__ import Quiet, stripe_app
-from campaign.sandbox.mailbox import Mailbox, Receiver
-from campaign.sandbox.store import Store
-from campaign.sandbox.stripe_account import Account
-from tests.story import chromium_path
+from campaign.devstack.sandbox import clock
+from campaign.devstack.sandbox.__main__ import Quiet, stripe_app
+from campaign.devstack.sandbox.mailbox import Mailbox, Receiver
+from campaign.devstack.sandbox.store import Store
+from campaign.devstack.sandbox.stripe_account import Account
+from campaign.devstack.servers import Postgres, prepare_postgres, start_postgres, start_valkey
+from campaign.devstack.stack import free_port
+from campaign.edges.db import close_connections, db
+from campaign.matching.funds import Fund, funds_of
+from tests.browser import chromium_path
 
 HOME = pytest.StashKey[Path]()
 SERVER = pytest.StashKey[subprocess.Popen[bytes]]()
 TEMPLATE = "template_of_tests"
 WEBHOOK_SECRET = "whsec_tests"
-LONGEST = {"test_story.py", "test_lives.py", "test_house.py", "test_books_stateful.py", "test_receipt_storm.py"}
-ROOM_BYTES = 4 * 1024**3
-KEY_OF_TESTS = Path(tempfile.gettempdir()) / f"campaign-tests-key-{os.getuid()}" / "receipts.pem"
+SLOWEST = {"test_end_to_end.py", "test_donation_histories.py", "test_devstack.py", "test_books_stateful.py", "test_receipt_storm.py"}
+MIN_FREE_BYTES = 4 * 1024**3
+SIGNING_KEY = Path(tempfile.gettempdir()) / f"campaign-tests-key-{os.getuid()}" / "receipts.pem"
 
 hypothesis_settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], print_blob=True)
-# That a mutant is noticed is enough: the smallest example of it is not looked for.
+# A mutant needs only to be detected: the example is not minimized.
 hypothesis_settings.register_profile("mutants", hypothesis_settings.get_profile("here"), phases=[Phase.explicit, Phase.generate])
 hypothesis_settings.load_profile("here")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--steps", type=int, default=2000, help="how many steps the random lives of donations take")
-    parser.addoption("--receipts", type=int, default=60, help="how many receipts the storm issues")
-    parser.addoption("--workers", type=int, default=2, help="how many workers the storm kills")
-    parser.addoption("--cluster", type=Path, help="where a database runs that was made ready before (tests/mutants.py)")
+    parser.addoption("--steps", type=int, default=2000, help="the number of steps of the random donation histories")
+    parser.addoption("--receipts", type=int, default=60, help="the number of receipts that the storm issues")
+    parser.addoption("--workers", type=int, default=2, help="the number of workers that the storm kills")
+    parser.addoption("--cluster", type=Path, help="the directory of a cluster that is already prepared (tools/mutants.py)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if hasattr(config, "workerinput"):
-        config.stash[HOME] = Path(config.workerinput["home"])
-    elif ready := config.getoption("--cluster"):
-        config.stash[HOME] = ready
+    worker_input: dict[str, str] | None = getattr(config, "workerinput", None)
+    if worker_input is not None:
+        config.stash[HOME] = Path(worker_input["home"])
+    elif prepared := config.getoption("--cluster"):
+        config.stash[HOME] = prepared
         hypothesis_settings.load_profile("mutants")
     else:
-        config.stash[HOME] = Path(tempfile.mkdtemp(prefix="campaign-tests-", dir=_in_memory()))
-        config.stash[SERVER] = make_ready(config.stash[HOME])
+        config.stash[HOME] = Path(tempfile.mkdtemp(prefix="campaign-tests-", dir=_memory_directory()))
+        config.stash[SERVER] = start_cluster(config.stash[HOME])
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take longest begin first, so that none runs alone at the end."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    """Start the slowest files first, so that none runs alone at the end."""
+    items.sort(key=lambda item: item.path.name not in SLOWEST)
 
 
-def _in_memory() -> str | None:
-    """Where files never reach a disk, if the machine has such a place with room: a database for each test is mostly copying."""
-    place = Path("/dev/shm")
-    return str(place) if place.is_dir() and shutil.disk_usage(place).free > ROOM_BYTES else None
+def _memory_directory() -> str | None:
+    """A directory in memory, if there is one with enough space: creating a database for each test is mostly copying."""
+    directory = Path("/dev/shm")
+    return str(directory) if directory.is_dir() and shutil.disk_usage(directory).free > MIN_FREE_BYTES else None
 
 
-def make_ready(home: Path) -> subprocess.Popen[bytes]:
-    """A running cluster under this folder, with a migrated template that each test copies."""
+def start_cluster(home: Path) -> subprocess.Popen[bytes]:
+    """Start a cluster under `home`, with a migrated template database that each test copies."""
     home.chmod(0o755)
     cluster = prepare_postgres(home / "postgres")
     (home / "sockets").write_text(str(cluster.sockets))
@@ -91,18 +93,18 @@ def make_ready(home: Path) -> subprocess.Popen[bytes]:
         connection.execute("ALTER SYSTEM SET fsync = off")
         connection.execute("SELECT pg_reload_conf()")
         connection.execute(f"CREATE DATABASE {TEMPLATE}")
-    app = create_app(test_settings(cluster.url(TEMPLATE)))
+    app = create_app(make_settings(cluster.url(TEMPLATE)))
     with app.app_context():
         migrate()
         create_first_campaign()
         db.session.commit()
-        app.extensions["outside"].key.make(name="GBS/CIDP Foundation of Canada", now=datetime.now(UTC))
-        hang_up()
+        app.extensions["services"].signing_key.make(name="GBS/CIDP Foundation of Canada", now=datetime.now(UTC))
+        close_connections()
     return server
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: object) -> None:
+def pytest_configure_node(node: Any) -> None:
     node.workerinput["home"] = str(node.config.stash[HOME])
 
 
@@ -117,11 +119,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if chromium_path() is None:
         terminalreporter.section("NO BROWSER", sep="!", red=True, bold=True)
-        terminalreporter.line("The tests in a real browser did not run: install Chromium, or Node's package @sparticuz/chromium.")
+        terminalreporter.line("The browser tests did not run: install Chromium, or the Node package @sparticuz/chromium.")
 
 
-def test_settings(database_url: str, **changed: object) -> Settings:
-    given = {
+def make_settings(database_url: str, **changed: Any) -> Settings:
+    """Settings of a test; servers that are not passed in `changed` do not exist."""
+    values: dict[str, Any] = {
         "database_url": database_url,
         "redis_url": "redis+socket:///nowhere/at-all.sock",
         "secret_key": "a secret of the tests, with more than 32 letters",
@@ -132,16 +135,13 @@ def test_settings(database_url: str, **changed: object) -> Settings:
         "mail_url": "smtp://127.0.0.1:9",
         "mail_from": "gifts@example.org",
         "log_level": "ERROR",
-        "receipt_key_file": str(KEY_OF_TESTS),
+        "receipt_key_file": str(SIGNING_KEY),
     }
-    return Settings(_env_file=None, **{**given, **changed})
-
-
-test_settings.__test__ = False
+    return Settings(**{**values, **changed})
 
 
 def cluster_at(home: Path) -> Postgres:
-    """The cluster that the run has started, without touching it."""
+    """The cluster that start_cluster has started under `home`."""
     return Postgres(data=home / "postgres" / "data", sockets=Path((home / "sockets").read_text()), binaries=Path("/unused"), user=None)
 
 
@@ -166,7 +166,7 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @dataclass
 class Stripe:
-    """The stand-in, reached by the app over HTTP, and by the test through its memory."""
+    """The Stripe sandbox: the app reaches it over HTTP, the test through its store and account."""
 
     url: str
     store: Store
@@ -176,8 +176,8 @@ class Stripe:
 
 @pytest.fixture
 def stripe(stripe_server: Stripe) -> Stripe:
-    """An account at which nothing has happened yet."""
-    stripe_server.store.forget_all()
+    """An empty account."""
+    stripe_server.store.clear()
     clock.set_ahead(0)
     return stripe_server
 
@@ -198,7 +198,7 @@ def stripe_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stripe]:
 
 @dataclass
 class Post:
-    """A real SMTP server and what it has taken."""
+    """A real SMTP server and the mailbox of what it received."""
 
     url: str
     box: Mailbox
@@ -226,17 +226,17 @@ def database(cluster: Postgres) -> Iterator[str]:
 
 @pytest.fixture
 def settings(database: str, valkey: str, stripe: Stripe, post: Post) -> Settings:
-    return test_settings(database, redis_url=valkey, stripe_api_base=stripe.url, mail_url=post.url)
+    return make_settings(database, redis_url=valkey, stripe_api_base=stripe.url, mail_url=post.url)
 
 
 @pytest.fixture
 def app(settings: Settings) -> Iterator[Flask]:
-    made = create_app(settings)
-    with made.app_context():
-        made.extensions["outside"].waker._client.flushall()
-        yield made
-        hang_up()
-        made.extensions["outside"].waker.close()
+    app = create_app(settings)
+    with app.app_context():
+        app.extensions["services"].waker._client.flushall()
+        yield app
+        close_connections()
+        app.extensions["services"].waker.close()
 
 
 @pytest.fixture
@@ -254,29 +254,29 @@ def fund(campaign: Campaign) -> Fund:
     return funds_of(campaign.id)[0]
 
 
-class Moody:
-    """An SMTP server that answers as told, and counts what it took."""
+class ScriptedSmtp:
+    """An SMTP server whose response the test sets, and which records the messages that it received."""
 
     def __init__(self) -> None:
-        self.answer = "250 OK"
-        self.taken: list[bytes] = []
+        self.response = "250 OK"
+        self.received: list[bytes] = []
 
-    async def handle_DATA(self, server: object, session: object, envelope: object) -> str:  # noqa: N802  # aiosmtpd names it
-        if self.answer == "hang up":
+    async def handle_DATA(self, server: Any, session: object, envelope: Any) -> str:  # noqa: N802  # aiosmtpd names it
+        if self.response == "disconnect":
             server.transport.close()
             await asyncio.sleep(0)
-        self.taken.append(envelope.content)
-        return self.answer
+        self.received.append(envelope.content)
+        return self.response
 
 
 @pytest.fixture
-def moody(app: Flask) -> Iterator[Moody]:
+def scripted_smtp(app: Flask) -> Iterator[ScriptedSmtp]:
     port = free_port(33000, taken=set())
-    server = Moody()
+    server = ScriptedSmtp()
     controller = Controller(server, hostname="127.0.0.1", port=port)
     controller.start()
-    there = app.extensions["outside"]
-    settings = there.settings.model_copy(update={"mail_url": f"smtp://127.0.0.1:{port}"})
-    app.extensions["outside"] = replace(there, settings=settings)
+    services = app.extensions["services"]
+    settings = services.settings.model_copy(update={"mail_url": f"smtp://127.0.0.1:{port}"})
+    app.extensions["services"] = replace(services, settings=settings)
     yield server
     controller.stop()

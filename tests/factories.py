@@ -1,39 +1,51 @@
-"""Valid things in one line, each change named."""
+"""Factories: valid objects in one call, with every deviation named."""
 
-import hashlib
-import hmac
 import itertools
-import json
+import struct
+import threading
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
+from flask import Flask
+from sqlalchemy import select
+
+from campaign.campaigns import campaigns
+from campaign.campaigns.campaigns import Campaign
+from campaign.donations import donors
+from campaign.donations.donations import Donation, DonationDetails
 from campaign.edges.db import db
-from campaign.edges.stripe_api import Back
-from campaign.edges.stripe_books import BalanceMove
-from campaign.giving import balance_lines, campaigns, checkouts, consequences, fund_changes, looks, money_back, payments, receipting
-from campaign.giving.campaigns import Campaign
-from campaign.giving.checkouts import Beginning
-from campaign.giving.consequences import Consequence
-from campaign.giving.donations import Donation, Gift
-from campaign.giving.funds import Fund, Funder
-from campaign.giving.healing import HealingDesk, open_desk
-from campaign.giving.money_back import Told
-from campaign.giving.quarantine import PaymentMade
-from campaign.giving.receipts import Issuing, Receipt
+from campaign.edges.links import Links
+from campaign.edges.stripe.balance import StripeBalanceTransaction
+from campaign.edges.stripe.payments import ReversalKind
+from campaign.funders.funders import Funder
+from campaign.ledger.entries import LedgerEntry
+from campaign.matching import effects, fund_lifecycle
+from campaign.matching.effects import Effects
+from campaign.matching.funds import Fund
+from campaign.matching.rematching import RematchingSession, lock_match_session
+from campaign.payments import checkouts, reversals, settlement, snapshot_numbers
+from campaign.payments.checkouts import CheckoutContext
+from campaign.payments.quarantine import SucceededPayment
+from campaign.payments.reversals import ReversalSnapshot
+from campaign.receipts import lifecycle
+from campaign.receipts.receipts import IssueContext, Receipt
+from campaign.stripe_sync import balance_transactions
 
-WEBHOOK_SECRET = "whsec_tests"
 _count = itertools.count(1)
 
-Decision = Callable[[HealingDesk], Consequence]
+T = TypeVar("T")
+Decision = Callable[[RematchingSession], Effects]
 
 NAME = ("Sanâa Œuvré", "D'Arcy-Lévesque")
 
 
-def a_gift(cents: int = 100_00, **changed: Any) -> Gift:
-    gift = Gift(
+def donation_details(cents: int = 100_00, **changed: Any) -> DonationDetails:
+    details = DonationDetails(
         language="en",
         frequency="once",
         amount_cents=cents,
@@ -55,49 +67,49 @@ def a_gift(cents: int = 100_00, **changed: Any) -> Gift:
         message="",
         news_consent=False,
     )
-    return replace(gift, **changed)
+    return replace(details, **changed)
 
 
-def begun(
+def start_donation(
     campaign: Campaign, cents: int = 100_00, *, expected: int | None = 0, attempt: str | None = None, client_key: str = "", **changed: Any
 ) -> Donation:
-    how = a_beginning(expected_match_cents=expected, client_key=client_key, **({"attempt": attempt} if attempt else {}))
-    return checkouts.begin(campaign, a_gift(cents, **changed), how)
+    context = checkout_context(expected_match_cents=expected, client_key=client_key, **({"attempt": attempt} if attempt else {}))
+    return checkouts.start_checkout(campaign, donation_details(cents, **changed), context)
 
 
-def a_beginning(**changed: Any) -> Beginning:
-    """How a gift begins whose attempt is new, and whose donor was shown that nothing is matched."""
-    how = Beginning(
+def checkout_context(**changed: Any) -> CheckoutContext:
+    """The context of a new attempt whose donor was promised no match."""
+    context = CheckoutContext(
         attempt=f"attempt-{next(_count)}-{time.time_ns()}", expected_match_cents=0, livemode=False, now=datetime.now(UTC), client_key=""
     )
-    return replace(how, **changed)
+    return replace(context, **changed)
 
 
-def payment_of(donation: Donation, **changed: Any) -> PaymentMade:
-    made = PaymentMade(
+def payment_of(donation: Donation, **changed: Any) -> SucceededPayment:
+    payment = SucceededPayment(
         payment_intent=f"pi_{donation.public_id}",
         amount_cents=donation.charged_cents,
         currency="CAD",
         livemode=False,
         paid_at=datetime.now(UTC),
     )
-    return replace(made, **changed)
+    return replace(payment, **changed)
 
 
-def payment(donation: Donation, **changed: Any) -> Decision:
-    made = payment_of(donation, **changed)
-    return lambda desk: payments.record_payment(donation, made, desk, cause=f"test-{next(_count)}")
+def payment_decision(donation: Donation, **changed: Any) -> Decision:
+    payment = payment_of(donation, **changed)
+    return lambda session: settlement.record_payment(donation, payment, session, cause=f"test-{next(_count)}")
 
 
 def pay(donation: Donation, **changed: Any) -> str:
-    return consequences.apply(donation, payment(donation, **changed))
+    return effects.decide_and_apply(donation, payment_decision(donation, **changed))
 
 
-def move_of(donation: Donation, **changed: Any) -> BalanceMove:
-    """What Stripe books of the charge of a gift, without a fee."""
+def balance_transaction_of(donation: Donation, **changed: Any) -> StripeBalanceTransaction:
+    """Stripe's balance transaction of the donation's charge, without a fee unless `fee_cents` is passed."""
     cents = changed.pop("cents", donation.charged_cents)
     fee = changed.pop("fee_cents", 0)
-    move = BalanceMove(
+    transaction = StripeBalanceTransaction(
         stripe_id=f"txn_{next(_count)}_{donation.public_id}",
         type="charge",
         category="charge",
@@ -107,72 +119,74 @@ def move_of(donation: Donation, **changed: Any) -> BalanceMove:
         fee_cents=fee,
         net_cents=cents - fee,
         currency="CAD",
-        made_at=datetime.now(UTC),
+        created_at=datetime.now(UTC),
     )
-    return replace(move, **changed)
+    return replace(transaction, **changed)
 
 
-def keep_fee(donation: Donation, fee_cents: int, **changed: Any) -> int:
-    """Stripe has booked the charge and kept this much of it; how many lines were posted."""
-    balance_lines.keep([move_of(donation, fee_cents=fee_cents, **changed)])
-    return balance_lines.post_fees(limit=10)
+def post_stripe_fee(donation: Donation, fee_cents: int, **changed: Any) -> int:
+    """Store the charge's balance transaction with this fee and post it. Returns the number of fees posted."""
+    balance_transactions.store_transactions([balance_transaction_of(donation, fee_cents=fee_cents, **changed)])
+    return balance_transactions.post_fees(limit=10)
 
 
 def end(donation: Donation, ended_as: str) -> str:
-    return consequences.apply(donation, lambda desk: payments.record_end(donation, desk, ended_as=ended_as, cause=f"test-{next(_count)}"))
+    return effects.decide_and_apply(
+        donation, lambda session: settlement.record_end(donation, session, ended_as=ended_as, cause=f"test-{next(_count)}")
+    )
 
 
-def money_gone(
-    donation: Donation, cents: int, *, kind: str = "refund", name: str | None = None, status: str = "", look: int | None = None
+def reversal_decision(
+    donation: Donation, cents: int, *, kind: str = "refund", name: str | None = None, status: str = "", snapshot_number: int | None = None
 ) -> Decision:
-    """What Stripe says of a refund or a dispute; the name of an earlier one says it anew."""
-    told = Told(
+    """A snapshot of a refund or dispute as Stripe reports it; pass the `name` of an earlier one to update it."""
+    snapshot = ReversalSnapshot(
         stripe_id=name or f"{kind}_{next(_count)}",
-        kind=Back(kind),
+        kind=ReversalKind(kind),
         payment_intent=donation.payment_intent or f"pi_{donation.public_id}",
         cents=cents,
         status=status or {"refund": "succeeded", "dispute": "lost"}[kind],
-        look=look or looks.next_look(),
+        snapshot_number=snapshot_number or snapshot_numbers.take_snapshot_number(),
     )
-    return lambda desk: money_back.record(told, donation, desk, cause=f"test-{next(_count)}")
+    return lambda session: reversals.record(snapshot, donation, session, cause=f"test-{next(_count)}")
 
 
-def give_back(donation: Donation, cents: int, **changed: Any) -> str:
-    return consequences.apply(donation, money_gone(donation, cents, **changed))
+def create_refund(donation: Donation, cents: int, **changed: Any) -> str:
+    return effects.decide_and_apply(donation, reversal_decision(donation, cents, **changed))
 
 
-def together(*decisions: tuple[Donation, Decision]) -> None:
-    """Everything decided on one desk, written in one transaction, as a batch of events is."""
+def decide_together(*decisions: tuple[Donation, Decision]) -> None:
+    """Make all decisions in one match session and apply them in one transaction, as for a batch of events."""
     donations = [donation for donation, _ in decisions]
-    desk = open_desk(list({d.campaign_id for d in donations}), list({d.id for d in donations}))
-    consequences.carry_out(desk, [decide(desk) for _, decide in decisions])
+    session = lock_match_session(list({d.campaign_id for d in donations}), list({d.id for d in donations}))
+    effects.apply_effects(session, [decide(session) for _, decide in decisions])
     db.session.commit()
     db.session.expire_all()
 
 
 def paid(campaign: Campaign, cents: int = 100_00, **changed: Any) -> Donation:
-    donation = begun(campaign, cents, **changed)
+    donation = start_donation(campaign, cents, **changed)
     pay(donation)
     db.session.commit()
     return donation
 
 
-def issued(donation: Donation, *, now: datetime | None = None) -> Receipt | None:
-    """The donation's receipt, in line with the books."""
-    return receipting.settle(donation, Issuing(now=now or datetime.now(UTC), base_url="http://127.0.0.1:8000")).receipt
+def issue_receipt(donation: Donation, *, now: datetime | None = None) -> Receipt | None:
+    """Bring the donation's receipt up to date with the books and return it."""
+    return lifecycle.bring_up_to_date(donation, IssueContext(now=now or datetime.now(UTC), links=Links("http://127.0.0.1:8000"))).receipt
 
 
 def another_campaign(*pledges: int, like: Campaign, ratio: tuple[int, int] = (1, 1), **terms: Any) -> Campaign:
-    """A campaign of its own with a fund for each pledge, in the order given, all of the same terms."""
+    """Create another campaign with a fund for each pledge, in this order and all with the same terms."""
     number = next(_count)
-    kept = {c.name: getattr(like, c.name) for c in Campaign.__table__.columns if c.name not in {"id", "slug", "created_at"}}
-    made = campaigns.open_campaign(Campaign(**kept, slug=f"another-{number}-{time.time_ns()}"))
+    copied = {c.name: getattr(like, c.name) for c in Campaign.__table__.columns if c.name not in {"id", "slug", "created_at"}}
+    campaign = campaigns.create_campaign(Campaign(**copied, slug=f"another-{number}-{time.time_ns()}"))
     for position, cents in enumerate(pledges, 1):
-        a_fund(made, cents, position=position, ratio_numerator=ratio[0], ratio_denominator=ratio[1], **terms)
-    return made
+        create_fund(campaign, cents, position=position, ratio_numerator=ratio[0], ratio_denominator=ratio[1], **terms)
+    return campaign
 
 
-def a_fund(campaign: Campaign, pledge_cents: int, *, position: int, active: bool = True, **terms: Any) -> Fund:
+def create_fund(campaign: Campaign, pledge_cents: int, *, position: int, active: bool = True, **terms: Any) -> Fund:
     funder = Funder(name_en="Funder", name_fr="Bailleur")
     db.session.add(funder)
     db.session.flush()
@@ -188,93 +202,57 @@ def a_fund(campaign: Campaign, pledge_cents: int, *, position: int, active: bool
     db.session.add(fund)
     db.session.flush()
     if pledge_cents:
-        fund_changes.pledge(fund, pledge_cents, actor="test", reason="test")
+        fund_lifecycle.raise_pledge(fund, pledge_cents, actor="test", reason="test")
     if active:
-        fund_changes.activate(fund, actor="test", reason="test")
+        fund_lifecycle.activate(fund, actor="test", reason="test")
     return fund
 
 
-def event(kind: str, about: dict[str, Any], *, livemode: bool = False, **changed: Any) -> dict[str, Any]:
-    made = {
-        "id": f"evt_{next(_count)}_{time.time_ns()}",
-        "object": "event",
-        "type": kind,
-        "livemode": livemode,
-        "created": int(time.time()),
-        "api_version": "2026-10-28.endive",
-        "data": {"object": about},
-    }
-    return {**made, **changed}
+THREADS = 16
 
 
-def completed(donation: Donation, **changed: Any) -> dict[str, Any]:
-    about = {
-        "id": f"cs_{donation.public_id}",
-        "object": "checkout.session",
-        "client_reference_id": donation.public_id,
-        "metadata": {"donation": donation.public_id},
-        "payment_intent": f"pi_{donation.public_id}",
-        "payment_status": "paid",
-        "status": "complete",
-        "amount_total": donation.charged_cents,
-        "currency": "cad",
-        "livemode": False,
-    }
-    return event("checkout.session.completed", {**about, **changed})
+def run_concurrently(app: Flask, tasks: Sequence[Callable[[], T]]) -> list[T]:
+    """Run all tasks in threads that start at the same time, each with an app context, and return their results."""
+    start = threading.Barrier(min(THREADS, len(tasks)))
+
+    def run(index: int) -> T:
+        if index < start.parties:
+            start.wait()
+        with app.app_context():
+            try:
+                return tasks[index]()
+            finally:
+                db.session.remove()
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(run, range(len(tasks))))
 
 
-def succeeded(donation: Donation, **changed: Any) -> dict[str, Any]:
-    about = {
-        "id": f"pi_{donation.public_id}",
-        "object": "payment_intent",
-        "metadata": {"donation": donation.public_id},
-        "amount_received": donation.charged_cents,
-        "currency": "cad",
-        "livemode": False,
-    }
-    return event("payment_intent.succeeded", {**about, **changed})
+def png_picture(side: int = 60) -> bytes:
+    """A PNG with a diagonal stroke."""
+    rows = b"".join(b"\0" + bytes(0 if abs(x - y) < 3 else 255 for x in range(3 * side)) for y in range(side))
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", 3 * side, side, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-def expired(donation: Donation) -> dict[str, Any]:
-    made = completed(donation, payment_status="unpaid", status="expired", payment_intent=None)
-    return {**made, "type": "checkout.session.expired"}
+def pay_with_annual_receipt(campaign: Campaign, *paid_at: datetime, email: str = "monthly@example.org", **changed: Any) -> list[Donation]:
+    """Pay a donation at each of these times, by one donor who chose annual receipts."""
+    donations = []
+    for at in paid_at:
+        donation = start_donation(campaign, 25_00, email=email, **changed)
+        pay(donation, paid_at=at)
+        donations.append(donation)
+    donors.set_receipt_preference(donations[0].donor_id, "annual")
+    db.session.commit()
+    return donations
 
 
-def gone_at(stripe: Any, donation: Donation, cents: int, *, kind: str, of: str = "refund", **changed: Any) -> dict[str, Any]:
-    """An event of a refund or dispute that the account has, as it has it now."""
-    about = {
-        "id": f"{of}_{donation.public_id}",
-        "object": of,
-        "amount": cents,
-        "created": int(time.time()),
-        "currency": "cad",
-        "status": {"refund": "succeeded", "dispute": "lost"}[of],
-        "payment_intent": f"pi_{donation.public_id}",
-        "charge": f"ch_{donation.public_id}",
-        "metadata": {},
-    }
-    return event(kind, dict(stripe.store.put({**about, **changed})))
-
-
-def signed(body: bytes, *, secret: str = WEBHOOK_SECRET, at: int | None = None) -> dict[str, str]:
-    moment = int(time.time()) if at is None else at
-    mac = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
-    return {"Stripe-Signature": f"t={moment},v1={mac}"}
-
-
-def body_of(made: dict[str, Any]) -> bytes:
-    return json.dumps(made, ensure_ascii=False).encode()
-
-
-FORM = {
-    "amount": "100",
-    "frequency": "once",
-    "first_name": NAME[0],
-    "last_name": NAME[1],
-    "email": "sanaa@example.org",
-    "address_line1": "123, rue de l’Église",
-    "city": "Montréal",
-    "province": "Québec",
-    "postal_code": "h2x1y4",
-    "country": "CA",
-}
+def account_balance(campaign: Campaign, account: str = "stripe") -> int:
+    """The balance in cents of one of the charity's own accounts in the books of a campaign."""
+    e = LedgerEntry
+    rows = db.session.execute(select(e.from_account, e.to_account, e.cents).where(e.campaign_id == campaign.id, e.fund_id.is_(None)))
+    return sum(cents * ((target == account) - (source == account)) for source, target, cents in rows)

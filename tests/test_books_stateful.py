@@ -1,4 +1,4 @@
-"""Random lives of donations, funds and refunds against an oracle that shares no code with the service; the checker stays silent."""
+"""Random histories of donations, funds and reversals, compared with an oracle that shares no code with the service."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,16 +10,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
+from campaign.campaigns.campaigns import Campaign, CampaignTotals
+from campaign.donations.donations import Donation
 from campaign.edges.db import db
-from campaign.giving import fund_changes, healing, matches
-from campaign.giving.campaigns import Campaign, CampaignTotals
-from campaign.giving.checkouts import LessMatch
-from campaign.giving.donations import Donation
-from campaign.giving.funds import Fund, funds_of
-from campaign.reporting import books
-from campaign.work import handling
-from tests.factories import a_fund, another_campaign, begun, end, give_back, pay
-from tests.oracle import Oracle, OracleFund, OracleGift
+from campaign.matching import fund_lifecycle, rematching
+from campaign.matching.funds import Fund, funds_of
+from campaign.matching.holds import NO_MATCH, matches_of
+from campaign.payments.checkouts import LessMatchAvailable
+from campaign.reporting.integrity import checker
+from campaign.stripe_sync import event_jobs
+from tests.factories import another_campaign, create_fund, create_refund, end, pay, start_donation
+from tests.oracle import Oracle, OracleDonation, OracleFund
 
 SUMS = st.sampled_from([5_00, 10_01, 37_42, 100_00, 250_00])
 HOURS = st.sampled_from([-2, 0, 2])
@@ -28,7 +29,7 @@ CAPS = st.sampled_from([None, None, 20_00, 99_99])
 
 @st.composite
 def funds(draw: st.DrawFn) -> list[OracleFund]:
-    def one(index: int) -> OracleFund:
+    def draw_fund(index: int) -> OracleFund:
         return OracleFund(
             ratio=draw(st.sampled_from([Fraction(1), Fraction(1), Fraction(2), Fraction(1, 3), Fraction(2, 3)])),
             pledged=draw(st.sampled_from([0, 1, 37_42, 100_00, 333_33])),
@@ -39,26 +40,27 @@ def funds(draw: st.DrawFn) -> list[OracleFund]:
             closes=draw(st.sampled_from([None, None, None, Fraction(2), Fraction(3)])),
         )
 
-    return [one(i) for i in range(draw(st.integers(1, 3)))]
+    return [draw_fund(i) for i in range(draw(st.integers(1, 3)))]
 
 
 class Books(RuleBasedStateMachine):
-    """Gifts that begin, are paid at some hour, end, are refunded, disputed and reinstated; funds that pause, go on, end, are raised."""
+    """Donations start, are paid, end, are refunded, disputed and reinstated; funds are paused, resumed, ended and raised."""
 
     app: Flask
     steps = 0
-    gifts: Bundle[int] = Bundle("gifts")
+    donations: Bundle[int] = Bundle("donations")
 
-    @initialize(made=funds(), looked_at=st.sampled_from([2, 200]))
-    def open(self, made: list[OracleFund], looked_at: int) -> None:
+    @initialize(models=funds(), step_size=st.sampled_from([2, 200]))
+    def open(self, models: list[OracleFund], step_size: int) -> None:
         self.context = self.app.app_context()
         self.context.push()
         self.now = datetime.now(UTC)
-        healing.LOOKED_AT_A_STEP = looked_at
+        rematching.STEP_SIZE = step_size
         like = db.session.query(Campaign).order_by(Campaign.id).first()
+        assert like
         self.campaign = another_campaign(like=like)
-        for position, fund in enumerate(made, 1):
-            a_fund(
+        for position, fund in enumerate(models, 1):
+            create_fund(
                 self.campaign,
                 fund.pledged,
                 position=position,
@@ -71,141 +73,144 @@ class Books(RuleBasedStateMachine):
                 closes_at=self.moment(fund.closes),
             )
         db.session.commit()
-        self.oracle = Oracle(made)
-        self.known: dict[int, OracleGift] = {}
-        self.names = 0
+        self.oracle = Oracle(models)
+        self.modelled: dict[int, OracleDonation] = {}
+        self.reversals = 0
 
     def moment(self, hours: Fraction | int | None) -> datetime | None:
         return None if hours is None else self.now + timedelta(hours=int(hours))
 
-    def done(self) -> None:
-        """The step is written, and whatever healing is due is done before the next."""
+    def commit_step(self) -> None:
+        """Commit the step, and rematch whatever is pending before the next step."""
         db.session.commit()
-        handling.heal()
+        event_jobs.rematch()
         Books.steps += 1
 
     def fund(self, number: int) -> Fund:
         return funds_of(self.campaign.id)[number % len(self.oracle.funds)]
 
-    @rule(target=gifts, cents=SUMS, fee=st.sampled_from([0, 0, 1_23]), donor=st.sampled_from(["a", "b", "c"]))
-    def begin(self, cents: int, fee: int, donor: str) -> int:
-        donation = begun(self.campaign, cents, covered_fee_cents=fee, email=f"{donor}@example.org")
-        self.done()
-        self.known[donation.id] = self.oracle.begin(donor, cents, fee)
+    @rule(target=donations, cents=SUMS, fee=st.sampled_from([0, 0, 1_23]), donor=st.sampled_from(["a", "b", "c"]))
+    def start(self, cents: int, fee: int, donor: str) -> int:
+        donation = start_donation(self.campaign, cents, covered_fee_cents=fee, email=f"{donor}@example.org")
+        self.commit_step()
+        self.modelled[donation.id] = self.oracle.start(donor, cents, fee)
         return donation.id
 
     @rule(cents=SUMS, more=st.integers(1, 100))
-    def begin_with_a_promise_that_cannot_be_kept(self, cents: int, more: int) -> None:
-        could = self.oracle.begin("d", cents, 0)
-        held = sum(could.held.values())
-        self.oracle.gifts.remove(could)
-        with pytest.raises(LessMatch) as less:
-            begun(self.campaign, cents, expected=held + more, email="d@example.org")
+    def start_with_a_promise_that_exceeds_the_match(self, cents: int, more: int) -> None:
+        trial = self.oracle.start("d", cents, 0)
+        held = sum(trial.held.values())
+        self.oracle.donations.remove(trial)
+        with pytest.raises(LessMatchAvailable) as less:
+            start_donation(self.campaign, cents, expected=held + more, email="d@example.org")
         db.session.rollback()
         assert less.value.held_cents == held
-        self.done()
+        self.commit_step()
 
-    @rule(which=gifts, hour=HOURS, times=st.integers(1, 2))
+    @rule(which=donations, hour=HOURS, times=st.integers(1, 2))
     def pay(self, which: int, hour: int, times: int) -> None:
         donation = db.session.get_one(Donation, which)
         for _ in range(times):
             pay(donation, paid_at=self.moment(hour))
-            self.done()
+            self.commit_step()
         if donation.quarantined_at is None:
-            self.oracle.pay(self.known[which], Fraction(hour))
+            self.oracle.pay(self.modelled[which], Fraction(hour))
 
-    @rule(which=gifts, kind=st.sampled_from(["expired", "failed"]), times=st.integers(1, 2))
+    @rule(which=donations, kind=st.sampled_from(["expired", "failed"]), times=st.integers(1, 2))
     def end(self, which: int, kind: str, times: int) -> None:
         donation = db.session.get_one(Donation, which)
         for _ in range(times):
             end(donation, kind)
-            self.done()
-        self.oracle.end(self.known[which])
+            self.commit_step()
+        self.oracle.end(self.modelled[which])
 
-    @rule(which=gifts)
+    @rule(which=donations)
     def pay_wrongly(self, which: int) -> None:
         donation = db.session.get_one(Donation, which)
         was_open = donation.paid_at is None
         pay(donation, amount_cents=donation.charged_cents + 1)
-        self.done()
+        self.commit_step()
         if was_open:
-            self.oracle.quarantine(self.known[which])
+            self.oracle.quarantine(self.modelled[which])
 
     @rule(
-        which=gifts, cents=st.sampled_from([1, 5_00, 33_33, 400_00]), kind=st.sampled_from(["refund", "dispute"]), times=st.integers(1, 2)
+        which=donations,
+        cents=st.sampled_from([1, 5_00, 33_33, 400_00]),
+        kind=st.sampled_from(["refund", "dispute"]),
+        times=st.integers(1, 2),
     )
-    def money_goes_back(self, which: int, cents: int, kind: str, times: int) -> None:
-        donation, gift = db.session.get_one(Donation, which), self.known[which]
-        if gift.paid_at is None:
+    def reverse(self, which: int, cents: int, kind: str, times: int) -> None:
+        donation, donated = db.session.get_one(Donation, which), self.modelled[which]
+        if donated.paid_at is None:
             return
-        self.names += 1
-        name = f"{kind}-{self.names}-{donation.public_id}"
+        self.reversals += 1
+        name = f"{kind}-{self.reversals}-{donation.public_id}"
         for _ in range(times):
-            give_back(donation, cents, kind=kind, name=name)
-            self.done()
-        self.oracle.return_money(gift, {**gift.gone, name: cents})
+            create_refund(donation, cents, kind=kind, name=name)
+            self.commit_step()
+        self.oracle.set_reversals(donated, {**donated.reversed_cents, name: cents})
 
-    @rule(which=gifts)
-    def money_comes_back(self, which: int) -> None:
-        """The last refund fails, or the last dispute is won after all."""
-        donation, gift = db.session.get_one(Donation, which), self.known[which]
-        if not gift.gone:
+    @rule(which=donations)
+    def reinstate(self, which: int) -> None:
+        """The last refund fails, or the last dispute is won."""
+        donation, donated = db.session.get_one(Donation, which), self.modelled[which]
+        if not donated.reversed_cents:
             return
-        name = next(reversed(gift.gone))
+        name = next(reversed(donated.reversed_cents))
         kind = name.partition("-")[0]
-        give_back(donation, 1, kind=kind, name=name, status="failed" if kind == "refund" else "won")
-        self.done()
-        self.oracle.return_money(gift, {n: c for n, c in gift.gone.items() if n != name})
+        create_refund(donation, 1, kind=kind, name=name, status="failed" if kind == "refund" else "won")
+        self.commit_step()
+        self.oracle.set_reversals(donated, {n: c for n, c in donated.reversed_cents.items() if n != name})
 
     @rule(number=st.integers(0, 2))
     def pause_or_resume(self, number: int) -> None:
         fund, model = self.fund(number), self.oracle.funds[number % len(self.oracle.funds)]
-        act = fund_changes.resume if model.paused else fund_changes.pause
-        act(fund, actor="test", reason="test")
-        self.done()
+        change = fund_lifecycle.resume if model.paused else fund_lifecycle.pause
+        change(fund, actor="test", reason="test")
+        self.commit_step()
         model.paused = not model.paused
-        self.oracle.heal()
+        self.oracle.rematch()
 
-    @precondition(lambda self: hasattr(self, "oracle") and len(self.known) > 4)
+    @precondition(lambda self: hasattr(self, "oracle") and len(self.modelled) > 4)
     @rule(number=st.integers(0, 2))
     def end_early(self, number: int) -> None:
         fund, model = self.fund(number), self.oracle.funds[number % len(self.oracle.funds)]
         if fund.ended_at is None:
-            fund_changes.end(fund, actor="test", reason="test")
-            self.done()
+            fund_lifecycle.end(fund, actor="test", reason="test")
+            self.commit_step()
             model.closes = Oracle.ENDED
 
     @rule(number=st.integers(0, 2), cents=st.sampled_from([1, 50_00]))
     def raise_the_pledge(self, number: int, cents: int) -> None:
         fund, model = self.fund(number), self.oracle.funds[number % len(self.oracle.funds)]
         if fund.ended_at is None:
-            fund_changes.pledge(fund, cents, actor="test", reason="test")
-            self.done()
+            fund_lifecycle.raise_pledge(fund, cents, actor="test", reason="test")
+            self.commit_step()
             model.pledged += cents
-            self.oracle.heal()
+            self.oracle.rematch()
 
     @invariant()
-    def the_books_are_as_the_oracle_says(self) -> None:
+    def the_books_equal_the_oracle(self) -> None:
         if not hasattr(self, "oracle"):
             return
         db.session.expire_all()
-        of_fund = funds_of(self.campaign.id)
-        assert [fund.available_cents for fund in of_fund] == [self.oracle.available(i) for i in range(len(of_fund))]
-        found = matches.matches_of(self.known)
-        number = {fund.id: i for i, fund in enumerate(of_fund)}
-        for which, gift in self.known.items():
-            match = found.get(which, matches.NO_MATCH)
-            assert {number[a.fund_id]: a.cents for a in match.held} == {i: c for i, c in gift.held.items() if c}
-            assert {number[a.fund_id]: a.cents for a in match.matched} == {i: c for i, c in gift.matched.items() if c}
-            assert db.session.get_one(Donation, which).net_cents == gift.net
+        funds = funds_of(self.campaign.id)
+        assert [fund.available_cents for fund in funds] == [self.oracle.available(i) for i in range(len(funds))]
+        matches = matches_of(self.modelled)
+        numbers = {fund.id: i for i, fund in enumerate(funds)}
+        for which, donated in self.modelled.items():
+            match = matches.get(which, NO_MATCH)
+            assert {numbers[a.fund_id]: a.cents for a in match.held} == {i: c for i, c in donated.held.items() if c}
+            assert {numbers[a.fund_id]: a.cents for a in match.matched} == {i: c for i, c in donated.matched.items() if c}
+            assert db.session.get_one(Donation, which).net_cents == donated.net
         totals = db.session.get_one(CampaignTotals, self.campaign.id)
-        assert totals.donated_cents == sum(gift.net for gift in self.known.values())
+        assert totals.donated_cents == sum(donated.net for donated in self.modelled.values())
         if Books.steps % 10 == 0:
-            assert books.findings(db.engine) == []
+            assert checker.findings(db.engine) == []
 
     def teardown(self) -> None:
         if hasattr(self, "oracle"):
-            assert books.findings(db.engine) == []
+            assert checker.findings(db.engine) == []
             db.session.remove()
             self.context.pop()
 
@@ -213,29 +218,27 @@ class Books(RuleBasedStateMachine):
 @pytest.fixture
 def machine(app: Flask) -> Iterator[type[Books]]:
     Books.app, Books.steps = app, 0
-    usual = healing.LOOKED_AT_A_STEP
+    original = rematching.STEP_SIZE
     yield Books
-    healing.LOOKED_AT_A_STEP = usual
+    rematching.STEP_SIZE = original
     del Books.app
 
 
 @pytest.mark.timeout(3600)
-def test_random_lives_end_as_the_oracle_says(machine: type[Books], pytestconfig: pytest.Config) -> None:
-    wanted = pytestconfig.getoption("--steps")
-    while machine.steps < wanted:
-        examples = max(10, (wanted - machine.steps) // 40)
+def test_random_histories_end_as_the_oracle_says(machine: type[Books], pytestconfig: pytest.Config) -> None:
+    steps = pytestconfig.getoption("--steps")
+    while machine.steps < steps:
+        examples = max(10, (steps - machine.steps) // 40)
         run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=50, deadline=None))
     print(f"{machine.steps} steps")
 
 
-def test_control_with_healing_off_the_checker_and_the_oracle_say_so(
-    app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(healing.HealingDesk, "heal_waiting", lambda *_, **__: healing.Healed())
+def test_control_without_rematching_the_checker_reports_findings(app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rematching.RematchingSession, "rematch_freed", lambda *_, **__: rematching.Rematched())
     own = another_campaign(100_00, like=campaign)
-    first, second = begun(own, 100_00), begun(own, 50_00)
+    first, second = start_donation(own, 100_00), start_donation(own, 50_00)
     pay(first)
     pay(second)
-    give_back(first, 60_00)
+    create_refund(first, 60_00)
     db.session.commit()
-    assert {"I3", "I5"} <= {sentence[:2] for sentence in books.findings(db.engine)}
+    assert {"I3", "I5"} <= {sentence[:2] for sentence in checker.findings(db.engine)}

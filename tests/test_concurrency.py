@@ -1,118 +1,105 @@
-"""Sixteen threads, real commits, every event twice: exact to the cent. And the controls: with a guard off, the same runs go wrong."""
+"""Sixteen threads with real commits and every event twice: exact to the cent. Controls without a guard show that the same runs then fail."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from flask import Flask
 from sqlalchemy import text
 
+from campaign.campaigns.campaigns import Campaign, CampaignTotals
+from campaign.donations.donations import Donation
 from campaign.edges.db import db
-from campaign.giving import checkouts, happenings, healing, ledger, matches, stripe_events
-from campaign.giving.campaigns import Campaign, CampaignTotals
-from campaign.giving.checkouts import LessMatch
-from campaign.giving.claims import Claim
-from campaign.giving.donations import Donation
-from campaign.giving.funds import Fund, LockedFunds, funds_of
-from campaign.giving.receipts import Receipt
-from campaign.reporting import books
-from campaign.work import handling, owed
-from tests.factories import another_campaign, begun, body_of, completed, paid, succeeded
-
-THREADS = 16
-
-
-def at_once(app: Flask, works: list) -> list:
-    """Run all works in threads that begin together, each in the app."""
-    gate = threading.Barrier(min(THREADS, len(works)))
-
-    def run(index: int) -> object:
-        if index < gate.parties:
-            gate.wait()
-        with app.app_context():
-            try:
-                return works[index]()
-            finally:
-                db.session.remove()
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(run, range(len(works))))
+from campaign.ledger.entries import Entry, post_entries
+from campaign.ledger.moves import Move
+from campaign.mail import send_jobs
+from campaign.matching import rematching
+from campaign.matching.funds import Fund, LockedFunds, funds_of
+from campaign.matching.holds import match_of
+from campaign.outbox.leases import Lease
+from campaign.payments import checkouts
+from campaign.payments.checkouts import LessMatchAvailable
+from campaign.receipts.receipts import Receipt
+from campaign.reporting.integrity import checker
+from campaign.stripe_sync import dispatch, event_jobs, inbox
+from tests.factories import another_campaign, paid, run_concurrently, start_donation
+from tests.stripe import body_of, completed, succeeded
 
 
-def give(campaign_id: int, cents: int, expected: int | None) -> int | None:
-    """What was held for a gift; None when the donor was told that there is less."""
+def try_to_donate(campaign_id: int, cents: int, expected: int | None) -> int | None:
+    """Start a donation and return its held cents; None when less match was available than promised."""
     try:
-        donation = begun(db.session.get_one(Campaign, campaign_id), cents, expected=expected)
-        held = matches.match_of(donation.id).held_cents
+        donation = start_donation(db.session.get_one(Campaign, campaign_id), cents, expected=expected)
+        held = match_of(donation.id).held_cents
         db.session.commit()
-    except LessMatch:
+    except LessMatchAvailable:
         db.session.rollback()
         return None
     return held
 
 
 def receive_and_handle(body: bytes) -> None:
-    stripe_events.keep(stripe_events.read_event(body), source="webhook")
+    inbox.store_events(inbox.parse_event(body), source="webhook")
     db.session.commit()
-    handling.handle_events()
+    event_jobs.handle_events()
 
 
-def test_sixteen_threads_and_every_event_twice_end_exact(app: Flask, campaign: Campaign) -> None:
+def test_sixteen_threads_with_every_event_twice_are_exact(app: Flask, campaign: Campaign) -> None:
     own = another_campaign(1_000_00, like=campaign)
-    given = [begun(own, cents) for cents in (10_00, 25_00, 33_33, 50_00, 100_01) * 12]
+    donations = [start_donation(own, cents) for cents in (10_00, 25_00, 33_33, 50_00, 100_01) * 12]
     db.session.commit()
-    bodies = [body_of(made) for donation in given for made in (completed(donation), succeeded(donation))]
-    at_once(app, [lambda b=b: receive_and_handle(b) for b in bodies * 2])
-    handling.handle_events()
+    bodies = [body_of(event) for donation in donations for event in (completed(donation), succeeded(donation))]
+    run_concurrently(app, [partial(receive_and_handle, body) for body in bodies * 2])
+    event_jobs.handle_events()
     fund, totals = funds_of(own.id)[0], db.session.get_one(CampaignTotals, own.id)
     db.session.refresh(fund)
-    gifts = sum(donation.amount_cents for donation in given)
-    assert (fund.matched_cents, fund.held_cents) == (min(1_000_00, gifts), 0)
-    assert (totals.donated_cents, totals.donations) == (gifts, 60)
-    assert stripe_events.waiting_events() == stripe_events.dead_events() == 0
-    assert books.findings(db.engine) == []
+    donated = sum(donation.amount_cents for donation in donations)
+    assert (fund.matched_cents, fund.held_cents) == (min(1_000_00, donated), 0)
+    assert (totals.donated_cents, totals.donations) == (donated, 60)
+    assert inbox.count_pending() == inbox.count_dead() == 0
+    assert checker.findings(db.engine) == []
 
 
 @pytest.mark.parametrize("left", [1, 1_00, 37_42])
-def test_when_little_is_left_nobody_is_told_more_than_is_held(app: Flask, campaign: Campaign, left: int) -> None:
+def test_when_little_is_left_nobody_is_promised_more_than_is_held(app: Flask, campaign: Campaign, left: int) -> None:
     own = another_campaign(left, like=campaign)
     db.session.commit()
     own_id = own.id
-    held = at_once(app, [lambda: give(own_id, 50_00, left)] * 32 + [lambda: give(own_id, 5_00, 0)] * 8)
+    held = run_concurrently(app, [lambda: try_to_donate(own_id, 50_00, left)] * 32 + [lambda: try_to_donate(own_id, 5_00, 0)] * 8)
     assert sum(cents or 0 for cents in held) == left
     assert held.count(None) >= 31 - 8
     db.session.expire_all()
     assert funds_of(own_id)[0].held_cents == left
-    assert books.findings(db.engine) == []
+    assert checker.findings(db.engine) == []
 
 
-def test_i13_the_same_attempt_twenty_times_at_once_makes_one_donation(app: Flask, campaign: Campaign) -> None:
+def test_i13_the_same_attempt_twenty_times_at_once_creates_one_donation(app: Flask, campaign: Campaign) -> None:
     own_id = campaign.id
     db.session.commit()
 
     def once() -> str:
-        name = begun(db.session.get_one(Campaign, own_id), 50_00, attempt="one", email="one@example.org").public_id
+        public_id = start_donation(db.session.get_one(Campaign, own_id), 50_00, attempt="one", email="one@example.org").public_id
         db.session.commit()
-        return name
+        return public_id
 
-    assert len(set(at_once(app, [once] * 20))) == 1
+    assert len(set(run_concurrently(app, [once] * 20))) == 1
     db.session.expire_all()
     assert funds_of(own_id)[0].held_cents == 50_00
-    assert books.findings(db.engine) == []
+    assert checker.findings(db.engine) == []
 
 
 def naive_hold(campaign_id: int, cents: int, barrier: threading.Barrier) -> bool:
-    """Read, compute, write, as an application without locks would; True when the database took it."""
+    """Read, compute and write without locks. Returns whether the database accepted it."""
     fund = db.session.query(Fund).filter_by(campaign_id=campaign_id).one()
-    take = min(cents, fund.available_cents)
+    cents = min(cents, fund.available_cents)
     donation_id = db.session.execute(
         text("SELECT id FROM donation WHERE campaign_id = :c AND attempt = :a"), {"c": campaign_id, "a": threading.current_thread().name}
     ).scalar_one()
     donation = db.session.get_one(Donation, donation_id)
     barrier.wait()
     try:
-        ledger.post(naive_entry(donation, fund, take))
+        post_entries(naive_entry(donation, fund, cents))
         db.session.commit()
     except Exception:
         db.session.rollback()
@@ -120,9 +107,9 @@ def naive_hold(campaign_id: int, cents: int, barrier: threading.Barrier) -> bool
     return True
 
 
-def naive_entry(donation: Donation, fund: Fund, cents: int) -> ledger.Entry:
-    return ledger.Entry(
-        kind=ledger.Move.HOLD,
+def naive_entry(donation: Donation, fund: Fund, cents: int) -> Entry:
+    return Entry(
+        kind=Move.HOLD,
         source="available",
         target="held",
         cents=cents,
@@ -134,16 +121,17 @@ def naive_entry(donation: Donation, fund: Fund, cents: int) -> ledger.Entry:
     )
 
 
-def naive_run(app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch, *sabotage: str) -> list[bool]:
+def run_naively(app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch, *sabotage: str) -> list[bool]:
     own = another_campaign(100_00, like=campaign)
     own_id = own.id
     for sql in sabotage:
         db.session.execute(text(sql))
     monkeypatch.setattr(checkouts, "_hold", lambda *_: {})
     for number in range(8):
-        begun(own, 80_00, attempt=f"naive-{number}")
+        start_donation(own, 80_00, attempt=f"naive-{number}")
     db.session.commit()
-    barrier, results = threading.Barrier(8), []
+    barrier = threading.Barrier(8)
+    results: list[bool] = []
 
     def run() -> None:
         with app.app_context():
@@ -159,85 +147,83 @@ def naive_run(app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch, *
 
 
 def test_even_a_naive_application_cannot_hold_more_than_the_pledge(app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert naive_run(app, campaign, monkeypatch).count(True) == 1
-    assert books.findings(db.engine) == []
+    assert run_naively(app, campaign, monkeypatch).count(True) == 1
+    assert checker.findings(db.engine) == []
 
 
-def test_control_with_the_trigger_off_the_naive_application_breaks_the_books(
+def test_control_without_triggers_the_naive_application_breaks_the_books(
     app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sabotage = (
-        *(f"ALTER TABLE ledger_entry DISABLE TRIGGER {trigger}" for trigger in ("move", "move_matches", "refuse")),
+        *(f"ALTER TABLE ledger_entry DISABLE TRIGGER {trigger}" for trigger in ("move_balances", "move_matches", "within_terms")),
         "ALTER TABLE ledger_entry DROP CONSTRAINT ledger_entry_chain_position_is_unique",
     )
-    assert naive_run(app, campaign, monkeypatch, *sabotage).count(True) == 8
-    assert {sentence[:2] for sentence in books.findings(db.engine)} >= {"I2"}
+    assert run_naively(app, campaign, monkeypatch, *sabotage).count(True) == 8
+    assert {sentence[:2] for sentence in checker.findings(db.engine)} >= {"I2"}
 
 
-def test_control_with_the_lock_off_donors_meet_the_databases_refusal(
-    app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Locking is for order and liveness: without it the pledge still holds, but donors get errors in place of answers."""
+def test_control_without_the_lock_donors_get_database_errors(app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the lock the pledge is still not exceeded, but donors get errors in place of responses."""
     own = another_campaign(60_00, like=campaign)
     db.session.commit()
     own_id = own.id
-    gate = threading.Barrier(8)
+    start = threading.Barrier(8)
 
     def unlocked(campaign_ids: list[int]) -> LockedFunds:
-        found = list(db.session.query(Fund).filter(Fund.campaign_id.in_(campaign_ids)))
-        gate.wait()
-        return LockedFunds(funds=found, healing=set(), now=datetime.now(UTC))
+        funds = list(db.session.query(Fund).filter(Fund.campaign_id.in_(campaign_ids)))
+        start.wait()
+        return LockedFunds(funds=funds, rematching=set(), now=datetime.now(UTC))
 
-    def refused() -> bool:
+    def is_refused() -> bool:
         try:
-            give(own_id, 50_00, 0)
+            try_to_donate(own_id, 50_00, 0)
         except Exception:
             db.session.rollback()
             return True
         return False
 
     with monkeypatch.context() as patched:
-        patched.setattr(healing, "lock_funds", unlocked)
-        assert any(at_once(app, [refused] * 8))
-    assert not any(at_once(app, [refused] * 8))
-    assert books.findings(db.engine) == []
+        patched.setattr(rematching, "lock_funds", unlocked)
+        assert any(run_concurrently(app, [is_refused] * 8))
+    assert not any(run_concurrently(app, [is_refused] * 8))
+    assert checker.findings(db.engine) == []
 
 
-def test_i15_receipts_issued_at_once_count_without_a_gap(app: Flask, campaign: Campaign) -> None:
-    names = [paid(campaign, 20_00).id for _ in range(40)]
-    at_once(app, [owed.send_owed] * 8)
-    owed.send_owed()
-    assert sorted(r.number for r in db.session.query(Receipt)) == list(range(1, len(names) + 1))
-    assert books.findings(db.engine) == []
+def test_i15_receipts_issued_concurrently_are_numbered_without_gaps(app: Flask, campaign: Campaign) -> None:
+    ids = [paid(campaign, 20_00).id for _ in range(40)]
+    run_concurrently(app, [send_jobs.send_due] * 8)
+    send_jobs.send_due()
+    assert sorted(r.number for r in db.session.query(Receipt)) == list(range(1, len(ids) + 1))
+    assert checker.findings(db.engine) == []
 
 
-def test_control_a_sequence_in_place_of_the_counter_leaves_gaps(app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_control_a_sequence_instead_of_the_counter_leaves_gaps(app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
     db.session.execute(text("CREATE SEQUENCE serials"))
-    monkeypatch.setattr("campaign.giving.receipts.next_number", _from_sequence)
+    monkeypatch.setattr("campaign.receipts.receipts.take_next_number", take_from_sequence)
     paid(campaign, 20_00)
-    owed.send_owed()
-    assert any(sentence.startswith("I15") for sentence in books.findings(db.engine))
+    send_jobs.send_due()
+    assert any(sentence.startswith("I15") for sentence in checker.findings(db.engine))
 
 
-def _from_sequence(charity_id: int, year: int) -> int:
+def take_from_sequence(charity_id: int, year: int) -> int:
     db.session.execute(text("INSERT INTO receipt_series VALUES (:c, :y, 0) ON CONFLICT DO NOTHING"), {"c": charity_id, "y": year})
-    db.session.execute(text("SELECT nextval('serials')"))  # A number lost in a transaction that was rolled back.
+    db.session.execute(text("SELECT nextval('serials')"))  # A number lost by a rolled-back transaction.
     return int(db.session.execute(text("SELECT nextval('serials')")).scalar_one())
 
 
-def test_i22_a_worker_that_was_away_too_long_changes_nothing(app: Flask, campaign: Campaign) -> None:
-    donation = begun(campaign)
-    stripe_events.keep(stripe_events.read_event(body_of(completed(donation))), source="webhook")
+def test_i22_a_worker_whose_lease_has_expired_changes_nothing(app: Flask, campaign: Campaign) -> None:
+    donation = start_donation(campaign)
+    inbox.store_events(inbox.parse_event(body_of(completed(donation))), source="webhook")
     db.session.commit()
-    (stale,) = stripe_events.claim(limit=10)
+    (stale,) = inbox.lease_events(limit=10)
     db.session.commit()
     db.session.execute(text("UPDATE stripe_event SET not_before = now()"))
-    (fresh,) = stripe_events.claim(limit=10)
+    (fresh,) = inbox.lease_events(limit=10)
     db.session.commit()
-    assert fresh == Claim(id=stale.id, fence=stale.fence + 1, attempts=2)
-    assert happenings.handle([fresh], {}) == 1
+    assert fresh == Lease(id=stale.id, lease_token=stale.lease_token + 1, attempts=2)
+    assert dispatch.dispatch([fresh], {}) == 1
     db.session.commit()
-    happenings.handle([stale], {})
+    dispatch.dispatch([stale], {})
     db.session.commit()
-    assert db.session.execute(text("SELECT fence, outcome FROM stripe_event")).one() == (2, "paid")
-    assert books.findings(db.engine) == []
+    assert db.session.execute(text("SELECT lease_token, outcome FROM stripe_event")).one() == (2, "paid")
+    assert checker.findings(db.engine) == []

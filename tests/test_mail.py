@@ -1,82 +1,40 @@
-"""Receipts and thanks go out once, to a real SMTP server, and survive what mail servers do."""
+"""Receipts and thank-you emails are delivered once, to a real SMTP server, and survive its failures."""
 
-import re
 from dataclasses import replace
 from datetime import UTC, datetime
-from io import BytesIO
 
 import pytest
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import Envelope
 from flask import Flask
-from pypdf import PdfReader
 from sqlalchemy import text
 
-from campaign.edges import mail, pdf
+from campaign.campaigns.campaigns import Campaign
+from campaign.campaigns.charities import Charity
+from campaign.devstack.stack import free_port
+from campaign.edges import pdf, smtp
 from campaign.edges.db import db
-from campaign.embedded.house import free_port
-from campaign.giving import claims, stripe_events
-from campaign.giving.campaigns import Campaign
-from campaign.giving.charities import Charity
-from campaign.giving.receipts import CannotIssue, Receipt
-from campaign.reporting import books, totals
-from campaign.work import documents, handling, owed
-from tests.conftest import Moody
-from tests.factories import begun, body_of, completed, issued, paid, pay
-
-LABELS = {
-    "en": [
-        "Official donation receipt for income tax purposes",
-        "GBS/CIDP Foundation of Canada",
-        "Registration number",
-        "Unique serial number",
-        "Place of issue",
-        "Date the gift was received",
-        "Date of issue",
-        "Donor's full name",
-        "Donor's address",
-        "Amount of the gift",
-        "Description and amount of any advantage",
-        "Eligible amount of the gift",
-        "Signature of an authorized individual",
-        "Canada Revenue Agency, canada.ca/charities-giving",
-        "$103.30",
-    ],
-    "fr": [
-        "Reçu officiel de don aux fins de l'impôt sur le revenu",
-        "Numéro d'enregistrement",
-        "Numéro de série",
-        "Lieu de délivrance",
-        "Date de réception du don",
-        "Date de délivrance",
-        "Nom complet du donateur",
-        "Adresse du donateur",
-        "Montant du don",
-        "Description et valeur de tout avantage",
-        "Montant admissible du don",
-        "Signature d'un particulier autorisé",
-        "Agence du revenu du Canada, canada.ca/organismes-bienfaisance-dons",
-        "103,30 $",
-    ],
-}
-
-
-def words_of(pdf: bytes) -> str:
-    extracted = " ".join(page.extract_text() for page in PdfReader(BytesIO(pdf)).pages)
-    return re.sub(r"\s+", " ", extracted.replace("\u00a0", " "))
-
-
-def make_due() -> None:
-    db.session.execute(text("UPDATE outbox SET not_before = now() WHERE done_at IS NULL"))
-    db.session.commit()
+from campaign.mail import send_jobs
+from campaign.outbox import leases
+from campaign.receipts import render_jobs
+from campaign.receipts.receipts import Receipt, ReceiptIncomplete
+from campaign.reporting import totals
+from campaign.reporting.integrity import checker
+from campaign.stripe_sync import event_jobs, inbox
+from tests.conftest import Post, ScriptedSmtp
+from tests.factories import issue_receipt, paid, pay, start_donation
+from tests.mail import LABELS, make_due, pdf_text
+from tests.mail import body_of as email_body
+from tests.stripe import body_of, completed
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
-def test_the_receipt_holds_every_element_and_the_donors_name_as_it_is(app: Flask, campaign: Campaign, post: object, language: str) -> None:
+def test_the_receipt_has_every_element_and_the_donors_exact_name(app: Flask, campaign: Campaign, post: Post, language: str) -> None:
     donation = paid(campaign, 100_00, covered_fee_cents=3_30, language=language)
-    owed.send_owed()
+    send_jobs.send_due()
     _, recipients, message, _ = next(iter(post.box.newest(1)))
     (attached,) = message.iter_attachments()
-    words = words_of(attached.get_content())
+    words = pdf_text(attached.get_content())
     assert [label for label in LABELS[language] if label not in words] == []
     assert "Sanâa Œuvré D'Arcy-Lévesque" in words
     assert "100 Example Street" in words
@@ -87,11 +45,11 @@ def test_the_receipt_holds_every_element_and_the_donors_name_as_it_is(app: Flask
     assert recipients == [donation.email]
 
 
-def test_a_mail_is_in_the_donors_language_as_text_and_html_with_a_fixed_message_id(app: Flask, campaign: Campaign, post: object) -> None:
+def test_an_email_is_in_the_donors_language_as_text_and_html_with_a_fixed_message_id(app: Flask, campaign: Campaign, post: Post) -> None:
     donation = paid(campaign, 100_00, language="fr", tribute_kind="memory", tribute_name="Œnone <b>")
-    owed.send_owed()
+    send_jobs.send_due()
     _, _, message, _ = next(iter(post.box.newest(1)))
-    plain, html = (message.get_body((kind,)).get_content() for kind in ("plain", "html"))
+    plain, html = (email_body(message, kind) for kind in ("plain", "html"))
     for part in (plain, html):
         assert "Bonjour Sanâa Œuvré" in part
         assert "la recherche reçoit 200\u00a0$" in part
@@ -103,9 +61,9 @@ def test_a_mail_is_in_the_donors_language_as_text_and_html_with_a_fixed_message_
     assert donation.last_name not in str(message["Subject"])
 
 
-def test_i16_the_download_is_byte_for_byte_what_was_mailed(app: Flask, campaign: Campaign, post: object) -> None:
+def test_i16_the_download_is_byte_for_byte_what_was_mailed(app: Flask, campaign: Campaign, post: Post) -> None:
     donation = paid(campaign)
-    owed.send_owed()
+    send_jobs.send_due()
     _, _, message, _ = next(iter(post.box.newest(1)))
     (attached,) = message.iter_attachments()
     client = app.test_client()
@@ -116,183 +74,186 @@ def test_i16_the_download_is_byte_for_byte_what_was_mailed(app: Flask, campaign:
 
 def test_the_same_content_renders_to_the_same_bytes(app: Flask, campaign: Campaign) -> None:
     donation = paid(campaign)
-    receipt = issued(donation)
-    once, twice = (documents._rendered(receipt, mark="test") for _ in range(2))
-    assert once == twice == documents.archived(receipt)
+    receipt = issue_receipt(donation)
+    assert receipt
+    first, second = (render_jobs._render(receipt, mark="test") for _ in range(2))
+    assert first == second == render_jobs.get_or_archive(receipt)
 
 
-def test_a_receipt_is_issued_and_mailed_once_however_often_it_is_asked_for(app: Flask, campaign: Campaign, post: object) -> None:
+def test_a_receipt_is_issued_and_emailed_once_however_often_its_payment_is_recorded(app: Flask, campaign: Campaign, post: Post) -> None:
     before = len(list(post.box.newest(1000)))
     donation = paid(campaign)
     for _ in range(3):
         pay(donation)
         db.session.commit()
-        owed.send_owed()
+        send_jobs.send_due()
     assert len(list(post.box.newest(1000))) == before + 1
     assert db.session.query(Receipt).count() == 1
-    assert books.findings(db.engine) == []
+    assert checker.findings(db.engine) == []
 
 
-def test_money_comes_before_mail_and_mail_comes_after(app: Flask, campaign: Campaign, post: object) -> None:
+def test_pending_events_are_handled_before_emails_are_sent(app: Flask, campaign: Campaign, post: Post) -> None:
     paid(campaign)
-    stripe_events.keep(stripe_events.read_event(body_of(completed(begun(campaign)))), source="webhook")
+    inbox.store_events(inbox.parse_event(body_of(completed(start_donation(campaign)))), source="webhook")
     db.session.commit()
     db.session.execute(text("UPDATE stripe_event SET not_before = now() - interval '2 seconds'"))
     db.session.commit()
-    assert owed.send_owed() == 0
-    handling.handle_events()
-    assert owed.send_owed() >= 2
+    assert send_jobs.send_due() == 0
+    event_jobs.handle_events()
+    assert send_jobs.send_due() >= 2
     assert db.session.query(Receipt).count() == 2
 
 
-def test_without_an_address_no_number_is_used_and_staff_are_told(app: Flask, campaign: Campaign, post: object) -> None:
-    donation = begun(campaign, address_line1="", city="", province="", postal_code="")
+def test_without_an_address_no_number_is_used_and_the_receipt_is_listed_as_waiting(app: Flask, campaign: Campaign, post: Post) -> None:
+    donation = start_donation(campaign, address_line1="", city="", province="", postal_code="")
     pay(donation)
     db.session.commit()
-    owed.send_owed()
-    owed.send_owed()
+    send_jobs.send_due()
+    send_jobs.send_due()
     _, _, message, _ = next(iter(post.box.newest(1)))
     assert db.session.query(Receipt).count() == 0
     assert db.session.execute(text("SELECT count(*) FROM receipt_series")).scalar_one() == 0
     assert list(message.iter_attachments()) == []
-    said = message.get_body(("plain",)).get_content()
-    assert "not a receipt" in said
-    assert f"/en/donations/{donation.token}/address" in said
-    assert totals.receipts_waiting() == [("lacking: donor_address", 1)]
+    body = email_body(message, "plain")
+    assert "not a receipt" in body
+    assert f"/en/donations/{donation.token}/address" in body
+    assert [(waiting.missing, waiting.count) for waiting in totals.receipts_waiting()] == [(["donor_address"], 1)]
 
 
-def test_with_real_money_no_receipt_leaves_until_the_charity_is_confirmed(app: Flask, campaign: Campaign) -> None:
+def test_in_live_mode_no_receipt_is_issued_until_the_charity_is_confirmed(app: Flask, campaign: Campaign) -> None:
     donation = paid(campaign)
     donation.livemode = True
     db.session.flush()
-    with pytest.raises(CannotIssue, match="confirmation"):
-        issued(donation)
+    with pytest.raises(ReceiptIncomplete, match="confirmation"):
+        issue_receipt(donation)
     db.session.query(Charity).one().confirmed_at = datetime.now(UTC)
-    assert issued(donation).number == 1
+    receipt = issue_receipt(donation)
+    assert receipt and receipt.number == 1
 
 
 def test_an_unpaid_donation_has_no_receipt(app: Flask, campaign: Campaign) -> None:
-    assert issued(begun(campaign)) is None
+    assert issue_receipt(start_donation(campaign)) is None
 
 
-def test_the_days_on_a_receipt_are_those_of_the_charity(app: Flask, campaign: Campaign) -> None:
-    donation = begun(campaign)
+def test_the_dates_on_a_receipt_are_in_the_charitys_time_zone(app: Flask, campaign: Campaign) -> None:
+    donation = start_donation(campaign)
     pay(donation, paid_at=datetime(2026, 12, 31, 23, 59, tzinfo=UTC))
     late = datetime(2027, 1, 1, 4, 30, tzinfo=UTC)  # Still 31 December in Toronto.
-    receipt = issued(donation, now=late)
+    receipt = issue_receipt(donation, now=late)
+    assert receipt
     assert (receipt.content["received_on"], receipt.content["issued_on"], receipt.serial) == ("2026-12-31", "2026-12-31", "2026-000001")
 
 
 @pytest.mark.parametrize("name", ["李小龍", "Nguyễn Thị Ánh", "Ελένη Παπαδοπούλου", "Ольга Щербакова", "田中 さくら", "김민준"])
-def test_a_receipt_keeps_every_genuine_letter_of_a_name(app: Flask, campaign: Campaign, post: object, name: str) -> None:
+def test_a_receipt_prints_names_in_other_scripts(app: Flask, campaign: Campaign, post: Post, name: str) -> None:
     donation = paid(campaign, first_name="", last_name=name)
-    owed.send_owed()
+    send_jobs.send_due()
     pdf = app.test_client().get(f"/en/donations/{donation.token}/receipt.pdf")
     assert pdf.status_code == 200
-    assert name in words_of(pdf.data)
+    assert name in pdf_text(pdf.data)
 
 
 class Refusing:
-    """An SMTP server that has something against the sender, the recipient or the password."""
+    """An SMTP server with a fixed response to the recipient."""
 
     def __init__(self, *, recipient: str = "250 OK") -> None:
         self.recipient = recipient
 
-    async def handle_RCPT(self, server: object, session: object, envelope: object, address: str, options: object) -> str:  # noqa: N802
+    async def handle_RCPT(self, server: object, session: object, envelope: Envelope, address: str, options: object) -> str:  # noqa: N802
         if self.recipient.startswith("250"):
             envelope.rcpt_tos.append(address)
         return self.recipient
 
 
 @pytest.mark.parametrize(("answer", "is_dead"), [("550 Unknown", True), ("450 Later", False)])
-def test_a_recipient_that_is_refused_is_final_only_when_the_server_says_so(
-    app: Flask, campaign: Campaign, answer: str, is_dead: bool
-) -> None:
+def test_a_refused_recipient_is_final_only_for_a_permanent_error(app: Flask, campaign: Campaign, answer: str, is_dead: bool) -> None:
     port = free_port(33500, taken=set())
     controller = Controller(Refusing(recipient=answer), hostname="127.0.0.1", port=port)
     controller.start()
-    there = app.extensions["outside"]
-    settings = there.settings.model_copy(update={"mail_url": f"smtp://127.0.0.1:{port}"})
-    app.extensions["outside"] = replace(there, settings=settings)
+    services = app.extensions["services"]
+    settings = services.settings.model_copy(update={"mail_url": f"smtp://127.0.0.1:{port}"})
+    app.extensions["services"] = replace(services, settings=settings)
     paid(campaign)
-    owed.send_owed()
+    send_jobs.send_due()
     controller.stop()
     assert db.session.execute(text("SELECT dead_at IS NOT NULL FROM outbox WHERE kind = 'receipt'")).scalar_one() is is_dead
 
 
-def test_a_password_that_was_changed_at_the_mail_server_loses_no_mail(app: Flask, campaign: Campaign, post: object) -> None:
-    there = app.extensions["outside"]
-    wrong = there.settings.model_copy(update={"mail_url": post.url.replace("smtp://", "smtp://user:old@")})
-    app.extensions["outside"] = replace(there, settings=wrong)
+def test_a_failed_smtp_login_loses_no_email(app: Flask, campaign: Campaign, post: Post) -> None:
+    services = app.extensions["services"]
+    wrong = services.settings.model_copy(update={"mail_url": post.url.replace("smtp://", "smtp://user:old@")})
+    app.extensions["services"] = replace(services, settings=wrong)
     paid(campaign)
-    owed.send_owed()
+    send_jobs.send_due()
     assert db.session.execute(text("SELECT dead_at IS NULL FROM outbox WHERE kind = 'receipt'")).scalar_one()
 
 
-@pytest.mark.parametrize("answer", ["421 Later", "450 Later", "hang up"])
-def test_a_mail_that_was_put_off_goes_out_later_with_the_same_bytes(app: Flask, campaign: Campaign, moody: Moody, answer: str) -> None:
+@pytest.mark.parametrize("answer", ["421 Later", "450 Later", "disconnect"])
+def test_a_deferred_email_goes_out_later_with_the_same_bytes(
+    app: Flask, campaign: Campaign, scripted_smtp: ScriptedSmtp, answer: str
+) -> None:
     paid(campaign)
-    moody.answer = answer
-    owed.send_owed()
-    moody.answer = "250 OK"
+    scripted_smtp.response = answer
+    send_jobs.send_due()
+    scripted_smtp.response = "250 OK"
     make_due()
-    owed.send_owed()
+    send_jobs.send_due()
     assert db.session.execute(text("SELECT done_at IS NOT NULL, attempts FROM outbox WHERE kind = 'receipt'")).one() == (
         True,
-        1 + (answer == "hang up"),
+        1 + (answer == "disconnect"),
     )
-    assert len(moody.taken) >= 1 + (answer != "hang up")
-    assert len(set(moody.taken)) == 1
+    assert len(scripted_smtp.received) >= 1 + (answer != "disconnect")
+    assert len(set(scripted_smtp.received)) == 1
     assert db.session.query(Receipt).count() == 1
 
 
-def test_a_mail_that_is_refused_for_good_goes_to_staff_and_the_donor_can_still_download(
-    app: Flask, campaign: Campaign, moody: Moody
+def test_a_permanently_refused_email_becomes_a_dead_letter_and_the_receipt_can_still_be_downloaded(
+    app: Flask, campaign: Campaign, scripted_smtp: ScriptedSmtp
 ) -> None:
     donation = paid(campaign)
-    moody.answer = "550 No such mailbox"
-    owed.send_owed()
+    scripted_smtp.response = "550 No such mailbox"
+    send_jobs.send_due()
     assert db.session.execute(text("SELECT dead_at IS NOT NULL, last_error FROM outbox WHERE kind = 'receipt'")).one()[0] is True
     assert app.test_client().get(f"/en/donations/{donation.token}/receipt.pdf").status_code == 200
 
 
-def test_a_mail_server_that_is_away_costs_nothing_but_time(app: Flask, campaign: Campaign) -> None:
-    there = app.extensions["outside"]
-    away = there.settings.model_copy(update={"mail_url": "smtp://127.0.0.1:9"})
-    app.extensions["outside"] = replace(there, settings=away)
+def test_an_unavailable_mail_server_only_delays_emails(app: Flask, campaign: Campaign) -> None:
+    services = app.extensions["services"]
+    unavailable = services.settings.model_copy(update={"mail_url": "smtp://127.0.0.1:9"})
+    app.extensions["services"] = replace(services, settings=unavailable)
     paid(campaign)
-    owed.send_owed()
-    app.extensions["outside"] = there
+    send_jobs.send_due()
+    app.extensions["services"] = services
     make_due()
-    assert owed.send_owed() >= 1
-    assert books.findings(db.engine) == []
+    assert send_jobs.send_due() >= 1
+    assert checker.findings(db.engine) == []
 
 
 def test_a_renderer_that_crashes_leaves_the_number_valid(app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
     paid(campaign)
 
     def crash(*args: object, **kw: object) -> bytes:
-        raise pdf.NotRendered("crashed")
+        raise pdf.RenderingFailed("crashed")
 
     with monkeypatch.context() as patched:
         patched.setattr(pdf, "render", crash)
-        owed.send_owed()
+        send_jobs.send_due()
     assert db.session.query(Receipt).one().number == 1
     make_due()
-    owed.send_owed()
+    send_jobs.send_due()
     assert db.session.execute(text("SELECT count(*) FROM receipt_document")).scalar_one() == 2
-    assert books.findings(db.engine) == []
+    assert checker.findings(db.engine) == []
 
 
-def test_a_pause_grows_and_is_bounded() -> None:
-    pauses = [claims._pause(attempt) for attempt in range(1, 30)]
-    assert pauses[:3] == [5, 20, 80]
-    assert max(pauses) == claims.LONGEST_PAUSE_SECONDS
+def test_the_backoff_grows_and_is_bounded() -> None:
+    delays = [leases._backoff_seconds(attempt) for attempt in range(1, 30)]
+    assert delays[:3] == [5, 20, 80]
+    assert max(delays) == leases.MAX_DELAY_SECONDS
 
 
-def test_a_sender_with_a_name_and_a_recipient_with_accents_are_kept_apart() -> None:
-    message = mail.compose(
-        mail.Message(
+def test_names_in_headers_do_not_change_the_addresses() -> None:
+    message = smtp.build_message(
+        smtp.OutgoingEmail(
             message_id="<x@example.org>",
             at=datetime(2026, 1, 1, tzinfo=UTC),
             sender="Gifts <gifts@example.org>",

@@ -1,4 +1,4 @@
-"""What is installed: the locks agree with each other and with the imports, and the wheel holds all that the service needs."""
+"""What is installed: the locks agree with each other and with the imports, and the wheel contains everything that the service needs."""
 
 import ast
 import re
@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hatchling.builders.wheel import WheelBuilder
@@ -17,8 +18,8 @@ from campaign.config import ROOT, resource
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-test.lock"]
-DEV_STACK = ("campaign/devstack/", "campaign/embedded/", "campaign/sandbox/")
-RESOURCES = ("migrations", "templates", "translations")
+DEV_STACK = ("campaign/devstack/",)
+RESOURCES: tuple[Literal["migrations", "templates", "translations"], ...] = ("migrations", "templates", "translations")
 
 
 def normalized(requirement: str) -> str:
@@ -39,7 +40,7 @@ def declared(*groups: str) -> set[str]:
 
 
 def imported_by(paths: list[Path]) -> set[str]:
-    """Distributions that these files import."""
+    """The distributions that these files import."""
     found, distributions = set(), packages_distributions()
     for path in paths:
         for node in ast.walk(ast.parse(path.read_text())):
@@ -68,7 +69,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(path)
 
 
-def test_each_lock_holds_the_pins_of_the_one_before() -> None:
+def test_each_lock_contains_the_pins_of_the_one_before() -> None:
     service, dev, test = (pins_of(lock) for lock in LOCKS)
     assert service < dev < test
 
@@ -88,7 +89,7 @@ def test_the_dev_stack_declares_what_it_imports() -> None:
     assert imported_by(dev_stack) - declared("devstack") == set()
 
 
-def test_the_wheel_holds_the_service_with_its_resources_and_not_the_dev_stack(wheel: Path) -> None:
+def test_the_wheel_contains_the_service_with_its_resources_and_not_the_dev_stack(wheel: Path) -> None:
     expected = {p for p in files("campaign", "workers") if not p.startswith(DEV_STACK)} | {"wsgi.py"}
     expected |= {f"campaign/{p}" for p in files(*RESOURCES)}
     with zipfile.ZipFile(wheel) as archive:

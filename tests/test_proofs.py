@@ -1,4 +1,4 @@
-"""The chain verified from outside: the programs of docs/verify.md run as they stand there, and find each thing that was changed."""
+"""The chain is verified from outside: the programs in docs/verify.md run unchanged and detect every alteration."""
 
 import json
 import re
@@ -7,45 +7,46 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
+from campaign.campaigns.campaigns import Campaign
 from campaign.config import ROOT
 from campaign.edges.db import db
-from campaign.giving.campaigns import Campaign
-from campaign.giving.funds import Fund
-from campaign.reporting import statements
-from tests.factories import a_fund, another_campaign, begun, end, give_back, paid
+from campaign.matching.funds import Fund
+from campaign.reporting import funder_statement
+from tests.factories import another_campaign, create_fund, create_refund, end, paid, start_donation
 
 FUNDERS, DONORS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "verify.md").read_text(), re.DOTALL)
 
 
-def run(program: str, document: dict, at: Path) -> subprocess.CompletedProcess[str]:
+def run(program: str, document: Any, at: Path) -> subprocess.CompletedProcess[str]:
     (at / "document.json").write_text(json.dumps(document))
     return subprocess.run([sys.executable, "-I", "-c", program, str(at / "document.json")], capture_output=True, text=True, check=False)
 
 
-def statement(fund: Fund, **how: object) -> dict:
-    return json.loads("".join(statements.as_json(statements.statement_of(fund, **how))))
+def statement(fund: Fund, **options: Any) -> Any:
+    return json.loads("".join(funder_statement.as_json(funder_statement.build_statement(fund, **options))))
 
 
 @pytest.fixture
-def lived(campaign: Campaign, fund: Fund) -> Fund:
-    """A fund with a life: holds, matches, a release, a refund."""
+def used_fund(campaign: Campaign, fund: Fund) -> Fund:
+    """A fund with holds, matches, a release and an unmatch."""
     first = paid(campaign, 100_00)
-    end(begun(campaign, 30_00), "expired")
+    end(start_donation(campaign, 30_00), "expired")
     paid(campaign, 50_01)
-    give_back(first, 25_00)
-    begun(campaign, 20_00)
+    create_refund(first, 25_00)
+    start_donation(campaign, 20_00)
     db.session.commit()
     return fund
 
 
-def test_a_funder_verifies_the_statement_with_a_few_lines(lived: Fund, tmp_path: Path) -> None:
-    found = statement(lived)
+def test_a_funder_verifies_the_statement_with_the_documented_program(used_fund: Fund, tmp_path: Path) -> None:
+    found = statement(used_fund)
     done = run(FUNDERS, found, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("right: 9 entries")
@@ -53,7 +54,7 @@ def test_a_funder_verifies_the_statement_with_a_few_lines(lived: Fund, tmp_path:
 
 
 @pytest.mark.parametrize(
-    "tamper",
+    "alter",
     [
         lambda s: s["entries"].pop(2),
         lambda s: s["entries"].pop(),
@@ -64,68 +65,68 @@ def test_a_funder_verifies_the_statement_with_a_few_lines(lived: Fund, tmp_path:
         lambda s: s["entries"].insert(3, s["entries"][3]),
     ],
 )
-def test_whatever_is_changed_is_found(lived: Fund, tmp_path: Path, tamper: Callable[[dict], object]) -> None:
-    found = statement(lived)
-    tamper(found)
+def test_every_alteration_is_detected(used_fund: Fund, tmp_path: Path, alter: Callable[[Any], object]) -> None:
+    found = statement(used_fund)
+    alter(found)
     assert "AssertionError" in run(FUNDERS, found, tmp_path).stderr
 
 
-def test_a_donor_verifies_their_own_lines_and_sees_nobody_elses(
-    client: FlaskClient, campaign: Campaign, lived: Fund, tmp_path: Path
+def test_a_donor_verifies_their_own_entries_and_sees_nobody_elses(
+    client: FlaskClient, campaign: Campaign, used_fund: Fund, tmp_path: Path
 ) -> None:
     mine, other = paid(campaign, 12_34), paid(campaign, 98_76)
-    proof = client.get(f"/en/donations/{mine.token}/proof.json").json
+    proof = json.loads(client.get(f"/en/donations/{mine.token}/proof.json").text)
     done = run(DONORS, proof, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count(mine.public_id) == 2
     assert other.public_id not in json.dumps(proof)
     assert "9876" not in json.dumps([e for e in proof["funds"][0]["entries"] if "text" in e])
-    assert proof["funds"][0]["head"] == statement(lived)["head"]
+    assert proof["funds"][0]["head"] == statement(used_fund)["head"]
     own = next(e for e in proof["funds"][0]["entries"] if "text" in e)
     own["text"] = own["text"].replace("1234", "1235")
     assert "not in this chain" in run(DONORS, proof, tmp_path).stderr
 
 
-def test_a_gift_that_no_fund_stood_beside_has_an_empty_proof(client: FlaskClient, campaign: Campaign) -> None:
+def test_a_donation_without_a_fund_has_an_empty_proof(client: FlaskClient, campaign: Campaign) -> None:
     donation = paid(another_campaign(like=campaign), 10_00)
-    assert client.get(f"/fr/donations/{donation.token}/proof.json").json["funds"] == []
+    assert json.loads(client.get(f"/fr/donations/{donation.token}/proof.json").text)["funds"] == []
     assert client.get("/fr/donations/nobody/proof.json").status_code == 404
 
 
-def test_a_statement_as_of_a_moment_is_the_same_bytes_for_ever(campaign: Campaign, lived: Fund) -> None:
+def test_a_statement_as_of_a_moment_is_always_the_same_bytes(campaign: Campaign, used_fund: Fund) -> None:
     moment = db.session.scalars(text("SELECT now()")).one()
     db.session.commit()
 
-    def made() -> list[str]:
-        found = statements.statement_of(lived, before=moment)
+    def rendered() -> list[str]:
+        found = funder_statement.build_statement(used_fund, before=moment)
         return [
-            "".join(statements.as_json(found)),
-            "".join(statements.as_csv(found, ["a", "b", "c"])),
-            str(statements.printed(found, "fr", is_test=True)),
+            "".join(funder_statement.as_json(found)),
+            "".join(funder_statement.as_csv(found, ["a", "b", "c"])),
+            str(funder_statement.template_data(found, "fr", is_test=True)),
         ]
 
-    before = made()
+    before = rendered()
     paid(campaign, 77_00)
-    assert made() == before
+    assert rendered() == before
     assert json.loads(before[0])["head"]["position"] == 9
-    assert statement(lived)["head"]["position"] == 11
+    assert statement(used_fund)["head"]["position"] == 11
 
 
-def test_a_statement_never_leaves_a_hole_in_the_chain(campaign: Campaign, lived: Fund, tmp_path: Path) -> None:
-    """A transaction that began before midnight may be chained after one that began later: the statement ends before both."""
+def test_a_statement_never_leaves_a_gap_in_the_chain(campaign: Campaign, used_fund: Fund, tmp_path: Path) -> None:
+    """An entry dated after the moment of the statement ends it, although later entries of the chain are dated before that moment."""
     db.session.execute(text("SET session_replication_role = replica"))
     db.session.execute(text("UPDATE ledger_entry SET at = now() + interval '1 hour' WHERE chain = 'fund:1' AND position = 5"))
     db.session.execute(text("SET session_replication_role = origin"))
     db.session.commit()
-    found = statement(lived)
+    found = statement(used_fund)
     assert [entry["position"] for entry in found["entries"]] == [1, 2, 3, 4]
 
 
-def test_a_day_that_has_not_come_has_no_statement(lived: Fund) -> None:
-    with pytest.raises(statements.NotYet):
-        statements.statement_of(lived, before=datetime.now(UTC) + timedelta(days=3))
+def test_a_future_moment_has_no_statement(used_fund: Fund) -> None:
+    with pytest.raises(funder_statement.FutureMoment):
+        funder_statement.build_statement(used_fund, before=datetime.now(UTC) + timedelta(days=3))
 
 
 def test_an_empty_fund_has_a_statement_too(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
-    empty = a_fund(campaign, 0, position=2)
+    empty = create_fund(campaign, 0, position=2)
     assert run(FUNDERS, statement(empty), tmp_path).stdout.startswith("right: 0 entries")

@@ -1,32 +1,33 @@
-"""The PDF of a receipt, as independent readers see it: every element in its place, nothing that can be changed, a signature that tells."""
+"""The receipt PDF as independent readers see it: every element in place, no permitted changes, and a signature that can be verified."""
 
 import json
 import re
 import shutil
-import struct
 import subprocess
 import sys
-import zlib
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pikepdf
 import pytest
 from flask import Flask
 from sqlalchemy.exc import DatabaseError
 
+from campaign.campaigns.campaigns import Campaign
+from campaign.campaigns.charities import Charity
 from campaign.config import ROOT
+from campaign.donations.donations import Donation
 from campaign.edges.db import db
-from campaign.edges.sealing import KeyFile, NoKey
-from campaign.giving import receipts, signatures
-from campaign.giving.campaigns import Campaign
-from campaign.giving.charities import Charity
-from campaign.giving.receipts import Receipt
-from campaign.work import documents, owed
-from tests.factories import issued, paid
-from tests.test_mail import LABELS
+from campaign.edges.pdf_signing import KeyFile, SigningKeyMissing
+from campaign.mail import send_jobs
+from campaign.receipts import receipts, render_jobs, signatures
+from campaign.receipts.receipts import Receipt
+from tests.conftest import Post
+from tests.factories import issue_receipt, paid, png_picture
+from tests.mail import LABELS
 
 LONG = "Wolfeschlegelsteinhausenbergerdorff-Saint-Jean-Baptiste de la Très-Longue-Rivière"
 ADDRESS = {
@@ -38,10 +39,16 @@ ADDRESS = {
 }
 
 
+def issue(donation: Donation) -> Receipt:
+    receipt = issue_receipt(donation)
+    assert receipt
+    return receipt
+
+
 def tool(name: str) -> str:
     found = shutil.which(name)
     if found is None:
-        pytest.skip(f"{name} is not there: the receipt is not looked at by it")
+        pytest.skip(f"{name} is not installed")
     return found
 
 
@@ -54,36 +61,36 @@ def text_of(path: Path) -> str:
 
 
 @pytest.fixture
-def sealed(app: Flask, campaign: Campaign, tmp_path: Path) -> Path:
-    path = tmp_path / "sealed.pdf"
-    path.write_bytes(documents.sealed(issued(paid(campaign, 100_00, covered_fee_cents=3_30))))
+def signed_pdf(app: Flask, campaign: Campaign, tmp_path: Path) -> Path:
+    path = tmp_path / "signed.pdf"
+    path.write_bytes(render_jobs.get_or_sign(issue(paid(campaign, 100_00, covered_fee_cents=3_30))))
     return path
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_pdftotext_finds_every_element(app: Flask, campaign: Campaign, tmp_path: Path, language: str) -> None:
-    receipt = issued(paid(campaign, 100_00, covered_fee_cents=3_30, language=language))
+    receipt = issue(paid(campaign, 100_00, covered_fee_cents=3_30, language=language))
     path = tmp_path / "receipt.pdf"
-    path.write_bytes(documents.sealed(receipt))
+    path.write_bytes(render_jobs.get_or_sign(receipt))
     words = text_of(path)
     assert [label for label in LABELS[language] if label not in words] == []
-    for said in (receipt.serial, receipt.content["donor_name"], receipt.content["place_of_issue"], receipt.content["issued_on"]):
-        assert said in words
+    for shown in (receipt.serial, receipt.content["donor_name"], receipt.content["place_of_issue"], receipt.content["issued_on"]):
+        assert shown in words
     assert receipt.content["check_url"] in words.replace(" ", "")
     assert receipt.content["registration_number"] in words
 
 
-def test_a_reader_of_qr_codes_finds_the_address_of_the_check(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
-    receipt, path = issued(paid(campaign)), tmp_path / "receipt.pdf"
-    path.write_bytes(documents.sealed(receipt))
+def test_a_qr_code_reader_finds_the_verification_url(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
+    receipt, path = issue(paid(campaign)), tmp_path / "receipt.pdf"
+    path.write_bytes(render_jobs.get_or_sign(receipt))
     run(tool("pdftoppm"), "-r", "150", "-png", "-singlefile", str(path), str(tmp_path / "page"))
     assert run(tool("zbarimg"), "-q", "--raw", str(tmp_path / "page.png")).strip() == receipt.content["check_url"]
 
 
-def test_a_bilingual_receipt_has_every_element_in_both(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
+def test_a_bilingual_receipt_has_every_element_in_both_languages(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
     db.session.query(Charity).one().bilingual_receipts = True
     path = tmp_path / "both.pdf"
-    path.write_bytes(documents.archived(issued(paid(campaign, 25_000_00, language="fr"))))
+    path.write_bytes(render_jobs.get_or_archive(issue(paid(campaign, 25_000_00, language="fr"))))
     words = re.sub(r"\s+", " ", run(tool("pdftotext"), str(path), "-").replace("\u00a0", " "))
     for language in ("en", "fr"):
         missing = [label for label in LABELS[language] if label not in words and not label.startswith(("$", "103"))]
@@ -91,41 +98,41 @@ def test_a_bilingual_receipt_has_every_element_in_both(app: Flask, campaign: Cam
     assert "25 000,00 $ / $25,000.00" in words
 
 
-def test_pdfsig_says_valid_and_finds_a_flipped_bit(sealed: Path, tmp_path: Path) -> None:
+def test_pdfsig_accepts_the_signature_and_detects_a_flipped_bit(signed_pdf: Path, tmp_path: Path) -> None:
     pdfsig = tool("pdfsig")
-    said = run(pdfsig, str(sealed))
-    assert "Signature is Valid" in said
-    assert "Total document signed" in said
-    assert "GBS/CIDP Foundation of Canada" in said
-    whole = sealed.read_bytes()
-    for place in (200, len(whole) // 3, len(whole) // 2):
+    output = run(pdfsig, str(signed_pdf))
+    assert "Signature is Valid" in output
+    assert "Total document signed" in output
+    assert "GBS/CIDP Foundation of Canada" in output
+    whole = signed_pdf.read_bytes()
+    for position in (200, len(whole) // 3, len(whole) // 2):
         forged = tmp_path / "forged.pdf"
-        forged.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        assert "Signature is Valid" not in run(pdfsig, str(forged)), place
+        forged.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
+        assert "Signature is Valid" not in run(pdfsig, str(forged)), position
 
 
 def test_control_an_unsigned_receipt_has_no_signature(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
     path = tmp_path / "plain.pdf"
-    path.write_bytes(documents.archived(issued(paid(campaign))))
+    path.write_bytes(render_jobs.get_or_archive(issue(paid(campaign))))
     assert "Signature is Valid" not in run(tool("pdfsig"), str(path))
 
 
-def test_qpdf_and_pikepdf_say_that_nothing_may_be_changed(sealed: Path) -> None:
-    said = run(tool("qpdf"), "--show-encryption", str(sealed))
-    for what in ("document assembly", "forms", "annotations", "other", "anything"):
-        assert f"modify {what}: not allowed" in said
-    assert "print high resolution: allowed" in said
-    assert "extract for accessibility: allowed" in said
-    assert "AESv3" in said
-    with pikepdf.open(sealed) as document:
+def test_qpdf_and_pikepdf_report_that_nothing_may_be_changed(signed_pdf: Path) -> None:
+    output = run(tool("qpdf"), "--show-encryption", str(signed_pdf))
+    for change in ("document assembly", "forms", "annotations", "other", "anything"):
+        assert f"modify {change}: not allowed" in output
+    assert "print high resolution: allowed" in output
+    assert "extract for accessibility: allowed" in output
+    assert "AESv3" in output
+    with pikepdf.open(signed_pdf) as document:
         assert not document.allow.modify_other
         assert not document.allow.modify_annotation
         assert document.encryption.bits == 256
 
 
-def test_the_archived_copy_is_what_archives_and_screen_readers_take(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
+def test_the_archived_copy_is_pdf_a_and_pdf_ua(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
     path = tmp_path / "archived.pdf"
-    path.write_bytes(documents.archived(issued(paid(campaign, language="fr", last_name="محمد 李小龍"))))
+    path.write_bytes(render_jobs.get_or_archive(issue(paid(campaign, language="fr", last_name="محمد 李小龍"))))
     assert "No syntax or stream encoding errors found" in run(tool("qpdf"), "--check", str(path))
     with pikepdf.open(path) as document:
         assert not document.is_encrypted
@@ -146,12 +153,13 @@ def test_the_archived_copy_is_what_archives_and_screen_readers_take(app: Flask, 
         assert all("/FontFile2" in font or "/FontFile3" in font for font in fonts)
 
 
-def elements(node: pikepdf.Object) -> list[pikepdf.Dictionary]:
+def elements(node: pikepdf.Object) -> list[pikepdf.Object]:
+    """The structure elements of a tagged PDF under this node, itself included."""
     found = [node] if "/S" in node else []
-    kids = node.get("/K", [])
-    for kid in kids if isinstance(kids, pikepdf.Array) else [kids]:
-        if isinstance(kid, pikepdf.Dictionary) and kid.get("/Type") != "/MCR":
-            found += elements(kid)
+    children: Any = node.get("/K", [])
+    for child in children if isinstance(children, pikepdf.Array) else [children]:
+        if isinstance(child, pikepdf.Dictionary) and child.get("/Type") != "/MCR":
+            found += elements(child)
     return found
 
 
@@ -159,24 +167,26 @@ RENDER = """
 import json, sys
 from datetime import datetime
 from pathlib import Path
-from campaign.rules.receipt_rules import content_from_json
-from campaign.work import documents
+from campaign.rules.receipt_requirements import content_from_json
+from campaign.receipts import render_jobs
 frozen = json.loads(Path(sys.argv[1]).read_text())
 at = datetime.fromisoformat(frozen["at"])
-Path(sys.argv[2]).write_bytes(documents.page(content_from_json(frozen["content"]), b"", serial=frozen["serial"], mark="test", at=at))
+Path(sys.argv[2]).write_bytes(render_jobs.render_page(content_from_json(frozen["content"]), b"", serial=frozen["serial"], mark="test", at=at))
 """
 
 
-def test_another_process_in_another_place_and_zone_renders_the_same_bytes(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
-    receipt = issued(paid(campaign, last_name=LONG))
-    frozen, made = tmp_path / "frozen.json", tmp_path / "made.pdf"
+def test_another_process_with_another_directory_and_time_zone_renders_the_same_bytes(
+    app: Flask, campaign: Campaign, tmp_path: Path
+) -> None:
+    receipt = issue(paid(campaign, last_name=LONG))
+    frozen, rendered = tmp_path / "frozen.json", tmp_path / "rendered.pdf"
     frozen.write_text(json.dumps({"content": receipt.content, "serial": receipt.serial, "at": receipt.issued_at.isoformat()}))
     env = {"PYTHONPATH": str(ROOT), "TZ": "Asia/Tokyo", "PATH": "/usr/bin:/bin"}
-    subprocess.run([sys.executable, "-c", RENDER, str(frozen), str(made)], cwd=tmp_path, env=env, check=True)
-    assert made.read_bytes() == documents.archived(receipt)
+    subprocess.run([sys.executable, "-c", RENDER, str(frozen), str(rendered)], cwd=tmp_path, env=env, check=True)
+    assert rendered.read_bytes() == render_jobs.get_or_archive(receipt)
 
 
-def words_with_places(path: Path) -> list[tuple[float, float, float, float, str]]:
+def words_with_boxes(path: Path) -> list[tuple[float, float, float, float, str]]:
     found = run(tool("pdftotext"), "-bbox", str(path), "-")
     pattern = r'<word xMin="([\d.]+)" yMin="([\d.]+)" xMax="([\d.]+)" yMax="([\d.]+)">(.*?)</word>'
     return [(float(a), float(b), float(c), float(d), word) for a, b, c, d, word in re.findall(pattern, found)]
@@ -193,13 +203,13 @@ def words_with_places(path: Path) -> list[tuple[float, float, float, float, str]
         {"first_name": "יעל", "last_name": "כהן"},
     ],
 )
-def test_long_names_and_large_sums_stay_in_their_place(
+def test_long_names_and_large_amounts_fit_the_layout(
     app: Flask, campaign: Campaign, tmp_path: Path, language: str, is_bilingual: bool, name: dict[str, str]
 ) -> None:
     db.session.query(Charity).one().bilingual_receipts = is_bilingual
     path = tmp_path / "receipt.pdf"
-    path.write_bytes(documents.archived(issued(paid(campaign, 25_000_00, language=language, **ADDRESS, **name))))
-    words = [w for w in words_with_places(path) if w[4] not in {"TEST", "ESSAI", "/"}]
+    path.write_bytes(render_jobs.get_or_archive(issue(paid(campaign, 25_000_00, language=language, **ADDRESS, **name))))
+    words = [w for w in words_with_boxes(path) if w[4] not in {"TEST", "ESSAI", "/"}]
     assert ("25" if language == "fr" else "$25,000.00") in {w[4] for w in words}
     with pikepdf.open(path) as document:
         assert len(document.pages) == 1
@@ -217,21 +227,21 @@ def test_long_names_and_large_sums_stay_in_their_place(
 
 
 @pytest.mark.parametrize("name", ["ਗੁਰਪ੍ਰੀਤ ਸਿੰਘ", "ᐃᓄᒃᑎᑐᑦ", "தமிழ் செல்வி", "สมชาย ใจดี", "Արամ Խաչատրյան", "ኃይለ ገብረ", "ខ្មែរ សុខ"])
-def test_names_in_the_scripts_of_canadas_donors_are_printed(app: Flask, campaign: Campaign, name: str) -> None:
-    assert documents.archived(issued(paid(campaign, first_name="", last_name=name))).startswith(b"%PDF")
+def test_names_in_scripts_used_in_canada_are_rendered(app: Flask, campaign: Campaign, name: str) -> None:
+    assert render_jobs.get_or_archive(issue(paid(campaign, first_name="", last_name=name))).startswith(b"%PDF")
 
 
-def test_a_preview_uses_no_number_and_says_what_it_is(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
+def test_a_preview_uses_no_number_and_is_marked_as_a_preview(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
     path = tmp_path / "preview.pdf"
-    path.write_bytes(documents.preview(paid(campaign, 100_00)))
+    path.write_bytes(render_jobs.render_preview(paid(campaign, 100_00)))
     assert "PREVIEW – not a receipt, no number was used" in text_of(path)
     assert db.session.query(Receipt).count() == 0
 
 
-def test_a_key_is_made_once_rotated_with_its_certificate_kept_and_its_loss_is_said(tmp_path: Path) -> None:
+def test_a_key_is_created_once_a_rotation_retains_the_certificate_and_a_missing_key_is_reported(tmp_path: Path) -> None:
     key, now = KeyFile(path=tmp_path / "keys" / "receipts.pem"), datetime.now(UTC)
-    with pytest.raises(NoKey, match="campaign setup"):
-        key.seal(b"%PDF")
+    with pytest.raises(SigningKeyMissing, match="campaign setup"):
+        key.sign(b"%PDF")
     assert key.make(name="Charity", now=now)
     first = key.certificates()
     assert not key.make(name="Charity", now=now)
@@ -240,71 +250,60 @@ def test_a_key_is_made_once_rotated_with_its_certificate_kept_and_its_loss_is_sa
     assert key.certificates().count(b"BEGIN CERTIFICATE") == 2
     assert key.certificates().endswith(first)
     (tmp_path / "keys" / "receipts.pem").write_text("nothing")
-    with pytest.raises(NoKey, match="holds no key"):
-        key.seal(b"%PDF")
+    with pytest.raises(SigningKeyMissing, match="contains no key"):
+        key.sign(b"%PDF")
 
 
-def test_what_was_signed_with_the_old_key_stays_valid(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
+def test_signatures_of_the_old_key_stay_valid(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
     key = KeyFile(path=tmp_path / "receipts.pem")
     key.make(name="Old", now=datetime.now(UTC))
-    plain = documents.archived(issued(paid(campaign)))
+    plain = render_jobs.get_or_archive(issue(paid(campaign)))
     old = tmp_path / "old.pdf"
-    old.write_bytes(key.seal(plain))
+    old.write_bytes(key.sign(plain))
     key.rotate(name="New", now=datetime.now(UTC))
     new = tmp_path / "new.pdf"
-    new.write_bytes(key.seal(plain))
+    new.write_bytes(key.sign(plain))
     for path, name in ((old, "Old"), (new, "New")):
-        said = run(tool("pdfsig"), str(path))
-        assert "Signature is Valid" in said
-        assert name in said
+        output = run(tool("pdfsig"), str(path))
+        assert "Signature is Valid" in output
+        assert name in output
 
 
-def test_without_a_key_mail_waits_and_goes_out_when_there_is_one(app: Flask, campaign: Campaign, post: object, tmp_path: Path) -> None:
-    there = app.extensions["outside"]
-    lost = KeyFile(path=tmp_path / "lost.pem")
-    app.extensions["outside"] = replace(there, key=lost)
+def test_without_a_key_the_email_waits_until_there_is_one(app: Flask, campaign: Campaign, post: Post, tmp_path: Path) -> None:
+    services = app.extensions["services"]
+    missing_key = KeyFile(path=tmp_path / "lost.pem")
+    app.extensions["services"] = replace(services, signing_key=missing_key)
     donation = paid(campaign)
-    owed.send_owed()
+    send_jobs.send_due()
     assert receipts.receipt_of(donation.id) is not None, "the number stays valid"
-    lost.make(name="Charity", now=datetime.now(UTC))
+    missing_key.make(name="Charity", now=datetime.now(UTC))
     db.session.execute(db.text("UPDATE outbox SET not_before = now()"))
     db.session.commit()
-    owed.send_owed()
+    send_jobs.send_due()
     assert any(to == [donation.email] for _, to, _, _ in post.box.newest(5))
 
 
-def test_the_certificates_are_there_for_whoever_checks_a_signature(app: Flask) -> None:
+def test_the_certificates_can_be_downloaded(app: Flask) -> None:
     found = app.test_client().get("/receipts/certificates.pem")
     assert found.status_code == 200
-    assert found.data == app.extensions["outside"].key.certificates()
+    assert found.data == app.extensions["services"].signing_key.certificates()
     assert b"PRIVATE" not in found.data
     assert BytesIO(found.data).readline().startswith(b"-----BEGIN CERTIFICATE")
 
 
-def a_picture(side: int = 60) -> bytes:
-    """A PNG with a stroke across it."""
-    rows = b"".join(b"\0" + bytes(0 if abs(x - y) < 3 else 255 for x in range(3 * side)) for y in range(side))
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    head = struct.pack(">IIBBBBB", 3 * side, side, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-
-
-def test_the_signature_is_printed_as_the_picture_it_was_when_the_receipt_was_issued(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
-    charity, plain = db.session.query(Charity).one(), issued(paid(campaign))
-    charity.signature = signatures.keep(a_picture())
-    signed = issued(paid(campaign))
-    charity.signature = signatures.keep(a_picture(30))
+def test_the_signature_is_printed_as_it_was_when_the_receipt_was_issued(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
+    charity, plain = db.session.query(Charity).one(), issue(paid(campaign))
+    charity.signature = signatures.store(png_picture())
+    signed = issue(paid(campaign))
+    charity.signature = signatures.store(png_picture(30))
     db.session.commit()
     pictures = []
     for receipt in (plain, signed):
         path = tmp_path / f"{receipt.serial}.pdf"
-        path.write_bytes(documents.archived(receipt))
+        path.write_bytes(render_jobs.get_or_archive(receipt))
         with pikepdf.open(path) as document:
             pictures.append(
-                [(i.Width, i.Height) for i in document.objects if isinstance(i, pikepdf.Stream) and i.get("/Subtype") == "/Image"]
+                [(int(i.Width), int(i.Height)) for i in document.objects if isinstance(i, pikepdf.Stream) and i.get("/Subtype") == "/Image"]
             )
             figures = [str(tag.Alt) for tag in elements(document.Root.StructTreeRoot) if tag.S == "/Figure"]
     assert pictures == [[], [(180, 60)]]

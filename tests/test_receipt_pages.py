@@ -1,4 +1,4 @@
-"""Staff and their receipts, returned gifts and mail: who may do what, what is written down, and registers that tie to the books."""
+"""Staff pages for receipts, information returns and email: permissions, audit entries, and registers that agree with the books."""
 
 import csv
 import io
@@ -10,59 +10,63 @@ import pytest
 from flask import Flask, g
 from flask.testing import FlaskClient
 from sqlalchemy import select, text
+from werkzeug.test import TestResponse
 
+from campaign.campaigns.campaigns import Campaign
 from campaign.edges.db import db
-from campaign.giving import mails, receipts, returned_gifts
-from campaign.giving.audit import AuditEntry
-from campaign.giving.campaigns import Campaign
-from campaign.giving.outbox import OutboxItem
-from campaign.reporting import books, registers
-from campaign.work import owed
-from tests.factories import begun, give_back, issued, paid, pay
-from tests.test_receipts import CORRECTED, attached, last_mail
-from tests.test_web import signed_in
+from campaign.mail import send_jobs
+from campaign.outbox import deliveries
+from campaign.outbox.messages import OutboxMessage
+from campaign.receipts import information_returns, receipts
+from campaign.reporting import receipt_register
+from campaign.reporting.integrity import checker
+from campaign.staff.audit import AuditEntry
+from tests.conftest import Post
+from tests.factories import create_refund, issue_receipt, paid, pay, start_donation
+from tests.mail import attached, last_email
+from tests.web import CORRECTED, signed_in
 
 
 def staff_of(app: Flask, role: str) -> FlaskClient:
-    leave()
+    clear_request_state()
     return signed_in(app, role, address=f"{role}-{uuid4().hex[:6]}@example.org")
 
 
-def leave() -> None:
-    """Forget who spoke last: all browsers of a test share one context."""
+def clear_request_state() -> None:
+    """All clients of a test share one app context: forget the state of the last request."""
     for name in ("csrf_token", "_login_user", "_flashes"):
         g.pop(name, None)
 
 
-def post_form(client: FlaskClient, page: str, action: str, **fields: str) -> object:
-    leave()
+def post_form(client: FlaskClient, page: str, action: str, **fields: str) -> TestResponse:
+    clear_request_state()
     token = client.get(page).text.split('name="csrf_token"')[1].split('value="')[1].split('"')[0]
     return client.post(action, data={**fields, "csrf_token": token})
 
 
-def test_the_register_of_a_year_ties_to_the_books(app: Flask, campaign: Campaign) -> None:
-    kept, returned, part, without = (paid(campaign, 100_00, province=p) for p in ("QC", "QC", "ON", "ON"))
-    earlier = begun(campaign, 50_00)
+def test_the_register_of_a_year_agrees_with_the_books(app: Flask, campaign: Campaign) -> None:
+    retained, returned, partly_returned, unreceipted = (paid(campaign, 100_00, province=p) for p in ("QC", "QC", "ON", "ON"))
+    earlier = start_donation(campaign, 50_00)
     pay(earlier, paid_at=datetime(2025, 12, 31, 20, tzinfo=UTC))
-    for donation in (kept, returned, part, earlier):
-        issued(donation)
-    give_back(returned, 100_00)
-    give_back(part, 30_00)
-    for donation in (returned, part):
-        issued(donation)
+    for donation in (retained, returned, partly_returned, earlier):
+        issue_receipt(donation)
+    create_refund(returned, 100_00)
+    create_refund(partly_returned, 30_00)
+    for donation in (returned, partly_returned):
+        issue_receipt(donation)
     charity, year = campaign.charity, datetime.now(UTC).year
-    totals = registers.totals_of(charity, year)
-    assert (totals.kept_cents, totals.receipted_cents, totals.unreceipted_cents) == (270_00, 170_00, 100_00)
-    assert (totals.receipted_in_quebec_cents, totals.standing, totals.ended) == (100_00, 2, 2)
-    assert registers.totals_of(charity, 2025).receipted_cents == 50_00
-    lines = list(registers.all_of(charity, year))
+    totals = receipt_register.totals_of(charity, year)
+    assert (totals.retained_cents, totals.receipted_cents, totals.unreceipted_cents) == (270_00, 170_00, 100_00)
+    assert (totals.receipted_in_quebec_cents, totals.valid, totals.ended) == (100_00, 2, 2)
+    assert receipt_register.totals_of(charity, 2025).receipted_cents == 50_00
+    lines = list(receipt_register.whole_register(charity, year))
     assert [(line.serial[-1], line.status) for line in lines] == [("1", "valid"), ("2", "cancelled"), ("3", "replaced"), ("5", "valid")]
     assert sum(line.eligible_cents for line in lines if line.status == "valid") == totals.receipted_cents
-    assert without.net_cents == 100_00
+    assert unreceipted.net_cents == 100_00
 
 
-def test_the_register_is_a_file_that_spreadsheets_open_and_nothing_in_it_is_a_formula(app: Flask, campaign: Campaign) -> None:
-    issued(paid(campaign, 1_234_56, first_name="", last_name='=HYPERLINK("http://evil.example")'))
+def test_the_register_is_a_spreadsheet_without_formulas(app: Flask, campaign: Campaign) -> None:
+    issue_receipt(paid(campaign, 1_234_56, first_name="", last_name='=HYPERLINK("http://evil.example")'))
     db.session.commit()
     client = staff_of(app, "manager")
     found = client.get("/staff/receipts/register.csv")
@@ -77,9 +81,10 @@ def test_the_register_is_a_file_that_spreadsheets_open_and_nothing_in_it_is_a_fo
     assert staff_of(app, "clerk").get("/staff/receipts/register.csv").status_code == 403
 
 
-def test_each_line_of_the_register_leads_to_its_receipt_and_the_receipt_to_its_gift(app: Flask, campaign: Campaign) -> None:
+def test_each_line_of_the_register_links_to_its_receipt_and_the_receipt_to_its_donation(app: Flask, campaign: Campaign) -> None:
     donation = paid(campaign, 100_00)
-    receipt = issued(donation)
+    receipt = issue_receipt(donation)
+    assert receipt
     db.session.commit()
     client = staff_of(app, "viewer")
     assert f'href="/staff/receipts/{receipt.serial}"' in client.get("/staff/receipts").text
@@ -92,89 +97,90 @@ def test_each_line_of_the_register_leads_to_its_receipt_and_the_receipt_to_its_g
     assert client.get("/staff/receipts/2026-999999").status_code == 404
 
 
-def test_a_clerk_corrects_a_name_with_a_reason_and_the_act_is_written_down(app: Flask, campaign: Campaign, post: object) -> None:
+def test_a_clerk_corrects_a_name_with_a_reason_and_the_correction_is_audited(app: Flask, campaign: Campaign, post: Post) -> None:
     donation = paid(campaign, 100_00)
-    owed.send_owed()
+    send_jobs.send_due()
     client, path = staff_of(app, "clerk"), f"/staff/donations/{donation.public_id}/person"
-    person = {**CORRECTED, "province": "QC", "postal_code": "H7A 1A1"}
-    assert post_form(client, path, path, **person, reason="").status_code == 422
-    assert post_form(client, path, path, **{**person, "postal_code": "X"}, reason="typo").status_code == 422
+    details = {**CORRECTED, "province": "QC", "postal_code": "H7A 1A1"}
+    assert post_form(client, path, path, **details, reason="").status_code == 422
+    assert post_form(client, path, path, **{**details, "postal_code": "X"}, reason="typo").status_code == 422
     assert db.session.query(receipts.Receipt).count() == 1
-    assert post_form(client, path, path, **person, reason="typo").status_code == 303
+    assert post_form(client, path, path, **details, reason="typo").status_code == 303
     assert db.session.query(receipts.Receipt).count() == 2
-    act = db.session.scalars(select(AuditEntry).where(AuditEntry.act == "corrected name or address")).one()
-    assert act.detail["reason"] == "typo"
-    assert "Laval" not in str(act.detail), "what changed is on the receipts; the audit trail names the fields"
-    owed.send_owed()
-    assert len(attached(last_mail(post, donation))) == 1
-    assert books.findings(db.engine) == []
+    entry = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "corrected name or address")).one()
+    assert entry.detail["reason"] == "typo"
+    assert "Laval" not in str(entry.detail), "the values are on the receipts; the audit entry names only the fields"
+    send_jobs.send_due()
+    assert len(attached(last_email(post, donation))) == 1
+    assert checker.findings(db.engine) == []
 
 
-def test_a_lost_receipt_is_replaced_and_voiding_takes_a_second_person(app: Flask, campaign: Campaign, post: object) -> None:
+def test_a_lost_receipt_is_replaced_and_a_void_takes_a_second_person(app: Flask, campaign: Campaign, post: Post) -> None:
     donation = paid(campaign, 100_00)
-    owed.send_owed()
+    send_jobs.send_due()
     page = f"/staff/donations/{donation.public_id}"
     assert post_form(staff_of(app, "clerk"), page, f"{page}/receipts", reason="lost in the post").status_code == 303
     second = receipts.receipt_of(donation.id)
+    assert second
     assert second.content["replaces"]
-    at = f"/staff/receipts/{second.serial}"
+    receipt_page = f"/staff/receipts/{second.serial}"
     manager = staff_of(app, "manager")
-    assert post_form(manager, at, f"{at}/voids", reason="not a gift").status_code == 303
-    (row,) = db.session.execute(text("SELECT id FROM void_request")).scalars()
-    post_form(manager, "/staff/receipts", f"/staff/receipts/voids/{row}", decision="agree")
-    assert receipts.receipt_of(donation.id) is not None, "whoever asks cannot agree too"
-    assert post_form(staff_of(app, "clerk"), page, f"/staff/receipts/voids/{row}", decision="agree").status_code == 403
-    post_form(staff_of(app, "admin"), "/staff/receipts", f"/staff/receipts/voids/{row}", decision="agree")
+    assert post_form(manager, receipt_page, f"{receipt_page}/voids", reason="not a gift").status_code == 303
+    (request_id,) = db.session.execute(text("SELECT id FROM void_request")).scalars()
+    post_form(manager, "/staff/receipts", f"/staff/receipts/voids/{request_id}", decision="agree")
+    assert receipts.receipt_of(donation.id) is not None, "the person who requests a void cannot agree to it"
+    assert post_form(staff_of(app, "clerk"), page, f"/staff/receipts/voids/{request_id}", decision="agree").status_code == 403
+    post_form(staff_of(app, "admin"), "/staff/receipts", f"/staff/receipts/voids/{request_id}", decision="agree")
     assert receipts.receipt_of(donation.id) is None
-    assert {a.act for a in db.session.query(AuditEntry)} >= {
+    assert {a.action for a in db.session.query(AuditEntry)} >= {
         "replaced a lost receipt",
         "asked to void a receipt",
         "agreed to void a receipt",
     }
 
 
-def test_an_information_return_is_filed_with_a_note_and_can_be_opened_again(app: Flask, campaign: Campaign) -> None:
+def test_an_information_return_is_filed_with_a_note_and_can_be_reopened(app: Flask, campaign: Campaign) -> None:
     donation = paid(campaign, 200_00)
-    issued(donation)
-    give_back(donation, 200_00)
-    issued(donation)
+    issue_receipt(donation)
+    create_refund(donation, 200_00)
+    issue_receipt(donation)
     db.session.commit()
     client = staff_of(app, "clerk")
     page = client.get("/staff/returned-gifts").text
     assert donation.full_name in page.replace("&#39;", "'")
     assert "$200.00" in page
-    (task,) = returned_gifts.open_tasks()
+    (task,) = information_returns.list_open()
     post_form(client, "/staff/returned-gifts", f"/staff/returned-gifts/{task.id}/filings", reason="sent 2026-12-01")
-    assert returned_gifts.count_open() == 0
+    assert information_returns.count_open() == 0
     post_form(client, "/staff/returned-gifts", f"/staff/returned-gifts/{task.id}/reopenings")
-    assert returned_gifts.count_open() == 1
+    assert information_returns.count_open() == 1
     assert staff_of(app, "viewer").post(f"/staff/returned-gifts/{task.id}/filings").status_code in {400, 403}
 
 
-def test_mail_that_came_back_goes_to_the_corrected_address(app: Flask, campaign: Campaign, post: object) -> None:
+def test_a_bounced_email_is_sent_to_the_corrected_address(app: Flask, campaign: Campaign, post: Post) -> None:
     donation = paid(campaign, 100_00)
-    owed.send_owed()
-    item = db.session.scalars(select(OutboxItem)).one()
+    send_jobs.send_due()
+    item = db.session.scalars(select(OutboxMessage)).one()
     client = staff_of(app, "clerk")
     page = client.get(f"/staff/mail/{item.id}").text
     assert "The mail server took it." in page
     assert "Thank you for your gift" in page
     post_form(client, f"/staff/mail/{item.id}", f"/staff/mail/{item.id}/bounces", reason="550 no such user")
-    assert mails.count_open_bounces() == 1
+    assert deliveries.count_open_bounces() == 1
     assert "550 no such user" in client.get("/staff/mail").text
     donation_page = f"/staff/donations/{donation.public_id}"
     post_form(client, donation_page, f"{donation_page}/email", email="not an address")
-    assert mails.count_open_bounces() == 1
+    assert deliveries.count_open_bounces() == 1
     post_form(client, donation_page, f"{donation_page}/email", email="new@example.org")
-    assert mails.count_open_bounces() == 0
-    owed.send_owed()
+    assert deliveries.count_open_bounces() == 0
+    send_jobs.send_due()
     message = next(m for _, to, m, _ in post.box.newest(5) if to == ["new@example.org"])
     assert len(attached(message)) == 1
-    assert books.findings(db.engine) == []
+    assert checker.findings(db.engine) == []
 
 
 @pytest.mark.parametrize("path", ["", "/register.csv", "/register.xlsx"])
-def test_a_register_of_an_empty_year_says_so(app: Flask, campaign: Campaign, path: str) -> None:
+def test_the_register_of_a_year_without_receipts_is_served(app: Flask, campaign: Campaign, path: str) -> None:
     found = staff_of(app, "manager").get(f"/staff/receipts{path}?year=2031")
     assert found.status_code == 200
     if not path:

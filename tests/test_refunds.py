@@ -1,256 +1,267 @@
-"""Refunds from our side: never of more than is left, never twice, whoever is killed and whatever answer is lost."""
+"""Refunds that we request: never more than is left, never twice, even when a process is killed or a response is lost."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import stripe as library
 from flask import Flask
 from sqlalchemy import text
 
-from campaign.cli import refund as refund_command
+from campaign.campaigns.campaigns import Campaign
+from campaign.cli.main import refund as refund_command
+from campaign.devstack.sandbox import aftermath
+from campaign.donations.donations import Donation
 from campaign.edges.db import db
-from campaign.edges.stripe_api import StripeApi
-from campaign.edges.stripe_wire import StripeAway, plainly
-from campaign.giving import matches, money_back, standing
-from campaign.giving.donations import Donation
-from campaign.giving.funds import Fund
-from campaign.giving.refund_requests import CannotRefund, RefundRequest
-from campaign.reporting import books
-from campaign.sandbox import aftermath
-from campaign.work import refunding, sweeps
-from tests.factories import begun, give_back, paid
-from tests.test_donate import send
-from tests.test_sweep import pay_at_stripe
+from campaign.edges.services import services
+from campaign.edges.stripe.client import StripeUnavailable, translate
+from campaign.edges.stripe.payments import StripePayments
+from campaign.matching.funds import Fund
+from campaign.matching.holds import match_of
+from campaign.payments import refund_jobs, reversals
+from campaign.payments.refunds import RefundRefused, RefundRequest
+from campaign.payments.status import status_of
+from campaign.reporting.integrity import checker
+from campaign.schedule import schedule_jobs
+from tests.conftest import Stripe
+from tests.factories import create_refund, paid, start_donation
+from tests.stripe import pay_at_stripe, stored_object
+from tests.web import send
 
 
 @pytest.fixture
-def gift(app: Flask, stripe: object, fund: Fund) -> Donation:
-    """$100 given and paid through the sandbox, and matched."""
-    return given(app, stripe)
+def donation(app: Flask, stripe: Stripe, fund: Fund) -> Donation:
+    """A donation of $100, paid in the sandbox and matched."""
+    return donate(app, stripe)
 
 
-def given(app: Flask, stripe: object, **changed: object) -> Donation:
+def donate(app: Flask, stripe: Stripe, **changed: Any) -> Donation:
     assert send(app.test_client(), "en", **changed).status_code == 303
     donation = db.session.query(Donation).order_by(Donation.id.desc()).first()
+    assert donation
     pay_at_stripe(stripe, donation)
-    sweeps.sweep_outside()
+    schedule_jobs.poll_stripe()
     db.session.refresh(donation)
     assert donation.paid_at
     return donation
 
 
-def give(donation: Donation, cents: int | None = None) -> RefundRequest:
-    return refunding.refund(donation, cents, actor="test", reason="asked by the donor")
+def refund(donation: Donation, cents: int | None = None) -> RefundRequest:
+    return refund_jobs.refund(donation, cents, actor="test", reason="asked by the donor")
 
 
-def at_stripe(stripe: object, donation: Donation) -> list[int]:
-    """What was given back there, oldest first."""
-    made = stripe.store.newest("refund", limit=100)
-    return [one["amount"] for one in reversed(made) if one["payment_intent"] == donation.payment_intent]
+def refunds_at_stripe(stripe: Stripe, donation: Donation) -> list[int]:
+    """The amounts of the refunds of this donation in the sandbox, oldest first."""
+    results = stripe.store.newest("refund", limit=100)
+    return [item["amount"] for item in reversed(results) if item["payment_intent"] == donation.payment_intent]
 
 
-def stands(donation: Donation) -> tuple[str, int, int]:
+def summary(donation: Donation) -> tuple[str, int, int]:
     db.session.expire_all()
-    return standing.standing(donation).state.value, donation.net_cents, matches.match_of(donation.id).matched_cents
+    return status_of(donation).state.value, donation.net_cents, match_of(donation.id).matched_cents
 
 
-def forget_keys(stripe: object) -> None:
-    """As Stripe does after a day."""
+def expire_idempotency_keys(stripe: Stripe) -> None:
+    """Forget all idempotency keys, as Stripe does after a day."""
     stripe.store._db.execute("DELETE FROM answer")
 
 
-def lose_the_answer(monkeypatch: pytest.MonkeyPatch, donation: Donation, cents: int) -> None:
-    """Stripe makes the refund, and we are killed before we can write it down; two minutes pass."""
+def lose_response(monkeypatch: pytest.MonkeyPatch, donation: Donation, cents: int) -> None:
+    """Stripe creates the refund, and our process is killed before it records the response; two minutes pass."""
     with monkeypatch.context() as killed:
-        killed.setattr(refunding, "_record", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        killed.setattr(refund_jobs, "_record", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            give(donation, cents)
+            refund(donation, cents)
     db.session.rollback()
-    db.session.execute(text("UPDATE refund_request SET begun_at = begun_at - interval '2 minutes'"))
+    db.session.execute(text("UPDATE refund_request SET requested_at = requested_at - interval '2 minutes'"))
     db.session.commit()
 
 
-def test_a_part_and_then_the_rest_go_back_and_the_match_with_them(gift: Donation, stripe: object) -> None:
-    request = give(gift, 40_00)
+def test_a_partial_refund_and_a_refund_of_the_rest_reduce_donation_and_match(donation: Donation, stripe: Stripe) -> None:
+    request = refund(donation, 40_00)
     assert request.stripe_id
-    assert stands(gift) == ("partially_refunded", 60_00, 60_00)
-    give(gift)
-    assert stands(gift) == ("refunded", 0, 0)
-    assert at_stripe(stripe, gift) == [40_00, 60_00]
-    sweeps.sweep_outside()  # Stripe's own events of both.
-    assert stands(gift) == ("refunded", 0, 0)
-    assert books.findings(db.engine) == []
+    assert summary(donation) == ("partially_refunded", 60_00, 60_00)
+    refund(donation)
+    assert summary(donation) == ("refunded", 0, 0)
+    assert refunds_at_stripe(stripe, donation) == [40_00, 60_00]
+    schedule_jobs.poll_stripe()  # Handles Stripe's events of both refunds.
+    assert summary(donation) == ("refunded", 0, 0)
+    assert checker.findings(db.engine) == []
 
 
-def test_what_was_asked_for_is_written_down_with_who_and_why(gift: Donation) -> None:
-    give(gift, 40_00)
-    said = db.session.execute(text("SELECT actor, act, subject, detail FROM audit_entry WHERE subject LIKE 'd_%'")).one()
-    assert said == ("test", "refund asked for", gift.public_id, {"cents": 40_00, "reason": "asked by the donor"})
+def test_a_refund_request_is_audited_with_actor_and_reason(donation: Donation) -> None:
+    refund(donation, 40_00)
+    entry = db.session.execute(text("SELECT actor, action, subject, detail FROM audit_entry WHERE subject LIKE 'd_%'")).one()
+    assert entry == ("test", "requested a refund", donation.public_id, {"cents": 40_00, "reason": "asked by the donor"})
 
 
-def test_a_covered_fee_goes_back_in_proportion(app: Flask, stripe: object, fund: Fund) -> None:
-    donation = given(app, stripe, cover_fee="y")
+def test_a_covered_fee_is_refunded_in_proportion(app: Flask, stripe: Stripe, fund: Fund) -> None:
+    donation = donate(app, stripe, cover_fee="y")
     fee = donation.covered_fee_cents
     assert fee
-    give(donation, (100_00 + fee) // 2)
-    state, net, matched = stands(donation)
+    refund(donation, (100_00 + fee) // 2)
+    state, net, matched = summary(donation)
     assert (state, matched) == ("partially_refunded", net)
     assert 49_99 <= net <= 50_01
-    assert books.findings(db.engine) == []
+    assert checker.findings(db.engine) == []
 
 
-@pytest.mark.parametrize(("cents", "sentence"), [(100_01, "Only $100.00 is left"), (900_00, "Only $100.00 is left")])
-def test_more_than_is_left_is_refused_before_stripe_is_asked(gift: Donation, stripe: object, cents: int, sentence: str) -> None:
-    with pytest.raises(CannotRefund, match=sentence.replace("$", r"\$")):
-        give(gift, cents)
-    assert at_stripe(stripe, gift) == []
+@pytest.mark.parametrize(("cents", "expected"), [(100_01, "Only $100.00 is left"), (900_00, "Only $100.00 is left")])
+def test_more_than_is_left_is_refused_before_stripe_is_called(donation: Donation, stripe: Stripe, cents: int, expected: str) -> None:
+    with pytest.raises(RefundRefused, match=expected.replace("$", r"\$")):
+        refund(donation, cents)
+    assert refunds_at_stripe(stripe, donation) == []
     assert db.session.query(RefundRequest).count() == 0
 
 
-def test_nothing_goes_back_of_what_is_unpaid_gone_or_disputed(gift: Donation, campaign: object, stripe: object) -> None:
-    with pytest.raises(CannotRefund, match="was not paid"):
-        give(begun(campaign))
+def test_unpaid_disputed_and_fully_refunded_donations_are_not_refunded(donation: Donation, campaign: Campaign, stripe: Stripe) -> None:
+    with pytest.raises(RefundRefused, match="was not paid"):
+        refund(start_donation(campaign))
     disputed = paid(campaign)
-    give_back(disputed, 100_00, kind="dispute", status="needs_response")
+    create_refund(disputed, 100_00, kind="dispute", status="needs_response")
     db.session.commit()
-    with pytest.raises(CannotRefund, match="disputes this payment"):
-        give(disputed)
+    with pytest.raises(RefundRefused, match="disputes this payment"):
+        refund(disputed)
     lost = paid(campaign)
-    give_back(lost, 100_00, kind="dispute")
+    create_refund(lost, 100_00, kind="dispute")
     db.session.commit()
-    with pytest.raises(CannotRefund, match="Nothing is left"):
-        give(lost)
-    give(gift)
-    with pytest.raises(CannotRefund, match="Nothing is left"):
-        give(gift, 1)
-    assert at_stripe(stripe, gift) == [100_00]
+    with pytest.raises(RefundRefused, match="Nothing of this gift is left"):
+        refund(lost)
+    refund(donation)
+    with pytest.raises(RefundRefused, match="Nothing of this gift is left"):
+        refund(donation, 1)
+    assert refunds_at_stripe(stripe, donation) == [100_00]
 
 
-def test_killed_after_stripes_answer_it_is_made_once_and_ends(gift: Donation, stripe: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    lose_the_answer(monkeypatch, gift, 40_00)
-    with pytest.raises(CannotRefund, match=r"\$40.00 of this gift is under way"):
-        give(gift, 30_00)
-    forget_keys(stripe)
-    sweeps.sweep_outside()
-    assert stands(gift) == ("partially_refunded", 60_00, 60_00)
-    assert at_stripe(stripe, gift) == [40_00]
+def test_a_refund_interrupted_after_stripes_response_is_created_once_and_completed(
+    donation: Donation, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_response(monkeypatch, donation, 40_00)
+    with pytest.raises(RefundRefused, match=r"\$40.00 of this gift is in progress"):
+        refund(donation, 30_00)
+    expire_idempotency_keys(stripe)
+    schedule_jobs.poll_stripe()
+    assert summary(donation) == ("partially_refunded", 60_00, 60_00)
+    assert refunds_at_stripe(stripe, donation) == [40_00]
     (request,) = db.session.query(RefundRequest)
     assert request.ended_at
     assert request.stripe_id
-    assert books.findings(db.engine) == []
+    assert checker.findings(db.engine) == []
 
 
-def test_asked_for_again_after_a_kill_it_is_the_same_refund(gift: Donation, stripe: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    lose_the_answer(monkeypatch, gift, 40_00)
-    assert give(gift, 40_00).stripe_id
-    assert at_stripe(stripe, gift) == [40_00]
-    assert stands(gift) == ("partially_refunded", 60_00, 60_00)
-
-
-def test_control_without_looking_first_a_forgotten_key_gives_the_money_back_twice(
-    gift: Donation, stripe: object, monkeypatch: pytest.MonkeyPatch
+def test_a_refund_requested_again_after_an_interruption_is_the_same_refund(
+    donation: Donation, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lose_the_answer(monkeypatch, gift, 40_00)
-    forget_keys(stripe)
-    monkeypatch.setattr(StripeApi, "refund_made_for", lambda *_: None)
-    sweeps.sweep_outside()
-    assert at_stripe(stripe, gift) == [40_00, 40_00]
+    lose_response(monkeypatch, donation, 40_00)
+    assert refund(donation, 40_00).stripe_id
+    assert refunds_at_stripe(stripe, donation) == [40_00]
+    assert summary(donation) == ("partially_refunded", 60_00, 60_00)
 
 
-def test_with_stripe_away_it_is_remembered_and_made_by_the_sweep(app: Flask, gift: Donation, stripe: object) -> None:
-    there = app.extensions["outside"]
-    away = StripeApi(secret_key="sk_test_of_the_tests", api_base="http://127.0.0.1:9")
-    app.extensions["outside"] = replace(there, stripe=away)
-    with pytest.raises(StripeAway):
-        give(gift, 40_00)
+def test_control_without_the_lookup_an_expired_idempotency_key_refunds_twice(
+    donation: Donation, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_response(monkeypatch, donation, 40_00)
+    expire_idempotency_keys(stripe)
+    monkeypatch.setattr(StripePayments, "find_refund", lambda *_: None)
+    schedule_jobs.poll_stripe()
+    assert refunds_at_stripe(stripe, donation) == [40_00, 40_00]
+
+
+def test_a_refund_requested_while_stripe_is_unavailable_is_retried_by_the_schedule(app: Flask, donation: Donation, stripe: Stripe) -> None:
+    reachable = app.extensions["services"]
+    unavailable = StripePayments(secret_key="sk_test_of_the_tests", api_base="http://127.0.0.1:9")
+    app.extensions["services"] = replace(reachable, stripe_payments=unavailable)
+    with pytest.raises(StripeUnavailable):
+        refund(donation, 40_00)
     db.session.rollback()
-    app.extensions["outside"] = there
-    sweeps.sweep_outside()
-    assert at_stripe(stripe, gift) == [], "not yet: whoever asked may still be at it"
-    db.session.execute(text("UPDATE refund_request SET begun_at = begun_at - interval '2 minutes'"))
+    app.extensions["services"] = reachable
+    schedule_jobs.poll_stripe()
+    assert refunds_at_stripe(stripe, donation) == [], "not yet: the process that requested it may still be running"
+    db.session.execute(text("UPDATE refund_request SET requested_at = requested_at - interval '2 minutes'"))
     db.session.commit()
-    sweeps.sweep_outside()
-    assert at_stripe(stripe, gift) == [40_00]
-    assert stands(gift) == ("partially_refunded", 60_00, 60_00)
+    schedule_jobs.poll_stripe()
+    assert refunds_at_stripe(stripe, donation) == [40_00]
+    assert summary(donation) == ("partially_refunded", 60_00, 60_00)
 
 
-def test_an_answer_that_cannot_be_read_leaves_the_request_open(gift: Donation, stripe: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stripe has made it, and something on the way put a page in place of the answer: it is found, not made once more."""
-    really = StripeApi.give_back
+def test_an_unreadable_response_leaves_the_request_open(donation: Donation, stripe: Stripe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stripe has created the refund, but a proxy replaced the response: the refund is found, not created again."""
+    original = StripePayments.create_refund
     with monkeypatch.context() as garbled:
-        garbled.setattr(StripeApi, "give_back", lambda *a, **k: _unreadable(really(*a, **k)))
-        with pytest.raises(StripeAway):
-            give(gift, 40_00)
+        garbled.setattr(StripePayments, "create_refund", lambda *a, **k: _unreadable(original(*a, **k)))
+        with pytest.raises(StripeUnavailable):
+            refund(donation, 40_00)
     db.session.rollback()
-    assert give(gift, 40_00).stripe_id
-    assert at_stripe(stripe, gift) == [40_00]
+    assert refund(donation, 40_00).stripe_id
+    assert refunds_at_stripe(stripe, donation) == [40_00]
 
 
 def _unreadable(_: object) -> None:
-    raise plainly(library.APIError("Invalid response body from API", http_status=200))
+    raise translate(library.APIError("Invalid response body from API", http_status=200))
 
 
-def test_what_stripe_refuses_is_said_and_leaves_the_books_as_they_are(gift: Donation, stripe: object) -> None:
-    outside = refunding.outside().stripe
-    outside.give_back(gift.payment_intent, 100_00, key="somebody at Stripe's own pages")
-    with pytest.raises(CannotRefund, match=r"Stripe refused the refund: .*already been refunded"):
-        give(gift, 40_00)
-    assert stands(gift) == ("paid", 100_00, 100_00)
+def test_a_refund_that_stripe_refuses_leaves_the_books_unchanged(donation: Donation, stripe: Stripe) -> None:
+    assert donation.payment_intent
+    services().stripe_payments.create_refund(donation.payment_intent, 100_00, key="a refund in the Stripe dashboard")
+    with pytest.raises(RefundRefused, match=r"Stripe refused the refund: .*already been refunded"):
+        refund(donation, 40_00)
+    assert summary(donation) == ("paid", 100_00, 100_00)
     (request,) = db.session.query(RefundRequest)
-    assert request.refused
-    sweeps.sweep_outside()
-    assert stands(gift) == ("refunded", 0, 0), "what was given back there is heard of by its event"
-    assert books.findings(db.engine) == []
+    assert request.refusal
+    schedule_jobs.poll_stripe()
+    assert summary(donation) == ("refunded", 0, 0), "the refund of the dashboard is recorded from its event"
+    assert checker.findings(db.engine) == []
 
 
-def test_two_at_once_never_give_back_more_than_was_paid(app: Flask, gift: Donation, stripe: object) -> None:
-    gate, name = threading.Barrier(2), gift.id
+def test_concurrent_refunds_never_exceed_the_payment(app: Flask, donation: Donation, stripe: Stripe) -> None:
+    gate, donation_id = threading.Barrier(2), donation.id
 
-    def one(cents: int) -> bool:
+    def attempt(cents: int) -> bool:
         with app.app_context():
             gate.wait()
             try:
-                return bool(give(db.session.get_one(Donation, name), cents).stripe_id)
-            except CannotRefund:
+                return bool(refund(db.session.get_one(Donation, donation_id), cents).stripe_id)
+            except RefundRefused:
                 return False
             finally:
                 db.session.remove()
 
     with ThreadPoolExecutor(2) as pool:
-        made = list(pool.map(one, [60_00, 70_00]))
-    assert made.count(True) == 1
-    assert len(at_stripe(stripe, gift)) == 1
-    assert books.findings(db.engine) == []
+        results = list(pool.map(attempt, [60_00, 70_00]))
+    assert results.count(True) == 1
+    assert len(refunds_at_stripe(stripe, donation)) == 1
+    assert checker.findings(db.engine) == []
 
 
-def test_a_refund_that_fails_later_can_be_given_again(gift: Donation, stripe: object) -> None:
-    request = give(gift)
-    aftermath.change_refund(stripe.account, stripe.store.get(request.stripe_id), "failed")
-    sweeps.sweep_outside()
-    assert stands(gift) == ("paid", 100_00, 100_00)
-    assert money_back.left_of(gift) == 100_00
-    assert books.findings(db.engine) == []
+def test_a_refund_that_fails_later_can_be_requested_again(donation: Donation, stripe: Stripe) -> None:
+    request = refund(donation)
+    aftermath.set_refund_status(stripe.account, stored_object(stripe, request.stripe_id), "failed")
+    schedule_jobs.poll_stripe()
+    assert summary(donation) == ("paid", 100_00, 100_00)
+    assert reversals.refundable_cents(donation) == 100_00
+    assert checker.findings(db.engine) == []
 
 
-def test_the_command_gives_back_and_says_what_is_left(app: Flask, gift: Donation) -> None:
-    done = app.test_cli_runner().invoke(refund_command, [gift.public_id, "--amount", "40", "--reason", "asked by the donor"])
-    assert done.exit_code == 0, done.output
-    assert "$40.00 of" in done.output
-    assert "$60.00 of the payment is left." in done.output
+def test_the_command_refunds_and_prints_what_is_left(app: Flask, donation: Donation) -> None:
+    result = app.test_cli_runner().invoke(refund_command, [donation.public_id, "--amount", "40", "--reason", "asked by the donor"])
+    assert result.exit_code == 0, result.output
+    assert "$40.00 of" in result.output
+    assert "$60.00 of the payment is left." in result.output
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "expected"),
     [
-        (["d_nobody", "--reason", "x"], "There is no gift d_nobody"),
-        (["GIFT", "--amount", "a lot", "--reason", "x"], "is no sum of money"),
-        (["GIFT", "--amount", "100.01", "--reason", "x"], "Only $100.00 is left"),
-        (["GIFT", "--reason", " "], "Please say why"),
+        (["d_nobody", "--reason", "x"], "There is no donation d_nobody"),
+        (["DONATION", "--amount", "a lot", "--reason", "x"], "is not an amount of money"),
+        (["DONATION", "--amount", "100.01", "--reason", "x"], "Only $100.00 is left"),
+        (["DONATION", "--reason", " "], "Please say why"),
     ],
 )
-def test_what_the_command_cannot_do_it_says(app: Flask, gift: Donation, arguments: list[str], sentence: str) -> None:
-    done = app.test_cli_runner().invoke(refund_command, [gift.public_id if one == "GIFT" else one for one in arguments])
-    assert done.exit_code == 2
-    assert sentence in done.output
+def test_the_command_reports_why_it_refuses(app: Flask, donation: Donation, arguments: list[str], expected: str) -> None:
+    result = app.test_cli_runner().invoke(refund_command, [donation.public_id if item == "DONATION" else item for item in arguments])
+    assert result.exit_code == 2
+    assert expected in result.output

@@ -1,4 +1,4 @@
-"""The stand-in for Stripe behaves as Stripe does: for our library, for Stripe's own command line, and after a restart."""
+"""The Stripe sandbox behaves as Stripe does: for the Python library, for the Stripe CLI, and after a restart."""
 
 import json
 import os
@@ -11,26 +11,27 @@ from base64 import b64encode
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
 import stripe as library
 from werkzeug.serving import make_server
 
-from campaign.edges.stripe_wire import verify_signature
-from campaign.embedded.house import free_port
-from campaign.sandbox import shapes
-from campaign.sandbox.__main__ import Quiet, stripe_app
-from campaign.sandbox.answers import nested
+from campaign.devstack.sandbox import shapes
+from campaign.devstack.sandbox.__main__ import Quiet, stripe_app
+from campaign.devstack.sandbox.answers import parse_params
+from campaign.devstack.stack import free_port
+from campaign.edges.stripe.client import verify_signature
 
 SECRET = "whsec_sandbox"
 
 
 class Listener:
-    """A webhook that keeps what it hears, and answers as told."""
+    """A webhook that records the events it receives and responds with a status that the test sets."""
 
     def __init__(self) -> None:
-        self.heard: list[dict] = []
+        self.received: list[dict[str, Any]] = []
         self.status = 200
         outer = self
 
@@ -38,7 +39,7 @@ class Listener:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 verify_signature(body, self.headers["Stripe-Signature"], [SECRET])
-                outer.heard.append(json.loads(body))
+                outer.received.append(json.loads(body))
                 self.send_response(outer.status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -51,28 +52,28 @@ class Listener:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def kinds(self) -> list[str]:
-        return [event["type"] for event in self.heard]
+        return [event["type"] for event in self.received]
 
-    def wait_for(self, kind: str, *, seconds: float = 10) -> dict:
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            for event in self.heard:
+    def wait_for(self, kind: str, *, seconds: float = 10) -> dict[str, Any]:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for event in self.received:
                 if event["type"] == kind:
                     return event
             time.sleep(0.05)
-        raise AssertionError(f"{kind} was not heard, only {self.kinds()}")
+        raise AssertionError(f"{kind} was not received, only {self.kinds()}")
 
 
 @pytest.fixture
 def listener() -> Iterator[Listener]:
-    made = Listener()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    running = Listener()
+    yield running
+    running.server.shutdown()
+    running.server.server_close()
 
 
 class Sandbox:
-    """A running stand-in that can be stopped and started again on the same memory."""
+    """A running sandbox that can be stopped and started again with the same state."""
 
     def __init__(self, state: Path, webhook: str) -> None:
         self.state, self.webhook = state, webhook
@@ -96,95 +97,97 @@ class Sandbox:
 
 @pytest.fixture
 def sandbox(tmp_path: Path, listener: Listener) -> Iterator[Sandbox]:
-    made = Sandbox(tmp_path / "state.db", listener.url)
-    yield made
-    made.stop()
+    running = Sandbox(tmp_path / "state.db", listener.url)
+    yield running
+    running.stop()
 
 
-def order(**changed: object) -> dict:
+def checkout_params(**changed: Any) -> Any:
     line = {"quantity": 1, "price_data": {"currency": "cad", "unit_amount": 100_00, "product_data": {"name": "Gift"}}}
     return {"mode": "payment", "line_items": [line], "success_url": "https://a.example/s", "metadata": {"donation": "d_1"}, **changed}
 
 
-def pay(url: str, card: str) -> None:
+def pay(url: str | None, card: str) -> None:
+    assert url
     try:
         urlopen(url, data=f"card={card}&expiry=12/34&cvc=123".encode()).close()
     except OSError:
-        pass  # The success page is not there, and a decline is a 402.
+        pass  # The success page does not exist, and a decline is a 402.
 
 
-def test_a_checkout_is_opened_read_listed_and_expired(sandbox: Sandbox, listener: Listener) -> None:
+def test_a_checkout_is_created_read_listed_and_expired(sandbox: Sandbox, listener: Listener) -> None:
     sessions = sandbox.client().v1.checkout.sessions
-    made = sessions.create(order(), {"idempotency_key": "one"})
-    assert sessions.create(order(), {"idempotency_key": "one"}).id == made.id
-    assert sessions.retrieve(made.id).status == "open"
-    assert [s.id for s in sessions.list().data] == [made.id]
-    assert (made.amount_total, made.currency, made.url) == (100_00, "cad", f"{sandbox.url}/c/pay/{made.id}")
-    assert sessions.expire(made.id).status == "expired"
+    session = sessions.create(checkout_params(), {"idempotency_key": "one"})
+    assert sessions.create(checkout_params(), {"idempotency_key": "one"}).id == session.id
+    assert sessions.retrieve(session.id).status == "open"
+    assert [s.id for s in sessions.list().data] == [session.id]
+    assert (session.amount_total, session.currency, session.url) == (100_00, "cad", f"{sandbox.url}/c/pay/{session.id}")
+    assert sessions.expire(session.id).status == "expired"
     assert listener.wait_for("checkout.session.expired")["data"]["object"]["metadata"] == {"donation": "d_1"}
     with pytest.raises(library.InvalidRequestError):
-        sessions.expire(made.id)
+        sessions.expire(session.id)
 
 
-def test_a_key_used_for_another_request_is_refused(sandbox: Sandbox) -> None:
+def test_an_idempotency_key_reused_for_another_request_is_refused(sandbox: Sandbox) -> None:
     sessions = sandbox.client().v1.checkout.sessions
-    sessions.create(order(), {"idempotency_key": "one"})
+    sessions.create(checkout_params(), {"idempotency_key": "one"})
     with pytest.raises(library.IdempotencyError):
-        sessions.create(order(metadata={"donation": "d_2"}), {"idempotency_key": "one"})
+        sessions.create(checkout_params(metadata={"donation": "d_2"}), {"idempotency_key": "one"})
 
 
-def test_paying_makes_the_events_and_the_fee_that_stripe_canada_makes(sandbox: Sandbox, listener: Listener) -> None:
+def test_a_payment_creates_the_events_and_the_fee_of_stripe_canada(sandbox: Sandbox, listener: Listener) -> None:
     client = sandbox.client()
-    made = client.v1.checkout.sessions.create(order(payment_intent_data={"metadata": {"donation": "d_1"}}))
-    pay(made.url, "4242424242424242")
+    session = client.v1.checkout.sessions.create(checkout_params(payment_intent_data={"metadata": {"donation": "d_1"}}))
+    pay(session.url, "4242424242424242")
     event = listener.wait_for("checkout.session.completed")
     assert (event["data"]["object"]["payment_status"], event["livemode"], event["api_version"]) == ("paid", False, shapes.API_VERSION)
     intent = client.v1.payment_intents.retrieve(
         event["data"]["object"]["payment_intent"], {"expand": ["latest_charge.balance_transaction"]}
     )
     assert intent.metadata.to_dict() == {"donation": "d_1"}
-    settled = intent.latest_charge.balance_transaction
-    assert (settled.fee, settled.net) == (3_20, 96_80)
+    charge: Any = intent.latest_charge
+    transaction = charge.balance_transaction
+    assert (transaction.fee, transaction.net) == (3_20, 96_80)
     assert {"payment_intent.created", "charge.succeeded", "payment_intent.succeeded", "checkout.session.completed"} <= set(listener.kinds())
 
 
 @pytest.mark.parametrize("card", ["4000000000000002", "4000000000009995", "4000000000000069", "4111111111111111"])
 def test_a_declined_card_leaves_the_checkout_open(sandbox: Sandbox, card: str) -> None:
     client = sandbox.client()
-    made = client.v1.checkout.sessions.create(order())
-    pay(made.url, card)
-    again = client.v1.checkout.sessions.retrieve(made.id)
+    session = client.v1.checkout.sessions.create(checkout_params())
+    pay(session.url, card)
+    again = client.v1.checkout.sessions.retrieve(session.id)
     assert (again.status, again.payment_status) == ("open", "unpaid")
-    pay(made.url, "4242424242424242")
-    assert client.v1.checkout.sessions.retrieve(made.id).payment_status == "paid"
+    pay(session.url, "4242424242424242")
+    assert client.v1.checkout.sessions.retrieve(session.id).payment_status == "paid"
 
 
-def test_a_webhook_that_fails_is_sent_again_until_it_is_taken(sandbox: Sandbox, listener: Listener) -> None:
+def test_a_failed_webhook_is_sent_again_until_it_succeeds(sandbox: Sandbox, listener: Listener) -> None:
     listener.status = 503
     sandbox.client().v1.payment_intents.create({"amount": 500, "currency": "cad"})
     first = listener.wait_for("payment_intent.created")
     listener.status = 200
-    until = time.monotonic() + 10
-    while listener.kinds().count("payment_intent.created") < 2 and time.monotonic() < until:
+    deadline = time.monotonic() + 10
+    while listener.kinds().count("payment_intent.created") < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert [e["id"] for e in listener.heard if e["type"] == "payment_intent.created"][:2] == [first["id"]] * 2
+    assert [e["id"] for e in listener.received if e["type"] == "payment_intent.created"][:2] == [first["id"]] * 2
 
 
-def test_webhooks_can_be_kept_back_and_sent_later(sandbox: Sandbox, listener: Listener) -> None:
+def test_webhooks_can_be_held_back_and_sent_later(sandbox: Sandbox, listener: Listener) -> None:
     sandbox.store.set_switch("delivery", "off")
     sandbox.client().v1.payment_intents.create({"amount": 500, "currency": "cad"})
     time.sleep(0.4)
-    assert listener.heard == []
+    assert listener.received == []
     sandbox.store.set_switch("delivery", "on")
     listener.wait_for("payment_intent.created")
 
 
-def test_a_restart_forgets_nothing(sandbox: Sandbox) -> None:
-    made = sandbox.client().v1.checkout.sessions.create(order(), {"idempotency_key": "one"})
+def test_a_restart_loses_nothing(sandbox: Sandbox) -> None:
+    session = sandbox.client().v1.checkout.sessions.create(checkout_params(), {"idempotency_key": "one"})
     sandbox.stop()
     sandbox.start()
-    assert sandbox.client().v1.checkout.sessions.retrieve(made.id).amount_total == 100_00
-    assert sandbox.client().v1.checkout.sessions.create(order(), {"idempotency_key": "one"}).id == made.id
+    assert sandbox.client().v1.checkout.sessions.retrieve(session.id).amount_total == 100_00
+    assert sandbox.client().v1.checkout.sessions.create(checkout_params(), {"idempotency_key": "one"}).id == session.id
 
 
 @pytest.mark.parametrize("key", ["sk_live_0123456789abcdef", "rk_live_0123456789abcdef", "nonsense", "pk_test_0123456789"])
@@ -194,25 +197,25 @@ def test_live_and_unknown_keys_are_refused(sandbox: Sandbox, key: str) -> None:
 
 
 @pytest.mark.parametrize("sent", ["Bearer sk_test_of_the_tests", "Basic " + b64encode(b"sk_test_of_the_tests:").decode()])
-def test_a_key_may_be_sent_in_either_of_stripes_ways(sandbox: Sandbox, sent: str) -> None:
+def test_a_key_may_be_sent_as_a_bearer_token_or_by_basic_authentication(sandbox: Sandbox, sent: str) -> None:
     with urlopen(Request(f"{sandbox.url}/v1/events", headers={"Authorization": sent})) as answer:
         assert json.loads(answer.read())["object"] == "list"
 
 
-def test_the_sandbox_does_not_start_beside_a_live_key(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "campaign.sandbox", "stripe", "--port", "1", "--state", str(tmp_path / "x")],
+def test_the_sandbox_does_not_start_with_a_live_key(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "campaign.devstack.sandbox", "stripe", "--port", "1", "--state", str(tmp_path / "x")],
         env={**os.environ, "STRIPE_SECRET_KEY": "sk_live_0123456789"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 2
-    assert "live key" in done.stderr
+    assert result.returncode == 2
+    assert "live key" in result.stderr
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "invalid",
     [
         {"mode": "setup"},
         {"line_items": []},
@@ -221,17 +224,17 @@ def test_the_sandbox_does_not_start_beside_a_live_key(tmp_path: Path) -> None:
         {"line_items": [{"price_data": {"currency": "cad"}}]},
     ],
 )
-def test_a_wrong_request_is_stripes_error_and_no_session(sandbox: Sandbox, wrong: dict) -> None:
+def test_an_invalid_request_raises_stripes_error_and_creates_no_session(sandbox: Sandbox, invalid: dict[str, Any]) -> None:
     with pytest.raises(library.InvalidRequestError):
-        sandbox.client().v1.checkout.sessions.create(order(**wrong))
+        sandbox.client().v1.checkout.sessions.create(checkout_params(**invalid))
     assert sandbox.client().v1.checkout.sessions.list().data == []
 
 
-def test_unknown_paths_and_objects_are_stripes_404(sandbox: Sandbox) -> None:
+def test_unknown_paths_and_objects_are_404(sandbox: Sandbox) -> None:
     client = sandbox.client()
-    for ask in (lambda: client.v1.payment_intents.retrieve("pi_none"), client.v1.coupons.list):
+    for call in (lambda: client.v1.payment_intents.retrieve("pi_none"), client.v1.coupons.list):
         with pytest.raises(library.InvalidRequestError) as found:
-            ask()
+            call()
         assert found.value.http_status == 404
 
 
@@ -256,38 +259,39 @@ def test_the_list_of_events_is_newest_first_in_pages(sandbox: Sandbox) -> None:
     assert listed == list(range(511, 499, -1))
 
 
-def test_every_page_says_test(sandbox: Sandbox) -> None:
-    made = sandbox.client().v1.checkout.sessions.create(order(locale="fr-CA"))
-    for address, mark in ((sandbox.url, "TEST"), (made.url, "ESSAI")):
+def test_every_page_is_marked_as_a_test(sandbox: Sandbox) -> None:
+    session = sandbox.client().v1.checkout.sessions.create(checkout_params(locale="fr-CA"))
+    assert session.url
+    for address, mark in ((sandbox.url, "TEST"), (session.url, "ESSAI")):
         with urlopen(address) as answer:
             assert mark in answer.read().decode()
 
 
-def test_form_encoding_becomes_what_was_meant() -> None:
+def test_form_encoding_is_decoded_into_nested_values() -> None:
     pairs = [("a", "1"), ("b[c]", "2"), ("d[0][e]", "3"), ("d[1][e]", "4"), ("f[]", "5"), ("f[]", "6"), ("metadata[x]", "y")]
-    assert nested(pairs) == {"a": "1", "b": {"c": "2"}, "d": [{"e": "3"}, {"e": "4"}], "f": ["5", "6"], "metadata": {"x": "y"}}
+    assert parse_params(pairs) == {"a": "1", "b": {"c": "2"}, "d": [{"e": "3"}, {"e": "4"}], "f": ["5", "6"], "metadata": {"x": "y"}}
 
 
-CLI_PLACE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "campaign-stripe-cli"
+CLI_DIRECTORY = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "campaign-stripe-cli"
 
 
 def stripe_cli() -> str | None:
-    """Stripe's own command line from npm, fetched once; None where npm is not at hand."""
-    there = CLI_PLACE / "node_modules" / ".bin" / "stripe"
-    if not there.exists() and shutil.which("npm"):
-        CLI_PLACE.mkdir(parents=True, exist_ok=True)
+    """The path of the Stripe CLI, installed from npm on first use, or None without npm."""
+    cli = CLI_DIRECTORY / "node_modules" / ".bin" / "stripe"
+    if not cli.exists() and shutil.which("npm"):
+        CLI_DIRECTORY.mkdir(parents=True, exist_ok=True)
         subprocess.run(
-            ["npm", "install", "--prefix", str(CLI_PLACE), "--silent", "@stripe/cli"], capture_output=True, timeout=120, check=False
+            ["npm", "install", "--prefix", str(CLI_DIRECTORY), "--silent", "@stripe/cli"], capture_output=True, timeout=120, check=False
         )
-    return str(there) if there.exists() else None
+    return str(cli) if cli.exists() else None
 
 
 @pytest.mark.parametrize("kind", ["checkout.session.completed", "payment_intent.succeeded", "charge.refunded", "checkout.session.expired"])
-def test_stripes_own_command_line_triggers_it(sandbox: Sandbox, listener: Listener, tmp_path: Path, kind: str) -> None:
+def test_the_stripe_cli_triggers_the_event(sandbox: Sandbox, listener: Listener, tmp_path: Path, kind: str) -> None:
     cli = stripe_cli()
     if cli is None:
-        pytest.skip("npm is not at hand")
-    done = subprocess.run(
+        pytest.skip("npm is not installed")
+    result = subprocess.run(
         [cli, "trigger", kind, "--api-base", sandbox.url, "--api-key", "sk_test_0123456789abcdef"],
         capture_output=True,
         text=True,
@@ -295,5 +299,5 @@ def test_stripes_own_command_line_triggers_it(sandbox: Sandbox, listener: Listen
         env={**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)},
         check=False,
     )
-    assert "Trigger succeeded" in done.stdout + done.stderr, done.stdout + done.stderr
+    assert "Trigger succeeded" in result.stdout + result.stderr, result.stdout + result.stderr
     listener.wait_for(kind)

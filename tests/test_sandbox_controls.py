@@ -1,8 +1,9 @@
-"""The sandbox's controls: how events are sent, what goes wrong on demand, what banks and donors do; and how we bear what goes wrong."""
+"""The sandbox controls: event delivery, injected faults, actions of banks and donors; and how the service handles faults."""
 
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
@@ -10,58 +11,54 @@ from urllib.request import Request, urlopen
 import pytest
 from flask import Flask
 
+from campaign.campaigns.campaigns import Campaign
+from campaign.devstack.sandbox import clock, faults
+from campaign.donations.donations import Donation
 from campaign.edges.db import db
-from campaign.edges.outside import outside
-from campaign.edges.stripe_wire import StripeAway
-from campaign.giving.campaigns import Campaign
-from campaign.giving.donations import Donation
-from campaign.giving.funds import Fund
-from campaign.reporting import books
-from campaign.sandbox import clock, faults
-from campaign.work import sweeps
+from campaign.edges.services import services
+from campaign.edges.stripe.client import StripeUnavailable
+from campaign.matching.funds import Fund
+from campaign.reporting.integrity import checker
+from campaign.schedule import schedule_jobs
 from tests.conftest import Stripe
-from tests.test_debits import allowed
-from tests.test_donate import send
-from tests.test_events import state
-from tests.test_payouts import charge_of, paid_at_stripe
-from tests.test_stripe_requests import order
-from tests.test_sweep import pay_at_stripe
+from tests.stripe import charge_of, checkout_request, paid_at_stripe, pay_at_stripe, start_debit, state
+from tests.web import send
 
 
-def control(stripe: Stripe, where: str, **form: object) -> dict:
-    """Turn one of the controls, by HTTP."""
-    sent = Request(f"{stripe.url}/control/{where}", data=urlencode(form).encode(), headers={"Accept": "application/json"})
-    with urlopen(sent) as answer:
+def control(stripe: Stripe, endpoint: str, **form: object) -> Any:
+    """Post a form to one of the controls."""
+    request = Request(f"{stripe.url}/control/{endpoint}", data=urlencode(form).encode(), headers={"Accept": "application/json"})
+    with urlopen(request) as answer:
         return json.load(answer)
 
 
-def refused(stripe: Stripe, where: str, **form: object) -> int:
+def refused(stripe: Stripe, endpoint: str, **form: object) -> int:
     with pytest.raises(HTTPError) as error:
-        control(stripe, where, **form)
+        control(stripe, endpoint, **form)
     error.value.close()
     return error.value.code
 
 
 def types(stripe: Stripe, limit: int) -> list[str]:
-    return [one["type"] for one in stripe.store.newest("event", limit=limit)]
+    return [sent["type"] for sent in stripe.store.newest("event", limit=limit)]
 
 
 def test_a_dispute_is_opened_and_decided(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
     donation = paid_at_stripe(campaign, 100_00)
-    made = control(stripe, "disputes", payment_intent=donation.payment_intent)
-    assert made["status"] == "needs_response"
+    dispute = control(stripe, "disputes", payment_intent=donation.payment_intent)
+    assert dispute["status"] == "needs_response"
     assert types(stripe, 2) == ["charge.dispute.funds_withdrawn", "charge.dispute.created"]
-    control(stripe, f"disputes/{made['id']}", status="won")
+    control(stripe, f"disputes/{dispute['id']}", status="won")
     assert types(stripe, 2) == ["charge.dispute.closed", "charge.dispute.funds_reinstated"]
-    assert refused(stripe, f"disputes/{made['id']}", status="lost") == 400
+    assert refused(stripe, f"disputes/{dispute['id']}", status="lost") == 400
     assert refused(stripe, "disputes", payment_intent="pi_nobody") == 404
 
 
-def test_a_refund_fails_a_debit_ends_a_payout_comes_back(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+def test_refunds_debits_and_payouts_can_be_decided(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
     donation = paid_at_stripe(campaign, 100_00)
-    made = outside().stripe.give_back(donation.payment_intent or "", 10_00, key="k")
-    assert control(stripe, f"refunds/{made.id}", status="failed")["status"] == "failed"
-    allowed(app, stripe)
+    refund = services().stripe_payments.create_refund(donation.payment_intent or "", 10_00, key="k")
+    assert control(stripe, f"refunds/{refund.id}", status="failed")["status"] == "failed"
+    start_debit(app, stripe)
     session = stripe.store.newest("checkout.session", limit=1)[0]
     assert control(stripe, f"debits/{session['id']}", outcome="succeeded")["payment_status"] == "paid"
     payout = control(stripe, "payouts")
@@ -71,29 +68,29 @@ def test_a_refund_fails_a_debit_ends_a_payout_comes_back(app: Flask, campaign: C
 
 
 @pytest.mark.parametrize("form", [{"state": "perhaps"}, {"order": "sideways"}, {"copies": "0"}, {"copies": "many"}, {"late": "-1"}])
-def test_a_delivery_that_makes_no_sense_is_refused(stripe: Stripe, form: dict) -> None:
+def test_invalid_delivery_settings_are_refused(stripe: Stripe, form: dict[str, str]) -> None:
     assert refused(stripe, "delivery", **form) == 400
 
 
-def test_an_event_can_be_a_lie_and_we_do_not_believe_it(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+def test_a_forged_event_payload_is_not_trusted(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
     donation = paid_at_stripe(campaign, 100_00)
-    made = outside().stripe.give_back(donation.payment_intent or "", 10_00, key="k")
+    refund = services().stripe_payments.create_refund(donation.payment_intent or "", 10_00, key="k")
     control(
-        stripe, "events", type="refund.updated", kind="refund", object=made.id, changes=json.dumps({"amount": 100_00, "status": "failed"})
+        stripe, "events", type="refund.updated", kind="refund", object=refund.id, changes=json.dumps({"amount": 100_00, "status": "failed"})
     )
-    sweeps.sweep_outside()
+    schedule_jobs.poll_stripe()
     db.session.refresh(donation)
     assert (state(donation), donation.net_cents) == ("partially_refunded", 90_00)
-    assert books.findings(db.engine) == []
+    assert checker.findings(db.engine) == []
 
 
-def test_the_clock_only_goes_ahead(stripe: Stripe) -> None:
+def test_the_clock_only_moves_forward(stripe: Stripe) -> None:
     before = clock.now()
     assert control(stripe, "clock", days=1)["now"] >= before + 86400
     assert refused(stripe, "clock", seconds=-5) == 400
 
 
-def test_the_control_page_has_all_of_it(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+def test_the_control_page_has_every_control(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
     paid_at_stripe(campaign, 100_00)
     with urlopen(f"{stripe.url}/") as answer:
         page = answer.read().decode()
@@ -104,7 +101,7 @@ def test_the_control_page_has_all_of_it(app: Flask, campaign: Campaign, stripe: 
         assert answer.url == f"{stripe.url}/"
 
 
-# How we bear what goes wrong.
+# How the service handles faults.
 
 
 def test_an_unknown_fault_is_refused(stripe: Stripe) -> None:
@@ -115,62 +112,62 @@ def test_an_unknown_fault_is_refused(stripe: Stripe) -> None:
 
 
 @pytest.mark.parametrize("kind", ["500", "dropped"])
-def test_a_fault_that_passes_costs_the_donor_nothing(app: Flask, stripe: Stripe, kind: str) -> None:
-    """The library asks again under the same key; what was done before the answer was lost is not done twice."""
-    faults.ask_for(stripe.store, kind=kind, path="/checkout/sessions", method="POST")
+def test_a_transient_fault_does_not_affect_the_donor(app: Flask, stripe: Stripe, kind: str) -> None:
+    """The library retries under the same idempotency key, so that work done before a lost response is not repeated."""
+    faults.inject(stripe.store, kind=kind, path="/checkout/sessions", method="POST")
     assert send(app.test_client(), "en").status_code == 303
     assert len(stripe.store.newest("checkout.session", limit=9)) == 1
 
 
 @pytest.mark.parametrize(("kind", "times"), [("429", 1), ("500_kept", 1), ("malformed", 3)])
-def test_a_fault_that_stays_is_said_and_the_next_press_opens_another_checkout(app: Flask, stripe: Stripe, kind: str, times: int) -> None:
+def test_a_lasting_fault_is_explained_and_the_donation_stays_open(app: Flask, stripe: Stripe, kind: str, times: int) -> None:
     client = app.test_client()
-    faults.ask_for(stripe.store, kind=kind, path="/checkout/sessions", method="POST", times=times)
+    faults.inject(stripe.store, kind=kind, path="/checkout/sessions", method="POST", times=times)
     answer = send(client, "en")
     assert answer.status_code == 503
     assert "cannot be reached right now" in answer.text
-    faults.forget(stripe.store)
+    faults.clear(stripe.store)
     assert db.session.query(Donation).one().is_open
 
 
-def test_a_slow_stripe_is_waited_for(app: Flask, stripe: Stripe) -> None:
-    faults.ask_for(stripe.store, kind="slow", path="/checkout/sessions", method="POST", seconds=1)
-    began = time.monotonic()
+def test_a_slow_stripe_response_is_awaited(app: Flask, stripe: Stripe) -> None:
+    faults.inject(stripe.store, kind="slow", path="/checkout/sessions", method="POST", seconds=1)
+    started = time.monotonic()
     assert send(app.test_client(), "en").status_code == 303
-    assert time.monotonic() - began >= 1
+    assert time.monotonic() - started >= 1
 
 
 @pytest.mark.parametrize("kind", faults.KINDS)
-def test_whatever_goes_wrong_with_a_refund_it_is_made_once(app: Flask, campaign: Campaign, stripe: Stripe, kind: str) -> None:
+def test_a_refund_is_created_at_most_once_under_any_fault(app: Flask, campaign: Campaign, stripe: Stripe, kind: str) -> None:
     donation = paid_at_stripe(campaign, 100_00)
-    faults.ask_for(stripe.store, kind=kind, path="/v1/refunds", method="POST", times=1, seconds=6 if kind == "timeout" else 0)
-    _twice(lambda: outside().stripe.give_back(donation.payment_intent or "", 40_00, key="one refund"))
-    faults.forget(stripe.store)
-    made = outside().stripe.refund_made_for(donation.payment_intent or "", "one refund")
+    faults.inject(stripe.store, kind=kind, path="/v1/refunds", method="POST", times=1, seconds=6 if kind == "timeout" else 0)
+    _call_twice(lambda: services().stripe_payments.create_refund(donation.payment_intent or "", 40_00, key="one refund"))
+    faults.clear(stripe.store)
+    refund = services().stripe_payments.find_refund(donation.payment_intent or "", "one refund")
     if kind == "500_kept":
-        assert made is None, "Stripe keeps saying no under this key, and has made nothing"
+        assert refund is None, "Stripe repeats the error under this key and has created nothing"
     else:
         assert charge_of(stripe, donation)["amount_refunded"] == 40_00
 
 
-def _twice(act: Callable[[], object]) -> None:
+def _call_twice(action: Callable[[], object]) -> None:
     for _ in range(2):
         try:
-            act()
-        except StripeAway:
+            action()
+        except StripeUnavailable:
             continue
 
 
-def test_a_life_through_the_page_with_events_kept_back(app: Flask, stripe: Stripe, fund: Fund) -> None:
+def test_a_donation_is_recorded_by_polling_while_events_are_held_back(app: Flask, stripe: Stripe, fund: Fund) -> None:
     control(stripe, "delivery", state="off", order="random", copies=3, late=1)
     assert send(app.test_client(), "en").status_code == 303
     donation = db.session.query(Donation).one()
     pay_at_stripe(stripe, donation)
     assert state(donation) == "pending"
-    sweeps.sweep_outside()
+    schedule_jobs.poll_stripe()
     assert state(donation) == "paid"
 
 
-def test_the_fault_is_for_the_path_that_was_named(app: Flask, stripe: Stripe) -> None:
-    faults.ask_for(stripe.store, kind="500", path="/v1/payouts", times=9)
-    assert outside().stripe.open_checkout(order()).id
+def test_a_fault_applies_only_to_its_path(app: Flask, stripe: Stripe) -> None:
+    faults.inject(stripe.store, kind="500", path="/v1/payouts", times=9)
+    assert services().stripe_payments.open_checkout(checkout_request()).id

@@ -1,7 +1,8 @@
-"""Stripe's door: what is not Stripe's is 400, what is malformed is 400, all else is kept first and made something of later."""
+"""The Stripe webhook: requests without a valid signature and malformed bodies are 400; every other event is stored first and handled later."""
 
 import json
 import time
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -10,14 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from campaign.campaigns.campaigns import Campaign
+from campaign.devstack.servers import Postgres
 from campaign.edges.db import db
-from campaign.edges.stripe_wire import BadSignature, verify_signature
-from campaign.embedded.servers import Postgres
-from campaign.giving import happened
-from campaign.giving.campaigns import Campaign
-from campaign.giving.stripe_events import NotAnEvent, read_event
-from campaign.work import handling
-from tests.factories import begun, body_of, completed, event, signed
+from campaign.edges.stripe.client import InvalidSignature, verify_signature
+from campaign.stripe_sync import event_jobs
+from campaign.stripe_sync.event import HANDLED_TYPES, NOTED_TYPES
+from campaign.stripe_sync.inbox import InvalidEvent, parse_event
+from tests.factories import start_donation
+from tests.stripe import body_of, completed, event, signed
 
 GOOD = event("checkout.session.completed", {"id": "cs_1", "object": "checkout.session"})
 
@@ -26,8 +28,8 @@ def post(client: FlaskClient, body: bytes, headers: dict[str, str] | None = None
     return client.post("/stripe/webhook", data=body, headers=signed(body) if headers is None else headers).status_code
 
 
-def kept() -> int:
-    return db.session.execute(text("SELECT count(*) FROM stripe_event")).scalar_one()
+def count_stored() -> int:
+    return int(db.session.execute(text("SELECT count(*) FROM stripe_event")).scalar_one())
 
 
 def now(offset: int = 0) -> int:
@@ -57,15 +59,15 @@ MAC = signed(BODY)["Stripe-Signature"].partition("v1=")[2]
         {"Stripe-Signature": signed(BODY, at=now(-900))["Stripe-Signature"] + f",t={now()}"},
     ],
 )
-def test_i28_what_stripe_did_not_sign_now_is_400_and_not_kept(client: FlaskClient, header: dict[str, str]) -> None:
+def test_i28_a_missing_invalid_or_expired_signature_is_400_and_nothing_is_stored(client: FlaskClient, header: dict[str, str]) -> None:
     assert post(client, BODY, header) == 400
-    assert kept() == 0
+    assert count_stored() == 0
 
 
-def test_both_secrets_are_good_during_a_rotation() -> None:
+def test_both_secrets_are_valid_during_a_rotation() -> None:
     for secret in ("whsec_old", "whsec_new"):
         verify_signature(BODY, signed(BODY, secret=secret)["Stripe-Signature"], ["whsec_new", "whsec_old"])
-    with pytest.raises(BadSignature):
+    with pytest.raises(InvalidSignature):
         verify_signature(BODY, signed(BODY)["Stripe-Signature"], [])
 
 
@@ -95,39 +97,39 @@ def test_both_secrets_are_good_during_a_rotation() -> None:
         body_of({**GOOD, "livemode": True}),
     ],
 )
-def test_a_signed_body_that_is_no_event_of_ours_is_400(client: FlaskClient, body: bytes) -> None:
+def test_a_signed_body_that_is_not_a_valid_event_is_400(client: FlaskClient, body: bytes) -> None:
     assert post(client, body) == 400
-    assert kept() == 0
+    assert count_stored() == 0
 
 
 @given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
 def test_any_bytes_are_an_event_or_refused(body: bytes) -> None:
     try:
-        read_event(body)
-    except NotAnEvent:
+        parse_event(body)
+    except InvalidEvent:
         pass
 
 
-def test_over_256_kilobytes_is_413(client: FlaskClient) -> None:
+def test_a_body_over_256_kilobytes_is_413(client: FlaskClient) -> None:
     body = body_of({**GOOD, "padding": "x" * 263_000})
     assert post(client, body) == 413
     assert post(client, body_of({**GOOD, "padding": "x" * 200_000})) == 200
 
 
 @pytest.mark.parametrize("kind", ["customer.created", "some.future.type", "invoice.created"])
-def test_what_is_not_acted_on_is_kept_and_ignored_with_a_reason(client: FlaskClient, kind: str) -> None:
+def test_an_unhandled_event_type_is_stored_and_ignored_with_a_reason(client: FlaskClient, kind: str) -> None:
     assert post(client, body_of(event(kind, {"id": "x_1", "object": "x", "new": {"shape": [1, 2, {}]}}))) == 200
-    handling.handle_events()
+    event_jobs.handle_events()
     assert db.session.execute(text("SELECT outcome FROM stripe_event")).scalar_one().startswith("ignored: ")
 
 
-@pytest.mark.parametrize("kind", happened.NOTED)
-def test_what_others_tell_better_is_noted_and_changes_nothing(client: FlaskClient, campaign: Campaign, kind: str) -> None:
-    donation = begun(campaign)
-    about = {"id": f"pi_{donation.public_id}", "object": "payment_intent", "metadata": {"donation": donation.public_id}}
+@pytest.mark.parametrize("kind", NOTED_TYPES)
+def test_a_noted_event_type_is_stored_and_changes_nothing(client: FlaskClient, campaign: Campaign, kind: str) -> None:
+    donation = start_donation(campaign)
+    intent = {"id": f"pi_{donation.public_id}", "object": "payment_intent", "metadata": {"donation": donation.public_id}}
     db.session.commit()
-    assert post(client, body_of(event(kind, about))) == 200
-    handling.handle_events()
+    assert post(client, body_of(event(kind, intent))) == 200
+    event_jobs.handle_events()
     assert db.session.execute(text("SELECT outcome FROM stripe_event")).scalar_one().startswith("noted: ")
     db.session.expire_all()
     assert donation.is_open
@@ -142,21 +144,21 @@ FIELDS = ("id", "object", "amount", "amount_total", "amount_received", "currency
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
-    kind=st.sampled_from([*happened.ACTED_ON, *happened.NOTED]),
+    kind=st.sampled_from([*HANDLED_TYPES, *NOTED_TYPES]),
     changed=st.dictionaries(st.sampled_from([*FIELDS, "metadata", "client_reference_id", "livemode"]), JUNK, max_size=6),
-    shape=st.sampled_from(["checkout.session", "payment_intent", "refund", "dispute", "charge"]),
+    object_type=st.sampled_from(["checkout.session", "payment_intent", "refund", "dispute", "charge"]),
     created=JUNK,
 )
-def test_no_field_however_wrong_makes_an_event_fail(
-    client: FlaskClient, campaign: Campaign, kind: str, changed: dict, shape: str, created: object
+def test_no_invalid_field_makes_an_event_fail(
+    client: FlaskClient, campaign: Campaign, kind: str, changed: dict[str, Any], object_type: str, created: object
 ) -> None:
-    """Signed by Stripe, with fields nobody would think of: kept or refused, and what is kept is done at the first try, or Stripe does not
-    know what it tells of.
+    """A signed event with arbitrary fields is stored or refused; a stored event is handled at the first attempt, unless Stripe does not
+    know its object.
     """
-    donation = begun(campaign, 5_00)
+    donation = start_donation(campaign, 5_00)
     db.session.commit()
-    about = {
-        "object": shape,
+    intent = {
+        "object": object_type,
         "id": f"x_{donation.public_id}",
         "payment_intent": f"pi_{donation.public_id}",
         "livemode": False,
@@ -168,40 +170,40 @@ def test_no_field_however_wrong_makes_an_event_fail(
         "payment_status": "paid",
         "metadata": {"donation": donation.public_id},
     }
-    own = {name: f"{changed[name]}_{donation.id}" for name in ("id", "payment_intent") if isinstance(changed.get(name), str)}
-    made = event(kind, {**about, **changed, **own}, created=created)
-    assert post(client, json.dumps(made).encode()) in {200, 400}
-    handling.handle_events()
-    undone = text("SELECT last_error FROM stripe_event WHERE event_id = :id AND done_at IS NULL")
-    assert all("No such" in error for error in db.session.execute(undone, {"id": made["id"]}).scalars())
+    unique_ids = {name: f"{changed[name]}_{donation.id}" for name in ("id", "payment_intent") if isinstance(changed.get(name), str)}
+    sent = event(kind, {**intent, **changed, **unique_ids}, created=created)
+    assert post(client, json.dumps(sent).encode()) in {200, 400}
+    event_jobs.handle_events()
+    unhandled = text("SELECT last_error FROM stripe_event WHERE event_id = :id AND done_at IS NULL")
+    assert all("No such" in error for error in db.session.execute(unhandled, {"id": sent["id"]}).scalars())
 
 
-def test_i9_a_200_means_a_durable_row_and_twice_is_once(client: FlaskClient, campaign: Campaign) -> None:
-    body = body_of(completed(begun(campaign)))
+def test_i9_a_200_means_a_durable_row_and_duplicates_are_stored_once(client: FlaskClient, campaign: Campaign) -> None:
+    body = body_of(completed(start_donation(campaign)))
     db.session.commit()
     assert [post(client, body) for _ in range(3)] == [200, 200, 200]
-    assert kept() == 1
+    assert count_stored() == 1
     assert db.session.execute(text("SELECT body FROM stripe_event")).scalar_one() == body
 
 
-def test_an_event_is_kept_although_every_connection_has_died_since_the_last(client: FlaskClient, cluster: Postgres) -> None:
+def test_an_event_is_stored_although_every_connection_was_closed_since_the_last(client: FlaskClient, cluster: Postgres) -> None:
     another = event("customer.created", {"id": "cus_1", "object": "customer"})
     assert post(client, BODY) == 200
     with cluster.connect() as admin:
         admin.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{db.engine.url.database}'")
     assert post(client, body_of(another)) == 200
     db.session.rollback()
-    assert kept() == 2
+    assert count_stored() == 2
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD", "OPTIONS"])
-def test_events_are_posted_and_nothing_else(client: FlaskClient, method: str) -> None:
+def test_only_post_is_allowed(client: FlaskClient, method: str) -> None:
     answer = client.open("/stripe/webhook", method=method, data=BODY, headers=signed(BODY))
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
-    assert kept() == 0
+    assert count_stored() == 0
 
 
-def test_with_the_database_away_stripe_is_asked_to_come_again(app: Flask, client: FlaskClient, cluster: Postgres) -> None:
+def test_while_the_database_is_unavailable_the_webhook_responds_503(app: Flask, client: FlaskClient, cluster: Postgres) -> None:
     name = db.engine.url.database
     db.session.remove()
     with cluster.connect() as admin:

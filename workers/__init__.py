@@ -1,7 +1,7 @@
-"""Celery's workers and the schedule.
+"""The Celery workers and their schedule.
 
-The schedule is threads of each worker that look at the database itself: it goes on when Redis is away, and an advisory lock lets one
-worker at a time do the work. So there is no beat process to lose.
+The schedule runs in threads of each worker and reads due work from the database, so it needs neither Redis nor a beat process. Advisory
+locks let only one worker at a time run each part.
 """
 
 import gc
@@ -15,44 +15,44 @@ from celery.signals import worker_init, worker_shutdown
 
 from campaign import create_app
 from campaign.edges.db import db
-from campaign.edges.queue import celery
-from campaign.giving import heartbeats
-from campaign.work import sweeps
+from campaign.edges.wakeups import celery
+from campaign.operations import heartbeats
+from campaign.schedule import schedule_jobs
 
 log = structlog.get_logger()
 service = create_app()
-gc.freeze()  # What is loaded by now stays, and is not looked through for garbage again and again.
+gc.freeze()  # The modules loaded so far stay in memory: exclude them from garbage collection.
 
-BEAT_EVERY_SECONDS = 8
-DUE_EVERY_SECONDS = 8
-OUTSIDE_EVERY_SECONDS = 50
-BOOKS_EVERY_SECONDS = 60
-RECONCILIATION_EVERY_SECONDS = 900
-SELDOM_EVERY_SECONDS = 600
+HEARTBEAT_SECONDS = 8
+DUE_WORK_SECONDS = 8
+POLL_STRIPE_SECONDS = 50
+INTEGRITY_SECONDS = 60
+RECONCILIATION_SECONDS = 900
+INFREQUENT_WORK_SECONDS = 600
 
 _stopping = threading.Event()
 
 
-class InService(Task):
-    """A job runs inside the service: with its settings and its database."""
+class AppContextTask(Task):
+    """A task that runs in the application context, with the settings and the database of the service."""
 
     def __call__(self, *args: Any, **kw: Any) -> Any:
         with service.app_context():
             return super().__call__(*args, **kw)  # type: ignore[no-untyped-call]  # Celery has no types
 
 
-celery.Task = InService
+celery.Task = AppContextTask
 celery.conf.imports = ("workers.money", "workers.mail")
 
 
-def _every(seconds: int, act: Callable[[], object]) -> None:
-    """Do it now and then again and again, whatever comes of it, until the worker ends."""
+def _run_every(seconds: int, job: Callable[[], object]) -> None:
+    """Run the job now and then at every interval, also after an error, until the worker stops."""
     while not _stopping.is_set():
         try:
             with service.app_context():
-                act()
+                job()
         except Exception as error:
-            log.error("schedule.failed", act=act.__name__, error=type(error).__name__)
+            log.error("schedule.failed", job=job.__name__, error=type(error).__name__)
         _stopping.wait(seconds)
 
 
@@ -62,19 +62,19 @@ def _beat() -> None:
 
 
 @worker_init.connect
-def _begin_schedule(**_: object) -> None:
-    """A thread each, so that a slow mail server, a silent Stripe or a long check of the books holds up neither the others nor the sign of life."""
-    for seconds, act in (
-        (BEAT_EVERY_SECONDS, _beat),
-        (DUE_EVERY_SECONDS, sweeps.sweep_due),
-        (OUTSIDE_EVERY_SECONDS, sweeps.sweep_outside),
-        (BOOKS_EVERY_SECONDS, sweeps.sweep_books),
-        (RECONCILIATION_EVERY_SECONDS, sweeps.sweep_reconciliation),
-        (SELDOM_EVERY_SECONDS, sweeps.sweep_seldom),
+def _start_schedule(**_: object) -> None:
+    """Start one thread for each job, so that a slow mail server, Stripe or integrity check delays neither the others nor the heartbeat."""
+    for seconds, job in (
+        (HEARTBEAT_SECONDS, _beat),
+        (DUE_WORK_SECONDS, schedule_jobs.run_due_work),
+        (POLL_STRIPE_SECONDS, schedule_jobs.poll_stripe),
+        (INTEGRITY_SECONDS, schedule_jobs.check_integrity),
+        (RECONCILIATION_SECONDS, schedule_jobs.reconcile_daily),
+        (INFREQUENT_WORK_SECONDS, schedule_jobs.run_infrequent_work),
     ):
-        threading.Thread(target=_every, args=(seconds, act), name=act.__name__, daemon=True).start()
+        threading.Thread(target=_run_every, args=(seconds, job), name=job.__name__, daemon=True).start()
 
 
 @worker_shutdown.connect
-def _end_schedule(**_: object) -> None:
+def _stop_schedule(**_: object) -> None:
     _stopping.set()

@@ -1,12 +1,12 @@
-"""Jobs about mail."""
+"""Tasks of the mail queue."""
 
-from campaign.edges.outside import outside
-from campaign.edges.queue import celery
-from campaign.work import owed
+from campaign.edges.services import services
+from campaign.edges.wakeups import celery
+from campaign.mail import send_jobs
 
 
 @celery.task(name="outbox.send")
-def send_owed() -> None:
-    """Do what is owed to the outside."""
-    outside().waker.begun("mail")
-    owed.send_owed()
+def send_due() -> None:
+    """Send the messages that are due."""
+    services().waker.started("mail")
+    send_jobs.send_due()

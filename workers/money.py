@@ -1,12 +1,12 @@
-"""Jobs about money."""
+"""Tasks of the money queue."""
 
-from campaign.edges.outside import outside
-from campaign.edges.queue import celery
-from campaign.work import handling
+from campaign.edges.services import services
+from campaign.edges.wakeups import celery
+from campaign.stripe_sync import event_jobs
 
 
 @celery.task(name="events.handle")
 def handle_events() -> None:
-    """Handle all waiting events."""
-    outside().waker.begun("money")
-    handling.handle_events()
+    """Handle all pending Stripe events."""
+    services().waker.started("money")
+    event_jobs.handle_events()

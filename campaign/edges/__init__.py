@@ -1,1 +1,1 @@
-"""The outside world: PostgreSQL, Stripe, Redis, mail, PDF. Plain values in and out; no rule of ours lives here."""
+"""Adapters to PostgreSQL, Stripe, Redis, SMTP and PDF libraries. Plain values in and out; no domain rules."""

@@ -1,6 +1,6 @@
-"""The database: our own declarative base, the session, and how it is opened.
+"""The database: the declarative base, the session, and engine options.
 
-Verbs use `db.session` and never commit; `commit` stands at the doors.
+Operations use `db.session` and never commit; entry points, `*_actions.py` and `*_jobs.py` do.
 """
 
 import select
@@ -16,7 +16,7 @@ from sqlalchemy.orm import DeclarativeBase, registry
 
 
 class Base(DeclarativeBase):
-    """All tables. Sums are 64-bit whole cents, moments carry their zone, text has no length of its own."""
+    """The base of all tables. Integers are 64-bit, moments have a time zone, text has no maximum length."""
 
     registry = registry(
         metadata=MetaData(
@@ -32,19 +32,19 @@ class Base(DeclarativeBase):
     )
 
 
-# What was read stays readable after a commit, without asking again: whoever decides about money locks and reads anew first.
+# Loaded objects stay readable after a commit without a query. Operations that decide about money lock and reload first.
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 
 
-KEEPING = "keeping"
+AUTOCOMMIT = "keeping"
 
 
 def engine_options(*, pool_size: int = 20) -> dict[str, Any]:
-    """Bounded waits: a lock, a statement or an idle transaction never holds the service for longer than this."""
+    """Engine options with a timeout on connections, locks, statements and idle transactions."""
     return {
         "pool_size": pool_size,
         "max_overflow": 10,
-        "hide_parameters": True,  # Names and addresses stay out of errors, and so out of logs.
+        "hide_parameters": True,  # Keeps names and addresses out of errors and logs.
         "pool_timeout": 10,
         "connect_args": {
             "connect_timeout": 3,
@@ -54,26 +54,26 @@ def engine_options(*, pool_size: int = 20) -> dict[str, Any]:
     }
 
 
-def keeping_options(url: str) -> dict[str, Any]:
-    """For what is kept by one statement: durable when it returns, without a transaction around it or a question before it."""
-    options = engine_options(pool_size=2)  # One thread at a time keeps for all who wait (together.py).
+def autocommit_options(url: str) -> dict[str, Any]:
+    """Engine options for writes of one statement: durable when it returns, without a round trip for BEGIN or COMMIT."""
+    options = engine_options(pool_size=2)  # One thread at a time writes for all (group_commit.py).
     return {**options, "url": url, "max_overflow": 0, "isolation_level": "AUTOCOMMIT"}
 
 
 @event.listens_for(QueuePool, "checkout")
-def refuse_dead(connection: DBAPIConnection, *_: object) -> None:
-    """A connection that lies in the pool has nothing to say: one that does was ended by the database, as after a restart.
+def discard_dead_connection(connection: DBAPIConnection, *_: object) -> None:
+    """Invalidate the pool when the database has closed an idle connection, as after a restart.
 
-    Then all that were opened before are looked at no more. Asking the database each time would cost as much as a small question.
+    An idle connection has nothing to read unless the server closed it. Polling the socket is free; a query at each checkout is not.
     """
-    waiting = select.poll()
-    waiting.register(connection.fileno(), select.POLLIN)
-    if waiting.poll(0):
+    poller = select.poll()
+    poller.register(connection.fileno(), select.POLLIN)
+    if poller.poll(0):
         raise InvalidatePoolError
 
 
-def hang_up() -> None:
-    """Close every connection of this app; whoever asks next opens a new one."""
+def close_connections() -> None:
+    """Close every connection of this app. The next query opens a new one."""
     db.session.remove()
     for engine in db.engines.values():
         engine.dispose()

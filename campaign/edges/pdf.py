@@ -1,4 +1,4 @@
-"""PDF from a typst template and plain data. Text from people is data to the template, never markup."""
+"""Renders PDFs from typst templates and plain data. Text entered by people is data to the template, never markup."""
 
 import json
 from datetime import datetime
@@ -11,26 +11,26 @@ import segno
 import typst
 
 FONTS = Path(__file__).resolve().parent / "fonts"
-QUIET = 2
+QUIET_ZONE = 2
 
 
-class NotRendered(Exception):
-    """The template and the data did not make a document."""
+class RenderingFailed(Exception):
+    """typst could not render the template with these data."""
 
 
 def render(template: Path, data: dict[str, Any], *, at: datetime) -> bytes:
-    """A tagged, archivable PDF (PDF/A-2a and PDF/UA-1); the same template, data and moment make the same bytes. Raises NotRendered.
+    """Render a tagged, archivable PDF (PDF/A-2a and PDF/UA-1). Raises RenderingFailed.
 
-    The standards refuse a letter without a shape. The built-in fonts have the shapes of Europe; only a document that needs more pays for
-    opening the others.
+    The same template, data and moment give the same bytes. The standards forbid a character without a glyph. The built-in fonts cover
+    European scripts; the large fonts for other scripts are loaded only for a document that needs them.
     """
     try:
-        return _compiled(template, data, at, [])
-    except NotRendered:
-        return _compiled(template, data, at, _more_letters())
+        return _compile(template, data, at, [])
+    except RenderingFailed:
+        return _compile(template, data, at, _extra_fonts())
 
 
-def _compiled(template: Path, data: dict[str, Any], at: datetime, font_paths: list[Path]) -> bytes:
+def _compile(template: Path, data: dict[str, Any], at: datetime, font_paths: list[Path]) -> bytes:
     try:
         document = typst.compile(
             template,
@@ -42,27 +42,27 @@ def _compiled(template: Path, data: dict[str, Any], at: datetime, font_paths: li
             timestamp=int(at.timestamp()),
         )
     except Exception as error:
-        raise NotRendered(str(error)) from error
+        raise RenderingFailed(str(error)) from error
     assert isinstance(document, bytes)
     return document
 
 
 @cache
-def _more_letters() -> list[Path]:
-    """Where the fonts of other scripts are: ours, and the large one with Chinese, Japanese and Korean letters, which is a package."""
-    found = find_spec("cvttf_NotoSansCJK_Regular")
-    assert found and found.origin
-    return [FONTS, Path(found.origin).parent]
+def _extra_fonts() -> list[Path]:
+    """Directories of the fonts for other scripts: our own, and the package with Chinese, Japanese and Korean characters."""
+    package = find_spec("cvttf_NotoSansCJK_Regular")
+    assert package and package.origin
+    return [FONTS, Path(package.origin).parent]
 
 
 def qr_code(text: str) -> str:
-    """A QR code as SVG, for a template to show as an image.
+    """Return a QR code as SVG, for a template to show as an image.
 
-    One mask for all: choosing the best of eight takes most of the time, and readers need none.
+    The mask is fixed: choosing the best of eight takes most of the time, and scanners do not need it.
     """
     rows = segno.make(text, error="m", boost_error=False, mask=2).matrix
-    side = len(rows) + 2 * QUIET
-    runs = "".join(_runs(row, y + QUIET) for y, row in enumerate(rows))
+    side = len(rows) + 2 * QUIET_ZONE
+    runs = "".join(_runs(row, y + QUIET_ZONE) for y, row in enumerate(rows))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {side} {side}"><path fill="#fff" d="M0 0h{side}v{side}H0z"/>'
         f'<path d="{runs}"/></svg>'
@@ -70,12 +70,12 @@ def qr_code(text: str) -> str:
 
 
 def _runs(row: bytearray | tuple[int, ...], y: int) -> str:
-    """The dark stretches of one row as parts of a path."""
+    """Return the dark runs of one row as SVG path commands."""
     parts, start = [], None
     for x, is_dark in enumerate([*row, 0]):
         if is_dark and start is None:
             start = x
         elif not is_dark and start is not None:
-            parts.append(f"M{start + QUIET} {y}h{x - start}v1H{start + QUIET}z")
+            parts.append(f"M{start + QUIET_ZONE} {y}h{x - start}v1H{start + QUIET_ZONE}z")
             start = None
     return "".join(parts)

@@ -1,1 +1,1 @@
-"""Reads only: totals, statements, and the independent check of the books."""
+"""Read-only views of the books: totals, histories, registers, statements, and the independent integrity check."""

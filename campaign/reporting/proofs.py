@@ -1,7 +1,7 @@
-"""Proof that anybody can check without us: the chain of a fund's entries, and one donor's lines in it (docs/verify.md).
+"""Proofs that anybody can verify independently: the hash chain of a fund's entries, and one donation's entries in it (docs/verify.md).
 
-An entry's digest is the SHA-256 of its text; its hash is that of the hash before it and its digest. A digest tells nothing of an entry to
-whoever does not know it already, because each text holds a name of chance.
+An entry's digest is the SHA-256 of its text; its hash is the SHA-256 of the previous hash followed by the digest. A digest reveals nothing
+about an entry, because each text contains a random id.
 """
 
 from collections.abc import Iterator
@@ -10,17 +10,17 @@ from typing import Any
 
 from sqlalchemy import select
 
+from campaign.donations.donations import Donation
 from campaign.edges.db import db
-from campaign.giving.donations import Donation
-from campaign.giving.funds import Fund
-from campaign.giving.ledger import LedgerEntry
+from campaign.ledger.entries import LedgerEntry
+from campaign.matching.funds import Fund
 
-A_READ = 1000
-A_PROOF = 5000
+READ_SIZE = 1000
+PROOF_SIZE = 5000
 
 
 def text_of(entry: LedgerEntry) -> str:
-    """What the digest is of: the facts of the entry, parted by bars."""
+    """The text that the digest is of: the fields of the entry, separated by `|`."""
     moment = entry.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     parts = (
         entry.chain,
@@ -37,25 +37,25 @@ def text_of(entry: LedgerEntry) -> str:
 
 
 def entries_of(fund: Fund, *, last: int) -> Iterator[LedgerEntry]:
-    """The fund's entries up to a place in its chain, in order; a bounded number in memory at a time."""
+    """Yield the fund's entries up to the position `last`, in order, with a bounded number in memory."""
     chain = f"fund:{fund.id}"
-    for after in range(0, last, A_READ):
-        to = min(after + A_READ, last)
-        query = select(LedgerEntry).where(LedgerEntry.chain == chain, LedgerEntry.position > after, LedgerEntry.position <= to)
+    for after in range(0, last, READ_SIZE):
+        until = min(after + READ_SIZE, last)
+        query = select(LedgerEntry).where(LedgerEntry.chain == chain, LedgerEntry.position > after, LedgerEntry.position <= until)
         for entry in list(db.session.scalars(query.order_by(LedgerEntry.position))):
             yield entry
             db.session.expunge(entry)
 
 
 def as_line(entry: LedgerEntry) -> dict[str, Any]:
-    """An entry as data: its text, and the hash that the chain has after it."""
+    """An entry as data: its position, text and hash."""
     return {"position": entry.position, "text": text_of(entry), "hash": entry.hash.hex()}
 
 
 def proof_of(donation: Donation) -> dict[str, Any]:
-    """For each fund that stood beside the donation: its own entries, and of the others from the first of them on nothing but digests.
+    """For each fund with entries of the donation: the text of these entries, and only the digests of the others after the first of them.
 
-    It ends some thousand entries after the donation's last; statements of any later day hold the hash of that place too.
+    It ends at most 5000 entries after the donation's last one. A later statement of the fund contains the hash of that position.
     """
     query = select(Fund).where(Fund.id.in_(select(LedgerEntry.fund_id).where(LedgerEntry.donation_id == donation.id)))
     return {
@@ -77,7 +77,7 @@ def _chain(fund: Fund, donation: Donation) -> dict[str, Any]:
     before = db.session.scalar(select(LedgerEntry.hash).where(LedgerEntry.chain == chain, LedgerEntry.position == first - 1))
     rows = db.session.execute(
         select(LedgerEntry.position, LedgerEntry.digest, LedgerEntry.hash)
-        .where(LedgerEntry.chain == chain, LedgerEntry.position >= first, LedgerEntry.position <= own[-1].position + A_PROOF)
+        .where(LedgerEntry.chain == chain, LedgerEntry.position >= first, LedgerEntry.position <= own[-1].position + PROOF_SIZE)
         .order_by(LedgerEntry.position)
     ).all()
     return {

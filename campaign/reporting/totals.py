@@ -1,4 +1,4 @@
-"""What a campaign has reached, read from rows that the ledger keeps: the cost does not grow with the number of donations."""
+"""Totals of a campaign, read from rows that ledger triggers maintain, so that the cost does not grow with the number of donations."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,21 +6,23 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from campaign.campaigns.campaigns import Campaign, CampaignTotals
+from campaign.campaigns.charities import Charity
+from campaign.donations.donations import Donation
 from campaign.edges.db import db
-from campaign.giving import claims, healing, matches
-from campaign.giving.campaigns import Campaign, CampaignTotals
-from campaign.giving.charities import Charity
-from campaign.giving.donations import Donation
-from campaign.giving.funds import Fund
-from campaign.giving.outbox import OutboxItem
-from campaign.rules.wording import FundStanding, FundState, MatchState
+from campaign.matching import rematching
+from campaign.matching.funds import Fund
+from campaign.matching.holds import NO_MATCH, matches_of
+from campaign.outbox import leases
+from campaign.outbox.messages import MessageKind, OutboxMessage
+from campaign.texts.match_copy import FundStatus, FundView, MatchState
 
 LATEST = 25
 
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """Sums in cents. `donated_cents` is net of refunds and without covered fees; `as_of` is the database's moment of reading."""
+    """Sums in cents. `donated_cents` is net of refunds and without covered fees; `as_of` is the database's time of the query."""
 
     campaign: str
     currency: str
@@ -37,7 +39,7 @@ class Totals:
 
     @property
     def raised_cents(self) -> int:
-        """Given and matched together."""
+        """Donated and matched together."""
         return self.donated_cents + self.matched_cents
 
     @property
@@ -46,7 +48,7 @@ class Totals:
         return self.pledged_cents - self.held_cents - self.matched_cents
 
     def as_json(self) -> dict[str, Any]:
-        """As outsiders rely on it (contract.md, section 4)."""
+        """The public API's format (contract.md, section 4)."""
         return {
             "campaign": self.campaign,
             "currency": self.currency,
@@ -67,7 +69,7 @@ class Totals:
 
 
 def totals_of(slug: str) -> Totals | None:
-    """The campaign's totals in one statement, and so in one snapshot; None when there is no such campaign."""
+    """The campaign's totals, read in one statement and so in one snapshot; None when there is no such campaign."""
     funds = (
         select(
             func.coalesce(func.sum(Fund.pledged_cents), 0).label("pledged"),
@@ -87,41 +89,41 @@ def totals_of(slug: str) -> Totals | None:
     ).first()
     if row is None:
         return None
-    name, currency, goal, kept, pledged, held, matched, now = row
+    name, currency, goal, totals, pledged, held, matched, now = row
     return Totals(
         campaign=name,
         currency=currency,
         goal_cents=goal,
-        donated_cents=kept.donated_cents,
+        donated_cents=totals.donated_cents,
         matched_cents=int(matched),
-        donations=kept.donations,
-        donors=kept.donors,
+        donations=totals.donations,
+        donors=totals.donors,
         pledged_cents=int(pledged),
         held_cents=int(held),
-        covered_fee_cents=kept.covered_fee_cents,
-        fee_cents=kept.fee_cents,
+        covered_fee_cents=totals.covered_fee_cents,
+        fee_cents=totals.fee_cents,
         as_of=now,
     )
 
 
 def match_state(campaign: Campaign, funds: list[Fund], language: str, *, now: datetime) -> MatchState:
-    """What the public words about the match depend on."""
+    """The state of the funds, for texts/match_copy.py."""
     return MatchState(
         funds=tuple(_fund_state(fund, campaign.charity, language, now) for fund in funds),
         holds=campaign.holds_match,
-        is_healing=healing.due_of(campaign.id) is not None,
+        is_rematching=rematching.pending_rematch_of(campaign.id) is not None,
     )
 
 
-def _fund_state(fund: Fund, charity: Charity, language: str, now: datetime) -> FundState:
+def _fund_state(fund: Fund, charity: Charity, language: str, now: datetime) -> FundView:
     terms = fund.terms
-    return FundState(
+    return FundView(
         name=fund.name(language),
         ratio=fund.ratio,
         pledged_cents=fund.pledged_cents,
         available_cents=fund.available_cents,
         held_cents=fund.held_cents,
-        standing=_standing(fund, now),
+        status=_fund_status(fund, now),
         minimum_cents=fund.minimum_cents,
         per_donation_cents=fund.per_donation_cents,
         per_donor_cents=fund.per_donor_cents,
@@ -130,25 +132,25 @@ def _fund_state(fund: Fund, charity: Charity, language: str, now: datetime) -> F
     )
 
 
-def _standing(fund: Fund, now: datetime) -> FundStanding:
+def _fund_status(fund: Fund, now: datetime) -> FundStatus:
     terms = fund.terms
     if terms.closes_at is not None and terms.closes_at <= now:
-        return FundStanding.CLOSED
+        return FundStatus.CLOSED
     if fund.paused_at is not None:
-        return FundStanding.PAUSED
-    return FundStanding.OPEN if terms.is_open(now) else FundStanding.NOT_OPEN_YET
+        return FundStatus.PAUSED
+    return FundStatus.OPEN if terms.is_open(now) else FundStatus.NOT_OPEN_YET
 
 
 @dataclass(frozen=True, kw_only=True)
 class DayTotals:
-    """What was given since midnight by the charity's clocks."""
+    """Donations since midnight in the charity's time zone."""
 
     donations: int
     donated_cents: int
 
 
-def given_today(campaign: Campaign, charity: Charity, *, now: datetime) -> DayTotals:
-    """Gifts paid today."""
+def donated_today(campaign: Campaign, charity: Charity, *, now: datetime) -> DayTotals:
+    """Count and sum the donations that were paid today; refunds are not subtracted."""
     midnight = charity.local(now).replace(hour=0, minute=0, second=0, microsecond=0)
     count, cents = db.session.execute(
         select(func.count(), func.coalesce(func.sum(Donation.amount_cents), 0)).where(
@@ -160,14 +162,14 @@ def given_today(campaign: Campaign, charity: Charity, *, now: datetime) -> DayTo
 
 @dataclass(frozen=True, kw_only=True)
 class LatestDonation:
-    """A line of the staff's list."""
+    """A donation with its match, for the staff dashboard."""
 
     donation: Donation
     matched_cents: int
 
 
 def latest_donations(campaign: Campaign) -> list[LatestDonation]:
-    """The gifts paid last, newest first."""
+    """Up to 25 donations, latest payment first."""
     found = list(
         db.session.scalars(
             select(Donation)
@@ -176,17 +178,27 @@ def latest_donations(campaign: Campaign) -> list[LatestDonation]:
             .limit(LATEST)
         )
     )
-    of_donations = matches.matches_of([d.id for d in found])
-    return [LatestDonation(donation=d, matched_cents=of_donations.get(d.id, matches.NO_MATCH).matched_cents) for d in found]
+    matches = matches_of([d.id for d in found])
+    return [LatestDonation(donation=d, matched_cents=matches.get(d.id, NO_MATCH).matched_cents) for d in found]
 
 
-def receipts_waiting() -> list[tuple[str, int]]:
-    """Why receipts that are owed have not gone out, with how many for each reason."""
+@dataclass(frozen=True, kw_only=True)
+class WaitingReceipts:
+    """How many receipts wait for one reason: elements that they miss (rules/receipt_requirements.py), or else an error."""
+
+    missing: list[str]
+    error: str
+    count: int
+
+
+def receipts_waiting() -> list[WaitingReceipts]:
+    """Return why receipts that are due have not been sent, the most frequent reasons first."""
+    o = OutboxMessage
     rows = db.session.execute(
-        select(OutboxItem.last_error, func.count())
-        .where(OutboxItem.kind == "receipt", claims.waiting(OutboxItem), OutboxItem.last_error.is_not(None))
-        .group_by(OutboxItem.last_error)
+        select(o.missing_elements, o.last_error, func.count())
+        .where(o.kind == MessageKind.RECEIPT, leases.is_pending(o), o.last_error.is_not(None))
+        .group_by(o.missing_elements, o.last_error)
         .order_by(func.count().desc())
         .limit(5)
     )
-    return [(reason or "", count) for reason, count in rows]
+    return [WaitingReceipts(missing=missing or [], error=error or "", count=count) for missing, error, count in rows]

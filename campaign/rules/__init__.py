@@ -1,1 +1,1 @@
-"""Pure arithmetic and words: plain values in, plain values out; no database, no Flask, no clock."""
+"""Pure functions on plain values: money, allocation of the match, receipt requirements, local time. No database, clock or prose."""

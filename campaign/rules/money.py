@@ -1,13 +1,14 @@
-"""Money is `int` cents. Here text becomes cents, and cents become text; nowhere else.
+"""Conversion of text to cents and of cents to text; everywhere else, money is `int` cents.
 
-The grammar takes what people in Canada write (`50`, `50,00`, `1 234,56 $`, `$1,234.56`) and refuses what could mean two sums.
+The parser accepts what people in Canada write (`50`, `50,00`, `1 234,56 $`, `$1,234.56`) and refuses ambiguous amounts.
 """
 
 import re
 
 SPACE = "[ \u00a0\u202f]"
 NO_BREAK_SPACE = "\u00a0"
-LONGEST = 24
+DECIMAL_SIGNS = {"en": ".", "fr": ","}
+MAX_LENGTH = 24
 
 _PLAIN_OR_SPACED = re.compile(rf"([0-9]+|[1-9][0-9]{{0,2}}(?:{SPACE}[0-9]{{3}})+)(?:[.,]([0-9]{{2}}))?")
 _COMMA_GROUPS = re.compile(r"([1-9][0-9]{0,2}(?:,[0-9]{3})+)(?:\.([0-9]{2}))?")
@@ -15,24 +16,24 @@ _DOLLAR_BEFORE = re.compile(rf"\${SPACE}?")
 _DOLLAR_AFTER = re.compile(rf"{SPACE}?\$")
 
 
-class NotMoney(ValueError):
-    """The text is no sum of money, or could mean two."""
+class InvalidMoney(ValueError):
+    """The text is not an amount of money, or it is ambiguous."""
 
 
 def parse(text: str, language: str) -> int:
-    """Cents from what a person typed; raises NotMoney.
+    """The cents that a person typed. Raises InvalidMoney.
 
-    `1,234` is $1,234.00 in English and refused in French, where the comma is the decimal sign.
+    `1,234` is $1,234.00 in English and is refused in French, where the comma is the decimal sign.
     """
     bare = _without_dollar_sign(text.strip(" \u00a0\u202f"))
-    if len(bare) > LONGEST:
-        raise NotMoney(text)
+    if len(bare) > MAX_LENGTH:
+        raise InvalidMoney(text)
     if found := _PLAIN_OR_SPACED.fullmatch(bare):
         return _cents(*found.groups())
     found = _COMMA_GROUPS.fullmatch(bare)
     if found and (language == "en" or found.group(2)):
         return _cents(*found.groups())
-    raise NotMoney(text)
+    raise InvalidMoney(text)
 
 
 def _without_dollar_sign(text: str) -> str:
@@ -45,17 +46,17 @@ def _cents(dollars: str, cents: str | None) -> int:
     return int(re.sub(rf"{SPACE}|,", "", dollars)) * 100 + int(cents or 0)
 
 
-def written(cents: int, language: str) -> str:
-    """`$1,234.56` in English, `1 234,56 $` in French, with no-break spaces."""
-    return _written(cents, language, with_cents=True)
+def format_money(cents: int, language: str) -> str:
+    """`$1,234.56` in English; `1 234,56 $` in French, with no-break spaces."""
+    return _format(cents, language, with_cents=True)
 
 
-def written_short(cents: int, language: str) -> str:
-    """As `written`, without the cents when they are nought: `$50`, `50 $`."""
-    return _written(cents, language, with_cents=cents % 100 != 0)
+def format_money_short(cents: int, language: str) -> str:
+    """As `format_money`, without the decimals when they are zero: `$50`, `50 $`."""
+    return _format(cents, language, with_cents=cents % 100 != 0)
 
 
-def _written(cents: int, language: str, *, with_cents: bool) -> str:
+def _format(cents: int, language: str, *, with_cents: bool) -> str:
     sign = "-" if cents < 0 else ""
     dollars, rest = divmod(abs(cents), 100)
     if language == "fr":
@@ -65,17 +66,21 @@ def _written(cents: int, language: str, *, with_cents: bool) -> str:
     return f"{sign}${dollars:,}{decimals}"
 
 
-def decimal(cents: int) -> str:
+def format_typed(cents: int, language: str) -> str:
+    """`1234.56` or `1234,56`, as a person types it, without the decimals when they are zero."""
+    return format_decimal(cents).removesuffix(".00").replace(".", DECIMAL_SIGNS[language])
+
+
+def format_decimal(cents: int) -> str:
     """`1234.56`, for files that machines read."""
     sign = "-" if cents < 0 else ""
     return f"{sign}{abs(cents) // 100}.{abs(cents) % 100:02d}"
 
 
-def fee_to_cover(gift_cents: int, *, percent_hundredths: int, fixed_cents: int) -> int:
-    """What to add to a gift so that the charity keeps the whole gift after a fee on the whole payment.
+def fee_to_cover(donation_cents: int, *, percent_hundredths: int, fixed_cents: int) -> int:
+    """The cents to add to a donation so that the charity receives all of it after the fee on the whole payment, rounded up.
 
-    `percent_hundredths` is 290 for 2.9 %. The smallest whole number of cents that is enough.
+    `percent_hundredths` is in hundredths of a percent: 290 is 2.9 %.
     """
-    kept = 10_000 - percent_hundredths
-    owed = gift_cents * percent_hundredths + fixed_cents * 10_000
-    return -(-owed // kept)
+    fee_on_donation = donation_cents * percent_hundredths + fixed_cents * 10_000
+    return -(-fee_on_donation // (10_000 - percent_hundredths))

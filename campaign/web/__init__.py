@@ -1,1 +1,1 @@
-"""Doors: each turns a request into a verb's plain values, commits, wakes, and shows what came of it."""
+"""The HTTP views: each one parses the request, calls an operation, commits, and renders the result."""

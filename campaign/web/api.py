@@ -1,4 +1,4 @@
-"""Totals for everybody, as data."""
+"""The public JSON API: the totals of a campaign."""
 
 from hashlib import sha256
 
@@ -14,15 +14,15 @@ bp = Blueprint("api", __name__, url_prefix="/api")
 @bp.get("/campaigns/<slug>")
 @access("public")
 def campaign(slug: str) -> ResponseReturnValue:
-    """The campaign's totals (contract.md, section 4); open to other sites, with an ETag that changes when a sum does."""
+    """The campaign's totals (contract.md, section 4), readable from other origins. The ETag changes only when a total changes."""
     totals = totals_of(slug)
     if totals is None:
-        answer = make_response(jsonify({"error": "not found"}), 404)
+        response = make_response(jsonify({"error": "not found"}), 404)
     else:
-        found = totals.as_json()
-        answer = make_response(jsonify(found))
-        sums = repr([value for name, value in found.items() if name != "as_of"])
-        answer.set_etag(sha256(sums.encode()).hexdigest()[:32])
-        answer.headers["Cache-Control"] = "public, max-age=1"
-    answer.headers["Access-Control-Allow-Origin"] = "*"
-    return answer.make_conditional(request)
+        payload = totals.as_json()
+        response = make_response(jsonify(payload))
+        etag_source = repr([value for name, value in payload.items() if name != "as_of"])
+        response.set_etag(sha256(etag_source.encode()).hexdigest()[:32])
+        response.headers["Cache-Control"] = "public, max-age=1"
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    return response.make_conditional(request)

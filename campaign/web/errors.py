@@ -1,9 +1,9 @@
-"""What went wrong, said in the visitor's language, with what to do next. One body for everything that is not found."""
+"""Error pages in the visitor's language, which say what to do next. Every 404 has the same body, so that it reveals nothing."""
 
 import time
 
 import structlog
-from flask import Flask, Response, g, jsonify, render_template, request
+from flask import Flask, Response, abort, g, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
@@ -11,38 +11,47 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, SecurityError
 
+from campaign.campaigns.campaigns import Campaign, current_campaign
 from campaign.edges.db import db
 from campaign.web.security import limiter
 
 log = structlog.get_logger()
 
 
-def answer_errors(app: Flask) -> None:
-    """Answer every failure with a page, or with data where data was asked for."""
+def init_app(app: Flask) -> None:
+    """Register the error handlers: JSON for the API and for `.json` URLs, an HTML page for the rest."""
     app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(CSRFError, _stale_page)
-    app.register_error_handler(OperationalError, _database_away)
-    app.register_error_handler(PoolTimeout, _database_away)
-    app.register_error_handler(Exception, _unforeseen)
+    app.register_error_handler(CSRFError, _stale_form)
+    app.register_error_handler(OperationalError, _database_unavailable)
+    app.register_error_handler(PoolTimeout, _database_unavailable)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def campaign_or_404() -> Campaign:
+    """The current campaign; 404 before the first one is created."""
+    campaign = current_campaign()
+    if campaign is None:
+        abort(404)
+    return campaign
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:
     if error.response is not None:
         return error.response
-    if isinstance(error, SecurityError):  # A host that is not ours: no page of ours has an address there.
+    if isinstance(error, SecurityError):  # The host is not ours, so no page with links can be rendered.
         return Response("This host is not served here.\n", status=400, mimetype="text/plain")
     code = error.code or 500
-    extra = {k: v for k, v in error.get_headers() if k.lower() in {"retry-after", "allow"}}
+    headers = {k: v for k, v in error.get_headers() if k.lower() in {"retry-after", "allow"}}
     wait = 60
     if code == 429 and limiter.current_limit is not None:
         wait = max(1, limiter.current_limit.reset_at - int(time.time()))
-        extra["Retry-After"] = str(wait)
-    title, text = _words(code, minutes=-(-wait // 60))
-    return _page(code, title, text, extra)
+        headers["Retry-After"] = str(wait)
+    title, text = _message_for(code, minutes=-(-wait // 60))
+    return _page(code, title, text, headers)
 
 
-def _words(code: int, *, minutes: int = 1) -> tuple[str, str]:
-    words = {
+def _message_for(code: int, *, minutes: int = 1) -> tuple[str, str]:
+    messages = {
         400: (gettext("This request could not be read"), gettext("Please go back, reload the page and try again.")),
         401: (gettext("Please sign in"), gettext("This page is for staff who have signed in.")),
         403: (gettext("Not for you"), gettext("Your role does not allow this. Ask an administrator if it should.")),
@@ -58,32 +67,32 @@ def _words(code: int, *, minutes: int = 1) -> tuple[str, str]:
         ),
         503: (gettext("We cannot do this right now"), gettext("Please try again in a minute. Nothing has been charged.")),
     }
-    return words.get(code, (gettext("Something went wrong"), gettext("We have been told and will look. Please try again in a minute.")))
+    return messages.get(code, (gettext("Something went wrong"), gettext("We have been told and will look. Please try again in a minute.")))
 
 
-def _stale_page(error: CSRFError) -> ResponseReturnValue:
+def _stale_form(error: CSRFError) -> ResponseReturnValue:
     return _page(400, gettext("This page was open for a long time"), gettext("Please go back, reload the page and try again."), {})
 
 
-def _database_away(error: Exception) -> ResponseReturnValue:
+def _database_unavailable(error: Exception) -> ResponseReturnValue:
     db.session.rollback()
-    log.error("database.away", error=type(error).__name__)
-    return _page(503, *_words(503), {"Retry-After": "10"})
+    log.error("database.unavailable", error=type(error).__name__)
+    return _page(503, *_message_for(503), {"Retry-After": "10"})
 
 
-def _unforeseen(error: Exception) -> ResponseReturnValue:
+def _unexpected(error: Exception) -> ResponseReturnValue:
     db.session.rollback()
     log.exception("request.failed", endpoint=request.endpoint)
-    return _page(500, *_words(500), {})
+    return _page(500, *_message_for(500), {})
 
 
-def _page(code: int, title: str, text: str, extra: dict[str, str]) -> ResponseReturnValue:
+def _page(code: int, title: str, text: str, headers: dict[str, str]) -> ResponseReturnValue:
     g.has_failed = True
     if request.path.startswith("/api/") or request.path.endswith(".json"):
-        answer = jsonify({"error": title})
-        answer.headers["Access-Control-Allow-Origin"] = "*"
+        response = jsonify({"error": title})
+        response.headers["Access-Control-Allow-Origin"] = "*"
     else:
-        answer = Response(render_template("donate/error.html", title=title, text=text), mimetype="text/html")
-    answer.status_code = code
-    answer.headers.update(extra)
-    return answer
+        response = Response(render_template("donate/error.html", title=title, text=text), mimetype="text/html")
+    response.status_code = code
+    response.headers.update(headers)
+    return response

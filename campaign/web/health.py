@@ -1,4 +1,4 @@
-"""Is it alive, and can it serve? For load balancers and whoever is on call."""
+"""Liveness and readiness probes, for load balancers and operators."""
 
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
@@ -6,8 +6,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from campaign.edges.db import db
-from campaign.edges.outside import outside
-from campaign.giving import heartbeats
+from campaign.edges.services import services
+from campaign.operations import heartbeats
 from campaign.web.security import access
 
 bp = Blueprint("health", __name__)
@@ -16,21 +16,21 @@ bp = Blueprint("health", __name__)
 @bp.get("/healthz")
 @access("public")
 def alive() -> ResponseReturnValue:
-    """This process answers."""
+    """200 while this process answers; checks nothing else."""
     return jsonify({"status": "alive"})
 
 
 @bp.get("/readyz")
 @access("public")
 def ready() -> ResponseReturnValue:
-    """200 when database, web and worker work, with what is degraded; 503 when donations cannot be taken or handled."""
+    """200 when the database and a worker are up, with what is degraded; 503 when donations cannot be accepted or processed."""
     try:
         db.session.execute(text("SELECT 1"))
-        worker_is_up, silence = heartbeats.is_recent(), heartbeats.webhooks_silent()
+        worker_is_up, silence = heartbeats.is_worker_alive(), heartbeats.webhook_silence()
     except SQLAlchemyError:
         db.session.rollback()
         return jsonify({"status": "not ready", "because": ["database"]}), 503
-    degraded = [] if outside().waker.is_up() else ["redis"]
+    degraded = [] if services().waker.is_up() else ["redis"]
     if silence:
         degraded.append("webhooks")
     if not worker_is_up:

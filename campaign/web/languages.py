@@ -1,4 +1,4 @@
-"""English or French: by the address for donors, by choice or the browser for everybody else."""
+"""Selects English or French: from the URL, from the visitor's choice in the session, or from the browser."""
 
 from flask import Flask, g, request, session
 from flask_babel import Babel, get_locale
@@ -6,38 +6,38 @@ from flask_babel import Babel, get_locale
 LANGUAGES = ("en", "fr")
 
 
-def speak(app: Flask) -> None:
-    """Let every page and mail of the app speak both languages."""
-    Babel(app, locale_selector=chosen, default_translation_directories=str(app.config["TRANSLATIONS"]))
-    app.jinja_env.globals["language"] = spoken
-    app.jinja_env.globals["in_language"] = address_in
+def init_app(app: Flask) -> None:
+    """Set up translations and the language functions of the templates."""
+    Babel(app, locale_selector=requested_language, default_translation_directories=str(app.config["TRANSLATIONS"]))
+    app.jinja_env.globals["language"] = current_language
+    app.jinja_env.globals["in_language"] = url_in
 
 
-def chosen() -> str:
-    """The language for this request."""
-    asked = (request.view_args or {}).get("language") or request.args.get("lang") or _first_part()
-    if asked in LANGUAGES:
-        if request.args.get("lang") == asked:
-            session["language"] = asked
-        return str(asked)
+def requested_language() -> str:
+    """The language for this request, `en` or `fr`. A choice with `?lang=` is stored in the session."""
+    requested = (request.view_args or {}).get("language") or request.args.get("lang") or _first_path_segment()
+    if requested in LANGUAGES:
+        if request.args.get("lang") == requested:
+            session["language"] = requested
+        return str(requested)
     if session.get("language") in LANGUAGES:
         return str(session["language"])
     return request.accept_languages.best_match(LANGUAGES) or "en"
 
 
-def _first_part() -> str:
+def _first_path_segment() -> str:
     return request.path.strip("/").partition("/")[0]
 
 
-def spoken() -> str:
-    """The language being spoken, `en` or `fr`."""
+def current_language() -> str:
+    """The language in effect, `en` or `fr`; `force_locale` changes it."""
     locale = get_locale()
     return "fr" if locale is not None and locale.language == "fr" else "en"
 
 
-def address_in(language: str) -> str:
-    """This page in the other language."""
-    if "has_failed" in g:  # One body for all that is not found: it does not repeat what was asked for.
+def url_in(language: str) -> str:
+    """The URL of this page in another language."""
+    if "has_failed" in g:  # Every 404 has the same body: it does not repeat the requested path.
         return f"/?lang={language}"
     first, _, rest = request.path.strip("/").partition("/")
     if first in LANGUAGES:

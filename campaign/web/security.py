@@ -1,4 +1,4 @@
-"""What every answer carries and every route must declare: headers, limits, and who may use it. Deny by default."""
+"""Access control, rate limits, CSRF protection and security headers. A route that declares no access is not served."""
 
 import secrets
 from collections.abc import Callable
@@ -12,33 +12,33 @@ from flask_security import current_user
 from flask_wtf.csrf import CSRFProtect
 
 from campaign.config import Settings
-from campaign.giving.staff import ROLES
+from campaign.staff.members import ROLES
 
 View = TypeVar("View", bound=Callable[..., object])
 
 FORM_LIMIT = 64 * 1024
 DONATIONS_PER_CLIENT = "200 per 20 minutes"
-DONATIONS_IN_ALL = "12000 per minute"
+DONATIONS_OVERALL = "12000 per minute"
 LINKS_PER_CLIENT = "60 per minute"
 
-# Without headers on every answer: they would cost Redis a few more questions each. Whoever is refused is told when to come again.
+# No rate-limit headers: each would cost more Redis round trips. A refused request gets Retry-After from errors.py.
 limiter = Limiter(get_remote_address, in_memory_fallback_enabled=True, default_limits=[])
 csrf = CSRFProtect()
 
 
-def access(who: str) -> Callable[[View], View]:
-    """Declare who may use a route: `public`, `funder` (a link), or the least role of staff."""
-    assert who in {"public", "funder", *ROLES}, who
+def access(role: str) -> Callable[[View], View]:
+    """Declare who may use a route: `public`, `funder` (with an access link), or the minimum role of staff."""
+    assert role in {"public", "funder", *ROLES}, role
 
     def declare(view: View) -> View:
-        view.access = who  # type: ignore[attr-defined]  # a mark that the guard below reads
+        view.access = role  # type: ignore[attr-defined]  # read by `_guard`
         return view
 
     return declare
 
 
-def secure(app: Flask, settings: Settings) -> None:
-    """Put guards before, and headers after, every request of the app."""
+def init_app(app: Flask, settings: Settings) -> None:
+    """Check access before every request, and set headers after it."""
     csrf.init_app(app)
     limiter.init_app(app)
     app.before_request(_guard)
@@ -50,20 +50,20 @@ def secure(app: Flask, settings: Settings) -> None:
 def _guard() -> ResponseReturnValue | None:
     if request.endpoint is None or request.endpoint == "static" or request.blueprint == "security":
         return None
-    who = getattr(current_app.view_functions[request.endpoint], "access", None)
-    if who is None:
+    role = getattr(current_app.view_functions[request.endpoint], "access", None)
+    if role is None:
         abort(404)
-    if who in ROLES and not has_role(who):
+    if role in ROLES and not has_role(role):
         if current_user.is_authenticated:
             abort(403)
         return redirect(url_for("security.login", next=request.path))
     return None
 
 
-def has_role(least: str) -> bool:
-    """Whether whoever asks is staff of at least this role."""
-    enough = ROLES[ROLES.index(least) :]
-    return bool(current_user.is_authenticated) and any(current_user.has_role(role) for role in enough)
+def has_role(minimum: str) -> bool:
+    """Whether the current user is staff with at least this role."""
+    sufficient = ROLES[ROLES.index(minimum) :]
+    return bool(current_user.is_authenticated) and any(current_user.has_role(name) for name in sufficient)
 
 
 def _nonce() -> str:
@@ -74,11 +74,11 @@ def _nonce() -> str:
 
 def _headers(response: Response) -> Response:
     nonce = f" 'nonce-{g.csp_nonce}'" if "csp_nonce" in g else ""
-    # A form that is answered with a redirect to Stripe is a form that goes to Stripe, so its address stands beside 'self'.
-    pay = current_app.config["CHECKOUT_ORIGINS"]
+    # Browsers apply form-action to redirects too: the donation form redirects to Stripe.
+    checkout_origins = current_app.config["CHECKOUT_ORIGINS"]
     response.headers["Content-Security-Policy"] = (
         f"default-src 'none'; script-src 'self'{nonce}; style-src 'self'{nonce}; img-src 'self' data:; font-src 'self'; "
-        f"connect-src 'self'; form-action 'self' {pay}; base-uri 'none'; frame-ancestors 'none'"
+        f"connect-src 'self'; form-action 'self' {checkout_origins}; base-uri 'none'; frame-ancestors 'none'"
     )
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["X-Frame-Options"] = "DENY"
@@ -88,8 +88,8 @@ def _headers(response: Response) -> Response:
     if current_app.config["SENDS_HSTS"]:
         response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     if response.mimetype == "text/html" and "Cache-Control" not in response.headers:
-        # The form may be kept by the donor's own browser, so that going back from Stripe loses nothing that was typed.
+        # The donor's browser may cache the form, so that going back from Stripe loses no input.
         response.headers["Cache-Control"] = (
-            "private, no-cache" if request.blueprint in {"campaigns", "donate", "own_page"} else "private, no-store"
+            "private, no-cache" if request.blueprint in {"campaigns", "donate", "donation_page"} else "private, no-store"
         )
     return response

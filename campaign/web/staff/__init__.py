@@ -1,1 +1,1 @@
-"""Staff: signing in with a password and a second factor, and what they see once they have."""
+"""Pages for staff, behind sign-in with a second factor."""

@@ -1,4 +1,4 @@
-"""One donation for staff: where it stands, everything that happened to it, its receipts and mails, and what can be put right."""
+"""One donation for staff: its status, history, receipts and e-mails, and the corrections that staff can make."""
 
 from typing import Any
 
@@ -8,24 +8,25 @@ from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime, gettext
 from flask_security import current_user
 
-from campaign.giving import outbox, receipts
-from campaign.giving.donations import PERSON_FIELDS, Donation, donation_by_public_id
-from campaign.giving.monthly import monthly_gift_of
-from campaign.giving.receipts import CannotIssue
-from campaign.giving.standing import standing
-from campaign.reporting import lives
-from campaign.rules import refusals
-from campaign.rules.match_of_a_gift import told
-from campaign.rules.money import written
-from campaign.rules.receipt_rules import lacking_in_words
-from campaign.web.languages import spoken
-from campaign.web.person_form import PersonForm, provinces
+from campaign.donations.donations import PERSON_FIELDS, Donation, donation_by_public_id
+from campaign.mail import mail_actions
+from campaign.outbox import messages
+from campaign.payments.status import status_of
+from campaign.receipts import receipt_actions, receipts, render_jobs
+from campaign.receipts.receipt_actions import ReceiptActionRefused
+from campaign.receipts.receipts import ReceiptIncomplete
+from campaign.recurring.recurring_gifts import recurring_gift_of
+from campaign.reporting import donation_history
+from campaign.rules.money import format_money
+from campaign.texts import action_errors
+from campaign.texts.donation_timeline import describe
+from campaign.texts.receipt_elements import describe_missing
+from campaign.web.labels import receipt_status_labels, status_labels
+from campaign.web.languages import current_language
+from campaign.web.public.address_form import AddressForm, provinces
 from campaign.web.security import access, csrf, has_role
 from campaign.web.staff.mail import mail_lines
-from campaign.web.staff.receipts import LONGEST_REASON, reason_given
-from campaign.web.states import receipt_words, state_words
-from campaign.work import documents, mail_desk, receipt_desk
-from campaign.work.receipt_desk import CannotDo
+from campaign.web.staff.receipts import LONGEST_REASON, read_reason
 
 bp = Blueprint("staff_donations", __name__, url_prefix="/staff/donations")
 
@@ -33,120 +34,120 @@ bp = Blueprint("staff_donations", __name__, url_prefix="/staff/donations")
 @bp.get("/<public_id>")
 @access("viewer")
 def page(public_id: str) -> ResponseReturnValue:
-    """The gift, its match, and its life in plain sentences with what brought each about; its receipts and mails."""
-    donation = _donation(public_id)
-    language, now, charity = spoken(), standing(donation), donation.campaign.charity
-    gift = monthly_gift_of(donation)
+    """The donation, its match, its history with the source of each event, its receipts and its e-mails."""
+    donation = _donation_or_404(public_id)
+    language, status, charity = current_language(), status_of(donation), donation.campaign.charity
+    gift = recurring_gift_of(donation)
     return render_template(
         "staff/donation.html",
         title=donation.campaign.title(language),
         donation=donation,
-        state_words=state_words()[now.state],
-        amount=written(donation.amount_cents, language),
-        net=written(now.net_cents, language),
-        held=written(now.held_cents, language),
-        matched=written(now.matched_cents, language),
-        waits=lives.is_waiting(donation),
-        monthly_url=url_for("monthly.page", language=language, token=gift.token) if gift else "",
-        receipts=[_receipt(receipt) for receipt in receipts.receipts_of(donation.id)],
+        state_words=status_labels()[status.state],
+        amount=format_money(donation.amount_cents, language),
+        net=format_money(status.net_cents, language),
+        held=format_money(status.held_cents, language),
+        matched=format_money(status.matched_cents, language),
+        waits=donation_history.is_queued(donation),
+        monthly_url=url_for("recurring_page.page", language=language, token=gift.token) if gift else "",
+        receipts=[_receipt_row(receipt) for receipt in receipts.receipts_of(donation.id)],
         has_receipt=receipts.receipt_of(donation.id) is not None,
-        mails=mail_lines(outbox.items_of(donation.id)),
+        mails=mail_lines(messages.messages_of(donation.id)),
         may_act=has_role("clerk") and donation.paid_at is not None,
         longest_reason=LONGEST_REASON,
-        life=[
+        history=[
             {
                 "at": format_datetime(charity.local(moment.at), "yyyy-MM-dd HH:mm:ss", rebase=False),
                 "iso": moment.at.isoformat(),
-                "told": told(moment.life, language),
+                "text": describe(moment.event, language),
                 "source": moment.source,
             }
-            for moment in lives.of_donation(donation, language)
+            for moment in donation_history.history_of(donation, language)
         ],
     )
 
 
-def _receipt(receipt: receipts.Receipt) -> dict[str, Any]:
+def _receipt_row(receipt: receipts.Receipt) -> dict[str, Any]:
     return {
         "serial": receipt.serial,
         "issued_on": receipt.content["issued_on"],
-        "amount": written(receipt.cents, spoken()),
-        "status": receipt_words()[receipts.status_of(receipt).value],
+        "amount": format_money(receipt.cents, current_language()),
+        "status": receipt_status_labels()[receipts.status_of(receipt).value],
     }
 
 
 @bp.get("/<public_id>/preview.pdf")
 @access("clerk")
 def preview(public_id: str) -> ResponseReturnValue:
-    """What the receipt would look like; looking uses no number."""
-    donation = _donation(public_id)
+    """A preview of the receipt, which takes no number."""
+    donation = _donation_or_404(public_id)
     if donation.paid_at is None:
         abort(404)
-    answer = Response(documents.preview(donation), mimetype="application/pdf")
-    answer.headers["Cache-Control"] = "private, no-store"
-    return answer
+    response = Response(render_jobs.render_preview(donation), mimetype="application/pdf")
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
 
 
 @bp.post("/<public_id>/mails")
 @access("clerk")
 def send_again(public_id: str) -> ResponseReturnValue:
-    """The receipt by mail once more."""
-    donation = _donation(public_id)
+    """Send the receipt again."""
+    donation = _donation_or_404(public_id)
     try:
-        receipt_desk.send_again(donation, actor=current_user.email)
+        receipt_actions.resend(donation, actor=current_user.email)
         flash(gettext("The receipt is being sent to %(email)s again.", email=donation.email))
-    except CannotDo as error:
-        flash(refusals.say(error.refusal, spoken()), "error")
+    except ReceiptActionRefused as error:
+        flash(action_errors.describe_error(error.refusal, current_language()), "error")
     return redirect(url_for("staff_donations.page", public_id=public_id), 303)
 
 
 @bp.post("/<public_id>/receipts")
 @access("clerk")
 def replace(public_id: str) -> ResponseReturnValue:
-    """Another receipt in place of one that is lost."""
-    donation, reason = _donation(public_id), reason_given()
+    """Replace a lost receipt."""
+    donation, reason = _donation_or_404(public_id), read_reason()
     if reason:
         try:
-            receipt = receipt_desk.replace_lost(donation, actor=current_user.email, reason=reason)
+            receipt = receipt_actions.replace_lost(donation, actor=current_user.email, reason=reason)
             flash(gettext("Receipt no. %(serial)s is on its way to the donor.", serial=receipt.serial if receipt else ""))
-        except (CannotDo, CannotIssue) as error:
-            flash(_why_not(error), "error")
+        except (ReceiptActionRefused, ReceiptIncomplete) as error:
+            flash(_describe_refusal(error), "error")
     return redirect(url_for("staff_donations.page", public_id=public_id), 303)
 
 
 @bp.route("/<public_id>/person", methods=["GET", "POST"])
 @access("clerk")
-@csrf.exempt  # The form checks its own token, so that nothing typed is lost when it is stale.
+@csrf.exempt  # The form checks its own token: a stale one is an error in the form, and nothing typed is lost.
 def person(public_id: str) -> ResponseReturnValue:
-    """Correct the name or address; a receipt that stands is replaced."""
-    donation, language = _donation(public_id), spoken()
+    """Correct the name or address; a valid receipt is replaced."""
+    donation, language = _donation_or_404(public_id), current_language()
     if request.method == "GET":
-        kept = {name: getattr(donation, name) for name in PERSON_FIELDS}
-        return _person_page(donation, PersonForm(language, formdata=None, **kept))
-    form = PersonForm(language)
-    is_good, reason = form.validate(), reason_given()
-    if not is_good or not reason:
+        person_fields = {name: getattr(donation, name) for name in PERSON_FIELDS}
+        return _person_page(donation, AddressForm(language, formdata=None, **person_fields))
+    form = AddressForm(language)
+    is_valid, reason = form.validate(), read_reason()
+    if not is_valid or not reason:
         return _person_page(donation, form), 422
     try:
-        receipt = receipt_desk.correct(donation, form.person(), actor=current_user.email, reason=reason)
+        receipt = receipt_actions.correct_details(donation, form.person(), actor=current_user.email, reason=reason)
         flash(
             gettext("Corrected. Receipt no. %(serial)s is on its way to the donor.", serial=receipt.serial)
             if receipt
             else gettext("Corrected.")
         )
-    except (CannotDo, CannotIssue) as error:
-        flash(_why_not(error), "error")
+    except (ReceiptActionRefused, ReceiptIncomplete) as error:
+        flash(_describe_refusal(error), "error")
         return _person_page(donation, form), 422
     return redirect(url_for("staff_donations.page", public_id=public_id), 303)
 
 
-def _person_page(donation: Donation, form: PersonForm) -> str:
+def _person_page(donation: Donation, form: AddressForm) -> str:
     return render_template(
         "staff/person.html",
-        title=donation.campaign.title(spoken()),
+        title=donation.campaign.title(current_language()),
         donation=donation,
         form=form,
         errors=form.all_errors(),
-        provinces=provinces(spoken()),
+        provinces=provinces(current_language()),
         reason=request.form.get("reason", ""),
         has_receipt=receipts.receipt_of(donation.id) is not None,
         longest_reason=LONGEST_REASON,
@@ -156,24 +157,24 @@ def _person_page(donation: Donation, form: PersonForm) -> str:
 @bp.post("/<public_id>/email")
 @access("clerk")
 def email(public_id: str) -> ResponseReturnValue:
-    """Another e-mail address for this gift; what failed or came back goes there."""
-    donation = _donation(public_id)
+    """Correct the e-mail address; messages that failed or bounced are sent there."""
+    donation = _donation_or_404(public_id)
     try:
         address = validate_email(request.form.get("email", "")[:254], check_deliverability=False, allow_smtputf8=False)
-        mail_desk.correct_email(donation, address.ascii_email or address.normalized, actor=current_user.email)
+        mail_actions.correct_email(donation, address.ascii_email or address.normalized, actor=current_user.email)
         flash(gettext("Mail about this gift goes to %(email)s from now on.", email=donation.email))
     except EmailNotValidError:
         flash(gettext("This does not look like an e-mail address. Please check it, for example name@example.com."), "error")
     return redirect(url_for("staff_donations.page", public_id=public_id), 303)
 
 
-def _why_not(error: CannotDo | CannotIssue) -> str:
-    if isinstance(error, CannotDo):
-        return refusals.say(error.refusal, spoken())
-    return str(gettext("The receipt would lack this: %(lacking)s.", lacking=lacking_in_words(error.lacking, spoken())))
+def _describe_refusal(error: ReceiptActionRefused | ReceiptIncomplete) -> str:
+    if isinstance(error, ReceiptActionRefused):
+        return action_errors.describe_error(error.refusal, current_language())
+    return str(gettext("The receipt would lack this: %(lacking)s.", lacking=describe_missing(error.missing, current_language())))
 
 
-def _donation(public_id: str) -> Donation:
+def _donation_or_404(public_id: str) -> Donation:
     donation = donation_by_public_id(public_id)
     if donation is None:
         abort(404)

@@ -1,4 +1,4 @@
-"""Receipts for staff: the register of a year with its totals, each receipt with its life, and voiding one, which takes two people."""
+"""Receipts for staff: the register of a year with its totals, each receipt, and voiding one, which takes two people."""
 
 import tempfile
 from collections.abc import Iterator
@@ -10,133 +10,135 @@ from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime, gettext
 from flask_security import current_user
 
+from campaign.campaigns.campaigns import Campaign
+from campaign.donations.donations import Donation
 from campaign.edges.db import db
-from campaign.giving import mails, receipts, void_requests
-from campaign.giving.campaigns import Campaign, default_campaign
-from campaign.giving.donations import Donation
-from campaign.giving.funder_payments import FunderPayment, funder_of
-from campaign.giving.receipting import BOOKS
-from campaign.giving.receipts import Receipt
-from campaign.reporting import registers
-from campaign.reporting.registers import Line, Totals
-from campaign.rules import refusals
-from campaign.rules.money import written
-from campaign.web.languages import spoken
-from campaign.web.own_receipt import receipt_answer
+from campaign.funders.payments import FunderPayment, funder_of
+from campaign.outbox import deliveries
+from campaign.receipts import receipt_actions, receipts, render_jobs, void_requests
+from campaign.receipts.lifecycle import SYSTEM_ACTOR
+from campaign.receipts.receipt_actions import ReceiptActionRefused
+from campaign.receipts.receipts import Receipt
+from campaign.reporting import receipt_register
+from campaign.reporting.receipt_register import RegisterLine, RegisterTotals
+from campaign.rules.money import format_money
+from campaign.texts import action_errors
+from campaign.web.errors import campaign_or_404
+from campaign.web.labels import end_reason_labels, receipt_status_labels
+from campaign.web.languages import current_language
+from campaign.web.public.receipt_page import send_receipt
 from campaign.web.security import access, has_role
-from campaign.web.states import because_words, receipt_words
-from campaign.work import documents, receipt_desk
-from campaign.work.receipt_desk import CannotDo
 
 bp = Blueprint("staff_receipts", __name__, url_prefix="/staff/receipts")
 
 LONGEST_REASON = 500
-PIECE = 64 * 1024
+CHUNK_BYTES = 64 * 1024
 EARLIEST_YEAR, LATEST_YEAR = 2000, 2200
 
 
 @bp.get("")
 @access("viewer")
 def register() -> ResponseReturnValue:
-    """The year's receipts, a page at a time, with totals that tie to the books."""
-    campaign = _campaign()
-    charity, language, year = campaign.charity, spoken(), _year(campaign)
+    """The receipts of a year, one page at a time, with totals that agree with the books."""
+    campaign = campaign_or_404()
+    charity, language, year = campaign.charity, current_language(), _year(campaign)
     after, serial = request.args.get("after", 0, type=int), " ".join(request.args.get("serial", "").split())[:40]
-    lines = registers.page_of(charity, year, after=after, serial=serial)
-    totals = None if after or serial else registers.totals_of(charity, year)  # They add up the whole year: once is enough.
+    lines = receipt_register.register_page(charity, year, after=after, serial=serial)
+    # Totals only on the first page: they aggregate the whole year.
+    totals = None if after or serial else receipt_register.totals_of(charity, year)
     return render_template(
         "staff/receipts.html",
         title=campaign.title(language),
         charity_name=charity.name(language),
         year=year,
-        years=sorted({year, *registers.years(charity)}, reverse=True),
+        years=sorted({year, *receipt_register.years(charity)}, reverse=True),
         serial=serial,
-        totals=_sums(totals) if totals else None,
-        lines=[_shown(line) for line in lines[: registers.PAGE]],
-        next_after=lines[registers.PAGE - 1].id if len(lines) > registers.PAGE else None,
+        totals=_totals_row(totals) if totals else None,
+        lines=[_register_row(line) for line in lines[: receipt_register.PAGE_SIZE]],
+        next_after=lines[receipt_register.PAGE_SIZE - 1].id if len(lines) > receipt_register.PAGE_SIZE else None,
         may_export=has_role("manager"),
-        voids=[_void(void) for void in void_requests.open_requests()],
+        voids=[_void_row(void_request) for void_request in void_requests.list_open()],
         may_decide=has_role("manager"),
     )
 
 
-def _sums(totals: Totals) -> dict[str, Any]:
-    language = spoken()
+def _totals_row(totals: RegisterTotals) -> dict[str, Any]:
+    language = current_language()
     return {
-        "standing": totals.standing,
+        "valid": totals.valid,
         "ended": totals.ended,
-        "receipted": written(totals.receipted_cents, language),
-        "in_quebec": written(totals.receipted_in_quebec_cents, language),
-        "kept": written(totals.kept_cents, language),
-        "unreceipted": written(totals.unreceipted_cents, language),
+        "receipted": format_money(totals.receipted_cents, language),
+        "in_quebec": format_money(totals.receipted_in_quebec_cents, language),
+        "kept": format_money(totals.retained_cents, language),
+        "unreceipted": format_money(totals.unreceipted_cents, language),
     }
 
 
-def _shown(line: Line) -> dict[str, Any]:
-    language = spoken()
+def _register_row(line: RegisterLine) -> dict[str, Any]:
+    language = current_language()
     return {
         "serial": line.serial,
         "issued_on": line.issued_on,
         "received": line.received,
         "donor": line.donor,
-        "eligible": written(line.eligible_cents, language),
+        "eligible": format_money(line.eligible_cents, language),
         "status": line.status,
-        "status_words": receipt_words()[line.status],
+        "status_words": receipt_status_labels()[line.status],
         "replaces": line.replaces,
     }
 
 
-def _void(request_: void_requests.VoidRequest) -> dict[str, Any]:
-    receipt = db.session.get_one(Receipt, request_.receipt_id)
+def _void_row(void_request: void_requests.VoidRequest) -> dict[str, Any]:
+    receipt = db.session.get_one(Receipt, void_request.receipt_id)
     return {
-        "id": request_.id,
+        "id": void_request.id,
         "serial": receipt.serial,
-        "asked_by": request_.asked_by,
-        "reason": request_.reason,
-        "is_mine": request_.asked_by.casefold() == current_user.email.casefold(),
+        "asked_by": void_request.requested_by,
+        "reason": void_request.reason,
+        "is_mine": void_request.requested_by.casefold() == current_user.email.casefold(),
     }
 
 
 @bp.get("/register.csv")
 @access("manager")
 def register_csv() -> ResponseReturnValue:
-    """The whole year as a file, read as it is sent."""
-    campaign = _campaign()
+    """The register of the year as CSV, read while it is sent."""
+    campaign = campaign_or_404()
     year = _year(campaign)
-    pieces = registers.as_csv(registers.all_of(campaign.charity, year), _headings(), receipt_words())
-    answer = Response(stream_with_context(_encoded(pieces)), mimetype="text/csv; charset=utf-8")
-    answer.headers["Content-Disposition"] = f'attachment; filename="receipts-{year}.csv"'
-    answer.headers["Cache-Control"] = "private, no-store"
-    return answer
+    chunks = receipt_register.as_csv(receipt_register.whole_register(campaign.charity, year), _headings(), receipt_status_labels())
+    response = Response(stream_with_context(_encode(chunks)), mimetype="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="receipts-{year}.csv"'
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
 
 
-def _encoded(pieces: Iterator[str]) -> Iterator[bytes]:
-    for piece in pieces:
-        yield piece.encode()
+def _encode(chunks: Iterator[str]) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk.encode()
 
 
 @bp.get("/register.xlsx")
 @access("manager")
 def register_xlsx() -> ResponseReturnValue:
-    """The same as a workbook."""
-    campaign = _campaign()
+    """The register of the year as an XLSX workbook."""
+    campaign = campaign_or_404()
     year = _year(campaign)
-    answer = Response(stream_with_context(_workbook(campaign, year)), mimetype=XLSX)
-    answer.headers["Content-Disposition"] = f'attachment; filename="receipts-{year}.xlsx"'
-    answer.headers["Cache-Control"] = "private, no-store"
-    return answer
+    response = Response(stream_with_context(_workbook(campaign, year)), mimetype=XLSX)
+    response.headers["Content-Disposition"] = f'attachment; filename="receipts-{year}.xlsx"'
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
 
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def _workbook(campaign: Campaign, year: int) -> Iterator[bytes]:
-    """Written to a file of its own, which is gone when it is sent."""
+    """Write the workbook to a temporary file and yield it in chunks; the file is deleted afterwards."""
     with tempfile.TemporaryFile(prefix="register-") as file:
-        registers.write_xlsx(file, registers.all_of(campaign.charity, year), _headings(), receipt_words())
+        receipt_register.write_xlsx(file, receipt_register.whole_register(campaign.charity, year), _headings(), receipt_status_labels())
         file.seek(0)
-        while piece := file.read(PIECE):
-            yield piece
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
 
 
 def _headings() -> list[str]:
@@ -157,9 +159,9 @@ def _headings() -> list[str]:
 @bp.get("/<serial>")
 @access("viewer")
 def page(serial: str) -> ResponseReturnValue:
-    """One receipt: what it says, its gifts, how it ended and what stands in its place."""
-    campaign = _campaign()
-    receipt, language = _receipt(campaign, serial), spoken()
+    """One receipt: its content, its donations, its end and its replacement."""
+    campaign = campaign_or_404()
+    receipt, language = _receipt_or_404(campaign, serial), current_language()
     ended, replacement = receipts.end_of(receipt), receipts.replacement_of(receipt)
     return render_template(
         "staff/receipt.html",
@@ -167,15 +169,15 @@ def page(serial: str) -> ResponseReturnValue:
         receipt=receipt,
         content=receipt.content,
         status=receipts.status_of(receipt).value,
-        status_words=receipt_words()[receipts.status_of(receipt).value],
-        amount=written(receipt.content["amount_cents"], language),
-        advantage=written(receipt.content["advantage_cents"], language),
-        eligible=written(receipt.content["eligible_cents"], language),
-        gifts=[_gift(gift, language) for gift in receipts.gifts_on(receipt)],
+        status_words=receipt_status_labels()[receipts.status_of(receipt).value],
+        amount=format_money(receipt.content["amount_cents"], language),
+        advantage=format_money(receipt.content["advantage_cents"], language),
+        eligible=format_money(receipt.content["eligible_cents"], language),
+        gifts=[_line_row(line, language) for line in receipts.lines_of(receipt)],
         ended=ended,
-        sent_on=_moment(mails.sent_at(receipt), campaign),
-        ended_by=ended.actor if ended and ended.actor != BOOKS else "",
-        because=because_words()[ended.because] if ended else "",
+        sent_on=_moment(deliveries.sent_at(receipt.id), campaign),
+        ended_by=ended.actor if ended and ended.actor != SYSTEM_ACTOR else "",
+        end_reason=end_reason_labels()[ended.reason] if ended else "",
         ended_at=_moment(ended.at if ended else None, campaign),
         replacement=replacement.serial if replacement else "",
         void=void_requests.open_for(receipt),
@@ -188,64 +190,64 @@ def _moment(moment: datetime | None, campaign: Campaign) -> str:
     return str(format_datetime(campaign.charity.local(moment), "yyyy-MM-dd HH:mm", rebase=False)) if moment else ""
 
 
-def _gift(gift: receipts.ReceiptGift, language: str) -> dict[str, str]:
-    if gift.donation_id is None:
-        payment = db.session.get_one(FunderPayment, gift.funder_payment_id)
-        return {"public_id": "", "name": funder_of(payment).name(language), "amount": written(gift.cents, language)}
-    donation = db.session.get_one(Donation, gift.donation_id)
-    return {"public_id": donation.public_id, "name": donation.full_name, "amount": written(gift.cents, language)}
+def _line_row(line: receipts.ReceiptLine, language: str) -> dict[str, str]:
+    if line.donation_id is None:
+        payment = db.session.get_one(FunderPayment, line.funder_payment_id)
+        return {"public_id": "", "name": funder_of(payment).name(language), "amount": format_money(line.cents, language)}
+    donation = db.session.get_one(Donation, line.donation_id)
+    return {"public_id": donation.public_id, "name": donation.full_name, "amount": format_money(line.cents, language)}
 
 
 @bp.get("/<serial>/receipt.pdf")
 @access("viewer")
 def pdf(serial: str) -> ResponseReturnValue:
-    """As the donor has it."""
-    return receipt_answer(_receipt(_campaign(), serial))
+    """The document that the donor gets."""
+    return send_receipt(_receipt_or_404(campaign_or_404(), serial))
 
 
 @bp.get("/<serial>/archived.pdf")
 @access("viewer")
 def archived(serial: str) -> ResponseReturnValue:
-    """As it is filed: for auditors, who want a file that archives take."""
-    receipt = _receipt(_campaign(), serial)
-    answer = Response(documents.archived(receipt), mimetype="application/pdf")
-    answer.headers["Content-Disposition"] = f'attachment; filename="{receipt.serial}-archive.pdf"'
-    answer.headers["Cache-Control"] = "private, no-store"
-    return answer
+    """The archived document (PDF/A), for auditors."""
+    receipt = _receipt_or_404(campaign_or_404(), serial)
+    response = Response(render_jobs.get_or_archive(receipt), mimetype="application/pdf")
+    response.headers["Content-Disposition"] = f'attachment; filename="{receipt.serial}-archive.pdf"'
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
 
 
 @bp.post("/<serial>/voids")
 @access("clerk")
 def ask_to_void(serial: str) -> ResponseReturnValue:
-    """The first of two people."""
-    receipt, reason = _receipt(_campaign(), serial), reason_given()
+    """Request that the receipt be voided."""
+    receipt, reason = _receipt_or_404(campaign_or_404(), serial), read_reason()
     if reason:
         try:
-            receipt_desk.ask_to_void(receipt, actor=current_user.email, reason=reason)
-            flash(gettext("A manager who is somebody else must agree. Until then the receipt stands."))
-        except CannotDo as error:
-            flash(refusals.say(error.refusal, spoken()), "error")
+            receipt_actions.request_void(receipt, actor=current_user.email, reason=reason)
+            flash(gettext("Another manager must agree. Until then the receipt stays valid."))
+        except ReceiptActionRefused as error:
+            flash(action_errors.describe_error(error.refusal, current_language()), "error")
     return redirect(url_for("staff_receipts.page", serial=serial), 303)
 
 
 @bp.post("/voids/<int:request_id>")
 @access("manager")
 def decide_void(request_id: int) -> ResponseReturnValue:
-    """The second of two people."""
-    found = void_requests.request_named(request_id)
-    if found is None or request.form.get("decision") not in {"agree", "refuse"}:
+    """Agree to a void request, or refuse it."""
+    void_request = void_requests.get(request_id)
+    if void_request is None or request.form.get("decision") not in {"agree", "refuse"}:
         abort(404)
     try:
-        receipt_desk.decide_void(found, agrees=request.form["decision"] == "agree", actor=current_user.email)
-        agreed = gettext("The receipt is cancelled, and the donor is told.")
-        flash(agreed if request.form["decision"] == "agree" else gettext("The receipt stands."))
-    except CannotDo as error:
-        flash(refusals.say(error.refusal, spoken()), "error")
+        receipt_actions.decide_void(void_request, agrees=request.form["decision"] == "agree", actor=current_user.email)
+        agreed = gettext("The receipt is cancelled, and the donor is notified.")
+        flash(agreed if request.form["decision"] == "agree" else gettext("The receipt stays valid."))
+    except ReceiptActionRefused as error:
+        flash(action_errors.describe_error(error.refusal, current_language()), "error")
     return redirect(url_for("staff_receipts.register"), 303)
 
 
-def reason_given() -> str:
-    """The reason of a form, in one line; empty, and said so, when there is none."""
+def read_reason() -> str:
+    """The reason in the posted form, normalized to one line. Without a valid one, returns an empty string and flashes an error."""
     reason = " ".join(request.form.get("reason", "").split())
     if not reason or len(reason) > LONGEST_REASON or not reason.isprintable():
         flash(gettext("Please say why, in one line; nothing was changed."), "error")
@@ -253,14 +255,7 @@ def reason_given() -> str:
     return reason
 
 
-def _campaign() -> Campaign:
-    campaign = default_campaign()
-    if campaign is None:
-        abort(404)
-    return campaign
-
-
-def _receipt(campaign: Campaign, serial: str) -> Receipt:
+def _receipt_or_404(campaign: Campaign, serial: str) -> Receipt:
     receipt = receipts.receipt_by_serial(campaign.charity_id, serial)
     if receipt is None:
         abort(404)

@@ -1,6 +1,6 @@
-"""Signing in: Flask-Security with a password (Argon2id) and a time-based code for everybody, in our words and pages.
+"""Staff sign-in: Flask-Security with a password (Argon2id) and a required time-based one-time code, on our own pages.
 
-A new member comes by a one-time link, chooses a password, scans a code, and is in.
+A new member opens a one-time link, chooses a password and sets up the second factor.
 """
 
 import time
@@ -17,26 +17,26 @@ from flask_security.recoverable import generate_reset_password_token
 from flask_security.signals import user_authenticated
 
 from campaign.config import Settings
-from campaign.edges import mail
+from campaign.edges import smtp
 from campaign.edges.db import db
-from campaign.edges.outside import outside
-from campaign.giving import audit
-from campaign.giving.staff import Role, Staff
+from campaign.edges.services import services
+from campaign.staff import audit
+from campaign.staff.members import Role, Staff
 from campaign.web.security import limiter
 
 log = structlog.get_logger()
 
 IDLE = timedelta(minutes=30)
-LONGEST = timedelta(hours=12)
-LINK_LASTS = "48 hours"
+MAX_SESSION = timedelta(hours=12)
+LINK_LIFETIME = "48 hours"
 BEGUN, SEEN = "staff_begun_at", "staff_seen_at"
 SIGN_INS_PER_CLIENT = "20 per minute; 100 per hour"
 
 
-class OurMail(MailUtil):
-    """Flask-Security's few mails (a new password was asked for, was set) go out through our own edge."""
+class StaffMail(MailUtil):
+    """Sends the e-mails of Flask-Security (password reset) through edges/smtp.py."""
 
-    def send_mail(  # type: ignore[override]  # the library gives no more than these
+    def send_mail(  # type: ignore[override]  # the library passes only these
         self,
         template: str,
         subject: str,
@@ -46,12 +46,12 @@ class OurMail(MailUtil):
         html: str | None,
         **kw: Any,
     ) -> None:
-        settings = outside().settings
-        here = request.url_root.rstrip("/")  # Links are made from our own address, not from the one that was asked for.
+        settings = services().settings
+        request_root = request.url_root.rstrip("/")  # Links use our configured URL, not the Host header of the request.
         now = db.session.scalars(db.func.now().select()).one()
-        mark = sha256(f"{recipient}{now.isoformat()}".encode()).hexdigest()[:24]
-        letter = mail.Message(
-            message_id=f"<staff.{mark}@{settings.mail_from.rpartition('@')[2].strip(' >')}>",
+        digest = sha256(f"{recipient}{now.isoformat()}".encode()).hexdigest()[:24]
+        email = smtp.OutgoingEmail(
+            message_id=f"<staff.{digest}@{settings.mail_from.rpartition('@')[2].strip(' >')}>",
             at=now,
             sender=settings.mail_from,
             sender_name="",
@@ -59,18 +59,18 @@ class OurMail(MailUtil):
             recipient_name="",
             language="en",
             subject=subject,
-            text=body.replace(here, settings.base_url),
-            html=(html or body).replace(here, settings.base_url),
+            text=body.replace(request_root, settings.base_url),
+            html=(html or body).replace(request_root, settings.base_url),
         )
         try:
-            mail.send(settings.mail_url, mail.compose(letter))
-        except (mail.MailDelayed, mail.MailRefused, mail.MailUnknown) as error:
-            # The page answers the same as for an address that nobody has; whoever asked may ask again.
+            smtp.send(settings.mail_url, smtp.build_message(email))
+        except (smtp.MailDeferred, smtp.MailRefused, smtp.MailUnknown) as error:
+            # The response is the same as for an unknown address, so that it reveals no member.
             log.error("staff.mail_not_sent", error=type(error).__name__)
 
 
-def sign_in(app: Flask, settings: Settings) -> None:
-    """Put sign-in under /staff."""
+def init_app(app: Flask, settings: Settings) -> None:
+    """Set up sign-in under /staff."""
     app.config.update(
         SECURITY_URL_PREFIX="/staff",
         SECURITY_LOGIN_URL="/sign-in",
@@ -78,7 +78,7 @@ def sign_in(app: Flask, settings: Settings) -> None:
         SECURITY_LOGOUT_METHODS=["POST"],
         SECURITY_RESET_URL="/password",
         SECURITY_RECOVERABLE=True,
-        SECURITY_RESET_PASSWORD_WITHIN=LINK_LASTS,
+        SECURITY_RESET_PASSWORD_WITHIN=LINK_LIFETIME,
         SECURITY_POST_RESET_VIEW="/staff/sign-in",
         SECURITY_POST_LOGIN_VIEW="/staff/",
         SECURITY_POST_LOGOUT_VIEW="/staff/sign-in",
@@ -104,60 +104,59 @@ def sign_in(app: Flask, settings: Settings) -> None:
         SECURITY_RESET_PASSWORD_TEMPLATE="staff/password.html",
         SECURITY_TWO_FACTOR_SETUP_TEMPLATE="staff/second_factor.html",
         SECURITY_TWO_FACTOR_VERIFY_CODE_TEMPLATE="staff/code.html",
-        SECURITY_TWO_FACTOR_RESCUE_EMAIL=False,  # Else the mailbox alone would open everything.
-        PERMANENT_SESSION_LIFETIME=LONGEST,
+        SECURITY_TWO_FACTOR_RESCUE_EMAIL=False,  # Otherwise access to the mailbox would bypass the second factor.
+        PERMANENT_SESSION_LIFETIME=MAX_SESSION,
     )
     datastore = SQLAlchemyUserDatastore(db, Staff, Role)
-    app.before_request(know_strangers)  # Before the library's own hooks, which ask who it is.
-    security = Security(app, datastore, mail_util_cls=OurMail)
-    app.before_request(end_if_idle)
-    app.jinja_env.globals["who_is_in"] = who_is_in
-    security.unauthn_handler(_to_sign_in)  # type: ignore[arg-type]  # it takes any answer
-    user_authenticated.connect(_signed_in, app)
+    app.before_request(mark_anonymous)  # Before the library's own hooks, which load the user.
+    security = Security(app, datastore, mail_util_cls=StaffMail)
+    app.before_request(end_idle_session)
+    app.jinja_env.globals["signed_in_as"] = signed_in_as
+    security.unauthn_handler(_redirect_to_sign_in)  # type: ignore[arg-type]  # it accepts any response
+    user_authenticated.connect(_start_session, app)
     for endpoint in ("login", "forgot_password", "reset_password", "two_factor_token_validation", "two_factor_rescue"):
         name = f"security.{endpoint}"
-        app.view_functions[name] = limiter.limit(SIGN_INS_PER_CLIENT, methods=["POST"])(app.view_functions[name])  # type: ignore[assignment]  # the limiter keeps the view as it is
+        app.view_functions[name] = limiter.limit(SIGN_INS_PER_CLIENT, methods=["POST"])(app.view_functions[name])  # type: ignore[assignment]  # the limiter keeps the signature
 
 
-def _to_sign_in(mechanisms: object = None, headers: object = None) -> ResponseReturnValue:
+def _redirect_to_sign_in(mechanisms: object = None, headers: object = None) -> ResponseReturnValue:
     return redirect(url_for("security.login", next=request.path))
 
 
-def _signed_in(app: Flask, user: Staff, **kw: Any) -> None:
+def _start_session(app: Flask, user: Staff, **kw: Any) -> None:
     session.permanent = True
     session[BEGUN] = session[SEEN] = int(time.time())
     audit.record(user.email, "signed in", user.email)
 
 
-def know_strangers() -> None:
-    """Whose session holds no sign-in is nobody: looking further would have the cookie of every donor signed and sent anew."""
+def mark_anonymous() -> None:
+    """Treat a session without a sign-in as anonymous. Loading the user would modify the session, and resend the cookie to every donor."""
     if "_user_id" not in session:
-        g._login_user = current_app.login_manager.anonymous_user()  # type: ignore[attr-defined]  # noqa: SLF001  # where Flask-Login keeps it
+        g._login_user = current_app.login_manager.anonymous_user()  # type: ignore[attr-defined]  # noqa: SLF001  # where Flask-Login caches the user
 
 
-def end_if_idle() -> None:
-    """Sign out whoever was away for half an hour, or has been in for twelve."""
+def end_idle_session() -> None:
+    """Sign out after IDLE without a request, or after MAX_SESSION."""
     now = int(time.time())
     if not current_user.is_authenticated:
         return
-    if now - session.get(SEEN, 0) > IDLE.total_seconds() or now - session.get(BEGUN, 0) > LONGEST.total_seconds():
+    if now - session.get(SEEN, 0) > IDLE.total_seconds() or now - session.get(BEGUN, 0) > MAX_SESSION.total_seconds():
         logout_user()
         return
     session[SEEN] = now
 
 
 def one_time_link(member: Staff) -> str:
-    """Where a new member chooses a password; good once, for two days."""
-    return outside().settings.base_url + url_for("security.reset_password", token=generate_reset_password_token(member), _external=False)
+    """The link where a new member chooses a password. It works once, within LINK_LIFETIME."""
+    return services().links.absolute(url_for("security.reset_password", token=generate_reset_password_token(member), _external=False))
 
 
-def who_is_in() -> str:
-    """Who is signed in and as what, for the top of a page."""
-    return f"{current_user.email} ({_role_words(current_user.roles[0].name)})"
+def signed_in_as() -> str:
+    """The e-mail address and role of the current user, for the page header."""
+    return f"{current_user.email} ({_role_label(current_user.roles[0].name)})"
 
 
-def _role_words(role: str) -> str:
-    """A role, as staff read it."""
+def _role_label(role: str) -> str:
     return {
         "viewer": gettext("viewer"),
         "clerk": gettext("clerk"),

@@ -1,53 +1,52 @@
-// While the donor chooses a sum, ask the service what it becomes and say so before paying; and keep what is left of the match up to date.
-// The form works without any of this.
+// Shows the match for the typed amount before payment, and refreshes the progress and the remaining match. The form works without it.
 (() => {
   const form = document.getElementById("give-form");
   if (!form) return;
   const amount = form.elements.amount;
   const expected = form.elements.expected_match;
-  const by = (id) => document.getElementById(id);
+  const byId = (id) => document.getElementById(id);
   const button = form.querySelector("button[type=submit]");
-  const LOOK_AGAIN_MS = 8000;
-  // A promise made to this donor alone, for this sum, is not replaced by what anybody would be quoted.
+  const REFRESH_MS = 8000;
+  // A match that was quoted to this donor for this amount is not replaced by the general quote.
   let ownFor = form.dataset.own ? amount.value : null;
-  let asked = 0;
+  let latest = 0;
   let timer;
-  let sent = false;
+  let submitted = false;
 
   const presets = () => [...document.querySelectorAll("[data-amount]")];
   const mark = () => presets().forEach((preset) => {
     if (preset.dataset.amount === amount.value.trim()) preset.setAttribute("aria-current", "true");
     else preset.removeAttribute("aria-current");
   });
-  const say = (element, words) => { if (element && element.textContent !== words) element.textContent = words; };
+  const setText = (element, text) => { if (element && element.textContent !== text) element.textContent = text; };
   const shown = new Map();
-  const show = (element, html) => {
+  const setHtml = (element, html) => {
     if (!element || element.contains(document.activeElement) || shown.get(element) === html) return;
     shown.set(element, html);
     element.innerHTML = html;
   };
 
-  const ask = async () => {
-    const mine = ++asked;
+  const refresh = async () => {
+    const current = ++latest;
     try {
-      const answer = await fetch(`${form.dataset.quote}?amount=${encodeURIComponent(amount.value)}`);
-      if (!answer.ok) return;
-      const found = await answer.json();
-      if (mine !== asked || sent) return;
-      const claim = by("claim");
-      say(claim, found.claim);
-      claim.hidden = !found.claim;
-      say(by("held-while-paying"), found.held_while_paying);
-      show(by("progress"), found.progress);
-      show(by("presets"), found.presets);
+      const response = await fetch(`${form.dataset.quote}?amount=${encodeURIComponent(amount.value)}`);
+      if (!response.ok) return;
+      const data = await response.json();
+      if (current !== latest || submitted) return;
+      const claim = byId("claim");
+      setText(claim, data.claim);
+      claim.hidden = !data.claim;
+      setText(byId("held-while-paying"), data.held_while_paying);
+      setHtml(byId("progress"), data.progress);
+      setHtml(byId("presets"), data.presets);
       mark();
       if (ownFor !== null && ownFor === amount.value) return;
-      say(by("quote"), found.quote);
-      expected.value = found.match_cents === null ? "" : found.match_cents;
-      say(button, found.button);
-      if (by("fee-sum") && found.fee) say(by("fee-sum"), found.fee);
+      setText(byId("quote"), data.quote);
+      expected.value = data.match_cents === null ? "" : data.match_cents;
+      setText(button, data.button);
+      if (byId("fee-sum") && data.fee) setText(byId("fee-sum"), data.fee);
     } catch {
-      // No answer: nothing new is promised, and the service decides when the form comes.
+      // No response: nothing is promised, and the service decides when the form is submitted.
     }
   };
 
@@ -56,11 +55,11 @@
     ownFor = null;
     mark();
     clearTimeout(timer);
-    timer = setTimeout(ask, 200);
+    timer = setTimeout(refresh, 200);
   };
 
   amount.addEventListener("input", changed);
-  by("presets").addEventListener("click", (event) => {
+  byId("presets").addEventListener("click", (event) => {
     const preset = event.target.closest("[data-amount]");
     if (!preset) return;
     event.preventDefault();
@@ -68,18 +67,18 @@
     changed();
     amount.focus();
   });
-  setInterval(() => { if (!document.hidden && !sent) ask(); }, LOOK_AGAIN_MS);
+  setInterval(() => { if (!document.hidden && !submitted) refresh(); }, REFRESH_MS);
 
   form.addEventListener("submit", (event) => {
-    if (sent) { event.preventDefault(); return; }
-    sent = true;
+    if (submitted) { event.preventDefault(); return; }
+    submitted = true;
     button.setAttribute("aria-busy", "true");
   });
   window.addEventListener("pageshow", () => {
-    sent = false;
+    submitted = false;
     button.removeAttribute("aria-busy");
   });
   mark();
-  const said = form.querySelector("[role=alert]");
-  if (said) said.focus();
+  const alertBox = form.querySelector("[role=alert]");
+  if (alertBox) alertBox.focus();
 })();

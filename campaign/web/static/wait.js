@@ -1,18 +1,18 @@
-// The donor came back before the payment was heard of: look every few seconds, and show the page anew when something has changed.
+// The donor returned before the payment was confirmed: poll every few seconds, and reload the page when the state has changed.
 (() => {
   const waiting = document.getElementById("waiting");
   if (!waiting) return;
-  let looks = 0;
-  const look = async () => {
-    looks += 1;
+  let polls = 0;
+  const poll = async () => {
+    polls += 1;
     try {
-      const found = await (await fetch(waiting.dataset.json)).json();
-      if (found.state && found.state !== waiting.dataset.state) { location.reload(); return; }
-      if (waiting.dataset.receipt === "no" && found.receipt) { location.reload(); return; }
+      const status = await (await fetch(waiting.dataset.json)).json();
+      if (status.state && status.state !== waiting.dataset.state) { location.reload(); return; }
+      if (waiting.dataset.receipt === "no" && status.receipt) { location.reload(); return; }
     } catch {
-      // Away for a moment: look again.
+      // Temporarily unavailable: poll again.
     }
-    if (looks < 200) setTimeout(look, looks < 20 ? 2000 : 6000);
+    if (polls < 200) setTimeout(poll, polls < 20 ? 2000 : 6000);
   };
-  setTimeout(look, 1500);
+  setTimeout(poll, 1500);
 })();

@@ -1,0 +1,1 @@
+"""The charity and its campaigns."""

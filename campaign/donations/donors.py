@@ -1,0 +1,62 @@
+"""Donors: each normalized e-mail address is one donor."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Index, Text, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.orm import Mapped, mapped_column
+
+from campaign.edges.db import Base, db
+
+PER_DONATION = "per_donation"
+ANNUAL = "annual"
+
+
+class Donor(Base):
+    """One e-mail address. Names and postal addresses belong to each donation, as each receipt freezes them.
+
+    `receipt_preference` is `per_donation`, one receipt for each donation, or `annual`, one receipt for all donations of a year.
+    """
+
+    __tablename__ = "donor"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    receipt_preference: Mapped[str] = mapped_column(server_default=PER_DONATION, default=PER_DONATION)
+
+
+Index("ix_donor_annual", Donor.id, postgresql_where=Donor.receipt_preference == ANNUAL)
+
+
+def wants_annual_receipt(donor_id: int) -> bool:
+    """Whether the donor prefers one receipt for the year."""
+    return db.session.scalar(select(Donor.receipt_preference).where(Donor.id == donor_id)) == ANNUAL
+
+
+def set_receipt_preference(donor_id: int, choice: str) -> bool:
+    """Set the donor's preference from now on; returns whether it has changed."""
+    donor = db.session.get_one(Donor, donor_id, with_for_update=True, populate_existing=True)
+    has_changed, donor.receipt_preference = donor.receipt_preference != choice, choice
+    db.session.flush()
+    return has_changed
+
+
+def get_or_create_donor_ids(emails: Sequence[str]) -> dict[str, int]:
+    """The donor id of each address as passed, inserted if new; safe when two donations of one donor start at the same time."""
+    normalized = {email: email.strip().casefold() for email in emails}
+    wanted = sorted(set(normalized.values()))  # A fixed order, so that concurrent inserts of the same donors do not deadlock.
+    ids: dict[str, int] = dict(iter(db.session.execute(_add, {"emails": wanted})))
+    if existing := [email for email in wanted if email not in ids]:
+        ids |= dict(iter(db.session.execute(select(Donor.email, Donor.id).where(Donor.email.in_(existing)))))
+    return {email: ids[normalized[email]] for email in emails}
+
+
+_new = func.unnest(bindparam("emails", type_=ARRAY(Text))).table_valued("email").render_derived()
+_add = (
+    insert(Donor.__table__)  # type: ignore[arg-type]  # a declarative class's table is a Table
+    .from_select(["email"], select(_new.c.email), include_defaults=False)
+    .on_conflict_do_nothing()
+    .returning(Donor.__table__.c.email, Donor.__table__.c.id)
+)

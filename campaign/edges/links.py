@@ -1,0 +1,49 @@
+"""Absolute URLs for email, receipts and Stripe, built from `BASE_URL` and never from a request’s Host header.
+
+Pages link to each other by route name (`url_for`). A test checks that a route serves each URL here.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Links:
+    """Absolute URLs below one base URL. `language` is `en` or `fr`; a token or code grants access to its page."""
+
+    base_url: str
+
+    def absolute(self, path: str) -> str:
+        """The URL of a path that begins with a slash."""
+        return f"{self.base_url}{path}"
+
+    def restart_donation(self, language: str, slug: str, token: str) -> str:
+        """The campaign’s form, filled in with the details of an earlier donation."""
+        return self.absolute(f"/{language}/{slug}?again={token}#give")
+
+    def donation_page(self, language: str, token: str) -> str:
+        """The donor’s page for one donation."""
+        return self.absolute(f"/{language}/donations/{token}")
+
+    def cancelled_checkout(self, language: str, token: str) -> str:
+        """The page to which Stripe returns a donor who has not paid."""
+        return f"{self.donation_page(language, token)}?return=cancel"
+
+    def donor_address(self, language: str, token: str) -> str:
+        """The form for the name and address that a receipt needs."""
+        return f"{self.donation_page(language, token)}/address"
+
+    def recurring_page(self, language: str, token: str) -> str:
+        """The donor’s page for a recurring donation."""
+        return self.absolute(f"/{language}/monthly/{token}")
+
+    def receipt_check(self, language: str, code: str) -> str:
+        """The public page that says whether a receipt is valid."""
+        return self.absolute(f"/{language}/receipts/check/{code}")
+
+    def funder_report(self, token: str) -> str:
+        """A funder’s private link to the report."""
+        return self.absolute(f"/funder/links/{token}")
+
+    def staff_home(self) -> str:
+        """The staff dashboard."""
+        return self.absolute("/staff/")

@@ -1,0 +1,162 @@
+"""Signs PDFs: restricts permissions by encryption, then signs with the charity's key, so that any PDF reader detects a change.
+
+The key is a file outside the database: a private key with its certificate, followed by the certificates of earlier keys. Signatures of
+earlier keys stay valid, as each signature contains its certificate.
+"""
+
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+
+from asn1crypto.keys import PrivateKeyInfo
+from asn1crypto.x509 import Certificate
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from pyhanko.keys import load_certs_from_pemder_data, load_private_key_from_pemder_data
+from pyhanko.pdf_utils.crypt.permissions import StandardPermissions
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.pdf_utils.writer import copy_into_new_writer
+from pyhanko.sign.fields import MDPPerm
+from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner, SimpleSigner
+from pyhanko_certvalidator.registry import SimpleCertificateStore
+
+CERTIFICATE_LIFETIME = timedelta(days=20 * 366)
+SIGNATURE_BYTES = 8192
+PERMITTED = (
+    StandardPermissions.ALLOW_PRINTING
+    | StandardPermissions.ALLOW_HIGH_QUALITY_PRINTING
+    | StandardPermissions.ALLOW_ASSISTIVE_TECHNOLOGY
+    | StandardPermissions.ALLOW_CONTENT_EXTRACTION
+)
+
+
+class SigningKeyMissing(Exception):
+    """The file with the charity's key is missing or unreadable, or has no key."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SigningKey:
+    """The current key with its certificate."""
+
+    key: PrivateKeyInfo
+    certificate: Certificate
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyFile:
+    """The file with the charity's key."""
+
+    path: Path
+
+    def make(self, *, name: str, now: datetime) -> bool:
+        """Create a key when there is none. Returns False when there is one already."""
+        if self.path.exists():
+            return False
+        self._write(_key_and_certificate(name, now))
+        return True
+
+    def rotate(self, *, name: str, now: datetime) -> None:
+        """Replace the key with a new one. Earlier certificates stay in the file. Raises SigningKeyMissing."""
+        self._write(_key_and_certificate(name, now) + self.certificates())
+
+    def certificates(self) -> bytes:
+        """The certificates of all keys in PEM, the current one first. Raises SigningKeyMissing."""
+        return b"".join(c.public_bytes(serialization.Encoding.PEM) for c in x509.load_pem_x509_certificates(self._read()))
+
+    def sign(self, pdf: bytes) -> bytes:
+        """Return a protected, signed copy of a PDF. Raises SigningKeyMissing.
+
+        The bytes differ each time, as encryption keys and salts are random: store what is sent.
+        """
+        key = _load_key(self.path, self._changed_at())
+        return _sign(_encrypt(pdf), key)
+
+    def _changed_at(self) -> int:
+        try:
+            return self.path.stat().st_mtime_ns
+        except OSError as error:
+            raise SigningKeyMissing(f"{self.path} cannot be read; `campaign setup` creates it when there is none") from error
+
+    def _read(self) -> bytes:
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise SigningKeyMissing(f"{self.path} cannot be read; `campaign setup` creates it when there is none") from error
+
+    def _write(self, pem: bytes) -> None:
+        """Replace the file atomically, readable by its owner alone."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        new = self.path.with_suffix(f".{secrets.token_hex(4)}")
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(pem)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self.path)
+
+
+def _key_and_certificate(name: str, now: datetime) -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, name[:64]), x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+    signs_only = x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=True,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + CERTIFICATE_LIFETIME)
+        .add_extension(signs_only, critical=True)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    plain = serialization.NoEncryption()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    return pem + certificate.public_bytes(serialization.Encoding.PEM)
+
+
+@lru_cache(maxsize=4)
+def _load_key(path: Path, changed_at: int) -> SigningKey:
+    """Read the key. `changed_at` is part of the cache key, so that a changed file is read again."""
+    pem = path.read_bytes()
+    try:
+        key = load_private_key_from_pemder_data(pem, passphrase=None)
+        certificate = next(iter(load_certs_from_pemder_data(pem[pem.index(b"-----BEGIN CERTIFICATE") :])))
+    except (ValueError, StopIteration) as error:
+        raise SigningKeyMissing(f"{path} contains no key with its certificate") from error
+    return SigningKey(key=key, certificate=certificate)
+
+
+def _encrypt(pdf: bytes) -> bytes:
+    """Permit everybody to open and print, and nobody to change: the owner's password is not stored."""
+    writer, out = copy_into_new_writer(PdfFileReader(BytesIO(pdf))), BytesIO()
+    writer.encrypt(secrets.token_urlsafe(24), "", perms=PERMITTED)
+    writer.write(out)
+    return out.getvalue()
+
+
+def _sign(pdf: bytes, key: SigningKey) -> bytes:
+    """Sign with a signer that is used once: a shared signer keeps references to its earlier documents."""
+    writer = IncrementalPdfFileWriter(BytesIO(pdf))
+    writer.encrypt("")
+    signer = SimpleSigner(signing_cert=key.certificate, signing_key=key.key, cert_registry=SimpleCertificateStore())
+    metadata = PdfSignatureMetadata(field_name="Signature", md_algorithm="sha256", certify=True, docmdp_permissions=MDPPerm.NO_CHANGES)
+    signed: bytes = PdfSigner(metadata, signer=signer).sign_pdf(writer, bytes_reserved=SIGNATURE_BYTES).getvalue()
+    return signed

@@ -1,0 +1,149 @@
+"""Sends email through an SMTP server. Each outcome but success is one of three exceptions."""
+
+import smtplib
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime, parseaddr
+from hashlib import sha256
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+TIMEOUT_SECONDS = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """A file attached to an email."""
+
+    name: str
+    mime_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutgoingEmail:
+    """One email in the recipient's language; text and HTML have the same content."""
+
+    message_id: str
+    at: datetime
+    sender: str
+    sender_name: str
+    recipient: str
+    recipient_name: str
+    language: str
+    subject: str
+    text: str
+    html: str
+    attachments: Sequence[Attachment] = ()
+
+
+class MailRefused(Exception):
+    """The server rejected the message permanently (a 5xx reply): staff must act."""
+
+
+class MailDeferred(Exception):
+    """The server could not be reached or gave a temporary error: it does not have the message. Retry later."""
+
+
+class MailUnknown(Exception):
+    """The connection broke while the message was being sent: the server may or may not have it."""
+
+
+class _Server(smtplib.SMTP):
+    """Records whether an error came after the transfer of the message began."""
+
+    is_sending_data = False
+
+    def data(self, message: Any) -> tuple[int, bytes]:
+        self.is_sending_data = True
+        reply = super().data(message)
+        self.is_sending_data = False
+        return reply
+
+
+class _TlsServer(smtplib.SMTP_SSL, _Server):
+    """The same over implicit TLS."""
+
+
+def build_message(mail: OutgoingEmail) -> EmailMessage:
+    """Build the MIME message. The same email gives the same bytes: boundaries are derived from the Message-ID, the date is `at`."""
+    message = EmailMessage()
+    message["Message-ID"] = mail.message_id
+    message["Date"] = format_datetime(mail.at)
+    message["From"] = _address(mail.sender_name, mail.sender)
+    message["To"] = _address(mail.recipient_name, mail.recipient)
+    message["Subject"] = mail.subject
+    message["Content-Language"] = mail.language
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(mail.text)
+    message.add_alternative(mail.html, subtype="html")
+    for attachment in mail.attachments:
+        maintype, _, subtype = attachment.mime_type.partition("/")
+        message.add_attachment(attachment.content, maintype=maintype, subtype=subtype, filename=attachment.name)
+    prefix = mail.message_id.strip("<>").partition("@")[0]
+    for number, part in enumerate(p for p in message.walk() if p.is_multipart()):
+        part.set_boundary(f"={prefix}={number}=")
+    return message
+
+
+def digest(message: EmailMessage) -> bytes:
+    """SHA-256 of the message's bytes."""
+    return sha256(message.as_bytes()).digest()
+
+
+def send(mail_url: str, message: EmailMessage) -> None:
+    """Send the message. Raises MailRefused, MailDeferred or MailUnknown."""
+    try:
+        server = _connect(mail_url)
+    except (OSError, smtplib.SMTPException) as error:
+        raise MailDeferred(f"no connection: {type(error).__name__}") from None
+    try:
+        server.send_message(message)
+    except smtplib.SMTPRecipientsRefused as error:
+        code = max(reply[0] for reply in error.recipients.values())
+        raise (MailRefused if code >= 500 else MailDeferred)(f"recipient refused: {code}") from None
+    except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
+        raise (MailRefused if error.smtp_code >= 500 else MailDeferred)(f"{type(error).__name__} {error.smtp_code}") from None
+    except smtplib.SMTPNotSupportedError as error:
+        raise MailRefused(str(error)) from None
+    except (OSError, smtplib.SMTPException) as error:
+        raise (MailUnknown if server.is_sending_data else MailDeferred)(type(error).__name__) from None
+    finally:
+        _disconnect(server)
+
+
+def _disconnect(server: smtplib.SMTP) -> None:
+    """Quit. The reply says nothing about the message."""
+    try:
+        server.quit()
+    except (OSError, smtplib.SMTPException):
+        server.close()
+
+
+def _connect(mail_url: str) -> _Server:
+    url = urlsplit(mail_url)
+    tls = parse_qs(url.query).get("tls", [""])[0]
+    host, port = url.hostname or "localhost", url.port
+    if url.scheme == "smtps" or tls in {"implicit", "ssl", "tls"}:
+        server: _Server = _TlsServer(host, port or 465, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context())
+    else:
+        server = _Server(host, port or 25, timeout=TIMEOUT_SECONDS)
+    try:
+        if tls == "starttls":
+            server.starttls(context=ssl.create_default_context())
+        if url.username:
+            server.login(unquote(url.username), unquote(url.password or ""))
+    except (OSError, smtplib.SMTPException):
+        server.close()
+        raise
+    return server
+
+
+def _address(name: str, address: str) -> Address:
+    plain = parseaddr(address)[1] or address
+    local, _, domain = plain.rpartition("@")
+    return Address(display_name=name, username=local, domain=domain)

@@ -1,0 +1,1 @@
+"""Stripe’s API: one client, and its payments, balance and subscriptions as plain values."""

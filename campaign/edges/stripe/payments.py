@@ -1,0 +1,269 @@
+"""Stripe's checkouts, payments, refunds, disputes and events. Plain values in and out.
+
+Calls that create an object have an idempotency key, so that a retry creates nothing twice. Each call raises StripeUnavailable or
+StripeRefused (client.py).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import stripe
+from stripe.params.checkout import (
+    SessionCreateParams,
+    SessionCreateParamsLineItem,
+    SessionCreateParamsLineItemPriceData,
+    SessionCreateParamsPaymentMethodOptionsAcssDebit,
+)
+
+from campaign.edges.stripe.client import StripeRefused, make_client, translated_errors
+
+API_VERSION = stripe.api_version
+CHECKOUT_MINUTES = 31
+CREATE_TIMEOUTS = (2.0, 5.0)
+READ_TIMEOUTS = (2.0, 3.0)
+# A bank debit is authorized for one payment of a person.
+BANK_DEBIT: SessionCreateParamsPaymentMethodOptionsAcssDebit = {
+    "mandate_options": {"payment_schedule": "sporadic", "transaction_type": "personal"}
+}
+# The metadata key of a refund that contains the key of our refund request.
+REFUND_REQUEST = "request"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckoutLine:
+    """One line on Stripe's checkout page."""
+
+    name: str
+    cents: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckoutRequest:
+    """The parameters of a new checkout. `attempt_key` is the idempotency key; `donation` a public id."""
+
+    donation: str
+    attempt_key: str
+    currency: str
+    lines: Sequence[CheckoutLine]
+    email: str
+    language: str
+    return_url: str
+    cancel_url: str
+    description: str
+    expires_at: datetime
+    takes_bank_debits: bool
+    is_monthly: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkout:
+    """A Checkout Session as fetched. `status` is open, complete or expired; `payment_status` is paid, unpaid or no_payment_required.
+
+    The session of a recurring donation has no `payment_intent`, but the `invoice` of the first instalment.
+    """
+
+    id: str
+    url: str | None
+    status: str
+    payment_status: str
+    payment_intent: str | None
+    donation: str | None
+    amount_cents: int
+    currency: str
+    livemode: bool
+    invoice: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payment:
+    """A payment intent. `paid_at` is when its latest charge was created, in seconds since 1970."""
+
+    id: str
+    status: str
+    paid_at: int | None
+
+
+class ReversalKind(StrEnum):
+    """The two kinds of reversal."""
+
+    REFUND = "refund"
+    DISPUTE = "dispute"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StripeReversal:
+    """A refund or dispute as fetched. `cents` is the part of the charged amount; `payment_intent` is None for a charge that has none.
+
+    `status` of a refund is pending, requires_action, succeeded, failed or canceled; of a dispute needs_response, under_review, won, lost,
+    prevented, or one of a warning.
+    """
+
+    kind: ReversalKind
+    id: str
+    payment_intent: str | None
+    cents: int
+    currency: str
+    status: str
+
+
+class StripePayments:
+    """A client of one Stripe account."""
+
+    def __init__(self, *, secret_key: str, api_base: str) -> None:
+        self._client = make_client(secret_key, api_base, seconds=CREATE_TIMEOUTS, retries=2)
+        # A read can be repeated later: an unresponsive Stripe must not block the threads that serve other donors.
+        self._quick_client = make_client(secret_key, api_base, seconds=READ_TIMEOUTS, retries=0)
+
+    def open_checkout(self, request: CheckoutRequest) -> Checkout:
+        """Create a Checkout Session to pay a donation. The same `attempt_key` always returns the same session.
+
+        When Stripe refuses a session with bank debits, a session for cards alone is created.
+        """
+        try:
+            return self._create_session(request)
+        except StripeRefused:
+            if not request.takes_bank_debits:
+                raise
+            return self._create_session(replace(request, takes_bank_debits=False, attempt_key=f"{request.attempt_key}:card"))
+
+    def _create_session(self, request: CheckoutRequest) -> Checkout:
+        with translated_errors():
+            return _checkout(self._client.v1.checkout.sessions.create(_session_params(request), {"idempotency_key": request.attempt_key}))
+
+    def expire_checkout(self, session_id: str) -> None:
+        """Expire an open session, so that it can no longer be paid. Raises StripeRefused when it is not open."""
+        with translated_errors():
+            self._quick_client.v1.checkout.sessions.expire(session_id)
+
+    def get_checkout(self, session_id: str) -> Checkout:
+        """Fetch a Checkout Session."""
+        with translated_errors():
+            return _checkout(self._quick_client.v1.checkout.sessions.retrieve(session_id))
+
+    def get_payment(self, payment_intent_id: str) -> Payment:
+        """Fetch a payment."""
+        with translated_errors():
+            intent = self._quick_client.v1.payment_intents.retrieve(payment_intent_id, {"expand": ["latest_charge"]}).to_dict()
+        charge = intent.get("latest_charge")
+        return Payment(
+            id=intent["id"],
+            status=intent["status"],
+            paid_at=charge.get("created") if isinstance(charge, dict) else None,
+        )
+
+    def create_refund(self, payment_intent_id: str, cents: int, *, key: str) -> StripeReversal:
+        """Refund a payment in part or in full. The same key always returns the same refund."""
+        with translated_errors():
+            refund = self._client.v1.refunds.create(
+                {"payment_intent": payment_intent_id, "amount": cents, "metadata": {REFUND_REQUEST: key}}, {"idempotency_key": key}
+            )
+            return reversal_from(refund)
+
+    def find_refund(self, payment_intent_id: str, key: str) -> StripeReversal | None:
+        """Find the refund of the payment that was created with this key, however long ago."""
+        with translated_errors():
+            listed = self._client.v1.refunds.list({"payment_intent": payment_intent_id, "limit": 100})
+            matching = (
+                refund for refund in listed.auto_paging_iter() if (refund.to_dict().get("metadata") or {}).get(REFUND_REQUEST) == key
+            )
+            return next((reversal_from(refund) for refund in matching), None)
+
+    def list_refunds(self, payment_intent_id: str) -> list[StripeReversal]:
+        """Fetch all refunds of a payment."""
+        with translated_errors():
+            listed = self._quick_client.v1.refunds.list({"payment_intent": payment_intent_id, "limit": 100})
+            return [reversal_from(refund) for refund in listed.auto_paging_iter()]
+
+    def get_refund(self, refund_id: str) -> StripeReversal:
+        """Fetch a refund."""
+        with translated_errors():
+            return reversal_from(self._quick_client.v1.refunds.retrieve(refund_id))
+
+    def get_dispute(self, dispute_id: str) -> StripeReversal:
+        """Fetch a dispute."""
+        with translated_errors():
+            return reversal_from(self._quick_client.v1.disputes.retrieve(dispute_id))
+
+    def list_events(self, moment: datetime, types: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Stripe's list of events created at or after the moment, newest first."""
+        with translated_errors():
+            listed = self._client.v1.events.list({"created": {"gte": int(moment.timestamp())}, "types": list(types), "limit": 100})
+            for event in listed.auto_paging_iter():
+                yield event.to_dict()
+
+
+def _session_params(request: CheckoutRequest) -> SessionCreateParams:
+    metadata = {"donation": request.donation}
+    params: SessionCreateParams = {
+        "client_reference_id": request.donation,
+        "customer_email": request.email,
+        "locale": "fr-CA" if request.language == "fr" else "en",
+        "success_url": request.return_url,
+        "cancel_url": request.cancel_url,
+        "expires_at": int(request.expires_at.timestamp()),
+        "allowed_payment_method_types": ["card"],
+        "adaptive_pricing": {"enabled": False},
+        "line_items": [_line_item(line, request) for line in request.lines],
+        "metadata": metadata,
+    }
+    if request.is_monthly:  # By card alone: recurring bank debits need another kind of mandate.
+        params |= {"mode": "subscription", "subscription_data": {"metadata": metadata, "description": request.description}}
+        return params
+    params |= {
+        "mode": "payment",
+        "submit_type": "donate",
+        "payment_intent_data": {"metadata": metadata, "description": request.description},
+    }
+    if request.takes_bank_debits:
+        params |= {"allowed_payment_method_types": ["card", "acss_debit"], "payment_method_options": {"acss_debit": BANK_DEBIT}}
+    return params
+
+
+def _line_item(line: CheckoutLine, request: CheckoutRequest) -> SessionCreateParamsLineItem:
+    price: SessionCreateParamsLineItemPriceData = {
+        "currency": request.currency.lower(),
+        "unit_amount": line.cents,
+        "product_data": {"name": line.name},
+    }
+    if request.is_monthly:
+        price["recurring"] = {"interval": "month"}
+    return {"quantity": 1, "price_data": price}
+
+
+def reversal_from(refund_or_dispute: stripe.Refund | stripe.Dispute) -> StripeReversal:
+    """Stripe's object as plain values."""
+    data = refund_or_dispute.to_dict()
+    intent = data.get("payment_intent")
+    return StripeReversal(
+        kind=ReversalKind(data["object"]),
+        id=data["id"],
+        payment_intent=intent["id"] if isinstance(intent, dict) else intent,
+        cents=data["amount"],
+        currency=str(data.get("currency") or "").upper(),
+        status=str(data.get("status") or "pending"),
+    )
+
+
+def _checkout(session: stripe.checkout.Session) -> Checkout:
+    data = session.to_dict()
+    intent = data.get("payment_intent")
+    return Checkout(
+        id=data["id"],
+        url=data.get("url"),
+        status=data.get("status") or "open",
+        payment_status=data.get("payment_status") or "unpaid",
+        payment_intent=intent["id"] if isinstance(intent, dict) else intent,
+        donation=(data.get("metadata") or {}).get("donation") or data.get("client_reference_id"),
+        amount_cents=data.get("amount_total") or 0,
+        currency=(data.get("currency") or "").upper(),
+        livemode=bool(data.get("livemode")),
+        invoice=_id_of(data.get("invoice")),
+    )
+
+
+def _id_of(value: Any) -> str | None:
+    stripe_id = value.get("id") if isinstance(value, dict) else value
+    return str(stripe_id) if stripe_id else None

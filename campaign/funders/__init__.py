@@ -1,0 +1,1 @@
+"""Funders, the access links to their reports, and their payments."""

@@ -1,0 +1,26 @@
+"""Funders: the people and organizations whose pledges the matching funds are."""
+
+from sqlalchemy import Text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from campaign.edges.db import Base
+
+
+class Funder(Base):
+    """A funder. `legal_name`, `address` and `language` are for receipts of their payments; `email` is for notices, and may be empty."""
+
+    __tablename__ = "funder"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name_en: Mapped[str]
+    name_fr: Mapped[str]
+    is_registered_charity: Mapped[bool] = mapped_column(server_default="false")
+    legal_name: Mapped[str] = mapped_column(server_default="", default="")
+    address: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)
+    email: Mapped[str] = mapped_column(server_default="", default="")
+    language: Mapped[str] = mapped_column(server_default="en", default="en")
+
+    def name(self, language: str) -> str:
+        """The funder's public name in `en` or `fr`. Receipts print `legal_name` if it is set."""
+        return self.name_fr if language == "fr" else self.name_en

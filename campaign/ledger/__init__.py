@@ -1,0 +1,1 @@
+"""The ledger: entries that are never changed, the closed table of moves, and the SQL of functions and triggers."""

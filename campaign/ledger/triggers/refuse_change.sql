@@ -1,0 +1,63 @@
+-- The ledger, Stripe events, receipts and audit entries are append-only. The WHEN clause of a trigger says what may change of a row.
+CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+END
+$$;
+
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON audit_entry FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON audit_entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON balance_transaction FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON balance_transaction FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER transaction_is_immutable BEFORE UPDATE ON balance_transaction
+    FOR EACH ROW WHEN (
+        OLD.stripe_id IS DISTINCT FROM NEW.stripe_id OR OLD.type IS DISTINCT FROM NEW.type
+        OR OLD.category IS DISTINCT FROM NEW.category OR OLD.cents IS DISTINCT FROM NEW.cents
+        OR OLD.fee_cents IS DISTINCT FROM NEW.fee_cents OR OLD.currency IS DISTINCT FROM NEW.currency
+        OR OLD.created_at IS DISTINCT FROM NEW.created_at OR OLD.source <> NEW.source
+        OR OLD.payment_intent <> NEW.payment_intent OR OLD.payout <> NEW.payout OR OLD.posted_at <> NEW.posted_at
+    )
+    EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER ended_once BEFORE UPDATE ON delivery_attempt
+    FOR EACH ROW WHEN (
+        OLD.outcome IS NOT NULL OR OLD.outbox_id <> NEW.outbox_id OR OLD.sha256 <> NEW.sha256
+        OR OLD.started_at <> NEW.started_at
+    )
+    EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON delivery_attempt FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON fund_change FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON fund_change FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON funder_payment FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON funder_payment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON integrity_check FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON integrity_check FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON ledger_entry FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON ledger_entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER closed_table BEFORE INSERT OR DELETE OR UPDATE ON ledger_move FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON quarantined_payment FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON receipt FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON receipt FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON receipt_document FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON receipt_document FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON receipt_end FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON receipt_end FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER ended_with_receipt BEFORE UPDATE ON receipt_line
+    FOR EACH ROW WHEN (
+        pg_trigger_depth() = 0 OR NEW.is_current OR OLD.receipt_id <> NEW.receipt_id OR OLD.donation_id <> NEW.donation_id
+        OR OLD.cents <> NEW.cents
+    )
+    EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON receipt_line FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON receipt_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON reconciliation_finding FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON signature FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON signature FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER event_is_immutable BEFORE UPDATE ON stripe_event
+    FOR EACH ROW WHEN (
+        OLD.event_id <> NEW.event_id OR OLD.type <> NEW.type OR OLD.body <> NEW.body OR OLD.received_at <> NEW.received_at
+        OR OLD.livemode <> NEW.livemode OR OLD.subject <> NEW.subject
+    )
+    EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON stripe_event FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON stripe_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

@@ -1,0 +1,12 @@
+-- A funder never pays more than was pledged.
+CREATE OR REPLACE FUNCTION refuse_payment_beyond_pledge() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM fund WHERE id = NEW.fund_id FOR NO KEY UPDATE;
+    PERFORM require((SELECT sum(cents) FROM funder_payment WHERE fund_id = NEW.fund_id)
+                 <= (SELECT pledged_cents FROM fund WHERE id = NEW.fund_id), 'received_is_pledged', NEW.reference);
+    RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER within_pledge AFTER INSERT ON funder_payment FOR EACH ROW EXECUTE FUNCTION refuse_payment_beyond_pledge();

@@ -1,0 +1,1 @@
+"""E-mail to donors, funders and staff: composed from the books, frozen, delivered."""

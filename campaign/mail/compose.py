@@ -1,0 +1,245 @@
+"""Composes the e-mail of each message from the current state of the books; None when there is no longer anything to report."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from campaign.campaigns.campaigns import Campaign, current_campaign
+from campaign.donations.donations import Donation, lock_donations
+from campaign.donations.donors import wants_annual_receipt
+from campaign.edges.db import db
+from campaign.edges.services import services
+from campaign.edges.stripe.payments import ReversalKind
+from campaign.funders import payments
+from campaign.funders.funders import Funder
+from campaign.funders.payments import FunderPayment
+from campaign.mail.letters import donations, funders, recurring, staff
+from campaign.mail.letters import receipts as receipt_emails
+from campaign.matching.funds import Fund
+from campaign.matching.holds import match_of
+from campaign.outbox import deliveries
+from campaign.outbox.deliveries import EmailContent
+from campaign.outbox.messages import MessageKind, OutboxMessage
+from campaign.payments import reversals
+from campaign.payments.reversals import Reversal
+from campaign.payments.status import status_of
+from campaign.receipts import lifecycle, receipts
+from campaign.receipts.receipts import Receipt, ReceiptIncomplete
+from campaign.receipts.render_jobs import issue_context
+from campaign.recurring import recurring_gifts
+from campaign.reporting import donation_history, staff_todo
+from campaign.staff.members import Staff
+from campaign.texts import donation_timeline
+
+
+def prepare_receipts(message: OutboxMessage) -> None:
+    """Bring the receipts that the e-mail will mention up to date. The caller commits before anything is composed or rendered.
+
+    Raises ReceiptIncomplete when a receipt is due that would lack an element; news of a reversal is sent in any case.
+    """
+    match message.kind:
+        case MessageKind.RECEIPT | MessageKind.RECEIPT_COPY:
+            lifecycle.bring_up_to_date(_lock_donation(message), issue_context())
+        case MessageKind.REVERSAL:
+            with suppress(ReceiptIncomplete), db.session.begin_nested():
+                lifecycle.bring_up_to_date(_lock_donation(message), issue_context())
+        case MessageKind.FUNDER_PAYMENT:
+            payments.issue_receipt(_funder_payment(message), issue_context())
+
+
+def compose(message: OutboxMessage) -> EmailContent | None:
+    """The e-mail of the message, from the current state of the books; None when there is no longer anything to report."""
+    return _COMPOSERS[MessageKind(message.kind)](message)
+
+
+def _lock_donation(message: OutboxMessage) -> Donation:
+    """Locked, so that two e-mails about one donation are composed one after the other and a receipt goes with only one of them."""
+    assert message.donation_id is not None
+    (donation,) = lock_donations([message.donation_id])
+    return donation
+
+
+def _page_url(donation: Donation) -> str:
+    return services().links.donation_page(donation.language, donation.token)
+
+
+def _recurring_url(donation: Donation) -> str:
+    """The page of the recurring donation that the donation belongs to; empty for a single donation."""
+    gift = recurring_gifts.recurring_gift_of(donation)
+    return services().links.recurring_page(donation.language, gift.token) if gift else ""
+
+
+def _address_url(donation: Donation) -> str:
+    """The page where the donor can complete their name and address; empty when both are complete."""
+    return services().links.donor_address(donation.language, donation.token) if donation.lacks_details else ""
+
+
+def _match_outcome(donation: Donation) -> str:
+    status = donation_history.match_status(donation, status_of(donation), donation.language)
+    return donation_timeline.match_outcome(status, donation.language)
+
+
+def _compose_thanks_with_receipt(message: OutboxMessage) -> EmailContent | None:
+    """None for a donation that was fully returned meanwhile, and for a receipt that another e-mail carried already."""
+    donation = _lock_donation(message)
+    receipt = receipts.receipt_of(donation.id)
+    is_annual = wants_annual_receipt(donation.donor_id) if receipt is None else receipt.content.get("received_in") is not None
+    if reversals.retained_cents(donation) == 0 or (receipt is not None and deliveries.is_emailed(receipt.id)):
+        return None
+    return donations.thanks(
+        donation,
+        page_url=_page_url(donation),
+        outcome=_match_outcome(donation),
+        receipt=None if is_annual else receipt,
+        recurring_url=_recurring_url(donation),
+        address_url=_address_url(donation),
+        is_annual=is_annual,
+    )
+
+
+def _compose_acknowledgement(message: OutboxMessage) -> EmailContent | None:
+    donation = _lock_donation(message)
+    return donations.thanks(
+        donation,
+        page_url=_page_url(donation),
+        outcome=_match_outcome(donation),
+        receipt=None,
+        recurring_url=_recurring_url(donation),
+        address_url=_address_url(donation),
+    )
+
+
+def _compose_reversal(message: OutboxMessage) -> EmailContent | None:
+    """What was returned or reinstated, and what that means for the match and the receipt."""
+    donation = _lock_donation(message)
+    reversal = db.session.get_one(Reversal, message.reversal_id, populate_existing=True)
+    receipt, ended = _receipt_changes(donation)
+    changes = {"page_url": _page_url(donation), "outcome": _match_outcome(donation)}
+    if message.is_reinstatement:
+        return receipt_emails.money_reinstated(donation, cents=reversal.cents, receipt=receipt, ended=ended, **changes)
+    is_dispute = reversal.kind == ReversalKind.DISPUTE
+    return receipt_emails.money_returned(donation, cents=reversal.cents, is_dispute=is_dispute, receipt=receipt, ended=ended, **changes)
+
+
+def _receipt_changes(donation: Donation) -> tuple[Receipt | None, Receipt | None]:
+    """The receipt that was not sent yet, and the one that it replaces or that was cancelled."""
+    last = receipts.last_receipt_of(donation.id)
+    if last is None:
+        return None, None
+    if receipts.end_of(last) is not None:
+        # A receipt for several donations is replaced by one without this donation.
+        replacement = receipts.replacement_of(last)
+        return None if replacement is None or deliveries.is_emailed(replacement.id) else replacement, last
+    if deliveries.is_emailed(last.id):
+        return None, None
+    return last, db.session.get(Receipt, last.replaces_id) if last.replaces_id else None
+
+
+def _compose_receipt_copy(message: OutboxMessage) -> EmailContent | None:
+    donation = _lock_donation(message)
+    receipt = receipts.receipt_of(donation.id)
+    if receipt is not None:
+        is_first = not deliveries.is_emailed(receipt.id)
+        return receipt_emails.receipt_copy(donation, page_url=_page_url(donation), receipt=receipt, is_first=is_first)
+    last = receipts.last_receipt_of(donation.id)
+    return receipt_emails.receipt_cancelled(donation, page_url=_page_url(donation), receipt=last) if last else None
+
+
+def _compose_annual_receipt(message: OutboxMessage) -> EmailContent | None:
+    """None when the annual receipt has ended, or another e-mail carried it already: its replacement is sent by the message about its cause."""
+    donation = _lock_donation(message)
+    receipt = receipts.receipt_of(donation.id)
+    if receipt is None or receipt.id != message.receipt_id or deliveries.is_emailed(receipt.id):
+        return None
+    return receipt_emails.annual_receipt(donation, page_url=_page_url(donation), receipt=receipt)
+
+
+def _compose_match_increased(message: OutboxMessage) -> EmailContent | None:
+    """The current match; None when a refund has reduced it to zero meanwhile."""
+    donation = _lock_donation(message)
+    matched, (rematched, funds) = match_of(donation.id).matched_cents, donation_history.rematched_by(donation, donation.language)
+    if not matched or not rematched:
+        return None
+    more = min(rematched, matched)
+    return donations.match_increased(donation, page_url=_page_url(donation), matched_cents=matched, more_cents=more, fund_name=funds)
+
+
+def _compose_payment_failed(message: OutboxMessage) -> EmailContent | None:
+    """None when the donation was paid after all."""
+    donation = _lock_donation(message)
+    if donation.paid_at is not None:
+        return None
+    url = services().links.restart_donation(donation.language, donation.campaign.slug, donation.token)
+    return donations.payment_failed(donation, restart_url=url)
+
+
+def _compose_instalment_failed(message: OutboxMessage) -> EmailContent | None:
+    """None when the instalment was paid meanwhile."""
+    donation = _lock_donation(message)
+    gift = recurring_gifts.recurring_gift_of(donation)
+    if gift is None or (message.invoice and recurring_gifts.is_instalment_paid(message.invoice)):
+        return None
+    return recurring.instalment_failed(donation, gift, page_url=_recurring_url(donation))
+
+
+def _compose_recurring_gift_ended(message: OutboxMessage) -> EmailContent | None:
+    donation = _lock_donation(message)
+    gift = recurring_gifts.recurring_gift_of(donation)
+    return recurring.recurring_gift_ended(donation, gift, page_url=_recurring_url(donation)) if gift else None
+
+
+def _compose_recurring_gift_link(message: OutboxMessage) -> EmailContent | None:
+    donation = _lock_donation(message)
+    url = _recurring_url(donation)
+    return recurring.recurring_gift_link(donation, page_url=url) if url else None
+
+
+def _funder_payment_received(message: OutboxMessage) -> EmailContent | None:
+    """Thanks, with the receipt when one was issued; None when the funder has no e-mail address."""
+    payment = _funder_payment(message)
+    receipt, funder = payments.receipt_of(payment), payments.funder_of(payment)
+    campaign = db.session.get_one(Campaign, db.session.get_one(Fund, payment.fund_id).campaign_id)
+    if not funder.email or (receipt is None and not funder.is_registered_charity):
+        return None
+    return funders.money_received(payment, funder, campaign, receipt=receipt)
+
+
+def _funder_payment(message: OutboxMessage) -> FunderPayment:
+    return db.session.get_one(FunderPayment, message.funder_payment_id)
+
+
+def _pledge_matched(message: OutboxMessage) -> EmailContent | None:
+    """None when a refund has released part of the pledge meanwhile, or the funder has no e-mail address."""
+    fund = db.session.get_one(Fund, message.fund_id, populate_existing=True)
+    funder, campaign = db.session.get_one(Funder, fund.funder_id), db.session.get_one(Campaign, fund.campaign_id)
+    if fund.matched_cents < fund.pledged_cents or not funder.email:
+        return None
+    return funders.pledge_is_matched(fund, funder, campaign, is_test=services().settings.is_sandbox)
+
+
+def _staff_todo(message: OutboxMessage) -> EmailContent | None:
+    """What needs attention now; None when nothing does."""
+    member, campaign = db.session.get(Staff, message.staff_id), current_campaign()
+    if member is None or campaign is None:
+        return None
+    counts = staff_todo.todo_of(campaign).counted
+    if not counts:
+        return None
+    is_test = services().settings.is_sandbox
+    return staff.staff_todo(counts, recipient=member.email, charity=campaign.charity, url=services().links.staff_home(), is_test=is_test)
+
+
+_COMPOSERS: dict[MessageKind, Callable[[OutboxMessage], EmailContent | None]] = {
+    MessageKind.RECEIPT: _compose_thanks_with_receipt,
+    MessageKind.ACKNOWLEDGEMENT: _compose_acknowledgement,
+    MessageKind.RECEIPT_COPY: _compose_receipt_copy,
+    MessageKind.ANNUAL_RECEIPT: _compose_annual_receipt,
+    MessageKind.REVERSAL: _compose_reversal,
+    MessageKind.MATCH_INCREASED: _compose_match_increased,
+    MessageKind.PAYMENT_FAILED: _compose_payment_failed,
+    MessageKind.INSTALMENT_FAILED: _compose_instalment_failed,
+    MessageKind.RECURRING_GIFT_ENDED: _compose_recurring_gift_ended,
+    MessageKind.RECURRING_GIFT_LINK: _compose_recurring_gift_link,
+    MessageKind.FUNDER_PAYMENT: _funder_payment_received,
+    MessageKind.PLEDGE_MATCHED: _pledge_matched,
+    MessageKind.STAFF_TODO: _staff_todo,
+}

@@ -1,0 +1,1 @@
+"""The text of each e-mail, in the language of its recipient."""

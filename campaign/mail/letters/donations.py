@@ -1,0 +1,131 @@
+"""E-mails about a donation: the thanks, an increased match, a failed payment."""
+
+from flask_babel import force_locale, gettext
+
+from campaign.donations.donations import Donation
+from campaign.mail.letters.frame import MATCH, SMALL, Paragraph, build_email, contact_line, donation_page_link, paid_on, recipient_of
+from campaign.outbox.deliveries import EmailContent
+from campaign.receipts.receipts import Receipt
+from campaign.rules.money import format_money
+from campaign.texts import donation_timeline
+
+
+def thanks(
+    donation: Donation,
+    *,
+    page_url: str,
+    outcome: str,
+    receipt: Receipt | None,
+    recurring_url: str = "",
+    address_url: str = "",
+    is_annual: bool = False,
+) -> EmailContent:
+    """The thanks, with the official receipt when there is one; else an acknowledgement that says what the receipt waits for.
+
+    `outcome` describes the match. `recurring_url` is the page of the recurring donation, for an instalment. `address_url` is the page
+    for a missing name or address. `is_annual` says that the donor gets one receipt for the year.
+    """
+    language, title = donation.language, donation.campaign.title(donation.language)
+    with force_locale(language):
+        amount, charged = format_money(donation.amount_cents, language), format_money(donation.charged_cents, language)
+        paragraphs = [
+            Paragraph(gettext("Thank you for your gift of %(amount)s to %(campaign)s.", amount=amount, campaign=title)),
+            Paragraph(outcome, style=MATCH),
+            *_covered_fee(donation, charged),
+            *_tribute(donation),
+            *_about_receipt(donation, receipt, address_url, is_annual=is_annual),
+            donation_page_link(page_url),
+        ]
+        if recurring_url:
+            paragraphs.append(Paragraph(gettext("You give each month. To change the sum or the card, or to stop:"), recurring_url))
+        paragraphs.append(_on_statement(donation))
+        subject = gettext("Thank you for your gift – %(campaign)s", campaign=title)
+        return build_email(recipient_of(donation), subject, paragraphs, receipt=receipt)
+
+
+def _covered_fee(donation: Donation, charged: str) -> list[Paragraph]:
+    if not donation.covered_fee_cents:
+        return []
+    fee = format_money(donation.covered_fee_cents, donation.language)
+    return [Paragraph(gettext("You also covered the processing fee of %(fee)s; in all you paid %(charged)s.", fee=fee, charged=charged))]
+
+
+def _tribute(donation: Donation) -> list[Paragraph]:
+    if not donation.tribute_kind or not donation.tribute_name:
+        return []
+    if donation.tribute_kind == "honour":
+        return [Paragraph(gettext("Given in honour of %(name)s.", name=donation.tribute_name))]
+    return [Paragraph(gettext("Given in memory of %(name)s.", name=donation.tribute_name))]
+
+
+def _about_receipt(donation: Donation, receipt: Receipt | None, address_url: str, *, is_annual: bool) -> list[Paragraph]:
+    if receipt is not None:
+        text = gettext(
+            "Your official receipt no. %(serial)s for %(charged)s is attached. It shows your own gift; the match is the gift of the fund.",
+            serial=receipt.serial,
+            charged=format_money(receipt.cents, donation.language),
+        )
+        return [Paragraph(text)]
+    paragraphs = []
+    if is_annual:
+        text = gettext(
+            "As you wished, one official receipt for all your gifts of the year comes in January. This message is not a receipt."
+        )
+        paragraphs.append(Paragraph(text))
+    if address_url:
+        text = gettext("An official receipt needs your full name and postal address. Give them here:")
+        paragraphs += [Paragraph(text, address_url), Paragraph(gettext("This message is not a receipt."))]
+    if paragraphs:
+        return paragraphs
+    return [Paragraph(gettext("Your official receipt follows by e-mail. This message is not a receipt."))]
+
+
+def _on_statement(donation: Donation) -> Paragraph:
+    charity = donation.campaign.charity
+    text = gettext(
+        "On your card statement the payment is under the name of %(charity)s. If anything is not right, please answer this mail or write to %(email)s.",
+        charity=charity.name(donation.language),
+        email=charity.email,
+    )
+    return Paragraph(text, style=SMALL)
+
+
+def match_increased(donation: Donation, *, page_url: str, matched_cents: int, more_cents: int, fund_name: str) -> EmailContent:
+    """More of a donation is matched than when it was paid."""
+    language, title = donation.language, donation.campaign.title(donation.language)
+    with force_locale(language):
+        rematched = donation_timeline.rematch_news(
+            gift_cents=donation.net_cents, matched_cents=matched_cents, more_cents=more_cents, fund_name=fund_name, language=language
+        )
+        paragraphs = [
+            Paragraph(gettext("Your gift of %(day)s to %(campaign)s is matched further.", day=paid_on(donation), campaign=title)),
+            Paragraph(rematched, style=MATCH),
+            Paragraph(gettext("You need not do anything, and your official receipt stays as it is: it shows your own gift.")),
+            donation_page_link(page_url),
+            contact_line(donation.campaign.charity),
+        ]
+        return build_email(recipient_of(donation), gettext("Your gift is matched further – %(campaign)s", campaign=title), paragraphs)
+
+
+def payment_failed(donation: Donation, *, restart_url: str) -> EmailContent:
+    """The bank declined the payment of a donation, days after the donor made it."""
+    language, title = donation.language, donation.campaign.title(donation.language)
+    with force_locale(language):
+        paragraphs = [
+            Paragraph(
+                gettext(
+                    "Your bank did not let your gift of %(amount)s to %(campaign)s through. Nothing was taken from your account, and you owe nothing.",
+                    amount=format_money(donation.charged_cents, language),
+                    campaign=title,
+                )
+            ),
+            Paragraph(
+                gettext(
+                    "This happens for many reasons, and most of them are nobody’s fault. If you would still like to give, your form is as you left it:"
+                ),
+                restart_url,
+            ),
+            contact_line(donation.campaign.charity),
+        ]
+        subject = gettext("Your gift did not go through – %(campaign)s", campaign=title)
+        return build_email(recipient_of(donation), subject, paragraphs, ending=gettext("Thank you for wanting to help,"))

@@ -1,0 +1,97 @@
+"""Builds every e-mail from its recipient and paragraphs, as text and as HTML with the same content."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import render_template
+from flask_babel import format_date, gettext
+
+from campaign.campaigns.charities import Charity
+from campaign.donations.donations import Donation
+from campaign.outbox.deliveries import EmailContent
+from campaign.receipts.receipts import Receipt
+
+MATCH = "match"
+SMALL = "small"
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """A paragraph, with a link under it if `url` is set. `style` is a CSS class of the template."""
+
+    text: str
+    url: str = ""
+    style: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipient:
+    """The recipient of an e-mail, and the charity that sends it."""
+
+    address: str
+    name: str
+    greeted_as: str
+    language: str
+    charity: Charity
+    is_test: bool
+
+
+def recipient_of(donation: Donation) -> Recipient:
+    """The donor, with the name and address of this donation."""
+    return Recipient(
+        address=donation.email,
+        name=donation.full_name,
+        greeted_as=donation.first_name or donation.full_name,
+        language=donation.language,
+        charity=donation.campaign.charity,
+        is_test=not donation.livemode,
+    )
+
+
+def build_email(
+    recipient: Recipient,
+    subject: str,
+    paragraphs: Sequence[Paragraph],
+    *,
+    receipt: Receipt | None = None,
+    greeting: str = "",
+    ending: str = "",
+) -> EmailContent:
+    """Build the e-mail. The caller has set the recipient's language with `force_locale`; paragraphs without text are left out."""
+    subject = f"[TEST] {subject}" if recipient.is_test else subject
+    variables = {
+        "language": recipient.language,
+        "subject": subject,
+        "greeting": greeting or gettext("Dear %(name)s,", name=recipient.greeted_as),
+        "paragraphs": [p for p in paragraphs if p.text],
+        "ending": ending or gettext("With thanks,"),
+        "charity_name": recipient.charity.name(recipient.language),
+        "registration_number": recipient.charity.registration_number,
+        "is_test": recipient.is_test,
+    }
+    return EmailContent(
+        recipient=recipient.address,
+        recipient_name=recipient.name,
+        sender_name=recipient.charity.name(recipient.language),
+        language=recipient.language,
+        subject=subject,
+        plain=render_template("mail/letter.txt", **variables),
+        html=render_template("mail/letter.html", **variables),
+        receipt_id=receipt.id if receipt else None,
+    )
+
+
+def donation_page_link(page_url: str) -> Paragraph:
+    """A link to the donor's page of this donation."""
+    return Paragraph(gettext("Your page for this gift, with its match and receipt:"), page_url)
+
+
+def paid_on(donation: Donation) -> str:
+    """The day of the payment in the charity's time zone, formatted in the current language."""
+    assert donation.paid_at is not None
+    return str(format_date(donation.campaign.charity.local(donation.paid_at).date(), "long"))
+
+
+def contact_line(charity: Charity) -> Paragraph:
+    """How to reach the charity."""
+    return Paragraph(gettext("If anything is not right, please answer this mail or write to %(email)s.", email=charity.email), style=SMALL)

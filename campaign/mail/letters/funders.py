@@ -1,0 +1,61 @@
+"""E-mails to funders: thanks for a payment, with its receipt, and the notice that a pledge is fully matched."""
+
+from flask_babel import force_locale, format_date, gettext
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.funders.funders import Funder
+from campaign.funders.payments import FunderPayment
+from campaign.mail.letters.frame import Paragraph, Recipient, build_email, contact_line
+from campaign.matching.funds import Fund
+from campaign.outbox.deliveries import EmailContent
+from campaign.receipts.receipts import Receipt
+from campaign.rules.money import format_money
+
+
+def _recipient(funder: Funder, campaign: Campaign, *, is_test: bool) -> Recipient:
+    name = funder.legal_name or funder.name(funder.language)
+    return Recipient(
+        address=funder.email,
+        name=name,
+        greeted_as=funder.name(funder.language),
+        language=funder.language,
+        charity=campaign.charity,
+        is_test=is_test,
+    )
+
+
+def money_received(payment: FunderPayment, funder: Funder, campaign: Campaign, *, receipt: Receipt | None) -> EmailContent:
+    """Thanks for a payment. A registered charity gets no official receipt, and the e-mail says so."""
+    language = funder.language
+    with force_locale(language):
+        text = gettext(
+            "Thank you. On %(day)s we received %(amount)s towards your pledge for %(campaign)s.",
+            day=format_date(payment.received_on, "long"),
+            amount=format_money(payment.cents, language),
+            campaign=campaign.title(language),
+        )
+        about = (
+            gettext("Your official receipt no. %(new)s is attached.", new=receipt.serial)
+            if receipt
+            else gettext("As a registered charity you get no official receipt for it; this message is an acknowledgement.")
+        )
+        paragraphs = [Paragraph(text), Paragraph(about), contact_line(campaign.charity)]
+        subject = gettext("Your payment has arrived – %(campaign)s", campaign=campaign.title(language))
+        return build_email(_recipient(funder, campaign, is_test=not payment.livemode), subject, paragraphs, receipt=receipt)
+
+
+def pledge_is_matched(fund: Fund, funder: Funder, campaign: Campaign, *, is_test: bool) -> EmailContent:
+    """The whole pledge is matched."""
+    language = funder.language
+    with force_locale(language):
+        text = gettext(
+            "Every dollar of your pledge of %(amount)s now stands beside the gifts of others to %(campaign)s. Thank you.",
+            amount=format_money(fund.pledged_cents, language),
+            campaign=campaign.title(language),
+        )
+        more = gettext(
+            "Should a gift be given back, its match goes to the next gift in line. We write to you about the payment of the pledge."
+        )
+        paragraphs = [Paragraph(text), Paragraph(more), contact_line(campaign.charity)]
+        subject = gettext("Your pledge is matched in full – %(campaign)s", campaign=campaign.title(language))
+        return build_email(_recipient(funder, campaign, is_test=is_test), subject, paragraphs)

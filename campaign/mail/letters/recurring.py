@@ -1,0 +1,54 @@
+"""E-mails about a recurring donation: a failed instalment, its end, the link to its page."""
+
+from collections.abc import Sequence
+
+from flask_babel import force_locale, gettext
+
+from campaign.donations.donations import Donation
+from campaign.mail.letters.frame import Paragraph, build_email, contact_line, recipient_of
+from campaign.outbox.deliveries import EmailContent
+from campaign.recurring.recurring_gifts import RecurringGift
+from campaign.rules.money import format_money
+
+
+def instalment_failed(donation: Donation, gift: RecurringGift, *, page_url: str) -> EmailContent:
+    """An instalment could not be charged. Stripe retries; the donor may change the card."""
+    language = donation.language
+    with force_locale(language):
+        amount = format_money(gift.amount_cents + gift.covered_fee_cents, language)
+        sentences = [
+            gettext(
+                "Your gift of %(amount)s for this month could not be charged to your card. This happens, and you owe nothing.",
+                amount=amount,
+            ),
+            gettext("We try again within the next days by ourselves. If your card has changed, you can give us the new one on your page."),
+        ]
+        return _monthly(donation, page_url, gettext("This month’s gift could not be charged"), sentences)
+
+
+def recurring_gift_ended(donation: Donation, gift: RecurringGift, *, page_url: str) -> EmailContent:
+    """The recurring donation has ended, with thanks."""
+    with force_locale(donation.language):
+        why = (
+            gettext("Your monthly gift has ended, as your card could not be charged any more. Nothing more will be charged.")
+            if gift.cancellation_reason == "payment_failed"
+            else gettext("Your monthly gift has ended, as you wished. Nothing more will be charged.")
+        )
+        thanks_for = gettext("Thank you for every month you gave. What you have given stays given, with its match and its receipts.")
+        return _monthly(donation, page_url, gettext("Your monthly gift has ended"), [why, thanks_for])
+
+
+def recurring_gift_link(donation: Donation, *, page_url: str) -> EmailContent:
+    """The link to the page of the recurring donation, as requested."""
+    with force_locale(donation.language):
+        sentences = [gettext("Somebody, we hope you, asked for the link to your monthly gift. If it was not you, there is nothing to do.")]
+        return _monthly(donation, page_url, gettext("The link to your monthly gift"), sentences)
+
+
+def _monthly(donation: Donation, page_url: str, subject: str, sentences: Sequence[str]) -> EmailContent:
+    paragraphs = [
+        *map(Paragraph, sentences),
+        Paragraph(gettext("Your page for this monthly gift, where you can change the sum or the card, or stop:"), page_url),
+        contact_line(donation.campaign.charity),
+    ]
+    return build_email(recipient_of(donation), f"{subject} – {donation.campaign.title(donation.language)}", paragraphs)

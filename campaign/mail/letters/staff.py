@@ -1,0 +1,69 @@
+"""The e-mail to staff about what needs attention, in both languages: a staff member has no language setting."""
+
+from collections.abc import Mapping
+
+from flask_babel import force_locale, gettext, ngettext
+
+from campaign.campaigns.charities import Charity
+from campaign.mail.letters.frame import Paragraph, Recipient, build_email
+from campaign.outbox.deliveries import EmailContent
+
+LANGUAGES = ("en", "fr")
+
+
+def staff_todo(counts: Mapping[str, int], *, recipient: str, charity: Charity, url: str, is_test: bool) -> EmailContent:
+    """`counts` is the number of open items by name (reporting/staff_todo.py); `url` is the dashboard."""
+    paragraphs, subjects, endings = [], [], []
+    for language in LANGUAGES:
+        with force_locale(language):
+            paragraphs.append(Paragraph(gettext("This needs a person:")))
+            paragraphs += [Paragraph("– " + describe_todo(name, count)) for name, count in counts.items()]
+            paragraphs.append(Paragraph(gettext("Everything is on your first page:"), url))
+            subjects.append(gettext("Needs a person"))
+            endings.append(gettext("With thanks,"))
+    to_staff = Recipient(address=recipient, name="", greeted_as="", language=LANGUAGES[0], charity=charity, is_test=is_test)
+    greeting = " / ".join(map(charity.name, LANGUAGES))
+    with force_locale(to_staff.language):
+        return build_email(to_staff, " / ".join(subjects), paragraphs, greeting=greeting, ending=" / ".join(endings))
+
+
+def describe_todo(name: str, count: int) -> str:
+    """One item of the list as a sentence, in the current language."""
+    match name:
+        case "findings":
+            text = ngettext("%(num)s finding in the books", "%(num)s findings in the books", count)
+        case "paused_funds":
+            text = ngettext("%(num)s fund is paused", "%(num)s funds are paused", count)
+        case "quarantined":
+            text = ngettext(
+                "%(num)s payment is in quarantine and waits for a decision.",
+                "%(num)s payments are in quarantine and wait for a decision.",
+                count,
+            )
+        case "dead_events":
+            text = ngettext("%(num)s event from Stripe could not be handled.", "%(num)s events from Stripe could not be handled.", count)
+        case "differences":
+            text = ngettext(
+                "%(num)s difference between our books and Stripe’s is open.",
+                "%(num)s differences between our books and Stripe’s are open.",
+                count,
+            )
+        case "webhooks_silent":
+            text = gettext("Stripe’s webhooks are silent.")
+        case "dead_mail":
+            text = ngettext("%(num)s mail could not be delivered.", "%(num)s mails could not be delivered.", count)
+        case "returned_mail":
+            text = ngettext("%(num)s mail came back.", "%(num)s mails came back.", count)
+        case "returns_due":
+            text = ngettext(
+                "%(num)s information return about a returned gift is due.",
+                "%(num)s information returns about returned gifts are due.",
+                count,
+            )
+        case "voids":
+            text = ngettext(
+                "%(num)s receipt waits for a second person to void it.", "%(num)s receipts wait for a second person to void them.", count
+            )
+        case _:
+            text = ngettext("%(num)s receipt waits for what it lacks", "%(num)s receipts wait for what they lack", count)
+    return str(text)

@@ -1,0 +1,42 @@
+"""Actions of staff on e-mail: retry, report a bounce, correct an address. Each action commits once, together with its audit row."""
+
+from campaign.donations.donations import Donation
+from campaign.edges.db import db
+from campaign.edges.services import services
+from campaign.outbox import deliveries, leases, messages
+from campaign.outbox.messages import OutboxMessage
+from campaign.staff import audit
+
+
+def retry(message: OutboxMessage, *, actor: str) -> bool:
+    """Retry a dead-lettered message. Returns False when it is not dead-lettered."""
+    if not leases.requeue(OutboxMessage, message.id):
+        db.session.rollback()
+        return False
+    audit.record(actor, "retried an e-mail", message.key)
+    db.session.commit()
+    services().waker.wake("mail")
+    return True
+
+
+def report_bounce(message: OutboxMessage, *, actor: str, reason: str) -> bool:
+    """Record a bounce. Returns False when it is recorded already, or the e-mail was never sent."""
+    if not deliveries.record_bounce(message.id, reason=reason, actor=actor):
+        db.session.rollback()
+        return False
+    audit.record(actor, "reported a bounce", message.key, reason=reason)
+    db.session.commit()
+    return True
+
+
+def correct_email(donation: Donation, email: str, *, actor: str) -> None:
+    """Change the e-mail address of the donation. Dead-lettered messages are retried there; after a bounce the receipt is sent there again."""
+    donation.email = email
+    audit.record(actor, "corrected the e-mail address", donation.public_id)
+    for message in db.session.query(OutboxMessage).filter(OutboxMessage.donation_id == donation.id, OutboxMessage.dead_at.is_not(None)):
+        leases.requeue(OutboxMessage, message.id)
+    if deliveries.has_open_bounce(donation.id):
+        messages.enqueue_receipt_copy(donation)
+        deliveries.resolve_bounces(donation.id)
+    db.session.commit()
+    services().waker.wake("mail")

@@ -1,0 +1,48 @@
+"""Scheduled notices: to funders whose pledge is fully matched, and to staff, at most once a day, about what needs attention."""
+
+from datetime import UTC, datetime
+
+from campaign.campaigns.campaigns import current_campaign
+from campaign.edges.db import db
+from campaign.edges.services import services
+from campaign.funders.funders import Funder
+from campaign.matching.funds import Fund
+from campaign.outbox.messages import MessageKind, enqueue_notice
+from campaign.reporting import staff_todo
+from campaign.staff.members import members_to_notify
+
+MORNING_HOUR = 8
+
+
+def enqueue_notices() -> int:
+    """Enqueue every notice that is due; a repeated run enqueues nothing twice.
+
+    Returns the number of fully matched funds, plus one when staff have something to do.
+    """
+    count = _enqueue_for_funders() + _enqueue_for_staff()
+    db.session.commit()
+    if count:
+        services().waker.wake("mail")
+    return count
+
+
+def _enqueue_for_funders() -> int:
+    matched = db.session.query(Fund).join(Funder, Funder.id == Fund.funder_id)
+    matched = matched.filter(Funder.email != "", Fund.pledged_cents > 0, Fund.matched_cents == Fund.pledged_cents)
+    for fund in matched:
+        enqueue_notice(MessageKind.PLEDGE_MATCHED, f"{fund.id}:{fund.pledged_cents}", fund_id=fund.id)
+    return matched.count()
+
+
+def _enqueue_for_staff() -> int:
+    """From MORNING_HOUR in the charity's time zone; at any hour when it is urgent. At most one daily and one urgent notice a day."""
+    campaign = current_campaign()
+    if campaign is None:
+        return 0
+    todo, local = staff_todo.todo_of(campaign), campaign.charity.local(datetime.now(UTC))
+    if not todo.counted or (local.hour < MORNING_HOUR and not todo.is_urgent):
+        return 0
+    urgency = "urgent" if todo.is_urgent else "daily"
+    for member in members_to_notify():
+        enqueue_notice(MessageKind.STAFF_TODO, f"{local:%Y-%m-%d}:{urgency}:{member.id}", staff_id=member.id)
+    return 1

@@ -1,0 +1,1 @@
+"""Signs that the service works: worker heartbeats, silent webhooks, results of the integrity check."""

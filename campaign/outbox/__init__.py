@@ -1,0 +1,1 @@
+"""The outbox: messages to send, leases on work, and e-mail delivery attempts."""

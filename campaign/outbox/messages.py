@@ -1,0 +1,225 @@
+"""Messages to donors, funders and staff: each is a row, inserted in the transaction of its cause, at most once for its key.
+
+Wake-ups through Redis carry no data; the schedule finds a message whose wake-up was lost.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Text, bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.orm import Mapped, mapped_column
+
+from campaign.donations.donations import Donation
+from campaign.edges.db import Base, db
+from campaign.outbox import leases
+from campaign.outbox.leases import Leasable, Lease
+
+REMATCH_NEWS_DELAY_SECONDS = 20
+
+
+class MessageKind(StrEnum):
+    """What a message is about."""
+
+    RECEIPT = "receipt"
+    ACKNOWLEDGEMENT = "acknowledgement"
+    RECEIPT_COPY = "receipt_copy"
+    ANNUAL_RECEIPT = "annual_receipt"
+    REVERSAL = "reversal"
+    MATCH_INCREASED = "match_increased"
+    PAYMENT_FAILED = "payment_failed"
+    INSTALMENT_FAILED = "instalment_failed"
+    RECURRING_GIFT_ENDED = "recurring_gift_ended"
+    RECURRING_GIFT_LINK = "recurring_gift_link"
+    FUNDER_PAYMENT = "funder_payment"
+    PLEDGE_MATCHED = "pledge_matched"
+    STAFF_TODO = "staff_todo"
+
+
+class NewMessage(NamedTuple):
+    """A message about a donation, to be enqueued once for its donation, or once for each `about`.
+
+    The payload is what its e-mail needs beside the donation: a reversal and whether it was reinstated, a receipt, a Stripe invoice.
+    """
+
+    kind: MessageKind
+    donation: Donation
+    about: str = ""
+    reversal_id: int | None = None
+    is_reinstatement: bool | None = None
+    receipt_id: int | None = None
+    invoice: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The unique key of the message."""
+        return f"{self.kind}:{self.about or self.donation.public_id}"
+
+
+class OutboxMessage(Leasable, Base):
+    """One message. `donation_id` is None for messages to funders and staff; the other ids are the payload of its kind.
+
+    `message_id` is fixed before the first delivery attempt, so that a second one is recognized as the same e-mail. `missing_elements` names
+    what a receipt lacks while its message waits for it.
+    """
+
+    __tablename__ = "outbox"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    donation_id: Mapped[int | None] = mapped_column(ForeignKey("donation.id"), index=True)
+    reversal_id: Mapped[int | None] = mapped_column(ForeignKey("reversal.id"))
+    is_reinstatement: Mapped[bool | None]
+    receipt_id: Mapped[int | None] = mapped_column(ForeignKey("receipt.id"))
+    invoice: Mapped[str | None]
+    funder_payment_id: Mapped[int | None] = mapped_column(ForeignKey("funder_payment.id"))
+    fund_id: Mapped[int | None] = mapped_column(ForeignKey("fund.id"))
+    staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    message_id: Mapped[str | None] = mapped_column(unique=True)
+    missing_elements: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+
+
+Index("ix_outbox_waiting", OutboxMessage.not_before, postgresql_where=leases.is_pending(OutboxMessage))
+
+
+def enqueue(*messages: NewMessage) -> None:
+    """Enqueue each message once; enqueueing it again changes nothing. News of an increased match may come again, each time it increases."""
+    once = [message for message in messages if message.kind is not MessageKind.MATCH_INCREASED]
+    if once:
+        db.session.execute(_insert, {name: [getattr(message, name) for message in once] for name in _READ} | _donations(once))
+    if increased := {m.donation.id: m.donation for m in messages if m.kind is MessageKind.MATCH_INCREASED}:
+        _enqueue_match_increased(list(increased.values()))
+
+
+def _donations(messages: list[NewMessage]) -> dict[str, list[int]]:
+    return {"donation_id": [message.donation.id for message in messages]}
+
+
+def _enqueue_match_increased(rematched: list[Donation]) -> None:
+    """Delay the message, so that several increases are reported in one. A donation whose message was not leased yet gets no second one."""
+    rows_of = (
+        select(OutboxMessage.donation_id, func.count())
+        .where(OutboxMessage.donation_id.in_([d.id for d in rematched]), OutboxMessage.kind == MessageKind.MATCH_INCREASED)
+        .group_by(OutboxMessage.donation_id)
+    )
+    earlier = {donation_id: count for donation_id, count in db.session.execute(rows_of) if donation_id}
+    waiting = set(
+        db.session.scalars(
+            select(OutboxMessage.donation_id).where(
+                OutboxMessage.donation_id.in_(list(earlier)),
+                OutboxMessage.kind == MessageKind.MATCH_INCREASED,
+                OutboxMessage.attempts == 0,
+                leases.is_pending(OutboxMessage),
+            )
+        )
+    )
+    rows = [
+        {
+            "key": f"{MessageKind.MATCH_INCREASED}:{d.public_id}:{earlier.get(d.id, 0) + 1}",
+            "kind": MessageKind.MATCH_INCREASED,
+            "donation_id": d.id,
+        }
+        for d in rematched
+        if d.id not in waiting
+    ]
+    if rows:
+        soon = func.now() + timedelta(seconds=REMATCH_NEWS_DELAY_SECONDS)
+        db.session.execute(insert(OutboxMessage).values(not_before=soon).on_conflict_do_nothing(index_elements=["key"]), rows)
+
+
+_READ = ("key", "kind", "reversal_id", "is_reinstatement", "receipt_id", "invoice")
+_TYPES: dict[str, Any] = {
+    "key": Text,
+    "kind": Text,
+    "reversal_id": BigInteger,
+    "is_reinstatement": Boolean,
+    "receipt_id": BigInteger,
+    "invoice": Text,
+    "donation_id": BigInteger,
+}
+_new_rows = func.unnest(*(bindparam(name, type_=ARRAY(kind)) for name, kind in _TYPES.items())).table_valued(*_TYPES).render_derived()
+_insert = (
+    insert(OutboxMessage.__table__)  # type: ignore[arg-type]  # a declarative class's table is a Table
+    .from_select(list(_TYPES), select(*(_new_rows.c[name] for name in _TYPES)), include_defaults=False)
+    .on_conflict_do_nothing(index_elements=["key"])
+)
+
+
+def lease_due(*, limit: int) -> list[Lease]:
+    """Lease messages that are due. Commit before the work."""
+    return leases.acquire(OutboxMessage, limit=limit, first=OutboxMessage.not_before, missing_elements=None)
+
+
+def defer(lease: Lease, *, error: str) -> bool:
+    """Retry because the mail server is unavailable. Returns True when the message has waited for days and is dead-lettered."""
+    return leases.defer(OutboxMessage, lease, since=OutboxMessage.created_at, reason=error)
+
+
+def message_of(lease: Lease) -> OutboxMessage:
+    """The message of the lease."""
+    return db.session.get_one(OutboxMessage, lease.id)
+
+
+def assign_message_id(message: OutboxMessage, domain: str) -> str:
+    """Assign the Message-ID, which stays the same for every delivery attempt."""
+    if message.message_id is None:
+        message.message_id = f"<{message.key.replace(':', '.')}@{domain}>"
+    return message.message_id
+
+
+def enqueue_now(*messages: NewMessage) -> None:
+    """Enqueue the messages, and make those that are pending already due now."""
+    enqueue(*messages)
+    db.session.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.key.in_([message.key for message in messages]), leases.is_pending(OutboxMessage))
+        .values(not_before=func.now()),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def enqueue_notice(
+    kind: MessageKind, about: str, *, funder_payment_id: int | None = None, fund_id: int | None = None, staff_id: int | None = None
+) -> None:
+    """Enqueue a message to a funder or a member of staff, once for what it is about."""
+    row = insert(OutboxMessage).values(
+        key=f"{kind}:{about}", kind=kind, funder_payment_id=funder_payment_id, fund_id=fund_id, staff_id=staff_id
+    )
+    db.session.execute(row.on_conflict_do_nothing(index_elements=["key"]))
+
+
+def enqueue_receipt_copy(donation: Donation) -> None:
+    """Enqueue the valid receipt in an e-mail of its own, however often it was sent before."""
+    number = count_all(donation, MessageKind.RECEIPT_COPY) + 1
+    enqueue(NewMessage(MessageKind.RECEIPT_COPY, donation, f"{donation.public_id}:{number}"))
+
+
+def count_recent(donation: Donation, kind: MessageKind, *, hours: int) -> int:
+    """How many messages of this kind were enqueued for the donation within so many hours."""
+    recent = OutboxMessage.created_at > func.now() - timedelta(hours=hours)
+    return db.session.scalar(select(func.count()).where(OutboxMessage.donation_id == donation.id, OutboxMessage.kind == kind, recent)) or 0
+
+
+def count_all(donation: Donation, kind: MessageKind) -> int:
+    """How many messages of this kind were ever enqueued for the donation."""
+    return db.session.scalar(select(func.count()).where(OutboxMessage.donation_id == donation.id, OutboxMessage.kind == kind)) or 0
+
+
+def messages_of(donation_id: int) -> list[OutboxMessage]:
+    """All messages about the donation, the latest first."""
+    of_donation = select(OutboxMessage).where(OutboxMessage.donation_id == donation_id).order_by(OutboxMessage.id.desc())
+    return list(db.session.scalars(of_donation, execution_options={"populate_existing": True}))
+
+
+def list_dead(*, limit: int) -> list[OutboxMessage]:
+    """Messages that will not be tried again, the latest first."""
+    dead = select(OutboxMessage).where(OutboxMessage.dead_at.is_not(None))
+    return list(db.session.scalars(dead.order_by(OutboxMessage.dead_at.desc()).limit(limit)))
+
+
+def count_dead() -> int:
+    """The number of messages that will not be tried again without staff."""
+    return db.session.scalar(select(func.count()).where(OutboxMessage.dead_at.is_not(None))) or 0

@@ -1,0 +1,243 @@
+"""Checkouts: donations from the submitted form until Stripe reports a payment or an end.
+
+One attempt never creates two donations. The match that the donor was shown is held, or the donation does not start. A hold never shrinks;
+it is released only when the payment can no longer succeed, or is quarantined.
+"""
+
+import secrets
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+
+from sqlalchemy import BigInteger, Executable, ScalarResult, Select, Text, bindparam, case, column, func, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.donations.donations import Donation, DonationDetails
+from campaign.donations.donors import get_or_create_donor_ids
+from campaign.edges.db import db
+from campaign.edges.stripe.payments import CHECKOUT_MINUTES
+from campaign.ledger.entries import Entry, post_entries
+from campaign.matching.holds import DonationMatch
+from campaign.matching.rematching import lock_match_session
+from campaign.rules.allocation import Limit
+
+# Stripe refuses a checkout that expires in less than 30 minutes. An older deadline than this is replaced before Stripe is called.
+DEADLINE_MAX_AGE = timedelta(seconds=40)
+
+
+class LessMatchAvailable(Exception):
+    """Less match can be held than the donor was shown; `held_cents` is what can be held, `limit` why it is not `full_cents`."""
+
+    def __init__(self, *, held_cents: int, full_cents: int, limit: Limit | None) -> None:
+        super().__init__(f"{held_cents} of {full_cents}: {limit}")
+        self.held_cents = held_cents
+        self.full_cents = full_cents
+        self.limit = limit
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckoutContext:
+    """What a checkout needs besides the donor's details. `expected_match_cents` is the match that the donor was shown, None when none was.
+
+    `client_key` identifies the donor's network address without storing it.
+    """
+
+    attempt: str
+    expected_match_cents: int | None
+    livemode: bool
+    now: datetime
+    client_key: str = ""
+
+
+def start_checkout(campaign: Campaign, details: DonationDetails, context: CheckoutContext) -> Donation:
+    """Create the donation of this attempt with its match held, or return it if the attempt is known.
+
+    Raises LessMatchAvailable when less can be held than was shown, or than the full match when nothing was; the caller must then roll back.
+    """
+    (started,) = start_checkouts(campaign, [(details, context)])
+    if isinstance(started, LessMatchAvailable):
+        raise started
+    return started or donation_by_attempt(context.attempt)
+
+
+def start_checkouts(
+    campaign: Campaign, requests: Sequence[tuple[DonationDetails, CheckoutContext]]
+) -> list[Donation | LessMatchAvailable | None]:
+    """As `start_checkout` for several requests; results are in the order of the requests, None where the attempt is known already.
+
+    If any result is LessMatchAvailable the caller must roll back, and may start the others again without it.
+    """
+    donors = get_or_create_donor_ids([details.email for details, _ in requests])
+    created = _insert_new(campaign, requests, donors)
+    started: dict[str, Donation | LessMatchAvailable] = dict(created)
+    if campaign.holds_match and created:
+        promised: dict[str, int | None] = {}
+        for _, context in requests:
+            if context.attempt in created:
+                promised.setdefault(context.attempt, context.expected_match_cents)  # The first of two submissions of a form counts.
+        started |= _hold(campaign, [created[attempt] for attempt in promised], promised)
+    return [started.pop(context.attempt, None) for _, context in requests]
+
+
+def get_or_create_donation(campaign: Campaign, details: DonationDetails, context: CheckoutContext) -> Donation:
+    """The donation of this attempt, created without a hold if the attempt is new: it is paid already, or about to be."""
+    created = _insert_new(campaign, [(details, context)], get_or_create_donor_ids([details.email]))
+    return created.get(context.attempt) or donation_by_attempt(context.attempt)
+
+
+def donation_by_attempt(attempt: str) -> Donation:
+    """The donation of this attempt, which must exist."""
+    return db.session.scalars(select(Donation).where(Donation.attempt == attempt)).one()
+
+
+def _insert_new(
+    campaign: Campaign, requests: Sequence[tuple[DonationDetails, CheckoutContext]], donors: Mapping[str, int]
+) -> dict[str, Donation]:
+    """Insert the donations whose attempt is new, and return them by attempt. The fixed order of inserts prevents deadlocks."""
+    ordered = sorted(requests, key=lambda request: request[1].attempt)
+    rows = [_row(campaign, details, context, donors[details.email]) for details, context in ordered]
+    columns = {name: [row[name] for row in rows] for name in _COLUMNS}
+    created: ScalarResult[Donation] = db.session.scalars(_insert, columns)
+    return {donation.attempt: donation for donation in created}
+
+
+def _row(campaign: Campaign, details: DonationDetails, context: CheckoutContext, donor_id: int) -> dict[str, object]:
+    return {
+        **vars(details),
+        "public_id": f"d_{secrets.token_hex(10)}",
+        "token": secrets.token_urlsafe(24),
+        "attempt": context.attempt,
+        "campaign_id": campaign.id,
+        "donor_id": donor_id,
+        "livemode": context.livemode,
+        "currency": campaign.currency,
+        "news_consent_at": context.now if details.news_consent else None,
+        "checkout_tries": 1,
+        "checkout_expires_at": context.now + timedelta(minutes=CHECKOUT_MINUTES),
+        "client_key": context.client_key,
+    }
+
+
+def _insert_statement() -> Executable:
+    """One INSERT for any number of donations."""
+    table = Donation.__table__
+    arrays = (bindparam(name, type_=ARRAY(table.c[name].type)) for name in _COLUMNS)
+    values = func.unnest(*arrays).table_valued(*_COLUMNS).render_derived()
+    adding = insert(table)  # type: ignore[arg-type]  # a declarative class's table is a Table
+    rows = adding.from_select(list(_COLUMNS), select(*(values.c[name] for name in _COLUMNS)), include_defaults=False)
+    return select(Donation).from_statement(rows.on_conflict_do_nothing(index_elements=["attempt"]).returning(*table.c))
+
+
+_COLUMNS = (
+    *(field.name for field in fields(DonationDetails) if field.name != "news_consent"),
+    *("public_id", "token", "attempt", "campaign_id", "donor_id", "livemode", "currency", "news_consent_at"),
+    *("checkout_tries", "checkout_expires_at", "client_key"),
+)
+_insert = _insert_statement()
+
+
+def _hold(
+    campaign: Campaign, donations: Sequence[Donation], promised: Mapping[str, int | None]
+) -> dict[str, Donation | LessMatchAvailable]:
+    """Hold the match of each donation, in order. Returns, by attempt, where less than promised can be held; then nothing is held."""
+    open_holds = _count_holds(campaign, donations)  # Before the lock, which all others wait for: the limit need not be exact.
+    session = lock_match_session([campaign.id])
+    session.load_new(donations)
+    entries: list[Entry] = []
+    shortfalls: dict[str, Donation | LessMatchAvailable] = {}
+    for donation in donations:
+        promise = promised[donation.attempt]
+        donor, client = ("donor", donation.donor_id), ("client", donation.client_key)
+        quote = session.hold_quote(donation)
+        cents, limit = quote.held_cents, quote.limit
+        if cents and (open_holds[donor] >= campaign.holds_per_email or open_holds[client] >= campaign.holds_per_address):
+            cents, limit = 0, Limit.HELD_ELSEWHERE
+        if cents < (quote.full_cents if promise is None else promise):
+            shortfalls[donation.attempt] = LessMatchAvailable(held_cents=cents, full_cents=quote.full_cents, limit=limit)
+        elif cents:
+            entries += session.hold(donation)
+            open_holds.update([donor, client] if donation.client_key else [donor])
+    if not shortfalls:
+        post_entries(*entries)
+    return shortfalls
+
+
+def _count_holds(campaign: Campaign, donations: Sequence[Donation]) -> Counter[tuple[str, int | str]]:
+    """How many open donations hold match for the donor, and for the client, of each of these donations."""
+    parameters = {"campaign": campaign.id, "donors": [d.donor_id for d in donations], "clients": [d.client_key or None for d in donations]}
+    holds: Counter[tuple[str, int | str]] = Counter()
+    for row in db.session.execute(_holds_query, parameters):
+        holds["donor", row.donor] = row.of_donor
+        holds["client", row.client or ""] = row.of_client
+    return holds
+
+
+def _count_holds_query() -> Select[tuple[int, str | None, int, int]]:
+    """Selects by donor and by client only. The other conditions are in FILTER, so that the planner uses no index on the whole campaign."""
+    arrays = bindparam("donors", type_=ARRAY(BigInteger)), bindparam("clients", type_=ARRAY(Text))
+    searched = func.unnest(*arrays).table_valued(column("donor", BigInteger), column("client", Text)).render_derived()
+    is_open = Donation.paid_at.is_(None) & Donation.ended_at.is_(None)
+    holds = select(DonationMatch.donation_id).where(DonationMatch.donation_id == Donation.id, DonationMatch.held_cents > 0).exists()
+    count = select(func.count().filter((Donation.campaign_id == bindparam("campaign")) & is_open & holds)).select_from(Donation)
+    of_donor = count.where(Donation.donor_id == searched.c.donor).scalar_subquery()
+    of_client = count.where(Donation.client_key == searched.c.client, is_open).scalar_subquery()
+    return select(searched.c.donor, searched.c.client, of_donor.label("of_donor"), of_client.label("of_client"))
+
+
+_holds_query = _count_holds_query()
+
+
+def extend_checkout_deadline(donation: Donation, *, now: datetime) -> None:
+    """Replace the deadline of a checkout that is not open at Stripe yet if Stripe would refuse it. The idempotency key changes with it."""
+    expires_at = donation.checkout_expires_at
+    minimum = now + timedelta(minutes=CHECKOUT_MINUTES) - DEADLINE_MAX_AGE
+    if donation.checkout_id is None and (expires_at is None or expires_at < minimum):
+        db.session.refresh(donation, with_for_update={"key_share": True})
+        if donation.checkout_expires_at == expires_at:
+            donation.checkout_tries += 1
+            donation.checkout_expires_at = now + timedelta(minutes=CHECKOUT_MINUTES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedCheckout:
+    """The Checkout Session that Stripe opened for a donation."""
+
+    donation_id: int
+    session_id: str
+    url: str | None
+
+
+def record_opened(opened: Sequence[OpenedCheckout]) -> None:
+    """Store the Checkout Sessions, in the order of ids in which donations are locked."""
+    db.session.execute(_record_opened, [vars(checkout) for checkout in sorted(opened, key=lambda checkout: checkout.donation_id)])
+
+
+_record_opened = (
+    update(Donation.__table__)  # type: ignore[arg-type]  # a declarative class's table is a Table
+    .where(Donation.id == bindparam("donation_id"))
+    .values(checkout_id=bindparam("session_id"), checkout_url=bindparam("url"))
+)
+
+
+# A bank debit is processing for days: polled once an hour, it does not crowd out the others.
+_poll_interval = case((Donation.processing_at.is_(None), timedelta(seconds=50)), else_=timedelta(hours=1))
+
+
+def list_overdue(*, limit: int) -> list[Donation]:
+    """Open donations whose checkout has expired without a result from Stripe and that are due to be polled, oldest deadline first."""
+    return list(
+        db.session.scalars(
+            select(Donation)
+            .where(
+                Donation.paid_at.is_(None),
+                Donation.ended_at.is_(None),
+                Donation.quarantined_at.is_(None),
+                Donation.checkout_expires_at < func.now() - timedelta(seconds=30),
+                func.coalesce(Donation.polled_at, Donation.started_at) < func.now() - _poll_interval,
+            )
+            .order_by(Donation.checkout_expires_at)
+            .limit(limit)
+        )
+    )

@@ -1,0 +1,232 @@
+"""Reversals: refunds and disputes as Stripe has them, and what they do to the donation and its match.
+
+An event only says that something changed. What counts is the object’s state, fetched after it (stripe_sync/fetch.py). The books follow the
+total that is reversed, so that repeated, late or reordered events lead to the same sums. A refund counts from its creation until
+it fails; a dispute counts when it is lost, until the money is reinstated (policy.md, section 2).
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from sqlalchemy import BigInteger, case, cast, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.orm import Mapped, mapped_column
+
+from campaign.donations.donations import Donation
+from campaign.edges.db import Base, db
+from campaign.edges.stripe.payments import ReversalKind, StripeReversal
+from campaign.ledger.entries import Entry
+from campaign.ledger.moves import Move
+from campaign.matching.effects import Effects
+from campaign.matching.holds import FreedBy
+from campaign.matching.rematching import RematchingSession
+from campaign.outbox.messages import MessageKind, NewMessage
+
+FAILED_REFUND_STATUSES = {"failed", "canceled"}
+OPEN_DISPUTE_STATUSES = {"needs_response", "under_review"}
+
+
+class Reversal(Base):
+    """One refund or dispute. `cents` is of what was charged, covered fee included; `snapshot_number` that of the snapshot it was read in.
+
+    `is_posted` says whether the reversal is in effect in the ledger; `postings` counts how often it was posted or reinstated.
+    """
+
+    __tablename__ = "reversal"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    stripe_id: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    payment_intent: Mapped[str] = mapped_column(index=True)
+    cents: Mapped[int]
+    status: Mapped[str]
+    snapshot_number: Mapped[int]
+    is_posted: Mapped[bool] = mapped_column(server_default="false", default=False)
+    postings: Mapped[int] = mapped_column(server_default="0", default=0)
+
+    @property
+    def is_reversed(self) -> bool:
+        """Whether the money has left the charity at Stripe."""
+        return self.status not in FAILED_REFUND_STATUSES if self.kind == ReversalKind.REFUND else self.status == "lost"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReversalSnapshot:
+    """A refund or dispute of a payment as it was read from Stripe."""
+
+    stripe_id: str
+    kind: ReversalKind
+    payment_intent: str
+    cents: int
+    status: str
+    snapshot_number: int
+
+    @classmethod
+    def of(cls, reversal: StripeReversal, *, snapshot_number: int) -> "ReversalSnapshot | None":
+        """The snapshot of a reversal; None if it has no payment intent or no positive amount, and so is not of a payment of ours."""
+        if not reversal.payment_intent or reversal.cents <= 0:
+            return None
+        return cls(
+            stripe_id=reversal.id,
+            kind=reversal.kind,
+            payment_intent=reversal.payment_intent,
+            cents=reversal.cents,
+            status=reversal.status,
+            snapshot_number=snapshot_number,
+        )
+
+
+def record(snapshot: ReversalSnapshot, donation: Donation | None, session: RematchingSession, *, cause: str) -> Effects:
+    """Store the snapshot and update the donation and its match. A reversal of an unknown payment is posted when the payment is recorded."""
+    reversal = store_snapshot(snapshot)
+    if donation is None or donation.paid_at is None:
+        return Effects(outcome=f"{snapshot.kind} stored: its payment is not known")
+    return post_pending(donation, session, cause=cause) or Effects(outcome=f"{snapshot.kind}: {reversal.status}")
+
+
+def store_snapshot(snapshot: ReversalSnapshot) -> Reversal:
+    """Store the snapshot unless a later one is stored. A changed amount is stored only while the reversal is not posted."""
+    adding = insert(Reversal).values(**vars(snapshot))
+    newer = adding.excluded
+    cents = case((Reversal.is_posted, Reversal.cents), else_=newer.cents)
+    db.session.execute(
+        adding.on_conflict_do_update(
+            index_elements=[Reversal.stripe_id],
+            set_={"status": newer.status, "snapshot_number": newer.snapshot_number, "cents": cents},
+            where=Reversal.snapshot_number < newer.snapshot_number,
+        )
+    )
+    row = select(Reversal).where(Reversal.stripe_id == snapshot.stripe_id).with_for_update()
+    return db.session.scalars(row, execution_options={"populate_existing": True}).one()
+
+
+def post_pending(donation: Donation, session: RematchingSession, *, cause: str) -> Effects | None:
+    """Post stored reversals of a paid donation that are not posted yet; None when there are none."""
+    reversals = list(db.session.scalars(select(Reversal).where(Reversal.payment_intent == donation.payment_intent).order_by(Reversal.id)))
+    before, effects = _posted_cents(donation, reversals), None
+    for reversal in reversals:
+        if reversal.is_reversed != reversal.is_posted:
+            reversal.is_posted, reversal.postings = reversal.is_reversed, reversal.postings + 1
+            after = _posted_cents(donation, reversals)
+            posted = _post(donation, reversal, before, after, session, cause)
+            effects, before = effects.combined_with(posted) if effects else posted, after
+    return effects
+
+
+def lock_payments(payment_intents: Collection[str]) -> None:
+    """Take an advisory lock for each payment, in a fixed order, so that a refund and its payment are never processed at the same time."""
+    keys = sorted(int.from_bytes(sha256(name.encode()).digest()[:8], "big", signed=True) for name in set(payment_intents))
+    if keys:
+        db.session.execute(select(func.pg_advisory_xact_lock(func.unnest(cast(keys, ARRAY(BigInteger))))))
+
+
+def post_after_payment(paid: Effects, donation: Donation, session: RematchingSession, *, cause: str) -> Effects:
+    """The effects of a payment, and those of reversals that were stored before it."""
+    if donation.payment_intent:
+        lock_payments([donation.payment_intent])
+    posted = post_pending(donation, session, cause=cause) if donation.paid_at else None
+    return paid.combined_with(posted) if posted else paid
+
+
+def _posted_cents(donation: Donation, reversals: Sequence[Reversal]) -> int:
+    """What of the charge is reversed in the ledger, in cents."""
+    return min(donation.charged_cents, sum(reversal.cents for reversal in reversals if reversal.is_posted))
+
+
+def _covered_fee_part(donation: Donation, reversed_cents: int) -> int:
+    """The part of a reversed sum that is covered fee: in proportion, rounded down (contract.md, section 7)."""
+    return reversed_cents * donation.covered_fee_cents // donation.charged_cents
+
+
+def _post(
+    donation: Donation, reversal: Reversal, reversed_before: int, reversed_after: int, session: RematchingSession, cause: str
+) -> Effects:
+    """The effects of moving the reversed total of the charge from `reversed_before` to `reversed_after`, in cents."""
+    fee_before, fee_after = _covered_fee_part(donation, reversed_before), _covered_fee_part(donation, reversed_after)
+    net_before, net = session.net_of(donation), donation.amount_cents - (reversed_after - fee_after)
+    fee_moves = (Move.COVERED_FEE_REFUND, Move.COVERED_FEE_REINSTATEMENT)
+    entries = [
+        *_entries(donation, reversal, net - net_before, (Move(reversal.kind), Move.REINSTATEMENT), "donations", cause),
+        *_entries(donation, reversal, fee_before - fee_after, fee_moves, "covered_fees", cause),
+    ]
+    messages = [_message(donation, reversal)] if entries else []
+    session.set_net(donation, net)
+    session.mark_changed(donation)
+    if net >= net_before:
+        entries += session.match_more(donation, session.offers(donation.campaign_id), cause=cause)
+        session.join_queue(donation)
+        return Effects(outcome=f"{reversal.kind} reinstated", entries=entries, messages=messages)
+    entries += session.reduce(donation, cause=cause)
+    rematched = session.rematch_freed(donation.campaign_id, FreedBy(reversal.kind), of_donor=donation.donor_id)
+    return Effects(outcome=f"{reversal.kind}: {reversal.status}", entries=entries, messages=messages).with_rematched(rematched)
+
+
+def _message(donation: Donation, reversal: Reversal) -> NewMessage:
+    return NewMessage(
+        MessageKind.REVERSAL,
+        donation,
+        f"{reversal.stripe_id}:{reversal.postings}",
+        reversal_id=reversal.id,
+        is_reinstatement=not reversal.is_posted,
+    )
+
+
+def _entries(donation: Donation, reversal: Reversal, change: int, moves: tuple[Move, Move], account: str, cause: str) -> list[Entry]:
+    """The entry for a change of the account, in cents; none when nothing changes."""
+    if change == 0:
+        return []
+    kind = moves[0] if change < 0 else moves[1]
+    return [
+        Entry(
+            kind=kind,
+            source="stripe" if change < 0 else account,
+            target=account if change < 0 else "stripe",
+            cents=abs(change),
+            campaign_id=donation.campaign_id,
+            donation_id=donation.id,
+            reference=f"{kind}:{reversal.stripe_id}:{reversal.postings}",
+            cause=cause,
+        )
+    ]
+
+
+def retained_cents(donation: Donation) -> int:
+    """What of the charge the charity retains by the ledger, covered fee included, in cents; zero while the donation is not paid."""
+    if donation.paid_at is None:
+        return 0
+    if donation.payment_intent is None:
+        return donation.net_cents + donation.covered_fee_cents
+    posted = select(func.coalesce(func.sum(Reversal.cents), 0))
+    reversed_total = db.session.scalars(posted.where(Reversal.payment_intent == donation.payment_intent, Reversal.is_posted)).one()
+    return donation.charged_cents - min(donation.charged_cents, int(reversed_total))
+
+
+def refundable_cents(donation: Donation) -> int:
+    """What of the charge can still be refunded, in cents; refunds in progress count as reversed."""
+    assert donation.payment_intent
+    return max(0, donation.charged_cents - reversed_cents(donation.payment_intent))
+
+
+def reversed_cents(payment_intent: str) -> int:
+    """What of a payment is reversed at Stripe, posted or not, in cents."""
+    rows = db.session.scalars(select(Reversal).where(Reversal.payment_intent == payment_intent))
+    return sum(row.cents for row in rows if row.is_reversed)
+
+
+def payments_with_reversals(payment_intents: Sequence[str]) -> set[str]:
+    """Which of these payments have a stored refund or dispute."""
+    return set(db.session.scalars(select(Reversal.payment_intent).where(Reversal.payment_intent.in_(payment_intents))))
+
+
+def get_reversal(stripe_id: str) -> Reversal:
+    """The stored refund or dispute with this Stripe id."""
+    return db.session.scalars(select(Reversal).where(Reversal.stripe_id == stripe_id), execution_options={"populate_existing": True}).one()
+
+
+def is_disputed(payment_intent: str) -> bool:
+    """Whether a dispute of the payment is open."""
+    query = select(Reversal.id).where(
+        Reversal.payment_intent == payment_intent, Reversal.kind == ReversalKind.DISPUTE, Reversal.status.in_(OPEN_DISPUTE_STATUSES)
+    )
+    return db.session.scalar(query.limit(1)) is not None

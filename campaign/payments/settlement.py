@@ -1,0 +1,151 @@
+"""Settlement: what a Stripe event about the payment of a donation leads to. Recording the same event twice changes nothing.
+
+Each `record_` function decides in a match session: it updates the donation and returns the effects to apply (matching/effects.py).
+"""
+
+from sqlalchemy import func
+
+from campaign.donations.donations import Donation
+from campaign.ledger.entries import Entry
+from campaign.ledger.moves import Move
+from campaign.matching.effects import Effects
+from campaign.matching.holds import FreedBy
+from campaign.matching.rematching import Rematched, RematchingSession
+from campaign.outbox.messages import MessageKind, NewMessage
+from campaign.payments import quarantine
+from campaign.payments.quarantine import Anomaly, QuarantinedPayment, SucceededPayment
+
+
+def record_payment(donation: Donation, payment: SucceededPayment, session: RematchingSession, *, cause: str) -> Effects:
+    """A payment has succeeded: post the donation and its match, and enqueue its receipt.
+
+    A payment that differs from the checkout is quarantined: no match and no receipt until staff decide (policy.md, section 2).
+    """
+    if donation.paid_at or donation.quarantined_at:
+        return _handle_repeat(donation, payment)
+    if anomaly := _anomaly_of(donation, payment):
+        donation.payment_intent = payment.payment_intent
+        return _quarantine(donation, payment, anomaly, session, cause)
+    donation.payment_intent = payment.payment_intent
+    donation.paid_at = payment.paid_at
+    return _post_payment(donation, session, cause)
+
+
+def _post_payment(donation: Donation, session: RematchingSession, cause: str) -> Effects:
+    session.set_net(donation, donation.amount_cents)
+    entries = [_entry(donation, Move.DONATION, "donations", donation.amount_cents, cause)]
+    if donation.covered_fee_cents:
+        entries.append(_entry(donation, Move.COVERED_FEE, "covered_fees", donation.covered_fee_cents, cause))
+    entries += session.match_paid(donation, cause=cause)
+    session.join_queue(donation)
+    return Effects(outcome="paid", entries=entries, messages=[NewMessage(MessageKind.RECEIPT, donation)])
+
+
+def _handle_repeat(donation: Donation, payment: SucceededPayment) -> Effects:
+    if payment.payment_intent and donation.payment_intent and payment.payment_intent != donation.payment_intent:
+        quarantine.quarantine_payment(payment, donation, Anomaly.SECOND)
+        return Effects(outcome=f"quarantined: a second payment of the same donation: {payment.payment_intent}")
+    if donation.payment_intent is None:
+        donation.payment_intent = payment.payment_intent
+        if donation.quarantined_at:
+            quarantine.quarantine_payment(payment, donation, _anomaly_of(donation, payment) or Anomaly.AMOUNT)
+    return Effects(outcome="known")
+
+
+def record_conflicting_payment(donation: Donation, payment: SucceededPayment, session: RematchingSession, *, cause: str) -> Effects:
+    """The payment names this donation but already belongs to another one: quarantine it, and end the hold of this donation."""
+    if donation.paid_at or donation.quarantined_at:
+        return Effects(outcome="known")
+    return _quarantine(donation, payment, Anomaly.CONFLICT, session, cause)
+
+
+def _quarantine(donation: Donation, payment: SucceededPayment, anomaly: Anomaly, session: RematchingSession, cause: str) -> Effects:
+    donation.quarantined_at, donation.quarantine_reason = func.now(), _describe_anomaly(donation, payment, anomaly)
+    quarantine.quarantine_payment(payment, donation, anomaly)
+    return _release_hold(donation, session, f"quarantined: {donation.quarantine_reason}", FreedBy.QUARANTINE, cause)
+
+
+def _anomaly_of(donation: Donation, payment: SucceededPayment) -> Anomaly | None:
+    if payment.anomaly:
+        return payment.anomaly
+    if payment.livemode != donation.livemode:
+        return Anomaly.MODE
+    if payment.currency.upper() != donation.currency:
+        return Anomaly.CURRENCY
+    return Anomaly.AMOUNT if payment.amount_cents != donation.charged_cents else None
+
+
+def _describe_anomaly(donation: Donation, payment: SucceededPayment, anomaly: Anomaly) -> str:
+    match anomaly:
+        case Anomaly.MODE:
+            return "the payment was made in the other mode"
+        case Anomaly.CURRENCY:
+            return f"paid in {payment.currency.upper()[:8]}, not {donation.currency}"
+        case Anomaly.ACCOUNT:
+            return "the payment belongs to another Stripe account"
+        case Anomaly.METADATA:
+            return "the payment names two donations"
+        case Anomaly.CONFLICT:
+            return "the payment belongs to another donation"
+        case _:
+            return f"paid {payment.amount_cents} cents, not {donation.charged_cents}"
+
+
+def accept(payment: QuarantinedPayment, donation: Donation, session: RematchingSession, *, cause: str) -> Effects:
+    """Settle a payment in quarantine as that of the donation: the amount paid becomes the donation and, in proportion, its covered fee.
+
+    The donation must not be paid. Its match is its hold, if it has one, and what the funds have now.
+    """
+    assert donation.paid_at is None
+    charged, paid = donation.charged_cents, payment.amount_cents
+    donation.covered_fee_cents = paid * donation.covered_fee_cents // charged
+    donation.amount_cents = paid - donation.covered_fee_cents
+    donation.quarantined_at = donation.quarantine_reason = None
+    donation.payment_intent, donation.paid_at = payment.payment_intent, payment.paid_at
+    return _post_payment(donation, session, cause)
+
+
+def _entry(donation: Donation, kind: Move, source: str, cents: int, cause: str) -> Entry:
+    return Entry(
+        kind=kind,
+        source=source,
+        target="stripe",
+        cents=cents,
+        campaign_id=donation.campaign_id,
+        donation_id=donation.id,
+        reference=f"{kind}:{donation.public_id}",
+        cause=cause,
+    )
+
+
+def _release_hold(donation: Donation, session: RematchingSession, outcome: str, freed: FreedBy, cause: str) -> Effects:
+    """Release the hold of the donation and rematch what it frees with the queued donations."""
+    entries = session.release(donation, cause=cause)
+    return Effects(outcome=outcome, entries=entries).with_rematched(
+        session.rematch_freed(donation.campaign_id, freed, of_donor=donation.donor_id) if entries else Rematched()
+    )
+
+
+def record_processing(donation: Donation) -> Effects:
+    """The payment is processing, which may take days; the hold stays."""
+    if not donation.is_open:
+        return Effects(outcome="known")
+    donation.processing_at = donation.processing_at or func.now()
+    return Effects(outcome="processing")
+
+
+def record_end(donation: Donation, session: RematchingSession, *, ended_as: str, cause: str) -> Effects:
+    """The payment can no longer succeed: end the donation as `expired` or `failed`, and release its hold."""
+    if not donation.is_open:
+        return Effects(outcome="known")
+    donation.ended_at = func.now()
+    donation.ended_as = ended_as
+    return _release_hold(donation, session, ended_as, FreedBy.RELEASE, cause)
+
+
+def record_failure(donation: Donation, session: RematchingSession, *, cause: str) -> Effects:
+    """The bank refused the payment, whether or not it was recorded as processing: end the donation and notify the donor once."""
+    record_processing(donation)
+    was_open = donation.is_open
+    ended = record_end(donation, session, ended_as="failed", cause=cause)
+    return ended.combined_with(Effects(outcome="", messages=[NewMessage(MessageKind.PAYMENT_FAILED, donation)])) if was_open else ended

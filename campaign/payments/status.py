@@ -1,0 +1,64 @@
+"""The status of a donation, derived from its timestamps and the ledger. The values are those of contract.md."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from campaign.donations.donations import Donation
+from campaign.matching.holds import match_of
+from campaign.payments import reversals
+
+# `Donation.ended_as` of a donation whose payment in quarantine was refunded.
+REFUNDED = "refunded"
+
+
+class Status(StrEnum):
+    """The public status of a donation, for pages and the API."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    PAID = "paid"
+    REFUNDED = "refunded"
+    PARTIALLY_REFUNDED = "partially_refunded"
+    DISPUTED = "disputed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DonationStatus:
+    """The status and sums of a donation. `net_cents` is net of reversals; the whole amount while the donation is not paid."""
+
+    state: Status
+    net_cents: int
+    held_cents: int
+    matched_cents: int
+
+
+def status_of(donation: Donation) -> DonationStatus:
+    """The current status of the donation, with its match."""
+    match = match_of(donation.id)
+    return DonationStatus(
+        state=_status(donation),
+        net_cents=donation.net_cents if donation.paid_at or donation.ended_as == REFUNDED else donation.amount_cents,
+        held_cents=match.held_cents,
+        matched_cents=match.matched_cents,
+    )
+
+
+def _status(donation: Donation) -> Status:
+    if donation.quarantined_at:
+        return Status.REFUNDED if donation.ended_as == REFUNDED else Status.QUARANTINED
+    if donation.paid_at:
+        return _status_of_paid(donation)
+    if donation.ended_at:
+        return Status.EXPIRED if donation.ended_as == "expired" else Status.FAILED
+    return Status.PROCESSING if donation.processing_at else Status.PENDING
+
+
+def _status_of_paid(donation: Donation) -> Status:
+    if donation.payment_intent and reversals.is_disputed(donation.payment_intent):
+        return Status.DISPUTED
+    if donation.net_cents == donation.amount_cents:
+        return Status.PAID
+    return Status.PARTIALLY_REFUNDED if donation.net_cents else Status.REFUNDED

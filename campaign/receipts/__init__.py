@@ -1,0 +1,1 @@
+"""Official donation receipts: numbering, content, documents, replacement and cancellation."""

@@ -1,0 +1,88 @@
+"""Annual receipts: one receipt for all donations of a year, for donors who chose it.
+
+The donations without a receipt are read from the books, so an interrupted run resumes where it stopped, and a repeated run issues nothing.
+A receipt covers the donations of one donor under one name and address; donations under another name or address get their own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.campaigns.charities import Charity
+from campaign.donations.donations import PERSON_FIELDS, Donation, lock_donations
+from campaign.donations.donors import ANNUAL, Donor
+from campaign.edges.db import db
+from campaign.outbox.messages import MessageKind, NewMessage, enqueue
+from campaign.receipts import receipts
+from campaign.receipts.lifecycle import receiptable
+from campaign.receipts.receipts import EndReason, IssueContext, Receipt, ReceiptEnd, ReceiptLine
+
+# Month and day. Stripe may report a payment of the last days of a year a few days later.
+FIRST_ISSUE_DAY = (1, 8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnualGroup:
+    """Donations of a year for which one receipt is due, by id, in ascending order."""
+
+    donation_ids: tuple[int, ...]
+
+
+def year_that_is_due(charity: Charity, now: datetime) -> int:
+    """The last year whose receipts may be issued: the previous year, from January 8 in the charity's time zone."""
+    local = charity.local(now)
+    return local.year - 1 if (local.month, local.day) >= FIRST_ISSUE_DAY else local.year - 2
+
+
+def groups_due(charity: Charity, year: int, *, limit: int, after: int = 0) -> list[AnnualGroup]:
+    """Groups without a receipt for this year, ordered by first donation id, starting after the donation id `after`.
+
+    Donations whose receipt was voided by staff are left out.
+    """
+    zone, d = ZoneInfo(charity.time_zone), Donation
+    has_receipt = exists().where(ReceiptLine.donation_id == d.id, ReceiptLine.is_current)
+    was_voided = exists().where(
+        ReceiptLine.donation_id == d.id, ReceiptEnd.receipt_id == ReceiptLine.receipt_id, ReceiptEnd.reason == EndReason.VOID
+    )
+    first = func.min(d.id)
+    query = (
+        select(func.array_agg(aggregate_order_by(d.id, d.id)))
+        .join(Donor, Donor.id == d.donor_id)
+        .where(
+            Donor.receipt_preference == ANNUAL,
+            d.campaign_id.in_(select(Campaign.id).where(Campaign.charity_id == charity.id)),
+            d.paid_at >= datetime(year, 1, 1, tzinfo=zone),
+            d.paid_at < datetime(year + 1, 1, 1, tzinfo=zone),
+            d.net_cents > 0,
+            ~has_receipt,
+            ~was_voided,
+        )
+        .group_by(d.donor_id, d.livemode, d.currency, *(getattr(d, field) for field in PERSON_FIELDS))
+        .having(first > after)
+        .order_by(first)
+        .limit(limit)
+    )
+    return [AnnualGroup(donation_ids=tuple(ids)) for ids in db.session.scalars(query)]
+
+
+def issue(group: AnnualGroup, year: int, context: IssueContext) -> Receipt | None:
+    """Issue the group's receipt and enqueue its e-mail; None when it was issued meanwhile or everything was returned.
+
+    Raises ReceiptIncomplete.
+    """
+    locked = lock_donations(list(group.donation_ids))
+    items = [item for item in map(receiptable, _without_receipt(locked)) if item.cents]
+    if not items:
+        return None
+    receipt = receipts.issue(items, context, received_in=year)
+    enqueue(NewMessage(MessageKind.ANNUAL_RECEIPT, items[-1].donation, str(receipt.id), receipt_id=receipt.id))
+    return receipt
+
+
+def _without_receipt(donations: Sequence[Donation]) -> list[Donation]:
+    return [d for d in donations if receipts.receipt_of(d.id) is None]

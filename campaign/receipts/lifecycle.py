@@ -1,0 +1,121 @@
+"""When receipts are issued, replaced and cancelled, so that each valid receipt shows what the charity retains of its donations.
+
+`bring_up_to_date` compares the receipt with the books, not with an event: called twice, late, or after several refunds, it ends with the
+same content.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import exists, select
+
+from campaign.donations.donations import Donation, lock_donations
+from campaign.donations.donors import wants_annual_receipt
+from campaign.edges.db import db
+from campaign.payments import reversals
+from campaign.receipts import information_returns, receipts
+from campaign.receipts.receipts import EndReason, IssueContext, Receipt, Receiptable, ReceiptLine, Status
+
+SYSTEM_ACTOR = "the books"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LifecycleResult:
+    """The valid receipt after the operation, and the receipt that the operation ended; each may be None."""
+
+    receipt: Receipt | None
+    ended: Receipt | None = None
+
+
+def bring_up_to_date(donation: Donation, context: IssueContext) -> LifecycleResult:
+    """Issue, replace or cancel the donation's receipt so that it agrees with the books.
+
+    A donation gets no receipt while it is unpaid, when it is fully returned, when its donor wants annual receipts, or after staff voided its
+    receipt. Raises ReceiptIncomplete when a receipt is due and would lack an element.
+    """
+    locked = _lock(donation)
+    receipt = receipts.receipt_of(donation.id)
+    if receipt is None:
+        current = next(d for d in locked if d.id == donation.id)
+        return LifecycleResult(receipt=_issue_first(current, context))
+    retained = [item for item in map(receiptable, locked) if item.cents]
+    if {item.donation.id: item.cents for item in retained} == {line.donation_id: line.cents for line in receipts.lines_of(receipt)}:
+        return LifecycleResult(receipt=receipt)
+    return LifecycleResult(receipt=_replace(receipt, retained, context, EndReason.RETURNED, actor=SYSTEM_ACTOR), ended=receipt)
+
+
+def receiptable(donation: Donation) -> Receiptable:
+    """What a receipt may show for the donation, according to the books."""
+    return Receiptable(donation=donation, cents=reversals.retained_cents(donation))
+
+
+def replace(donation: Donation, context: IssueContext, reason: EndReason, *, actor: str, note: str) -> LifecycleResult:
+    """Replace the valid receipt by one with a new number: for a lost receipt, and for a corrected name or address.
+
+    Without a valid receipt it does the same as `bring_up_to_date`. Raises ReceiptIncomplete.
+    """
+    locked = _lock(donation)
+    receipt = receipts.receipt_of(donation.id)
+    if receipt is None:
+        return bring_up_to_date(donation, context)
+    retained = [item for item in map(receiptable, locked) if item.cents]
+    return LifecycleResult(receipt=_replace(receipt, retained, context, reason, actor=actor, note=note), ended=receipt)
+
+
+def donations_without_receipt(donor_id: int) -> list[Donation]:
+    """Paid donations of the donor, not fully returned, for which no receipt was ever issued."""
+    has_receipt = exists().where(ReceiptLine.donation_id == Donation.id)
+    return list(
+        db.session.scalars(
+            select(Donation).where(Donation.donor_id == donor_id, Donation.net_cents > 0, ~has_receipt).order_by(Donation.id)
+        )
+    )
+
+
+def lock_sharing_donations(donation: Donation) -> list[Donation]:
+    """The donation and those on the same receipt, locked in a fixed order."""
+    return _lock(donation)
+
+
+def void(receipt: Receipt, *, actor: str, note: str) -> None:
+    """Cancel a receipt that should not have been issued. Its donations get no other receipt automatically."""
+    receipts.end(receipt, Status.CANCELLED, EndReason.VOID, actor=actor, note=note)
+
+
+def _lock(donation: Donation) -> list[Donation]:
+    """Lock until the receipt that was read before locking is still the valid one: it may be replaced while this waits for a lock."""
+    donation_ids: set[int] = {donation.id}
+    while True:
+        receipt = receipts.receipt_of(donation.id)
+        donation_ids |= {line.donation_id for line in receipts.lines_of(receipt) if line.donation_id} if receipt else set()
+        locked = lock_donations(sorted(donation_ids))
+        current = receipts.receipt_of(donation.id)
+        if current is None or (receipt is not None and current.id == receipt.id):
+            return locked
+
+
+def _issue_first(donation: Donation, context: IssueContext) -> Receipt | None:
+    item, last = receiptable(donation), receipts.last_receipt_of(donation.id)
+    if item.cents == 0 or wants_annual_receipt(donation.donor_id) or (last is not None and _was_voided(last)):
+        return None
+    return receipts.issue([item], context)
+
+
+def _was_voided(receipt: Receipt) -> bool:
+    ended = receipts.end_of(receipt)
+    return ended is not None and ended.reason == EndReason.VOID
+
+
+def _replace(
+    receipt: Receipt, retained: Sequence[Receiptable], context: IssueContext, reason: EndReason, *, actor: str, note: str = ""
+) -> Receipt | None:
+    ended_as = Status.REPLACED if retained else Status.CANCELLED
+    lines = receipts.lines_of(receipt)
+    receipts.end(receipt, ended_as, reason, actor=actor, note=note)
+    cents_by_donation = {item.donation.id: item.cents for item in retained}
+    for line in lines:
+        information_returns.open_if_due(receipt, line, retained_cents=cents_by_donation.get(line.donation_id or 0, 0), on=context.now)
+    if not retained:
+        return None
+    db.session.expire(receipt)
+    return receipts.issue(retained, context, received_in=receipt.content.get("received_in"), replaces=receipt)

@@ -1,0 +1,295 @@
+"""Official receipts: numbered without gaps, frozen when they are issued, never changed afterwards.
+
+A receipt covers one donation, one payment of a funder, or all donations of a donor in a year. It is valid until a `ReceiptEnd` row cancels
+or replaces it. A unique index allows at most one valid receipt for each donation. lifecycle.py decides when receipts are issued and ended.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, func, select, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from campaign.campaigns.charities import Charity
+from campaign.donations.donations import Donation
+from campaign.edges.db import Base, db
+from campaign.edges.links import Links
+from campaign.receipts.numbering import series_of, take_next_number
+from campaign.rules import receipt_requirements
+from campaign.rules.receipt_requirements import GiftLine, ReceiptContent, format_serial
+from campaign.texts.document_labels import receipt_file_stem
+
+
+class ReceiptIncomplete(Exception):
+    """The receipt would lack elements; `missing` lists their names (texts/receipt_elements.py)."""
+
+    def __init__(self, missing: list[str]) -> None:
+        super().__init__("missing: " + ", ".join(missing))
+        self.missing = missing
+
+
+class Status(StrEnum):
+    """Whether a receipt is valid; the values are part of the API (contract.md, section 4)."""
+
+    VALID = "valid"
+    REPLACED = "replaced"
+    CANCELLED = "cancelled"
+
+
+class EndReason(StrEnum):
+    """Why a receipt was ended."""
+
+    RETURNED = "returned"
+    CORRECTED = "corrected"
+    LOST = "lost"
+    VOID = "void"
+
+
+class Receipt(Base):
+    """One official receipt. `content` is its frozen `ReceiptContent` as JSON; `check_code` opens the public page that shows whether it is valid."""
+
+    __tablename__ = "receipt"
+    __table_args__ = (
+        UniqueConstraint("charity_id", "year", "number"),
+        UniqueConstraint("charity_id", "serial"),
+        ForeignKeyConstraint(["charity_id", "year"], ["receipt_series.charity_id", "receipt_series.year"]),
+        Index("ix_receipt_issued_at", "charity_id", "issued_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    charity_id: Mapped[int]
+    year: Mapped[int]
+    number: Mapped[int]
+    serial: Mapped[str]
+    content: Mapped[dict[str, Any]]
+    issued_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    check_code: Mapped[str] = mapped_column(unique=True)
+    replaces_id: Mapped[int | None] = mapped_column(ForeignKey("receipt.id"), unique=True)
+
+    @property
+    def file_name(self) -> str:
+        """The name of the PDF as an attachment and as a download."""
+        return f"{receipt_file_stem(self.content['language'])}-{self.serial}.pdf"
+
+    @property
+    def cents(self) -> int:
+        """The amount of the receipt, covered fees included."""
+        return int(self.content["amount_cents"])
+
+
+class ReceiptLine(Base):
+    """One donation or funder payment on a receipt, with its cents on it, covered fee included. A trigger clears `is_current` when the receipt ends."""
+
+    __tablename__ = "receipt_line"
+    __table_args__ = (
+        UniqueConstraint("receipt_id", "donation_id"),
+        Index("one_current_receipt", "donation_id", unique=True, postgresql_where=text("is_current")),
+        Index("one_current_receipt_of_funder", "funder_payment_id", unique=True, postgresql_where=text("is_current")),
+        Index("ix_receipt_line_donation_id", "donation_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    receipt_id: Mapped[int] = mapped_column(ForeignKey("receipt.id"))
+    donation_id: Mapped[int | None] = mapped_column(ForeignKey("donation.id"))
+    funder_payment_id: Mapped[int | None] = mapped_column(ForeignKey("funder_payment.id"))
+    cents: Mapped[int]
+    is_current: Mapped[bool] = mapped_column(server_default="true", default=True)
+
+
+class ReceiptEnd(Base):
+    """The end of a receipt. `actor` is the e-mail address of a staff member, or `SYSTEM_ACTOR`; `note` is for the audit trail."""
+
+    __tablename__ = "receipt_end"
+
+    receipt_id: Mapped[int] = mapped_column(ForeignKey("receipt.id"), primary_key=True, autoincrement=False)
+    ended_as: Mapped[str]
+    reason: Mapped[str]
+    actor: Mapped[str]
+    note: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssueContext:
+    """The time of issue, and the links of the service, from which the receipt's verification URL is built."""
+
+    now: datetime
+    links: Links
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receiptable:
+    """A paid donation and the cents that a receipt may show for it: what the charity retains, covered fee included."""
+
+    donation: Donation
+    cents: int
+
+
+def issue(
+    items: Sequence[Receiptable], context: IssueContext, *, received_in: int | None = None, replaces: Receipt | None = None
+) -> Receipt:
+    """Issue a receipt for these donations of one donor. The caller has locked the donations.
+
+    With `received_in` it is the annual receipt of that year, and lists its donations. Raises ReceiptIncomplete before a number is taken.
+    """
+    if any(item.donation.paid_at is None for item in items):
+        raise ReceiptIncomplete(["payment"])
+    charity, code = items[0].donation.campaign.charity, random_check_code()
+    content = _content(items, charity, context, received_in=received_in, replaces=replaces, code=code)
+    lines = [ReceiptLine(donation_id=item.donation.id, cents=item.cents) for item in items]
+    return issue_frozen(charity, content, lines, context, code=code, replaces=replaces)
+
+
+def issue_frozen(
+    charity: Charity,
+    content: ReceiptContent,
+    lines: Sequence[ReceiptLine],
+    context: IssueContext,
+    *,
+    code: str,
+    replaces: Receipt | None = None,
+) -> Receipt:
+    """Number and store a receipt with this content. Raises ReceiptIncomplete before a number is taken."""
+    missing = receipt_requirements.missing_elements(content)
+    if not content.is_test and charity.confirmed_at is None:
+        missing.append("confirmation")
+    if missing:
+        raise ReceiptIncomplete(missing)
+    year = series_of(charity, content.issued_on.year)
+    number = take_next_number(charity.id, year)
+    receipt = Receipt(
+        charity_id=charity.id,
+        year=year,
+        number=number,
+        serial=format_serial(year, number),
+        content=content.as_json(),
+        issued_at=context.now,
+        check_code=code,
+        replaces_id=replaces.id if replaces else None,
+    )
+    db.session.add(receipt)
+    db.session.flush()
+    for line in lines:
+        line.receipt_id = receipt.id
+    db.session.add_all(lines)
+    db.session.flush()
+    return receipt
+
+
+def preview(items: Sequence[Receiptable], context: IssueContext) -> ReceiptContent:
+    """The content of a receipt issued now. Takes no number and does not check that the content is complete."""
+    return _content(items, items[0].donation.campaign.charity, context, received_in=None, replaces=None, code="")
+
+
+def random_check_code() -> str:
+    """An unguessable code for the verification page."""
+    return secrets.token_urlsafe(15)
+
+
+def charity_fields(charity: Charity, context: IssueContext, *, language: str, code: str) -> dict[str, Any]:
+    """The fields of `ReceiptContent` that come from the charity, the time of issue and the verification URL."""
+    return {
+        "language": language,
+        "is_bilingual": charity.bilingual_receipts,
+        "charity_name": charity.legal_name,
+        "charity_address": tuple(charity.address),
+        "registration_number": charity.registration_number.replace(" ", ""),
+        "place_of_issue": charity.place_of_issue,
+        "issued_on": charity.local(context.now).date(),
+        "signatory_name": charity.signatory_name,
+        "signatory_title": charity.signatory_title(language),
+        "signature": charity.signature or "",
+        "check_url": context.links.receipt_check(language, code),
+    }
+
+
+def _content(
+    items: Sequence[Receiptable], charity: Charity, context: IssueContext, *, received_in: int | None, replaces: Receipt | None, code: str
+) -> ReceiptContent:
+    donation, cents = items[0].donation, sum(item.cents for item in items)
+    days = [charity.local(item.donation.paid_at or context.now).date() for item in items]
+    gifts = [GiftLine(received_on=day, cents=item.cents) for day, item in sorted(zip(days, items, strict=True), key=lambda pair: pair[0])]
+    return ReceiptContent(
+        **charity_fields(charity, context, language=donation.language, code=code),
+        received_on=None if received_in else days[0],
+        received_in=received_in,
+        gifts=tuple(gifts) if received_in else (),
+        donor_name=donation.full_name,
+        donor_address=donation.address_lines,
+        amount_cents=cents,
+        advantage_cents=0,
+        eligible_cents=cents,
+        currency=donation.currency,
+        replaces=replaces.serial if replaces else "",
+        is_test=not donation.livemode,
+    )
+
+
+def end(receipt: Receipt, ended_as: Status, reason: EndReason, *, actor: str, note: str = "") -> ReceiptEnd:
+    """End the receipt. Its donations may then be on another receipt; its number, content and documents are retained."""
+    assert ended_as is not Status.VALID
+    ended = ReceiptEnd(receipt_id=receipt.id, ended_as=ended_as.value, reason=reason.value, actor=actor, note=note)
+    db.session.add(ended)
+    db.session.flush()
+    return ended
+
+
+def receipt_of(donation_id: int) -> Receipt | None:
+    """The valid receipt of the donation, or None."""
+    return db.session.scalar(
+        select(Receipt)
+        .join(ReceiptLine, ReceiptLine.receipt_id == Receipt.id)
+        .where(ReceiptLine.donation_id == donation_id, ReceiptLine.is_current)
+    )
+
+
+def last_receipt_of(donation_id: int) -> Receipt | None:
+    """The valid receipt of the donation, else the last one that was issued, else None."""
+    of_donation = select(Receipt).join(ReceiptLine, ReceiptLine.receipt_id == Receipt.id).where(ReceiptLine.donation_id == donation_id)
+    return db.session.scalar(of_donation.order_by(Receipt.id.desc()).limit(1))
+
+
+def receipts_of(donation_id: int) -> list[Receipt]:
+    """Every receipt issued for the donation, oldest first."""
+    of_donation = select(Receipt).join(ReceiptLine, ReceiptLine.receipt_id == Receipt.id).where(ReceiptLine.donation_id == donation_id)
+    return list(db.session.scalars(of_donation.order_by(Receipt.id)))
+
+
+def receipt_by_check_code(code: str) -> Receipt | None:
+    """The receipt with this verification code, or None."""
+    return db.session.scalar(select(Receipt).where(Receipt.check_code == code))
+
+
+def receipt_by_serial(charity_id: int, serial: str) -> Receipt | None:
+    """The charity's receipt with this serial number, or None."""
+    return db.session.scalar(select(Receipt).where(Receipt.charity_id == charity_id, Receipt.serial == serial))
+
+
+def lines_of(receipt: Receipt) -> list[ReceiptLine]:
+    """The lines of the receipt, in order."""
+    return list(db.session.scalars(select(ReceiptLine).where(ReceiptLine.receipt_id == receipt.id).order_by(ReceiptLine.id)))
+
+
+def has_ended(receipt_id: int) -> bool:
+    """Whether the receipt was cancelled or replaced."""
+    return db.session.get(ReceiptEnd, receipt_id) is not None
+
+
+def end_of(receipt: Receipt) -> ReceiptEnd | None:
+    """The end of the receipt; None while it is valid."""
+    return db.session.get(ReceiptEnd, receipt.id)
+
+
+def status_of(receipt: Receipt) -> Status:
+    """Whether the receipt is valid, replaced or cancelled."""
+    ended = end_of(receipt)
+    return Status(ended.ended_as) if ended else Status.VALID
+
+
+def replacement_of(receipt: Receipt) -> Receipt | None:
+    """The receipt that replaces this one, or None."""
+    return db.session.scalar(select(Receipt).where(Receipt.replaces_id == receipt.id))

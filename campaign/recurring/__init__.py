@@ -1,0 +1,1 @@
+"""Recurring donations: the subscription at Stripe, and one donation for each paid instalment."""

@@ -1,0 +1,67 @@
+"""What donors do with their recurring donations: changed at Stripe, then stored as Stripe returns them."""
+
+from datetime import UTC, datetime
+
+from campaign.donations.donations import Donation
+from campaign.edges.db import db
+from campaign.edges.services import services
+from campaign.edges.stripe.subscriptions import StripeSubscription
+from campaign.outbox import messages
+from campaign.outbox.messages import MessageKind, NewMessage
+from campaign.payments import snapshot_numbers
+from campaign.recurring import recurring_gifts
+from campaign.recurring.recurring_gifts import RecurringGift, SubscriptionSnapshot
+
+
+def change_amount(recurring_gift: RecurringGift, cents: int) -> None:
+    """Change the amount from the next instalment on, and the covered fee in proportion. Raises StripeUnavailable or StripeRefused."""
+    subscription, fee = _subscription_of(recurring_gift), cents * recurring_gift.covered_fee_cents // recurring_gift.amount_cents
+    snapshot_number = _take_number()
+    _record(services().stripe_subscriptions.change_amounts(subscription, [cents, fee]), snapshot_number)
+
+
+def cancel(recurring_gift: RecurringGift) -> None:
+    """Cancel the subscription now; does nothing if it has ended. Raises StripeUnavailable or StripeRefused."""
+    if not recurring_gift.is_over:
+        subscription, snapshot_number = _subscription_of(recurring_gift), _take_number()
+        _record(services().stripe_subscriptions.cancel(subscription), snapshot_number)
+
+
+def create_portal_session(recurring_gift: RecurringGift, return_url: str) -> str:
+    """The URL of Stripe's page where the donor changes their card. Raises StripeUnavailable or StripeRefused."""
+    customer = recurring_gift.customer
+    assert customer
+    db.session.commit()
+    return services().stripe_subscriptions.create_portal_session(customer, return_url=return_url)
+
+
+def send_links(email: str) -> None:
+    """E-mail the donor a link to each of their recurring donations that have not ended, at most once an hour for each."""
+    hour = f"{datetime.now(UTC):%Y%m%dT%H}"
+    for recurring_gift in recurring_gifts.recurring_gifts_of(email):
+        messages.enqueue(
+            NewMessage(
+                MessageKind.RECURRING_GIFT_LINK, db.session.get_one(Donation, recurring_gift.donation_id), f"{recurring_gift.id}:{hour}"
+            )
+        )
+    db.session.commit()
+    services().waker.wake("mail")
+
+
+def _subscription_of(recurring_gift: RecurringGift) -> str:
+    assert recurring_gift.subscription
+    return recurring_gift.subscription
+
+
+def _take_number() -> int:
+    number = snapshot_numbers.take_snapshot_number()
+    db.session.commit()
+    return number
+
+
+def _record(subscription: StripeSubscription, snapshot_number: int) -> None:
+    _, ended = recurring_gifts.record_subscription(SubscriptionSnapshot(subscription=subscription, snapshot_number=snapshot_number))
+    if ended is not None:
+        messages.enqueue(NewMessage(MessageKind.RECURRING_GIFT_ENDED, ended))
+    db.session.commit()
+    services().waker.wake("mail")

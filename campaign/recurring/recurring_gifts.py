@@ -1,0 +1,233 @@
+"""Recurring donations: one Stripe subscription each, and one donation for each paid instalment.
+
+Stripe holds the agreement; the row here is its latest snapshot. The first donation starts the subscription, whose metadata names it.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+
+from sqlalchemy import ForeignKey, Index, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, mapped_column
+
+from campaign.donations.donations import Donation, DonationDetails, donation_by_public_id
+from campaign.donations.donors import Donor
+from campaign.edges.db import Base, db
+from campaign.edges.stripe.subscriptions import StripeInvoice, StripeSubscription
+from campaign.matching.effects import Effects
+from campaign.outbox.messages import MessageKind, NewMessage
+from campaign.payments import checkouts
+from campaign.payments.checkouts import CheckoutContext
+from campaign.payments.quarantine import SucceededPayment
+
+ENDED_STATUSES = {"canceled", "unpaid", "incomplete_expired"}
+MONTHLY = "monthly"
+
+
+class RecurringGift(Base):
+    """A monthly donation. `donation_id` is the first instalment; `status` is that of the subscription; `token` opens the donor's page.
+
+    `snapshot_number` is the number of the snapshot that the row was last updated from.
+    """
+
+    __tablename__ = "recurring_gift"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token: Mapped[str] = mapped_column(unique=True)
+    donation_id: Mapped[int] = mapped_column(ForeignKey("donation.id"), unique=True)
+    subscription: Mapped[str | None] = mapped_column(unique=True)
+    customer: Mapped[str | None]
+    amount_cents: Mapped[int]
+    covered_fee_cents: Mapped[int]
+    status: Mapped[str]
+    next_payment_at: Mapped[datetime | None]
+    snapshot_number: Mapped[int]
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    ended_at: Mapped[datetime | None]
+    cancellation_reason: Mapped[str | None]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the subscription has ended, so that no instalment will follow."""
+        return self.ended_at is not None
+
+
+Index("ix_donation_recurring_gift_id", Donation.recurring_gift_id, postgresql_where=Donation.recurring_gift_id.is_not(None))
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvoiceSnapshot:
+    """An invoice as it was fetched from Stripe."""
+
+    invoice: StripeInvoice
+    snapshot_number: int
+
+    @property
+    def payment(self) -> SucceededPayment | None:
+        """The payment of the invoice; None while it is not paid."""
+        if self.invoice.status != "paid" or self.invoice.payment_intent is None:
+            return None
+        return SucceededPayment(
+            payment_intent=self.invoice.payment_intent,
+            amount_cents=self.invoice.cents,
+            currency=self.invoice.currency,
+            livemode=self.invoice.livemode,
+            paid_at=self.invoice.paid_at or datetime.now(UTC),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubscriptionSnapshot:
+    """A subscription as it was fetched from Stripe."""
+
+    subscription: StripeSubscription
+    snapshot_number: int
+
+
+def recurring_gift_by_token(token: str) -> RecurringGift | None:
+    """The recurring donation whose page this token opens."""
+    return db.session.scalar(select(RecurringGift).where(RecurringGift.token == token))
+
+
+def recurring_gift_of(donation: Donation) -> RecurringGift | None:
+    """The recurring donation of which the donation is an instalment."""
+    return db.session.get(RecurringGift, donation.recurring_gift_id) if donation.recurring_gift_id else None
+
+
+def is_instalment_paid(invoice: str) -> bool:
+    """Whether the instalment of this invoice is recorded as paid."""
+    return db.session.scalar(select(Donation.paid_at).where(Donation.attempt == _attempt(invoice))) is not None
+
+
+def _attempt(invoice: str) -> str:
+    return f"invoice:{invoice}"
+
+
+def recurring_gifts_of(email: str) -> list[RecurringGift]:
+    """Up to 10 recurring donations of a donor that have not ended, newest first."""
+    of_donor = select(RecurringGift).join(Donation, Donation.id == RecurringGift.donation_id).join(Donor, Donor.id == Donation.donor_id)
+    active = of_donor.where(Donor.email == email.strip().casefold(), RecurringGift.ended_at.is_(None))
+    return list(db.session.scalars(active.order_by(RecurringGift.id.desc()).limit(10)))
+
+
+def instalments_of(gift: RecurringGift) -> list[Donation]:
+    """The donations of the recurring donation, newest first."""
+    return list(
+        db.session.scalars(
+            select(Donation)
+            .where(Donation.recurring_gift_id == gift.id)
+            .order_by(func.coalesce(Donation.paid_at, Donation.started_at).desc(), Donation.id.desc())
+        )
+    )
+
+
+def get_or_create_instalment(invoice: StripeInvoice) -> str | None:
+    """The public id of the donation that a paid invoice pays, inserted if it is a new instalment; None for any other invoice.
+
+    It runs before any lock: a concurrent transaction for the same invoice gets the same donation.
+    """
+    first = donation_by_public_id(invoice.donation) if invoice.donation and invoice.status == "paid" and invoice.payment_intent else None
+    if first is None or first.frequency != MONTHLY:
+        return None
+    recurring_gift = _get_or_create(first, invoice)
+    return first.public_id if invoice.is_first else _create_instalment(recurring_gift, first, invoice).public_id
+
+
+def _get_or_create(first: Donation, invoice: StripeInvoice) -> RecurringGift:
+    db.session.execute(
+        insert(RecurringGift)
+        .values(
+            token=secrets.token_urlsafe(24),
+            donation_id=first.id,
+            subscription=invoice.subscription,
+            customer=invoice.customer,
+            amount_cents=first.amount_cents,
+            covered_fee_cents=first.covered_fee_cents,
+            status="active",
+            snapshot_number=0,
+        )
+        .on_conflict_do_nothing()
+    )
+    return db.session.scalars(select(RecurringGift).where(RecurringGift.donation_id == first.id)).one()
+
+
+def _create_instalment(recurring_gift: RecurringGift, first: Donation, invoice: StripeInvoice) -> Donation:
+    """A donation of the invoiced sum with the details of the first; its covered fee is as agreed, or in proportion for another sum."""
+    agreed = recurring_gift.amount_cents + recurring_gift.covered_fee_cents
+    agreed_fee = recurring_gift.covered_fee_cents
+    fee = agreed_fee if invoice.cents == agreed else invoice.cents * agreed_fee // agreed
+    copied = {
+        field.name: getattr(first, field.name)
+        for field in fields(DonationDetails)
+        if field.name not in {"amount_cents", "covered_fee_cents", "news_consent"}
+    }
+    details = DonationDetails(
+        **copied, amount_cents=invoice.cents - fee, covered_fee_cents=fee, news_consent=first.news_consent_at is not None
+    )
+    context = CheckoutContext(attempt=_attempt(invoice.stripe_id), expected_match_cents=0, livemode=first.livemode, now=datetime.now(UTC))
+    instalment = checkouts.get_or_create_donation(first.campaign, details, context)
+    instalment.recurring_gift_id = recurring_gift.id
+    db.session.flush()
+    return instalment
+
+
+def link_instalment(donation: Donation, invoice: StripeInvoice) -> None:
+    """Mark the donation as an instalment of the recurring donation whose invoice this is."""
+    if donation.recurring_gift_id is None:
+        donation.recurring_gift_id = db.session.scalars(
+            select(RecurringGift.id).where(RecurringGift.subscription == invoice.subscription)
+        ).first()
+
+
+def record_failed_instalment(snapshot: InvoiceSnapshot) -> Effects:
+    """The charge of an instalment failed and its invoice is still open: notify the donor, once for each invoice."""
+    recurring_gift = (
+        db.session.scalar(select(RecurringGift).where(RecurringGift.subscription == snapshot.invoice.subscription))
+        if snapshot.invoice.subscription
+        else None
+    )
+    if recurring_gift is None or snapshot.invoice.is_first or snapshot.invoice.status != "open":
+        return Effects(outcome=f"invoice: {snapshot.invoice.status}")
+    first = db.session.get_one(Donation, recurring_gift.donation_id)
+    return Effects(
+        outcome="an instalment was not paid",
+        messages=[NewMessage(MessageKind.INSTALMENT_FAILED, first, snapshot.invoice.stripe_id, invoice=snapshot.invoice.stripe_id)],
+    )
+
+
+def record_subscription(snapshot: SubscriptionSnapshot) -> tuple[str, Donation | None]:
+    """Store the snapshot unless a later one is stored; returns the outcome, and the first donation if the subscription has now ended."""
+    recurring_gift = _lock_by_subscription(snapshot.subscription)
+    if recurring_gift is None:
+        return "ignored: not one of our recurring donations", None
+    if recurring_gift.snapshot_number >= snapshot.snapshot_number:
+        return "known", None
+    subscription, was_over = snapshot.subscription, recurring_gift.is_over
+    recurring_gift.status, recurring_gift.next_payment_at, recurring_gift.snapshot_number = (
+        subscription.status,
+        None if subscription.status in ENDED_STATUSES else subscription.next_payment_at,
+        snapshot.snapshot_number,
+    )
+    recurring_gift.customer = subscription.customer or recurring_gift.customer
+    _set_amounts(recurring_gift, subscription.cents)
+    if subscription.status in ENDED_STATUSES and not was_over:
+        recurring_gift.ended_at, recurring_gift.cancellation_reason = (
+            subscription.ended_at or datetime.now(UTC),
+            subscription.cancellation_reason or subscription.status,
+        )
+        db.session.flush()
+        return f"recurring donation: {subscription.status}", db.session.get_one(Donation, recurring_gift.donation_id)
+    db.session.flush()
+    return f"recurring donation: {subscription.status}", None
+
+
+def _set_amounts(recurring_gift: RecurringGift, cents: Sequence[int]) -> None:
+    if cents and cents[0] > 0:
+        recurring_gift.amount_cents, recurring_gift.covered_fee_cents = cents[0], sum(cents[1:])
+
+
+def _lock_by_subscription(subscription: StripeSubscription) -> RecurringGift | None:
+    """The recurring donation of the subscription, locked; None for one that is not ours or has no paid instalment yet."""
+    return db.session.scalar(select(RecurringGift).where(RecurringGift.subscription == subscription.stripe_id).with_for_update())

@@ -1,0 +1,138 @@
+"""The history of a donation, derived from the books: what was held, matched, rematched and reversed, when and why."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from babel.lists import format_list
+from sqlalchemy import Select, select
+
+from campaign.donations.donations import Donation
+from campaign.edges.db import db
+from campaign.ledger.entries import LedgerEntry
+from campaign.ledger.moves import Move
+from campaign.matching.funds import Fund
+from campaign.matching.holds import REMATCH_CAUSE, DonationMatch, freed_by
+from campaign.matching.rematching import QueuedDonation
+from campaign.payments import quarantine
+from campaign.payments.quarantine import Decision
+from campaign.payments.status import DonationStatus
+from campaign.texts.donation_timeline import MatchStatus, TimelineEvent, TimelineKind
+
+KIND_OF_MOVE = {
+    Move.HOLD: TimelineKind.HELD,
+    Move.RELEASE: TimelineKind.RELEASED,
+    Move.MATCH: TimelineKind.MATCHED,
+    Move.UNMATCH: TimelineKind.UNMATCHED,
+    Move.DONATION: TimelineKind.PAID,
+    Move.REFUND: TimelineKind.REFUNDED,
+    Move.DISPUTE: TimelineKind.LOST,
+    Move.REINSTATEMENT: TimelineKind.REINSTATED,
+}
+
+
+KIND_OF_END = {"expired": TimelineKind.EXPIRED, "failed": TimelineKind.FAILED, "refunded": TimelineKind.REFUNDED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryEntry:
+    """An event in the history. `source` is its cause, for staff: a Stripe event, a poll, or a person with a reason."""
+
+    at: datetime
+    event: TimelineEvent
+    source: str = ""
+
+
+def history_of(donation: Donation, language: str) -> list[HistoryEntry]:
+    """The whole history, in order, for staff. Fund names are in `language`."""
+    started = HistoryEntry(at=donation.started_at, event=TimelineEvent(kind=TimelineKind.BEGUN, cents=donation.amount_cents))
+    entries = [started, *_posted(donation, language), *_ended(donation)]
+    return sorted(entries, key=lambda entry: entry.at)
+
+
+def public_history_of(donation: Donation, language: str) -> list[HistoryEntry]:
+    """The history that a donor sees: the donation and its match."""
+    hidden = {TimelineKind.BEGUN, TimelineKind.QUARANTINED, TimelineKind.ACCEPTED}
+    return [entry for entry in history_of(donation, language) if entry.event.kind not in hidden]
+
+
+def _posted(donation: Donation, language: str) -> list[HistoryEntry]:
+    fund_names_by_id = {
+        fund.id: fund.name(language) for fund in db.session.scalars(select(Fund).where(Fund.campaign_id == donation.campaign_id))
+    }
+    entries = []
+    # The number of entries up to the last one of the settlement: its matches follow the donation entry.
+    settlement_end = None
+    query = select(LedgerEntry).where(LedgerEntry.donation_id == donation.id).order_by(LedgerEntry.id)
+    for entry in db.session.scalars(query):
+        kind = KIND_OF_MOVE.get(Move(entry.kind))
+        if kind is None:
+            continue
+        freed = freed_by(entry.cause)
+        if kind is TimelineKind.MATCHED and freed:
+            kind = TimelineKind.REMATCHED
+        event = TimelineEvent(kind=kind, cents=entry.cents, fund_name=fund_names_by_id.get(entry.fund_id or 0, ""), reason=freed or "")
+        entries.append(HistoryEntry(at=entry.at, event=event, source=entry.cause))
+        if kind is TimelineKind.PAID or (kind is TimelineKind.MATCHED and settlement_end is not None):
+            settlement_end = len(entries)
+    if donation.match_limit and settlement_end is not None:
+        at = entries[settlement_end - 1].at
+        entries.insert(settlement_end, HistoryEntry(at=at, event=TimelineEvent(kind=TimelineKind.LESS, reason=donation.match_limit)))
+    return entries
+
+
+def _ended(donation: Donation) -> list[HistoryEntry]:
+    entries = []
+    if donation.ended_at:
+        kind = KIND_OF_END[donation.ended_as or "failed"]
+        event = TimelineEvent(
+            kind=TimelineKind.CANCELLED if donation.cancelled_at and kind is TimelineKind.EXPIRED else kind, cents=donation.amount_cents
+        )
+        entries.append(HistoryEntry(at=donation.ended_at, event=event))
+    for payment in quarantine.payments_of(donation):
+        entries.append(
+            HistoryEntry(at=payment.quarantined_at, event=TimelineEvent(kind=TimelineKind.QUARANTINED), source=payment.payment_intent)
+        )
+        if payment.decided_at and payment.decision == Decision.ACCEPTED:
+            entries.append(
+                HistoryEntry(
+                    at=payment.decided_at, event=TimelineEvent(kind=TimelineKind.ACCEPTED), source=f"{payment.decided_by}: {payment.reason}"
+                )
+            )
+    return entries
+
+
+def match_status(donation: Donation, now: DonationStatus, language: str) -> MatchStatus:
+    """The current match of a donation, for texts/donation_timeline.py."""
+    return MatchStatus(
+        gift_cents=now.net_cents,
+        held_cents=now.held_cents,
+        matched_cents=now.matched_cents,
+        fund_name=fund_names(donation, language),
+        is_paid=donation.paid_at is not None,
+        is_processing=donation.processing_at is not None,
+        waits=is_queued(donation),
+    )
+
+
+def fund_names(donation: Donation, language: str) -> str:
+    """Names of the funds that match a donation now, in the order in which they are used, joined for a sentence."""
+    funds = select(Fund).join(DonationMatch, DonationMatch.fund_id == Fund.id).where(DonationMatch.donation_id == donation.id)
+    return _joined(funds.where(DonationMatch.matched_cents > 0), language)
+
+
+def rematched_by(donation: Donation, language: str) -> tuple[int, str]:
+    """The cents rematched with a donation after its settlement, and the names of the funds, joined for a sentence."""
+    e = LedgerEntry
+    rematched = (e.donation_id == donation.id, e.kind == Move.MATCH, e.cause.startswith(REMATCH_CAUSE))
+    cents = sum(db.session.scalars(select(e.cents).where(*rematched)))
+    return cents, _joined(select(Fund).where(Fund.id.in_(select(e.fund_id).where(*rematched))), language)
+
+
+def _joined(funds: Select[Fund], language: str) -> str:
+    names = [fund.name(language) for fund in db.session.scalars(funds.order_by(Fund.position))]
+    return format_list(names, locale=language)
+
+
+def is_queued(donation: Donation) -> bool:
+    """Whether the donation is in the match queue."""
+    return db.session.scalar(select(QueuedDonation.position).where(QueuedDonation.donation_id == donation.id)) is not None

@@ -1,0 +1,189 @@
+"""A funder's statement: the fund as of a moment, by day, and in JSON entry by entry with the hash chain. It never names donors.
+
+A statement covers the chain up to the last entry before its moment, so that building it again later gives the same bytes.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Date, cast, func, select
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.campaigns.charities import Charity
+from campaign.config import resource
+from campaign.edges import pdf
+from campaign.edges.db import db
+from campaign.ledger.entries import LedgerEntry
+from campaign.ledger.moves import Move
+from campaign.matching.funds import Fund
+from campaign.reporting import proofs
+from campaign.rules.money import format_decimal, format_money
+from campaign.texts.document_labels import statement_labels
+
+TEMPLATE = resource("templates") / "funders" / "statement.typ"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Day:
+    """One day in the charity's time zone: how many donations were matched, and the match less reversals, in cents."""
+
+    on: date
+    donations: int
+    matched_cents: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """A fund as of a moment. `donations` is how many it has matched, `entries` the length of its chain, `head` the last hash."""
+
+    fund: Fund
+    campaign: Campaign
+    charity: Charity
+    pledged_cents: int
+    held_cents: int
+    matched_cents: int
+    donations: int
+    days: list[Day]
+    entries: int
+    head: bytes
+    as_of: datetime
+
+    @property
+    def left_cents(self) -> int:
+        """The part of the pledge that is neither held nor matched."""
+        return self.pledged_cents - self.held_cents - self.matched_cents
+
+
+class FutureMoment(ValueError):
+    """The requested moment is in the future."""
+
+
+def build_statement(fund: Fund, *, before: datetime | None = None) -> Statement:
+    """Build the statement of everything before the moment, by default now. Raises FutureMoment."""
+    campaign = db.session.get_one(Campaign, fund.campaign_id)
+    # With this lock nobody is appending to the chain, and every later entry has a later moment.
+    db.session.execute(select(Fund.id).where(Fund.id == fund.id).with_for_update(read=True))
+    now = db.session.scalars(select(func.clock_timestamp())).one()
+    if before is not None and before.date() > campaign.charity.local(now).date() + timedelta(days=1):
+        raise FutureMoment(f"{before:%Y-%m-%d %H:%M} has not come yet.")
+    moment = now if before is None else min(now, before)
+    last = _last_position(fund, moment)
+    e = LedgerEntry
+    pledged, held, matched, donations, head = db.session.execute(
+        select(
+            func.coalesce(func.sum(e.cents).filter(e.kind == Move.PLEDGE), 0),
+            _balance("held"),
+            _balance("matched"),
+            func.count(e.donation_id.distinct()).filter(e.kind == Move.MATCH),
+            select(e.hash).where(*_of(fund), e.position == last).scalar_subquery(),
+        ).where(*_of(fund), e.position <= last)
+    ).one()
+    return Statement(
+        fund=fund,
+        campaign=campaign,
+        charity=campaign.charity,
+        pledged_cents=int(pledged),
+        held_cents=int(held),
+        matched_cents=int(matched),
+        donations=donations,
+        days=_days(fund, campaign.charity, last),
+        entries=last,
+        head=head or b"",
+        as_of=campaign.charity.local(moment),
+    )
+
+
+def _of(fund: Fund) -> tuple[ColumnElement[bool], ...]:
+    return (LedgerEntry.chain == f"fund:{fund.id}",)
+
+
+def _last_position(fund: Fund, moment: datetime) -> int:
+    """The position of the last entry before the moment."""
+    e = LedgerEntry
+    first_after = db.session.scalar(select(func.min(e.position)).where(e.fund_id == fund.id, e.at >= moment))
+    if first_after is not None:
+        return first_after - 1
+    return db.session.scalars(select(func.coalesce(func.max(e.position), 0)).where(*_of(fund))).one()
+
+
+def _balance(account: str) -> ColumnElement[int]:
+    into = func.sum(LedgerEntry.cents).filter(LedgerEntry.to_account == account)
+    out = func.sum(LedgerEntry.cents).filter(LedgerEntry.from_account == account)
+    return func.coalesce(into, 0) - func.coalesce(out, 0)
+
+
+def _days(fund: Fund, charity: Charity, last: int) -> list[Day]:
+    e = LedgerEntry
+    day = cast(func.timezone(charity.time_zone, e.at), Date).label("day")
+    donations = func.count(e.donation_id.distinct()).filter(e.kind == Move.MATCH)
+    rows = db.session.execute(
+        select(day, donations, _balance("matched"))
+        .where(*_of(fund), e.position <= last, e.kind.in_([Move.MATCH, Move.UNMATCH]))
+        .group_by(day)
+        .order_by(day)
+    )
+    return [Day(on=on, donations=count, matched_cents=int(cents)) for on, count, cents in rows]
+
+
+def as_csv(statement: Statement, headings: list[str]) -> Iterator[str]:
+    """Yield CSV lines, one a day, with sums as 1234.56. A byte order mark makes spreadsheets read it as UTF-8."""
+    yield "\ufeff" + _line(headings)
+    for day in statement.days:
+        yield _line([day.on.isoformat(), str(day.donations), format_decimal(day.matched_cents)])
+
+
+def _line(cells: list[str]) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerow(cells)
+    return out.getvalue()
+
+
+def as_json(statement: Statement) -> Iterator[str]:
+    """Yield the statement as JSON with each entry of the chain and its hash, in pieces (docs/verify.md)."""
+    summary = {
+        "format": "campaign-statement/1",
+        "fund": statement.fund.slug,
+        "campaign": statement.campaign.slug,
+        "currency": statement.campaign.currency,
+        "as_of": statement.as_of.isoformat(),
+        "pledged_cents": statement.pledged_cents,
+        "held_cents": statement.held_cents,
+        "matched_cents": statement.matched_cents,
+        "available_cents": statement.left_cents,
+        "donations": statement.donations,
+        "head": {"position": statement.entries, "hash": statement.head.hex()},
+    }
+    yield json.dumps(summary, ensure_ascii=False, indent=1)[:-2] + ',\n "entries": ['
+    for number, entry in enumerate(proofs.entries_of(statement.fund, last=statement.entries)):
+        yield ("," if number else "") + "\n  " + json.dumps(proofs.as_line(entry), ensure_ascii=False)
+    yield "\n ]\n}\n"
+
+
+def render_pdf(statement: Statement, language: str, *, is_test: bool) -> bytes:
+    """Render the printed statement. Raises RenderingFailed."""
+    return pdf.render(TEMPLATE, template_data(statement, language, is_test=is_test), at=statement.as_of)
+
+
+def template_data(statement: Statement, language: str, *, is_test: bool) -> dict[str, Any]:
+    """Return everything on the printed statement, ready to show."""
+    return {
+        "language": language,
+        "labels": statement_labels(language),
+        "fund": statement.fund.name(language),
+        "campaign": statement.campaign.title(language),
+        "charity": statement.charity.name(language),
+        "as_of": statement.as_of.strftime("%Y-%m-%d %H:%M"),
+        "pledged": format_money(statement.pledged_cents, language),
+        "held": format_money(statement.held_cents, language),
+        "matched": format_money(statement.matched_cents, language),
+        "left": format_money(statement.left_cents, language),
+        "donations": str(statement.donations),
+        "days": [[d.on.isoformat(), str(d.donations), format_money(d.matched_cents, language)] for d in statement.days],
+        "head": f"{statement.entries} · {statement.head.hex()}",
+        "is_test": is_test,
+    }

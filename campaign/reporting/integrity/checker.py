@@ -1,0 +1,202 @@
+"""The independent check of the books: its own SQL and sums, in one snapshot, sharing no code with what it checks.
+
+Each finding is one sentence that begins with the number of the broken invariant, such as I2.
+"""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, Engine, text
+
+from campaign.reporting.integrity import match_checks, receipt_checks, stripe_checks
+from campaign.reporting.integrity.snapshot import rows
+
+MOVES = {
+    "donation": {("donations", "stripe")},
+    "covered_fee": {("covered_fees", "stripe")},
+    "fee": {("stripe", "fees")},
+    "fee_refund": {("fees", "stripe")},
+    "refund": {("stripe", "donations")},
+    "covered_fee_refund": {("stripe", "covered_fees")},
+    "dispute": {("stripe", "donations")},
+    "covered_fee_reinstatement": {("covered_fees", "stripe")},
+    "reinstatement": {("donations", "stripe")},
+    "payout": {("stripe", "bank")},
+    "payout_reversal": {("bank", "stripe")},
+    "pledge": {("outside", "available")},
+    "hold": {("available", "held")},
+    "release": {("held", "available")},
+    "match": {("held", "matched"), ("available", "matched")},
+    "unmatch": {("matched", "available")},
+    "receive": {("funder", "received")},
+}
+
+
+# Findings that begin with these do not pause matching.
+NOT_ABOUT_MATCHING = ("I14", "I15", "I16", "I17", "I18", stripe_checks.ABOUT_THE_BALANCE)
+
+
+def findings(engine: Engine) -> list[str]:
+    """One sentence for each broken invariant; empty when the books are right."""
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as snapshot:
+        snapshot.execute(text("SET LOCAL statement_timeout = '600s'"))
+        match_checks.sum_up(snapshot)
+        receipt_checks.sum_up(snapshot)
+        return [sentence for check in CHECKS for sentence in check(snapshot)]
+
+
+def _totals_equal_entries(snapshot: Connection) -> Iterator[str]:
+    for slug, what, stored, summed in rows(
+        snapshot,
+        """
+        SELECT c.slug, v.what, v.stored, v.summed FROM campaign c JOIN campaign_totals t ON t.campaign_id = c.id
+        LEFT JOIN LATERAL (SELECT
+            coalesce(sum(CASE WHEN kind IN ('donation', 'reinstatement') THEN e.cents
+                              WHEN kind IN ('refund', 'dispute') THEN -e.cents END), 0) AS donated,
+            coalesce(sum(CASE WHEN kind = 'covered_fee' THEN e.cents WHEN kind = 'covered_fee_reinstatement' THEN e.cents
+                              WHEN kind = 'covered_fee_refund' THEN -e.cents END), 0) AS covered,
+            coalesce(sum(CASE kind WHEN 'fee' THEN e.cents WHEN 'fee_refund' THEN -e.cents END), 0) AS fees,
+            count(*) FILTER (WHERE kind = 'donation') AS donations,
+            count(DISTINCT d.donor_id) FILTER (WHERE kind = 'donation') AS donors
+            FROM ledger_entry e LEFT JOIN donation d ON d.id = e.donation_id
+            WHERE e.campaign_id = c.id AND e.fund_id IS NULL) s ON true
+        CROSS JOIN LATERAL (VALUES ('cents donated', t.donated_cents, s.donated), ('cents of covered fees', t.covered_fee_cents, s.covered),
+            ('cents of fees', t.fee_cents, s.fees), ('donations', t.donations, s.donations), ('donors', t.donors, s.donors))
+            v (what, stored, summed)
+        WHERE v.stored <> v.summed
+        """,
+    ):
+        yield f"I2: the totals of campaign {slug} say {stored} {what}, but its entries say {summed}."
+
+
+def _paid_is_posted_once(snapshot: Connection) -> Iterator[str]:
+    for name, posted, amount, posted_fee, fee in rows(
+        snapshot,
+        """
+        SELECT d.public_id, coalesce(s.donated, 0), d.amount_cents, coalesce(s.fee, 0), d.covered_fee_cents
+        FROM donation d LEFT JOIN (
+            SELECT donation_id, sum(cents) FILTER (WHERE kind = 'donation') AS donated,
+                   sum(cents) FILTER (WHERE kind = 'covered_fee') AS fee
+            FROM ledger_entry WHERE fund_id IS NULL GROUP BY 1) s ON s.donation_id = d.id
+        WHERE (d.paid_at IS NOT NULL AND (coalesce(s.donated, 0) <> d.amount_cents OR coalesce(s.fee, 0) <> d.covered_fee_cents))
+           OR (d.paid_at IS NULL AND (s.donated IS NOT NULL OR s.fee IS NOT NULL))
+        """,
+    ):
+        yield (
+            f"I13: donation {name} is {amount} cents and {fee} of covered fee, "
+            f"but {posted} and {posted_fee} are posted, or it is posted and not paid."
+        )
+
+
+def _nets_equal_entries(snapshot: Connection) -> Iterator[str]:
+    for name, stored, summed in rows(
+        snapshot,
+        """
+        SELECT d.public_id, d.net_cents, coalesce(s.net, 0) FROM donation d LEFT JOIN (
+            SELECT donation_id, sum(CASE WHEN kind IN ('donation', 'reinstatement') THEN cents
+                                         WHEN kind IN ('refund', 'dispute') THEN -cents ELSE 0 END) AS net
+            FROM ledger_entry WHERE fund_id IS NULL GROUP BY 1) s ON s.donation_id = d.id
+        WHERE d.net_cents <> coalesce(s.net, 0)
+        """,
+    ):
+        yield f"I2: donation {name} has {stored} net cents, but its entries sum to {summed}."
+
+
+def _posted_donations_are_consistent(snapshot: Connection) -> Iterator[str]:
+    for name, why in rows(
+        snapshot,
+        """
+        SELECT d.public_id, 'is quarantined' FROM donation d WHERE d.quarantined_at IS NOT NULL
+            AND EXISTS (SELECT FROM ledger_entry e WHERE e.donation_id = d.id AND e.kind IN ('donation', 'covered_fee', 'match'))
+        UNION ALL SELECT d.public_id, 'is in ' || d.currency FROM donation d JOIN campaign c ON c.id = d.campaign_id
+            WHERE d.paid_at IS NOT NULL AND d.currency <> c.currency
+        UNION ALL SELECT d.public_id, 'has entries of another campaign' FROM donation d
+            WHERE EXISTS (SELECT FROM ledger_entry e WHERE e.donation_id = d.id AND e.campaign_id <> d.campaign_id)
+        """,
+    ):
+        yield f"I12: donation {name} {why}, but it is in the books."
+
+
+def _sums_are_whole_cents(snapshot: Connection) -> Iterator[str]:
+    for table, column, kind in rows(
+        snapshot,
+        """
+        SELECT table_name, column_name, data_type FROM information_schema.columns
+        WHERE table_schema = current_schema() AND (column_name LIKE '%cents' AND data_type <> 'bigint'
+            AND NOT (column_name = 'presets_cents' AND data_type = 'ARRAY'))
+        """,
+    ):
+        yield f"I21: {table}.{column} is {kind}, not whole cents."
+
+
+def _books_are_append_only(snapshot: Connection) -> Iterator[str]:
+    for table, trigger in rows(
+        snapshot,
+        """
+        SELECT v.name, v.trigger FROM (VALUES ('ledger_entry', 'append_only'), ('ledger_entry', 'never_truncated'), ('ledger_entry', 'chain'),
+            ('ledger_entry', 'move_balances'), ('ledger_entry', 'move_matches'), ('ledger_entry', 'within_terms'),
+            ('ledger_entry', 'match_within_net'), ('ledger_move', 'closed_table'),
+            ('fund', 'moved_by_ledger_only'), ('fund', 'terms_are_frozen'), ('fund', 'changed_by_fund_change_only'),
+            ('campaign_totals', 'moved_by_ledger_only'), ('donation', 'moved_by_ledger_only'),
+            ('donation_match', 'moved_by_ledger_only'), ('donor_match', 'moved_by_ledger_only'),
+            ('fund_change', 'append_only'), ('receipt', 'append_only'), ('receipt_document', 'append_only'),
+            ('receipt_end', 'append_only'), ('receipt_end', 'ends_lines'), ('receipt_line', 'ended_with_receipt'),
+            ('receipt_line', 'never_deleted'), ('signature', 'append_only'), ('funder_payment', 'append_only'),
+            ('funder_payment', 'within_pledge'), ('delivery_attempt', 'ended_once'), ('delivery_attempt', 'never_deleted'),
+            ('frozen_email', 'frozen_once_delivered'), ('audit_entry', 'append_only'), ('balance_transaction', 'transaction_is_immutable'),
+            ('balance_transaction', 'never_deleted'), ('stripe_event', 'event_is_immutable'), ('stripe_event', 'never_deleted')) v (name, trigger)
+        LEFT JOIN pg_trigger t ON t.tgname = v.trigger AND t.tgrelid = to_regclass(v.name) AND t.tgenabled IN ('O', 'A')
+        WHERE t.oid IS NULL
+        """,
+    ):
+        yield f"I20: the trigger {trigger} of {table} is missing or disabled."
+
+
+def _chains_verify(snapshot: Connection) -> Iterator[str]:
+    for chain, position in rows(
+        snapshot,
+        """
+        SELECT chain, min(position) FROM (
+            SELECT chain, position, hash, digest, row_number() OVER w AS expected,
+                   sha256(convert_to(concat_ws('|', chain, position, kind, from_account, to_account,
+                          cents, reference, cause, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')), 'UTF8')) AS of_text,
+                   coalesce(lag(hash) OVER w, '') AS before
+            FROM ledger_entry WINDOW w AS (PARTITION BY chain ORDER BY position)) e
+        WHERE digest <> of_text OR hash <> sha256(before || of_text) OR position <> expected GROUP BY chain
+        """,
+    ):
+        yield f"I20: the hash chain {chain} breaks at entry {position}."
+    for chain, recorded, last in rows(
+        snapshot,
+        """
+        SELECT h.chain, h.entries, coalesce(l.position, 0) FROM (
+            SELECT 'fund:' || id AS chain, chain_entries AS entries, chain_hash AS hash FROM fund
+            UNION ALL SELECT 'campaign:' || campaign_id, chain_entries, chain_hash FROM campaign_totals) h
+        LEFT JOIN LATERAL (SELECT position, hash FROM ledger_entry e WHERE e.chain = h.chain ORDER BY position DESC LIMIT 1) l ON true
+        WHERE coalesce(l.position, 0) <> h.entries OR coalesce(l.hash, '') <> h.hash
+        """,
+    ):
+        yield f"I20: the hash chain {chain} should end at entry {recorded}, but ends at {last}, or with another hash."
+
+
+def _moves_are_permitted(snapshot: Connection) -> Iterator[str]:
+    for kind, source, target, of_fund, entries in rows(
+        snapshot, "SELECT kind, from_account, to_account, fund_id IS NOT NULL, count(*) FROM ledger_entry GROUP BY 1, 2, 3, 4"
+    ):
+        is_of_fund = str(kind) in {"pledge", "hold", "release", "match", "unmatch", "receive"}
+        if (source, target) not in MOVES.get(str(kind), set()) or of_fund != is_of_fund:
+            yield f"I20: {entries} entries move {kind} from {source} to {target}, which is not permitted."
+
+
+CHECKS = (
+    *match_checks.CHECKS,
+    *stripe_checks.CHECKS,
+    *receipt_checks.CHECKS,
+    _totals_equal_entries,
+    _nets_equal_entries,
+    _paid_is_posted_once,
+    _posted_donations_are_consistent,
+    _chains_verify,
+    _moves_are_permitted,
+    _books_are_append_only,
+    _sums_are_whole_cents,
+)

@@ -1,0 +1,187 @@
+"""Checks of receipts and their emails for checker.py: I14 to I18, with SQL of their own and sums from the ledger entries."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, text
+
+from campaign.reporting.integrity.snapshot import rows
+
+SUMS = (
+    # What the charity retains of each paid donation by the entries alone, covered fee included.
+    """
+    CREATE TEMPORARY TABLE retained ON COMMIT DROP AS
+    SELECT donation_id, sum(CASE WHEN kind IN ('donation', 'covered_fee', 'reinstatement', 'covered_fee_reinstatement') THEN cents
+                                 WHEN kind IN ('refund', 'dispute', 'covered_fee_refund') THEN -cents ELSE 0 END) AS cents
+    FROM ledger_entry WHERE fund_id IS NULL AND donation_id IS NOT NULL GROUP BY 1
+    """,
+    # Donations with a pending message that will bring their receipts up to date.
+    """
+    CREATE TEMPORARY TABLE receipt_pending ON COMMIT DROP AS
+    SELECT DISTINCT donation_id FROM outbox WHERE kind IN ('receipt', 'receipt_copy', 'reversal') AND done_at IS NULL AND dead_at IS NULL
+    """,
+    "ANALYZE retained, receipt_pending",
+)
+
+
+def sum_up(snapshot: Connection) -> None:
+    """Create the sums that the checks share."""
+    for statement in SUMS:
+        snapshot.execute(text(statement))
+
+
+def _one_receipt_a_donation(snapshot: Connection) -> Iterator[str]:
+    for name, count in rows(
+        snapshot,
+        """
+        SELECT d.public_id, count(*) FROM receipt_line g JOIN donation d ON d.id = g.donation_id
+        LEFT JOIN receipt_end e ON e.receipt_id = g.receipt_id WHERE e.receipt_id IS NULL GROUP BY 1 HAVING count(*) > 1
+        """,
+    ):
+        yield f"I14: donation {name} has {count} valid receipts at once."
+    for (serial,) in rows(
+        snapshot,
+        """
+        SELECT DISTINCT r.serial FROM receipt_line g JOIN receipt r ON r.id = g.receipt_id LEFT JOIN receipt_end e ON e.receipt_id = r.id
+        WHERE g.is_current <> (e.receipt_id IS NULL)
+        """,
+    ):
+        yield f"I14: receipt {serial} has ended but its lines are current, or the reverse."
+    for name, cents in rows(
+        snapshot,
+        """
+        SELECT d.public_id, k.cents FROM retained k JOIN donation d ON d.id = k.donation_id
+        WHERE k.cents > 0 AND d.paid_at IS NOT NULL AND NOT EXISTS (SELECT FROM receipt_pending u WHERE u.donation_id = d.id)
+          AND NOT EXISTS (SELECT FROM receipt_line g WHERE g.donation_id = d.id AND g.is_current)
+          AND NOT EXISTS (SELECT FROM receipt_line g JOIN receipt_end e ON e.receipt_id = g.receipt_id
+                          WHERE g.donation_id = d.id AND e.reason = 'void')
+          AND NOT EXISTS (SELECT FROM donor w JOIN campaign c ON c.id = d.campaign_id JOIN charity h ON h.id = c.charity_id
+                          WHERE w.id = d.donor_id AND w.receipt_preference = 'annual'
+                            AND now() < make_timestamptz(extract(year FROM d.paid_at AT TIME ZONE h.time_zone)::int + 1, 3, 1, 0, 0, 0, h.time_zone))
+        """,
+    ):
+        yield f"I14: donation {name}, of which the charity retains {cents} cents, has no receipt and none is pending."
+
+
+def _receipts_count_up(snapshot: Connection) -> Iterator[str]:
+    for charity, year, last, receipts, highest in rows(
+        snapshot,
+        """
+        SELECT s.charity_id, s.year, s.last_number, count(r.id), coalesce(max(r.number), 0)
+        FROM receipt_series s LEFT JOIN receipt r ON r.charity_id = s.charity_id AND r.year = s.year
+        GROUP BY 1, 2, 3 HAVING s.last_number <> count(r.id) OR s.last_number <> coalesce(max(r.number), 0)
+        """,
+    ):
+        yield f"I15: series {year} of charity {charity} counts to {last}, but has {receipts} receipts up to number {highest}."
+    for serial, number in rows(
+        snapshot,
+        """
+        SELECT serial, number FROM receipt
+        WHERE serial <> (CASE year WHEN 0 THEN '' ELSE year || '-' END) || lpad(number::text, greatest(6, length(number::text)), '0')
+        """,
+    ):
+        yield f"I15: receipt {serial} is number {number} of its series, which its serial number does not match."
+
+
+def _receipts_are_immutable(snapshot: Connection) -> Iterator[str]:
+    for serial, kind in rows(
+        snapshot, "SELECT r.serial, d.kind FROM receipt_document d JOIN receipt r ON r.id = d.receipt_id WHERE d.sha256 <> sha256(d.pdf)"
+    ):
+        yield f"I16: the {kind} document of receipt {serial} does not have the stored hash."
+    for serial, ended_as in rows(
+        snapshot,
+        """
+        SELECT r.serial, coalesce(e.ended_as, 'not ended') FROM receipt r LEFT JOIN receipt_end e ON e.receipt_id = r.id
+        LEFT JOIN receipt n ON n.replaces_id = r.id
+        WHERE coalesce(e.ended_as = 'replaced', false) <> (n.id IS NOT NULL) OR (n.id IS NOT NULL AND n.content ->> 'replaces' <> r.serial)
+        """,
+    ):
+        yield f"I16: receipt {serial} is {ended_as}, but the receipt that replaces it does not say so, or is missing."
+
+
+def _receipts_equal_donations(snapshot: Connection) -> Iterator[str]:
+    for serial, said, on_lines in rows(
+        snapshot,
+        """
+        SELECT r.serial, (r.content ->> 'amount_cents')::bigint, coalesce(g.cents, 0)
+        FROM receipt r LEFT JOIN (SELECT receipt_id, sum(cents) AS cents FROM receipt_line GROUP BY 1) g ON g.receipt_id = r.id
+        WHERE (r.content ->> 'amount_cents')::bigint IS DISTINCT FROM g.cents
+           OR (r.content ->> 'eligible_cents')::bigint + (r.content ->> 'advantage_cents')::bigint
+              IS DISTINCT FROM (r.content ->> 'amount_cents')::bigint
+        """,
+    ):
+        yield (
+            f"I17: receipt {serial} says {said} cents, but its lines sum to {on_lines}, "
+            "or its eligible amount and advantage to another amount."
+        )
+    for serial, name, receipted, retained in rows(
+        snapshot,
+        """
+        SELECT r.serial, d.public_id, g.cents, coalesce(k.cents, 0)
+        FROM receipt_line g JOIN receipt r ON r.id = g.receipt_id JOIN donation d ON d.id = g.donation_id
+        LEFT JOIN retained k ON k.donation_id = d.id
+        WHERE g.is_current AND (g.cents <> coalesce(k.cents, 0) OR d.paid_at IS NULL)
+          AND NOT EXISTS (SELECT FROM receipt_pending u WHERE u.donation_id = d.id)
+        """,
+    ):
+        yield (
+            f"I17: receipt {serial} is for {receipted} cents of donation {name}, "
+            f"but the charity retains {retained} of it, or it is not paid."
+        )
+
+
+def _emails_are_delivered_once(snapshot: Connection) -> Iterator[str]:
+    for key, why in rows(
+        snapshot,
+        """
+        SELECT o.key, v.why FROM outbox o JOIN (
+            SELECT outbox_id, 'was sent again after a server had accepted it' AS why FROM delivery_attempt h
+            WHERE EXISTS (SELECT FROM delivery_attempt a WHERE a.outbox_id = h.outbox_id AND a.id < h.id AND a.outcome = 'accepted')
+            UNION SELECT outbox_id, 'was sent with different content after an attempt that may have been delivered' FROM delivery_attempt
+            WHERE outcome IN ('accepted', 'unknown') GROUP BY 1 HAVING count(DISTINCT sha256) > 1
+            UNION SELECT m.outbox_id, 'is done, but no server has accepted it' FROM frozen_email m JOIN outbox d ON d.id = m.outbox_id
+            WHERE d.done_at IS NOT NULL AND NOT EXISTS (SELECT FROM delivery_attempt h WHERE h.outbox_id = m.outbox_id AND h.outcome = 'accepted')
+            UNION SELECT m.outbox_id, 'was created without a Message-ID' FROM frozen_email m JOIN outbox d ON d.id = m.outbox_id
+            WHERE d.message_id IS NULL) v ON v.outbox_id = o.id
+        """,
+    ):
+        yield f"I18: the email {key} {why}."
+    for serial, count in rows(
+        snapshot,
+        """
+        SELECT r.serial, count(*) FROM frozen_email m JOIN outbox o ON o.id = m.outbox_id AND o.kind <> 'receipt_copy'
+        JOIN receipt r ON r.id = m.receipt_id GROUP BY 1 HAVING count(*) > 1
+        """,
+    ):
+        yield f"I18: receipt {serial} is attached to {count} emails that nobody requested."
+
+
+def _funders_are_receipted_for_what_they_paid(snapshot: Connection) -> Iterator[str]:
+    for slug, paid, posted in rows(
+        snapshot,
+        """
+        SELECT f.slug, coalesce(p.cents, 0), coalesce(e.cents, 0) FROM fund f
+        LEFT JOIN (SELECT fund_id, sum(cents) AS cents FROM funder_payment GROUP BY 1) p ON p.fund_id = f.id
+        LEFT JOIN (SELECT fund_id, sum(cents) AS cents FROM ledger_entry WHERE kind = 'receive' GROUP BY 1) e ON e.fund_id = f.id
+        WHERE coalesce(p.cents, 0) <> coalesce(e.cents, 0) OR coalesce(p.cents, 0) > f.pledged_cents
+        """,
+    ):
+        yield f"I17: fund {slug} received {paid} cents, but {posted} are posted, or it is more than was pledged."
+    for serial, receipted, paid in rows(
+        snapshot,
+        """
+        SELECT r.serial, g.cents, p.cents FROM receipt_line g JOIN receipt r ON r.id = g.receipt_id
+        JOIN funder_payment p ON p.id = g.funder_payment_id JOIN fund f ON f.id = p.fund_id JOIN funder u ON u.id = f.funder_id
+        WHERE g.is_current AND (g.cents <> p.cents OR u.is_registered_charity)
+        """,
+    ):
+        yield f"I17: receipt {serial} of {receipted} cents is for a payment of {paid}, or for a registered charity."
+
+
+CHECKS = (
+    _one_receipt_a_donation,
+    _receipts_count_up,
+    _receipts_are_immutable,
+    _receipts_equal_donations,
+    _funders_are_receipted_for_what_they_paid,
+    _emails_are_delivered_once,
+)

@@ -1,0 +1,148 @@
+"""Checks of the books against what Stripe reported (I11), for checker.py: reversals, balance transactions and payouts.
+
+The balance transactions of a donation are compared once Stripe's list has been read to an hour after its last entry, so that transactions
+that are not listed yet cause no finding.
+"""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from campaign.reporting.integrity.snapshot import rows
+
+ABOUT_THE_BALANCE = "I11: Stripe"
+
+
+def _reversals_are_posted(snapshot: Connection) -> Iterator[str]:
+    for kind, name, donation in rows(
+        snapshot,
+        """
+        SELECT m.kind, m.stripe_id, d.public_id FROM reversal m JOIN donation d ON d.payment_intent = m.payment_intent
+        WHERE d.paid_at IS NOT NULL AND (m.is_posted) <> (CASE m.kind WHEN 'refund' THEN m.status NOT IN ('failed', 'canceled')
+                                                                          ELSE m.status = 'lost' END)
+        """,
+    ):
+        yield f"I11: {kind} {name} of donation {donation} is not in the books as Stripe reported it."
+
+
+def _reversed_sums_equal_stripe(snapshot: Connection) -> Iterator[str]:
+    for donation, posted, reported, fee_posted, fee in rows(
+        snapshot,
+        """
+        WITH reported AS (
+            SELECT payment_intent, sum(cents) FILTER (WHERE is_posted) AS cents FROM reversal GROUP BY 1
+        ), reversed AS (
+            SELECT donation_id, sum(CASE WHEN kind LIKE '%reinstatement' THEN -cents ELSE cents END) AS cents,
+                   sum(CASE kind WHEN 'covered_fee_refund' THEN cents WHEN 'covered_fee_reinstatement' THEN -cents END) AS fee
+            FROM ledger_entry
+            WHERE kind IN ('refund', 'dispute', 'covered_fee_refund', 'reinstatement', 'covered_fee_reinstatement') GROUP BY 1
+        ), expected AS (
+            SELECT d.public_id, d.covered_fee_cents, d.amount_cents + d.covered_fee_cents AS charged, coalesce(reversed.cents, 0) AS posted,
+                   coalesce(reversed.fee, 0) AS fee_posted, least(d.amount_cents + d.covered_fee_cents, coalesce(reported.cents, 0)) AS cents
+            FROM donation d LEFT JOIN reported ON reported.payment_intent = d.payment_intent LEFT JOIN reversed ON reversed.donation_id = d.id
+            WHERE d.paid_at IS NOT NULL AND (reported.payment_intent IS NOT NULL OR reversed.donation_id IS NOT NULL)
+        )
+        SELECT public_id, posted, cents, fee_posted, fee FROM expected
+        CROSS JOIN LATERAL (SELECT trunc(cents * covered_fee_cents / charged) AS fee) share
+        WHERE posted <> cents OR fee_posted <> fee
+        """,
+    ):
+        yield (
+            f"I11: {reported} cents of donation {donation} were reversed, {fee} of them covered fee, "
+            f"but the books say {posted} and {fee_posted}."
+        )
+
+
+def _transactions_are_posted(snapshot: Connection) -> Iterator[str]:
+    """A dispute changes the balance when opened and the books when lost; a refund may be posted before it changes the balance."""
+    for donation, moved, open_cents, posted, fees, fees_posted in rows(
+        snapshot,
+        """
+        WITH settled AS (
+            SELECT max(read_until) - interval '1 hour' AS until FROM stripe_cursor WHERE list = 'balance'
+        ), lines AS (
+            SELECT l.payment_intent, sum(l.cents) AS cents, sum(l.fee_cents) AS fees,
+                   coalesce(sum(l.cents) FILTER (WHERE m.kind = 'dispute' AND NOT m.is_posted), 0) AS open
+            FROM balance_transaction l LEFT JOIN reversal m ON m.stripe_id = l.source
+            WHERE l.payment_intent IS NOT NULL GROUP BY 1
+        ), pending AS (
+            SELECT payment_intent, sum(cents) AS cents FROM reversal m
+            WHERE kind = 'refund' AND is_posted AND NOT EXISTS (SELECT FROM balance_transaction l WHERE l.source = m.stripe_id)
+            AND status IN ('pending', 'requires_action') GROUP BY 1
+        ), entries AS (
+            SELECT donation_id, max(at) AS last,
+                   coalesce(sum(CASE WHEN to_account = 'stripe' THEN cents ELSE -cents END) FILTER (WHERE 'fees' NOT IN (from_account, to_account)), 0)
+                       AS cents,
+                   coalesce(sum(CASE WHEN to_account = 'fees' THEN cents ELSE -cents END) FILTER (WHERE 'fees' IN (from_account, to_account)), 0)
+                       AS fees
+            FROM ledger_entry WHERE donation_id IS NOT NULL AND 'stripe' IN (from_account, to_account) GROUP BY 1
+        )
+        SELECT d.public_id, l.cents, l.open + coalesce(p.cents, 0), e.cents, l.fees, e.fees
+        FROM lines l JOIN donation d ON d.payment_intent = l.payment_intent AND d.paid_at IS NOT NULL
+        JOIN entries e ON e.donation_id = d.id LEFT JOIN pending p ON p.payment_intent = l.payment_intent CROSS JOIN settled s
+        WHERE e.last < s.until AND (l.cents - l.open - coalesce(p.cents, 0) <> e.cents OR l.fees <> e.fees)
+        """,
+    ):
+        yield (
+            f"{ABOUT_THE_BALANCE} moved {moved} cents for donation {donation}, {open_cents} of them not final yet, "
+            f"and charged {fees} in fees; the books say {posted} and {fees_posted}."
+        )
+
+
+def _payouts_equal_their_transactions(snapshot: Connection) -> Iterator[str]:
+    for payout, cents, summed in rows(
+        snapshot,
+        """
+        SELECT p.stripe_id, p.cents, coalesce(sum(l.net_cents), 0) FROM payout p
+        LEFT JOIN balance_transaction l ON l.payout = p.stripe_id AND l.type <> 'payout'
+        WHERE p.transactions_read_at IS NOT NULL GROUP BY p.id HAVING p.cents <> coalesce(sum(l.net_cents), 0)
+        """,
+    ):
+        yield f"{ABOUT_THE_BALANCE} paid out {cents} cents with {payout}, but its transactions sum to {summed}."
+    for payout, reconciliation_status in rows(
+        snapshot,
+        """
+        SELECT l.source, coalesce(p.reconciliation_status, 'not known') FROM balance_transaction l LEFT JOIN payout p ON p.stripe_id = l.source
+        WHERE l.type = 'payout' AND l.posted_at IS NULL AND p.transactions_read_at IS NULL
+        AND l.created_at < (SELECT max(read_until) - interval '3 days' FROM stripe_cursor WHERE list = 'balance')
+        """,
+    ):
+        yield (
+            f"{ABOUT_THE_BALANCE} has not listed the transactions of payout {payout} ({reconciliation_status}), "
+            "so it is in no campaign's books; a manual payout cannot be tied to its transactions, an automatic one can."
+        )
+
+
+def _payouts_are_posted(snapshot: Connection) -> Iterator[str]:
+    for payout, campaign, tied, posted in rows(
+        snapshot,
+        """
+        WITH posted AS (
+            SELECT cause, campaign_id, split_part(reference, ':', 1) AS what, sum(CASE to_account WHEN 'bank' THEN cents ELSE -cents END) AS cents
+            FROM ledger_entry WHERE kind IN ('payout', 'payout_reversal') GROUP BY 1, 2, 3
+        ), parts AS (
+            SELECT l.payout, d.campaign_id, l.net_cents AS cents, d.paid_at FROM balance_transaction l
+            JOIN donation d ON d.payment_intent = l.payment_intent WHERE l.payout IS NOT NULL AND d.paid_at IS NOT NULL
+            UNION ALL
+            SELECT l.payout, b.campaign_id, -b.cents, l.created_at FROM balance_transaction l JOIN posted b ON b.cause = l.source AND b.what = 'payout_back'
+            WHERE l.payout IS NOT NULL AND l.type IN ('payout_failure', 'payout_cancel')
+        ), tied AS (
+            SELECT payout, campaign_id, sum(cents) AS cents FROM parts GROUP BY 1, 2
+            HAVING max(paid_at) < (SELECT max(read_until) - interval '1 hour' FROM stripe_cursor WHERE list = 'balance')
+        )
+        SELECT t.payout, c.slug, t.cents, coalesce(s.cents, 0) FROM tied t JOIN campaign c ON c.id = t.campaign_id
+        JOIN payout p ON p.stripe_id = t.payout AND p.transactions_read_at IS NOT NULL
+        LEFT JOIN posted s ON s.cause = t.payout AND s.campaign_id = t.campaign_id AND s.what = 'payout'
+        WHERE t.cents <> coalesce(s.cents, 0)
+        """,
+    ):
+        yield f"{ABOUT_THE_BALANCE} paid out {tied} cents of campaign {campaign} with {payout}, but its books say {posted}."
+
+
+CHECKS = (
+    _reversals_are_posted,
+    _reversed_sums_equal_stripe,
+    _transactions_are_posted,
+    _payouts_equal_their_transactions,
+    _payouts_are_posted,
+)

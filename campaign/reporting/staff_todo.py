@@ -1,0 +1,59 @@
+"""What needs a person: counts for the staff dashboard and for the email to staff."""
+
+from dataclasses import dataclass, field, fields
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.matching import fund_lifecycle
+from campaign.operations import heartbeats, integrity_checks
+from campaign.outbox import deliveries, messages
+from campaign.payments import quarantine
+from campaign.receipts import information_returns, void_requests
+from campaign.reporting import totals
+from campaign.stripe_sync import inbox, reconciliations
+
+
+@dataclass(frozen=True, kw_only=True)
+class StaffTodo:
+    """How many items of each kind need staff. `findings` are those of the last integrity check, `receipts` the reasons why they wait."""
+
+    findings: int = 0
+    paused_funds: int = 0
+    quarantined: int = 0
+    dead_events: int = 0
+    differences: int = 0
+    webhooks_silent: int = 0
+    dead_mail: int = 0
+    returned_mail: int = 0
+    returns_due: int = 0
+    voids: int = 0
+    receipts: list[totals.WaitingReceipts] = field(default_factory=list)
+
+    @property
+    def counted(self) -> dict[str, int]:
+        """The counts that are not zero, by name."""
+        counts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "receipts"}
+        waiting = sum(waiting.count for waiting in self.receipts)
+        return {name: count for name, count in {**counts, "receipts": waiting}.items() if count}
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether donations or matching are affected until somebody acts."""
+        return bool(self.findings or self.paused_funds or self.dead_events)
+
+
+def todo_of(campaign: Campaign) -> StaffTodo:
+    """Count what needs staff now."""
+    last_check = integrity_checks.last_check()
+    return StaffTodo(
+        findings=len(last_check.findings) if last_check else 0,
+        paused_funds=len(fund_lifecycle.list_paused(campaign.id)),
+        quarantined=quarantine.count_pending(),
+        dead_events=inbox.count_dead(),
+        differences=reconciliations.count_open(),
+        webhooks_silent=int(heartbeats.webhook_silence() is not None),
+        dead_mail=messages.count_dead(),
+        returned_mail=deliveries.count_open_bounces(),
+        returns_due=information_returns.count_open(),
+        voids=len(void_requests.list_open()),
+        receipts=totals.receipts_waiting(),
+    )

@@ -1,0 +1,135 @@
+"""Money at Stripe: the balance by the books of the campaigns and by Stripe's transactions, and what each payout paid out."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, case, func, select
+
+from campaign.campaigns.campaigns import Campaign, CampaignTotals
+from campaign.donations.donations import Donation
+from campaign.edges.db import db
+from campaign.edges.stripe.payments import ReversalKind
+from campaign.ledger.entries import LedgerEntry
+from campaign.ledger.moves import Move
+from campaign.payments.reversals import Reversal
+from campaign.stripe_sync.balance_transactions import PAYOUT, BalanceTransaction
+from campaign.stripe_sync.payouts import Payout
+
+PAYOUTS_SHOWN = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clearing:
+    """The balance at Stripe in the campaign's currency, by owner, in cents.
+
+    The campaigns' sums are by their books. `disputed_cents` is what open disputes have withdrawn, and is negative. `unassigned_cents` is in
+    no campaign's books, such as quarantined payments and fees that Stripe charges to the account.
+    """
+
+    this_campaign_cents: int
+    other_campaigns_cents: int
+    disputed_cents: int
+    unassigned_cents: int
+
+    @property
+    def balance_cents(self) -> int:
+        """The balance: the sum of Stripe's transactions, and of these parts."""
+        return self.this_campaign_cents + self.other_campaigns_cents + self.disputed_cents + self.unassigned_cents
+
+
+def clearing_of(campaign: Campaign) -> Clearing:
+    """The balance at Stripe, divided by owner."""
+    at_stripe = {campaign_id: int(cents) for campaign_id, cents in db.session.execute(_at_stripe(campaign.currency))}
+    t = BalanceTransaction
+    all_transactions = select(func.coalesce(func.sum(t.net_cents), 0)).where(t.currency == campaign.currency)
+    open_disputes = (
+        select(func.coalesce(func.sum(t.cents), 0))
+        .join(Reversal, Reversal.stripe_id == t.source)
+        .where(t.currency == campaign.currency, Reversal.kind == ReversalKind.DISPUTE, ~Reversal.is_posted)
+    )
+    balance, disputed = int(db.session.scalars(all_transactions).one()), int(db.session.scalars(open_disputes).one())
+    this = at_stripe.pop(campaign.id, 0)
+    others = sum(at_stripe.values())
+    return Clearing(
+        this_campaign_cents=this,
+        other_campaigns_cents=others,
+        disputed_cents=disputed,
+        unassigned_cents=balance - this - others - disputed,
+    )
+
+
+def _at_stripe(currency: str) -> Select[int, int]:
+    e, t = LedgerEntry, CampaignTotals
+    paid_out = (
+        select(func.coalesce(func.sum(case((e.kind == Move.PAYOUT, e.cents), else_=-e.cents)), 0))
+        .where(e.kind.in_([Move.PAYOUT, Move.PAYOUT_REVERSAL]), e.campaign_id == t.campaign_id)
+        .correlate(t)
+        .scalar_subquery()
+    )
+    return (
+        select(t.campaign_id, t.donated_cents + t.covered_fee_cents - t.fee_cents - paid_out)
+        .join(Campaign, Campaign.id == t.campaign_id)
+        .where(Campaign.currency == currency)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PayoutTransaction:
+    """A balance transaction that a payout paid out, with its donation if it has one; sums in cents."""
+
+    type: str
+    category: str
+    stripe_id: str
+    created_at: datetime
+    cents: int
+    fee_cents: int
+    net_cents: int
+    public_id: str | None
+    donor: str | None
+
+
+def latest_payouts() -> list[Payout]:
+    """Up to 60 payouts, newest first."""
+    return list(db.session.scalars(select(Payout).order_by(Payout.created_at.desc(), Payout.id.desc()).limit(PAYOUTS_SHOWN)))
+
+
+def share_of(campaign: Campaign, payout_ids: list[str]) -> dict[str, int]:
+    """The posted share of the campaign in each payout, in cents by the payout's id at Stripe."""
+    e = LedgerEntry
+    sums = (
+        select(e.cause, func.sum(case((e.kind == Move.PAYOUT, e.cents), else_=-e.cents)))
+        .where(e.kind.in_([Move.PAYOUT, Move.PAYOUT_REVERSAL]), e.campaign_id == campaign.id, e.cause.in_(payout_ids))
+        .group_by(e.cause)
+    )
+    return {name: int(cents) for name, cents in db.session.execute(sums)}
+
+
+def payout_by_stripe_id(stripe_id: str) -> Payout | None:
+    """The payout with this id at Stripe, if it is stored."""
+    return db.session.scalar(select(Payout).where(Payout.stripe_id == stripe_id))
+
+
+def transactions_of(payout: Payout, *, limit: int) -> list[PayoutTransaction]:
+    """Up to `limit` transactions that the payout paid out, oldest first."""
+    t = BalanceTransaction
+    query = (
+        select(t, Donation)
+        .outerjoin(Donation, Donation.payment_intent == t.payment_intent)
+        .where(t.payout == payout.stripe_id, t.type != PAYOUT)
+        .order_by(t.created_at, t.id)
+        .limit(limit)
+    )
+    return [
+        PayoutTransaction(
+            type=transaction.type,
+            category=transaction.category,
+            stripe_id=transaction.stripe_id,
+            created_at=transaction.created_at,
+            cents=transaction.cents,
+            fee_cents=transaction.fee_cents,
+            net_cents=transaction.net_cents,
+            public_id=donation.public_id if donation else None,
+            donor=donation.full_name if donation else None,
+        )
+        for transaction, donation in db.session.execute(query)
+    ]

@@ -1,0 +1,1 @@
+"""Scheduled jobs, which any worker can run."""

@@ -1,0 +1,137 @@
+"""The scheduled jobs: each does the work that is due, on one worker at a time, whether or not a wake-up was lost."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import text
+
+from campaign.edges.db import db
+from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
+from campaign.mail import notice_jobs
+from campaign.mail.send_jobs import send_due
+from campaign.matching import fund_lifecycle
+from campaign.operations import heartbeats, integrity_checks
+from campaign.outbox import leases
+from campaign.outbox.messages import OutboxMessage
+from campaign.payments.refund_jobs import retry_refunds
+from campaign.receipts import annual_jobs
+from campaign.reporting.integrity import checker
+from campaign.stripe_sync import inbox, reconcile_jobs, reconciliations
+from campaign.stripe_sync.balance_jobs import sync_balance
+from campaign.stripe_sync.event_jobs import handle_events, rematch
+from campaign.stripe_sync.poll_checkout_jobs import poll_overdue_checkouts
+from campaign.stripe_sync.poll_event_jobs import poll_events
+
+log = structlog.get_logger()
+
+DUE_WORK_LOCK = 7_203_641
+POLL_STRIPE_LOCK = 7_203_642
+INTEGRITY_LOCK = 7_203_643
+RECONCILIATION_LOCK = 7_203_644
+INFREQUENT_WORK_LOCK = 7_203_645
+RECONCILIATION_INTERVAL = timedelta(days=1)
+CHECKER_ACTOR = "integrity check"
+
+
+def check_integrity_now() -> int:
+    """Check the books if a check is due. Returns the number of findings.
+
+    A new finding about matching pauses all funds; donations continue unmatched.
+    """
+    if not integrity_checks.is_due():
+        db.session.rollback()
+        return 0
+    db.session.rollback()
+    started, before = time.monotonic(), integrity_checks.last_check()
+    found = checker.findings(db.engine)
+    integrity_checks.record(found, milliseconds=int((time.monotonic() - started) * 1000))
+    if found:
+        log.critical("integrity.failed", findings=len(found), first=found[0])
+    # Funds that are active despite the findings of the last check were resumed by a person. Receipts and Stripe's balance do not affect
+    # matching.
+    known = before.findings if before else []
+    new = [sentence for sentence in found if sentence not in known and not sentence.startswith(checker.NOT_ABOUT_MATCHING)]
+    if new:
+        paused = fund_lifecycle.pause_all(actor=CHECKER_ACTOR, reason=new[0])
+        log.critical("matching.paused", funds=paused)
+    db.session.commit()
+    return len(found)
+
+
+def dead_letter_exhausted() -> int:
+    """Dead-letter events and emails that have killed their workers too often. Returns how many."""
+    exhausted = leases.dead_letter(inbox.StripeEvent) + leases.dead_letter(OutboxMessage)
+    db.session.commit()
+    if exhausted:
+        log.error("work.dead", rows=exhausted)
+    return exhausted
+
+
+def run_due_work() -> bool:
+    """Process due events, rematches and emails. Returns False when another worker is doing so."""
+    return _run_exclusively(DUE_WORK_LOCK, dead_letter_exhausted, handle_events, rematch, send_due)
+
+
+def poll_stripe() -> bool:
+    """Poll Stripe for missed events, checkouts, refunds and balance transactions. Returns False when another worker is doing so."""
+    return _run_exclusively(
+        POLL_STRIPE_LOCK, poll_events, poll_overdue_checkouts, retry_refunds, handle_events, sync_balance, check_webhook_silence
+    )
+
+
+def check_webhook_silence() -> int:
+    """Log an error while Stripe's webhooks are silent: donations are then settled by polling, only later. Returns 1 if silent, else 0."""
+    silence = heartbeats.webhook_silence()
+    db.session.rollback()
+    if silence:
+        log.error("webhooks.silent", since=silence.since and silence.since.isoformat(), checkouts=silence.checkouts)
+    return int(silence is not None)
+
+
+def reconcile_daily() -> bool:
+    """Reconcile with Stripe if no run has started for a day. Returns False when another worker is doing so."""
+    return _run_exclusively(RECONCILIATION_LOCK, _reconcile)
+
+
+def _reconcile() -> int:
+    is_due = reconciliations.is_due(every=RECONCILIATION_INTERVAL)
+    db.session.rollback()
+    if is_due:
+        reconcile_jobs.reconcile(since=None, actor=reconciliations.SCHEDULE)
+    return int(is_due)
+
+
+def run_infrequent_work() -> bool:
+    """Issue due annual receipts and enqueue notices to funders and staff. Returns False when another worker is doing so."""
+    return _run_exclusively(INFREQUENT_WORK_LOCK, annual_jobs.issue_due, notice_jobs.enqueue_notices)
+
+
+def check_integrity() -> bool:
+    """Check the books if a check is due. Returns False when another worker is doing so."""
+    return _run_exclusively(INTEGRITY_LOCK, check_integrity_now)
+
+
+def _run_exclusively(lock: int, *steps: Callable[[], int]) -> bool:
+    """Run each step, even if an earlier one fails. Returns False, and runs none, when another worker has the advisory lock."""
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as guard:
+        if not guard.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": lock}):
+            return False
+        try:
+            for step in steps:
+                _run_step(step)
+        finally:
+            guard.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": lock})
+        return True
+
+
+def _run_step(step: Callable[[], int]) -> None:
+    try:
+        step()
+    except (StripeUnavailable, StripeRefused) as error:
+        log.warning("schedule.stripe_failed", step=step.__name__, error=str(error)[:200])
+    except Exception:
+        log.exception("schedule.step_failed", step=step.__name__)
+    finally:
+        db.session.rollback()

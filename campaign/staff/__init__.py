@@ -1,0 +1,1 @@
+"""Members of staff, their roles, and the audit trail of their actions."""

@@ -1,0 +1,27 @@
+"""The audit trail: one row for each action of staff or operators, written in the transaction of the action and never changed."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from campaign.edges.db import Base, db
+
+
+class AuditEntry(Base):
+    """One action. `actor` is a staff e-mail address or a name such as `command line` or `Stripe`; `subject` names the object."""
+
+    __tablename__ = "audit_entry"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    actor: Mapped[str]
+    action: Mapped[str]
+    subject: Mapped[str]
+    detail: Mapped[dict[str, Any]]
+
+
+def record(actor: str, action: str, subject: str, **detail: object) -> None:
+    """Insert an audit entry; `detail` is stored as JSON."""
+    db.session.add(AuditEntry(actor=actor, action=action, subject=subject, detail=detail))

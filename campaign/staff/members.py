@@ -1,0 +1,89 @@
+"""Members of staff and their roles. A new member gets a one-time link, chooses a password and sets up a second factor."""
+
+import secrets
+from datetime import datetime
+
+from flask_security import RoleMixin, UserMixin
+from sqlalchemy import Column, ForeignKey, Table, Text, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.mutable import MutableList
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from campaign.edges.db import Base, db
+
+ROLES = ("viewer", "clerk", "manager", "admin")
+
+staff_role = Table(
+    "staff_role",
+    Base.metadata,
+    Column("staff_id", ForeignKey("staff.id"), primary_key=True),
+    Column("role_id", ForeignKey("role.id"), primary_key=True),
+)
+
+
+class Role(Base, RoleMixin):
+    """What a member of staff may do."""
+
+    __tablename__ = "role"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+
+
+class Staff(Base, UserMixin):
+    """One member of staff. `fs_uniquifier` identifies their sessions: a new one ends them all."""
+
+    __tablename__ = "staff"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(unique=True)
+    password: Mapped[str | None]
+    active: Mapped[bool]
+    fs_uniquifier: Mapped[str] = mapped_column(unique=True)
+    tf_primary_method: Mapped[str | None]
+    tf_totp_secret: Mapped[str | None]
+    mf_recovery_codes: Mapped[list[str]] = mapped_column(MutableList.as_mutable(ARRAY(Text)), server_default="{}", default=list)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    roles: Mapped[list[Role]] = relationship(secondary=staff_role, lazy="joined")  # type: ignore[assignment]  # Flask-Security names a wider type
+
+
+class AlreadyStaff(Exception):
+    """A member of staff with this address exists."""
+
+
+class NotStaff(Exception):
+    """No member of staff has this address."""
+
+
+def reset_staff(email: str) -> Staff:
+    """Remove a member's password and second factor and end their sessions, after a lost phone or a suspected breach. Raises NotStaff."""
+    member = db.session.scalar(select(Staff).where(Staff.email == email))
+    if member is None:
+        raise NotStaff(email)
+    member.password = member.tf_totp_secret = member.tf_primary_method = None
+    member.fs_uniquifier = secrets.token_hex(16)
+    db.session.flush()
+    return member
+
+
+def add_staff(email: str, role: str) -> Staff:
+    """Add a member without a password. Raises AlreadyStaff when a member with this address has set one.
+
+    A member who has not set a password yet gets this role instead, and their earlier one-time links end.
+    """
+    chosen = db.session.scalars(select(Role).where(Role.name == role)).one()
+    existing = db.session.scalar(select(Staff).where(Staff.email == email))
+    if existing is not None and existing.password:
+        raise AlreadyStaff(email)
+    member = existing or Staff(email=email, active=True)
+    member.roles = [chosen]
+    member.fs_uniquifier = secrets.token_hex(16)
+    db.session.add(member)
+    db.session.flush()
+    return member
+
+
+def members_to_notify() -> list[Staff]:
+    """Who is notified when something needs a person: managers and admins who can sign in."""
+    members = db.session.scalars(select(Staff).where(Staff.active, Staff.password.is_not(None)).order_by(Staff.id)).unique()
+    return [member for member in members if any(role.name in {"manager", "admin"} for role in member.roles)]

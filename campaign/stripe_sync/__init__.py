@@ -1,0 +1,1 @@
+"""Keeping the books equal to Stripe’s: the event inbox, polling, balance transactions, payouts, reconciliation."""

@@ -1,0 +1,237 @@
+"""Comparing the books with Stripe’s, object by object over a period. Nothing is changed; each difference is returned.
+
+Stripe’s lists are read a chunk at a time, and the transaction that reads our side ends with each chunk, so that none stays open while
+Stripe is asked.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import select
+
+from campaign.donations.donations import Donation
+from campaign.edges.db import db
+from campaign.edges.services import services
+from campaign.edges.stripe.balance import StripeBalance, StripeBalanceTransaction, StripePayment, StripePayout
+from campaign.edges.stripe.client import StripeRefused
+from campaign.edges.stripe.payments import ReversalKind, StripeReversal
+from campaign.payments.quarantine import Anomaly, QuarantinedPayment
+from campaign.payments.reversals import Reversal
+from campaign.stripe_sync import balance_transactions
+from campaign.stripe_sync.balance_transactions import BalanceTransaction
+from campaign.stripe_sync.payouts import Payout
+from campaign.stripe_sync.reconciliations import Difference, EventToStore
+from campaign.texts.reconciliation_messages import DifferenceKind
+
+T = TypeVar("T")
+
+# A payment may be created at Stripe this long before it is paid.
+CREATED_BEFORE = timedelta(days=10)
+CHUNK_SIZE = 500
+SUCCEEDED = "succeeded"
+
+
+@dataclass
+class Comparison:
+    """Counts of compared objects by kind, and the differences found. `instalments` are payments found by their invoices."""
+
+    since: datetime
+    stripe: StripeBalance
+    compared: Counter[str] = field(default_factory=Counter)
+    differences: list[Difference] = field(default_factory=list)
+    instalments: set[str] = field(default_factory=set)
+
+    def add(self, kind: DifferenceKind, object_id: str, event: EventToStore | None = None, **detail: object) -> None:
+        """Add a difference; `event` is the event that would have reported it."""
+        self.differences.append(Difference(kind=kind, object_id=object_id, detail=detail, event=event))
+
+
+def compare(since: datetime) -> Comparison:
+    """Compare everything since the moment. Raises StripeUnavailable; a list that Stripe refuses is a difference of its own."""
+    comparison = Comparison(since=since, stripe=services().stripe_balance)
+    for name, compare_part in _PARTS.items():
+        try:
+            compare_part(comparison)
+        except StripeRefused as error:
+            comparison.add(DifferenceKind.NOT_LISTED, name, status=str(error)[:200])
+        db.session.rollback()
+    return comparison
+
+
+def _chunks(listed: Iterable[T]) -> Iterator[list[T]]:
+    iterator = iter(listed)
+    while chunk := list(islice(iterator, CHUNK_SIZE)):
+        yield chunk
+
+
+def _compare_instalments(c: Comparison) -> None:
+    """Instalments of recurring donations are compared by their invoices, as their payments name no donation."""
+    invoices = services().stripe_subscriptions.list_paid_invoices(c.since - CREATED_BEFORE)
+    for chunk in _chunks(i for i in invoices if i.donation and i.payment_intent):
+        payments = [invoice.payment_intent for invoice in chunk]
+        d, q = Donation, QuarantinedPayment
+        paid = set(db.session.scalars(select(d.payment_intent).where(d.payment_intent.in_(payments), d.paid_at.is_not(None))))
+        quarantined = set(db.session.scalars(select(q.payment_intent).where(q.payment_intent.in_(payments), q.anomaly != Anomaly.UNKNOWN)))
+        known = set(db.session.scalars(select(d.public_id).where(d.public_id.in_([i.donation for i in chunk]))))
+        for invoice in chunk:
+            c.compared["instalments"] += 1
+            if invoice.donation in known and invoice.payment_intent not in paid | quarantined:
+                event = EventToStore("invoice.paid", {"id": invoice.stripe_id, "object": "invoice"})
+                c.add(DifferenceKind.INSTALMENT_MISSING, invoice.stripe_id, event, theirs=invoice.cents)
+                c.instalments.add(str(invoice.payment_intent))
+        db.session.rollback()
+
+
+def _compare_payments(c: Comparison) -> None:
+    listed: set[str] = set()
+    for chunk in _chunks(p for p in c.stripe.list_payments(c.since - CREATED_BEFORE) if p.status == SUCCEEDED):
+        payments = [payment.stripe_id for payment in chunk]
+        listed.update(payments)
+        d, q = Donation, QuarantinedPayment
+        ours = {donation.payment_intent: donation for donation in db.session.scalars(select(d).where(d.payment_intent.in_(payments)))}
+        quarantined = set(db.session.scalars(select(q.payment_intent).where(q.payment_intent.in_(payments))))
+        for payment in chunk:
+            _compare_payment(c, payment, ours.get(payment.stripe_id), is_quarantined=payment.stripe_id in quarantined)
+        db.session.rollback()
+    _find_unlisted_payments(c, listed)
+
+
+def _compare_payment(c: Comparison, payment: StripePayment, donation: Donation | None, *, is_quarantined: bool) -> None:
+    c.compared["payments"] += 1
+    if donation is None or donation.paid_at is None:
+        if not is_quarantined and payment.stripe_id not in c.instalments:
+            event = EventToStore("payment_intent.succeeded", payment.object)
+            c.add(DifferenceKind.PAYMENT_MISSING, payment.stripe_id, event, theirs=payment.cents)
+    elif (payment.cents, payment.currency) != (donation.charged_cents, donation.currency):
+        c.add(DifferenceKind.PAYMENT_DIFFERS, payment.stripe_id, theirs=payment.cents, ours=donation.charged_cents)
+
+
+def _find_unlisted_payments(c: Comparison, listed: set[str]) -> None:
+    """Payments that Stripe’s list lacks are fetched one by one: they may have been created long before."""
+    paid = select(Donation.payment_intent, Donation.amount_cents + Donation.covered_fee_cents).where(
+        Donation.paid_at >= c.since, Donation.payment_intent.is_not(None)
+    )
+    unlisted = [(str(name), cents) for name, cents in db.session.execute(paid.order_by(Donation.id)) if name not in listed]
+    db.session.rollback()
+    for name, cents in unlisted:
+        status = _status_of(lambda name=name: c.stripe.get_payment(name).status)  # type: ignore[misc]
+        if status != SUCCEEDED:
+            c.add(DifferenceKind.PAYMENT_NOT_AT_STRIPE, name, ours=cents, status=status)
+
+
+def _status_of(fetch: Callable[[], str]) -> str:
+    try:
+        return fetch()
+    except StripeRefused:
+        return "unknown"
+
+
+def _compare_refunds(c: Comparison) -> None:
+    _compare_reversals(c, ReversalKind.REFUND, "refund.updated", c.stripe.list_refunds(c.since))
+
+
+def _compare_disputes(c: Comparison) -> None:
+    _compare_reversals(c, ReversalKind.DISPUTE, "charge.dispute.updated", c.stripe.list_disputes(c.since))
+
+
+def _compare_reversals(c: Comparison, kind: ReversalKind, event_type: str, reversals: Iterable[StripeReversal]) -> None:
+    listed: set[str] = set()
+    for chunk in _chunks(reversal for reversal in reversals if reversal.payment_intent):
+        listed.update(reversal.id for reversal in chunk)
+        rows = db.session.scalars(select(Reversal).where(Reversal.stripe_id.in_([reversal.id for reversal in chunk])))
+        ours = {row.stripe_id: row for row in rows}
+        for reversal in chunk:
+            c.compared[f"{kind}s"] += 1
+            _compare_reversal(c, reversal, ours.get(reversal.id), event_type)
+        db.session.rollback()
+    _find_unlisted_reversals(c, kind, listed)
+
+
+def _compare_reversal(c: Comparison, reversal: StripeReversal, row: Reversal | None, event_type: str) -> None:
+    data = {"id": reversal.id, "object": str(reversal.kind), "payment_intent": reversal.payment_intent}
+    event, theirs = EventToStore(event_type, data), {"what": str(reversal.kind), "theirs": reversal.cents, "status": reversal.status}
+    if row is None:
+        c.add(DifferenceKind.REVERSAL_MISSING, reversal.id, event, **theirs)
+    elif (row.cents, row.status) != (reversal.cents, reversal.status):
+        c.add(DifferenceKind.REVERSAL_DIFFERS, reversal.id, event, **theirs, ours=row.cents, our_status=row.status)
+
+
+def _find_unlisted_reversals(c: Comparison, kind: ReversalKind, listed: set[str]) -> None:
+    """Refunds and disputes of payments of this period that Stripe’s list lacks are fetched one by one."""
+    of_period = select(Donation.payment_intent).where(Donation.paid_at >= c.since)
+    rows = db.session.scalars(select(Reversal).where(Reversal.kind == kind, Reversal.payment_intent.in_(of_period)).order_by(Reversal.id))
+    unlisted = [(row.stripe_id, row.cents) for row in rows if row.stripe_id not in listed]
+    db.session.rollback()
+    stripe = services().stripe_payments
+    get = stripe.get_refund if kind == ReversalKind.REFUND else stripe.get_dispute
+    for name, cents in unlisted:
+        if _status_of(lambda name=name: get(name).status) == "unknown":  # type: ignore[misc]
+            c.add(DifferenceKind.REVERSAL_NOT_AT_STRIPE, name, what=str(kind), ours=cents)
+
+
+def _compare_balance_transactions(c: Comparison) -> None:
+    listed: set[str] = set()
+    t = BalanceTransaction
+    for chunk in _chunks(c.stripe.list_transactions(c.since)):
+        names = [transaction.stripe_id for transaction in chunk]
+        listed.update(names)
+        ours = {row.stripe_id: row for row in db.session.scalars(select(t).where(t.stripe_id.in_(names)))}
+        for transaction in chunk:
+            _compare_balance_transaction(c, transaction, ours.get(transaction.stripe_id))
+        db.session.rollback()
+    for name, cents in db.session.execute(select(t.stripe_id, t.cents).where(t.created_at >= c.since + timedelta(seconds=1))):
+        if name not in listed:
+            c.add(DifferenceKind.TRANSACTION_NOT_AT_STRIPE, name, ours=cents)
+
+
+def _compare_balance_transaction(c: Comparison, theirs: StripeBalanceTransaction, ours: BalanceTransaction | None) -> None:
+    c.compared["balance transactions"] += 1
+    if ours is None:
+        c.add(DifferenceKind.TRANSACTION_MISSING, theirs.stripe_id, theirs=theirs.cents, fee=theirs.fee_cents, type=theirs.type)
+    elif (ours.cents, ours.fee_cents, ours.currency) != (theirs.cents, theirs.fee_cents, theirs.currency):
+        sums: dict[str, Any] = {"theirs": theirs.cents, "fee": theirs.fee_cents, "ours": ours.cents, "our_fee": ours.fee_cents}
+        c.add(DifferenceKind.TRANSACTION_DIFFERS, theirs.stripe_id, **sums)
+
+
+def _compare_payouts(c: Comparison) -> None:
+    listed: set[str] = set()
+    for payout in c.stripe.list_payouts(c.since):
+        listed.add(payout.stripe_id)
+        c.compared["payouts"] += 1
+        _compare_payout(c, payout, db.session.scalar(select(Payout).where(Payout.stripe_id == payout.stripe_id)))
+    ours = select(Payout.stripe_id, Payout.cents).where(Payout.created_at >= c.since + timedelta(seconds=1))
+    for name, cents in db.session.execute(ours.order_by(Payout.id)):
+        if name not in listed:
+            c.add(DifferenceKind.PAYOUT_NOT_AT_STRIPE, name, ours=cents)
+
+
+def _compare_payout(c: Comparison, payout: StripePayout, row: Payout | None) -> None:
+    event = EventToStore("payout.paid", {"id": payout.stripe_id, "object": "payout"})
+    theirs: dict[str, Any] = {"theirs": payout.cents, "status": payout.status}
+    if row is None:
+        c.add(DifferenceKind.PAYOUT_MISSING, payout.stripe_id, event, **theirs)
+    elif (row.cents, row.status) != (payout.cents, payout.status):
+        c.add(DifferenceKind.PAYOUT_DIFFERS, payout.stripe_id, event, **theirs, ours=row.cents, our_status=row.status)
+
+
+def _compare_balance(c: Comparison) -> None:
+    theirs, ours = c.stripe.get_balance(), balance_transactions.sum_by_currency()
+    for currency in sorted({*theirs, *ours}):
+        c.compared["balances"] += 1
+        if theirs.get(currency, 0) != ours.get(currency, 0):
+            c.add(DifferenceKind.BALANCE_DIFFERS, currency, theirs=theirs.get(currency, 0), ours=ours.get(currency, 0))
+
+
+_PARTS: dict[str, Callable[[Comparison], None]] = {
+    "instalments": _compare_instalments,
+    "payments": _compare_payments,
+    "refunds": _compare_refunds,
+    "disputes": _compare_disputes,
+    "balance transactions": _compare_balance_transactions,
+    "payouts": _compare_payouts,
+    "balance": _compare_balance,
+}

@@ -1,0 +1,228 @@
+"""Dispatch of leased Stripe events: handled as one batch in one transaction, or one by one when that fails.
+
+The funds are locked once for the whole batch, so that hundreds of donations can be settled in one transaction. A bad event never holds back
+a batch: it fails in a savepoint of its own.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+
+from campaign.donations import donations
+from campaign.donations.donations import Donation
+from campaign.edges.db import db
+from campaign.matching.effects import Effects, apply_effects
+from campaign.matching.rematching import RematchingSession, lock_match_session
+from campaign.outbox import leases
+from campaign.outbox.leases import Lease
+from campaign.outbox.messages import MessageKind, NewMessage
+from campaign.payments import quarantine, reversals, settlement
+from campaign.payments.quarantine import Anomaly, SucceededPayment
+from campaign.payments.reversals import ReversalSnapshot
+from campaign.recurring import recurring_gifts
+from campaign.recurring.recurring_gifts import InvoiceSnapshot, SubscriptionSnapshot
+from campaign.stripe_sync import payouts
+from campaign.stripe_sync.event import FETCH_FIRST, HANDLED_TYPES, NOTED_TYPES, Event, FetchRequest, clean_id
+from campaign.stripe_sync.inbox import StripeEvent
+from campaign.stripe_sync.payouts import PayoutSnapshot
+
+log = structlog.get_logger()
+
+# What was fetched from Stripe for one event: the state of an object, read after the event was stored.
+Snapshot = ReversalSnapshot | PayoutSnapshot | InvoiceSnapshot | SubscriptionSnapshot
+NOTHING_TO_FETCH = Effects(outcome="ignored: names no object that could be fetched")
+
+
+def fetch_requests(leased: Sequence[Lease]) -> dict[int, FetchRequest]:
+    """What to fetch from Stripe before these events are handled, by event row."""
+    events = _events([lease.id for lease in leased], only=FETCH_FIRST)
+    return {event.row: event.fetch_request for event in events if event.fetch_request}
+
+
+def dispatch(leased: Sequence[Lease], snapshots: Mapping[int, Sequence[Snapshot]]) -> int:
+    """Handle leased events with the snapshots that were fetched for them; returns how many are done. The caller commits.
+
+    They are handled together first. If anything fails, all of it is undone and each is handled by itself.
+    """
+    try:
+        with db.session.begin_nested():
+            return _dispatch_together(leased, snapshots)
+    except OperationalError:
+        raise  # The connection or a lock is lost: the caller retries the whole batch.
+    except Exception as error:
+        if len(leased) > 1:
+            log.warning("events.one_by_one", events=len(leased), error=type(error).__name__)
+            return sum(dispatch([lease], snapshots) for lease in leased)
+        return record_failure(leased[0], error)
+
+
+def record_failure(lease: Lease, error: Exception) -> int:
+    """The event could not be handled: it is tried again later, or dead. None is done."""
+    is_dead = leases.fail(StripeEvent, lease, error=f"{type(error).__name__}: {error}"[:500])
+    (log.error if is_dead else log.warning)("event.dead" if is_dead else "event.failed", row=lease.id, exc_info=error)
+    return 0
+
+
+def _dispatch_together(leased: Sequence[Lease], snapshots: Mapping[int, Sequence[Snapshot]]) -> int:
+    outcomes = EventBatch(_events([lease.id for lease in leased]), snapshots).handle()
+    for lease in leased:
+        if lease.id not in outcomes:
+            leases.postpone(StripeEvent, lease, seconds=1, reason="its payment was settled at the same time")
+    return leases.complete_all(StripeEvent, [lease for lease in leased if lease.id in outcomes], outcomes)
+
+
+def _events(rows: Sequence[int], only: Sequence[str] = ()) -> list[Event]:
+    e = StripeEvent
+    query = select(e.id, e.event_id, e.type, e.body, e.received_at).where(e.id.in_(rows)).order_by(e.id)
+    return [Event.of(*row) for row in db.session.execute(query.where(e.type.in_(only)) if only else query)]
+
+
+class EventBatch:
+    """Events with their snapshots, the locked session that decides their match, and what is known of their payments.
+
+    `payers` maps payments to the donations they belong to, `with_reversals` are payments with a refund or dispute; both grow while the batch
+    is handled. `late` are payments whose donation became known while the locks were awaited: it is not in this session, so their events are
+    handled in a later batch.
+    """
+
+    def __init__(self, events: Sequence[Event], snapshots: Mapping[int, Sequence[Snapshot]]) -> None:
+        self._events = events
+        self._snapshots = snapshots
+        fetched = [snapshot for event in events for snapshot in snapshots.get(event.row, ())]
+        self._reversals = [snapshot for snapshot in fetched if isinstance(snapshot, ReversalSnapshot)]
+        self._invoices = [snapshot for snapshot in fetched if isinstance(snapshot, InvoiceSnapshot)]
+        # Before any lock, as this may insert the donations of new instalments.
+        self._instalments = _get_or_create_instalments(self._invoices)
+        self._session = self._lock_session()
+        self._by_public_id = {donation.public_id: donation for donation in self._session.donations.values()}
+        self._payers = self._known_payers()
+        payments = self._payment_intents()
+        reversals.lock_payments(payments)
+        self._with_reversals = reversals.payments_with_reversals(sorted(payments))
+        self._late = self._late_payments()
+
+    def _lock_session(self) -> RematchingSession:
+        """A session with every donation that these events are about, as far as they can be known."""
+        public_ids = [event.donation_id for event in self._events if event.donation_id]
+        payment_intents = [reversal.payment_intent for reversal in self._reversals]
+        found = donations.find_donations([*public_ids, *self._instalments.values()], payment_intents)
+        return lock_match_session(sorted({row.campaign_id for row in found}), [row.id for row in found])
+
+    def _known_payers(self) -> dict[str, int]:
+        """The donation that each payment of this batch is tied to already."""
+        succeeded = [event.succeeded_payment for event in self._events] + [invoice.payment for invoice in self._invoices]
+        paid = {payment.payment_intent for payment in succeeded if payment and payment.payment_intent}
+        return {row.payment_intent: row.id for row in donations.find_donations([], sorted(paid)) if row.payment_intent} if paid else {}
+
+    def _payment_intents(self) -> set[str]:
+        """Every payment that the batch may change."""
+        named = {event.payment_intent for event in self._events if event.type in HANDLED_TYPES and event.payment_intent}
+        named |= {reversal.payment_intent for reversal in self._reversals}
+        return named | {i.payment.payment_intent for i in self._invoices if i.payment and i.payment.payment_intent}
+
+    def _late_payments(self) -> set[str]:
+        payment_intents = [reversal.payment_intent for reversal in self._reversals]
+        found = donations.find_donations([], payment_intents) if payment_intents else []
+        return {row.payment_intent for row in found if row.id not in self._session.donations}
+
+    def handle(self) -> dict[int, str]:
+        """Decide and write the effects of each event, in order. Returns outcomes by event row; absent rows must be handled later."""
+        decided: dict[int, Effects] = {}
+        for event in self._events:
+            snapshots = self._snapshots.get(event.row, ())
+            payments = {snapshot.payment_intent for snapshot in snapshots if isinstance(snapshot, ReversalSnapshot)}
+            if event.type not in FETCH_FIRST:
+                decided[event.row] = self._handle_event(event)
+            elif not self._late & payments:
+                self._with_reversals |= payments
+                decided[event.row] = self._record_snapshots(snapshots, cause=event.id)
+        apply_effects(self._session, list(decided.values()))
+        if self._with_reversals:
+            quarantine.apply_refunds(self._with_reversals)
+        return {row: effects.outcome for row, effects in decided.items()}
+
+    def _record_snapshots(self, snapshots: Sequence[Snapshot], *, cause: str) -> Effects:
+        each = [self._record_snapshot(snapshot, cause=cause) for snapshot in snapshots]
+        return reduce(Effects.combined_with, each) if each else NOTHING_TO_FETCH
+
+    def _record_snapshot(self, snapshot: Snapshot, *, cause: str) -> Effects:
+        match snapshot:
+            case ReversalSnapshot():
+                return reversals.record(snapshot, self._payer_of(snapshot), self._session, cause=cause)
+            case PayoutSnapshot():
+                return Effects(outcome=payouts.record(snapshot))
+            case InvoiceSnapshot():
+                return self._handle_invoice(snapshot, cause=cause)
+            case SubscriptionSnapshot():
+                outcome, ended = recurring_gifts.record_subscription(snapshot)
+                messages = [NewMessage(MessageKind.RECURRING_GIFT_ENDED, ended)] if ended else []
+                return Effects(outcome=outcome, messages=messages)
+
+    def _payer_of(self, reversal: ReversalSnapshot) -> Donation | None:
+        """The donation that the payment belongs to, perhaps by an earlier event of this batch."""
+        return next((d for d in self._session.donations.values() if d.payment_intent == reversal.payment_intent), None)
+
+    def _handle_invoice(self, snapshot: InvoiceSnapshot, *, cause: str) -> Effects:
+        """Settle a paid instalment as a donation. For one that was not paid, the donor is notified once."""
+        payment = snapshot.payment
+        if payment is None:
+            return recurring_gifts.record_failed_instalment(snapshot)
+        donation = self._by_public_id.get(self._instalments.get(snapshot.invoice.stripe_id, ""))
+        if donation is None:
+            return self._handle_unknown(payment)
+        recurring_gifts.link_instalment(donation, snapshot.invoice)
+        effects = self._handle_payment(payment, donation, cause=cause)
+        quarantine.release_to_instalment(payment, donation)
+        return self._with_earlier_reversals(effects, donation, cause=cause)
+
+    def _handle_event(self, event: Event) -> Effects:
+        if event.type in NOTED_TYPES:
+            return Effects(outcome=NOTED_TYPES[event.type])
+        if event.type not in HANDLED_TYPES:
+            return Effects(outcome=f"ignored: {event.type[:80]} is not handled")
+        donation, payment = self._by_public_id.get(event.donation_id or ""), event.succeeded_payment
+        if donation is None:
+            return self._handle_unknown(payment)
+        if payment is None:
+            return self._with_earlier_reversals(self._effects_of_checkout(event, donation), donation, cause=event.id)
+        effects = self._handle_payment(payment, donation, cause=event.id)
+        return self._with_earlier_reversals(effects, donation, cause=event.id)
+
+    def _handle_unknown(self, payment: SucceededPayment | None) -> Effects:
+        """A payment that names no donation of ours is quarantined, unless we know whose it is."""
+        if payment is None or not payment.payment_intent:
+            return Effects(outcome="ignored: not one of our donations")
+        if payment.payment_intent in self._payers:
+            return Effects(outcome="known")
+        quarantine.quarantine_payment(payment, None, Anomaly.UNKNOWN)
+        return Effects(outcome="quarantined: a payment that no donation of ours asked for")
+
+    def _handle_payment(self, payment: SucceededPayment, donation: Donation, *, cause: str) -> Effects:
+        if payment.payment_intent and self._payers.setdefault(payment.payment_intent, donation.id) != donation.id:
+            return settlement.record_conflicting_payment(donation, payment, self._session, cause=cause)
+        return settlement.record_payment(donation, payment, self._session, cause=cause)
+
+    def _effects_of_checkout(self, event: Event, donation: Donation) -> Effects:
+        """Return the effects of an event of a checkout that is not paid: processing, expired or failed."""
+        if event.type in {"checkout.session.completed", "payment_intent.processing"}:
+            return settlement.record_processing(donation)
+        if donation.checkout_id not in {None, clean_id(event.object.get("id"))}:
+            return Effects(outcome="ignored: not the checkout that the donor has")
+        if event.type == "checkout.session.expired":
+            return settlement.record_end(donation, self._session, ended_as="expired", cause=event.id)
+        return settlement.record_failure(donation, self._session, cause=event.id)
+
+    def _with_earlier_reversals(self, effects: Effects, donation: Donation, *, cause: str) -> Effects:
+        """Also post the reversals that were stored before their payment was known."""
+        if donation.payment_intent not in self._with_reversals:
+            return effects
+        return reversals.post_after_payment(effects, donation, self._session, cause=cause)
+
+
+def _get_or_create_instalments(invoices: Iterable[InvoiceSnapshot]) -> dict[str, str]:
+    """The public id of the donation that each invoice pays, by the invoice’s id."""
+    found = {snapshot.invoice.stripe_id: recurring_gifts.get_or_create_instalment(snapshot.invoice) for snapshot in invoices}
+    return {invoice: public_id for invoice, public_id in found.items() if public_id}

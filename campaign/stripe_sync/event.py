@@ -1,0 +1,155 @@
+"""One of Stripe’s events as it is handled: its type, its moment, and the few fields of its object that we read.
+
+Only what is needed is read from a body, so that new fields at Stripe break nothing. An event of a payment says enough by itself; for
+anything else it is a reason to fetch the object’s current state.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from campaign.payments.quarantine import Anomaly, SucceededPayment
+
+# For these the object is fetched from Stripe before they are handled.
+FETCH_FIRST = (
+    "charge.refunded",
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+    "invoice.paid",
+    "invoice.payment_failed",
+    "customer.subscription.updated",
+    "customer.subscription.deleted",
+    "payout.paid",
+    "payout.failed",
+)
+HANDLED_TYPES = (
+    "checkout.session.completed",
+    "checkout.session.async_payment_succeeded",
+    "checkout.session.async_payment_failed",
+    "checkout.session.expired",
+    "payment_intent.succeeded",
+    "payment_intent.processing",
+    *FETCH_FIRST,
+)
+# Other events say the same, and more.
+NOTED_TYPES = {
+    "payment_intent.payment_failed": "noted: the checkout stays open, or an event of the checkout says how it ended",
+    "payment_intent.canceled": "noted: an event of the checkout says how it ended",
+}
+MAX_ID_LENGTH = 255
+MAX_TIMESTAMP = 2**33
+MAX_CENTS = 10**12
+
+
+class ObjectKind(StrEnum):
+    """What to fetch: one refund, all refunds of a payment, one dispute, one payout, one invoice, one subscription."""
+
+    REFUND = "refund"
+    REFUNDS_OF = "refunds of"
+    DISPUTE = "dispute"
+    PAYOUT = "payout"
+    INVOICE = "invoice"
+    SUBSCRIPTION = "subscription"
+
+
+@dataclass(frozen=True)
+class FetchRequest:
+    """An object to fetch from Stripe, by its id there."""
+
+    kind: ObjectKind
+    stripe_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """A stored event. `row` is its number in the inbox, `id` its name at Stripe, `at` Stripe’s time, `object` what it is about."""
+
+    row: int
+    id: str
+    type: str
+    at: datetime
+    object: dict[str, Any]
+    account: str | None = None
+
+    @classmethod
+    def of(cls, row: int, event_id: str, event_type: str, body: bytes, received_at: datetime) -> "Event":
+        """Read a stored body. Without a time from Stripe, `received_at` is used."""
+        event = json.loads(body)
+        created = _integer(event.get("created"), below=MAX_TIMESTAMP)
+        at = received_at if created is None else datetime.fromtimestamp(created, UTC)
+        return cls(row=row, id=event_id, type=event_type, at=at, object=event["data"]["object"], account=clean_id(event.get("account")))
+
+    @property
+    def donation_id(self) -> str | None:
+        """The public id of the donation that the object names, if it names one."""
+        metadata = self.object.get("metadata")
+        named = metadata.get("donation") if isinstance(metadata, dict) else None
+        return clean_id(named) or clean_id(self.object.get("client_reference_id"))
+
+    @property
+    def payment_intent(self) -> str | None:
+        """The payment that the object is, or names."""
+        return clean_id(self.object.get("id" if self.object.get("object") == "payment_intent" else "payment_intent"))
+
+    @property
+    def fetch_request(self) -> FetchRequest | None:
+        """What to fetch because of the event; None when it says enough by itself, or names no object."""
+        if self.type not in FETCH_FIRST:
+            return None
+        kind, stripe_id = str(self.object.get("object")), clean_id(self.object.get("id"))
+        if kind == "charge":
+            kind, stripe_id = ObjectKind.REFUNDS_OF, self.payment_intent
+        return FetchRequest(ObjectKind(kind), stripe_id) if stripe_id and kind in set(ObjectKind) else None
+
+    @property
+    def succeeded_payment(self) -> SucceededPayment | None:
+        """The payment that the event says has succeeded. What the event does not say of it counts as an anomaly."""
+        data = self.object
+        if data.get("mode") == "subscription":
+            return None  # The invoice says what was paid.
+        match self.type:
+            case "checkout.session.completed" if data.get("payment_status") == "paid":
+                amount, payment_intent = data.get("amount_total"), data.get("payment_intent")
+            case "checkout.session.async_payment_succeeded":
+                amount, payment_intent = data.get("amount_total"), data.get("payment_intent")
+            case "payment_intent.succeeded":
+                amount, payment_intent = data.get("amount_received"), data.get("id")
+            case _:
+                return None
+        cents = _integer(amount, below=MAX_CENTS)
+        return SucceededPayment(
+            payment_intent=clean_id(payment_intent),
+            amount_cents=-1 if cents is None else cents,
+            currency=clean_id(data.get("currency")) or "",
+            livemode=data.get("livemode") is True,
+            paid_at=self.at,
+            anomaly=self._anomaly,
+        )
+
+    @property
+    def _anomaly(self) -> Anomaly | None:
+        """Events of our own account name no account, and objects that we created name the same donation everywhere."""
+        if self.account:
+            return Anomaly.ACCOUNT
+        reference = clean_id(self.object.get("client_reference_id"))
+        return Anomaly.METADATA if reference and self.donation_id not in {None, reference} else None
+
+
+def clean_id(value: object) -> str | None:
+    """An id that the database can store; None for anything else."""
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_LENGTH or "\x00" in value:
+        return None
+    return None if any("\ud800" <= c <= "\udfff" for c in value) else value
+
+
+def _integer(value: object, *, below: int) -> int | None:
+    """A whole number from 0 up to the bound; None for anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < below else None

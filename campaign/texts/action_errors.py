@@ -1,0 +1,57 @@
+"""Why an action of staff or of a donor is refused, in one sentence that says what to do."""
+
+from enum import StrEnum
+
+from campaign.rules.money import format_money
+from campaign.texts.catalogue import gettext_noop, translator
+
+
+class ActionError(StrEnum):
+    """The reason of a refusal."""
+
+    NOT_PAID = "not paid"
+    UNDER_WAY = "under way"
+    DISPUTED = "disputed"
+    NOTHING_LEFT = "nothing left"
+    TOO_MUCH = "too much"
+    REFUSED_BY_STRIPE = "refused by stripe"
+    NOT_OURS = "not ours"
+    NO_SUCH_PAYMENT = "no such payment"
+    DECIDED = "decided"
+    NOT_ACCEPTABLE = "not acceptable"
+    PARTLY_REFUNDED = "partly refunded"
+    RECEIPT_IS_ISSUED = "receipt is issued"
+    NO_RECEIPT = "no receipt"
+    NOTHING_CHANGED = "nothing changed"
+    ANOTHER_PERSON = "another person"
+
+
+_MESSAGES = {
+    ActionError.NOT_PAID: gettext_noop("This gift was not paid, so there is nothing to refund."),
+    ActionError.UNDER_WAY: gettext_noop("A refund of %(amount)s of this gift is in progress. Try again when it has ended."),
+    ActionError.DISPUTED: gettext_noop("The donor disputes this payment: it cannot be refunded until the dispute is decided."),
+    ActionError.NOTHING_LEFT: gettext_noop("Nothing of this gift is left to refund."),
+    ActionError.TOO_MUCH: gettext_noop("Only %(amount)s is left of what was paid."),
+    ActionError.REFUSED_BY_STRIPE: gettext_noop("Stripe refused the refund: %(reason)s"),
+    ActionError.NOT_OURS: gettext_noop(
+        "This payment belongs to another donation or to the other mode, so it cannot be refunded here. Set it aside instead."
+    ),
+    ActionError.NO_SUCH_PAYMENT: gettext_noop("There is no such payment in quarantine."),
+    ActionError.DECIDED: gettext_noop("Somebody has already decided on this payment."),
+    ActionError.NOT_ACCEPTABLE: gettext_noop("This payment cannot be recorded as a gift: refund it or set it aside."),
+    ActionError.PARTLY_REFUNDED: gettext_noop(
+        "Part of this payment has already been refunded: refund the rest, and ask the donor to give again."
+    ),
+    ActionError.RECEIPT_IS_ISSUED: gettext_noop(
+        "The receipt for this gift has already been issued. To have it corrected, please write to us."
+    ),
+    ActionError.NO_RECEIPT: gettext_noop("There is no valid receipt for this gift, so there is nothing to send, replace or cancel."),
+    ActionError.NOTHING_CHANGED: gettext_noop("The name and address have not changed, so the receipt stays as it is."),
+    ActionError.ANOTHER_PERSON: gettext_noop("You cannot approve your own request: a second person decides."),
+}
+
+
+def describe_error(error: ActionError, language: str, *, cents: int = 0, stripe_reason: str = "") -> str:
+    """Return the sentence. `cents` is the amount it names, `stripe_reason` the reason that Stripe reported."""
+    to = translator(language)
+    return to.gettext(_MESSAGES[error], amount=format_money(cents, to.language), reason=stripe_reason)

@@ -1,0 +1,150 @@
+"""The match of one donation in sentences, for its donor and for staff: its state, and the events that led to it.
+
+Amounts and reasons come from the books; no sentence promises what the books do not hold.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from campaign.rules.allocation import Limit
+from campaign.rules.money import format_money_short
+from campaign.texts.catalogue import gettext_noop, translator
+
+
+class TimelineKind(StrEnum):
+    """The kinds of events in the history of a donation."""
+
+    BEGUN = "begun"
+    HELD = "held"
+    RELEASED = "released"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    PAID = "paid"
+    MATCHED = "matched"
+    LESS = "less"
+    REMATCHED = "rematched"
+    REFUNDED = "refunded"
+    LOST = "lost"
+    REINSTATED = "reinstated"
+    UNMATCHED = "unmatched"
+    QUARANTINED = "quarantined"
+    ACCEPTED = "accepted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimelineEvent:
+    """One event. `reason` is a `Limit` for LESS, and the cause that freed the money for REMATCHED."""
+
+    kind: TimelineKind
+    cents: int = 0
+    fund_name: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchStatus:
+    """The current match of one donation. `gift_cents` is net of reversals; `waits` when more match may still be allocated."""
+
+    gift_cents: int
+    held_cents: int
+    matched_cents: int
+    fund_name: str
+    is_paid: bool
+    is_processing: bool = False
+    waits: bool = False
+
+
+def match_outcome(now: MatchStatus, language: str) -> str:
+    """Return what became of the match, for the donor's page and email; empty when there is no match to mention."""
+    if now.is_paid:
+        return " ".join(part for part in (_matched(now, language), _queued(now, language)) if part)
+    if now.held_cents == 0:
+        return ""
+    to = translator(language)
+    match = format_money_short(now.held_cents, to.language)
+    if now.is_processing:
+        return to.gettext("%(match)s of matching stays held for you until your bank has answered.", match=match)
+    return to.gettext("%(match)s of matching is held for you while you pay.", match=match)
+
+
+def _matched(now: MatchStatus, language: str) -> str:
+    if now.matched_cents == 0:
+        return ""
+    to = translator(language)
+    return to.gettext(
+        "%(match)s of matching (%(fund)s) is added to your gift of %(gift)s: research receives %(total)s.",
+        match=format_money_short(now.matched_cents, to.language),
+        fund=now.fund_name,
+        gift=format_money_short(now.gift_cents, to.language),
+        total=format_money_short(now.gift_cents + now.matched_cents, to.language),
+    )
+
+
+def _queued(now: MatchStatus, language: str) -> str:
+    """The sentence for a donation in the match queue; empty for any other."""
+    if not now.waits:
+        return ""
+    return translator(language).gettext(
+        "Your gift keeps its place: if matching comes free, it goes to gifts in their order, and we write to you."
+    )
+
+
+def rematch_news(*, gift_cents: int, matched_cents: int, more_cents: int, fund_name: str, language: str) -> str:
+    """Return the news that more of a donation is matched than when it was paid. `more_cents` was added since then."""
+    to = translator(language)
+    return to.gettext(
+        "%(more)s of matching (%(fund)s) has come to your gift of %(gift)s since it was paid. "
+        "It is now matched with %(match)s: research receives %(total)s.",
+        more=format_money_short(more_cents, to.language),
+        fund=fund_name,
+        gift=format_money_short(gift_cents, to.language),
+        match=format_money_short(matched_cents, to.language),
+        total=format_money_short(gift_cents + matched_cents, to.language),
+    )
+
+
+def describe(event: TimelineEvent, language: str) -> str:
+    """Return one event as a plain sentence."""
+    to = translator(language)
+    message = _MESSAGES.get(event.kind) or _LIMITS.get(Limit(event.reason), _LIMITS[Limit.USED_UP])
+    reason = to.gettext(_CAUSES.get(event.reason, _CAUSES["release"]))
+    return to.gettext(message, amount=format_money_short(event.cents, to.language), fund=event.fund_name, reason=reason)
+
+
+_MESSAGES = {
+    TimelineKind.BEGUN: gettext_noop("A gift of %(amount)s was begun."),
+    TimelineKind.HELD: gettext_noop("%(amount)s of matching was held (%(fund)s)."),
+    TimelineKind.RELEASED: gettext_noop("The %(amount)s that was held is free again (%(fund)s)."),
+    TimelineKind.EXPIRED: gettext_noop("The time to pay passed."),
+    TimelineKind.CANCELLED: gettext_noop("The donor came back without paying."),
+    TimelineKind.FAILED: gettext_noop("The payment did not go through."),
+    TimelineKind.PAID: gettext_noop("The gift of %(amount)s was paid."),
+    TimelineKind.MATCHED: gettext_noop("%(amount)s was matched (%(fund)s)."),
+    TimelineKind.REMATCHED: gettext_noop("%(amount)s more was matched (%(fund)s), because %(reason)s."),
+    TimelineKind.REFUNDED: gettext_noop("%(amount)s of the gift was refunded."),
+    TimelineKind.LOST: gettext_noop("%(amount)s of the gift was lost in a dispute."),
+    TimelineKind.REINSTATED: gettext_noop("%(amount)s of the gift came back."),
+    TimelineKind.UNMATCHED: gettext_noop("%(amount)s of the match went back to the fund (%(fund)s)."),
+    TimelineKind.QUARANTINED: gettext_noop("The payment differed from what we asked for, so a person reviews it."),
+    TimelineKind.ACCEPTED: gettext_noop("A person has accepted the payment as it is."),
+}
+_LIMITS = {
+    Limit.USED_UP: gettext_noop("The rest was not matched, because the fund was used up."),
+    Limit.PAUSED: gettext_noop("The rest was not matched, because the matching was paused."),
+    Limit.NOT_OPEN_YET: gettext_noop("The rest was not matched, because the matching had not begun."),
+    Limit.CLOSED: gettext_noop("The rest was not matched, because the matching had ended."),
+    Limit.MINIMUM: gettext_noop("It was not matched, because it is below the least gift that is matched."),
+    Limit.PER_DONATION: gettext_noop("The rest was not matched, because this was the most for one gift."),
+    Limit.PER_DONOR: gettext_noop("The rest was not matched, because this was the most for one donor."),
+    Limit.EARLIER_GIFTS: gettext_noop("The rest was not matched yet, because what had come free went to earlier gifts first."),
+}
+_CAUSES = {
+    "refund": gettext_noop("another gift was refunded"),
+    "dispute": gettext_noop("another gift was lost in a dispute"),
+    "release": gettext_noop("a gift under way was not completed"),
+    "quarantine": gettext_noop("another payment was set aside"),
+    "pledge": gettext_noop("the pledge was raised"),
+    "resumed": gettext_noop("the matching goes on"),
+    "activated": gettext_noop("a new fund began"),
+}

@@ -1,0 +1,297 @@
+"""Every public claim about the match, built from the current terms and balances of the funds.
+
+When a fund is used up, paused or closed, its claim disappears in the same second: no template and no story contains one of its own.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from babel.dates import format_date, format_time, get_timezone_name
+
+from campaign.rules.allocation import Limit, Ratio
+from campaign.rules.money import format_money_short
+from campaign.texts.catalogue import Translator, gettext_noop, translator
+
+
+class FundStatus(StrEnum):
+    """Whether a fund matches donations now."""
+
+    OPEN = "open"
+    PAUSED = "paused"
+    NOT_OPEN_YET = "not_open_yet"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FundView:
+    """What is shown of one fund. `opens_at` and `closes_at` are in the charity's time zone; an early end is included."""
+
+    name: str
+    ratio: Ratio
+    pledged_cents: int
+    available_cents: int
+    held_cents: int
+    status: FundStatus = FundStatus.OPEN
+    minimum_cents: int = 0
+    per_donation_cents: int | None = None
+    per_donor_cents: int | None = None
+    opens_at: datetime | None = None
+    closes_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchState:
+    """The funds in order of priority, whether match is held during checkout, and whether freed money goes to earlier donations first."""
+
+    funds: tuple[FundView, ...]
+    holds: bool = True
+    is_rematching: bool = False
+
+    @property
+    def first_open(self) -> FundView | None:
+        """The first fund that would match a donation now."""
+        if self.is_rematching:
+            return None
+        return next((f for f in self.funds if f.status == FundStatus.OPEN and f.available_cents > 0), None)
+
+    @property
+    def left_on_same_terms_cents(self) -> int:
+        """What the first open fund and the open funds with the same terms have left: one amount for one rule."""
+        first = self.first_open
+        return sum(f.available_cents for f in self.funds if first and f.status == FundStatus.OPEN and _terms(f) == _terms(first))
+
+    @property
+    def left_cents(self) -> int:
+        """What could be matched now, over all funds."""
+        return 0 if self.is_rematching else sum(f.available_cents for f in self.funds if f.status == FundStatus.OPEN)
+
+
+def _terms(fund: FundView) -> tuple[object, ...]:
+    return fund.ratio, fund.minimum_cents, fund.per_donation_cents, fund.per_donor_cents, fund.closes_at
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quote:
+    """What a donation would be matched with. `limit` says why not in full; `fund` sets the limit, or else matches first."""
+
+    gift_cents: int
+    match_cents: int
+    limit: Limit | None
+    fund: FundView | None
+    holds: bool = True
+
+
+def campaign_claim(state: MatchState, language: str) -> str:
+    """Return one or two sentences for the head of the campaign page; empty when the campaign has no fund."""
+    if not state.funds:
+        return ""
+    to = translator(language)
+    if fund := state.first_open:
+        return to.gettext(
+            "%(fund)s %(rule)s%(conditions)s. %(left)s of matching is left.",
+            fund=fund.name,
+            rule=_rule(fund, to),
+            conditions=_conditions(fund, to),
+            left=format_money_short(state.left_on_same_terms_cents, to.language),
+        )
+    return _why_none(state, to)
+
+
+def _rule(fund: FundView, to: Translator) -> str:
+    ratio = fund.ratio
+    if ratio.numerator == ratio.denominator:
+        return to.gettext("doubles every dollar you give")
+    if _is_whole_for_a_dollar(ratio):
+        return to.gettext("adds %(added)s to every dollar you give", added=format_money_short(ratio.match_of(100), to.language))
+    return to.gettext("adds %(added)s to every %(given)s you give", **_ratio_amounts(ratio, to))
+
+
+def _is_whole_for_a_dollar(ratio: Ratio) -> bool:
+    """Whether the match of one dollar is a whole number of cents; otherwise the ratio's own numbers are shown."""
+    return ratio.numerator * 100 % ratio.denominator == 0
+
+
+def _ratio_amounts(ratio: Ratio, to: Translator) -> dict[str, str]:
+    return {
+        "added": format_money_short(ratio.numerator * 100, to.language),
+        "given": format_money_short(ratio.denominator * 100, to.language),
+    }
+
+
+def _conditions(fund: FundView, to: Translator) -> str:
+    """Minimum, caps and end, each after a comma."""
+    parts = []
+    if fund.minimum_cents:
+        parts.append(to.gettext("for gifts of %(amount)s or more", amount=format_money_short(fund.minimum_cents, to.language)))
+    if fund.per_donation_cents is not None:
+        parts.append(
+            to.gettext("with up to %(amount)s of matching for one gift", amount=format_money_short(fund.per_donation_cents, to.language))
+        )
+    if fund.per_donor_cents is not None:
+        parts.append(
+            to.gettext("with up to %(amount)s of matching for one donor", amount=format_money_short(fund.per_donor_cents, to.language))
+        )
+    if fund.closes_at is not None:
+        parts.append(_until(fund.closes_at, to))
+    return "".join(f", {part}" for part in parts)
+
+
+def _until(end: datetime, to: Translator) -> str:
+    """The end of a window, which is exclusive: its last whole day when it ends at midnight, else its last minute."""
+    if _is_midnight(end):
+        return to.gettext("through %(day)s", day=_day(end - timedelta(minutes=1), to))
+    return to.gettext("until %(moment)s", moment=_moment(end, to))
+
+
+def _day(moment: datetime, to: Translator) -> str:
+    day = format_date(moment, "long", locale=_locale(to))
+    # The locale data has no ordinal for the first of the month, which French requires.
+    return day.replace("1", to.pgettext("first day of a month", "1"), 1) if moment.day == 1 else day
+
+
+def _moment(moment: datetime, to: Translator) -> str:
+    time = format_time(moment, "short", tzinfo=moment.tzinfo, locale=_locale(to))
+    zone = get_timezone_name(moment, width="short", locale=_locale(to))
+    return to.gettext("%(day)s at %(time)s (%(zone)s)", day=_day(moment, to), time=time, zone=zone)
+
+
+def _locale(to: Translator) -> str:
+    return f"{to.language}_CA"
+
+
+def _why_none(state: MatchState, to: Translator) -> str:
+    """Why no donation is matched now."""
+    statuses = {f.status for f in state.funds}
+    name = state.funds[0].name
+    held = sum(f.held_cents for f in state.funds)
+    coming = next((f for f in state.funds if f.status == FundStatus.NOT_OPEN_YET and f.opens_at is not None), None)
+    if state.is_rematching:
+        return to.gettext("Matching from %(fund)s has come free and goes to earlier gifts first. Your gift counts in full.", fund=name)
+    if FundStatus.OPEN in statuses and held:
+        return to.gettext(
+            "All of the matching from %(fund)s is being held for gifts under way. Some may come free; your gift counts in full.",
+            fund=name,
+        )
+    if FundStatus.OPEN in statuses:
+        return to.gettext("The matching from %(fund)s has all been used. Your gift still counts in full.", fund=name)
+    if FundStatus.PAUSED in statuses:
+        return to.gettext(
+            "The matching from %(fund)s is paused for now. Your gift counts in full, and takes its place for when it goes on.",
+            fund=name,
+        )
+    if coming is not None and coming.opens_at is not None:
+        return to.gettext(
+            "The matching from %(fund)s begins on %(start)s. A gift made before then counts in full, without it.",
+            fund=coming.name,
+            start=_day(coming.opens_at, to) if _is_midnight(coming.opens_at) else _moment(coming.opens_at, to),
+        )
+    return to.gettext("The matching from %(fund)s has ended. Your gift still counts in full.", fund=name)
+
+
+def _is_midnight(moment: datetime) -> bool:
+    return (moment.hour, moment.minute, moment.second) == (0, 0, 0)
+
+
+def how_it_works(state: MatchState, language: str) -> list[str]:
+    """Return the rule in plain sentences: one a fund, and when the match is decided."""
+    to = translator(language)
+    sentences = [_pledge(fund, to) for fund in state.funds]
+    if state.first_open is None:
+        return sentences
+    if state.holds:
+        decided = to.gettext("The matching is held for you while you pay, so that what you are shown is what is given.")
+    else:
+        decided = to.gettext("A gift is matched when it is paid, as long as there is matching left then.")
+    return [*sentences, decided]
+
+
+def _pledge(fund: FundView, to: Translator) -> str:
+    ratio = fund.ratio
+    if ratio.numerator == ratio.denominator:
+        rule = to.gettext("one dollar for each dollar given")
+    elif _is_whole_for_a_dollar(ratio):
+        rule = to.gettext("%(added)s for each dollar given", added=format_money_short(ratio.match_of(100), to.language))
+    else:
+        rule = to.gettext("%(added)s for each %(given)s given", **_ratio_amounts(ratio, to))
+    return to.gettext(
+        "%(fund)s pledged %(rule)s, up to %(pledged)s in all%(conditions)s.",
+        fund=fund.name,
+        rule=rule,
+        pledged=format_money_short(fund.pledged_cents, to.language),
+        conditions=_conditions(fund, to),
+    )
+
+
+def monthly_explanation(state: MatchState, language: str) -> str:
+    """Return what a monthly donation means, and how it is matched as things are now."""
+    to = translator(language)
+    own = to.gettext("Each month is a gift of its own, with a receipt of its own. Change the sum or stop whenever you like.")
+    if state.first_open is None:
+        return own
+    matched = to.gettext("Each is matched in its turn, as long as matching money is left; the mail of the month says what it came to.")
+    return f"{own} {matched}"
+
+
+def hold_promise(state: MatchState, language: str) -> str:
+    """Return the promise beside the button; empty when there is nothing to hold."""
+    if state.first_open is None:
+        return ""
+    to = translator(language)
+    if state.holds:
+        return to.gettext("The matching is held for you while you pay.")
+    return to.gettext("The matching is decided when your payment arrives, as long as there is some left.")
+
+
+def finish_label(gift_cents: int, language: str) -> str:
+    """Return the label of the donation that uses exactly what is left."""
+    to = translator(language)
+    return to.gettext("Finish the match: %(gift)s", gift=format_money_short(gift_cents, to.language))
+
+
+def quote(quoted: Quote, language: str) -> str:
+    """What a donation would be matched with, before it is paid."""
+    to = translator(language)
+    cents = {"gift": quoted.gift_cents, "match": quoted.match_cents, "total": quoted.gift_cents + quoted.match_cents}
+    amounts = {name: format_money_short(amount, language) for name, amount in cents.items()}
+    reason = _reason(quoted, to)
+    if quoted.match_cents == 0:
+        return to.gettext("Your gift of %(gift)s cannot be matched right now%(reason)s.", reason=reason, **amounts)
+    if reason:
+        return to.gettext("Your gift of %(gift)s is matched in part: %(match)s%(reason)s. Together: %(total)s.", reason=reason, **amounts)
+    if quoted.holds:
+        return to.gettext("Your gift of %(gift)s + %(match)s matched = %(total)s.", **amounts)
+    return to.gettext("Your gift of %(gift)s + %(match)s matched = %(total)s, if there is matching left when it arrives.", **amounts)
+
+
+def _reason(quoted: Quote, to: Translator) -> str:
+    """Why not in full, as the rest of a sentence."""
+    fund = quoted.fund
+    if quoted.limit is None:
+        return ""
+    if quoted.limit is Limit.USED_UP and quoted.match_cents:
+        return to.gettext(", all that is left of the fund")
+    if quoted.limit is Limit.USED_UP and fund is not None and fund.held_cents:
+        return to.gettext(": all that is left is held for gifts under way")
+    if quoted.limit is Limit.MINIMUM and fund is not None:
+        return to.gettext(": matching is for gifts of %(amount)s or more", amount=format_money_short(fund.minimum_cents, to.language))
+    if quoted.match_cents == 0 and quoted.limit in _REASONS_FOR_NONE:
+        return to.gettext(_REASONS_FOR_NONE[quoted.limit])
+    return to.gettext(_REASONS[quoted.limit])
+
+
+_REASONS = {
+    Limit.USED_UP: gettext_noop(": the matching has all been used"),
+    Limit.PAUSED: gettext_noop(": the matching is paused"),
+    Limit.NOT_OPEN_YET: gettext_noop(": the matching has not begun"),
+    Limit.CLOSED: gettext_noop(": the matching has ended"),
+    Limit.MINIMUM: gettext_noop(": it is below the least gift that is matched"),
+    Limit.PER_DONATION: gettext_noop(", the most for one gift"),
+    Limit.PER_DONOR: gettext_noop(", the most for one donor"),
+    Limit.EARLIER_GIFTS: gettext_noop(": what has come free goes to earlier gifts first"),
+    Limit.HELD_ELSEWHERE: gettext_noop(": too many gifts that are not paid yet hold matching from here"),
+}
+_REASONS_FOR_NONE = {
+    Limit.PER_DONATION: gettext_noop(": the most for one gift is reached"),
+    Limit.PER_DONOR: gettext_noop(": the most for one donor is reached"),
+}

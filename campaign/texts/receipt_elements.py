@@ -1,0 +1,32 @@
+"""The names of the elements of an official receipt, for staff who complete what is missing."""
+
+from collections.abc import Sequence
+
+from campaign.texts.catalogue import gettext_noop, translator
+
+_NAMES = {
+    "language": gettext_noop("the language"),
+    "charity_name": gettext_noop("the charity’s name"),
+    "charity_address": gettext_noop("the charity’s address"),
+    "registration_number": gettext_noop("the registration number"),
+    "place_of_issue": gettext_noop("the place of issue"),
+    "received_on": gettext_noop("the date the gift was received"),
+    "issued_on": gettext_noop("the date of issue"),
+    "donor_name": gettext_noop("the donor’s full name"),
+    "donor_address": gettext_noop("the donor’s address"),
+    "amount_cents": gettext_noop("the amount of the gift"),
+    "advantage_cents": gettext_noop("the amount of the advantage"),
+    "eligible_cents": gettext_noop("the eligible amount"),
+    "signatory_name": gettext_noop("the name of the signatory"),
+    "signatory_title": gettext_noop("the title of the signatory"),
+    "currency": gettext_noop("the currency"),
+    "check_url": gettext_noop("the address where it can be checked"),
+    "confirmation": gettext_noop("the confirmation of the charity’s legal details"),
+    "payment": gettext_noop("the payment"),
+}
+
+
+def describe_missing(names: Sequence[str], language: str) -> str:
+    """Return the missing elements as a list in words: `the donor’s address, the place of issue`."""
+    to = translator(language)
+    return ", ".join(to.gettext(_NAMES[name]) for name in names if name in _NAMES)

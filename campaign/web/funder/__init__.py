@@ -1,0 +1,1 @@
+"""The funder’s report, behind a private link."""

@@ -1,0 +1,121 @@
+"""A funder's report as HTML, CSV, JSON and PDF, behind a private link. It shows amounts and counts, never donors."""
+
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+
+from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, session, stream_with_context, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import format_date, format_datetime, gettext
+
+from campaign.edges.db import db
+from campaign.funders.access_links import link_by_hash, link_by_id
+from campaign.matching.funds import Fund
+from campaign.reporting.funder_statement import Statement, as_csv, as_json, build_statement, render_pdf
+from campaign.rules.money import format_money
+from campaign.web.languages import current_language
+from campaign.web.security import LINKS_PER_CLIENT, access, limiter
+
+bp = Blueprint("funder_report", __name__, url_prefix="/funder")
+
+SESSION_KEY = "funder_link"
+LINK_LIFETIME = timedelta(days=90)
+
+
+def token_hash(token: str) -> bytes:
+    """The SHA-256 of a link's token, as it is stored."""
+    return sha256(token.encode()).digest()
+
+
+@bp.get("/links/<token>")
+@access("public")
+@limiter.limit(LINKS_PER_CLIENT)
+def enter(token: str) -> ResponseReturnValue:
+    """Exchange the link for a session, so that the token does not stay in URLs that are shown, logged or shared."""
+    link = link_by_hash(token_hash(token))
+    if link is None:
+        abort(404)
+    session[SESSION_KEY] = link.id
+    return redirect(url_for("funder_report.report", lang=request.args.get("lang")))
+
+
+@bp.get("/report")
+@access("funder")
+def report() -> ResponseReturnValue:
+    """Pledged, held, matched and available amounts, and the matches by day."""
+    statement, language = _build_statement_or_404(), current_language()
+    return render_template(
+        "funders/report.html",
+        fund=statement.fund.name(language),
+        title=statement.campaign.title(language),
+        charity_name=statement.charity.name(language),
+        as_of=format_datetime(statement.as_of, "long", rebase=False),
+        pledged=format_money(statement.pledged_cents, language),
+        held=format_money(statement.held_cents, language),
+        matched=format_money(statement.matched_cents, language),
+        left=format_money(statement.left_cents, language),
+        donations=statement.donations,
+        days=_days(statement, language),
+        campaign_url=url_for("campaigns.page", language=language, slug=statement.campaign.slug),
+    )
+
+
+def _days(statement: Statement, language: str) -> list[dict[str, Any]]:
+    highest = max((day.matched_cents for day in statement.days), default=0)
+    return [
+        {
+            "on": format_date(day.on, "long"),
+            "iso": day.on.isoformat(),
+            "donations": day.donations,
+            "matched": format_money(day.matched_cents, language),
+            "parts": max(0, day.matched_cents) * 100 // highest if highest > 0 else 0,
+        }
+        for day in reversed(statement.days)
+    ]
+
+
+@bp.get("/report.csv")
+@access("funder")
+def report_csv() -> ResponseReturnValue:
+    """The matches by day, one line a day."""
+    statement = _build_statement_or_404()
+    headings = [gettext("Day"), gettext("Donations matched"), gettext("Matched (CAD)")]
+    response = Response(as_csv(statement, headings), mimetype="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{statement.fund.slug}-{statement.as_of:%Y-%m-%d}.csv"'
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+@bp.get("/report.json")
+@access("funder")
+def report_json() -> ResponseReturnValue:
+    """Every ledger entry of the fund with its hash, for independent verification (docs/verify.md)."""
+    statement = _build_statement_or_404()
+    response = Response(stream_with_context(as_json(statement)), mimetype="application/json")
+    response.headers["Content-Disposition"] = f'attachment; filename="{statement.fund.slug}-{statement.as_of:%Y-%m-%d}.json"'
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+@bp.get("/report.pdf")
+@access("funder")
+def report_pdf() -> ResponseReturnValue:
+    """The report as PDF."""
+    statement = _build_statement_or_404()
+    document = render_pdf(statement, current_language(), is_test=current_app.config["IS_SANDBOX"])
+    name = f"{statement.fund.slug}-{statement.as_of:%Y-%m-%d}.pdf"
+    db.session.rollback()
+    response = Response(document, mimetype="application/pdf")
+    response.headers["Content-Disposition"] = f'inline; filename="{name}"'
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+def _build_statement_or_404() -> Statement:
+    """The statement of the fund in the session; 404 without a valid link."""
+    link_id = session.get(SESSION_KEY)
+    link = link_by_id(link_id) if isinstance(link_id, int) else None
+    if link is None:
+        session.pop(SESSION_KEY, None)
+        abort(404)
+    return build_statement(db.session.get_one(Fund, link.fund_id))

@@ -1,0 +1,74 @@
+"""Labels of enum values for pages, in the current language."""
+
+from flask_babel import gettext
+
+from campaign.outbox import deliveries
+from campaign.outbox.messages import MessageKind
+from campaign.payments.status import Status
+from campaign.receipts import receipts
+
+
+def status_labels() -> dict[Status, str]:
+    """The status of a donation."""
+    return {
+        Status.PENDING: gettext("not paid yet"),
+        Status.PROCESSING: gettext("payment under way"),
+        Status.PAID: gettext("paid"),
+        Status.REFUNDED: gettext("refunded"),
+        Status.PARTIALLY_REFUNDED: gettext("refunded in part"),
+        Status.DISPUTED: gettext("in dispute"),
+        Status.FAILED: gettext("payment failed"),
+        Status.EXPIRED: gettext("not completed"),
+        Status.QUARANTINED: gettext("in quarantine"),
+    }
+
+
+def receipt_status_labels() -> dict[str, str]:
+    """The status of a receipt."""
+    return {
+        receipts.Status.VALID.value: gettext("valid"),
+        receipts.Status.REPLACED.value: gettext("replaced"),
+        receipts.Status.CANCELLED.value: gettext("cancelled"),
+    }
+
+
+def end_reason_labels() -> dict[str, str]:
+    """Why a receipt was ended."""
+    return {
+        receipts.EndReason.RETURNED.value: gettext("money of the gift went back"),
+        receipts.EndReason.CORRECTED.value: gettext("name or address was corrected"),
+        receipts.EndReason.LOST.value: gettext("it was lost"),
+        receipts.EndReason.VOID.value: gettext("it was voided by two people"),
+    }
+
+
+def email_state_labels() -> dict[deliveries.EmailState, str]:
+    """The state of an e-mail."""
+    return {
+        deliveries.EmailState.READY: gettext("waits to be sent"),
+        deliveries.EmailState.SENDING: gettext("is being sent"),
+        deliveries.EmailState.SENT: gettext("sent"),
+        deliveries.EmailState.UNKNOWN: gettext("perhaps sent; it goes out once more"),
+        deliveries.EmailState.FAILED: gettext("could not be sent"),
+        deliveries.EmailState.BOUNCED: gettext("came back"),
+        deliveries.EmailState.NOT_NEEDED: gettext("was not needed"),
+    }
+
+
+def message_kind_labels() -> dict[MessageKind, str]:
+    """The kinds of messages."""
+    return {
+        MessageKind.RECEIPT: gettext("Thanks and receipt"),
+        MessageKind.ACKNOWLEDGEMENT: gettext("Thanks without a receipt"),
+        MessageKind.RECEIPT_COPY: gettext("Receipt, once more or replaced"),
+        MessageKind.ANNUAL_RECEIPT: gettext("Receipt of the year"),
+        MessageKind.FUNDER_PAYMENT: gettext("Money from a funder"),
+        MessageKind.PLEDGE_MATCHED: gettext("Pledge matched in full"),
+        MessageKind.STAFF_TODO: gettext("Notice to staff"),
+        MessageKind.REVERSAL: gettext("Money that went or came back"),
+        MessageKind.MATCH_INCREASED: gettext("Increased match"),
+        MessageKind.PAYMENT_FAILED: gettext("Payment that failed"),
+        MessageKind.INSTALMENT_FAILED: gettext("Month that could not be charged"),
+        MessageKind.RECURRING_GIFT_ENDED: gettext("End of a monthly gift"),
+        MessageKind.RECURRING_GIFT_LINK: gettext("Link to a monthly gift"),
+    }

@@ -1,0 +1,1 @@
+"""Pages for donors and visitors."""

@@ -1,0 +1,251 @@
+"""The campaign page: story, progress and the donation form; and quotes, which tell the form what match an amount would get."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, Response, abort, current_app, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from campaign.campaigns.campaigns import Campaign, campaign_by_slug
+from campaign.donations.donations import Donation, donation_by_token
+from campaign.matching.funds import funds_of
+from campaign.reporting.totals import Totals, match_state, totals_of
+from campaign.rules import money
+from campaign.rules.allocation import Limit, MatchRequest, Offer, allocate, finishing_donation, limit_of, total
+from campaign.texts import match_copy
+from campaign.texts.match_copy import MatchState, Quote
+from campaign.web.errors import campaign_or_404
+from campaign.web.languages import current_language
+from campaign.web.public.address_form import provinces
+from campaign.web.public.donation_form import Attempts, DonationForm
+from campaign.web.security import access
+
+bp = Blueprint("campaigns", __name__)
+
+MILESTONE_PARTS = 20
+TYPED = (
+    *("first_name", "last_name", "organization", "email", "address_line1", "address_line2", "city", "province", "postal_code", "country"),
+    *("public_name", "anonymous", "tribute_kind", "tribute_name", "message", "frequency"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """A message above the form. `kind` is problem, change or unavailable, and is a CSS class."""
+
+    kind: str
+    title: str
+    text: str
+    link: str = ""
+    link_text: str = ""
+
+
+@bp.get("/")
+@access("public")
+def home() -> ResponseReturnValue:
+    """Redirect to the current campaign in the visitor's language."""
+    campaign = campaign_or_404()
+    response = redirect(url_for("campaigns.page", language=current_language(), slug=campaign.slug))
+    response.vary.add("Accept-Language")
+    return response
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promise:
+    """The match that can be held, and the limit that keeps it below the full match, if any."""
+
+    match_cents: int
+    limit: Limit | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Funds:
+    """The campaign's funds at one moment: their offers, and their state for the texts."""
+
+    state: MatchState
+    offers: list[Offer]
+    now: datetime
+
+    @property
+    def open_offers(self) -> list[Offer]:
+        """The offers that a donation could be matched from now: none while earlier donations are rematched."""
+        return [] if self.state.is_rematching else self.offers
+
+
+@bp.get("/<any(en,fr):language>/<slug>")
+@access("public")
+def page(language: str, slug: str) -> ResponseReturnValue:
+    """The campaign page. `?amount=` prefills the amount; `?again=` prefills the form from an earlier donation, by its token."""
+    campaign = _campaign_by_slug_or_404(slug)
+    again = donation_by_token(request.args["again"]) if "again" in request.args else None
+    typed = _typed(again, language) if again else {"amount": request.args.get("amount", "")[:40]}
+    return campaign_page(campaign, DonationForm(campaign, language, formdata=None, **typed), attempt=new_attempt())
+
+
+def _typed(donation: Donation, language: str) -> dict[str, Any]:
+    """The form fields of an earlier donation. The token in the URL is what grants access to them."""
+    typed = {name: getattr(donation, name) for name in TYPED}
+    return {**typed, "amount": _as_typed(donation.amount_cents, language), "cover_fee": donation.covered_fee_cents > 0}
+
+
+def _as_typed(cents: int, language: str) -> str:
+    return money.format_typed(cents, language)
+
+
+@bp.get("/<any(en,fr):language>/<slug>/quote")
+@access("public")
+def quote(language: str, slug: str) -> Response:
+    """The match that a donation of `amount` would get now, and the state of the match, as texts, amounts and HTML fragments."""
+    campaign = _campaign_by_slug_or_404(slug)
+    funds = _funds(campaign, language)
+    totals = totals_of(slug)
+    assert totals is not None
+    quoted = _quote(campaign, funds, request.args.get("amount", "")[:40], language)
+    response = jsonify(
+        **quoted,
+        claim=match_copy.campaign_claim(funds.state, language),
+        held_while_paying=match_copy.hold_promise(funds.state, language),
+        progress=render_template("donate/progress.html", progress=_progress(totals, funds.state, language)),
+        presets=render_template("donate/presets.html", presets=_presets(campaign, funds, language), chosen=""),
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def campaign_page(
+    campaign: Campaign, form: DonationForm, *, attempt: str, notice: Notice | None = None, promise: Promise | None = None
+) -> str:
+    """Render the page around a new form, or around a submitted form with its errors.
+
+    `promise` is the match for this donor, when it differs from what anybody would be quoted.
+    """
+    language = form.language
+    totals = totals_of(campaign.slug)
+    assert totals is not None
+    funds = _funds(campaign, language)
+    quoted = _quote(campaign, funds, form.amount.data or "", language, promise=promise)
+    return render_template(
+        "donate/campaign.html",
+        campaign=campaign,
+        title=campaign.title(language),
+        lead=campaign.lead(language),
+        story=campaign.story(language),
+        charity=campaign.charity,
+        charity_name=campaign.charity.name(language),
+        claim=match_copy.campaign_claim(funds.state, language),
+        how_it_works=match_copy.how_it_works(funds.state, language),
+        held_while_paying=match_copy.hold_promise(funds.state, language),
+        each_month=match_copy.monthly_explanation(funds.state, language),
+        progress=_progress(totals, funds.state, language),
+        form=form,
+        errors=form.all_errors(),
+        attempt=attempt,
+        quoted=quoted,
+        expected_match="" if quoted["match_cents"] is None else quoted["match_cents"],
+        is_for_this_donor=promise is not None,
+        presets=_presets(campaign, funds, language),
+        chosen=form.amount.data,
+        provinces=provinces(language),
+        minimum=money.format_money_short(campaign.minimum_cents, language),
+        maximum=money.format_money_short(campaign.maximum_cents, language),
+        notice=notice,
+    )
+
+
+def new_attempt() -> str:
+    """A signed attempt token for a new form."""
+    return attempts().sign(secrets.token_urlsafe(18))
+
+
+def attempts() -> Attempts:
+    """The signer of attempt tokens."""
+    return Attempts(current_app.config["SECRET_KEY"])
+
+
+def _campaign_by_slug_or_404(slug: str) -> Campaign:
+    campaign = campaign_by_slug(slug)
+    if campaign is None:
+        abort(404)
+    return campaign
+
+
+def _funds(campaign: Campaign, language: str) -> _Funds:
+    now = datetime.now(UTC)
+    funds = funds_of(campaign.id)
+    return _Funds(state=match_state(campaign, funds, language, now=now), offers=[fund.offer() for fund in funds], now=now)
+
+
+def _quote(campaign: Campaign, funds: _Funds, text: str, language: str, *, promise: Promise | None = None) -> dict[str, Any]:
+    try:
+        cents = money.parse(text, language)
+    except money.InvalidMoney:
+        cents = 0
+    if not campaign.minimum_cents <= cents <= campaign.maximum_cents:
+        return {"quote": "", "match_cents": None, "fee": "", "button": gettext("Continue to payment")}
+    promise = promise or promise_to(cents, funds)
+    quoted = Quote(
+        gift_cents=cents,
+        match_cents=promise.match_cents,
+        limit=promise.limit,
+        fund=funds.state.first_open or next(iter(funds.state.funds), None),
+        holds=funds.state.holds,
+    )
+    fee = money.fee_to_cover(cents, percent_hundredths=campaign.fee_percent_hundredths, fixed_cents=campaign.fee_fixed_cents)
+    return {
+        "quote": match_copy.quote(quoted, language) if funds.state.funds else "",
+        "match_cents": promise.match_cents,
+        "fee": money.format_money(fee, language),
+        "button": gettext("Give %(amount)s", amount=money.format_money_short(cents, language)),
+    }
+
+
+def promise_to(cents: int, funds: _Funds) -> Promise:
+    """The match that any donation of this amount would get now, and the limit that keeps it below the full match, if any."""
+    request = MatchRequest(matchable_cents=cents, amount_cents=cents, at=funds.now)
+    if funds.state.is_rematching:
+        return Promise(match_cents=0, limit=Limit.EARLIER_GIFTS)
+    return Promise(match_cents=total(allocate(request, funds.offers)), limit=limit_of(request, funds.offers))
+
+
+def _presets(campaign: Campaign, funds: _Funds, language: str) -> list[dict[str, Any]]:
+    presets = [_preset(cents, funds, language) for cents in campaign.presets_cents]
+    finish = finishing_donation(funds.open_offers, at=funds.now)
+    if finish and campaign.minimum_cents <= finish <= max(campaign.presets_cents) and finish not in campaign.presets_cents:
+        last = _preset(finish, funds, language)
+        presets.append({**last, "label": match_copy.finish_label(finish, language), "is_finish": True})
+    return presets
+
+
+def _preset(cents: int, funds: _Funds, language: str) -> dict[str, Any]:
+    becomes = cents + promise_to(cents, funds).match_cents
+    return {
+        "value": _as_typed(cents, language),
+        "label": money.format_money_short(cents, language),
+        "becomes": money.format_money_short(becomes, language) if becomes > cents else "",
+        "is_finish": False,
+    }
+
+
+def _progress(totals: Totals, state: MatchState, language: str) -> dict[str, Any]:
+    """The formatted totals, and the parts of the progress bar in thousandths of the goal."""
+    goal, raised = totals.goal_cents, totals.raised_cents
+    donated = min(1000, totals.donated_cents * 1000 // goal)
+    return {
+        "given": money.format_money_short(totals.donated_cents, language),
+        "matched": money.format_money_short(totals.matched_cents, language),
+        "raised": money.format_money_short(raised, language),
+        "goal": money.format_money_short(goal, language),
+        "left": money.format_money_short(state.left_cents, language),
+        "pledged": money.format_money_short(totals.pledged_cents, language),
+        "has_fund": totals.pledged_cents > 0,
+        "donations": totals.donations,
+        "donors": totals.donors,
+        "given_parts": donated,
+        "matched_parts": min(1000 - donated, totals.matched_cents * 1000 // goal),
+        "percent": min(100, raised * 100 // goal),
+        # A nearly empty bar lowers giving (policy.md, section 2): it is hidden until a twentieth of the goal is raised.
+        "has_bar": raised * MILESTONE_PARTS >= goal,
+    }

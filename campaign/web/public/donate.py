@@ -1,0 +1,224 @@
+"""Starts a donation with the match that the donor was shown, and redirects to Stripe Checkout."""
+
+import hmac
+from datetime import UTC, datetime
+from urllib.parse import parse_qsl
+
+import structlog
+from flask import Blueprint, abort, current_app, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import force_locale, gettext
+from sqlalchemy.orm.attributes import set_committed_value
+from werkzeug.datastructures import MultiDict
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.donations.donations import Donation, DonationDetails
+from campaign.edges.db import db
+from campaign.edges.services import services
+from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
+from campaign.edges.stripe.payments import CheckoutLine, CheckoutRequest
+from campaign.payments import checkouts
+from campaign.payments.checkouts import CheckoutContext, LessMatchAvailable, OpenedCheckout
+from campaign.recurring.recurring_gifts import MONTHLY
+from campaign.rules import money
+from campaign.rules.allocation import Limit
+from campaign.web.public import batching
+from campaign.web.public.campaigns import Notice, Promise, attempts, campaign_page, new_attempt
+from campaign.web.public.donation_form import DonationForm
+from campaign.web.security import DONATIONS_OVERALL, DONATIONS_PER_CLIENT, access, csrf, limiter
+
+bp = Blueprint("donate", __name__)
+bp.record(lambda state: batching.init_app(state.app))
+log = structlog.get_logger()
+
+RETRY_AFTER_SECONDS = "20"
+FIELDS = 100
+# Redirects, and failures to reach Stripe, count against the rate limit of a client; a form that is shown again does not.
+COUNTED_STATUSES = {303, 503}
+
+
+@bp.post("/<any(en,fr):language>/<slug>/donations")
+@access("public")
+@csrf.exempt  # The form checks its own token: a stale one is an error above the form, and nothing typed is lost.
+@limiter.limit(DONATIONS_PER_CLIENT, deduct_when=lambda response: response.status_code in COUNTED_STATUSES)
+@limiter.limit(DONATIONS_OVERALL, key_func=lambda: "all")
+def begin(language: str, slug: str) -> ResponseReturnValue:
+    """Hold the match and redirect the donor to Stripe, or show the form again with its errors."""
+    campaign = batching.load_campaign(slug)
+    if campaign is None:
+        abort(404)
+    form = DonationForm(campaign, language, formdata=_posted_fields())
+    started = _start(campaign, form)
+    return _redirect_to_payment(campaign, form, started) if isinstance(started, Donation) else started
+
+
+def _start(campaign: Campaign, form: DonationForm) -> Donation | ResponseReturnValue:
+    """The donation, committed with its match held; or the form again."""
+    is_valid = form.validate()
+    attempt = attempts().read(form.attempt.data)
+    if not is_valid or attempt is None:
+        return _form_again(campaign, form, attempt, has_errors=not is_valid)
+    details = form.details()
+    context = CheckoutContext(
+        attempt=attempt,
+        expected_match_cents=form.expected_match_cents(),
+        livemode=services().settings.stripe_livemode,
+        now=datetime.now(UTC),
+        client_key=_client_key(),
+    )
+    started = batching.start_checkout(campaign, details, context)
+    if isinstance(started, LessMatchAvailable):
+        promise = Promise(match_cents=started.held_cents, limit=started.limit)
+        return campaign_page(campaign, form, attempt=form.attempt.data, notice=_less_match_notice(started), promise=promise), 409
+    donation = started or _resume_donation(context)
+    if _differs(donation, details):
+        return campaign_page(campaign, form, attempt=new_attempt(), notice=_other_donation_notice(donation)), 409
+    return donation
+
+
+def _resume_donation(context: CheckoutContext) -> Donation:
+    donation = checkouts.donation_by_attempt(context.attempt)
+    checkouts.extend_checkout_deadline(donation, now=context.now)
+    db.session.commit()
+    return donation
+
+
+def _posted_fields() -> MultiDict[str, str]:
+    """The posted fields. Invalid UTF-8 becomes U+FFFD, which the form refuses; Werkzeug would decode it as other text."""
+    if request.mimetype != "application/x-www-form-urlencoded":
+        return request.form
+    try:
+        pairs = parse_qsl(request.get_data().decode("utf-8", "replace"), keep_blank_values=True, errors="replace", max_num_fields=FIELDS)
+    except ValueError:
+        abort(413)
+    return MultiDict(pairs)
+
+
+def _form_again(campaign: Campaign, form: DonationForm, attempt: str | None, *, has_errors: bool) -> ResponseReturnValue:
+    notice = None
+    if not has_errors:
+        notice = Notice(
+            kind="problem",
+            title=gettext("Please press the button once more"),
+            text=gettext("This page was open for a long time. Nothing has been charged and nothing you wrote is lost."),
+        )
+    return campaign_page(campaign, form, attempt=form.attempt.data if attempt else new_attempt(), notice=notice), 422
+
+
+def _client_key() -> str:
+    """A keyed hash of the network address, so that checkouts of one client can be counted without storing the address."""
+    secret = current_app.config["SECRET_KEY"].encode()
+    return hmac.new(secret, f"client:{request.remote_addr}".encode(), "sha256").hexdigest()[:32]
+
+
+def _less_match_notice(reduced: LessMatchAvailable) -> Notice:
+    """The new amount is in the quote beside the button, not here."""
+    if reduced.limit in {Limit.PER_DONOR, Limit.HELD_ELSEWHERE}:
+        text = gettext("Nothing has been charged. Press the button to give all the same, or change the amount.")
+    else:
+        text = gettext(
+            "Others gave while you were writing. Nothing has been charged. Press the button to give all the same, or change the amount."
+        )
+    return Notice(kind="change", title=gettext("Less matching is available than you were shown"), text=text)
+
+
+def _differs(donation: Donation, details: DonationDetails) -> bool:
+    return any(getattr(donation, name) != value for name, value in vars(details).items() if name != "news_consent")
+
+
+def _other_donation_notice(donation: Donation) -> Notice:
+    return Notice(
+        kind="change",
+        title=gettext(
+            "A gift of %(amount)s is already under way", amount=money.format_money_short(donation.amount_cents, donation.language)
+        ),
+        text=gettext(
+            "This form began that gift, and you have changed it since. Press the button to begin a new one, or go back to the first."
+        ),
+        link=url_for("donation_page.page", language=donation.language, token=donation.token),
+        link_text=gettext("Go to the first gift"),
+    )
+
+
+def _redirect_to_payment(campaign: Campaign, form: DonationForm, donation: Donation) -> ResponseReturnValue:
+    """303 to Stripe; to the donation page when there is nothing to pay; the form again when Stripe refuses or is unavailable."""
+    if not donation.is_open:
+        return redirect(url_for("donation_page.page", language=donation.language, token=donation.token), 303)
+    if donation.checkout_url is None:
+        try:
+            _open_checkout(campaign, donation)
+        except StripeRefused as error:
+            log.error("checkout.refused", donation=donation.public_id, error=type(error).__name__)
+            return campaign_page(campaign, form, attempt=form.attempt.data, notice=_stripe_refused(campaign)), 422
+        except StripeUnavailable as error:
+            log.error("checkout.not_opened", donation=donation.public_id, error=str(error)[:80])
+            page = campaign_page(campaign, form, attempt=form.attempt.data, notice=_stripe_unavailable(campaign))
+            return page, 503, {"Retry-After": RETRY_AFTER_SECONDS}
+    if donation.checkout_url is None:
+        return redirect(url_for("donation_page.page", language=donation.language, token=donation.token), 303)
+    return redirect(donation.checkout_url, 303)
+
+
+def _open_checkout(campaign: Campaign, donation: Donation) -> None:
+    """Open the checkout at Stripe without holding a lock.
+
+    A concurrent request of the same attempt may have opened it: then its checkout is used. Raises StripeRefused and StripeUnavailable.
+    """
+    with force_locale(donation.language):
+        checkout_request = _checkout_request(campaign, donation)
+    db.session.commit()
+    try:
+        opened = services().stripe_payments.open_checkout(checkout_request)
+    except StripeUnavailable:
+        db.session.refresh(donation)
+        if donation.checkout_url is None:
+            raise
+        return
+    batching.record_opened(OpenedCheckout(donation_id=donation.id, session_id=opened.id, url=opened.url))
+    set_committed_value(donation, "checkout_id", opened.id)
+    set_committed_value(donation, "checkout_url", opened.url)
+
+
+def _stripe_refused(campaign: Campaign) -> Notice:
+    return Notice(
+        kind="problem",
+        title=gettext("The payment could not be opened"),
+        text=gettext(
+            "Nothing has been charged and nothing you wrote is lost. Please check your e-mail address; if it is right, write to %(email)s.",
+            email=campaign.charity.email,
+        ),
+    )
+
+
+def _stripe_unavailable(campaign: Campaign) -> Notice:
+    return Notice(
+        kind="unavailable",
+        title=gettext("The payment service cannot be reached right now"),
+        text=gettext(
+            "Nothing has been charged and nothing you wrote is lost. Please press the button again in a minute. "
+            "If it goes on, write to %(email)s.",
+            email=campaign.charity.email,
+        ),
+    )
+
+
+def _checkout_request(campaign: Campaign, donation: Donation) -> CheckoutRequest:
+    title = campaign.title(donation.language)
+    lines = [CheckoutLine(name=gettext("Gift – %(campaign)s", campaign=title), cents=donation.amount_cents)]
+    if donation.covered_fee_cents:
+        lines.append(CheckoutLine(name=gettext("Processing fee, covered by you"), cents=donation.covered_fee_cents))
+    assert donation.checkout_expires_at is not None
+    return CheckoutRequest(
+        donation=donation.public_id,
+        attempt_key=f"{donation.attempt}:{donation.checkout_tries}",
+        currency=donation.currency,
+        lines=lines,
+        email=donation.email,
+        language=donation.language,
+        return_url=services().links.donation_page(donation.language, donation.token),
+        cancel_url=services().links.cancelled_checkout(donation.language, donation.token),
+        description=title,
+        expires_at=donation.checkout_expires_at,
+        takes_bank_debits=campaign.takes_bank_debits and donation.currency == "CAD",
+        is_monthly=donation.frequency == MONTHLY,
+    )

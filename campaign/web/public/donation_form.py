@@ -1,0 +1,155 @@
+"""The donation form: validates the input into `DonationDetails`, or shows an error beside each field and retains what was typed."""
+
+from typing import Any
+
+from email_validator import EmailNotValidError, validate_email
+from flask_babel import gettext, lazy_gettext
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+from wtforms import BooleanField, Field, HiddenField, RadioField, StringField, TextAreaField
+from wtforms.validators import Optional as OptionalField
+from wtforms.validators import StopValidation
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.donations.donations import DonationDetails
+from campaign.rules import money
+from campaign.web.public.address_form import AddressForm, PlainText, Required, clean_lines, text_field
+
+ATTEMPT_LIFETIME_SECONDS = 24 * 3600
+FALSE_VALUES = (False, "", "false", "0", "no", "off", "n", "f")
+FIRST_FIELDS = ("csrf_token", "amount", "frequency", "first_name", "last_name", "email")
+
+
+class DonationForm(AddressForm):
+    """The fields of contract.md, section 4."""
+
+    amount = StringField(lazy_gettext("Amount"), [Required(lazy_gettext("How much would you like to give? For example 50 or 125.50."))])
+    frequency = HiddenField()
+    email = text_field(lazy_gettext("E-mail"), Required(lazy_gettext("Please write your e-mail address.")), longest=254)
+    cover_fee = BooleanField(lazy_gettext("Cover the processing fee"), false_values=FALSE_VALUES)
+    public_name = text_field(lazy_gettext("Name shown to the public"), longest=80)
+    anonymous = BooleanField(lazy_gettext("Do not show my name"), false_values=FALSE_VALUES)
+    tribute_kind = RadioField(lazy_gettext("Dedicate this gift"), [OptionalField()], validate_choice=False, default="")
+    tribute_name = text_field(lazy_gettext("Name of the person"), longest=120)
+    message = TextAreaField(lazy_gettext("A message for the foundation"), [PlainText(1000, lines=True)], filters=[clean_lines])
+    news_consent = BooleanField(lazy_gettext("Send me news about the research"), false_values=FALSE_VALUES)
+    attempt = HiddenField()
+    expected_match = HiddenField()
+    website = StringField()
+
+    def __init__(self, campaign: Campaign, language: str, *args: Any, **kw: Any) -> None:
+        super().__init__(language, *args, **kw)
+        self.campaign = campaign
+        self.amount_cents = 0
+        self.attempt_nonce = ""
+        self.tribute_kind.choices = [
+            ("", gettext("No dedication")),
+            ("honour", gettext("In honour of")),
+            ("memory", gettext("In memory of")),
+        ]
+
+    def validate_amount(self, field: Field) -> None:
+        if field.raw_data and len(field.raw_data) > 1:
+            raise StopValidation(gettext("Please write one amount."))
+        try:
+            cents = money.parse(field.data or "", self.language)
+        except money.InvalidMoney:
+            raise StopValidation(gettext("We could not read this amount. Please write it like 50 or 1,234.56.")) from None
+        low, high = (money.format_money_short(c, self.language) for c in (self.campaign.minimum_cents, self.campaign.maximum_cents))
+        if cents < self.campaign.minimum_cents:
+            raise StopValidation(gettext("The smallest gift online is %(amount)s.", amount=low))
+        if cents > self.campaign.maximum_cents:
+            raise StopValidation(
+                gettext(
+                    "The largest gift online is %(amount)s. For a larger one, please write to %(email)s.",
+                    amount=high,
+                    email=self.campaign.charity.email,
+                )
+            )
+        self.amount_cents = cents
+
+    def validate_frequency(self, field: Field) -> None:
+        if field.data not in {"once", "monthly"}:
+            raise StopValidation(gettext("Please choose one gift, or one each month."))
+
+    def validate_email(self, field: Field) -> None:
+        try:
+            # Non-ASCII characters before the @ need SMTPUTF8, which few mail servers support.
+            address = validate_email(field.data, check_deliverability=False, allow_smtputf8=False)
+            field.data = address.ascii_email or address.normalized
+        except EmailNotValidError:
+            raise StopValidation(
+                gettext("This does not look like an e-mail address. Please check it, for example name@example.com.")
+            ) from None
+
+    def validate_tribute_kind(self, field: Field) -> None:
+        if field.data not in {None, "", "honour", "memory"}:
+            raise StopValidation(gettext("Please choose one of these."))
+
+    def validate_tribute_name(self, field: Field) -> None:
+        if self.tribute_kind.data and not field.data:
+            raise StopValidation(gettext("Please write the name of the person, or choose no dedication."))
+
+    def validate_website(self, field: Field) -> None:
+        if field.data:
+            raise StopValidation(gettext("Please leave this field empty."))
+
+    def details(self) -> DonationDetails:
+        """The validated input. Call it only after `validate`."""
+        kind = self.tribute_kind.data or None
+        fee = money.fee_to_cover(
+            self.amount_cents,
+            percent_hundredths=self.campaign.fee_percent_hundredths,
+            fixed_cents=self.campaign.fee_fixed_cents,
+        )
+        return DonationDetails(
+            frequency=self.frequency.data,
+            language=self.language,
+            amount_cents=self.amount_cents,
+            covered_fee_cents=fee if self.cover_fee.data else 0,
+            first_name=self.first_name.data,
+            last_name=self.last_name.data,
+            organization=self.organization.data,
+            email=self.email.data,
+            address_line1=self.address_line1.data,
+            address_line2=self.address_line2.data,
+            city=self.city.data,
+            province=self.province.data,
+            postal_code=self.postal_code.data,
+            country=self.country.data,
+            public_name=self.public_name.data,
+            anonymous=bool(self.anonymous.data),
+            tribute_kind=kind,
+            tribute_name=self.tribute_name.data if kind else "",
+            message=self.message.data,
+            news_consent=bool(self.news_consent.data),
+        )
+
+    def expected_match_cents(self) -> int | None:
+        """The match in cents that the donor was shown; None when none was shown, or the field is not a valid number."""
+        text = self.expected_match.data or ""
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else None
+
+    def all_errors(self) -> list[tuple[str, str]]:
+        """Each field with its first error, in the order of the page."""
+        return sorted(
+            super().all_errors(), key=lambda error: FIRST_FIELDS.index(error[0]) if error[0] in FIRST_FIELDS else len(FIRST_FIELDS)
+        )
+
+
+class Attempts:
+    """Signed attempt tokens of forms, valid for ATTEMPT_LIFETIME_SECONDS, so that a double click or a reload starts one donation only."""
+
+    def __init__(self, secret_key: str) -> None:
+        self._signer = URLSafeTimedSerializer(secret_key, salt="attempt")
+
+    def sign(self, nonce: str) -> str:
+        """The signed token for the form's hidden field."""
+        return self._signer.dumps(nonce)
+
+    def read(self, token: str | None) -> str | None:
+        """The nonce of the attempt, or None when the token is invalid or expired."""
+        try:
+            nonce = self._signer.loads(token or "", max_age=ATTEMPT_LIFETIME_SECONDS)
+        except (BadSignature, ValueError):
+            return None
+        return nonce if isinstance(nonce, str) else None

@@ -1,0 +1,170 @@
+"""The donor's page of a donation: its status, match, history, official receipt, and the proof of its ledger entries."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import format_datetime
+from sqlalchemy import func, or_, update
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.donations.donations import Donation, donation_by_token
+from campaign.donations.donors import wants_annual_receipt
+from campaign.edges.db import db
+from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
+from campaign.payments.status import DonationStatus, Status, status_of
+from campaign.receipts import receipts
+from campaign.recurring.recurring_gifts import recurring_gift_of
+from campaign.reporting import donation_history, proofs
+from campaign.rules import money
+from campaign.stripe_sync import poll_checkout_jobs
+from campaign.texts import donation_timeline
+from campaign.web.security import LINKS_PER_CLIENT, access, limiter
+
+bp = Blueprint("donation_page", __name__)
+log = structlog.get_logger()
+
+POLL_INTERVAL = timedelta(seconds=2)
+
+
+@bp.get("/<any(en,fr):language>/donations/<token>")
+@access("public")
+def page(language: str, token: str) -> ResponseReturnValue:
+    """Show the donation. A return from Stripe without payment (`?return=cancel`) expires the checkout at Stripe and releases its hold."""
+    donation = _load_donation(token)
+    if request.args.get("return") == "cancel" and request.method == "GET":
+        _cancel(donation)
+        return redirect(url_for("donation_page.page", language=language, token=token), 303)
+    campaign, status = donation.campaign, status_of(donation)
+    receipt = receipts.last_receipt_of(donation.id)
+    return render_template(
+        "donate/donation.html",
+        state=status.state.value,
+        is_waiting=status.state == Status.PENDING,
+        is_cancelled=donation.cancelled_at is not None,
+        campaign=campaign,
+        title=campaign.title(language),
+        charity=campaign.charity,
+        charity_name=campaign.charity.name(language),
+        donation=donation,
+        first_name=donation.first_name or donation.full_name,
+        **_sums(donation, status, language),
+        outcome=donation_timeline.match_outcome(donation_history.match_status(donation, status, language), language),
+        paid_at=_local_moment(campaign, donation.paid_at),
+        history=_timeline(donation, language),
+        receipt=receipt,
+        receipt_status=receipts.status_of(receipt).value if receipt else "",
+        is_annual=wants_annual_receipt(donation.donor_id),
+        lacks_details=donation.paid_at is not None and receipt is None and donation.lacks_details,
+        receipt_url=url_for("receipt_page.pdf", language=language, token=token),
+        proof_url=url_for("donation_page.proof", language=language, token=token) if status.matched_cents or status.held_cents else "",
+        json_url=url_for("donation_page.data", language=language, token=token),
+        again_url=url_for("campaigns.page", language=language, slug=campaign.slug, again=token),
+        continue_url=donation.checkout_url,
+        monthly_url=url_for("recurring_page.page", language=language, token=gift.token) if (gift := recurring_gift_of(donation)) else "",
+    )
+
+
+def _sums(donation: Donation, status: DonationStatus, language: str) -> dict[str, str]:
+    is_returned = donation.paid_at is not None and status.net_cents < donation.amount_cents
+    return {
+        "amount": money.format_money(donation.amount_cents, language),
+        "returned": money.format_money(donation.amount_cents - status.net_cents, language) if is_returned else "",
+        "covered_fee": money.format_money(donation.covered_fee_cents, language) if donation.covered_fee_cents else "",
+        "charged": money.format_money(donation.charged_cents, language),
+        "matched": money.format_money(status.matched_cents, language) if status.matched_cents else "",
+        "together": money.format_money(status.net_cents + status.matched_cents, language),
+    }
+
+
+def _timeline(donation: Donation, language: str) -> list[dict[str, str]]:
+    charity = donation.campaign.charity
+    return [
+        {
+            "at": format_datetime(charity.local(moment.at), "medium", rebase=False),
+            "iso": moment.at.isoformat(),
+            "text": donation_timeline.describe(moment.event, language),
+        }
+        for moment in donation_history.public_history_of(donation, language)
+    ]
+
+
+def _local_moment(campaign: Campaign, moment: datetime | None) -> str:
+    # `rebase=False`: the time is already in the charity's time zone.
+    return format_datetime(campaign.charity.local(moment), "long", rebase=False) if moment else ""
+
+
+def _cancel(donation: Donation) -> None:
+    try:
+        poll_checkout_jobs.cancel_checkout(donation)
+    except (StripeUnavailable, StripeRefused) as error:  # The hold remains until Stripe reports that the payment can no longer happen.
+        db.session.rollback()
+        log.warning("checkout.not_cancelled", donation=donation.public_id, error=str(error)[:200])
+
+
+@bp.get("/<any(en,fr):language>/donations/<token>.json")
+@access("public")
+def data(language: str, token: str) -> Response:
+    """The donation as JSON (contract.md, section 4)."""
+    donation = _load_donation(token)
+    status = status_of(donation)
+    receipt = receipts.last_receipt_of(donation.id)
+    as_of: datetime = db.session.scalars(func.now().select()).one()
+    payload: dict[str, Any] = {
+        "state": status.state.value,
+        "amount_cents": donation.amount_cents,
+        "covered_fee_cents": donation.covered_fee_cents,
+        "net_cents": status.net_cents,
+        "matched_cents": status.matched_cents,
+        "held_cents": status.held_cents,
+        "receipt": {"serial": receipt.serial, "status": receipts.status_of(receipt).value} if receipt else None,
+        "as_of": as_of.isoformat(),
+    }
+    return _private(jsonify(payload))
+
+
+@bp.get("/<any(en,fr):language>/donations/<token>/proof.json")
+@access("public")
+@limiter.limit(LINKS_PER_CLIENT)
+def proof(language: str, token: str) -> Response:
+    """The donation's entries in the ledger chains of its funds, with the data to verify them (docs/verify.md)."""
+    donation = donation_by_token(token)
+    if donation is None:
+        abort(404)
+    response = _private(jsonify(proofs.proof_of(donation)))
+    response.headers["Content-Disposition"] = f'attachment; filename="proof-{donation.public_id}.json"'
+    return response
+
+
+def _private(response: Response) -> Response:
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+def _load_donation(token: str) -> Donation:
+    """The donation of this page; 404 for an unknown token. The checkout of an open donation is polled first, in case a webhook is late."""
+    donation = donation_by_token(token)
+    if donation is None:
+        abort(404)
+    if donation.is_open and donation.checkout_id and _reserve_poll(donation):
+        try:
+            poll_checkout_jobs.poll_checkout(donation)
+        except (StripeUnavailable, StripeRefused) as error:
+            db.session.rollback()
+            log.warning("checkout.unknown", donation=donation.public_id, error=str(error)[:200])
+    return donation
+
+
+def _reserve_poll(donation: Donation) -> bool:
+    """Whether this request may poll Stripe: at most one may in each POLL_INTERVAL."""
+    d = Donation
+    reserved = db.session.execute(
+        update(d)
+        .where(d.id == donation.id, or_(d.polled_at.is_(None), d.polled_at < func.now() - POLL_INTERVAL))
+        .values(polled_at=func.now())
+        .returning(d.id)
+    ).first()
+    db.session.commit()
+    return reserved is not None

@@ -1,0 +1,152 @@
+"""Receipts for donors: the PDF, sending it again, completing the address, the receipt preference, and public verification."""
+
+import structlog
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from campaign.donations.donations import PERSON_FIELDS, Donation, donation_by_token
+from campaign.donations.donors import ANNUAL, PER_DONATION
+from campaign.edges.pdf import RenderingFailed
+from campaign.edges.pdf_signing import SigningKeyMissing
+from campaign.edges.services import services
+from campaign.receipts import receipt_actions, receipts, render_jobs
+from campaign.receipts.receipt_actions import ReceiptActionRefused
+from campaign.rules import money
+from campaign.texts import action_errors
+from campaign.web.public.address_form import AddressForm, provinces
+from campaign.web.security import LINKS_PER_CLIENT, access, csrf, limiter
+
+bp = Blueprint("receipt_page", __name__)
+log = structlog.get_logger()
+
+
+@bp.get("/<any(en,fr):language>/donations/<token>/receipt.pdf")
+@access("public")
+def pdf(language: str, token: str) -> ResponseReturnValue:
+    """The official receipt, the same bytes as in the e-mail; one that has ended is marked so. This never issues a receipt."""
+    receipt = receipts.last_receipt_of(_donation_or_404(token).id)
+    if receipt is None:
+        abort(404)
+    return send_receipt(receipt)
+
+
+def send_receipt(receipt: receipts.Receipt) -> Response:
+    """Respond with the PDF of the receipt, which must not be cached; 503 when it cannot be rendered or signed."""
+    try:
+        document = render_jobs.get_or_render_pdf(receipt)
+    except (RenderingFailed, SigningKeyMissing) as error:
+        log.error("receipt.not_rendered", serial=receipt.serial, error=str(error)[:200])
+        abort(503)
+    response = Response(document, mimetype="application/pdf")
+    response.headers["Content-Disposition"] = f'inline; filename="{receipt.file_name}"'
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+@bp.post("/<any(en,fr):language>/donations/<token>/mails")
+@access("public")
+@limiter.limit(LINKS_PER_CLIENT)
+def mail_again(language: str, token: str) -> ResponseReturnValue:
+    """Send the receipt again, to the e-mail address of the donation."""
+    donation = _donation_or_404(token)
+    if receipts.receipt_of(donation.id) is None:
+        abort(404)
+    if receipt_actions.request_copy(donation):
+        flash(gettext("We are sending your receipt to %(email)s again. Look among unwanted mail too.", email=donation.email))
+    else:
+        flash(gettext("We have sent it several times today. You can open it here, or write to us."), "error")
+    return redirect(url_for("donation_page.page", language=language, token=token), 303)
+
+
+@bp.post("/<any(en,fr):language>/donations/<token>/receipt-choice")
+@access("public")
+@limiter.limit(LINKS_PER_CLIENT)
+def choose(language: str, token: str) -> ResponseReturnValue:
+    """Set whether this donor gets a receipt for each donation or one for the year."""
+    donation, choice = _donation_or_404(token), request.form.get("choice", "")
+    if choice not in {PER_DONATION, ANNUAL}:
+        abort(400)
+    receipt_actions.choose_preference(donation, choice)
+    flash(
+        gettext("One official receipt for all your gifts of a year comes to you in the January after.")
+        if choice == ANNUAL
+        else gettext("Each gift gets its own official receipt, as soon as it is paid.")
+    )
+    return redirect(url_for("donation_page.page", language=language, token=token), 303)
+
+
+@bp.route("/<any(en,fr):language>/donations/<token>/address", methods=["GET", "POST"])
+@access("public")
+@csrf.exempt  # The form checks its own token: a stale one is an error above the form, and nothing typed is lost.
+@limiter.limit(LINKS_PER_CLIENT, methods=["POST"])
+def address(language: str, token: str) -> ResponseReturnValue:
+    """Complete the name and address, when the receipt waits for them."""
+    donation = _donation_or_404(token)
+    if donation.paid_at is None or receipts.last_receipt_of(donation.id) or not donation.lacks_details:
+        return redirect(url_for("donation_page.page", language=language, token=token), 303)
+    if request.method == "GET":
+        person = {name: getattr(donation, name) for name in PERSON_FIELDS}
+        return _address_page(donation, AddressForm(language, formdata=None, **person), language)
+    form = AddressForm(language)
+    if not form.validate():
+        return _address_page(donation, form, language), 422
+    try:
+        receipt_actions.complete_details(donation, form.person())
+        flash(gettext("Thank you. Your official receipt is being made, and comes by e-mail."))
+    except ReceiptActionRefused as error:
+        flash(action_errors.describe_error(error.refusal, language), "error")
+    return redirect(url_for("donation_page.page", language=language, token=token), 303)
+
+
+def _address_page(donation: Donation, form: AddressForm, language: str) -> str:
+    campaign = donation.campaign
+    return render_template(
+        "donate/address.html",
+        form=form,
+        errors=form.all_errors(),
+        token=donation.token,
+        provinces=provinces(language),
+        campaign=campaign,
+        title=campaign.title(language),
+        charity=campaign.charity,
+        charity_name=campaign.charity.name(language),
+        amount=money.format_money(donation.charged_cents, language),
+    )
+
+
+@bp.get("/<any(en,fr):language>/receipts/check/<code>")
+@access("public")
+@limiter.limit(LINKS_PER_CLIENT)
+def check(language: str, code: str) -> ResponseReturnValue:
+    """Verify a receipt: its status, number, date and amount, without personal data."""
+    receipt = receipts.receipt_by_check_code(code)
+    if receipt is None:
+        return render_template("donate/receipt_check.html", receipt=None), 404
+    return render_template(
+        "donate/receipt_check.html",
+        receipt=receipt,
+        status=receipts.status_of(receipt).value,
+        charity_name=receipt.content["charity_name"],
+        issued_on=receipt.content["issued_on"],
+        amount=money.format_money(receipt.content["eligible_cents"], language),
+        is_test=bool(receipt.content.get("is_test", True)),
+    )
+
+
+@bp.get("/receipts/certificates.pem")
+@access("public")
+def certificates() -> ResponseReturnValue:
+    """The current and earlier signing certificates, to verify the signature of a receipt."""
+    try:
+        return Response(services().signing_key.certificates(), mimetype="application/x-pem-file")
+    except SigningKeyMissing as error:
+        log.error("receipt.key_missing", error=str(error)[:200])
+        abort(503)
+
+
+def _donation_or_404(token: str) -> Donation:
+    donation = donation_by_token(token)
+    if donation is None:
+        abort(404)
+    return donation

@@ -1,0 +1,101 @@
+"""The dashboard of staff: the campaign's totals, today's donations, and what needs attention."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import format_datetime
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.mail.letters.staff import describe_todo
+from campaign.matching import fund_lifecycle
+from campaign.operations import integrity_checks
+from campaign.operations.integrity_checks import IntegrityCheck
+from campaign.reporting import staff_todo
+from campaign.reporting import totals as reporting
+from campaign.rules.money import format_money
+from campaign.texts.receipt_elements import describe_missing
+from campaign.web.errors import campaign_or_404
+from campaign.web.languages import current_language
+from campaign.web.security import access
+
+bp = Blueprint("staff_dashboard", __name__, url_prefix="/staff")
+
+FINDINGS_SHOWN = 5
+# The page for each item of the to-do list. Findings, paused funds and incomplete receipts are listed on the dashboard itself.
+TODO_PAGES = {
+    "quarantined": "staff_quarantine.page",
+    "dead_events": "staff_failed_events.dead",
+    "differences": "staff_settlement.page",
+    "webhooks_silent": "staff_settlement.page",
+    "dead_mail": "staff_mail.page",
+    "returned_mail": "staff_mail.page",
+    "returns_due": "staff_information_returns.page",
+    "voids": "staff_receipts.register",
+}
+
+
+@bp.get("/")
+@access("viewer")
+def page() -> ResponseReturnValue:
+    """Totals, the to-do list, and the latest donations."""
+    campaign = campaign_or_404()
+    language, charity = current_language(), campaign.charity
+    totals = reporting.totals_of(campaign.slug)
+    assert totals is not None
+    last_check = integrity_checks.last_check()
+    today = reporting.donated_today(campaign, charity, now=datetime.now(UTC))
+    return render_template(
+        "staff/dashboard.html",
+        title=campaign.title(language),
+        slug=campaign.slug,
+        totals=totals,
+        given=format_money(totals.donated_cents, language),
+        matched=format_money(totals.matched_cents, language),
+        raised=format_money(totals.raised_cents, language),
+        goal=format_money(totals.goal_cents, language),
+        left=format_money(totals.available_cents, language),
+        held=format_money(totals.held_cents, language),
+        pledged=format_money(totals.pledged_cents, language),
+        fees=format_money(totals.fee_cents, language),
+        covered_fees=format_money(totals.covered_fee_cents, language),
+        today_count=today.donations,
+        today_given=format_money(today.donated_cents, language),
+        as_of=format_datetime(charity.local(totals.as_of), "long", rebase=False),
+        latest=[_line(line, campaign, language) for line in reporting.latest_donations(campaign)],
+        todo=_todo(campaign, last_check, language),
+        checked_at=format_datetime(charity.local(last_check.at), "medium", rebase=False) if last_check else "",
+    )
+
+
+def _line(line: reporting.LatestDonation, campaign: Campaign, language: str) -> dict[str, Any]:
+    donation = line.donation
+    assert donation.paid_at is not None
+    return {
+        "paid_at": format_datetime(campaign.charity.local(donation.paid_at), "yyyy-MM-dd HH:mm", rebase=False),
+        "iso": donation.paid_at.isoformat(),
+        "name": donation.full_name,
+        "amount": format_money(donation.amount_cents, language),
+        "covered_fee": format_money(donation.covered_fee_cents, language) if donation.covered_fee_cents else "–",
+        "matched": format_money(line.matched_cents, language),
+        "public_id": donation.public_id,
+    }
+
+
+def _todo(campaign: Campaign, last_check: IntegrityCheck | None, language: str) -> dict[str, Any]:
+    """What needs a decision of staff, formatted for display."""
+    todo = staff_todo.todo_of(campaign)
+    return {
+        "findings": last_check.findings[:FINDINGS_SHOWN] if last_check else [],
+        "paused_funds": [
+            {"name": f.name(language), "moment": format_datetime(campaign.charity.local(at), "medium", rebase=False), "reason": reason}
+            for f, at, reason in fund_lifecycle.list_paused(campaign.id)
+        ],
+        "needs": [
+            {"sentence": describe_todo(name, todo.counted[name]), "url": url_for(endpoint)}
+            for name, endpoint in TODO_PAGES.items()
+            if name in todo.counted
+        ],
+        "receipts": [(describe_missing(waiting.missing, language) or waiting.error, waiting.count) for waiting in todo.receipts],
+    }

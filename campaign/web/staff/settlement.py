@@ -1,0 +1,139 @@
+"""Settlement at Stripe: the balance and its allocation, payouts with their transactions, and the findings of reconciliations."""
+
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, abort, render_template
+from flask.typing import ResponseReturnValue
+from flask_babel import format_date, format_datetime, gettext
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.operations import heartbeats
+from campaign.reporting import stripe_clearing
+from campaign.rules.money import format_money
+from campaign.stripe_sync import reconciliations
+from campaign.stripe_sync.payouts import Payout
+from campaign.stripe_sync.reconciliations import SCHEDULE, DifferenceState, Reconciliation
+from campaign.web.errors import campaign_or_404
+from campaign.web.languages import current_language
+from campaign.web.security import access
+
+bp = Blueprint("staff_settlement", __name__, url_prefix="/staff/stripe")
+
+RUNS_SHOWN = 10
+FINDINGS_SHOWN = 50
+LINES_SHOWN = 2000
+
+
+@bp.get("")
+@access("viewer")
+def page() -> ResponseReturnValue:
+    """The balance, the latest payouts and the latest reconciliations."""
+    campaign = campaign_or_404()
+    language, clearing = current_language(), stripe_clearing.clearing_of(campaign)
+    payouts = stripe_clearing.latest_payouts()
+    shares = stripe_clearing.share_of(campaign, [payout.stripe_id for payout in payouts])
+    silence = heartbeats.webhook_silence()
+    return render_template(
+        "staff/settlement.html",
+        title=campaign.title(language),
+        balance=format_money(clearing.balance_cents, language),
+        of_this=format_money(clearing.this_campaign_cents, language),
+        of_others=format_money(clearing.other_campaigns_cents, language) if clearing.other_campaigns_cents else "",
+        in_dispute=format_money(clearing.disputed_cents, language) if clearing.disputed_cents else "",
+        of_nobody=format_money(clearing.unassigned_cents, language) if clearing.unassigned_cents else "",
+        payouts=[_payout(payout, campaign, shares.get(payout.stripe_id, 0)) for payout in payouts],
+        runs=[_run(run, campaign) for run in reconciliations.list_latest(limit=RUNS_SHOWN)],
+        silence=silence is not None,
+        heard_at=_moment(silence.since, campaign) if silence and silence.since else "",
+    )
+
+
+@bp.get("/payouts/<stripe_id>")
+@access("viewer")
+def payout(stripe_id: str) -> ResponseReturnValue:
+    """One payout with its balance transactions."""
+    campaign = campaign_or_404()
+    stripe_payout = stripe_clearing.payout_by_stripe_id(stripe_id)
+    if stripe_payout is None:
+        abort(404)
+    language = current_language()
+    lines = stripe_clearing.transactions_of(stripe_payout, limit=LINES_SHOWN)
+    return render_template(
+        "staff/payout.html",
+        title=campaign.title(language),
+        payout=_payout(stripe_payout, campaign, stripe_clearing.share_of(campaign, [stripe_id]).get(stripe_id, 0)),
+        is_cut=len(lines) == LINES_SHOWN,
+        lines=[
+            {
+                "at": format_datetime(campaign.charity.local(line.created_at), "yyyy-MM-dd HH:mm", rebase=False),
+                "iso": line.created_at.isoformat(),
+                "type": _type_labels().get(line.category) or _type_labels().get(line.type) or line.category.replace("_", " "),
+                "cents": format_money(line.cents, language),
+                "fee": format_money(line.fee_cents, language) if line.fee_cents else "–",
+                "net": format_money(line.net_cents, language),
+                "public_id": line.public_id,
+                "donor": line.donor,
+                "stripe_id": line.stripe_id,
+            }
+            for line in lines
+        ],
+    )
+
+
+def _moment(at: datetime, campaign: Campaign) -> str:
+    return str(format_datetime(campaign.charity.local(at), "yyyy-MM-dd HH:mm", rebase=False))
+
+
+def _payout(payout: Payout, campaign: Campaign, share_cents: int) -> dict[str, Any]:
+    language, local = current_language(), campaign.charity.local
+    return {
+        "id": payout.stripe_id,
+        "made": _moment(payout.created_at, campaign),
+        "iso": payout.created_at.isoformat(),
+        "arrives": format_date(local(payout.arrives_at).date(), "yyyy-MM-dd"),
+        "sum": format_money(payout.cents, language),
+        "share": format_money(share_cents, language),
+        "status": _status_labels().get(payout.status, payout.status),
+        "failure": payout.failure or "",
+        "is_tied": payout.transactions_read_at is not None,
+    }
+
+
+def _run(run: Reconciliation, campaign: Campaign) -> dict[str, Any]:
+    findings = reconciliations.findings_of(run)
+    return {
+        "began": _moment(run.started_at, campaign),
+        "iso": run.started_at.isoformat(),
+        "since": format_date(campaign.charity.local(run.since).date(), "yyyy-MM-dd"),
+        "actor": gettext("the schedule") if run.actor == SCHEDULE else run.actor,
+        "has_ended": run.ended_at is not None,
+        "open": sum(finding.state == DifferenceState.OPEN for finding in findings),
+        "findings": [
+            {"is_open": finding.state == DifferenceState.OPEN, "sentence": finding.describe(current_language())}
+            for finding in findings[:FINDINGS_SHOWN]
+        ],
+        "more": max(0, len(findings) - FINDINGS_SHOWN),
+    }
+
+
+def _status_labels() -> dict[str, str]:
+    return {
+        "pending": gettext("not on its way yet"),
+        "in_transit": gettext("on its way"),
+        "paid": gettext("arrived"),
+        "failed": gettext("came back"),
+        "canceled": gettext("stopped"),
+    }
+
+
+def _type_labels() -> dict[str, str]:
+    return {
+        "charge": gettext("payment"),
+        "refund": gettext("refund"),
+        "refund_failure": gettext("refund that failed"),
+        "dispute": gettext("dispute"),
+        "dispute_reversal": gettext("dispute won"),
+        "payout_failure": gettext("payout that came back"),
+        "fee": gettext("fee of the account"),
+    }

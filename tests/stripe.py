@@ -1,0 +1,200 @@
+"""Stripe in tests: events as Stripe sends them, payments and reversals in the sandbox, and handling of received events."""
+
+import hashlib
+import hmac
+import itertools
+import json
+import time
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.donations.donations import Donation
+from campaign.edges.db import db
+from campaign.edges.services import services
+from campaign.edges.stripe.payments import CheckoutLine, CheckoutRequest
+from campaign.payments.status import status_of
+from campaign.stripe_sync import event_jobs, inbox
+from tests.conftest import Stripe
+from tests.factories import pay, start_donation
+from tests.web import send
+
+_count = itertools.count(1)
+WEBHOOK_SECRET = "whsec_tests"
+
+
+def handle(*events: dict[str, Any]) -> None:
+    receive(*events)
+    event_jobs.handle_events()
+
+
+def outcomes() -> list[str]:
+    return list(db.session.execute(text("SELECT outcome FROM stripe_event ORDER BY id")).scalars())
+
+
+def receive(*events: dict[str, Any]) -> None:
+    for sent in events:
+        inbox.store_events(inbox.parse_event(body_of(sent)), source="webhook")
+    db.session.commit()
+
+
+def state(donation: Donation) -> str:
+    db.session.expire_all()
+    return status_of(donation).state.value
+
+
+def stored_object(stripe: Stripe, object_id: str | None) -> dict[str, Any]:
+    """The object of this id in the sandbox, which must exist."""
+    assert object_id
+    stored = stripe.store.get(object_id)
+    assert stored
+    return stored
+
+
+def charge_of(stripe: Stripe, donation: Donation) -> dict[str, Any]:
+    return stored_object(stripe, stored_object(stripe, donation.payment_intent)["latest_charge"])
+
+
+def paid_at_stripe(campaign: Campaign, cents: int, **changed: Any) -> Donation:
+    """A donation that is paid in the sandbox, with Stripe's fee."""
+    donation = start_donation(campaign, cents, **changed)
+    intent = services().stripe_payments._client.v1.payment_intents.create(
+        {
+            "amount": donation.charged_cents,
+            "currency": "cad",
+            "payment_method": "pm_card_visa",
+            "confirm": True,
+            "metadata": {"donation": donation.public_id},
+        }
+    )
+    pay(donation, payment_intent=intent.id)
+    db.session.commit()
+    return donation
+
+
+def checkout_request(**changed: Any) -> CheckoutRequest:
+    values: dict[str, Any] = {
+        "donation": "d_1",
+        "attempt_key": "key-1",
+        "currency": "CAD",
+        "lines": [CheckoutLine(name="Gift", cents=100_00), CheckoutLine(name="Fee", cents=3_30)],
+        "email": "donor@example.org",
+        "language": "fr",
+        "return_url": "https://example.org/x",
+        "cancel_url": "https://example.org/x?return=cancel",
+        "description": "Gift",
+        "expires_at": datetime.now(UTC) + timedelta(minutes=31),
+        "takes_bank_debits": True,
+    }
+    return CheckoutRequest(**{**values, **changed})
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *args: object) -> None:
+        return None
+
+
+def pay_at_stripe(stripe: Stripe, donation: Donation) -> None:
+    assert donation.checkout_url
+    data = b"card=4242424242424242&expiry=12/34&cvc=123"
+    opener = urllib.request.build_opener(NoRedirect)
+    try:
+        opener.open(urllib.request.Request(donation.checkout_url, data=data)).close()
+    except urllib.error.HTTPError as response:
+        assert response.code == 303
+        response.close()
+
+
+def start_debit(app: Flask, stripe: Stripe, language: str = "en") -> Donation:
+    """A donation of $100 whose bank debit the donor has authorized on Stripe's page."""
+    assert send(app.test_client(), language).status_code == 303
+    donation = db.session.query(Donation).order_by(Donation.id.desc()).first()
+    assert donation
+    assert donation.checkout_url
+    with pytest.raises(urllib.error.HTTPError) as response:
+        urllib.request.build_opener(NoRedirect).open(urllib.request.Request(donation.checkout_url, data=b"method=debit"))
+    assert response.value.code == 303
+    response.value.close()
+    return donation
+
+
+def sessions(stripe: Stripe) -> list[dict[str, Any]]:
+    return stripe.store.newest("checkout.session", limit=1000)
+
+
+def event(kind: str, subject: dict[str, Any], *, livemode: bool = False, **changed: Any) -> dict[str, Any]:
+    values = {
+        "id": f"evt_{next(_count)}_{time.time_ns()}",
+        "object": "event",
+        "type": kind,
+        "livemode": livemode,
+        "created": int(time.time()),
+        "api_version": "2026-10-28.endive",
+        "data": {"object": subject},
+    }
+    return {**values, **changed}
+
+
+def completed(donation: Donation, **changed: Any) -> dict[str, Any]:
+    session = {
+        "id": f"cs_{donation.public_id}",
+        "object": "checkout.session",
+        "client_reference_id": donation.public_id,
+        "metadata": {"donation": donation.public_id},
+        "payment_intent": f"pi_{donation.public_id}",
+        "payment_status": "paid",
+        "status": "complete",
+        "amount_total": donation.charged_cents,
+        "currency": "cad",
+        "livemode": False,
+    }
+    return event("checkout.session.completed", {**session, **changed})
+
+
+def succeeded(donation: Donation, **changed: Any) -> dict[str, Any]:
+    intent = {
+        "id": f"pi_{donation.public_id}",
+        "object": "payment_intent",
+        "metadata": {"donation": donation.public_id},
+        "amount_received": donation.charged_cents,
+        "currency": "cad",
+        "livemode": False,
+    }
+    return event("payment_intent.succeeded", {**intent, **changed})
+
+
+def expired(donation: Donation) -> dict[str, Any]:
+    event = completed(donation, payment_status="unpaid", status="expired", payment_intent=None)
+    return {**event, "type": "checkout.session.expired"}
+
+
+def reversal_event(stripe: Stripe, donation: Donation, cents: int, *, kind: str, of: str = "refund", **changed: Any) -> dict[str, Any]:
+    """Store a refund or dispute in the sandbox and return an event about it."""
+    reversal = {
+        "id": f"{of}_{donation.public_id}",
+        "object": of,
+        "amount": cents,
+        "created": int(time.time()),
+        "currency": "cad",
+        "status": {"refund": "succeeded", "dispute": "lost"}[of],
+        "payment_intent": f"pi_{donation.public_id}",
+        "charge": f"ch_{donation.public_id}",
+        "metadata": {},
+    }
+    return event(kind, dict(stripe.store.put({**reversal, **changed})))
+
+
+def signed(body: bytes, *, secret: str = WEBHOOK_SECRET, at: int | None = None) -> dict[str, str]:
+    moment = int(time.time()) if at is None else at
+    mac = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
+    return {"Stripe-Signature": f"t={moment},v1={mac}"}
+
+
+def body_of(event: dict[str, Any]) -> bytes:
+    return json.dumps(event, ensure_ascii=False).encode()

@@ -1,0 +1,172 @@
+"""Annual receipts: grouping, contents, corrections, and resuming an interrupted run."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.edges.db import db
+from campaign.mail import send_jobs
+from campaign.receipts import annual, annual_jobs, receipt_actions, receipts
+from campaign.receipts.receipts import Receipt
+from campaign.reporting import receipt_register
+from campaign.reporting.integrity import checker
+from campaign.schedule import schedule_jobs
+from tests.conftest import Post
+from tests.factories import create_refund, issue_receipt, pay, pay_with_annual_receipt, start_donation
+from tests.mail import attached, last_email, pdf_text, text_of
+
+MID_JANUARY = datetime(2027, 1, 15, 12, tzinfo=UTC)
+
+
+def in_2026(month: int) -> datetime:
+    return datetime(2026, month, 14, 15, tzinfo=UTC)
+
+
+def test_a_year_of_monthly_donations_is_one_receipt_that_lists_them(app: Flask, campaign: Campaign, post: Post) -> None:
+    donations = pay_with_annual_receipt(campaign, *map(in_2026, range(1, 13)), language="fr")
+    send_jobs.send_due()
+    assert db.session.query(Receipt).count() == 0
+    assert "un seul reçu officiel" in text_of(last_email(post, donations[0]))
+    with time_machine.travel(MID_JANUARY, tick=True):
+        run = annual_jobs.issue_for(campaign.charity, 2026)
+        assert (run.issued, run.incomplete) == (1, 0)
+        send_jobs.send_due()
+    receipt = db.session.query(Receipt).one()
+    assert (receipt.cents, receipt.content["received_in"], receipt.content["issued_on"]) == (300_00, 2026, "2027-01-15")
+    message = last_email(post, donations[0])
+    assert attached(message) == [receipt.file_name]
+    (document,) = message.iter_attachments()
+    printed = pdf_text(document.get_content())
+    assert "Année de réception des dons 2026" in printed
+    assert all(f"2026-{month:02d}-14" in printed for month in range(1, 13))
+    assert "300,00 $" in printed
+    with time_machine.travel(MID_JANUARY, tick=True):
+        assert annual_jobs.issue_for(campaign.charity, 2026).issued == 0
+    assert checker.findings(db.engine) == []
+    assert receipt_register.totals_of(campaign.charity, 2026).unreceipted_cents == 0
+
+
+def test_names_years_and_donors_have_separate_receipts(app: Flask, campaign: Campaign) -> None:
+    pay_with_annual_receipt(campaign, in_2026(3), in_2026(4))
+    pay_with_annual_receipt(campaign, in_2026(5), first_name="Another", last_name="Name")
+    pay_with_annual_receipt(campaign, datetime(2027, 1, 2, tzinfo=UTC))
+    other = start_donation(campaign, 10_00, email="each@example.org")
+    pay(other, paid_at=in_2026(6))
+    db.session.commit()
+    with time_machine.travel(MID_JANUARY, tick=True):
+        assert annual_jobs.issue_for(campaign.charity, 2026).issued == 2
+    assert sorted(r.cents for r in db.session.query(Receipt)) == [25_00, 50_00]
+    assert receipts.receipt_of(other.id) is None
+
+
+def test_an_interrupted_run_resumes_where_it_stopped(app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(20):
+        pay_with_annual_receipt(campaign, in_2026(1), in_2026(2), email=f"donor{number}@yearly.example.org")
+    issue = annual.issue
+    calls = iter(range(100))
+
+    def exit_at_eighth(*args: Any) -> object:
+        if next(calls) == 7:
+            raise SystemExit
+        return issue(*args)
+
+    with time_machine.travel(MID_JANUARY, tick=True):
+        with monkeypatch.context() as patched, pytest.raises(SystemExit):
+            patched.setattr(annual, "issue", exit_at_eighth)
+            annual_jobs.issue_for(campaign.charity, 2026)
+        db.session.rollback()
+        assert db.session.query(Receipt).count() == 7
+        assert annual_jobs.issue_for(campaign.charity, 2026).issued == 13
+    assert sorted(r.number for r in db.session.query(Receipt)) == list(range(1, 21))
+    assert db.session.execute(text("SELECT count(*) FROM outbox WHERE kind = 'annual_receipt'")).scalar_one() == 20
+
+
+def test_a_refund_of_one_instalment_replaces_the_annual_receipt(app: Flask, campaign: Campaign, post: Post) -> None:
+    donations = pay_with_annual_receipt(campaign, *map(in_2026, range(1, 5)))
+    with time_machine.travel(MID_JANUARY, tick=True):
+        annual_jobs.issue_for(campaign.charity, 2026)
+        send_jobs.send_due()
+        create_refund(donations[1], 25_00)
+        db.session.commit()
+        send_jobs.send_due()
+    first, second = db.session.query(Receipt).order_by(Receipt.id)
+    assert (second.cents, second.replaces_id, len(second.content["gifts"])) == (75_00, first.id, 3)
+    assert receipts.receipt_of(donations[0].id) == second
+    assert receipts.receipt_of(donations[1].id) is None
+    assert attached(last_email(post, donations[0])) == [second.file_name]
+    assert checker.findings(db.engine) == []
+
+
+def test_the_schedule_issues_annual_receipts_from_january_8(app: Flask, campaign: Campaign) -> None:
+    pay_with_annual_receipt(campaign, in_2026(12))
+    for day, count in ((datetime(2027, 1, 7, 23, tzinfo=UTC), 0), (datetime(2027, 1, 8, 12, tzinfo=UTC), 1)):
+        with time_machine.travel(day, tick=True):
+            assert schedule_jobs.run_infrequent_work()
+        assert db.session.query(Receipt).count() == count
+
+
+def test_a_donor_can_change_the_receipt_preference(app: Flask, client: FlaskClient, campaign: Campaign, post: Post) -> None:
+    app.config["WTF_CSRF_ENABLED"] = False
+    donation = start_donation(campaign, 25_00)
+    pay(donation, paid_at=in_2026(2))
+    db.session.commit()
+    address = f"/en/donations/{donation.token}"
+    assert client.post(f"{address}/receipt-choice", data={"choice": "annual"}).status_code == 303
+    send_jobs.send_due()
+    assert issue_receipt(donation) is None
+    assert "on the official receipt for the whole year" in client.get(address).text
+    assert client.post(f"{address}/receipt-choice", data={"choice": "never"}).status_code == 400
+    client.post(f"{address}/receipt-choice", data={"choice": "per_donation"})
+    send_jobs.send_due()
+    receipt = receipts.receipt_of(donation.id)
+    assert receipt
+    assert attached(last_email(post, donation)) == [receipt.file_name]
+    assert "once more" not in text_of(last_email(post, donation))
+    assert checker.findings(db.engine) == []
+
+
+def test_a_correction_applies_to_all_donations_on_the_receipt(app: Flask, campaign: Campaign) -> None:
+    donations = pay_with_annual_receipt(campaign, in_2026(1), in_2026(2), in_2026(3))
+    with time_machine.travel(MID_JANUARY, tick=True):
+        annual_jobs.issue_for(campaign.charity, 2026)
+        receipt = receipt_actions.correct_details(donations[2], {"last_name": "Corrected"}, actor="clerk@example.org", reason="typo")
+    assert receipt
+    assert receipt.content["donor_name"].endswith("Corrected")
+    assert receipt.cents == 75_00
+
+
+def test_the_checker_expects_annual_receipts_only_after_february(app: Flask, campaign: Campaign) -> None:
+    pay_with_annual_receipt(campaign, datetime.now(UTC))
+    send_jobs.send_due()
+    assert checker.findings(db.engine) == []
+    db.session.execute(text("UPDATE donation SET paid_at = paid_at - interval '3 years'"))
+    db.session.commit()
+    assert any(sentence.startswith("I14") for sentence in checker.findings(db.engine))
+
+
+def test_an_annual_receipt_without_an_address_asks_the_donor_once(app: Flask, campaign: Campaign, post: Post) -> None:
+    (donation,) = pay_with_annual_receipt(
+        campaign,
+        datetime(2025, 3, 3, tzinfo=UTC),
+        email="lacking@yearly.example.org",
+        address_line1="",
+        city="",
+        province="",
+        postal_code="",
+    )
+    send_jobs.send_due()
+    assert f"/en/donations/{donation.token}/address" in text_of(last_email(post, donation))
+    for _ in range(2):
+        assert annual_jobs.issue_for(campaign.charity, 2025).incomplete == 1
+        send_jobs.send_due()
+    assert len([1 for _, to, _, _ in post.box.newest(50) if to == [donation.email]]) == 2
+    details = {"address_line1": "1, rue Neuve", "city": "Laval", "province": "QC", "postal_code": "H7A 1A1"}
+    receipt_actions.complete_details(donation, details)
+    assert annual_jobs.issue_for(campaign.charity, 2025).issued == 1
+    assert checker.findings(db.engine) == []

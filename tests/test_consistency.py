@@ -1,0 +1,306 @@
+"""Routes, templates, settings, migrations and translations are complete and consistent with each other."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from babel.messages.catalog import Message
+from babel.messages.frontend import CommandLineInterface
+from babel.messages.mofile import read_mo
+from babel.messages.pofile import read_po
+from flask import Flask
+from sqlalchemy import Connection, text
+
+from campaign.cli.setup import migrate
+from campaign.config import ROOT, SettingsError, setting_descriptions
+from campaign.edges.db import Base, db
+from campaign.edges.links import Links
+from campaign.edges.wakeups import JOBS, celery
+from campaign.ledger.triggers import FOLDER as TRIGGERS
+from campaign.ledger.triggers import install_triggers
+from campaign.web.security import access
+from tools.architecture import source_files
+
+SOURCES = source_files()
+
+
+def test_every_route_declares_its_access(app: Flask) -> None:
+    ours: dict[str, Any] = {
+        name: view for name, view in app.view_functions.items() if name != "static" and not name.startswith("security.")
+    }
+    assert [name for name, view in ours.items() if not hasattr(view, "access")] == []
+    staff = {rule.endpoint for rule in app.url_map.iter_rules() if rule.rule.startswith("/staff") and rule.endpoint in ours}
+    assert all(ours[name].access in {"viewer", "clerk", "manager", "admin"} for name in staff)
+
+
+def test_a_route_without_declared_access_is_not_found(app: Flask) -> None:
+    app.view_functions["campaigns.home"] = lambda: "forgotten"
+    assert app.test_client().get("/").status_code == 404
+
+
+def test_every_link_has_a_route(app: Flask) -> None:
+    links = Links("https://give.example.org")
+    values = {"language": "fr", "slug": "research", "token": "a" * 22, "code": "a" * 22, "path": "/"}
+    router = app.url_map.bind("give.example.org", url_scheme="https")
+    for name, method in inspect.getmembers(links, inspect.ismethod):
+        if not name.startswith("_"):
+            address = method(*(values[parameter] for parameter in inspect.signature(method).parameters))
+            endpoint, _ = router.match(urlsplit(address).path)
+            assert hasattr(app.view_functions[endpoint], "access"), name
+
+
+def test_a_role_that_does_not_exist_cannot_be_declared() -> None:
+    with pytest.raises(AssertionError):
+        access("everybody")
+
+
+def test_every_wakeup_names_an_existing_task(app: Flask) -> None:
+    named = set()
+    for path in ROOT.glob("workers/*.py"):
+        named |= set(re.findall(r'@celery\.task\(name="([\w.]+)"\)', path.read_text()))
+    assert set(JOBS.values()) == named
+    assert {q.name for q in celery.conf.task_queues} == set(JOBS), "a plain `celery -A workers worker` must take from every queue"
+
+
+def test_every_template_is_used_and_exists() -> None:
+    sources = "".join(p.read_text() for p in [*SOURCES, *ROOT.glob("templates/**/*.html")])
+    named = set(re.findall(r'"([a-z_]+/[a-z_]+\.(?:html|txt))"', sources)) | {"base.html"}
+    named |= {f"{folder}/{name}" for folder, name in re.findall(r'resource\("templates"\) / "(\w+)" / "(\w+\.typ)"', sources)}
+    existing = {str(p.relative_to(ROOT / "templates")) for p in ROOT.glob("templates/**/*.*")}
+    assert existing == named
+
+
+def test_every_setting_is_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert [name for name in setting_descriptions() if f"`{name}`" not in readme] == []
+    assert len(readme.splitlines()) <= 150
+
+
+def test_the_models_equal_the_migrations(app: Flask) -> None:
+    with db.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def current_definitions(connection: Connection) -> dict[str, str]:
+    """Our functions and triggers as PostgreSQL prints them."""
+    functions = text(
+        "SELECT proname, pg_get_functiondef(p.oid) FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace AND nspname = 'public'"
+        " WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')"
+    )
+    triggers = text("SELECT tgrelid::regclass || '.' || tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal")
+    return {name: definition for query in (functions, triggers) for name, definition in connection.execute(query)}
+
+
+def test_functions_and_triggers_equal_their_files(app: Flask) -> None:
+    """Dropping and reinstalling them from the files gives the same definitions, and there are no others."""
+    with db.engine.connect() as connection:
+        before = current_definitions(connection)
+        functions = connection.execute(
+            text(
+                "SELECT format('DROP FUNCTION %s CASCADE', p.oid::regprocedure) FROM pg_proc p"
+                " JOIN pg_namespace n ON n.oid = pronamespace AND nspname = 'public'"
+                " WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')"
+            )
+        )
+        for drop in functions.scalars().all():
+            connection.execute(text(drop))
+        assert current_definitions(connection) == {}
+        install_triggers(connection)
+        assert current_definitions(connection) == before
+        connection.rollback()
+    assert {path.stem for path in TRIGGERS.glob("*.sql")} == {name for name in before if "." not in name}
+
+
+def test_a_function_whose_file_has_changed_is_replaced_at_the_next_upgrade(app: Flask) -> None:
+    with db.engine.connect() as connection:
+        before = current_definitions(connection)
+        connection.execute(text("CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"))
+        connection.execute(text("COMMENT ON FUNCTION refuse_change IS 'the hash of an older file'"))
+        assert install_triggers(connection) == ["refuse_change"]
+        assert current_definitions(connection) == before
+        assert install_triggers(connection) == []
+        connection.rollback()
+
+
+def test_a_database_from_before_the_first_release_is_refused_with_instructions(app: Flask) -> None:
+    db.session.execute(text("UPDATE alembic_version SET version_num = '0022'"))
+    db.session.commit()
+    try:
+        with pytest.raises(SettingsError, match=r"has the revision 0022.*remove the directory var/"):
+            migrate()
+    finally:
+        db.session.execute(text("UPDATE alembic_version SET version_num = 'baseline'"))
+        db.session.commit()
+
+
+def objects_of(connection: Connection) -> set[str]:
+    """Every table, index, sequence and constraint of ours, as PostgreSQL prints it."""
+    columns = (
+        "SELECT format('%s.%s %s %s %s', table_name, column_name, data_type, is_nullable, column_default) FROM information_schema.columns"
+    )
+    constraints = "SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint"
+    queries = (
+        f"{columns} WHERE table_schema = 'public' AND table_name <> 'alembic_version'",
+        "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'",
+        "SELECT sequencename FROM pg_sequences WHERE schemaname = 'public'",
+        f"{constraints} WHERE connamespace = 'public'::regnamespace AND conrelid <> coalesce(to_regclass('alembic_version'), 0)",
+    )
+    return {row for query in queries for row in connection.execute(text(query)).scalars()}
+
+
+def test_a_downgrade_leaves_nothing_and_an_upgrade_restores_everything(app: Flask) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    db.session.remove()
+    with db.engine.connect() as connection:
+        objects, definitions = objects_of(connection), current_definitions(connection)
+        moves = connection.execute(text("SELECT * FROM ledger_move ORDER BY 1, 2, 3")).all()
+        assert len(objects) > 300
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+        assert (objects_of(connection), current_definitions(connection)) == (set(), {})
+        command.upgrade(config, "head")
+        assert (objects_of(connection), current_definitions(connection)) == (objects, definitions)
+        assert connection.execute(text("SELECT * FROM ledger_move ORDER BY 1, 2, 3")).all() == moves
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pot = tmp_path_factory.mktemp("pot") / "messages.pot"
+    arguments = [
+        "pybabel",
+        "-q",
+        "extract",
+        "-F",
+        str(ROOT / "translations/extract.cfg"),
+        "-k",
+        "lazy_gettext",
+        "-k",
+        "gettext_noop",
+        "-k",
+        "pgettext_noop:1c,2",
+        "-o",
+        str(pot),
+        str(ROOT),
+    ]
+    cast("Any", CommandLineInterface()).run(arguments)
+    return pot
+
+
+def read(path: Path) -> dict[tuple[str | None, str], Message]:
+    """Messages by context and English text (the singular where there is a plural)."""
+    with path.open("rb") as file:
+        catalog = read_mo(file) if path.suffix == ".mo" else read_po(file, locale="fr")
+    # Babel reads the context of a compiled message as bytes.
+    return {
+        (m.context.decode() if isinstance(m.context, bytes) else m.context, m.id if isinstance(m.id, str) else m.id[0]): m
+        for m in catalog
+        if m.id
+    }
+
+
+def strings_of(message: Message) -> tuple[str, ...]:
+    return (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
+
+
+FRENCH = ROOT / "translations" / "fr" / "LC_MESSAGES"
+
+
+def test_french_and_english_are_complete(template: Path) -> None:
+    french = read(FRENCH / "messages.po")
+    assert read(template).keys() - {key for key, m in french.items() if all(strings_of(m)) and not m.fuzzy} == set()
+    assert french.keys() - read(template).keys() == set()
+
+
+def test_french_has_the_same_placeholders_as_english() -> None:
+    placeholders = re.compile(r"%\(\w+\)s")
+    for message in read(FRENCH / "messages.po").values():
+        english = message.id if isinstance(message.id, str) else message.id[-1]
+        for translated in strings_of(message):
+            assert set(placeholders.findall(translated)) == set(placeholders.findall(english)), message.id
+
+
+def test_the_compiled_catalogue_equals_its_source() -> None:
+    po, mo = read(FRENCH / "messages.po"), read(FRENCH / "messages.mo")
+    assert {k: strings_of(m) for k, m in mo.items()} == {k: strings_of(m) for k, m in po.items()}
+
+
+def test_no_template_makes_claims_about_the_match() -> None:
+    claim = re.compile(r"doubl|every dollar|chaque dollar|dollar for dollar", re.IGNORECASE)
+    assert [str(p) for p in ROOT.glob("templates/**/*.html") if claim.search(p.read_text())] == []
+
+
+def test_pages_load_nothing_from_other_hosts() -> None:
+    foreign = re.compile(r"""(?:src|href)=["']https?://|url\(["']?https?://|@import""")
+    paths = [*ROOT.glob("templates/**/*.html"), ROOT / "campaign/web/static/site.css"]
+    assert [str(p) for p in paths if foreign.search(p.read_text())] == []
+
+
+# French text that is not a translation: names of the first campaign and of the donors of a seeded history.
+FRENCH_SOURCES = {"campaign/cli/first_campaign.py", "campaign/cli/seeds.py"}
+FRENCH_WORDS = re.compile(
+    r"\b(?:le|la|les|des|du|un|une|est|sont|a été|votre|vos|vous|nous|pour|dans|avec|sur|ce|cette|qui|que|pas|par|aux?|et|don|dons|reçu|jumelage)\b",
+    re.IGNORECASE,
+)
+ACCENTS = re.compile(r"[àâçéèêëîïôùûœ«]", re.IGNORECASE)
+
+
+def is_french(sentence: str) -> bool:
+    words = {word.lower() for word in FRENCH_WORDS.findall(sentence)}
+    return len(words) >= 3 or (len(words) >= 1 and ACCENTS.search(sentence) is not None)
+
+
+def texts_in(path: Path) -> list[str]:
+    source = path.read_text()
+    if path.suffix != ".py":
+        bare = re.sub(r"\{#.*?#\}|\{%.*?%\}|<[^>]*>|^\s*//.*$", "\n", source, flags=re.DOTALL | re.MULTILINE)
+        return re.sub(r"\{\{.*?\}\}", "\n", bare, flags=re.DOTALL).splitlines() + re.findall(r'"([^"\n]*)"', source)
+    tree = ast.parse(source)
+    docstrings = {
+        node.body[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    return [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str) and n not in docstrings]
+
+
+def test_french_sentences_are_only_in_the_catalogue() -> None:
+    paths = [*SOURCES, *(path for suffix in ("html", "txt", "typ") for path in ROOT.glob(f"templates/**/*.{suffix}"))]
+    found = {f"{path.relative_to(ROOT)}: {text}" for path in paths for text in texts_in(path) if is_french(text)}
+    assert {line for line in found if line.split(":")[0] not in FRENCH_SOURCES} == set()
+
+
+def test_control_french_is_recognized_and_english_is_not() -> None:
+    translated = [" ".join(strings_of(m)) for m in read(FRENCH / "messages.po").values()]
+    sentences = [text for text in translated if text.endswith(".")]
+    assert sum(map(is_french, sentences)) > 0.85 * len(sentences)
+    english = [m.id if isinstance(m.id, str) else m.id[0] for m in read(FRENCH / "messages.po").values()]
+    assert [text for text in english if is_french(text)] == []
+
+
+# Modules with texts in two columns, formats of amounts, locale codes, and the catalogue itself.
+CHOOSE_BY_LANGUAGE = {
+    "campaign/campaigns/campaigns.py",
+    "campaign/campaigns/charities.py",
+    "campaign/edges/stripe/payments.py",
+    "campaign/funders/funders.py",
+    "campaign/matching/funds.py",
+    "campaign/rules/money.py",
+    "campaign/texts/catalogue.py",
+    "campaign/web/languages.py",
+}
+
+
+def test_no_other_code_compares_the_language() -> None:
+    compares = re.compile(r"""(?:language|lang|locale)\w*(?:\(\))? == ["'](?:fr|en)["']""")
+    paths = [*SOURCES, *ROOT.glob("templates/**/*.typ")]
+    assert {str(path.relative_to(ROOT)) for path in paths if compares.search(path.read_text())} == CHOOSE_BY_LANGUAGE

@@ -1,0 +1,75 @@
+"""Pages in tests: submitted forms, hidden fields, and signed-in clients."""
+
+import re
+import time
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from campaign.edges.db import db
+from campaign.staff import members
+from campaign.web.security import DONATIONS_PER_CLIENT
+from campaign.web.staff import sign_in
+from tests.factories import NAME
+
+SLUG = "vision-sanaa-richard"
+
+TRIES = int(DONATIONS_PER_CLIENT.split()[0])
+
+HIDDEN = re.compile(r'name="(csrf_token|attempt|expected_match)"[^>]*?value="([^"]*)"')
+
+TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+
+CORRECTED = {
+    "first_name": "Sanâa",
+    "last_name": "Richard",
+    "organization": "",
+    "address_line1": "1, rue Neuve",
+    "city": "Laval",
+    "country": "CA",
+}
+
+FORM = {
+    "amount": "100",
+    "frequency": "once",
+    "first_name": NAME[0],
+    "last_name": NAME[1],
+    "email": "sanaa@example.org",
+    "address_line1": "123, rue de l’Église",
+    "city": "Montréal",
+    "province": "Québec",
+    "postal_code": "h2x1y4",
+    "country": "CA",
+}
+
+
+def hidden_fields(page: TestResponse) -> dict[str, str]:
+    return dict(HIDDEN.findall(page.text))
+
+
+def send(client: FlaskClient, language: str = "fr", slug: str = SLUG, **changed: object) -> TestResponse:
+    fields = hidden_fields(client.get(f"/{language}/{slug}"))
+    return client.post(f"/{language}/{slug}/donations", data={**FORM, **fields, **changed})
+
+
+def signed_in(app: Flask, role: str | None, *, seen_ago: int = 0, started_ago: int = 0, address: str = "member@example.org") -> FlaskClient:
+    """A client whose session is that of a member of staff, who signed in `started_ago` and was last seen `seen_ago` seconds ago."""
+    member = members.add_staff(address, role or "viewer")
+    if role is None:
+        member.roles = []
+    member.password = "a hash"
+    db.session.commit()
+    client, now = app.test_client(), int(time.time())
+    with client.session_transaction() as session:
+        session.update(
+            {"_user_id": member.fs_uniquifier, "_fresh": True, "fs_cc": "set", "fs_paa": now, "identity.id": member.fs_uniquifier}
+        )
+        session.update({sign_in.SEEN: now - seen_ago, sign_in.BEGUN: now - started_ago})
+    return client
+
+
+def csrf_of(page: TestResponse) -> str:
+    token = TOKEN.search(page.text)
+    assert token
+    return token.group(1)

@@ -1,0 +1,217 @@
+"""Writes the text of every email and every kind of receipt in both languages to docs/samples: `make samples`. Not part of the test suite.
+
+The service itself sends the emails and renders the receipts. The same code writes the same files, so that a review shows each change.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from pypdf import PdfReader
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.campaigns.charities import Charity
+from campaign.donations import donors
+from campaign.donations.donations import Donation
+from campaign.edges.db import db
+from campaign.edges.links import Links
+from campaign.funders import payments
+from campaign.funders.funders import Funder
+from campaign.mail import notice_jobs, send_jobs
+from campaign.matching.funds import Fund
+from campaign.outbox import messages
+from campaign.outbox.messages import MessageKind, NewMessage
+from campaign.receipts import annual_jobs, lifecycle, receipt_actions, receipts, render_jobs
+from campaign.receipts.receipts import Receipt
+from campaign.receipts.void_requests import VoidRequest
+from campaign.recurring.recurring_gifts import RecurringGift
+from campaign.staff import members
+from tests.conftest import Post
+from tests.factories import another_campaign, create_refund, paid, pay, start_donation
+from tests.mail import body_of
+
+SAMPLES = Path(__file__).resolve().parent.parent / "docs" / "samples"
+NOW = datetime(2026, 11, 26, 15, tzinfo=UTC)
+ADDRESS = "donor@example.org"
+BASE_URL = "https://give.example.org"
+
+
+@pytest.fixture(autouse=True)
+def public_address_in_november(app: Flask) -> Iterator[None]:
+    services = app.extensions["services"]
+    settings = services.settings.model_copy(update={"base_url": BASE_URL})
+    app.extensions["services"] = replace(services, settings=settings, links=Links(BASE_URL))
+    with time_machine.travel(NOW, tick=True):
+        yield
+
+
+def write(name: str, language: str, text: str) -> None:
+    """Write a sample without the random tokens of its addresses, so that only a change of the words changes the file."""
+    SAMPLES.mkdir(parents=True, exist_ok=True)
+    lines = re.sub(r"((?:donations|monthly|check)/|again=)[\w-]+", r"\1TOKEN", text.replace("\u00a0", " ")).splitlines()
+    (SAMPLES / f"{name}.{language}.txt").write_text("\n".join(line.rstrip() for line in lines).strip() + "\n")
+
+
+def write_email(post: Post, name: str, language: str, *, to: str = ADDRESS) -> None:
+    send_jobs.send_due()
+    message = next(m for _, recipients, m, _ in post.box.newest(50) if recipients == [to])
+    write(name, language, f"{message['Subject']}\n\n{body_of(message, 'plain')}")
+
+
+def write_receipt(receipt: Receipt | None, name: str, language: str) -> None:
+    assert receipt
+    pages = PdfReader(BytesIO(render_jobs.get_or_render_pdf(receipt))).pages
+    write(name, language, "\n\n".join(page.extract_text() for page in pages))
+
+
+def donate(campaign: Campaign, language: str, cents: int = 100_00, **changed: Any) -> Donation:
+    return paid(campaign, cents, language=language, email=ADDRESS, **changed)
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_thanks_and_receipt(app: Flask, campaign: Campaign, post: Post, language: str) -> None:
+    donation = donate(campaign, language, covered_fee_cents=3_30, tribute_kind="memory", tribute_name="Œnone Tremblay")
+    write_email(post, "thanks-with-receipt", language)
+    write_receipt(receipts.receipt_of(donation.id), "receipt", language)
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_thanks_without_an_address(app: Flask, campaign: Campaign, post: Post, language: str) -> None:
+    donate(campaign, language, address_line1="", city="", province="", postal_code="")
+    send_jobs.send_due()
+    write_email(post, "thanks-without-address", language)
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_reversals(app: Flask, campaign: Campaign, post: Post, language: str) -> None:
+    donation = donate(campaign, language, 250_00)
+    send_jobs.send_due()
+    first = receipts.receipt_of(donation.id)
+    create_refund(donation, 60_00)
+    db.session.commit()
+    write_email(post, "refund-in-part", language)
+    write_receipt(receipts.receipt_of(donation.id), "receipt-that-replaces", language)
+    write_receipt(first, "receipt-replaced", language)
+    create_refund(donation, 190_00, kind="dispute", name="dp_1")
+    db.session.commit()
+    write_email(post, "dispute-lost", language)
+    write_receipt(receipts.last_receipt_of(donation.id), "receipt-cancelled", language)
+    create_refund(donation, 190_00, kind="dispute", name="dp_1", status="won")
+    db.session.commit()
+    write_email(post, "reversal-reinstated", language)
+    create_refund(donation, 190_00)
+    db.session.commit()
+    write_email(post, "refund-in-full", language)
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_receipt_resent_and_corrected(app: Flask, campaign: Campaign, post: Post, language: str) -> None:
+    donation = donate(campaign, language)
+    send_jobs.send_due()
+    receipt_actions.request_copy(donation)
+    write_email(post, "receipt-copy", language)
+    receipt_actions.correct_details(donation, {"last_name": "Richard"}, actor="clerk@example.org", reason="misspelt")
+    write_email(post, "receipt-corrected", language)
+    receipt = receipts.receipt_of(donation.id)
+    assert receipt
+    receipt_actions.request_void(receipt, actor="one@example.org", reason="not a gift")
+    receipt_actions.decide_void(db.session.query(VoidRequest).one(), agrees=True, actor="two@example.org")
+    write_email(post, "receipt-voided", language)
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_annual_receipt(app: Flask, campaign: Campaign, post: Post, language: str) -> None:
+    donations = []
+    for month in range(1, 13):
+        donation = start_donation(campaign, 25_00, language=language, email=ADDRESS)
+        pay(donation, paid_at=datetime(2025, month, 14, 15, tzinfo=UTC))
+        donations.append(donation)
+    donors.set_receipt_preference(donations[0].donor_id, "annual")
+    db.session.commit()
+    write_email(post, "thanks-receipt-in-january", language)
+    annual_jobs.issue_for(campaign.charity, 2025)
+    write_email(post, "annual-receipt", language)
+    write_receipt(receipts.receipt_of(donations[0].id), "receipt-of-a-year", language)
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_match_and_payment(app: Flask, campaign: Campaign, post: Post, language: str) -> None:
+    own = another_campaign(100_00, like=campaign)
+    first = paid(own, 100_00, email="first@example.org")
+    donate(own, language)
+    send_jobs.send_due()
+    create_refund(first, 60_00)
+    db.session.execute(db.text("UPDATE outbox SET not_before = now() - interval '1 minute' WHERE done_at IS NULL"))
+    db.session.commit()
+    write_email(post, "match-increased", language)
+    failed = start_donation(campaign, 40_00, language=language, email=ADDRESS)
+    messages.enqueue(NewMessage(MessageKind.PAYMENT_FAILED, failed))
+    db.session.commit()
+    write_email(post, "payment-failed", language)
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_recurring_gift(app: Flask, campaign: Campaign, post: Post, language: str) -> None:
+    donation = start_donation(campaign, 25_00, language=language, email=ADDRESS, frequency="monthly")
+    recurring = RecurringGift(
+        token="token", donation_id=donation.id, amount_cents=25_00, covered_fee_cents=0, status="active", snapshot_number=0
+    )
+    db.session.add(recurring)
+    db.session.flush()
+    donation.recurring_gift_id = recurring.id
+    pay(donation)
+    db.session.commit()
+    write_email(post, "thanks-monthly", language)
+    for kind, name in (
+        (MessageKind.INSTALMENT_FAILED, "instalment-failed"),
+        (MessageKind.RECURRING_GIFT_LINK, "recurring-gift-link"),
+        (MessageKind.RECURRING_GIFT_ENDED, "recurring-gift-ended"),
+    ):
+        if kind == MessageKind.RECURRING_GIFT_ENDED:
+            recurring.cancellation_reason = "payment_failed"
+        invoice = "in_1" if kind == MessageKind.INSTALMENT_FAILED else None
+        messages.enqueue(NewMessage(kind, donation, kind, invoice=invoice))
+        db.session.commit()
+        write_email(post, name, language)
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_funder_and_staff(app: Flask, campaign: Campaign, fund: Fund, post: Post, language: str) -> None:
+    funder = db.session.get_one(Funder, fund.funder_id)
+    funder.legal_name, funder.email, funder.language = "Fonds Sanâa et Richard inc.", "fonds@example.org", language
+    funder.address = ["1, rue Sherbrooke", "Montréal QC  H2X 1Y4"]
+    db.session.commit()
+    payment = payments.record_payment(fund, 12_500_00, received_on=date(2026, 11, 20), reference="17", livemode=False, actor="x")
+    db.session.commit()
+    write_email(post, "funder-money-received", language, to="fonds@example.org")
+    write_receipt(payments.receipt_of(payment), "receipt-of-a-funder", language)
+    funder.is_registered_charity = True
+    payments.record_payment(fund, 10_00, received_on=date(2026, 11, 21), reference="18", livemode=False, actor="x")
+    db.session.commit()
+    write_email(post, "funder-money-received-from-a-charity", language, to="fonds@example.org")
+    own = another_campaign(50_00, like=campaign)
+    backer = db.session.get_one(Funder, db.session.query(Fund).filter_by(campaign_id=own.id).one().funder_id)
+    backer.email, backer.language, backer.name_en, backer.name_fr = "full@example.org", language, "Fonds Exemple", "Fonds Exemple"
+    paid(own, 60_00)
+    members.add_staff("manager@example.org", "manager").password = "a hash"
+    db.session.execute(db.text("UPDATE outbox SET dead_at = now() WHERE done_at IS NULL"))
+    db.session.commit()
+    notice_jobs.enqueue_notices()
+    write_email(post, "funder-pledge-matched", language, to="full@example.org")
+    if language == "en":
+        write_email(post, "staff-todo", "both", to="manager@example.org")
+
+
+def test_receipt_in_both_languages(app: Flask, campaign: Campaign) -> None:
+    db.session.query(Charity).one().bilingual_receipts = True
+    names = {"first_name": "李", "last_name": "小龍 (Wolfeschlegelsteinhausenbergerdorff-Saint-Jean-Baptiste)"}
+    receipt = lifecycle.bring_up_to_date(donate(campaign, "fr", 25_000_00, **names), render_jobs.issue_context()).receipt
+    assert receipt is not None
+    write_receipt(receipt, "receipt-bilingual", "fr")
