@@ -15,7 +15,8 @@ from campaign.devstack.stack import free_port
 from campaign.edges import pdf, smtp
 from campaign.edges.db import db
 from campaign.mail import send_jobs
-from campaign.outbox import leases
+from campaign.outbox import leases, messages
+from campaign.outbox.messages import MessageKind
 from campaign.receipts import render_jobs
 from campaign.receipts.receipts import Receipt, ReceiptIncomplete
 from campaign.reporting import totals
@@ -118,6 +119,20 @@ def test_without_an_address_no_number_is_used_and_the_receipt_is_listed_as_waiti
     assert "not a receipt" in body
     assert f"/en/donations/{donation.token}/address" in body
     assert [(waiting.missing, waiting.count) for waiting in totals.receipts_waiting()] == [(["donor_address"], 1)]
+
+
+def test_the_reason_of_a_waiting_receipt_stays_while_it_is_retried_and_goes_with_the_next_error(app: Flask, campaign: Campaign) -> None:
+    paid(campaign, address_line1="", city="", province="", postal_code="")
+    send_jobs.send_due()
+    (waiting,) = totals.receipts_waiting()
+    assert waiting.missing == ["donor_address"]
+    make_due()
+    (lease, *_) = [leased for leased in messages.lease_due(limit=10) if messages.message_of(leased).kind == MessageKind.RECEIPT]
+    db.session.commit()
+    assert totals.receipts_waiting() == [waiting]
+    messages.fail(lease, error="the mail server broke off", for_good=False)
+    db.session.commit()
+    assert [(other.missing, other.error) for other in totals.receipts_waiting()] == [([], "the mail server broke off")]
 
 
 def test_in_live_mode_no_receipt_is_issued_until_the_charity_is_confirmed(app: Flask, campaign: Campaign) -> None:

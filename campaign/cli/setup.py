@@ -47,7 +47,7 @@ def _refuse_unknown_revision(connection: Connection, config: AlembicConfig) -> N
     if current is not None and current not in {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}:
         raise SettingsError(
             f"The database has the revision {current}, which this version does not know. If it is a development database from before the"
-            " first release: stop the service, remove the directory var/ and start again."
+            " first release: stop the service, remove the directory var/ and start again; where DATABASE_URL names the database, create an empty one."
         )
 
 

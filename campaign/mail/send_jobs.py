@@ -94,7 +94,7 @@ def _wait_for_details(lease: Lease, message: OutboxMessage, error: ReceiptIncomp
     db.session.rollback()
     if message.kind == MessageKind.RECEIPT and message.donation_id:
         messages.enqueue(NewMessage(MessageKind.ACKNOWLEDGEMENT, db.session.get_one(Donation, message.donation_id)))
-    leases.postpone(OutboxMessage, lease, seconds=INCOMPLETE_RETRY_SECONDS, reason=str(error), missing_elements=error.missing)
+    messages.wait_for_elements(lease, error.missing, reason=str(error), seconds=INCOMPLETE_RETRY_SECONDS)
     db.session.commit()
 
 
@@ -108,7 +108,7 @@ def _defer(lease: Lease, key: str, error: Exception) -> None:
 
 def _fail(lease: Lease, key: str, error: Exception, *, for_good: bool) -> None:
     db.session.rollback()
-    is_dead = leases.fail(OutboxMessage, lease, error=f"{type(error).__name__}: {error}"[:500], for_good=for_good)
+    is_dead = messages.fail(lease, error=f"{type(error).__name__}: {error}"[:500], for_good=for_good)
     db.session.commit()
     _log_failure(key, error, is_dead=is_dead)
 

@@ -47,12 +47,10 @@ def is_pending(model: Any) -> ColumnElement[bool]:
     return and_(model.done_at.is_(None), model.dead_at.is_(None))
 
 
-def acquire(
-    model: type[DeclarativeBase], *, limit: int, first: Any, only: ColumnElement[bool] | None = None, **values: object
-) -> list[Lease]:
+def acquire(model: type[DeclarativeBase], *, limit: int, first: Any, only: ColumnElement[bool] | None = None) -> list[Lease]:
     """Lease up to `limit` due rows in the order of the column `first`. Commit before the work, so that the attempt counts.
 
-    `first` is the column of the model's partial index on pending rows, so that completed rows are never read. `values` are set on each row.
+    `first` is the column of the model's partial index on pending rows, so that completed rows are never read.
     """
     m: Any = model
     due = select(m.id).where(is_pending(m), m.not_before <= func.now(), m.attempts < MAX_ATTEMPTS)
@@ -66,7 +64,6 @@ def acquire(
             attempts=m.attempts + 1,
             lease_token=m.lease_token + 1,
             not_before=func.now() + text(f"interval '{LEASE_SECONDS} seconds'"),
-            **values,
         )
         .returning(m.id, m.lease_token, m.attempts),
         execution_options={"synchronize_session": False},
@@ -107,7 +104,7 @@ def postpone(model: type[DeclarativeBase], lease: Lease, *, seconds: int, reason
     return _end(model, lease, attempts=lease.attempts - 1, not_before=_in(seconds), last_error=reason, **values)
 
 
-def defer(model: type[DeclarativeBase], lease: Lease, *, since: Any, reason: str) -> bool:
+def defer(model: type[DeclarativeBase], lease: Lease, *, since: Any, reason: str, **values: object) -> bool:
     """Retry because an outside service is unavailable, after as long as the row has waited since `since`, at most an hour.
 
     Returns True when the row has waited for days and is dead-lettered.
@@ -115,16 +112,16 @@ def defer(model: type[DeclarativeBase], lease: Lease, *, since: Any, reason: str
     m: Any = model
     waited = db.session.scalars(select(func.extract("epoch", func.now() - since)).where(m.id == lease.id)).one()
     if waited > DEAD_AFTER_SECONDS:
-        return fail(model, lease, error=reason, for_good=True)
-    postpone(model, lease, seconds=int(min(max(waited, FIRST_DELAY_SECONDS), MAX_DELAY_SECONDS)), reason=reason)
+        return fail(model, lease, error=reason, for_good=True, **values)
+    postpone(model, lease, seconds=int(min(max(waited, FIRST_DELAY_SECONDS), MAX_DELAY_SECONDS)), reason=reason, **values)
     return False
 
 
-def fail(model: type[DeclarativeBase], lease: Lease, *, error: str, for_good: bool = False) -> bool:
+def fail(model: type[DeclarativeBase], lease: Lease, *, error: str, for_good: bool = False, **values: object) -> bool:
     """Retry later, or dead-letter the row when it cannot succeed or has failed too often. Returns True when it is dead-lettered."""
     if for_good or lease.attempts >= MAX_ATTEMPTS:
-        return _end(model, lease, dead_at=func.now(), last_error=error)
-    _end(model, lease, not_before=_in(_backoff_seconds(lease.attempts)), last_error=error)
+        return _end(model, lease, dead_at=func.now(), last_error=error, **values)
+    _end(model, lease, not_before=_in(_backoff_seconds(lease.attempts)), last_error=error, **values)
     return False
 
 

@@ -150,12 +150,22 @@ _insert = (
 
 def lease_due(*, limit: int) -> list[Lease]:
     """Lease messages that are due. Commit before the work."""
-    return leases.acquire(OutboxMessage, limit=limit, first=OutboxMessage.not_before, missing_elements=None)
+    return leases.acquire(OutboxMessage, limit=limit, first=OutboxMessage.not_before)
 
 
 def defer(lease: Lease, *, error: str) -> bool:
     """Retry because the mail server is unavailable. Returns True when the message has waited for days and is dead-lettered."""
-    return leases.defer(OutboxMessage, lease, since=OutboxMessage.created_at, reason=error)
+    return leases.defer(OutboxMessage, lease, since=OutboxMessage.created_at, reason=error, missing_elements=None)
+
+
+def fail(lease: Lease, *, error: str, for_good: bool) -> bool:
+    """Retry, or dead-letter the message when it cannot be sent or has failed too often. Returns True when it is dead-lettered."""
+    return leases.fail(OutboxMessage, lease, error=error, for_good=for_good, missing_elements=None)
+
+
+def wait_for_elements(lease: Lease, missing: list[str], *, reason: str, seconds: int) -> None:
+    """Retry after `seconds`, because the receipt misses these elements. They are the reason until another error replaces it."""
+    leases.postpone(OutboxMessage, lease, seconds=seconds, reason=reason, missing_elements=missing)
 
 
 def message_of(lease: Lease) -> OutboxMessage:
