@@ -1,11 +1,10 @@
 """The campaign page: story, progress and the donation form; and quotes, which tell the form what match an amount would get."""
 
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, Response, abort, current_app, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
@@ -20,7 +19,7 @@ from campaign.texts.match_copy import MatchState, Quote
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
 from campaign.web.public.address_form import provinces
-from campaign.web.public.donation_form import Attempts, DonationForm
+from campaign.web.public.donation_form import DonationForm, new_attempt
 from campaign.web.security import access
 
 bp = Blueprint("campaigns", __name__)
@@ -153,16 +152,6 @@ def campaign_page(
         maximum=money.format_money_short(campaign.maximum_cents, language),
         notice=notice,
     )
-
-
-def new_attempt() -> str:
-    """A signed attempt token for a new form."""
-    return attempts().sign(secrets.token_urlsafe(18))
-
-
-def attempts() -> Attempts:
-    """The signer of attempt tokens."""
-    return Attempts(current_app.config["SECRET_KEY"])
 
 
 def _campaign_by_slug_or_404(slug: str) -> Campaign:

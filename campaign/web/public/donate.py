@@ -23,8 +23,8 @@ from campaign.recurring.recurring_gifts import MONTHLY
 from campaign.rules import money
 from campaign.rules.allocation import Limit
 from campaign.web.public import batching
-from campaign.web.public.campaigns import Notice, Promise, attempts, campaign_page, new_attempt
-from campaign.web.public.donation_form import DonationForm
+from campaign.web.public.campaigns import Notice, Promise, campaign_page
+from campaign.web.public.donation_form import DonationForm, attempts, new_attempt
 from campaign.web.security import DONATIONS_OVERALL, DONATIONS_PER_CLIENT, access, csrf, limiter
 
 bp = Blueprint("donate", __name__)

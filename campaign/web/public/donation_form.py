@@ -1,8 +1,10 @@
 """The donation form: validates the input into `DonationDetails`, or shows an error beside each field and retains what was typed."""
 
+import secrets
 from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
+from flask import current_app
 from flask_babel import gettext, lazy_gettext
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from wtforms import BooleanField, Field, HiddenField, RadioField, StringField, TextAreaField
@@ -153,3 +155,13 @@ class Attempts:
         except (BadSignature, ValueError):
             return None
         return nonce if isinstance(nonce, str) else None
+
+
+def new_attempt() -> str:
+    """A signed attempt token for a new form."""
+    return attempts().sign(secrets.token_urlsafe(18))
+
+
+def attempts() -> Attempts:
+    """The signer of attempt tokens."""
+    return Attempts(current_app.config["SECRET_KEY"])
