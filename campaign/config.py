@@ -21,6 +21,8 @@ STRIPE = "https://api.stripe.com"
 # In a checkout the data stays in the checkout; an installed service keeps its data in the directory that it is started in.
 HOME = ROOT if (ROOT / "pyproject.toml").is_file() else Path.cwd()
 RUNNING = HOME / "var" / "run" / "settings.json"
+# The name in that file of the file's own path.
+STORED_IN = "STORED_IN"
 
 
 class SettingsError(Exception):
@@ -172,7 +174,9 @@ def settings_of_running_service() -> dict[str, str]:
         stored = json.loads(RUNNING.read_text())
     except (OSError, ValueError):
         return {}
-    return {k: str(v) for k, v in stored.items()} if isinstance(stored, dict) else {}
+    if not isinstance(stored, dict) or stored.pop(STORED_IN, None) != str(RUNNING.resolve()):
+        return {}  # It was copied with its checkout, and names the sockets of the original.
+    return {k: str(v) for k, v in stored.items()}
 
 
 def _in_one_sentence(error: ValidationError) -> str:

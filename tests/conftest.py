@@ -20,6 +20,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
+from jinja2 import StrictUndefined
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from campaign import create_app
@@ -232,6 +233,7 @@ def settings(database: str, valkey: str, stripe: Stripe, post: Post) -> Settings
 @pytest.fixture
 def app(settings: Settings) -> Iterator[Flask]:
     app = create_app(settings)
+    app.jinja_env.undefined = StrictUndefined  # A name that a template misspells is an error, not an empty text.
     with app.app_context():
         app.extensions["services"].waker._client.flushall()
         yield app

@@ -119,6 +119,9 @@ def fund_add(campaign_slug: str, slug: str, ratio: tuple[int, int], opens: str |
             f"A fund cannot be named {slug}: the name is taken, or does not consist of lowercase letters, digits and hyphens."
         )
     zone = ZoneInfo(campaign.charity.time_zone)
+    opens_at, closes_at = (local_time.parse(opens, zone) if opens else None), (local_time.parse_end(closes, zone) if closes else None)
+    if opens_at and closes_at and opens_at >= closes_at:
+        raise CommandRefused(f"The fund would close ({closes}) before it opens ({opens}).")
     funder = Funder(name_en=options["funder_name"] or options["name_en"], name_fr=options["funder_name"] or options["name_fr"])
     db.session.add(funder)
     db.session.flush()
@@ -135,8 +138,8 @@ def fund_add(campaign_slug: str, slug: str, ratio: tuple[int, int], opens: str |
             minimum_cents=options["minimum"] or 0,
             per_donation_cents=options["per_donation"],
             per_donor_cents=options["per_donor"],
-            opens_at=local_time.parse(opens, zone) if opens else None,
-            closes_at=local_time.parse_end(closes, zone) if closes else None,
+            opens_at=opens_at,
+            closes_at=closes_at,
         )
     )
     db.session.commit()

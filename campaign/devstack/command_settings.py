@@ -14,12 +14,17 @@ from pathlib import Path
 import psycopg
 
 from campaign.config import ROOT, settings_of_running_service
+from campaign.devstack.copies import refuse_copied_environment, separate_copy
 from campaign.devstack.servers import StartFailed, ensure_database, prepare_postgres, start_postgres
 
 
 @contextmanager
 def settings_for_a_command(*, alone: bool) -> Iterator[None]:
-    """Add to the environment the settings that it lacks. With `alone`, start the database if the service is not running, and stop it afterwards."""
+    """Add to the environment the settings that it lacks. With `alone`, start the database if the service is not running, and stop it afterwards.
+
+    Raises StartFailed in an environment that was copied.
+    """
+    refuse_copied_environment()
     if os.environ.get("DATABASE_URL"):
         yield
         return
@@ -57,6 +62,7 @@ def _run_database() -> Iterator[dict[str, str]]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise StartFailed("The service is starting, or another command is using the database; try again in a moment.") from None
+        separate_copy(var)
         yield from _run_postgres(var)
 
 

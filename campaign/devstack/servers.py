@@ -195,13 +195,12 @@ def _data_directory(home: Path, user: str | None) -> Path:
     if user is None or _is_reachable_by_all(home):
         _make_directory(data, user)
         return data
-    # `nobody` cannot pass through a closed directory, so the data is elsewhere and var/ has a link to it. Data whose link was
-    # deleted is deleted too.
-    elsewhere = SHARED_DIRECTORY / f"campaign-{hashlib.sha256(str(home).encode()).hexdigest()[:16]}"
+    # `nobody` cannot pass through a closed directory, so the data is elsewhere and var/ has a link to it. The link is the only way
+    # there: a checkout that was moved keeps its data, and no other checkout ever finds it.
     if not data.is_symlink():
-        shutil.rmtree(elsewhere, ignore_errors=True)
         shutil.rmtree(data, ignore_errors=True)
-        data.symlink_to(elsewhere)
+        data.symlink_to(SHARED_DIRECTORY / f"campaign-{os.urandom(8).hex()}")
+    elsewhere = data.readlink()
     _make_directory(elsewhere, user)
     return elsewhere
 

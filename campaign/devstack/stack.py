@@ -25,8 +25,9 @@ from sqlalchemy.exc import OperationalError
 from campaign import create_app
 from campaign.cli.first_campaign import create_first_campaign
 from campaign.cli.setup import make_receipt_key, migrate
-from campaign.config import ROOT, SettingsError, setting_descriptions, settings_from
+from campaign.config import ROOT, STORED_IN, SettingsError, setting_descriptions, settings_from
 from campaign.devstack.command_settings import stored_secrets
+from campaign.devstack.copies import separate_copy
 from campaign.devstack.processes import Child, describe_exit, end_group, end_leftovers, last_lines, stop
 from campaign.devstack.servers import StartFailed, ensure_database, prepare_postgres, start_postgres, start_valkey, wait_until
 from campaign.edges.db import close_connections, db
@@ -60,6 +61,7 @@ class DevStack:
         for directory in ("log", "run"):
             (self.var / directory).mkdir(parents=True, exist_ok=True)
         self._take_lock()
+        separate_copy(self.var)
         end_leftovers(self.var / "run" / "children.json")
         ports = self._choose_ports()
         self.settings = {**stored_secrets(self.var), **self._defaults(ports), **self.overrides}
@@ -197,7 +199,8 @@ class DevStack:
     def _write_settings(self) -> None:
         path = self.var / "run" / "settings.json"
         path.touch(mode=0o600)
-        path.write_text(json.dumps({k: v for k, v in self.settings.items() if v}, indent=1))
+        stored = {STORED_IN: str(path.resolve()), **{k: v for k, v in self.settings.items() if v}}
+        path.write_text(json.dumps(stored, indent=1))
 
     def _check_children(self) -> None:
         for child in self.children:

@@ -109,7 +109,7 @@ def request_void(receipt: Receipt, *, actor: str, reason: str) -> None:
     if receipts.end_of(receipt) is not None:
         raise ReceiptActionRefused(ActionError.NO_RECEIPT)
     if void_requests.open_for(receipt) is not None:
-        raise ReceiptActionRefused(ActionError.DECIDED)
+        raise ReceiptActionRefused(ActionError.VOID_IS_REQUESTED)
     void_requests.create(receipt, actor=actor, reason=reason)
     audit.record(actor, "asked to void a receipt", receipt.serial, reason=reason)
     db.session.commit()
@@ -122,7 +122,7 @@ def decide_void(request: VoidRequest, *, agrees: bool, actor: str) -> None:
     """
     locked = void_requests.lock(request.id)
     if locked is None:
-        raise ReceiptActionRefused(ActionError.DECIDED)
+        raise ReceiptActionRefused(ActionError.VOID_IS_DECIDED)
     if agrees and locked.requested_by.casefold() == actor.casefold():
         raise ReceiptActionRefused(ActionError.ANOTHER_PERSON)
     receipt = db.session.get_one(Receipt, locked.receipt_id)

@@ -18,6 +18,8 @@ class ActionError(StrEnum):
     NOT_OURS = "not ours"
     NO_SUCH_PAYMENT = "no such payment"
     DECIDED = "decided"
+    VOID_IS_REQUESTED = "void is requested"
+    VOID_IS_DECIDED = "void is decided"
     NOT_ACCEPTABLE = "not acceptable"
     PARTLY_REFUNDED = "partly refunded"
     RECEIPT_IS_ISSUED = "receipt is issued"
@@ -38,6 +40,8 @@ _MESSAGES = {
     ),
     ActionError.NO_SUCH_PAYMENT: gettext_noop("There is no such payment in quarantine."),
     ActionError.DECIDED: gettext_noop("Somebody has already decided on this payment."),
+    ActionError.VOID_IS_REQUESTED: gettext_noop("Somebody has already asked to void this receipt: a second person decides."),
+    ActionError.VOID_IS_DECIDED: gettext_noop("Somebody has already decided on this request."),
     ActionError.NOT_ACCEPTABLE: gettext_noop("This payment cannot be recorded as a gift: refund it or set it aside."),
     ActionError.PARTLY_REFUNDED: gettext_noop(
         "Part of this payment has already been refunded: refund the rest, and ask the donor to give again."

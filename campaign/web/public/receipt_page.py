@@ -122,7 +122,7 @@ def check(language: str, code: str) -> ResponseReturnValue:
     """Verify a receipt: its status, number, date and amount, without personal data."""
     receipt = receipts.receipt_by_check_code(code)
     if receipt is None:
-        return render_template("donate/receipt_check.html", receipt=None), 404
+        return render_template("donate/receipt_check.html", charity_name="", receipt=None), 404
     return render_template(
         "donate/receipt_check.html",
         receipt=receipt,
