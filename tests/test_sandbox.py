@@ -20,6 +20,7 @@ from werkzeug.serving import make_server
 
 from campaign.devstack.sandbox import shapes
 from campaign.devstack.sandbox.__main__ import Quiet, stripe_app
+from campaign.devstack.sandbox.account_setup import change_setting
 from campaign.devstack.sandbox.answers import parse_params
 from campaign.devstack.stack import free_port
 from campaign.edges.stripe.client import verify_signature
@@ -180,6 +181,14 @@ def test_webhooks_can_be_held_back_and_sent_later(sandbox: Sandbox, listener: Li
     assert listener.received == []
     sandbox.store.set_switch("delivery", "on")
     listener.wait_for("payment_intent.created")
+
+
+def test_only_enabled_events_are_sent_in_the_version_of_the_endpoint(sandbox: Sandbox, listener: Listener) -> None:
+    change_setting(sandbox.store, "webhook_endpoint", {"enabled_events": ["charge.succeeded"], "api_version": "2020-08-27"})
+    sandbox.client().v1.payment_intents.create({"amount": 500, "currency": "cad", "payment_method": "pm_card_visa", "confirm": True})
+    assert listener.wait_for("charge.succeeded")["api_version"] == "2020-08-27"
+    time.sleep(0.4)
+    assert listener.kinds() == ["charge.succeeded"]
 
 
 def test_a_restart_loses_nothing(sandbox: Sandbox) -> None:

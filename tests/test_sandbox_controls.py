@@ -24,6 +24,9 @@ from tests.conftest import Stripe
 from tests.stripe import charge_of, checkout_request, paid_at_stripe, pay_at_stripe, start_debit, state
 from tests.web import send
 
+CHROMIUM = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8"
+FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
 
 def control(stripe: Stripe, endpoint: str, **form: object) -> Any:
     """Post a form to one of the controls."""
@@ -96,9 +99,24 @@ def test_the_control_page_has_every_control(app: Flask, campaign: Campaign, stri
         page = answer.read().decode()
     for shown in ("/control/delivery", "/control/faults", "/control/disputes", "/control/payouts", "/control/clock", "Send again"):
         assert shown in page
-    sent = Request(f"{stripe.url}/control/payouts", data=b"", headers={"Accept": "text/html"})
+
+
+@pytest.mark.parametrize("browser", [CHROMIUM, FIREFOX])
+@pytest.mark.parametrize(("language", "done", "refused"), [("en-CA", "Done", "Refused"), ("fr-CA,fr;q=0.8", "Fait", "Refusé")])
+def test_a_browser_gets_a_page_after_an_action_and_after_a_refusal(
+    app: Flask, campaign: Campaign, stripe: Stripe, browser: str, language: str, done: str, refused: str
+) -> None:
+    paid_at_stripe(campaign, 100_00)
+    sent = Request(f"{stripe.url}/control/payouts", data=b"", headers={"Accept": browser, "Accept-Language": language})
     with urlopen(sent) as answer:
-        assert answer.url == f"{stripe.url}/"
+        page = answer.read().decode()
+    assert f"<h1>{done}</h1>" in page and "in_transit" in page and 'href="/"' in page
+    with pytest.raises(HTTPError) as error:
+        urlopen(sent)  # Nothing is left to pay out.
+    assert error.value.code == 400
+    page = error.value.read().decode()
+    error.value.close()
+    assert f"<h1>{refused}</h1>" in page and "insufficient funds" in page
 
 
 # How the service handles faults.

@@ -10,22 +10,44 @@ from types import FrameType
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from campaign.devstack.sandbox import answers, clock, control, faults, mailbox, money_api, stripe_api, stripe_pages, subscription_api
+from campaign.devstack.sandbox import (
+    answers,
+    billing_controls,
+    clock,
+    control,
+    endpoints,
+    faults,
+    mailbox,
+    money_api,
+    setup_api,
+    setup_controls,
+    stripe_api,
+    stripe_pages,
+    subscription_api,
+)
 from campaign.devstack.sandbox.deliveries import EventSender
 from campaign.devstack.sandbox.store import Store
 from campaign.devstack.sandbox.stripe_account import Account
 
-# Imported for their routes on the blueprint of answers.py. stripe_api has the catch-all route and comes last.
-ROUTES = (faults, money_api, subscription_api, stripe_api)
+# Imported for their routes on the blueprint of answers.py, and for what they do before each request, in this order: faults, then the checks
+# of permissions and parameters. stripe_api has the catch-all route and comes last.
+ROUTES = (faults, endpoints, money_api, setup_api, subscription_api, stripe_api)
+
+# Imported for their routes on the blueprint of control.py.
+CONTROLS = (billing_controls, setup_controls)
 
 
 class Quiet(WSGIRequestHandler):
-    """Keeps connections open and does not log requests."""
+    """Keeps connections open, does not log requests, and dates responses by the clock that requests are judged by."""
 
     protocol_version = "HTTP/1.1"
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Log nothing."""
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The value of the Date header."""
+        return super().date_time_string(clock.request_time() if timestamp is None else timestamp)
 
 
 def stripe_app(state: Path, *, address: str, webhook: str, secret: str) -> Flask:
@@ -35,7 +57,9 @@ def stripe_app(state: Path, *, address: str, webhook: str, secret: str) -> Flask
     store = Store(state)
     account = Account(store, address)
     app.extensions["account"] = account
+    account.webhook = webhook
     clock.set_ahead(int(store.switch("ahead", "0")))
+    clock.set_skew(int(store.switch("skew", "0")))
     for module in (answers, control, stripe_pages):
         app.register_blueprint(module.bp)
     EventSender(store, account, webhook=webhook, secret=secret).start()

@@ -1,48 +1,75 @@
-"""Controls of the sandbox, for HTTP clients and its home page: event delivery, faults, the clock, and the acts of banks and donors."""
+"""Controls of the sandbox, for HTTP clients and its home page: event delivery, faults, the clock, and the acts of banks and donors.
+
+Those of subscriptions, invoices and the shop are in billing_controls.py, those of the account's setup in setup_controls.py.
+"""
 
 import json
 import re
+import time
 from collections.abc import Callable
 
-from flask import Blueprint, Response, jsonify, redirect, request
+from flask import Blueprint, Response, jsonify, render_template, request
 from werkzeug.wrappers import Response as Answer
 
 from campaign.devstack.sandbox import aftermath, clock, debits, faults, payouts, subscriptions
 from campaign.devstack.sandbox.answers import account, get_object
+from campaign.devstack.sandbox.errors import ApiError, public
 from campaign.devstack.sandbox.shapes import Doc
-from campaign.devstack.sandbox.stripe_account import ApiError, public
+from campaign.devstack.sandbox.words import words
 
 bp = Blueprint("control", __name__, url_prefix="/control")
 
 ORDERS = {"oldest", "newest", "random"}
 MAX_COPIES = 20
+# The fields of an object that the page after an action shows.
+SHOWN = ("object", "id", "status", "payment_status", "amount", "amount_paid", "ahead", "skew")
+
+
+def _is_browser() -> bool:
+    # Chromium accepts images as gladly as pages, and programs often accept anything: only a browser names HTML.
+    return "text/html" in request.headers.get("Accept", "")
+
+
+def _language() -> str:
+    return request.accept_languages.best_match(["en", "fr"], "en")
+
+
+def respond(doc: Doc, status: int = 200) -> Answer:
+    """Respond with the object that was changed, or with an error: to a browser as a small page, to programs as JSON."""
+    if not _is_browser():
+        response = jsonify(public(doc))
+        response.status_code = status
+        return response
+    error = doc.get("error")
+    shown = [(name, str(doc[name])) for name in SHOWN if doc.get(name) is not None]
+    page = render_template("control.html", w=words(_language()), language=_language(), error=error and error["message"], shown=shown)
+    return Response(page, status=status)
 
 
 @bp.errorhandler(ApiError)
-def _respond_api_error(error: ApiError) -> tuple[Response, int]:
-    return jsonify(error.body), error.status
+def _respond_api_error(error: ApiError) -> Answer:
+    return respond(error.body, error.status)
 
 
 @bp.errorhandler(KeyError)
 @bp.errorhandler(ValueError)
 @bp.errorhandler(AssertionError)
 @bp.errorhandler(re.error)
-def _respond_bad_request(error: Exception) -> tuple[Response, int]:
-    return jsonify({"error": {"message": f"{type(error).__name__}: {error}"}}), 400
+def _respond_bad_request(error: Exception) -> Answer:
+    return respond({"error": {"message": f"{type(error).__name__}: {error}"}}, 400)
 
 
-def _respond(doc: Doc) -> Answer:
-    """Redirect a browser to the home page; respond to other clients with the object."""
-    if request.accept_mimetypes.best == "text/html":
-        return redirect("/", 303)
-    return jsonify(public(doc))
-
-
-def _act(act: Callable[[], Doc]) -> Answer:
+def act(change: Callable[[], Doc]) -> Answer:
+    """Make a change in one transaction, and respond with the object that it returns."""
     with account().store.transaction():
         account().key = None
-        doc = act()
-    return _respond(doc)
+        doc = change()
+    return respond(doc)
+
+
+def form_cents(name: str) -> int | None:
+    """The sum in cents of this field of the form; None when it is empty."""
+    return int(request.form[name]) if request.form.get(name) else None
 
 
 def _charge() -> Doc:
@@ -63,7 +90,7 @@ def delivery() -> Answer:
         raise ValueError(f"copies are 1 to {MAX_COPIES}; late is in seconds")
     for name, value in changes.items():
         store.set_switch("delivery" if name == "state" else f"delivery_{name}", value)
-    return _respond(changes)
+    return respond(changes)
 
 
 @bp.post("/events/<event_id>/deliver")
@@ -71,7 +98,7 @@ def deliver(event_id: str) -> Answer:
     """Send an event now, whether or not it was sent before."""
     event = get_object(event_id, "event")
     account().store.requeue_delivery(event_id)
-    return _respond(event)
+    return respond(event)
 
 
 @bp.post("/events")
@@ -79,53 +106,61 @@ def create_event() -> Answer:
     """Send an event of any `type` about an `object`, with `changes` (JSON) that the stored object does not have: a false event."""
     subject = get_object(request.form["object"], request.form["kind"])
     changes = json.loads(request.form.get("changes") or "{}")
-    return _act(lambda: account().emit(request.form["type"], public(subject) | changes))
+    return act(lambda: account().emit(request.form["type"], public(subject) | changes))
 
 
 @bp.post("/disputes")
 def dispute() -> Answer:
-    """Dispute a `charge` or `payment_intent`, for `amount` cents or all of it."""
-    amount = int(request.form["amount"]) if request.form.get("amount") else None
-    return _act(lambda: aftermath.create_dispute(account(), _charge(), amount, request.form.get("reason") or "fraudulent"))
+    """Dispute a `charge` or `payment_intent`, for `amount` cents, which may be more than was charged, or all of it.
+
+    `reason` is one of Stripe's; `status` is needs_response, prevented, or warning_needs_response for an inquiry.
+    """
+    form = request.form
+    reason, status = form.get("reason") or "fraudulent", form.get("status") or "needs_response"
+    return act(lambda: aftermath.create_dispute(account(), _charge(), form_cents("amount"), reason, status))
 
 
 @bp.post("/disputes/<dispute_id>")
 def decide_dispute(dispute_id: str) -> Answer:
-    """Set the `status` of a dispute: under_review, won or lost."""
-    return _act(lambda: aftermath.set_dispute_status(account(), get_object(dispute_id, "dispute"), request.form["status"]))
+    """Set the `status` of a dispute: under_review, won or lost; appeal_needs_response and appeal_under_review after a loss.
+
+    `reinstated` is the part in cents that returns to the balance when it is won, by default all.
+    """
+    status, reinstated = request.form["status"], form_cents("reinstated")
+    return act(lambda: aftermath.set_dispute_status(account(), get_object(dispute_id, "dispute"), status, reinstated))
 
 
 @bp.post("/refunds/<refund_id>")
 def change_refund(refund_id: str) -> Answer:
     """Set the `status` of a refund, for example failed."""
-    return _act(lambda: aftermath.set_refund_status(account(), get_object(refund_id, "refund"), request.form["status"]))
+    return act(lambda: aftermath.set_refund_status(account(), get_object(refund_id, "refund"), request.form["status"]))
 
 
 @bp.post("/debits/<session_id>")
 def end_debit(session_id: str) -> Answer:
-    """End the bank debit of this checkout with `outcome` succeeded or failed."""
-    succeeded = {"succeeded": True, "failed": False}[request.form["outcome"]]
-    return _act(lambda: debits.end_debit(account(), get_object(session_id, "checkout.session"), succeeded=succeeded))
+    """End the bank debit of this checkout with `outcome` succeeded, failed or canceled, or returned after it has succeeded."""
+    end = debits.OUTCOMES[request.form["outcome"]]
+    return act(lambda: end(account(), get_object(session_id, "checkout.session")))
 
 
 @bp.post("/payouts")
 def pay_out() -> Answer:
-    """Pay out the whole balance, or with `only_available` the part that is available now."""
-    include_pending = not request.form.get("only_available")
-    return _act(lambda: payouts.create_payout(account(), currency=request.form.get("currency") or "cad", include_pending=include_pending))
+    """Pay out the whole balance, or with `only_available` the part that is available now, as an automatic payout.
+
+    With `method` standard or instant and an `amount` in cents, someone requests the payout: it is manual.
+    """
+    form, include_pending = request.form, not request.form.get("only_available")
+    currency = form.get("currency") or "cad"
+    if form.get("method"):
+        params = {"amount": form["amount"], "currency": currency, "method": form["method"]}
+        return act(lambda: payouts.create_manual_payout(account(), params, include_pending=include_pending))
+    return act(lambda: payouts.create_payout(account(), currency=currency, include_pending=include_pending))
 
 
 @bp.post("/payouts/<payout_id>")
 def decide_payout(payout_id: str) -> Answer:
-    """Set the `status` of a payout: paid or failed."""
-    return _act(lambda: payouts.set_payout_status(account(), get_object(payout_id, "payout"), request.form["status"]))
-
-
-@bp.post("/subscriptions/<subscription_id>")
-def change_card(subscription_id: str) -> Answer:
-    """Charge this `card` for the subscription from now on, for example one that is declined."""
-    card = request.form["card"]
-    return _act(lambda: subscriptions.change(account(), get_object(subscription_id, "subscription"), sandbox_card=card))
+    """Set the `status` of a payout: paid or failed; for a manual one also in_transit, or canceled while it is pending."""
+    return act(lambda: payouts.set_payout_status(account(), get_object(payout_id, "payout"), request.form["status"]))
 
 
 @bp.post("/faults")
@@ -143,17 +178,30 @@ def inject_fault() -> Answer:
             times=int(form.get("times") or 1),
             seconds=float(form.get("seconds") or 0),
         )
-    return _respond({"faults": faults.pending(account().store)})
+    return respond({"faults": faults.pending(account().store)})
 
 
 @bp.post("/clock")
 def move_clock() -> Answer:
-    """Move the account's clock ahead by `seconds` or `days`, and renew the subscriptions that are due."""
+    """Move the account's clock ahead by `seconds` or `days`, and renew the subscriptions that are due.
+
+    `skew` sets by how many seconds all of Stripe's clocks differ from ours, those that requests are judged by included.
+    """
+    if "skew" in request.form:
+        account().store.set_switch("skew", str(int(request.form["skew"])))
+        clock.set_skew(int(request.form["skew"]))
     more = int(request.form.get("seconds") or 0) + int(request.form.get("days") or 0) * 24 * 3600
-    if more < 0:
+    advance(more)
+    subscriptions.renew_due(account())
+    return respond(
+        {"now": clock.now(), "ahead": int(account().store.switch("ahead", "0")), "skew": clock.request_time() - int(time.time())}
+    )
+
+
+def advance(seconds: int) -> None:
+    """Move the account's clock ahead. Raises ValueError for a negative number."""
+    if seconds < 0:
         raise ValueError("The clock only moves ahead.")
-    ahead = int(account().store.switch("ahead", "0")) + more
+    ahead = int(account().store.switch("ahead", "0")) + seconds
     account().store.set_switch("ahead", str(ahead))
     clock.set_ahead(ahead)
-    subscriptions.renew_due(account())
-    return _respond({"now": clock.now(), "ahead": ahead})

@@ -1,16 +1,19 @@
 """Bank debits: the checkout completes first; its payment succeeds or fails days later."""
 
-from campaign.devstack.sandbox import shapes
+from collections.abc import Callable
+from functools import partial
+
+from campaign.devstack.sandbox import clock, shapes
+from campaign.devstack.sandbox.errors import ApiError
 from campaign.devstack.sandbox.shapes import Doc
-from campaign.devstack.sandbox.stripe_account import Account, ApiError
+from campaign.devstack.sandbox.stripe_account import Account, check_is_open
 
 FAILURE = "The customer's bank account could not be debited."
 
 
 def begin_debit(account: Account, session: Doc, *, name: str, email: str | None) -> Doc:
     """Complete the checkout with a bank debit that is processing."""
-    if session["status"] != "open":
-        raise ApiError("This Checkout Session is no longer open.", code="checkout_session_not_open")
+    check_is_open(session)
     if "acss_debit" not in session["payment_method_types"]:
         raise ApiError("This Checkout Session takes no bank debits.", param="payment_method")
     intent = account.create_intent(session)
@@ -27,6 +30,7 @@ def end_debit(account: Account, session: Doc, *, succeeded: bool) -> Doc:
     if intent is None or intent["status"] != "processing":
         raise ApiError("This checkout has no bank debit that is processing.")
     charge = shapes.charge(
+        id=shapes.new_id("py"),
         amount=intent["amount"],
         currency=intent["currency"],
         card={},
@@ -61,3 +65,38 @@ def _fail(account: Account, session: Doc, intent: Doc, charge: Doc) -> None:
     account.store.put(intent)
     account.emit("payment_intent.payment_failed", intent)
     account.emit("checkout.session.async_payment_failed", session)
+
+
+def return_debit(account: Account, session: Doc) -> Doc:
+    """The bank returns a debit that had succeeded: its payment fails after all, and its amount leaves the balance again."""
+    intent = account.store.get(str(session["payment_intent"]), "payment_intent")
+    charge = account.store.get(str(intent["latest_charge"]), "charge") if intent else None
+    if intent is None or charge is None or charge["status"] != "succeeded" or charge["payment_method_details"]["type"] == "card":
+        raise ApiError("This checkout has no bank debit that succeeded.")
+    transaction = account.add_balance_transaction(
+        -charge["amount"], currency=charge["currency"], source=charge["id"], kind="payment_failure_refund", category="charge_failure"
+    )
+    charge |= {"failure_balance_transaction": transaction, "failure_code": "insufficient_funds"}
+    session["payment_status"] = "unpaid"
+    account.store.put(session)
+    _fail(account, session, intent | {"amount_received": 0}, charge)
+    return session
+
+
+def cancel_debit(account: Account, session: Doc) -> Doc:
+    """Cancel a debit that is processing, as its payment intent can be canceled by Stripe or from its dashboard."""
+    intent = account.store.get(str(session["payment_intent"]), "payment_intent")
+    if intent is None or intent["status"] != "processing":
+        raise ApiError("This checkout has no bank debit that is processing.")
+    intent |= {"status": "canceled", "canceled_at": clock.now(), "cancellation_reason": "requested_by_customer"}
+    account.store.put(intent)
+    account.emit("payment_intent.canceled", intent)
+    return session
+
+
+OUTCOMES: dict[str, Callable[[Account, Doc], Doc]] = {
+    "succeeded": partial(end_debit, succeeded=True),
+    "failed": partial(end_debit, succeeded=False),
+    "canceled": cancel_debit,
+    "returned": return_debit,
+}

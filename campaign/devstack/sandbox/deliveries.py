@@ -8,8 +8,10 @@ import time
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from campaign.devstack.sandbox import clock
+from campaign.devstack.sandbox.account_setup import is_sent, webhook_endpoint
 from campaign.devstack.sandbox.aftermath import apply_due_refund_changes
-from campaign.devstack.sandbox.store import Store
+from campaign.devstack.sandbox.store import Doc, Store
 from campaign.devstack.sandbox.stripe_account import Account
 from campaign.devstack.sandbox.subscriptions import renew_due
 
@@ -58,22 +60,28 @@ class EventSender:
 
     def _send(self, event_id: str, attempts: int) -> None:
         event = self._store.get(event_id, "event")
-        if event is None or not self._webhook:
+        endpoint = webhook_endpoint(self._store, self._webhook)
+        if event is None or endpoint is None:
             self._store.mark_delivered(event_id, last="no webhook address")
             return
-        result, is_accepted = self._post(json.dumps(event, indent=2, ensure_ascii=False).encode())
+        if not is_sent(endpoint, event["type"]):
+            self._store.mark_delivered(event_id, last="not enabled for the webhook endpoint")
+            return
+        result, is_accepted = self._post(endpoint, event)
         if is_accepted or attempts + 1 >= MAX_ATTEMPTS:
             self._store.mark_delivered(event_id, last=result)
         else:
             self._store.retry_later(event_id, last=result, delay=min(MAX_DELAY_SECONDS, 0.5 * 2**attempts))
 
-    def _post(self, body: bytes) -> tuple[str, bool]:
+    def _post(self, endpoint: Doc, event: Doc) -> tuple[str, bool]:
+        """Send an event as the API version of the endpoint has it."""
+        body = json.dumps({**event, "api_version": endpoint["api_version"]}, indent=2, ensure_ascii=False).encode()
         headers = {
             "Content-Type": "application/json; charset=utf-8",
-            "Stripe-Signature": signature_header(body, self._secret, at=int(time.time())),
+            "Stripe-Signature": signature_header(body, self._secret, at=clock.request_time()),
         }
         try:
-            with urlopen(Request(self._webhook, data=body, headers=headers), timeout=RESPONSE_TIMEOUT_SECONDS) as answer:
+            with urlopen(Request(endpoint["url"], data=body, headers=headers), timeout=RESPONSE_TIMEOUT_SECONDS) as answer:
                 return str(answer.status), True
         except HTTPError as error:
             return str(error.code), False

@@ -4,7 +4,10 @@ from flask import Response
 
 from campaign.devstack.sandbox import aftermath, payouts
 from campaign.devstack.sandbox.answers import account, answer, bp, get_object, list_objects, request_params, run_idempotently, show_object
+from campaign.devstack.sandbox.errors import ApiError, public
+from campaign.devstack.sandbox.expansion import INCLUDED
 from campaign.devstack.sandbox.shapes import Doc
+from campaign.devstack.sandbox.store import Store
 
 
 @bp.post("/refunds")
@@ -19,18 +22,27 @@ def create_refund() -> Response:
     return run_idempotently(act)
 
 
+def _refund_list(store: Store, charge: Doc) -> Doc:
+    refunds = [refund for refund in store.newest("refund", limit=10_000) if refund["charge"] == charge["id"]]
+    return {
+        "object": "list",
+        "data": [public(refund) for refund in refunds[:10]],
+        "has_more": len(refunds) > 10,
+        "url": f"/v1/charges/{charge['id']}/refunds",
+    }
+
+
+INCLUDED["charge", "refunds"] = _refund_list
+
+
 @bp.get("/refunds")
 def list_refunds() -> Response:
-    params = request_params()
-    wanted = {k: params[k] for k in ("payment_intent", "charge") if k in params}
-    return list_objects("refund", lambda doc: all(doc[k] == v for k, v in wanted.items()))
+    return list_objects("refund")
 
 
 @bp.get("/disputes")
 def list_disputes() -> Response:
-    params = request_params()
-    wanted = {k: params[k] for k in ("payment_intent", "charge") if k in params}
-    return list_objects("dispute", lambda doc: all(doc[k] == v for k, v in wanted.items()))
+    return list_objects("dispute")
 
 
 @bp.get("/disputes/<object_id>")
@@ -45,21 +57,18 @@ def show_balance() -> Response:
 
 @bp.get("/balance_transactions")
 def list_balance_transactions() -> Response:
-    params = request_params()
-    wanted = {k: params[k] for k in ("source", "type", "currency") if k in params}
-    payout = params.get("payout")
-
-    def matches(doc: Doc) -> bool:
-        in_payout = payout is None or doc.get("sandbox_payout") == payout
-        return in_payout and all(doc[k] == v for k, v in wanted.items())
-
-    return list_objects("balance_transaction", matches)
+    payout = request_params().get("payout")
+    try:
+        if payout is not None:
+            payouts.check_is_automatic(account(), payout)
+    except ApiError as error:
+        return answer(error.body, error.status)
+    return list_objects("balance_transaction", lambda doc: payout in {None, doc.get("sandbox_payout")}, handled={"payout"})
 
 
 @bp.get("/payouts")
 def list_payouts() -> Response:
-    params = request_params()
-    return list_objects("payout", lambda doc: "status" not in params or doc["status"] == params["status"])
+    return list_objects("payout")
 
 
 @bp.get("/payouts/<object_id>")
@@ -69,4 +78,9 @@ def show_payout(object_id: str) -> Response:
 
 @bp.post("/payouts")
 def create_payout() -> Response:
-    return run_idempotently(lambda params: payouts.create_payout(account(), currency=str(params.get("currency") or "cad").lower()))
+    return run_idempotently(lambda params: payouts.create_manual_payout(account(), params))
+
+
+@bp.post("/payouts/<object_id>/cancel")
+def cancel_payout(object_id: str) -> Response:
+    return run_idempotently(lambda _: payouts.set_payout_status(account(), get_object(object_id, "payout"), "canceled"))

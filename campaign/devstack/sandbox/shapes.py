@@ -36,7 +36,7 @@ def checkout_session(*, url: str, session_id: str, amount: int, currency: str, e
             "after_expiration allow_promotion_codes billing_address_collection cancel_url client_reference_id client_secret collected_information"
             " consent consent_collection currency_conversion customer customer_account customer_creation customer_details customer_email"
             " integration_identifier invoice invoice_creation locale origin_context payment_intent payment_link"
-            " payment_method_configuration_details permissions phone_number recovered_from setup_intent"
+            " payment_method_configuration_details permissions recovered_from setup_intent"
             " shipping_address_collection shipping_cost submit_type subscription success_url wallet_options"
         ),
         "adaptive_pricing": {"enabled": False},

@@ -3,11 +3,14 @@
 Refunds and disputes are in aftermath.py, bank debits in debits.py, payouts in payouts.py, subscriptions in subscriptions.py.
 """
 
-from typing import Any
-
 from campaign.devstack.sandbox import clock, money_shapes, shapes
+from campaign.devstack.sandbox.account_setup import session_payment_methods
+from campaign.devstack.sandbox.errors import ApiError, Declined, public
+from campaign.devstack.sandbox.products import create_lines
 from campaign.devstack.sandbox.shapes import Doc
 from campaign.devstack.sandbox.store import Store
+
+__all__ = ("DECLINES", "Account", "ApiError", "Declined")
 
 DECLINES = {
     "4000000000000002": ("card_declined", "generic_decline", "Your card was declined."),
@@ -30,27 +33,6 @@ GOOD_CARDS = {
     REFUND_FAILING_CARD,
 }
 MIN_LIFETIME_SECONDS, MAX_LIFETIME_SECONDS = 30 * 60, 24 * 3600
-TOLERANCE_SECONDS = 60
-
-
-class ApiError(Exception):
-    """An error response of the API; `body` is its JSON."""
-
-    def __init__(
-        self, message: str, *, status: int = 400, code: str | None = None, param: str | None = None, kind: str = "invalid_request_error"
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = {"error": {k: v for k, v in {"type": kind, "message": message, "code": code, "param": param}.items() if v}}
-
-
-class Declined(ApiError):
-    """The card was declined; the checkout stays open."""
-
-    def __init__(self, code: str, decline_code: str | None, message: str) -> None:
-        super().__init__(message, status=402, code=code, kind="card_error")
-        if decline_code:
-            self.body["error"]["decline_code"] = decline_code
 
 
 class Account:
@@ -59,6 +41,7 @@ class Account:
     def __init__(self, store: Store, address: str) -> None:
         self.store = store
         self.address = address
+        self.webhook = ""
         self.key: str | None = None
 
     def emit(self, kind: str, subject: Doc, previous: Doc | None = None) -> Doc:
@@ -74,15 +57,14 @@ class Account:
             raise ApiError("Only the modes payment and subscription are supported by this sandbox.", param="mode")
         if mode == "subscription" and params.get("submit_type"):
             raise ApiError("You can not pass `submit_type` in `subscription` mode.", param="submit_type")
-        lines = [self._create_line(line) for line in params.get("line_items") or []]
-        if not lines:
-            raise ApiError("Missing required param: line_items.", param="line_items", code="parameter_missing")
-        now = clock.now()
+        now = clock.request_time()
         expires_at = int(params.get("expires_at") or now + MAX_LIFETIME_SECONDS)
-        if not now + MIN_LIFETIME_SECONDS - TOLERANCE_SECONDS <= expires_at <= now + MAX_LIFETIME_SECONDS + TOLERANCE_SECONDS:
+        if not now + MIN_LIFETIME_SECONDS <= expires_at <= now + MAX_LIFETIME_SECONDS:
             raise ApiError(
                 "The `expires_at` timestamp must be between 30 minutes and 24 hours from Checkout Session creation.", param="expires_at"
             )
+        offered = session_payment_methods(self.store, params)
+        lines = create_lines(self.store, params.get("line_items") or [])
         session_id = shapes.new_id("cs_test")
         copied = ("cancel_url", "client_reference_id", "customer_email", "locale", "submit_type", "success_url")
         session = shapes.checkout_session(
@@ -93,7 +75,9 @@ class Account:
             expires_at=expires_at,
             metadata=params.get("metadata") or {},
             mode=mode,
-            payment_method_types=params.get("allowed_payment_method_types") or ["card"],
+            created=now,
+            allowed_payment_method_types=params.get("allowed_payment_method_types"),
+            payment_method_types=offered,
             **{name: params.get(name) for name in copied},
         )
         session["sandbox_lines"] = lines
@@ -102,26 +86,9 @@ class Account:
         self.store.put(session)
         return session
 
-    def _create_line(self, params: Doc) -> Doc:
-        quantity = int(params.get("quantity") or 1)
-        if data := params.get("price_data"):
-            name = (data.get("product_data") or {}).get("name") or "Product"
-            product = self.store.put(shapes.product(name=name))
-            price = shapes.price(product_id=product["id"], unit_amount=int(data["unit_amount"]), currency=data["currency"].lower())
-            if data.get("recurring"):
-                price |= {"type": "recurring", "recurring": {"interval": data["recurring"]["interval"], "interval_count": 1}}
-            self.store.put(price)
-        else:
-            found = self.store.get(str(params.get("price")), "price")
-            if found is None:
-                raise ApiError(f"No such price: '{params.get('price')}'", param="line_items[0][price]", code="resource_missing")
-            price, name = found, (self.store.get(found["product"]) or {}).get("name", "Product")
-        return shapes.line_item(description=name, amount=price["unit_amount"], quantity=quantity, currency=price["currency"], price=price)
-
     def pay_checkout(self, session: Doc, number: str, *, name: str = "", email: str | None = None) -> Doc:
         """Charge the card for the checkout. Raises Declined and leaves the checkout open when the card is declined."""
-        if session["status"] != "open":
-            raise ApiError("This Checkout Session is no longer open.", code="checkout_session_not_open")
+        check_is_open(session)
         intent = self.create_intent(session)
         paid = self.confirm(intent, number, name=name, email=email or session["customer_email"])
         return self.complete(session, paid, payment_status="paid", name=name, email=email)
@@ -176,6 +143,7 @@ class Account:
         intent |= {
             "status": "succeeded",
             "amount_received": intent["amount"],
+            "last_payment_error": None,
             "latest_charge": charge["id"],
             "payment_method": method["id"],
         }
@@ -188,7 +156,12 @@ class Account:
         by_card = charge["payment_method_details"]["type"] == "card"
         fee = (charge["amount"] * 29 + 500) // 1000 + 30 if by_card else min(500, (charge["amount"] + 50) // 100 + 40)
         charge["balance_transaction"] = self.add_balance_transaction(
-            charge["amount"], fee=fee, currency=charge["currency"], source=charge["id"], kind="charge"
+            charge["amount"],
+            fee=fee,
+            currency=charge["currency"],
+            source=charge["id"],
+            kind="charge" if by_card else "payment",
+            category="charge",
         )
         self.store.put(charge)
         self.emit("charge.succeeded", charge)
@@ -242,7 +215,7 @@ class Account:
 
     def expire_overdue(self) -> None:
         """Expire the open checkouts that are past their expiry."""
-        now = clock.now()
+        now = clock.request_time()
         for session in self.store.newest("checkout.session", limit=2000, since=now - 2 * MAX_LIFETIME_SECONDS):
             if session["status"] == "open" and session["expires_at"] <= now:
                 with self.store.transaction():
@@ -251,6 +224,7 @@ class Account:
                         self.expire(current)
 
 
-def public(doc: Doc) -> dict[str, Any]:
-    """The object without the fields that are internal to the sandbox."""
-    return {k: v for k, v in doc.items() if not k.startswith("sandbox_")}
+def check_is_open(session: Doc) -> None:
+    """Raises ApiError when the checkout can no longer be paid."""
+    if session["status"] != "open" or session["expires_at"] <= clock.request_time():
+        raise ApiError("This Checkout Session is no longer open.", code="checkout_session_not_open")

@@ -1,13 +1,17 @@
 """The HTTP API of checkouts, payments, customers, products and events, and the error for unknown paths."""
 
+from fnmatch import fnmatchcase
 from typing import Any
 
 from flask import Response, request
 
-from campaign.devstack.sandbox import shapes, subscriptions
+from campaign.devstack.sandbox import products, shapes, subscriptions
 from campaign.devstack.sandbox.answers import account, answer, bp, get_object, list_objects, request_params, run_idempotently, show_object
+from campaign.devstack.sandbox.checkout_rules import check_combinations
+from campaign.devstack.sandbox.errors import ApiError, public
+from campaign.devstack.sandbox.expansion import INCLUDED
 from campaign.devstack.sandbox.shapes import Doc
-from campaign.devstack.sandbox.stripe_account import ApiError, public
+from campaign.devstack.sandbox.store import Store
 
 TOKENS = {
     "tok_visa": "4242424242424242",
@@ -19,14 +23,16 @@ TOKENS = {
 
 @bp.post("/checkout/sessions")
 def open_checkout() -> Response:
-    return run_idempotently(account().open_checkout)
+    def act(params: Doc) -> Doc:
+        check_combinations(params)
+        return account().open_checkout(params)
+
+    return run_idempotently(act)
 
 
 @bp.get("/checkout/sessions")
 def list_checkouts() -> Response:
-    params = request_params()
-    wanted = {k: params[k] for k in ("payment_intent", "status") if k in params}
-    return list_objects("checkout.session", lambda doc: all(doc[k] == v for k, v in wanted.items()))
+    return list_objects("checkout.session")
 
 
 @bp.get("/checkout/sessions/<object_id>")
@@ -46,6 +52,14 @@ def show_lines(object_id: str) -> Response:
 @bp.post("/checkout/sessions/<object_id>/expire")
 def expire_checkout(object_id: str) -> Response:
     return run_idempotently(lambda _: account().expire(get_object(object_id, "checkout.session")))
+
+
+def _line_list(store: Store, session: Doc) -> Doc:
+    lines = (store.get(session["id"], "checkout.session") or {})["sandbox_lines"]
+    return {"object": "list", "data": lines, "has_more": False, "url": f"/v1/checkout/sessions/{session['id']}/line_items"}
+
+
+INCLUDED["checkout.session", "line_items"] = _line_list
 
 
 @bp.get("/payment_pages/<object_id>")
@@ -139,23 +153,23 @@ def create_customer() -> Response:
 
 @bp.post("/products")
 def create_product() -> Response:
-    return run_idempotently(lambda params: account().store.put(shapes.product(name=params["name"], description=params.get("description"))))
+    return run_idempotently(lambda params: products.create_product(account().store, params))
 
 
 @bp.post("/prices")
 def create_price() -> Response:
-    return run_idempotently(
-        lambda params: account().store.put(
-            shapes.price(product_id=params["product"], unit_amount=int(params["unit_amount"]), currency=params["currency"].lower())
-        )
-    )
+    return run_idempotently(lambda params: products.create_price(account().store, params, ""))
 
 
 @bp.get("/events")
 def list_events() -> Response:
     params = request_params()
     kinds = params.get("types") or ([params["type"]] if "type" in params else [])
-    return list_objects("event", lambda doc: not kinds or doc["type"] in kinds)
+    return list_objects(
+        "event",
+        lambda doc: not kinds or any(fnmatchcase(doc["type"], kind) for kind in kinds),
+        handled={"type", "types", "delivery_success"},
+    )
 
 
 KINDS = {

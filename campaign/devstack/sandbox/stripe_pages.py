@@ -1,43 +1,20 @@
 """The sandbox's pages: the hosted checkout, the billing portal, and a home page that shows objects, events and controls."""
 
 from decimal import Decimal
-from gettext import translation
-from pathlib import Path
 
 from babel.numbers import format_decimal
-from flask import Blueprint, abort, redirect, render_template, request
+from flask import Blueprint, abort, current_app, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from campaign.devstack.sandbox import debits, faults, payouts, subscriptions
+from campaign.devstack.sandbox import aftermath, debits, faults, payouts, subscription_changes, subscriptions
+from campaign.devstack.sandbox.account_setup import PAYMENT_METHODS, portal_configuration
 from campaign.devstack.sandbox.answers import account
+from campaign.devstack.sandbox.errors import ApiError
 from campaign.devstack.sandbox.shapes import Doc
-from campaign.devstack.sandbox.stripe_account import ApiError
+from campaign.devstack.sandbox.stripe_account import Account
+from campaign.devstack.sandbox.words import words
 
 bp = Blueprint("pages", __name__)
-
-CATALOGUES = Path(__file__).resolve().parent / "translations"
-
-
-def _words(language: str) -> dict[str, str]:
-    gettext = translation("messages", CATALOGUES, languages=[language], fallback=True).gettext
-    return {
-        "test": gettext("TEST – no real money moves"),
-        "pay_to": gettext("Paying a gift"),
-        "card": gettext("Card number"),
-        "expiry": gettext("Expiry (MM / YY)"),
-        "cvc": gettext("Security code"),
-        "name": gettext("Name on card"),
-        "email": gettext("E-mail"),
-        "or_debit": gettext("Pay by bank debit instead"),
-        "pay": gettext("Donate"),
-        "back": gettext("Back without paying"),
-        "closed": gettext("This checkout is over."),
-        "return": gettext("Return to the campaign"),
-        "hint": gettext(
-            "4242 4242 4242 4242 is paid; 4000 0000 0000 0002 is declined; 4000 0000 0000 9995 lacks funds; 4000 0000 0000 "
-            "0259 is disputed; 4000 0000 0000 5126 fails to be refunded. Any future date, any code."
-        ),
-    }
 
 
 def _sum(cents: int, currency: str, language: str) -> str:
@@ -62,7 +39,7 @@ def _page(session: Doc, error: str = "", status: int = 200) -> tuple[str, int]:
     lines = [(line["description"], _sum(line["amount_total"], line["currency"], language)) for line in session["sandbox_lines"]]
     total = _sum(session["amount_total"], session["currency"], language)
     return render_template(
-        "checkout.html", w=_words(language), language=language, session=session, lines=lines, total=total, error=error, form=request.form
+        "checkout.html", w=words(language), language=language, session=session, lines=lines, total=total, error=error, form=request.form
     ), status
 
 
@@ -107,11 +84,21 @@ def change_in_portal(session_id: str) -> Response:
         sandbox_account.key = None
         visit, subscription = _visit(session_id)
         if request.form.get("end"):
-            subscriptions.cancel(sandbox_account, subscription)
+            _end(sandbox_account, subscription)
+        elif request.form.get("keep"):
+            subscription_changes.schedule_cancellation(sandbox_account, subscription, "none")
         else:
             number = "".join(c for c in request.form.get("card", "") if c.isdigit())
             subscriptions.change(sandbox_account, subscription, sandbox_card=number)
     return redirect(visit["return_url"] or "/", 303)
+
+
+def _end(sandbox_account: Account, subscription: Doc) -> None:
+    """Cancel now or at the end of the period, as the account's portal is configured."""
+    if portal_configuration(sandbox_account.store)["features"]["subscription_cancel"]["mode"] == "immediately":
+        subscriptions.cancel(sandbox_account, subscription)
+    else:
+        subscription_changes.schedule_cancellation(sandbox_account, subscription, "period_end")
 
 
 def _visit(session_id: str) -> tuple[Doc, Doc]:
@@ -134,6 +121,13 @@ def home() -> str:
         charges=[(c, cents) for c, cents in _newest("charge", "amount") if c["status"] == "succeeded"],
         refunds=_newest("refund", "amount"),
         subscriptions=store.newest("subscription", limit=12),
+        invoices=[(i, cents) for i, cents in _newest("invoice", "total")],
+        month_outcomes=subscription_changes.OUTCOMES,
+        next_dispute_statuses={status: sorted(following) for status, following in aftermath.NEXT_STATUSES.items()},
+        next_payout_statuses={status: sorted(following) for status, following in payouts.NEXT_STATUSES.items()},
+        payment_methods=PAYMENT_METHODS,
+        debited=_debited(),
+        controls=_controls(),
         disputes=_newest("dispute", "amount"),
         payouts=_newest("payout", "amount"),
         available=_sum(balance["available"][0]["amount"], "cad", "en"),
@@ -151,3 +145,23 @@ def home() -> str:
 
 def _newest(kind: str, field: str) -> list[tuple[Doc, str]]:
     return [(doc, _sum(doc[field], doc["currency"], "en")) for doc in account().store.newest(kind, limit=12)]
+
+
+def _debited() -> set[str]:
+    """The newest checkouts that were paid by bank debit."""
+    return {
+        session["id"]
+        for session in account().store.newest("checkout.session", limit=12)
+        if session["payment_status"] == "paid"
+        and "acss_debit" in (account().store.get(session["payment_intent"] or "") or {}).get("payment_method_types", [])
+    }
+
+
+def _controls() -> list[tuple[str, list[str]]]:
+    """The path and the documentation of each control."""
+    documented = {
+        rule.rule: current_app.view_functions[rule.endpoint].__doc__ or ""
+        for rule in current_app.url_map.iter_rules()
+        if rule.endpoint.startswith("control.")
+    }
+    return [(path, text.split("\n")) for path, text in sorted(documented.items())]

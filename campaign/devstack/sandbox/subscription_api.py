@@ -2,16 +2,21 @@
 
 from flask import Response
 
-from campaign.devstack.sandbox import shapes, subscription_shapes, subscriptions
+from campaign.devstack.sandbox import shapes, subscription_changes, subscription_shapes, subscriptions
 from campaign.devstack.sandbox.answers import account, answer, bp, get_object, list_objects, request_params, run_idempotently, show_object
+from campaign.devstack.sandbox.errors import ApiError
 from campaign.devstack.sandbox.shapes import Doc
-from campaign.devstack.sandbox.stripe_account import ApiError, public
 
 
 @bp.get("/subscriptions")
 def list_subscriptions() -> Response:
-    customer = request_params().get("customer")
-    return list_objects("subscription", lambda doc: customer in {None, doc["customer"]})
+    """Without `status`, all that are not canceled, as Stripe lists them."""
+    status = request_params().get("status")
+
+    def matches(doc: Doc) -> bool:
+        return status in {"all", doc["status"]} or (status is None and doc["status"] != "canceled")
+
+    return list_objects("subscription", matches, handled={"status"})
 
 
 @bp.get("/subscriptions/<object_id>")
@@ -21,7 +26,7 @@ def show_subscription(object_id: str) -> Response:
 
 @bp.post("/subscriptions/<object_id>")
 def update_subscription(object_id: str) -> Response:
-    return run_idempotently(lambda params: subscriptions.update(account(), get_object(object_id, "subscription"), params))
+    return run_idempotently(lambda params: subscription_changes.update(account(), get_object(object_id, "subscription"), params))
 
 
 @bp.delete("/subscriptions/<object_id>")
@@ -31,28 +36,50 @@ def cancel_subscription(object_id: str) -> Response:
 
 @bp.get("/invoices")
 def list_invoices() -> Response:
-    params = request_params()
-    wanted, status = params.get("subscription"), params.get("status")
+    wanted = request_params().get("subscription")
 
     def matches(doc: Doc) -> bool:
-        return wanted in {None, doc["parent"]["subscription_details"]["subscription"]} and status in {None, doc["status"]}
+        return wanted in {None, doc["parent"]["subscription_details"]["subscription"]}
 
-    return list_objects("invoice", matches, shape=_with_payments if "data.payments" in (params.get("expand") or []) else public)
-
-
-def _with_payments(invoice: Doc) -> Doc:
-    payments = {"object": "list", "data": invoice["sandbox_payments"], "has_more": False, "url": "/v1/invoice_payments"}
-    return {**public(invoice), "payments": payments}
+    return list_objects("invoice", matches, handled={"subscription"})
 
 
 @bp.get("/invoices/<object_id>")
 def show_invoice(object_id: str) -> Response:
-    """The invoice, with its payments only when `expand` asks for them."""
+    return show_object(object_id, "invoice")
+
+
+@bp.get("/invoices/<object_id>/lines")
+def list_invoice_lines(object_id: str) -> Response:
     try:
-        invoice = get_object(object_id, "invoice")
+        return answer(get_object(object_id, "invoice")["lines"])
     except ApiError as error:
         return answer(error.body, error.status)
-    return answer(_with_payments(invoice) if "payments" in (request_params().get("expand") or []) else public(invoice))
+
+
+@bp.get("/invoice_payments")
+def list_invoice_payments() -> Response:
+    return list_objects("invoice_payment")
+
+
+@bp.get("/invoice_payments/<object_id>")
+def show_invoice_payment(object_id: str) -> Response:
+    return show_object(object_id, "invoice_payment")
+
+
+@bp.get("/credit_notes")
+def list_credit_notes() -> Response:
+    return list_objects("credit_note")
+
+
+@bp.get("/credit_notes/<object_id>")
+def show_credit_note(object_id: str) -> Response:
+    return show_object(object_id, "credit_note")
+
+
+@bp.get("/payment_records/<object_id>")
+def show_payment_record(object_id: str) -> Response:
+    return show_object(object_id, "payment_record")
 
 
 @bp.post("/billing_portal/sessions")

@@ -1,0 +1,40 @@
+"""The texts of the sandbox's pages, in English and in French."""
+
+from gettext import translation
+from pathlib import Path
+
+CATALOGUES = Path(__file__).resolve().parent / "translations"
+
+
+def words(language: str) -> dict[str, str]:
+    """The texts in a language, by their name in the templates."""
+    gettext = translation("messages", CATALOGUES, languages=[language], fallback=True).gettext
+    return {
+        "test": gettext("TEST – no real money moves"),
+        "pay_to": gettext("Paying a gift"),
+        "card": gettext("Card number"),
+        "expiry": gettext("Expiry (MM / YY)"),
+        "cvc": gettext("Security code"),
+        "name": gettext("Name on card"),
+        "email": gettext("E-mail"),
+        "or_debit": gettext("Pay by bank debit instead"),
+        "pay": gettext("Donate"),
+        "back": gettext("Back without paying"),
+        "closed": gettext("This checkout is over."),
+        "done": gettext("Done"),
+        "refused": gettext("Refused"),
+        "object": gettext("Object"),
+        "id": gettext("Identifier"),
+        "status": gettext("Status"),
+        "payment_status": gettext("Payment status"),
+        "amount": gettext("Amount in cents"),
+        "amount_paid": gettext("Amount paid in cents"),
+        "ahead": gettext("Seconds that the account’s clock is ahead"),
+        "skew": gettext("Seconds that Stripe’s clocks differ from ours"),
+        "to_sandbox": gettext("Back to the sandbox"),
+        "return": gettext("Return to the campaign"),
+        "hint": gettext(
+            "4242 4242 4242 4242 is paid; 4000 0000 0000 0002 is declined; 4000 0000 0000 9995 lacks funds; 4000 0000 0000 "
+            "0259 is disputed; 4000 0000 0000 5126 fails to be refunded. Any future date, any code."
+        ),
+    }
