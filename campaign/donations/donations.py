@@ -15,6 +15,8 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donors import Donor
 from campaign.edges.db import Base, db
 
+# What every public id of a donation begins with, here and in the metadata of our objects at Stripe.
+PUBLIC_ID_PREFIX = "d_"
 # The donor's name and address as printed on a receipt.
 PERSON_FIELDS = ("first_name", "last_name", "organization", "address_line1", "address_line2", "city", "province", "postal_code", "country")
 

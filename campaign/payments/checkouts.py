@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Executable, ScalarResult, Select, Text, bindp
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from campaign.campaigns.campaigns import Campaign
-from campaign.donations.donations import Donation, DonationDetails
+from campaign.donations.donations import PUBLIC_ID_PREFIX, Donation, DonationDetails
 from campaign.donations.donors import get_or_create_donor_ids
 from campaign.edges.db import db
 from campaign.edges.stripe.payments import CHECKOUT_MINUTES
@@ -106,7 +106,7 @@ def _insert_new(
 def _row(campaign: Campaign, details: DonationDetails, context: CheckoutContext, donor_id: int) -> dict[str, object]:
     return {
         **vars(details),
-        "public_id": f"d_{secrets.token_hex(10)}",
+        "public_id": f"{PUBLIC_ID_PREFIX}{secrets.token_hex(10)}",
         "token": secrets.token_urlsafe(24),
         "attempt": context.attempt,
         "campaign_id": campaign.id,
@@ -226,7 +226,10 @@ _poll_interval = case((Donation.processing_at.is_(None), timedelta(seconds=50)),
 
 
 def list_overdue(*, limit: int) -> list[Donation]:
-    """Open donations whose checkout has expired without a result from Stripe and that are due to be polled, oldest deadline first."""
+    """Open donations whose checkout has expired without a result from Stripe and that are due to be polled.
+
+    The one polled longest ago is first, so that checkouts that Stripe does not know never keep the others from being polled.
+    """
     return list(
         db.session.scalars(
             select(Donation)
@@ -237,7 +240,7 @@ def list_overdue(*, limit: int) -> list[Donation]:
                 Donation.checkout_expires_at < func.now() - timedelta(seconds=30),
                 func.coalesce(Donation.polled_at, Donation.started_at) < func.now() - _poll_interval,
             )
-            .order_by(Donation.checkout_expires_at)
+            .order_by(func.coalesce(Donation.polled_at, Donation.started_at))
             .limit(limit)
         )
     )

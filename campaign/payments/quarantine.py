@@ -6,7 +6,7 @@ payment is pending again.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import ForeignKey, Index, func, select
@@ -28,6 +28,7 @@ class Anomaly(StrEnum):
     MODE = "mode"
     ACCOUNT = "account"
     METADATA = "metadata"
+    LINES = "lines"
     SECOND = "second"
     CONFLICT = "conflict"
     UNKNOWN = "unknown"
@@ -42,7 +43,7 @@ class Decision(StrEnum):
 
 
 # Staff may record these as donations. The others belong to another currency, mode, account or donation, or to no donation of ours.
-ACCEPTABLE = {Anomaly.AMOUNT, Anomaly.SECOND, Anomaly.METADATA}
+ACCEPTABLE = {Anomaly.AMOUNT, Anomaly.SECOND, Anomaly.METADATA, Anomaly.LINES}
 
 
 class DecisionRefused(Exception):
@@ -61,7 +62,8 @@ class DecisionRefused(Exception):
 class SucceededPayment:
     """A payment that has succeeded at Stripe. `paid_at` is Stripe's time, which decides whether a fund's window includes it.
 
-    `anomaly` is set when reading it already showed one: another Stripe account, or metadata that names two donations.
+    `anomaly` is set when reading it already showed one: another Stripe account, metadata that names two donations, or lines
+    of an invoice that do not tell the gift from the covered fee.
     """
 
     payment_intent: str | None
@@ -123,18 +125,7 @@ def quarantine_payment(payment: SucceededPayment, donation: Donation | None, ano
         )
 
 
-def release_to_instalment(payment: SucceededPayment, donation: Donation) -> None:
-    """Accept the payment if it was quarantined as unknown before the instalment that it pays was known."""
-    for row in _lock_payments([payment.payment_intent or ""]):
-        if row.decision is None and row.anomaly == Anomaly.UNKNOWN and donation.payment_intent == row.payment_intent:
-            row.donation_id = donation.id
-            decide(row, Decision.ACCEPTED, actor="Stripe", reason="an instalment of a recurring donation")
-
-
-# An unknown payment may belong to an instalment whose invoice event is still to come, so staff see it only after ten minutes.
-_needs_decision = QuarantinedPayment.decision.is_(None) & (
-    (QuarantinedPayment.anomaly != Anomaly.UNKNOWN) | (QuarantinedPayment.quarantined_at < func.now() - timedelta(minutes=10))
-)
+_needs_decision = QuarantinedPayment.decision.is_(None)
 
 
 def list_pending(*, limit: int) -> list[QuarantinedPayment]:

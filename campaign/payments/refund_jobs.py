@@ -8,7 +8,7 @@ import structlog
 from campaign.donations.donations import Donation, lock_donations
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.edges.stripe.client import StripeRefused
+from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
 from campaign.edges.stripe.payments import StripeReversal
 from campaign.matching import effects
 from campaign.payments import quarantine, refunds, reversals, snapshot_numbers
@@ -49,11 +49,22 @@ def _request_and_send(create_request: Callable[[], RefundRequest]) -> RefundRequ
 
 
 def retry_refunds() -> int:
-    """Send unfinished refund requests again; returns how many. Raises StripeUnavailable."""
-    unfinished = refunds.list_unfinished(older_than=RETRY_AFTER)
+    """Send unfinished refund requests again; returns how many. Raises StripeUnavailable.
+
+    Any other error is raised after all were sent, so that one request never keeps the others from being sent.
+    """
+    unfinished, failed = refunds.list_unfinished(older_than=RETRY_AFTER), None
     db.session.commit()
     for request in unfinished:
-        _send(request)
+        try:
+            _send(request)
+        except StripeUnavailable:
+            raise
+        except Exception as error:
+            db.session.rollback()
+            failed = failed or error
+    if failed:
+        raise failed
     return len(unfinished)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from sqlalchemy import BigInteger, case, cast, func, select
+from sqlalchemy import BigInteger, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -22,15 +22,23 @@ from campaign.matching.effects import Effects
 from campaign.matching.holds import FreedBy
 from campaign.matching.rematching import RematchingSession
 from campaign.outbox.messages import MessageKind, NewMessage
+from campaign.payments.alerts import Alert, AlertKind, raise_alert
 
+# The reason of a dispute whose donor says that the monthly gift was cancelled.
+SUBSCRIPTION_CANCELED = "subscription_canceled"
 FAILED_REFUND_STATUSES = {"failed", "canceled"}
+REFUND_STATUSES = {"pending", "requires_action", "succeeded", *FAILED_REFUND_STATUSES}
 OPEN_DISPUTE_STATUSES = {"needs_response", "under_review"}
+APPEAL_STATUSES = {"appeal_needs_response", "appeal_under_review"}
+INQUIRY_STATUSES = {"warning_needs_response", "warning_under_review", "warning_closed"}
+DISPUTE_STATUSES = {*OPEN_DISPUTE_STATUSES, *APPEAL_STATUSES, *INQUIRY_STATUSES, "prevented", "won", "lost"}
 
 
 class Reversal(Base):
     """One refund or dispute. `cents` is of what was charged, covered fee included; `snapshot_number` that of the snapshot it was read in.
 
-    `is_posted` says whether the reversal is in effect in the ledger; `postings` counts how often it was posted or reinstated.
+    `reversed_cents` is what of it has left the charity at Stripe, `posted_cents` what of it is in effect in the ledger; `postings` counts how
+    often it was posted or reinstated.
     """
 
     __tablename__ = "reversal"
@@ -42,18 +50,18 @@ class Reversal(Base):
     cents: Mapped[int]
     status: Mapped[str]
     snapshot_number: Mapped[int]
-    is_posted: Mapped[bool] = mapped_column(server_default="false", default=False)
+    reversed_cents: Mapped[int] = mapped_column(server_default="0", default=0)
+    posted_cents: Mapped[int] = mapped_column(server_default="0", default=0)
     postings: Mapped[int] = mapped_column(server_default="0", default=0)
-
-    @property
-    def is_reversed(self) -> bool:
-        """Whether the money has left the charity at Stripe."""
-        return self.status not in FAILED_REFUND_STATUSES if self.kind == ReversalKind.REFUND else self.status == "lost"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReversalSnapshot:
-    """A refund or dispute of a payment as it was read from Stripe."""
+    """A refund or dispute of a payment as it was read from Stripe.
+
+    `withdrawn_cents` and `reinstated_cents` are what the balance transactions of a dispute took and gave back; zero for a refund.
+    `ends_agreement` says that the bank or the donor does not want further payments (policy.md, section 2).
+    """
 
     stripe_id: str
     kind: ReversalKind
@@ -61,6 +69,29 @@ class ReversalSnapshot:
     cents: int
     status: str
     snapshot_number: int
+    withdrawn_cents: int = 0
+    reinstated_cents: int = 0
+    ends_agreement: bool = False
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the status is one that we know. An unknown one changes nothing."""
+        return self.status in (REFUND_STATUSES if self.kind is ReversalKind.REFUND else DISPUTE_STATUSES)
+
+    def reversed_cents(self, before: int) -> int:
+        """What has left the charity at Stripe, in cents, when it was `before` at the last snapshot.
+
+        A refund counts until it fails. A dispute counts from `lost` on, whatever follows, until its balance transactions return the money:
+        an appeal changes nothing, and a dispute that was won may have returned a part (policy.md, section 2).
+        """
+        if not self.is_known:
+            return before
+        if self.kind is ReversalKind.REFUND:
+            return 0 if self.status in FAILED_REFUND_STATUSES else self.cents
+        lost = max(0, (self.withdrawn_cents or self.cents) - self.reinstated_cents)
+        if self.status == "won" and not self.reinstated_cents:
+            return before if self.withdrawn_cents else 0  # Without any balance transaction the status is all there is.
+        return lost if self.status in {"lost", "won"} else min(before, lost)
 
     @classmethod
     def of(cls, reversal: StripeReversal, *, snapshot_number: int) -> "ReversalSnapshot | None":
@@ -74,44 +105,60 @@ class ReversalSnapshot:
             cents=reversal.cents,
             status=reversal.status,
             snapshot_number=snapshot_number,
+            withdrawn_cents=reversal.withdrawn_cents,
+            reinstated_cents=reversal.reinstated_cents,
+            ends_agreement=reversal.kind is ReversalKind.DISPUTE
+            and (reversal.status == "lost" or reversal.reason == SUBSCRIPTION_CANCELED),
         )
 
 
 def record(snapshot: ReversalSnapshot, donation: Donation | None, session: RematchingSession, *, cause: str) -> Effects:
     """Store the snapshot and update the donation and its match. A reversal of an unknown payment is posted when the payment is recorded."""
     reversal = store_snapshot(snapshot)
+    if not snapshot.is_known:
+        detail = {"object": str(snapshot.kind), "status": snapshot.status}
+        donation_id = donation.id if donation else None
+        raise_alert(Alert(kind=AlertKind.UNKNOWN_STATUS, object_id=snapshot.stripe_id, donation_id=donation_id, detail=detail))
     if donation is None or donation.paid_at is None:
         return Effects(outcome=f"{snapshot.kind} stored: its payment is not known")
     return post_pending(donation, session, cause=cause) or Effects(outcome=f"{snapshot.kind}: {reversal.status}")
 
 
 def store_snapshot(snapshot: ReversalSnapshot) -> Reversal:
-    """Store the snapshot unless a later one is stored. A changed amount is stored only while the reversal is not posted."""
-    adding = insert(Reversal).values(**vars(snapshot))
-    newer = adding.excluded
-    cents = case((Reversal.is_posted, Reversal.cents), else_=newer.cents)
-    db.session.execute(
-        adding.on_conflict_do_update(
-            index_elements=[Reversal.stripe_id],
-            set_={"status": newer.status, "snapshot_number": newer.snapshot_number, "cents": cents},
-            where=Reversal.snapshot_number < newer.snapshot_number,
-        )
-    )
-    row = select(Reversal).where(Reversal.stripe_id == snapshot.stripe_id).with_for_update()
-    return db.session.scalars(row, execution_options={"populate_existing": True}).one()
+    """Store the snapshot unless a later one is stored."""
+    row = {"stripe_id": snapshot.stripe_id, "kind": snapshot.kind, "payment_intent": snapshot.payment_intent, "cents": snapshot.cents}
+    new = insert(Reversal).values(**row, status=snapshot.status, snapshot_number=0)
+    db.session.execute(new.on_conflict_do_nothing(index_elements=[Reversal.stripe_id]))
+    stored = select(Reversal).where(Reversal.stripe_id == snapshot.stripe_id).with_for_update()
+    reversal = db.session.scalars(stored, execution_options={"populate_existing": True}).one()
+    if reversal.snapshot_number < snapshot.snapshot_number:
+        reversal.status, reversal.cents, reversal.snapshot_number = snapshot.status, snapshot.cents, snapshot.snapshot_number
+        reversal.reversed_cents = snapshot.reversed_cents(reversal.reversed_cents)
+        db.session.flush()
+    return reversal
 
 
 def post_pending(donation: Donation, session: RematchingSession, *, cause: str) -> Effects | None:
-    """Post stored reversals of a paid donation that are not posted yet; None when there are none."""
+    """Post what stored reversals of a paid donation have taken or returned since they were last posted; None when that is nothing."""
     reversals = list(db.session.scalars(select(Reversal).where(Reversal.payment_intent == donation.payment_intent).order_by(Reversal.id)))
     before, effects = _posted_cents(donation, reversals), None
     for reversal in reversals:
-        if reversal.is_reversed != reversal.is_posted:
-            reversal.is_posted, reversal.postings = reversal.is_reversed, reversal.postings + 1
+        if reversal.reversed_cents != reversal.posted_cents:
+            reversal.posted_cents, reversal.postings = reversal.reversed_cents, reversal.postings + 1
             after = _posted_cents(donation, reversals)
             posted = _post(donation, reversal, before, after, session, cause)
             effects, before = effects.combined_with(posted) if effects else posted, after
+    if effects:
+        _raise_alert_of_excess(donation, reversals)
     return effects
+
+
+def _raise_alert_of_excess(donation: Donation, reversals: Sequence[Reversal]) -> None:
+    """Tell staff when more was taken than the donor was charged; the books go down to zero and no further."""
+    taken = sum(reversal.posted_cents for reversal in reversals)
+    if taken > donation.charged_cents and donation.payment_intent:
+        detail = {"taken_cents": taken, "charged_cents": donation.charged_cents}
+        raise_alert(Alert(kind=AlertKind.LOSS_BEYOND_CHARGE, object_id=donation.payment_intent, donation_id=donation.id, detail=detail))
 
 
 def lock_payments(payment_intents: Collection[str]) -> None:
@@ -131,7 +178,7 @@ def post_after_payment(paid: Effects, donation: Donation, session: RematchingSes
 
 def _posted_cents(donation: Donation, reversals: Sequence[Reversal]) -> int:
     """What of the charge is reversed in the ledger, in cents."""
-    return min(donation.charged_cents, sum(reversal.cents for reversal in reversals if reversal.is_posted))
+    return min(donation.charged_cents, sum(reversal.posted_cents for reversal in reversals))
 
 
 def _covered_fee_part(donation: Donation, reversed_cents: int) -> int:
@@ -150,10 +197,11 @@ def _post(
         *_entries(donation, reversal, net - net_before, (Move(reversal.kind), Move.REINSTATEMENT), "donations", cause),
         *_entries(donation, reversal, fee_before - fee_after, fee_moves, "covered_fees", cause),
     ]
-    messages = [_message(donation, reversal)] if entries else []
+    is_reinstatement = reversed_after < reversed_before
+    messages = [_message(donation, reversal, is_reinstatement=is_reinstatement)] if entries else []
     session.set_net(donation, net)
     session.mark_changed(donation)
-    if net >= net_before:
+    if is_reinstatement:
         entries += session.match_more(donation, session.offers(donation.campaign_id), cause=cause)
         session.join_queue(donation)
         return Effects(outcome=f"{reversal.kind} reinstated", entries=entries, messages=messages)
@@ -162,13 +210,13 @@ def _post(
     return Effects(outcome=f"{reversal.kind}: {reversal.status}", entries=entries, messages=messages).with_rematched(rematched)
 
 
-def _message(donation: Donation, reversal: Reversal) -> NewMessage:
+def _message(donation: Donation, reversal: Reversal, *, is_reinstatement: bool) -> NewMessage:
     return NewMessage(
         MessageKind.REVERSAL,
         donation,
         f"{reversal.stripe_id}:{reversal.postings}",
         reversal_id=reversal.id,
-        is_reinstatement=not reversal.is_posted,
+        is_reinstatement=is_reinstatement,
     )
 
 
@@ -197,8 +245,8 @@ def retained_cents(donation: Donation) -> int:
         return 0
     if donation.payment_intent is None:
         return donation.net_cents + donation.covered_fee_cents
-    posted = select(func.coalesce(func.sum(Reversal.cents), 0))
-    reversed_total = db.session.scalars(posted.where(Reversal.payment_intent == donation.payment_intent, Reversal.is_posted)).one()
+    posted = select(func.coalesce(func.sum(Reversal.posted_cents), 0))
+    reversed_total = db.session.scalars(posted.where(Reversal.payment_intent == donation.payment_intent)).one()
     return donation.charged_cents - min(donation.charged_cents, int(reversed_total))
 
 
@@ -210,8 +258,8 @@ def refundable_cents(donation: Donation) -> int:
 
 def reversed_cents(payment_intent: str) -> int:
     """What of a payment is reversed at Stripe, posted or not, in cents."""
-    rows = db.session.scalars(select(Reversal).where(Reversal.payment_intent == payment_intent))
-    return sum(row.cents for row in rows if row.is_reversed)
+    reversed_total = select(func.coalesce(func.sum(Reversal.reversed_cents), 0)).where(Reversal.payment_intent == payment_intent)
+    return int(db.session.scalars(reversed_total).one())
 
 
 def payments_with_reversals(payment_intents: Sequence[str]) -> set[str]:

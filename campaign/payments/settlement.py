@@ -85,6 +85,8 @@ def _describe_anomaly(donation: Donation, payment: SucceededPayment, anomaly: An
             return "the payment belongs to another Stripe account"
         case Anomaly.METADATA:
             return "the payment names two donations"
+        case Anomaly.LINES:
+            return "the invoice does not say what is gift and what is covered fee"
         case Anomaly.CONFLICT:
             return "the payment belongs to another donation"
         case _:

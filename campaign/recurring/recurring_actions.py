@@ -17,7 +17,8 @@ def change_amount(recurring_gift: RecurringGift, cents: int) -> None:
     """Change the amount from the next instalment on, and the covered fee in proportion. Raises StripeUnavailable or StripeRefused."""
     subscription, fee = _subscription_of(recurring_gift), cents * recurring_gift.covered_fee_cents // recurring_gift.amount_cents
     snapshot_number = _take_number()
-    _record(services().stripe_subscriptions.change_amounts(subscription, [cents, fee]), snapshot_number)
+    changed = services().stripe_subscriptions.change_amounts(subscription, gift_cents=cents, covered_fee_cents=fee)
+    _record(changed, snapshot_number)
 
 
 def cancel(recurring_gift: RecurringGift) -> None:
@@ -25,6 +26,12 @@ def cancel(recurring_gift: RecurringGift) -> None:
     if not recurring_gift.is_over:
         subscription, snapshot_number = _subscription_of(recurring_gift), _take_number()
         _record(services().stripe_subscriptions.cancel(subscription), snapshot_number)
+
+
+def update_from_stripe(recurring_gift: RecurringGift) -> None:
+    """Store the subscription as Stripe has it now. Raises StripeUnavailable or StripeRefused."""
+    subscription, snapshot_number = _subscription_of(recurring_gift), _take_number()
+    _record(services().stripe_subscriptions.get_subscription(subscription), snapshot_number)
 
 
 def create_portal_session(recurring_gift: RecurringGift, return_url: str) -> str:

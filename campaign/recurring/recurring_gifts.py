@@ -4,7 +4,6 @@ Stripe holds the agreement; the row here is its latest snapshot. The first donat
 """
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
@@ -19,17 +18,22 @@ from campaign.edges.stripe.subscriptions import StripeInvoice, StripeSubscriptio
 from campaign.matching.effects import Effects
 from campaign.outbox.messages import MessageKind, NewMessage
 from campaign.payments import checkouts
+from campaign.payments.alerts import Alert, AlertKind, raise_alert
 from campaign.payments.checkouts import CheckoutContext
-from campaign.payments.quarantine import SucceededPayment
+from campaign.payments.quarantine import Anomaly, SucceededPayment
 
-ENDED_STATUSES = {"canceled", "unpaid", "incomplete_expired"}
+# Nothing follows these. An `unpaid` subscription may be paid and become active again.
+ENDED_STATUSES = {"canceled", "incomplete_expired"}
 MONTHLY = "monthly"
+# The reason of an end that a dispute brought about.
+DISPUTED = "disputed"
 
 
 class RecurringGift(Base):
     """A monthly donation. `donation_id` is the first instalment; `status` is that of the subscription; `token` opens the donor's page.
 
-    `snapshot_number` is the number of the snapshot that the row was last updated from.
+    `snapshot_number` is the number of the snapshot that the row was last updated from. `cancels_at` is when the subscription will end, as
+    scheduled at Stripe; `cancel_requested_at` is since when we want to end it, because of `cancel_request_reason`.
     """
 
     __tablename__ = "recurring_gift"
@@ -47,6 +51,9 @@ class RecurringGift(Base):
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     ended_at: Mapped[datetime | None]
     cancellation_reason: Mapped[str | None]
+    cancels_at: Mapped[datetime | None]
+    cancel_requested_at: Mapped[datetime | None]
+    cancel_request_reason: Mapped[str | None]
 
     @property
     def is_over(self) -> bool:
@@ -54,6 +61,11 @@ class RecurringGift(Base):
         return self.ended_at is not None
 
 
+Index(
+    "ix_recurring_gift_to_cancel",
+    RecurringGift.id,
+    postgresql_where=RecurringGift.cancel_requested_at.is_not(None) & RecurringGift.ended_at.is_(None),
+)
 Index("ix_donation_recurring_gift_id", Donation.recurring_gift_id, postgresql_where=Donation.recurring_gift_id.is_not(None))
 
 
@@ -65,17 +77,27 @@ class InvoiceSnapshot:
     snapshot_number: int
 
     @property
-    def payment(self) -> SucceededPayment | None:
-        """The payment of the invoice; None while it is not paid."""
-        if self.invoice.status != "paid" or self.invoice.payment_intent is None:
-            return None
-        return SucceededPayment(
-            payment_intent=self.invoice.payment_intent,
-            amount_cents=self.invoice.cents,
-            currency=self.invoice.currency,
-            livemode=self.invoice.livemode,
-            paid_at=self.invoice.paid_at or datetime.now(UTC),
-        )
+    def payments(self) -> list[SucceededPayment]:
+        """The payments of a paid invoice that Stripe took; the first of them pays the instalment."""
+        invoice = self.invoice
+        if invoice.status != "paid":
+            return []
+        return [
+            SucceededPayment(
+                payment_intent=payment.payment_intent,
+                amount_cents=payment.cents,
+                currency=invoice.currency,
+                livemode=invoice.livemode,
+                paid_at=payment.paid_at or datetime.now(UTC),
+                anomaly=None if _are_lines_clear(invoice) else Anomaly.LINES,
+            )
+            for payment in invoice.payments
+        ]
+
+
+def _are_lines_clear(invoice: StripeInvoice) -> bool:
+    """Whether the lines say what is gift and what is covered fee, and Stripe took at most that."""
+    return invoice.gift_cents > 0 and not invoice.unknown_cents and invoice.taken_cents <= invoice.gift_cents + invoice.covered_fee_cents
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,11 +150,16 @@ def get_or_create_instalment(invoice: StripeInvoice) -> str | None:
 
     It runs before any lock: a concurrent transaction for the same invoice gets the same donation.
     """
-    first = donation_by_public_id(invoice.donation) if invoice.donation and invoice.status == "paid" and invoice.payment_intent else None
-    if first is None or first.frequency != MONTHLY:
+    first = _first_donation(invoice) if invoice.status == "paid" and invoice.payments else None
+    if first is None:
         return None
     recurring_gift = _get_or_create(first, invoice)
     return first.public_id if invoice.is_first else _create_instalment(recurring_gift, first, invoice).public_id
+
+
+def _first_donation(invoice: StripeInvoice) -> Donation | None:
+    first = donation_by_public_id(invoice.donation) if invoice.donation else None
+    return first if first is not None and first.frequency == MONTHLY else None
 
 
 def _get_or_create(first: Donation, invoice: StripeInvoice) -> RecurringGift:
@@ -154,18 +181,18 @@ def _get_or_create(first: Donation, invoice: StripeInvoice) -> RecurringGift:
 
 
 def _create_instalment(recurring_gift: RecurringGift, first: Donation, invoice: StripeInvoice) -> Donation:
-    """A donation of the invoiced sum with the details of the first; its covered fee is as agreed, or in proportion for another sum."""
-    agreed = recurring_gift.amount_cents + recurring_gift.covered_fee_cents
-    agreed_fee = recurring_gift.covered_fee_cents
-    fee = agreed_fee if invoice.cents == agreed else invoice.cents * agreed_fee // agreed
+    """A donation of what Stripe took, with the details of the first.
+
+    The invoice's own lines say which part is covered fee, in proportion when less was taken. Without that, staff decide (Anomaly.LINES).
+    """
+    taken, invoiced = invoice.payments[0].cents, invoice.gift_cents + invoice.covered_fee_cents
+    fee = taken * invoice.covered_fee_cents // invoiced if _are_lines_clear(invoice) else 0
     copied = {
         field.name: getattr(first, field.name)
         for field in fields(DonationDetails)
         if field.name not in {"amount_cents", "covered_fee_cents", "news_consent"}
     }
-    details = DonationDetails(
-        **copied, amount_cents=invoice.cents - fee, covered_fee_cents=fee, news_consent=first.news_consent_at is not None
-    )
+    details = DonationDetails(**copied, amount_cents=taken - fee, covered_fee_cents=fee, news_consent=first.news_consent_at is not None)
     context = CheckoutContext(attempt=_attempt(invoice.stripe_id), expected_match_cents=0, livemode=first.livemode, now=datetime.now(UTC))
     instalment = checkouts.get_or_create_donation(first.campaign, details, context)
     instalment.recurring_gift_id = recurring_gift.id
@@ -179,6 +206,19 @@ def link_instalment(donation: Donation, invoice: StripeInvoice) -> None:
         donation.recurring_gift_id = db.session.scalars(
             select(RecurringGift.id).where(RecurringGift.subscription == invoice.subscription)
         ).first()
+
+
+def raise_alert_of_rest(invoice: StripeInvoice) -> bool:
+    """Tell staff of a paid invoice of a recurring donation for which Stripe took less than was invoiced. Returns whether it is one.
+
+    The rest was paid out of band, or forgiven: it is no donation of ours until staff enter it (policy.md, section 2).
+    """
+    first = _first_donation(invoice) if invoice.status == "paid" and invoice.taken_cents < invoice.total_cents else None
+    if first is None:
+        return False
+    detail = {"invoiced_cents": invoice.total_cents, "taken_cents": invoice.taken_cents}
+    raise_alert(Alert(kind=AlertKind.NOT_TAKEN, object_id=invoice.stripe_id, donation_id=first.id, detail=detail))
+    return True
 
 
 def record_failed_instalment(snapshot: InvoiceSnapshot) -> Effects:
@@ -211,11 +251,13 @@ def record_subscription(snapshot: SubscriptionSnapshot) -> tuple[str, Donation |
         snapshot.snapshot_number,
     )
     recurring_gift.customer = subscription.customer or recurring_gift.customer
-    _set_amounts(recurring_gift, subscription.cents)
+    recurring_gift.cancels_at = subscription.cancels_at
+    if subscription.gift_cents is not None and subscription.covered_fee_cents is not None:
+        recurring_gift.amount_cents, recurring_gift.covered_fee_cents = subscription.gift_cents, subscription.covered_fee_cents
     if subscription.status in ENDED_STATUSES and not was_over:
         recurring_gift.ended_at, recurring_gift.cancellation_reason = (
             subscription.ended_at or datetime.now(UTC),
-            subscription.cancellation_reason or subscription.status,
+            recurring_gift.cancel_request_reason or subscription.cancellation_reason or subscription.status,
         )
         db.session.flush()
         return f"recurring donation: {subscription.status}", db.session.get_one(Donation, recurring_gift.donation_id)
@@ -223,9 +265,19 @@ def record_subscription(snapshot: SubscriptionSnapshot) -> tuple[str, Donation |
     return f"recurring donation: {subscription.status}", None
 
 
-def _set_amounts(recurring_gift: RecurringGift, cents: Sequence[int]) -> None:
-    if cents and cents[0] > 0:
-        recurring_gift.amount_cents, recurring_gift.covered_fee_cents = cents[0], sum(cents[1:])
+def request_cancellation(donation: Donation, *, dispute: str) -> None:
+    """A dispute of an instalment ends its recurring donation: cancel_jobs.py cancels it at Stripe; staff get an alert."""
+    gift = db.session.get(RecurringGift, donation.recurring_gift_id, with_for_update=True) if donation.recurring_gift_id else None
+    if gift is None or gift.is_over or gift.cancel_requested_at is not None:
+        return
+    gift.cancel_requested_at, gift.cancel_request_reason = func.now(), DISPUTED
+    raise_alert(Alert(kind=AlertKind.DISPUTED_AGREEMENT, object_id=dispute, donation_id=donation.id, detail={}))
+
+
+def list_to_cancel(*, limit: int) -> list[RecurringGift]:
+    """Recurring donations that are to be cancelled at Stripe."""
+    wanted = select(RecurringGift).where(RecurringGift.cancel_requested_at.is_not(None), RecurringGift.ended_at.is_(None))
+    return list(db.session.scalars(wanted.order_by(RecurringGift.id).limit(limit)))
 
 
 def _lock_by_subscription(subscription: StripeSubscription) -> RecurringGift | None:

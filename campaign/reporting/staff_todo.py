@@ -4,9 +4,9 @@ from dataclasses import dataclass, field, fields
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.matching import fund_lifecycle
-from campaign.operations import heartbeats, integrity_checks
+from campaign.operations import heartbeats, integrity_checks, job_results
 from campaign.outbox import deliveries, messages
-from campaign.payments import quarantine
+from campaign.payments import alerts, quarantine
 from campaign.receipts import information_returns, void_requests
 from campaign.reporting import totals
 from campaign.stripe_sync import inbox, reconciliations
@@ -17,10 +17,12 @@ class StaffTodo:
     """How many items of each kind need staff. `findings` are those of the last integrity check, `receipts` the reasons why they wait."""
 
     findings: int = 0
+    failing_jobs: int = 0
     paused_funds: int = 0
     quarantined: int = 0
     dead_events: int = 0
     differences: int = 0
+    alerts: int = 0
     webhooks_silent: int = 0
     dead_mail: int = 0
     returned_mail: int = 0
@@ -38,7 +40,7 @@ class StaffTodo:
     @property
     def is_urgent(self) -> bool:
         """Whether donations or matching are affected until somebody acts."""
-        return bool(self.findings or self.paused_funds or self.dead_events)
+        return bool(self.findings or self.failing_jobs or self.paused_funds or self.dead_events)
 
 
 def todo_of(campaign: Campaign) -> StaffTodo:
@@ -46,10 +48,12 @@ def todo_of(campaign: Campaign) -> StaffTodo:
     last_check = integrity_checks.last_check()
     return StaffTodo(
         findings=len(last_check.findings) if last_check else 0,
+        failing_jobs=len(job_results.list_failing()),
         paused_funds=len(fund_lifecycle.list_paused(campaign.id)),
         quarantined=quarantine.count_pending(),
         dead_events=inbox.count_dead(),
         differences=reconciliations.count_open(),
+        alerts=alerts.count_open(),
         webhooks_silent=int(heartbeats.webhook_silence() is not None),
         dead_mail=messages.count_dead(),
         returned_mail=deliveries.count_open_bounces(),

@@ -13,7 +13,7 @@ from campaign.ledger.entries import LedgerEntry
 from campaign.ledger.moves import Move
 from campaign.payments.reversals import Reversal
 from campaign.stripe_sync.balance_transactions import PAYOUT, BalanceTransaction
-from campaign.stripe_sync.payouts import Payout
+from campaign.stripe_sync.payouts import NOT_APPLICABLE, Payout
 
 PAYOUTS_SHOWN = 60
 
@@ -23,18 +23,22 @@ class Clearing:
     """The balance at Stripe in the campaign's currency, by owner, in cents.
 
     The campaigns' sums are by their books. `disputed_cents` is what open disputes have withdrawn, and is negative. `unassigned_cents` is in
-    no campaign's books, such as quarantined payments and fees that Stripe charges to the account.
+    no campaign's books, such as quarantined payments and fees that Stripe charges to the account. `untied_payouts_cents` is negative: payouts
+    made by hand, which are still in the campaigns' books, as Stripe does not say whose money they paid out.
     """
 
     this_campaign_cents: int
     other_campaigns_cents: int
     disputed_cents: int
     unassigned_cents: int
+    untied_payouts_cents: int
 
     @property
     def balance_cents(self) -> int:
         """The balance: the sum of Stripe's transactions, and of these parts."""
-        return self.this_campaign_cents + self.other_campaigns_cents + self.disputed_cents + self.unassigned_cents
+        return (
+            self.this_campaign_cents + self.other_campaigns_cents + self.disputed_cents + self.unassigned_cents + self.untied_payouts_cents
+        )
 
 
 def clearing_of(campaign: Campaign) -> Clearing:
@@ -42,19 +46,22 @@ def clearing_of(campaign: Campaign) -> Clearing:
     at_stripe = {campaign_id: int(cents) for campaign_id, cents in db.session.execute(_at_stripe(campaign.currency))}
     t = BalanceTransaction
     all_transactions = select(func.coalesce(func.sum(t.net_cents), 0)).where(t.currency == campaign.currency)
-    open_disputes = (
-        select(func.coalesce(func.sum(t.cents), 0))
-        .join(Reversal, Reversal.stripe_id == t.source)
-        .where(t.currency == campaign.currency, Reversal.kind == ReversalKind.DISPUTE, ~Reversal.is_posted)
+    moved = select(func.sum(t.cents)).where(t.source == Reversal.stripe_id, t.currency == campaign.currency).correlate(Reversal)
+    moved_cents = moved.scalar_subquery()
+    open_disputes = select(func.coalesce(func.sum(moved_cents + Reversal.posted_cents), 0)).where(
+        Reversal.kind == ReversalKind.DISPUTE, moved_cents.is_not(None)
     )
     balance, disputed = int(db.session.scalars(all_transactions).one()), int(db.session.scalars(open_disputes).one())
+    manual = select(func.coalesce(func.sum(t.net_cents), 0)).join(Payout, Payout.stripe_id == t.source)
+    untied = int(db.session.scalars(manual.where(t.currency == campaign.currency, Payout.reconciliation_status == NOT_APPLICABLE)).one())
     this = at_stripe.pop(campaign.id, 0)
     others = sum(at_stripe.values())
     return Clearing(
         this_campaign_cents=this,
         other_campaigns_cents=others,
         disputed_cents=disputed,
-        unassigned_cents=balance - this - others - disputed,
+        unassigned_cents=balance - this - others - disputed - untied,
+        untied_payouts_cents=untied,
     )
 
 

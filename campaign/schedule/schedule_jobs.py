@@ -6,17 +6,21 @@ from datetime import timedelta
 
 import structlog
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from campaign.edges.db import db
-from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
+from campaign.edges.services import services
+from campaign.edges.stripe.client import StripeKeyRefused, StripeRefused, StripeUnavailable
 from campaign.mail import notice_jobs
 from campaign.mail.send_jobs import send_due
 from campaign.matching import fund_lifecycle
-from campaign.operations import heartbeats, integrity_checks
+from campaign.operations import heartbeats, integrity_checks, job_results
+from campaign.operations.job_results import FailureReason
 from campaign.outbox import leases
 from campaign.outbox.messages import OutboxMessage
 from campaign.payments.refund_jobs import retry_refunds
 from campaign.receipts import annual_jobs
+from campaign.recurring.cancel_jobs import cancel_requested
 from campaign.reporting.integrity import checker
 from campaign.stripe_sync import inbox, reconcile_jobs, reconciliations
 from campaign.stripe_sync.balance_jobs import sync_balance
@@ -32,17 +36,20 @@ INTEGRITY_LOCK = 7_203_643
 RECONCILIATION_LOCK = 7_203_644
 INFREQUENT_WORK_LOCK = 7_203_645
 RECONCILIATION_INTERVAL = timedelta(days=1)
+# What a step returns when it was not due and so did nothing.
+NOT_DUE = -1
+MAX_CLOCK_SKEW_SECONDS = 30
 CHECKER_ACTOR = "integrity check"
 
 
 def check_integrity_now() -> int:
-    """Check the books if a check is due. Returns the number of findings.
+    """Check the books if a check is due. Returns the number of findings, or NOT_DUE.
 
     A new finding about matching pauses all funds; donations continue unmatched.
     """
     if not integrity_checks.is_due():
         db.session.rollback()
-        return 0
+        return NOT_DUE
     db.session.rollback()
     started, before = time.monotonic(), integrity_checks.last_check()
     found = checker.findings(db.engine)
@@ -77,8 +84,28 @@ def run_due_work() -> bool:
 def poll_stripe() -> bool:
     """Poll Stripe for missed events, checkouts, refunds and balance transactions. Returns False when another worker is doing so."""
     return _run_exclusively(
-        POLL_STRIPE_LOCK, poll_events, poll_overdue_checkouts, retry_refunds, handle_events, sync_balance, check_webhook_silence
+        POLL_STRIPE_LOCK,
+        poll_events,
+        poll_overdue_checkouts,
+        retry_refunds,
+        handle_events,
+        cancel_requested,
+        sync_balance,
+        check_webhook_silence,
+        check_clock,
     )
+
+
+class ClockIsWrong(Exception):
+    """Our clock differs from Stripe's by more than 30 seconds. Signatures and the deadlines of checkouts depend on it."""
+
+
+def check_clock() -> int:
+    """Compare our clock with Stripe's, as of its last response. Returns 0. Raises ClockIsWrong."""
+    seconds = round(services().stripe_balance.clock_skew_seconds)
+    if abs(seconds) > MAX_CLOCK_SKEW_SECONDS:
+        raise ClockIsWrong(f"our clock is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} Stripe's")
+    return 0
 
 
 def check_webhook_silence() -> int:
@@ -98,9 +125,10 @@ def reconcile_daily() -> bool:
 def _reconcile() -> int:
     is_due = reconciliations.is_due(every=RECONCILIATION_INTERVAL)
     db.session.rollback()
-    if is_due:
-        reconcile_jobs.reconcile(since=None, actor=reconciliations.SCHEDULE)
-    return int(is_due)
+    if not is_due:
+        return NOT_DUE
+    reconcile_jobs.reconcile(since=None, actor=reconciliations.SCHEDULE)
+    return 1
 
 
 def run_infrequent_work() -> bool:
@@ -127,11 +155,44 @@ def _run_exclusively(lock: int, *steps: Callable[[], int]) -> bool:
 
 
 def _run_step(step: Callable[[], int]) -> None:
+    """Run the step and record how it went, so that one that keeps failing is reported (operations/job_results.py)."""
+    name = step.__name__.strip("_")
     try:
-        step()
-    except (StripeUnavailable, StripeRefused) as error:
-        log.warning("schedule.stripe_failed", step=step.__name__, error=str(error)[:200])
-    except Exception:
-        log.exception("schedule.step_failed", step=step.__name__)
-    finally:
+        was_due = step() != NOT_DUE
         db.session.rollback()
+        if was_due:
+            job_results.record_success(name)
+            db.session.commit()
+    except Exception as error:
+        db.session.rollback()
+        _record_failure(name, error)
+
+
+def _record_failure(name: str, error: Exception) -> None:
+    reason = next((reason for kind, reason in _REASONS.items() if isinstance(error, kind)), FailureReason.ERROR)
+    try:
+        job = job_results.record_failure(name, reason, f"{type(error).__name__}: {error}")
+        db.session.commit()
+    except SQLAlchemyError:  # The database itself is away.
+        db.session.rollback()
+        log.exception("job.failed", job=name, exc_info=error)
+        return
+    trace = error if reason is FailureReason.ERROR else None
+    is_repeated = job.failures >= job_results.REPORTED_FAILURES
+    (log.error if is_repeated or trace else log.warning)(
+        "job.failing" if is_repeated else "job.failed",
+        job=name,
+        since=job.since.isoformat(),
+        failures=job.failures,
+        error=job.error,
+        exc_info=trace,
+    )
+
+
+# The first that fits: a rejected key is also an unavailable Stripe.
+_REASONS: dict[type[Exception], FailureReason] = {
+    StripeKeyRefused: FailureReason.KEY_REFUSED,
+    StripeUnavailable: FailureReason.STRIPE_UNAVAILABLE,
+    StripeRefused: FailureReason.STRIPE_REFUSED,
+    ClockIsWrong: FailureReason.CLOCK,
+}

@@ -7,6 +7,7 @@ import structlog
 
 from campaign.edges.db import db
 from campaign.edges.services import services
+from campaign.edges.stripe.client import StripeRefused
 from campaign.payments import snapshot_numbers
 from campaign.stripe_sync import balance_transactions, payouts
 from campaign.stripe_sync.cursors import StripeList, advance_cursor, read_until
@@ -17,6 +18,7 @@ log = structlog.get_logger()
 # Stripe may list a transaction some time after its `created` time.
 OVERLAP = timedelta(hours=1)
 BATCH_SIZE = 400
+PAYOUTS_AT_A_TIME = 100
 
 
 def sync_balance() -> int:
@@ -32,10 +34,13 @@ def sync_balance() -> int:
     advance_cursor(StripeList.BALANCE, livemode=livemode, read_until=now)
     db.session.commit()
     _post_fees()
-    _tie_payouts()
-    while payouts.post_shares():
+    try:
+        _tie_payouts()
+    finally:
+        db.session.rollback()
+        while payouts.post_shares():
+            db.session.commit()
         db.session.commit()
-    db.session.commit()
     return new
 
 
@@ -46,18 +51,29 @@ def _post_fees() -> None:
 
 
 def _tie_payouts() -> None:
-    untied = payouts.list_untied()
+    """Raises StripeUnavailable, and StripeRefused after the other payouts were tied."""
+    untied, refused = payouts.list_untied(limit=PAYOUTS_AT_A_TIME), None
     db.session.commit()
     for stripe_id in untied:
-        snapshot_number = snapshot_numbers.take_snapshot_number()
-        db.session.commit()
-        stripe = services().stripe_balance
-        payout = stripe.get_payout(stripe_id)
-        is_complete = payout.reconciliation_status == "completed"
-        transactions = stripe.list_payout_transaction_ids(stripe_id) if is_complete else []
-        payouts.record(PayoutSnapshot(payout=payout, snapshot_number=snapshot_number))
-        if transactions:
-            payouts.tie_transactions(stripe_id, transactions)
-        else:
-            log.info("payout.not_tied", payout=stripe_id, reconciliation_status=payout.reconciliation_status)
-        db.session.commit()
+        try:
+            _tie_payout(stripe_id)
+        except StripeRefused as error:
+            db.session.rollback()
+            refused = refused or error
+    if refused:
+        raise refused
+
+
+def _tie_payout(stripe_id: str) -> None:
+    snapshot_number = snapshot_numbers.take_snapshot_number()
+    db.session.commit()
+    stripe = services().stripe_balance
+    payout = stripe.get_payout(stripe_id)
+    is_complete = payout.reconciliation_status == "completed"
+    transactions = stripe.list_payout_transaction_ids(stripe_id) if is_complete else []
+    payouts.record(PayoutSnapshot(payout=payout, snapshot_number=snapshot_number))
+    if transactions:
+        payouts.tie_transactions(stripe_id, transactions)
+    else:
+        log.info("payout.not_tied", payout=stripe_id, reconciliation_status=payout.reconciliation_status)
+    db.session.commit()

@@ -19,10 +19,12 @@ from campaign.edges.services import services
 from campaign.edges.stripe.balance import StripeBalance, StripeBalanceTransaction, StripePayment, StripePayout
 from campaign.edges.stripe.client import StripeRefused
 from campaign.edges.stripe.payments import ReversalKind, StripeReversal
-from campaign.payments.quarantine import Anomaly, QuarantinedPayment
+from campaign.payments.quarantine import QuarantinedPayment
 from campaign.payments.reversals import Reversal
+from campaign.recurring.recurring_gifts import RecurringGift
 from campaign.stripe_sync import balance_transactions
 from campaign.stripe_sync.balance_transactions import BalanceTransaction
+from campaign.stripe_sync.event import is_ours
 from campaign.stripe_sync.payouts import Payout
 from campaign.stripe_sync.reconciliations import Difference, EventToStore
 from campaign.texts.reconciliation_messages import DifferenceKind
@@ -37,13 +39,12 @@ SUCCEEDED = "succeeded"
 
 @dataclass
 class Comparison:
-    """Counts of compared objects by kind, and the differences found. `instalments` are payments found by their invoices."""
+    """Counts of compared objects by kind, and the differences found."""
 
     since: datetime
     stripe: StripeBalance
     compared: Counter[str] = field(default_factory=Counter)
     differences: list[Difference] = field(default_factory=list)
-    instalments: set[str] = field(default_factory=set)
 
     def add(self, kind: DifferenceKind, object_id: str, event: EventToStore | None = None, **detail: object) -> None:
         """Add a difference; `event` is the event that would have reported it."""
@@ -68,22 +69,52 @@ def _chunks(listed: Iterable[T]) -> Iterator[list[T]]:
         yield chunk
 
 
+def _compare_checkouts(c: Comparison) -> None:
+    """Checkouts that are open in our books may have expired at Stripe."""
+    d = Donation
+    is_open = d.paid_at.is_(None) & d.ended_at.is_(None) & d.quarantined_at.is_(None) & d.processing_at.is_(None)
+    found = select(d.public_id, d.checkout_id).where(is_open, d.checkout_id.is_not(None), d.started_at >= c.since).order_by(d.id)
+    ours = [(public_id, str(checkout_id)) for public_id, checkout_id in db.session.execute(found)]
+    db.session.rollback()
+    for public_id, checkout_id in ours:
+        c.compared["checkouts"] += 1
+        status = _status_of(lambda checkout_id=checkout_id: services().stripe_payments.get_checkout(checkout_id).status)  # type: ignore[misc]
+        if status in {"expired", "unknown"}:
+            data = {"id": checkout_id, "object": "checkout.session", "client_reference_id": public_id, "metadata": {"donation": public_id}}
+            event = EventToStore("checkout.session.expired", data) if status == "expired" else None
+            c.add(DifferenceKind.CHECKOUT_ENDED, checkout_id, event, status=status)
+
+
 def _compare_instalments(c: Comparison) -> None:
     """Instalments of recurring donations are compared by their invoices, as their payments name no donation."""
     invoices = services().stripe_subscriptions.list_paid_invoices(c.since - CREATED_BEFORE)
-    for chunk in _chunks(i for i in invoices if i.donation and i.payment_intent):
-        payments = [invoice.payment_intent for invoice in chunk]
+    for chunk in _chunks(i for i in invoices if i.payments):
+        payments = [payment.payment_intent for invoice in chunk for payment in invoice.payments]
         d, q = Donation, QuarantinedPayment
         paid = set(db.session.scalars(select(d.payment_intent).where(d.payment_intent.in_(payments), d.paid_at.is_not(None))))
-        quarantined = set(db.session.scalars(select(q.payment_intent).where(q.payment_intent.in_(payments), q.anomaly != Anomaly.UNKNOWN)))
+        quarantined = set(db.session.scalars(select(q.payment_intent).where(q.payment_intent.in_(payments))))
         known = set(db.session.scalars(select(d.public_id).where(d.public_id.in_([i.donation for i in chunk]))))
         for invoice in chunk:
             c.compared["instalments"] += 1
-            if invoice.donation in known and invoice.payment_intent not in paid | quarantined:
+            missing = {payment.payment_intent for payment in invoice.payments} - paid - quarantined
+            if missing and (invoice.donation in known or is_ours(invoice.donation)):
                 event = EventToStore("invoice.paid", {"id": invoice.stripe_id, "object": "invoice"})
-                c.add(DifferenceKind.INSTALMENT_MISSING, invoice.stripe_id, event, theirs=invoice.cents)
-                c.instalments.add(str(invoice.payment_intent))
+                c.add(DifferenceKind.INSTALMENT_MISSING, invoice.stripe_id, event, theirs=invoice.taken_cents)
         db.session.rollback()
+
+
+def _compare_subscriptions(c: Comparison) -> None:
+    gifts = db.session.execute(select(RecurringGift.subscription, RecurringGift.status, RecurringGift.cancels_at)).all()
+    ours = {name: (status, cancels_at) for name, status, cancels_at in gifts if name}
+    db.session.rollback()
+    for subscription in services().stripe_subscriptions.list_subscriptions() if ours else ():
+        if subscription.stripe_id not in ours:
+            continue
+        c.compared["subscriptions"] += 1
+        if ours[subscription.stripe_id] != (subscription.status, subscription.cancels_at):
+            event = EventToStore("customer.subscription.updated", {"id": subscription.stripe_id, "object": "subscription"})
+            our_status = ours[subscription.stripe_id][0]
+            c.add(DifferenceKind.SUBSCRIPTION_DIFFERS, subscription.stripe_id, event, status=subscription.status, our_status=our_status)
 
 
 def _compare_payments(c: Comparison) -> None:
@@ -101,9 +132,12 @@ def _compare_payments(c: Comparison) -> None:
 
 
 def _compare_payment(c: Comparison, payment: StripePayment, donation: Donation | None, *, is_quarantined: bool) -> None:
+    if donation is None and not is_quarantined and not is_ours((payment.object.get("metadata") or {}).get("donation")):
+        c.compared["payments that are not ours"] += 1  # The instalments of recurring donations among them are compared by their invoices.
+        return
     c.compared["payments"] += 1
     if donation is None or donation.paid_at is None:
-        if not is_quarantined and payment.stripe_id not in c.instalments:
+        if not is_quarantined:
             event = EventToStore("payment_intent.succeeded", payment.object)
             c.add(DifferenceKind.PAYMENT_MISSING, payment.stripe_id, event, theirs=payment.cents)
     elif (payment.cents, payment.currency) != (donation.charged_cents, donation.currency):
@@ -227,7 +261,9 @@ def _compare_balance(c: Comparison) -> None:
 
 
 _PARTS: dict[str, Callable[[Comparison], None]] = {
+    "checkouts": _compare_checkouts,
     "instalments": _compare_instalments,
+    "subscriptions": _compare_subscriptions,
     "payments": _compare_payments,
     "refunds": _compare_refunds,
     "disputes": _compare_disputes,

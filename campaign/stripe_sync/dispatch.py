@@ -25,7 +25,7 @@ from campaign.payments.reversals import ReversalSnapshot
 from campaign.recurring import recurring_gifts
 from campaign.recurring.recurring_gifts import InvoiceSnapshot, SubscriptionSnapshot
 from campaign.stripe_sync import payouts
-from campaign.stripe_sync.event import FETCH_FIRST, HANDLED_TYPES, NOTED_TYPES, Event, FetchRequest, clean_id
+from campaign.stripe_sync.event import FETCH_FIRST, HANDLED_TYPES, NOTED_TYPES, Event, FetchRequest, clean_id, is_ours
 from campaign.stripe_sync.inbox import StripeEvent
 from campaign.stripe_sync.payouts import PayoutSnapshot
 
@@ -33,6 +33,8 @@ log = structlog.get_logger()
 
 # What was fetched from Stripe for one event: the state of an object, read after the event was stored.
 Snapshot = ReversalSnapshot | PayoutSnapshot | InvoiceSnapshot | SubscriptionSnapshot
+CHECKOUT_IS_OPEN = Effects(outcome="noted: the checkout stays open, or an event of the checkout says how it ended")
+NOT_TAKEN = Effects(outcome="ignored: Stripe took no money for the invoice; staff are told")
 NOTHING_TO_FETCH = Effects(outcome="ignored: names no object that could be fetched")
 
 
@@ -113,7 +115,7 @@ class EventBatch:
 
     def _known_payers(self) -> dict[str, int]:
         """The donation that each payment of this batch is tied to already."""
-        succeeded = [event.succeeded_payment for event in self._events] + [invoice.payment for invoice in self._invoices]
+        succeeded = [event.succeeded_payment for event in self._events] + [p for invoice in self._invoices for p in invoice.payments]
         paid = {payment.payment_intent for payment in succeeded if payment and payment.payment_intent}
         return {row.payment_intent: row.id for row in donations.find_donations([], sorted(paid)) if row.payment_intent} if paid else {}
 
@@ -121,7 +123,7 @@ class EventBatch:
         """Every payment that the batch may change."""
         named = {event.payment_intent for event in self._events if event.type in HANDLED_TYPES and event.payment_intent}
         named |= {reversal.payment_intent for reversal in self._reversals}
-        return named | {i.payment.payment_intent for i in self._invoices if i.payment and i.payment.payment_intent}
+        return named | {payment.payment_intent for invoice in self._invoices for payment in invoice.payments if payment.payment_intent}
 
     def _late_payments(self) -> set[str]:
         payment_intents = [reversal.payment_intent for reversal in self._reversals]
@@ -151,7 +153,10 @@ class EventBatch:
     def _record_snapshot(self, snapshot: Snapshot, *, cause: str) -> Effects:
         match snapshot:
             case ReversalSnapshot():
-                return reversals.record(snapshot, self._payer_of(snapshot), self._session, cause=cause)
+                payer = self._payer_of(snapshot)
+                if payer and snapshot.ends_agreement:
+                    recurring_gifts.request_cancellation(payer, dispute=snapshot.stripe_id)
+                return reversals.record(snapshot, payer, self._session, cause=cause)
             case PayoutSnapshot():
                 return Effects(outcome=payouts.record(snapshot))
             case InvoiceSnapshot():
@@ -167,16 +172,17 @@ class EventBatch:
 
     def _handle_invoice(self, snapshot: InvoiceSnapshot, *, cause: str) -> Effects:
         """Settle a paid instalment as a donation. For one that was not paid, the donor is notified once."""
-        payment = snapshot.payment
-        if payment is None:
-            return recurring_gifts.record_failed_instalment(snapshot)
+        has_rest, payments = recurring_gifts.raise_alert_of_rest(snapshot.invoice), snapshot.payments
+        if not payments:
+            return NOT_TAKEN if has_rest else recurring_gifts.record_failed_instalment(snapshot)
         donation = self._by_public_id.get(self._instalments.get(snapshot.invoice.stripe_id, ""))
         if donation is None:
-            return self._handle_unknown(payment)
+            return self._handle_unknown(payments[0], names_us=is_ours(snapshot.invoice.donation), account=None)
         recurring_gifts.link_instalment(donation, snapshot.invoice)
-        effects = self._handle_payment(payment, donation, cause=cause)
-        quarantine.release_to_instalment(payment, donation)
-        return self._with_earlier_reversals(effects, donation, cause=cause)
+        effects = self._handle_payment(payments[0], donation, cause=cause)
+        for payment in payments[1:]:
+            quarantine.quarantine_payment(payment, donation, Anomaly.SECOND)
+        return self._post_earlier_reversals(effects, donation, cause=cause)
 
     def _handle_event(self, event: Event) -> Effects:
         if event.type in NOTED_TYPES:
@@ -185,20 +191,25 @@ class EventBatch:
             return Effects(outcome=f"ignored: {event.type[:80]} is not handled")
         donation, payment = self._by_public_id.get(event.donation_id or ""), event.succeeded_payment
         if donation is None:
-            return self._handle_unknown(payment)
+            return self._handle_unknown(payment, names_us=event.names_us, account=event.account)
         if payment is None:
-            return self._with_earlier_reversals(self._effects_of_checkout(event, donation), donation, cause=event.id)
+            return self._post_earlier_reversals(self._effects_of_checkout(event, donation), donation, cause=event.id)
         effects = self._handle_payment(payment, donation, cause=event.id)
-        return self._with_earlier_reversals(effects, donation, cause=event.id)
+        return self._post_earlier_reversals(effects, donation, cause=event.id)
 
-    def _handle_unknown(self, payment: SucceededPayment | None) -> Effects:
-        """A payment that names no donation of ours is quarantined, unless we know whose it is."""
+    def _handle_unknown(self, payment: SucceededPayment | None, *, names_us: bool, account: str | None) -> Effects:
+        """A payment that is of no stored donation. It is quarantined if it names one, or is of another account; others share ours."""
         if payment is None or not payment.payment_intent:
             return Effects(outcome="ignored: not one of our donations")
         if payment.payment_intent in self._payers:
             return Effects(outcome="known")
+        if account:
+            quarantine.quarantine_payment(payment, None, Anomaly.ACCOUNT)
+            return Effects(outcome="quarantined: the payment belongs to another Stripe account")
+        if not names_us:
+            return Effects(outcome="ignored: names no donation of ours; an instalment is recorded with its invoice")
         quarantine.quarantine_payment(payment, None, Anomaly.UNKNOWN)
-        return Effects(outcome="quarantined: a payment that no donation of ours asked for")
+        return Effects(outcome="quarantined: a payment that names a donation that we do not have")
 
     def _handle_payment(self, payment: SucceededPayment, donation: Donation, *, cause: str) -> Effects:
         if payment.payment_intent and self._payers.setdefault(payment.payment_intent, donation.id) != donation.id:
@@ -209,13 +220,15 @@ class EventBatch:
         """Return the effects of an event of a checkout that is not paid: processing, expired or failed."""
         if event.type in {"checkout.session.completed", "payment_intent.processing"}:
             return settlement.record_processing(donation)
+        if event.type == "payment_intent.canceled":  # A bank debit can no longer succeed; a checkout ends with an event of its own.
+            return settlement.record_failure(donation, self._session, cause=event.id) if donation.processing_at else CHECKOUT_IS_OPEN
         if donation.checkout_id not in {None, clean_id(event.object.get("id"))}:
             return Effects(outcome="ignored: not the checkout that the donor has")
         if event.type == "checkout.session.expired":
             return settlement.record_end(donation, self._session, ended_as="expired", cause=event.id)
         return settlement.record_failure(donation, self._session, cause=event.id)
 
-    def _with_earlier_reversals(self, effects: Effects, donation: Donation, *, cause: str) -> Effects:
+    def _post_earlier_reversals(self, effects: Effects, donation: Donation, *, cause: str) -> Effects:
         """Also post the reversals that were stored before their payment was known."""
         if donation.payment_intent not in self._with_reversals:
             return effects

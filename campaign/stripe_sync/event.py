@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from campaign.donations.donations import PUBLIC_ID_PREFIX
 from campaign.payments.quarantine import Anomaly, SucceededPayment
 
 # For these the object is fetched from Stripe before they are handled.
@@ -29,6 +30,7 @@ FETCH_FIRST = (
     "customer.subscription.deleted",
     "payout.paid",
     "payout.failed",
+    "payout.canceled",
 )
 HANDLED_TYPES = (
     "checkout.session.completed",
@@ -37,13 +39,11 @@ HANDLED_TYPES = (
     "checkout.session.expired",
     "payment_intent.succeeded",
     "payment_intent.processing",
+    "payment_intent.canceled",
     *FETCH_FIRST,
 )
 # Other events say the same, and more.
-NOTED_TYPES = {
-    "payment_intent.payment_failed": "noted: the checkout stays open, or an event of the checkout says how it ended",
-    "payment_intent.canceled": "noted: an event of the checkout says how it ended",
-}
+NOTED_TYPES = {"payment_intent.payment_failed": "noted: the checkout stays open, or an event of the checkout says how it ended"}
 MAX_ID_LENGTH = 255
 MAX_TIMESTAMP = 2**33
 MAX_CENTS = 10**12
@@ -95,6 +95,11 @@ class Event:
         return clean_id(named) or clean_id(self.object.get("client_reference_id"))
 
     @property
+    def names_us(self) -> bool:
+        """Whether the object names a donation in the way that only ours do. The account may serve others too."""
+        return is_ours(self.donation_id)
+
+    @property
     def payment_intent(self) -> str | None:
         """The payment that the object is, or names."""
         return clean_id(self.object.get("id" if self.object.get("object") == "payment_intent" else "payment_intent"))
@@ -141,6 +146,11 @@ class Event:
             return Anomaly.ACCOUNT
         reference = clean_id(self.object.get("client_reference_id"))
         return Anomaly.METADATA if reference and self.donation_id not in {None, reference} else None
+
+
+def is_ours(donation_id: object) -> bool:
+    """Whether this is the public id of a donation of ours, stored or not."""
+    return isinstance(donation_id, str) and donation_id.startswith(PUBLIC_ID_PREFIX)
 
 
 def clean_id(value: object) -> str | None:

@@ -18,6 +18,9 @@ from campaign.ledger.entries import Entry, post_entries
 from campaign.ledger.moves import Move
 from campaign.stripe_sync.balance_transactions import PAYOUT, PAYOUT_REVERSALS, BalanceTransaction
 
+# The reconciliation status of a payout made by hand.
+NOT_APPLICABLE = "not_applicable"
+
 
 class Payout(Base):
     """A payout as of the latest snapshot. `transactions_read_at` is when its balance transactions were tied to it."""
@@ -59,13 +62,20 @@ def record(snapshot: PayoutSnapshot) -> str:
     return f"payout: {snapshot.payout.status}"
 
 
-def list_untied() -> list[str]:
-    """Ids of up to 100 payouts that have moved the balance and whose transactions are not tied yet, oldest first."""
-    read = select(Payout.stripe_id).where(Payout.stripe_id == BalanceTransaction.source, Payout.transactions_read_at.is_not(None)).exists()
-    moved = select(BalanceTransaction.source).where(
-        BalanceTransaction.posted_at.is_(None), BalanceTransaction.type == PAYOUT, BalanceTransaction.source.is_not(None), ~read
+def list_untied(*, limit: int) -> list[str]:
+    """Ids of payouts that have moved the balance and whose transactions are not tied yet; the one fetched longest ago is first.
+
+    A payout made by hand, instant ones included, is fetched once: Stripe never lists which transactions it paid out.
+    """
+    t = BalanceTransaction
+    moved = (
+        select(t.source)
+        .outerjoin(Payout, Payout.stripe_id == t.source)
+        .where(t.posted_at.is_(None), t.type == PAYOUT, t.source.is_not(None), Payout.transactions_read_at.is_(None))
+        .where(func.coalesce(Payout.reconciliation_status, "") != NOT_APPLICABLE)
+        .order_by(func.coalesce(Payout.snapshot_number, 0), t.id)
     )
-    return [str(name) for name in db.session.scalars(moved.order_by(BalanceTransaction.id).limit(100))]
+    return [str(name) for name in db.session.scalars(moved.limit(limit))]
 
 
 def tie_transactions(payout_id: str, transaction_ids: Sequence[str]) -> None:

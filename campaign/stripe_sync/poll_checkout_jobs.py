@@ -3,8 +3,6 @@
 import json
 from datetime import UTC, datetime
 
-import structlog
-
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.services import services
@@ -17,8 +15,6 @@ from campaign.payments import checkouts, reversals, settlement
 from campaign.payments.quarantine import SucceededPayment
 from campaign.stripe_sync import inbox
 from campaign.stripe_sync.event_jobs import handle_events
-
-log = structlog.get_logger()
 
 # A payment of a completed checkout has one of these statuses when the bank has refused the debit.
 FAILED_DEBIT_STATUSES = {"requires_payment_method", "canceled"}
@@ -114,8 +110,11 @@ def cancel_checkout(donation: Donation) -> None:
 
 
 def poll_overdue_checkouts() -> int:
-    """Poll checkouts that should have ended by now. Returns how many. Raises StripeUnavailable."""
-    overdue = checkouts.list_overdue(limit=100)
+    """Poll checkouts that should have ended by now. Returns how many.
+
+    Raises StripeUnavailable, and StripeRefused, after the others were polled, for checkouts that Stripe does not show us.
+    """
+    overdue, refused = checkouts.list_overdue(limit=100), ""
     db.session.commit()
     for donation in overdue:
         db.session.refresh(donation)
@@ -126,7 +125,9 @@ def poll_overdue_checkouts() -> int:
             raise  # It would be unavailable for the others too: the schedule polls them again.
         except StripeRefused as error:
             db.session.rollback()
-            log.warning("checkout.unknown", donation=donation.public_id, error=type(error).__name__)
+            refused = refused or f"checkout of {donation.public_id}: {error}"
+    if refused:
+        raise StripeRefused(refused)
     return len(overdue)
 
 

@@ -23,9 +23,9 @@ def poll_events() -> int:
     now = datetime.now(UTC)
     since = read_until(StripeList.EVENTS, livemode=settings.stripe_livemode)
     db.session.commit()
-    listed = list(services().stripe_payments.list_events((since or now - FIRST_POLL) - POLL_OVERLAP, HANDLED_TYPES))
+    listed = services().stripe_payments.list_events((since or now - FIRST_POLL) - POLL_OVERLAP, HANDLED_TYPES)
     new = 0
-    for event in reversed(listed):  # Oldest first: the order of payment is the order of matching, after an outage too.
+    for event in listed:  # Oldest first: the order of payment is the order of matching, after an outage too.
         new += _store_listed(event)
         db.session.commit()  # At once: the webhook may be storing the same event.
     advance_cursor(StripeList.EVENTS, livemode=settings.stripe_livemode, read_until=now)

@@ -10,7 +10,9 @@ from campaign.texts.catalogue import gettext_noop, pgettext_noop, translator
 class DifferenceKind(StrEnum):
     """What differs."""
 
+    CHECKOUT_ENDED = "checkout ended"
     INSTALMENT_MISSING = "instalment missing"
+    SUBSCRIPTION_DIFFERS = "subscription differs"
     PAYMENT_MISSING = "payment missing"
     PAYMENT_DIFFERS = "payment differs"
     PAYMENT_NOT_AT_STRIPE = "payment not at Stripe"
@@ -28,6 +30,10 @@ class DifferenceKind(StrEnum):
 
 
 _MESSAGES = {
+    DifferenceKind.CHECKOUT_ENDED: gettext_noop("The payment page %(object)s is open in our books and not at Stripe (%(status)s)."),
+    DifferenceKind.SUBSCRIPTION_DIFFERS: gettext_noop(
+        "The monthly gift %(object)s is %(status)s at Stripe and %(our_status)s in our books, or ends on another day."
+    ),
     DifferenceKind.INSTALMENT_MISSING: gettext_noop(
         "Stripe has a month of a monthly gift, %(object)s, paid with %(theirs)s, that our books do not have."
     ),
@@ -67,6 +73,13 @@ _REVERSALS = {"refund": gettext_noop("the refund"), "dispute": gettext_noop("the
 _STATUS_CONTEXT = "status at Stripe"
 _STATUSES = {
     pgettext_noop("status at Stripe", "unknown"),
+    pgettext_noop("status at Stripe", "expired"),
+    pgettext_noop("status at Stripe", "active"),
+    pgettext_noop("status at Stripe", "past_due"),
+    pgettext_noop("status at Stripe", "unpaid"),
+    pgettext_noop("status at Stripe", "appeal_needs_response"),
+    pgettext_noop("status at Stripe", "appeal_under_review"),
+    pgettext_noop("status at Stripe", "prevented"),
     pgettext_noop("status at Stripe", "pending"),
     pgettext_noop("status at Stripe", "requires_action"),
     pgettext_noop("status at Stripe", "requires_payment_method"),

@@ -7,7 +7,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.operations import heartbeats
+from campaign.operations import heartbeats, job_results
+from campaign.operations.job_results import FailingJob, FailureReason
 from campaign.web.security import access
 
 bp = Blueprint("health", __name__)
@@ -27,12 +28,26 @@ def ready() -> ResponseReturnValue:
     try:
         db.session.execute(text("SELECT 1"))
         worker_is_up, silence = heartbeats.is_worker_alive(), heartbeats.webhook_silence()
+        failing = job_results.list_failing()
     except SQLAlchemyError:
         db.session.rollback()
         return jsonify({"status": "not ready", "because": ["database"]}), 503
     degraded = [] if services().waker.is_up() else ["redis"]
     if silence:
         degraded.append("webhooks")
+    degraded += dict.fromkeys(_degraded_name(job) for job in failing)
     if not worker_is_up:
         return jsonify({"status": "not ready", "because": ["worker"], "degraded": degraded}), 503
     return jsonify({"status": "ready", "degraded": degraded})
+
+
+def _degraded_name(job: FailingJob) -> str:
+    match job.reason:
+        case FailureReason.KEY_REFUSED:
+            return "stripe: key refused"
+        case FailureReason.STRIPE_UNAVAILABLE:
+            return "stripe"
+        case FailureReason.CLOCK:
+            return "clock"
+        case _:
+            return f"job: {job.name}"

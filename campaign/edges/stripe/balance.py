@@ -11,7 +11,7 @@ from typing import Any
 
 import stripe
 
-from campaign.edges.stripe.client import make_client, translated_errors
+from campaign.edges.stripe.client import Urllib3Client, make_client, translated_errors
 from campaign.edges.stripe.payments import StripeReversal, reversal_from
 
 TIMEOUTS = (2.0, 20.0)
@@ -71,7 +71,13 @@ class StripeBalance:
     """A client for the balance of one Stripe account."""
 
     def __init__(self, *, secret_key: str, api_base: str) -> None:
-        self._client = make_client(secret_key, api_base, seconds=TIMEOUTS, retries=2)
+        self._http = Urllib3Client(TIMEOUTS)
+        self._client = make_client(secret_key, api_base, http=self._http, retries=2)
+
+    @property
+    def clock_skew_seconds(self) -> float:
+        """By how many seconds our clock was ahead of Stripe's at the last response; negative when it was behind."""
+        return self._http.clock_skew_seconds
 
     def list_transactions(self, moment: datetime | None) -> Iterator[StripeBalanceTransaction]:
         """Balance transactions created at or after the moment, or all when it is None, newest first."""

@@ -6,6 +6,7 @@ Every call has a timeout, and every failure becomes StripeUnavailable or StripeR
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import stripe
@@ -22,8 +23,16 @@ class StripeUnavailable(Exception):
     """Stripe did not respond, or its response does not tell the outcome. The request may be retried."""
 
 
+class StripeKeyRefused(StripeUnavailable):
+    """Stripe rejected the API key, or the key lacks a permission: no outage, but for an operator to mend. No work is given up for it."""
+
+
 class StripeRefused(Exception):
-    """Stripe rejected the request. Retrying it will not help."""
+    """Stripe rejected the request; retrying it will not help. `code` and `parameter` are Stripe's, empty when it names none."""
+
+    def __init__(self, message: str, *, code: str = "", parameter: str = "") -> None:
+        super().__init__(message)
+        self.code, self.parameter = code, parameter
 
 
 class InvalidSignature(Exception):
@@ -37,6 +46,7 @@ class Urllib3Client(stripe.HTTPClient):
 
     def __init__(self, seconds: tuple[float, float]) -> None:
         super().__init__()
+        self.clock_skew_seconds = 0.0  # By how much our clock was ahead of Stripe's at the last response.
         self._pool = urllib3.PoolManager(
             num_pools=4,
             maxsize=MAX_CONNECTIONS,
@@ -53,17 +63,22 @@ class Urllib3Client(stripe.HTTPClient):
         except urllib3.exceptions.HTTPError as error:
             may_retry = not isinstance(error, urllib3.exceptions.SSLError)
             raise stripe.APIConnectionError(f"no response: {type(error).__name__}", should_retry=may_retry) from error  # type: ignore[no-untyped-call]
+        self._measure_clock_skew(response.headers.get("Date"))
         return response.data.decode("utf-8", "replace"), response.status, response.headers
+
+    def _measure_clock_skew(self, date: str | None) -> None:
+        try:
+            self.clock_skew_seconds = time.time() - parsedate_to_datetime(date or "").timestamp()
+        except ValueError:  # The header is absent or unreadable: nothing is known.
+            self.clock_skew_seconds = 0.0
 
     def close(self) -> None:
         self._pool.clear()
 
 
-def make_client(secret_key: str, api_base: str, *, seconds: tuple[float, float], retries: int) -> stripe.StripeClient:
-    """Create a client for one account; `seconds` are the timeouts to connect and to read."""
-    return stripe.StripeClient(
-        secret_key, base_addresses={"api": api_base}, max_network_retries=retries, http_client=Urllib3Client(seconds)
-    )
+def make_client(secret_key: str, api_base: str, *, http: Urllib3Client, retries: int) -> stripe.StripeClient:
+    """Create a client for one account that calls Stripe through `http`."""
+    return stripe.StripeClient(secret_key, base_addresses={"api": api_base}, max_network_retries=retries, http_client=http)
 
 
 @contextmanager
@@ -76,14 +91,16 @@ def translated_errors() -> Iterator[None]:
 
 
 def translate(error: stripe.StripeError) -> Exception:
-    """The StripeUnavailable or StripeRefused that an error of the library means.
+    """The StripeUnavailable, StripeKeyRefused or StripeRefused that an error of the library means.
 
-    An unreadable 200 does not tell the outcome. A rejected API key (401, 403) is for an operator to fix, so no work may be given up for it.
+    An unreadable 200 does not tell the outcome.
     """
-    status = error.http_status
-    if status is None or not 400 <= status < 500 or status in {401, 403, 409, 429}:
-        return StripeUnavailable(f"{type(error).__name__} {status or ''}".strip())
-    return StripeRefused(f"{type(error).__name__} {status}: {error.user_message or error}")
+    status, message = error.http_status, f"{type(error).__name__} {error.http_status or ''}".strip()
+    if status in {401, 403}:
+        return StripeKeyRefused(f"{message}: {error.user_message or error}")
+    if status is None or not 400 <= status < 500 or status in {409, 429}:
+        return StripeUnavailable(message)
+    return StripeRefused(f"{message}: {error.user_message or error}", code=error.code or "", parameter=getattr(error, "param", None) or "")
 
 
 def verify_signature(body: bytes, header: str | None, secrets: Sequence[str], *, now: float | None = None) -> None:

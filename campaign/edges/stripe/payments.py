@@ -4,10 +4,11 @@ Calls that create an object have an idempotency key, so that a retry creates not
 StripeRefused (client.py).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any
 
 import stripe
@@ -18,10 +19,14 @@ from stripe.params.checkout import (
     SessionCreateParamsPaymentMethodOptionsAcssDebit,
 )
 
-from campaign.edges.stripe.client import StripeRefused, make_client, translated_errors
+from campaign.edges.stripe.client import StripeRefused, Urllib3Client, make_client, translated_errors
+from campaign.edges.stripe.subscriptions import PART, Part
 
 API_VERSION = stripe.api_version
-CHECKOUT_MINUTES = 31
+# Stripe wants 30 minutes at least, by its own clock: ours may be a minute slow, and the request may be half a minute old.
+CHECKOUT_MINUTES = 32
+# Stripe lists events of at most so many types in one call.
+MAX_EVENT_TYPES = 20
 CREATE_TIMEOUTS = (2.0, 5.0)
 READ_TIMEOUTS = (2.0, 3.0)
 # A bank debit is authorized for one payment of a person.
@@ -34,10 +39,11 @@ REFUND_REQUEST = "request"
 
 @dataclass(frozen=True, kw_only=True)
 class CheckoutLine:
-    """One line on Stripe's checkout page."""
+    """One line on Stripe's checkout page, and which part of the donation it pays for."""
 
     name: str
     cents: int
+    part: Part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +104,8 @@ class StripeReversal:
     """A refund or dispute as fetched. `cents` is the part of the charged amount; `payment_intent` is None for a charge that has none.
 
     `status` of a refund is pending, requires_action, succeeded, failed or canceled; of a dispute needs_response, under_review, won, lost,
-    prevented, or one of a warning.
+    prevented, one of an appeal or of a warning. `reason` is the bank's reason for a dispute; `withdrawn_cents` and `reinstated_cents` are what
+    the balance transactions of a dispute took and gave back, without fees.
     """
 
     kind: ReversalKind
@@ -107,15 +114,18 @@ class StripeReversal:
     cents: int
     currency: str
     status: str
+    reason: str = ""
+    withdrawn_cents: int = 0
+    reinstated_cents: int = 0
 
 
 class StripePayments:
     """A client of one Stripe account."""
 
     def __init__(self, *, secret_key: str, api_base: str) -> None:
-        self._client = make_client(secret_key, api_base, seconds=CREATE_TIMEOUTS, retries=2)
+        self._client = make_client(secret_key, api_base, http=Urllib3Client(CREATE_TIMEOUTS), retries=2)
         # A read can be repeated later: an unresponsive Stripe must not block the threads that serve other donors.
-        self._quick_client = make_client(secret_key, api_base, seconds=READ_TIMEOUTS, retries=0)
+        self._quick_client = make_client(secret_key, api_base, http=Urllib3Client(READ_TIMEOUTS), retries=0)
 
     def open_checkout(self, request: CheckoutRequest) -> Checkout:
         """Create a Checkout Session to pay a donation. The same `attempt_key` always returns the same session.
@@ -187,12 +197,15 @@ class StripePayments:
         with translated_errors():
             return reversal_from(self._quick_client.v1.disputes.retrieve(dispute_id))
 
-    def list_events(self, moment: datetime, types: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """Stripe's list of events created at or after the moment, newest first."""
+    def list_events(self, moment: datetime, types: Sequence[str]) -> list[dict[str, Any]]:
+        """Stripe's list of events of these types, any number of them, created at or after the moment, oldest first."""
+        events: list[dict[str, Any]] = []
         with translated_errors():
-            listed = self._client.v1.events.list({"created": {"gte": int(moment.timestamp())}, "types": list(types), "limit": 100})
-            for event in listed.auto_paging_iter():
-                yield event.to_dict()
+            for start in range(0, len(types), MAX_EVENT_TYPES):
+                some = list(types[start : start + MAX_EVENT_TYPES])
+                listed = self._client.v1.events.list({"created": {"gte": int(moment.timestamp())}, "types": some, "limit": 100})
+                events += reversed([event.to_dict() for event in listed.auto_paging_iter()])
+        return sorted(events, key=itemgetter("created"))
 
 
 def _session_params(request: CheckoutRequest) -> SessionCreateParams:
@@ -228,15 +241,19 @@ def _line_item(line: CheckoutLine, request: CheckoutRequest) -> SessionCreatePar
         "unit_amount": line.cents,
         "product_data": {"name": line.name},
     }
-    if request.is_monthly:
-        price["recurring"] = {"interval": "month"}
-    return {"quantity": 1, "price_data": price}
+    if not request.is_monthly:
+        return {"quantity": 1, "price_data": price}
+    # The invoices of later months name the product of each line: its metadata tells the gift from the covered fee.
+    metadata = {PART: line.part.value}
+    price |= {"recurring": {"interval": "month"}, "product_data": {"name": line.name, "metadata": metadata}}
+    return {"quantity": 1, "price_data": price, "metadata": metadata}
 
 
 def reversal_from(refund_or_dispute: stripe.Refund | stripe.Dispute) -> StripeReversal:
     """Stripe's object as plain values."""
     data = refund_or_dispute.to_dict()
     intent = data.get("payment_intent")
+    moved = [line.get("amount") or 0 for line in data.get("balance_transactions") or [] if isinstance(line, dict)]
     return StripeReversal(
         kind=ReversalKind(data["object"]),
         id=data["id"],
@@ -244,6 +261,9 @@ def reversal_from(refund_or_dispute: stripe.Refund | stripe.Dispute) -> StripeRe
         cents=data["amount"],
         currency=str(data.get("currency") or "").upper(),
         status=str(data.get("status") or "pending"),
+        reason=str(data.get("reason") or ""),
+        withdrawn_cents=-sum(cents for cents in moved if cents < 0),
+        reinstated_cents=sum(cents for cents in moved if cents > 0),
     )
 
 

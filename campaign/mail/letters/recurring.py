@@ -7,6 +7,7 @@ from flask_babel import force_locale, gettext
 from campaign.donations.donations import Donation
 from campaign.mail.letters.frame import Paragraph, build_email, contact_line, recipient_of
 from campaign.outbox.deliveries import EmailContent
+from campaign.recurring import recurring_gifts
 from campaign.recurring.recurring_gifts import RecurringGift
 from campaign.rules.money import format_money
 
@@ -29,11 +30,15 @@ def instalment_failed(donation: Donation, gift: RecurringGift, *, page_url: str)
 def recurring_gift_ended(donation: Donation, gift: RecurringGift, *, page_url: str) -> EmailContent:
     """The recurring donation has ended, with thanks."""
     with force_locale(donation.language):
-        why = (
-            gettext("Your monthly gift has ended, as your card could not be charged any more. Nothing more will be charged.")
-            if gift.cancellation_reason == "payment_failed"
-            else gettext("Your monthly gift has ended, as you wished. Nothing more will be charged.")
-        )
+        match gift.cancellation_reason:
+            case "payment_failed":
+                why = gettext("Your monthly gift has ended, as your card could not be charged any more. Nothing more will be charged.")
+            case recurring_gifts.DISPUTED:
+                why = gettext(
+                    "Your monthly gift has ended, as your bank told us that you did not want a payment. Nothing more will be charged."
+                )
+            case _:
+                why = gettext("Your monthly gift has ended, as you wished. Nothing more will be charged.")
         thanks_for = gettext("Thank you for every month you gave. What you have given stays given, with its match and its receipts.")
         return _monthly(donation, page_url, gettext("Your monthly gift has ended"), [why, thanks_for])
 

@@ -29,41 +29,35 @@ def staff_todo(counts: Mapping[str, int], *, recipient: str, charity: Charity, u
 
 def describe_todo(name: str, count: int) -> str:
     """One item of the list as a sentence, in the current language."""
-    match name:
-        case "findings":
-            text = ngettext("%(num)s finding in the books", "%(num)s findings in the books", count)
-        case "paused_funds":
-            text = ngettext("%(num)s fund is paused", "%(num)s funds are paused", count)
-        case "quarantined":
-            text = ngettext(
-                "%(num)s payment is in quarantine and waits for a decision.",
-                "%(num)s payments are in quarantine and wait for a decision.",
-                count,
-            )
-        case "dead_events":
-            text = ngettext("%(num)s event from Stripe could not be handled.", "%(num)s events from Stripe could not be handled.", count)
-        case "differences":
-            text = ngettext(
-                "%(num)s difference between our books and Stripe’s is open.",
-                "%(num)s differences between our books and Stripe’s are open.",
-                count,
-            )
-        case "webhooks_silent":
-            text = gettext("Stripe’s webhooks are silent.")
-        case "dead_mail":
-            text = ngettext("%(num)s mail could not be delivered.", "%(num)s mails could not be delivered.", count)
-        case "returned_mail":
-            text = ngettext("%(num)s mail came back.", "%(num)s mails came back.", count)
-        case "returns_due":
-            text = ngettext(
-                "%(num)s information return about a returned gift is due.",
-                "%(num)s information returns about returned gifts are due.",
-                count,
-            )
-        case "voids":
-            text = ngettext(
-                "%(num)s receipt waits for a second person to void it.", "%(num)s receipts wait for a second person to void them.", count
-            )
-        case _:
-            text = ngettext("%(num)s receipt waits for what it lacks", "%(num)s receipts wait for what they lack", count)
-    return str(text)
+    sentences = {
+        "findings": ngettext("%(num)s finding in the books", "%(num)s findings in the books", count),
+        "failing_jobs": ngettext("%(num)s job in the background keeps failing.", "%(num)s jobs in the background keep failing.", count),
+        "paused_funds": ngettext("%(num)s fund is paused", "%(num)s funds are paused", count),
+        "quarantined": ngettext(
+            "%(num)s payment is in quarantine and waits for a decision.",
+            "%(num)s payments are in quarantine and wait for a decision.",
+            count,
+        ),
+        "dead_events": ngettext(
+            "%(num)s event from Stripe could not be handled.", "%(num)s events from Stripe could not be handled.", count
+        ),
+        "differences": ngettext(
+            "%(num)s difference between our books and Stripe’s is open.",
+            "%(num)s differences between our books and Stripe’s are open.",
+            count,
+        ),
+        "alerts": ngettext("%(num)s alert about money at Stripe is open.", "%(num)s alerts about money at Stripe are open.", count),
+        "webhooks_silent": gettext("Stripe’s webhooks are silent."),
+        "dead_mail": ngettext("%(num)s mail could not be delivered.", "%(num)s mails could not be delivered.", count),
+        "returned_mail": ngettext("%(num)s mail came back.", "%(num)s mails came back.", count),
+        "returns_due": ngettext(
+            "%(num)s information return about a returned gift is due.",
+            "%(num)s information returns about returned gifts are due.",
+            count,
+        ),
+        "voids": ngettext(
+            "%(num)s receipt waits for a second person to void it.", "%(num)s receipts wait for a second person to void them.", count
+        ),
+        "receipts": ngettext("%(num)s receipt waits for what it lacks", "%(num)s receipts wait for what they lack", count),
+    }
+    return str(sentences[name])

@@ -16,11 +16,15 @@ from campaign.campaigns.campaigns import Campaign, campaign_by_slug
 from campaign.donations.donations import Donation, DonationDetails
 from campaign.edges.db import db
 from campaign.edges.group_commit import GroupCommit
+from campaign.edges.stripe.client import StripeKeyRefused
+from campaign.operations import job_results
+from campaign.operations.job_results import FailureReason
 from campaign.payments import checkouts
 from campaign.payments.checkouts import CheckoutContext, LessMatchAvailable, OpenedCheckout
 
 MAX_BATCH = 32
 CACHE_SECONDS = 1.0
+OPEN_CHECKOUT = "open_checkout"
 
 Started = Donation | LessMatchAvailable | None
 StartRequest = tuple[int, DonationDetails, CheckoutContext]
@@ -77,6 +81,12 @@ def record_opened(opened: OpenedCheckout) -> None:
     _batches().opened.submit(opened)
 
 
+def record_key_refused(error: StripeKeyRefused) -> None:
+    """Record, and commit, that Stripe opens no checkout for our key; the next one that it opens ends this."""
+    job_results.record_failure(OPEN_CHECKOUT, FailureReason.KEY_REFUSED, str(error))
+    db.session.commit()
+
+
 def _start_all(requests: Sequence[StartRequest]) -> list[Started]:
     """Process the requests of each campaign together; results are in the order of the requests."""
     results: dict[int, Started] = {}
@@ -109,6 +119,7 @@ def _start_in_campaign(campaign_id: int, requests: Sequence[tuple[DonationDetail
 def _record_all(opened: Sequence[OpenedCheckout]) -> list[None]:
     with _rollback_on_error():
         checkouts.record_opened(opened)
+        job_results.record_recovery(OPEN_CHECKOUT)
         db.session.commit()
     return [None] * len(opened)
 

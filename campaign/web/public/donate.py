@@ -15,8 +15,9 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation, DonationDetails
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
+from campaign.edges.stripe.client import StripeKeyRefused, StripeRefused, StripeUnavailable
 from campaign.edges.stripe.payments import CheckoutLine, CheckoutRequest
+from campaign.edges.stripe.subscriptions import Part
 from campaign.payments import checkouts
 from campaign.payments.checkouts import CheckoutContext, LessMatchAvailable, OpenedCheckout
 from campaign.recurring.recurring_gifts import MONTHLY
@@ -148,10 +149,12 @@ def _redirect_to_payment(campaign: Campaign, form: DonationForm, donation: Donat
         try:
             _open_checkout(campaign, donation)
         except StripeRefused as error:
-            log.error("checkout.refused", donation=donation.public_id, error=type(error).__name__)
+            log.error("checkout.refused", donation=donation.public_id, error=str(error), code=error.code, parameter=error.parameter)
             return campaign_page(campaign, form, attempt=form.attempt.data, notice=_stripe_refused(campaign)), 422
         except StripeUnavailable as error:
-            log.error("checkout.not_opened", donation=donation.public_id, error=str(error)[:80])
+            log.error("checkout.not_opened", donation=donation.public_id, error=str(error))
+            if isinstance(error, StripeKeyRefused):
+                batching.record_key_refused(error)
             page = campaign_page(campaign, form, attempt=form.attempt.data, notice=_stripe_unavailable(campaign))
             return page, 503, {"Retry-After": RETRY_AFTER_SECONDS}
     if donation.checkout_url is None:
@@ -204,9 +207,9 @@ def _stripe_unavailable(campaign: Campaign) -> Notice:
 
 def _checkout_request(campaign: Campaign, donation: Donation) -> CheckoutRequest:
     title = campaign.title(donation.language)
-    lines = [CheckoutLine(name=gettext("Gift – %(campaign)s", campaign=title), cents=donation.amount_cents)]
+    lines = [CheckoutLine(name=gettext("Gift – %(campaign)s", campaign=title), cents=donation.amount_cents, part=Part.GIFT)]
     if donation.covered_fee_cents:
-        lines.append(CheckoutLine(name=gettext("Processing fee, covered by you"), cents=donation.covered_fee_cents))
+        lines.append(CheckoutLine(name=gettext("Processing fee, covered by you"), cents=donation.covered_fee_cents, part=Part.COVERED_FEE))
     assert donation.checkout_expires_at is not None
     return CheckoutRequest(
         donation=donation.public_id,

@@ -5,13 +5,14 @@ from typing import Any
 
 from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import format_datetime
+from flask_babel import format_datetime, gettext
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.mail.letters.staff import describe_todo
 from campaign.matching import fund_lifecycle
-from campaign.operations import integrity_checks
+from campaign.operations import integrity_checks, job_results
 from campaign.operations.integrity_checks import IntegrityCheck
+from campaign.operations.job_results import FailingJob, FailureReason
 from campaign.reporting import staff_todo
 from campaign.reporting import totals as reporting
 from campaign.rules.money import format_money
@@ -28,6 +29,7 @@ TODO_PAGES = {
     "quarantined": "staff_quarantine.page",
     "dead_events": "staff_failed_events.dead",
     "differences": "staff_settlement.page",
+    "alerts": "staff_settlement.page",
     "webhooks_silent": "staff_settlement.page",
     "dead_mail": "staff_mail.page",
     "returned_mail": "staff_mail.page",
@@ -92,10 +94,29 @@ def _todo(campaign: Campaign, last_check: IntegrityCheck | None, language: str) 
             {"name": f.name(language), "moment": format_datetime(campaign.charity.local(at), "medium", rebase=False), "reason": reason}
             for f, at, reason in fund_lifecycle.list_paused(campaign.id)
         ],
+        "failing_jobs": [_failing_job(job, campaign) for job in job_results.list_failing()],
         "needs": [
             {"sentence": describe_todo(name, todo.counted[name]), "url": url_for(endpoint)}
             for name, endpoint in TODO_PAGES.items()
             if name in todo.counted
         ],
         "receipts": [(describe_missing(waiting.missing, language) or waiting.error, waiting.count) for waiting in todo.receipts],
+    }
+
+
+def _failing_job(job: FailingJob, campaign: Campaign) -> dict[str, str]:
+    """What fails, since when, what it means, and the error for whoever runs the service."""
+    match job.reason:
+        case FailureReason.KEY_REFUSED:
+            sentence = gettext("Stripe refuses our key, or the key lacks a permission. Payments may not be possible until it is mended.")
+        case FailureReason.STRIPE_UNAVAILABLE:
+            sentence = gettext("Stripe does not answer. What is missed meanwhile is caught up afterwards.")
+        case FailureReason.CLOCK:
+            sentence = gettext("The clock of the server is wrong. Payments may be refused until it is set.")
+        case _:
+            sentence = gettext("A job in the background keeps failing (%(job)s).", job=job.name)
+    return {
+        "sentence": sentence,
+        "since": format_datetime(campaign.charity.local(job.since), "medium", rebase=False),
+        "error": job.error,
     }

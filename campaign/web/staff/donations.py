@@ -1,13 +1,15 @@
 """One donation for staff: its status, history, receipts and e-mails, and the corrections that staff can make."""
 
+from datetime import datetime
 from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
 from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import format_datetime, gettext
+from flask_babel import format_date, format_datetime, gettext
 from flask_security import current_user
 
+from campaign.campaigns.charities import Charity
 from campaign.donations.donations import PERSON_FIELDS, Donation, donation_by_public_id
 from campaign.mail import mail_actions
 from campaign.outbox import messages
@@ -15,7 +17,7 @@ from campaign.payments.status import status_of
 from campaign.receipts import receipt_actions, receipts, render_jobs
 from campaign.receipts.receipt_actions import ReceiptActionRefused
 from campaign.receipts.receipts import ReceiptIncomplete
-from campaign.recurring.recurring_gifts import recurring_gift_of
+from campaign.recurring.recurring_gifts import RecurringGift, recurring_gift_of
 from campaign.reporting import donation_history
 from campaign.rules.money import format_money
 from campaign.texts import action_errors
@@ -49,6 +51,7 @@ def page(public_id: str) -> ResponseReturnValue:
         matched=format_money(status.matched_cents, language),
         waits=donation_history.is_queued(donation),
         monthly_url=url_for("recurring_page.page", language=language, token=gift.token) if gift else "",
+        monthly_state=_monthly_state(gift, charity) if gift else "",
         receipts=[_receipt_row(receipt) for receipt in receipts.receipts_of(donation.id)],
         has_receipt=receipts.receipt_of(donation.id) is not None,
         mails=mail_lines(messages.messages_of(donation.id)),
@@ -64,6 +67,27 @@ def page(public_id: str) -> ResponseReturnValue:
             for moment in donation_history.history_of(donation, language)
         ],
     )
+
+
+def _monthly_state(gift: RecurringGift, charity: Charity) -> str:
+    """Whether the monthly gift goes on, and when it ends."""
+
+    def day(moment: datetime) -> str:
+        return str(format_date(charity.local(moment).date(), "yyyy-MM-dd"))
+
+    if gift.ended_at:
+        return gettext("ended on %(day)s", day=day(gift.ended_at))
+    if gift.cancel_requested_at:
+        return gettext("being cancelled because of a dispute")
+    if gift.cancels_at:
+        return gettext("ends on %(day)s", day=day(gift.cancels_at))
+    match gift.status:
+        case "past_due" | "unpaid":
+            return gettext("the last month could not be charged")
+        case "active":
+            return gettext("goes on")
+        case _:
+            return gift.status.replace("_", " ")
 
 
 def _receipt_row(receipt: receipts.Receipt) -> dict[str, Any]:

@@ -107,9 +107,10 @@ def _describe_anomaly(payment: QuarantinedPayment, donation: Donation | None, la
         Anomaly.MODE: gettext("It is a test payment, or a real one among tests."),
         Anomaly.ACCOUNT: gettext("It was made in another Stripe account."),
         Anomaly.METADATA: gettext("It names two donations."),
+        Anomaly.LINES: gettext("Its invoice does not say what is gift and what is covered fee."),
         Anomaly.SECOND: gettext("The donation was paid before: this is a second payment of it."),
         Anomaly.CONFLICT: gettext("The payment is that of another donation."),
-        Anomaly.UNKNOWN: gettext("No donation of ours asked for it."),
+        Anomaly.UNKNOWN: gettext("It names a donation that we do not have."),
     }[Anomaly(payment.anomaly)]
 
 

@@ -3,26 +3,33 @@
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, abort, render_template
+from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_date, format_datetime, gettext
+from flask_security import current_user
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.donations.donations import Donation
+from campaign.edges.db import db
 from campaign.operations import heartbeats
+from campaign.payments import alerts
+from campaign.payments.alerts import StripeAlert
 from campaign.reporting import stripe_clearing
 from campaign.rules.money import format_money
 from campaign.stripe_sync import reconciliations
-from campaign.stripe_sync.payouts import Payout
+from campaign.stripe_sync.payouts import NOT_APPLICABLE, Payout
 from campaign.stripe_sync.reconciliations import SCHEDULE, DifferenceState, Reconciliation
+from campaign.texts.stripe_alerts import describe_alert
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
-from campaign.web.security import access
+from campaign.web.security import access, has_role
 
 bp = Blueprint("staff_settlement", __name__, url_prefix="/staff/stripe")
 
 RUNS_SHOWN = 10
 FINDINGS_SHOWN = 50
 LINES_SHOWN = 2000
+ALERTS_SHOWN = 50
 
 
 @bp.get("")
@@ -44,9 +51,34 @@ def page() -> ResponseReturnValue:
         of_nobody=format_money(clearing.unassigned_cents, language) if clearing.unassigned_cents else "",
         payouts=[_payout(payout, campaign, shares.get(payout.stripe_id, 0)) for payout in payouts],
         runs=[_run(run, campaign) for run in reconciliations.list_latest(limit=RUNS_SHOWN)],
+        alerts=[_alert(alert, campaign) for alert in alerts.list_open(limit=ALERTS_SHOWN)],
+        may_close=has_role("clerk"),
+        untied=format_money(clearing.untied_payouts_cents, language) if clearing.untied_payouts_cents else "",
         silence=silence is not None,
         heard_at=_moment(silence.since, campaign) if silence and silence.since else "",
     )
+
+
+def _alert(alert: StripeAlert, campaign: Campaign) -> dict[str, Any]:
+    donation = db.session.get(Donation, alert.donation_id) if alert.donation_id else None
+    return {
+        "id": alert.id,
+        "raised": _moment(alert.raised_at, campaign),
+        "iso": alert.raised_at.isoformat(),
+        "sentence": describe_alert(alert.kind, alert.object_id, alert.detail, current_language()),
+        "public_id": donation.public_id if donation else "",
+        "donor": donation.full_name if donation else "",
+    }
+
+
+@bp.post("/alerts/<int:alert_id>/closings")
+@access("clerk")
+def close_alert(alert_id: int) -> ResponseReturnValue:
+    """Close an alert: somebody has taken note of it."""
+    if alerts.close(alert_id, actor=current_user.email):
+        flash(gettext("Noted."))
+    db.session.commit()
+    return redirect(url_for("staff_settlement.page"), 303)
 
 
 @bp.get("/payouts/<stripe_id>")
@@ -97,6 +129,7 @@ def _payout(payout: Payout, campaign: Campaign, share_cents: int) -> dict[str, A
         "status": _status_labels().get(payout.status, payout.status),
         "failure": payout.failure or "",
         "is_tied": payout.transactions_read_at is not None,
+        "is_manual": payout.reconciliation_status == NOT_APPLICABLE,
     }
 
 

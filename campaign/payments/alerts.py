@@ -1,0 +1,82 @@
+"""Alerts: what happened at Stripe that changes no books by itself but that staff should know. Each is raised once, and closed by staff."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.orm import Mapped, mapped_column
+
+from campaign.edges.db import Base, db
+from campaign.staff import audit
+
+
+class AlertKind(StrEnum):
+    """What staff should know.
+
+    NOT_TAKEN: an invoice is paid at Stripe in whole or in part without money that Stripe took. LOSS_BEYOND_CHARGE: disputes took more than
+    the donor was charged. UNKNOWN_STATUS: Stripe reports a status that we do not know. DISPUTED_AGREEMENT: a dispute ends a monthly gift.
+    """
+
+    NOT_TAKEN = "not_taken"
+    LOSS_BEYOND_CHARGE = "loss_beyond_charge"
+    UNKNOWN_STATUS = "unknown_status"
+    DISPUTED_AGREEMENT = "disputed_agreement"
+
+
+class StripeAlert(Base):
+    """One alert about an object at Stripe. `detail` holds what its sentence says (texts/stripe_alerts.py)."""
+
+    __tablename__ = "stripe_alert"
+    __table_args__ = (UniqueConstraint("kind", "object_id", name="stripe_alert_is_raised_once"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    object_id: Mapped[str]
+    donation_id: Mapped[int | None] = mapped_column(ForeignKey("donation.id"), index=True)
+    detail: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    raised_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    closed_at: Mapped[datetime | None]
+    closed_by: Mapped[str | None]
+
+
+Index("ix_stripe_alert_open", StripeAlert.id, postgresql_where=StripeAlert.closed_at.is_(None))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alert:
+    """An alert to raise: the object at Stripe, the donation that it is about, and the values of its sentence."""
+
+    kind: AlertKind
+    object_id: str
+    donation_id: int | None
+    detail: dict[str, Any]
+
+
+def raise_alert(alert: Alert) -> None:
+    """Store the alert, unless it was raised before."""
+    db.session.execute(insert(StripeAlert).values(**vars(alert)).on_conflict_do_nothing(constraint="stripe_alert_is_raised_once"))
+
+
+def list_open(*, limit: int) -> list[StripeAlert]:
+    """Alerts that no one has closed, newest first."""
+    alerts = select(StripeAlert).where(StripeAlert.closed_at.is_(None)).order_by(StripeAlert.id.desc())
+    return list(db.session.scalars(alerts.limit(limit)))
+
+
+def count_open() -> int:
+    """How many alerts no one has closed."""
+    return db.session.scalar(select(func.count()).where(StripeAlert.closed_at.is_(None))) or 0
+
+
+def close(alert_id: int, *, actor: str) -> bool:
+    """Close the alert. Returns False when it is closed already, or unknown."""
+    alert = db.session.get(StripeAlert, alert_id, with_for_update=True, populate_existing=True)
+    if alert is None or alert.closed_at is not None:
+        return False
+    alert.closed_at, alert.closed_by = func.now(), actor
+    audit.record(actor, f"alert closed: {alert.kind}", alert.object_id)
+    db.session.flush()
+    return True

@@ -1,0 +1,26 @@
+"""Cancels at Stripe the recurring donations that a dispute ended."""
+
+from campaign.edges.db import db
+from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
+from campaign.recurring import recurring_actions, recurring_gifts
+
+BATCH_SIZE = 100
+
+
+def cancel_requested() -> int:
+    """Cancel those that are to be cancelled; returns how many. Raises StripeUnavailable, and StripeRefused after the others were tried."""
+    gifts, refused = recurring_gifts.list_to_cancel(limit=BATCH_SIZE), None
+    db.session.commit()
+    for gift in gifts:
+        try:
+            recurring_actions.cancel(gift)
+        except StripeUnavailable:
+            raise
+        except StripeRefused as error:  # It may have ended at Stripe meanwhile.
+            db.session.rollback()
+            refused = refused or error
+            recurring_actions.update_from_stripe(gift)
+    if refused and recurring_gifts.list_to_cancel(limit=1):
+        raise refused
+    db.session.rollback()
+    return len(gifts)
