@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
@@ -19,6 +20,7 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.edges.stripe.payments import CheckoutLine, CheckoutRequest
+from campaign.edges.stripe.subscriptions import Part
 from campaign.payments.status import status_of
 from campaign.stripe_sync import event_jobs, inbox
 from tests.conftest import Stripe
@@ -83,13 +85,16 @@ def checkout_request(**changed: Any) -> CheckoutRequest:
         "donation": "d_1",
         "attempt_key": "key-1",
         "currency": "CAD",
-        "lines": [CheckoutLine(name="Gift", cents=100_00), CheckoutLine(name="Fee", cents=3_30)],
+        "lines": [
+            CheckoutLine(name="Gift", cents=100_00, part=Part.GIFT),
+            CheckoutLine(name="Fee", cents=3_30, part=Part.COVERED_FEE),
+        ],
         "email": "donor@example.org",
         "language": "fr",
         "return_url": "https://example.org/x",
         "cancel_url": "https://example.org/x?return=cancel",
         "description": "Gift",
-        "expires_at": datetime.now(UTC) + timedelta(minutes=31),
+        "expires_at": datetime.now(UTC) + timedelta(minutes=32),
         "takes_bank_debits": True,
     }
     return CheckoutRequest(**{**values, **changed})
@@ -198,3 +203,17 @@ def signed(body: bytes, *, secret: str = WEBHOOK_SECRET, at: int | None = None) 
 
 def body_of(event: dict[str, Any]) -> bytes:
     return json.dumps(event, ensure_ascii=False).encode()
+
+
+def control(stripe: Stripe, endpoint: str, /, **form: object) -> dict[str, Any]:
+    """Use a control of the sandbox: POST /control/<endpoint>."""
+    return call(stripe, "POST", f"/control/{endpoint}", **form)
+
+
+def call(stripe: Stripe, method: str, path: str, /, **form: object) -> dict[str, Any]:
+    """Send a request to the sandbox and return its answer."""
+    headers = {"Accept": "application/json", "Authorization": "Bearer sk_test_of_the_tests"}
+    query, data = (f"?{urlencode(form)}", None) if method == "GET" else ("", urlencode(form).encode())
+    with urllib.request.urlopen(urllib.request.Request(f"{stripe.url}{path}{query}", data=data, headers=headers, method=method)) as answer:
+        answered: dict[str, Any] = json.load(answer)
+    return answered

@@ -138,7 +138,7 @@ def test_a_database_from_before_the_first_release_is_refused_with_instructions(a
         with pytest.raises(SettingsError, match=r"has the revision 0022.*remove the directory var/"):
             migrate()
     finally:
-        db.session.execute(text("UPDATE alembic_version SET version_num = 'baseline'"))
+        db.session.execute(text("UPDATE alembic_version SET version_num = 'stripe'"))
         db.session.commit()
 
 

@@ -48,7 +48,7 @@ def test_a_donation_starts_with_its_match_held_and_redirects_to_stripe(client: F
     assert session["cancel_url"] == f"{session['success_url']}?return=cancel"
     assert (session["amount_total"], session["currency"], session["submit_type"], session["locale"]) == (103_30, "cad", "donate", "fr-CA")
     assert [line["amount_total"] for line in session["sandbox_lines"]] == [100_00, 3_30]
-    assert abs(session["expires_at"] - (donation.started_at + timedelta(minutes=31)).timestamp()) < 5
+    assert abs(session["expires_at"] - (donation.started_at + timedelta(minutes=32)).timestamp()) < 5
     assert (donation.province, donation.postal_code, donation.language) == ("QC", "H2X 1Y4", "fr")
 
 

@@ -209,7 +209,11 @@ def receive(*events: dict[str, Any]) -> None:
 def start_history(stripe: Stripe, campaign: Campaign, kind: str) -> History:
     is_monthly = kind in INSTALMENTS
     donation = start_donation(campaign, DONATION, frequency="monthly" if is_monthly else "once")
-    price: dict[str, object] = {"currency": "cad", "unit_amount": str(DONATION), "product_data": {"name": "Gift"}}
+    price: dict[str, object] = {
+        "currency": "cad",
+        "unit_amount": str(DONATION),
+        "product_data": {"name": "Gift", "metadata": {"part": "gift"}},
+    }
     session = stripe.account.open_checkout(
         {
             "mode": "subscription" if is_monthly else "payment",

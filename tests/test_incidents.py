@@ -414,4 +414,4 @@ def test_only_an_open_dispute_of_this_payment_makes_a_donation_disputed(campaign
     create_refund(other, 100_00, kind="dispute", status="needs_response")
     create_refund(mine, 10_00, kind="refund", status="needs_response")
     db.session.commit()
-    assert (state(mine), state(other)) == ("partially_refunded", "disputed")
+    assert (state(mine), state(other)) == ("paid", "disputed")

@@ -362,7 +362,8 @@ def test_the_checker_finds_tampering(campaign: Campaign, tampering: str, invaria
         "UPDATE ledger_entry SET cents = cents + 1 WHERE kind = 'covered_fee_refund'",
         "UPDATE ledger_entry SET kind = 'covered_fee_reinstatement' WHERE kind = 'covered_fee_refund'",
         "UPDATE reversal SET cents = cents + 5",
-        "UPDATE reversal SET is_posted = false, postings = 2",
+        "UPDATE reversal SET posted_cents = posted_cents + 5",
+        "UPDATE reversal SET posted_cents = 0, postings = 2",
         "DELETE FROM reversal",
     ],
 )

@@ -1,5 +1,6 @@
 """Fees and payouts: the books agree with Stripe's balance to the cent, and each payout is tied to the transactions that it pays out."""
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -12,11 +13,13 @@ from campaign.devstack.sandbox import aftermath
 from campaign.devstack.sandbox import payouts as at_stripe
 from campaign.edges.db import db
 from campaign.edges.services import services
+from campaign.edges.stripe.balance import StripeBalance, StripePayout
+from campaign.edges.stripe.client import StripeRefused
 from campaign.ledger.entries import LedgerEntry
 from campaign.reporting import stripe_clearing
 from campaign.reporting.integrity import checker
 from campaign.schedule import schedule_jobs
-from campaign.stripe_sync import balance_transactions, payouts, reconcile_jobs
+from campaign.stripe_sync import balance_jobs, balance_transactions, payouts, reconcile_jobs
 from campaign.stripe_sync.balance_jobs import sync_balance
 from campaign.stripe_sync.balance_transactions import BalanceTransaction
 from campaign.stripe_sync.payouts import Payout
@@ -139,11 +142,11 @@ def test_a_payout_is_tied_only_once_stripe_has_reconciled_it(app: Flask, campaig
     stripe.store.put({**payout, "reconciliation_status": "in_progress"})
     sync_balance()
     assert account_balance(campaign) == 96_80
-    assert payouts.list_untied() == [payout["id"]]
+    assert payouts.list_untied(limit=10) == [payout["id"]]
     stripe.store.put(payout)
     sync_balance()
     assert account_balance(campaign) == 0
-    assert payouts.list_untied() == []
+    assert payouts.list_untied(limit=10) == []
 
 
 def test_stored_balance_transactions_cannot_be_changed_or_deleted(app: Flask, campaign: Campaign) -> None:
@@ -227,17 +230,54 @@ def test_control_a_payout_that_differs_from_its_transactions_or_the_books_is_rep
     assert any("but its books say 9680" in finding for finding in found)
 
 
-def test_a_manual_payout_is_reported_after_three_days(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+@pytest.mark.parametrize(("reconciliation_status", "findings"), [("not_applicable", 0), ("in_progress", 1)])
+def test_an_automatic_payout_that_stays_untied_is_a_finding_and_a_manual_one_is_shown_to_staff(
+    app: Flask, campaign: Campaign, stripe: Stripe, reconciliation_status: str, findings: int
+) -> None:
     paid_at_stripe(campaign, 100_00)
     payout = at_stripe.create_payout(stripe.account, include_pending=True)
-    stripe.store.put({**payout, "automatic": False, "reconciliation_status": "not_applicable"})
+    is_automatic = reconciliation_status != "not_applicable"
+    stripe.store.put({**payout, "automatic": is_automatic, "reconciliation_status": reconciliation_status})
     sync_balance()
     skip_two_hours()
     assert checker.findings(db.engine) == []
     db.session.execute(text("UPDATE stripe_cursor SET read_until = now() + interval '4 days' WHERE list = 'balance'"))
     db.session.commit()
-    (found,) = checker.findings(db.engine)
-    assert f"has not listed the transactions of payout {payout['id']} (not_applicable)" in found
+    found = checker.findings(db.engine)
+    assert [f"has not listed the transactions of payout {payout['id']} (in_progress)" in sentence for sentence in found] == [
+        True
+    ] * findings
+    page = signed_in(app, "viewer").get("/staff/stripe").text
+    assert ("made by hand" in page, "Paid out by hand" in page) == (not is_automatic, not is_automatic)
+    assert stripe_clearing.clearing_of(campaign).untied_payouts_cents == (0 if is_automatic else -96_80)
+
+
+def test_payouts_that_cannot_be_tied_never_keep_others_from_being_tied(
+    app: Flask, campaign: Campaign, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(balance_jobs, "PAYOUTS_AT_A_TIME", 2)
+    for _ in range(3):
+        paid_at_stripe(campaign, 10_00)
+        manual = at_stripe.create_payout(stripe.account, include_pending=True)
+        stripe.store.put({**manual, "automatic": False, "reconciliation_status": "not_applicable"})
+    paid_at_stripe(campaign, 10_00)
+    unknown = at_stripe.create_payout(stripe.account, include_pending=True)
+    get_payout = StripeBalance.get_payout
+
+    def refuse_one(client: StripeBalance, payout_id: str) -> StripePayout:
+        if payout_id == unknown["id"]:
+            raise StripeRefused("no such payout")
+        return get_payout(client, payout_id)
+
+    monkeypatch.setattr(StripeBalance, "get_payout", refuse_one)
+    paid_at_stripe(campaign, 100_00)
+    automatic = at_stripe.create_payout(stripe.account, include_pending=True)
+    for _ in range(3):
+        with contextlib.suppress(StripeRefused):
+            sync_balance()
+    assert account_balance(campaign, "bank") == automatic["amount"]
+    with pytest.raises(StripeRefused):
+        sync_balance()
 
 
 # Staff pages.
@@ -254,7 +294,11 @@ def test_the_balance_is_the_sum_of_its_parts(app: Flask, campaign: Campaign, str
     schedule_jobs.poll_stripe()
     found = stripe_clearing.clearing_of(campaign)
     assert found == stripe_clearing.Clearing(
-        this_campaign_cents=96_80 + 48_25 - 15_00, other_campaigns_cents=19_12, disputed_cents=-50_00, unassigned_cents=74_47
+        this_campaign_cents=96_80 + 48_25 - 15_00,
+        other_campaigns_cents=19_12,
+        disputed_cents=-50_00,
+        unassigned_cents=74_47,
+        untied_payouts_cents=0,
     )
     assert {"CAD": found.balance_cents} == services().stripe_balance.get_balance()
     at_stripe.create_payout(stripe.account, include_pending=True)

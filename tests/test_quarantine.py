@@ -63,11 +63,24 @@ def pay_wrong_amount(campaign: Campaign, stripe: Stripe, cents: int, **changed: 
     return donation
 
 
-def test_an_unknown_payment_is_quarantined_once_whichever_events_report_it(campaign: Campaign) -> None:
+@pytest.mark.parametrize(
+    ("metadata", "reference", "account", "anomalies"),
+    [
+        ({}, None, None, []),
+        ({"order": "7"}, "cart_9", None, []),
+        ({"donation": "7"}, None, None, []),
+        ({"donation": "d_of_nobody"}, None, None, [Anomaly.UNKNOWN]),
+        ({}, "d_of_nobody", None, [Anomaly.UNKNOWN]),
+        ({}, None, "acct_other", [Anomaly.ACCOUNT]),
+    ],
+)
+def test_a_payment_of_no_donation_is_quarantined_once_if_it_names_one_or_another_account_and_ignored_otherwise(
+    campaign: Campaign, metadata: dict[str, str], reference: str | None, account: str | None, anomalies: list[Anomaly]
+) -> None:
     intent = {
         "id": "pi_of_a_shop",
         "object": "payment_intent",
-        "metadata": {},
+        "metadata": {"donation": reference} if reference else metadata,
         "amount_received": 25_00,
         "currency": "cad",
         "livemode": False,
@@ -78,15 +91,14 @@ def test_an_unknown_payment_is_quarantined_once_whichever_events_report_it(campa
         "payment_intent": "pi_of_a_shop",
         "payment_status": "paid",
         "amount_total": 25_00,
+        "metadata": metadata,
+        "client_reference_id": reference,
     }
-    handle(
-        event("payment_intent.succeeded", intent), event("checkout.session.completed", session), event("payment_intent.succeeded", intent)
-    )
-    assert pending() == [(Anomaly.UNKNOWN, "pi_of_a_shop", 25_00)]
-    assert (quarantine.list_pending(limit=9), quarantine.count_pending()) == ([], 0), "its invoice may still arrive"
-    db.session.execute(text("UPDATE quarantined_payment SET quarantined_at = now() - interval '11 minutes'"))
-    assert (pending_id(), quarantine.count_pending()) == (1, 1)
-    assert outcomes()[0] == "quarantined: a payment that no donation of ours asked for"
+    kinds = (("payment_intent.succeeded", intent), ("checkout.session.completed", session), ("payment_intent.succeeded", intent))
+    handle(*[{**event(kind, data), "account": account} for kind, data in kinds])
+    assert pending() == [(anomaly, "pi_of_a_shop", 25_00) for anomaly in anomalies]
+    assert quarantine.count_pending() == len(anomalies)
+    assert outcomes()[0].partition(":")[0] == ("quarantined" if anomalies else "ignored")
     assert db.session.get_one(CampaignTotals, campaign.id).donations == 0
 
 

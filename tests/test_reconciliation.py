@@ -77,12 +77,17 @@ def test_a_missed_payment_is_imported_with_its_match_and_fee(app: Flask, campaig
     assert_books_agree()
 
 
-def test_an_unknown_payment_is_imported_into_quarantine(app: Flask, campaign: Campaign) -> None:
+@pytest.mark.parametrize(("metadata", "is_ours"), [({"donation": "d_of_nobody"}, True), ({"order": "7"}, False)])
+def test_a_payment_that_names_a_donation_is_imported_and_those_of_others_are_counted(
+    app: Flask, campaign: Campaign, metadata: dict[str, str], is_ours: bool
+) -> None:
     services().stripe_payments._client.v1.payment_intents.create(
-        {"amount": 5_00, "currency": "cad", "payment_method": "pm_card_visa", "confirm": True}
+        {"amount": 5_00, "currency": "cad", "payment_method": "pm_card_visa", "confirm": True, "metadata": metadata}
     )
-    assert (DifferenceState.REPAIRED, DifferenceKind.PAYMENT_MISSING) in run()
-    assert db.session.execute(text("SELECT anomaly FROM quarantined_payment")).scalars().all() == ["unknown"]
+    assert ((DifferenceState.REPAIRED, DifferenceKind.PAYMENT_MISSING) in run()) is is_ours
+    assert db.session.execute(text("SELECT anomaly FROM quarantined_payment")).scalars().all() == (["unknown"] if is_ours else [])
+    last = reconciliations.list_latest(limit=1)[0]
+    assert (last.compared.get("payments", 0), last.compared.get("payments that are not ours", 0)) == ((1, 0) if is_ours else (0, 1))
     assert_books_agree()
 
 

@@ -1,0 +1,169 @@
+"""Disputes as Stripe has them: money stays lost until Stripe's balance says that it came back, and a monthly gift that is disputed ends."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.donations.donations import Donation
+from campaign.edges.db import db
+from campaign.edges.stripe.payments import ReversalKind
+from campaign.matching.holds import match_of
+from campaign.payments import alerts
+from campaign.payments.reversals import ReversalSnapshot
+from campaign.recurring import recurring_gifts
+from campaign.reporting.integrity import checker
+from campaign.schedule import schedule_jobs
+from campaign.staff.audit import AuditEntry
+from tests.conftest import Post, Stripe
+from tests.factories import create_refund, paid, start_donation
+from tests.mail import make_due, text_of
+from tests.stripe import control, event, handle, paid_at_stripe, pay_at_stripe, start_debit, state
+from tests.web import csrf_of, send, signed_in
+
+
+def follow(stripe: Stripe, donation: Donation, *steps: dict[str, Any]) -> list[tuple[int, int]]:
+    """Bring a dispute of the donation through these steps; the donation's net amount and match after each."""
+    dispute: dict[str, Any] = {}
+    after = []
+    for step in steps:
+        dispute = control(stripe, f"disputes/{dispute['id']}", **step) if dispute else control(stripe, "disputes", **step)
+        schedule_jobs.poll_stripe()
+        db.session.expire_all()
+        after.append((donation.net_cents, match_of(donation.id).matched_cents))
+    return after
+
+
+def kinds_of_alerts() -> list[str]:
+    return [alert.kind for alert in alerts.list_open(limit=10)]
+
+
+@pytest.mark.parametrize(
+    ("steps", "net"),
+    [
+        (["under_review", "lost", "appeal_needs_response", "appeal_under_review", "lost"], [100, 100, 0, 0, 0, 0]),
+        (["lost", "appeal_needs_response", "appeal_under_review", "won"], [100, 0, 0, 0, 100]),
+        (["under_review", "won"], [100, 100, 100]),
+        ([{"status": "won", "reinstated": 60_00}], [100, 60]),
+        (["lost", "appeal_needs_response", "appeal_under_review", {"status": "won", "reinstated": 60_00}], [100, 0, 0, 0, 60]),
+    ],
+)
+def test_money_stays_lost_during_an_appeal_and_what_came_back_is_read_from_the_balance(
+    app: Flask, campaign: Campaign, stripe: Stripe, steps: list[Any], net: list[int]
+) -> None:
+    donation = paid_at_stripe(campaign, 100_00)
+    first = {"payment_intent": donation.payment_intent}
+    later = [step if isinstance(step, dict) else {"status": step} for step in steps]
+    assert follow(stripe, donation, first, *later) == [(dollars * 100, dollars * 100) for dollars in net]
+    db.session.execute(db.text("UPDATE stripe_cursor SET read_until = read_until + interval '2 hours'"))
+    db.session.commit()
+    assert checker.findings(db.engine) == []
+    assert kinds_of_alerts() == []
+
+
+@pytest.mark.parametrize("status", ["prevented", "warning_needs_response"])
+def test_a_dispute_that_takes_no_money_changes_nothing(app: Flask, campaign: Campaign, stripe: Stripe, status: str) -> None:
+    donation = paid_at_stripe(campaign, 100_00)
+    assert follow(stripe, donation, {"payment_intent": donation.payment_intent, "status": status}) == [(100_00, 100_00)]
+    assert state(donation) == "paid"
+
+
+def test_a_loss_larger_than_the_charge_is_capped_and_staff_see_it(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+    donation = paid_at_stripe(campaign, 100_00)
+    first = {"payment_intent": donation.payment_intent, "amount": 120_00}
+    assert follow(stripe, donation, first, {"status": "lost"}) == [(100_00, 100_00), (0, 0)]
+    db.session.execute(db.text("UPDATE stripe_cursor SET read_until = read_until + interval '2 hours'"))
+    db.session.commit()
+    assert (checker.findings(db.engine), kinds_of_alerts()) == ([], ["loss_beyond_charge"])
+    client = signed_in(app, "clerk")
+    page = client.get("/staff/stripe?lang=fr")
+    assert "ont repris 120,00" in page.text.replace("\xa0", " ")
+    alert = alerts.list_open(limit=1)[0]
+    closed = client.post(f"/staff/stripe/alerts/{alert.id}/closings", data={"csrf_token": csrf_of(page)})
+    assert (closed.status_code, kinds_of_alerts()) == (303, [])
+    assert db.session.query(AuditEntry).filter_by(action="alert closed: loss_beyond_charge").one().actor
+
+
+def test_a_viewer_may_not_close_an_alert(app: Flask, campaign: Campaign) -> None:
+    create_refund(paid(campaign), 100_00, status="a new status")
+    db.session.commit()
+    client = signed_in(app, "viewer")
+    page = client.get("/staff/stripe")
+    assert "a new status" in page.text
+    token = csrf_of(client.get("/staff/"))
+    assert client.post(f"/staff/stripe/alerts/{alerts.list_open(limit=1)[0].id}/closings", data={"csrf_token": token}).status_code == 403
+
+
+@pytest.mark.parametrize("kind", ["refund", "dispute"])
+def test_an_unknown_status_changes_nothing_and_staff_see_it(campaign: Campaign, kind: str) -> None:
+    donation = paid(campaign, 100_00)
+    create_refund(donation, 100_00, kind=kind, name="one", status="of_next_year")
+    db.session.commit()
+    assert (donation.net_cents, kinds_of_alerts()) == (100_00, ["unknown_status"])
+    create_refund(donation, 100_00, kind=kind, name="one")
+    create_refund(donation, 100_00, kind=kind, name="one", status="of_next_year")
+    db.session.commit()
+    db.session.refresh(donation)
+    assert (donation.net_cents, kinds_of_alerts()) == (0, ["unknown_status"])
+    assert checker.findings(db.engine) == []
+
+
+@pytest.mark.parametrize("status", ["won", "needs_response", "appeal_under_review", "warning_closed", "prevented"])
+@pytest.mark.parametrize("reinstated", [0, 40_00, 100_00])
+def test_reinstated_sums_come_from_the_balance_whatever_the_status(status: str, reinstated: int) -> None:
+    snapshot = ReversalSnapshot(
+        stripe_id="dp_1",
+        kind=ReversalKind.DISPUTE,
+        payment_intent="pi_1",
+        cents=100_00,
+        status=status,
+        snapshot_number=1,
+        withdrawn_cents=100_00,
+        reinstated_cents=reinstated,
+    )
+    assert snapshot.reversed_cents(100_00) == 100_00 - reinstated
+    assert snapshot.reversed_cents(0) == (100_00 - reinstated if status == "won" and reinstated else 0)
+
+
+@pytest.mark.parametrize(
+    ("reason", "steps", "ends"),
+    [("fraudulent", ["lost"], True), ("subscription_canceled", [], True), ("fraudulent", ["under_review"], False)],
+)
+def test_a_lost_or_cancelled_dispute_of_a_month_ends_the_monthly_gift_once(
+    app: Flask, campaign: Campaign, stripe: Stripe, post: Post, reason: str, steps: list[str], ends: bool
+) -> None:
+    email = f"{reason}.{len(steps)}.{ends}@example.org"
+    assert send(app.test_client(), "fr", frequency="monthly", email=email).status_code == 303
+    donation = db.session.query(Donation).one()
+    pay_at_stripe(stripe, donation)
+    schedule_jobs.poll_stripe()
+    db.session.expire_all()
+    follow(stripe, donation, {"payment_intent": donation.payment_intent, "reason": reason}, *({"status": step} for step in steps))
+    schedule_jobs.poll_stripe()
+    subscription = stripe.store.newest("subscription", limit=1)[0]
+    gift = recurring_gifts.recurring_gift_of(donation)
+    assert gift
+    db.session.refresh(gift)
+    assert (subscription["status"] == "canceled", gift.is_over) == (ends, ends)
+    assert kinds_of_alerts() == ["disputed_agreement"] * ends
+    make_due()
+    schedule_jobs.run_due_work()
+    mails = [message for _, recipients, message, _ in post.box.newest(20) if recipients == [email]]
+    ended = [text_of(message) for message in mails if "a pris fin" in str(message["Subject"])]
+    assert [("votre banque nous a dit" in text) for text in ended] == [True] * ends
+
+
+def test_a_debit_that_is_canceled_frees_its_hold_at_once(app: Flask, campaign: Campaign, stripe: Stripe, post: Post) -> None:
+    donation = start_debit(app, stripe)
+    schedule_jobs.poll_stripe()
+    assert match_of(donation.id).held_cents == 100_00
+    control(stripe, f"debits/{donation.checkout_id}", outcome="canceled")
+    schedule_jobs.poll_stripe()
+    assert (state(donation), match_of(donation.id).held_cents) == ("failed", 0)
+
+
+def test_a_canceled_payment_of_an_open_checkout_leaves_it_open(campaign: Campaign) -> None:
+    donation = start_donation(campaign, 100_00)
+    handle(event("payment_intent.canceled", {"id": "pi_1", "object": "payment_intent", "metadata": {"donation": donation.public_id}}))
+    assert (state(donation), match_of(donation.id).held_cents) == ("pending", 100_00)

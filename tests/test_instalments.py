@@ -1,0 +1,236 @@
+"""Months of recurring donations as Stripe invoices them: only money that Stripe took is a gift, and the invoice's own lines say what it is."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from campaign.devstack.sandbox import clock
+from campaign.donations.donations import Donation
+from campaign.edges.db import db
+from campaign.edges.services import services
+from campaign.edges.stripe.subscriptions import StripeSubscriptions
+from campaign.matching.funds import Fund
+from campaign.matching.holds import match_of
+from campaign.payments import alerts, quarantine
+from campaign.payments.quarantine import QuarantinedPayment
+from campaign.recurring import recurring_actions, recurring_gifts
+from campaign.recurring.recurring_gifts import RecurringGift
+from campaign.reporting.integrity import checker
+from campaign.schedule import schedule_jobs
+from campaign.stripe_sync import event_jobs, reconcile_jobs, reconciliations
+from tests.conftest import Stripe
+from tests.stripe import control, pay_at_stripe, state
+from tests.web import send, signed_in
+
+GIFT, FEE = 100_00, 3_30
+
+
+@pytest.fixture
+def first(app: Flask, stripe: Stripe, fund: Fund) -> Donation:
+    """The first month of a gift of $100 that covers its fee, paid and in the books."""
+    with app.app_context():
+        assert send(app.test_client(), "en", frequency="monthly", cover_fee="y").status_code == 303
+    donation = db.session.query(Donation).one()
+    pay_at_stripe(stripe, donation)
+    poll()
+    return donation
+
+
+@pytest.fixture(autouse=True)
+def clock_at_its_place() -> Any:
+    yield
+    clock.set_ahead(0)
+
+
+def poll() -> None:
+    schedule_jobs.poll_stripe()
+    db.session.execute(text("UPDATE stripe_event SET not_before = now() WHERE done_at IS NULL"))
+    db.session.commit()
+    event_jobs.handle_events()
+    db.session.expire_all()
+
+
+def gift_of(donation: Donation) -> RecurringGift:
+    found = recurring_gifts.recurring_gift_of(donation)
+    assert found
+    return found
+
+
+def subscription_of(stripe: Stripe) -> str:
+    return str(stripe.store.newest("subscription", limit=1)[0]["id"])
+
+
+def pass_month(stripe: Stripe, outcome: str, **form: object) -> None:
+    control(stripe, f"subscriptions/{subscription_of(stripe)}/months", outcome=outcome, **form)
+    poll()
+
+
+def months(donation: Donation) -> list[tuple[int, int, int]]:
+    """Gift, covered fee and match of each month that is a donation, oldest first."""
+    gifts = recurring_gifts.instalments_of(gift_of(donation))[::-1]
+    return [(month.amount_cents, month.covered_fee_cents, match_of(month.id).matched_cents) for month in gifts]
+
+
+def alerted() -> list[dict[str, object]]:
+    return [alert.detail for alert in alerts.list_open(limit=10) if alert.kind == "not_taken"]
+
+
+def assert_books_hold() -> None:
+    assert checker.findings(db.engine) == []
+    assert db.session.execute(text("SELECT count(*) FROM stripe_event WHERE dead_at IS NOT NULL OR done_at IS NULL")).scalar_one() == 0
+    assert quarantine.count_pending() == 0
+
+
+def test_the_first_payment_leaves_no_false_history(app: Flask, first: Donation) -> None:
+    assert months(first) == [(GIFT, FEE, GIFT)]
+    assert db.session.query(QuarantinedPayment).count() == 0
+    page = signed_in(app, "viewer").get(f"/staff/donations/{first.public_id}").text
+    assert "quarantine" not in page.lower().replace("/staff/quarantine", "")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "month", "alert"),
+    [
+        ("paid", (GIFT, FEE, GIFT), None),
+        ("outside_stripe", None, {"invoiced_cents": 103_30, "taken_cents": 0}),
+        ("outside_stripe_without_intent", None, {"invoiced_cents": 103_30, "taken_cents": 0}),
+        ("cheque", None, {"invoiced_cents": 103_30, "taken_cents": 0}),
+        ("forgiven", None, {"invoiced_cents": 103_30, "taken_cents": 0}),
+    ],
+)
+def test_only_money_that_stripe_took_is_a_gift_and_staff_see_the_rest(
+    app: Flask, stripe: Stripe, first: Donation, outcome: str, month: tuple[int, int, int] | None, alert: dict[str, int] | None
+) -> None:
+    pass_month(stripe, outcome)
+    assert months(first) == [(GIFT, FEE, GIFT)] + [month] * (month is not None)
+    assert alerted() == [alert] * (alert is not None)
+    assert_books_hold()
+
+
+def test_an_invoice_that_was_credited_in_part_is_a_gift_of_what_stripe_took(app: Flask, stripe: Stripe, first: Donation) -> None:
+    pass_month(stripe, "partly_credited", credited=50_00)
+    fee = 53_30 * FEE // 103_30
+    assert months(first)[1:] == [(53_30 - fee, fee, 53_30 - fee)]
+    assert alerted() == [{"invoiced_cents": 103_30, "taken_cents": 53_30}]
+    assert_books_hold()
+
+
+def test_a_change_between_the_charge_and_its_event_does_not_change_the_month(
+    app: Flask, stripe: Stripe, first: Donation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control(stripe, f"subscriptions/{subscription_of(stripe)}/months", outcome="paid")
+    recurring_actions.change_amount(gift_of(first), 30_00)
+    poll()
+    assert months(first)[1:] == [(GIFT, FEE, GIFT)]
+    pass_month(stripe, "paid")
+    fee = 30_00 * FEE // GIFT
+    assert months(first)[2:] == [(30_00, fee, 30_00)]
+    assert_books_hold()
+
+
+@pytest.mark.parametrize(
+    ("form", "month"), [({"cents": 40_00}, (40_00, FEE, 40_00)), ({"remove": "yes"}, (GIFT, 0, GIFT)), ({"cents": 1_00}, (1_00, FEE, 1_00))]
+)
+def test_an_amount_changed_at_stripe_is_the_amount_of_the_next_month(
+    app: Flask, stripe: Stripe, first: Donation, form: dict[str, object], month: tuple[int, int, int]
+) -> None:
+    control(stripe, f"subscriptions/{subscription_of(stripe)}/items", **form)
+    poll()
+    assert (gift_of(first).amount_cents, gift_of(first).covered_fee_cents) == month[:2]
+    pass_month(stripe, "paid")
+    assert months(first)[1:] == [month]
+    assert_books_hold()
+
+
+def without_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(StripeSubscriptions, "_parts_of", lambda _, lines: [None for _ in lines])
+
+
+def test_lines_that_do_not_say_what_they_are_wait_for_a_decision(
+    app: Flask, stripe: Stripe, first: Donation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_parts(monkeypatch)
+    pass_month(stripe, "paid")
+    (pending,) = quarantine.list_pending(limit=5)
+    assert (pending.anomaly, pending.amount_cents, pending.may_be_accepted) == ("lines", 103_30, True)
+    assert months(first)[1:] == [(103_30, 0, 0)]
+    assert (gift_of(first).amount_cents, gift_of(first).covered_fee_cents) == (GIFT, FEE), "what was agreed stays"
+    assert "does not say what is gift" in signed_in(app, "viewer").get("/staff/quarantine").text
+
+
+def test_an_unpaid_subscription_has_not_ended_and_may_be_paid_later(app: Flask, stripe: Stripe, first: Donation) -> None:
+    control(stripe, "after_retries", status="unpaid")
+    pass_month(stripe, "unpaid")
+    gift = gift_of(first)
+    assert (gift.status, gift.is_over) == ("unpaid", False)
+    page = app.test_client().get(f"/en/monthly/{gift.token}").text
+    assert "could not be charged" in page
+    assert f'action="/en/monthly/{gift.token}/end"' in page
+    invoice = stripe.store.newest("invoice", limit=1)[0]
+    control(stripe, f"invoices/{invoice['id']}/pay", card="4242424242424242")
+    poll()
+    assert (gift_of(first).status, months(first)[1:]) == ("active", [(GIFT, FEE, GIFT)])
+    assert_books_hold()
+
+
+@pytest.mark.parametrize("at", ["period_end", "date"])
+def test_a_cancellation_scheduled_at_stripe_is_shown_and_can_be_undone(app: Flask, stripe: Stripe, first: Donation, at: str) -> None:
+    subscription = f"subscriptions/{subscription_of(stripe)}/cancellation"
+    control(stripe, subscription, at=at if at == "period_end" else clock.now() + 9 * 24 * 3600)
+    poll()
+    gift = gift_of(first)
+    assert gift.cancels_at is not None
+    assert not gift.is_over
+    day = first.campaign.charity.local(gift.cancels_at)
+    with app.app_context():
+        assert f"It ends on {day:%B} {day.day}, {day.year}" in app.test_client().get(f"/en/monthly/{gift.token}").text
+    assert f"ends on {day:%Y-%m-%d}" in signed_in(app, "viewer").get(f"/staff/donations/{first.public_id}").text
+    control(stripe, subscription, at="none")
+    poll()
+    assert gift_of(first).cancels_at is None
+
+
+def in_the_books(change: Callable[[RecurringGift], None], first: Donation) -> None:
+    change(gift_of(first))
+    db.session.commit()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda gift: setattr(gift, "status", "past_due"),
+        lambda gift: setattr(gift, "cancels_at", gift.started_at + timedelta(days=20)),
+    ],
+)
+def test_a_reconciliation_compares_the_states_of_monthly_gifts(
+    app: Flask, stripe: Stripe, first: Donation, change: Callable[[RecurringGift], None]
+) -> None:
+    in_the_books(change, first)
+    run = reconcile_jobs.reconcile(since=None, actor="test")
+    assert ("repaired", "subscription differs") in [(finding.state, finding.kind) for finding in reconciliations.findings_of(run)]
+    db.session.expire_all()
+    assert (gift_of(first).status, gift_of(first).cancels_at) == ("active", None)
+
+
+def test_sales_of_a_shop_on_the_same_account_are_ignored_and_counted(app: Flask, stripe: Stripe, first: Donation) -> None:
+    for kind in ("payment", "subscription", "refund"):
+        control(stripe, "shop", kind=kind)
+    poll()
+    assert db.session.query(Donation).count() == 1
+    assert db.session.query(QuarantinedPayment).count() == 0
+    run = reconcile_jobs.reconcile(since=None, actor="test")
+    assert [finding.sentence for finding in reconciliations.findings_of(run)] == []
+    assert run.compared["payments that are not ours"] >= 3
+    assert_books_hold()
+    assert state(first) == "paid"
+
+
+def test_the_parts_of_a_monthly_checkout_are_in_the_metadata_of_its_lines_and_products(app: Flask, stripe: Stripe, first: Donation) -> None:
+    api = services().stripe_subscriptions
+    subscription = api.get_subscription(subscription_of(stripe))
+    assert (subscription.gift_cents, subscription.covered_fee_cents) == (GIFT, FEE)
+    assert {product["metadata"]["part"] for product in stripe.store.newest("product", limit=5)} == {"gift", "covered_fee"}
