@@ -13,6 +13,7 @@ from campaign.edges.db import AUTOCOMMIT, autocommit_options, db, engine_options
 from campaign.edges.links import Links
 from campaign.edges.pdf_signing import KeyFile
 from campaign.edges.services import Services
+from campaign.edges.stripe.account import StripeAccount
 from campaign.edges.stripe.balance import StripeBalance
 from campaign.edges.stripe.payments import StripePayments
 from campaign.edges.stripe.subscriptions import StripeSubscriptions
@@ -50,6 +51,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         stripe_payments=StripePayments(secret_key=settings.stripe_secret_key, api_base=settings.stripe_api_base),
         stripe_balance=StripeBalance(secret_key=settings.stripe_secret_key, api_base=settings.stripe_api_base),
         stripe_subscriptions=StripeSubscriptions(secret_key=settings.stripe_secret_key, api_base=settings.stripe_api_base),
+        stripe_account=StripeAccount(secret_key=settings.stripe_secret_key, api_base=settings.stripe_api_base),
         waker=Waker(settings.redis_url),
         signing_key=KeyFile(path=settings.key_path),
     )
@@ -83,7 +85,8 @@ def create_app(settings: Settings | None = None) -> Flask:
 def _checkout_origins(settings: Settings) -> str:
     """Origins of the pages where donors pay: Stripe's, or those of a sandbox on this machine."""
     if settings.stripe_api_base == STRIPE:
-        return "https://checkout.stripe.com https://billing.stripe.com"
+        custom = [f"https://{host.strip()}" for host in settings.stripe_checkout_hosts.split(",") if host.strip()]
+        return " ".join(["https://checkout.stripe.com", "https://billing.stripe.com", *custom])
     url = urlsplit(settings.stripe_api_base)
     return f"{url.scheme}://{url.netloc} http://127.0.0.1:* http://localhost:*"
 

@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     base_url: str = Field(description="public URL of the service, as https://give.example.org")
     stripe_secret_key: str = Field(description="Stripe's secret or restricted key")
     stripe_api_base: str = Field(default=STRIPE, description="URL of Stripe's API, or of a sandbox")
+    stripe_checkout_hosts: str = Field(
+        default="", description="custom domains of Stripe Checkout and the billing portal, separated by commas; default: Stripe's own"
+    )
     stripe_webhook_secrets: str = Field(description="signing secrets of the webhook; several, separated by commas, during a rotation")
     stripe_livemode: bool = Field(default=False, description="true when real money moves")
     mail_url: str = Field(description="SMTP server, as smtp://user:password@host:port?tls=starttls; user, password and tls are optional")

@@ -17,15 +17,16 @@ from campaign.devstack.sandbox import payouts as at_stripe
 from campaign.devstack.sandbox.answers import parse_params
 from campaign.edges.services import services
 from campaign.edges.stripe import balance
+from campaign.edges.stripe.account import StripeAccount
 from campaign.edges.stripe.balance import StripeBalance
 from campaign.edges.stripe.client import Urllib3Client
 from campaign.edges.stripe.payments import StripePayments
 from campaign.edges.stripe.subscriptions import StripeSubscriptions
 from tests.conftest import Stripe
-from tests.stripe import charge_of, checkout_request, paid_at_stripe, stored_object
+from tests.stripe import charge_of, checkout_request, control, paid_at_stripe, stored_object
 from tests.web import send
 
-CLIENTS = (StripePayments, StripeBalance, StripeSubscriptions)
+CLIENTS = (StripePayments, StripeBalance, StripeSubscriptions, StripeAccount)
 METHODS = {
     f"{client.__name__}.{name}"
     for client in CLIENTS
@@ -118,6 +119,7 @@ def call_every_method(app: Flask, campaign: Campaign, stripe: Stripe, monkeypatc
         charge = charge_of(stripe, paid_at_stripe(campaign, 50_00))
         api.get_dispute(aftermath.create_dispute(stripe.account, charge)["id"])
     _call_balance_methods(stripe, donation.payment_intent)
+    _call_account_methods(stripe)
 
 
 def _call_payment_methods(intent: str) -> None:
@@ -150,6 +152,16 @@ def _call_subscription_methods(stripe: Stripe, session_id: str) -> None:
         changed = api.change_amounts(session["subscription"], **amounts)
         assert {"gift_cents": changed.gift_cents, "covered_fee_cents": changed.covered_fee_cents} == amounts
     assert api.cancel(session["subscription"]).status == "canceled"
+
+
+def _call_account_methods(stripe: Stripe) -> None:
+    api = services().stripe_account
+    control(stripe, "webhook_endpoint", url="https://example.org/stripe/webhook")
+    assert api.list_missing_permissions() == {}
+    assert api.list_webhook_endpoints() != []
+    api.count_undelivered_events(LONG_AGO, datetime.now(UTC), limit=5)
+    assert "card" in api.list_payment_methods()
+    assert api.can_donors_change_cards()
 
 
 def _call_balance_methods(stripe: Stripe, intent: str) -> None:

@@ -12,6 +12,7 @@ from tools.architecture import ROOT, imports_of, module_name, package_of, parse,
 
 LIBRARY_HOMES = {
     "stripe": {
+        "campaign.edges.stripe.account",
         "campaign.edges.stripe.client",
         "campaign.edges.stripe.payments",
         "campaign.edges.stripe.balance",

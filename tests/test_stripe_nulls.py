@@ -35,6 +35,11 @@ CALLS: dict[str, Callable[[Services], Any]] = {
     "StripeBalance.get_payout": lambda s: s.stripe_balance.get_payout("po_1"),
     "StripeBalance.list_payouts": lambda s: list(s.stripe_balance.list_payouts(LONG_AGO)),
     "StripeBalance.get_balance": lambda s: s.stripe_balance.get_balance(),
+    "StripeAccount.list_missing_permissions": lambda s: s.stripe_account.list_missing_permissions(),
+    "StripeAccount.list_webhook_endpoints": lambda s: s.stripe_account.list_webhook_endpoints(),
+    "StripeAccount.count_undelivered_events": lambda s: s.stripe_account.count_undelivered_events(LONG_AGO, LONG_AGO, limit=5),
+    "StripeAccount.list_payment_methods": lambda s: s.stripe_account.list_payment_methods(),
+    "StripeAccount.can_donors_change_cards": lambda s: s.stripe_account.can_donors_change_cards(),
     "StripeSubscriptions.get_invoice": lambda s: s.stripe_subscriptions.get_invoice("in_1"),
     "StripeSubscriptions.list_paid_invoices": lambda s: list(s.stripe_subscriptions.list_paid_invoices(LONG_AGO)),
     "StripeSubscriptions.get_subscription": lambda s: s.stripe_subscriptions.get_subscription("sub_1"),
@@ -52,7 +57,7 @@ CALLS: dict[str, Callable[[Services], Any]] = {
 def answers_by_endpoint(calls: list[Call]) -> dict[tuple[str, str], Document]:
     """The latest answer of each endpoint; of a list, one item of each kind on one page."""
     answers: dict[tuple[str, str], Document] = {}
-    for call in calls:
+    for call in (call for call in calls if call.status == 200):
         if call.answer["object"] == "list":
             known = answers.get(call.endpoint, {"data": []})["data"]
             items = {kind_of(item): item for item in [*known, *call.answer["data"]]}

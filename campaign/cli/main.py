@@ -28,7 +28,7 @@ from campaign.payments.refunds import RefundRefused
 from campaign.reporting.integrity import checker
 from campaign.rules import local_time, money
 from campaign.staff.members import ROLES, AlreadyStaff, NotStaff
-from campaign.stripe_sync import inbox, reconcile_jobs, reconciliations, replay_jobs
+from campaign.stripe_sync import inbox, reconcile_jobs, reconciliations, replay_jobs, setup_check
 from campaign.stripe_sync.reconciliations import DifferenceState
 
 try:
@@ -152,6 +152,20 @@ def reconcile(since: str | None) -> None:
     compared = ", ".join(f"{count} {name}" for name, count in run.compared.items()) or "nothing"
     click.echo(f"Compared {compared} since {run.since:%Y-%m-%d %H:%M} UTC.")
     if any(finding.state == DifferenceState.OPEN for finding in findings):
+        sys.exit(1)
+
+
+@campaign.command("check-stripe")
+@with_appcontext
+def check_stripe() -> None:
+    """Compare the Stripe account's setup with what the service needs. Exits with 1 if something must be mended."""
+    try:
+        results = list(setup_check.check_setup(current_campaign()))
+    except StripeUnavailable as error:
+        raise CommandRefused(f"Stripe did not answer ({error}); run this command again later.") from None
+    for result in results:
+        click.echo(f"{'problem' if result.is_problem else 'ok'}: {result.sentence}")
+    if any(result.is_problem for result in results):
         sys.exit(1)
 
 

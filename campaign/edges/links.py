@@ -5,6 +5,8 @@ Pages link to each other by route name (`url_for`). A test checks that a route s
 
 from dataclasses import dataclass
 
+STRIPE_WEBHOOK = "/stripe/webhook"
+
 
 @dataclass(frozen=True)
 class Links:

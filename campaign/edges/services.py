@@ -7,6 +7,7 @@ from flask import current_app
 from campaign.config import Settings
 from campaign.edges.links import Links
 from campaign.edges.pdf_signing import KeyFile
+from campaign.edges.stripe.account import StripeAccount
 from campaign.edges.stripe.balance import StripeBalance
 from campaign.edges.stripe.payments import StripePayments
 from campaign.edges.stripe.subscriptions import StripeSubscriptions
@@ -22,6 +23,7 @@ class Services:
     stripe_payments: StripePayments
     stripe_balance: StripeBalance
     stripe_subscriptions: StripeSubscriptions
+    stripe_account: StripeAccount
     waker: Waker
     signing_key: KeyFile
 

@@ -15,12 +15,12 @@ from werkzeug.wrappers import Request, Response
 
 from campaign.edges.db import AUTOCOMMIT, db
 from campaign.edges.group_commit import GroupCommit
+from campaign.edges.links import STRIPE_WEBHOOK
 from campaign.edges.services import services
 from campaign.edges.stripe.client import InvalidSignature, verify_signature
 from campaign.stripe_sync import event_jobs, inbox
 from campaign.stripe_sync.inbox import IncomingEvent
 
-PATH = "/stripe/webhook"
 WEBHOOK_LIMIT = 256 * 1024
 MAX_BATCH = 64
 
@@ -38,7 +38,7 @@ class WebhookEndpoint:
         self._inbox = GroupCommit(self._store, max_batch=MAX_BATCH)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != PATH:
+        if environ["PATH_INFO"] != STRIPE_WEBHOOK:
             return self._inner(environ, start_response)
         return self._handle_request(Request(environ))(environ, start_response)
 
@@ -52,7 +52,7 @@ class WebhookEndpoint:
             log.error("database.unavailable", error=type(error).__name__)
             return _respond("The database is unavailable.", 503, {"Retry-After": "10"})
         except Exception:
-            log.exception("request.failed", endpoint=PATH)
+            log.exception("request.failed", endpoint=STRIPE_WEBHOOK)
             return _respond("Something went wrong.", 500)
 
     def _receive(self, request: Request) -> Response:

@@ -122,6 +122,14 @@ class Store:
                 "UPDATE delivery SET attempts = attempts + 1, due = ?, last = ? WHERE event = ?", (time.time() + delay, last, event_id)
             )
 
+    def undelivered(self) -> set[str]:
+        """The events that the webhook endpoint was sent and has not accepted, or not yet."""
+        with self._lock:
+            return {
+                row[0]
+                for row in self._db.execute("SELECT event FROM delivery WHERE attempts > 0 AND last NOT LIKE '2%' AND last NOT LIKE 'no%'")
+            }
+
     def deliveries(self, limit: int) -> list[tuple[str, int, float | None, str | None]]:
         """Event id, attempts, completion time and last result of the latest events."""
         with self._lock:

@@ -165,9 +165,12 @@ def create_price() -> Response:
 def list_events() -> Response:
     params = request_params()
     kinds = params.get("types") or ([params["type"]] if "type" in params else [])
+    undelivered = account().store.undelivered() if params.get("delivery_success") == "false" else None
     return list_objects(
         "event",
-        lambda doc: not kinds or any(fnmatchcase(doc["type"], kind) for kind in kinds),
+        lambda doc: (
+            (not kinds or any(fnmatchcase(doc["type"], kind) for kind in kinds)) and (undelivered is None or doc["id"] in undelivered)
+        ),
         handled={"type", "types", "delivery_success"},
     )
 

@@ -26,6 +26,10 @@ class StripeUnavailable(Exception):
 class StripeKeyRefused(StripeUnavailable):
     """Stripe rejected the API key, or the key lacks a permission: no outage, but for an operator to mend. No work is given up for it."""
 
+    def __init__(self, message: str, *, is_permission_missing: bool = False) -> None:
+        super().__init__(message)
+        self.is_permission_missing = is_permission_missing
+
 
 class StripeRefused(Exception):
     """Stripe rejected the request; retrying it will not help. `code` and `parameter` are Stripe's, empty when it names none."""
@@ -97,7 +101,7 @@ def translate(error: stripe.StripeError) -> Exception:
     """
     status, message = error.http_status, f"{type(error).__name__} {error.http_status or ''}".strip()
     if status in {401, 403}:
-        return StripeKeyRefused(f"{message}: {error.user_message or error}")
+        return StripeKeyRefused(f"{message}: {error.user_message or error}", is_permission_missing=status == 403)
     if status is None or not 400 <= status < 500 or status in {409, 429}:
         return StripeUnavailable(message)
     return StripeRefused(f"{message}: {error.user_message or error}", code=error.code or "", parameter=getattr(error, "param", None) or "")

@@ -26,7 +26,7 @@ from campaign.rules.allocation import Limit
 from campaign.web.public import batching
 from campaign.web.public.campaigns import Notice, Promise, campaign_page
 from campaign.web.public.donation_form import DonationForm, attempts, new_attempt
-from campaign.web.security import DONATIONS_OVERALL, DONATIONS_PER_CLIENT, access, csrf, limiter
+from campaign.web.security import DONATIONS_OVERALL, DONATIONS_PER_CLIENT, access, allow_redirect_to, csrf, limiter
 
 bp = Blueprint("donate", __name__)
 bp.record(lambda state: batching.init_app(state.app))
@@ -159,6 +159,7 @@ def _redirect_to_payment(campaign: Campaign, form: DonationForm, donation: Donat
             return page, 503, {"Retry-After": RETRY_AFTER_SECONDS}
     if donation.checkout_url is None:
         return redirect(url_for("donation_page.page", language=donation.language, token=donation.token), 303)
+    allow_redirect_to(donation.checkout_url)
     return redirect(donation.checkout_url, 303)
 
 

@@ -19,7 +19,7 @@ from campaign.recurring.recurring_gifts import RecurringGift, instalments_of, re
 from campaign.rules import money
 from campaign.web.errors import campaign_or_404
 from campaign.web.labels import status_labels
-from campaign.web.security import LINKS_PER_CLIENT, access, limiter
+from campaign.web.security import LINKS_PER_CLIENT, access, allow_redirect_to, limiter
 
 bp = Blueprint("recurring_page", __name__)
 log = structlog.get_logger()
@@ -110,6 +110,7 @@ def change_card(language: str, token: str) -> ResponseReturnValue:
     return_url = services().links.recurring_page(language, token)
     portal_urls: list[str] = []
     if gift.customer and _try(lambda: portal_urls.append(recurring_actions.create_portal_session(gift, return_url)), first.campaign):
+        allow_redirect_to(portal_urls[0])
         return redirect(portal_urls[0], 303)
     return redirect(url_for("recurring_page.page", language=language, token=token), 303)
 
