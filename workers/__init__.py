@@ -25,7 +25,6 @@ gc.freeze()  # The modules loaded so far stay in memory: exclude them from garba
 
 HEARTBEAT_SECONDS = 8
 DUE_WORK_SECONDS = 8
-POLL_STRIPE_SECONDS = 50
 INTEGRITY_SECONDS = 60
 RECONCILIATION_SECONDS = 900
 INFREQUENT_WORK_SECONDS = 600
@@ -67,7 +66,7 @@ def _start_schedule(**_: object) -> None:
     for seconds, job in (
         (HEARTBEAT_SECONDS, _beat),
         (DUE_WORK_SECONDS, schedule_jobs.run_due_work),
-        (POLL_STRIPE_SECONDS, schedule_jobs.poll_stripe),
+        (schedule_jobs.POLL_STRIPE_SECONDS, schedule_jobs.poll_stripe),
         (INTEGRITY_SECONDS, schedule_jobs.check_integrity),
         (RECONCILIATION_SECONDS, schedule_jobs.reconcile_daily),
         (INFREQUENT_WORK_SECONDS, schedule_jobs.run_infrequent_work),

@@ -35,6 +35,8 @@ POLL_STRIPE_LOCK = 7_203_642
 INTEGRITY_LOCK = 7_203_643
 RECONCILIATION_LOCK = 7_203_644
 INFREQUENT_WORK_LOCK = 7_203_645
+# Twice within the two minutes in which everything is in the books without webhooks (contract.md, section 7).
+POLL_STRIPE_SECONDS = 50
 RECONCILIATION_INTERVAL = timedelta(days=1)
 # What a step returns when it was not due and so did nothing.
 NOT_DUE = -1

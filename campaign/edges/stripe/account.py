@@ -53,15 +53,16 @@ class StripeAccount:
     def list_webhook_endpoints(self) -> list[WebhookEndpoint]:
         """The webhook endpoints of the account."""
         with translated_errors():
-            return [
-                WebhookEndpoint(
-                    url=endpoint.url,
-                    is_enabled=endpoint.status == "enabled",
-                    event_types=list(endpoint.enabled_events),
-                    api_version=endpoint.api_version,
-                )
-                for endpoint in self._client.v1.webhook_endpoints.list({"limit": 100}).auto_paging_iter()
-            ]
+            listed = [endpoint.to_dict() for endpoint in self._client.v1.webhook_endpoints.list({"limit": 100}).auto_paging_iter()]
+        return [
+            WebhookEndpoint(
+                url=data["url"],
+                is_enabled=data["status"] == "enabled",
+                event_types=data["enabled_events"],
+                api_version=data.get("api_version"),
+            )
+            for data in listed
+        ]
 
     def count_undelivered_events(self, since: datetime, until: datetime, *, limit: int) -> int:
         """How many events of this period a webhook endpoint has not accepted, up to `limit`."""
