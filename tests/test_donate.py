@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
+from campaign import _checkout_origins
 from campaign.campaigns.campaigns import Campaign
+from campaign.config import STRIPE
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.stripe.payments import StripePayments
@@ -22,7 +24,7 @@ from campaign.matching.funds import Fund
 from campaign.matching.holds import match_of
 from campaign.reporting.integrity import checker
 from campaign.web.public.donation_form import Attempts
-from tests.conftest import Stripe
+from tests.conftest import Stripe, make_settings
 from tests.factories import another_campaign, start_donation
 from tests.stripe import sessions
 from tests.web import FORM, SLUG, TRIES, hidden_fields, send
@@ -356,3 +358,32 @@ def test_a_name_is_escaped(client: FlaskClient) -> None:
     response = send(client, "en", first_name="<script>alert(1)</script>", amount="")
     assert "<script>alert" not in response.text
     assert "&lt;script&gt;alert(1)" in response.text
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://pay.charity.example/c/pay/cs_1#abc", "https://pay.charity.example"),
+        ("http://pay.charity.example/c/pay/cs_1", None),
+        ("javascript:alert(1)", None),
+    ],
+)
+def test_a_form_may_redirect_to_the_custom_domain_that_stripe_returned(
+    app: Flask, stripe: Stripe, monkeypatch: pytest.MonkeyPatch, url: str, origin: str | None
+) -> None:
+    original = StripePayments.open_checkout
+    monkeypatch.setattr(StripePayments, "open_checkout", lambda api, request: replace(original(api, request), url=url))
+    client = app.test_client()
+    before = client.get("/en/vision-sanaa-richard").headers["Content-Security-Policy"]
+    answer = send(client, "en")
+    assert (answer.status_code, answer.headers["Location"]) == (303, url), "unchanged"
+    after = client.get("/en/vision-sanaa-richard").headers["Content-Security-Policy"]
+    policy = {name: text.partition("form-action")[2].partition(";")[0].split() for name, text in (("before", before), ("after", after))}
+    assert policy["after"] == [*policy["before"], *([origin] if origin else [])]
+
+
+def test_custom_domains_of_checkout_are_a_setting() -> None:
+    changed = make_settings("postgresql+psycopg://x@/y").model_copy(
+        update={"stripe_api_base": STRIPE, "stripe_checkout_hosts": "pay.charity.example, portal.charity.example"}
+    )
+    assert _checkout_origins(changed).split()[-2:] == ["https://pay.charity.example", "https://portal.charity.example"]

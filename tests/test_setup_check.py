@@ -1,17 +1,21 @@
 """`campaign check-stripe` reports what is wrong with the account's setup, and nothing when all is well."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
+import stripe as stripe_library
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.cli.main import check_stripe
+from campaign.config import ROOT
 from campaign.devstack.sandbox import clock
 from campaign.edges.db import db
 from campaign.edges.links import STRIPE_WEBHOOK
 from campaign.edges.services import services
+from campaign.edges.stripe import account
 from campaign.stripe_sync.event import HANDLED_TYPES, NOTED_TYPES
 from tests.conftest import Stripe
 from tests.stripe import control
@@ -129,3 +133,19 @@ def test_a_wrong_clock_is_a_problem(app: Flask, campaign: Campaign, stripe: Stri
     (found,) = problems(app)
     assert found.startswith("The clock of this machine is ")
     assert found.endswith("seconds behind Stripe's: set it.")
+
+
+def test_the_documented_event_types_and_permissions_are_those_that_are_needed() -> None:
+    document = (ROOT / "docs" / "stripe.md").read_text()
+    permissions, types = (document.partition(f"**{name}.**")[2].partition("\n\n")[0] for name in ("Permissions", "Event types"))
+    documented: list[str] = []
+    for name in re.findall(r"`([\w.]+)`", types):
+        documented.append(f"{documented[-1].rpartition('.')[0]}{name}" if name.startswith(".") else name)
+    assert sorted(documented) == sorted(HANDLED_TYPES)
+    words = " ".join(permissions.split())
+    for permission in account._attempts(services_client()):
+        assert permission.partition(":")[0].lower() in words.lower(), permission
+
+
+def services_client() -> stripe_library.StripeClient:
+    return stripe_library.StripeClient("sk_test_of_nobody")
