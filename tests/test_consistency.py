@@ -229,6 +229,12 @@ def test_french_has_the_same_placeholders_as_english() -> None:
             assert set(placeholders.findall(translated)) == set(placeholders.findall(english)), message.id
 
 
+def test_french_has_no_space_that_could_break_a_line_before_its_punctuation() -> None:
+    breakable = re.compile(r" [;:!?»]|« ")
+    for message in read(FRENCH / "messages.po").values():
+        assert [text for text in strings_of(message) if breakable.search(text)] == []
+
+
 def test_the_compiled_catalogue_equals_its_source() -> None:
     po, mo = read(FRENCH / "messages.po"), read(FRENCH / "messages.mo")
     assert {k: strings_of(m) for k, m in mo.items()} == {k: strings_of(m) for k, m in po.items()}

@@ -106,9 +106,9 @@ def test_a_processing_debit_is_polled_once_an_hour(app: Flask, stripe: Stripe) -
         text("UPDATE donation SET checkout_expires_at = now() - interval '1 day', polled_at = now() - interval '10 minutes'")
     )
     db.session.commit()
-    assert checkouts.list_overdue(limit=9) == []
+    assert checkouts.list_overdue() == []
     db.session.execute(text("UPDATE donation SET polled_at = now() - interval '2 hours'"))
-    assert [d.id for d in checkouts.list_overdue(limit=9)] == [donation.id]
+    assert [d.id for d in checkouts.list_overdue()] == [donation.id]
 
 
 def test_an_account_without_bank_debits_gets_a_checkout_for_cards(app: Flask, stripe: Stripe, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,7 @@ def test_a_viewer_may_not_close_an_alert(app: Flask, campaign: Campaign) -> None
     db.session.commit()
     client = signed_in(app, "viewer")
     page = client.get("/staff/stripe")
-    assert "a new status" in page.text
+    assert f"“a new status”, for {alerts.list_open(limit=1)[0].object_id}" in page.text
     token = csrf_of(client.get("/staff/"))
     assert client.post(f"/staff/stripe/alerts/{alerts.list_open(limit=1)[0].id}/closings", data={"csrf_token": token}).status_code == 403
 

@@ -25,7 +25,7 @@ from campaign.stripe_sync.balance_transactions import BalanceTransaction
 from campaign.stripe_sync.payouts import Payout
 from tests.conftest import Stripe
 from tests.factories import account_balance, another_campaign, balance_transaction_of, paid, pay, post_stripe_fee, start_donation
-from tests.stripe import charge_of, handle, paid_at_stripe
+from tests.stripe import charge_of, control, handle, paid_at_stripe
 from tests.web import signed_in
 
 
@@ -119,6 +119,19 @@ def test_a_failed_payout_is_reversed_and_paid_out_with_the_next(app: Flask, camp
     assert (account_balance(campaign), account_balance(other)) == (0, 0)
     assert account_balance(campaign, "bank") + account_balance(other, "bank") == second_payout["amount"]
     assert checker.findings(db.engine) == []
+
+
+def test_a_payout_that_is_canceled_is_known_and_its_money_stays_in_the_books(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+    paid_at_stripe(campaign, 100_00)
+    payout = control(stripe, "payouts", method="standard", amount=50_00)
+    schedule_jobs.poll_stripe()
+    control(stripe, f"payouts/{payout['id']}", status="canceled")
+    schedule_jobs.poll_stripe()
+    assert db.session.scalars(select(Payout.status)).all() == ["canceled"]
+    assert account_balance(campaign) == 96_80
+    assert stripe_clearing.clearing_of(campaign).untied_payouts_cents == 0
+    assert checker.findings(db.engine) == []
+    assert "stopped" in signed_in(app, "viewer").get("/staff/stripe").text
 
 
 def test_a_payment_received_after_its_payout_still_gets_its_share(app: Flask, campaign: Campaign, stripe: Stripe) -> None:

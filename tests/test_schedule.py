@@ -19,9 +19,12 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.devstack.servers import start_valkey
 from campaign.donations.donations import Donation
 from campaign.edges.db import close_connections, db
+from campaign.edges.services import services
+from campaign.edges.stripe.client import StripeRefused
 from campaign.edges.stripe.payments import StripePayments
 from campaign.edges.wakeups import Waker, celery
 from campaign.matching.funds import Fund
+from campaign.payments import checkouts
 from campaign.payments.status import status_of
 from campaign.reporting.integrity import checker
 from campaign.schedule import schedule_jobs
@@ -228,3 +231,25 @@ def test_a_burst_of_wakeups_is_one_message(app: Flask) -> None:
     waker.started("money")
     assert waker.wake("money")
     assert waker._client.llen("money") == 2
+
+
+def test_checkouts_that_stripe_does_not_know_never_keep_others_from_being_polled(
+    app: Flask, campaign: Campaign, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkouts, "OVERDUE_AT_A_TIME", 2)
+    unknown = [start_donation(campaign, 10_00) for _ in range(3)]
+    for number, donation in enumerate(unknown):
+        donation.checkout_id = f"cs_test_unknown_{number}"
+    known = start_checkout(app)
+    services().stripe_payments.expire_checkout(str(known.checkout_id))
+    db.session.execute(text("UPDATE donation SET checkout_expires_at = now() - interval '1 hour' - interval '1 minute' * (100 - id)"))
+    db.session.commit()
+    for _ in range(3):
+        db.session.execute(
+            text("UPDATE donation SET polled_at = polled_at - interval '2 minutes', started_at = started_at - interval '2 minutes'")
+        )
+        db.session.commit()
+        with pytest.raises(StripeRefused, match=r"checkout of d_.*No such"):
+            poll_checkout_jobs.poll_overdue_checkouts()
+        db.session.rollback()
+    assert state(known) == "expired"

@@ -221,11 +221,12 @@ _record_opened = (
 )
 
 
+OVERDUE_AT_A_TIME = 100
 # A bank debit is processing for days: polled once an hour, it does not crowd out the others.
 _poll_interval = case((Donation.processing_at.is_(None), timedelta(seconds=50)), else_=timedelta(hours=1))
 
 
-def list_overdue(*, limit: int) -> list[Donation]:
+def list_overdue() -> list[Donation]:
     """Open donations whose checkout has expired without a result from Stripe and that are due to be polled.
 
     The one polled longest ago is first, so that checkouts that Stripe does not know never keep the others from being polled.
@@ -241,6 +242,6 @@ def list_overdue(*, limit: int) -> list[Donation]:
                 func.coalesce(Donation.polled_at, Donation.started_at) < func.now() - _poll_interval,
             )
             .order_by(func.coalesce(Donation.polled_at, Donation.started_at))
-            .limit(limit)
+            .limit(OVERDUE_AT_A_TIME)
         )
     )

@@ -123,6 +123,6 @@ def mark_refused(request: RefundRequest, reason: str) -> None:
 
 
 def list_unfinished(*, older_than: timedelta) -> list[RefundRequest]:
-    """Up to 100 requests of that age without a result, oldest first: the process was killed, or Stripe did not answer."""
+    """Requests of that age without a result, oldest first: the process was killed, or Stripe did not answer."""
     query = select(RefundRequest).where(RefundRequest.ended_at.is_(None), RefundRequest.requested_at < func.now() - older_than)
-    return list(db.session.scalars(query.order_by(RefundRequest.id).limit(100)))
+    return list(db.session.scalars(query.order_by(RefundRequest.id)))

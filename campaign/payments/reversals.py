@@ -116,7 +116,7 @@ def record(snapshot: ReversalSnapshot, donation: Donation | None, session: Remat
     """Store the snapshot and update the donation and its match. A reversal of an unknown payment is posted when the payment is recorded."""
     reversal = store_snapshot(snapshot)
     if not snapshot.is_known:
-        detail = {"object": str(snapshot.kind), "status": snapshot.status}
+        detail = {"status": snapshot.status}
         donation_id = donation.id if donation else None
         raise_alert(Alert(kind=AlertKind.UNKNOWN_STATUS, object_id=snapshot.stripe_id, donation_id=donation_id, detail=detail))
     if donation is None or donation.paid_at is None:

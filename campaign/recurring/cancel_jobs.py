@@ -4,12 +4,10 @@ from campaign.edges.db import db
 from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
 from campaign.recurring import recurring_actions, recurring_gifts
 
-BATCH_SIZE = 100
-
 
 def cancel_requested() -> int:
     """Cancel those that are to be cancelled; returns how many. Raises StripeUnavailable, and StripeRefused after the others were tried."""
-    gifts, refused = recurring_gifts.list_to_cancel(limit=BATCH_SIZE), None
+    gifts, refused = recurring_gifts.list_to_cancel(), None
     db.session.commit()
     for gift in gifts:
         try:
@@ -20,7 +18,7 @@ def cancel_requested() -> int:
             db.session.rollback()
             refused = refused or error
             recurring_actions.update_from_stripe(gift)
-    if refused and recurring_gifts.list_to_cancel(limit=1):
+    if refused and recurring_gifts.list_to_cancel():
         raise refused
     db.session.rollback()
     return len(gifts)

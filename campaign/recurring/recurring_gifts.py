@@ -274,10 +274,10 @@ def request_cancellation(donation: Donation, *, dispute: str) -> None:
     raise_alert(Alert(kind=AlertKind.DISPUTED_AGREEMENT, object_id=dispute, donation_id=donation.id, detail={}))
 
 
-def list_to_cancel(*, limit: int) -> list[RecurringGift]:
+def list_to_cancel() -> list[RecurringGift]:
     """Recurring donations that are to be cancelled at Stripe."""
     wanted = select(RecurringGift).where(RecurringGift.cancel_requested_at.is_not(None), RecurringGift.ended_at.is_(None))
-    return list(db.session.scalars(wanted.order_by(RecurringGift.id).limit(limit)))
+    return list(db.session.scalars(wanted.order_by(RecurringGift.id)))
 
 
 def _lock_by_subscription(subscription: StripeSubscription) -> RecurringGift | None:

@@ -114,7 +114,7 @@ def poll_overdue_checkouts() -> int:
 
     Raises StripeUnavailable, and StripeRefused, after the others were polled, for checkouts that Stripe does not show us.
     """
-    overdue, refused = checkouts.list_overdue(limit=100), ""
+    overdue, refused = checkouts.list_overdue(), ""
     db.session.commit()
     for donation in overdue:
         db.session.refresh(donation)
