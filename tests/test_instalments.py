@@ -1,6 +1,7 @@
 """Months of recurring donations as Stripe invoices them: only money that Stripe took is a gift, and the invoice's own lines say what it is."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,10 +13,11 @@ from campaign.devstack.sandbox import clock
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.edges.stripe.subscriptions import StripeSubscriptions
+from campaign.edges.stripe import subscriptions as subscriptions_at_stripe
+from campaign.edges.stripe.subscriptions import InvoicePayment, StripeSubscriptions
 from campaign.matching.funds import Fund
 from campaign.matching.holds import match_of
-from campaign.payments import alerts, quarantine
+from campaign.payments import alerts, quarantine, quarantine_actions
 from campaign.payments.quarantine import QuarantinedPayment
 from campaign.recurring import recurring_actions, recurring_gifts
 from campaign.recurring.recurring_gifts import RecurringGift
@@ -23,7 +25,7 @@ from campaign.reporting.integrity import checker
 from campaign.schedule import schedule_jobs
 from campaign.stripe_sync import event_jobs, reconcile_jobs, reconciliations
 from tests.conftest import Stripe
-from tests.stripe import control, pay_at_stripe, state
+from tests.stripe import control, event, handle, pay_at_stripe, state
 from tests.web import send, signed_in
 
 GIFT, FEE = 100_00, 3_30
@@ -159,7 +161,44 @@ def test_lines_that_do_not_say_what_they_are_wait_for_a_decision(
     assert (pending.anomaly, pending.amount_cents, pending.may_be_accepted) == ("lines", 103_30, True)
     assert months(first)[1:] == [(103_30, 0, 0)]
     assert (gift_of(first).amount_cents, gift_of(first).covered_fee_cents) == (GIFT, FEE), "what was agreed stays"
-    assert "does not say what is gift" in signed_in(app, "viewer").get("/staff/quarantine").text
+    with app.app_context():
+        assert "does not say what is gift" in signed_in(app, "viewer").get("/staff/quarantine").text
+    quarantine_actions.accept(pending.id, actor="test", reason="the donor says so")
+    db.session.expire_all()
+    assert months(first)[1:] == [(103_30, 0, 103_30)]
+    assert_books_hold()
+
+
+def test_a_second_payment_of_one_invoice_waits_for_a_decision(
+    app: Flask, stripe: Stripe, first: Donation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = subscriptions_at_stripe._payments_taken
+
+    def in_two(payments: Any, *, paid_at: int | None) -> list[InvoicePayment]:
+        return [
+            replace(payment, cents=cents, payment_intent=name)
+            for payment in taken(payments, paid_at=paid_at)
+            for cents, name in ((100_00, payment.payment_intent), (3_30, f"{payment.payment_intent}_2"))
+        ]
+
+    monkeypatch.setattr(subscriptions_at_stripe, "_payments_taken", in_two)
+    pass_month(stripe, "paid")
+    fee = 100_00 * FEE // 103_30
+    assert months(first)[1:] == [(100_00 - fee, fee, 100_00 - fee)]
+    assert [(found.anomaly, found.amount_cents) for found in quarantine.list_pending(limit=5)] == [("second", 3_30)]
+    assert checker.findings(db.engine) == []
+
+
+def test_a_lost_dispute_heard_of_before_its_month_ends_the_monthly_gift(app: Flask, stripe: Stripe, first: Donation) -> None:
+    control(stripe, f"subscriptions/{subscription_of(stripe)}/months", outcome="paid")
+    intent = stripe.store.newest("payment_intent", limit=1)[0]["id"]
+    dispute = control(stripe, "disputes", payment_intent=intent)
+    lost = control(stripe, f"disputes/{dispute['id']}", status="lost")
+    handle(event("charge.dispute.closed", lost))
+    assert gift_of(first).cancel_requested_at is None
+    poll()
+    schedule_jobs.poll_stripe()
+    assert (gift_of(first).is_over, months(first)[1:]) == (True, [(GIFT, FEE, 0)])
 
 
 def test_an_unpaid_subscription_has_not_ended_and_may_be_paid_later(app: Flask, stripe: Stripe, first: Donation) -> None:

@@ -267,6 +267,12 @@ def payments_with_reversals(payment_intents: Sequence[str]) -> set[str]:
     return set(db.session.scalars(select(Reversal.payment_intent).where(Reversal.payment_intent.in_(payment_intents))))
 
 
+def lost_dispute_of(payment_intent: str | None) -> str | None:
+    """The id at Stripe of a stored dispute of the payment that is lost."""
+    lost = (Reversal.kind == ReversalKind.DISPUTE) & (Reversal.status == "lost")
+    return db.session.scalar(select(Reversal.stripe_id).where(Reversal.payment_intent == payment_intent, lost).limit(1))
+
+
 def get_reversal(stripe_id: str) -> Reversal:
     """The stored refund or dispute with this Stripe id."""
     return db.session.scalars(select(Reversal).where(Reversal.stripe_id == stripe_id), execution_options={"populate_existing": True}).one()

@@ -182,6 +182,8 @@ class EventBatch:
         effects = self._handle_payment(payments[0], donation, cause=cause)
         for payment in payments[1:]:
             quarantine.quarantine_payment(payment, donation, Anomaly.SECOND)
+        if dispute := reversals.lost_dispute_of(payments[0].payment_intent):  # Heard of before the instalment.
+            recurring_gifts.request_cancellation(donation, dispute=dispute)
         return self._post_earlier_reversals(effects, donation, cause=cause)
 
     def _handle_event(self, event: Event) -> Effects:
