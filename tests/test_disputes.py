@@ -62,6 +62,21 @@ def test_money_stays_lost_during_an_appeal_and_what_came_back_is_read_from_the_b
     assert kinds_of_alerts() == []
 
 
+def test_the_donor_reads_how_much_was_reinstated(app: Flask, campaign: Campaign, stripe: Stripe, post: Post) -> None:
+    donation = paid_at_stripe(campaign, 100_00, email="sixty@example.org")
+    steps = ("lost", "appeal_needs_response", "appeal_under_review")
+    first = {"payment_intent": donation.payment_intent, "amount": 120_00}
+    every: list[dict[str, Any]] = [first, *({"status": step} for step in steps), {"status": "won", "reinstated": 80_00}]
+    for step in every:
+        dispute = stripe.store.newest("dispute", limit=1)
+        control(stripe, f"disputes/{dispute[0]['id']}" if dispute else "disputes", **step)
+        schedule_jobs.poll_stripe()
+        make_due()
+        schedule_jobs.run_due_work()
+    mails = [text_of(message) for _, recipients, message, _ in post.box.newest(20) if recipients == ["sixty@example.org"]]
+    assert ["$60.00 of your gift" in mails[0], "$100.00" in mails[1], len(mails)] == [True, True, 3], mails
+
+
 @pytest.mark.parametrize("status", ["prevented", "warning_needs_response"])
 def test_a_dispute_that_takes_no_money_changes_nothing(app: Flask, campaign: Campaign, stripe: Stripe, status: str) -> None:
     donation = paid_at_stripe(campaign, 100_00)

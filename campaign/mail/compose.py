@@ -115,9 +115,10 @@ def _compose_reversal(message: OutboxMessage) -> EmailContent | None:
     receipt, ended = _receipt_changes(donation)
     changes = {"page_url": _page_url(donation), "outcome": _match_outcome(donation)}
     if message.is_reinstatement:
-        return receipt_emails.money_reinstated(donation, cents=reversal.cents, receipt=receipt, ended=ended, **changes)
-    is_dispute = reversal.kind == ReversalKind.DISPUTE
-    return receipt_emails.money_returned(donation, cents=reversal.cents, is_dispute=is_dispute, receipt=receipt, ended=ended, **changes)
+        cents = min(donation.charged_cents, reversal.cents) - reversal.posted_cents
+        return receipt_emails.money_reinstated(donation, cents=cents or reversal.cents, receipt=receipt, ended=ended, **changes)
+    is_dispute, cents = reversal.kind == ReversalKind.DISPUTE, min(donation.charged_cents, reversal.posted_cents or reversal.cents)
+    return receipt_emails.money_returned(donation, cents=cents, is_dispute=is_dispute, receipt=receipt, ended=ended, **changes)
 
 
 def _receipt_changes(donation: Donation) -> tuple[Receipt | None, Receipt | None]:
