@@ -6,13 +6,17 @@ import pytest
 from flask import Flask
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.devstack.sandbox import aftermath
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
+from campaign.edges.stripe.client import StripeRefused
 from campaign.edges.stripe.payments import ReversalKind
 from campaign.matching.holds import match_of
 from campaign.payments import alerts
 from campaign.payments.reversals import ReversalSnapshot
 from campaign.recurring import recurring_gifts
+from campaign.recurring.cancel_jobs import cancel_requested
+from campaign.recurring.recurring_gifts import RecurringGift
 from campaign.reporting.integrity import checker
 from campaign.schedule import schedule_jobs
 from campaign.staff.audit import AuditEntry
@@ -60,6 +64,47 @@ def test_money_stays_lost_during_an_appeal_and_what_came_back_is_read_from_the_b
     db.session.commit()
     assert checker.findings(db.engine) == []
     assert kinds_of_alerts() == []
+
+
+def test_an_appeal_that_is_seen_before_the_loss_means_a_loss(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+    donation = paid_at_stripe(campaign, 100_00)
+    dispute = control(stripe, "disputes", payment_intent=donation.payment_intent)["id"]
+    for status in ("lost", "appeal_needs_response", "appeal_under_review"):
+        control(stripe, f"disputes/{dispute}", status=status)
+    schedule_jobs.poll_stripe()
+    db.session.expire_all()
+    assert (donation.net_cents, match_of(donation.id).matched_cents) == (0, 0)
+    assert checker.findings(db.engine) == []
+
+
+def test_a_lost_dispute_that_was_reinstated_in_full_pauses_nothing(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+    donation = paid_at_stripe(campaign, 100_00)
+    follow(stripe, donation, {"payment_intent": donation.payment_intent}, {"status": "lost"})
+    dispute = stripe.store.newest("dispute", limit=1)[0]
+    aftermath._move_balance(stripe.account, dispute, 100_00, category="dispute_reversal")
+    stripe.account.emit("charge.dispute.funds_reinstated", dispute)
+    schedule_jobs.poll_stripe()
+    db.session.expire_all()
+    assert (donation.net_cents, checker.findings(db.engine)) == (100_00, [])
+
+
+def test_a_monthly_gift_that_stripe_does_not_know_does_not_keep_others_from_being_cancelled(
+    app: Flask, campaign: Campaign, stripe: Stripe
+) -> None:
+    for email in ("one@example.org", "two@example.org"):
+        with app.app_context():
+            assert send(app.test_client(), "en", frequency="monthly", email=email).status_code == 303
+        pay_at_stripe(stripe, db.session.query(Donation).order_by(Donation.id.desc()).limit(1).one())
+    schedule_jobs.poll_stripe()
+    gone, known = db.session.query(RecurringGift).order_by(RecurringGift.id)
+    gone.subscription = "sub_gone"
+    for gift in (gone, known):
+        recurring_gifts.request_cancellation(db.session.get_one(Donation, gift.donation_id), dispute=f"dp_{gift.id}")
+    db.session.commit()
+    with pytest.raises(StripeRefused):
+        cancel_requested()
+    db.session.expire_all()
+    assert (gone.is_over, known.is_over) == (False, True)
 
 
 def test_the_donor_reads_how_much_was_reinstated(app: Flask, campaign: Campaign, stripe: Stripe, post: Post) -> None:
@@ -138,7 +183,8 @@ def test_reinstated_sums_come_from_the_balance_whatever_the_status(status: str, 
         reinstated_cents=reinstated,
     )
     assert snapshot.reversed_cents(100_00) == 100_00 - reinstated
-    assert snapshot.reversed_cents(0) == (100_00 - reinstated if status == "won" and reinstated else 0)
+    was_lost = status == "appeal_under_review" or (status == "won" and reinstated)
+    assert snapshot.reversed_cents(0) == (100_00 - reinstated if was_lost else 0)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Months of recurring donations as Stripe invoices them: only money that Stripe took is a gift, and the invoice's own lines say what it is."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -14,9 +15,10 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.edges.stripe import subscriptions as subscriptions_at_stripe
-from campaign.edges.stripe.subscriptions import InvoicePayment, StripeSubscriptions
+from campaign.edges.stripe.subscriptions import InvoicePayment, Part, StripeSubscriptions
 from campaign.matching.funds import Fund
 from campaign.matching.holds import match_of
+from campaign.operations import job_results
 from campaign.payments import alerts, quarantine, quarantine_actions
 from campaign.payments.quarantine import QuarantinedPayment
 from campaign.recurring import recurring_actions, recurring_gifts
@@ -189,7 +191,36 @@ def test_a_second_payment_of_one_invoice_waits_for_a_decision(
     assert checker.findings(db.engine) == []
 
 
-def test_a_lost_dispute_heard_of_before_its_month_ends_the_monthly_gift(app: Flask, stripe: Stripe, first: Donation) -> None:
+def test_lines_with_a_negative_fee_wait_for_a_decision(
+    app: Flask, stripe: Stripe, first: Donation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sums = StripeSubscriptions._sums
+
+    def with_credit(api: StripeSubscriptions, lines: Any) -> Any:
+        found = sums(api, lines)
+        return Counter({Part.GIFT: 110_00, Part.COVERED_FEE: -6_70}) if lines and "pricing" in lines[0] else found
+
+    monkeypatch.setattr(StripeSubscriptions, "_sums", with_credit)
+    pass_month(stripe, "paid")
+    assert [(found.anomaly, found.amount_cents) for found in quarantine.list_pending(limit=5)] == [("lines", 103_30)]
+    assert db.session.execute(text("SELECT count(*) FROM stripe_event WHERE dead_at IS NOT NULL OR done_at IS NULL")).scalar_one() == 0
+
+
+@pytest.mark.parametrize("resource", ["products", "invoices", "subscriptions"])
+def test_a_month_that_the_key_may_not_read_is_reported_and_booked_later(app: Flask, stripe: Stripe, first: Donation, resource: str) -> None:
+    services().stripe_subscriptions._parts.clear()
+    control(stripe, "permissions", resource=resource, access="none")
+    pass_month(stripe, "paid")
+    schedule_jobs.poll_stripe()
+    assert [(job.name, job.reason) for job in job_results.list_failing()] == [("check_deferred_events", "key refused")]
+    control(stripe, "permissions", resource=resource, access="write")
+    db.session.execute(text("UPDATE stripe_event SET not_before = now() WHERE done_at IS NULL"))
+    db.session.commit()
+    schedule_jobs.poll_stripe()
+    assert (job_results.list_failing(), months(first)[1:]) == ([], [(GIFT, FEE, GIFT)])
+
+
+def test_a_lost_dispute_that_is_reported_before_its_month_ends_the_monthly_gift(app: Flask, stripe: Stripe, first: Donation) -> None:
     control(stripe, f"subscriptions/{subscription_of(stripe)}/months", outcome="paid")
     intent = stripe.store.newest("payment_intent", limit=1)[0]["id"]
     dispute = control(stripe, "disputes", payment_intent=intent)

@@ -312,3 +312,22 @@ def test_the_database_refuses_a_decision_without_an_actor_and_a_reason(campaign:
         db.session.execute(text("UPDATE quarantined_payment SET decision = 'dismissed'"))
     db.session.rollback()
     assert db.session.query(QuarantinedPayment).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject"),
+    [
+        ("payout.paid", {"id": "po_other", "object": "payout"}),
+        ("invoice.paid", {"id": "in_other", "object": "invoice"}),
+        ("charge.dispute.created", {"id": "dp_other", "object": "dispute"}),
+        ("checkout.session.expired", {"id": "cs_other", "object": "checkout.session"}),
+        ("payment_intent.canceled", {"id": "pi_other", "object": "payment_intent", "payment_method_types": ["acss_debit"]}),
+    ],
+)
+def test_events_of_another_account_about_no_payment_are_ignored(
+    campaign: Campaign, stripe: Stripe, kind: str, subject: dict[str, Any]
+) -> None:
+    donation = start_donation(campaign, 100_00)
+    handle({**event(kind, {**subject, "metadata": {"donation": donation.public_id}}), "account": "acct_other"})
+    assert outcomes()[-1].startswith("ignored")
+    assert (state(donation), match_of(donation.id).held_cents) == ("pending", 100_00)

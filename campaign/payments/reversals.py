@@ -82,7 +82,7 @@ class ReversalSnapshot:
         """What has left the charity at Stripe, in cents, when it was `before` at the last snapshot.
 
         A refund counts until it fails. A dispute counts from `lost` on, whatever follows, until its balance transactions return the money:
-        an appeal changes nothing, and a dispute that was won may have returned a part (policy.md, section 2).
+        an appeal means that it was lost, and a dispute that was won may have returned a part (policy.md, section 2).
         """
         if not self.is_known:
             return before
@@ -91,7 +91,7 @@ class ReversalSnapshot:
         lost = max(0, (self.withdrawn_cents or self.cents) - self.reinstated_cents)
         if self.status == "won" and not self.reinstated_cents:
             return before if self.withdrawn_cents else 0  # Without any balance transaction the status is all there is.
-        return lost if self.status in {"lost", "won"} else min(before, lost)
+        return lost if self.status in {"lost", "won", *APPEAL_STATUSES} else min(before, lost)
 
     @classmethod
     def of(cls, reversal: StripeReversal, *, snapshot_number: int) -> "ReversalSnapshot | None":
@@ -108,17 +108,16 @@ class ReversalSnapshot:
             withdrawn_cents=reversal.withdrawn_cents,
             reinstated_cents=reversal.reinstated_cents,
             ends_agreement=reversal.kind is ReversalKind.DISPUTE
-            and (reversal.status == "lost" or reversal.reason == SUBSCRIPTION_CANCELED),
+            and (reversal.status in {"lost", *APPEAL_STATUSES} or reversal.reason == SUBSCRIPTION_CANCELED),
         )
 
 
 def record(snapshot: ReversalSnapshot, donation: Donation | None, session: RematchingSession, *, cause: str) -> Effects:
     """Store the snapshot and update the donation and its match. A reversal of an unknown payment is posted when the payment is recorded."""
     reversal = store_snapshot(snapshot)
-    if not snapshot.is_known:
+    if donation and not snapshot.is_known:
         detail = {"status": snapshot.status}
-        donation_id = donation.id if donation else None
-        raise_alert(Alert(kind=AlertKind.UNKNOWN_STATUS, object_id=snapshot.stripe_id, donation_id=donation_id, detail=detail))
+        raise_alert(Alert(kind=AlertKind.UNKNOWN_STATUS, object_id=snapshot.stripe_id, donation_id=donation.id, detail=detail))
     if donation is None or donation.paid_at is None:
         return Effects(outcome=f"{snapshot.kind} stored: its payment is not known")
     return post_pending(donation, session, cause=cause) or Effects(outcome=f"{snapshot.kind}: {reversal.status}")
@@ -268,8 +267,8 @@ def payments_with_reversals(payment_intents: Sequence[str]) -> set[str]:
 
 
 def lost_dispute_of(payment_intent: str | None) -> str | None:
-    """The id at Stripe of a stored dispute of the payment that is lost."""
-    lost = (Reversal.kind == ReversalKind.DISPUTE) & (Reversal.status == "lost")
+    """The id at Stripe of a stored dispute of the payment that is lost, or under appeal."""
+    lost = (Reversal.kind == ReversalKind.DISPUTE) & Reversal.status.in_(["lost", *APPEAL_STATUSES])
     return db.session.scalar(select(Reversal.stripe_id).where(Reversal.payment_intent == payment_intent, lost).limit(1))
 
 

@@ -1,5 +1,7 @@
 """Cancels at Stripe the recurring donations that a dispute ended."""
 
+from contextlib import suppress
+
 from campaign.edges.db import db
 from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
 from campaign.recurring import recurring_actions, recurring_gifts
@@ -17,7 +19,8 @@ def cancel_requested() -> int:
         except StripeRefused as error:  # It may have ended at Stripe meanwhile.
             db.session.rollback()
             refused = refused or error
-            recurring_actions.update_from_stripe(gift)
+            with suppress(StripeRefused):
+                recurring_actions.update_from_stripe(gift)
     if refused and recurring_gifts.list_to_cancel():
         raise refused
     db.session.rollback()

@@ -96,8 +96,12 @@ class InvoiceSnapshot:
 
 
 def _are_lines_clear(invoice: StripeInvoice) -> bool:
-    """Whether the lines say what is gift and what is covered fee, and Stripe took at most that."""
-    return invoice.gift_cents > 0 and not invoice.unknown_cents and invoice.taken_cents <= invoice.gift_cents + invoice.covered_fee_cents
+    """Whether the lines say what is gift and what is covered fee, and Stripe took at most that.
+
+    A change at Stripe may leave a negative sum on an invoice, for the rest of a month that was paid already.
+    """
+    has_parts = invoice.gift_cents > 0 and invoice.covered_fee_cents >= 0 and not invoice.unknown_cents
+    return has_parts and invoice.taken_cents <= invoice.gift_cents + invoice.covered_fee_cents
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +181,9 @@ def _get_or_create(first: Donation, invoice: StripeInvoice) -> RecurringGift:
         )
         .on_conflict_do_nothing()
     )
-    return db.session.scalars(select(RecurringGift).where(RecurringGift.donation_id == first.id)).one()
+    of_donation = db.session.scalar(select(RecurringGift).where(RecurringGift.donation_id == first.id))
+    # The subscription's metadata may have been changed to another donation: the subscription counts.
+    return of_donation or db.session.scalars(select(RecurringGift).where(RecurringGift.subscription == invoice.subscription)).one()
 
 
 def _create_instalment(recurring_gift: RecurringGift, first: Donation, invoice: StripeInvoice) -> Donation:

@@ -24,7 +24,7 @@ from campaign.recurring.cancel_jobs import cancel_requested
 from campaign.reporting.integrity import checker
 from campaign.stripe_sync import inbox, reconcile_jobs, reconciliations
 from campaign.stripe_sync.balance_jobs import sync_balance
-from campaign.stripe_sync.event_jobs import handle_events, rematch
+from campaign.stripe_sync.event_jobs import check_deferred_events, handle_events, rematch
 from campaign.stripe_sync.poll_checkout_jobs import poll_overdue_checkouts
 from campaign.stripe_sync.poll_event_jobs import poll_events
 
@@ -91,6 +91,7 @@ def poll_stripe() -> bool:
         poll_overdue_checkouts,
         retry_refunds,
         handle_events,
+        check_deferred_events,
         cancel_requested,
         sync_balance,
         check_webhook_silence,

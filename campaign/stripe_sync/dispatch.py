@@ -35,6 +35,7 @@ log = structlog.get_logger()
 Snapshot = ReversalSnapshot | PayoutSnapshot | InvoiceSnapshot | SubscriptionSnapshot
 CHECKOUT_IS_OPEN = Effects(outcome="noted: the checkout stays open, or an event of the checkout says how it ended")
 NOT_TAKEN = Effects(outcome="ignored: Stripe took no money for the invoice; staff are told")
+OF_ANOTHER_ACCOUNT = Effects(outcome="ignored: an event of another Stripe account")
 NOTHING_TO_FETCH = Effects(outcome="ignored: names no object that could be fetched")
 
 
@@ -136,7 +137,7 @@ class EventBatch:
         for event in self._events:
             snapshots = self._snapshots.get(event.row, ())
             payments = {snapshot.payment_intent for snapshot in snapshots if isinstance(snapshot, ReversalSnapshot)}
-            if event.type not in FETCH_FIRST:
+            if event.type not in FETCH_FIRST or event.account:
                 decided[event.row] = self._handle_event(event)
             elif not self._late & payments:
                 self._with_reversals |= payments
@@ -179,16 +180,20 @@ class EventBatch:
         if donation is None:
             return self._handle_unknown(payments[0], names_us=is_ours(snapshot.invoice.donation), account=None)
         recurring_gifts.link_instalment(donation, snapshot.invoice)
-        effects = self._handle_payment(payments[0], donation, cause=cause)
-        for payment in payments[1:]:
-            quarantine.quarantine_payment(payment, donation, Anomaly.SECOND)
-        if dispute := reversals.lost_dispute_of(payments[0].payment_intent):  # Heard of before the instalment.
+        paid = next((payment for payment in payments if payment.payment_intent == donation.payment_intent), payments[0])
+        effects = self._handle_payment(paid, donation, cause=cause)
+        for payment in payments:
+            if payment is not paid:
+                quarantine.quarantine_payment(payment, donation, Anomaly.SECOND)
+        if dispute := reversals.lost_dispute_of(paid.payment_intent):  # It was reported before the instalment.
             recurring_gifts.request_cancellation(donation, dispute=dispute)
         return self._post_earlier_reversals(effects, donation, cause=cause)
 
     def _handle_event(self, event: Event) -> Effects:
         if event.type in NOTED_TYPES:
             return Effects(outcome=NOTED_TYPES[event.type])
+        if event.account and event.succeeded_payment is None:
+            return OF_ANOTHER_ACCOUNT
         if event.type not in HANDLED_TYPES:
             return Effects(outcome=f"ignored: {event.type[:80]} is not handled")
         donation, payment = self._by_public_id.get(event.donation_id or ""), event.succeeded_payment
@@ -223,7 +228,8 @@ class EventBatch:
         if event.type in {"checkout.session.completed", "payment_intent.processing"}:
             return settlement.record_processing(donation)
         if event.type == "payment_intent.canceled":  # A bank debit can no longer succeed; a checkout ends with an event of its own.
-            return settlement.record_failure(donation, self._session, cause=event.id) if donation.processing_at else CHECKOUT_IS_OPEN
+            is_debit = donation.processing_at or event.object.get("payment_method_types") == ["acss_debit"]
+            return settlement.record_failure(donation, self._session, cause=event.id) if is_debit else CHECKOUT_IS_OPEN
         if donation.checkout_id not in {None, clean_id(event.object.get("id"))}:
             return Effects(outcome="ignored: not the checkout that the donor has")
         if event.type == "checkout.session.expired":

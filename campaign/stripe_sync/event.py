@@ -107,7 +107,7 @@ class Event:
     @property
     def fetch_request(self) -> FetchRequest | None:
         """What to fetch because of the event; None when it says enough by itself, or names no object."""
-        if self.type not in FETCH_FIRST:
+        if self.type not in FETCH_FIRST or self.account:
             return None
         kind, stripe_id = str(self.object.get("object")), clean_id(self.object.get("id"))
         if kind == "charge":

@@ -7,7 +7,7 @@ from sqlalchemy.exc import OperationalError
 
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
+from campaign.edges.stripe.client import StripeKeyRefused, StripeRefused, StripeUnavailable
 from campaign.matching import effects, rematching
 from campaign.outbox import leases
 from campaign.outbox.leases import Lease
@@ -39,6 +39,15 @@ def handle_events() -> int:
     return done
 
 
+def check_deferred_events() -> int:
+    """Returns 0. Raises StripeKeyRefused while an event waits because the key may not read its object."""
+    reason = inbox.key_refusal()
+    db.session.rollback()
+    if reason:
+        raise StripeKeyRefused(reason)
+    return 0
+
+
 def _take_snapshots(leased: list[Lease]) -> tuple[list[Lease], Mapping[int, Sequence[Snapshot]]]:
     """The events that can be handled now, with their snapshots. Those that Stripe does not answer for are tried again later."""
     requests = dispatch.fetch_requests(leased)
@@ -51,7 +60,8 @@ def _take_snapshots(leased: list[Lease]) -> tuple[list[Lease], Mapping[int, Sequ
     for lease in leased:
         match fetched.errors.get(lease.id):
             case StripeUnavailable() as error:
-                if leases.defer(StripeEvent, lease, since=StripeEvent.received_at, reason=f"Stripe is unavailable: {error}"):
+                reason = f"{inbox.KEY_REFUSED if isinstance(error, StripeKeyRefused) else 'Stripe is unavailable'}: {error}"
+                if leases.defer(StripeEvent, lease, since=StripeEvent.received_at, reason=reason):
                     log.error("event.dead", row=lease.id, error=str(error))
             case StripeRefused() as error:
                 dispatch.record_failure(lease, error)

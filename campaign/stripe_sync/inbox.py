@@ -16,6 +16,8 @@ from campaign.outbox import leases
 from campaign.outbox.leases import Leasable, Lease
 
 MAX_ID_LENGTH = 255
+# How the error of an event begins that waits because our key may not read its object.
+KEY_REFUSED = "Stripe refuses the key"
 
 
 class InvalidEvent(ValueError):
@@ -147,6 +149,12 @@ def is_behind() -> bool:
         leases.is_pending(StripeEvent), _is_fresh, StripeEvent.not_before < func.now() - timedelta(seconds=1)
     )
     return db.session.scalar(late.limit(1)) is not None
+
+
+def key_refusal() -> str | None:
+    """Why an event is pending whose object our key may not read; None when there is none."""
+    waiting = select(StripeEvent.last_error).where(leases.is_pending(StripeEvent), StripeEvent.last_error.startswith(KEY_REFUSED))
+    return db.session.scalar(waiting.limit(1))
 
 
 def list_dead(*, limit: int) -> list[StripeEvent]:

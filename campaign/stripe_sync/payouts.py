@@ -73,7 +73,7 @@ def list_untied(*, limit: int) -> list[str]:
         .outerjoin(Payout, Payout.stripe_id == t.source)
         .where(t.posted_at.is_(None), t.type == PAYOUT, t.source.is_not(None), Payout.transactions_read_at.is_(None))
         .where(func.coalesce(Payout.reconciliation_status, "") != NOT_APPLICABLE)
-        .order_by(func.coalesce(Payout.snapshot_number, 0), t.id)
+        .order_by(func.coalesce(Payout.snapshot_number, 0), func.random())  # One that Stripe does not show us has no snapshot.
     )
     return [str(name) for name in db.session.scalars(moved.limit(limit))]
 

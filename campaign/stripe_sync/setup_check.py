@@ -8,7 +8,7 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.edges.links import STRIPE_WEBHOOK
 from campaign.edges.services import services
 from campaign.edges.stripe.account import StripeAccount, WebhookEndpoint
-from campaign.edges.stripe.client import StripeKeyRefused
+from campaign.edges.stripe.client import StripeKeyRefused, StripeRefused
 from campaign.edges.stripe.payments import API_VERSION
 from campaign.stripe_sync.event import HANDLED_TYPES, NOTED_TYPES
 
@@ -46,6 +46,8 @@ def check_setup(campaign: Campaign | None) -> Iterator[Result]:
             yield from check(account)
         except StripeKeyRefused:
             continue  # The permission that it lacks is reported above.
+        except StripeRefused as error:
+            yield _problem(f"Stripe refused a question about the account's setup: {error}")
 
 
 def _problem(sentence: str) -> Result:
@@ -58,7 +60,10 @@ def _fine(sentence: str) -> Result:
 
 def _check_webhook(account: StripeAccount) -> Iterator[Result]:
     url = services().links.absolute(STRIPE_WEBHOOK)
-    endpoint = next((found for found in account.list_webhook_endpoints() if found.url.rstrip("/") == url), None)
+    endpoints = [found for found in account.list_webhook_endpoints() if found.url.rstrip("/") == url]
+    endpoint = max(endpoints, key=lambda found: (found.is_enabled, len(found.event_types)), default=None)
+    if len(endpoints) > 1:
+        yield _fine(f"{len(endpoints)} webhook endpoints have the address {url}: one is enough.")
     if endpoint is None:
         yield _problem(f"No webhook endpoint of the account has the address {url}: create one, with the event types of the README.")
         return

@@ -18,7 +18,9 @@ _SENTENCES = {
         "Stripe reports a status that this service does not know, “%(status)s”, for %(object)s. The books were not changed: look at Stripe’s "
         "dashboard."
     ),
-    "disputed_agreement": gettext_noop("The dispute %(object)s ended a monthly gift. It is cancelled at Stripe, and the donor is told."),
+    "disputed_agreement": gettext_noop(
+        "The dispute %(object)s ends a monthly gift: it is being cancelled at Stripe, and the donor gets a message when that is done."
+    ),
 }
 
 

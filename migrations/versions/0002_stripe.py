@@ -44,7 +44,8 @@ def upgrade() -> None:
         UPDATE reversal SET
             posted_cents = CASE WHEN is_posted THEN cents ELSE 0 END,
             reversed_cents = CASE
-                WHEN kind = 'refund' AND status NOT IN ('failed', 'canceled') OR kind = 'dispute' AND status = 'lost' THEN cents ELSE 0 END;
+                WHEN kind = 'refund' AND status NOT IN ('failed', 'canceled') OR kind = 'dispute' AND status IN ('lost', 'appeal_needs_response', 'appeal_under_review')
+                THEN cents ELSE 0 END;
         ALTER TABLE reversal DROP is_posted;
         ALTER TABLE recurring_gift
             ADD cancels_at timestamptz,
@@ -59,6 +60,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("""
+        UPDATE quarantined_payment SET anomaly = 'metadata' WHERE anomaly = 'lines';
         ALTER TABLE quarantined_payment DROP CONSTRAINT anomaly_is_known;
         ALTER TABLE quarantined_payment ADD CONSTRAINT anomaly_is_known CHECK (
             anomaly IN ('amount', 'currency', 'mode', 'account', 'metadata', 'second', 'conflict', 'unknown'));

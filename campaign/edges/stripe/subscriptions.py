@@ -240,7 +240,7 @@ def _donation_of(invoice: dict[str, Any]) -> str | None:
 
 
 def _payments_taken(payments: Sequence[dict[str, Any]], *, paid_at: int | None) -> list[InvoicePayment]:
-    """The payments that succeeded at Stripe. A payment record, or a canceled or open payment, is no money that Stripe took."""
+    """The payments that succeeded at Stripe, the largest first. A payment record, or a canceled or open payment, is no money that Stripe took."""
     taken = []
     for payment in payments:
         intent = _id_of((payment.get("payment") or {}).get("payment_intent"))
@@ -249,7 +249,7 @@ def _payments_taken(payments: Sequence[dict[str, Any]], *, paid_at: int | None) 
         if payment.get("status") == "paid" and intent and cents > 0:
             moment = (payment.get("status_transitions") or {}).get("paid_at") or paid_at
             taken.append(InvoicePayment(payment_intent=intent, cents=cents, paid_at=_moment(moment)))
-    return taken
+    return sorted(taken, key=lambda payment: (-payment.cents, payment.payment_intent))
 
 
 def _part_in(metadata: Any) -> Part | None:

@@ -12,7 +12,9 @@ from campaign.donations.donations import Donation
 from campaign.donations.donors import wants_annual_receipt
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
+from campaign.edges.stripe.client import StripeKeyRefused, StripeRefused, StripeUnavailable
+from campaign.operations import job_results
+from campaign.operations.job_results import FailureReason
 from campaign.payments.status import status_of
 from campaign.recurring import recurring_actions
 from campaign.recurring.recurring_gifts import RecurringGift, instalments_of, recurring_gift_by_token
@@ -23,6 +25,9 @@ from campaign.web.security import LINKS_PER_CLIENT, access, allow_redirect_to, l
 
 bp = Blueprint("recurring_page", __name__)
 log = structlog.get_logger()
+
+# The name under which a refused key is reported for the pages of monthly gifts.
+CHANGE_GIFT = "change_recurring_gift"
 
 MAX_EMAIL_LENGTH = 254
 
@@ -96,7 +101,7 @@ def change_amount(language: str, token: str) -> ResponseReturnValue:
         low, high = (money.format_money_short(c, language) for c in (campaign.minimum_cents, campaign.maximum_cents))
         flash(gettext("Please choose a sum from %(low)s to %(high)s.", low=low, high=high), "error")
         return redirect(url_for("recurring_page.page", language=language, token=token, amount=text), 303)
-    if _try(lambda: recurring_actions.change_amount(gift, cents), campaign):
+    if _run_at_stripe(lambda: recurring_actions.change_amount(gift, cents), campaign):
         flash(gettext("From the next month on you give %(amount)s.", amount=money.format_money(gift.amount_cents, language)))
     return redirect(url_for("recurring_page.page", language=language, token=token), 303)
 
@@ -109,7 +114,9 @@ def change_card(language: str, token: str) -> ResponseReturnValue:
     gift, first = _recurring_gift_or_404(token)
     return_url = services().links.recurring_page(language, token)
     portal_urls: list[str] = []
-    if gift.customer and _try(lambda: portal_urls.append(recurring_actions.create_portal_session(gift, return_url)), first.campaign):
+    if gift.customer and _run_at_stripe(
+        lambda: portal_urls.append(recurring_actions.create_portal_session(gift, return_url)), first.campaign
+    ):
         allow_redirect_to(portal_urls[0])
         return redirect(portal_urls[0], 303)
     return redirect(url_for("recurring_page.page", language=language, token=token), 303)
@@ -121,18 +128,21 @@ def change_card(language: str, token: str) -> ResponseReturnValue:
 def end(language: str, token: str) -> ResponseReturnValue:
     """Cancel the recurring donation."""
     gift, first = _recurring_gift_or_404(token)
-    if _try(lambda: recurring_actions.cancel(gift), first.campaign):
+    if _run_at_stripe(lambda: recurring_actions.cancel(gift), first.campaign):
         flash(gettext("Your monthly gift has ended. Nothing more will be charged. Thank you for all you have given."))
     return redirect(url_for("recurring_page.page", language=language, token=token), 303)
 
 
-def _try(action: Any, campaign: Campaign) -> bool:
+def _run_at_stripe(action: Any, campaign: Campaign) -> bool:
     """Run the action; returns False, with a message to the donor, when Stripe refuses or is unavailable."""
     try:
         action()
     except (StripeUnavailable, StripeRefused) as error:
         db.session.rollback()
         log.warning("recurring.not_changed", error=str(error)[:200])
+        if isinstance(error, StripeKeyRefused):
+            job_results.record_failure(CHANGE_GIFT, FailureReason.KEY_REFUSED, str(error))
+            db.session.commit()
         flash(
             gettext(
                 "Nothing was changed: the payment service did not answer. Please try again in a minute, or write to %(email)s.",
@@ -141,6 +151,8 @@ def _try(action: Any, campaign: Campaign) -> bool:
             "error",
         )
         return False
+    job_results.record_recovery(CHANGE_GIFT)
+    db.session.commit()
     return True
 
 
