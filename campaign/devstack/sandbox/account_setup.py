@@ -122,7 +122,10 @@ def portal_configuration(store: Store) -> Doc:
                 "mode": features.get("mode", "at_period_end"),
                 "proration_behavior": "none",
             },
-            "subscription_pause": {"duration": None, "enabled": features.get("subscription_pause", False)},
+            "subscription_pause": {
+                "duration": {"interval_options": [], "type": "indefinite"},
+                "enabled": features.get("subscription_pause", False),
+            },
             "subscription_update": {
                 "billing_cycle_anchor": None,
                 "default_allowed_updates": [],
