@@ -4,6 +4,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
+from campaign.campaigns.campaigns import Campaign
 from campaign.devstack.sandbox import debits
 from campaign.devstack.sandbox.shapes import Doc
 from campaign.devstack.sandbox.stripe_account import Account, ApiError
@@ -15,10 +16,10 @@ from campaign.matching.holds import match_of
 from campaign.payments import checkouts
 from campaign.reporting.integrity import checker
 from campaign.schedule import schedule_jobs
-from campaign.stripe_sync import poll_checkout_jobs
+from campaign.stripe_sync import poll_checkout_jobs, reconcile_jobs, reconciliations
 from tests.conftest import Post, Stripe
 from tests.mail import body_of, make_due
-from tests.stripe import handle, sessions, start_debit, state, stored_object
+from tests.stripe import control, handle, sessions, start_debit, state, stored_object
 from tests.web import send
 
 
@@ -122,3 +123,13 @@ def test_an_account_without_bank_debits_gets_a_checkout_for_cards(app: Flask, st
     monkeypatch.setattr(Account, "open_checkout", refuse_debits)
     assert send(app.test_client(), "en").status_code == 303
     assert sessions(stripe)[0]["payment_method_types"] == ["card"]
+
+
+def test_a_reconciliation_ends_a_debit_whose_failure_was_not_reported(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+    donation = start_debit(app, stripe)
+    schedule_jobs.poll_stripe()
+    assert match_of(donation.id).held_cents == 100_00
+    control(stripe, f"debits/{donation.checkout_id}", outcome="failed")
+    run = reconcile_jobs.reconcile(since=None, actor="test")
+    assert [(finding.state, finding.kind) for finding in reconciliations.findings_of(run)] == [("repaired", "checkout ended")]
+    assert (state(donation), match_of(donation.id).held_cents) == ("failed", 0)

@@ -304,3 +304,18 @@ def test_the_parts_of_a_monthly_checkout_are_in_the_metadata_of_its_lines_and_pr
     subscription = api.get_subscription(subscription_of(stripe))
     assert (subscription.gift_cents, subscription.covered_fee_cents) == (GIFT, FEE)
     assert {product["metadata"]["part"] for product in stripe.store.newest("product", limit=5)} == {"gift", "covered_fee"}
+
+
+def test_a_reconciliation_tells_staff_of_a_month_that_was_paid_out_of_band(app: Flask, stripe: Stripe, first: Donation) -> None:
+    control(stripe, f"subscriptions/{subscription_of(stripe)}/months", outcome="cheque")
+    reconcile_jobs.reconcile(since=None, actor="test")
+    assert alerted() == [{"invoiced_cents": 103_30, "taken_cents": 0}]
+    run = reconcile_jobs.reconcile(since=None, actor="test")
+    assert [finding.sentence for finding in reconciliations.findings_of(run)] == []
+
+
+def test_a_subscription_whose_metadata_was_cleared_is_still_that_of_its_donation(app: Flask, stripe: Stripe, first: Donation) -> None:
+    subscription = stripe.store.newest("subscription", limit=1)[0]
+    stripe.store.put({**subscription, "metadata": {}})
+    pass_month(stripe, "paid")
+    assert months(first)[1:] == [(GIFT, FEE, GIFT)]

@@ -310,3 +310,31 @@ def test_polled_events_do_not_end_webhook_silence(app: Flask, campaign: Campaign
     db.session.commit()
     silence = heartbeats.webhook_silence()
     assert silence and silence.checkouts == 1
+
+
+def test_money_of_a_dispute_that_came_back_without_an_event_is_imported(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+    donation = paid_at_stripe(campaign, 100_00)
+    dispute = aftermath.create_dispute(stripe.account, charge_of(stripe, donation))
+    aftermath.set_dispute_status(stripe.account, dispute, "lost")
+    schedule_jobs.poll_stripe()
+    stripe.store.put({**stored_object(stripe, dispute["id"]), "status": "won"})
+    handle(event("charge.dispute.closed", dispute))
+    db.session.refresh(donation)
+    assert donation.net_cents == 0, "Stripe says that it was won, and the money is not back yet"
+    aftermath._move_balance(stripe.account, stored_object(stripe, dispute["id"]), 100_00, category="dispute_reversal")
+    assert (DifferenceState.REPAIRED, DifferenceKind.REVERSAL_DIFFERS) in run()
+    db.session.refresh(donation)
+    assert donation.net_cents == 100_00
+    assert_books_agree()
+
+
+def test_an_old_dispute_that_is_decided_without_an_event_is_imported(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+    donation = paid_at_stripe(campaign, 100_00)
+    dispute = aftermath.create_dispute(stripe.account, charge_of(stripe, donation))
+    schedule_jobs.poll_stripe()
+    db.session.execute(text("UPDATE donation SET paid_at = paid_at - interval '90 days'"))
+    db.session.commit()
+    stripe.store.put({**stored_object(stripe, dispute["id"]), "status": "lost", "created": dispute["created"] - 60 * 24 * 3600})
+    assert (DifferenceState.REPAIRED, DifferenceKind.REVERSAL_DIFFERS) in run()
+    db.session.refresh(donation)
+    assert donation.net_cents == 0

@@ -33,6 +33,9 @@ APPEAL_STATUSES = {"appeal_needs_response", "appeal_under_review"}
 INQUIRY_STATUSES = {"warning_needs_response", "warning_under_review", "warning_closed"}
 DISPUTE_STATUSES = {*OPEN_DISPUTE_STATUSES, *APPEAL_STATUSES, *INQUIRY_STATUSES, "prevented", "won", "lost"}
 
+# A refund or dispute that has one of these may still change, however old it is.
+CHANGING_STATUSES = {"pending", "requires_action", *OPEN_DISPUTE_STATUSES, *APPEAL_STATUSES, *INQUIRY_STATUSES}
+
 
 class Reversal(Base):
     """One refund or dispute. `cents` is of what was charged, covered fee included; `snapshot_number` that of the snapshot it was read in.

@@ -162,7 +162,11 @@ def get_or_create_instalment(invoice: StripeInvoice) -> str | None:
 
 
 def _first_donation(invoice: StripeInvoice) -> Donation | None:
+    """The donation that started the subscription: the one that its metadata names or, if that was cleared, by the subscription."""
     first = donation_by_public_id(invoice.donation) if invoice.donation else None
+    if first is None and invoice.subscription:
+        of_subscription = select(RecurringGift.donation_id).where(RecurringGift.subscription == invoice.subscription)
+        first = db.session.scalar(select(Donation).where(Donation.id == of_subscription.scalar_subquery()))
     return first if first is not None and first.frequency == MONTHLY else None
 
 

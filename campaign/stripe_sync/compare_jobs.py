@@ -19,9 +19,10 @@ from campaign.edges.services import services
 from campaign.edges.stripe.balance import StripeBalance, StripeBalanceTransaction, StripePayment, StripePayout
 from campaign.edges.stripe.client import StripeRefused
 from campaign.edges.stripe.payments import ReversalKind, StripeReversal
+from campaign.payments.alerts import StripeAlert
 from campaign.payments.quarantine import QuarantinedPayment
-from campaign.payments.reversals import Reversal
-from campaign.recurring.recurring_gifts import RecurringGift
+from campaign.payments.reversals import CHANGING_STATUSES, Reversal, ReversalSnapshot
+from campaign.recurring.recurring_gifts import MONTHLY, RecurringGift
 from campaign.stripe_sync import balance_transactions
 from campaign.stripe_sync.balance_transactions import BalanceTransaction
 from campaign.stripe_sync.event import is_ours
@@ -35,6 +36,13 @@ T = TypeVar("T")
 CREATED_BEFORE = timedelta(days=10)
 CHUNK_SIZE = 500
 SUCCEEDED = "succeeded"
+# The events that report how a checkout ended, by the status of the checkout or of its payment; none for one that Stripe does not know.
+ENDED_CHECKOUTS = {
+    "expired": "checkout.session.expired",
+    "requires_payment_method": "checkout.session.async_payment_failed",
+    "canceled": "checkout.session.async_payment_failed",
+    "unknown": "",
+}
 
 
 @dataclass
@@ -72,32 +80,43 @@ def _chunks(listed: Iterable[T]) -> Iterator[list[T]]:
 def _compare_checkouts(c: Comparison) -> None:
     """Checkouts that are open in our books may have expired at Stripe."""
     d = Donation
-    is_open = d.paid_at.is_(None) & d.ended_at.is_(None) & d.quarantined_at.is_(None) & d.processing_at.is_(None)
+    is_open = d.paid_at.is_(None) & d.ended_at.is_(None) & d.quarantined_at.is_(None)
     found = select(d.public_id, d.checkout_id).where(is_open, d.checkout_id.is_not(None), d.started_at >= c.since).order_by(d.id)
     ours = [(public_id, str(checkout_id)) for public_id, checkout_id in db.session.execute(found)]
     db.session.rollback()
     for public_id, checkout_id in ours:
         c.compared["checkouts"] += 1
-        status = _status_of(lambda checkout_id=checkout_id: services().stripe_payments.get_checkout(checkout_id).status)  # type: ignore[misc]
-        if status in {"expired", "unknown"}:
+        status = _status_of(lambda checkout_id=checkout_id: _status_of_checkout(checkout_id))  # type: ignore[misc]
+        if status in ENDED_CHECKOUTS:
             data = {"id": checkout_id, "object": "checkout.session", "client_reference_id": public_id, "metadata": {"donation": public_id}}
-            event = EventToStore("checkout.session.expired", data) if status == "expired" else None
-            c.add(DifferenceKind.CHECKOUT_ENDED, checkout_id, event, status=status)
+            event_type = ENDED_CHECKOUTS[status]
+            c.add(DifferenceKind.CHECKOUT_ENDED, checkout_id, EventToStore(event_type, data) if event_type else None, status=status)
+
+
+def _status_of_checkout(checkout_id: str) -> str:
+    """The status of the checkout, or of its bank debit when that has failed."""
+    stripe = services().stripe_payments
+    checkout = stripe.get_checkout(checkout_id)
+    if checkout.status != "complete" or checkout.payment_status == "paid" or checkout.payment_intent is None:
+        return checkout.status
+    return stripe.get_payment(checkout.payment_intent).status
 
 
 def _compare_instalments(c: Comparison) -> None:
     """Instalments of recurring donations are compared by their invoices, as their payments name no donation."""
     invoices = services().stripe_subscriptions.list_paid_invoices(c.since - CREATED_BEFORE)
-    for chunk in _chunks(i for i in invoices if i.payments):
+    for chunk in _chunks(invoices):
         payments = [payment.payment_intent for invoice in chunk for payment in invoice.payments]
         d, q = Donation, QuarantinedPayment
         paid = set(db.session.scalars(select(d.payment_intent).where(d.payment_intent.in_(payments), d.paid_at.is_not(None))))
         quarantined = set(db.session.scalars(select(q.payment_intent).where(q.payment_intent.in_(payments))))
-        known = set(db.session.scalars(select(d.public_id).where(d.public_id.in_([i.donation for i in chunk]))))
+        known = set(db.session.scalars(select(d.public_id).where(d.public_id.in_([i.donation for i in chunk]), d.frequency == MONTHLY)))
+        alerted = set(db.session.scalars(select(StripeAlert.object_id).where(StripeAlert.object_id.in_([i.stripe_id for i in chunk]))))
         for invoice in chunk:
             c.compared["instalments"] += 1
             missing = {payment.payment_intent for payment in invoice.payments} - paid - quarantined
-            if missing and (invoice.donation in known or is_ours(invoice.donation)):
+            is_untold = invoice.donation in known and invoice.taken_cents < invoice.total_cents and invoice.stripe_id not in alerted
+            if (missing and (invoice.donation in known or is_ours(invoice.donation))) or is_untold:
                 event = EventToStore("invoice.paid", {"id": invoice.stripe_id, "object": "invoice"})
                 c.add(DifferenceKind.INSTALMENT_MISSING, invoice.stripe_id, event, theirs=invoice.taken_cents)
         db.session.rollback()
@@ -164,14 +183,6 @@ def _status_of(fetch: Callable[[], str]) -> str:
         return "unknown"
 
 
-def _compare_refunds(c: Comparison) -> None:
-    _compare_reversals(c, ReversalKind.REFUND, "refund.updated", c.stripe.list_refunds(c.since))
-
-
-def _compare_disputes(c: Comparison) -> None:
-    _compare_reversals(c, ReversalKind.DISPUTE, "charge.dispute.updated", c.stripe.list_disputes(c.since))
-
-
 def _compare_reversals(c: Comparison, kind: ReversalKind, event_type: str, reversals: Iterable[StripeReversal]) -> None:
     listed: set[str] = set()
     for chunk in _chunks(reversal for reversal in reversals if reversal.payment_intent):
@@ -182,7 +193,7 @@ def _compare_reversals(c: Comparison, kind: ReversalKind, event_type: str, rever
             c.compared[f"{kind}s"] += 1
             _compare_reversal(c, reversal, ours.get(reversal.id), event_type)
         db.session.rollback()
-    _find_unlisted_reversals(c, kind, listed)
+    _find_unlisted_reversals(c, kind, listed, event_type)
 
 
 def _compare_reversal(c: Comparison, reversal: StripeReversal, row: Reversal | None, event_type: str) -> None:
@@ -190,21 +201,32 @@ def _compare_reversal(c: Comparison, reversal: StripeReversal, row: Reversal | N
     event, theirs = EventToStore(event_type, data), {"what": str(reversal.kind), "theirs": reversal.cents, "status": reversal.status}
     if row is None:
         c.add(DifferenceKind.REVERSAL_MISSING, reversal.id, event, **theirs)
-    elif (row.cents, row.status) != (reversal.cents, reversal.status):
+    elif (row.cents, row.status, row.reversed_cents) != (reversal.cents, reversal.status, _reversed_cents(reversal, row)):
         c.add(DifferenceKind.REVERSAL_DIFFERS, reversal.id, event, **theirs, ours=row.cents, our_status=row.status)
 
 
-def _find_unlisted_reversals(c: Comparison, kind: ReversalKind, listed: set[str]) -> None:
-    """Refunds and disputes of payments of this period that Stripe’s list lacks are fetched one by one."""
-    of_period = select(Donation.payment_intent).where(Donation.paid_at >= c.since)
-    rows = db.session.scalars(select(Reversal).where(Reversal.kind == kind, Reversal.payment_intent.in_(of_period)).order_by(Reversal.id))
+def _reversed_cents(reversal: StripeReversal, row: Reversal) -> int:
+    """What of it has left the charity by Stripe's state, as an event about it would be read."""
+    snapshot = ReversalSnapshot.of(reversal, snapshot_number=row.snapshot_number)
+    return snapshot.reversed_cents(row.reversed_cents) if snapshot else row.reversed_cents
+
+
+def _find_unlisted_reversals(c: Comparison, kind: ReversalKind, listed: set[str], event_type: str) -> None:
+    """Those that Stripe’s list lacks are fetched one by one: of payments of this period, and older ones that may still change."""
+    of_period = Reversal.payment_intent.in_(select(Donation.payment_intent).where(Donation.paid_at >= c.since))
+    may_change = Reversal.status.in_(CHANGING_STATUSES)
+    rows = db.session.scalars(select(Reversal).where(Reversal.kind == kind, of_period | may_change).order_by(Reversal.id))
     unlisted = [(row.stripe_id, row.cents) for row in rows if row.stripe_id not in listed]
     db.session.rollback()
     stripe = services().stripe_payments
-    get = stripe.get_refund if kind == ReversalKind.REFUND else stripe.get_dispute
     for name, cents in unlisted:
-        if _status_of(lambda name=name: get(name).status) == "unknown":  # type: ignore[misc]
+        try:
+            reversal = stripe.get_refund(name) if kind == ReversalKind.REFUND else stripe.get_dispute(name)
+        except StripeRefused:
             c.add(DifferenceKind.REVERSAL_NOT_AT_STRIPE, name, what=str(kind), ours=cents)
+        else:
+            _compare_reversal(c, reversal, db.session.scalar(select(Reversal).where(Reversal.stripe_id == name)), event_type)
+            db.session.rollback()
 
 
 def _compare_balance_transactions(c: Comparison) -> None:
@@ -265,8 +287,8 @@ _PARTS: dict[str, Callable[[Comparison], None]] = {
     "instalments": _compare_instalments,
     "subscriptions": _compare_subscriptions,
     "payments": _compare_payments,
-    "refunds": _compare_refunds,
-    "disputes": _compare_disputes,
+    "refunds": lambda c: _compare_reversals(c, ReversalKind.REFUND, "refund.updated", c.stripe.list_refunds(c.since)),
+    "disputes": lambda c: _compare_reversals(c, ReversalKind.DISPUTE, "charge.dispute.updated", c.stripe.list_disputes(c.since)),
     "balance transactions": _compare_balance_transactions,
     "payouts": _compare_payouts,
     "balance": _compare_balance,
