@@ -372,3 +372,12 @@ def test_an_instalment_of_an_unknown_donation_is_quarantined(app: Flask, stripe:
     handle(next(sent for sent in stripe.store.newest("event", limit=50) if sent["type"] == "invoice.paid"))
     assert db.session.execute(text("SELECT anomaly FROM quarantined_payment")).scalars().all() == ["unknown"]
     assert state(donation) == "pending"
+
+
+def test_a_first_month_that_the_donors_page_finds_is_shown_as_paid(app: Flask, stripe: Stripe, fund: Fund) -> None:
+    donation = start_recurring(app, stripe)
+    for suffix, shown in (("", "Thank you"), (".json", '"state":"paid"')):
+        with app.app_context():
+            page = app.test_client().get(f"/en/donations/{donation.token}{suffix}").text
+        assert shown in page.replace(" ", " ").replace('": "', '":"'), suffix
+        assert "refunded" not in page

@@ -64,7 +64,7 @@ def test_each_permission_that_the_key_lacks_is_named(
 ) -> None:
     control(stripe, "permissions", resource=resource, access=access)
     (found,) = problems(app)
-    assert found.startswith(f"The key lacks the permission “{name}”. Stripe says: ")
+    assert found.startswith(f"The key lacks the permission “{name}”; edit the key in Stripe's dashboard. Stripe says: ")
     assert "required permissions" in found
 
 
@@ -77,7 +77,7 @@ def test_a_wrong_key_is_said_once(app: Flask, campaign: Campaign, stripe: Stripe
 def test_missing_event_types_are_named_and_too_many_are_no_problem(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
     types = [kind for kind in HANDLED_TYPES if kind not in {"payout.canceled", "invoice.paid"}]
     control(stripe, "webhook_endpoint", enabled_events=",".join(types))
-    assert problems(app) == ["The webhook endpoint does not send: invoice.paid, payout.canceled."]
+    assert problems(app) == ["The webhook endpoint does not send these types of events; add them to it: invoice.paid, payout.canceled."]
     control(stripe, "webhook_endpoint", enabled_events=",".join([*HANDLED_TYPES, *NOTED_TYPES, "customer.created"]))
     assert problems(app) == []
     assert "ignores: customer.created." in FlaskCliRunner(app).invoke(check_stripe).output

@@ -22,7 +22,7 @@ from campaign.config import SettingsError, read_settings
 from campaign.donations.donations import donation_by_public_id
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.edges.stripe.client import StripeUnavailable
+from campaign.edges.stripe.client import StripeKeyRefused, StripeUnavailable
 from campaign.payments import refund_jobs, reversals
 from campaign.payments.refunds import RefundRefused
 from campaign.reporting.integrity import checker
@@ -144,6 +144,8 @@ def reconcile(since: str | None) -> None:
     moment = local_time.parse(since, ZoneInfo(current.charity.time_zone)) if since and current else None
     try:
         run = reconcile_jobs.reconcile(since=moment, actor="command line")
+    except StripeKeyRefused as error:
+        raise CommandRefused(f"Stripe refuses the key ({error}); `campaign check-stripe` says what is missing.") from None
     except StripeUnavailable as error:
         raise CommandRefused(f"Stripe did not answer ({error}); nothing is lost, run this command again later.") from None
     findings = reconciliations.findings_of(run)

@@ -34,6 +34,7 @@ def poll_checkout(donation: Donation) -> None:
     found = services().stripe_payments.get_checkout(checkout_id)
     if found.invoice and found.payment_status == "paid":
         _store_invoice_event(found.invoice)
+        db.session.refresh(donation)  # Its net amount is written by a trigger.
         return
     payment = services().stripe_payments.get_payment(found.payment_intent) if found.status == "complete" and found.payment_intent else None
     effects.decide_and_apply(donation, lambda session: _settle_found(donation, found, payment, session))

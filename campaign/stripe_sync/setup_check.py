@@ -38,7 +38,7 @@ def check_setup(campaign: Campaign | None) -> Iterator[Result]:
         yield _problem(f"Stripe refuses the key of STRIPE_SECRET_KEY: {error}")
         return
     for name, message in missing.items():
-        yield _problem(f"The key lacks the permission “{name}”. Stripe says: {message}")
+        yield _problem(f"The key lacks the permission “{name}”; edit the key in Stripe's dashboard. Stripe says: {message}")
     if not missing:
         yield _fine("The key has every permission that the service needs.")
     for check in (_check_webhook, _check_deliveries, lambda a: _check_payment_methods(a, campaign), _check_portal, _check_clock):
@@ -65,10 +65,11 @@ def _check_webhook(account: StripeAccount) -> Iterator[Result]:
     if len(endpoints) > 1:
         yield _fine(f"{len(endpoints)} webhook endpoints have the address {url}: one is enough.")
     if endpoint is None:
-        yield _problem(f"No webhook endpoint of the account has the address {url}: create one, with the event types of the README.")
+        yield _problem(f"No webhook endpoint of the account has the address {url}: create one, with the event types of docs/stripe.md.")
         return
     if not endpoint.is_enabled:
-        yield _problem(f"The webhook endpoint {url} is disabled.")
+        yield _problem(f"The webhook endpoint {url} is disabled: enable it in Stripe's dashboard.")
+        return
     if endpoint.api_version not in {None, API_VERSION}:
         yield _problem(f"The webhook endpoint sends events of the API version {endpoint.api_version}; the service reads {API_VERSION}.")
     yield from _check_event_types(endpoint)
@@ -80,7 +81,7 @@ def _check_event_types(endpoint: WebhookEndpoint) -> Iterator[Result]:
     if ALL_TYPES in sent:
         yield _fine("The webhook endpoint sends all types of events; those that the service does not need are ignored.")
     elif missing:
-        yield _problem(f"The webhook endpoint does not send: {', '.join(missing)}.")
+        yield _problem(f"The webhook endpoint does not send these types of events; add them to it: {', '.join(missing)}.")
     else:
         yield _fine("The webhook endpoint sends every type of event that the service needs.")
     if too_many and ALL_TYPES not in sent:

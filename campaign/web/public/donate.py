@@ -153,7 +153,7 @@ def _redirect_to_payment(campaign: Campaign, form: DonationForm, donation: Donat
             return campaign_page(campaign, form, attempt=form.attempt.data, notice=_stripe_refused(campaign)), 422
         except StripeUnavailable as error:
             log.error("checkout.not_opened", donation=donation.public_id, error=str(error))
-            if isinstance(error, StripeKeyRefused):
+            if isinstance(error, StripeKeyRefused) and error.is_permission_missing:  # An unknown key is reported by each poll.
                 batching.record_key_refused(error)
             page = campaign_page(campaign, form, attempt=form.attempt.data, notice=_stripe_unavailable(campaign))
             return page, 503, {"Retry-After": RETRY_AFTER_SECONDS}
