@@ -27,6 +27,7 @@ from campaign.stripe_sync.balance_jobs import sync_balance
 from campaign.stripe_sync.event_jobs import check_deferred_events, handle_events, rematch
 from campaign.stripe_sync.poll_checkout_jobs import poll_overdue_checkouts
 from campaign.stripe_sync.poll_event_jobs import poll_events
+from campaign.stripe_sync.setup_check import MAX_CLOCK_SKEW_SECONDS
 
 log = structlog.get_logger()
 
@@ -40,7 +41,6 @@ POLL_STRIPE_SECONDS = 50
 RECONCILIATION_INTERVAL = timedelta(days=1)
 # What a step returns when it was not due and so did nothing.
 NOT_DUE = -1
-MAX_CLOCK_SKEW_SECONDS = 30
 CHECKER_ACTOR = "integrity check"
 
 

@@ -37,7 +37,7 @@ def poll_checkout(donation: Donation) -> None:
         db.session.refresh(donation)  # Its net amount is written by a trigger.
         return
     payment = services().stripe_payments.get_payment(found.payment_intent) if found.status == "complete" and found.payment_intent else None
-    effects.decide_and_apply(donation, lambda session: _settle_found(donation, found, payment, session))
+    effects.decide_and_apply(donation, lambda session: _record_found(donation, found, payment, session))
     db.session.commit()
     services().waker.wake("mail")
 
@@ -56,7 +56,7 @@ def _store_invoice_event(invoice: str) -> None:
     handle_events()
 
 
-def _settle_found(donation: Donation, found: Checkout, payment: Payment | None, session: RematchingSession) -> Effects:
+def _record_found(donation: Donation, found: Checkout, payment: Payment | None, session: RematchingSession) -> Effects:
     cause, paid_at = f"polled:{found.id}", payment.paid_at if payment else None
     if found.payment_status == "paid":
         succeeded = SucceededPayment(
