@@ -1,6 +1,7 @@
 """Routes, templates, settings, migrations and translations are complete and consistent with each other."""
 
 import ast
+import contextlib
 import inspect
 import re
 from pathlib import Path
@@ -18,7 +19,9 @@ from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 from flask import Flask
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DatabaseError
 
+from campaign.campaigns.campaigns import Campaign
 from campaign.cli.setup import migrate
 from campaign.config import ROOT, SettingsError, setting_descriptions
 from campaign.edges.db import Base, db
@@ -27,6 +30,7 @@ from campaign.edges.wakeups import JOBS, celery
 from campaign.ledger.triggers import FOLDER as TRIGGERS
 from campaign.ledger.triggers import install_triggers
 from campaign.web.security import access
+from tests.factories import create_refund, paid
 from tools.architecture import source_files
 
 SOURCES = source_files()
@@ -157,20 +161,48 @@ def objects_of(connection: Connection) -> set[str]:
     return {row for query in queries for row in connection.execute(text(query)).scalars()}
 
 
-def test_a_downgrade_leaves_nothing_and_an_upgrade_restores_everything(app: Flask) -> None:
+def migration_config(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(ROOT / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def test_a_downgrade_leaves_nothing_and_an_upgrade_restores_everything(app: Flask) -> None:
     db.session.remove()
     with db.engine.connect() as connection:
         objects, definitions = objects_of(connection), current_definitions(connection)
         moves = connection.execute(text("SELECT * FROM ledger_move ORDER BY 1, 2, 3")).all()
         assert len(objects) > 300
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+        command.downgrade(migration_config(connection), "base")
         assert (objects_of(connection), current_definitions(connection)) == (set(), {})
-        command.upgrade(config, "head")
+        command.upgrade(migration_config(connection), "head")
         assert (objects_of(connection), current_definitions(connection)) == (objects, definitions)
         assert connection.execute(text("SELECT * FROM ledger_move ORDER BY 1, 2, 3")).all() == moves
+
+
+def test_a_downgrade_and_an_upgrade_keep_the_sum_that_a_message_names(app: Flask, campaign: Campaign) -> None:
+    create_refund(paid(campaign, 100_00), 30_00)
+    db.session.commit()
+    db.session.remove()
+    sums = text("SELECT cents FROM outbox WHERE kind = 'reversal'")
+    with db.engine.connect() as connection:
+        assert connection.execute(sums).scalars().all() == [30_00]
+        command.downgrade(migration_config(connection), "stripe")
+        command.upgrade(migration_config(connection), "head")
+        assert connection.execute(sums).scalars().all() == [30_00]
+
+
+@pytest.mark.parametrize("is_partial", [True, False])
+def test_a_downgrade_that_would_lose_what_a_dispute_reinstated_is_refused(app: Flask, campaign: Campaign, is_partial: bool) -> None:
+    create_refund(paid(campaign, 100_00), 100_00, kind="dispute")
+    db.session.commit()
+    db.session.remove()
+    with db.engine.connect() as connection:
+        if is_partial:
+            connection.execute(text("UPDATE reversal SET posted_cents = 4000"))
+        with pytest.raises(DatabaseError, match="reinstated in part") if is_partial else contextlib.nullcontext():
+            command.downgrade(migration_config(connection), "baseline")
 
 
 @pytest.fixture(scope="module")

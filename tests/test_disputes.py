@@ -1,18 +1,22 @@
 """Disputes as Stripe has them: money stays lost until Stripe's balance says that it came back, and a monthly gift that is disputed ends."""
 
+import itertools
 from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 
 from campaign.campaigns.campaigns import Campaign
-from campaign.devstack.sandbox import aftermath
+from campaign.devstack.sandbox import aftermath, subscriptions
+from campaign.devstack.sandbox.stripe_account import Declined
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
+from campaign.edges.services import services
 from campaign.edges.stripe.client import StripeRefused
 from campaign.edges.stripe.payments import ReversalKind
 from campaign.matching.holds import match_of
-from campaign.payments import alerts
+from campaign.payments import alerts, disputes
 from campaign.payments.reversals import ReversalSnapshot
 from campaign.recurring import recurring_gifts
 from campaign.recurring.cancel_jobs import cancel_requested
@@ -21,9 +25,9 @@ from campaign.reporting.integrity import checker
 from campaign.schedule import schedule_jobs
 from campaign.staff.audit import AuditEntry
 from tests.conftest import Post, Stripe
-from tests.factories import create_refund, paid, start_donation
+from tests.factories import create_refund, paid
 from tests.mail import make_due, text_of
-from tests.stripe import control, event, handle, paid_at_stripe, pay_at_stripe, start_debit, state
+from tests.stripe import control, handle, paid_at_stripe, pay_at_stripe, sessions, start_debit, state
 from tests.web import csrf_of, send, signed_in
 
 
@@ -122,6 +126,56 @@ def test_the_donor_reads_how_much_was_reinstated(app: Flask, campaign: Campaign,
     assert ["$60.00 of your gift" in mails[0], "$100.00" in mails[1], len(mails)] == [True, True, 3], mails
 
 
+def test_each_email_names_the_sum_of_its_own_change_however_late_it_is_sent(
+    app: Flask, campaign: Campaign, stripe: Stripe, post: Post
+) -> None:
+    donation = paid_at_stripe(campaign, 100_00, email="late@example.org")
+    appeal: list[dict[str, Any]] = [{"status": status} for status in ("lost", "appeal_needs_response", "appeal_under_review")]
+    follow(stripe, donation, {"payment_intent": donation.payment_intent}, *appeal, {"status": "won", "reinstated": 60_00})
+    make_due()
+    schedule_jobs.run_due_work()
+    mails = sorted(
+        text_of(message)
+        for _, recipients, message, _ in post.box.newest(20)
+        if recipients == ["late@example.org"] and "back" in text_of(message)
+    )
+    for mail, words in zip(mails, ["$60.00 of your gift", "$100.00 went back to you"], strict=True):
+        assert words in mail
+
+
+def test_staff_see_a_dispute_that_waits_for_an_answer_with_its_deadline(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+    donation = paid_at_stripe(campaign, 100_00)
+    control(stripe, "shop", kind="payment")
+    of_shop = stripe.store.newest("charge", limit=1)[0]["id"]
+    control(stripe, "disputes", charge=of_shop)
+    follow(stripe, donation, {"payment_intent": donation.payment_intent})
+    (found,) = disputes.list_unanswered(limit=5)
+    assert found.reversal.respond_by
+    day = campaign.charity.local(found.reversal.respond_by)
+    client = signed_in(app, "viewer")
+    assert "1 dispute of a gift waits for an answer at Stripe. The first one until" in client.get("/staff/").text
+    assert f"{day:%Y-%m-%d %H:%M}</time>" in client.get("/staff/stripe").text
+    assert f"until {day:%Y-%m-%d %H:%M}" in client.get(f"/staff/donations/{donation.public_id}").text
+    dispute = stripe.store.newest("dispute", limit=1)[0]["id"]
+    control(stripe, f"disputes/{dispute}", status="under_review")
+    schedule_jobs.poll_stripe()
+    assert disputes.count_unanswered() == 0
+    assert "waits for an answer" not in client.get("/staff/").text
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "your bank returned the money to you"), ("fr", "votre banque vous a rendu l’argent")]
+)
+def test_the_donors_page_after_a_lost_dispute_does_not_promise_a_refund(
+    app: Flask, campaign: Campaign, stripe: Stripe, language: str, words: str
+) -> None:
+    donation = paid_at_stripe(campaign, 100_00)
+    follow(stripe, donation, {"payment_intent": donation.payment_intent}, {"status": "lost"})
+    page = app.test_client().get(f"/{language}/donations/{donation.token}").text
+    assert words in page
+    assert not {"ten days", "dix jours"} & {words for words in ("ten days", "dix jours") if words in page}
+
+
 @pytest.mark.parametrize("status", ["prevented", "warning_needs_response"])
 def test_a_dispute_that_takes_no_money_changes_nothing(app: Flask, campaign: Campaign, stripe: Stripe, status: str) -> None:
     donation = paid_at_stripe(campaign, 100_00)
@@ -166,6 +220,13 @@ def test_an_unknown_status_changes_nothing_and_staff_see_it(campaign: Campaign, 
     db.session.commit()
     db.session.refresh(donation)
     assert (donation.net_cents, kinds_of_alerts()) == (0, ["unknown_status"])
+    alerts.close(alerts.list_open(limit=1)[0].id, actor="test")
+    for status in ("of_next_year", "of_the_year_after"):
+        create_refund(donation, 100_00, kind=kind, name="one", status=status)
+        db.session.commit()
+        db.session.expire_all()
+        assert kinds_of_alerts() == ["unknown_status"] * (status == "of_the_year_after"), "raised again for what is new"
+    assert alerts.list_open(limit=1)[0].detail == {"status": "of_the_year_after"}
     assert checker.findings(db.engine) == []
 
 
@@ -213,6 +274,9 @@ def test_a_lost_or_cancelled_dispute_of_a_month_ends_the_monthly_gift_once(
     mails = [message for _, recipients, message, _ in post.box.newest(20) if recipients == [email]]
     ended = [text_of(message) for message in mails if "a pris fin" in str(message["Subject"])]
     assert [("votre banque nous a dit" in text) for text in ended] == [True] * ends
+    assert all("restent donnés" in text and "changer" not in text for text in ended)
+    page = app.test_client().get(f"/fr/donations/{donation.token}").text
+    assert ("Votre don mensuel a pris fin." in page, "Vous donnez chaque mois." in page) == (ends, not ends)
 
 
 def test_a_debit_that_is_canceled_frees_its_hold_at_once(app: Flask, campaign: Campaign, stripe: Stripe, post: Post) -> None:
@@ -224,7 +288,35 @@ def test_a_debit_that_is_canceled_frees_its_hold_at_once(app: Flask, campaign: C
     assert (state(donation), match_of(donation.id).held_cents) == ("failed", 0)
 
 
-def test_a_canceled_payment_of_an_open_checkout_leaves_it_open(campaign: Campaign) -> None:
-    donation = start_donation(campaign, 100_00)
-    handle(event("payment_intent.canceled", {"id": "pi_1", "object": "payment_intent", "metadata": {"donation": donation.public_id}}))
-    assert (state(donation), match_of(donation.id).held_cents) == ("pending", 100_00)
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_a_debit_that_is_canceled_has_failed_in_whichever_order_its_events_come(
+    app: Flask, campaign: Campaign, stripe: Stripe, order: tuple[int, ...]
+) -> None:
+    donation = start_debit(app, stripe)
+    control(stripe, f"debits/{donation.checkout_id}", outcome="canceled")
+    types = ("payment_intent.processing", "checkout.session.completed", "payment_intent.canceled")
+    sent = {found["type"]: found for found in stripe.store.newest("event", limit=20)}
+    both = {**sent["payment_intent.canceled"]["data"]["object"], "payment_method_types": ["card", "acss_debit"]}
+    sent["payment_intent.canceled"]["data"]["object"] = both
+    for index in order:
+        handle(sent[types[index]])
+        db.session.expire_all()
+        if types[index] == "payment_intent.canceled":
+            assert match_of(donation.id).held_cents == 0, "freed at once"
+    assert state(donation) == "failed"
+    assert db.session.execute(text("SELECT kind FROM outbox")).scalars().all() == ["payment_failed"]
+    assert checker.findings(db.engine) == []
+
+
+def test_the_payment_of_a_checkout_that_expires_is_canceled_and_the_donor_gets_no_message(
+    app: Flask, campaign: Campaign, stripe: Stripe
+) -> None:
+    assert send(app.test_client(), "en").status_code == 303
+    donation = db.session.query(Donation).one()
+    with pytest.raises(Declined):
+        subscriptions.pay_checkout(stripe.account, sessions(stripe)[0], "4000000000000002")
+    services().stripe_payments.expire_checkout(str(donation.checkout_id))
+    schedule_jobs.poll_stripe()
+    assert [found["status"] for found in stripe.store.newest("payment_intent", limit=5)] == ["canceled"]
+    assert (state(donation), match_of(donation.id).held_cents) == ("expired", 0)
+    assert db.session.execute(text("SELECT kind FROM outbox")).scalars().all() == []

@@ -141,7 +141,7 @@ def test_events_of_one_donation_in_one_batch_use_its_hold_once(campaign: Campaig
 
 def test_events_of_unknown_donations_are_ignored_with_a_reason(campaign: Campaign) -> None:
     donation = start_donation(campaign)
-    unknown = {"metadata": {"donation": "d_unknown"}, "client_reference_id": None}
+    unknown = {"metadata": {"donation": f"d_{0:020x}"}, "client_reference_id": None}
     handle(completed(donation, **unknown, payment_status="unpaid"))
     handle(event("payment_intent.processing", {"id": "pi_1", "object": "payment_intent", "metadata": None}))
     assert outcomes() == ["ignored: not one of our donations"] * 2

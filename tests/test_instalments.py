@@ -28,7 +28,7 @@ from campaign.schedule import schedule_jobs
 from campaign.stripe_sync import event_jobs, reconcile_jobs, reconciliations
 from tests.conftest import Stripe
 from tests.stripe import control, event, handle, pay_at_stripe, state
-from tests.web import send, signed_in
+from tests.web import csrf_of, send, signed_in
 
 GIFT, FEE = 100_00, 3_30
 
@@ -154,20 +154,29 @@ def without_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(StripeSubscriptions, "_parts_of", lambda _, lines: [None for _ in lines])
 
 
+@pytest.mark.parametrize(("typed_fee", "fee"), [("3.30", 3_30), ("$5", 5_00), ("0", 0)])
 def test_lines_that_do_not_say_what_they_are_wait_for_a_decision(
-    app: Flask, stripe: Stripe, first: Donation, monkeypatch: pytest.MonkeyPatch
+    app: Flask, stripe: Stripe, first: Donation, monkeypatch: pytest.MonkeyPatch, typed_fee: str, fee: int
 ) -> None:
     without_parts(monkeypatch)
     pass_month(stripe, "paid")
     (pending,) = quarantine.list_pending(limit=5)
     assert (pending.anomaly, pending.amount_cents, pending.may_be_accepted) == ("lines", 103_30, True)
-    assert months(first)[1:] == [(103_30, 0, 0)]
+    assert months(first)[1:] == [(GIFT, FEE, 0)], "as agreed, until somebody decides"
     assert (gift_of(first).amount_cents, gift_of(first).covered_fee_cents) == (GIFT, FEE), "what was agreed stays"
     with app.app_context():
         assert "does not say what is gift" in signed_in(app, "viewer").get("/staff/quarantine").text
-    quarantine_actions.accept(pending.id, actor="test", reason="the donor says so")
+    clerk = signed_in(app, "manager", address="manager@example.org")
+    page = clerk.get("/staff/quarantine")
+    assert 'name="covered_fee" inputmode="decimal" maxlength="20" autocomplete="off" value="3.30"' in page.text
+    form = {"csrf_token": csrf_of(page), "decision": "accepted", "reason": "as Stripe's dashboard shows"}
+    for typed, why in (("a lot", "Please write the covered fee as an amount"), ("103.30", "must be less than the payment")):
+        clerk.post(f"/staff/quarantine/{pending.id}/decisions", data={**form, "covered_fee": typed})
+        assert why in clerk.get("/staff/quarantine").text
+        assert quarantine.count_pending() == 1
+    clerk.post(f"/staff/quarantine/{pending.id}/decisions", data={**form, "covered_fee": typed_fee})
     db.session.expire_all()
-    assert months(first)[1:] == [(103_30, 0, 103_30)]
+    assert months(first)[1:] == [(103_30 - fee, fee, 103_30 - fee)], "the covered fee is not matched"
     assert_books_hold()
 
 
@@ -187,8 +196,43 @@ def test_a_second_payment_of_one_invoice_waits_for_a_decision(
     pass_month(stripe, "paid")
     fee = 100_00 * FEE // 103_30
     assert months(first)[1:] == [(100_00 - fee, fee, 100_00 - fee)]
-    assert [(found.anomaly, found.amount_cents) for found in quarantine.list_pending(limit=5)] == [("second", 3_30)]
+    (second,) = quarantine.list_pending(limit=5)
+    assert (second.anomaly, second.amount_cents) == ("second", 3_30)
     assert checker.findings(db.engine) == []
+    quarantine_actions.accept(second.id, actor="test", reason="test")
+    rest = 3_30 * fee // 100_00
+    assert months(first)[2:] == [(3_30 - rest, rest, 3_30 - rest)], "listed with the months"
+    assert_books_hold()
+
+
+@pytest.mark.parametrize("with_events", [True, False])
+@pytest.mark.parametrize("is_uncollectible", [False, True])
+def test_money_that_stripe_took_for_an_invoice_that_stays_open_is_a_gift(
+    app: Flask, stripe: Stripe, first: Donation, is_uncollectible: bool, with_events: bool
+) -> None:
+    control(stripe, f"subscriptions/{subscription_of(stripe)}/months", outcome="failed")
+    invoice = stripe.store.newest("invoice", limit=1)[0]["id"]
+    control(stripe, f"invoices/{invoice}/pay", card="4242424242424242", amount=40_00)
+    if is_uncollectible:
+        control(stripe, f"invoices/{invoice}/write_offs")
+    if with_events:
+        poll()
+    else:
+        reconcile_jobs.reconcile(since=None, actor="test")
+        db.session.expire_all()
+    fee = 40_00 * FEE // 103_30
+    assert months(first)[1:] == [(40_00 - fee, fee, 40_00 - fee)]
+    assert stripe.store.newest("invoice", limit=1)[0]["status"] == ("uncollectible" if is_uncollectible else "open")
+    assert reconcile_jobs.reconcile(since=None, actor="test").ended_at
+    assert (alerted(), months(first)[2:]) == ([], [])
+    if not is_uncollectible:
+        control(stripe, f"invoices/{invoice}/pay", card="4242424242424242")
+        poll()
+        (rest,) = quarantine.list_pending(limit=5)
+        assert (rest.anomaly, rest.amount_cents, alerted()) == ("second", 63_30, [])
+        quarantine_actions.accept(rest.id, actor="test", reason="the rest of the month")
+    poll()
+    assert_books_hold()
 
 
 def test_lines_with_a_negative_fee_wait_for_a_decision(
@@ -230,6 +274,30 @@ def test_a_lost_dispute_that_is_reported_before_its_month_ends_the_monthly_gift(
     poll()
     schedule_jobs.poll_stripe()
     assert (gift_of(first).is_over, months(first)[1:]) == (True, [(GIFT, FEE, 0)])
+
+
+def test_a_month_whose_dispute_says_that_it_was_cancelled_ends_the_monthly_gift_when_it_is_recorded(
+    app: Flask, stripe: Stripe, first: Donation
+) -> None:
+    control(stripe, f"subscriptions/{subscription_of(stripe)}/months", outcome="paid")
+    intent = stripe.store.newest("payment_intent", limit=1)[0]["id"]
+    handle(event("charge.dispute.created", control(stripe, "disputes", payment_intent=intent, reason="subscription_canceled")))
+    assert gift_of(first).cancel_requested_at is None
+    poll()
+    schedule_jobs.poll_stripe()
+    assert (gift_of(first).is_over, months(first)[1:]) == (True, [(GIFT, FEE, GIFT)])
+
+
+def test_events_that_waited_long_for_a_permission_are_handled_within_minutes_of_it(app: Flask, stripe: Stripe, first: Donation) -> None:
+    control(stripe, "permissions", resource="invoices", access="none")
+    control(stripe, f"subscriptions/{subscription_of(stripe)}/months", outcome="paid")
+    schedule_jobs.poll_stripe()
+    db.session.execute(text("SET LOCAL session_replication_role = 'replica'"))  # A stored event is append-only.
+    db.session.execute(text("UPDATE stripe_event SET not_before = now(), received_at = now() - interval '10 hours' WHERE done_at IS NULL"))
+    db.session.commit()
+    event_jobs.handle_events()
+    longest = db.session.execute(text("SELECT max(not_before - now()) FROM stripe_event WHERE done_at IS NULL")).scalar_one()
+    assert timedelta(seconds=30) < longest < timedelta(seconds=75)
 
 
 def test_an_unpaid_subscription_has_not_ended_and_may_be_paid_later(app: Flask, stripe: Stripe, first: Donation) -> None:

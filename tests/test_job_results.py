@@ -15,6 +15,7 @@ from campaign.edges.services import services
 from campaign.edges.stripe.client import StripeKeyRefused, StripeRefused, StripeUnavailable, Urllib3Client, translate
 from campaign.edges.stripe.payments import MAX_EVENT_TYPES, StripePayments
 from campaign.operations import heartbeats, job_results
+from campaign.operations.job_results import FailureReason
 from campaign.reporting import staff_todo
 from campaign.schedule import schedule_jobs
 from campaign.stripe_sync import poll_event_jobs, reconcile_jobs, reconciliations
@@ -81,8 +82,29 @@ def test_a_poll_that_keeps_failing_is_degraded_reported_to_staff_and_logged_as_a
     assert staff_todo.todo_of(campaign).failing_jobs == 1
     assert str(error) in signed_in(app, "viewer").get("/staff/").text
     assert ("job.failing", "poll_events") in [(event, values["job"]) for event, values in logged]
-    schedule_jobs.poll_stripe()
+    recovered: list[str] = []
+    monkeypatch.setattr(schedule_jobs.log, "info", lambda event, **values: recovered.append(f"{event}: {values['job']}"), raising=False)
+    for _ in range(2):
+        schedule_jobs.poll_stripe()
+    assert recovered == ["job.recovered: poll_events"], "once"
     assert (degraded(app), staff_todo.todo_of(campaign).failing_jobs) == ([], 0)
+
+
+def test_jobs_that_fail_because_the_key_is_refused_are_one_item_for_staff(app: Flask, campaign: Campaign) -> None:
+    for name, reason, error in (
+        ("a_poll", FailureReason.KEY_REFUSED, "the key has expired"),
+        ("b_poll", FailureReason.KEY_REFUSED, "the key has expired"),
+        ("c_poll", FailureReason.KEY_REFUSED, "the key lacks checkout sessions"),
+        ("send_due", FailureReason.ERROR, "KeyError"),
+        ("rematch", FailureReason.ERROR, "KeyError"),
+    ):
+        for _ in range(2):
+            job_results.record_failure(name, reason, error)
+    db.session.commit()
+    page = signed_in(app, "viewer").get("/staff/").text
+    assert page.count("Stripe refuses our key") == 1
+    assert "<code>the key has expired; the key lacks checkout sessions</code>" in page
+    assert page.count("A job in the background keeps failing") == 2
 
 
 def test_a_job_that_is_not_due_does_not_end_the_report_of_its_failure(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -310,14 +310,50 @@ def test_the_balance_is_the_sum_of_its_parts(app: Flask, campaign: Campaign, str
         this_campaign_cents=96_80 + 48_25 - 15_00,
         other_campaigns_cents=19_12,
         disputed_cents=-50_00,
-        unassigned_cents=74_47,
+        quarantined_cents=0,
         untied_payouts_cents=0,
+        other_cents=74_47,
     )
     assert {"CAD": found.balance_cents} == services().stripe_balance.get_balance()
     at_stripe.create_payout(stripe.account, include_pending=True)
     sync_balance()
     after = stripe_clearing.clearing_of(campaign)
     assert (after.balance_cents, services().stripe_balance.get_balance()) == (0, {"CAD": 0})
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_only_disputes_of_gifts_are_shown_as_disputed_money(app: Flask, campaign: Campaign, stripe: Stripe, is_lost: bool) -> None:
+    """A shop's and a quarantined payment's disputes are in the sums of those."""
+    strange = start_donation(campaign, 30_00)
+    control(stripe, "shop", kind="payment", amount=20_00)
+    of_shop = stripe.store.newest("charge", limit=1)[0]
+    services().stripe_payments._client.v1.payment_intents.create(
+        {
+            "amount": 40_00,
+            "currency": "cad",
+            "payment_method": "pm_card_visa",
+            "confirm": True,
+            "metadata": {"donation": strange.public_id},
+        }
+    )
+    of_quarantined = stripe.store.newest("charge", limit=1)[0]
+    of_gift = charge_of(stripe, paid_at_stripe(campaign, 50_00))
+    for charge in (of_shop, of_quarantined, of_gift):
+        dispute = aftermath.create_dispute(stripe.account, charge)
+        if is_lost:
+            aftermath.set_dispute_status(stripe.account, dispute, "lost")
+    schedule_jobs.poll_stripe()
+    found = stripe_clearing.clearing_of(campaign)
+    fee = 15_00
+    assert (found.disputed_cents, found.quarantined_cents, found.other_cents) == (
+        0 if is_lost else -50_00,
+        -(40_00 * 29 // 1000 + 30) - fee,
+        -(20_00 * 29 // 1000 + 30) - fee,
+    )
+    assert {"CAD": found.balance_cents} == services().stripe_balance.get_balance()
+    page = signed_in(app, "viewer").get("/staff/stripe?lang=fr").text
+    assert "Hors de ce service" in page
+    assert 'href="/staff/quarantine">Paiements en quarantaine' in page
 
 
 def test_staff_see_payouts_with_their_transactions(app: Flask, campaign: Campaign, stripe: Stripe) -> None:

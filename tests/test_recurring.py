@@ -367,7 +367,7 @@ def test_an_instalment_of_an_unknown_donation_is_quarantined(app: Flask, stripe:
     donation = start_recurring(app, stripe)
     assert stripe.store.newest("subscription", limit=1)
     invoice = stripe.store.newest("invoice", limit=1)[0]
-    invoice["parent"]["subscription_details"]["metadata"] = {"donation": "d_of_a_shop"}
+    invoice["parent"]["subscription_details"]["metadata"] = {"donation": f"d_{0:020x}"}
     stripe.store.put(invoice)
     handle(next(sent for sent in stripe.store.newest("event", limit=50) if sent["type"] == "invoice.paid"))
     assert db.session.execute(text("SELECT anomaly FROM quarantined_payment")).scalars().all() == ["unknown"]

@@ -32,6 +32,7 @@ TYPES = {
     "invoice": [kind for kind in HANDLED_TYPES if kind.startswith("invoice.")],
     "subscription": [kind for kind in HANDLED_TYPES if kind.startswith("customer.subscription.")],
     "payout": [kind for kind in HANDLED_TYPES if kind.startswith("payout.")],
+    "invoice_payment": ["invoice_payment.paid"],
 }
 UNCHANGED = Change(paths=(), is_absent=False)
 # The state of a donation after an event about a complete object.
@@ -69,6 +70,15 @@ def example_of(document: Document, donation: Donation) -> Example:
             pay(donation)
             refund = {"id": f"re_{donation.id}", "object": "refund", "amount": 1_00, "currency": "cad", "status": "succeeded"}
             return Example(document={**about, "payment_intent": intent}, others=({**refund, "payment_intent": intent},))
+        case "invoice_payment":
+            invoice = {
+                "id": f"in_{donation.public_id}",
+                "object": "invoice",
+                "currency": "cad",
+                "lines": {"data": [{"id": "il_1", "object": "line_item"}]},
+            }
+            others = (invoice_of(invoice, donation, intent), subscription_of(donation))
+            return Example(document={**document, "invoice": invoice["id"]}, others=others)
         case "invoice":
             return Example(document=invoice_of(about, donation, intent), others=(subscription_of(donation),))
     return Example(document={**about, "id": f"sub_{donation.public_id}"} if kind == "subscription" else {**about, "metadata": {}})
@@ -139,7 +149,7 @@ def test_events_about_objects_without_their_optional_fields_are_handled(
         outer = [change for change in changes_of(original) if len(change.paths[0]) == 1]  # test_stripe_nulls.py goes deeper.
         sent = [(TYPES[kind][0], change) for change in (UNCHANGED, *outer)]
         sent += [(other, change) for other in TYPES[kind][1:] for change in changes_together(original)]
-        frequency = "monthly" if kind in {"invoice", "subscription"} else "once"
+        frequency = "monthly" if kind in {"invoice", "invoice_payment", "subscription"} else "once"
         donations = [start_donation(campaign, 5_00, frequency=frequency) for _ in sent]
         if kind == "subscription":
             start_recurring(client, donations, originals["invoice"], monkeypatch)

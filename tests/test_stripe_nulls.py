@@ -41,7 +41,7 @@ CALLS: dict[str, Callable[[Services], Any]] = {
     "StripeAccount.list_payment_methods": lambda s: s.stripe_account.list_payment_methods(),
     "StripeAccount.can_donors_change_cards": lambda s: s.stripe_account.can_donors_change_cards(),
     "StripeSubscriptions.get_invoice": lambda s: s.stripe_subscriptions.get_invoice("in_1"),
-    "StripeSubscriptions.list_paid_invoices": lambda s: list(s.stripe_subscriptions.list_paid_invoices(LONG_AGO)),
+    "StripeSubscriptions.list_settled_invoices": lambda s: list(s.stripe_subscriptions.list_settled_invoices(LONG_AGO)),
     "StripeSubscriptions.get_subscription": lambda s: s.stripe_subscriptions.get_subscription("sub_1"),
     "StripeSubscriptions.list_subscriptions": lambda s: list(s.stripe_subscriptions.list_subscriptions()),
     "StripeSubscriptions.change_amounts": lambda s: s.stripe_subscriptions.change_amounts(

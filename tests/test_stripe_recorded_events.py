@@ -76,7 +76,8 @@ def serve_today(monkeypatch: pytest.MonkeyPatch, sent: list[Document]) -> None:
     def answer_to(method: str, path: str, asked: dict[str, Any]) -> Document:
         if path != "/v1/refunds":
             name = path.rsplit("/", 1)[1]
-            return objects.get(name) or {"id": name, "object": "subscription", "status": "past_due"}
+            kind = path.split("/")[2].removesuffix("s")
+            return objects.get(name) or {"id": name, "object": kind, "status": "past_due" if kind == "subscription" else "open"}
         refund = {"id": f"re_{asked['payment_intent']}", "object": "refund", "amount": 10_00, "currency": "usd", "status": "succeeded"}
         return {"object": "list", "data": [{**refund, **asked}], "has_more": False, "url": path}
 

@@ -151,10 +151,17 @@ def reconcile(since: str | None) -> None:
     findings = reconciliations.findings_of(run)
     for finding in findings:
         click.echo(f"{finding.state}: {finding.sentence}")
-    compared = ", ".join(f"{count} {name}" for name, count in run.compared.items()) or "nothing"
+    compared = ", ".join(_counted(count, name) for name, count in run.compared.items()) or "nothing"
     click.echo(f"Compared {compared} since {run.since:%Y-%m-%d %H:%M} UTC.")
     if any(finding.state == DifferenceState.OPEN for finding in findings):
         sys.exit(1)
+
+
+def _counted(count: int, plural: str) -> str:
+    """`1 payment`, `2 payments`, `1 payment that is not ours`."""
+    if count != 1:
+        return f"{count} {plural}"
+    return f"1 {plural.replace('s that are', ' that is') if ' that ' in plural else plural.removesuffix('s')}"
 
 
 @campaign.command("check-stripe")

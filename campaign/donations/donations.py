@@ -3,6 +3,8 @@
 Checkout, settlement, reversals and the derived status are in campaign/payments.
 """
 
+import re
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,10 +17,21 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donors import Donor
 from campaign.edges.db import Base, db
 
-# What every public id of a donation begins with, here and in the metadata of our objects at Stripe.
-PUBLIC_ID_PREFIX = "d_"
+# Whose payments are ours, in an account that may serve others too, is known by the form of this id in their metadata.
+_PUBLIC_ID = re.compile(r"d_[0-9a-f]{20}")
+
 # The donor's name and address as printed on a receipt.
 PERSON_FIELDS = ("first_name", "last_name", "organization", "address_line1", "address_line2", "city", "province", "postal_code", "country")
+
+
+def new_public_id() -> str:
+    """A new public id of a donation."""
+    return f"d_{secrets.token_hex(10)}"
+
+
+def is_public_id(value: str) -> bool:
+    """Whether this could be the public id of a donation of ours, stored or not."""
+    return _PUBLIC_ID.fullmatch(value) is not None
 
 
 @dataclass(frozen=True, kw_only=True)

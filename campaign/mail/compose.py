@@ -109,16 +109,15 @@ def _compose_acknowledgement(message: OutboxMessage) -> EmailContent | None:
 
 
 def _compose_reversal(message: OutboxMessage) -> EmailContent | None:
-    """What was returned or reinstated, and what that means for the match and the receipt."""
+    """What was returned or reinstated, and what the match and the receipt are now."""
     donation = _lock_donation(message)
-    reversal = db.session.get_one(Reversal, message.reversal_id, populate_existing=True)
+    assert message.cents
     receipt, ended = _receipt_changes(donation)
     changes = {"page_url": _page_url(donation), "outcome": _match_outcome(donation)}
     if message.is_reinstatement:
-        cents = min(donation.charged_cents, reversal.cents) - reversal.posted_cents
-        return receipt_emails.money_reinstated(donation, cents=cents or reversal.cents, receipt=receipt, ended=ended, **changes)
-    is_dispute, cents = reversal.kind == ReversalKind.DISPUTE, min(donation.charged_cents, reversal.posted_cents or reversal.cents)
-    return receipt_emails.money_returned(donation, cents=cents, is_dispute=is_dispute, receipt=receipt, ended=ended, **changes)
+        return receipt_emails.money_reinstated(donation, cents=message.cents, receipt=receipt, ended=ended, **changes)
+    is_dispute = db.session.get_one(Reversal, message.reversal_id).kind == ReversalKind.DISPUTE
+    return receipt_emails.money_returned(donation, cents=message.cents, is_dispute=is_dispute, receipt=receipt, ended=ended, **changes)
 
 
 def _receipt_changes(donation: Donation) -> tuple[Receipt | None, Receipt | None]:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from campaign.edges.db import Base, db
 
@@ -49,11 +49,13 @@ class FailingJob:
     error: str
 
 
-def record_success(name: str) -> None:
-    """The job succeeded now."""
+def record_success(name: str) -> datetime | None:
+    """The job succeeded now. Returns since when it had been failing, None if it had not."""
     row = insert(JobResult).values(name=name, succeeded_at=func.now())
     cleared = {"succeeded_at": func.now(), "failing_since": None, "failures": 0, "reason": None, "error": None}
-    db.session.execute(row.on_conflict_do_update(index_elements=[JobResult.name], set_=cleared))
+    before = aliased(JobResult)  # A subquery reads what was committed before this statement.
+    failing_since = select(before.failing_since).where(before.name == name).scalar_subquery()
+    return db.session.scalar(row.on_conflict_do_update(index_elements=[JobResult.name], set_=cleared).returning(failing_since))
 
 
 def record_recovery(name: str) -> None:

@@ -104,8 +104,10 @@ def postpone(model: type[DeclarativeBase], lease: Lease, *, seconds: int, reason
     return _end(model, lease, attempts=lease.attempts - 1, not_before=_in(seconds), last_error=reason, **values)
 
 
-def defer(model: type[DeclarativeBase], lease: Lease, *, since: Any, reason: str, **values: object) -> bool:
-    """Retry because an outside service is unavailable, after as long as the row has waited since `since`, at most an hour.
+def defer(
+    model: type[DeclarativeBase], lease: Lease, *, since: Any, reason: str, max_seconds: int = MAX_DELAY_SECONDS, **values: object
+) -> bool:
+    """Retry because an outside service is unavailable, after as long as the row has waited since `since`, at most `max_seconds`.
 
     Returns True when the row has waited for days and is dead-lettered.
     """
@@ -113,7 +115,7 @@ def defer(model: type[DeclarativeBase], lease: Lease, *, since: Any, reason: str
     waited = db.session.scalars(select(func.extract("epoch", func.now() - since)).where(m.id == lease.id)).one()
     if waited > DEAD_AFTER_SECONDS:
         return fail(model, lease, error=reason, for_good=True, **values)
-    postpone(model, lease, seconds=int(min(max(waited, FIRST_DELAY_SECONDS), MAX_DELAY_SECONDS)), reason=reason, **values)
+    postpone(model, lease, seconds=int(min(max(waited, FIRST_DELAY_SECONDS), max_seconds)), reason=reason, **values)
     return False
 
 

@@ -40,7 +40,8 @@ class MessageKind(StrEnum):
 class NewMessage(NamedTuple):
     """A message about a donation, to be enqueued once for its donation, or once for each `about`.
 
-    The payload is what its e-mail needs beside the donation: a reversal and whether it was reinstated, a receipt, a Stripe invoice.
+    The payload is what its e-mail needs beside the donation: a reversal, whether it was reinstated, and by how many cents; a receipt; a
+    Stripe invoice.
     """
 
     kind: MessageKind
@@ -48,6 +49,7 @@ class NewMessage(NamedTuple):
     about: str = ""
     reversal_id: int | None = None
     is_reinstatement: bool | None = None
+    cents: int | None = None
     receipt_id: int | None = None
     invoice: str | None = None
 
@@ -72,6 +74,7 @@ class OutboxMessage(Leasable, Base):
     donation_id: Mapped[int | None] = mapped_column(ForeignKey("donation.id"), index=True)
     reversal_id: Mapped[int | None] = mapped_column(ForeignKey("reversal.id"))
     is_reinstatement: Mapped[bool | None]
+    cents: Mapped[int | None]
     receipt_id: Mapped[int | None] = mapped_column(ForeignKey("receipt.id"))
     invoice: Mapped[str | None]
     funder_payment_id: Mapped[int | None] = mapped_column(ForeignKey("funder_payment.id"))
@@ -130,12 +133,13 @@ def _enqueue_match_increased(rematched: list[Donation]) -> None:
         db.session.execute(insert(OutboxMessage).values(not_before=soon).on_conflict_do_nothing(index_elements=["key"]), rows)
 
 
-_READ = ("key", "kind", "reversal_id", "is_reinstatement", "receipt_id", "invoice")
+_READ = ("key", "kind", "reversal_id", "is_reinstatement", "cents", "receipt_id", "invoice")
 _TYPES: dict[str, Any] = {
     "key": Text,
     "kind": Text,
     "reversal_id": BigInteger,
     "is_reinstatement": Boolean,
+    "cents": BigInteger,
     "receipt_id": BigInteger,
     "invoice": Text,
     "donation_id": BigInteger,

@@ -1,4 +1,7 @@
-"""Alerts: what happened at Stripe that changes no books by itself but that staff should know. Each is raised once, and closed by staff."""
+"""Alerts: what happened at Stripe that changes no books by itself but that staff should know. Staff close them.
+
+There is one of each kind for an object. It is raised again when there is more to say of it: another status, another sum.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,7 +33,7 @@ class StripeAlert(Base):
     """One alert about an object at Stripe. `detail` holds what its sentence says (texts/stripe_alerts.py)."""
 
     __tablename__ = "stripe_alert"
-    __table_args__ = (UniqueConstraint("kind", "object_id", name="stripe_alert_is_raised_once"),)
+    __table_args__ = (UniqueConstraint("kind", "object_id", name="one_alert_of_a_kind"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str]
@@ -56,8 +59,11 @@ class Alert:
 
 
 def raise_alert(alert: Alert) -> None:
-    """Store the alert, unless it was raised before."""
-    db.session.execute(insert(StripeAlert).values(**vars(alert)).on_conflict_do_nothing(constraint="stripe_alert_is_raised_once"))
+    """Store the alert, or raise it again, unless it was raised with the same details."""
+    row = insert(StripeAlert).values(**vars(alert))
+    again = {"detail": row.excluded.detail, "raised_at": func.now(), "closed_at": None, "closed_by": None}
+    changed = StripeAlert.detail.is_distinct_from(row.excluded.detail)
+    db.session.execute(row.on_conflict_do_update(constraint="one_alert_of_a_kind", set_=again, where=changed))
 
 
 def list_open(*, limit: int) -> list[StripeAlert]:

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Executable, ScalarResult, Select, Text, bindp
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from campaign.campaigns.campaigns import Campaign
-from campaign.donations.donations import PUBLIC_ID_PREFIX, Donation, DonationDetails
+from campaign.donations.donations import Donation, DonationDetails, new_public_id
 from campaign.donations.donors import get_or_create_donor_ids
 from campaign.edges.db import db
 from campaign.edges.stripe.payments import CHECKOUT_MINUTES
@@ -106,7 +106,7 @@ def _insert_new(
 def _row(campaign: Campaign, details: DonationDetails, context: CheckoutContext, donor_id: int) -> dict[str, object]:
     return {
         **vars(details),
-        "public_id": f"{PUBLIC_ID_PREFIX}{secrets.token_hex(10)}",
+        "public_id": new_public_id(),
         "token": secrets.token_urlsafe(24),
         "attempt": context.attempt,
         "campaign_id": campaign.id,

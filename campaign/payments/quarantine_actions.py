@@ -3,7 +3,7 @@
 Refunding it is in refund_jobs.py, because that calls Stripe.
 """
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
 from campaign.donations.donations import Donation, DonationDetails
@@ -18,25 +18,42 @@ from campaign.payments.quarantine import Decision, DecisionRefused, QuarantinedP
 from campaign.texts.action_errors import ActionError
 
 
-def accept(payment_id: int, *, actor: str, reason: str) -> Donation:
-    """Record the payment as a donation of the amount that was paid, and return that donation. Raises DecisionRefused."""
+def accept(payment_id: int, *, actor: str, reason: str, covered_fee_cents: int | None = None) -> Donation:
+    """Record the payment as a donation of the amount that was paid, and return that donation. Raises DecisionRefused.
+
+    `covered_fee_cents` is the part of it that is covered fee, which is never matched; by default in proportion to the donation's.
+    """
     payment = quarantine.get_payment(payment_id)
     if not payment.may_be_accepted:
         raise DecisionRefused(ActionError.NOT_ACCEPTABLE)
+    if covered_fee_cents is not None and not 0 <= covered_fee_cents < payment.amount_cents:
+        raise DecisionRefused(ActionError.FEE_TOO_LARGE)
     named = db.session.get_one(Donation, payment.donation_id)
     donation = _create_second_donation(named, payment) if named.paid_at else named
-    effects.decide_and_apply(donation, lambda session: _accept(payment_id, donation, session, actor, reason))
+    accepted = Acceptance(payment_id=payment_id, covered_fee_cents=covered_fee_cents, actor=actor, reason=reason)
+    effects.decide_and_apply(donation, lambda session: _accept(accepted, donation, session))
     db.session.commit()
     services().waker.wake("mail")
     return donation
 
 
-def _accept(payment_id: int, donation: Donation, session: RematchingSession, actor: str, reason: str) -> Effects:
-    payment = quarantine.lock_payment(payment_id)
+@dataclass(frozen=True, kw_only=True)
+class Acceptance:
+    """Who accepts which payment, why, and how much of it is covered fee; None for the proportion of the donation's."""
+
+    payment_id: int
+    covered_fee_cents: int | None
+    actor: str
+    reason: str
+
+
+def _accept(accepted: Acceptance, donation: Donation, session: RematchingSession) -> Effects:
+    payment = quarantine.lock_payment(accepted.payment_id)
     if quarantine.refundable_cents(payment) < payment.amount_cents:
         raise DecisionRefused(ActionError.PARTLY_REFUNDED)
-    quarantine.decide(payment, Decision.ACCEPTED, actor=actor, reason=reason)
-    return settlement.accept(payment, donation, session, cause=f"accepted:{payment.payment_intent}")
+    quarantine.decide(payment, Decision.ACCEPTED, actor=accepted.actor, reason=accepted.reason)
+    cause = f"accepted:{payment.payment_intent}"
+    return settlement.accept(payment, donation, session, covered_fee_cents=accepted.covered_fee_cents, cause=cause)
 
 
 def dismiss(payment_id: int, *, actor: str, reason: str) -> None:
@@ -46,10 +63,19 @@ def dismiss(payment_id: int, *, actor: str, reason: str) -> None:
 
 
 def _create_second_donation(first: Donation, payment: QuarantinedPayment) -> Donation:
-    """A new donation with the details of the first one."""
-    copied = {field.name: getattr(first, field.name) for field in fields(DonationDetails) if field.name not in {"email", "news_consent"}}
-    details = DonationDetails(**copied, email=first.email, news_consent=first.news_consent_at is not None)
+    """A new donation of what was paid, with the details of the first one. It holds nothing: it is paid already.
+
+    A second payment of a month is listed with the months.
+    """
+    fee = settlement.covered_fee_in(payment, first)
+    not_copied = {"amount_cents", "covered_fee_cents", "news_consent"}
+    copied = {field.name: getattr(first, field.name) for field in fields(DonationDetails) if field.name not in not_copied}
+    details = DonationDetails(
+        **copied, amount_cents=payment.amount_cents - fee, covered_fee_cents=fee, news_consent=first.news_consent_at is not None
+    )
     context = CheckoutContext(
         attempt=f"second:{payment.payment_intent}", expected_match_cents=0, livemode=first.livemode, now=datetime.now(UTC)
     )
-    return checkouts.start_checkout(first.campaign, details, context)
+    second = checkouts.get_or_create_donation(first.campaign, details, context)
+    second.recurring_gift_id = first.recurring_gift_id
+    return second

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.donations.donations import Donation, lock_donations
 from campaign.edges.db import Base, db
-from campaign.payments import quarantine, reversals
+from campaign.payments import disputes, quarantine, reversals
 from campaign.payments.quarantine import QuarantinedPayment
 from campaign.staff import audit
 from campaign.texts.action_errors import ActionError, describe_error
@@ -92,7 +92,7 @@ def _open_request(payment_intent: str, cents: int | None) -> RefundRequest | Non
 def _create_request(
     payment_intent: str, donation: Donation | None, cents: int | None, *, left: int, actor: str, reason: str
 ) -> RefundRequest:
-    if reversals.is_disputed(payment_intent):
+    if disputes.is_disputed(payment_intent):
         raise RefundRefused(ActionError.DISPUTED)
     if left == 0:
         raise RefundRefused(ActionError.NOTHING_LEFT)

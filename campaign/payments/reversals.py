@@ -7,6 +7,7 @@ it fails; a dispute counts when it is lost, until the money is reinstated (polic
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 
 from sqlalchemy import BigInteger, cast, func, select
@@ -24,8 +25,6 @@ from campaign.matching.rematching import RematchingSession
 from campaign.outbox.messages import MessageKind, NewMessage
 from campaign.payments.alerts import Alert, AlertKind, raise_alert
 
-# The reason of a dispute whose donor says that the monthly gift was cancelled.
-SUBSCRIPTION_CANCELED = "subscription_canceled"
 FAILED_REFUND_STATUSES = {"failed", "canceled"}
 REFUND_STATUSES = {"pending", "requires_action", "succeeded", *FAILED_REFUND_STATUSES}
 OPEN_DISPUTE_STATUSES = {"needs_response", "under_review"}
@@ -41,7 +40,7 @@ class Reversal(Base):
     """One refund or dispute. `cents` is of what was charged, covered fee included; `snapshot_number` that of the snapshot it was read in.
 
     `reversed_cents` is what of it has left the charity at Stripe, `posted_cents` what of it is in effect in the ledger; `postings` counts how
-    often it was posted or reinstated.
+    often it was posted or reinstated. `reason` is the bank's reason for a dispute, `respond_by` until when Stripe takes an answer to it.
     """
 
     __tablename__ = "reversal"
@@ -52,6 +51,8 @@ class Reversal(Base):
     payment_intent: Mapped[str] = mapped_column(index=True)
     cents: Mapped[int]
     status: Mapped[str]
+    reason: Mapped[str] = mapped_column(server_default="", default="")
+    respond_by: Mapped[datetime | None]
     snapshot_number: Mapped[int]
     reversed_cents: Mapped[int] = mapped_column(server_default="0", default=0)
     posted_cents: Mapped[int] = mapped_column(server_default="0", default=0)
@@ -63,7 +64,6 @@ class ReversalSnapshot:
     """A refund or dispute of a payment as it was read from Stripe.
 
     `withdrawn_cents` and `reinstated_cents` are what the balance transactions of a dispute took and gave back; zero for a refund.
-    `ends_agreement` says that the bank or the donor does not want further payments (policy.md, section 2).
     """
 
     stripe_id: str
@@ -72,9 +72,10 @@ class ReversalSnapshot:
     cents: int
     status: str
     snapshot_number: int
+    reason: str = ""
+    respond_by: datetime | None = None
     withdrawn_cents: int = 0
     reinstated_cents: int = 0
-    ends_agreement: bool = False
 
     @property
     def is_known(self) -> bool:
@@ -108,10 +109,10 @@ class ReversalSnapshot:
             cents=reversal.cents,
             status=reversal.status,
             snapshot_number=snapshot_number,
+            reason=reversal.reason,
+            respond_by=reversal.respond_by,
             withdrawn_cents=reversal.withdrawn_cents,
             reinstated_cents=reversal.reinstated_cents,
-            ends_agreement=reversal.kind is ReversalKind.DISPUTE
-            and (reversal.status in {"lost", *APPEAL_STATUSES} or reversal.reason == SUBSCRIPTION_CANCELED),
         )
 
 
@@ -135,6 +136,7 @@ def store_snapshot(snapshot: ReversalSnapshot) -> Reversal:
     reversal = db.session.scalars(stored, execution_options={"populate_existing": True}).one()
     if reversal.snapshot_number < snapshot.snapshot_number:
         reversal.status, reversal.cents, reversal.snapshot_number = snapshot.status, snapshot.cents, snapshot.snapshot_number
+        reversal.reason, reversal.respond_by = snapshot.reason, snapshot.respond_by
         reversal.reversed_cents = snapshot.reversed_cents(reversal.reversed_cents)
         db.session.flush()
     return reversal
@@ -200,7 +202,7 @@ def _post(
         *_entries(donation, reversal, fee_before - fee_after, fee_moves, "covered_fees", cause),
     ]
     is_reinstatement = reversed_after < reversed_before
-    messages = [_message(donation, reversal, is_reinstatement=is_reinstatement)] if entries else []
+    messages = [_message(donation, reversal, reversed_after - reversed_before)] if entries else []
     session.set_net(donation, net)
     session.mark_changed(donation)
     if is_reinstatement:
@@ -212,14 +214,10 @@ def _post(
     return Effects(outcome=f"{reversal.kind}: {reversal.status}", entries=entries, messages=messages).with_rematched(rematched)
 
 
-def _message(donation: Donation, reversal: Reversal, *, is_reinstatement: bool) -> NewMessage:
-    return NewMessage(
-        MessageKind.REVERSAL,
-        donation,
-        f"{reversal.stripe_id}:{reversal.postings}",
-        reversal_id=reversal.id,
-        is_reinstatement=is_reinstatement,
-    )
+def _message(donation: Donation, reversal: Reversal, change: int) -> NewMessage:
+    """News of the change of the reversed total, in cents: by the time it is sent, the reversal may have changed again."""
+    about = f"{reversal.stripe_id}:{reversal.postings}"
+    return NewMessage(MessageKind.REVERSAL, donation, about, reversal_id=reversal.id, is_reinstatement=change < 0, cents=abs(change))
 
 
 def _entries(donation: Donation, reversal: Reversal, change: int, moves: tuple[Move, Move], account: str, cause: str) -> list[Entry]:
@@ -269,20 +267,12 @@ def payments_with_reversals(payment_intents: Sequence[str]) -> set[str]:
     return set(db.session.scalars(select(Reversal.payment_intent).where(Reversal.payment_intent.in_(payment_intents))))
 
 
-def lost_dispute_of(payment_intent: str | None) -> str | None:
-    """The id at Stripe of a stored dispute of the payment that is lost, or under appeal."""
-    lost = (Reversal.kind == ReversalKind.DISPUTE) & Reversal.status.in_(["lost", *APPEAL_STATUSES])
-    return db.session.scalar(select(Reversal.stripe_id).where(Reversal.payment_intent == payment_intent, lost).limit(1))
-
-
 def get_reversal(stripe_id: str) -> Reversal:
     """The stored refund or dispute with this Stripe id."""
     return db.session.scalars(select(Reversal).where(Reversal.stripe_id == stripe_id), execution_options={"populate_existing": True}).one()
 
 
-def is_disputed(payment_intent: str) -> bool:
-    """Whether a dispute of the payment is open."""
-    query = select(Reversal.id).where(
-        Reversal.payment_intent == payment_intent, Reversal.kind == ReversalKind.DISPUTE, Reversal.status.in_(OPEN_DISPUTE_STATUSES)
-    )
-    return db.session.scalar(query.limit(1)) is not None
+def kinds_in_effect(donation: Donation) -> set[ReversalKind]:
+    """The kinds of reversals that have returned money of the donation, in the ledger."""
+    in_effect = select(Reversal.kind).where(Reversal.payment_intent == donation.payment_intent, Reversal.posted_cents > 0)
+    return {ReversalKind(kind) for kind in db.session.scalars(in_effect)}

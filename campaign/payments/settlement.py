@@ -15,6 +15,10 @@ from campaign.outbox.messages import MessageKind, NewMessage
 from campaign.payments import quarantine
 from campaign.payments.quarantine import Anomaly, QuarantinedPayment, SucceededPayment
 
+# How a donation that was not paid has ended.
+EXPIRED = "expired"
+FAILED = "failed"
+
 
 def record_payment(donation: Donation, payment: SucceededPayment, session: RematchingSession, *, cause: str) -> Effects:
     """A payment has succeeded: post the donation and its match, and enqueue its receipt.
@@ -93,18 +97,25 @@ def _describe_anomaly(donation: Donation, payment: SucceededPayment, anomaly: An
             return f"paid {payment.amount_cents} cents, not {donation.charged_cents}"
 
 
-def accept(payment: QuarantinedPayment, donation: Donation, session: RematchingSession, *, cause: str) -> Effects:
-    """Settle a payment in quarantine as that of the donation: the amount paid becomes the donation and, in proportion, its covered fee.
+def accept(
+    payment: QuarantinedPayment, donation: Donation, session: RematchingSession, *, covered_fee_cents: int | None, cause: str
+) -> Effects:
+    """Settle a payment in quarantine as that of the donation, of which this part is covered fee, by default in proportion.
 
     The donation must not be paid. Its match is its hold, if it has one, and what the funds have now.
     """
     assert donation.paid_at is None
-    charged, paid = donation.charged_cents, payment.amount_cents
-    donation.covered_fee_cents = paid * donation.covered_fee_cents // charged
+    paid = payment.amount_cents
+    donation.covered_fee_cents = covered_fee_in(payment, donation) if covered_fee_cents is None else covered_fee_cents
     donation.amount_cents = paid - donation.covered_fee_cents
     donation.quarantined_at = donation.quarantine_reason = None
     donation.payment_intent, donation.paid_at = payment.payment_intent, payment.paid_at
     return _post_payment(donation, session, cause)
+
+
+def covered_fee_in(payment: QuarantinedPayment, donation: Donation) -> int:
+    """The part of a payment that is covered fee when it has the proportions of the donation, in cents."""
+    return payment.amount_cents * donation.covered_fee_cents // donation.charged_cents
 
 
 def _entry(donation: Donation, kind: Move, source: str, cents: int, cause: str) -> Entry:
@@ -129,7 +140,13 @@ def _release_hold(donation: Donation, session: RematchingSession, outcome: str, 
 
 
 def record_processing(donation: Donation) -> Effects:
-    """The payment is processing, which may take days; the hold stays."""
+    """The payment is processing, which may take days; the hold stays.
+
+    A donation that ended as expired has failed instead: its payment was canceled, which was heard before that it had begun.
+    """
+    if donation.ended_as == EXPIRED:
+        donation.processing_at, donation.ended_as = donation.processing_at or func.now(), FAILED
+        return Effects(outcome=FAILED, messages=[NewMessage(MessageKind.PAYMENT_FAILED, donation)])
     if not donation.is_open:
         return Effects(outcome="known")
     donation.processing_at = donation.processing_at or func.now()
@@ -147,7 +164,18 @@ def record_end(donation: Donation, session: RematchingSession, *, ended_as: str,
 
 def record_failure(donation: Donation, session: RematchingSession, *, cause: str) -> Effects:
     """The bank refused the payment, whether or not it was recorded as processing: end the donation and notify the donor once."""
-    record_processing(donation)
-    was_open = donation.is_open
-    ended = record_end(donation, session, ended_as="failed", cause=cause)
-    return ended.combined_with(Effects(outcome="", messages=[NewMessage(MessageKind.PAYMENT_FAILED, donation)])) if was_open else ended
+    processing = record_processing(donation)
+    if not donation.is_open:
+        return processing
+    ended = record_end(donation, session, ended_as=FAILED, cause=cause)
+    return ended.combined_with(Effects(outcome="", messages=[NewMessage(MessageKind.PAYMENT_FAILED, donation)]))
+
+
+def record_cancellation(donation: Donation, session: RematchingSession, *, is_debit: bool, cause: str) -> Effects:
+    """The payment was canceled. It can never succeed, and a checkout has no other: the hold is released.
+
+    Stripe cancels the payment of a checkout that expires, and perhaps a bank debit, of which the donor is notified.
+    """
+    if donation.processing_at or is_debit:
+        return record_failure(donation, session, cause=cause)
+    return record_end(donation, session, ended_as=EXPIRED, cause=cause)

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from campaign.donations.donations import Donation
 from campaign.matching.holds import match_of
-from campaign.payments import reversals
+from campaign.payments import disputes
 
 # `Donation.ended_as` of a donation whose payment in quarantine was refunded.
 REFUNDED = "refunded"
@@ -57,7 +57,7 @@ def _status(donation: Donation) -> Status:
 
 
 def _status_of_paid(donation: Donation) -> Status:
-    if donation.payment_intent and reversals.is_disputed(donation.payment_intent):
+    if donation.payment_intent and disputes.is_disputed(donation.payment_intent):
         return Status.DISPUTED
     if donation.net_cents == donation.amount_cents:
         return Status.PAID

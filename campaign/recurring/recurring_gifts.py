@@ -78,10 +78,8 @@ class InvoiceSnapshot:
 
     @property
     def payments(self) -> list[SucceededPayment]:
-        """The payments of a paid invoice that Stripe took; the first of them pays the instalment."""
+        """The payments that Stripe took, whether or not more is due; the first of them pays the instalment."""
         invoice = self.invoice
-        if invoice.status != "paid":
-            return []
         return [
             SucceededPayment(
                 payment_intent=payment.payment_intent,
@@ -150,11 +148,11 @@ def instalments_of(gift: RecurringGift) -> list[Donation]:
 
 
 def get_or_create_instalment(invoice: StripeInvoice) -> str | None:
-    """The public id of the donation that a paid invoice pays, inserted if it is a new instalment; None for any other invoice.
+    """The public id of the donation that the money taken for an invoice pays, inserted if it is a new instalment; None without any.
 
     It runs before any lock: a concurrent transaction for the same invoice gets the same donation.
     """
-    first = _first_donation(invoice) if invoice.status == "paid" and invoice.payments else None
+    first = _first_donation(invoice) if invoice.payments else None
     if first is None:
         return None
     recurring_gift = _get_or_create(first, invoice)
@@ -193,10 +191,13 @@ def _get_or_create(first: Donation, invoice: StripeInvoice) -> RecurringGift:
 def _create_instalment(recurring_gift: RecurringGift, first: Donation, invoice: StripeInvoice) -> Donation:
     """A donation of what Stripe took, with the details of the first.
 
-    The invoice's own lines say which part is covered fee, in proportion when less was taken. Without that, staff decide (Anomaly.LINES).
+    The invoice's own lines say which part is covered fee, in proportion when less was taken. When they do not, staff decide
+    (Anomaly.LINES), and the agreement's parts are what they are asked to confirm.
     """
-    taken, invoiced = invoice.payments[0].cents, invoice.gift_cents + invoice.covered_fee_cents
-    fee = taken * invoice.covered_fee_cents // invoiced if _are_lines_clear(invoice) else 0
+    taken, gift, fee = invoice.payments[0].cents, recurring_gift.amount_cents, recurring_gift.covered_fee_cents
+    if _are_lines_clear(invoice):
+        gift, fee = invoice.gift_cents, invoice.covered_fee_cents
+    fee = taken * fee // (gift + fee)
     copied = {
         field.name: getattr(first, field.name)
         for field in fields(DonationDetails)
@@ -223,7 +224,7 @@ def raise_alert_of_rest(invoice: StripeInvoice) -> bool:
 
     The rest was paid out of band, or forgiven: it is no donation of ours until staff enter it (policy.md, section 2).
     """
-    first = _first_donation(invoice) if invoice.status == "paid" and invoice.taken_cents < invoice.total_cents else None
+    first = _first_donation(invoice) if invoice.is_paid and invoice.taken_cents < invoice.total_cents else None
     if first is None:
         return False
     detail = {"invoiced_cents": invoice.total_cents, "taken_cents": invoice.taken_cents}

@@ -6,7 +6,7 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.matching import fund_lifecycle
 from campaign.operations import heartbeats, integrity_checks, job_results
 from campaign.outbox import deliveries, messages
-from campaign.payments import alerts, quarantine
+from campaign.payments import alerts, disputes, quarantine
 from campaign.receipts import information_returns, void_requests
 from campaign.reporting import totals
 from campaign.stripe_sync import inbox, reconciliations
@@ -22,6 +22,7 @@ class StaffTodo:
     quarantined: int = 0
     dead_events: int = 0
     differences: int = 0
+    disputes: int = 0
     alerts: int = 0
     webhooks_silent: int = 0
     dead_mail: int = 0
@@ -53,6 +54,7 @@ def todo_of(campaign: Campaign) -> StaffTodo:
         quarantined=quarantine.count_pending(),
         dead_events=inbox.count_dead(),
         differences=reconciliations.count_open(),
+        disputes=disputes.count_unanswered(),
         alerts=alerts.count_open(),
         webhooks_silent=int(heartbeats.webhook_silence() is not None),
         dead_mail=messages.count_dead(),

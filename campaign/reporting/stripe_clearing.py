@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Select, case, exists, func, select
 
 from campaign.campaigns.campaigns import Campaign, CampaignTotals
 from campaign.donations.donations import Donation
@@ -11,6 +11,7 @@ from campaign.edges.db import db
 from campaign.edges.stripe.payments import ReversalKind
 from campaign.ledger.entries import LedgerEntry
 from campaign.ledger.moves import Move
+from campaign.payments.quarantine import QuarantinedPayment
 from campaign.payments.reversals import Reversal
 from campaign.stripe_sync.balance_transactions import PAYOUT, BalanceTransaction
 from campaign.stripe_sync.payouts import NOT_APPLICABLE, Payout
@@ -22,23 +23,23 @@ PAYOUTS_SHOWN = 60
 class Clearing:
     """The balance at Stripe in the campaign's currency, by owner, in cents.
 
-    The campaigns' sums are by their books. `disputed_cents` is what open disputes have withdrawn, and is negative. `unassigned_cents` is in
-    no campaign's books, such as quarantined payments and fees that Stripe charges to the account. `untied_payouts_cents` is negative: payouts
-    made by hand, which are still in the campaigns' books, as Stripe does not say whose money they paid out.
+    The campaigns' sums are by their books. `disputed_cents` is what open disputes of donations have withdrawn, and is negative.
+    `quarantined_cents` is what is left of payments in quarantine. `untied_payouts_cents` is negative: payouts made by hand, which are still
+    in the campaigns' books, as Stripe does not say whose money they paid out. `other_cents` is the rest: sales of a shop on the same account,
+    or fees that Stripe charges to the account.
     """
 
     this_campaign_cents: int
     other_campaigns_cents: int
     disputed_cents: int
-    unassigned_cents: int
+    quarantined_cents: int
     untied_payouts_cents: int
+    other_cents: int
 
     @property
     def balance_cents(self) -> int:
         """The balance: the sum of Stripe's transactions, and of these parts."""
-        return (
-            self.this_campaign_cents + self.other_campaigns_cents + self.disputed_cents + self.unassigned_cents + self.untied_payouts_cents
-        )
+        return sum(vars(self).values())
 
 
 def clearing_of(campaign: Campaign) -> Clearing:
@@ -46,23 +47,40 @@ def clearing_of(campaign: Campaign) -> Clearing:
     at_stripe = {campaign_id: int(cents) for campaign_id, cents in db.session.execute(_at_stripe(campaign.currency))}
     t = BalanceTransaction
     all_transactions = select(func.coalesce(func.sum(t.net_cents), 0)).where(t.currency == campaign.currency)
-    moved = select(func.sum(t.cents)).where(t.source == Reversal.stripe_id, t.currency == campaign.currency).correlate(Reversal)
-    moved_cents = moved.scalar_subquery()
-    open_disputes = select(func.coalesce(func.sum(moved_cents + Reversal.posted_cents), 0)).where(
-        Reversal.kind == ReversalKind.DISPUTE, moved_cents.is_not(None)
-    )
-    balance, disputed = int(db.session.scalars(all_transactions).one()), int(db.session.scalars(open_disputes).one())
     manual = select(func.coalesce(func.sum(t.net_cents), 0)).join(Payout, Payout.stripe_id == t.source)
-    untied = int(db.session.scalars(manual.where(t.currency == campaign.currency, Payout.reconciliation_status == NOT_APPLICABLE)).one())
+    manual = manual.where(t.currency == campaign.currency, Payout.reconciliation_status == NOT_APPLICABLE)
+    balance, untied = int(db.session.scalars(all_transactions).one()), int(db.session.scalars(manual).one())
+    disputed, quarantined = _disputed_cents(campaign.currency), _quarantined_cents(campaign.currency)
     this = at_stripe.pop(campaign.id, 0)
     others = sum(at_stripe.values())
     return Clearing(
         this_campaign_cents=this,
         other_campaigns_cents=others,
         disputed_cents=disputed,
-        unassigned_cents=balance - this - others - disputed - untied,
+        quarantined_cents=quarantined,
         untied_payouts_cents=untied,
+        other_cents=balance - this - others - disputed - quarantined - untied,
     )
+
+
+def _disputed_cents(currency: str) -> int:
+    """What disputes of donations have moved at Stripe and not in the ledger."""
+    t = BalanceTransaction
+    moved = select(func.sum(t.cents)).where(t.source == Reversal.stripe_id, t.currency == currency).correlate(Reversal).scalar_subquery()
+    disputes = (
+        select(func.coalesce(func.sum(moved + Reversal.posted_cents), 0))
+        .join(Donation, (Donation.payment_intent == Reversal.payment_intent) & Donation.paid_at.is_not(None))
+        .where(Reversal.kind == ReversalKind.DISPUTE, moved.is_not(None))
+    )
+    return int(db.session.scalars(disputes).one())
+
+
+def _quarantined_cents(currency: str) -> int:
+    """What of quarantined payments that are no donation is in the balance."""
+    t, q = BalanceTransaction, QuarantinedPayment
+    is_donation = exists().where(Donation.payment_intent == t.payment_intent, Donation.paid_at.is_not(None))
+    left = select(func.coalesce(func.sum(t.net_cents), 0)).join(q, q.payment_intent == t.payment_intent)
+    return int(db.session.scalars(left.where(t.currency == currency, t.payout.is_(None), ~is_donation)).one())
 
 
 def _at_stripe(currency: str) -> Select[int, int]:

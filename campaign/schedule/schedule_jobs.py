@@ -164,8 +164,10 @@ def _run_step(step: Callable[[], int]) -> None:
         was_due = step() != NOT_DUE
         db.session.rollback()
         if was_due:
-            job_results.record_success(name)
+            failing_since = job_results.record_success(name)
             db.session.commit()
+            if failing_since:
+                log.info("job.recovered", job=name, since=failing_since.isoformat())
     except Exception as error:
         db.session.rollback()
         _record_failure(name, error)

@@ -21,13 +21,16 @@ BATCH_SIZE = 400
 PAYOUTS_AT_A_TIME = 100
 
 
-def sync_balance() -> int:
-    """Bring fees and payouts up to date with Stripe. Returns how many transactions were new. Raises StripeUnavailable or StripeRefused."""
+def sync_balance(*, since: datetime | None = None) -> int:
+    """Bring fees and payouts up to date with Stripe. Returns how many transactions were new. Raises StripeUnavailable or StripeRefused.
+
+    Transactions are read from an hour before the last reading on, or from `since` if that is earlier.
+    """
     livemode, now = services().settings.stripe_livemode, datetime.now(UTC)
-    since = read_until(StripeList.BALANCE, livemode=livemode)
+    last = read_until(StripeList.BALANCE, livemode=livemode)
     db.session.commit()
-    new = 0
-    listed = services().stripe_balance.list_transactions(since - OVERLAP if since else None)
+    new, start = 0, last - OVERLAP if last else None
+    listed = services().stripe_balance.list_transactions(min(start, since) if start and since else start)
     while batch := list(islice(listed, BATCH_SIZE)):
         new += balance_transactions.store_transactions(batch)
         db.session.commit()

@@ -104,7 +104,7 @@ def _status_of_checkout(checkout_id: str) -> str:
 
 def _compare_instalments(c: Comparison) -> None:
     """Instalments of recurring donations are compared by their invoices, as their payments name no donation."""
-    invoices = services().stripe_subscriptions.list_paid_invoices(c.since - CREATED_BEFORE)
+    invoices = services().stripe_subscriptions.list_settled_invoices(c.since - CREATED_BEFORE)
     for chunk in _chunks(invoices):
         payments = [payment.payment_intent for invoice in chunk for payment in invoice.payments]
         d, q = Donation, QuarantinedPayment
@@ -115,7 +115,8 @@ def _compare_instalments(c: Comparison) -> None:
         for invoice in chunk:
             c.compared["instalments"] += 1
             missing = {payment.payment_intent for payment in invoice.payments} - paid - quarantined
-            is_untold = invoice.donation in known and invoice.taken_cents < invoice.total_cents and invoice.stripe_id not in alerted
+            has_rest = invoice.is_paid and invoice.taken_cents < invoice.total_cents
+            is_untold = invoice.donation in known and has_rest and invoice.stripe_id not in alerted
             if (missing and (invoice.donation in known or is_ours(invoice.donation))) or is_untold:
                 event = EventToStore("invoice.paid", {"id": invoice.stripe_id, "object": "invoice"})
                 c.add(DifferenceKind.INSTALMENT_MISSING, invoice.stripe_id, event, theirs=invoice.taken_cents)

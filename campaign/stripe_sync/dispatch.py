@@ -19,7 +19,7 @@ from campaign.matching.rematching import RematchingSession, lock_match_session
 from campaign.outbox import leases
 from campaign.outbox.leases import Lease
 from campaign.outbox.messages import MessageKind, NewMessage
-from campaign.payments import quarantine, reversals, settlement
+from campaign.payments import disputes, quarantine, reversals, settlement
 from campaign.payments.quarantine import Anomaly, SucceededPayment
 from campaign.payments.reversals import ReversalSnapshot
 from campaign.recurring import recurring_gifts
@@ -33,7 +33,6 @@ log = structlog.get_logger()
 
 # What was fetched from Stripe for one event: the state of an object, read after the event was stored.
 Snapshot = ReversalSnapshot | PayoutSnapshot | InvoiceSnapshot | SubscriptionSnapshot
-CHECKOUT_IS_OPEN = Effects(outcome="noted: the checkout stays open, or an event of the checkout says how it ended")
 NOT_TAKEN = Effects(outcome="ignored: Stripe took no money for the invoice; staff are told")
 OF_ANOTHER_ACCOUNT = Effects(outcome="ignored: an event of another Stripe account")
 NOTHING_TO_FETCH = Effects(outcome="ignored: names no object that could be fetched")
@@ -155,9 +154,10 @@ class EventBatch:
         match snapshot:
             case ReversalSnapshot():
                 payer = self._payer_of(snapshot)
-                if payer and snapshot.ends_agreement:
-                    recurring_gifts.request_cancellation(payer, dispute=snapshot.stripe_id)
-                return reversals.record(snapshot, payer, self._session, cause=cause)
+                effects = reversals.record(snapshot, payer, self._session, cause=cause)
+                if payer:
+                    _end_disputed_agreement(payer)
+                return effects
             case PayoutSnapshot():
                 return Effects(outcome=payouts.record(snapshot))
             case InvoiceSnapshot():
@@ -185,8 +185,7 @@ class EventBatch:
         for payment in payments:
             if payment is not paid:
                 quarantine.quarantine_payment(payment, donation, Anomaly.SECOND)
-        if dispute := reversals.lost_dispute_of(paid.payment_intent):  # It was reported before the instalment.
-            recurring_gifts.request_cancellation(donation, dispute=dispute)
+        _end_disputed_agreement(donation)  # The dispute may have been reported before the instalment.
         return self._post_earlier_reversals(effects, donation, cause=cause)
 
     def _handle_event(self, event: Event) -> Effects:
@@ -227,13 +226,13 @@ class EventBatch:
         """Return the effects of an event of a checkout that is not paid: processing, expired or failed."""
         if event.type in {"checkout.session.completed", "payment_intent.processing"}:
             return settlement.record_processing(donation)
-        if event.type == "payment_intent.canceled":  # A bank debit can no longer succeed; a checkout ends with an event of its own.
-            is_debit = donation.processing_at or event.object.get("payment_method_types") == ["acss_debit"]
-            return settlement.record_failure(donation, self._session, cause=event.id) if is_debit else CHECKOUT_IS_OPEN
+        if event.type == "payment_intent.canceled":
+            is_debit = event.object.get("payment_method_types") == ["acss_debit"]
+            return settlement.record_cancellation(donation, self._session, is_debit=is_debit, cause=event.id)
         if donation.checkout_id not in {None, clean_id(event.object.get("id"))}:
             return Effects(outcome="ignored: not the checkout that the donor has")
         if event.type == "checkout.session.expired":
-            return settlement.record_end(donation, self._session, ended_as="expired", cause=event.id)
+            return settlement.record_end(donation, self._session, ended_as=settlement.EXPIRED, cause=event.id)
         return settlement.record_failure(donation, self._session, cause=event.id)
 
     def _post_earlier_reversals(self, effects: Effects, donation: Donation, *, cause: str) -> Effects:
@@ -241,6 +240,12 @@ class EventBatch:
         if donation.payment_intent not in self._with_reversals:
             return effects
         return reversals.post_after_payment(effects, donation, self._session, cause=cause)
+
+
+def _end_disputed_agreement(donation: Donation) -> None:
+    """Cancel the recurring donation of an instalment that the donor's bank did not want to be charged."""
+    if donation.recurring_gift_id and (dispute := disputes.dispute_against_agreement(donation.payment_intent)):
+        recurring_gifts.request_cancellation(donation, dispute=dispute)
 
 
 def _get_or_create_instalments(invoices: Iterable[InvoiceSnapshot]) -> dict[str, str]:

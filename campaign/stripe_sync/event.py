@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from campaign.donations.donations import PUBLIC_ID_PREFIX
+from campaign.donations.donations import is_public_id
 from campaign.payments.quarantine import Anomaly, SucceededPayment
 
 # For these the object is fetched from Stripe before they are handled.
@@ -31,7 +31,9 @@ FETCH_FIRST = (
     "payout.paid",
     "payout.failed",
     "payout.canceled",
+    "invoice_payment.paid",
 )
+# What is handled when it is received, and what polling looks for.
 HANDLED_TYPES = (
     "checkout.session.completed",
     "checkout.session.async_payment_succeeded",
@@ -42,6 +44,9 @@ HANDLED_TYPES = (
     "payment_intent.canceled",
     *FETCH_FIRST,
 )
+# A webhook endpoint need not send these: almost always another event says the same, and otherwise polling is soon enough.
+FOUND_BY_POLLING = {"invoice_payment.paid"}
+NEEDED_TYPES = tuple(event_type for event_type in HANDLED_TYPES if event_type not in FOUND_BY_POLLING)
 # Other events say the same, and more.
 NOTED_TYPES = {"payment_intent.payment_failed": "noted: the checkout stays open, or an event of the checkout says how it ended"}
 MAX_ID_LENGTH = 255
@@ -112,6 +117,8 @@ class Event:
         kind, stripe_id = str(self.object.get("object")), clean_id(self.object.get("id"))
         if kind == "charge":
             kind, stripe_id = ObjectKind.REFUNDS_OF, self.payment_intent
+        if kind == "invoice_payment":
+            kind, stripe_id = ObjectKind.INVOICE, _id_of(self.object.get("invoice"))
         return FetchRequest(ObjectKind(kind), stripe_id) if stripe_id and kind in set(ObjectKind) else None
 
     @property
@@ -150,7 +157,7 @@ class Event:
 
 def is_ours(donation_id: object) -> bool:
     """Whether this is the public id of a donation of ours, stored or not."""
-    return isinstance(donation_id, str) and donation_id.startswith(PUBLIC_ID_PREFIX)
+    return isinstance(donation_id, str) and is_public_id(donation_id)
 
 
 def clean_id(value: object) -> str | None:
@@ -158,6 +165,11 @@ def clean_id(value: object) -> str | None:
     if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_LENGTH or "\x00" in value:
         return None
     return None if any("\ud800" <= c <= "\udfff" for c in value) else value
+
+
+def _id_of(value: object) -> str | None:
+    """The id of an object that is expanded or not."""
+    return clean_id(value.get("id") if isinstance(value, dict) else value)
 
 
 def _integer(value: object, *, below: int) -> int | None:

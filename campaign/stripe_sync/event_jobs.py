@@ -21,6 +21,8 @@ log = structlog.get_logger()
 
 BATCH_SIZE = 400
 FETCH_BATCH_SIZE = 40
+# A key is mended by a person, who then looks whether it works: an event that waits for it is tried about once a minute, not once an hour.
+REFUSED_RETRY_SECONDS = 60
 
 
 def handle_events() -> int:
@@ -60,13 +62,20 @@ def _take_snapshots(leased: list[Lease]) -> tuple[list[Lease], Mapping[int, Sequ
     for lease in leased:
         match fetched.errors.get(lease.id):
             case StripeUnavailable() as error:
-                reason = f"{inbox.KEY_REFUSED if isinstance(error, StripeKeyRefused) else 'Stripe is unavailable'}: {error}"
-                if leases.defer(StripeEvent, lease, since=StripeEvent.received_at, reason=reason):
-                    log.error("event.dead", row=lease.id, error=str(error))
+                _defer(lease, error)
             case StripeRefused() as error:
                 dispatch.record_failure(lease, error)
     db.session.commit()
     return [lease for lease in leased if lease.id not in fetched.errors], fetched.snapshots
+
+
+def _defer(lease: Lease, error: StripeUnavailable) -> None:
+    """Try the event again later, as Stripe does not answer or refuses the key."""
+    is_refused = isinstance(error, StripeKeyRefused)
+    reason = f"{inbox.KEY_REFUSED if is_refused else 'Stripe is unavailable'}: {error}"
+    most = REFUSED_RETRY_SECONDS if is_refused else leases.MAX_DELAY_SECONDS
+    if leases.defer(StripeEvent, lease, since=StripeEvent.received_at, reason=reason, max_seconds=most):
+        log.error("event.dead", row=lease.id, error=str(error))
 
 
 def _handle_batch(leased: list[Lease], snapshots: Mapping[int, Sequence[Snapshot]]) -> int:

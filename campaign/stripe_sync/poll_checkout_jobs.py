@@ -69,7 +69,7 @@ def _record_found(donation: Donation, found: Checkout, payment: Payment | None, 
         effects_of_payment = settlement.record_payment(donation, succeeded, session, cause=cause)
         return reversals.post_after_payment(effects_of_payment, donation, session, cause=cause)
     if found.status == "expired":
-        return settlement.record_end(donation, session, ended_as="expired", cause=cause)
+        return settlement.record_end(donation, session, ended_as=settlement.EXPIRED, cause=cause)
     if payment and payment.status in FAILED_DEBIT_STATUSES:
         return settlement.record_failure(donation, session, cause=cause)
     if found.status == "complete":
@@ -88,7 +88,7 @@ def _expiry_effects(donation: Donation, session: RematchingSession) -> Effects:
     expires_at = donation.checkout_expires_at
     if donation.checkout_id or (expires_at and expires_at > _now()):
         return Effects(outcome="opened meanwhile")
-    return settlement.record_end(donation, session, ended_as="expired", cause="never opened")
+    return settlement.record_end(donation, session, ended_as=settlement.EXPIRED, cause="never opened")
 
 
 def cancel_checkout(donation: Donation) -> None:

@@ -1,6 +1,6 @@
 """Compares the setup of the Stripe account with what the service needs: `campaign check-stripe`. Nothing is changed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +10,7 @@ from campaign.edges.services import services
 from campaign.edges.stripe.account import StripeAccount, WebhookEndpoint
 from campaign.edges.stripe.client import StripeKeyRefused, StripeRefused
 from campaign.edges.stripe.payments import API_VERSION
-from campaign.stripe_sync.event import HANDLED_TYPES, NOTED_TYPES
+from campaign.stripe_sync.event import HANDLED_TYPES, NEEDED_TYPES, NOTED_TYPES
 
 ALL_TYPES = "*"
 METHODS = ("card", "acss_debit")
@@ -41,11 +41,18 @@ def check_setup(campaign: Campaign | None) -> Iterator[Result]:
         yield _problem(f"The key lacks the permission “{name}”; edit the key in Stripe's dashboard. Stripe says: {message}")
     if not missing:
         yield _fine("The key has every permission that the service needs.")
-    for check in (_check_webhook, _check_deliveries, lambda a: _check_payment_methods(a, campaign), _check_portal, _check_clock):
+    checks: dict[str, Callable[[StripeAccount], Iterator[Result]]] = {
+        "The webhook endpoint": _check_webhook,
+        "The delivery of events": _check_deliveries,
+        "The payment methods": lambda account: _check_payment_methods(account, campaign),
+        "The billing portal": _check_portal,
+        "The clock": _check_clock,
+    }
+    for name, check in checks.items():
         try:
             yield from check(account)
         except StripeKeyRefused:
-            continue  # The permission that it lacks is reported above.
+            yield _problem(f"{name} could not be checked, as the key lacks the permission.")
         except StripeRefused as error:
             yield _problem(f"Stripe refused a question about the account's setup: {error}")
 
@@ -76,8 +83,8 @@ def _check_webhook(account: StripeAccount) -> Iterator[Result]:
 
 
 def _check_event_types(endpoint: WebhookEndpoint) -> Iterator[Result]:
-    sent, needed = set(endpoint.event_types), set(HANDLED_TYPES)
-    missing, too_many = sorted(needed - sent), sorted(sent - needed - set(NOTED_TYPES))
+    sent = set(endpoint.event_types)
+    missing, too_many = sorted(set(NEEDED_TYPES) - sent), sorted(sent - set(HANDLED_TYPES) - set(NOTED_TYPES))
     if ALL_TYPES in sent:
         yield _fine("The webhook endpoint sends all types of events; those that the service does not need are ignored.")
     elif missing:
@@ -108,7 +115,10 @@ def _check_payment_methods(account: StripeAccount, campaign: Campaign | None) ->
         yield _problem("The account does not take cards.")
     takes_debits = campaign is not None and campaign.takes_bank_debits
     if takes_debits and "acss_debit" not in enabled:
-        yield _problem("The campaign takes bank debits, and the account does not: switch on pre-authorized debit in Canada, or change it.")
+        yield _problem(
+            "The campaign takes bank debits, and the account does not: switch on pre-authorized debit in Canada "
+            "in Stripe's dashboard. Until then donors can pay by card only."
+        )
     elif not takes_debits and "acss_debit" in enabled:
         yield _fine("The account takes bank debits; the campaign does not offer them.")
     yield _fine(f"Payment methods: {', '.join(name for name in (*METHODS, *WALLETS) if name in enabled)}.")

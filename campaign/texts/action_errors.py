@@ -22,6 +22,7 @@ class ActionError(StrEnum):
     VOID_IS_DECIDED = "void is decided"
     NOT_ACCEPTABLE = "not acceptable"
     PARTLY_REFUNDED = "partly refunded"
+    FEE_TOO_LARGE = "fee too large"
     RECEIPT_IS_ISSUED = "receipt is issued"
     NO_RECEIPT = "no receipt"
     NOTHING_CHANGED = "nothing changed"
@@ -46,6 +47,7 @@ _MESSAGES = {
     ActionError.PARTLY_REFUNDED: gettext_noop(
         "Part of this payment has already been refunded: refund the rest, and ask the donor to give again."
     ),
+    ActionError.FEE_TOO_LARGE: gettext_noop("The covered fee must be less than the payment. Nothing was decided."),
     ActionError.RECEIPT_IS_ISSUED: gettext_noop(
         "The receipt for this gift has already been issued. To have it corrected, please write to us."
     ),

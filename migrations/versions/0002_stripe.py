@@ -59,7 +59,13 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # The schema before knows a reversal only as posted or not.
     op.execute("""
+        DO $$ BEGIN
+            IF EXISTS (SELECT FROM reversal WHERE posted_cents NOT IN (0, cents)) THEN
+                RAISE EXCEPTION 'a dispute was reinstated in part: the schema before this migration cannot hold it';
+            END IF;
+        END $$;
         UPDATE quarantined_payment SET anomaly = 'metadata' WHERE anomaly = 'lines';
         ALTER TABLE quarantined_payment DROP CONSTRAINT anomaly_is_known;
         ALTER TABLE quarantined_payment ADD CONSTRAINT anomaly_is_known CHECK (

@@ -6,7 +6,7 @@ StripeRefused (client.py).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from operator import itemgetter
 from typing import Any
@@ -104,8 +104,8 @@ class StripeReversal:
     """A refund or dispute as fetched. `cents` is the part of the charged amount; `payment_intent` is None for a charge that has none.
 
     `status` of a refund is pending, requires_action, succeeded, failed or canceled; of a dispute needs_response, under_review, won, lost,
-    prevented, one of an appeal or of a warning. `reason` is the bank's reason for a dispute; `withdrawn_cents` and `reinstated_cents` are what
-    the balance transactions of a dispute took and gave back, without fees.
+    prevented, one of an appeal or of a warning. `reason` is the bank's reason for a dispute, `respond_by` until when Stripe takes an answer;
+    `withdrawn_cents` and `reinstated_cents` are what the balance transactions of a dispute took and gave back, without fees.
     """
 
     kind: ReversalKind
@@ -115,6 +115,7 @@ class StripeReversal:
     currency: str
     status: str
     reason: str = ""
+    respond_by: datetime | None = None
     withdrawn_cents: int = 0
     reinstated_cents: int = 0
 
@@ -253,6 +254,7 @@ def reversal_from(refund_or_dispute: stripe.Refund | stripe.Dispute) -> StripeRe
     """Stripe's object as plain values."""
     data = refund_or_dispute.to_dict()
     intent = data.get("payment_intent")
+    respond_by = (data.get("evidence_details") or {}).get("due_by")
     moved = [line.get("amount") or 0 for line in data.get("balance_transactions") or [] if isinstance(line, dict)]
     return StripeReversal(
         kind=ReversalKind(data["object"]),
@@ -262,6 +264,7 @@ def reversal_from(refund_or_dispute: stripe.Refund | stripe.Dispute) -> StripeRe
         currency=str(data.get("currency") or "").upper(),
         status=str(data.get("status") or "pending"),
         reason=str(data.get("reason") or ""),
+        respond_by=datetime.fromtimestamp(respond_by, UTC) if respond_by else None,
         withdrawn_cents=-sum(cents for cents in moved if cents < 0),
         reinstated_cents=sum(cents for cents in moved if cents > 0),
     )

@@ -41,7 +41,8 @@ class StripeInvoice:
     """The invoice of one month as fetched. `status` is draft, open, paid, uncollectible or void.
 
     `donation` is the public id of the subscription's first donation, `is_first` whether this is its first invoice. `payments` are those that
-    Stripe took: an invoice may be paid without any, when it was forgiven or paid out of band. `total_cents` is what was invoiced.
+    Stripe took: an invoice may be paid without any, when it was forgiven or paid out of band, and stay open when they are less than the
+    invoice. `total_cents` is what was invoiced.
     `gift_cents` and `covered_fee_cents` are the sums of its lines; `unknown_cents` that of lines that name neither part.
     """
 
@@ -58,6 +59,11 @@ class StripeInvoice:
     currency: str
     livemode: bool
     payments: Sequence[InvoicePayment]
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether nothing of the invoice is due any more."""
+        return self.status == "paid"
 
     @property
     def taken_cents(self) -> int:
@@ -98,16 +104,15 @@ class StripeSubscriptions:
         with translated_errors():
             return self._invoice(self._client.v1.invoices.retrieve(invoice_id, {"expand": ["payments"]}).to_dict())
 
-    def list_paid_invoices(self, moment: datetime) -> Iterator[StripeInvoice]:
-        """Paid invoices of recurring donations that were created at or after the moment, newest first."""
+    def list_settled_invoices(self, moment: datetime) -> Iterator[StripeInvoice]:
+        """Invoices of recurring donations that are paid, or for which Stripe took money, created at or after the moment, newest first."""
         with translated_errors():
-            listed = self._client.v1.invoices.list(
-                {"created": {"gte": int(moment.timestamp())}, "status": "paid", "limit": 100, "expand": ["data.payments"]}
-            )
-            for invoice in listed.auto_paging_iter():
-                data = invoice.to_dict()
-                if _donation_of(data):
-                    yield self._invoice(data)
+            listed = self._client.v1.invoices.list({"created": {"gte": int(moment.timestamp())}, "limit": 100, "expand": ["data.payments"]})
+            for listed_invoice in listed.auto_paging_iter():
+                data = listed_invoice.to_dict()
+                invoice = self._invoice(data) if _donation_of(data) else None
+                if invoice and (invoice.is_paid or invoice.payments):
+                    yield invoice
 
     def get_subscription(self, subscription_id: str) -> StripeSubscription:
         """Fetch a subscription."""
@@ -153,7 +158,8 @@ class StripeSubscriptions:
         if payments.get("has_more"):
             listed = self._client.v1.invoice_payments.list({"invoice": data["id"], "limit": 100})
             payments = {"data": [payment.to_dict() for payment in listed.auto_paging_iter()]}
-        sums = self._sums(self._lines_of(data)) if details and data.get("status") == "paid" else Counter[Part | None]()
+        taken = _payments_taken(_data(payments), paid_at=(data.get("status_transitions") or {}).get("paid_at"))
+        sums = self._sums(self._lines_of(data)) if details and taken else Counter[Part | None]()
         return StripeInvoice(
             stripe_id=data["id"],
             status=str(data.get("status")),
@@ -167,7 +173,7 @@ class StripeSubscriptions:
             unknown_cents=sums[None],
             currency=str(data.get("currency") or "").upper(),
             livemode=bool(data.get("livemode")),
-            payments=_payments_taken(_data(payments), paid_at=(data.get("status_transitions") or {}).get("paid_at")),
+            payments=taken,
         )
 
     def _subscription(self, data: dict[str, Any]) -> StripeSubscription:

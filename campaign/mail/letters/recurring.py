@@ -39,8 +39,12 @@ def recurring_gift_ended(donation: Donation, gift: RecurringGift, *, page_url: s
                 )
             case _:
                 why = gettext("Your monthly gift has ended, as you wished. Nothing more will be charged.")
-        thanks_for = gettext("Thank you for every month you gave. What you have given stays given, with its match and its receipts.")
-        return _monthly(donation, page_url, gettext("Your monthly gift has ended"), [why, thanks_for])
+        thanks_for = (
+            gettext("Thank you for every month you gave. The months that were not questioned stay given, with their match and receipts.")
+            if gift.cancellation_reason == recurring_gifts.DISPUTED
+            else gettext("Thank you for every month you gave. What you have given stays given, with its match and its receipts.")
+        )
+        return _monthly(donation, page_url, gettext("Your monthly gift has ended"), [why, thanks_for], has_ended=True)
 
 
 def recurring_gift_link(donation: Donation, *, page_url: str) -> EmailContent:
@@ -50,10 +54,15 @@ def recurring_gift_link(donation: Donation, *, page_url: str) -> EmailContent:
         return _monthly(donation, page_url, gettext("The link to your monthly gift"), sentences)
 
 
-def _monthly(donation: Donation, page_url: str, subject: str, sentences: Sequence[str]) -> EmailContent:
+def _monthly(donation: Donation, page_url: str, subject: str, sentences: Sequence[str], *, has_ended: bool = False) -> EmailContent:
+    about_page = (
+        gettext("Your page for this monthly gift, with the months you have given:")
+        if has_ended
+        else gettext("Your page for this monthly gift, where you can change the sum or the card, or stop:")
+    )
     paragraphs = [
         *map(Paragraph, sentences),
-        Paragraph(gettext("Your page for this monthly gift, where you can change the sum or the card, or stop:"), page_url),
+        Paragraph(about_page, page_url),
         contact_line(donation.campaign.charity),
     ]
     return build_email(recipient_of(donation), f"{subject} – {donation.campaign.title(donation.language)}", paragraphs)

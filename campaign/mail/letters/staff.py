@@ -46,6 +46,9 @@ def describe_todo(name: str, count: int) -> str:
             "%(num)s differences between our books and Stripe’s are open.",
             count,
         ),
+        "disputes": ngettext(
+            "%(num)s dispute of a gift waits for an answer at Stripe.", "%(num)s disputes of gifts wait for an answer at Stripe.", count
+        ),
         "alerts": ngettext("%(num)s alert about money at Stripe is open.", "%(num)s alerts about money at Stripe are open.", count),
         "webhooks_silent": gettext("Stripe’s webhooks are silent."),
         "dead_mail": ngettext("%(num)s mail could not be delivered.", "%(num)s mails could not be delivered.", count),

@@ -14,6 +14,8 @@ from campaign.donations.donations import Donation, donation_by_token
 from campaign.donations.donors import wants_annual_receipt
 from campaign.edges.db import db
 from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
+from campaign.edges.stripe.payments import ReversalKind
+from campaign.payments import reversals
 from campaign.payments.status import DonationStatus, Status, status_of
 from campaign.receipts import receipts
 from campaign.recurring.recurring_gifts import recurring_gift_of
@@ -37,7 +39,7 @@ def page(language: str, token: str) -> ResponseReturnValue:
     if request.args.get("return") == "cancel" and request.method == "GET":
         _cancel(donation)
         return redirect(url_for("donation_page.page", language=language, token=token), 303)
-    campaign, status = donation.campaign, status_of(donation)
+    campaign, status, gift = donation.campaign, status_of(donation), recurring_gift_of(donation)
     receipt = receipts.last_receipt_of(donation.id)
     return render_template(
         "donate/donation.html",
@@ -63,7 +65,9 @@ def page(language: str, token: str) -> ResponseReturnValue:
         json_url=url_for("donation_page.data", language=language, token=token),
         again_url=url_for("campaigns.page", language=language, slug=campaign.slug, again=token),
         continue_url=donation.checkout_url,
-        monthly_url=url_for("recurring_page.page", language=language, token=gift.token) if (gift := recurring_gift_of(donation)) else "",
+        monthly_url=url_for("recurring_page.page", language=language, token=gift.token) if gift else "",
+        is_monthly_over=gift is not None and gift.is_over,
+        was_lost=reversals.kinds_in_effect(donation) == {ReversalKind.DISPUTE},
     )
 
 

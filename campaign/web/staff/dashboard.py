@@ -1,5 +1,6 @@
 """The dashboard of staff: the campaign's totals, today's donations, and what needs attention."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from campaign.matching import fund_lifecycle
 from campaign.operations import integrity_checks, job_results
 from campaign.operations.integrity_checks import IntegrityCheck
 from campaign.operations.job_results import FailingJob, FailureReason
+from campaign.payments import disputes
 from campaign.reporting import staff_todo
 from campaign.reporting import totals as reporting
 from campaign.rules.money import format_money
@@ -29,6 +31,7 @@ TODO_PAGES = {
     "quarantined": "staff_quarantine.page",
     "dead_events": "staff_failed_events.dead",
     "differences": "staff_settlement.page",
+    "disputes": "staff_settlement.page",
     "alerts": "staff_settlement.page",
     "webhooks_silent": "staff_settlement.page",
     "dead_mail": "staff_mail.page",
@@ -36,6 +39,8 @@ TODO_PAGES = {
     "returns_due": "staff_information_returns.page",
     "voids": "staff_receipts.register",
 }
+# Jobs that fail for one of these fail together, and are shown as one item.
+SHARED_CAUSES = {FailureReason.KEY_REFUSED, FailureReason.STRIPE_UNAVAILABLE, FailureReason.CLOCK}
 
 
 @bp.get("/")
@@ -94,9 +99,9 @@ def _todo(campaign: Campaign, last_check: IntegrityCheck | None, language: str) 
             {"name": f.name(language), "moment": format_datetime(campaign.charity.local(at), "medium", rebase=False), "reason": reason}
             for f, at, reason in fund_lifecycle.list_paused(campaign.id)
         ],
-        "failing_jobs": [_failing_job(job, campaign) for job in job_results.list_failing()],
+        "failing_jobs": [_failure(jobs, campaign) for jobs in _by_cause(job_results.list_failing())],
         "needs": [
-            {"sentence": describe_todo(name, todo.counted[name]), "url": url_for(endpoint)}
+            {"sentence": _need(name, todo.counted[name], campaign), "url": url_for(endpoint)}
             for name, endpoint in TODO_PAGES.items()
             if name in todo.counted
         ],
@@ -104,9 +109,26 @@ def _todo(campaign: Campaign, last_check: IntegrityCheck | None, language: str) 
     }
 
 
-def _failing_job(job: FailingJob, campaign: Campaign) -> dict[str, str]:
-    """What fails, since when, what it means, and the error for whoever runs the service."""
-    match job.reason:
+def _need(name: str, count: int, campaign: Campaign) -> str:
+    """An item of the list, with the first deadline of disputes."""
+    urgent = disputes.list_unanswered(limit=1) if name == "disputes" else []
+    if not urgent or urgent[0].reversal.respond_by is None:
+        return describe_todo(name, count)
+    until = format_datetime(campaign.charity.local(urgent[0].reversal.respond_by), "medium", rebase=False)
+    return f"{describe_todo(name, count)} {gettext('The first one until %(moment)s.', moment=until)}"
+
+
+def _by_cause(failing: Sequence[FailingJob]) -> list[list[FailingJob]]:
+    """The jobs that fail for one and the same cause outside, such as a refused key, together; each other job by itself."""
+    causes: dict[str, list[FailingJob]] = {}
+    for job in failing:
+        causes.setdefault(job.reason if job.reason in SHARED_CAUSES else job.name, []).append(job)
+    return list(causes.values())
+
+
+def _failure(jobs: Sequence[FailingJob], campaign: Campaign) -> dict[str, str]:
+    """What fails, since when, what it means, and the errors for whoever runs the service."""
+    match jobs[0].reason:
         case FailureReason.KEY_REFUSED:
             sentence = gettext("Stripe refuses our key, or the key lacks a permission. Payments may not be possible until it is mended.")
         case FailureReason.STRIPE_UNAVAILABLE:
@@ -114,9 +136,9 @@ def _failing_job(job: FailingJob, campaign: Campaign) -> dict[str, str]:
         case FailureReason.CLOCK:
             sentence = gettext("The clock of the server is wrong. Payments may be refused until it is set.")
         case _:
-            sentence = gettext("A job in the background keeps failing (%(job)s).", job=job.name)
+            sentence = gettext("A job in the background keeps failing (%(job)s).", job=jobs[0].name)
     return {
         "sentence": sentence,
-        "since": format_datetime(campaign.charity.local(job.since), "medium", rebase=False),
-        "error": job.error,
+        "since": format_datetime(campaign.charity.local(min(job.since for job in jobs)), "medium", rebase=False),
+        "error": "; ".join(dict.fromkeys(job.error for job in jobs)),
     }

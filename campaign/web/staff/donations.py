@@ -13,6 +13,7 @@ from campaign.campaigns.charities import Charity
 from campaign.donations.donations import PERSON_FIELDS, Donation, donation_by_public_id
 from campaign.mail import mail_actions
 from campaign.outbox import messages
+from campaign.payments import disputes
 from campaign.payments.status import status_of
 from campaign.receipts import receipt_actions, receipts, render_jobs
 from campaign.receipts.receipt_actions import ReceiptActionRefused
@@ -29,6 +30,7 @@ from campaign.web.public.address_form import AddressForm, provinces
 from campaign.web.security import access, csrf, has_role
 from campaign.web.staff.mail import mail_lines
 from campaign.web.staff.receipts import LONGEST_REASON, read_reason
+from campaign.web.staff.settlement import dispute_line
 
 bp = Blueprint("staff_donations", __name__, url_prefix="/staff/donations")
 
@@ -50,6 +52,7 @@ def page(public_id: str) -> ResponseReturnValue:
         held=format_money(status.held_cents, language),
         matched=format_money(status.matched_cents, language),
         waits=donation_history.is_queued(donation),
+        disputes=[dispute_line(found, donation.campaign) for found in disputes.list_unanswered(limit=5, donation=donation)],
         monthly_url=url_for("recurring_page.page", language=language, token=gift.token) if gift else "",
         monthly_state=_monthly_state(gift, charity) if gift else "",
         receipts=[_receipt_row(receipt) for receipt in receipts.receipts_of(donation.id)],

@@ -11,10 +11,10 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.stripe.client import StripeUnavailable
-from campaign.payments import quarantine, quarantine_actions, refund_jobs
+from campaign.payments import quarantine, quarantine_actions, refund_jobs, settlement
 from campaign.payments.quarantine import Anomaly, Decision, DecisionRefused, QuarantinedPayment
 from campaign.payments.refunds import RefundRefused
-from campaign.rules.money import format_money
+from campaign.rules.money import InvalidMoney, format_money, format_typed, parse
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
@@ -53,16 +53,26 @@ def decide(row: int) -> ResponseReturnValue:
     if not reason or len(reason) > LONGEST_REASON or not reason.isprintable():
         flash(gettext("Please say why, in one line; nothing was decided."), "error")
     else:
-        _decide(row, Decision(decision), reason)
+        try:
+            covered_fee = _covered_fee(request.form.get("covered_fee", ""))
+        except InvalidMoney:
+            flash(gettext("Please write the covered fee as an amount, such as 3.30, or 0; nothing was decided."), "error")
+        else:
+            _decide(row, Decision(decision), reason, covered_fee)
     return redirect(url_for("staff_quarantine.page"), 303)
 
 
-def _decide(row: int, decision: Decision, reason: str) -> None:
+def _covered_fee(typed: str) -> int | None:
+    """The covered fee in cents; None when it was not asked for. Raises InvalidMoney."""
+    return parse(typed, current_language()) if typed.strip() else None
+
+
+def _decide(row: int, decision: Decision, reason: str, covered_fee_cents: int | None) -> None:
     actor = current_user.email
     try:
         match decision:
             case Decision.ACCEPTED:
-                quarantine_actions.accept(row, actor=actor, reason=reason)
+                quarantine_actions.accept(row, actor=actor, reason=reason, covered_fee_cents=covered_fee_cents)
                 flash(gettext("The payment is a gift now. It is matched as far as money is left, and its receipt goes out."))
             case Decision.REFUNDED:
                 refund_jobs.refund_quarantined(row, actor=actor, reason=reason)
@@ -91,12 +101,20 @@ def _payment_row(payment: QuarantinedPayment, campaign: Campaign) -> dict[str, A
         "donation": donation.public_id if donation else "",
         "donor": donation.full_name if donation else "",
         "may_be_accepted": payment.may_be_accepted,
+        "covered_fee": _proposed_fee(payment, donation, language),
         "may_be_refunded": payment.may_be_refunded,
         "decision": _decision_labels().get(payment.decision or "", ""),
         "decided_by": payment.decided_by,
         "decided_at": format_datetime(local(payment.decided_at), "yyyy-MM-dd HH:mm", rebase=False) if payment.decided_at else "",
         "reason": payment.reason,
     }
+
+
+def _proposed_fee(payment: QuarantinedPayment, donation: Donation | None, language: str) -> str:
+    """What the form proposes as covered fee; empty when it is not asked for, because the proportions of the donation are known."""
+    if payment.anomaly != Anomaly.LINES or donation is None or not payment.may_be_accepted:
+        return ""
+    return format_typed(settlement.covered_fee_in(payment, donation), language)
 
 
 def _describe_anomaly(payment: QuarantinedPayment, donation: Donation | None, language: str) -> str:

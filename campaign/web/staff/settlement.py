@@ -12,8 +12,9 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.operations import heartbeats
-from campaign.payments import alerts
+from campaign.payments import alerts, disputes
 from campaign.payments.alerts import StripeAlert
+from campaign.payments.disputes import UnansweredDispute
 from campaign.reporting import stripe_clearing
 from campaign.rules.money import format_money
 from campaign.stripe_sync import reconciliations
@@ -30,6 +31,7 @@ RUNS_SHOWN = 10
 FINDINGS_SHOWN = 50
 LINES_SHOWN = 2000
 ALERTS_SHOWN = 50
+DISPUTES_SHOWN = 50
 
 
 @bp.get("")
@@ -48,9 +50,11 @@ def page() -> ResponseReturnValue:
         of_this=format_money(clearing.this_campaign_cents, language),
         of_others=format_money(clearing.other_campaigns_cents, language) if clearing.other_campaigns_cents else "",
         in_dispute=format_money(clearing.disputed_cents, language) if clearing.disputed_cents else "",
-        of_nobody=format_money(clearing.unassigned_cents, language) if clearing.unassigned_cents else "",
+        quarantined=format_money(clearing.quarantined_cents, language) if clearing.quarantined_cents else "",
+        other=format_money(clearing.other_cents, language) if clearing.other_cents else "",
         payouts=[_payout(payout, campaign, shares.get(payout.stripe_id, 0)) for payout in payouts],
         runs=[_run(run, campaign) for run in reconciliations.list_latest(limit=RUNS_SHOWN)],
+        disputes=[dispute_line(found, campaign) for found in disputes.list_unanswered(limit=DISPUTES_SHOWN)],
         alerts=[_alert(alert, campaign) for alert in alerts.list_open(limit=ALERTS_SHOWN)],
         may_close=has_role("clerk"),
         untied=format_money(clearing.untied_payouts_cents, language) if clearing.untied_payouts_cents else "",
@@ -68,6 +72,21 @@ def _alert(alert: StripeAlert, campaign: Campaign) -> dict[str, Any]:
         "sentence": describe_alert(alert.kind, alert.object_id, alert.detail, current_language()),
         "public_id": donation.public_id if donation else "",
         "donor": donation.full_name if donation else "",
+    }
+
+
+def dispute_line(unanswered: UnansweredDispute, campaign: Campaign) -> dict[str, str]:
+    """A dispute that waits for an answer, formatted for display."""
+    reversal, donation, language = unanswered.reversal, unanswered.donation, current_language()
+    until = reversal.respond_by
+    return {
+        "id": reversal.stripe_id,
+        "sum": format_money(reversal.cents, language),
+        "reason": _reason_labels().get(reversal.reason) or reversal.reason.replace("_", " ") or "–",
+        "until": _moment(until, campaign) if until else "–",
+        "iso": until.isoformat() if until else "",
+        "public_id": donation.public_id,
+        "donor": donation.full_name,
     }
 
 
@@ -157,6 +176,24 @@ def _status_labels() -> dict[str, str]:
         "paid": gettext("arrived"),
         "failed": gettext("came back"),
         "canceled": gettext("stopped"),
+    }
+
+
+def _reason_labels() -> dict[str, str]:
+    return {
+        "fraudulent": gettext("the donor’s bank says that the donor did not pay"),
+        "unrecognized": gettext("the donor does not recognize the payment"),
+        "duplicate": gettext("charged twice"),
+        "subscription_canceled": gettext("the monthly gift had been cancelled"),
+        "credit_not_processed": gettext("a refund is awaited"),
+        "product_not_received": gettext("nothing was received"),
+        "product_unacceptable": gettext("not as promised"),
+        "debit_not_authorized": gettext("the bank debit was not authorized"),
+        "insufficient_funds": gettext("not enough money in the account"),
+        "bank_cannot_process": gettext("the bank could not process it"),
+        "incorrect_account_details": gettext("wrong account details"),
+        "customer_initiated": gettext("the donor asked the bank to return it"),
+        "general": gettext("no particular reason"),
     }
 
 

@@ -1,0 +1,62 @@
+"""Disputes by what they ask for: those that are open, those that wait for an answer, and those that end a monthly gift.
+
+What a dispute does to the books is in reversals.py.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Select, func, select
+
+from campaign.donations.donations import Donation
+from campaign.edges.db import db
+from campaign.edges.stripe.payments import ReversalKind
+from campaign.payments.reversals import APPEAL_STATUSES, OPEN_DISPUTE_STATUSES, Reversal
+
+# The reason of a dispute whose donor says that the monthly gift was cancelled.
+SUBSCRIPTION_CANCELED = "subscription_canceled"
+# Stripe waits for evidence that the payment was wanted; without an answer the dispute is lost.
+UNANSWERED_STATUSES = {"needs_response", "warning_needs_response", "appeal_needs_response"}
+
+_is_dispute = Reversal.kind == ReversalKind.DISPUTE
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnansweredDispute:
+    """A dispute of a donation that Stripe wants an answer to."""
+
+    reversal: Reversal
+    donation: Donation
+
+
+def is_disputed(payment_intent: str) -> bool:
+    """Whether a dispute of the payment is open."""
+    opened = select(Reversal.id).where(Reversal.payment_intent == payment_intent, _is_dispute, Reversal.status.in_(OPEN_DISPUTE_STATUSES))
+    return db.session.scalar(opened.limit(1)) is not None
+
+
+def list_unanswered(*, limit: int, donation: Donation | None = None) -> list[UnansweredDispute]:
+    """Disputes that Stripe wants an answer to, of any donation or of this one, the most urgent first."""
+    unanswered = _unanswered(select(Reversal, Donation)).order_by(Reversal.respond_by.asc().nulls_last(), Reversal.id)
+    if donation:
+        unanswered = unanswered.where(Donation.id == donation.id)
+    return [UnansweredDispute(reversal=reversal, donation=donation) for reversal, donation in db.session.execute(unanswered.limit(limit))]
+
+
+def count_unanswered() -> int:
+    """How many disputes of donations Stripe wants an answer to."""
+    return db.session.scalar(_unanswered(select(func.count()).select_from(Reversal))) or 0
+
+
+def _unanswered(disputes: Select) -> Select:  # type: ignore[type-arg]  # of rows of several types
+    of_donations = disputes.join(Donation, Donation.payment_intent == Reversal.payment_intent)
+    return of_donations.where(_is_dispute, Reversal.status.in_(UNANSWERED_STATUSES))
+
+
+def dispute_against_agreement(payment_intent: str | None) -> str | None:
+    """The id at Stripe of a dispute of the payment by which the bank or the donor says that no further payment is wanted.
+
+    That is one that was lost, whatever followed, or whose reason is that the subscription was canceled (policy.md, section 2).
+    """
+    is_unwanted = Reversal.status.in_(["lost", *APPEAL_STATUSES]) | (Reversal.reason == SUBSCRIPTION_CANCELED)
+    unwanted = select(Reversal.stripe_id).where(Reversal.payment_intent == payment_intent, _is_dispute, is_unwanted)
+    return db.session.scalar(unwanted.order_by(Reversal.id).limit(1))
