@@ -192,6 +192,30 @@ def test_a_month_is_credited_in_part_and_the_rest_is_paid_by_card(client: librar
     assert payments(invoice) == {("payment_intent", "paid", 60_00, 60_00)}
 
 
+def test_an_invoice_is_paid_in_part_and_stays_open_until_the_rest_is_paid(client: library.StripeClient, stripe: Stripe) -> None:
+    subscription = subscribe(client, stripe)
+    invoice = control(stripe, f"subscriptions/{subscription.id}/months", outcome="failed")["id"]
+    control(stripe, f"invoices/{invoice}/pay", card=CARD, amount=10_00)
+    found = client.v1.invoices.retrieve(invoice, {"expand": ["payments"]})
+    assert (found.status, found.amount_paid, found.amount_remaining) == ("open", 10_00, 93_30)
+    assert payments(found) == {("payment_intent", "open", 93_30, None), ("payment_intent", "paid", 10_00, 10_00)}
+    with pytest.raises(HTTPError, match="400"):
+        control(stripe, f"invoices/{invoice}/pay", card=CARD, amount=93_30 + 1)
+    control(stripe, f"invoices/{invoice}/pay", card=CARD)
+    found = client.v1.invoices.retrieve(invoice, {"expand": ["payments"]})
+    assert (found.status, found.amount_paid, found.amount_remaining) == ("paid", 103_30, 0)
+    assert payments(found) == {("payment_intent", "paid", 93_30, 93_30), ("payment_intent", "paid", 10_00, 10_00)}
+
+
+def test_what_remains_of_an_invoice_is_written_off(client: library.StripeClient, stripe: Stripe) -> None:
+    subscription = subscribe(client, stripe)
+    invoice = control(stripe, f"subscriptions/{subscription.id}/months", outcome="failed")["id"]
+    assert control(stripe, f"invoices/{invoice}/write_offs")["status"] == "uncollectible"
+    assert client.v1.invoices.retrieve(invoice).status_transitions.marked_uncollectible_at
+    with pytest.raises(HTTPError, match="400"):
+        control(stripe, f"invoices/{invoice}/pay", card=CARD, amount=10_00)
+
+
 def test_a_paid_invoice_is_credited_after_its_payment(client: library.StripeClient, stripe: Stripe) -> None:
     subscription = subscribe(client, stripe, fee=0)
     control(stripe, f"invoices/{subscription.latest_invoice}/credit_notes", amount=25_00)
@@ -279,7 +303,10 @@ def test_the_home_page_documents_every_control_and_shows_those_of_each_object(cl
         page = answer.read().decode()
     for shown in ("months", "items", "cancellation"):
         assert f'action="/control/subscriptions/{subscription.id}/{shown}"' in page
-    assert f'action="/control/invoices/{invoice["id"]}/credit_notes"' in page
+    for shown in ("credit_notes", "pay", "write_offs"):
+        assert f'action="/control/invoices/{invoice["id"]}/{shown}"' in page
+    for field in ("key", "without", "remove", "api_version", "feature", "resource"):
+        assert f'name="{field}"' in page
     app: Any = stripe.server.app
     controls = {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("control.")}
     assert len(controls) >= 22

@@ -11,6 +11,7 @@ ACCOUNT_ID = "acct_sandbox"
 PAYMENT_METHODS = ("card", "link", "acss_debit", "apple_pay", "google_pay")
 # Wallets are ways to present a card, not payment method types of a Checkout Session.
 WALLETS = {"apple_pay", "google_pay"}
+PORTAL_FEATURES = ("subscription_cancel", "subscription_update", "customer_update", "invoice_history", "payment_method_update", "active")
 ACCESS = ("none", "read", "write")
 # The resource that a permission of a restricted key names, where it is not the resource of the path.
 PERMISSION_NAMES = {

@@ -72,9 +72,20 @@ def set_after_retries() -> Answer:
 
 @bp.post("/invoices/<invoice_id>/pay")
 def pay_invoice(invoice_id: str) -> Answer:
-    """Pay an open invoice with this `card`, or without one out of band. An unpaid subscription becomes active by its latest invoice."""
-    card = request.form.get("card") or None
+    """Pay an open invoice with this `card`, or without one out of band. An unpaid subscription becomes active by its latest invoice.
+
+    With an `amount` in cents the card pays that part, and the rest stays due.
+    """
+    card, amount = request.form.get("card") or None, form_cents("amount")
+    if card and amount:
+        return act(lambda: invoices.pay_part(account(), get_object(invoice_id, "invoice"), card, amount))
     return act(lambda: subscription_changes.pay_invoice(account(), get_object(invoice_id, "invoice"), card))
+
+
+@bp.post("/invoices/<invoice_id>/write_offs")
+def write_off_invoice(invoice_id: str) -> Answer:
+    """Mark an open invoice uncollectible."""
+    return act(lambda: invoices.mark_uncollectible(account(), get_object(invoice_id, "invoice")))
 
 
 @bp.post("/invoices/<invoice_id>/credit_notes")

@@ -16,7 +16,7 @@ def begin_debit(account: Account, session: Doc, *, name: str, email: str | None)
     check_is_open(session)
     if "acss_debit" not in session["payment_method_types"]:
         raise ApiError("This Checkout Session takes no bank debits.", param="payment_method")
-    intent = account.create_intent(session)
+    intent = account.get_or_create_intent(session)
     intent |= {"status": "processing", "payment_method_types": ["acss_debit"], "sandbox_session": session["id"]}
     account.store.put(intent)
     account.complete(session, intent, payment_status="unpaid", name=name, email=email)

@@ -91,6 +91,9 @@ def resource_of(name: str) -> str:
     return "/" + "/".join(steps[: 2 if steps[0] in {"checkout", "billing_portal"} else 1])
 
 
+RESOURCES = tuple(sorted({resource_of(name) for name in ENDPOINTS}))
+
+
 def _check_version() -> None:
     version = request.headers.get("Stripe-Version", API_VERSION)
     if version != API_VERSION:

@@ -66,9 +66,38 @@ def _mark_payment(account: Account, invoice: Doc, status: str) -> None:
             account.emit("invoice_payment.paid", payment)
 
 
+def pay_part(account: Account, invoice: Doc, number: str, amount: int) -> Doc:
+    """Pay a part of an open invoice with a payment of its own, by this card; the rest stays due. Raises Declined."""
+    check_is_open(invoice)
+    if not 0 < amount < invoice["amount_remaining"]:
+        raise ApiError("The amount must be less than what remains of the invoice.", param="amount")
+    intent = shapes.payment_intent(amount=amount, currency=invoice["currency"], customer=invoice["customer"], created=clock.now())
+    account.store.put(intent)
+    account.emit("payment_intent.created", intent)
+    account.confirm(intent, number)
+    payment = _add_payment(account, invoice, {"payment_intent": intent["id"], "type": "payment_intent"}, is_default=False)
+    payment |= {"status": "paid", "amount_paid": amount, "amount_requested": amount}
+    payment["status_transitions"]["paid_at"] = clock.now()
+    account.store.put(payment)
+    invoice |= {"amount_paid": invoice["amount_paid"] + amount, "amount_remaining": invoice["amount_remaining"] - amount}
+    account.store.put(invoice)
+    _reduce_payment(account, invoice)
+    account.emit("invoice_payment.paid", payment)
+    return update(account, invoice)
+
+
+def mark_uncollectible(account: Account, invoice: Doc) -> Doc:
+    """Write off what remains of an open invoice."""
+    check_is_open(invoice)
+    invoice |= {"status": "uncollectible", "next_payment_attempt": None}
+    invoice["status_transitions"] = {**invoice["status_transitions"], "marked_uncollectible_at": clock.now()}
+    account.emit("invoice.marked_uncollectible", account.store.put(invoice))
+    return update(account, invoice)
+
+
 def mark_paid(account: Account, invoice: Doc, *, amount: int) -> Doc:
     """Mark an invoice paid, of which `amount` was paid and the rest credited."""
-    invoice |= {"status": "paid", "amount_paid": amount, "amount_remaining": 0, "next_payment_attempt": None}
+    invoice |= {"status": "paid", "amount_paid": invoice["amount_paid"] + amount, "amount_remaining": 0, "next_payment_attempt": None}
     invoice["status_transitions"] = {**invoice["status_transitions"], "paid_at": clock.now()}
     account.store.put(invoice)
     account.emit("invoice.paid", invoice)

@@ -45,6 +45,12 @@ def _fields(expected: type) -> dict[str, tuple[Any, bool]]:
     return fields
 
 
+def choices_of(expected: type, name: str) -> list[str]:
+    """The values that a parameter takes which is a list of choices."""
+    (listed,) = get_args(_fields(expected)[name][0])
+    return [str(choice) for kind in _alternatives(listed) if get_origin(kind) is Literal for choice in get_args(kind)]
+
+
 def _check_object(params: Doc, expected: type, name: str) -> None:
     fields = _fields(expected)
     for key, value in params.items():

@@ -1,11 +1,13 @@
 """Controls of the account's setup: what the key may do, the webhook endpoint, the payment methods, and the billing portal."""
 
 from flask import request
+from stripe.params import WebhookEndpointCreateParams
 from werkzeug.wrappers import Response as Answer
 
 from campaign.devstack.sandbox.account_setup import (
     ACCESS,
     PAYMENT_METHODS,
+    PORTAL_FEATURES,
     change_setting,
     payment_method_configuration,
     portal_configuration,
@@ -14,14 +16,17 @@ from campaign.devstack.sandbox.account_setup import (
 )
 from campaign.devstack.sandbox.answers import account
 from campaign.devstack.sandbox.control import bp, respond
-
-PORTAL_FEATURES = ("subscription_cancel", "subscription_update", "customer_update", "invoice_history", "payment_method_update", "active")
+from campaign.devstack.sandbox.endpoints import RESOURCES
+from campaign.devstack.sandbox.errors import ApiError
+from campaign.devstack.sandbox.parameters import choices_of
 
 
 @bp.post("/permissions")
 def set_permission() -> Answer:
     """Let the key have `access` none, read or write to a `resource`, such as `refunds` or `checkout/sessions`. It has write to others."""
     resource, access = "/" + request.form["resource"].strip("/"), request.form["access"]
+    if resource not in RESOURCES:
+        raise ValueError(f"resource is one of {', '.join(RESOURCES)}")
     if access not in ACCESS:
         raise ValueError(f"access is one of {', '.join(ACCESS)}")
     permissions = {**setting(account().store, "permissions", {}), resource: access}
@@ -38,7 +43,10 @@ def set_key() -> Answer:
 
 @bp.post("/webhook_endpoint")
 def set_webhook_endpoint() -> Answer:
-    """Change the `url`, `status` (enabled, disabled), `api_version` or `enabled_events` (with commas) of the endpoint, or `remove` it."""
+    """Change the `url`, `status` (enabled, disabled), `api_version` or `enabled_events` (with commas) of the endpoint, or `remove` it.
+
+    With `without` it sends all types of events but the ones named, with commas.
+    """
     store, form = account().store, request.form
     if form.get("remove"):
         change_setting(store, "webhook_endpoint", None)
@@ -46,10 +54,21 @@ def set_webhook_endpoint() -> Answer:
     if form.get("status", "enabled") not in {"enabled", "disabled"}:
         raise ValueError("status is enabled or disabled")
     changed: dict[str, object] = {name: form[name] for name in ("url", "status", "api_version") if name in form}
-    if "enabled_events" in form:
-        changed["enabled_events"] = [kind.strip() for kind in form["enabled_events"].split(",") if kind.strip()]
+    if form.get("enabled_events") or form.get("without"):
+        changed["enabled_events"] = _enabled_events(_listed(form.get("enabled_events")), without=_listed(form.get("without")))
     change_setting(store, "webhook_endpoint", {**(setting(store, "webhook_endpoint", {}) or {}), **changed})
     return respond(webhook_endpoint(store, account().webhook) or {})
+
+
+def _listed(field: str | None) -> list[str]:
+    return [kind.strip() for kind in (field or "").split(",") if kind.strip()]
+
+
+def _enabled_events(named: list[str], *, without: list[str]) -> list[str]:
+    types = choices_of(WebhookEndpointCreateParams, "enabled_events")
+    if unknown := sorted({*named, *without} - set(types)):
+        raise ApiError(f"Invalid enabled_events: {', '.join(unknown)}", param="enabled_events")
+    return [kind for kind in types if kind not in {"*", *without}] if without else named
 
 
 @bp.post("/payment_methods")

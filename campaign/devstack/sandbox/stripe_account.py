@@ -89,12 +89,14 @@ class Account:
     def pay_checkout(self, session: Doc, number: str, *, name: str = "", email: str | None = None) -> Doc:
         """Charge the card for the checkout. Raises Declined and leaves the checkout open when the card is declined."""
         check_is_open(session)
-        intent = self.create_intent(session)
+        intent = self.get_or_create_intent(session)
         paid = self.confirm(intent, number, name=name, email=email or session["customer_email"])
         return self.complete(session, paid, payment_status="paid", name=name, email=email)
 
-    def create_intent(self, session: Doc) -> Doc:
-        """Create the payment intent of a checkout."""
+    def get_or_create_intent(self, session: Doc) -> Doc:
+        """The payment intent of a checkout: one for all attempts to pay it, created with the first."""
+        if found := self.store.get(session.get("sandbox_intent_id") or "", "payment_intent"):
+            return found
         params = session["sandbox_intent"]
         intent = shapes.payment_intent(
             amount=session["amount_total"],
@@ -103,6 +105,7 @@ class Account:
             description=params.get("description"),
         )
         self.store.put(intent)
+        self.store.put(session | {"sandbox_intent_id": intent["id"]})
         self.emit("payment_intent.created", intent)
         return intent
 
@@ -205,9 +208,13 @@ class Account:
         raise declined
 
     def expire(self, session: Doc) -> Doc:
-        """Expire an open checkout."""
+        """Expire an open checkout, and cancel its payment intent if the customer has tried to pay."""
         if session["status"] != "open":
             raise ApiError(f"This Checkout Session is {session['status']} and cannot be expired.")
+        if intent := self.store.get(session.get("sandbox_intent_id") or "", "payment_intent"):
+            intent |= {"status": "canceled", "canceled_at": clock.now(), "cancellation_reason": "automatic"}
+            self.store.put(intent)
+            self.emit("payment_intent.canceled", intent)
         session |= {"status": "expired", "url": None}
         self.store.put(session)
         self.emit("checkout.session.expired", session)

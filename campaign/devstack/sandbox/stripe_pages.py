@@ -7,8 +7,9 @@ from flask import Blueprint, abort, current_app, redirect, render_template, requ
 from werkzeug.wrappers import Response
 
 from campaign.devstack.sandbox import aftermath, debits, faults, payouts, subscription_changes, subscriptions
-from campaign.devstack.sandbox.account_setup import PAYMENT_METHODS, portal_configuration
+from campaign.devstack.sandbox.account_setup import ACCESS, PAYMENT_METHODS, PORTAL_FEATURES, portal_configuration, setting
 from campaign.devstack.sandbox.answers import account
+from campaign.devstack.sandbox.endpoints import RESOURCES
 from campaign.devstack.sandbox.errors import ApiError
 from campaign.devstack.sandbox.shapes import Doc
 from campaign.devstack.sandbox.stripe_account import Account
@@ -126,6 +127,10 @@ def home() -> str:
         next_dispute_statuses={status: sorted(following) for status, following in aftermath.NEXT_STATUSES.items()},
         next_payout_statuses={status: sorted(following) for status, following in payouts.NEXT_STATUSES.items()},
         payment_methods=PAYMENT_METHODS,
+        resources=RESOURCES,
+        access=ACCESS,
+        portal_features=PORTAL_FEATURES,
+        only_key=setting(store, "only_key", ""),
         debited=_debited(),
         controls=_controls(),
         disputes=_newest("dispute", "amount"),

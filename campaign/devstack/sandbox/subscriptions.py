@@ -71,7 +71,7 @@ def start(account: Account, *, customer: Doc, lines: Iterable[Doc], metadata: Do
     invoices.charge(account, invoice, number)
     account.store.put(subscription | {"latest_invoice": invoice["id"]})
     account.emit("customer.subscription.created", subscription)
-    invoices.mark_paid(account, invoice, amount=invoice["amount_due"])
+    invoices.mark_paid(account, invoice, amount=invoice["amount_remaining"])
     return subscription, invoice
 
 
@@ -134,7 +134,7 @@ def pay_or_fail(account: Account, subscription: Doc, invoice: Doc, *, after_retr
     except Declined:
         _mark_failed(account, subscription, invoice, after_retries or account.store.switch("after_retries", "canceled"))
         return
-    invoices.mark_paid(account, invoice, amount=invoice["amount_due"])
+    invoices.mark_paid(account, invoice, amount=invoice["amount_remaining"])
     resume(account, subscription, invoice)
 
 
