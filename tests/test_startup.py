@@ -1,5 +1,6 @@
 """A starting server is awaited while it is alive; a long wait and a failure name its log."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -34,11 +35,16 @@ def test_a_start_that_never_completes_fails_with_the_path_of_the_log(monkeypatch
         wait_until(lambda: False, waiting_for=describe_server, is_cancelled=lambda: False)
 
 
-def test_a_cancelled_start_leaves_no_server_running(tmp_path: Path) -> None:
-    cluster = prepare_postgres(tmp_path / "postgres")
-    with pytest.raises(StartFailed, match="PostgreSQL was stopped before it was ready"):
-        start_postgres(cluster, tmp_path / "log", is_cancelled=lambda: True)
-    assert not (cluster.data / "postmaster.pid").exists()
+@pytest.mark.parametrize("interrupt", [signal.SIG_DFL, signal.SIG_IGN], ids=["in the foreground", "in the background of a shell"])
+def test_a_cancelled_start_leaves_no_server_running(tmp_path: Path, interrupt: signal.Handlers) -> None:
+    cluster, before = prepare_postgres(tmp_path / "postgres"), signal.signal(signal.SIGINT, interrupt)
+    try:
+        for _ in range(3):
+            with pytest.raises(StartFailed, match="PostgreSQL was stopped before it was ready"):
+                start_postgres(cluster, tmp_path / "log", is_cancelled=lambda: True)
+            assert not (cluster.data / "postmaster.pid").exists()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_process_that_exits_while_awaited_ends_the_wait(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +31,7 @@ MAX_SOCKET_PATH = 80
 PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")  # Needs no quoting in the connection URLs that contain it.
 MAX_START_SECONDS = 600  # A loaded machine may take minutes; a server that dies is noticed at once.
 NOTICE_SECONDS = 10
+STOP_ATTEMPTS, STOP_SECONDS = 16, 0.5
 SHARED_DIRECTORY = Path("/var/tmp")  # noqa: S108  # survives a restart, and is reachable by every user
 
 
@@ -103,7 +105,8 @@ def start_postgres(cluster: Postgres, log: Path, *, is_cancelled: Callable[[], b
             cwd="/",
             start_new_session=True,
         )
-    _wait(server, "PostgreSQL", log, lambda: cluster.connect().close(), is_cancelled)
+    with _stopped_on_failure(server, signal.SIGINT):
+        _wait(server, "PostgreSQL", log, lambda: cluster.connect().close(), is_cancelled)
     return server
 
 
@@ -133,7 +136,8 @@ def start_valkey(home: Path, log: Path, *, is_cancelled: Callable[[], bool] = _n
         )
     pid_file.write_text(str(server.pid))
     client = redis.Redis(unix_socket_path=str(socket), socket_timeout=1)
-    _wait(server, "Valkey", log, client.ping, is_cancelled)
+    with _stopped_on_failure(server, signal.SIGTERM):
+        _wait(server, "Valkey", log, client.ping, is_cancelled)
     client.close()
     return server, f"redis+socket://{socket}"
 
@@ -148,14 +152,17 @@ def _wait(server: subprocess.Popen[bytes], name: str, log: Path, probe: Callable
             return False
         return True
 
-    try:
-        is_up = wait_until(is_ready, waiting_for=lambda: (name, log), is_cancelled=is_cancelled)
-    except BaseException:
-        _stop(server)
-        raise
-    if not is_up:
-        _stop(server)
+    if not wait_until(is_ready, waiting_for=lambda: (name, log), is_cancelled=is_cancelled):
         raise StartFailed(f"{name} was stopped before it was ready (log: {log})")
+
+
+@contextmanager
+def _stopped_on_failure(server: subprocess.Popen[bytes], stop_with: signal.Signals) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        _stop(server, stop_with)
+        raise
 
 
 def wait_until(is_ready: Callable[[], bool], *, waiting_for: Callable[[], tuple[str, Path]], is_cancelled: Callable[[], bool]) -> bool:
@@ -180,13 +187,15 @@ def wait_until(is_ready: Callable[[], bool], *, waiting_for: Callable[[], tuple[
     return True
 
 
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    server.send_signal(signal.SIGINT)
-    try:
-        server.wait(8)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
+def _stop(server: subprocess.Popen[bytes], stop_with: signal.Signals) -> None:
+    """Stop a server that may just have been started: until it handles signals, it ignores those that we ignore, as in a shell's background."""
+    for _ in range(STOP_ATTEMPTS):
+        server.send_signal(stop_with)
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(STOP_SECONDS)
+            return
+    server.kill()
+    server.wait()
 
 
 def _data_directory(home: Path, user: str | None) -> Path:
