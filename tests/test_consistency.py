@@ -247,6 +247,18 @@ def strings_of(message: Message) -> tuple[str, ...]:
 FRENCH = ROOT / "translations" / "fr" / "LC_MESSAGES"
 
 
+def test_no_text_to_translate_is_inside_an_f_string_where_the_extractor_does_not_see_it() -> None:
+    inside = [
+        f"{path}:{call.lineno}"
+        for path in SOURCES
+        for outer in ast.walk(ast.parse(path.read_text()))
+        if isinstance(outer, ast.JoinedStr)
+        for call in ast.walk(outer)
+        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("gettext")
+    ]
+    assert inside == []
+
+
 def test_french_and_english_are_complete(template: Path) -> None:
     french = read(FRENCH / "messages.po")
     assert read(template).keys() - {key for key, m in french.items() if all(strings_of(m)) and not m.fuzzy} == set()

@@ -72,10 +72,10 @@ def page(language: str, token: str) -> ResponseReturnValue:
 
 
 def _sums(donation: Donation, status: DonationStatus, language: str) -> dict[str, str]:
-    is_returned = donation.paid_at is not None and status.net_cents < donation.amount_cents
+    returned_cents = donation.charged_cents - reversals.retained_cents(donation) if donation.paid_at else 0
     return {
         "amount": money.format_money(donation.amount_cents, language),
-        "returned": money.format_money(donation.amount_cents - status.net_cents, language) if is_returned else "",
+        "returned": money.format_money(returned_cents, language) if returned_cents else "",
         "covered_fee": money.format_money(donation.covered_fee_cents, language) if donation.covered_fee_cents else "",
         "charged": money.format_money(donation.charged_cents, language),
         "matched": money.format_money(status.matched_cents, language) if status.matched_cents else "",

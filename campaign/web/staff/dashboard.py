@@ -114,8 +114,9 @@ def _need(name: str, count: int, campaign: Campaign) -> str:
     urgent = disputes.list_unanswered(limit=1) if name == "disputes" else []
     if not urgent or urgent[0].reversal.respond_by is None:
         return describe_todo(name, count)
-    until = format_datetime(campaign.charity.local(urgent[0].reversal.respond_by), "medium", rebase=False)
-    return f"{describe_todo(name, count)} {gettext('The first one until %(moment)s.', moment=until)}"
+    until = format_datetime(campaign.charity.local(urgent[0].reversal.respond_by), "yyyy-MM-dd HH:mm", rebase=False)
+    first = gettext("The first one until %(moment)s.", moment=until)
+    return f"{describe_todo(name, count)} {first}"
 
 
 def _by_cause(failing: Sequence[FailingJob]) -> list[list[FailingJob]]:

@@ -181,7 +181,7 @@ def _status_labels() -> dict[str, str]:
 
 def _reason_labels() -> dict[str, str]:
     return {
-        "fraudulent": gettext("the donor’s bank says that the donor did not pay"),
+        "fraudulent": gettext("the donor says that somebody else paid"),
         "unrecognized": gettext("the donor does not recognize the payment"),
         "duplicate": gettext("charged twice"),
         "subscription_canceled": gettext("the monthly gift had been cancelled"),
