@@ -35,6 +35,12 @@ class OracleDonation:
         return self.held.get(fund, 0) + self.matched.get(fund, 0)
 
 
+@dataclass
+class OraclePart:
+    donation: OracleDonation
+    cents: int
+
+
 class Oracle:
     """Times are hours from the start of the run. Donations start at STARTED, and funds end early at ENDED. Cents are whole."""
 
@@ -43,7 +49,8 @@ class Oracle:
     def __init__(self, funds: list[OracleFund]) -> None:
         self.funds = funds
         self.donations: list[OracleDonation] = []
-        self.queue: list[OracleDonation] = []
+        # Parts of donations in the order in which they came: a sum that was reinstated comes anew, and what came last goes back first.
+        self.queue: list[OraclePart] = []
 
     def available(self, fund: int) -> int:
         return self.funds[fund].pledged - sum(donation.of(fund) for donation in self.donations)
@@ -84,7 +91,7 @@ class Oracle:
         donation.paid_at, donation.has_ended, donation.net = moment, True, donation.amount
         donation.matched, donation.held = donation.held, {}
         self.draw(donation, donation.matched, donation.net, moment)
-        self.queue.append(donation)
+        self.queue.append(OraclePart(donation, donation.net))
 
     def end(self, donation: OracleDonation) -> None:
         if not donation.has_ended:
@@ -103,9 +110,11 @@ class Oracle:
         before, donation.net = donation.net, donation.amount - (cents - floor(Fraction(cents * donation.fee, charged)))
         if donation.net > before:
             self.draw(donation, donation.matched, donation.net, donation.paid_at or Fraction(0))
-            self.queue.remove(donation)
-            self.queue.append(donation)
+            self.queue.append(OraclePart(donation, donation.net - before))
             return
+        gone = before - donation.net
+        for part in reversed([part for part in self.queue if part.donation is donation]):
+            part.cents, gone = part.cents - min(part.cents, gone), gone - min(part.cents, gone)
         for number in reversed(range(len(self.funds))):
             others = sum(ceil(donation.of(i) / fund.ratio) for i, fund in enumerate(self.funds) if i != number)
             most = max(0, floor((donation.net - others) * self.funds[number].ratio))
@@ -113,5 +122,8 @@ class Oracle:
         self.rematch()
 
     def rematch(self) -> None:
-        for donation in self.queue:
-            self.draw(donation, donation.matched, donation.net, donation.paid_at or Fraction(0))
+        there: dict[int, int] = {}
+        for part in self.queue:
+            donation = part.donation
+            there[id(donation)] = there.get(id(donation), 0) + part.cents
+            self.draw(donation, donation.matched, there[id(donation)], donation.paid_at or Fraction(0))

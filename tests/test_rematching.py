@@ -273,6 +273,60 @@ def test_a_reinstated_donation_stays_queued_although_a_donor_cap_is_examined_aft
     assert is_consistent()
 
 
+@pytest.mark.parametrize("kind", ["refund", "dispute"])
+def test_only_the_sum_that_came_back_is_at_the_end_of_the_queue(campaign: Campaign, kind: str) -> None:
+    own = another_campaign(100_00, like=campaign)
+    matched_first, early, late = paid(own, 100_00), paid(own, 100_00), paid(own, 50_00)
+    refund(early, 1_00, kind=kind, name="returns")
+    refund(early, 1_00, kind=kind, name="returns", status="failed" if kind == "refund" else "won")
+    assert queue(own) == [early.id, late.id, early.id]
+    refund(matched_first, 99_50)
+    assert matched(early, late) == [99_00, 50]
+    assert queue(own) == [late.id, early.id]
+    assert is_consistent()
+    refund(early, 50_00)
+    assert matched(early, late) == [50_00, 49_50]
+    assert is_consistent()
+    refund(matched_first, 50)
+    assert (matched(matched_first, early, late), queue(own)) == ([0, 50_00, 50_00], [])
+    assert is_consistent()
+
+
+def test_a_donation_that_was_wholly_lost_and_won_back_is_at_the_end_of_the_queue(campaign: Campaign) -> None:
+    own = another_campaign(100_00, like=campaign)
+    matched_first, early, late = paid(own, 100_00), paid(own, 60_00), paid(own, 50_00)
+    refund(early, 60_00, kind="dispute", name="returns")
+    refund(early, 60_00, kind="dispute", name="returns", status="won")
+    assert queue(own) == [late.id, early.id]
+    refund(matched_first, 70_00)
+    assert matched(early, late) == [20_00, 50_00]
+    assert is_consistent()
+
+
+def test_a_new_fund_matches_each_part_in_its_place(campaign: Campaign) -> None:
+    own = another_campaign(like=campaign)
+    early, late = paid(own, 100_00), paid(own, 50_00)
+    refund(early, 40_00, name="returns")
+    refund(early, 40_00, name="returns", status="failed")
+    create_fund(own, 90_00, position=1)
+    db.session.commit()
+    event_jobs.rematch()
+    assert matched(early, late) == [60_00, 30_00]
+    assert queue(own) == [late.id, early.id]
+    assert is_consistent()
+
+
+def test_control_the_checker_finds_money_that_went_to_a_part_before_its_turn(campaign: Campaign) -> None:
+    own = another_campaign(100_00, like=campaign)
+    matched_first, early, late = paid(own, 100_00), paid(own, 100_00), paid(own, 50_00)
+    refund(early, 60_00, name="returns")
+    refund(early, 60_00, name="returns", status="failed")
+    db.session.execute(text("DELETE FROM match_queue WHERE donation_id = :late"), {"late": late.id})
+    refund(matched_first, 60_00)
+    assert matched(early, late) == [60_00, 0]
+    assert any(finding.startswith("I7") for finding in checker.findings(db.engine))
+
+
 def test_a_second_fund_matches_what_the_first_has_left_unmatched(campaign: Campaign) -> None:
     own = another_campaign(50_00, like=campaign)
     donation = paid(own, 80_00)

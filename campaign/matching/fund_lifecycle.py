@@ -14,7 +14,7 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import Base, db
 from campaign.ledger.entries import Entry, LedgerEntry, post_entries
 from campaign.ledger.moves import Move
-from campaign.matching import effects, rematching
+from campaign.matching import effects, queue_places, rematching
 from campaign.matching.funds import Fund, lock_funds
 from campaign.matching.holds import DonationMatch, FreedBy
 from campaign.matching.rematching import QueuedDonation
@@ -49,9 +49,9 @@ def activate(fund: Fund, *, actor: str, reason: str) -> None:
 
 
 def _enqueue_eligible(fund: Fund) -> None:
-    """Add the paid donations that the new fund could match by its terms to the match queue, each at the position of its last payment."""
-    offer, ratio = fund.offer(), fund.ratio
-    m, e = DonationMatch, LedgerEntry
+    """Add the places of paid donations that the new fund could match by its terms to the match queue."""
+    offer, ratio, m = fund.offer(), fund.ratio, DonationMatch
+    place = queue_places.places(LedgerEntry.campaign_id == fund.campaign_id)
     # The donated cents that need this much match, rounded up.
     covered = func.div(m.matched_cents * Fund.ratio_denominator + Fund.ratio_numerator - 1, Fund.ratio_numerator)
     covered_cents = (
@@ -61,17 +61,16 @@ def _enqueue_eligible(fund: Fund) -> None:
         .group_by(m.donation_id)
         .subquery()
     )
-    uncovered_cents = Donation.net_cents - func.coalesce(covered_cents.c.cents, 0)
+    uncovered_cents = place.c.net_cents - func.coalesce(covered_cents.c.cents, 0)
     eligible = (
-        select(Donation.id, Donation.campaign_id, func.max(e.id))
-        .join(e, e.donation_id == Donation.id)
+        select(Donation.id, Donation.campaign_id, place.c.position, place.c.net_cents)
+        .join(place, place.c.donation_id == Donation.id)
         .outerjoin(covered_cents, covered_cents.c.donation_id == Donation.id)
-        .where(Donation.campaign_id == fund.campaign_id, Donation.net_cents > 0, e.kind.in_(rematching.PAYMENT_MOVES))
+        .where(Donation.campaign_id == fund.campaign_id)
         .where(rematching.is_eligible(offer), uncovered_cents * ratio.numerator >= ratio.denominator)
-        .group_by(Donation.id, Donation.campaign_id)
     )
-    queue = insert(QueuedDonation).from_select(["donation_id", "campaign_id", "position"], eligible)
-    db.session.execute(queue.on_conflict_do_update(index_elements=["donation_id"], set_={"capped_donor_id": None}))
+    queue = insert(QueuedDonation).from_select(["donation_id", "campaign_id", "position", "net_cents"], eligible)
+    db.session.execute(queue.on_conflict_do_update(index_elements=["donation_id", "position"], set_={"capped_donor_id": None}))
 
 
 def raise_pledge(fund: Fund, cents: int, *, actor: str, reason: str) -> None:

@@ -1,7 +1,6 @@
 """Rematching: match that is freed goes at once to the earliest paid donations that are not fully matched, in order (policy.md, section 2).
 
-Each of them has a row in `match_queue`; its position is that of its last payment in the ledger, so that a reinstated donation is at
-the end. One step takes a bounded number of donations that the freed money could match, in the transaction that freed it. What remains is
+Each of them has a row in `match_queue` for each of its places (queue_places.py): a sum that was reinstated is at the end. One step takes a bounded number of donations that the freed money could match, in the transaction that freed it. What remains is
 pending, and until it is done the money is offered to nobody else.
 """
 
@@ -9,34 +8,35 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, and_, case, delete, func, or_, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, and_, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.donations.donations import Donation, lock_donations
 from campaign.edges.db import Base, db
-from campaign.ledger.entries import Entry, LedgerEntry
-from campaign.ledger.moves import Move
+from campaign.ledger.entries import Entry
+from campaign.matching import queue_places
 from campaign.matching.funds import Fund, lock_funds
 from campaign.matching.holds import DonationMatch, FreedBy
+from campaign.matching.queue_places import Place
 from campaign.matching.session import MatchSession
 from campaign.rules.allocation import Offer
 
 STEP_SIZE = 200
-PAYMENT_MOVES = (Move.DONATION, Move.REINSTATEMENT)
 
 
 class QueuedDonation(Base):
-    """A paid donation that the campaign’s funds could still match, in the order of `position`.
+    """A place of a paid donation that the campaign’s funds could still match, in the order of `position`.
 
-    `capped_donor_id` is set while only the cap per donor prevents a match, which only a change to other donations of that donor can lift.
+    `net_cents` is the donation up to and including this place: no more than its match is due here. `capped_donor_id` is set while only the cap per donor prevents a match, which only a change to other donations of that donor can lift.
     """
 
     __tablename__ = "match_queue"
 
     donation_id: Mapped[int] = mapped_column(ForeignKey("donation.id"), primary_key=True, autoincrement=False)
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaign.id"))
-    position: Mapped[int]
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    net_cents: Mapped[int]
     capped_donor_id: Mapped[int | None] = mapped_column(ForeignKey("donor.id"))
 
 
@@ -76,7 +76,7 @@ class Rematched:
 class _QueueState:
     """A donation’s place in the queue as this session leaves it.
 
-    `joins`: it was paid in this session and is not in the database’s queue yet. `is_changed`: its place in the queue must be recomputed.
+    `joins`: a part of it was paid in this session and is not in the database’s queue yet. `is_changed`: its places must be recomputed.
     `is_satisfied`: it was matched here as far as possible and is not offered money again.
     """
 
@@ -100,16 +100,16 @@ class _Queue:
         return self._states.setdefault(donation.id, _QueueState(donation))
 
     def joining(self) -> list[Donation]:
-        """Donations paid in this session, in the order of payment."""
+        """Donations of which a part was paid in this session, in the order of payment."""
         return [state.donation for state in self if state.joins]
 
     def changed(self) -> list[Donation]:
-        """Donations whose place in the queue must be recomputed."""
+        """Donations whose places in the queue must be recomputed."""
         return [state.donation for state in self if state.is_changed]
 
     def excluded_ids(self) -> list[int]:
         """Ids of donations that a step must not read from the database’s queue."""
-        return [state.donation.id for state in self if state.joins or state.is_satisfied]
+        return [state.donation.id for state in self if state.is_satisfied]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,12 +130,12 @@ class RematchingSession(MatchSession):
         self._pending: dict[int, _Pending | None] = {}
 
     def join_queue(self, donation: Donation) -> None:
-        """The donation was paid in this session: it joins the end of the queue if more money could match it."""
+        """A part of the donation was paid in this session: it joins the end of the queue if more money could match it."""
         if self.is_under_matched(donation):
             self._queue.state_of(donation).joins = True
 
     def mark_changed(self, donation: Donation) -> None:
-        """Part of the donation was reversed or reinstated: its place in the queue is recomputed."""
+        """Part of the donation was reversed or reinstated: its places in the queue are recomputed."""
         self._queue.state_of(donation).is_changed = True
 
     def rematch_freed(self, campaign_id: int, freed_by: FreedBy, *, of_donor: int | None = None) -> Rematched:
@@ -160,23 +160,26 @@ class RematchingSession(MatchSession):
         rows = self._next_in_queue(campaign_id, open_offers, after_position) if open_offers else []
         self.load([donation for _, donation in rows])
         reaches_end = len(rows) < STEP_SIZE
-        waiting = [d for _, d in sorted([*rows, *self._outside_queue(campaign_id, rows)], key=lambda pair: pair[0])]
+        waiting: list[tuple[int | None, Donation]] = [
+            (place.net_cents, donation)
+            for place, donation in sorted([*rows, *self._outside_queue(campaign_id, rows)], key=lambda pair: pair[0].position)
+        ]
         if reaches_end:
-            waiting += [d for d in self._queue.joining() if d.campaign_id == campaign_id]
+            waiting += [(None, d) for d in self._queue.joining() if d.campaign_id == campaign_id]
         entries: list[Entry] = []
-        rematched = []
-        for donation in waiting:
+        rematched: dict[int, Donation] = {}
+        for net_cents, donation in waiting:
             if not self.open_offers(campaign_id):
                 break
             state = self._queue.state_of(donation)
             state.is_changed = True
-            if more := self.rematch(donation, cause=cause):
+            if more := self.rematch(donation, cause=cause, up_to_cents=net_cents):
                 entries += more
-                rematched.append(donation)
+                rematched[donation.id] = donation
             state.is_satisfied = state.is_satisfied or not self.is_under_matched(donation)
         is_over = reaches_end or not self.open_offers(campaign_id)
-        self._schedule_rest(campaign_id, cause, is_over=is_over, last=rows[-1][0] if rows else 0, restart=restart)
-        return Rematched(entries=entries, donations=rematched)
+        self._schedule_rest(campaign_id, cause, is_over=is_over, last=rows[-1][0].position if rows else 0, restart=restart)
+        return Rematched(entries=entries, donations=list(rematched.values()))
 
     def _schedule_rest(self, campaign_id: int, cause: str, *, is_over: bool, last: int, restart: bool) -> None:
         if not is_over or (restart and self.open_offers(campaign_id)):
@@ -186,44 +189,59 @@ class RematchingSession(MatchSession):
             self.rematching.discard(campaign_id)
             self._pending[campaign_id] = None
 
-    def _next_in_queue(self, campaign_id: int, offers: Sequence[Offer], after_position: int) -> list[tuple[int, Donation]]:
-        """The next donations in the queue, with their positions, that one of these funds could match by its terms."""
+    def _next_in_queue(self, campaign_id: int, offers: Sequence[Offer], after_position: int) -> list[tuple[Place, Donation]]:
+        """The next places in the queue, with their donations, that one of these funds could match by its terms."""
         q = QueuedDonation
         query = (
-            select(q.position, Donation)
+            select(q.position, q.net_cents, Donation)
             .join(Donation, Donation.id == q.donation_id)
             .where(q.campaign_id == campaign_id, q.position > after_position, or_(*(is_eligible(offer) for offer in offers)))
             .where(q.capped_donor_id.is_(None), q.donation_id.not_in(self._queue.excluded_ids()))
             .order_by(q.position)
             .limit(STEP_SIZE)
         )
-        return [(position, donation) for position, donation in db.session.execute(query, execution_options={"populate_existing": True})]
+        found = db.session.execute(query, execution_options={"populate_existing": True})
+        return [(Place(position=position, net_cents=net_cents), donation) for position, net_cents, donation in found]
 
-    def _outside_queue(self, campaign_id: int, rows: Sequence[tuple[int, Donation]]) -> list[tuple[int, Donation]]:
-        """Changed donations of this session that more money could match and that were not read from the queue, with their positions."""
-        known = {donation.id for _, donation in rows} | {donation.id for donation in self._queue.joining()}
+    def _outside_queue(self, campaign_id: int, rows: Sequence[tuple[Place, Donation]]) -> list[tuple[Place, Donation]]:
+        """Places of changed donations of this session that more money could match and that were not read from the queue."""
+        known = {donation.id for _, donation in rows}
         changed = [d for d in self._queue.changed() if d.campaign_id == campaign_id and d.id not in known and self.is_under_matched(d)]
         if not changed:
             return []
-        e = LedgerEntry
-        query = select(e.donation_id, func.max(e.id)).where(e.donation_id.in_([d.id for d in changed]), e.kind.in_(PAYMENT_MOVES))
-        position: dict[int | None, int] = dict(iter(db.session.execute(query.group_by(e.donation_id))))
-        return [(position.get(d.id, 0), d) for d in changed]
+        by_ledger = queue_places.places_of([donation.id for donation in changed])
+        return [(place, d) for d in changed for place in queue_places.within(by_ledger[d.id], self.net_of(d))]
 
     def write_queue(self) -> None:
         """Update the match queue and the pending rematches in the database."""
-        leaving = [d.id for d in self._queue.changed() if not self.is_under_matched(d)]
-        if leaving:
-            db.session.execute(delete(QueuedDonation).where(QueuedDonation.donation_id.in_(leaving)))
+        if changed := self._queue.changed():
+            db.session.execute(delete(QueuedDonation).where(QueuedDonation.donation_id.in_([donation.id for donation in changed])))
         staying = [s.donation for s in self._queue if (s.joins or s.is_changed) and self.is_under_matched(s.donation)]
         if staying:
-            capped = [d.id for d in staying if not self.is_under_matched(d, within_donor_cap=True)]
-            _enqueue([d.id for d in staying], capped)
+            self._enqueue(staying)
         for campaign_id, pending in self._pending.items():
             if pending is None:
                 db.session.execute(delete(PendingRematch).where(PendingRematch.campaign_id == campaign_id))
             else:
                 _store_pending(campaign_id, pending)
+
+    def _enqueue(self, donations: Sequence[Donation]) -> None:
+        """Put those places of these donations in the queue whose part more money could match."""
+        by_ledger = queue_places.places_of([donation.id for donation in donations])
+        rows = [
+            {
+                "donation_id": donation.id,
+                "campaign_id": donation.campaign_id,
+                "position": place.position,
+                "net_cents": place.net_cents,
+                "capped_donor_id": None if self.is_under_matched(donation, within_donor_cap=True) else donation.donor_id,
+            }
+            for donation in donations
+            for place in by_ledger[donation.id]
+            if self.is_under_matched(donation, up_to_cents=place.net_cents)
+        ]
+        if rows:
+            db.session.execute(insert(QueuedDonation), rows)
 
 
 def is_eligible(offer: Offer) -> ColumnElement[bool]:
@@ -241,20 +259,6 @@ def is_eligible(offer: Offer) -> ColumnElement[bool]:
         )
         conditions.append(~full.exists())
     return and_(*conditions)
-
-
-def _enqueue(donation_ids: Sequence[int], capped: Sequence[int]) -> None:
-    """Put these donations in the queue, each at the position of its last payment in the ledger."""
-    e = LedgerEntry
-    position = select(func.max(e.id)).where(e.donation_id == Donation.id, e.kind.in_(PAYMENT_MOVES)).scalar_subquery()
-    rows = select(Donation.id, Donation.campaign_id, position, _donor_if(capped)).where(Donation.id.in_(donation_ids))
-    adding = insert(QueuedDonation).from_select(["donation_id", "campaign_id", "position", "capped_donor_id"], rows)
-    newer = {"position": adding.excluded.position, "capped_donor_id": adding.excluded.capped_donor_id}
-    db.session.execute(adding.on_conflict_do_update(index_elements=["donation_id"], set_=newer))
-
-
-def _donor_if(capped: Sequence[int]) -> ColumnElement[int | None]:
-    return case((Donation.id.in_(capped), Donation.donor_id), else_=None)
 
 
 def _store_pending(campaign_id: int, pending: _Pending) -> None:

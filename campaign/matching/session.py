@@ -157,14 +157,14 @@ class MatchSession:
             donation.match_limit = self._limit(donation)
         return entries
 
-    def match_more(self, donation: Donation, offers: Sequence[Offer], *, cause: str) -> list[Entry]:
-        """Match the unmatched part of a paid donation as far as these offers go."""
-        parts = allocate(self._request(donation), offers)
+    def match_more(self, donation: Donation, offers: Sequence[Offer], *, cause: str, up_to_cents: int | None = None) -> list[Entry]:
+        """Match the unmatched part of a paid donation, or of its first `up_to_cents`, as far as these offers go."""
+        parts = allocate(self._request(donation, up_to_cents), offers)
         return [self._move(donation, Move.MATCH, "available", "matched", part, cause) for part in parts]
 
-    def rematch(self, donation: Donation, *, cause: str) -> list[Entry]:
+    def rematch(self, donation: Donation, *, cause: str, up_to_cents: int | None = None) -> list[Entry]:
         """As `match_more`, with freed money that is reserved for the queue."""
-        return self.match_more(donation, self._all_offers(donation.campaign_id), cause=cause)
+        return self.match_more(donation, self._all_offers(donation.campaign_id), cause=cause, up_to_cents=up_to_cents)
 
     def release(self, donation: Donation, *, cause: str) -> list[Entry]:
         """Make what was held available again."""
@@ -180,11 +180,14 @@ class MatchSession:
         released = match_to_release(self.net_of(donation), matched, self._ratios)
         return [self._move(donation, Move.UNMATCH, "matched", "available", part, cause) for part in released]
 
-    def is_under_matched(self, donation: Donation, *, within_donor_cap: bool = False) -> bool:
-        """Whether more money in these funds could match part of this paid donation. The cap per donor counts only if `within_donor_cap`."""
+    def is_under_matched(self, donation: Donation, *, up_to_cents: int | None = None, within_donor_cap: bool = False) -> bool:
+        """Whether more money in these funds could match part of this paid donation, or of its first `up_to_cents`.
+
+        The cap per donor counts only if `within_donor_cap`.
+        """
         if self._is_fully_matched(donation):
             return False
-        request = self._request(donation)
+        request = self._request(donation, up_to_cents)
         considered = request if within_donor_cap else replace(request, donor_allocated={})
         return full_match(considered, self._all_offers(donation.campaign_id)) > sum(request.allocated.values())
 
@@ -201,10 +204,11 @@ class MatchSession:
             return None
         return Limit.EARLIER_GIFTS.value if is_rematching else limit.value
 
-    def _request(self, donation: Donation) -> MatchRequest:
+    def _request(self, donation: Donation, up_to_cents: int | None = None) -> MatchRequest:
         line = self._lines[donation.id]
+        matchable_cents = line.net if donation.paid_at else donation.amount_cents
         return MatchRequest(
-            matchable_cents=line.net if donation.paid_at else donation.amount_cents,
+            matchable_cents=matchable_cents if up_to_cents is None else min(matchable_cents, up_to_cents),
             amount_cents=donation.amount_cents,
             at=donation.paid_at or self.now,
             allocated=line.allocated,

@@ -6,18 +6,29 @@ from sqlalchemy import Connection, text
 
 from campaign.reporting.integrity.snapshot import rows
 
-# `net_donation`: paid donations with their net cents and place in the order of settlement. `fund_match`: what each fund matches and holds.
+# `net_donation`: paid donations with their net cents. `part`: what of a payment or a reinstatement is still there, at its place in the order
+# of settlement, with the donation's cents `up_to` it: what came last went back first. `fund_match`: what each fund matches and holds.
 # `covered`: the cents of each donation that its match covers. `donor_sum`: what a fund with a donor cap matches and holds for each donor.
 SUMS = (
     """
     CREATE TEMPORARY TABLE net_donation ON COMMIT DROP AS
-    SELECT d.id, d.public_id, d.campaign_id, d.donor_id, d.amount_cents, d.paid_at, s.net, s.place
+    SELECT d.id, d.public_id, d.campaign_id, d.donor_id, d.amount_cents, d.paid_at, s.net
     FROM (SELECT donation_id,
                  sum(CASE WHEN kind IN ('donation', 'reinstatement') THEN cents
-                          WHEN kind IN ('refund', 'dispute') THEN -cents ELSE 0 END) AS net,
-                 max(id) FILTER (WHERE kind IN ('donation', 'reinstatement')) AS place
+                          WHEN kind IN ('refund', 'dispute') THEN -cents ELSE 0 END) AS net
           FROM ledger_entry WHERE fund_id IS NULL AND donation_id IS NOT NULL GROUP BY 1) s
     JOIN donation d ON d.id = s.donation_id
+    """,
+    # A later refund reaches a part only after all that came after it: a part is there up to the lowest sum that was left later.
+    """
+    CREATE TEMPORARY TABLE part ON COMMIT DROP AS
+    WITH balance AS (
+        SELECT donation_id, id, kind, cents, sum(CASE WHEN kind IN ('donation', 'reinstatement') THEN cents ELSE -cents END) OVER w AS left_after
+        FROM ledger_entry WHERE kind IN ('donation', 'reinstatement', 'refund', 'dispute') WINDOW w AS (PARTITION BY donation_id ORDER BY id)),
+    lowest AS (
+        SELECT *, min(left_after) OVER (PARTITION BY donation_id ORDER BY id DESC) AS left_at_last FROM balance)
+    SELECT donation_id, id AS place, left_at_last AS up_to FROM lowest
+    WHERE kind IN ('donation', 'reinstatement') AND left_at_last > left_after - cents
     """,
     """
     CREATE TEMPORARY TABLE fund_match ON COMMIT DROP AS
@@ -37,20 +48,20 @@ SUMS = (
     SELECT g.fund_id, d.donor_id, sum(g.held + g.matched) AS cents FROM fund_match g
     JOIN donation d ON d.id = g.donation_id JOIN fund f ON f.id = g.fund_id AND f.per_donor_cents IS NOT NULL GROUP BY 1, 2
     """,
-    "ANALYZE net_donation, fund_match, covered, donor_sum",
-    # Donations that a fund could still match if it has money: those within its window and caps, by `capacity` cents.
+    "ANALYZE net_donation, part, fund_match, covered, donor_sum",
+    # Parts of donations that a fund could still match if it has money: those within its window and caps, by `capacity` cents.
     """
     CREATE TEMPORARY TABLE matchable ON COMMIT DROP AS
-    SELECT * FROM (SELECT f.id AS fund_id, f.slug, f.pledged_cents - f.held_cents - f.matched_cents AS available, g.public_id, g.place,
+    SELECT * FROM (SELECT f.id AS fund_id, f.slug, f.pledged_cents - f.held_cents - f.matched_cents AS available, g.public_id, p.place,
            least(f.per_donation_cents - coalesce(own.matched, 0), f.per_donor_cents - coalesce(o.cents, 0),
-                 floor((g.net - coalesce(c.cents, 0) + ceil(coalesce(own.matched, 0) * f.ratio_denominator::numeric / f.ratio_numerator))
+                 floor((p.up_to - coalesce(c.cents, 0) + ceil(coalesce(own.matched, 0) * f.ratio_denominator::numeric / f.ratio_numerator))
                        * f.ratio_numerator / f.ratio_denominator) - coalesce(own.matched, 0)) AS capacity
-    FROM fund f JOIN net_donation g ON g.campaign_id = f.campaign_id
+    FROM fund f JOIN net_donation g ON g.campaign_id = f.campaign_id JOIN part p ON p.donation_id = g.id
     LEFT JOIN covered c ON c.donation_id = g.id
     LEFT JOIN fund_match own ON own.donation_id = g.id AND own.fund_id = f.id
     LEFT JOIN donor_sum o ON o.fund_id = f.id AND o.donor_id = g.donor_id
     WHERE f.activated_at IS NOT NULL AND f.paused_at IS NULL AND NOT EXISTS (SELECT FROM pending_rematch h WHERE h.campaign_id = f.campaign_id)
-      AND g.net > 0 AND g.net >= coalesce(c.cents, 0) AND g.amount_cents >= f.minimum_cents
+      AND p.up_to >= coalesce(c.cents, 0) AND g.amount_cents >= f.minimum_cents
       AND (f.opens_at IS NULL OR g.paid_at >= f.opens_at)
       AND (f.closes_at IS NULL OR g.paid_at < f.closes_at) AND (f.ended_at IS NULL OR g.paid_at < f.ended_at)) w
     WHERE capacity >= 1
@@ -184,9 +195,16 @@ def freed_money_goes_in_order(snapshot: Connection) -> Iterator[str]:
     for slug, waiting, rematched in rows(
         snapshot,
         """
-        WITH rematched AS (
-            SELECT e.fund_id, e.id AS entry, g.place, g.public_id FROM ledger_entry e JOIN net_donation g ON g.id = e.donation_id
-            WHERE e.kind = 'match' AND e.cause LIKE 'rematch/%' AND e.id > g.place)
+        WITH matched AS (
+            SELECT e.fund_id, e.donation_id, e.id AS entry, e.kind, e.cause,
+                   sum(CASE WHEN e.kind = 'match' THEN 1 ELSE -1 END * e.cents * f.ratio_denominator::numeric / f.ratio_numerator)
+                       OVER (PARTITION BY e.donation_id ORDER BY e.id)
+                   - CASE WHEN e.kind = 'match' THEN 1 ELSE -1 END * e.cents * f.ratio_denominator::numeric / f.ratio_numerator AS covered_before
+            FROM ledger_entry e JOIN fund f ON f.id = e.fund_id WHERE e.kind IN ('match', 'unmatch')),
+        rematched AS (
+            SELECT m.fund_id, m.entry, min(p.place) AS place, g.public_id FROM matched m JOIN net_donation g ON g.id = m.donation_id
+            JOIN part p ON p.donation_id = m.donation_id AND p.up_to > ceil(m.covered_before)
+            WHERE m.kind = 'match' AND m.cause LIKE 'rematch/%' GROUP BY m.fund_id, m.entry, g.public_id HAVING m.entry > min(p.place))
         SELECT w.slug, min(w.public_id), min(h.public_id) FROM (
             SELECT DISTINCT ON (fund_id) * FROM matchable ORDER BY fund_id, place) w
         JOIN rematched h ON h.fund_id = w.fund_id AND h.place > w.place AND h.entry > w.place GROUP BY 1
