@@ -49,7 +49,7 @@ class Oracle:
     def __init__(self, funds: list[OracleFund]) -> None:
         self.funds = funds
         self.donations: list[OracleDonation] = []
-        # Parts of donations in the order in which they came: a sum that was reinstated comes anew, and what came last goes back first.
+        # Parts of donations in the order in which they came: a sum that was reinstated comes anew, and what was paid last is returned first.
         self.queue: list[OraclePart] = []
 
     def available(self, fund: int) -> int:
@@ -122,8 +122,8 @@ class Oracle:
         self.rematch()
 
     def rematch(self) -> None:
-        there: dict[int, int] = {}
+        so_far: dict[int, int] = {}
         for part in self.queue:
             donation = part.donation
-            there[id(donation)] = there.get(id(donation), 0) + part.cents
-            self.draw(donation, donation.matched, there[id(donation)], donation.paid_at or Fraction(0))
+            so_far[id(donation)] = so_far.get(id(donation), 0) + part.cents
+            self.draw(donation, donation.matched, so_far[id(donation)], donation.paid_at or Fraction(0))

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from campaign.reporting.integrity import checker
 from campaign.stripe_sync import event_jobs
 from tests.conftest import Post, Stripe
 from tests.factories import another_campaign, create_refund, end, paid, pay, start_donation
+from tests.mail import make_due
 from tests.stripe import pay_at_stripe, sessions
 from tests.web import FORM, SLUG, hidden_fields, send
 
@@ -231,6 +233,28 @@ def test_a_donor_whose_match_increased_gets_one_email_in_their_language(app: Fla
     body = message.get_body(("plain",)).get_content().replace("\u00a0", " ")
     assert "50 $ de jumelage (Fonds 1) se sont ajoutés à votre don de 100 $" in body
     assert match_of(mine.id).matched_cents == 50_00
+
+
+def test_increases_within_minutes_of_the_last_email_wait_for_one_more(app: Flask, campaign: Campaign, post: Post) -> None:
+    own = another_campaign(100_00, like=campaign)
+    first, mine = paid(own, 100_00), paid(own, 100_00, email="minutes@example.org")
+    create_refund(first, 30_00)
+    make_due()
+    send_jobs.send_due()
+    sent = len(emails_to("minutes@example.org", post))
+    for cents in (10_00, 20_00):
+        create_refund(first, cents)
+        db.session.commit()
+    (waits,) = db.session.execute(
+        text("SELECT not_before - now() FROM outbox WHERE kind = 'match_increased' AND done_at IS NULL")
+    ).scalars()
+    assert timedelta(minutes=9) < waits < timedelta(minutes=11)
+    make_due()
+    send_jobs.send_due()
+    message, *others = emails_to("minutes@example.org", post)
+    assert len(others) == sent
+    assert "$60 of matching" in message.get_body(("plain",)).get_content()
+    assert match_of(mine.id).matched_cents == 60_00
 
 
 def test_a_donation_refunded_before_its_receipt_was_issued_gets_none(app: Flask, campaign: Campaign, post: Post) -> None:

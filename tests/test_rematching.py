@@ -11,11 +11,13 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import close_connections, db
 from campaign.matching import fund_lifecycle, rematching
 from campaign.matching.funds import funds_of
-from campaign.matching.holds import matches_of
+from campaign.matching.holds import FreedBy, matches_of
 from campaign.matching.rematching import QueuedDonation, lock_match_session
+from campaign.reporting import donation_history
 from campaign.reporting.integrity import checker
 from campaign.rules.allocation import Limit
 from campaign.stripe_sync import event_jobs
+from campaign.texts.donation_timeline import TimelineKind
 from tests.factories import (
     another_campaign,
     create_fund,
@@ -325,6 +327,26 @@ def test_control_the_checker_finds_money_that_went_to_a_part_before_its_turn(cam
     refund(matched_first, 60_00)
     assert matched(early, late) == [60_00, 0]
     assert any(finding.startswith("I7") for finding in checker.findings(db.engine))
+
+
+def test_each_donor_is_given_the_reason_that_freed_the_money(campaign: Campaign) -> None:
+    own = another_campaign(120_00, like=campaign)
+    first, second = paid(own, 60_00), paid(own, 60_00)
+    waiting = [paid(own, 10_00) for _ in range(9)]
+    decide_together(
+        (first, reversal_decision(first, 60_00, name="re_one")),
+        (second, reversal_decision(second, 30_00, name="dp_one", kind="dispute")),
+    )
+    pending = db.session.query(rematching.PendingRematch).one()
+    assert (pending.cause, pending.next_cause, pending.after_position > 0) == (FreedBy.REFUND.cause, FreedBy.DISPUTE.cause, True)
+    event_jobs.rematch()
+    assert matched(*waiting) == [10_00] * 9
+    reasons = [
+        [entry.event.reason for entry in donation_history.history_of(donation, "en") if entry.event.kind is TimelineKind.REMATCHED]
+        for donation in waiting
+    ]
+    assert {reason for of_donation in reasons for reason in of_donation} <= {"refund", "dispute"}
+    assert is_consistent()
 
 
 def test_a_second_fund_matches_what_the_first_has_left_unmatched(campaign: Campaign) -> None:

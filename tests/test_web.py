@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 
 import pytest
 from flask import Flask
@@ -13,6 +14,8 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.config import Settings
 from campaign.devstack.servers import Postgres
 from campaign.edges.db import close_connections, db, discard_dead_connection
+from campaign.matching import fund_lifecycle
+from campaign.matching.funds import Fund
 from campaign.operations import heartbeats
 from campaign.schedule import schedule_jobs
 from campaign.staff import members
@@ -232,6 +235,25 @@ def test_the_staff_page_of_a_donation_requires_sign_in(client: FlaskClient, camp
 
 def test_an_unknown_donation_has_no_staff_page(app: Flask) -> None:
     assert signed_in(app, "viewer").get("/staff/donations/d_nobody").status_code == 404
+
+
+@pytest.mark.parametrize("change", [fund_lifecycle.pause, fund_lifecycle.end])
+def test_pages_and_totals_agree_on_what_is_left_of_a_fund_that_matches_nothing_now(
+    app: Flask, campaign: Campaign, fund: Fund, change: Callable[..., None]
+) -> None:
+    paid(campaign, 100_00)
+    change(fund, actor="test", reason="test")
+    db.session.commit()
+    with app.app_context():
+        answer = app.test_client().get(f"/api/campaigns/{campaign.slug}").json
+    assert answer
+    assert answer["match"]["available_cents"] == 0
+    staff = signed_in(app, "viewer").get("/staff/").text
+    assert '<span id="left">$0.00</span>' in staff
+    assert "$49,900.00 in funds that are paused or outside their dates" in staff
+    with app.app_context():
+        page = app.test_client().get("/en/vision-sanaa-richard").text
+    assert "49,900" not in page
 
 
 def status_after_a_restart(app: Flask, cluster: Postgres) -> int:

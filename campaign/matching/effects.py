@@ -54,6 +54,6 @@ def continue_rematching(campaign_id: int) -> bool:
     pending = pending_rematch_of(campaign_id)
     if pending is None:
         return False
-    rematched = session.rematch_step(campaign_id, cause=pending.cause, after_position=pending.after_position, restart=pending.restart)
+    rematched = session.rematch_step(campaign_id, cause=pending.cause, after_position=pending.after_position, next_cause=pending.next_cause)
     apply_effects(session, [NO_EFFECTS.with_rematched(rematched)])
     return True

@@ -1,6 +1,6 @@
 """The places of a donation in the order of settlement: one for what was paid, and one at the end for each sum that was reinstated.
 
-What came last goes back first, so that a part that never moved keeps its place (policy.md, section 2).
+What was paid last is returned first, so that a part that never moved keeps its place (policy.md, section 2).
 """
 
 from collections.abc import Sequence
@@ -45,8 +45,8 @@ def places(donations: ColumnElement[bool]) -> Subquery:
         (moved.c.after - moved.c.change).label("before"),
         func.least(moved.c.after, later).label("net_cents"),
     ).subquery()
-    is_there = (remaining.c.change > 0) & (remaining.c.net_cents > remaining.c.before)
-    return select(remaining.c.donation_id, remaining.c.position, remaining.c.net_cents).where(is_there).subquery()
+    remains = (remaining.c.change > 0) & (remaining.c.net_cents > remaining.c.before)
+    return select(remaining.c.donation_id, remaining.c.position, remaining.c.net_cents).where(remains).subquery()
 
 
 def places_of(donation_ids: Sequence[int]) -> dict[int, list[Place]]:
@@ -60,7 +60,7 @@ def places_of(donation_ids: Sequence[int]) -> dict[int, list[Place]]:
 
 
 def within(places_in_order: Sequence[Place], net_cents: int) -> list[Place]:
-    """These places of a donation of which `net_cents` are left. What came last goes back first."""
+    """These places of a donation of which `net_cents` are left. What was paid last is returned first."""
     left, before = [], 0
     for place in places_in_order:
         if before < net_cents:

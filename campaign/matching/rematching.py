@@ -5,7 +5,7 @@ pending, and until it is done the money is offered to nobody else.
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, ForeignKey, Index, and_, delete, func, or_, select
@@ -28,7 +28,7 @@ STEP_SIZE = 200
 class QueuedDonation(Base):
     """A place of a paid donation that the campaign’s funds could still match, in the order of `position`.
 
-    `net_cents` is the donation up to and including this place: no more than its match is due here. `capped_donor_id` is set while only the cap per donor prevents a match, which only a change to other donations of that donor can lift.
+    `net_cents` is the donation up to and including this place, which bounds the match that is due here. `capped_donor_id` is set while only the cap per donor prevents a match, which only a change to other donations of that donor can lift.
     """
 
     __tablename__ = "match_queue"
@@ -52,15 +52,15 @@ Index("ix_match_queue_capped_donor_id", QueuedDonation.capped_donor_id, postgres
 class PendingRematch(Base):
     """A campaign whose queue was processed up to `after_position`, with money left and donations after it.
 
-    `restart` says that money was freed meanwhile: the queue is then processed once more from its beginning.
+    `cause` is what freed the money. With a `next_cause`, more was freed meanwhile: the queue is then processed once more from its beginning.
     """
 
     __tablename__ = "pending_rematch"
 
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaign.id"), primary_key=True, autoincrement=False)
     after_position: Mapped[int] = mapped_column(server_default="0")
-    restart: Mapped[bool] = mapped_column(server_default="false")
     cause: Mapped[str]
+    next_cause: Mapped[str | None]
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -114,11 +114,11 @@ class _Queue:
 
 @dataclass(frozen=True, kw_only=True)
 class _Pending:
-    """Where the rematch of a campaign continues; None leaves a column of the stored row as it is."""
+    """Where the rematch of a campaign continues, as it will be stored."""
 
-    after_position: int | None = None
-    restart: bool
-    cause: str | None = None
+    after_position: int
+    cause: str
+    next_cause: str | None
 
 
 class RematchingSession(MatchSession):
@@ -150,11 +150,20 @@ class RematchingSession(MatchSession):
             for donation in of_same_donor:
                 self.mark_changed(donation)
         if campaign_id in self.rematching:
-            self._pending[campaign_id] = _Pending(restart=True)
+            pending = self._pending_of(campaign_id)
+            self._pending[campaign_id] = replace(pending, next_cause=pending.next_cause or freed_by.cause)
             return Rematched()
         return self.rematch_step(campaign_id, cause=freed_by.cause)
 
-    def rematch_step(self, campaign_id: int, *, cause: str, after_position: int = 0, restart: bool = False) -> Rematched:
+    def _pending_of(self, campaign_id: int) -> _Pending:
+        """The pending rematch of the campaign as this session leaves it so far."""
+        if pending := self._pending.get(campaign_id):
+            return pending
+        stored = pending_rematch_of(campaign_id)
+        assert stored, campaign_id
+        return _Pending(after_position=stored.after_position, cause=stored.cause, next_cause=stored.next_cause)
+
+    def rematch_step(self, campaign_id: int, *, cause: str, after_position: int = 0, next_cause: str | None = None) -> Rematched:
         """Match the next donations in the queue, in order, while there is money for them."""
         open_offers = self.open_offers(campaign_id)
         rows = self._next_in_queue(campaign_id, open_offers, after_position) if open_offers else []
@@ -178,13 +187,15 @@ class RematchingSession(MatchSession):
                 rematched[donation.id] = donation
             state.is_satisfied = state.is_satisfied or not self.is_under_matched(donation)
         is_over = reaches_end or not self.open_offers(campaign_id)
-        self._schedule_rest(campaign_id, cause, is_over=is_over, last=rows[-1][0].position if rows else 0, restart=restart)
+        self._schedule_rest(campaign_id, cause, is_over=is_over, last=rows[-1][0].position if rows else 0, next_cause=next_cause)
         return Rematched(entries=entries, donations=list(rematched.values()))
 
-    def _schedule_rest(self, campaign_id: int, cause: str, *, is_over: bool, last: int, restart: bool) -> None:
-        if not is_over or (restart and self.open_offers(campaign_id)):
+    def _schedule_rest(self, campaign_id: int, cause: str, *, is_over: bool, last: int, next_cause: str | None) -> None:
+        if not is_over:
             self.rematching.add(campaign_id)
-            self._pending[campaign_id] = _Pending(after_position=0 if is_over else last, restart=restart and not is_over, cause=cause)
+            self._pending[campaign_id] = _Pending(after_position=last, cause=cause, next_cause=next_cause)
+        elif next_cause and self.open_offers(campaign_id):
+            self._pending[campaign_id] = _Pending(after_position=0, cause=next_cause, next_cause=None)
         elif campaign_id in self.rematching:
             self.rematching.discard(campaign_id)
             self._pending[campaign_id] = None
@@ -262,10 +273,8 @@ def is_eligible(offer: Offer) -> ColumnElement[bool]:
 
 
 def _store_pending(campaign_id: int, pending: _Pending) -> None:
-    """Insert or update the row. Columns whose new value is None, such as the cause, are left as they are."""
-    values = {name: value for name, value in vars(pending).items() if value is not None}
-    row = insert(PendingRematch).values(campaign_id=campaign_id, **{"cause": FreedBy.RELEASE.cause, **values})
-    db.session.execute(row.on_conflict_do_update(index_elements=[PendingRematch.campaign_id], set_=values))
+    row = insert(PendingRematch).values(campaign_id=campaign_id, **vars(pending))
+    db.session.execute(row.on_conflict_do_update(index_elements=[PendingRematch.campaign_id], set_=vars(pending)))
 
 
 def lock_match_session(campaign_ids: Sequence[int], donation_ids: Sequence[int] = ()) -> RematchingSession:

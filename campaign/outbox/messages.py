@@ -17,6 +17,7 @@ from campaign.outbox import leases
 from campaign.outbox.leases import Leasable, Lease
 
 REMATCH_NEWS_DELAY_SECONDS = 20
+REMATCH_NEWS_INTERVAL_SECONDS = 600
 
 
 class MessageKind(StrEnum):
@@ -102,35 +103,25 @@ def _donations(messages: list[NewMessage]) -> dict[str, list[int]]:
 
 
 def _enqueue_match_increased(rematched: list[Donation]) -> None:
-    """Delay the message, so that several increases are reported in one. A donation whose message was not leased yet gets no second one."""
-    rows_of = (
-        select(OutboxMessage.donation_id, func.count())
-        .where(OutboxMessage.donation_id.in_([d.id for d in rematched]), OutboxMessage.kind == MessageKind.MATCH_INCREASED)
-        .group_by(OutboxMessage.donation_id)
-    )
-    earlier = {donation_id: count for donation_id, count in db.session.execute(rows_of) if donation_id}
-    waiting = set(
-        db.session.scalars(
-            select(OutboxMessage.donation_id).where(
-                OutboxMessage.donation_id.in_(list(earlier)),
-                OutboxMessage.kind == MessageKind.MATCH_INCREASED,
-                OutboxMessage.attempts == 0,
-                leases.is_pending(OutboxMessage),
-            )
-        )
-    )
-    rows = [
-        {
-            "key": f"{MessageKind.MATCH_INCREASED}:{d.public_id}:{earlier.get(d.id, 0) + 1}",
-            "kind": MessageKind.MATCH_INCREASED,
-            "donation_id": d.id,
-        }
-        for d in rematched
-        if d.id not in waiting
-    ]
+    """Enqueue news of the match, delayed so that one message reports several increases: one every ten minutes for a donation at most.
+
+    A donation whose message was not leased yet gets no second one.
+    """
+    m = OutboxMessage
+    of_donation = (m.donation_id.in_([d.id for d in rematched]), m.kind == MessageKind.MATCH_INCREASED)
+    is_waiting = func.bool_or((m.attempts == 0) & leases.is_pending(m))
+    found = select(m.donation_id, func.count(), func.max(m.created_at), is_waiting).where(*of_donation).group_by(m.donation_id)
+    earlier = {donation_id: (count, last, waits) for donation_id, count, last, waits in db.session.execute(found)}
+    soon = db.session.scalars(select(func.now() + timedelta(seconds=REMATCH_NEWS_DELAY_SECONDS))).one()
+    rows = []
+    for donation in rematched:
+        count, last, waits = earlier.get(donation.id, (0, None, False))
+        if not waits:
+            not_before = max(soon, last + timedelta(seconds=REMATCH_NEWS_INTERVAL_SECONDS)) if last else soon
+            key = f"{MessageKind.MATCH_INCREASED}:{donation.public_id}:{count + 1}"
+            rows.append({"key": key, "kind": MessageKind.MATCH_INCREASED, "donation_id": donation.id, "not_before": not_before})
     if rows:
-        soon = func.now() + timedelta(seconds=REMATCH_NEWS_DELAY_SECONDS)
-        db.session.execute(insert(OutboxMessage).values(not_before=soon).on_conflict_do_nothing(index_elements=["key"]), rows)
+        db.session.execute(insert(m).on_conflict_do_nothing(index_elements=["key"]), rows)
 
 
 _READ = ("key", "kind", "reversal_id", "is_reinstatement", "cents", "receipt_id", "invoice")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 
 from campaign.campaigns.campaigns import Campaign, CampaignTotals
 from campaign.campaigns.charities import Charity
@@ -22,7 +22,10 @@ LATEST = 25
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """Sums in cents. `donated_cents` is net of refunds and without covered fees; `as_of` is the database's time of the query."""
+    """Sums in cents. `donated_cents` is net of refunds and without covered fees; `as_of` is the database's time of the query.
+
+    `available_cents` is what a gift that is paid now could be matched from: nothing of a fund that is paused, ended or outside its window.
+    """
 
     campaign: str
     currency: str
@@ -33,6 +36,7 @@ class Totals:
     donors: int
     pledged_cents: int
     held_cents: int
+    available_cents: int
     covered_fee_cents: int
     fee_cents: int
     as_of: datetime
@@ -43,9 +47,9 @@ class Totals:
         return self.donated_cents + self.matched_cents
 
     @property
-    def available_cents(self) -> int:
-        """Match that is neither held nor matched."""
-        return self.pledged_cents - self.held_cents - self.matched_cents
+    def unavailable_cents(self) -> int:
+        """Match that is neither held nor matched, of funds that match nothing now."""
+        return self.pledged_cents - self.held_cents - self.matched_cents - self.available_cents
 
     def as_json(self) -> dict[str, Any]:
         """The public API's format (contract.md, section 4)."""
@@ -68,6 +72,14 @@ class Totals:
         }
 
 
+_is_open = and_(
+    Fund.paused_at.is_(None),
+    or_(Fund.opens_at.is_(None), Fund.opens_at <= func.now()),
+    or_(Fund.closes_at.is_(None), Fund.closes_at > func.now()),
+    or_(Fund.ended_at.is_(None), Fund.ended_at > func.now()),
+)
+
+
 def totals_of(slug: str) -> Totals | None:
     """The campaign's totals, read in one statement and so in one snapshot; None when there is no such campaign."""
     funds = (
@@ -75,13 +87,14 @@ def totals_of(slug: str) -> Totals | None:
             func.coalesce(func.sum(Fund.pledged_cents), 0).label("pledged"),
             func.coalesce(func.sum(Fund.held_cents), 0).label("held"),
             func.coalesce(func.sum(Fund.matched_cents), 0).label("matched"),
+            func.coalesce(func.sum(Fund.pledged_cents - Fund.held_cents - Fund.matched_cents).filter(_is_open), 0).label("available"),
         )
         .where(Fund.campaign_id == Campaign.id, Fund.activated_at.is_not(None))
         .lateral()
     )
     t = CampaignTotals
     row = db.session.execute(
-        select(Campaign.slug, Campaign.currency, Campaign.goal_cents, t, funds.c.pledged, funds.c.held, funds.c.matched, func.now())
+        select(Campaign.slug, Campaign.currency, Campaign.goal_cents, t, funds, func.now())
         .join(t, t.campaign_id == Campaign.id)
         .join(funds, funds.c.pledged.is_not(None))
         .where(Campaign.slug == slug),
@@ -89,7 +102,7 @@ def totals_of(slug: str) -> Totals | None:
     ).first()
     if row is None:
         return None
-    name, currency, goal, totals, pledged, held, matched, now = row
+    name, currency, goal, totals, pledged, held, matched, available, now = row
     return Totals(
         campaign=name,
         currency=currency,
@@ -100,6 +113,7 @@ def totals_of(slug: str) -> Totals | None:
         donors=totals.donors,
         pledged_cents=int(pledged),
         held_cents=int(held),
+        available_cents=int(available),
         covered_fee_cents=totals.covered_fee_cents,
         fee_cents=totals.fee_cents,
         as_of=now,

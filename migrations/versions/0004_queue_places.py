@@ -1,4 +1,4 @@
-"""A donation has a place in the match queue for each part of it: a sum that was reinstated is at the end, what never moved keeps its place.
+"""A donation has a place in the match queue for each part of it, and a pending rematch knows what freed money after it began.
 
 A migration is small, reversible and safe while the previous version runs; this one comes before the first release, and changes a key.
 """
@@ -11,6 +11,9 @@ down_revision = "dispute_details"
 
 def upgrade() -> None:
     op.execute("""
+        ALTER TABLE pending_rematch ADD next_cause text;
+        UPDATE pending_rematch SET next_cause = cause WHERE restart;
+        ALTER TABLE pending_rematch DROP restart;
         CREATE TEMPORARY TABLE queued ON COMMIT DROP AS TABLE match_queue;
         DELETE FROM match_queue;
         ALTER TABLE match_queue
@@ -36,6 +39,9 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("""
+        ALTER TABLE pending_rematch ADD restart boolean NOT NULL DEFAULT false;
+        UPDATE pending_rematch SET restart = next_cause IS NOT NULL;
+        ALTER TABLE pending_rematch DROP next_cause;
         CREATE TEMPORARY TABLE queued ON COMMIT DROP AS
         SELECT donation_id, campaign_id, max(position) AS position, max(capped_donor_id) AS capped_donor_id FROM match_queue GROUP BY 1, 2;
         DELETE FROM match_queue;

@@ -63,6 +63,7 @@ def page() -> ResponseReturnValue:
         raised=format_money(totals.raised_cents, language),
         goal=format_money(totals.goal_cents, language),
         left=format_money(totals.available_cents, language),
+        unavailable=format_money(totals.unavailable_cents, language) if totals.unavailable_cents else "",
         held=format_money(totals.held_cents, language),
         pledged=format_money(totals.pledged_cents, language),
         fees=format_money(totals.fee_cents, language),
