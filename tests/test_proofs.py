@@ -18,7 +18,7 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.config import ROOT
 from campaign.edges.db import db
 from campaign.matching.funds import Fund
-from campaign.reporting import funder_statement
+from campaign.reporting import funder_statement, statement_actions
 from tests.factories import another_campaign, create_fund, create_refund, end, paid, start_donation
 
 FUNDERS, DONORS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "verify.md").read_text(), re.DOTALL)
@@ -30,7 +30,7 @@ def run(program: str, document: Any, at: Path) -> subprocess.CompletedProcess[st
 
 
 def statement(fund: Fund, **options: Any) -> Any:
-    return json.loads("".join(funder_statement.as_json(funder_statement.build_statement(fund, **options))))
+    return json.loads("".join(funder_statement.as_json(statement_actions.take_statement(fund, **options))))
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_a_statement_as_of_a_moment_is_always_the_same_bytes(campaign: Campaign,
     db.session.commit()
 
     def rendered() -> list[str]:
-        found = funder_statement.build_statement(used_fund, before=moment)
+        found = statement_actions.take_statement(used_fund, before=moment)
         return [
             "".join(funder_statement.as_json(found)),
             "".join(funder_statement.as_csv(found, ["a", "b", "c"])),
@@ -122,9 +122,19 @@ def test_a_statement_never_leaves_a_gap_in_the_chain(campaign: Campaign, used_fu
     assert [entry["position"] for entry in found["entries"]] == [1, 2, 3, 4]
 
 
+def test_a_clock_that_is_set_back_does_not_date_an_entry_before_the_last(campaign: Campaign, used_fund: Fund) -> None:
+    db.session.execute(text("SET session_replication_role = replica"))
+    db.session.execute(text("UPDATE ledger_entry SET at = now() + interval '1 hour' WHERE chain = 'fund:1' AND position = 9"))
+    db.session.execute(text("SET session_replication_role = origin"))
+    db.session.commit()
+    paid(campaign, 77_00)
+    decreasing = "SELECT count(*) FROM (SELECT at, lag(at) OVER (ORDER BY position) AS before FROM ledger_entry WHERE chain = 'fund:1') e"
+    assert db.session.execute(text(f"{decreasing} WHERE at < before")).scalar_one() == 0
+
+
 def test_a_future_moment_has_no_statement(used_fund: Fund) -> None:
     with pytest.raises(funder_statement.FutureMoment):
-        funder_statement.build_statement(used_fund, before=datetime.now(UTC) + timedelta(days=3))
+        statement_actions.take_statement(used_fund, before=datetime.now(UTC) + timedelta(days=3))
 
 
 def test_an_empty_fund_has_a_statement_too(app: Flask, campaign: Campaign, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from flask.cli import with_appcontext
 from flask_babel import force_locale, gettext
 
 from campaign.cli.funds import FUND, get_fund, time_zone_of
-from campaign.reporting import funder_statement
+from campaign.reporting import funder_statement, statement_actions
 from campaign.rules import local_time
 
 
@@ -27,7 +27,7 @@ def statement(name: str, as_of: str | None, form: str, language: str, output: Pa
     The JSON format contains each ledger entry with its hash (docs/verify.md).
     """
     fund = get_fund(name)
-    found = funder_statement.build_statement(fund, before=local_time.parse_end(as_of, time_zone_of(fund)) if as_of else None)
+    found = statement_actions.take_statement(fund, before=local_time.parse_end(as_of, time_zone_of(fund)) if as_of else None)
     with output.open("wb") if output else nullcontext(sys.stdout.buffer) as target:
         if form == "pdf":
             target.write(funder_statement.render_pdf(found, language, is_test=current_app.config["IS_SANDBOX"]))

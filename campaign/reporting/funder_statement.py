@@ -63,17 +63,29 @@ class FutureMoment(ValueError):
     """The requested moment is in the future."""
 
 
-def build_statement(fund: Fund, *, before: datetime | None = None) -> Statement:
-    """Build the statement of everything before the moment, by default now. Raises FutureMoment."""
-    campaign = db.session.get_one(Campaign, fund.campaign_id)
-    # With this lock nobody is appending to the chain, and every later entry has a later moment.
+@dataclass(frozen=True, kw_only=True)
+class ChainEnd:
+    """Where a statement ends: the position of its last entry in the chain, and its moment."""
+
+    position: int
+    moment: datetime
+
+
+def lock_end(fund: Fund, *, before: datetime | None = None) -> ChainEnd:
+    """Lock the fund and return where its chain ends before the moment, by default now. End the transaction at once. Raises FutureMoment."""
+    charity = db.session.get_one(Campaign, fund.campaign_id).charity
+    # With this lock nobody is appending to the chain, and no later entry has an earlier moment.
     db.session.execute(select(Fund.id).where(Fund.id == fund.id).with_for_update(read=True))
     now = db.session.scalars(select(func.clock_timestamp())).one()
-    if before is not None and before.date() > campaign.charity.local(now).date() + timedelta(days=1):
+    if before is not None and before.date() > charity.local(now).date() + timedelta(days=1):
         raise FutureMoment(f"{before:%Y-%m-%d %H:%M} has not come yet.")
     moment = now if before is None else min(now, before)
-    last = _last_position(fund, moment)
-    e = LedgerEntry
+    return ChainEnd(position=_last_position(fund, moment), moment=moment)
+
+
+def build_statement(fund: Fund, end: ChainEnd) -> Statement:
+    """Build the statement of the chain up to this end. Nothing before it changes any more, so that no lock is needed."""
+    campaign, last, e = db.session.get_one(Campaign, fund.campaign_id), end.position, LedgerEntry
     pledged, held, matched, donations, head = db.session.execute(
         select(
             func.coalesce(func.sum(e.cents).filter(e.kind == Move.PLEDGE), 0),
@@ -94,7 +106,7 @@ def build_statement(fund: Fund, *, before: datetime | None = None) -> Statement:
         days=_days(fund, campaign.charity, last),
         entries=last,
         head=head or b"",
-        as_of=campaign.charity.local(moment),
+        as_of=campaign.charity.local(end.moment),
     )
 
 
@@ -144,7 +156,10 @@ def _line(cells: list[str]) -> str:
 
 
 def as_json(statement: Statement) -> Iterator[str]:
-    """Yield the statement as JSON with each entry of the chain and its hash, in pieces (docs/verify.md)."""
+    """Yield the statement as JSON with each entry of the chain and its hash, in pieces (docs/verify.md).
+
+    No transaction is open between two pieces: whoever reads them may be slow.
+    """
     summary = {
         "format": "campaign-statement/1",
         "fund": statement.fund.slug,
@@ -159,8 +174,10 @@ def as_json(statement: Statement) -> Iterator[str]:
         "head": {"position": statement.entries, "hash": statement.head.hex()},
     }
     yield json.dumps(summary, ensure_ascii=False, indent=1)[:-2] + ',\n "entries": ['
-    for number, entry in enumerate(proofs.entries_of(statement.fund, last=statement.entries)):
-        yield ("," if number else "") + "\n  " + json.dumps(proofs.as_line(entry), ensure_ascii=False)
+    separator = "\n  "
+    for lines in proofs.pages_of(statement.fund, last=statement.entries):
+        yield separator + ",\n  ".join(json.dumps(line, ensure_ascii=False) for line in lines)
+        separator = ",\n  "
     yield "\n ]\n}\n"
 
 

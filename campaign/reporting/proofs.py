@@ -36,20 +36,21 @@ def text_of(entry: LedgerEntry) -> str:
     return "|".join(str(part) for part in parts)
 
 
-def entries_of(fund: Fund, *, last: int) -> Iterator[LedgerEntry]:
-    """Yield the fund's entries up to the position `last`, in order, with a bounded number in memory."""
+def pages_of(fund: Fund, *, last: int) -> Iterator[list[dict[str, Any]]]:
+    """Yield the position, text and hash of the fund's entries up to the position `last`, in order, up to a thousand at a time.
+
+    Each page is read in a transaction of its own, which ends before the page is yielded.
+    """
     chain = f"fund:{fund.id}"
     for after in range(0, last, READ_SIZE):
         until = min(after + READ_SIZE, last)
         query = select(LedgerEntry).where(LedgerEntry.chain == chain, LedgerEntry.position > after, LedgerEntry.position <= until)
-        for entry in list(db.session.scalars(query.order_by(LedgerEntry.position))):
-            yield entry
+        entries = db.session.scalars(query.order_by(LedgerEntry.position)).all()
+        lines = [{"position": entry.position, "text": text_of(entry), "hash": entry.hash.hex()} for entry in entries]
+        for entry in entries:
             db.session.expunge(entry)
-
-
-def as_line(entry: LedgerEntry) -> dict[str, Any]:
-    """An entry as data: its position, text and hash."""
-    return {"position": entry.position, "text": text_of(entry), "hash": entry.hash.hex()}
+        db.session.rollback()
+        yield lines
 
 
 def proof_of(donation: Donation) -> dict[str, Any]:

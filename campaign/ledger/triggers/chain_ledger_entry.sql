@@ -5,6 +5,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
     last_position bigint;
     last_hash bytea;
+    last_at timestamptz;
 BEGIN
     IF NEW.fund_id IS NOT NULL THEN
         NEW.chain := 'fund:' || NEW.fund_id;
@@ -16,8 +17,8 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'entry % has no fund or campaign to move', NEW.reference USING ERRCODE = 'foreign_key_violation';
     END IF;
-    SELECT position, hash INTO last_position, last_hash FROM ledger_entry WHERE chain = NEW.chain ORDER BY position DESC LIMIT 1;
-    NEW.at := clock_timestamp();  -- Read under the lock, so that timestamps increase along the chain.
+    SELECT position, hash, at INTO last_position, last_hash, last_at FROM ledger_entry WHERE chain = NEW.chain ORDER BY position DESC LIMIT 1;
+    NEW.at := greatest(clock_timestamp(), last_at);  -- Timestamps never decrease along the chain, even if the clock is set back.
     NEW.position := coalesce(last_position, 0) + 1;
     NEW.digest := sha256(convert_to(ledger_entry_text(NEW.chain, NEW.position, NEW.kind, NEW.from_account, NEW.to_account, NEW.cents, NEW.reference, NEW.cause, NEW.at), 'UTF8'));
     NEW.hash := sha256(coalesce(last_hash, '') || NEW.digest);

@@ -11,7 +11,8 @@ from flask_babel import format_date, format_datetime, gettext
 from campaign.edges.db import db
 from campaign.funders.access_links import link_by_hash, link_by_id
 from campaign.matching.funds import Fund
-from campaign.reporting.funder_statement import Statement, as_csv, as_json, build_statement, render_pdf
+from campaign.reporting.funder_statement import Statement, as_csv, as_json, render_pdf
+from campaign.reporting.statement_actions import take_statement
 from campaign.rules.money import format_money
 from campaign.web.languages import current_language
 from campaign.web.security import LINKS_PER_CLIENT, access, limiter
@@ -104,7 +105,6 @@ def report_pdf() -> ResponseReturnValue:
     statement = _build_statement_or_404()
     document = render_pdf(statement, current_language(), is_test=current_app.config["IS_SANDBOX"])
     name = f"{statement.fund.slug}-{statement.as_of:%Y-%m-%d}.pdf"
-    db.session.rollback()
     response = Response(document, mimetype="application/pdf")
     response.headers["Content-Disposition"] = f'inline; filename="{name}"'
     response.headers["Cache-Control"] = "private, no-store"
@@ -118,4 +118,4 @@ def _build_statement_or_404() -> Statement:
     if link is None:
         session.pop(SESSION_KEY, None)
         abort(404)
-    return build_statement(db.session.get_one(Fund, link.fund_id))
+    return take_statement(db.session.get_one(Fund, link.fund_id))
