@@ -9,7 +9,6 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -25,8 +24,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from campaign import create_app
 from campaign.campaigns.campaigns import Campaign
-from campaign.cli.first_campaign import create_first_campaign
-from campaign.cli.setup import migrate
+from campaign.cli.setup import set_up
 from campaign.config import Settings
 from campaign.devstack.sandbox import clock
 from campaign.devstack.sandbox.__main__ import Quiet, stripe_app
@@ -96,10 +94,7 @@ def start_cluster(home: Path) -> subprocess.Popen[bytes]:
         connection.execute(f"CREATE DATABASE {TEMPLATE}")
     app = create_app(make_settings(cluster.url(TEMPLATE)))
     with app.app_context():
-        migrate()
-        create_first_campaign()
-        db.session.commit()
-        app.extensions["services"].signing_key.make(name="GBS/CIDP Foundation of Canada", now=datetime.now(UTC))
+        set_up()
         close_connections()
     return server
 

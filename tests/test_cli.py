@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import click
+import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import text
@@ -46,6 +48,27 @@ def command(settings: Settings) -> Command:
 
 def test_setup_can_be_repeated(command: Command) -> None:
     assert "already" in command("setup").stdout
+
+
+def test_two_set_ups_at_once_are_one(settings: Settings, command: Command, tmp_path: Path) -> None:
+    name = f"setup_{os.getpid()}"
+    url = settings.database_url.rpartition("?")
+    with psycopg.connect(settings.database_url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    fresh = f"{url[0].rpartition('/')[0]}/{name}?{url[2]}"
+    changed = {"DATABASE_URL": fresh, "RECEIPT_KEY_FILE": str(tmp_path / "receipts.pem")}
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            done = list(pool.map(lambda _: command("setup", **changed), range(3)))
+        assert [(one.returncode, one.stderr) for one in done] == [(0, "")] * 3
+        assert sum("Created the campaign" in one.stdout for one in done) == 1
+        assert sum("Created the key" in one.stdout for one in done) == 1
+        with psycopg.connect(fresh.replace("+psycopg", "")) as connection:
+            counts = "SELECT (SELECT count(*) FROM campaign), (SELECT count(*) FROM charity), (SELECT count(*) FROM fund)"
+            assert connection.execute(counts).fetchone() == (1, 1, 1)
+    finally:
+        with psycopg.connect(settings.database_url.replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def test_check_books_prints_nothing_or_the_findings(app: Flask, campaign: Campaign, command: Command) -> None:

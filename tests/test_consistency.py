@@ -136,13 +136,14 @@ def test_a_function_whose_file_has_changed_is_replaced_at_the_next_upgrade(app: 
 
 
 def test_a_database_from_before_the_first_release_is_refused_with_instructions(app: Flask) -> None:
+    revision = db.session.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
     db.session.execute(text("UPDATE alembic_version SET version_num = '0022'"))
     db.session.commit()
     try:
         with pytest.raises(SettingsError, match=r"has the revision 0022.*remove the directory var/"):
             migrate()
     finally:
-        db.session.execute(text("UPDATE alembic_version SET version_num = 'stripe'"))
+        db.session.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
         db.session.commit()
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from campaign.recurring import recurring_actions, recurring_gifts
 from campaign.recurring.recurring_gifts import RecurringGift
 from campaign.reporting.integrity import checker
 from campaign.schedule import schedule_jobs
-from campaign.stripe_sync import event_jobs, reconcile_jobs, reconciliations
+from campaign.stripe_sync import dispatch, event_jobs, reconcile_jobs, reconciliations
 from tests.conftest import Stripe
 from tests.stripe import control, event, handle, pay_at_stripe, state
 from tests.web import csrf_of, send, signed_in
@@ -298,6 +299,15 @@ def test_events_that_waited_long_for_a_permission_are_handled_within_minutes_of_
     event_jobs.handle_events()
     longest = db.session.execute(text("SELECT max(not_before - now()) FROM stripe_event WHERE done_at IS NULL")).scalar_one()
     assert timedelta(seconds=30) < longest < timedelta(seconds=75)
+
+
+def test_batches_insert_the_donations_of_new_months_in_one_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise two batches with the same months in opposite orders wait for each other."""
+    inserted: list[str] = []
+    monkeypatch.setattr(recurring_gifts, "get_or_create_instalment", lambda invoice: inserted.append(invoice.stripe_id))
+    snapshots: list[Any] = [SimpleNamespace(invoice=SimpleNamespace(stripe_id=name)) for name in ("in_3", "in_1", "in_2")]
+    dispatch._get_or_create_instalments(snapshots)
+    assert inserted == ["in_1", "in_2", "in_3"]
 
 
 def test_an_unpaid_subscription_has_not_ended_and_may_be_paid_later(app: Flask, stripe: Stripe, first: Donation) -> None:

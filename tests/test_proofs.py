@@ -15,10 +15,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.cli.setup import create_funder_link
 from campaign.config import ROOT
 from campaign.edges.db import db
-from campaign.matching.funds import Fund
+from campaign.matching.funds import Fund, funds_of
+from campaign.matching.holds import match_of
 from campaign.reporting import funder_statement, statement_actions
+from campaign.reporting import totals as reporting
 from tests.factories import another_campaign, create_fund, create_refund, end, paid, start_donation
 
 FUNDERS, DONORS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "verify.md").read_text(), re.DOTALL)
@@ -130,6 +133,37 @@ def test_a_clock_that_is_set_back_does_not_date_an_entry_before_the_last(campaig
     paid(campaign, 77_00)
     decreasing = "SELECT count(*) FROM (SELECT at, lag(at) OVER (ORDER BY position) AS before FROM ledger_entry WHERE chain = 'fund:1') e"
     assert db.session.execute(text(f"{decreasing} WHERE at < before")).scalar_one() == 0
+
+
+def test_the_counts_of_a_statement_are_those_of_gifts_that_are_matched(app: Flask, campaign: Campaign) -> None:
+    """Page, printed statement, CSV and JSON agree, and so do their days, with covered fees and partial refunds."""
+    own = another_campaign(200_00, like=campaign)
+    fund = funds_of(own.id)[0]
+    refunded, partly, whole, late = (paid(own, 60_00, covered_fee_cents=2_00) for _ in range(4))
+    create_refund(refunded, 62_00)
+    create_refund(partly, 31_00)
+    db.session.commit()
+    found = statement_actions.take_statement(fund)
+    assert [match_of(d.id).matched_cents for d in (refunded, partly, whole, late)] == [0, 30_00, 60_00, 60_00]
+    assert (found.donations, found.matched_cents) == (3, 150_00)
+    assert (sum(day.donations for day in found.days), sum(day.matched_cents for day in found.days)) == (3, 150_00)
+    assert list(funder_statement.as_csv(found, ["a", "b", "c"]))[1].endswith(",3,150.00\r\n")
+    assert json.loads("".join(funder_statement.as_json(found)))["donations"] == 3
+    printed = funder_statement.template_data(found, "en", is_test=True)
+    assert (printed["donations"], printed["days"][0][1:]) == ("3", ["3", "$150.00"])
+    create_refund(whole, 62_00)
+    create_refund(late, 1)
+    db.session.commit()
+    assert statement_actions.take_statement(fund).donations == 2
+    client = app.test_client()
+    token = create_funder_link(fund).rpartition("/")[2]
+    db.session.commit()
+    with app.app_context():
+        client.get(f"/funder/links/{token}")
+        assert "2 gifts matched" in client.get("/funder/report?lang=en").text
+    totals = reporting.totals_of(own.slug)
+    assert totals
+    assert totals.matched_cents == statement_actions.take_statement(fund).matched_cents
 
 
 def test_a_future_moment_has_no_statement(used_fund: Fund) -> None:

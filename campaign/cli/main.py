@@ -15,9 +15,8 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from campaign import create_app
 from campaign.campaigns.campaigns import current_campaign
 from campaign.cli import funds, receipts, seeds, statements
-from campaign.cli.first_campaign import create_first_campaign
 from campaign.cli.funds import CommandRefused, get_fund
-from campaign.cli.setup import create_funder_link, invite_staff, make_receipt_key, migrate, reset_staff_access
+from campaign.cli.setup import create_funder_link, invite_staff, reset_staff_access, set_up
 from campaign.config import SettingsError, read_settings
 from campaign.donations.donations import donation_by_public_id
 from campaign.edges.db import db
@@ -58,11 +57,9 @@ def campaign() -> None:
 @with_appcontext
 def setup() -> None:
     """Migrate the database, and create the first campaign and the receipt key if they do not exist."""
-    migrate()
-    created = create_first_campaign()
-    db.session.commit()
-    click.echo(f"Migrated. Created the campaign {created.slug}." if created else "Migrated. A campaign already exists.")
-    if make_receipt_key():
+    done = set_up()
+    click.echo(f"Migrated. Created the campaign {done.campaign.slug}." if done.campaign else "Migrated. A campaign already exists.")
+    if done.has_new_key:
         click.echo(f"Created the key that signs receipts: {services().settings.key_path}. Keep a copy of it in a safe place.")
 
 

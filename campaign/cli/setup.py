@@ -1,6 +1,9 @@
-"""Operations that set up an installation: migrations, the receipt key, links for staff and funders. The caller commits."""
+"""Operations that set up an installation: migrations, the receipt key, links for staff and funders. The caller commits, except for `set_up`."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from alembic import command as alembic
@@ -10,7 +13,8 @@ from alembic.script import ScriptDirectory
 from flask import current_app
 from sqlalchemy import Connection, text
 
-from campaign.campaigns.campaigns import current_campaign
+from campaign.campaigns.campaigns import Campaign, current_campaign
+from campaign.cli.first_campaign import create_first_campaign
 from campaign.config import SettingsError, resource
 from campaign.edges.db import db
 from campaign.edges.services import services
@@ -22,7 +26,38 @@ from campaign.web.funder.report import LINK_LIFETIME, token_hash
 from campaign.web.staff.sign_in import one_time_link
 
 OPERATOR = "command line"
-MIGRATION_LOCK = 7_203_640
+SETUP_LOCK = 7_203_640
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetUp:
+    """What a set-up has created: the first campaign, None when there was one, and the key that signs receipts."""
+
+    campaign: Campaign | None
+    has_new_key: bool
+
+
+def set_up() -> SetUp:
+    """Migrate the database, and create the first campaign and the receipt key if they do not exist. Commits. Raises SettingsError."""
+    with _exclusively():
+        migrate()
+        created = create_first_campaign()
+        db.session.commit()
+        return SetUp(campaign=created, has_new_key=make_receipt_key())
+
+
+@contextmanager
+def _exclusively() -> Iterator[None]:
+    """Set-ups that are started at the same time run one after the other, so that the second finds what the first has created."""
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as guard:
+        # Waits for as long as the other set-up takes: migrations may be slow.
+        guard.execute(text("SET lock_timeout = 0; SET statement_timeout = 0"))
+        guard.execute(text("SELECT pg_advisory_lock(:key)"), {"key": SETUP_LOCK})
+        try:
+            yield
+        finally:
+            guard.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": SETUP_LOCK})
+            guard.execute(text("RESET lock_timeout; RESET statement_timeout"))
 
 
 def migrate() -> None:
@@ -30,14 +65,9 @@ def migrate() -> None:
     config = AlembicConfig()
     config.set_main_option("script_location", str(resource("migrations")))
     with db.engine.connect() as connection:
-        connection.execute(
-            text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK}
-        )  # Two set-ups at the same time run one after the other.
-        connection.commit()
         _refuse_unknown_revision(connection, config)
         config.attributes["connection"] = connection
         alembic.upgrade(config, "head")
-        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
         connection.commit()
 
 

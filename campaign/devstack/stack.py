@@ -23,14 +23,13 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError
 
 from campaign import create_app
-from campaign.cli.first_campaign import create_first_campaign
-from campaign.cli.setup import make_receipt_key, migrate
+from campaign.cli.setup import set_up
 from campaign.config import ROOT, STORED_IN, SettingsError, setting_descriptions, settings_from
 from campaign.devstack.command_settings import stored_secrets
 from campaign.devstack.copies import separate_copy
 from campaign.devstack.processes import Child, describe_exit, end_group, end_leftovers, last_lines, stop
 from campaign.devstack.servers import StartFailed, ensure_database, prepare_postgres, start_postgres, start_valkey, wait_until
-from campaign.edges.db import close_connections, db
+from campaign.edges.db import close_connections
 
 MAX_RESTART_DELAY_SECONDS = 4
 
@@ -152,10 +151,7 @@ class DevStack:
     def _prepare_data(self) -> None:
         try:
             with self.service().app_context():
-                migrate()
-                create_first_campaign()
-                db.session.commit()
-                make_receipt_key()
+                set_up()
                 close_connections()
         except (SettingsError, OperationalError) as error:
             raise StartFailed(str(error).splitlines()[0]) from None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, cast, func, select
+from sqlalchemy import ColumnElement, Date, case, cast, func, select
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
@@ -30,7 +30,10 @@ TEMPLATE = resource("templates") / "funders" / "statement.typ"
 
 @dataclass(frozen=True, kw_only=True)
 class Day:
-    """One day in the charity's time zone: how many donations were matched, and the match less reversals, in cents."""
+    """One day in the charity's time zone: the donations that became matched less those whose match ended, and the match less reversals.
+
+    The sums of the days are those of the statement. A later statement has the same days, whatever is refunded meanwhile.
+    """
 
     on: date
     donations: int
@@ -39,7 +42,7 @@ class Day:
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """A fund as of a moment. `donations` is how many it has matched, `entries` the length of its chain, `head` the last hash."""
+    """A fund as of a moment. `donations` is how many it matches, `entries` the length of its chain, `head` the last hash."""
 
     fund: Fund
     campaign: Campaign
@@ -86,15 +89,15 @@ def lock_end(fund: Fund, *, before: datetime | None = None) -> ChainEnd:
 def build_statement(fund: Fund, end: ChainEnd) -> Statement:
     """Build the statement of the chain up to this end. Nothing before it changes any more, so that no lock is needed."""
     campaign, last, e = db.session.get_one(Campaign, fund.campaign_id), end.position, LedgerEntry
-    pledged, held, matched, donations, head = db.session.execute(
+    pledged, held, matched, head = db.session.execute(
         select(
             func.coalesce(func.sum(e.cents).filter(e.kind == Move.PLEDGE), 0),
             _balance("held"),
             _balance("matched"),
-            func.count(e.donation_id.distinct()).filter(e.kind == Move.MATCH),
             select(e.hash).where(*_of(fund), e.position == last).scalar_subquery(),
         ).where(*_of(fund), e.position <= last)
     ).one()
+    days = _days(fund, campaign.charity, last)
     return Statement(
         fund=fund,
         campaign=campaign,
@@ -102,8 +105,8 @@ def build_statement(fund: Fund, end: ChainEnd) -> Statement:
         pledged_cents=int(pledged),
         held_cents=int(held),
         matched_cents=int(matched),
-        donations=donations,
-        days=_days(fund, campaign.charity, last),
+        donations=sum(day.donations for day in days),
+        days=days,
         entries=last,
         head=head or b"",
         as_of=campaign.charity.local(end.moment),
@@ -131,13 +134,15 @@ def _balance(account: str) -> ColumnElement[int]:
 
 def _days(fund: Fund, charity: Charity, last: int) -> list[Day]:
     e = LedgerEntry
-    day = cast(func.timezone(charity.time_zone, e.at), Date).label("day")
-    donations = func.count(e.donation_id.distinct()).filter(e.kind == Move.MATCH)
+    change = case((e.kind == Move.MATCH, e.cents), else_=-e.cents)
+    day = cast(func.timezone(charity.time_zone, e.at), Date)
+    after = func.sum(change).over(partition_by=e.donation_id, order_by=e.position)
+    is_of_matches = (e.position <= last) & e.kind.in_([Move.MATCH, Move.UNMATCH])
+    moves = select(day.label("day"), change.label("change"), after.label("after")).where(*_of(fund), is_of_matches).subquery()
+    becomes_matched = func.count().filter((moves.c.after > 0) & (moves.c.after == moves.c.change))
+    loses_its_match = func.count().filter((moves.c.after == 0) & (moves.c.change < 0))
     rows = db.session.execute(
-        select(day, donations, _balance("matched"))
-        .where(*_of(fund), e.position <= last, e.kind.in_([Move.MATCH, Move.UNMATCH]))
-        .group_by(day)
-        .order_by(day)
+        select(moves.c.day, becomes_matched - loses_its_match, func.sum(moves.c.change)).group_by(moves.c.day).order_by(moves.c.day)
     )
     return [Day(on=on, donations=count, matched_cents=int(cents)) for on, count, cents in rows]
 

@@ -249,6 +249,10 @@ def _end_disputed_agreement(donation: Donation) -> None:
 
 
 def _get_or_create_instalments(invoices: Iterable[InvoiceSnapshot]) -> dict[str, str]:
-    """The public id of the donation that each invoice pays, by the invoice’s id."""
-    found = {snapshot.invoice.stripe_id: recurring_gifts.get_or_create_instalment(snapshot.invoice) for snapshot in invoices}
+    """The public id of the donation that each invoice pays, by the invoice’s id.
+
+    In the order of these ids: two batches that insert the donations of the same invoices would otherwise wait for each other.
+    """
+    in_order = sorted((snapshot.invoice for snapshot in invoices), key=lambda invoice: invoice.stripe_id)
+    found = {invoice.stripe_id: recurring_gifts.get_or_create_instalment(invoice) for invoice in in_order}
     return {invoice: public_id for invoice, public_id in found.items() if public_id}
