@@ -6,9 +6,12 @@ from sqlalchemy import Text, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
+from campaign.campaigns.campaigns import Campaign
 from campaign.edges.db import Base, db
 
 INTERVAL = timedelta(minutes=10)
+# Several checks in a row have not ended, or nobody starts them: what is wrong with the books would go unseen.
+MAX_SILENCE = timedelta(hours=1)
 
 
 class IntegrityCheck(Base):
@@ -31,6 +34,12 @@ def is_due() -> bool:
     """Whether there was no check within the last ten minutes."""
     recent = select(IntegrityCheck.id).where(IntegrityCheck.at > func.now() - INTERVAL)
     return db.session.scalar(recent.limit(1)) is None
+
+
+def silent_since() -> datetime | None:
+    """Since when no check has ended, if that is more than an hour ago: since the last one, or since the first campaign was created."""
+    last = func.coalesce(func.max(IntegrityCheck.at), select(func.min(Campaign.created_at)).scalar_subquery())
+    return db.session.scalar(select(last).having(last < func.now() - MAX_SILENCE))
 
 
 def record(findings: list[str], *, milliseconds: int) -> None:

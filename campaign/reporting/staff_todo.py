@@ -17,6 +17,7 @@ class StaffTodo:
     """How many items of each kind need staff. `findings` are those of the last integrity check, `receipts` the reasons why they wait."""
 
     findings: int = 0
+    unchecked: int = 0
     failing_jobs: int = 0
     paused_funds: int = 0
     quarantined: int = 0
@@ -49,6 +50,7 @@ def todo_of(campaign: Campaign) -> StaffTodo:
     last_check = integrity_checks.last_check()
     return StaffTodo(
         findings=len(last_check.findings) if last_check else 0,
+        unchecked=int(integrity_checks.silent_since() is not None),
         failing_jobs=len(job_results.list_failing()),
         paused_funds=len(fund_lifecycle.list_paused(campaign.id)),
         quarantined=quarantine.count_pending(),

@@ -52,8 +52,8 @@ def check_integrity_now() -> int:
     if not integrity_checks.is_due():
         db.session.rollback()
         return NOT_DUE
-    db.session.rollback()
     started, before = time.monotonic(), integrity_checks.last_check()
+    db.session.commit()  # A transaction that is idle for a minute is ended by the database, and a check of large books takes longer.
     found = checker.findings(db.engine)
     integrity_checks.record(found, milliseconds=int((time.monotonic() - started) * 1000))
     if found:

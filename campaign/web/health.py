@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.operations import heartbeats, job_results
+from campaign.operations import heartbeats, integrity_checks, job_results
 from campaign.operations.job_results import FailingJob, FailureReason
 from campaign.web.security import access
 
@@ -28,13 +28,15 @@ def ready() -> ResponseReturnValue:
     try:
         db.session.execute(text("SELECT 1"))
         worker_is_up, silence = heartbeats.is_worker_alive(), heartbeats.webhook_silence()
-        failing = job_results.list_failing()
+        failing, unchecked_since = job_results.list_failing(), integrity_checks.silent_since()
     except SQLAlchemyError:
         db.session.rollback()
         return jsonify({"status": "not ready", "because": ["database"]}), 503
     degraded = [] if services().waker.is_up() else ["redis"]
     if silence:
         degraded.append("webhooks")
+    if unchecked_since:
+        degraded.append("integrity check")
     degraded += dict.fromkeys(_degraded_name(job) for job in failing)
     if not worker_is_up:
         return jsonify({"status": "not ready", "because": ["worker"], "degraded": degraded}), 503

@@ -31,6 +31,7 @@ def describe_todo(name: str, count: int) -> str:
     """One item of the list as a sentence, in the current language."""
     sentences = {
         "findings": ngettext("%(num)s finding in the books", "%(num)s findings in the books", count),
+        "unchecked": gettext("The books have not been checked for more than an hour."),
         "failing_jobs": ngettext("%(num)s job in the background keeps failing.", "%(num)s jobs in the background keep failing.", count),
         "paused_funds": ngettext("%(num)s fund is paused", "%(num)s funds are paused", count),
         "quarantined": ngettext(

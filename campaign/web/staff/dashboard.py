@@ -96,6 +96,7 @@ def _todo(campaign: Campaign, last_check: IntegrityCheck | None, language: str) 
     todo = staff_todo.todo_of(campaign)
     return {
         "findings": last_check.findings[:FINDINGS_SHOWN] if last_check else [],
+        "unchecked": describe_todo("unchecked", 1) if todo.unchecked else "",
         "paused_funds": [
             {"name": f.name(language), "moment": format_datetime(campaign.charity.local(at), "medium", rebase=False), "reason": reason}
             for f, at, reason in fund_lifecycle.list_paused(campaign.id)
