@@ -1,6 +1,7 @@
 """Quarantined payments: those that differ from our request or belong to no donation are stored, not matched, and decided on by staff."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -157,6 +158,34 @@ def test_a_payment_that_names_two_donations_waits_for_staff(campaign: Campaign, 
     assert (state(donation), state(other), pending()[0][0]) == ("quarantined", "pending", Anomaly.METADATA)
     quarantine_actions.accept(pending_id(), **BY)
     assert state(donation) == "paid"
+    assert checker.findings(db.engine) == []
+
+
+@pytest.mark.parametrize("cents", [80_00, 100_00, 150_00])
+def test_a_second_payment_of_any_sum_is_a_donation_of_its_own_without_a_hold(campaign: Campaign, fund: Fund, cents: int) -> None:
+    first = start_donation(campaign, 100_00)
+    handle(completed(first))
+    handle(succeeded(first, id="pi_again", amount_received=cents))
+    second = quarantine_actions.accept(pending_id(), **BY)
+    db.session.expire_all()
+    assert (second.amount_cents, matched(second), matched(first)) == (cents, cents, 100_00)
+    holds = "SELECT count(*) FROM ledger_entry WHERE kind = 'hold' AND donation_id = :second"
+    assert db.session.execute(text(holds), {"second": second.id}).scalar_one() == 0
+    assert checker.findings(db.engine) == []
+
+
+@pytest.mark.parametrize(("minutes_after_the_end", "match"), [(-1, 60_00), (0, 0), (1, 0)])
+def test_a_second_payment_is_matched_by_its_own_moment_and_not_by_when_it_is_accepted(
+    campaign: Campaign, minutes_after_the_end: int, match: int
+) -> None:
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    own = another_campaign(500_00, like=campaign, opens_at=end - timedelta(days=1), closes_at=end)
+    first = start_donation(own, 100_00)
+    handle(completed(first))
+    moment = int((end + timedelta(minutes=minutes_after_the_end)).timestamp())
+    handle({**succeeded(first, id="pi_again", amount_received=60_00), "created": moment})
+    second = quarantine_actions.accept(pending_id(), **BY)
+    assert (matched(second), int(second.paid_at.timestamp()) if second.paid_at else 0) == (match, moment)
     assert checker.findings(db.engine) == []
 
 
