@@ -19,7 +19,7 @@ from campaign.ledger.moves import Move
 from campaign.matching.funds import Fund, funds_of
 from campaign.matching.holds import DonationMatch, match_of
 from campaign.reporting.integrity import checker
-from tests.factories import another_campaign, create_refund, paid, pay, post_stripe_fee, start_donation
+from tests.factories import another_campaign, create_refund, end, paid, pay, post_stripe_fee, start_donation
 
 
 def entry(fund: Fund, kind: Move, source: str, target: str, cents: int, reference: str, donation_id: int | None = None) -> Entry:
@@ -168,6 +168,8 @@ def test_entries_posted_together_are_chained_in_their_order_and_refused_together
     db.session.rollback()
     db.session.refresh(fund)
     assert (fund.held_cents, fund.chain_entries, is_posted("three")) == (0, 5, False)
+    run("UPDATE donation SET ended_at = now(), ended_as = 'expired'")
+    db.session.commit()
     assert checker.findings(db.engine) == []
 
 
@@ -349,6 +351,44 @@ def test_the_checker_finds_tampering(campaign: Campaign, tampering: str, invaria
     start_donation(campaign)
     db.session.commit()
     assert checker.findings(db.engine) == []
+    with guards_off():
+        run(tampering)
+    db.session.commit()
+    assert invariant in {sentence.partition(":")[0] for sentence in checker.findings(db.engine)}
+
+
+@pytest.mark.parametrize(
+    ("tampering", "invariant"),
+    [
+        ("DELETE FROM match_queue", "I7"),
+        ("UPDATE match_queue SET position = position + 1", "I7"),
+        ("UPDATE match_queue SET net_cents = net_cents + 1", "I7"),
+        ("UPDATE match_queue SET capped_donor_id = (SELECT max(donor_id) FROM donation)", "I7"),
+        ("INSERT INTO match_queue SELECT id, campaign_id, 1, NULL, 5 FROM donation WHERE paid_at IS NULL", "I7"),
+        ("INSERT INTO donor_match SELECT f.id, d.id, 500 FROM fund f, donor d ON CONFLICT DO NOTHING", "I2"),
+        ("DELETE FROM donor_match", "I2"),
+        ("INSERT INTO campaign_donor SELECT c.id, d.id FROM campaign c, donor d ON CONFLICT DO NOTHING", "I2"),
+        ("DELETE FROM campaign_donor WHERE ctid = (SELECT min(ctid) FROM campaign_donor)", "I2"),
+        ("UPDATE fund SET paused_at = now()", "I22"),
+        ("UPDATE fund SET activated_at = activated_at - interval '1 day'", "I22"),
+        ("UPDATE fund SET ended_at = now()", "I22"),
+        ("DELETE FROM fund_change WHERE kind = 'pledged'", "I22"),
+        ("UPDATE donation SET amount_cents = 5 WHERE paid_at IS NULL AND ended_at IS NULL", "I32"),
+        ("UPDATE donation SET ended_at = NULL, ended_as = NULL WHERE ended_as = 'expired'", "I32"),
+        ("INSERT INTO pending_rematch (campaign_id, cause, started_at) SELECT id, 'x', now() - interval '11 minutes' FROM campaign", "I5"),
+    ],
+)
+def test_the_checker_derives_what_is_stored_for_speed(campaign: Campaign, tampering: str, invariant: str) -> None:
+    own = another_campaign(90_00, like=campaign, per_donor_cents=80_00)
+    returns = paid(own, 60_00, email="one@example.org")
+    create_refund(returns, 10_00, name="re_returns")
+    end(start_donation(own, 5_00), "expired")
+    paid(own, 40_00, email="two@example.org")
+    create_refund(returns, 10_00, name="re_returns", status="failed")
+    start_donation(campaign, 20_00)
+    db.session.commit()
+    assert checker.findings(db.engine) == []
+    assert db.session.execute(text("SELECT count(*) FROM match_queue")).scalar_one() == 1
     with guards_off():
         run(tampering)
     db.session.commit()

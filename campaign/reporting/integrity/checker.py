@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, Engine, text
 
-from campaign.reporting.integrity import match_checks, receipt_checks, stripe_checks
+from campaign.reporting.integrity import derived_checks, match_checks, receipt_checks, stripe_checks
 from campaign.reporting.integrity.snapshot import rows
 
 MOVES = {
@@ -189,6 +189,7 @@ def _moves_are_permitted(snapshot: Connection) -> Iterator[str]:
 
 CHECKS = (
     *match_checks.CHECKS,
+    *derived_checks.CHECKS,
     *stripe_checks.CHECKS,
     *receipt_checks.CHECKS,
     _totals_equal_entries,

@@ -1,0 +1,118 @@
+"""Checks for checker.py that what is stored for speed, or twice, is what entries and changes say: the queue, sums of donors, funds' moments."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from campaign.reporting.integrity.snapshot import rows
+
+# A rematch goes on every few seconds while there is anything to do.
+STUCK_AFTER = "10 minutes"
+
+
+def queue_is_complete(snapshot: Connection) -> Iterator[str]:
+    """I7: every part of a paid donation that the terms of a fund could still match is in the queue, at its place."""
+    for name, place, stored, due in rows(
+        snapshot,
+        """
+        WITH due AS (
+            SELECT DISTINCT p.donation_id, p.place, p.up_to, g.public_id
+            FROM part p JOIN net_donation g ON g.id = p.donation_id JOIN fund f ON f.campaign_id = g.campaign_id
+            LEFT JOIN covered c ON c.donation_id = g.id LEFT JOIN fund_match own ON own.donation_id = g.id AND own.fund_id = f.id
+            WHERE f.activated_at IS NOT NULL AND p.up_to >= coalesce(c.cents, 0) AND g.amount_cents >= f.minimum_cents
+              AND (f.opens_at IS NULL OR g.paid_at >= f.opens_at)
+              AND (f.closes_at IS NULL OR g.paid_at < f.closes_at) AND (f.ended_at IS NULL OR g.paid_at < f.ended_at)
+              AND least(f.per_donation_cents - coalesce(own.matched, 0), f.per_donor_cents - coalesce(own.matched, 0),
+                    floor((p.up_to - coalesce(c.cents, 0) + ceil(coalesce(own.matched, 0) * f.ratio_denominator::numeric / f.ratio_numerator))
+                          * f.ratio_numerator / f.ratio_denominator) - coalesce(own.matched, 0)) >= 1)
+        SELECT public_id, place, NULL, up_to FROM due
+        WHERE NOT EXISTS (SELECT FROM match_queue q WHERE q.donation_id = due.donation_id AND q.position = due.place)
+        UNION ALL
+        SELECT d.public_id, q.position, q.net_cents, p.up_to FROM match_queue q JOIN donation d ON d.id = q.donation_id
+        LEFT JOIN part p ON p.donation_id = q.donation_id AND p.place = q.position
+        WHERE q.net_cents IS DISTINCT FROM p.up_to OR q.campaign_id <> d.campaign_id
+            OR (q.capped_donor_id IS NOT NULL AND q.capped_donor_id <> d.donor_id)
+        """,
+    ):
+        yield f"I7: donation {name} has {stored} cents at place {place} of the queue, but {due} are due there."
+
+
+def sums_of_donors_equal_entries(snapshot: Connection) -> Iterator[str]:
+    """I2: no donor has a sum or a campaign without entries."""
+    for slug, donor, cents in rows(
+        snapshot,
+        """
+        SELECT f.slug, m.donor_id, m.cents FROM donor_match m JOIN fund f ON f.id = m.fund_id
+        LEFT JOIN donor_sum o ON o.fund_id = m.fund_id AND o.donor_id = m.donor_id WHERE m.cents <> coalesce(o.cents, 0)
+        """,
+    ):
+        yield f"I2: fund {slug} says {cents} cents for donor {donor}, but the entries say otherwise."
+    for slug, donor in rows(
+        snapshot,
+        """
+        WITH donated AS (SELECT DISTINCT g.campaign_id, g.donor_id FROM net_donation g)
+        SELECT c.slug, coalesce(s.donor_id, o.donor_id) FROM campaign_donor s
+        FULL JOIN donated o ON o.campaign_id = s.campaign_id AND o.donor_id = s.donor_id
+        JOIN campaign c ON c.id = coalesce(s.campaign_id, o.campaign_id) WHERE s.donor_id IS NULL OR o.donor_id IS NULL
+        """,
+    ):
+        yield f"I2: campaign {slug} and its entries disagree on whether donor {donor} has given."
+
+
+def funds_equal_their_changes(snapshot: Connection) -> Iterator[str]:
+    """I22: a fund is active, paused or ended as its changes say."""
+    for slug, what in rows(
+        snapshot,
+        """
+        SELECT f.slug, v.what FROM fund f LEFT JOIN LATERAL (
+            SELECT max(at) FILTER (WHERE kind = 'activated') AS activated, max(at) FILTER (WHERE kind = 'ended') AS ended,
+                   (array_agg(CASE kind WHEN 'paused' THEN at END ORDER BY id DESC) FILTER (WHERE kind IN ('paused', 'resumed')))[1] AS paused,
+                   coalesce(sum(cents) FILTER (WHERE kind = 'pledged'), 0) AS pledged
+            FROM fund_change c WHERE c.fund_id = f.id) s ON true
+        CROSS JOIN LATERAL (VALUES ('active', f.activated_at IS DISTINCT FROM s.activated), ('ended', f.ended_at IS DISTINCT FROM s.ended),
+            ('paused', f.paused_at IS DISTINCT FROM s.paused), ('pledged', f.pledged_cents <> s.pledged)) v (what, differs)
+        WHERE v.differs
+        """,
+    ):
+        yield f"I22: fund {slug} is {what} otherwise than its changes say."
+
+
+def open_donations_have_their_holds(snapshot: Connection) -> Iterator[str]:
+    """I32: what is held for an open donation is within it, and was never released."""
+    for name, covered, amount in rows(
+        snapshot,
+        """
+        SELECT d.public_id, h.cents, d.amount_cents FROM donation d JOIN (
+            SELECT g.donation_id, sum(ceil(g.held * f.ratio_denominator::numeric / f.ratio_numerator)) AS cents
+            FROM fund_match g JOIN fund f ON f.id = g.fund_id GROUP BY 1) h ON h.donation_id = d.id
+        WHERE d.paid_at IS NULL AND h.cents > d.amount_cents
+        """,
+    ):
+        yield f"I32: what is held for donation {name} covers {covered} cents, but it is {amount}."
+    for (name,) in rows(
+        snapshot,
+        """
+        SELECT DISTINCT d.public_id FROM donation d JOIN ledger_entry e ON e.donation_id = d.id AND e.kind = 'release'
+        WHERE d.paid_at IS NULL AND d.ended_at IS NULL AND d.quarantined_at IS NULL
+        """,
+    ):
+        yield f"I32: donation {name} is open, but its hold was released."
+
+
+def no_rematch_is_stuck(snapshot: Connection) -> Iterator[str]:
+    """I5: a pending rematch goes on. While one is pending, nobody else is offered the money that it matches."""
+    for slug, since in rows(
+        snapshot,
+        f"SELECT c.slug, p.started_at FROM pending_rematch p JOIN campaign c ON c.id = p.campaign_id "  # noqa: S608  # our own text
+        f"WHERE p.started_at < now() - interval '{STUCK_AFTER}'",
+    ):
+        yield f"I5: the rematch of campaign {slug} has been pending since {since}."
+
+
+CHECKS = (
+    queue_is_complete,
+    sums_of_donors_equal_entries,
+    funds_equal_their_changes,
+    open_donations_have_their_holds,
+    no_rematch_is_stuck,
+)
