@@ -115,6 +115,7 @@ def balance_transaction_of(donation: Donation, **changed: Any) -> StripeBalanceT
         category="charge",
         source=f"ch_{donation.public_id}",
         payment_intent=f"pi_{donation.public_id}",
+        customer=None,
         cents=cents,
         fee_cents=fee,
         net_cents=cents - fee,

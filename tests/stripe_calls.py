@@ -129,6 +129,7 @@ def _call_payment_methods(intent: str) -> None:
         api.open_checkout(checkout_request(language="en", takes_bank_debits=False, attempt_key="key-2")),
     ):
         api.get_checkout(session.id)
+        api.find_checkout_of("pi_unknown")
         api.expire_checkout(session.id)
     refund = api.create_refund(intent, 40_00, key="refund-1")
     api.create_refund(intent, 10_00, key="refund-2")

@@ -27,7 +27,7 @@ from campaign.staff.audit import AuditEntry
 from tests.conftest import Post, Stripe
 from tests.factories import create_refund, paid
 from tests.mail import make_due, text_of
-from tests.stripe import control, handle, paid_at_stripe, pay_at_stripe, sessions, start_debit, state
+from tests.stripe import control, event, expired, handle, paid_at_stripe, pay_at_stripe, sessions, start_debit, state, succeeded
 from tests.web import csrf_of, send, signed_in
 
 
@@ -244,7 +244,7 @@ def test_reinstated_sums_come_from_the_balance_whatever_the_status(status: str, 
         reinstated_cents=reinstated,
     )
     assert snapshot.reversed_cents(100_00) == 100_00 - reinstated
-    was_lost = status == "appeal_under_review" or (status == "won" and reinstated)
+    was_lost = status in {"appeal_under_review", "prevented"} or (status == "won" and reinstated)
     assert snapshot.reversed_cents(0) == (100_00 - reinstated if was_lost else 0)
 
 
@@ -296,8 +296,6 @@ def test_a_debit_that_is_canceled_has_failed_in_whichever_order_its_events_come(
     control(stripe, f"debits/{donation.checkout_id}", outcome="canceled")
     types = ("payment_intent.processing", "checkout.session.completed", "payment_intent.canceled")
     sent = {found["type"]: found for found in stripe.store.newest("event", limit=20)}
-    both = {**sent["payment_intent.canceled"]["data"]["object"], "payment_method_types": ["card", "acss_debit"]}
-    sent["payment_intent.canceled"]["data"]["object"] = both
     for index in order:
         handle(sent[types[index]])
         db.session.expire_all()
@@ -320,3 +318,82 @@ def test_the_payment_of_a_checkout_that_expires_is_canceled_and_the_donor_gets_n
     assert [found["status"] for found in stripe.store.newest("payment_intent", limit=5)] == ["canceled"]
     assert (state(donation), match_of(donation.id).held_cents) == ("expired", 0)
     assert db.session.execute(text("SELECT kind FROM outbox")).scalars().all() == []
+
+
+def test_a_canceled_payment_that_is_not_of_the_donors_checkout_frees_nothing(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+    assert send(app.test_client(), "en").status_code == 303
+    donation = db.session.query(Donation).one()
+    strange = {
+        "id": "pi_other",
+        "object": "payment_intent",
+        "metadata": {"donation": donation.public_id},
+        "payment_method_types": ["acss_debit"],
+    }
+    handle(event("payment_intent.canceled", strange))
+    assert (state(donation), match_of(donation.id).held_cents) == ("pending", 100_00)
+
+
+def test_an_expired_checkout_for_debits_alone_sends_no_message_of_a_failure(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+    control(stripe, "payment_methods", type="card", state="off")
+    assert send(app.test_client(), "en").status_code == 303
+    donation = db.session.query(Donation).one()
+    stripe.account.get_or_create_intent(sessions(stripe)[0])
+    services().stripe_payments.expire_checkout(str(donation.checkout_id))
+    schedule_jobs.poll_stripe()
+    assert (state(donation), db.session.execute(text("SELECT kind FROM outbox")).scalars().all()) == ("expired", [])
+
+
+def test_a_late_event_of_processing_changes_nothing_about_a_payment_in_quarantine(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+    donation = start_debit(app, stripe)
+    sent = {found["type"]: found for found in stripe.store.newest("event", limit=20)}
+    handle(expired(donation))
+    handle(succeeded(donation, amount_received=1))
+    handle(sent["payment_intent.processing"])
+    assert (state(donation), db.session.execute(text("SELECT kind FROM outbox")).scalars().all()) == ("quarantined", [])
+
+
+def test_a_debit_that_the_bank_returns_after_its_success_is_lost(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+    donation = start_debit(app, stripe)
+    control(stripe, f"debits/{donation.checkout_id}", outcome="succeeded")
+    schedule_jobs.poll_stripe()
+    db.session.expire_all()
+    assert (state(donation), match_of(donation.id).matched_cents) == ("paid", 100_00)
+    control(stripe, f"debits/{donation.checkout_id}", outcome="returned")
+    schedule_jobs.poll_stripe()
+    db.session.expire_all()
+    assert (state(donation), match_of(donation.id).matched_cents, disputes.count_unanswered()) == ("refunded", 0, 0)
+    assert checker.findings(db.engine) == []
+
+
+def test_staff_see_that_a_debit_failed_after_its_success(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+    donation = start_debit(app, stripe)
+    for outcome in ("succeeded", "failed_after_success"):
+        control(stripe, f"debits/{donation.checkout_id}", outcome=outcome)
+        schedule_jobs.poll_stripe()
+    assert kinds_of_alerts() == ["failed_after_success"]
+    client = signed_in(app, "viewer")
+    with app.app_context():
+        assert "a échoué, alors qu’il l’avait annoncé" in client.get("/staff/stripe?lang=fr").text
+
+
+def test_what_a_prevented_dispute_has_moved_is_lost(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+    donation = paid_at_stripe(campaign, 100_00)
+    assert follow(stripe, donation, {"payment_intent": donation.payment_intent, "status": "prevented"}) == [(100_00, 100_00)]
+    dispute = stripe.store.newest("dispute", limit=1)[0]
+    aftermath._move_balance(stripe.account, dispute, -100_00, category="dispute")
+    stripe.account.emit("charge.dispute.funds_withdrawn", dispute)
+    schedule_jobs.poll_stripe()
+    db.session.expire_all()
+    assert (donation.net_cents, match_of(donation.id).matched_cents) == (0, 0)
+
+
+def test_an_alert_of_a_loss_is_withdrawn_when_the_dispute_is_won(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+    donation = paid_at_stripe(campaign, 100_00)
+    first = {"payment_intent": donation.payment_intent, "amount": 120_00}
+    steps: list[dict[str, Any]] = [{"status": step} for step in ("lost", "appeal_needs_response", "appeal_under_review")]
+    follow(stripe, donation, first, *steps)
+    assert kinds_of_alerts() == ["loss_beyond_charge"]
+    dispute = stripe.store.newest("dispute", limit=1)[0]["id"]
+    control(stripe, f"disputes/{dispute}", status="won")
+    schedule_jobs.poll_stripe()
+    assert kinds_of_alerts() == []

@@ -17,11 +17,12 @@ from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.edges.stripe import subscriptions as subscriptions_at_stripe
 from campaign.edges.stripe.subscriptions import InvoicePayment, Part, StripeSubscriptions
+from campaign.matching import effects
 from campaign.matching.funds import Fund
 from campaign.matching.holds import match_of
 from campaign.operations import job_results
-from campaign.payments import alerts, quarantine, quarantine_actions
-from campaign.payments.quarantine import QuarantinedPayment
+from campaign.payments import alerts, disputes, quarantine, quarantine_actions
+from campaign.payments.quarantine import Anomaly, QuarantinedPayment, SucceededPayment
 from campaign.recurring import recurring_actions, recurring_gifts
 from campaign.recurring.recurring_gifts import RecurringGift
 from campaign.reporting.integrity import checker
@@ -310,13 +311,93 @@ def test_batches_insert_the_donations_of_new_months_in_one_order(monkeypatch: py
     assert inserted == ["in_1", "in_2", "in_3"]
 
 
+@pytest.mark.parametrize("is_seen_between", [True, False])
+def test_the_first_payment_of_a_month_pays_it_whenever_it_is_seen(
+    app: Flask, stripe: Stripe, first: Donation, is_seen_between: bool
+) -> None:
+    control(stripe, f"subscriptions/{subscription_of(stripe)}/months", outcome="failed")
+    invoice = stripe.store.newest("invoice", limit=1)[0]["id"]
+    part = control(stripe, f"invoices/{invoice}/pay", card="4242424242424242", amount=40_00)
+    (paid,) = [p for p in stripe.store.newest("invoice_payment", limit=9) if p["invoice"] == part["id"] and p["status"] == "paid"]
+    stripe.store.put({**paid, "status_transitions": {**paid["status_transitions"], "paid_at": paid["status_transitions"]["paid_at"] - 60}})
+    if is_seen_between:
+        poll()
+    control(stripe, f"invoices/{invoice}/pay", card="4242424242424242")
+    poll()
+    assert [sum(month[:2]) for month in months(first)[1:]] == [40_00]
+    assert [payment.amount_cents for payment in quarantine.list_pending(limit=5)] == [63_30]
+
+
+@pytest.mark.parametrize("reason", ["subscription_canceled", "fraudulent"])
+def test_a_dispute_of_a_payment_in_quarantine_is_seen_and_ends_the_monthly_gift(
+    app: Flask, stripe: Stripe, first: Donation, reason: str
+) -> None:
+    control(stripe, f"subscriptions/{subscription_of(stripe)}/months", outcome="failed")
+    invoice = stripe.store.newest("invoice", limit=1)[0]["id"]
+    for form in ({"amount": 40_00}, {}):
+        control(stripe, f"invoices/{invoice}/pay", card="4242424242424242", **form)
+        poll()
+    (second,) = quarantine.list_pending(limit=5)
+    dispute = control(stripe, "disputes", payment_intent=second.payment_intent, reason=reason)["id"]
+    poll()
+    assert disputes.count_unanswered() == 1
+    if reason == "fraudulent":
+        assert gift_of(first).cancel_requested_at is None
+        control(stripe, f"disputes/{dispute}", status="lost")
+        poll()
+    schedule_jobs.poll_stripe()
+    db.session.expire_all()
+    assert gift_of(first).is_over
+
+
+def test_a_reconciliation_finds_an_old_invoice_that_was_paid_late(app: Flask, stripe: Stripe, first: Donation) -> None:
+    control(stripe, "after_retries", status="unpaid")
+    pass_month(stripe, "unpaid")
+    invoice = stripe.store.newest("invoice", limit=1)[0]
+    stripe.store.put({**invoice, "created": invoice["created"] - 90 * 24 * 3600})
+    control(stripe, f"invoices/{invoice['id']}/pay", card="4242424242424242")
+    reconcile_jobs.reconcile(since=None, actor="test")
+    db.session.expire_all()
+    assert months(first)[1:] == [(GIFT, FEE, GIFT)]
+    run = reconcile_jobs.reconcile(since=None, actor="test")
+    assert [finding.sentence for finding in reconciliations.findings_of(run)] == []
+
+
+def test_two_payments_of_one_month_are_accepted_at_once(
+    app: Flask, stripe: Stripe, first: Donation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is accepted second is a donation of its own, though it was the month's when the decision began."""
+    without_parts(monkeypatch)
+    pass_month(stripe, "paid")
+    (one,) = quarantine.list_pending(limit=5)
+    month = db.session.get_one(Donation, one.donation_id)
+    other = SucceededPayment(
+        payment_intent="pi_other", amount_cents=20_00, currency="CAD", livemode=False, paid_at=month.started_at, anomaly=None
+    )
+    quarantine.quarantine_payment(other, month, Anomaly.SECOND)
+    db.session.commit()
+    decide_and_apply = effects.decide_and_apply
+
+    def after_another(donation: Donation, decide: Any) -> str:
+        """Somebody else accepts the month's payment just before this decision takes its locks."""
+        monkeypatch.setattr(effects, "decide_and_apply", decide_and_apply)
+        quarantine_actions.accept(one.id, actor="another", reason="first")
+        return decide_and_apply(donation, decide)
+
+    monkeypatch.setattr(effects, "decide_and_apply", after_another)
+    second = quarantine_actions.accept(quarantine.list_pending(limit=5)[1].id, actor="test", reason="second")
+    assert second.id != month.id
+    assert quarantine.count_pending() == 0
+    assert checker.findings(db.engine) == []
+
+
 def test_an_unpaid_subscription_has_not_ended_and_may_be_paid_later(app: Flask, stripe: Stripe, first: Donation) -> None:
     control(stripe, "after_retries", status="unpaid")
     pass_month(stripe, "unpaid")
     gift = gift_of(first)
     assert (gift.status, gift.is_over) == ("unpaid", False)
     page = app.test_client().get(f"/en/monthly/{gift.token}").text
-    assert "could not be charged" in page
+    assert "could not be charged, and Stripe does not try it again" in page
     assert f'action="/en/monthly/{gift.token}/end"' in page
     invoice = stripe.store.newest("invoice", limit=1)[0]
     control(stripe, f"invoices/{invoice['id']}/pay", card="4242424242424242")

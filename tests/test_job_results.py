@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from typing import Any
 
@@ -21,6 +22,7 @@ from campaign.schedule import schedule_jobs
 from campaign.stripe_sync import poll_event_jobs, reconcile_jobs, reconciliations
 from campaign.stripe_sync.event import HANDLED_TYPES
 from tests.conftest import Stripe
+from tests.stripe import control
 from tests.web import send, signed_in
 
 
@@ -105,6 +107,52 @@ def test_jobs_that_fail_because_the_key_is_refused_are_one_item_for_staff(app: F
     assert page.count("Stripe refuses our key") == 1
     assert "<code>the key has expired; the key lacks checkout sessions</code>" in page
     assert page.count("A job in the background keeps failing") == 2
+
+
+@pytest.mark.parametrize("what", ["key", "outage"])
+def test_a_reconciliation_that_stripe_refused_is_done_as_soon_as_stripe_answers(
+    app: Flask, campaign: Campaign, stripe: Stripe, what: str
+) -> None:
+    control(
+        stripe,
+        *(["key"] if what == "key" else ["faults"]),
+        **({"key": "sk_test_x"} if what == "key" else {"kind": "500", "path": "/v1/", "times": 500}),
+    )
+    schedule_jobs.reconcile_daily()
+    assert degraded(app) == ["stripe: key refused" if what == "key" else "stripe"]
+    control(stripe, *(["key"] if what == "key" else ["faults"]), **({"key": ""} if what == "key" else {"kind": "none"}))
+    schedule_jobs.reconcile_daily()
+    assert degraded(app) == []
+    assert [run.ended_at is not None for run in reconciliations.list_latest(limit=5)] == [True]
+
+
+def test_a_reconciliation_that_was_killed_is_due_again_after_an_hour(app: Flask, campaign: Campaign) -> None:
+    for minutes, is_due in ((5, False), (61, True)):
+        run = reconciliations.start(since=datetime.now(UTC), actor="test")
+        run.started_at = datetime.now(UTC) - timedelta(minutes=minutes)
+        db.session.flush()
+        assert reconciliations.is_due(every=timedelta(days=1)) is is_due
+        db.session.rollback()
+
+
+def test_a_list_that_the_key_may_not_read_is_an_open_difference_and_the_others_are_compared(
+    app: Flask, campaign: Campaign, stripe: Stripe
+) -> None:
+    control(stripe, "permissions", resource="disputes", access="none")
+    run = reconcile_jobs.reconcile(since=None, actor="test")
+    assert [(finding.kind, finding.state) for finding in reconciliations.findings_of(run)] == [("not listed", "open")]
+    assert run.compared["balances"] == 1
+
+
+def test_a_page_that_could_not_act_is_no_longer_reported_once_the_key_is_mended(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+    control(stripe, "permissions", resource="checkout/sessions", access="none")
+    with app.app_context():
+        assert send(app.test_client(), "en").status_code == 503
+    schedule_jobs.poll_stripe()
+    assert degraded(app) == ["stripe: key refused"]
+    control(stripe, "permissions", resource="checkout/sessions", access="write")
+    schedule_jobs.poll_stripe()
+    assert degraded(app) == []
 
 
 def test_a_job_that_is_not_due_does_not_end_the_report_of_its_failure(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -313,6 +313,7 @@ def test_the_balance_is_the_sum_of_its_parts(app: Flask, campaign: Campaign, str
         quarantined_cents=0,
         untied_payouts_cents=0,
         other_cents=74_47,
+        rest_cents=0,
     )
     assert {"CAD": found.balance_cents} == services().stripe_balance.get_balance()
     at_stripe.create_payout(stripe.account, include_pending=True)

@@ -158,12 +158,20 @@ def test_a_bank_debit_is_a_payment_in_the_balance_and_so_is_its_refund(client: l
     assert lines == [("payment_refund", "refund", -30_00), ("payment", "charge", 100_00)]
 
 
-def test_a_bank_debit_fails_at_once_or_is_returned_later(client: library.StripeClient, stripe: Stripe) -> None:
-    failed = debit(client, stripe, "failed")
-    assert client.v1.balance_transactions.list().data == []
-    assert refused(stripe, f"debits/{failed}", outcome="returned") == 400
+def test_a_bank_debit_that_succeeded_is_returned_by_a_dispute_that_is_lost_at_once(client: library.StripeClient, stripe: Stripe) -> None:
     session = debit(client, stripe, "succeeded")
     control(stripe, f"debits/{session}", outcome="returned")
+    (dispute,) = client.v1.disputes.list().data
+    assert (dispute.status, dispute.reason, dispute.evidence_details.due_by) == ("lost", "insufficient_funds", None)
+    assert sum(line.amount for line in client.v1.balance_transactions.list().data) == 0
+
+
+def test_a_bank_debit_fails_at_once_or_after_its_success(client: library.StripeClient, stripe: Stripe) -> None:
+    failed = debit(client, stripe, "failed")
+    assert client.v1.balance_transactions.list().data == []
+    assert refused(stripe, f"debits/{failed}", outcome="failed_after_success") == 400
+    session = debit(client, stripe, "succeeded")
+    control(stripe, f"debits/{session}", outcome="failed_after_success")
     lines = [(t.type, t.reporting_category, t.amount) for t in client.v1.balance_transactions.list().data]
     assert lines == [("payment_failure_refund", "charge_failure", -100_00), ("payment", "charge", 100_00)]
     charge = client.v1.charges.retrieve(str(client.v1.balance_transactions.list().data[0].source))

@@ -19,6 +19,7 @@ CALLS: dict[str, Callable[[Services], Any]] = {
     "StripePayments.open_checkout": lambda s: s.stripe_payments.open_checkout(checkout_request()),
     "StripePayments.expire_checkout": lambda s: s.stripe_payments.expire_checkout("cs_test_1"),
     "StripePayments.get_checkout": lambda s: s.stripe_payments.get_checkout("cs_test_1"),
+    "StripePayments.find_checkout_of": lambda s: s.stripe_payments.find_checkout_of("pi_1"),
     "StripePayments.get_payment": lambda s: s.stripe_payments.get_payment("pi_1"),
     "StripePayments.create_refund": lambda s: s.stripe_payments.create_refund("pi_1", 1_00, key="refund-1"),
     "StripePayments.find_refund": lambda s: s.stripe_payments.find_refund("pi_1", "refund-1"),

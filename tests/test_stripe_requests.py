@@ -17,6 +17,7 @@ from tests.stripe_types import is_expandable, request_faults
 
 TYPES: dict[tuple[str, str], Any] = {
     ("post", "/v1/checkout/sessions"): checkout.SessionCreateParams,
+    ("get", "/v1/checkout/sessions"): checkout.SessionListParams,
     ("get", "/v1/checkout/sessions/_"): checkout.SessionRetrieveParams,
     ("post", "/v1/checkout/sessions/_/expire"): checkout.SessionExpireParams,
     ("get", "/v1/payment_intents"): params.PaymentIntentListParams,

@@ -122,6 +122,7 @@ def _charge(donation: Donation, paid_at: datetime) -> StripeBalanceTransaction:
         category="charge",
         source=f"ch_seed_{donation.public_id}",
         payment_intent=donation.payment_intent,
+        customer=None,
         cents=donation.charged_cents,
         fee_cents=fee,
         net_cents=donation.charged_cents - fee,

@@ -1,5 +1,6 @@
 """How the scheduled jobs fare: each job's last success, and since when and why it fails. A job that keeps failing is reported to staff."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -23,6 +24,10 @@ class FailureReason(StrEnum):
     STRIPE_REFUSED = "stripe refused"
     CLOCK = "clock"
     ERROR = "error"
+
+
+# Jobs that fail for one of these fail together.
+SHARED_REASONS = {FailureReason.KEY_REFUSED, FailureReason.STRIPE_UNAVAILABLE, FailureReason.CLOCK}
 
 
 class JobResult(Base):
@@ -78,13 +83,27 @@ def record_failure(name: str, reason: FailureReason, error: str) -> FailingJob:
     return _failing(db.session.scalars(updated, execution_options={"populate_existing": True}).one())
 
 
+def list_key_refused() -> list[str]:
+    """The names of what last failed because Stripe refused the key."""
+    refused = select(JobResult.name).where(JobResult.failures > 0, JobResult.reason == FailureReason.KEY_REFUSED)
+    return list(db.session.scalars(refused.order_by(JobResult.name)))
+
+
 def list_failing() -> list[FailingJob]:
     """Jobs that keep failing; after the first failure already when the reason is a rejected key, a silent Stripe or a wrong clock."""
     return [_failing(row) for row in db.session.scalars(select(JobResult).where(_is_reported()).order_by(JobResult.name))]
 
 
+def by_cause(failing: Sequence[FailingJob]) -> list[list[FailingJob]]:
+    """The jobs that fail for one and the same cause outside, such as a refused key, together; each other job by itself."""
+    causes: dict[str, list[FailingJob]] = {}
+    for job in failing:
+        causes.setdefault(job.reason if job.reason in SHARED_REASONS else job.name, []).append(job)
+    return list(causes.values())
+
+
 def _is_reported() -> ColumnElement[bool]:
-    at_once = JobResult.reason.in_([FailureReason.KEY_REFUSED, FailureReason.STRIPE_UNAVAILABLE, FailureReason.CLOCK])
+    at_once = JobResult.reason.in_(list(SHARED_REASONS))
     return (JobResult.failures >= REPORTED_FAILURES) | ((JobResult.failures > 0) & at_once)
 
 

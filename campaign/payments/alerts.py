@@ -8,12 +8,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
 from campaign.staff import audit
+
+# Who closed an alert that is no longer so.
+WITHDRAWN = "withdrawn"
 
 
 class AlertKind(StrEnum):
@@ -21,12 +24,14 @@ class AlertKind(StrEnum):
 
     NOT_TAKEN: an invoice is paid at Stripe in whole or in part without money that Stripe took. LOSS_BEYOND_CHARGE: disputes took more than
     the donor was charged. UNKNOWN_STATUS: Stripe reports a status that we do not know. DISPUTED_AGREEMENT: a dispute ends a monthly gift.
+    FAILED_AFTER_SUCCESS: Stripe reports that a payment failed that it had reported as succeeded.
     """
 
     NOT_TAKEN = "not_taken"
     LOSS_BEYOND_CHARGE = "loss_beyond_charge"
     UNKNOWN_STATUS = "unknown_status"
     DISPUTED_AGREEMENT = "disputed_agreement"
+    FAILED_AFTER_SUCCESS = "failed_after_success"
 
 
 class StripeAlert(Base):
@@ -64,6 +69,13 @@ def raise_alert(alert: Alert) -> None:
     again = {"detail": row.excluded.detail, "raised_at": func.now(), "closed_at": None, "closed_by": None}
     changed = StripeAlert.detail.is_distinct_from(row.excluded.detail)
     db.session.execute(row.on_conflict_do_update(constraint="one_alert_of_a_kind", set_=again, where=changed))
+
+
+def remove_alert(kind: AlertKind, object_id: str) -> None:
+    """Close the alert of this kind about the object, if it is open: what it says is no longer so."""
+    open_alert = update(StripeAlert).where(StripeAlert.kind == kind, StripeAlert.object_id == object_id, StripeAlert.closed_at.is_(None))
+    withdrawn = open_alert.values(closed_at=func.now(), closed_by=WITHDRAWN, detail=text("'{}'"))
+    db.session.execute(withdrawn, execution_options={"synchronize_session": False})
 
 
 def list_open(*, limit: int) -> list[StripeAlert]:

@@ -5,11 +5,12 @@ What a dispute does to the books is in reversals.py.
 
 from dataclasses import dataclass
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.stripe.payments import ReversalKind
+from campaign.payments.quarantine import QuarantinedPayment
 from campaign.payments.reversals import APPEAL_STATUSES, OPEN_DISPUTE_STATUSES, Reversal
 
 # The reason of a dispute whose donor says that the monthly gift was cancelled.
@@ -18,6 +19,7 @@ SUBSCRIPTION_CANCELED = "subscription_canceled"
 UNANSWERED_STATUSES = {"needs_response", "warning_needs_response", "appeal_needs_response"}
 
 _is_dispute = Reversal.kind == ReversalKind.DISPUTE
+_is_unwanted = Reversal.status.in_(["lost", *APPEAL_STATUSES]) | (Reversal.reason == SUBSCRIPTION_CANCELED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,15 +50,27 @@ def count_unanswered() -> int:
 
 
 def _unanswered(disputes: Select) -> Select:  # type: ignore[type-arg]  # of rows of several types
-    of_donations = disputes.join(Donation, Donation.payment_intent == Reversal.payment_intent)
-    return of_donations.where(_is_dispute, Reversal.status.in_(UNANSWERED_STATUSES))
+    return disputes.join(Donation, _is_of(Donation)).where(_is_dispute, Reversal.status.in_(UNANSWERED_STATUSES))
 
 
 def dispute_against_agreement(payment_intent: str | None) -> str | None:
     """The id at Stripe of a dispute of the payment by which the bank or the donor says that no further payment is wanted.
 
-    That is one that was lost, whatever followed, or whose reason is that the subscription was canceled (policy.md, section 2).
+    That is one that is lost, or under appeal after a loss, or whose reason is that the subscription was canceled (policy.md, section 2).
     """
-    is_unwanted = Reversal.status.in_(["lost", *APPEAL_STATUSES]) | (Reversal.reason == SUBSCRIPTION_CANCELED)
-    unwanted = select(Reversal.stripe_id).where(Reversal.payment_intent == payment_intent, _is_dispute, is_unwanted)
+    unwanted = select(Reversal.stripe_id).where(Reversal.payment_intent == payment_intent, _is_dispute, _is_unwanted)
     return db.session.scalar(unwanted.order_by(Reversal.id).limit(1))
+
+
+def list_against_agreements() -> list[tuple[Donation, str]]:
+    """Donations of monthly gifts with such a dispute, of their payment or of one in quarantine that names them, and its id at Stripe."""
+    unwanted = select(Donation, Reversal.stripe_id).join(Reversal, _is_of(Donation)).where(_is_dispute, _is_unwanted)
+    found = db.session.execute(unwanted.where(Donation.recurring_gift_id.is_not(None)).order_by(Reversal.id))
+    return [(donation, dispute) for donation, dispute in found]
+
+
+def _is_of(donation: type[Donation]) -> ColumnElement[bool]:
+    """Whether the reversal is of the donation's payment, or of one in quarantine that names the donation."""
+    q = QuarantinedPayment
+    named = select(q.donation_id).where(q.payment_intent == Reversal.payment_intent).scalar_subquery()
+    return or_(donation.payment_intent == Reversal.payment_intent, donation.id == named)

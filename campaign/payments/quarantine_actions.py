@@ -28,10 +28,12 @@ def accept(payment_id: int, *, actor: str, reason: str, covered_fee_cents: int |
         raise DecisionRefused(ActionError.NOT_ACCEPTABLE)
     if covered_fee_cents is not None and not 0 <= covered_fee_cents < payment.amount_cents:
         raise DecisionRefused(ActionError.FEE_TOO_LARGE)
-    named = db.session.get_one(Donation, payment.donation_id)
-    donation = _create_second_donation(named, payment) if named.paid_at else named
     accepted = Acceptance(payment_id=payment_id, covered_fee_cents=covered_fee_cents, actor=actor, reason=reason)
-    effects.decide_and_apply(donation, lambda session: _accept(accepted, donation, session))
+    try:
+        donation = _accept_for(payment, accepted)
+    except _PaidMeanwhile:
+        db.session.rollback()
+        donation = _accept_for(quarantine.get_payment(payment_id), accepted)
     db.session.commit()
     services().waker.wake("mail")
     return donation
@@ -47,10 +49,23 @@ class Acceptance:
     reason: str
 
 
+class _PaidMeanwhile(Exception):
+    """Another payment of the donation was accepted at the same time: this one is a second donation."""
+
+
+def _accept_for(payment: QuarantinedPayment, accepted: Acceptance) -> Donation:
+    named = db.session.get_one(Donation, payment.donation_id, populate_existing=True)
+    donation = _create_second_donation(named, payment) if named.paid_at else named
+    effects.decide_and_apply(donation, lambda session: _accept(accepted, donation, session))
+    return donation
+
+
 def _accept(accepted: Acceptance, donation: Donation, session: RematchingSession) -> Effects:
     payment = quarantine.lock_payment(accepted.payment_id)
     if quarantine.refundable_cents(payment) < payment.amount_cents:
         raise DecisionRefused(ActionError.PARTLY_REFUNDED)
+    if donation.paid_at is not None:
+        raise _PaidMeanwhile
     quarantine.decide(payment, Decision.ACCEPTED, actor=accepted.actor, reason=accepted.reason)
     cause = f"accepted:{payment.payment_intent}"
     return settlement.accept(payment, donation, session, covered_fee_cents=accepted.covered_fee_cents, cause=cause)

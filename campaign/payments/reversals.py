@@ -23,7 +23,7 @@ from campaign.matching.effects import Effects
 from campaign.matching.holds import FreedBy
 from campaign.matching.rematching import RematchingSession
 from campaign.outbox.messages import MessageKind, NewMessage
-from campaign.payments.alerts import Alert, AlertKind, raise_alert
+from campaign.payments.alerts import Alert, AlertKind, raise_alert, remove_alert
 
 FAILED_REFUND_STATUSES = {"failed", "canceled"}
 REFUND_STATUSES = {"pending", "requires_action", "succeeded", *FAILED_REFUND_STATUSES}
@@ -92,6 +92,8 @@ class ReversalSnapshot:
             return before
         if self.kind is ReversalKind.REFUND:
             return 0 if self.status in FAILED_REFUND_STATUSES else self.cents
+        if self.status == "prevented":  # Nothing is decided any more: what has moved is all there is.
+            return max(0, self.withdrawn_cents - self.reinstated_cents)
         lost = max(0, (self.withdrawn_cents or self.cents) - self.reinstated_cents)
         if self.status == "won" and not self.reinstated_cents:
             return before if self.withdrawn_cents else 0  # Without any balance transaction the status is all there is.
@@ -158,11 +160,14 @@ def post_pending(donation: Donation, session: RematchingSession, *, cause: str) 
 
 
 def _raise_alert_of_excess(donation: Donation, reversals: Sequence[Reversal]) -> None:
-    """Tell staff when more was taken than the donor was charged; the books go down to zero and no further."""
+    """Tell staff when more was taken than the donor was charged, as long as it is; the books go down to zero and no further."""
+    assert donation.payment_intent
     taken = sum(reversal.posted_cents for reversal in reversals)
-    if taken > donation.charged_cents and donation.payment_intent:
+    if taken > donation.charged_cents:
         detail = {"taken_cents": taken, "charged_cents": donation.charged_cents}
         raise_alert(Alert(kind=AlertKind.LOSS_BEYOND_CHARGE, object_id=donation.payment_intent, donation_id=donation.id, detail=detail))
+    else:
+        remove_alert(AlertKind.LOSS_BEYOND_CHARGE, donation.payment_intent)
 
 
 def lock_payments(payment_intents: Collection[str]) -> None:
@@ -273,6 +278,6 @@ def get_reversal(stripe_id: str) -> Reversal:
 
 
 def kinds_in_effect(donation: Donation) -> set[ReversalKind]:
-    """The kinds of reversals that have returned money of the donation, in the ledger."""
-    in_effect = select(Reversal.kind).where(Reversal.payment_intent == donation.payment_intent, Reversal.posted_cents > 0)
+    """The kinds of reversals that have returned money of the donation's payment."""
+    in_effect = select(Reversal.kind).where(Reversal.payment_intent == donation.payment_intent, Reversal.reversed_cents > 0)
     return {ReversalKind(kind) for kind in db.session.scalars(in_effect)}

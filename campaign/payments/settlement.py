@@ -13,6 +13,7 @@ from campaign.matching.holds import FreedBy
 from campaign.matching.rematching import Rematched, RematchingSession
 from campaign.outbox.messages import MessageKind, NewMessage
 from campaign.payments import quarantine
+from campaign.payments.alerts import Alert, AlertKind, raise_alert
 from campaign.payments.quarantine import Anomaly, QuarantinedPayment, SucceededPayment
 
 # How a donation that was not paid has ended.
@@ -140,13 +141,7 @@ def _release_hold(donation: Donation, session: RematchingSession, outcome: str, 
 
 
 def record_processing(donation: Donation) -> Effects:
-    """The payment is processing, which may take days; the hold stays.
-
-    A donation that ended as expired has failed instead: its payment was canceled, which was heard before that it had begun.
-    """
-    if donation.ended_as == EXPIRED:
-        donation.processing_at, donation.ended_as = donation.processing_at or func.now(), FAILED
-        return Effects(outcome=FAILED, messages=[NewMessage(MessageKind.PAYMENT_FAILED, donation)])
+    """The payment is processing, which may take days; the hold stays."""
     if not donation.is_open:
         return Effects(outcome="known")
     donation.processing_at = donation.processing_at or func.now()
@@ -163,19 +158,14 @@ def record_end(donation: Donation, session: RematchingSession, *, ended_as: str,
 
 
 def record_failure(donation: Donation, session: RematchingSession, *, cause: str) -> Effects:
-    """The bank refused the payment, whether or not it was recorded as processing: end the donation and notify the donor once."""
-    processing = record_processing(donation)
-    if not donation.is_open:
-        return processing
-    ended = record_end(donation, session, ended_as=FAILED, cause=cause)
-    return ended.combined_with(Effects(outcome="", messages=[NewMessage(MessageKind.PAYMENT_FAILED, donation)]))
+    """The bank refused the payment, whether or not it was recorded as processing: end the donation and notify the donor once.
 
-
-def record_cancellation(donation: Donation, session: RematchingSession, *, is_debit: bool, cause: str) -> Effects:
-    """The payment was canceled. It can never succeed, and a checkout has no other: the hold is released.
-
-    Stripe cancels the payment of a checkout that expires, and perhaps a bank debit, of which the donor is notified.
+    Staff decide about a payment that had succeeded before.
     """
-    if donation.processing_at or is_debit:
-        return record_failure(donation, session, cause=cause)
-    return record_end(donation, session, ended_as=EXPIRED, cause=cause)
+    if donation.paid_at and donation.payment_intent:
+        raise_alert(Alert(kind=AlertKind.FAILED_AFTER_SUCCESS, object_id=donation.payment_intent, donation_id=donation.id, detail={}))
+        return Effects(outcome="known as paid: staff are alerted")
+    record_processing(donation)
+    was_open = donation.is_open
+    ended = record_end(donation, session, ended_as=FAILED, cause=cause)
+    return ended.combined_with(Effects(outcome="", messages=[NewMessage(MessageKind.PAYMENT_FAILED, donation)])) if was_open else ended

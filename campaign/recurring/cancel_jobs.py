@@ -4,11 +4,15 @@ from contextlib import suppress
 
 from campaign.edges.db import db
 from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
+from campaign.payments import disputes
 from campaign.recurring import recurring_actions, recurring_gifts
 
 
 def cancel_requested() -> int:
     """Cancel those that are to be cancelled; returns how many. Raises StripeUnavailable, and StripeRefused after the others were tried."""
+    for donation, dispute in disputes.list_against_agreements():  # Of months that were in quarantine when the dispute was reported, too.
+        recurring_gifts.request_cancellation(donation, dispute=dispute)
+    db.session.commit()
     gifts, refused = recurring_gifts.list_to_cancel(), None
     db.session.commit()
     for gift in gifts:

@@ -51,7 +51,7 @@ def todo_of(campaign: Campaign) -> StaffTodo:
     return StaffTodo(
         findings=len(last_check.findings) if last_check else 0,
         unchecked=int(integrity_checks.silent_since() is not None),
-        failing_jobs=len(job_results.list_failing()),
+        failing_jobs=len(job_results.by_cause(job_results.list_failing())),
         paused_funds=len(fund_lifecycle.list_paused(campaign.id)),
         quarantined=quarantine.count_pending(),
         dead_events=inbox.count_dead(),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, case, exists, func, select
+from sqlalchemy import ColumnElement, Select, case, exists, func, or_, select
 
 from campaign.campaigns.campaigns import Campaign, CampaignTotals
 from campaign.donations.donations import Donation
@@ -13,7 +13,7 @@ from campaign.ledger.entries import LedgerEntry
 from campaign.ledger.moves import Move
 from campaign.payments.quarantine import QuarantinedPayment
 from campaign.payments.reversals import Reversal
-from campaign.stripe_sync.balance_transactions import PAYOUT, BalanceTransaction
+from campaign.stripe_sync.balance_transactions import PAYOUT, PAYOUT_REVERSALS, BalanceTransaction
 from campaign.stripe_sync.payouts import NOT_APPLICABLE, Payout
 
 PAYOUTS_SHOWN = 60
@@ -25,8 +25,9 @@ class Clearing:
 
     The campaigns' sums are by their books. `disputed_cents` is what open disputes of donations have withdrawn, and is negative.
     `quarantined_cents` is what is left of payments in quarantine. `untied_payouts_cents` is negative: payouts made by hand, which are still
-    in the campaigns' books, as Stripe does not say whose money they paid out. `other_cents` is the rest: sales of a shop on the same account,
-    or fees that Stripe charges to the account.
+    in the campaigns' books, as Stripe does not say whose money they paid out. `other_cents` are transactions of no payment of ours: sales of
+    a shop on the same account, or fees that Stripe charges to the account. `rest_cents` is what the books and the transactions differ by
+    otherwise: mostly transactions that were not read yet, and losses beyond a charge.
     """
 
     this_campaign_cents: int
@@ -35,6 +36,7 @@ class Clearing:
     quarantined_cents: int
     untied_payouts_cents: int
     other_cents: int
+    rest_cents: int
 
     @property
     def balance_cents(self) -> int:
@@ -50,7 +52,7 @@ def clearing_of(campaign: Campaign) -> Clearing:
     manual = select(func.coalesce(func.sum(t.net_cents), 0)).join(Payout, Payout.stripe_id == t.source)
     manual = manual.where(t.currency == campaign.currency, Payout.reconciliation_status == NOT_APPLICABLE)
     balance, untied = int(db.session.scalars(all_transactions).one()), int(db.session.scalars(manual).one())
-    disputed, quarantined = _disputed_cents(campaign.currency), _quarantined_cents(campaign.currency)
+    disputed, quarantined, other = (of(campaign.currency) for of in (_disputed_cents, _quarantined_cents, _other_cents))
     this = at_stripe.pop(campaign.id, 0)
     others = sum(at_stripe.values())
     return Clearing(
@@ -59,7 +61,8 @@ def clearing_of(campaign: Campaign) -> Clearing:
         disputed_cents=disputed,
         quarantined_cents=quarantined,
         untied_payouts_cents=untied,
-        other_cents=balance - this - others - disputed - quarantined - untied,
+        other_cents=other,
+        rest_cents=balance - this - others - disputed - quarantined - untied - other,
     )
 
 
@@ -78,9 +81,27 @@ def _disputed_cents(currency: str) -> int:
 def _quarantined_cents(currency: str) -> int:
     """What of quarantined payments that are no donation is in the balance."""
     t, q = BalanceTransaction, QuarantinedPayment
-    is_donation = exists().where(Donation.payment_intent == t.payment_intent, Donation.paid_at.is_not(None))
     left = select(func.coalesce(func.sum(t.net_cents), 0)).join(q, q.payment_intent == t.payment_intent)
-    return int(db.session.scalars(left.where(t.currency == currency, t.payout.is_(None), ~is_donation)).one())
+    return int(db.session.scalars(left.where(t.currency == currency, _is_in_balance(), ~_is_of_donation())).one())
+
+
+def _other_cents(currency: str) -> int:
+    """What of transactions that are of no payment of ours, and of no payout, is in the balance."""
+    t = BalanceTransaction
+    is_quarantined = exists().where(QuarantinedPayment.payment_intent == t.payment_intent)
+    is_ours = or_(_is_of_donation(), is_quarantined, t.type.in_([PAYOUT, *PAYOUT_REVERSALS]))
+    others = select(func.coalesce(func.sum(t.net_cents), 0)).where(t.currency == currency, _is_in_balance(), ~is_ours)
+    return int(db.session.scalars(others).one())
+
+
+def _is_of_donation() -> ColumnElement[bool]:
+    return exists().where(Donation.payment_intent == BalanceTransaction.payment_intent, Donation.paid_at.is_not(None))
+
+
+def _is_in_balance() -> ColumnElement[bool]:
+    """Whether the transaction was not paid out, or came back with its payout."""
+    came_back = exists().where(Payout.stripe_id == BalanceTransaction.payout, Payout.status.in_(["failed", "canceled"]))
+    return or_(BalanceTransaction.payout.is_(None), came_back)
 
 
 def _at_stripe(currency: str) -> Select[int, int]:

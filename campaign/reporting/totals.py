@@ -164,10 +164,10 @@ class DayTotals:
 
 
 def donated_today(campaign: Campaign, charity: Charity, *, now: datetime) -> DayTotals:
-    """Count and sum the donations that were paid today; refunds are not subtracted."""
+    """Count and sum the donations that were paid today, net of what of them was returned."""
     midnight = charity.local(now).replace(hour=0, minute=0, second=0, microsecond=0)
     count, cents = db.session.execute(
-        select(func.count(), func.coalesce(func.sum(Donation.amount_cents), 0)).where(
+        select(func.count(), func.coalesce(func.sum(Donation.net_cents), 0)).where(
             Donation.campaign_id == campaign.id, Donation.paid_at >= midnight
         )
     ).one()

@@ -96,6 +96,7 @@ def poll_stripe() -> bool:
         sync_balance,
         check_webhook_silence,
         check_clock,
+        check_refused_key,
     )
 
 
@@ -109,6 +110,21 @@ def check_clock() -> int:
     if abs(seconds) > MAX_CLOCK_SKEW_SECONDS:
         raise ClockIsWrong(f"our clock is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} Stripe's")
     return 0
+
+
+def check_refused_key() -> int:
+    """Try whether the key may do again what pages for donors could not do. Returns how many of them it may do.
+
+    A page tries only when a donor comes, and a reconciliation once a day.
+    """
+    names = [name for name in job_results.list_key_refused() if name not in _POLLED]
+    db.session.rollback()
+    if not names or services().stripe_account.list_missing_permissions():
+        return 0
+    for name in names:
+        job_results.record_recovery(name)
+    db.session.commit()
+    return len(names)
 
 
 def check_webhook_silence() -> int:
@@ -194,6 +210,16 @@ def _record_failure(name: str, error: Exception) -> None:
     )
 
 
+# What polls every minute by itself finds out by itself.
+_POLLED = {
+    "poll_events",
+    "poll_overdue_checkouts",
+    "check_deferred_events",
+    "sync_balance",
+    "cancel_requested",
+    "retry_refunds",
+    "check_refused_key",
+}
 # The first that fits: a rejected key is also an unavailable Stripe.
 _REASONS: dict[type[Exception], FailureReason] = {
     StripeKeyRefused: FailureReason.KEY_REFUSED,

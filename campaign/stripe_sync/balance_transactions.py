@@ -49,7 +49,7 @@ def store_transactions(transactions: Sequence[StripeBalanceTransaction]) -> int:
     """Store those that are new. Returns how many."""
     if not transactions:
         return 0
-    rows = [vars(transaction) for transaction in transactions]
+    rows = [{name: value for name, value in vars(transaction).items() if name != "customer"} for transaction in transactions]
     stored = db.session.scalars(
         insert(BalanceTransaction).on_conflict_do_nothing(index_elements=[BalanceTransaction.stripe_id]).returning(BalanceTransaction.id),
         rows,

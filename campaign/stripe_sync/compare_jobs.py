@@ -4,37 +4,34 @@ Stripe’s lists are read a chunk at a time, and the transaction that reads our 
 Stripe is asked.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import select
 
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.edges.stripe.balance import StripeBalance, StripeBalanceTransaction, StripePayment, StripePayout
-from campaign.edges.stripe.client import StripeRefused
+from campaign.edges.stripe.balance import StripeBalanceTransaction, StripePayment, StripePayout
+from campaign.edges.stripe.client import StripeKeyRefused, StripeRefused
 from campaign.edges.stripe.payments import ReversalKind, StripeReversal
-from campaign.payments.alerts import StripeAlert
 from campaign.payments.quarantine import QuarantinedPayment
 from campaign.payments.reversals import CHANGING_STATUSES, Reversal, ReversalSnapshot
-from campaign.recurring.recurring_gifts import MONTHLY, RecurringGift
 from campaign.stripe_sync import balance_transactions
 from campaign.stripe_sync.balance_transactions import BalanceTransaction
+from campaign.stripe_sync.compare_recurring import (
+    compare_instalments,
+    compare_invoices_of,
+    compare_subscriptions,
+    customers_of_unknown_payments,
+)
+from campaign.stripe_sync.comparison import CREATED_BEFORE, Comparison, in_chunks
 from campaign.stripe_sync.event import is_ours
 from campaign.stripe_sync.payouts import Payout
-from campaign.stripe_sync.reconciliations import Difference, EventToStore
+from campaign.stripe_sync.reconciliations import EventToStore
 from campaign.texts.reconciliation_messages import DifferenceKind
 
-T = TypeVar("T")
-
-# A payment may be created at Stripe this long before it is paid.
-CREATED_BEFORE = timedelta(days=10)
-CHUNK_SIZE = 500
 SUCCEEDED = "succeeded"
 # The events that report how a checkout ended, by the status of the checkout or of its payment; none for one that Stripe does not know.
 ENDED_CHECKOUTS = {
@@ -45,36 +42,21 @@ ENDED_CHECKOUTS = {
 }
 
 
-@dataclass
-class Comparison:
-    """Counts of compared objects by kind, and the differences found."""
-
-    since: datetime
-    stripe: StripeBalance
-    compared: Counter[str] = field(default_factory=Counter)
-    differences: list[Difference] = field(default_factory=list)
-
-    def add(self, kind: DifferenceKind, object_id: str, event: EventToStore | None = None, **detail: object) -> None:
-        """Add a difference; `event` is the event that would have reported it."""
-        self.differences.append(Difference(kind=kind, object_id=object_id, detail=detail, event=event))
-
-
 def compare(since: datetime) -> Comparison:
-    """Compare everything since the moment. Raises StripeUnavailable; a list that Stripe refuses is a difference of its own."""
+    """Compare everything since the moment. Raises StripeUnavailable.
+
+    A list that Stripe refuses, or that the key may not read, is a difference of its own.
+    """
     comparison = Comparison(since=since, stripe=services().stripe_balance)
     for name, compare_part in _PARTS.items():
         try:
             compare_part(comparison)
-        except StripeRefused as error:
+        except (StripeRefused, StripeKeyRefused) as error:
+            if isinstance(error, StripeKeyRefused) and not error.is_permission_missing:
+                raise
             comparison.add(DifferenceKind.NOT_LISTED, name, status=str(error)[:200])
         db.session.rollback()
     return comparison
-
-
-def _chunks(listed: Iterable[T]) -> Iterator[list[T]]:
-    iterator = iter(listed)
-    while chunk := list(islice(iterator, CHUNK_SIZE)):
-        yield chunk
 
 
 def _compare_checkouts(c: Comparison) -> None:
@@ -102,44 +84,9 @@ def _status_of_checkout(checkout_id: str) -> str:
     return stripe.get_payment(checkout.payment_intent).status
 
 
-def _compare_instalments(c: Comparison) -> None:
-    """Instalments of recurring donations are compared by their invoices, as their payments name no donation."""
-    invoices = services().stripe_subscriptions.list_settled_invoices(c.since - CREATED_BEFORE)
-    for chunk in _chunks(invoices):
-        payments = [payment.payment_intent for invoice in chunk for payment in invoice.payments]
-        d, q = Donation, QuarantinedPayment
-        paid = set(db.session.scalars(select(d.payment_intent).where(d.payment_intent.in_(payments), d.paid_at.is_not(None))))
-        quarantined = set(db.session.scalars(select(q.payment_intent).where(q.payment_intent.in_(payments))))
-        known = set(db.session.scalars(select(d.public_id).where(d.public_id.in_([i.donation for i in chunk]), d.frequency == MONTHLY)))
-        alerted = set(db.session.scalars(select(StripeAlert.object_id).where(StripeAlert.object_id.in_([i.stripe_id for i in chunk]))))
-        for invoice in chunk:
-            c.compared["instalments"] += 1
-            missing = {payment.payment_intent for payment in invoice.payments} - paid - quarantined
-            has_rest = invoice.is_paid and invoice.taken_cents < invoice.total_cents
-            is_untold = invoice.donation in known and has_rest and invoice.stripe_id not in alerted
-            if (missing and (invoice.donation in known or is_ours(invoice.donation))) or is_untold:
-                event = EventToStore("invoice.paid", {"id": invoice.stripe_id, "object": "invoice"})
-                c.add(DifferenceKind.INSTALMENT_MISSING, invoice.stripe_id, event, theirs=invoice.taken_cents)
-        db.session.rollback()
-
-
-def _compare_subscriptions(c: Comparison) -> None:
-    gifts = db.session.execute(select(RecurringGift.subscription, RecurringGift.status, RecurringGift.cancels_at)).all()
-    ours = {name: (status, cancels_at) for name, status, cancels_at in gifts if name}
-    db.session.rollback()
-    for subscription in services().stripe_subscriptions.list_subscriptions() if ours else ():
-        if subscription.stripe_id not in ours:
-            continue
-        c.compared["subscriptions"] += 1
-        if ours[subscription.stripe_id] != (subscription.status, subscription.cancels_at):
-            event = EventToStore("customer.subscription.updated", {"id": subscription.stripe_id, "object": "subscription"})
-            our_status = ours[subscription.stripe_id][0]
-            c.add(DifferenceKind.SUBSCRIPTION_DIFFERS, subscription.stripe_id, event, status=subscription.status, our_status=our_status)
-
-
 def _compare_payments(c: Comparison) -> None:
     listed: set[str] = set()
-    for chunk in _chunks(p for p in c.stripe.list_payments(c.since - CREATED_BEFORE) if p.status == SUCCEEDED):
+    for chunk in in_chunks(p for p in c.stripe.list_payments(c.since - CREATED_BEFORE) if p.status == SUCCEEDED):
         payments = [payment.stripe_id for payment in chunk]
         listed.update(payments)
         d, q = Donation, QuarantinedPayment
@@ -186,7 +133,7 @@ def _status_of(fetch: Callable[[], str]) -> str:
 
 def _compare_reversals(c: Comparison, kind: ReversalKind, event_type: str, reversals: Iterable[StripeReversal]) -> None:
     listed: set[str] = set()
-    for chunk in _chunks(reversal for reversal in reversals if reversal.payment_intent):
+    for chunk in in_chunks(reversal for reversal in reversals if reversal.payment_intent):
         listed.update(reversal.id for reversal in chunk)
         rows = db.session.scalars(select(Reversal).where(Reversal.stripe_id.in_([reversal.id for reversal in chunk])))
         ours = {row.stripe_id: row for row in rows}
@@ -232,14 +179,17 @@ def _find_unlisted_reversals(c: Comparison, kind: ReversalKind, listed: set[str]
 
 def _compare_balance_transactions(c: Comparison) -> None:
     listed: set[str] = set()
+    customers: set[str] = set()
     t = BalanceTransaction
-    for chunk in _chunks(c.stripe.list_transactions(c.since)):
+    for chunk in in_chunks(c.stripe.list_transactions(c.since)):
         names = [transaction.stripe_id for transaction in chunk]
         listed.update(names)
         ours = {row.stripe_id: row for row in db.session.scalars(select(t).where(t.stripe_id.in_(names)))}
         for transaction in chunk:
             _compare_balance_transaction(c, transaction, ours.get(transaction.stripe_id))
+        customers |= customers_of_unknown_payments(chunk)
         db.session.rollback()
+    compare_invoices_of(c, sorted(customers))
     for name, cents in db.session.execute(select(t.stripe_id, t.cents).where(t.created_at >= c.since + timedelta(seconds=1))):
         if name not in listed:
             c.add(DifferenceKind.TRANSACTION_NOT_AT_STRIPE, name, ours=cents)
@@ -285,8 +235,8 @@ def _compare_balance(c: Comparison) -> None:
 
 _PARTS: dict[str, Callable[[Comparison], None]] = {
     "checkouts": _compare_checkouts,
-    "instalments": _compare_instalments,
-    "subscriptions": _compare_subscriptions,
+    "instalments": compare_instalments,
+    "subscriptions": compare_subscriptions,
     "payments": _compare_payments,
     "refunds": lambda c: _compare_reversals(c, ReversalKind.REFUND, "refund.updated", c.stripe.list_refunds(c.since)),
     "disputes": lambda c: _compare_reversals(c, ReversalKind.DISPUTE, "charge.dispute.updated", c.stripe.list_disputes(c.since)),

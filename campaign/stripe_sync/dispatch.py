@@ -5,6 +5,7 @@ a batch: it fails in a savepoint of its own.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 
 import structlog
@@ -14,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from campaign.donations import donations
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
+from campaign.edges.stripe.payments import Checkout
 from campaign.matching.effects import Effects, apply_effects
 from campaign.matching.rematching import RematchingSession, lock_match_session
 from campaign.outbox import leases
@@ -31,11 +33,21 @@ from campaign.stripe_sync.payouts import PayoutSnapshot
 
 log = structlog.get_logger()
 
+
+@dataclass(frozen=True, kw_only=True)
+class CheckoutSnapshot:
+    """The checkout of a canceled payment as it was fetched from Stripe."""
+
+    checkout: Checkout
+
+
 # What was fetched from Stripe for one event: the state of an object, read after the event was stored.
-Snapshot = ReversalSnapshot | PayoutSnapshot | InvoiceSnapshot | SubscriptionSnapshot
+Snapshot = ReversalSnapshot | PayoutSnapshot | InvoiceSnapshot | SubscriptionSnapshot | CheckoutSnapshot
 NOT_TAKEN = Effects(outcome="ignored: Stripe took no money for the invoice; staff are told")
 OF_ANOTHER_ACCOUNT = Effects(outcome="ignored: an event of another Stripe account")
-NOTHING_TO_FETCH = Effects(outcome="ignored: names no object that could be fetched")
+NOTHING_TO_FETCH = Effects(outcome="ignored: names no object of ours that could be fetched")
+NOT_ITS_CHECKOUT = Effects(outcome="ignored: not the checkout that the donor has")
+CHECKOUT_IS_OPEN = Effects(outcome="noted: the checkout is open")
 
 
 def fetch_requests(leased: Sequence[Lease]) -> dict[int, FetchRequest]:
@@ -162,10 +174,25 @@ class EventBatch:
                 return Effects(outcome=payouts.record(snapshot))
             case InvoiceSnapshot():
                 return self._handle_invoice(snapshot, cause=cause)
+            case CheckoutSnapshot():
+                return self._end_canceled(snapshot.checkout, cause=cause)
             case SubscriptionSnapshot():
                 outcome, ended = recurring_gifts.record_subscription(snapshot)
                 messages = [NewMessage(MessageKind.RECURRING_GIFT_ENDED, ended)] if ended else []
                 return Effects(outcome=outcome, messages=messages)
+
+    def _end_canceled(self, checkout: Checkout, *, cause: str) -> Effects:
+        """The payment of a checkout was canceled: because it expired, or the donor's bank debit was canceled, of which they are notified."""
+        donation = self._by_public_id.get(checkout.donation or "")
+        if donation is None or donation.checkout_id not in {None, checkout.id}:
+            return NOT_ITS_CHECKOUT
+        match checkout.status:
+            case "expired":
+                return settlement.record_end(donation, self._session, ended_as=settlement.EXPIRED, cause=cause)
+            case "complete" if checkout.payment_status != "paid":
+                return settlement.record_failure(donation, self._session, cause=cause)
+            case _:
+                return CHECKOUT_IS_OPEN
 
     def _payer_of(self, reversal: ReversalSnapshot) -> Donation | None:
         """The donation that the payment belongs to, perhaps by an earlier event of this batch."""
@@ -226,11 +253,8 @@ class EventBatch:
         """Return the effects of an event of a checkout that is not paid: processing, expired or failed."""
         if event.type in {"checkout.session.completed", "payment_intent.processing"}:
             return settlement.record_processing(donation)
-        if event.type == "payment_intent.canceled":
-            is_debit = event.object.get("payment_method_types") == ["acss_debit"]
-            return settlement.record_cancellation(donation, self._session, is_debit=is_debit, cause=event.id)
         if donation.checkout_id not in {None, clean_id(event.object.get("id"))}:
-            return Effects(outcome="ignored: not the checkout that the donor has")
+            return NOT_ITS_CHECKOUT
         if event.type == "checkout.session.expired":
             return settlement.record_end(donation, self._session, ended_as=settlement.EXPIRED, cause=event.id)
         return settlement.record_failure(donation, self._session, cause=event.id)

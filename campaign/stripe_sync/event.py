@@ -31,6 +31,7 @@ FETCH_FIRST = (
     "payout.paid",
     "payout.failed",
     "payout.canceled",
+    "payment_intent.canceled",
     "invoice_payment.paid",
 )
 # What is handled when it is received, and what polling looks for.
@@ -41,7 +42,6 @@ HANDLED_TYPES = (
     "checkout.session.expired",
     "payment_intent.succeeded",
     "payment_intent.processing",
-    "payment_intent.canceled",
     *FETCH_FIRST,
 )
 # A webhook endpoint need not send these: almost always another event says the same, and otherwise polling is soon enough.
@@ -55,7 +55,7 @@ MAX_CENTS = 10**12
 
 
 class ObjectKind(StrEnum):
-    """What to fetch: one refund, all refunds of a payment, one dispute, one payout, one invoice, one subscription."""
+    """What to fetch: one refund, all refunds of a payment, one dispute, payout, invoice or subscription, the checkout of a payment."""
 
     REFUND = "refund"
     REFUNDS_OF = "refunds of"
@@ -63,6 +63,7 @@ class ObjectKind(StrEnum):
     PAYOUT = "payout"
     INVOICE = "invoice"
     SUBSCRIPTION = "subscription"
+    CHECKOUT_OF = "checkout of"
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,18 @@ class Event:
 
     @property
     def donation_id(self) -> str | None:
-        """The public id of the donation that the object names, if it names one."""
+        """The public id of the donation that the object names, if it names one; one of ours rather than something else."""
+        named = [name for name in (self._named_in_metadata, self._reference) if name]
+        return next(filter(is_ours, named), named[0] if named else None)
+
+    @property
+    def _named_in_metadata(self) -> str | None:
         metadata = self.object.get("metadata")
-        named = metadata.get("donation") if isinstance(metadata, dict) else None
-        return clean_id(named) or clean_id(self.object.get("client_reference_id"))
+        return clean_id(metadata.get("donation")) if isinstance(metadata, dict) else None
+
+    @property
+    def _reference(self) -> str | None:
+        return clean_id(self.object.get("client_reference_id"))
 
     @property
     def names_us(self) -> bool:
@@ -117,6 +126,8 @@ class Event:
         kind, stripe_id = str(self.object.get("object")), clean_id(self.object.get("id"))
         if kind == "charge":
             kind, stripe_id = ObjectKind.REFUNDS_OF, self.payment_intent
+        if kind == "payment_intent" and self.names_us:
+            kind = ObjectKind.CHECKOUT_OF
         if kind == "invoice_payment":
             kind, stripe_id = ObjectKind.INVOICE, _id_of(self.object.get("invoice"))
         return FetchRequest(ObjectKind(kind), stripe_id) if stripe_id and kind in set(ObjectKind) else None
@@ -151,8 +162,8 @@ class Event:
         """Events of our own account name no account, and objects that we created name the same donation everywhere."""
         if self.account:
             return Anomaly.ACCOUNT
-        reference = clean_id(self.object.get("client_reference_id"))
-        return Anomaly.METADATA if reference and self.donation_id not in {None, reference} else None
+        named = {self._named_in_metadata, self._reference} - {None}
+        return Anomaly.METADATA if len(named) > 1 else None
 
 
 def is_ours(donation_id: object) -> bool:

@@ -12,7 +12,7 @@ from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
 from campaign.edges.stripe.payments import StripeReversal
 from campaign.payments.reversals import ReversalSnapshot
 from campaign.recurring.recurring_gifts import InvoiceSnapshot, SubscriptionSnapshot
-from campaign.stripe_sync.dispatch import Snapshot
+from campaign.stripe_sync.dispatch import CheckoutSnapshot, Snapshot
 from campaign.stripe_sync.event import FetchRequest, ObjectKind
 from campaign.stripe_sync.payouts import PayoutSnapshot
 
@@ -55,6 +55,9 @@ def _fetch(request: FetchRequest, services: Services, number: int) -> list[Snaps
                 return _invoice(request.stripe_id, services, number)
             case ObjectKind.SUBSCRIPTION:
                 return [_subscription(request.stripe_id, services, number)]
+            case ObjectKind.CHECKOUT_OF:
+                checkout = services.stripe_payments.find_checkout_of(request.stripe_id)
+                return [CheckoutSnapshot(checkout=checkout)] if checkout else []
             case ObjectKind.REFUND:
                 reversals = [services.stripe_payments.get_refund(request.stripe_id)]
             case ObjectKind.REFUNDS_OF:

@@ -13,7 +13,7 @@ import structlog
 
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.edges.stripe.client import StripeRefused
+from campaign.edges.stripe.client import StripeKeyRefused, StripeRefused, StripeUnavailable
 from campaign.stripe_sync import inbox, reconciliations
 from campaign.stripe_sync.balance_jobs import sync_balance
 from campaign.stripe_sync.compare_jobs import compare
@@ -32,8 +32,14 @@ def reconcile(*, since: datetime | None, actor: str) -> Reconciliation:
     start = since or datetime.now(UTC) - PERIOD
     run = reconciliations.start(since=start, actor=actor)
     db.session.commit()
-    _sync_balance()  # What was not read yet since the last poll is no difference.
-    first = current = compare(start)
+    try:
+        _sync_balance()  # What was not read yet since the last poll is no difference.
+        first = current = compare(start)
+    except StripeUnavailable:
+        db.session.rollback()
+        reconciliations.cancel(run)
+        db.session.commit()
+        raise
     found = {difference.name: difference for difference in first.differences}
     for _ in range(MAX_ROUNDS):
         if not current.differences:
@@ -68,7 +74,9 @@ def _sync_balance(*, since: datetime | None = None) -> None:
     """What Stripe refuses to list is found by the comparison."""
     try:
         sync_balance(since=since)
-    except StripeRefused as error:
+    except (StripeRefused, StripeKeyRefused) as error:
+        if isinstance(error, StripeKeyRefused) and not error.is_permission_missing:
+            raise
         db.session.rollback()
         log.warning("reconciliation.balance_not_read", error=str(error)[:200])
 

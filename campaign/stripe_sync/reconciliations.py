@@ -12,6 +12,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from campaign.edges.db import Base, db
 from campaign.texts.reconciliation_messages import DifferenceKind, describe_difference
 
+# A run that has not ended after this time was killed.
+MAX_DURATION = timedelta(hours=1)
 # The actor of the daily run.
 SCHEDULE = "the schedule"
 
@@ -103,8 +105,16 @@ def finish(run: Reconciliation, differences: Iterable[tuple[Difference, Differen
 
 
 def is_due(*, every: timedelta) -> bool:
-    """Whether no run has started within this period."""
-    return db.session.scalar(select(Reconciliation.id).where(Reconciliation.started_at > func.now() - every).limit(1)) is None
+    """Whether no run has ended within this period, and none was started in the last hour that may still be running."""
+    r = Reconciliation
+    is_recent = (r.ended_at.is_not(None) & (r.started_at > func.now() - every)) | (r.started_at > func.now() - MAX_DURATION)
+    return db.session.scalar(select(r.id).where(is_recent).limit(1)) is None
+
+
+def cancel(run: Reconciliation) -> None:
+    """Forget a run that Stripe's unavailability ended before it compared anything: another one is due at once."""
+    db.session.delete(run)
+    db.session.flush()
 
 
 def list_latest(*, limit: int) -> list[Reconciliation]:

@@ -18,6 +18,7 @@ WALLETS = ("link", "apple_pay", "google_pay")
 DELIVERED_WITHIN = timedelta(minutes=5)
 EXAMINED = timedelta(days=1)
 EVENTS_EXAMINED = 100
+TYPES_NAMED = 10
 MAX_CLOCK_SKEW_SECONDS = 30
 
 
@@ -65,9 +66,13 @@ def _fine(sentence: str) -> Result:
     return Result(sentence=sentence, is_problem=False)
 
 
-def _check_webhook(account: StripeAccount) -> Iterator[Result]:
+def _our_endpoints(account: StripeAccount) -> list[WebhookEndpoint]:
     url = services().links.absolute(STRIPE_WEBHOOK)
-    endpoints = [found for found in account.list_webhook_endpoints() if found.url.rstrip("/") == url]
+    return [found for found in account.list_webhook_endpoints() if found.url.rstrip("/") == url]
+
+
+def _check_webhook(account: StripeAccount) -> Iterator[Result]:
+    url, endpoints = services().links.absolute(STRIPE_WEBHOOK), _our_endpoints(account)
     endpoint = max(endpoints, key=lambda found: (found.is_enabled, len(found.event_types)), default=None)
     if len(endpoints) > 1:
         yield _fine(f"{len(endpoints)} webhook endpoints have the address {url}: one is enough.")
@@ -77,8 +82,9 @@ def _check_webhook(account: StripeAccount) -> Iterator[Result]:
     if not endpoint.is_enabled:
         yield _problem(f"The webhook endpoint {url} is disabled: enable it in Stripe's dashboard.")
         return
-    if endpoint.api_version not in {None, API_VERSION}:
-        yield _problem(f"The webhook endpoint sends events of the API version {endpoint.api_version}; the service reads {API_VERSION}.")
+    if endpoint.api_version != API_VERSION:
+        version = endpoint.api_version or "that is the account's default"
+        yield _problem(f"The webhook endpoint sends events of the API version {version}; the service reads {API_VERSION}.")
     yield from _check_event_types(endpoint)
 
 
@@ -92,11 +98,14 @@ def _check_event_types(endpoint: WebhookEndpoint) -> Iterator[Result]:
     else:
         yield _fine("The webhook endpoint sends every type of event that the service needs.")
     if too_many and ALL_TYPES not in sent:
-        yield _fine(f"The webhook endpoint also sends, and the service ignores: {', '.join(too_many)}.")
+        named = ", ".join(too_many[:TYPES_NAMED]) + (f" and {more} more" if (more := len(too_many) - TYPES_NAMED) > 0 else "")
+        yield _fine(f"The webhook endpoint also sends, and the service ignores: {named}.")
 
 
 def _check_deliveries(account: StripeAccount) -> Iterator[Result]:
-    """A wrong signing secret shows only in what Stripe could not deliver."""
+    """A wrong signing secret shows only in what Stripe could not deliver. Without an endpoint nothing was to be delivered."""
+    if not _our_endpoints(account):
+        return
     now = datetime.now(UTC)
     count = account.count_undelivered_events(now - EXAMINED, now - DELIVERED_WITHIN, limit=EVENTS_EXAMINED)
     if count:

@@ -18,8 +18,12 @@ _SENTENCES = {
         "Stripe reports a status that this service does not know, “%(status)s”, for %(object)s. The books were not changed: look at Stripe’s "
         "dashboard."
     ),
+    "failed_after_success": gettext_noop(
+        "Stripe reports that the payment %(object)s has failed, which it had reported as paid. The books were not changed: look at Stripe’s "
+        "dashboard, cancel the receipt if the money is gone, and tell the donor."
+    ),
     "disputed_agreement": gettext_noop(
-        "The dispute %(object)s ends a monthly gift: it is being cancelled at Stripe, and the donor gets a message when that is done."
+        "The dispute %(object)s ends a monthly gift. The service cancels it at Stripe, and the donor gets a message once that is done."
     ),
 }
 

@@ -77,7 +77,9 @@ def pay_invoice(invoice_id: str) -> Answer:
     With an `amount` in cents the card pays that part, and the rest stays due.
     """
     card, amount = request.form.get("card") or None, form_cents("amount")
-    if card and amount:
+    if amount is not None:
+        if card is None:
+            raise ValueError("A part is paid with a card.")
         return act(lambda: invoices.pay_part(account(), get_object(invoice_id, "invoice"), card, amount))
     return act(lambda: subscription_changes.pay_invoice(account(), get_object(invoice_id, "invoice"), card))
 
@@ -98,4 +100,6 @@ def credit_invoice(invoice_id: str) -> Answer:
 def sell() -> Answer:
     """A shop on the same account sells something: `kind` payment, subscription or refund, of `amount` cents, by default 25 dollars."""
     kind, amount = request.form.get("kind") or "payment", form_cents("amount") or 25_00
+    if amount <= 0:
+        raise ValueError("The amount is positive.")
     return act(lambda: shop.SALES[kind](account(), amount))

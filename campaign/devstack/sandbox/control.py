@@ -21,6 +21,7 @@ bp = Blueprint("control", __name__, url_prefix="/control")
 
 ORDERS = {"oldest", "newest", "random"}
 MAX_COPIES = 20
+MAX_SECONDS_AHEAD = 3650 * 24 * 3600
 # The fields of an object that the page after an action shows.
 SHOWN = ("object", "id", "status", "payment_status", "amount", "amount_paid", "ahead", "skew")
 
@@ -138,7 +139,10 @@ def change_refund(refund_id: str) -> Answer:
 
 @bp.post("/debits/<session_id>")
 def end_debit(session_id: str) -> Answer:
-    """End the bank debit of this checkout with `outcome` succeeded, failed or canceled, or returned after it has succeeded."""
+    """End the bank debit of this checkout with `outcome` succeeded, failed or canceled.
+
+    After it has succeeded, returned is a dispute by the bank that is lost at once, and failed_after_success a payment that fails after all.
+    """
     end = debits.OUTCOMES[request.form["outcome"]]
     return act(lambda: end(account(), get_object(session_id, "checkout.session")))
 
@@ -191,6 +195,8 @@ def move_clock() -> Answer:
         account().store.set_switch("skew", str(int(request.form["skew"])))
         clock.set_skew(int(request.form["skew"]))
     more = int(request.form.get("seconds") or 0) + int(request.form.get("days") or 0) * 24 * 3600
+    if more > MAX_SECONDS_AHEAD:
+        raise ValueError("The clock moves at most ten years at a time.")
     advance(more)
     subscriptions.renew_due(account())
     return respond(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from campaign.devstack.sandbox import clock, shapes
+from campaign.devstack.sandbox import aftermath, clock, shapes
 from campaign.devstack.sandbox.errors import ApiError
 from campaign.devstack.sandbox.shapes import Doc
 from campaign.devstack.sandbox.stripe_account import Account, check_is_open
@@ -68,7 +68,19 @@ def _fail(account: Account, session: Doc, intent: Doc, charge: Doc) -> None:
 
 
 def return_debit(account: Account, session: Doc) -> Doc:
-    """The bank returns a debit that had succeeded: its payment fails after all, and its amount leaves the balance again."""
+    """The bank returns a debit that had succeeded: a dispute that cannot be contested, whose reason is the bank's, and that is lost at once."""
+    intent = account.store.get(str(session["payment_intent"]), "payment_intent")
+    charge = account.store.get(str(intent["latest_charge"]), "charge") if intent else None
+    if charge is None or charge["status"] != "succeeded" or charge["payment_method_details"]["type"] == "card":
+        raise ApiError("This checkout has no bank debit that succeeded.")
+    dispute = aftermath.create_dispute(account, charge, reason="insufficient_funds")
+    dispute["evidence_details"]["due_by"] = None
+    aftermath.set_dispute_status(account, dispute, "lost")
+    return session
+
+
+def fail_after_success(account: Account, session: Doc) -> Doc:
+    """A debit that had succeeded fails after all: its payment changes, and its amount leaves the balance as `payment_failure_refund`."""
     intent = account.store.get(str(session["payment_intent"]), "payment_intent")
     charge = account.store.get(str(intent["latest_charge"]), "charge") if intent else None
     if intent is None or charge is None or charge["status"] != "succeeded" or charge["payment_method_details"]["type"] == "card":
@@ -99,4 +111,5 @@ OUTCOMES: dict[str, Callable[[Account, Doc], Doc]] = {
     "failed": partial(end_debit, succeeded=False),
     "canceled": cancel_debit,
     "returned": return_debit,
+    "failed_after_success": fail_after_success,
 }

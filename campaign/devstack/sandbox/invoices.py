@@ -87,8 +87,10 @@ def pay_part(account: Account, invoice: Doc, number: str, amount: int) -> Doc:
 
 
 def mark_uncollectible(account: Account, invoice: Doc) -> Doc:
-    """Write off what remains of an open invoice."""
+    """Write off what remains of an open invoice. It can still be paid."""
     check_is_open(invoice)
+    if invoice["status"] == "uncollectible":
+        raise ApiError("This invoice is uncollectible already.")
     invoice |= {"status": "uncollectible", "next_payment_attempt": None}
     invoice["status_transitions"] = {**invoice["status_transitions"], "marked_uncollectible_at": clock.now()}
     account.emit("invoice.marked_uncollectible", account.store.put(invoice))
@@ -160,7 +162,7 @@ def check_is_open(invoice: Doc) -> None:
     """Raises ApiError when the invoice cannot be paid."""
     if invoice["status"] == "paid":
         raise ApiError("Invoice is already paid", code="invoice_already_paid")
-    if invoice["status"] != "open":
+    if invoice["status"] not in {"open", "uncollectible"}:
         raise ApiError(f"This invoice is {invoice['status']} and cannot be paid.", code="invoice_not_editable")
 
 

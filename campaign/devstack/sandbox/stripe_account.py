@@ -138,6 +138,7 @@ class Account:
             card=card,
             payment_intent=intent["id"],
             payment_method=method["id"],
+            customer=intent["customer"],
             metadata=intent["metadata"],
             description=intent["description"],
         )

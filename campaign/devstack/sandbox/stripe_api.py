@@ -32,7 +32,12 @@ def open_checkout() -> Response:
 
 @bp.get("/checkout/sessions")
 def list_checkouts() -> Response:
-    return list_objects("checkout.session")
+    intent = request.args.get("payment_intent")
+    return list_objects(
+        "checkout.session",
+        lambda session: intent in {None, session["payment_intent"], session.get("sandbox_intent_id")},
+        handled={"payment_intent"},
+    )
 
 
 @bp.get("/checkout/sessions/<object_id>")

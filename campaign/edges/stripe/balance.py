@@ -22,7 +22,8 @@ PAGE_SIZE = 100
 class StripeBalanceTransaction:
     """A balance transaction. `cents` is negative when money leaves the balance; `net_cents` is `cents` less `fee_cents`, Stripe's fee.
 
-    `source` is the id of the charge, refund, dispute or payout that caused it, `payment_intent` that of the payment it belongs to.
+    `source` is the id of the charge, refund, dispute or payout that caused it, `payment_intent` that of the payment it belongs to, `customer`
+    that of the customer of a charge.
     """
 
     stripe_id: str
@@ -30,6 +31,7 @@ class StripeBalanceTransaction:
     category: str
     source: str | None
     payment_intent: str | None
+    customer: str | None
     cents: int
     fee_cents: int
     net_cents: int
@@ -160,13 +162,14 @@ def _payment(data: dict[str, Any]) -> StripePayment:
 def _transaction(data: dict[str, Any]) -> StripeBalanceTransaction:
     source = data.get("source")
     source_data = source if isinstance(source, dict) else {}
-    intent = source_data.get("payment_intent")
+    intent, customer = source_data.get("payment_intent"), source_data.get("customer")
     return StripeBalanceTransaction(
         stripe_id=data["id"],
         type=data["type"],
         category=str(data.get("reporting_category") or data["type"]),
         source=source_data.get("id") or source,
         payment_intent=intent["id"] if isinstance(intent, dict) else intent,
+        customer=customer["id"] if isinstance(customer, dict) else customer,
         cents=data["amount"],
         fee_cents=data["fee"],
         net_cents=data["net"],

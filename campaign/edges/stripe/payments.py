@@ -154,6 +154,12 @@ class StripePayments:
         with translated_errors():
             return _checkout(self._quick_client.v1.checkout.sessions.retrieve(session_id))
 
+    def find_checkout_of(self, payment_intent_id: str) -> Checkout | None:
+        """Fetch the Checkout Session that the payment is of; None for a payment of no checkout."""
+        with translated_errors():
+            found = self._quick_client.v1.checkout.sessions.list({"payment_intent": payment_intent_id, "limit": 1}).data
+            return _checkout(found[0]) if found else None
+
     def get_payment(self, payment_intent_id: str) -> Payment:
         """Fetch a payment."""
         with translated_errors():

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from stripe.params import SubscriptionUpdateParamsItem, SubscriptionUpdateParamsItemPriceDataRecurring
+from stripe.params import InvoiceListParams, SubscriptionUpdateParamsItem, SubscriptionUpdateParamsItemPriceDataRecurring
 
 from campaign.edges.stripe.client import StripeRefused, Urllib3Client, make_client, translated_errors
 
@@ -104,10 +104,18 @@ class StripeSubscriptions:
         with translated_errors():
             return self._invoice(self._client.v1.invoices.retrieve(invoice_id, {"expand": ["payments"]}).to_dict())
 
-    def list_settled_invoices(self, moment: datetime) -> Iterator[StripeInvoice]:
-        """Invoices of recurring donations that are paid, or for which Stripe took money, created at or after the moment, newest first."""
+    def list_settled_invoices(self, moment: datetime | None, *, customer: str | None = None) -> Iterator[StripeInvoice]:
+        """Invoices of recurring donations that are paid, or for which Stripe took money, newest first.
+
+        Those created at or after the moment, or all when it is None; of one customer, or of all.
+        """
+        params: InvoiceListParams = {"limit": 100, "expand": ["data.payments"]}
+        if moment:
+            params["created"] = {"gte": int(moment.timestamp())}
+        if customer:
+            params["customer"] = customer
         with translated_errors():
-            listed = self._client.v1.invoices.list({"created": {"gte": int(moment.timestamp())}, "limit": 100, "expand": ["data.payments"]})
+            listed = self._client.v1.invoices.list(params)
             for listed_invoice in listed.auto_paging_iter():
                 data = listed_invoice.to_dict()
                 invoice = self._invoice(data) if _donation_of(data) else None
@@ -246,7 +254,7 @@ def _donation_of(invoice: dict[str, Any]) -> str | None:
 
 
 def _payments_taken(payments: Sequence[dict[str, Any]], *, paid_at: int | None) -> list[InvoicePayment]:
-    """The payments that succeeded at Stripe, the largest first. A payment record, or a canceled or open payment, is no money that Stripe took."""
+    """The payments that succeeded at Stripe, in order. A payment record, or a canceled or open payment, is no money that Stripe took."""
     taken = []
     for payment in payments:
         intent = _id_of((payment.get("payment") or {}).get("payment_intent"))
@@ -255,7 +263,8 @@ def _payments_taken(payments: Sequence[dict[str, Any]], *, paid_at: int | None) 
         if payment.get("status") == "paid" and intent and cents > 0:
             moment = (payment.get("status_transitions") or {}).get("paid_at") or paid_at
             taken.append(InvoicePayment(payment_intent=intent, cents=cents, paid_at=_moment(moment)))
-    return sorted(taken, key=lambda payment: (-payment.cents, payment.payment_intent))
+    latest = datetime.max.replace(tzinfo=UTC)
+    return sorted(taken, key=lambda payment: (payment.paid_at or latest, -payment.cents, payment.payment_intent))
 
 
 def _part_in(metadata: Any) -> Part | None:

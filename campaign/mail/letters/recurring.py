@@ -22,7 +22,11 @@ def instalment_failed(donation: Donation, gift: RecurringGift, *, page_url: str)
                 "Your gift of %(amount)s for this month could not be charged to your card. This happens, and you owe nothing.",
                 amount=amount,
             ),
-            gettext("We try again within the next days by ourselves. If your card has changed, you can give us the new one on your page."),
+            gettext("It is not tried again. If you give us another card on your page, your monthly gift goes on.")
+            if gift.status == "unpaid"
+            else gettext(
+                "We try again within the next days by ourselves. If your card has changed, you can give us the new one on your page."
+            ),
         ]
         return _monthly(donation, page_url, gettext("This month’s gift could not be charged"), sentences)
 

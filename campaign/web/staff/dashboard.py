@@ -39,8 +39,6 @@ TODO_PAGES = {
     "returns_due": "staff_information_returns.page",
     "voids": "staff_receipts.register",
 }
-# Jobs that fail for one of these fail together, and are shown as one item.
-SHARED_CAUSES = {FailureReason.KEY_REFUSED, FailureReason.STRIPE_UNAVAILABLE, FailureReason.CLOCK}
 
 
 @bp.get("/")
@@ -101,7 +99,7 @@ def _todo(campaign: Campaign, last_check: IntegrityCheck | None, language: str) 
             {"name": f.name(language), "moment": format_datetime(campaign.charity.local(at), "medium", rebase=False), "reason": reason}
             for f, at, reason in fund_lifecycle.list_paused(campaign.id)
         ],
-        "failing_jobs": [_failure(jobs, campaign) for jobs in _by_cause(job_results.list_failing())],
+        "failing_jobs": [_failure(jobs, campaign) for jobs in job_results.by_cause(job_results.list_failing())],
         "needs": [
             {"sentence": _need(name, todo.counted[name], campaign), "url": url_for(endpoint)}
             for name, endpoint in TODO_PAGES.items()
@@ -119,14 +117,6 @@ def _need(name: str, count: int, campaign: Campaign) -> str:
     until = format_datetime(campaign.charity.local(urgent[0].reversal.respond_by), "yyyy-MM-dd HH:mm", rebase=False)
     first = gettext("The first one until %(moment)s.", moment=until)
     return f"{describe_todo(name, count)} {first}"
-
-
-def _by_cause(failing: Sequence[FailingJob]) -> list[list[FailingJob]]:
-    """The jobs that fail for one and the same cause outside, such as a refused key, together; each other job by itself."""
-    causes: dict[str, list[FailingJob]] = {}
-    for job in failing:
-        causes.setdefault(job.reason if job.reason in SHARED_CAUSES else job.name, []).append(job)
-    return list(causes.values())
 
 
 def _failure(jobs: Sequence[FailingJob], campaign: Campaign) -> dict[str, str]:

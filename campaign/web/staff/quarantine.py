@@ -54,7 +54,7 @@ def decide(row: int) -> ResponseReturnValue:
         flash(gettext("Please say why, in one line; nothing was decided."), "error")
     else:
         try:
-            covered_fee = _covered_fee(request.form.get("covered_fee", ""))
+            covered_fee = _covered_fee(request.form.get("covered_fee", "")) if decision == Decision.ACCEPTED else None
         except InvalidMoney:
             flash(gettext("Please write the covered fee as an amount, such as 3.30, or 0; nothing was decided."), "error")
         else:
@@ -112,7 +112,8 @@ def _payment_row(payment: QuarantinedPayment, campaign: Campaign) -> dict[str, A
 
 def _proposed_fee(payment: QuarantinedPayment, donation: Donation | None, language: str) -> str:
     """What the form proposes as covered fee; empty when it is not asked for, because the proportions of the donation are known."""
-    if payment.anomaly != Anomaly.LINES or donation is None or not payment.may_be_accepted:
+    is_asked = payment.anomaly == Anomaly.LINES or (payment.anomaly == Anomaly.SECOND and donation and donation.recurring_gift_id)
+    if donation is None or not is_asked or not payment.may_be_accepted:
         return ""
     return format_typed(settlement.covered_fee_in(payment, donation), language)
 
@@ -126,7 +127,9 @@ def _describe_anomaly(payment: QuarantinedPayment, donation: Donation | None, la
         Anomaly.ACCOUNT: gettext("It was made in another Stripe account."),
         Anomaly.METADATA: gettext("It names two donations."),
         Anomaly.LINES: gettext("Its invoice does not say what is gift and what is covered fee."),
-        Anomaly.SECOND: gettext("The donation was paid before: this is a second payment of it."),
+        Anomaly.SECOND: gettext("Another part of this month was paid before: this is a later payment of the same invoice, or a second one.")
+        if donation and donation.recurring_gift_id
+        else gettext("The donation was paid before: this is a second payment of it."),
         Anomaly.CONFLICT: gettext("The payment is that of another donation."),
         Anomaly.UNKNOWN: gettext("It names a donation that we do not have."),
     }[Anomaly(payment.anomaly)]

@@ -15,6 +15,7 @@ from campaign.operations import heartbeats
 from campaign.payments import alerts, disputes
 from campaign.payments.alerts import StripeAlert
 from campaign.payments.disputes import UnansweredDispute
+from campaign.payments.reversals import INQUIRY_STATUSES
 from campaign.reporting import stripe_clearing
 from campaign.rules.money import format_money
 from campaign.stripe_sync import reconciliations
@@ -51,6 +52,7 @@ def page() -> ResponseReturnValue:
         of_others=format_money(clearing.other_campaigns_cents, language) if clearing.other_campaigns_cents else "",
         in_dispute=format_money(clearing.disputed_cents, language) if clearing.disputed_cents else "",
         quarantined=format_money(clearing.quarantined_cents, language) if clearing.quarantined_cents else "",
+        rest=format_money(clearing.rest_cents, language) if clearing.rest_cents else "",
         other=format_money(clearing.other_cents, language) if clearing.other_cents else "",
         payouts=[_payout(payout, campaign, shares.get(payout.stripe_id, 0)) for payout in payouts],
         runs=[_run(run, campaign) for run in reconciliations.list_latest(limit=RUNS_SHOWN)],
@@ -75,13 +77,14 @@ def _alert(alert: StripeAlert, campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def dispute_line(unanswered: UnansweredDispute, campaign: Campaign) -> dict[str, str]:
+def dispute_line(unanswered: UnansweredDispute, campaign: Campaign) -> dict[str, Any]:
     """A dispute that waits for an answer, formatted for display."""
     reversal, donation, language = unanswered.reversal, unanswered.donation, current_language()
     until = reversal.respond_by
     return {
         "id": reversal.stripe_id,
         "sum": format_money(reversal.cents, language),
+        "is_inquiry": reversal.status in INQUIRY_STATUSES,
         "reason": _reason_labels().get(reversal.reason) or reversal.reason.replace("_", " ") or "–",
         "until": _moment(until, campaign) if until else "–",
         "iso": until.isoformat() if until else "",
