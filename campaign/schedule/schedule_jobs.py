@@ -85,19 +85,7 @@ def run_due_work() -> bool:
 
 def poll_stripe() -> bool:
     """Poll Stripe for missed events, checkouts, refunds and balance transactions. Returns False when another worker is doing so."""
-    return _run_exclusively(
-        POLL_STRIPE_LOCK,
-        poll_events,
-        poll_overdue_checkouts,
-        retry_refunds,
-        handle_events,
-        check_deferred_events,
-        cancel_requested,
-        sync_balance,
-        check_webhook_silence,
-        check_clock,
-        check_refused_key,
-    )
+    return _run_exclusively(POLL_STRIPE_LOCK, *_POLL_STEPS)
 
 
 class ClockIsWrong(Exception):
@@ -117,7 +105,8 @@ def check_refused_key() -> int:
 
     A page tries only when a donor comes, and a reconciliation once a day.
     """
-    names = [name for name in job_results.list_key_refused() if name not in _POLLED]
+    polled = {step.__name__ for step in _POLL_STEPS}  # These find out by themselves.
+    names = [name for name in job_results.list_key_refused() if name not in polled]
     db.session.rollback()
     if not names or services().stripe_account.list_missing_permissions():
         return 0
@@ -210,16 +199,18 @@ def _record_failure(name: str, error: Exception) -> None:
     )
 
 
-# What polls every minute by itself finds out by itself.
-_POLLED = {
-    "poll_events",
-    "poll_overdue_checkouts",
-    "check_deferred_events",
-    "sync_balance",
-    "cancel_requested",
-    "retry_refunds",
-    "check_refused_key",
-}
+_POLL_STEPS = (
+    poll_events,
+    poll_overdue_checkouts,
+    retry_refunds,
+    handle_events,
+    check_deferred_events,
+    cancel_requested,
+    sync_balance,
+    check_webhook_silence,
+    check_clock,
+    check_refused_key,
+)
 # The first that fits: a rejected key is also an unavailable Stripe.
 _REASONS: dict[type[Exception], FailureReason] = {
     StripeKeyRefused: FailureReason.KEY_REFUSED,

@@ -226,7 +226,7 @@ class EventBatch:
         if donation is None:
             return self._handle_unknown(payment, names_us=event.names_us, account=event.account)
         if payment is None:
-            return self._post_earlier_reversals(self._effects_of_checkout(event, donation), donation, cause=event.id)
+            return self._post_earlier_reversals(self._record_checkout_event(event, donation), donation, cause=event.id)
         effects = self._handle_payment(payment, donation, cause=event.id)
         return self._post_earlier_reversals(effects, donation, cause=event.id)
 
@@ -249,8 +249,8 @@ class EventBatch:
             return settlement.record_conflicting_payment(donation, payment, self._session, cause=cause)
         return settlement.record_payment(donation, payment, self._session, cause=cause)
 
-    def _effects_of_checkout(self, event: Event, donation: Donation) -> Effects:
-        """Return the effects of an event of a checkout that is not paid: processing, expired or failed."""
+    def _record_checkout_event(self, event: Event, donation: Donation) -> Effects:
+        """Record an event of a checkout that is not paid: processing, expired or failed."""
         if event.type in {"checkout.session.completed", "payment_intent.processing"}:
             return settlement.record_processing(donation)
         if donation.checkout_id not in {None, clean_id(event.object.get("id"))}:
