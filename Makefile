@@ -34,6 +34,9 @@ storm: .venv/ready-test ## Issue 10,000 receipts while workers are killed, 15 mi
 samples: .venv/ready-test ## Write the text of every email and receipt to docs/samples
 	$(BIN)/python -m pytest -p tests.conftest tools/samples.py -n 0 -p no:randomly
 
+guards: .venv/ready-test ## Write the digests of tables, constraints, triggers and functions, which check-books compares
+	$(BIN)/python -m pytest -p tests.conftest tools/guards.py -n 0 -p no:randomly
+
 SANDBOX := campaign/devstack/sandbox
 translations: .venv/ready-run ## Collect the texts to translate, and compile the translations
 	@mkdir -p build

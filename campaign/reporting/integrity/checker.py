@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, Engine, text
 
-from campaign.reporting.integrity import derived_checks, match_checks, receipt_checks, stripe_checks
+from campaign.reporting.integrity import derived_checks, guard_checks, match_checks, receipt_checks, stripe_checks
 from campaign.reporting.integrity.snapshot import rows
 
 MOVES = {
@@ -30,9 +30,10 @@ MOVES = {
     "receive": {("funder", "received")},
 }
 
+OF_A_FUND = {"pledge", "hold", "release", "match", "unmatch", "receive"}
 
 # Findings that begin with these do not pause matching.
-NOT_ABOUT_MATCHING = ("I14", "I15", "I16", "I17", "I18", stripe_checks.ABOUT_THE_BALANCE)
+NOT_ABOUT_MATCHING = ("I14", "I15", "I16", "I17", "I18", stripe_checks.ABOUT_THE_BALANCE, guard_checks.OF_ANOTHER_VERSION)
 
 
 def findings(engine: Engine) -> list[str]:
@@ -128,29 +129,6 @@ def _sums_are_whole_cents(snapshot: Connection) -> Iterator[str]:
         yield f"I21: {table}.{column} is {kind}, not whole cents."
 
 
-def _books_are_append_only(snapshot: Connection) -> Iterator[str]:
-    for table, trigger in rows(
-        snapshot,
-        """
-        SELECT v.name, v.trigger FROM (VALUES ('ledger_entry', 'append_only'), ('ledger_entry', 'never_truncated'), ('ledger_entry', 'chain'),
-            ('ledger_entry', 'move_balances'), ('ledger_entry', 'move_matches'), ('ledger_entry', 'within_terms'),
-            ('ledger_entry', 'match_within_net'), ('ledger_move', 'closed_table'),
-            ('fund', 'moved_by_ledger_only'), ('fund', 'terms_are_frozen'), ('fund', 'changed_by_fund_change_only'),
-            ('campaign_totals', 'moved_by_ledger_only'), ('donation', 'moved_by_ledger_only'),
-            ('donation_match', 'moved_by_ledger_only'), ('donor_match', 'moved_by_ledger_only'),
-            ('fund_change', 'append_only'), ('receipt', 'append_only'), ('receipt_document', 'append_only'),
-            ('receipt_end', 'append_only'), ('receipt_end', 'ends_lines'), ('receipt_line', 'ended_with_receipt'),
-            ('receipt_line', 'never_deleted'), ('signature', 'append_only'), ('funder_payment', 'append_only'),
-            ('funder_payment', 'within_pledge'), ('delivery_attempt', 'ended_once'), ('delivery_attempt', 'never_deleted'),
-            ('frozen_email', 'frozen_once_delivered'), ('audit_entry', 'append_only'), ('balance_transaction', 'transaction_is_immutable'),
-            ('balance_transaction', 'never_deleted'), ('stripe_event', 'event_is_immutable'), ('stripe_event', 'never_deleted')) v (name, trigger)
-        LEFT JOIN pg_trigger t ON t.tgname = v.trigger AND t.tgrelid = to_regclass(v.name) AND t.tgenabled IN ('O', 'A')
-        WHERE t.oid IS NULL
-        """,
-    ):
-        yield f"I20: the trigger {trigger} of {table} is missing or disabled."
-
-
 def _chains_verify(snapshot: Connection) -> Iterator[str]:
     for chain, position in rows(
         snapshot,
@@ -182,9 +160,15 @@ def _moves_are_permitted(snapshot: Connection) -> Iterator[str]:
     for kind, source, target, of_fund, entries in rows(
         snapshot, "SELECT kind, from_account, to_account, fund_id IS NOT NULL, count(*) FROM ledger_entry GROUP BY 1, 2, 3, 4"
     ):
-        is_of_fund = str(kind) in {"pledge", "hold", "release", "match", "unmatch", "receive"}
-        if (source, target) not in MOVES.get(str(kind), set()) or of_fund != is_of_fund:
+        if (source, target) not in MOVES.get(str(kind), set()) or of_fund != (kind in OF_A_FUND):
             yield f"I20: {entries} entries move {kind} from {source} to {target}, which is not permitted."
+
+
+def _permitted_moves_are_these(snapshot: Connection) -> Iterator[str]:
+    stored = set(rows(snapshot, "SELECT kind, from_account, to_account, of_fund FROM ledger_move"))
+    permitted = {(kind, source, target, kind in OF_A_FUND) for kind, moves in MOVES.items() for source, target in moves}
+    for kind, source, target, _ in sorted(stored ^ permitted, key=str):
+        yield f"I20: the table of moves and this check disagree on whether {kind} may move from {source} to {target}."
 
 
 CHECKS = (
@@ -198,6 +182,7 @@ CHECKS = (
     _posted_donations_are_consistent,
     _chains_verify,
     _moves_are_permitted,
-    _books_are_append_only,
+    _permitted_moves_are_these,
+    *guard_checks.CHECKS,
     _sums_are_whole_cents,
 )

@@ -1,0 +1,94 @@
+"""Checks for checker.py that the database still refuses what is wrong: each table, constraint, trigger and function is as this version made it.
+
+guards.txt has one digest for each, made from a new database (`make guards`), so that a change to a guard shows in a review.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+
+from campaign.reporting.integrity.snapshot import rows
+
+FILE = Path(__file__).with_name("guards.txt")
+
+# While a new version is being installed, a worker of the one before it may run the check: that must not pause matching.
+OF_ANOTHER_VERSION = "I20: the guards of the books are those of another version"
+
+
+def guards_in_force(connection: Connection) -> dict[str, str]:
+    """A digest for each guard in the database, by name, such as `constraint fund.within_pledge`.
+
+    `version` stands for the revision and for the files that the functions were installed from.
+    """
+    return {str(name): str(digest) for name, digest in connection.execute(text(_GUARDS))}
+
+
+def permitted_guards() -> dict[str, str]:
+    """The digests in guards.txt."""
+    return {name: digest for digest, _, name in (line.partition(" ") for line in FILE.read_text(encoding="utf-8").splitlines())}
+
+
+def guards_are_unchanged(snapshot: Connection) -> Iterator[str]:
+    """I20: no guard is missing, disabled, changed or added."""
+    permitted, found = permitted_guards(), guards_in_force(snapshot)
+    if found["version"] != permitted["version"]:
+        yield f"{OF_ANOTHER_VERSION}, so they were not compared: run `campaign setup`, and restart what still runs the version before."
+        return
+    for name in sorted(permitted.keys() | found.keys()):
+        if name not in found:
+            yield f"I20: the {name} is missing."
+        elif name not in permitted:
+            yield f"I20: the {name} is not one of this version."
+        elif found[name] != permitted[name]:
+            yield f"I20: the {name} is disabled, or is not as this version made it."
+
+
+def triggers_fire(snapshot: Connection) -> Iterator[str]:
+    """I20: no setting of the database or the role keeps triggers from firing."""
+    for (setting,) in rows(snapshot, "SELECT current_setting('session_replication_role')"):
+        if setting != "origin":
+            yield f"I20: session_replication_role is {setting}, so no trigger fires."
+
+
+# Names of the schema are left out of definitions, so that it may have any name. Keys and NOT NULL are constraints or columns;
+# indexes count where they are unique.
+_GUARDS = r"""
+    WITH of_us AS (SELECT c.* FROM pg_class c WHERE relnamespace = current_schema()::regnamespace
+                   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')),
+    functions AS (SELECT p.* FROM pg_proc p WHERE pronamespace = current_schema()::regnamespace
+                  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')),
+    definition (name, content) AS (
+        SELECT 'version', concat((SELECT string_agg(version_num, ',' ORDER BY version_num) FROM alembic_version), ' ',
+            (SELECT string_agg(concat(proname, ' ', obj_description(oid, 'pg_proc')), ',' ORDER BY proname) FROM functions))
+        UNION ALL
+        SELECT format('function %s(%s)', proname, pg_get_function_identity_arguments(oid)),
+            concat_ws(' ', prokind, prosecdef, proretset, provolatile, proisstrict, proleakproof, prorettype::regtype,
+                      (SELECT lanname FROM pg_language l WHERE l.oid = prolang), array_to_string(proconfig, ','), pg_get_expr(proargdefaults, 0), prosrc)
+        FROM functions
+        UNION ALL
+        SELECT format('trigger %s.%s', c.relname, t.tgname),
+            concat(CASE WHEN tgenabled IN ('O', 'A') THEN 'enabled' ELSE tgenabled::text END, ' ', pg_get_triggerdef(t.oid))
+        FROM pg_trigger t JOIN of_us c ON c.oid = tgrelid WHERE NOT tgisinternal
+        UNION ALL
+        SELECT format('constraint %s.%s', c.relname, k.conname), concat_ws(' ', convalidated, condeferrable, condeferred, pg_get_constraintdef(k.oid))
+        FROM pg_constraint k JOIN of_us c ON c.oid = conrelid WHERE contype IN ('c', 'p', 'u', 'f', 'x')
+        UNION ALL
+        SELECT format('foreign key of %s', c.relname), string_agg(concat(tgenabled), ',' ORDER BY tgenabled)
+        FROM pg_trigger t JOIN of_us c ON c.oid = tgrelid WHERE tgisinternal GROUP BY c.relname
+        UNION ALL
+        SELECT format('unique index %s.%s', c.relname, x.relname), concat_ws(' ', indisvalid, indislive, pg_get_indexdef(i.indexrelid))
+        FROM pg_index i JOIN of_us c ON c.oid = indrelid JOIN pg_class x ON x.oid = indexrelid WHERE indisunique
+        UNION ALL
+        SELECT format('rule %s.%s', c.relname, r.rulename), concat(r.ev_enabled, ' ', pg_get_ruledef(r.oid))
+        FROM pg_rewrite r JOIN of_us c ON c.oid = ev_class WHERE rulename <> '_RETURN'
+        UNION ALL
+        SELECT format('table %s', c.relname), concat_ws(' ', relkind, relpersistence, relrowsecurity, relhasrules, (
+            SELECT string_agg(concat_ws(' ', attname, format_type(atttypid, atttypmod), attnotnull, attidentity, attgenerated,
+                                        pg_get_expr(adbin, adrelid)), ', ' ORDER BY attname)
+            FROM pg_attribute a LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped))
+        FROM of_us c WHERE relkind IN ('r', 'p', 'v', 'm', 'f'))
+    SELECT name, encode(sha256(convert_to(replace(content, quote_ident(current_schema()) || '.', ''), 'UTF8')), 'hex') FROM definition
+"""
+
+CHECKS = (guards_are_unchanged, triggers_fire)
