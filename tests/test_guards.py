@@ -72,7 +72,7 @@ def test_i20_the_checker_finds_that_no_trigger_fires_in_this_database(app: Flask
     assert checker.findings(db.engine) == ["I20: session_replication_role is replica, so no trigger fires."]
 
 
-def test_guards_of_another_version_are_told_but_pause_nothing(app: Flask) -> None:
+def test_guards_of_another_version_are_reported_and_pause_nothing(app: Flask) -> None:
     """Between the migration and the restart, the version before runs the check over the tables of the next."""
     db.session.execute(
         text("COMMENT ON FUNCTION refuse_change() IS 'the digest of the next version'; ALTER TABLE fund ADD COLUMN colour text")

@@ -223,6 +223,18 @@ def test_control_a_transaction_missing_from_the_books_is_reported_and_pauses_not
     assert found.startswith(checker.NOT_ABOUT_MATCHING)
 
 
+def test_a_paid_donation_without_a_balance_transaction_is_reported(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+    donation = paid_at_stripe(campaign, 100_00)
+    sync_balance()
+    skip_two_hours()
+    assert checker.findings(db.engine) == []
+    db.session.execute(text("UPDATE donation SET payment_intent = 'pi_of_another'"))
+    db.session.commit()
+    assert f"I11: Stripe has no balance transaction of pi_of_another, which is said to have paid donation {donation.public_id}." in (
+        checker.findings(db.engine)
+    )
+
+
 def test_control_a_payout_that_differs_from_its_transactions_or_the_books_is_reported(
     app: Flask, campaign: Campaign, stripe: Stripe
 ) -> None:

@@ -19,7 +19,7 @@ OF_ANOTHER_VERSION = "I20: the guards of the books are those of another version"
 def guards_in_force(connection: Connection) -> dict[str, str]:
     """A digest for each guard in the database, by name, such as `constraint fund.within_pledge`.
 
-    `version` stands for the revision and for the files that the functions were installed from.
+    `version` is the revision, with the files that the functions were installed from.
     """
     return {str(name): str(digest) for name, digest in connection.execute(text(_GUARDS))}
 

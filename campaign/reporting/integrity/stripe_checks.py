@@ -112,6 +112,19 @@ def _transactions_are_posted(snapshot: Connection) -> Iterator[str]:
         )
 
 
+def _paid_donations_moved_the_balance(snapshot: Connection) -> Iterator[str]:
+    """A payment that was renamed, or never made, has no balance transaction."""
+    for donation, payment in rows(
+        snapshot,
+        """
+        SELECT d.public_id, d.payment_intent FROM donation d JOIN stripe_cursor s ON s.list = 'balance' AND s.livemode = d.livemode
+        JOIN ledger_entry e ON e.donation_id = d.id AND e.kind = 'donation' AND e.at < s.read_until - interval '1 hour'
+        WHERE d.payment_intent IS NOT NULL AND NOT EXISTS (SELECT FROM balance_transaction l WHERE l.payment_intent = d.payment_intent)
+        """,
+    ):
+        yield f"{ABOUT_THE_BALANCE} has no balance transaction of {payment}, which is said to have paid donation {donation}."
+
+
 def _payouts_equal_their_transactions(snapshot: Connection) -> Iterator[str]:
     for payout, cents, summed in rows(
         snapshot,
@@ -167,6 +180,7 @@ CHECKS = (
     _lost_disputes_are_posted,
     _reversed_sums_equal_stripe,
     _transactions_are_posted,
+    _paid_donations_moved_the_balance,
     _payouts_equal_their_transactions,
     _payouts_are_posted,
 )
