@@ -16,6 +16,7 @@ WEAKENED = {
         "ALTER FUNCTION refuse_match_beyond_terms() SET search_path = pg_temp",
         "function refuse_match_beyond_terms()",
     ),
+    "function dropped": ("DROP FUNCTION end_receipt_lines() CASCADE", "function end_receipt_lines() is missing"),
     "trigger disabled": ("ALTER TABLE ledger_entry DISABLE TRIGGER append_only", "trigger ledger_entry.append_only"),
     "trigger on replicas only": ("ALTER TABLE ledger_entry ENABLE REPLICA TRIGGER append_only", "trigger ledger_entry.append_only"),
     "trigger dropped": ("DROP TRIGGER terms_are_frozen ON fund", "trigger fund.terms_are_frozen"),
@@ -40,6 +41,8 @@ WEAKENED = {
     "rule": ("CREATE RULE silent AS ON INSERT TO audit_entry DO INSTEAD NOTHING", "rule audit_entry.silent"),
     "not logged": ("ALTER TABLE pending_rematch SET UNLOGGED", "table pending_rematch"),
     "rows hidden": ("ALTER TABLE campaign ENABLE ROW LEVEL SECURITY", "table campaign"),
+    "rows of another table": ("CREATE TABLE more () INHERITS (ledger_entry)", "table ledger_entry"),
+    "index added": ("CREATE UNIQUE INDEX one_a_campaign ON fund (campaign_id)", "unique index fund.one_a_campaign"),
     "move added": ("INSERT INTO ledger_move VALUES ('match', 'outside', 'matched', true)", "match may move from outside to matched"),
     "move deleted": ("DELETE FROM ledger_move WHERE kind = 'receive'", "receive may move from funder to received"),
 }
@@ -81,3 +84,15 @@ def test_guards_of_another_version_are_reported_and_pause_nothing(app: Flask) ->
     [found] = checker.findings(db.engine)
     assert found.startswith(guard_checks.OF_ANOTHER_VERSION)
     assert found.startswith(checker.NOT_ABOUT_MATCHING)
+
+
+def test_tables_views_functions_and_indexes_of_the_operator_are_no_finding(app: Flask) -> None:
+    for statement in (
+        "CREATE TABLE pledge_note (id bigint PRIMARY KEY, donation_id bigint REFERENCES donation (id), text text CHECK (text <> ''))",
+        "CREATE VIEW latest_donation AS SELECT max(id) AS id FROM donation",
+        "CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE INDEX ix_of_the_operator ON donation (started_at)",
+    ):
+        db.session.execute(text(statement))
+    db.session.commit()
+    assert checker.findings(db.engine) == []
