@@ -89,3 +89,12 @@ def test_no_object_has_a_field_that_its_class_does_not_have(stripe: Stripe) -> N
     for path, kind in SETUP.items():
         (found,) = json.loads(json.dumps(client.raw_request("get", f"/v1/{path}").data))["data"]
         assert unknown_fields(found, kind, path) == []
+
+
+def test_a_credit_note_has_every_field_of_its_class(stripe: Stripe) -> None:
+    subscription = control(stripe, "shop", kind="subscription")
+    control(stripe, f"subscriptions/{subscription['id']}/months", outcome="forgiven")
+    (note,) = stripe.store.newest("credit_note", limit=1)
+    (line,) = note["lines"]["data"]
+    for doc, kind in ((public(note), library.CreditNote), (line, library.CreditNoteLineItem)):
+        assert {name for name in kind.__annotations__ if name.islower()} - doc.keys() == set()

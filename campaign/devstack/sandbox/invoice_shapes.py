@@ -165,22 +165,48 @@ def payment_record(*, amount: int, currency: str, customer: str, paid_at: int) -
 
 def credit_note(*, invoice: Doc, amount: int, kind: str) -> Doc:
     """A credit note for a part of an invoice; `kind` is pre_payment or post_payment."""
-    return {
-        **base_fields("credit_note", new_id("cn")),
-        **null_fields("customer_balance_transaction memo reason total_taxes voided_at"),
+    base = base_fields("credit_note", new_id("cn"))
+    line = {
+        "id": new_id("cnli"),
+        "object": "credit_note_line_item",
+        "livemode": base["livemode"],
+        **null_fields("invoice_line_item taxes"),
         "amount": amount,
+        "description": "Credit",
+        "discount_amount": 0,
+        "discount_amounts": [],
+        "metadata": {},
+        "pretax_credit_amounts": [],
+        "quantity": 1,
+        "tax_rates": [],
+        "type": "custom_line_item",
+        "unit_amount": amount,
+        "unit_amount_decimal": str(amount),
+    }
+    return {
+        **base,
+        **null_fields("customer_account customer_balance_transaction memo reason shipping_cost total_taxes voided_at"),
+        "amount": amount,
+        "amount_shipping": 0,
         "currency": invoice["currency"],
         "customer": invoice["customer"],
         "discount_amount": 0,
+        "discount_amounts": [],
+        "effective_at": base["created"],
         "invoice": invoice["id"],
+        "lines": {"object": "list", "data": [line], "has_more": False, "url": f"/v1/credit_notes/{base['id']}/lines"},
         "metadata": {},
         "number": f"{invoice['number']}-CN-01",
         "out_of_band_amount": amount if kind == "post_payment" else None,
+        "pdf": f"https://pay.stripe.com/credit_notes/{base['id']}/pdf",
         "post_payment_amount": amount if kind == "post_payment" else 0,
         "pre_payment_amount": amount if kind == "pre_payment" else 0,
+        "pretax_credit_amounts": [],
         "refunds": [],
         "status": "issued",
         "subtotal": amount,
+        "subtotal_excluding_tax": amount,
         "total": amount,
+        "total_excluding_tax": amount,
         "type": kind,
     }
