@@ -8,7 +8,7 @@ from campaign.edges.db import db
 from campaign.reporting.integrity import checker, guard_checks
 
 WEAKENED = {
-    "function append_only": (
+    "function without effect": (
         "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
         "function refuse_change()",
     ),
@@ -36,7 +36,7 @@ WEAKENED = {
     ),
     "key dropped": ("ALTER TABLE campaign_donor DROP CONSTRAINT pk_campaign_donor", "constraint campaign_donor.pk_campaign_donor"),
     "foreign key disabled": ("ALTER TABLE ledger_entry DISABLE TRIGGER ALL", "foreign key of ledger_entry"),
-    "move dropped": ("ALTER TABLE ledger_entry DROP CONSTRAINT move_is_permitted", "constraint ledger_entry.move_is_permitted"),
+    "key to the moves dropped": ("ALTER TABLE ledger_entry DROP CONSTRAINT move_is_permitted", "constraint ledger_entry.move_is_permitted"),
     "null permitted": ("ALTER TABLE ledger_entry ALTER COLUMN cents DROP NOT NULL", "table ledger_entry"),
     "rule": ("CREATE RULE silent AS ON INSERT TO audit_entry DO INSTEAD NOTHING", "rule audit_entry.silent"),
     "not logged": ("ALTER TABLE pending_rematch SET UNLOGGED", "table pending_rematch"),
