@@ -287,9 +287,10 @@ def test_payouts_that_cannot_be_tied_never_keep_others_from_being_tied(
         stripe.store.put({**manual, "automatic": False, "reconciliation_status": "not_applicable"})
     paid_at_stripe(campaign, 10_00)
     unknown = at_stripe.create_payout(stripe.account, include_pending=True)
-    get_payout = StripeBalance.get_payout
+    get_payout, fetched = StripeBalance.get_payout, list[str]()
 
     def refuse_one(client: StripeBalance, payout_id: str) -> StripePayout:
+        fetched.append(payout_id)
         if payout_id == unknown["id"]:
             raise StripeRefused("no such payout")
         return get_payout(client, payout_id)
@@ -300,6 +301,7 @@ def test_payouts_that_cannot_be_tied_never_keep_others_from_being_tied(
     for _ in range(3):
         with contextlib.suppress(StripeRefused):
             sync_balance()
+    assert len(set(fetched[:5])) == 5, "each waits its turn, also one that Stripe does not show us"
     assert account_balance(campaign, "bank") == automatic["amount"]
     with pytest.raises(StripeRefused):
         sync_balance()

@@ -68,6 +68,7 @@ def _tie_payouts() -> None:
 
 
 def _tie_payout(stripe_id: str) -> None:
+    payouts.mark_fetched(stripe_id)
     snapshot_number = snapshot_numbers.take_snapshot_number()
     db.session.commit()
     stripe = services().stripe_balance

@@ -22,7 +22,10 @@ PAYOUT_REVERSALS = ("payout_failure", "payout_cancel")
 
 
 class BalanceTransaction(Base):
-    """A balance transaction at Stripe. `payout` is the payout that paid it out. `posted_at` is null while it is still to be posted."""
+    """A balance transaction at Stripe. `payout` is the payout that paid it out. `posted_at` is null while it is still to be posted.
+
+    `payout_fetched_at`, of a payout's own transaction, is when the payout was last asked for, shown or not.
+    """
 
     __tablename__ = "balance_transaction"
 
@@ -40,6 +43,7 @@ class BalanceTransaction(Base):
     stored_at: Mapped[datetime] = mapped_column(server_default=func.now())
     payout: Mapped[str | None] = mapped_column(index=True)
     posted_at: Mapped[datetime | None]
+    payout_fetched_at: Mapped[datetime | None]
 
 
 Index("ix_balance_transaction_to_post", BalanceTransaction.id, postgresql_where=BalanceTransaction.posted_at.is_(None))

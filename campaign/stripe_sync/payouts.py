@@ -63,7 +63,7 @@ def record(snapshot: PayoutSnapshot) -> str:
 
 
 def list_untied(*, limit: int) -> list[str]:
-    """Ids of payouts that have moved the balance and whose transactions are not tied yet; the one fetched longest ago is first.
+    """Ids of payouts that have moved the balance and whose transactions are not tied yet; the one asked for longest ago is first.
 
     A payout made by hand, instant ones included, is fetched once: Stripe never lists which transactions it paid out.
     """
@@ -73,9 +73,18 @@ def list_untied(*, limit: int) -> list[str]:
         .outerjoin(Payout, Payout.stripe_id == t.source)
         .where(t.posted_at.is_(None), t.type == PAYOUT, t.source.is_not(None), Payout.transactions_read_at.is_(None))
         .where(func.coalesce(Payout.reconciliation_status, "") != NOT_APPLICABLE)
-        .order_by(func.coalesce(Payout.snapshot_number, 0), func.random())  # One that Stripe does not show us has no snapshot.
+        .order_by(t.payout_fetched_at.nulls_first(), t.id)
     )
     return [str(name) for name in db.session.scalars(moved.limit(limit))]
+
+
+def mark_fetched(payout_id: str) -> None:
+    """Record that the payout is asked for now. One that Stripe does not show us waits its turn too."""
+    t = BalanceTransaction
+    db.session.execute(
+        update(t).where(t.type == PAYOUT, t.source == payout_id, t.posted_at.is_(None)).values(payout_fetched_at=func.clock_timestamp()),
+        execution_options={"synchronize_session": False},
+    )
 
 
 def tie_transactions(payout_id: str, transaction_ids: Sequence[str]) -> None:
