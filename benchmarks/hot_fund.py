@@ -28,7 +28,7 @@ ONE_PER_DONATION = """
 SELECT nextval('bench_donation') AS donation \\gset
 BEGIN;
 SELECT id FROM campaign WHERE id = {campaign} FOR NO KEY UPDATE;
-UPDATE donation SET paid_at = now(), payment_intent = 'pi_bench_' || id WHERE id = :donation;
+UPDATE donation SET authorized_at = now(), received_at = now(), payment_intent = 'pi_bench_' || id WHERE id = :donation;
 INSERT INTO ledger_entry (kind, from_account, to_account, cents, campaign_id, donation_id, reference, cause)
     VALUES ('donation', 'donations', 'stripe', 500, {campaign}, :donation, 'donation:' || :donation, 'bench');
 INSERT INTO ledger_entry (kind, from_account, to_account, cents, campaign_id, fund_id, donation_id, reference, cause)

@@ -21,7 +21,7 @@ from campaign.donations.donations import Donation, DonationDetails
 from campaign.edges.db import db
 from campaign.edges.links import Links
 from campaign.edges.stripe.balance import StripeBalanceTransaction
-from campaign.edges.stripe.payments import ReversalKind
+from campaign.edges.stripe.reversals import ReversalKind
 from campaign.funders.funders import Funder
 from campaign.ledger.entries import LedgerEntry
 from campaign.matching import effects, fund_lifecycle
@@ -34,6 +34,7 @@ from campaign.payments.quarantine import SucceededPayment
 from campaign.payments.reversals import ReversalSnapshot
 from campaign.receipts import lifecycle
 from campaign.receipts.receipts import IssueContext, Receipt
+from campaign.rules.payment_moments import moments_of_charge
 from campaign.stripe_sync import balance_transactions
 
 _count = itertools.count(1)
@@ -85,13 +86,15 @@ def checkout_context(**changed: Any) -> CheckoutContext:
     return replace(context, **changed)
 
 
-def payment_of(donation: Donation, **changed: Any) -> SucceededPayment:
+def payment_of(donation: Donation, *, at: datetime | None = None, **changed: Any) -> SucceededPayment:
+    """A payment by card of the donation, made and received `at` that moment."""
+    moment = at or datetime.now(UTC)
     payment = SucceededPayment(
         payment_intent=f"pi_{donation.public_id}",
         amount_cents=donation.charged_cents,
         currency="CAD",
         livemode=False,
-        paid_at=datetime.now(UTC),
+        moments=moments_of_charge(moment),
     )
     return replace(payment, **changed)
 
@@ -240,12 +243,14 @@ def png_picture(side: int = 60) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-def pay_with_annual_receipt(campaign: Campaign, *paid_at: datetime, email: str = "monthly@example.org", **changed: Any) -> list[Donation]:
+def pay_with_annual_receipt(
+    campaign: Campaign, *received_at: datetime, email: str = "monthly@example.org", **changed: Any
+) -> list[Donation]:
     """Pay a donation at each of these times, by one donor who chose annual receipts."""
     donations = []
-    for at in paid_at:
+    for at in received_at:
         donation = start_donation(campaign, 25_00, email=email, **changed)
-        pay(donation, paid_at=at)
+        pay(donation, at=at)
         donations.append(donation)
     donors.set_receipt_preference(donations[0].donor_id, "annual")
     db.session.commit()

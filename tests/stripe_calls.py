@@ -137,6 +137,7 @@ def _call_payment_methods(intent: str) -> None:
     api.get_refund(refund.id)
     api.list_refunds(intent)
     api.get_payment(intent)
+    assert intent in dict(api.list_successes(LONG_AGO))
     list(api.list_events(LONG_AGO, ["payout.paid", "refund.created"]))
 
 

@@ -16,6 +16,7 @@ LIBRARY_HOMES = {
         "campaign.edges.stripe.client",
         "campaign.edges.stripe.payments",
         "campaign.edges.stripe.balance",
+        "campaign.edges.stripe.reversals",
         "campaign.edges.stripe.subscriptions",
     },
     "smtplib": {"campaign.edges.smtp"},

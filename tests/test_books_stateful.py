@@ -111,7 +111,7 @@ class Books(RuleBasedStateMachine):
     def pay(self, which: int, hour: int, times: int) -> None:
         donation = db.session.get_one(Donation, which)
         for _ in range(times):
-            pay(donation, paid_at=self.moment(hour))
+            pay(donation, at=self.moment(hour))
             self.commit_step()
         if donation.quarantined_at is None:
             self.oracle.pay(self.modelled[which], Fraction(hour))
@@ -127,7 +127,7 @@ class Books(RuleBasedStateMachine):
     @rule(which=donations)
     def pay_wrongly(self, which: int) -> None:
         donation = db.session.get_one(Donation, which)
-        was_open = donation.paid_at is None
+        was_open = donation.received_at is None
         pay(donation, amount_cents=donation.charged_cents + 1)
         self.commit_step()
         if was_open:

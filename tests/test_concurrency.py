@@ -221,9 +221,9 @@ def test_i22_a_worker_whose_lease_has_expired_changes_nothing(app: Flask, campai
     (fresh,) = inbox.lease_events(limit=10)
     db.session.commit()
     assert fresh == Lease(id=stale.id, lease_token=stale.lease_token + 1, attempts=2)
-    assert dispatch.dispatch([fresh], {}) == 1
+    assert dispatch.dispatch([fresh], dispatch.read_events([fresh]), {}) == 1
     db.session.commit()
-    dispatch.dispatch([stale], {})
+    dispatch.dispatch([stale], dispatch.read_events([stale]), {})
     db.session.commit()
     assert db.session.execute(text("SELECT lease_token, outcome FROM stripe_event")).one() == (2, "paid")
     assert checker.findings(db.engine) == []

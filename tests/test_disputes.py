@@ -14,7 +14,7 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.edges.stripe.client import StripeRefused
-from campaign.edges.stripe.payments import ReversalKind
+from campaign.edges.stripe.reversals import ReversalKind
 from campaign.matching.holds import match_of
 from campaign.payments import alerts, disputes
 from campaign.payments.reversals import ReversalSnapshot

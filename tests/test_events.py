@@ -152,7 +152,7 @@ def test_the_time_of_payment_comes_from_stripe(campaign: Campaign) -> None:
     donation = start_donation(campaign)
     handle({**completed(donation), "created": 1_790_000_000})
     db.session.refresh(donation)
-    assert donation.paid_at == datetime.fromtimestamp(1_790_000_000, UTC)
+    assert donation.received_at == datetime.fromtimestamp(1_790_000_000, UTC)
 
 
 def test_a_failing_event_does_not_delay_its_batch_and_becomes_a_dead_letter(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,9 +118,9 @@ def test_an_early_end_honors_holds_and_earlier_payments(campaign: Campaign) -> N
     after = start_donation(own, 10_00)
     ended_at = only_fund(own).ended_at
     assert ended_at
-    pay(held, paid_at=ended_at + timedelta(minutes=9))
-    pay(before, paid_at=ended_at - timedelta(seconds=1))
-    pay(after, paid_at=ended_at)
+    pay(held, at=ended_at + timedelta(minutes=9))
+    pay(before, at=ended_at - timedelta(seconds=1))
+    pay(after, at=ended_at)
     db.session.commit()
     assert matched(held, before, after) == [30_00, 10_00, 0]
     assert checker.findings(db.engine) == []

@@ -310,7 +310,9 @@ def test_200_concurrent_donors_with_refunds_among_them_get_exactly_what_is_left(
     fund = funds_of(campaign_id)[0]
     assert fund.held_cents == sum(held_cents for _, held_cents in results)
     assert fund.held_cents + fund.matched_cents == fund.pledged_cents or fund.available_cents > 0
-    donation_ids = list(db.session.scalars(text("SELECT id FROM donation WHERE campaign_id = :c AND paid_at IS NULL"), {"c": campaign_id}))
+    donation_ids = list(
+        db.session.scalars(text("SELECT id FROM donation WHERE campaign_id = :c AND received_at IS NULL"), {"c": campaign_id})
+    )
 
     def finish(donation_id: int) -> None:
         with app.app_context():

@@ -341,7 +341,9 @@ def handle_without_commit(event: dict[str, Any]) -> None:
     db.session.commit()
     leased = inbox.lease_events(limit=10)
     db.session.commit()
-    assert dispatch.dispatch(*event_jobs._take_snapshots(leased)) == 1
+    events = dispatch.read_events(leased)
+    ready, snapshots = event_jobs._take_snapshots(leased, events)
+    assert dispatch.dispatch(ready, events, snapshots) == 1
 
 
 def commit_and_finish(worker: Worker) -> None:

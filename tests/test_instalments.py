@@ -26,6 +26,7 @@ from campaign.payments.quarantine import Anomaly, QuarantinedPayment, SucceededP
 from campaign.recurring import recurring_actions, recurring_gifts
 from campaign.recurring.recurring_gifts import RecurringGift
 from campaign.reporting.integrity import checker
+from campaign.rules.payment_moments import moments_of_charge
 from campaign.schedule import schedule_jobs
 from campaign.stripe_sync import dispatch, event_jobs, reconcile_jobs, reconciliations
 from tests.conftest import Stripe
@@ -372,7 +373,7 @@ def test_two_payments_of_one_month_are_accepted_at_once(
     (one,) = quarantine.list_pending(limit=5)
     month = db.session.get_one(Donation, one.donation_id)
     other = SucceededPayment(
-        payment_intent="pi_other", amount_cents=20_00, currency="CAD", livemode=False, paid_at=month.started_at, anomaly=None
+        payment_intent="pi_other", amount_cents=20_00, currency="CAD", livemode=False, moments=moments_of_charge(month.started_at)
     )
     quarantine.quarantine_payment(other, month, Anomaly.SECOND)
     db.session.commit()

@@ -282,7 +282,7 @@ def test_the_refunded_part_of_a_donation_is_not_matched_again(campaign: Campaign
 def test_a_donation_posted_and_refunded_in_one_statement_leaves_no_match(campaign: Campaign, fund: Fund) -> None:
     """The state after the last entry counts, so that one batch may post a payment and its refund."""
     donation = start_donation(campaign, 100_00)
-    donation.paid_at = datetime.now(UTC)
+    donation.authorized_at = donation.received_at = datetime.now(UTC)
     db.session.flush()
     payment = Entry(
         kind=Move.DONATION,
@@ -325,13 +325,13 @@ def test_totals_follow_the_entries_and_donors_count_once(campaign: Campaign) -> 
         ("UPDATE fund SET pledged_cents = pledged_cents + 1", "I2"),
         ("UPDATE campaign_totals SET donated_cents = donated_cents + 1", "I2"),
         ("UPDATE campaign_totals SET donors = donors + 1", "I2"),
-        ("UPDATE donation SET amount_cents = amount_cents + 1 WHERE paid_at IS NOT NULL", "I13"),
-        ("UPDATE donation SET paid_at = NULL", "I13"),
+        ("UPDATE donation SET amount_cents = amount_cents + 1 WHERE received_at IS NOT NULL", "I13"),
+        ("UPDATE donation SET authorized_at = NULL, received_at = NULL", "I13"),
         ("DELETE FROM ledger_entry WHERE kind = 'donation'", "I4"),
-        ("UPDATE donation SET ended_at = now(), ended_as = 'expired' WHERE paid_at IS NULL", "I32"),
+        ("UPDATE donation SET ended_at = now(), ended_as = 'expired' WHERE received_at IS NULL", "I32"),
         ("UPDATE donation_match SET matched_cents = matched_cents + 1", "I2"),
         ("UPDATE donation_match SET held_cents = held_cents + 1", "I2"),
-        ("UPDATE donation SET net_cents = net_cents - 1 WHERE paid_at IS NOT NULL", "I2"),
+        ("UPDATE donation SET net_cents = net_cents - 1 WHERE received_at IS NOT NULL", "I2"),
         ("UPDATE ledger_entry SET kind = 'release', from_account = 'held', to_account = 'available' WHERE kind = 'match'", "I5"),
         ("UPDATE ledger_entry SET kind = 'unmatch' WHERE kind = 'match'", "I6"),
         (
@@ -364,7 +364,7 @@ def test_the_checker_finds_tampering(campaign: Campaign, tampering: str, invaria
         ("UPDATE match_queue SET position = position + 1", "I7"),
         ("UPDATE match_queue SET net_cents = net_cents + 1", "I7"),
         ("UPDATE match_queue SET capped_donor_id = (SELECT max(donor_id) FROM donation)", "I7"),
-        ("INSERT INTO match_queue SELECT id, campaign_id, 1, NULL, 5 FROM donation WHERE paid_at IS NULL", "I7"),
+        ("INSERT INTO match_queue SELECT id, campaign_id, 1, NULL, 5 FROM donation WHERE received_at IS NULL", "I7"),
         ("INSERT INTO donor_match SELECT f.id, d.id, 500 FROM fund f, donor d ON CONFLICT DO NOTHING", "I2"),
         ("DELETE FROM donor_match", "I2"),
         ("INSERT INTO campaign_donor SELECT c.id, d.id FROM campaign c, donor d ON CONFLICT DO NOTHING", "I2"),
@@ -373,7 +373,7 @@ def test_the_checker_finds_tampering(campaign: Campaign, tampering: str, invaria
         ("UPDATE fund SET activated_at = activated_at - interval '1 day'", "I22"),
         ("UPDATE fund SET ended_at = now()", "I22"),
         ("DELETE FROM fund_change WHERE kind = 'pledged'", "I22"),
-        ("UPDATE donation SET amount_cents = 5 WHERE paid_at IS NULL AND ended_at IS NULL", "I32"),
+        ("UPDATE donation SET amount_cents = 5 WHERE received_at IS NULL AND ended_at IS NULL", "I32"),
         ("UPDATE donation SET ended_at = NULL, ended_as = NULL WHERE ended_as = 'expired'", "I32"),
         ("INSERT INTO pending_rematch (campaign_id, cause, started_at) SELECT id, 'x', now() - interval '11 minutes' FROM campaign", "I5"),
     ],

@@ -152,7 +152,7 @@ def test_an_unpaid_donation_has_no_receipt(app: Flask, campaign: Campaign) -> No
 
 def test_the_dates_on_a_receipt_are_in_the_charitys_time_zone(app: Flask, campaign: Campaign) -> None:
     donation = start_donation(campaign)
-    pay(donation, paid_at=datetime(2026, 12, 31, 23, 59, tzinfo=UTC))
+    pay(donation, at=datetime(2026, 12, 31, 23, 59, tzinfo=UTC))
     late = datetime(2027, 1, 1, 4, 30, tzinfo=UTC)  # Still 31 December in Toronto.
     receipt = issue_receipt(donation, now=late)
     assert receipt

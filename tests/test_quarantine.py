@@ -185,7 +185,7 @@ def test_a_second_payment_is_matched_by_its_own_moment_and_not_by_when_it_is_acc
     moment = int((end + timedelta(minutes=minutes_after_the_end)).timestamp())
     handle({**succeeded(first, id="pi_again", amount_received=60_00), "created": moment})
     second = quarantine_actions.accept(pending_id(), **BY)
-    assert (matched(second), int(second.paid_at.timestamp()) if second.paid_at else 0) == (match, moment)
+    assert (matched(second), int(second.received_at.timestamp()) if second.received_at else 0) == (match, moment)
     assert checker.findings(db.engine) == []
 
 

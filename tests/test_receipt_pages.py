@@ -47,7 +47,7 @@ def post_form(client: FlaskClient, page: str, action: str, **fields: str) -> Tes
 def test_the_register_of_a_year_agrees_with_the_books(app: Flask, campaign: Campaign) -> None:
     retained, returned, partly_returned, unreceipted = (paid(campaign, 100_00, province=p) for p in ("QC", "QC", "ON", "ON"))
     earlier = start_donation(campaign, 50_00)
-    pay(earlier, paid_at=datetime(2025, 12, 31, 20, tzinfo=UTC))
+    pay(earlier, at=datetime(2025, 12, 31, 20, tzinfo=UTC))
     for donation in (retained, returned, partly_returned, earlier):
         issue_receipt(donation)
     create_refund(returned, 100_00)

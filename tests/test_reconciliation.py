@@ -91,7 +91,9 @@ def test_a_missed_payment_is_imported_with_its_match_and_fee(app: Flask, campaig
     stripe.store.put({**stored_object(stripe, intent["latest_charge"]), "created": intent["created"] - 86400})
     assert run() == [(DifferenceState.REPAIRED, DifferenceKind.PAYMENT_MISSING)]
     assert (state(donation), match_of(donation.id).matched_cents) == ("paid", 100_00)
-    assert donation.paid_at and int(donation.paid_at.timestamp()) == intent["created"] - 86400, "I25: the time of payment comes from Stripe"
+    assert donation.received_at and int(donation.received_at.timestamp()) == intent["created"] - 86400, (
+        "I25: the time of payment comes from Stripe"
+    )
     assert account_balance(campaign) == 96_80
     assert_books_agree()
 
@@ -350,7 +352,9 @@ def test_an_old_dispute_that_is_decided_without_an_event_is_imported(app: Flask,
     donation = paid_at_stripe(campaign, 100_00)
     dispute = aftermath.create_dispute(stripe.account, charge_of(stripe, donation))
     schedule_jobs.poll_stripe()
-    db.session.execute(text("UPDATE donation SET paid_at = paid_at - interval '90 days'"))
+    db.session.execute(
+        text("UPDATE donation SET authorized_at = authorized_at - interval '90 days', received_at = received_at - interval '90 days'")
+    )
     db.session.commit()
     stripe.store.put({**stored_object(stripe, dispute["id"]), "status": "lost", "created": dispute["created"] - 60 * 24 * 3600})
     assert (DifferenceState.REPAIRED, DifferenceKind.REVERSAL_DIFFERS) in run()

@@ -44,7 +44,7 @@ def donate(app: Flask, stripe: Stripe, **changed: Any) -> Donation:
     pay_at_stripe(stripe, donation)
     schedule_jobs.poll_stripe()
     db.session.refresh(donation)
-    assert donation.paid_at
+    assert donation.received_at
     return donation
 
 

@@ -70,8 +70,8 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_donation_at_the_edge_of_a_funds_terms_is_rematched(campaign: Campaign, terms: dict[str, Any]) -> None:
     own = another_campaign(100_00, like=campaign, **terms)
     first, waiting = start_donation(own, 100_00), start_donation(own, 40_00)
-    pay(first, paid_at=NOW)
-    pay(waiting, paid_at=NOW)
+    pay(first, at=NOW)
+    pay(waiting, at=NOW)
     db.session.commit()
     refund(first, 100_00)
     assert matched(first, waiting) == [0, 40_00]

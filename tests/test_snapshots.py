@@ -12,7 +12,8 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.edges.stripe.client import StripeRefused
-from campaign.edges.stripe.payments import StripePayments, StripeReversal
+from campaign.edges.stripe.payments import StripePayments
+from campaign.edges.stripe.reversals import StripeReversal
 from campaign.outbox import leases
 from campaign.payments import reversals, snapshot_numbers
 from campaign.reporting.integrity import checker

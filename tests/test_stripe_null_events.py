@@ -1,5 +1,6 @@
 """Events about objects with any nullable field null or any optional field absent are stored, and handled at the first attempt."""
 
+import time
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
@@ -114,8 +115,12 @@ def serve_objects(monkeypatch: pytest.MonkeyPatch, objects: dict[str, Document])
         refunds[document.get("payment_intent") if document["object"] == "refund" else None].append(document)
 
     def answer_to(method: str, path: str, sent: dict[str, Any]) -> Document:
+        stripe_id = path.rsplit("/", 1)[1]
+        if path.startswith("/v1/payment_intents/") and stripe_id not in objects:
+            charge = {"id": "ch_1", "object": "charge", "created": int(time.time())}
+            return {"id": stripe_id, "object": "payment_intent", "status": "succeeded", "latest_charge": charge}
         if path != "/v1/refunds":
-            return objects[path.rsplit("/", 1)[1]]
+            return objects[stripe_id]
         return {"object": "list", "data": refunds[sent["payment_intent"]], "has_more": False, "url": path}
 
     serve(monkeypatch, answer_to)

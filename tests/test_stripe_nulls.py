@@ -9,7 +9,7 @@ from flask import Flask
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.edges.services import Services, services
-from campaign.edges.stripe.payments import ReversalKind, StripeReversal
+from campaign.edges.stripe.reversals import ReversalKind, StripeReversal
 from tests.conftest import Stripe
 from tests.stripe import checkout_request
 from tests.stripe_calls import CLIENTS, LONG_AGO, METHODS, Call, call_every_method, endpoint_of, record_calls, serve
@@ -27,6 +27,7 @@ CALLS: dict[str, Callable[[Services], Any]] = {
     "StripePayments.get_refund": lambda s: s.stripe_payments.get_refund("re_1"),
     "StripePayments.get_dispute": lambda s: s.stripe_payments.get_dispute("du_1"),
     "StripePayments.list_events": lambda s: list(s.stripe_payments.list_events(LONG_AGO, ["payout.paid"])),
+    "StripePayments.list_successes": lambda s: list(s.stripe_payments.list_successes(LONG_AGO)),
     "StripeBalance.list_transactions": lambda s: list(s.stripe_balance.list_transactions(LONG_AGO)),
     "StripeBalance.list_payout_transaction_ids": lambda s: s.stripe_balance.list_payout_transaction_ids("po_1"),
     "StripeBalance.list_payments": lambda s: list(s.stripe_balance.list_payments(LONG_AGO)),
@@ -88,6 +89,9 @@ def result_faults(value: Any, annotation: Any, where: str) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from result_faults(item, get_args(annotation)[0], where)
+    elif isinstance(value, tuple):
+        for item, kind in zip(value, get_args(annotation), strict=True):
+            yield from result_faults(item, kind, where)
     else:
         yield from faults(value, annotation, where)
 

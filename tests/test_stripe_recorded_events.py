@@ -140,7 +140,7 @@ def test_recorded_events_with_our_metadata_are_handled_and_pay_no_other_sum(
     assert_handled()
     db.session.expire_all()
     # Recorded sums and currencies are not those of our donations: nothing is paid by them.
-    assert [donation.paid_at is not None for donation in donations] == is_paid
+    assert [donation.received_at is not None for donation in donations] == is_paid
     assert {"disputed", "quarantined", "partially_refunded", "processing", "failed", "expired"} <= {
         state(donation) for donation in donations
     }

@@ -131,7 +131,7 @@ def test_annual_receipt(app: Flask, campaign: Campaign, post: Post, language: st
     donations = []
     for month in range(1, 13):
         donation = start_donation(campaign, 25_00, language=language, email=ADDRESS)
-        pay(donation, paid_at=datetime(2025, month, 14, 15, tzinfo=UTC))
+        pay(donation, at=datetime(2025, month, 14, 15, tzinfo=UTC))
         donations.append(donation)
     donors.set_receipt_preference(donations[0].donor_id, "annual")
     db.session.commit()

@@ -6,11 +6,11 @@ Until these details are confirmed (`confirmed_at`), no official receipt is issue
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ForeignKey, Text
+from sqlalchemy import ForeignKey, Text, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from campaign.edges.db import Base
+from campaign.edges.db import Base, db
 
 
 class Charity(Base):
@@ -52,3 +52,8 @@ class Charity(Base):
     def local(self, moment: datetime) -> datetime:
         """The moment in the charity's time zone."""
         return moment.astimezone(ZoneInfo(self.time_zone))
+
+
+def time_zones() -> list[ZoneInfo]:
+    """The time zones of all charities."""
+    return [ZoneInfo(name) for name in db.session.scalars(select(Charity.time_zone).distinct())]

@@ -21,6 +21,7 @@ from campaign.payments.quarantine import SucceededPayment
 from campaign.receipts import lifecycle
 from campaign.receipts.receipts import IssueContext
 from campaign.rules.money import fee_to_cover
+from campaign.rules.payment_moments import moments_of_charge
 from campaign.stripe_sync import balance_transactions
 
 BATCH_SIZE = 100
@@ -93,27 +94,27 @@ def create_history(count: int, *, seed: int) -> int:
 def _donate(campaign: Campaign, rng: random.Random, attempt: str, now: datetime) -> None:
     context = CheckoutContext(attempt=attempt, expected_match_cents=0, livemode=False, now=now)
     donation = checkouts.start_checkout(campaign, _donation_details(campaign, rng), context)
-    if donation.paid_at or donation.ended_at:
+    if donation.received_at or donation.ended_at:
         return
     if rng.random() < 0.08:
         effects.decide_and_apply(donation, lambda session: settlement.record_end(donation, session, ended_as="expired", cause="seed"))
         return
-    paid_at = now - timedelta(seconds=int(rng.triangular(0, DAYS * 86400, 3 * 86400)))
+    received_at = now - timedelta(seconds=int(rng.triangular(0, DAYS * 86400, 3 * 86400)))
     payment = SucceededPayment(
         payment_intent=f"pi_seed_{donation.public_id}",
         amount_cents=donation.charged_cents,
         currency=campaign.currency,
         livemode=False,
-        paid_at=paid_at,
+        moments=moments_of_charge(received_at),
     )
     effects.decide_and_apply(donation, lambda session: settlement.record_payment(donation, payment, session, cause="seed"))
-    balance_transactions.store_transactions([_charge(donation, paid_at)])
+    balance_transactions.store_transactions([_charge(donation, received_at)])
     balance_transactions.post_fees(limit=1)
     lifecycle.bring_up_to_date(donation, IssueContext(now=now, links=services().links))
     db.session.execute(update(OutboxMessage).where(OutboxMessage.donation_id == donation.id).values(done_at=func.now()))
 
 
-def _charge(donation: Donation, paid_at: datetime) -> StripeBalanceTransaction:
+def _charge(donation: Donation, received_at: datetime) -> StripeBalanceTransaction:
     """The balance transaction that Stripe would create for the payment."""
     fee = donation.charged_cents * 29 // 1000 + 30
     return StripeBalanceTransaction(
@@ -127,7 +128,8 @@ def _charge(donation: Donation, paid_at: datetime) -> StripeBalanceTransaction:
         fee_cents=fee,
         net_cents=donation.charged_cents - fee,
         currency=donation.currency,
-        created_at=paid_at,
+        created_at=received_at,
+        charged_at=received_at,
     )
 
 

@@ -64,7 +64,9 @@ class Donation(Base):
     """One donation. `public_id` identifies it at Stripe and in the ledger; `token` opens the donor's page; `attempt` came with the form.
 
     `net_cents` is the donation net of reversals, zero before it is paid; only ledger entries change it. `match_limit` is the `Limit` that
-    kept the match below full when the payment was settled. `client_key` identifies the donor's network address without storing it.
+    kept the match below full when the payment was settled. `authorized_at` is when the donor made the payment, `received_at` when the charity
+    had it; both are set once it is paid (policy.md, section 2b). `processing_at` is set for a bank debit. `client_key` identifies the donor's
+    network address without storing it.
     """
 
     __tablename__ = "donation"
@@ -104,7 +106,8 @@ class Donation(Base):
     payment_intent: Mapped[str | None] = mapped_column(unique=True)
     polled_at: Mapped[datetime | None]
     processing_at: Mapped[datetime | None]
-    paid_at: Mapped[datetime | None]
+    authorized_at: Mapped[datetime | None]
+    received_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     ended_as: Mapped[str | None]
     quarantined_at: Mapped[datetime | None]
@@ -143,17 +146,17 @@ class Donation(Base):
     @property
     def is_open(self) -> bool:
         """Whether it may still be paid, as far as is recorded."""
-        return self.paid_at is None and self.ended_at is None and self.quarantined_at is None
+        return self.received_at is None and self.ended_at is None and self.quarantined_at is None
 
 
-Index("ix_donation_campaign_id_paid_at", Donation.campaign_id, Donation.paid_at)
+Index("ix_donation_campaign_id_received_at", Donation.campaign_id, Donation.received_at)
 Index(
     "ix_donation_open",
     Donation.checkout_expires_at,
-    postgresql_where=Donation.paid_at.is_(None) & Donation.ended_at.is_(None) & Donation.quarantined_at.is_(None),
+    postgresql_where=Donation.received_at.is_(None) & Donation.ended_at.is_(None) & Donation.quarantined_at.is_(None),
 )
 
-Index("ix_donation_open_client", Donation.client_key, postgresql_where=Donation.paid_at.is_(None) & Donation.ended_at.is_(None))
+Index("ix_donation_open_client", Donation.client_key, postgresql_where=Donation.received_at.is_(None) & Donation.ended_at.is_(None))
 
 # The donors of a campaign, written by a trigger on ledger entries, so that each donor is counted once.
 campaign_donor = Table(

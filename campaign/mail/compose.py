@@ -8,7 +8,7 @@ from campaign.donations.donations import Donation, lock_donations
 from campaign.donations.donors import wants_annual_receipt
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.edges.stripe.payments import ReversalKind
+from campaign.edges.stripe.reversals import ReversalKind
 from campaign.funders import payments
 from campaign.funders.funders import Funder
 from campaign.funders.payments import FunderPayment
@@ -166,7 +166,7 @@ def _compose_match_increased(message: OutboxMessage) -> EmailContent | None:
 def _compose_payment_failed(message: OutboxMessage) -> EmailContent | None:
     """None when the donation was paid after all."""
     donation = _lock_donation(message)
-    if donation.paid_at is not None:
+    if donation.received_at is not None:
         return None
     url = services().links.restart_donation(donation.language, donation.campaign.slug, donation.token)
     return donations.payment_failed(donation, restart_url=url)

@@ -29,8 +29,8 @@ from campaign.rules.allocation import Offer, Ratio, Terms
 class Fund(Base):
     """A pledge to match donations to one campaign. The funds of a campaign are drawn on in the order of `position`.
 
-    Caps limit the match, the minimum is on the donation. The window includes `opens_at` and excludes `closes_at`; Stripe's time of payment
-    decides. A fund that was never activated is a draft: it is not public and matches nothing.
+    Caps limit the match, the minimum is on the donation. The window includes `opens_at` and excludes `closes_at`; when the donor made
+    the payment decides. A fund that was never activated is a draft: it is not public and matches nothing.
     """
 
     __tablename__ = "fund"
@@ -129,6 +129,12 @@ _lock_funds = select(Fund, *_lock_columns).from_statement(
     .bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
     .columns(*Fund.__table__.columns, *_lock_columns)
 )
+
+
+def window_edges() -> list[datetime]:
+    """Every start and end of a window, drafts and early ends included."""
+    rows = db.session.execute(select(Fund.opens_at, Fund.closes_at, Fund.ended_at))
+    return [moment for row in rows for moment in row if moment is not None]
 
 
 def find_fund(name: str) -> Fund | None:

@@ -260,9 +260,9 @@ def is_eligible(offer: Offer) -> ColumnElement[bool]:
     terms = offer.terms
     conditions = [Donation.amount_cents >= terms.minimum_cents]
     if terms.opens_at is not None:
-        conditions.append(Donation.paid_at >= terms.opens_at)
+        conditions.append(Donation.authorized_at >= terms.opens_at)
     if terms.closes_at is not None:
-        conditions.append(Donation.paid_at < terms.closes_at)
+        conditions.append(Donation.authorized_at < terms.closes_at)
     if terms.per_donation_cents is not None:
         m = DonationMatch
         full = select(m.fund_id).where(

@@ -118,6 +118,11 @@ class MatchSession:
         """Whether a fund of this session has a cap per donor."""
         return bool(self._capped)
 
+    def window_edges(self, campaign_id: int) -> list[datetime]:
+        """Every start and end of the windows of the campaign's funds."""
+        windows = [(f.opens_at, f.closes_at, f.ended_at) for f in self._funds if f.campaign_id == campaign_id]
+        return [moment for window in windows for moment in window if moment is not None]
+
     def open_offers(self, campaign_id: int) -> list[Offer]:
         """The offers of those of the campaign’s funds that have money left and are not paused."""
         return [offer for offer in self._all_offers(campaign_id) if offer.available_cents > 0 and not offer.is_paused]
@@ -145,12 +150,16 @@ class MatchSession:
         )
 
     def match_paid(self, donation: Donation, *, cause: str) -> list[Entry]:
-        """Turn the hold into match, and match what the hold did not cover as far as funds allow now."""
-        entries = [
-            self._move(donation, Move.MATCH, "held", "matched", Allocation(fund_id=fund_id, cents=share.held), cause)
-            for fund_id, share in self._shares_in_order(donation)
-            if share.held
-        ]
+        """Turn the hold into match, and match what the hold did not cover as far as funds allow now.
+
+        A hold that the payment came too late for is released.
+        """
+        entries = []
+        for fund_id, share in self._shares_in_order(donation):
+            if share.held:
+                is_honoured = self._offers[fund_id].terms.honours_hold(donation.authorized_at or self.now, donation.checkout_expires_at)
+                kind, target = (Move.MATCH, "matched") if is_honoured else (Move.RELEASE, "available")
+                entries.append(self._move(donation, kind, "held", target, Allocation(fund_id=fund_id, cents=share.held), cause))
         donation.match_limit = None
         if not self._is_fully_matched(donation):
             entries += self.match_more(donation, self.offers(donation.campaign_id), cause=cause)
@@ -206,11 +215,11 @@ class MatchSession:
 
     def _request(self, donation: Donation, up_to_cents: int | None = None) -> MatchRequest:
         line = self._lines[donation.id]
-        matchable_cents = line.net if donation.paid_at else donation.amount_cents
+        matchable_cents = line.net if donation.received_at else donation.amount_cents
         return MatchRequest(
             matchable_cents=matchable_cents if up_to_cents is None else min(matchable_cents, up_to_cents),
             amount_cents=donation.amount_cents,
-            at=donation.paid_at or self.now,
+            at=donation.authorized_at or self.now,
             allocated=line.allocated,
             donor_allocated={fund_id: self._donor_totals[fund_id, donation.donor_id] for fund_id in self._capped},
         )

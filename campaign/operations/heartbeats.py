@@ -49,7 +49,7 @@ def webhook_silence() -> Silence | None:
     latest = select(StripeEvent.source, StripeEvent.received_at).order_by(StripeEvent.id.desc()).limit(EVENTS_EXAMINED).subquery()
     received_at = db.session.scalar(select(func.max(latest.c.received_at)).where(latest.c.source == "webhook"))
     d = select(Donation).order_by(Donation.id.desc()).limit(CHECKOUTS_EXAMINED).subquery()
-    ended_at = func.least(d.c.paid_at, d.c.checkout_expires_at)
+    ended_at = func.least(d.c.received_at, d.c.checkout_expires_at)
     ended = select(func.count()).where(d.c.checkout_id.is_not(None), ended_at < func.now() - WEBHOOK_TIMEOUT)
     if received_at is not None:
         ended = ended.where(d.c.started_at > received_at)

@@ -178,7 +178,7 @@ def _count_holds_query() -> Select[tuple[int, str | None, int, int]]:
     """Selects by donor and by client only. The other conditions are in FILTER, so that the planner uses no index on the whole campaign."""
     arrays = bindparam("donors", type_=ARRAY(BigInteger)), bindparam("clients", type_=ARRAY(Text))
     searched = func.unnest(*arrays).table_valued(column("donor", BigInteger), column("client", Text)).render_derived()
-    is_open = Donation.paid_at.is_(None) & Donation.ended_at.is_(None)
+    is_open = Donation.received_at.is_(None) & Donation.ended_at.is_(None)
     holds = select(DonationMatch.donation_id).where(DonationMatch.donation_id == Donation.id, DonationMatch.held_cents > 0).exists()
     count = select(func.count().filter((Donation.campaign_id == bindparam("campaign")) & is_open & holds)).select_from(Donation)
     of_donor = count.where(Donation.donor_id == searched.c.donor).scalar_subquery()
@@ -235,7 +235,7 @@ def list_overdue() -> list[Donation]:
         db.session.scalars(
             select(Donation)
             .where(
-                Donation.paid_at.is_(None),
+                Donation.received_at.is_(None),
                 Donation.ended_at.is_(None),
                 Donation.quarantined_at.is_(None),
                 Donation.checkout_expires_at < func.now() - timedelta(seconds=30),

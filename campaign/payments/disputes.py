@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, func, or_, select
 
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
-from campaign.edges.stripe.payments import ReversalKind
+from campaign.edges.stripe.reversals import ReversalKind
 from campaign.payments.quarantine import QuarantinedPayment
 from campaign.payments.reversals import APPEAL_STATUSES, OPEN_DISPUTE_STATUSES, Reversal
 

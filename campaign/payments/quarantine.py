@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from campaign.donations.donations import Donation
 from campaign.edges.db import Base, db
 from campaign.payments import reversals
+from campaign.rules.payment_moments import PaymentMoments
 from campaign.staff import audit
 from campaign.texts.action_errors import ActionError, describe_error
 
@@ -60,9 +61,10 @@ class DecisionRefused(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class SucceededPayment:
-    """A payment that has succeeded at Stripe. `paid_at` is Stripe's time, which decides whether a fund's window includes it.
+    """A payment that has succeeded at Stripe, with its moments by Stripe's clock.
 
-    `anomaly` is set when reading it already showed one: another Stripe account, metadata that names two donations, or lines
+    `is_debit` is whether its charge is known to be a bank debit; `succeeded_at` is when Stripe reported its success, if that report was
+    read. `anomaly` is set when reading it already showed one: another Stripe account, metadata that names two donations, or lines
     of an invoice that do not tell the gift from the covered fee.
     """
 
@@ -70,7 +72,9 @@ class SucceededPayment:
     amount_cents: int
     currency: str
     livemode: bool
-    paid_at: datetime
+    moments: PaymentMoments
+    is_debit: bool = False
+    succeeded_at: datetime | None = None
     anomaly: Anomaly | None = None
 
 
@@ -86,7 +90,8 @@ class QuarantinedPayment(Base):
     amount_cents: Mapped[int]
     currency: Mapped[str]
     livemode: Mapped[bool]
-    paid_at: Mapped[datetime]
+    authorized_at: Mapped[datetime]
+    received_at: Mapped[datetime]
     quarantined_at: Mapped[datetime] = mapped_column(server_default=func.now())
     decision: Mapped[str | None]
     decided_at: Mapped[datetime | None]
@@ -119,7 +124,8 @@ def quarantine_payment(payment: SucceededPayment, donation: Donation | None, ano
                 amount_cents=max(0, payment.amount_cents),
                 currency=payment.currency.upper()[:8],
                 livemode=payment.livemode,
-                paid_at=payment.paid_at,
+                authorized_at=payment.moments.authorized_at,
+                received_at=payment.moments.received_at,
             )
             .on_conflict_do_nothing(index_elements=[QuarantinedPayment.payment_intent])
         )

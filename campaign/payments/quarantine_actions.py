@@ -55,7 +55,7 @@ class _PaidMeanwhile(Exception):
 
 def _accept_for(payment: QuarantinedPayment, accepted: Acceptance) -> Donation:
     named = db.session.get_one(Donation, payment.donation_id, populate_existing=True)
-    donation = _create_second_donation(named, payment) if named.paid_at else named
+    donation = _create_second_donation(named, payment) if named.received_at else named
     effects.decide_and_apply(donation, lambda session: _accept(accepted, donation, session))
     return donation
 
@@ -64,7 +64,7 @@ def _accept(accepted: Acceptance, donation: Donation, session: RematchingSession
     payment = quarantine.lock_payment(accepted.payment_id)
     if quarantine.refundable_cents(payment) < payment.amount_cents:
         raise DecisionRefused(ActionError.PARTLY_REFUNDED)
-    if donation.paid_at is not None:
+    if donation.received_at is not None:
         raise _PaidMeanwhile
     quarantine.decide(payment, Decision.ACCEPTED, actor=accepted.actor, reason=accepted.reason)
     cause = f"accepted:{payment.payment_intent}"

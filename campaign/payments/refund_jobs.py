@@ -9,7 +9,7 @@ from campaign.donations.donations import Donation, lock_donations
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
-from campaign.edges.stripe.payments import StripeReversal
+from campaign.edges.stripe.reversals import StripeReversal
 from campaign.matching import effects
 from campaign.payments import quarantine, refunds, reversals, snapshot_numbers
 from campaign.payments.quarantine import DecisionRefused
@@ -92,7 +92,7 @@ def _record(request: RefundRequest, refund: StripeReversal, snapshot_number: int
     snapshot = ReversalSnapshot.of(refund, snapshot_number=snapshot_number)
     assert snapshot, "Stripe returned a refund without a payment intent or amount"
     donation = db.session.get(Donation, request.donation_id) if request.donation_id else None
-    if donation is not None and donation.paid_at and donation.payment_intent == request.payment_intent:
+    if donation is not None and donation.received_at and donation.payment_intent == request.payment_intent:
         effects.decide_and_apply(donation, lambda session: reversals.record(snapshot, donation, session, cause=request.key))
     else:
         lock_donations([request.donation_id] if request.donation_id else [])

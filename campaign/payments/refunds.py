@@ -61,7 +61,7 @@ def request_refund(donation: Donation, cents: int | None, *, actor: str, reason:
     Raises RefundRefused. The donation stays locked until the commit, so that two requests never refund the same money.
     """
     (locked,) = lock_donations([donation.id])
-    if locked.paid_at is None:
+    if locked.received_at is None:
         raise RefundRefused(ActionError.NOT_PAID)
     assert locked.payment_intent
     request = _open_request(locked.payment_intent, cents)

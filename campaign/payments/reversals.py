@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.donations.donations import Donation
 from campaign.edges.db import Base, db
-from campaign.edges.stripe.payments import ReversalKind, StripeReversal
+from campaign.edges.stripe.reversals import ReversalKind, StripeReversal
 from campaign.ledger.entries import Entry
 from campaign.ledger.moves import Move
 from campaign.matching.effects import Effects
@@ -124,7 +124,7 @@ def record(snapshot: ReversalSnapshot, donation: Donation | None, session: Remat
     if donation and not snapshot.is_known:
         detail = {"status": snapshot.status}
         raise_alert(Alert(kind=AlertKind.UNKNOWN_STATUS, object_id=snapshot.stripe_id, donation_id=donation.id, detail=detail))
-    if donation is None or donation.paid_at is None:
+    if donation is None or donation.received_at is None:
         return Effects(outcome=f"{snapshot.kind} stored: its payment is not known")
     return post_pending(donation, session, cause=cause) or Effects(outcome=f"{snapshot.kind}: {reversal.status}")
 
@@ -181,7 +181,7 @@ def post_after_payment(paid: Effects, donation: Donation, session: RematchingSes
     """The effects of a payment, and those of reversals that were stored before it."""
     if donation.payment_intent:
         lock_payments([donation.payment_intent])
-    posted = post_pending(donation, session, cause=cause) if donation.paid_at else None
+    posted = post_pending(donation, session, cause=cause) if donation.received_at else None
     return paid.combined_with(posted) if posted else paid
 
 
@@ -246,7 +246,7 @@ def _entries(donation: Donation, reversal: Reversal, change: int, moves: tuple[M
 
 def retained_cents(donation: Donation) -> int:
     """What of the charge the charity retains by the ledger, covered fee included, in cents; zero while the donation is not paid."""
-    if donation.paid_at is None:
+    if donation.received_at is None:
         return 0
     if donation.payment_intent is None:
         return donation.net_cents + donation.covered_fee_cents

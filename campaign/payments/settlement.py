@@ -12,9 +12,10 @@ from campaign.matching.effects import Effects
 from campaign.matching.holds import FreedBy
 from campaign.matching.rematching import Rematched, RematchingSession
 from campaign.outbox.messages import MessageKind, NewMessage
-from campaign.payments import quarantine
+from campaign.payments import moments, quarantine
 from campaign.payments.alerts import Alert, AlertKind, raise_alert
 from campaign.payments.quarantine import Anomaly, QuarantinedPayment, SucceededPayment
+from campaign.rules.payment_moments import moments_of_charge
 
 # How a donation that was not paid has ended.
 EXPIRED = "expired"
@@ -26,13 +27,15 @@ def record_payment(donation: Donation, payment: SucceededPayment, session: Remat
 
     A payment that differs from the checkout is quarantined: no match and no receipt until staff decide (policy.md, section 2).
     """
-    if donation.paid_at or donation.quarantined_at:
-        return _handle_repeat(donation, payment)
+    if donation.received_at or donation.quarantined_at:
+        return _handle_repeat(donation, payment, session)
     if anomaly := _anomaly_of(donation, payment):
         donation.payment_intent = payment.payment_intent
         return _quarantine(donation, payment, anomaly, session, cause)
     donation.payment_intent = payment.payment_intent
-    donation.paid_at = payment.paid_at
+    donation.authorized_at, donation.received_at = payment.moments.authorized_at, payment.moments.received_at
+    if payment.is_debit:
+        donation.processing_at = donation.processing_at or func.now()
     return _post_payment(donation, session, cause)
 
 
@@ -41,12 +44,15 @@ def _post_payment(donation: Donation, session: RematchingSession, cause: str) ->
     entries = [_entry(donation, Move.DONATION, "donations", donation.amount_cents, cause)]
     if donation.covered_fee_cents:
         entries.append(_entry(donation, Move.COVERED_FEE, "covered_fees", donation.covered_fee_cents, cause))
-    entries += session.match_paid(donation, cause=cause)
+    matched = session.match_paid(donation, cause=cause)
     session.join_queue(donation)
-    return Effects(outcome="paid", entries=entries, messages=[NewMessage(MessageKind.RECEIPT, donation)])
+    effects = Effects(outcome="paid", entries=[*entries, *matched], messages=[NewMessage(MessageKind.RECEIPT, donation)])
+    if any(entry.kind == Move.RELEASE for entry in matched):
+        effects = effects.with_rematched(session.rematch_freed(donation.campaign_id, FreedBy.RELEASE, of_donor=donation.donor_id))
+    return effects
 
 
-def _handle_repeat(donation: Donation, payment: SucceededPayment) -> Effects:
+def _handle_repeat(donation: Donation, payment: SucceededPayment, session: RematchingSession) -> Effects:
     if payment.payment_intent and donation.payment_intent and payment.payment_intent != donation.payment_intent:
         quarantine.quarantine_payment(payment, donation, Anomaly.SECOND)
         return Effects(outcome=f"quarantined: a second payment of the same donation: {payment.payment_intent}")
@@ -54,12 +60,18 @@ def _handle_repeat(donation: Donation, payment: SucceededPayment) -> Effects:
         donation.payment_intent = payment.payment_intent
         if donation.quarantined_at:
             quarantine.quarantine_payment(payment, donation, _anomaly_of(donation, payment) or Anomaly.AMOUNT)
+    if donation.authorized_at and payment.moments.is_of_charge:
+        moments.make_exact(donation, payment.moments, session.window_edges(donation.campaign_id))
+    elif donation.authorized_at and donation.processing_at and payment.succeeded_at:
+        # A checkout reports a bank debit a little later than the payment does: the payment's report counts, in any order.
+        succeeded = moments_of_charge(donation.authorized_at, succeeded_at=payment.succeeded_at)
+        moments.make_exact(donation, succeeded, session.window_edges(donation.campaign_id))
     return Effects(outcome="known")
 
 
 def record_conflicting_payment(donation: Donation, payment: SucceededPayment, session: RematchingSession, *, cause: str) -> Effects:
     """The payment names this donation but already belongs to another one: quarantine it, and end the hold of this donation."""
-    if donation.paid_at or donation.quarantined_at:
+    if donation.received_at or donation.quarantined_at:
         return Effects(outcome="known")
     return _quarantine(donation, payment, Anomaly.CONFLICT, session, cause)
 
@@ -105,12 +117,13 @@ def accept(
 
     The donation must not be paid. Its match is its hold, if it has one, and what the funds have now.
     """
-    assert donation.paid_at is None
+    assert donation.received_at is None
     paid = payment.amount_cents
     donation.covered_fee_cents = covered_fee_in(payment, donation) if covered_fee_cents is None else covered_fee_cents
     donation.amount_cents = paid - donation.covered_fee_cents
     donation.quarantined_at = donation.quarantine_reason = None
-    donation.payment_intent, donation.paid_at = payment.payment_intent, payment.paid_at
+    donation.payment_intent = payment.payment_intent
+    donation.authorized_at, donation.received_at = payment.authorized_at, payment.received_at
     return _post_payment(donation, session, cause)
 
 
@@ -162,7 +175,7 @@ def record_failure(donation: Donation, session: RematchingSession, *, cause: str
 
     Staff decide about a payment that had succeeded before.
     """
-    if donation.paid_at and donation.payment_intent:
+    if donation.received_at and donation.payment_intent:
         raise_alert(Alert(kind=AlertKind.FAILED_AFTER_SUCCESS, object_id=donation.payment_intent, donation_id=donation.id, detail={}))
         return Effects(outcome="known as paid: staff are alerted")
     record_processing(donation)

@@ -40,7 +40,7 @@ def status_of(donation: Donation) -> DonationStatus:
     match = match_of(donation.id)
     return DonationStatus(
         state=_status(donation),
-        net_cents=donation.net_cents if donation.paid_at or donation.ended_as == REFUNDED else donation.amount_cents,
+        net_cents=donation.net_cents if donation.received_at or donation.ended_as == REFUNDED else donation.amount_cents,
         held_cents=match.held_cents,
         matched_cents=match.matched_cents,
     )
@@ -49,7 +49,7 @@ def status_of(donation: Donation) -> DonationStatus:
 def _status(donation: Donation) -> Status:
     if donation.quarantined_at:
         return Status.REFUNDED if donation.ended_as == REFUNDED else Status.QUARANTINED
-    if donation.paid_at:
+    if donation.received_at:
         return _status_of_paid(donation)
     if donation.ended_at:
         return Status.EXPIRED if donation.ended_as == "expired" else Status.FAILED

@@ -56,8 +56,8 @@ def groups_due(charity: Charity, year: int, *, limit: int, after: int = 0) -> li
         .where(
             Donor.receipt_preference == ANNUAL,
             d.campaign_id.in_(select(Campaign.id).where(Campaign.charity_id == charity.id)),
-            d.paid_at >= datetime(year, 1, 1, tzinfo=zone),
-            d.paid_at < datetime(year + 1, 1, 1, tzinfo=zone),
+            d.received_at >= datetime(year, 1, 1, tzinfo=zone),
+            d.received_at < datetime(year + 1, 1, 1, tzinfo=zone),
             d.net_cents > 0,
             ~has_receipt,
             ~was_voided,

@@ -136,7 +136,7 @@ def issue(
 
     With `received_in` it is the annual receipt of that year, and lists its donations. Raises ReceiptIncomplete before a number is taken.
     """
-    if any(item.donation.paid_at is None for item in items):
+    if any(item.donation.received_at is None for item in items):
         raise ReceiptIncomplete(["payment"])
     charity, code = items[0].donation.campaign.charity, random_check_code()
     content = _content(items, charity, context, received_in=received_in, replaces=replaces, code=code)
@@ -211,7 +211,7 @@ def _content(
     items: Sequence[Receiptable], charity: Charity, context: IssueContext, *, received_in: int | None, replaces: Receipt | None, code: str
 ) -> ReceiptContent:
     donation, cents = items[0].donation, sum(item.cents for item in items)
-    days = [charity.local(item.donation.paid_at or context.now).date() for item in items]
+    days = [charity.local(item.donation.received_at or context.now).date() for item in items]
     gifts = [GiftLine(received_on=day, cents=item.cents) for day, item in sorted(zip(days, items, strict=True), key=lambda pair: pair[0])]
     return ReceiptContent(
         **charity_fields(charity, context, language=donation.language, code=code),

@@ -4,6 +4,7 @@ Stripe holds the agreement; the row here is its latest snapshot. The first donat
 """
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
@@ -21,6 +22,7 @@ from campaign.payments import checkouts
 from campaign.payments.alerts import Alert, AlertKind, raise_alert
 from campaign.payments.checkouts import CheckoutContext
 from campaign.payments.quarantine import Anomaly, SucceededPayment
+from campaign.rules.payment_moments import PaymentMoments
 
 # Nothing follows these. An `unpaid` subscription may be paid and become active again.
 ENDED_STATUSES = {"canceled", "incomplete_expired"}
@@ -71,10 +73,11 @@ Index("ix_donation_recurring_gift_id", Donation.recurring_gift_id, postgresql_wh
 
 @dataclass(frozen=True, kw_only=True)
 class InvoiceSnapshot:
-    """An invoice as it was fetched from Stripe."""
+    """An invoice as it was fetched from Stripe, with the moments of its payments by payment intent."""
 
     invoice: StripeInvoice
     snapshot_number: int
+    moments: Mapping[str, PaymentMoments]
 
     @property
     def payments(self) -> list[SucceededPayment]:
@@ -86,7 +89,7 @@ class InvoiceSnapshot:
                 amount_cents=payment.cents,
                 currency=invoice.currency,
                 livemode=invoice.livemode,
-                paid_at=payment.paid_at or datetime.now(UTC),
+                moments=self.moments[payment.payment_intent],
                 anomaly=None if _are_lines_clear(invoice) else Anomaly.LINES,
             )
             for payment in invoice.payments
@@ -122,7 +125,7 @@ def recurring_gift_of(donation: Donation) -> RecurringGift | None:
 
 def is_instalment_paid(invoice: str) -> bool:
     """Whether the instalment of this invoice is recorded as paid."""
-    return db.session.scalar(select(Donation.paid_at).where(Donation.attempt == _attempt(invoice))) is not None
+    return db.session.scalar(select(Donation.received_at).where(Donation.attempt == _attempt(invoice))) is not None
 
 
 def _attempt(invoice: str) -> str:
@@ -142,7 +145,7 @@ def instalments_of(gift: RecurringGift) -> list[Donation]:
         db.session.scalars(
             select(Donation)
             .where(Donation.recurring_gift_id == gift.id)
-            .order_by(func.coalesce(Donation.paid_at, Donation.started_at).desc(), Donation.id.desc())
+            .order_by(func.coalesce(Donation.received_at, Donation.started_at).desc(), Donation.id.desc())
         )
     )
 

@@ -108,7 +108,7 @@ def match_status(donation: Donation, now: DonationStatus, language: str) -> Matc
         held_cents=now.held_cents,
         matched_cents=now.matched_cents,
         fund_name=fund_names(donation, language),
-        is_paid=donation.paid_at is not None,
+        is_paid=donation.received_at is not None,
         is_processing=donation.processing_at is not None,
         waits=is_queued(donation),
     )

@@ -78,7 +78,7 @@ def _campaigns(charity: Charity) -> Select[Any]:
 
 def _received_in(charity: Charity, year: int) -> tuple[ColumnElement[bool], ...]:
     first, after = bounds(charity, year)
-    return Donation.campaign_id.in_(_campaigns(charity)), Donation.paid_at >= first, Donation.paid_at < after
+    return Donation.campaign_id.in_(_campaigns(charity)), Donation.received_at >= first, Donation.received_at < after
 
 
 def _paid_by_funders_in(charity: Charity, year: int) -> tuple[ColumnElement[bool], ...]:
@@ -164,7 +164,7 @@ def whole_register(charity: Charity, year: int) -> Iterator[RegisterLine]:
 def years(charity: Charity) -> list[int]:
     """Years from the first to the last payment, latest first."""
     first, last = db.session.execute(
-        select(func.min(Donation.paid_at), func.max(Donation.paid_at)).where(Donation.campaign_id.in_(_campaigns(charity)))
+        select(func.min(Donation.received_at), func.max(Donation.received_at)).where(Donation.campaign_id.in_(_campaigns(charity)))
     ).one()
     return list(range(charity.local(last).year, charity.local(first).year - 1, -1)) if first and last else []
 

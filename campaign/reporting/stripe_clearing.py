@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, case, exists, func, or_, select
 from campaign.campaigns.campaigns import Campaign, CampaignTotals
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
-from campaign.edges.stripe.payments import ReversalKind
+from campaign.edges.stripe.reversals import ReversalKind
 from campaign.ledger.entries import LedgerEntry
 from campaign.ledger.moves import Move
 from campaign.payments.quarantine import QuarantinedPayment
@@ -72,7 +72,7 @@ def _disputed_cents(currency: str) -> int:
     moved = select(func.sum(t.cents)).where(t.source == Reversal.stripe_id, t.currency == currency).correlate(Reversal).scalar_subquery()
     disputes = (
         select(func.coalesce(func.sum(moved + Reversal.posted_cents), 0))
-        .join(Donation, (Donation.payment_intent == Reversal.payment_intent) & Donation.paid_at.is_not(None))
+        .join(Donation, (Donation.payment_intent == Reversal.payment_intent) & Donation.received_at.is_not(None))
         .where(Reversal.kind == ReversalKind.DISPUTE, moved.is_not(None))
     )
     return int(db.session.scalars(disputes).one())
@@ -95,7 +95,7 @@ def _other_cents(currency: str) -> int:
 
 
 def _is_of_donation() -> ColumnElement[bool]:
-    return exists().where(Donation.payment_intent == BalanceTransaction.payment_intent, Donation.paid_at.is_not(None))
+    return exists().where(Donation.payment_intent == BalanceTransaction.payment_intent, Donation.received_at.is_not(None))
 
 
 def _is_in_balance() -> ColumnElement[bool]:

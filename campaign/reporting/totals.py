@@ -168,7 +168,7 @@ def donated_today(campaign: Campaign, charity: Charity, *, now: datetime) -> Day
     midnight = charity.local(now).replace(hour=0, minute=0, second=0, microsecond=0)
     count, cents = db.session.execute(
         select(func.count(), func.coalesce(func.sum(Donation.net_cents), 0)).where(
-            Donation.campaign_id == campaign.id, Donation.paid_at >= midnight
+            Donation.campaign_id == campaign.id, Donation.received_at >= midnight
         )
     ).one()
     return DayTotals(donations=count, donated_cents=int(cents))
@@ -187,8 +187,8 @@ def latest_donations(campaign: Campaign) -> list[LatestDonation]:
     found = list(
         db.session.scalars(
             select(Donation)
-            .where(Donation.campaign_id == campaign.id, Donation.paid_at.is_not(None))
-            .order_by(Donation.paid_at.desc(), Donation.id.desc())
+            .where(Donation.campaign_id == campaign.id, Donation.received_at.is_not(None))
+            .order_by(Donation.received_at.desc(), Donation.id.desc())
             .limit(LATEST)
         )
     )

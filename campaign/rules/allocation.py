@@ -6,10 +6,12 @@ donation, so that a match made in ten steps equals, to the cent, a match made in
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 UNLIMITED_CENTS = 10**15
+# A hold is placed by our clock, and paid by Stripe's.
+CLOCK_DIFFERENCE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,15 @@ class Terms:
     def is_open(self, moment: datetime) -> bool:
         """Whether a payment made at this moment may be matched."""
         return (self.opens_at is None or self.opens_at <= moment) and (self.closes_at is None or moment < self.closes_at)
+
+    def honours_hold(self, moment: datetime, held_until: datetime | None) -> bool:
+        """Whether a hold that lives until `held_until` becomes match for a payment made at this moment.
+
+        A checkout that was begun within the window may be finished while its hold lives.
+        """
+        if self.opens_at is not None and moment < self.opens_at - CLOCK_DIFFERENCE:
+            return False
+        return self.closes_at is None or moment < self.closes_at or held_until is None or moment <= held_until + CLOCK_DIFFERENCE
 
 
 @dataclass(frozen=True, kw_only=True)

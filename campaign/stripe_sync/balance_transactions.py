@@ -3,7 +3,7 @@
 The fee of a payment is posted from here, once the payment is in the books. Payouts are posted by payouts.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import Index, func, select, update
@@ -12,11 +12,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.donations.donations import Donation
 from campaign.edges.db import Base, db
-from campaign.edges.stripe.balance import StripeBalanceTransaction
+from campaign.edges.stripe.balance import CHARGES, StripeBalanceTransaction
 from campaign.ledger.entries import Entry, LedgerEntry, post_entries
 from campaign.ledger.moves import Move
+from campaign.matching import funds
+from campaign.payments import moments
+from campaign.rules.payment_moments import moments_of_charge
 
-CHARGES = ("charge", "payment")
 PAYOUT = "payout"
 PAYOUT_REVERSALS = ("payout_failure", "payout_cancel")
 
@@ -24,7 +26,7 @@ PAYOUT_REVERSALS = ("payout_failure", "payout_cancel")
 class BalanceTransaction(Base):
     """A balance transaction at Stripe. `payout` is the payout that paid it out. `posted_at` is null while it is still to be posted.
 
-    `payout_fetched_at`, of a payout's own transaction, is when the payout was last asked for, shown or not.
+    `charged_at` is when the charge that it is of was created, `is_debit` whether that is a bank debit. `payout_fetched_at`, of a payout's own transaction, is when the payout was last asked for, shown or not.
     """
 
     __tablename__ = "balance_transaction"
@@ -40,6 +42,8 @@ class BalanceTransaction(Base):
     net_cents: Mapped[int]
     currency: Mapped[str]
     created_at: Mapped[datetime]
+    charged_at: Mapped[datetime | None]
+    is_debit: Mapped[bool] = mapped_column(server_default="false")
     stored_at: Mapped[datetime] = mapped_column(server_default=func.now())
     payout: Mapped[str | None] = mapped_column(index=True)
     posted_at: Mapped[datetime | None]
@@ -58,7 +62,11 @@ def store_transactions(transactions: Sequence[StripeBalanceTransaction]) -> int:
         insert(BalanceTransaction).on_conflict_do_nothing(index_elements=[BalanceTransaction.stripe_id]).returning(BalanceTransaction.id),
         rows,
     ).all()
-    nothing_to_post = (BalanceTransaction.fee_cents == 0) & BalanceTransaction.type.not_in([PAYOUT, *PAYOUT_REVERSALS])
+    nothing_to_post = (
+        (BalanceTransaction.fee_cents == 0)
+        & BalanceTransaction.charged_at.is_(None)
+        & BalanceTransaction.type.not_in([PAYOUT, *PAYOUT_REVERSALS])
+    )
     db.session.execute(
         update(BalanceTransaction).where(BalanceTransaction.id.in_(stored), nothing_to_post).values(posted_at=func.now()),
         execution_options={"synchronize_session": False},
@@ -67,11 +75,14 @@ def store_transactions(transactions: Sequence[StripeBalanceTransaction]) -> int:
 
 
 def post_fees(*, limit: int) -> int:
-    """Post the fees of up to `limit` transactions whose payments are in the books. Returns how many transactions were processed."""
+    """Post the fees of up to `limit` transactions whose payments are in the books, and take over the moments of their charges.
+
+    Returns how many transactions were processed.
+    """
     t, is_payout = BalanceTransaction, BalanceTransaction.type.in_([PAYOUT, *PAYOUT_REVERSALS])
     found = db.session.execute(
         select(t, Donation)
-        .join(Donation, (Donation.payment_intent == t.payment_intent) & Donation.paid_at.is_not(None))
+        .join(Donation, (Donation.payment_intent == t.payment_intent) & Donation.received_at.is_not(None))
         .where(t.posted_at.is_(None), ~is_payout)
         .order_by(Donation.campaign_id, t.id)
         .limit(limit)
@@ -79,11 +90,29 @@ def post_fees(*, limit: int) -> int:
     ).all()
     references = {_reference(transaction, donation) for transaction, donation in found}
     posted = set(db.session.scalars(select(LedgerEntry.reference).where(LedgerEntry.reference.in_(references))))
-    post_entries(*[_fee_entry(transaction, donation) for transaction, donation in found if _reference(transaction, donation) not in posted])
-    for transaction, _ in found:
+    post_entries(
+        *[
+            _fee_entry(transaction, donation)
+            for transaction, donation in found
+            if transaction.fee_cents and _reference(transaction, donation) not in posted
+        ]
+    )
+    edges = funds.window_edges() if found else []
+    for transaction, donation in found:
+        _make_moments_exact(donation, transaction, edges)
         transaction.posted_at = func.now()
     db.session.flush()
     return len(found)
+
+
+def _make_moments_exact(donation: Donation, transaction: BalanceTransaction, edges: Collection[datetime]) -> None:
+    """Events say when a bank debit succeeded; all else is in the charge."""
+    if transaction.charged_at is None:
+        return
+    if transaction.is_debit:
+        donation.processing_at = donation.processing_at or transaction.charged_at
+    succeeded_at = donation.received_at if transaction.is_debit else None
+    moments.make_exact(donation, moments_of_charge(transaction.charged_at, succeeded_at=succeeded_at), edges)
 
 
 def _reference(transaction: BalanceTransaction, donation: Donation) -> str:

@@ -15,9 +15,10 @@ from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.edges.stripe.balance import StripeBalanceTransaction, StripePayment, StripePayout
 from campaign.edges.stripe.client import StripeKeyRefused, StripeRefused
-from campaign.edges.stripe.payments import ReversalKind, StripeReversal
+from campaign.edges.stripe.reversals import ReversalKind, StripeReversal
 from campaign.payments.quarantine import QuarantinedPayment
 from campaign.payments.reversals import CHANGING_STATUSES, Reversal, ReversalSnapshot
+from campaign.rules.payment_moments import moments_of_charge
 from campaign.stripe_sync import balance_transactions
 from campaign.stripe_sync.balance_transactions import BalanceTransaction
 from campaign.stripe_sync.compare_recurring import (
@@ -62,7 +63,7 @@ def compare(since: datetime) -> Comparison:
 def _compare_checkouts(c: Comparison) -> None:
     """Checkouts that are open in our books may have expired at Stripe."""
     d = Donation
-    is_open = d.paid_at.is_(None) & d.ended_at.is_(None) & d.quarantined_at.is_(None)
+    is_open = d.received_at.is_(None) & d.ended_at.is_(None) & d.quarantined_at.is_(None)
     found = select(d.public_id, d.checkout_id).where(is_open, d.checkout_id.is_not(None), d.started_at >= c.since).order_by(d.id)
     ours = [(public_id, str(checkout_id)) for public_id, checkout_id in db.session.execute(found)]
     db.session.rollback()
@@ -103,18 +104,38 @@ def _compare_payment(c: Comparison, payment: StripePayment, donation: Donation |
         c.compared["payments that are not ours"] += 1  # The instalments of recurring donations among them are compared by their invoices.
         return
     c.compared["payments"] += 1
-    if donation is None or donation.paid_at is None:
+    if donation is None or donation.received_at is None:
         if not is_quarantined:
             event = EventToStore("payment_intent.succeeded", payment.object)
             c.add(DifferenceKind.PAYMENT_MISSING, payment.stripe_id, event, theirs=payment.cents)
     elif (payment.cents, payment.currency) != (donation.charged_cents, donation.currency):
         c.add(DifferenceKind.PAYMENT_DIFFERS, payment.stripe_id, theirs=payment.cents, ours=donation.charged_cents)
+    else:
+        _compare_moments(c, payment, donation)
+
+
+def _compare_moments(c: Comparison, payment: StripePayment, donation: Donation) -> None:
+    if payment.charged_at is None:
+        return
+    succeeded_at = c.success_of(payment.stripe_id) if payment.is_debit else None
+    theirs = moments_of_charge(payment.charged_at, succeeded_at=succeeded_at or (donation.received_at if payment.is_debit else None))
+    if (donation.authorized_at, donation.received_at) != (theirs.authorized_at, theirs.received_at):
+        local = donation.campaign.charity.local
+        moments = {
+            "theirs": theirs.authorized_at,
+            "their_receipt": theirs.received_at,
+            "ours": donation.authorized_at,
+            "our_receipt": donation.received_at,
+        }
+        event = EventToStore("payment_intent.succeeded", payment.object)
+        described = {name: f"{local(moment):%Y-%m-%d %H:%M:%S}" for name, moment in moments.items() if moment}
+        c.add(DifferenceKind.MOMENTS_DIFFER, payment.stripe_id, event, **described)
 
 
 def _find_unlisted_payments(c: Comparison, listed: set[str]) -> None:
     """Payments that Stripe’s list lacks are fetched one by one: they may have been created long before."""
     paid = select(Donation.payment_intent, Donation.amount_cents + Donation.covered_fee_cents).where(
-        Donation.paid_at >= c.since, Donation.payment_intent.is_not(None)
+        Donation.received_at >= c.since, Donation.payment_intent.is_not(None)
     )
     unlisted = [(str(name), cents) for name, cents in db.session.execute(paid.order_by(Donation.id)) if name not in listed]
     db.session.rollback()
@@ -161,7 +182,7 @@ def _reversed_cents(reversal: StripeReversal, row: Reversal) -> int:
 
 def _find_unlisted_reversals(c: Comparison, kind: ReversalKind, listed: set[str], event_type: str) -> None:
     """Those that Stripe’s list lacks are fetched one by one: of payments of this period, and older ones that may still change."""
-    of_period = Reversal.payment_intent.in_(select(Donation.payment_intent).where(Donation.paid_at >= c.since))
+    of_period = Reversal.payment_intent.in_(select(Donation.payment_intent).where(Donation.received_at >= c.since))
     may_change = Reversal.status.in_(CHANGING_STATUSES)
     rows = db.session.scalars(select(Reversal).where(Reversal.kind == kind, of_period | may_change).order_by(Reversal.id))
     unlisted = [(row.stripe_id, row.cents) for row in rows if row.stripe_id not in listed]

@@ -7,12 +7,11 @@ from sqlalchemy import select
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.edges.stripe.balance import StripeBalanceTransaction
+from campaign.edges.stripe.balance import CHARGES, StripeBalanceTransaction
 from campaign.edges.stripe.subscriptions import StripeInvoice
 from campaign.payments.alerts import StripeAlert
 from campaign.payments.quarantine import QuarantinedPayment
 from campaign.recurring.recurring_gifts import MONTHLY, RecurringGift
-from campaign.stripe_sync.balance_transactions import CHARGES
 from campaign.stripe_sync.comparison import CREATED_BEFORE, Comparison, in_chunks
 from campaign.stripe_sync.event import is_ours
 from campaign.stripe_sync.reconciliations import EventToStore
@@ -28,7 +27,7 @@ def _compare_invoices(c: Comparison, invoices: Iterable[StripeInvoice]) -> None:
     for chunk in in_chunks(invoices):
         payments = [payment.payment_intent for invoice in chunk for payment in invoice.payments]
         d, q = Donation, QuarantinedPayment
-        paid = set(db.session.scalars(select(d.payment_intent).where(d.payment_intent.in_(payments), d.paid_at.is_not(None))))
+        paid = set(db.session.scalars(select(d.payment_intent).where(d.payment_intent.in_(payments), d.received_at.is_not(None))))
         quarantined = set(db.session.scalars(select(q.payment_intent).where(q.payment_intent.in_(payments))))
         known = set(db.session.scalars(select(d.public_id).where(d.public_id.in_([i.donation for i in chunk]), d.frequency == MONTHLY)))
         alerted = set(db.session.scalars(select(StripeAlert.object_id).where(StripeAlert.object_id.in_([i.stripe_id for i in chunk]))))

@@ -4,9 +4,10 @@ The funds are locked once for the whole batch, so that hundreds of donations can
 a batch: it fails in a savepoint of its own.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import select
@@ -26,7 +27,8 @@ from campaign.payments.quarantine import Anomaly, SucceededPayment
 from campaign.payments.reversals import ReversalSnapshot
 from campaign.recurring import recurring_gifts
 from campaign.recurring.recurring_gifts import InvoiceSnapshot, SubscriptionSnapshot
-from campaign.stripe_sync import payouts
+from campaign.stripe_sync import charges, payouts
+from campaign.stripe_sync.charges import ChargeSnapshot
 from campaign.stripe_sync.event import FETCH_FIRST, HANDLED_TYPES, NOTED_TYPES, Event, FetchRequest, clean_id, is_ours
 from campaign.stripe_sync.inbox import StripeEvent
 from campaign.stripe_sync.payouts import PayoutSnapshot
@@ -42,7 +44,7 @@ class CheckoutSnapshot:
 
 
 # What was fetched from Stripe for one event: the state of an object, read after the event was stored.
-Snapshot = ReversalSnapshot | PayoutSnapshot | InvoiceSnapshot | SubscriptionSnapshot | CheckoutSnapshot
+Snapshot = ReversalSnapshot | PayoutSnapshot | InvoiceSnapshot | SubscriptionSnapshot | CheckoutSnapshot | ChargeSnapshot
 NOT_TAKEN = Effects(outcome="ignored: Stripe took no money for the invoice; staff are told")
 OF_ANOTHER_ACCOUNT = Effects(outcome="ignored: an event of another Stripe account")
 NOTHING_TO_FETCH = Effects(outcome="ignored: names no object of ours that could be fetched")
@@ -50,26 +52,32 @@ NOT_ITS_CHECKOUT = Effects(outcome="ignored: not the checkout that the donor has
 CHECKOUT_IS_OPEN = Effects(outcome="noted: the checkout is open")
 
 
-def fetch_requests(leased: Sequence[Lease]) -> dict[int, FetchRequest]:
+def read_events(leased: Sequence[Lease]) -> dict[int, Event]:
+    """The leased events, by row, in order."""
+    e = StripeEvent
+    rows = select(e.id, e.event_id, e.type, e.body, e.received_at).where(e.id.in_([lease.id for lease in leased])).order_by(e.id)
+    return {row.id: Event.of(*row) for row in db.session.execute(rows)}
+
+
+def fetch_requests(events: Collection[Event]) -> dict[int, FetchRequest]:
     """What to fetch from Stripe before these events are handled, by event row."""
-    events = _events([lease.id for lease in leased], only=FETCH_FIRST)
-    return {event.row: event.fetch_request for event in events if event.fetch_request}
+    return {event.row: event.fetch_request for event in events if event.fetch_request} | charges.charge_requests(events)
 
 
-def dispatch(leased: Sequence[Lease], snapshots: Mapping[int, Sequence[Snapshot]]) -> int:
+def dispatch(leased: Sequence[Lease], events: Mapping[int, Event], snapshots: Mapping[int, Sequence[Snapshot]]) -> int:
     """Handle leased events with the snapshots that were fetched for them; returns how many are done. The caller commits.
 
     They are handled together first. If anything fails, all of it is undone and each is handled by itself.
     """
     try:
         with db.session.begin_nested():
-            return _dispatch_together(leased, snapshots)
+            return _dispatch_together(leased, events, snapshots)
     except OperationalError:
         raise  # The connection or a lock is lost: the caller retries the whole batch.
     except Exception as error:
         if len(leased) > 1:
             log.warning("events.one_by_one", events=len(leased), error=type(error).__name__)
-            return sum(dispatch([lease], snapshots) for lease in leased)
+            return sum(dispatch([lease], events, snapshots) for lease in leased)
         return record_failure(leased[0], error)
 
 
@@ -80,18 +88,12 @@ def record_failure(lease: Lease, error: Exception) -> int:
     return 0
 
 
-def _dispatch_together(leased: Sequence[Lease], snapshots: Mapping[int, Sequence[Snapshot]]) -> int:
-    outcomes = EventBatch(_events([lease.id for lease in leased]), snapshots).handle()
+def _dispatch_together(leased: Sequence[Lease], events: Mapping[int, Event], snapshots: Mapping[int, Sequence[Snapshot]]) -> int:
+    outcomes = EventBatch([events[lease.id] for lease in leased], snapshots).handle()
     for lease in leased:
         if lease.id not in outcomes:
-            leases.postpone(StripeEvent, lease, seconds=1, reason="its payment was settled at the same time")
+            leases.postpone(StripeEvent, lease, seconds=1, reason="its payment or a window changed at the same time")
     return leases.complete_all(StripeEvent, [lease for lease in leased if lease.id in outcomes], outcomes)
-
-
-def _events(rows: Sequence[int], only: Sequence[str] = ()) -> list[Event]:
-    e = StripeEvent
-    query = select(e.id, e.event_id, e.type, e.body, e.received_at).where(e.id.in_(rows)).order_by(e.id)
-    return [Event.of(*row) for row in db.session.execute(query.where(e.type.in_(only)) if only else query)]
 
 
 class EventBatch:
@@ -148,6 +150,8 @@ class EventBatch:
         for event in self._events:
             snapshots = self._snapshots.get(event.row, ())
             payments = {snapshot.payment_intent for snapshot in snapshots if isinstance(snapshot, ReversalSnapshot)}
+            if self._needs_charge(event):
+                continue
             if event.type not in FETCH_FIRST or event.account:
                 decided[event.row] = self._handle_event(event)
             elif not self._late & payments:
@@ -157,6 +161,18 @@ class EventBatch:
         if self._with_reversals:
             quarantine.apply_refunds(self._with_reversals)
         return {row: effects.outcome for row, effects in decided.items()}
+
+    def _payment_of(self, event: Event) -> SucceededPayment | None:
+        payment = event.succeeded_payment
+        return charges.with_charge(payment, self._snapshots.get(event.row, ())) if payment else None
+
+    def _needs_charge(self, event: Event) -> bool:
+        """Whether a window was changed after it was decided that the charge need not be fetched, so that it does now."""
+        payment, donation = self._payment_of(event), self._by_public_id.get(event.donation_id or "")
+        if payment is None or donation is None or not donation.is_open:
+            return False
+        zone = ZoneInfo(donation.campaign.charity.time_zone)
+        return not payment.moments.is_decisive(self._session.window_edges(donation.campaign_id), [zone])
 
     def _record_snapshots(self, snapshots: Sequence[Snapshot], *, cause: str) -> Effects:
         each = [self._record_snapshot(snapshot, cause=cause) for snapshot in snapshots]
@@ -176,6 +192,8 @@ class EventBatch:
                 return self._handle_invoice(snapshot, cause=cause)
             case CheckoutSnapshot():
                 return self._end_canceled(snapshot.checkout, cause=cause)
+            case ChargeSnapshot():
+                return NOTHING_TO_FETCH  # It is read with the event of its payment.
             case SubscriptionSnapshot():
                 outcome, ended = recurring_gifts.record_subscription(snapshot)
                 messages = [NewMessage(MessageKind.RECURRING_GIFT_ENDED, ended)] if ended else []
@@ -222,7 +240,7 @@ class EventBatch:
             return OF_ANOTHER_ACCOUNT
         if event.type not in HANDLED_TYPES:
             return Effects(outcome=f"ignored: {event.type[:80]} is not handled")
-        donation, payment = self._by_public_id.get(event.donation_id or ""), event.succeeded_payment
+        donation, payment = self._by_public_id.get(event.donation_id or ""), self._payment_of(event)
         if donation is None:
             return self._handle_unknown(payment, names_us=event.names_us, account=event.account)
         if payment is None:

@@ -8,10 +8,13 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from campaign.donations.donations import is_public_id
+from campaign.edges.stripe.payments import charge_in
 from campaign.payments.quarantine import Anomaly, SucceededPayment
+from campaign.rules.payment_moments import PaymentMoments, moments_of_charge
 
 # For these the object is fetched from Stripe before they are handled.
 FETCH_FIRST = (
@@ -49,13 +52,15 @@ FOUND_BY_POLLING = {"invoice_payment.paid"}
 NEEDED_TYPES = tuple(event_type for event_type in HANDLED_TYPES if event_type not in FOUND_BY_POLLING)
 # Other events say the same, and more.
 NOTED_TYPES = {"payment_intent.payment_failed": "noted: the checkout stays open, or an event of the checkout says how it ended"}
+# How the id of an event begins that Stripe made. Those that we store ourselves have another.
+STRIPE_EVENT = "evt_"
 MAX_ID_LENGTH = 255
 MAX_TIMESTAMP = 2**33
 MAX_CENTS = 10**12
 
 
 class ObjectKind(StrEnum):
-    """What to fetch: one refund, all refunds of a payment, one dispute, payout, invoice or subscription, the checkout of a payment."""
+    """What to fetch: one refund, all refunds of a payment, one dispute, payout, invoice or subscription, a payment's checkout or charge."""
 
     REFUND = "refund"
     REFUNDS_OF = "refunds of"
@@ -64,6 +69,7 @@ class ObjectKind(StrEnum):
     INVOICE = "invoice"
     SUBSCRIPTION = "subscription"
     CHECKOUT_OF = "checkout of"
+    CHARGE_OF = "charge of"
 
 
 @dataclass(frozen=True)
@@ -132,7 +138,7 @@ class Event:
             kind, stripe_id = ObjectKind.INVOICE, _id_of(self.object.get("invoice"))
         return FetchRequest(ObjectKind(kind), stripe_id) if stripe_id and kind in set(ObjectKind) else None
 
-    @property
+    @cached_property
     def succeeded_payment(self) -> SucceededPayment | None:
         """The payment that the event says has succeeded. What the event does not say of it counts as an anomaly."""
         data = self.object
@@ -153,9 +159,21 @@ class Event:
             amount_cents=-1 if cents is None else cents,
             currency=clean_id(data.get("currency")) or "",
             livemode=data.get("livemode") is True,
-            paid_at=self.at,
+            moments=self._moments,
+            is_debit=charge_in(data)[1],
+            succeeded_at=self.at if self.type == "payment_intent.succeeded" and self.id.startswith(STRIPE_EVENT) else None,
             anomaly=self._anomaly,
         )
+
+    @property
+    def _moments(self) -> PaymentMoments:
+        """Those of the charge if the object contains it. Otherwise the charge was made after the object, and before the event."""
+        charged_at, is_debit = charge_in(self.object)
+        if charged_at:
+            return moments_of_charge(charged_at, succeeded_at=self.at if is_debit else None)
+        created = _integer(self.object.get("created"), below=MAX_TIMESTAMP)
+        not_before = datetime.fromtimestamp(created, UTC) if created is not None else None
+        return PaymentMoments(authorized_at=self.at, received_at=self.at, not_before=not_before)
 
     @property
     def _anomaly(self) -> Anomaly | None:

@@ -14,7 +14,7 @@ from campaign.outbox.leases import Lease
 from campaign.payments import snapshot_numbers
 from campaign.stripe_sync import dispatch, fetch, inbox
 from campaign.stripe_sync.dispatch import Snapshot
-from campaign.stripe_sync.event import FETCH_FIRST
+from campaign.stripe_sync.event import FETCH_FIRST, Event
 from campaign.stripe_sync.inbox import StripeEvent
 
 log = structlog.get_logger()
@@ -33,7 +33,9 @@ def handle_events() -> int:
         db.session.commit()
         if not leased:
             break
-        done += _handle_batch(*_take_snapshots(leased))
+        events = dispatch.read_events(leased)
+        ready, snapshots = _take_snapshots(leased, events)
+        done += _handle_batch(ready, events, snapshots)
         rematch(max_steps=1)  # Between batches too, so that the queue does not wait for a flood of events to end.
     if done:
         rematch()
@@ -50,9 +52,9 @@ def check_deferred_events() -> int:
     return 0
 
 
-def _take_snapshots(leased: list[Lease]) -> tuple[list[Lease], Mapping[int, Sequence[Snapshot]]]:
+def _take_snapshots(leased: list[Lease], events: Mapping[int, Event]) -> tuple[list[Lease], Mapping[int, Sequence[Snapshot]]]:
     """The events that can be handled now, with their snapshots. Those that Stripe does not answer for are tried again later."""
-    requests = dispatch.fetch_requests(leased)
+    requests = dispatch.fetch_requests(events.values())
     if not requests:
         db.session.commit()
         return leased, {}
@@ -78,12 +80,12 @@ def _defer(lease: Lease, error: StripeUnavailable) -> None:
         log.error("event.dead", row=lease.id, error=str(error))
 
 
-def _handle_batch(leased: list[Lease], snapshots: Mapping[int, Sequence[Snapshot]]) -> int:
+def _handle_batch(leased: list[Lease], events: Mapping[int, Event], snapshots: Mapping[int, Sequence[Snapshot]]) -> int:
     if not leased:
         return 0
     for is_last_try in (False, False, True):
         try:
-            done = dispatch.dispatch(leased, snapshots)
+            done = dispatch.dispatch(leased, events, snapshots)
             db.session.commit()
             return done
         except OperationalError as error:

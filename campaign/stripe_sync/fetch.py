@@ -1,4 +1,4 @@
-"""Fetching the current state of refunds, disputes, payouts, invoices and subscriptions before the events about them are handled.
+"""Fetching the current state of refunds, disputes, payouts, invoices, subscriptions and charges before the events about them are handled.
 
 Nothing is locked meanwhile, and several are fetched in parallel.
 """
@@ -6,12 +6,16 @@ Nothing is locked meanwhile, and several are fetched in parallel.
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from campaign.edges.services import Services
 from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
-from campaign.edges.stripe.payments import StripeReversal
+from campaign.edges.stripe.reversals import StripeReversal
+from campaign.edges.stripe.subscriptions import InvoicePayment
 from campaign.payments.reversals import ReversalSnapshot
 from campaign.recurring.recurring_gifts import InvoiceSnapshot, SubscriptionSnapshot
+from campaign.rules.payment_moments import PaymentMoments
+from campaign.stripe_sync import charges
 from campaign.stripe_sync.dispatch import CheckoutSnapshot, Snapshot
 from campaign.stripe_sync.event import FetchRequest, ObjectKind
 from campaign.stripe_sync.payouts import PayoutSnapshot
@@ -58,6 +62,8 @@ def _fetch(request: FetchRequest, services: Services, number: int) -> list[Snaps
             case ObjectKind.CHECKOUT_OF:
                 checkout = services.stripe_payments.find_checkout_of(request.stripe_id)
                 return [CheckoutSnapshot(checkout=checkout)] if checkout else []
+            case ObjectKind.CHARGE_OF:
+                return [charges.try_to_read_charge(services.stripe_payments, request.stripe_id)]
             case ObjectKind.REFUND:
                 reversals = [services.stripe_payments.get_refund(request.stripe_id)]
             case ObjectKind.REFUNDS_OF:
@@ -70,12 +76,18 @@ def _fetch(request: FetchRequest, services: Services, number: int) -> list[Snaps
 
 
 def _invoice(invoice_id: str, services: Services, number: int) -> list[Snapshot]:
-    """The invoice, and its subscription as it is after it."""
+    """The invoice with the moments of its payments, and its subscription as it is after it."""
     invoice = services.stripe_subscriptions.get_invoice(invoice_id)
-    snapshots: list[Snapshot] = [InvoiceSnapshot(invoice=invoice, snapshot_number=number)]
+    moments = {payment.payment_intent: _moments(payment, services) for payment in invoice.payments}
+    snapshots: list[Snapshot] = [InvoiceSnapshot(invoice=invoice, snapshot_number=number, moments=moments)]
     if invoice.subscription:
         snapshots.append(_subscription(invoice.subscription, services, number))
     return snapshots
+
+
+def _moments(payment: InvoicePayment, services: Services) -> PaymentMoments:
+    charge = charges.try_to_read_charge(services.stripe_payments, payment.payment_intent)
+    return charges.moments_of(charge, reported_at=payment.paid_at or datetime.now(UTC))
 
 
 def _subscription(subscription_id: str, services: Services, number: int) -> SubscriptionSnapshot:

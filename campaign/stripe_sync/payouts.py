@@ -110,7 +110,7 @@ _MISSING_SHARES = text("""
         FROM ledger_entry WHERE kind IN ('payout', 'payout_reversal') GROUP BY 1, 2, 3
     ), tied AS (
         SELECT l.payout, d.campaign_id, l.net_cents AS cents FROM recent p JOIN balance_transaction l ON l.payout = p.stripe_id
-        JOIN donation d ON d.payment_intent = l.payment_intent AND d.paid_at IS NOT NULL
+        JOIN donation d ON d.payment_intent = l.payment_intent AND d.received_at IS NOT NULL
         UNION ALL
         SELECT l.payout, s.campaign_id, -s.cents FROM balance_transaction l JOIN posted s ON s.payout = l.source AND s.what = 'payout_back'
         WHERE l.type = ANY (:back) AND l.payout IS NOT NULL

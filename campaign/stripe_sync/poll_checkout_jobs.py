@@ -7,13 +7,15 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
-from campaign.edges.stripe.payments import Checkout, Payment
+from campaign.edges.stripe.payments import Checkout
 from campaign.matching import effects
 from campaign.matching.effects import Effects
 from campaign.matching.rematching import RematchingSession
 from campaign.payments import checkouts, reversals, settlement
 from campaign.payments.quarantine import SucceededPayment
-from campaign.stripe_sync import inbox
+from campaign.rules.payment_moments import PaymentMoments
+from campaign.stripe_sync import charges, inbox
+from campaign.stripe_sync.charges import ChargeSnapshot
 from campaign.stripe_sync.event_jobs import handle_events
 
 # A payment of a completed checkout has one of these statuses when the bank has refused the debit.
@@ -36,8 +38,9 @@ def poll_checkout(donation: Donation) -> None:
         _store_invoice_event(found.invoice)
         db.session.refresh(donation)  # Its net amount is written by a trigger.
         return
-    payment = services().stripe_payments.get_payment(found.payment_intent) if found.status == "complete" and found.payment_intent else None
-    effects.decide_and_apply(donation, lambda session: _record_found(donation, found, payment, session))
+    is_complete = found.status == "complete" and found.payment_intent
+    charge = charges.read_charge(services().stripe_payments, str(found.payment_intent)) if is_complete else None
+    effects.decide_and_apply(donation, lambda session: _record_found(donation, found, charge, session))
     db.session.commit()
     services().waker.wake("mail")
 
@@ -56,21 +59,22 @@ def _store_invoice_event(invoice: str) -> None:
     handle_events()
 
 
-def _record_found(donation: Donation, found: Checkout, payment: Payment | None, session: RematchingSession) -> Effects:
-    cause, paid_at = f"polled:{found.id}", payment.paid_at if payment else None
+def _record_found(donation: Donation, found: Checkout, charge: ChargeSnapshot | None, session: RematchingSession) -> Effects:
+    cause = f"polled:{found.id}"
     if found.payment_status == "paid":
         succeeded = SucceededPayment(
             payment_intent=found.payment_intent,
             amount_cents=found.amount_cents,
             currency=found.currency,
             livemode=found.livemode,
-            paid_at=datetime.fromtimestamp(paid_at, UTC) if paid_at else _now(),
+            moments=charges.moments_of(charge, reported_at=_now()) if charge else PaymentMoments(authorized_at=_now(), received_at=_now()),
+            is_debit=charge is not None and charge.is_debit,
         )
         effects_of_payment = settlement.record_payment(donation, succeeded, session, cause=cause)
         return reversals.post_after_payment(effects_of_payment, donation, session, cause=cause)
     if found.status == "expired":
         return settlement.record_end(donation, session, ended_as=settlement.EXPIRED, cause=cause)
-    if payment and payment.status in FAILED_DEBIT_STATUSES:
+    if charge and charge.status in FAILED_DEBIT_STATUSES:
         return settlement.record_failure(donation, session, cause=cause)
     if found.status == "complete":
         return settlement.record_processing(donation)

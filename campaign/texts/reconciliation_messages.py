@@ -15,6 +15,7 @@ class DifferenceKind(StrEnum):
     SUBSCRIPTION_DIFFERS = "subscription differs"
     PAYMENT_MISSING = "payment missing"
     PAYMENT_DIFFERS = "payment differs"
+    MOMENTS_DIFFER = "moments differ"
     PAYMENT_NOT_AT_STRIPE = "payment not at Stripe"
     REVERSAL_MISSING = "reversal missing"
     REVERSAL_DIFFERS = "reversal differs"
@@ -39,6 +40,10 @@ _MESSAGES = {
     ),
     DifferenceKind.PAYMENT_MISSING: gettext_noop("Stripe has a payment of %(theirs)s, %(object)s, that our books do not have."),
     DifferenceKind.PAYMENT_DIFFERS: gettext_noop("The payment %(object)s is for %(theirs)s at Stripe and for %(ours)s in our books."),
+    DifferenceKind.MOMENTS_DIFFER: gettext_noop(
+        "The payment %(object)s was made on %(theirs)s and received on %(their_receipt)s by Stripe, "
+        "and on %(ours)s and %(our_receipt)s by our books."
+    ),
     DifferenceKind.PAYMENT_NOT_AT_STRIPE: gettext_noop(
         "Our books have a payment of %(ours)s, %(object)s, that Stripe does not have as paid (%(status)s)."
     ),
@@ -97,10 +102,10 @@ _STATUSES = {
 
 
 def describe_difference(kind: DifferenceKind, object_id: str, detail: Mapping[str, object], language: str) -> str:
-    """Return the sentence. Amounts in `detail` are cents under `theirs`, `ours`, `fee` and `our_fee`."""
+    """Return the sentence. In `detail`, whole numbers under `theirs`, `ours`, `fee` and `our_fee` are cents."""
     to = translator(language)
     values = {"object": object_id}
-    for name in ("theirs", "ours", "fee", "our_fee", "status", "our_status", "type"):
+    for name in ("theirs", "ours", "their_receipt", "our_receipt", "fee", "our_fee", "status", "our_status", "type"):
         value = detail.get(name, "")
         values[name] = format_money(value, language) if isinstance(value, int) else str(value)
     for name in ("status", "our_status"):

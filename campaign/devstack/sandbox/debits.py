@@ -1,4 +1,8 @@
-"""Bank debits: the checkout completes first; its payment succeeds or fails days later."""
+"""Bank debits: the checkout completes and its charge is submitted first; the charge succeeds or fails days later.
+
+The pending charge is in the balance from the start; when it fails, a `payment_failure_refund` takes it out again
+(docs.stripe.com/reports/balance-transaction-types).
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +21,25 @@ def begin_debit(account: Account, session: Doc, *, name: str, email: str | None)
     if "acss_debit" not in session["payment_method_types"]:
         raise ApiError("This Checkout Session takes no bank debits.", param="payment_method")
     intent = account.get_or_create_intent(session)
-    intent |= {"status": "processing", "payment_method_types": ["acss_debit"], "sandbox_session": session["id"]}
+    charge = shapes.charge(
+        id=shapes.new_id("py"),
+        amount=intent["amount"],
+        currency=intent["currency"],
+        card={},
+        paid=False,
+        payment_intent=intent["id"],
+        metadata=intent["metadata"],
+        description=intent["description"],
+        payment_method_details={"acss_debit": {"bank_name": "STRIPE TEST BANK", "last4": "6789"}, "type": "acss_debit"},
+        status="pending",
+    )
+    account.capture(charge)
+    intent |= {
+        "status": "processing",
+        "payment_method_types": ["acss_debit"],
+        "latest_charge": charge["id"],
+        "sandbox_session": session["id"],
+    }
     account.store.put(intent)
     account.complete(session, intent, payment_status="unpaid", name=name, email=email)
     account.emit("payment_intent.processing", intent)
@@ -26,29 +48,33 @@ def begin_debit(account: Account, session: Doc, *, name: str, email: str | None)
 
 def end_debit(account: Account, session: Doc, *, succeeded: bool) -> Doc:
     """Record the bank's answer: the debit succeeded or failed."""
-    intent = account.store.get(str(session["payment_intent"]), "payment_intent")
-    if intent is None or intent["status"] != "processing":
-        raise ApiError("This checkout has no bank debit that is processing.")
-    charge = shapes.charge(
-        id=shapes.new_id("py"),
-        amount=intent["amount"],
-        currency=intent["currency"],
-        card={},
-        payment_intent=intent["id"],
-        metadata=intent["metadata"],
-        description=intent["description"],
-        payment_method_details={"acss_debit": {"bank_name": "STRIPE TEST BANK", "last4": "6789"}, "type": "acss_debit"},
-    )
+    intent, charge = _processing(account, session)
     if succeeded:
         _succeed(account, session, intent, charge)
     else:
+        _take_out_of_balance(account, charge)
         _fail(account, session, intent, charge)
     return session
 
 
+def _processing(account: Account, session: Doc) -> tuple[Doc, Doc]:
+    intent = account.store.get(str(session["payment_intent"]), "payment_intent")
+    charge = account.store.get(str(intent["latest_charge"]), "charge") if intent else None
+    if intent is None or charge is None or intent["status"] != "processing":
+        raise ApiError("This checkout has no bank debit that is processing.")
+    return intent, charge
+
+
+def _take_out_of_balance(account: Account, charge: Doc) -> None:
+    transaction = account.add_balance_transaction(
+        -charge["amount"], currency=charge["currency"], source=charge["id"], kind="payment_failure_refund", category="charge_failure"
+    )
+    charge |= {"failure_balance_transaction": transaction}
+
+
 def _succeed(account: Account, session: Doc, intent: Doc, charge: Doc) -> None:
-    account.capture(charge)
-    intent |= {"status": "succeeded", "amount_received": intent["amount"], "latest_charge": charge["id"]}
+    account.store.put(charge | {"status": "succeeded", "paid": True})
+    intent |= {"status": "succeeded", "amount_received": intent["amount"]}
     account.store.put(intent)
     account.emit("payment_intent.succeeded", intent)
     session["payment_status"] = "paid"
@@ -85,10 +111,8 @@ def fail_after_success(account: Account, session: Doc) -> Doc:
     charge = account.store.get(str(intent["latest_charge"]), "charge") if intent else None
     if intent is None or charge is None or charge["status"] != "succeeded" or charge["payment_method_details"]["type"] == "card":
         raise ApiError("This checkout has no bank debit that succeeded.")
-    transaction = account.add_balance_transaction(
-        -charge["amount"], currency=charge["currency"], source=charge["id"], kind="payment_failure_refund", category="charge_failure"
-    )
-    charge |= {"failure_balance_transaction": transaction, "failure_code": "insufficient_funds"}
+    _take_out_of_balance(account, charge)
+    charge |= {"failure_code": "insufficient_funds"}
     session["payment_status"] = "unpaid"
     account.store.put(session)
     _fail(account, session, intent | {"amount_received": 0}, charge)
@@ -97,9 +121,9 @@ def fail_after_success(account: Account, session: Doc) -> Doc:
 
 def cancel_debit(account: Account, session: Doc) -> Doc:
     """Cancel a debit that is processing, as its payment intent can be canceled by Stripe or from its dashboard."""
-    intent = account.store.get(str(session["payment_intent"]), "payment_intent")
-    if intent is None or intent["status"] != "processing":
-        raise ApiError("This checkout has no bank debit that is processing.")
+    intent, charge = _processing(account, session)
+    _take_out_of_balance(account, charge)
+    account.store.put(charge | {"status": "failed", "captured": False, "amount_captured": 0})
     intent |= {"status": "canceled", "canceled_at": clock.now(), "cancellation_reason": "requested_by_customer"}
     account.store.put(intent)
     account.emit("payment_intent.canceled", intent)

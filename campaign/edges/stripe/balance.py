@@ -12,10 +12,13 @@ from typing import Any
 import stripe
 
 from campaign.edges.stripe.client import Urllib3Client, make_client, translated_errors
-from campaign.edges.stripe.payments import StripeReversal, reversal_from
+from campaign.edges.stripe.payments import charge_in
+from campaign.edges.stripe.reversals import StripeReversal, reversal_from
 
 TIMEOUTS = (2.0, 20.0)
 PAGE_SIZE = 100
+# The types of balance transactions of charges: of cards, and of other methods.
+CHARGES = ("charge", "payment")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +26,7 @@ class StripeBalanceTransaction:
     """A balance transaction. `cents` is negative when money leaves the balance; `net_cents` is `cents` less `fee_cents`, Stripe's fee.
 
     `source` is the id of the charge, refund, dispute or payout that caused it, `payment_intent` that of the payment it belongs to, `customer`
-    that of the customer of a charge.
+    that of the customer of a charge. `charged_at` is when that charge was created, `is_debit` whether it is a bank debit.
     """
 
     stripe_id: str
@@ -37,17 +40,23 @@ class StripeBalanceTransaction:
     net_cents: int
     currency: str
     created_at: datetime
+    charged_at: datetime | None = None
+    is_debit: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class StripePayment:
-    """A payment as fetched; `object` is Stripe’s payment intent. `paid_at` is when its latest charge was created, None without a charge."""
+    """A payment as fetched; `object` is Stripe’s payment intent.
+
+    `charged_at` is when its latest charge was created, None without a charge; `is_debit` is whether that is a bank debit.
+    """
 
     stripe_id: str
     status: str
     cents: int
     currency: str
-    paid_at: datetime | None
+    charged_at: datetime | None
+    is_debit: bool
     object: dict[str, Any]
 
 
@@ -147,14 +156,14 @@ def _seconds(moment: datetime) -> int:
 
 
 def _payment(data: dict[str, Any]) -> StripePayment:
-    charge = data.get("latest_charge")
-    created = charge.get("created") if isinstance(charge, dict) else None
+    charged_at, is_debit = charge_in(data)
     return StripePayment(
         stripe_id=data["id"],
         status=str(data["status"]),
         cents=data.get("amount_received") or 0,
         currency=str(data["currency"]).upper(),
-        paid_at=datetime.fromtimestamp(created, UTC) if created else None,
+        charged_at=charged_at,
+        is_debit=is_debit,
         object=data,
     )
 
@@ -163,6 +172,8 @@ def _transaction(data: dict[str, Any]) -> StripeBalanceTransaction:
     source = data.get("source")
     source_data = source if isinstance(source, dict) else {}
     intent, customer = source_data.get("payment_intent"), source_data.get("customer")
+    is_charge = data["type"] in CHARGES and source_data.get("object") == "charge"
+    charged_at, is_debit = charge_in({"latest_charge": source_data}) if is_charge else (None, False)
     return StripeBalanceTransaction(
         stripe_id=data["id"],
         type=data["type"],
@@ -175,6 +186,8 @@ def _transaction(data: dict[str, Any]) -> StripeBalanceTransaction:
         net_cents=data["net"],
         currency=str(data["currency"]).upper(),
         created_at=datetime.fromtimestamp(data["created"], UTC),
+        charged_at=charged_at,
+        is_debit=is_debit,
     )
 
 

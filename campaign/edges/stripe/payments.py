@@ -4,10 +4,9 @@ Calls that create an object have an idempotency key, so that a retry creates not
 StripeRefused (client.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from operator import itemgetter
 from typing import Any
 
@@ -20,6 +19,7 @@ from stripe.params.checkout import (
 )
 
 from campaign.edges.stripe.client import StripeRefused, Urllib3Client, make_client, translated_errors
+from campaign.edges.stripe.reversals import StripeReversal, reversal_from
 from campaign.edges.stripe.subscriptions import PART, Part
 
 API_VERSION = stripe.api_version
@@ -35,6 +35,8 @@ BANK_DEBIT: SessionCreateParamsPaymentMethodOptionsAcssDebit = {
 }
 # The metadata key of a refund that contains the key of our refund request.
 REFUND_REQUEST = "request"
+# Payment methods whose charge is submitted to a bank, and succeeds or fails days later.
+BANK_DEBITS = {"acss_debit", "au_becs_debit", "bacs_debit", "nz_bank_account", "sepa_debit", "us_bank_account"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,39 +87,12 @@ class Checkout:
 
 @dataclass(frozen=True, kw_only=True)
 class Payment:
-    """A payment intent. `paid_at` is when its latest charge was created, in seconds since 1970."""
+    """A payment intent. `charged_at` is when its latest charge was created, `is_debit` whether that is a bank debit."""
 
     id: str
     status: str
-    paid_at: int | None
-
-
-class ReversalKind(StrEnum):
-    """The two kinds of reversal."""
-
-    REFUND = "refund"
-    DISPUTE = "dispute"
-
-
-@dataclass(frozen=True, kw_only=True)
-class StripeReversal:
-    """A refund or dispute as fetched. `cents` is the part of the charged amount; `payment_intent` is None for a charge that has none.
-
-    `status` of a refund is pending, requires_action, succeeded, failed or canceled; of a dispute needs_response, under_review, won, lost,
-    prevented, one of an appeal or of a warning. `reason` is the bank's reason for a dispute, `respond_by` until when Stripe takes an answer;
-    `withdrawn_cents` and `reinstated_cents` are what the balance transactions of a dispute took and gave back, without fees.
-    """
-
-    kind: ReversalKind
-    id: str
-    payment_intent: str | None
-    cents: int
-    currency: str
-    status: str
-    reason: str = ""
-    respond_by: datetime | None = None
-    withdrawn_cents: int = 0
-    reinstated_cents: int = 0
+    charged_at: datetime | None
+    is_debit: bool = False
 
 
 class StripePayments:
@@ -164,12 +139,17 @@ class StripePayments:
         """Fetch a payment."""
         with translated_errors():
             intent = self._quick_client.v1.payment_intents.retrieve(payment_intent_id, {"expand": ["latest_charge"]}).to_dict()
-        charge = intent.get("latest_charge")
-        return Payment(
-            id=intent["id"],
-            status=intent["status"],
-            paid_at=charge.get("created") if isinstance(charge, dict) else None,
-        )
+        charged_at, is_debit = charge_in(intent)
+        return Payment(id=intent["id"], status=intent["status"], charged_at=charged_at, is_debit=is_debit)
+
+    def list_successes(self, since: datetime) -> Iterator[tuple[str, datetime]]:
+        """The payments that succeeded since the moment, and when, latest first, from Stripe's list of events of the last 30 days."""
+        with translated_errors():
+            listed = self._client.v1.events.list(
+                {"created": {"gte": int(since.timestamp())}, "type": "payment_intent.succeeded", "limit": 100}
+            )
+            for event in listed.auto_paging_iter():
+                yield str(event.to_dict()["data"]["object"].get("id")), datetime.fromtimestamp(event.created, UTC)
 
     def create_refund(self, payment_intent_id: str, cents: int, *, key: str) -> StripeReversal:
         """Refund a payment in part or in full. The same key always returns the same refund."""
@@ -256,24 +236,13 @@ def _line_item(line: CheckoutLine, request: CheckoutRequest) -> SessionCreatePar
     return {"quantity": 1, "price_data": price, "metadata": metadata}
 
 
-def reversal_from(refund_or_dispute: stripe.Refund | stripe.Dispute) -> StripeReversal:
-    """Stripe's object as plain values."""
-    data = refund_or_dispute.to_dict()
-    intent = data.get("payment_intent")
-    respond_by = (data.get("evidence_details") or {}).get("due_by")
-    moved = [line.get("amount") or 0 for line in data.get("balance_transactions") or [] if isinstance(line, dict)]
-    return StripeReversal(
-        kind=ReversalKind(data["object"]),
-        id=data["id"],
-        payment_intent=intent["id"] if isinstance(intent, dict) else intent,
-        cents=data["amount"],
-        currency=str(data.get("currency") or "").upper(),
-        status=str(data.get("status") or "pending"),
-        reason=str(data.get("reason") or ""),
-        respond_by=datetime.fromtimestamp(respond_by, UTC) if respond_by else None,
-        withdrawn_cents=-sum(cents for cents in moved if cents < 0),
-        reinstated_cents=sum(cents for cents in moved if cents > 0),
-    )
+def charge_in(intent: dict[str, Any]) -> tuple[datetime | None, bool]:
+    """When the latest charge of a payment intent was created, and whether it is a bank debit; None and False unless it is expanded."""
+    charge = intent.get("latest_charge")
+    if not isinstance(charge, dict):
+        return None, False
+    method = (charge.get("payment_method_details") or {}).get("type")
+    return (datetime.fromtimestamp(charge["created"], UTC) if charge.get("created") else None), method in BANK_DEBITS
 
 
 def _checkout(session: stripe.checkout.Session) -> Checkout:

@@ -7,7 +7,7 @@ BEGIN
     SELECT c.reference, c.rule INTO broken FROM (
         SELECT p.id, p.reference, CASE
             WHEN d.campaign_id <> p.campaign_id THEN 'match_is_of_the_campaign'
-            WHEN p.kind = 'hold' AND d.paid_at IS NOT NULL THEN 'hold_is_before_payment'
+            WHEN p.kind = 'hold' AND d.authorized_at IS NOT NULL THEN 'hold_is_before_payment'
             WHEN p.kind = 'match' AND d.net_cents = 0 AND m.matched_cents > 0 THEN 'matched_is_paid'
             WHEN g.covered > CASE p.kind WHEN 'hold' THEN d.amount_cents ELSE d.net_cents END THEN 'within_gift'
             WHEN d.amount_cents < f.minimum_cents THEN 'above_minimum'
@@ -15,7 +15,8 @@ BEGIN
             WHEN o.cents > f.per_donor_cents THEN 'within_donor_cap'
             WHEN p.from_account = 'available' AND (f.activated_at IS NULL OR f.paused_at IS NOT NULL) THEN 'fund_gives'
             WHEN p.from_account = 'available' AND NOT coalesce(
-                fund_is_open(f, CASE p.kind WHEN 'hold' THEN now() ELSE d.paid_at END), false) THEN 'within_window'
+                fund_is_open(f, CASE p.kind WHEN 'hold' THEN now() ELSE d.authorized_at END), false) THEN 'within_window'
+            WHEN p.from_account = 'held' AND NOT hold_is_honoured(f, d.authorized_at, d.checkout_expires_at) THEN 'within_hold'
         END AS rule
         FROM posted p
         JOIN donation d ON d.id = p.donation_id

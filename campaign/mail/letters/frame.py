@@ -88,8 +88,8 @@ def donation_page_link(page_url: str) -> Paragraph:
 
 def paid_on(donation: Donation) -> str:
     """The day of the payment in the charity's time zone, formatted in the current language."""
-    assert donation.paid_at is not None
-    return str(format_date(donation.campaign.charity.local(donation.paid_at).date(), "long"))
+    assert donation.received_at is not None
+    return str(format_date(donation.campaign.charity.local(donation.received_at).date(), "long"))
 
 
 def contact_line(charity: Charity) -> Paragraph:

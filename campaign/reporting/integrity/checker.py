@@ -33,7 +33,16 @@ MOVES = {
 OF_A_FUND = {"pledge", "hold", "release", "match", "unmatch", "receive"}
 
 # Findings that begin with these do not pause matching.
-NOT_ABOUT_MATCHING = ("I14", "I15", "I16", "I17", "I18", stripe_checks.ABOUT_THE_BALANCE, guard_checks.OF_ANOTHER_VERSION)
+NOT_ABOUT_MATCHING = (
+    "I14",
+    "I15",
+    "I16",
+    "I17",
+    "I18",
+    stripe_checks.ABOUT_THE_BALANCE,
+    stripe_checks.ABOUT_A_CHARGE,
+    guard_checks.OF_ANOTHER_VERSION,
+)
 
 
 def findings(engine: Engine) -> list[str]:
@@ -78,8 +87,8 @@ def _paid_is_posted_once(snapshot: Connection) -> Iterator[str]:
             SELECT donation_id, sum(cents) FILTER (WHERE kind = 'donation') AS donated,
                    sum(cents) FILTER (WHERE kind = 'covered_fee') AS fee
             FROM ledger_entry WHERE fund_id IS NULL GROUP BY 1) s ON s.donation_id = d.id
-        WHERE (d.paid_at IS NOT NULL AND (coalesce(s.donated, 0) <> d.amount_cents OR coalesce(s.fee, 0) <> d.covered_fee_cents))
-           OR (d.paid_at IS NULL AND (s.donated IS NOT NULL OR s.fee IS NOT NULL))
+        WHERE (d.received_at IS NOT NULL AND (coalesce(s.donated, 0) <> d.amount_cents OR coalesce(s.fee, 0) <> d.covered_fee_cents))
+           OR (d.received_at IS NULL AND (s.donated IS NOT NULL OR s.fee IS NOT NULL))
         """,
     ):
         yield (
@@ -109,7 +118,7 @@ def _posted_donations_are_consistent(snapshot: Connection) -> Iterator[str]:
         SELECT d.public_id, 'is quarantined' FROM donation d WHERE d.quarantined_at IS NOT NULL
             AND EXISTS (SELECT FROM ledger_entry e WHERE e.donation_id = d.id AND e.kind IN ('donation', 'covered_fee', 'match'))
         UNION ALL SELECT d.public_id, 'is in ' || d.currency FROM donation d JOIN campaign c ON c.id = d.campaign_id
-            WHERE d.paid_at IS NOT NULL AND d.currency <> c.currency
+            WHERE d.received_at IS NOT NULL AND d.currency <> c.currency
         UNION ALL SELECT d.public_id, 'has entries of another campaign' FROM donation d
             WHERE EXISTS (SELECT FROM ledger_entry e WHERE e.donation_id = d.id AND e.campaign_id <> d.campaign_id)
         """,

@@ -20,8 +20,8 @@ def queue_is_complete(snapshot: Connection) -> Iterator[str]:
             FROM part p JOIN net_donation g ON g.id = p.donation_id JOIN fund f ON f.campaign_id = g.campaign_id
             LEFT JOIN covered c ON c.donation_id = g.id LEFT JOIN fund_match own ON own.donation_id = g.id AND own.fund_id = f.id
             WHERE f.activated_at IS NOT NULL AND p.up_to >= coalesce(c.cents, 0) AND g.amount_cents >= f.minimum_cents
-              AND (f.opens_at IS NULL OR g.paid_at >= f.opens_at)
-              AND (f.closes_at IS NULL OR g.paid_at < f.closes_at) AND (f.ended_at IS NULL OR g.paid_at < f.ended_at)
+              AND (f.opens_at IS NULL OR g.authorized_at >= f.opens_at)
+              AND (f.closes_at IS NULL OR g.authorized_at < f.closes_at) AND (f.ended_at IS NULL OR g.authorized_at < f.ended_at)
               AND least(f.per_donation_cents - coalesce(own.matched, 0), f.per_donor_cents - coalesce(own.matched, 0),
                     floor((p.up_to - coalesce(c.cents, 0) + ceil(coalesce(own.matched, 0) * f.ratio_denominator::numeric / f.ratio_numerator))
                           * f.ratio_numerator / f.ratio_denominator) - coalesce(own.matched, 0)) >= 1)
@@ -85,7 +85,7 @@ def open_donations_have_their_holds(snapshot: Connection) -> Iterator[str]:
         SELECT d.public_id, h.cents, d.amount_cents FROM donation d JOIN (
             SELECT g.donation_id, sum(ceil(g.held * f.ratio_denominator::numeric / f.ratio_numerator)) AS cents
             FROM fund_match g JOIN fund f ON f.id = g.fund_id GROUP BY 1) h ON h.donation_id = d.id
-        WHERE d.paid_at IS NULL AND h.cents > d.amount_cents
+        WHERE d.received_at IS NULL AND h.cents > d.amount_cents
         """,
     ):
         yield f"I32: what is held for donation {name} covers {covered} cents, but it is {amount}."
@@ -93,7 +93,7 @@ def open_donations_have_their_holds(snapshot: Connection) -> Iterator[str]:
         snapshot,
         """
         SELECT DISTINCT d.public_id FROM donation d JOIN ledger_entry e ON e.donation_id = d.id AND e.kind = 'release'
-        WHERE d.paid_at IS NULL AND d.ended_at IS NULL AND d.quarantined_at IS NULL
+        WHERE d.received_at IS NULL AND d.ended_at IS NULL AND d.quarantined_at IS NULL
         """,
     ):
         yield f"I32: donation {name} is open, but its hold was released."

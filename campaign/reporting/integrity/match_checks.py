@@ -12,7 +12,7 @@ from campaign.reporting.integrity.snapshot import rows
 SUMS = (
     """
     CREATE TEMPORARY TABLE net_donation ON COMMIT DROP AS
-    SELECT d.id, d.public_id, d.campaign_id, d.donor_id, d.amount_cents, d.paid_at, s.net
+    SELECT d.id, d.public_id, d.campaign_id, d.donor_id, d.amount_cents, d.authorized_at, s.net
     FROM (SELECT donation_id,
                  sum(CASE WHEN kind IN ('donation', 'reinstatement') THEN cents
                           WHEN kind IN ('refund', 'dispute') THEN -cents ELSE 0 END) AS net
@@ -62,8 +62,8 @@ SUMS = (
     LEFT JOIN donor_sum o ON o.fund_id = f.id AND o.donor_id = g.donor_id
     WHERE f.activated_at IS NOT NULL AND f.paused_at IS NULL AND NOT EXISTS (SELECT FROM pending_rematch h WHERE h.campaign_id = f.campaign_id)
       AND p.up_to >= coalesce(c.cents, 0) AND g.amount_cents >= f.minimum_cents
-      AND (f.opens_at IS NULL OR g.paid_at >= f.opens_at)
-      AND (f.closes_at IS NULL OR g.paid_at < f.closes_at) AND (f.ended_at IS NULL OR g.paid_at < f.ended_at)) w
+      AND (f.opens_at IS NULL OR g.authorized_at >= f.opens_at)
+      AND (f.closes_at IS NULL OR g.authorized_at < f.closes_at) AND (f.ended_at IS NULL OR g.authorized_at < f.ended_at)) w
     WHERE capacity >= 1
     """,
 )
@@ -213,6 +213,21 @@ def freed_money_goes_in_order(snapshot: Connection) -> Iterator[str]:
         yield f"I7: fund {slug} rematched donation {rematched}, while donation {waiting} was settled before it and still waits."
 
 
+def matches_are_within_windows(snapshot: Connection) -> Iterator[str]:
+    """I25: a fund matches what was paid within its window; a hold also what was paid while it lived, give or take ten minutes."""
+    for name, slug, cents in rows(
+        snapshot,
+        """
+        SELECT d.public_id, f.slug, e.cents FROM ledger_entry e JOIN donation d ON d.id = e.donation_id JOIN fund f ON f.id = e.fund_id
+        CROSS JOIN LATERAL (SELECT least(f.closes_at, CASE WHEN e.at >= f.ended_at THEN f.ended_at END) AS closes,
+                                   CASE e.from_account WHEN 'held' THEN interval '10 minutes' ELSE interval '0' END AS margin) w
+        WHERE e.kind = 'match' AND d.authorized_at IS NOT NULL AND (d.authorized_at < f.opens_at - w.margin
+           OR (d.authorized_at >= w.closes AND (e.from_account <> 'held' OR d.authorized_at > d.checkout_expires_at + w.margin)))
+        """,
+    ):
+        yield f"I25: fund {slug} matched {cents} cents with donation {name}, which was paid outside of its window."
+
+
 def held_only_while_open(snapshot: Connection) -> Iterator[str]:
     """I32: money is held only for open donations."""
     for name, cents in rows(
@@ -220,7 +235,7 @@ def held_only_while_open(snapshot: Connection) -> Iterator[str]:
         """
         SELECT d.public_id, h.cents FROM (SELECT donation_id, sum(held) AS cents, min(held) AS least FROM fund_match GROUP BY 1) h
         JOIN donation d ON d.id = h.donation_id
-        WHERE h.least < 0 OR (h.cents > 0 AND (d.paid_at IS NOT NULL OR d.ended_at IS NOT NULL OR d.quarantined_at IS NOT NULL))
+        WHERE h.least < 0 OR (h.cents > 0 AND (d.received_at IS NOT NULL OR d.ended_at IS NOT NULL OR d.quarantined_at IS NOT NULL))
         """,
     ):
         yield f"I32: {cents} cents are held for donation {name}, which is no longer open."
@@ -234,5 +249,6 @@ CHECKS = (
     no_donation_waits_while_money_is_available,
     matches_are_reversed_with_their_donation,
     freed_money_goes_in_order,
+    matches_are_within_windows,
     held_only_while_open,
 )

@@ -50,13 +50,13 @@ def _one_receipt_a_donation(snapshot: Connection) -> Iterator[str]:
         snapshot,
         """
         SELECT d.public_id, k.cents FROM retained k JOIN donation d ON d.id = k.donation_id
-        WHERE k.cents > 0 AND d.paid_at IS NOT NULL AND NOT EXISTS (SELECT FROM receipt_pending u WHERE u.donation_id = d.id)
+        WHERE k.cents > 0 AND d.received_at IS NOT NULL AND NOT EXISTS (SELECT FROM receipt_pending u WHERE u.donation_id = d.id)
           AND NOT EXISTS (SELECT FROM receipt_line g WHERE g.donation_id = d.id AND g.is_current)
           AND NOT EXISTS (SELECT FROM receipt_line g JOIN receipt_end e ON e.receipt_id = g.receipt_id
                           WHERE g.donation_id = d.id AND e.reason = 'void')
           AND NOT EXISTS (SELECT FROM donor w JOIN campaign c ON c.id = d.campaign_id JOIN charity h ON h.id = c.charity_id
                           WHERE w.id = d.donor_id AND w.receipt_preference = 'annual'
-                            AND now() < make_timestamptz(extract(year FROM d.paid_at AT TIME ZONE h.time_zone)::int + 1, 3, 1, 0, 0, 0, h.time_zone))
+                            AND now() < make_timestamptz(extract(year FROM d.received_at AT TIME ZONE h.time_zone)::int + 1, 3, 1, 0, 0, 0, h.time_zone))
         """,
     ):
         yield f"I14: donation {name}, of which the charity retains {cents} cents, has no receipt and none is pending."
@@ -119,7 +119,7 @@ def _receipts_equal_donations(snapshot: Connection) -> Iterator[str]:
         SELECT r.serial, d.public_id, g.cents, coalesce(k.cents, 0)
         FROM receipt_line g JOIN receipt r ON r.id = g.receipt_id JOIN donation d ON d.id = g.donation_id
         LEFT JOIN retained k ON k.donation_id = d.id
-        WHERE g.is_current AND (g.cents <> coalesce(k.cents, 0) OR d.paid_at IS NULL)
+        WHERE g.is_current AND (g.cents <> coalesce(k.cents, 0) OR d.received_at IS NULL)
           AND NOT EXISTS (SELECT FROM receipt_pending u WHERE u.donation_id = d.id)
         """,
     ):

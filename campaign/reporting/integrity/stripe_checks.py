@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from campaign.reporting.integrity.snapshot import rows
 
 ABOUT_THE_BALANCE = "I11: Stripe"
+ABOUT_A_CHARGE = "I25: the charge"
 
 
 def _reversals_are_posted(snapshot: Connection) -> Iterator[str]:
@@ -18,7 +19,7 @@ def _reversals_are_posted(snapshot: Connection) -> Iterator[str]:
         snapshot,
         """
         SELECT m.kind, m.stripe_id, d.public_id FROM reversal m JOIN donation d ON d.payment_intent = m.payment_intent
-        WHERE d.paid_at IS NOT NULL AND (
+        WHERE d.received_at IS NOT NULL AND (
             m.posted_cents <> m.reversed_cents
             OR m.kind = 'refund' AND m.posted_cents <> CASE
                 WHEN m.status IN ('failed', 'canceled') THEN 0
@@ -34,7 +35,7 @@ def _lost_disputes_are_posted(snapshot: Connection) -> Iterator[str]:
         snapshot,
         """
         SELECT m.stripe_id, d.public_id FROM reversal m JOIN donation d ON d.payment_intent = m.payment_intent
-        WHERE d.paid_at IS NOT NULL AND m.kind = 'dispute' AND m.posted_cents = 0
+        WHERE d.received_at IS NOT NULL AND m.kind = 'dispute' AND m.posted_cents = 0
         AND m.status IN ('lost', 'appeal_needs_response', 'appeal_under_review')
         AND NOT EXISTS (SELECT FROM balance_transaction l WHERE l.source = m.stripe_id AND l.cents > 0)
         """,
@@ -57,7 +58,7 @@ def _reversed_sums_equal_stripe(snapshot: Connection) -> Iterator[str]:
             SELECT d.public_id, d.covered_fee_cents, d.amount_cents + d.covered_fee_cents AS charged, coalesce(reversed.cents, 0) AS posted,
                    coalesce(reversed.fee, 0) AS fee_posted, least(d.amount_cents + d.covered_fee_cents, coalesce(reported.cents, 0)) AS cents
             FROM donation d LEFT JOIN reported ON reported.payment_intent = d.payment_intent LEFT JOIN reversed ON reversed.donation_id = d.id
-            WHERE d.paid_at IS NOT NULL AND (reported.payment_intent IS NOT NULL OR reversed.donation_id IS NOT NULL)
+            WHERE d.received_at IS NOT NULL AND (reported.payment_intent IS NOT NULL OR reversed.donation_id IS NOT NULL)
         )
         SELECT public_id, posted, cents, fee_posted, fee FROM expected
         CROSS JOIN LATERAL (SELECT trunc(cents * covered_fee_cents / charged) AS fee) share
@@ -98,7 +99,7 @@ def _transactions_are_posted(snapshot: Connection) -> Iterator[str]:
             FROM ledger_entry WHERE donation_id IS NOT NULL AND 'stripe' IN (from_account, to_account) GROUP BY 1
         )
         SELECT d.public_id, l.cents, o.cents, e.cents, l.fees, e.fees
-        FROM lines l JOIN donation d ON d.payment_intent = l.payment_intent AND d.paid_at IS NOT NULL
+        FROM lines l JOIN donation d ON d.payment_intent = l.payment_intent AND d.received_at IS NOT NULL
         JOIN entries e ON e.donation_id = d.id LEFT JOIN posted p ON p.payment_intent = l.payment_intent CROSS JOIN settled s
         -- Not in the books: what disputes withdrew and are not lost, refunds that did not move the balance yet, losses beyond the charge.
         CROSS JOIN LATERAL (SELECT l.disputed + coalesce(p.disputed + p.pending, 0)
@@ -123,6 +124,20 @@ def _paid_donations_moved_the_balance(snapshot: Connection) -> Iterator[str]:
         """,
     ):
         yield f"{ABOUT_THE_BALANCE} has no balance transaction of {payment}, which is said to have paid donation {donation}."
+
+
+def _moments_are_of_the_charge(snapshot: Connection) -> Iterator[str]:
+    """I25: when a donation was made and received is what its charge says. A bank debit is received later than it is made."""
+    for donation, authorized, received, charged in rows(
+        snapshot,
+        """
+        SELECT d.public_id, d.authorized_at, d.received_at, l.charged_at
+        FROM balance_transaction l JOIN donation d ON d.payment_intent = l.payment_intent
+        WHERE l.charged_at IS NOT NULL AND l.posted_at IS NOT NULL
+          AND (d.authorized_at <> l.charged_at OR (d.received_at <> l.charged_at AND NOT l.is_debit))
+        """,
+    ):
+        yield f"{ABOUT_A_CHARGE} was made at {charged}, but donation {donation} is said to be made at {authorized} and received at {received}."
 
 
 def _payouts_equal_their_transactions(snapshot: Connection) -> Iterator[str]:
@@ -157,14 +172,14 @@ def _payouts_are_posted(snapshot: Connection) -> Iterator[str]:
             SELECT cause, campaign_id, split_part(reference, ':', 1) AS what, sum(CASE to_account WHEN 'bank' THEN cents ELSE -cents END) AS cents
             FROM ledger_entry WHERE kind IN ('payout', 'payout_reversal') GROUP BY 1, 2, 3
         ), parts AS (
-            SELECT l.payout, d.campaign_id, l.net_cents AS cents, d.paid_at FROM balance_transaction l
-            JOIN donation d ON d.payment_intent = l.payment_intent WHERE l.payout IS NOT NULL AND d.paid_at IS NOT NULL
+            SELECT l.payout, d.campaign_id, l.net_cents AS cents, d.received_at FROM balance_transaction l
+            JOIN donation d ON d.payment_intent = l.payment_intent WHERE l.payout IS NOT NULL AND d.received_at IS NOT NULL
             UNION ALL
             SELECT l.payout, b.campaign_id, -b.cents, l.created_at FROM balance_transaction l JOIN posted b ON b.cause = l.source AND b.what = 'payout_back'
             WHERE l.payout IS NOT NULL AND l.type IN ('payout_failure', 'payout_cancel')
         ), tied AS (
             SELECT payout, campaign_id, sum(cents) AS cents FROM parts GROUP BY 1, 2
-            HAVING max(paid_at) < (SELECT max(read_until) - interval '1 hour' FROM stripe_cursor WHERE list = 'balance')
+            HAVING max(received_at) < (SELECT max(read_until) - interval '1 hour' FROM stripe_cursor WHERE list = 'balance')
         )
         SELECT t.payout, c.slug, t.cents, coalesce(s.cents, 0) FROM tied t JOIN campaign c ON c.id = t.campaign_id
         JOIN payout p ON p.stripe_id = t.payout AND p.transactions_read_at IS NOT NULL
@@ -181,6 +196,7 @@ CHECKS = (
     _reversed_sums_equal_stripe,
     _transactions_are_posted,
     _paid_donations_moved_the_balance,
+    _moments_are_of_the_charge,
     _payouts_equal_their_transactions,
     _payouts_are_posted,
 )

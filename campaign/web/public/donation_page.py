@@ -14,7 +14,7 @@ from campaign.donations.donations import Donation, donation_by_token
 from campaign.donations.donors import wants_annual_receipt
 from campaign.edges.db import db
 from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
-from campaign.edges.stripe.payments import ReversalKind
+from campaign.edges.stripe.reversals import ReversalKind
 from campaign.payments import reversals
 from campaign.payments.status import DonationStatus, Status, status_of
 from campaign.receipts import receipts
@@ -54,12 +54,12 @@ def page(language: str, token: str) -> ResponseReturnValue:
         first_name=donation.first_name or donation.full_name,
         **_sums(donation, status, language),
         outcome=donation_timeline.match_outcome(donation_history.match_status(donation, status, language), language),
-        paid_at=_local_moment(campaign, donation.paid_at),
+        received_at=_local_moment(campaign, donation.received_at),
         history=_timeline(donation, language),
         receipt=receipt,
         receipt_status=receipts.status_of(receipt).value if receipt else "",
         is_annual=wants_annual_receipt(donation.donor_id),
-        lacks_details=donation.paid_at is not None and receipt is None and donation.lacks_details,
+        lacks_details=donation.received_at is not None and receipt is None and donation.lacks_details,
         receipt_url=url_for("receipt_page.pdf", language=language, token=token),
         proof_url=url_for("donation_page.proof", language=language, token=token) if status.matched_cents or status.held_cents else "",
         json_url=url_for("donation_page.data", language=language, token=token),
@@ -72,7 +72,7 @@ def page(language: str, token: str) -> ResponseReturnValue:
 
 
 def _sums(donation: Donation, status: DonationStatus, language: str) -> dict[str, str]:
-    returned_cents = donation.charged_cents - reversals.retained_cents(donation) if donation.paid_at else 0
+    returned_cents = donation.charged_cents - reversals.retained_cents(donation) if donation.received_at else 0
     return {
         "amount": money.format_money(donation.amount_cents, language),
         "returned": money.format_money(returned_cents, language) if returned_cents else "",

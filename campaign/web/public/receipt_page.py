@@ -83,7 +83,7 @@ def choose(language: str, token: str) -> ResponseReturnValue:
 def address(language: str, token: str) -> ResponseReturnValue:
     """Complete the name and address, when the receipt waits for them."""
     donation = _donation_or_404(token)
-    if donation.paid_at is None or receipts.last_receipt_of(donation.id) or not donation.lacks_details:
+    if donation.received_at is None or receipts.last_receipt_of(donation.id) or not donation.lacks_details:
         return redirect(url_for("donation_page.page", language=language, token=token), 303)
     if request.method == "GET":
         person = {name: getattr(donation, name) for name in PERSON_FIELDS}

@@ -77,7 +77,7 @@ def _day(moment: Any, campaign: Campaign) -> str:
 def _month(month: Donation, campaign: Campaign, language: str) -> dict[str, str]:
     now = status_of(month)
     return {
-        "on": _day(month.paid_at or month.started_at, campaign),
+        "on": _day(month.received_at or month.started_at, campaign),
         "amount": money.format_money(month.amount_cents, language),
         "matched": money.format_money(now.matched_cents, language) if now.matched_cents else "–",
         "url": url_for("donation_page.page", language=language, token=month.token),

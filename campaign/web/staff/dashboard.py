@@ -77,10 +77,10 @@ def page() -> ResponseReturnValue:
 
 def _line(line: reporting.LatestDonation, campaign: Campaign, language: str) -> dict[str, Any]:
     donation = line.donation
-    assert donation.paid_at is not None
+    assert donation.received_at is not None
     return {
-        "paid_at": format_datetime(campaign.charity.local(donation.paid_at), "yyyy-MM-dd HH:mm", rebase=False),
-        "iso": donation.paid_at.isoformat(),
+        "received_at": format_datetime(campaign.charity.local(donation.received_at), "yyyy-MM-dd HH:mm", rebase=False),
+        "iso": donation.received_at.isoformat(),
         "name": donation.full_name,
         "amount": format_money(donation.amount_cents, language),
         "covered_fee": format_money(donation.covered_fee_cents, language) if donation.covered_fee_cents else "–",

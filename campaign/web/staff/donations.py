@@ -58,7 +58,7 @@ def page(public_id: str) -> ResponseReturnValue:
         receipts=[_receipt_row(receipt) for receipt in receipts.receipts_of(donation.id)],
         has_receipt=receipts.receipt_of(donation.id) is not None,
         mails=mail_lines(messages.messages_of(donation.id)),
-        may_act=has_role("clerk") and donation.paid_at is not None,
+        may_act=has_role("clerk") and donation.received_at is not None,
         longest_reason=LONGEST_REASON,
         history=[
             {
@@ -107,7 +107,7 @@ def _receipt_row(receipt: receipts.Receipt) -> dict[str, Any]:
 def preview(public_id: str) -> ResponseReturnValue:
     """A preview of the receipt, which takes no number."""
     donation = _donation_or_404(public_id)
-    if donation.paid_at is None:
+    if donation.received_at is None:
         abort(404)
     response = Response(render_jobs.render_preview(donation), mimetype="application/pdf")
     response.headers["Cache-Control"] = "private, no-store"

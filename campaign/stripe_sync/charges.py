@@ -1,0 +1,78 @@
+"""The charge of a payment, read at Stripe when an event leaves open on which day or in which window it was made (policy.md, section 2b)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from campaign.campaigns import charities
+from campaign.donations import donations
+from campaign.edges.stripe.client import StripeRefused
+from campaign.edges.stripe.payments import StripePayments
+from campaign.matching import funds
+from campaign.payments.quarantine import SucceededPayment
+from campaign.rules.payment_moments import PaymentMoments, moments_of_charge
+from campaign.stripe_sync.event import Event, FetchRequest, ObjectKind
+
+# The outcome of a bank debit, whose moments are days apart.
+DEBIT_SUCCEEDED = "checkout.session.async_payment_succeeded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChargeSnapshot:
+    """When the charge of a payment was created, None when Stripe shows none, and whether it is a bank debit.
+
+    `succeeded_at` is when a bank debit succeeded, if Stripe still lists that. `status` is that of the payment.
+    """
+
+    charged_at: datetime | None
+    is_debit: bool = False
+    succeeded_at: datetime | None = None
+    status: str = ""
+
+
+def charge_requests(events: Iterable[Event]) -> dict[int, FetchRequest]:
+    """The charges to fetch before these events of payments are handled, by event row: few, as most payments are far from any edge."""
+    paid = [(event, payment) for event in events if event.names_us and not event.account and (payment := event.succeeded_payment)]
+    if not paid:
+        return {}
+    edges, zones = funds.window_edges(), charities.time_zones()
+    unclear = {
+        event.row: payment.payment_intent
+        for event, payment in paid
+        if payment.payment_intent and (event.type == DEBIT_SUCCEEDED or payment.is_debit or not payment.moments.is_decisive(edges, zones))
+    }
+    known = {row.payment_intent for row in donations.find_donations([], sorted(set(unclear.values())))} if unclear else set()
+    return {row: FetchRequest(ObjectKind.CHARGE_OF, name) for row, name in unclear.items() if name not in known}
+
+
+def read_charge(stripe: StripePayments, payment_intent: str) -> ChargeSnapshot:
+    """Fetch the charge of a payment. Raises StripeUnavailable, and StripeRefused when there is no such payment."""
+    payment = stripe.get_payment(payment_intent)
+    succeeded_at = None
+    if payment.is_debit and payment.charged_at:  # No object says when a bank debit succeeded, only Stripe's event.
+        successes = stripe.list_successes(payment.charged_at)
+        succeeded_at = next((moment for name, moment in successes if name == payment_intent), None)
+    return ChargeSnapshot(charged_at=payment.charged_at, is_debit=payment.is_debit, succeeded_at=succeeded_at, status=payment.status)
+
+
+def try_to_read_charge(stripe: StripePayments, payment_intent: str) -> ChargeSnapshot:
+    """As `read_charge`, but the report of a payment that Stripe does not show us has to be enough. Raises StripeUnavailable."""
+    try:
+        return read_charge(stripe, payment_intent)
+    except StripeRefused:
+        return ChargeSnapshot(charged_at=None)
+
+
+def with_charge(payment: SucceededPayment, snapshots: Iterable[object]) -> SucceededPayment:
+    """The payment with the moments of its charge, if that was fetched."""
+    charge = next((snapshot for snapshot in snapshots if isinstance(snapshot, ChargeSnapshot)), None)
+    if charge is None:
+        return payment
+    return replace(payment, moments=moments_of(charge, reported_at=payment.moments.received_at), is_debit=charge.is_debit)
+
+
+def moments_of(charge: ChargeSnapshot, *, reported_at: datetime) -> PaymentMoments:
+    """The moments of a payment that has succeeded, of which we have a report of this moment."""
+    if charge.charged_at is None:
+        return PaymentMoments(authorized_at=reported_at, received_at=reported_at)
+    return moments_of_charge(charge.charged_at, succeeded_at=(charge.succeeded_at or reported_at) if charge.is_debit else None)
