@@ -180,10 +180,16 @@ def issue_receipt(donation: Donation, *, now: datetime | None = None) -> Receipt
     return lifecycle.bring_up_to_date(donation, IssueContext(now=now or datetime.now(UTC), links=Links("http://127.0.0.1:8000"))).receipt
 
 
-def another_campaign(*pledges: int, like: Campaign, ratio: tuple[int, int] = (1, 1), **terms: Any) -> Campaign:
-    """Create another campaign with a fund for each pledge, in this order and all with the same terms."""
+def another_campaign(
+    *pledges: int, like: Campaign, ratio: tuple[int, int] = (1, 1), bounds: dict[str, int] | None = None, **terms: Any
+) -> Campaign:
+    """Create another campaign with a fund for each pledge, in this order and all with the same terms.
+
+    All of a pledge may be held for people who have not paid, unless `bounds` says otherwise.
+    """
     number = next(_count)
     copied = {c.name: getattr(like, c.name) for c in Campaign.__table__.columns if c.name not in {"id", "slug", "created_at"}}
+    copied |= {"hold_share_percent": 100, "hold_checkout_percent": 100} | (bounds or {})
     campaign = campaigns.create_campaign(Campaign(**copied, slug=f"another-{number}-{time.time_ns()}"))
     for position, cents in enumerate(pledges, 1):
         create_fund(campaign, cents, position=position, ratio_numerator=ratio[0], ratio_denominator=ratio[1], **terms)

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,10 +14,9 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.matching.funds import Fund, funds_of
 from campaign.matching.holds import match_of
-from campaign.payments import checkouts
+from campaign.payments import checkouts, unpaid_holds
 from campaign.payments.checkouts import LessMatchAvailable
 from campaign.reporting.integrity import checker
-from campaign.rules.allocation import Limit
 from campaign.web.public import batching
 from tests.factories import another_campaign, checkout_context, donation_details, start_donation
 
@@ -46,7 +46,7 @@ def test_a_donor_who_would_get_less_match_than_promised_is_refused_and_the_other
     ]
     first, second, third, fourth = batching._start_all(requests)
     assert isinstance(second, LessMatchAvailable)
-    assert (second.held_cents, second.full_cents) == (50_00, 100_00)
+    assert (second.held_cents, second.quote.full_cents) == (50_00, 100_00)
     assert isinstance(fourth, LessMatchAvailable)
     assert fourth.held_cents == 0
     assert [held(d) for d in (first, third) if isinstance(d, Donation)] == [100_00, 50_00]
@@ -90,17 +90,17 @@ def test_the_limit_on_holds_counts_donations_in_the_same_batch(fund: Fund, campa
     assert [held(d) for d in started if isinstance(d, Donation)] == [5_00, 5_00, 0, 0]
     (more,) = checkouts.start_checkouts(campaign, [(donation_details(5_00, **same), checkout_context(expected_match_cents=5_00, **client))])
     assert isinstance(more, LessMatchAvailable)
-    assert more.limit == Limit.HELD_ELSEWHERE
+    assert (more.held_cents, more.quote.later_cents) == (0, 5_00)
 
 
 def test_counting_holds_uses_the_indexes_on_donor_and_client(campaign: Campaign) -> None:
     start_donation(campaign, client_key="one")
     db.session.execute(text("SET LOCAL enable_seqscan = off"))
-    parameters = {"campaign": campaign.id, "donors": [1], "clients": ["one"]}
-    query = checkouts._holds_query.compile(db.engine)
-    plan = "\n".join(db.session.connection().exec_driver_sql(f"EXPLAIN {query}", {**query.params, **parameters}).scalars())
+    parameters = {"campaign": campaign.id, "period": timedelta(hours=2), "donors": [1], "clients": ["one"]}
+    plan = "\n".join(db.session.execute(text(f"EXPLAIN {unpaid_holds._HOLDS}"), parameters).scalars())
     assert "ix_donation_donor_id" in plan
-    assert "ix_donation_open_client" in plan
+    assert "ix_donation_unpaid_client" in plan
+    assert "ix_ledger_entry_donation_id" in plan
     assert "ix_donation_campaign_id" not in plan
 
 

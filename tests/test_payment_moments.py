@@ -305,16 +305,16 @@ def test_a_window_that_ends_while_an_event_is_read_sends_it_back_for_its_charge(
     charged = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=2)
     set_moments(stripe, donation, charged=charged)
     events = events_of(stripe, donation, CARD_EVENTS[:1])
-    charge_requests = charges.charge_requests
+    requests_of = charges.requests
 
     def end_after(read: Any) -> Any:
-        requests = charge_requests(read)
+        requests = requests_of(read)
         if fund.ended_at is None:
             fund_lifecycle.end(fund, actor="test", reason="test")
             db.session.commit()
         return requests
 
-    monkeypatch.setattr(charges, "charge_requests", end_after)
+    monkeypatch.setattr(charges, "requests", end_after)
     handle(*events)
     db.session.expire_all()
     assert (donation.received_at, calls) == (None, []), "it waits for its charge"

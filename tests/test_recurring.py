@@ -104,7 +104,7 @@ def test_the_first_instalment_is_held_paid_and_matched_as_any_donation(app: Flas
 def test_a_year_with_a_failed_charge_is_twelve_donations_matched_while_the_pledge_lasts(
     app: Flask, stripe: Stripe, campaign: Campaign, fund: Fund, post: Post
 ) -> None:
-    donation = start_recurring(app, stripe, amount="6000")
+    donation = start_recurring(app, stripe, amount="6000", expected_match="500000")
     schedule_jobs.poll_stripe()
     set_card(stripe, "4242424242424242")
     advance_months(stripe, 4)

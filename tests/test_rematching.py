@@ -117,7 +117,11 @@ def test_two_holds_in_one_match_session_share_what_is_left(campaign: Campaign) -
     one, two = start_donation(own, 60_00), start_donation(own, 60_00)
     fund_lifecycle.raise_pledge(funds_of(own.id)[0], 100_00, actor="test", reason="test")
     session = lock_match_session([own.id], [one.id, two.id])
-    assert [entry.cents for donation in (one, two) for entry in session.hold(donation)] == [60_00, 40_00]
+    held = []
+    for donation in (one, two):
+        quote = session.hold_quote(donation, own.hold_bounds, [])
+        held += [entry.cents for entry in session.hold(donation, quote, cause="test")]
+    assert held == [60_00, 40_00]
 
 
 def test_a_cap_freed_during_a_rematch_is_rematched_too(campaign: Campaign) -> None:

@@ -1,6 +1,6 @@
 """A campaign: its public texts in both languages, its settings, and its running totals, which only ledger entries change."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import BigInteger, ForeignKey, LargeBinary, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -8,13 +8,15 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from campaign.campaigns.charities import Charity
 from campaign.edges.db import Base, db
+from campaign.rules.hold_bounds import HoldBounds
 
 
 class Campaign(Base):
     """One campaign. `fee_percent_hundredths` and `fee_fixed_cents` are the fee that donors may cover: 290 and 30 are 2.9 % + 30 ¢.
 
     Without `holds_match` nothing is held while a donor pays, and donations are matched when they are paid. `holds_per_email` and
-    `holds_per_address` limit how many unpaid donations of one e-mail address, and of one network address, hold match at the same time.
+    `holds_per_address` limit how many unpaid donations of one e-mail address, and of one network, hold match at the same time; the other
+    `hold_` columns limit how much (rules/hold_bounds.py).
     """
 
     __tablename__ = "campaign"
@@ -39,8 +41,26 @@ class Campaign(Base):
     holds_match: Mapped[bool] = mapped_column(server_default="true", default=True)
     holds_per_email: Mapped[int] = mapped_column(server_default="10", default=10)
     holds_per_address: Mapped[int] = mapped_column(server_default="50", default=50)
+    hold_share_percent: Mapped[int] = mapped_column(server_default="50", default=50)
+    hold_checkout_percent: Mapped[int] = mapped_column(server_default="10", default=10)
+    hold_checkout_cents: Mapped[int] = mapped_column(server_default="100000", default=1000_00)
+    hold_period_factor: Mapped[int] = mapped_column(server_default="2", default=2)
+    hold_period_minutes: Mapped[int] = mapped_column(server_default="120", default=120)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     charity: Mapped[Charity] = relationship(lazy="joined", innerjoin=True)
+
+    @property
+    def hold_bounds(self) -> HoldBounds:
+        """How much match may be held for people who have not paid."""
+        return HoldBounds(
+            share_percent=self.hold_share_percent,
+            checkout_percent=self.hold_checkout_percent,
+            checkout_cents=self.hold_checkout_cents,
+            period_factor=self.hold_period_factor,
+            period=timedelta(minutes=self.hold_period_minutes),
+            open_per_email=self.holds_per_email,
+            open_per_network=self.holds_per_address,
+        )
 
     def title(self, language: str) -> str:
         """The campaign's title."""

@@ -65,7 +65,8 @@ class Donation(Base):
 
     `net_cents` is the donation net of reversals, zero before it is paid; only ledger entries change it. `match_limit` is the `Limit` that
     kept the match below full when the payment was settled. `authorized_at` is when the donor made the payment, `received_at` when the charity
-    had it; both are set once it is paid (policy.md, section 2b). `processing_at` is set for a bank debit. `client_key` identifies the donor's
+    had it; both are set once it is paid (policy.md, section 2b). `processing_at` is set for a bank debit, `unverified_at` since when one had to be
+    verified first. `client_key` identifies the donor's
     network address without storing it.
     """
 
@@ -105,6 +106,7 @@ class Donation(Base):
     checkout_url: Mapped[str | None]
     payment_intent: Mapped[str | None] = mapped_column(unique=True)
     polled_at: Mapped[datetime | None]
+    unverified_at: Mapped[datetime | None]
     processing_at: Mapped[datetime | None]
     authorized_at: Mapped[datetime | None]
     received_at: Mapped[datetime | None]
@@ -156,7 +158,7 @@ Index(
     postgresql_where=Donation.received_at.is_(None) & Donation.ended_at.is_(None) & Donation.quarantined_at.is_(None),
 )
 
-Index("ix_donation_open_client", Donation.client_key, postgresql_where=Donation.received_at.is_(None) & Donation.ended_at.is_(None))
+Index("ix_donation_unpaid_client", Donation.client_key, postgresql_where=Donation.received_at.is_(None))
 
 # The donors of a campaign, written by a trigger on ledger entries, so that each donor is counted once.
 campaign_donor = Table(

@@ -24,6 +24,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
 from campaign.rules.allocation import Offer, Ratio, Terms
+from campaign.rules.hold_bounds import FundBalance
 
 
 class Fund(Base):
@@ -67,6 +68,11 @@ class Fund(Base):
     def available_cents(self) -> int:
         """What is neither held nor matched."""
         return self.pledged_cents - self.held_cents - self.matched_cents
+
+    @property
+    def balance(self) -> FundBalance:
+        """Its balance, for the bounds of holds."""
+        return FundBalance(pledged_cents=self.pledged_cents, matched_cents=self.matched_cents, held_cents=self.held_cents)
 
     @property
     def ratio(self) -> Ratio:

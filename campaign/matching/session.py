@@ -28,15 +28,30 @@ from campaign.rules.allocation import (
     match_to_release,
     total,
 )
+from campaign.rules.hold_bounds import FundBalance, HoldBounds, UnpaidHolds, holdable
 
 
 @dataclass(frozen=True, kw_only=True)
 class HoldQuote:
-    """What can be held for a donation now, what its full match would be, and why the first is less than the second. Sums in cents."""
+    """What can be held for a donation before it is paid, by fund, and what it would be matched with if it were paid now. Sums in cents.
 
-    held_cents: int
+    `full_cents` is its full match, `limit` why it would be matched with less.
+    """
+
+    parts: tuple[Allocation, ...]
+    matched_if_paid_cents: int
     full_cents: int
     limit: Limit | None
+
+    @property
+    def held_cents(self) -> int:
+        """What can be held."""
+        return total(self.parts)
+
+    @property
+    def later_cents(self) -> int:
+        """What is added when the payment arrives, as long as matching is left."""
+        return self.matched_if_paid_cents - self.held_cents
 
 
 @dataclass
@@ -75,6 +90,8 @@ class MatchSession:
         self._offers = {fund.id: fund.offer() for fund in funds}
         self._ratios = {fund.id: fund.ratio for fund in funds}
         self._left = {fund.id: fund.available_cents for fund in funds}
+        self._pledged = {fund.id: fund.pledged_cents for fund in funds}
+        self._held = {fund.id: fund.held_cents for fund in funds}
         self._lines: dict[int, _Line] = {}
         self._donor_totals: dict[tuple[int, int], int] = {}
         self._capped = [fund.id for fund in funds if fund.per_donor_cents is not None]
@@ -135,19 +152,32 @@ class MatchSession:
         """Set the net amount after a payment, a reversal or a reinstatement."""
         self._lines[donation.id].net = net_cents
 
-    def hold(self, donation: Donation) -> list[Entry]:
-        """Hold the match of a donation at the start of its checkout."""
-        parts = allocate(self._request(donation), self.offers(donation.campaign_id))
-        return [self._move(donation, Move.HOLD, "available", "held", part, "begun") for part in parts]
+    def hold(self, donation: Donation, quote: HoldQuote, *, cause: str) -> list[Entry]:
+        """Hold what was quoted for a donation that is not paid."""
+        return [self._move(donation, Move.HOLD, "available", "held", part, cause) for part in quote.parts]
 
-    def hold_quote(self, donation: Donation) -> HoldQuote:
-        """What `hold` would hold for the donation."""
+    def hold_quote(self, donation: Donation, bounds: HoldBounds, holders: Sequence[UnpaidHolds]) -> HoldQuote:
+        """What may be held for the donation, whose e-mail and network are these holders.
+
+        Of what each fund would match now, as much as the bounds allow. What they keep back from one fund is not drawn from the next.
+        """
         request, every = self._request(donation), self._all_offers(donation.campaign_id)
+        if_paid = allocate(request, self.offers(donation.campaign_id))
+        parts = [Allocation(fund_id=part.fund_id, cents=holdable(bounds, part, self._balance(part.fund_id), holders)) for part in if_paid]
         return HoldQuote(
-            held_cents=total(allocate(request, self.offers(donation.campaign_id))),
+            parts=tuple(part for part in parts if part.cents),
+            matched_if_paid_cents=total(if_paid),
             full_cents=full_match(request, every),
             limit=Limit.EARLIER_GIFTS if donation.campaign_id in self.rematching else limit_of(request, every),
         )
+
+    def holds(self, donation: Donation) -> bool:
+        """Whether anything is held for the donation."""
+        return any(share.held for share in self._lines[donation.id].shares.values())
+
+    def _balance(self, fund_id: int) -> FundBalance:
+        pledged, held = self._pledged[fund_id], self._held[fund_id]
+        return FundBalance(pledged_cents=pledged, held_cents=held, matched_cents=pledged - held - self._left[fund_id])
 
     def match_paid(self, donation: Donation, *, cause: str) -> list[Entry]:
         """Turn the hold into match, and match what the hold did not cover as far as funds allow now.
@@ -235,6 +265,7 @@ class MatchSession:
         share.matched += part.cents * ((target == "matched") - (source == "matched"))
         share.moves += 1
         self._left[part.fund_id] -= share.cents - before
+        self._held[part.fund_id] += part.cents * ((target == "held") - (source == "held"))
         if (part.fund_id, donation.donor_id) in self._donor_totals:
             self._donor_totals[part.fund_id, donation.donor_id] += share.cents - before
         return Entry(

@@ -5,12 +5,11 @@ it is released only when the payment can no longer succeed, or is quarantined.
 """
 
 import secrets
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, Executable, ScalarResult, Select, Text, bindparam, case, column, func, select, update
+from sqlalchemy import Executable, ScalarResult, bindparam, case, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from campaign.campaigns.campaigns import Campaign
@@ -19,22 +18,28 @@ from campaign.donations.donors import get_or_create_donor_ids
 from campaign.edges.db import db
 from campaign.edges.stripe.payments import CHECKOUT_MINUTES
 from campaign.ledger.entries import Entry, post_entries
-from campaign.matching.holds import DonationMatch
 from campaign.matching.rematching import lock_match_session
-from campaign.rules.allocation import Limit
+from campaign.matching.session import HoldQuote
+from campaign.payments.unpaid_holds import Holders
 
+# The cause of the entries that hold match at the start of a checkout.
+BEGUN = "begun"
 # Stripe refuses a checkout that expires in less than 30 minutes. An older deadline than this is replaced before Stripe is called.
 DEADLINE_MAX_AGE = timedelta(seconds=40)
 
 
 class LessMatchAvailable(Exception):
-    """Less match can be held than the donor was shown; `held_cents` is what can be held, `limit` why it is not `full_cents`."""
+    """Less match can be held than the donor was shown; `quote` is what can be held, and what would be matched if it were paid now."""
 
-    def __init__(self, *, held_cents: int, full_cents: int, limit: Limit | None) -> None:
-        super().__init__(f"{held_cents} of {full_cents}: {limit}")
-        self.held_cents = held_cents
-        self.full_cents = full_cents
-        self.limit = limit
+    def __init__(self, quote: HoldQuote, *, was_promised: bool) -> None:
+        super().__init__(f"{quote.held_cents} of {quote.full_cents}: {quote.limit}")
+        self.quote = quote
+        self.was_promised = was_promised
+
+    @property
+    def held_cents(self) -> int:
+        """What can be held."""
+        return self.quote.held_cents
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,51 +147,23 @@ def _hold(
     campaign: Campaign, donations: Sequence[Donation], promised: Mapping[str, int | None]
 ) -> dict[str, Donation | LessMatchAvailable]:
     """Hold the match of each donation, in order. Returns, by attempt, where less than promised can be held; then nothing is held."""
-    open_holds = _count_holds(campaign, donations)  # Before the lock, which all others wait for: the limit need not be exact.
     session = lock_match_session([campaign.id])
     session.load_new(donations)
+    holders, bounds = Holders(campaign, donations), campaign.hold_bounds
     entries: list[Entry] = []
     shortfalls: dict[str, Donation | LessMatchAvailable] = {}
     for donation in donations:
         promise = promised[donation.attempt]
-        donor, client = ("donor", donation.donor_id), ("client", donation.client_key)
-        quote = session.hold_quote(donation)
-        cents, limit = quote.held_cents, quote.limit
-        if cents and (open_holds[donor] >= campaign.holds_per_email or open_holds[client] >= campaign.holds_per_address):
-            cents, limit = 0, Limit.HELD_ELSEWHERE
-        if cents < (quote.full_cents if promise is None else promise):
-            shortfalls[donation.attempt] = LessMatchAvailable(held_cents=cents, full_cents=quote.full_cents, limit=limit)
-        elif cents:
-            entries += session.hold(donation)
-            open_holds.update([donor, client] if donation.client_key else [donor])
+        quote = session.hold_quote(donation, bounds, holders.of(donation))
+        if quote.held_cents < (quote.full_cents if promise is None else promise):
+            shortfalls[donation.attempt] = LessMatchAvailable(quote, was_promised=promise is not None)
+            continue
+        entries += session.hold(donation, quote, cause=BEGUN)
+        for holder in holders.of(donation):
+            holder.add(quote.parts)
     if not shortfalls:
         post_entries(*entries)
     return shortfalls
-
-
-def _count_holds(campaign: Campaign, donations: Sequence[Donation]) -> Counter[tuple[str, int | str]]:
-    """How many open donations hold match for the donor, and for the client, of each of these donations."""
-    parameters = {"campaign": campaign.id, "donors": [d.donor_id for d in donations], "clients": [d.client_key or None for d in donations]}
-    holds: Counter[tuple[str, int | str]] = Counter()
-    for row in db.session.execute(_holds_query, parameters):
-        holds["donor", row.donor] = row.of_donor
-        holds["client", row.client or ""] = row.of_client
-    return holds
-
-
-def _count_holds_query() -> Select[tuple[int, str | None, int, int]]:
-    """Selects by donor and by client only. The other conditions are in FILTER, so that the planner uses no index on the whole campaign."""
-    arrays = bindparam("donors", type_=ARRAY(BigInteger)), bindparam("clients", type_=ARRAY(Text))
-    searched = func.unnest(*arrays).table_valued(column("donor", BigInteger), column("client", Text)).render_derived()
-    is_open = Donation.received_at.is_(None) & Donation.ended_at.is_(None)
-    holds = select(DonationMatch.donation_id).where(DonationMatch.donation_id == Donation.id, DonationMatch.held_cents > 0).exists()
-    count = select(func.count().filter((Donation.campaign_id == bindparam("campaign")) & is_open & holds)).select_from(Donation)
-    of_donor = count.where(Donation.donor_id == searched.c.donor).scalar_subquery()
-    of_client = count.where(Donation.client_key == searched.c.client, is_open).scalar_subquery()
-    return select(searched.c.donor, searched.c.client, of_donor.label("of_donor"), of_client.label("of_client"))
-
-
-_holds_query = _count_holds_query()
 
 
 def extend_checkout_deadline(donation: Donation, *, now: datetime) -> None:
@@ -223,7 +200,9 @@ _record_opened = (
 
 OVERDUE_AT_A_TIME = 100
 # A bank debit is processing for days: polled once an hour, it does not crowd out the others.
-_poll_interval = case((Donation.processing_at.is_(None), timedelta(seconds=50)), else_=timedelta(hours=1))
+_poll_interval = case(
+    (func.coalesce(Donation.processing_at, Donation.unverified_at).is_(None), timedelta(seconds=50)), else_=timedelta(hours=1)
+)
 
 
 def list_overdue() -> list[Donation]:

@@ -15,6 +15,7 @@ from campaign.outbox.messages import MessageKind, NewMessage
 from campaign.payments import moments, quarantine
 from campaign.payments.alerts import Alert, AlertKind, raise_alert
 from campaign.payments.quarantine import Anomaly, QuarantinedPayment, SucceededPayment
+from campaign.payments.unpaid_holds import Holders
 from campaign.rules.payment_moments import moments_of_charge
 
 # How a donation that was not paid has ended.
@@ -153,12 +154,23 @@ def _release_hold(donation: Donation, session: RematchingSession, outcome: str, 
     )
 
 
-def record_processing(donation: Donation) -> Effects:
-    """The payment is processing, which may take days; the hold stays."""
+def record_processing(donation: Donation, session: RematchingSession, *, cause: str) -> Effects:
+    """A verified bank debit is processing, which may take days. Its hold stays; without one, it gets what may be held now."""
     if not donation.is_open:
         return Effects(outcome="known")
     donation.processing_at = donation.processing_at or func.now()
-    return Effects(outcome="processing")
+    if not donation.campaign.holds_match or session.holds(donation):
+        return Effects(outcome="processing")
+    quote = session.hold_quote(donation, donation.campaign.hold_bounds, Holders(donation.campaign, [donation]).of(donation))
+    return Effects(outcome="processing", entries=session.hold(donation, quote, cause=cause))
+
+
+def record_unverified(donation: Donation, session: RematchingSession, *, cause: str) -> Effects:
+    """The donor chose a bank debit that is not verified, which takes days and may never be: it holds nothing meanwhile (policy.md, section 2a)."""
+    if not donation.is_open or donation.processing_at or donation.unverified_at:
+        return Effects(outcome="known")
+    donation.unverified_at = func.now()
+    return _release_hold(donation, session, "a bank debit waits for its verification", FreedBy.RELEASE, cause)
 
 
 def record_end(donation: Donation, session: RematchingSession, *, ended_as: str, cause: str) -> Effects:
@@ -178,7 +190,8 @@ def record_failure(donation: Donation, session: RematchingSession, *, cause: str
     if donation.received_at and donation.payment_intent:
         raise_alert(Alert(kind=AlertKind.FAILED_AFTER_SUCCESS, object_id=donation.payment_intent, donation_id=donation.id, detail={}))
         return Effects(outcome="known as paid: staff are alerted")
-    record_processing(donation)
     was_open = donation.is_open
+    if was_open:
+        donation.processing_at = donation.processing_at or func.now()
     ended = record_end(donation, session, ended_as=FAILED, cause=cause)
     return ended.combined_with(Effects(outcome="", messages=[NewMessage(MessageKind.PAYMENT_FAILED, donation)])) if was_open else ended

@@ -1,7 +1,7 @@
 """The history of a donation, derived from the books: what was held, matched, rematched and reversed, when and why."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from babel.lists import format_list
 from sqlalchemy import Select, select
@@ -10,12 +10,13 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.ledger.entries import LedgerEntry
 from campaign.ledger.moves import Move
-from campaign.matching.funds import Fund
-from campaign.matching.holds import REMATCH_CAUSE, DonationMatch, freed_by
-from campaign.matching.rematching import QueuedDonation
+from campaign.matching.funds import Fund, funds_of
+from campaign.matching.holds import REMATCH_CAUSE, DonationMatch, freed_by, match_of
+from campaign.matching.rematching import QueuedDonation, pending_rematch_of
 from campaign.payments import quarantine
 from campaign.payments.quarantine import Decision
 from campaign.payments.status import DonationStatus
+from campaign.rules.allocation import MatchRequest, allocate, total
 from campaign.texts.donation_timeline import MatchStatus, TimelineEvent, TimelineKind
 
 KIND_OF_MOVE = {
@@ -110,8 +111,20 @@ def match_status(donation: Donation, now: DonationStatus, language: str) -> Matc
         fund_name=fund_names(donation, language),
         is_paid=donation.received_at is not None,
         is_processing=donation.processing_at is not None,
+        is_unverified=donation.unverified_at is not None and donation.processing_at is None,
+        later_cents=_later_cents(donation) if donation.is_open else 0,
         waits=is_queued(donation),
     )
+
+
+def _later_cents(donation: Donation) -> int:
+    """What would be matched beyond the hold if the donation were paid now, in cents."""
+    if pending_rematch_of(donation.campaign_id):
+        return 0
+    held = {part.fund_id: part.cents for part in match_of(donation.id).held}
+    cents = donation.amount_cents
+    request = MatchRequest(matchable_cents=cents, amount_cents=cents, at=datetime.now(UTC), allocated=held)
+    return total(allocate(request, [fund.offer() for fund in funds_of(donation.campaign_id)]))
 
 
 def fund_names(donation: Donation, language: str) -> str:

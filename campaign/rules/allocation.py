@@ -106,7 +106,6 @@ class Limit(StrEnum):
     PER_DONATION = "per_donation"
     PER_DONOR = "per_donor"
     EARLIER_GIFTS = "earlier_gifts"
-    HELD_ELSEWHERE = "held_elsewhere"
 
 
 def allocate(request: MatchRequest, offers: Sequence[Offer]) -> list[Allocation]:

@@ -1,18 +1,23 @@
 """The charge of a payment, read at Stripe when an event leaves open on which day or in which window it was made (policy.md, section 2b)."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from campaign.campaigns import charities
 from campaign.donations import donations
+from campaign.donations.donations import Donation
 from campaign.edges.stripe.client import StripeRefused
 from campaign.edges.stripe.payments import StripePayments
 from campaign.matching import funds
+from campaign.matching.session import MatchSession
 from campaign.payments.quarantine import SucceededPayment
 from campaign.rules.payment_moments import PaymentMoments, moments_of_charge
 from campaign.stripe_sync.event import Event, FetchRequest, ObjectKind
 
+# The status of a payment that waits for the donor to verify their bank account.
+UNVERIFIED = "requires_action"
 # The outcome of a bank debit, whose moments are days apart.
 DEBIT_SUCCEEDED = "checkout.session.async_payment_succeeded"
 
@@ -30,8 +35,13 @@ class ChargeSnapshot:
     status: str = ""
 
 
-def charge_requests(events: Iterable[Event]) -> dict[int, FetchRequest]:
-    """The charges to fetch before these events of payments are handled, by event row: few, as most payments are far from any edge."""
+def requests(events: Collection[Event]) -> dict[int, FetchRequest]:
+    """The charges to fetch before these events are handled, by event row."""
+    return _unclear_charges(events) | _unverified_debits(events)
+
+
+def _unclear_charges(events: Iterable[Event]) -> dict[int, FetchRequest]:
+    """Those of payments near an edge: few."""
     paid = [(event, payment) for event in events if event.names_us and not event.account and (payment := event.succeeded_payment)]
     if not paid:
         return {}
@@ -43,6 +53,23 @@ def charge_requests(events: Iterable[Event]) -> dict[int, FetchRequest]:
     }
     known = {row.payment_intent for row in donations.find_donations([], sorted(set(unclear.values())))} if unclear else set()
     return {row: FetchRequest(ObjectKind.CHARGE_OF, name) for row, name in unclear.items() if name not in known}
+
+
+def is_unclear(payment: SucceededPayment, donation: Donation, session: MatchSession) -> bool:
+    """Whether the charge of a payment of the donation has to be read after all, by the locked windows of its campaign."""
+    zone = ZoneInfo(donation.campaign.charity.time_zone)
+    return donation.is_open and not payment.moments.is_decisive(session.window_edges(donation.campaign_id), [zone])
+
+
+def _unverified_debits(events: Iterable[Event]) -> dict[int, FetchRequest]:
+    """Those of checkouts that were completed with a bank debit, which may not be verified."""
+    begun = [event for event in events if event.names_us and not event.account and event.is_unpaid_completion]
+    return {event.row: FetchRequest(ObjectKind.CHARGE_OF, event.payment_intent) for event in begun if event.payment_intent}
+
+
+def is_unverified(snapshots: Iterable[object]) -> bool:
+    """Whether the payment that was fetched waits for the donor to verify their bank account."""
+    return any(isinstance(snapshot, ChargeSnapshot) and snapshot.status == UNVERIFIED for snapshot in snapshots)
 
 
 def read_charge(stripe: StripePayments, payment_intent: str) -> ChargeSnapshot:

@@ -7,7 +7,6 @@ a batch: it fails in a savepoint of its own.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import select
@@ -61,7 +60,7 @@ def read_events(leased: Sequence[Lease]) -> dict[int, Event]:
 
 def fetch_requests(events: Collection[Event]) -> dict[int, FetchRequest]:
     """What to fetch from Stripe before these events are handled, by event row."""
-    return {event.row: event.fetch_request for event in events if event.fetch_request} | charges.charge_requests(events)
+    return {event.row: event.fetch_request for event in events if event.fetch_request} | charges.requests(events)
 
 
 def dispatch(leased: Sequence[Lease], events: Mapping[int, Event], snapshots: Mapping[int, Sequence[Snapshot]]) -> int:
@@ -169,10 +168,7 @@ class EventBatch:
     def _needs_charge(self, event: Event) -> bool:
         """Whether a window was changed after it was decided that the charge need not be fetched, so that it does now."""
         payment, donation = self._payment_of(event), self._by_public_id.get(event.donation_id or "")
-        if payment is None or donation is None or not donation.is_open:
-            return False
-        zone = ZoneInfo(donation.campaign.charity.time_zone)
-        return not payment.moments.is_decisive(self._session.window_edges(donation.campaign_id), [zone])
+        return payment is not None and donation is not None and charges.is_unclear(payment, donation, self._session)
 
     def _record_snapshots(self, snapshots: Sequence[Snapshot], *, cause: str) -> Effects:
         each = [self._record_snapshot(snapshot, cause=cause) for snapshot in snapshots]
@@ -269,8 +265,10 @@ class EventBatch:
 
     def _record_checkout_event(self, event: Event, donation: Donation) -> Effects:
         """Record an event of a checkout that is not paid: processing, expired or failed."""
+        if charges.is_unverified(self._snapshots.get(event.row, ())):
+            return settlement.record_unverified(donation, self._session, cause=event.id)
         if event.type in {"checkout.session.completed", "payment_intent.processing"}:
-            return settlement.record_processing(donation)
+            return settlement.record_processing(donation, self._session, cause=event.id)
         if donation.checkout_id not in {None, clean_id(event.object.get("id"))}:
             return NOT_ITS_CHECKOUT
         if event.type == "checkout.session.expired":

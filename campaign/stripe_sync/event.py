@@ -138,6 +138,12 @@ class Event:
             kind, stripe_id = ObjectKind.INVOICE, _id_of(self.object.get("invoice"))
         return FetchRequest(ObjectKind(kind), stripe_id) if stripe_id and kind in set(ObjectKind) else None
 
+    @property
+    def is_unpaid_completion(self) -> bool:
+        """Whether it says that a checkout was completed without being paid: with a bank debit."""
+        data = self.object
+        return self.type == "checkout.session.completed" and data.get("payment_status") == "unpaid" and data.get("mode") != "subscription"
+
     @cached_property
     def succeeded_payment(self) -> SucceededPayment | None:
         """The payment that the event says has succeeded. What the event does not say of it counts as an anomaly."""

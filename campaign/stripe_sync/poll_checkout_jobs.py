@@ -76,8 +76,10 @@ def _record_found(donation: Donation, found: Checkout, charge: ChargeSnapshot | 
         return settlement.record_end(donation, session, ended_as=settlement.EXPIRED, cause=cause)
     if charge and charge.status in FAILED_DEBIT_STATUSES:
         return settlement.record_failure(donation, session, cause=cause)
+    if charge and charges.is_unverified([charge]):
+        return settlement.record_unverified(donation, session, cause=cause)
     if found.status == "complete":
-        return settlement.record_processing(donation)
+        return settlement.record_processing(donation, session, cause=cause)
     return Effects(outcome="still open")
 
 
@@ -103,7 +105,7 @@ def cancel_checkout(donation: Donation) -> None:
     db.session.refresh(donation)
     checkout_id = donation.checkout_id
     db.session.commit()
-    if checkout_id is None or not donation.is_open or donation.processing_at:
+    if checkout_id is None or not donation.is_open or donation.processing_at or donation.unverified_at:
         return
     try:
         services().stripe_payments.expire_checkout(checkout_id)

@@ -44,7 +44,11 @@ class TimelineEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class MatchStatus:
-    """The current match of one donation. `gift_cents` is net of reversals; `waits` when more match may still be allocated."""
+    """The current match of one donation. `gift_cents` is net of reversals; `waits` when more match may still be allocated.
+
+    Before it is paid, `later_cents` would be added to what is held if it were paid now. A bank debit `is_unverified` until the donor's bank
+    account is verified.
+    """
 
     gift_cents: int
     held_cents: int
@@ -52,6 +56,8 @@ class MatchStatus:
     fund_name: str
     is_paid: bool
     is_processing: bool = False
+    is_unverified: bool = False
+    later_cents: int = 0
     waits: bool = False
 
 
@@ -59,13 +65,29 @@ def match_outcome(now: MatchStatus, language: str) -> str:
     """Return what became of the match, for the donor's page and email; empty when there is no match to mention."""
     if now.is_paid:
         return " ".join(part for part in (_matched(now, language), _queued(now, language)) if part)
+    return " ".join(part for part in (_held(now, language), _added_later(now, language)) if part)
+
+
+def _held(now: MatchStatus, language: str) -> str:
+    to = translator(language)
+    if now.is_unverified:
+        return to.gettext("Matching is held for you once your bank account is verified, not before.")
     if now.held_cents == 0:
         return ""
-    to = translator(language)
     match = format_money_short(now.held_cents, to.language)
     if now.is_processing:
         return to.gettext("%(match)s of matching stays held for you until your bank has answered.", match=match)
     return to.gettext("%(match)s of matching is held for you while you pay.", match=match)
+
+
+def _added_later(now: MatchStatus, language: str) -> str:
+    if now.later_cents == 0:
+        return ""
+    to = translator(language)
+    later = format_money_short(now.later_cents, to.language)
+    if now.held_cents:
+        return to.gettext("The other %(later)s is added when your payment arrives, as long as matching is left.", later=later)
+    return to.gettext("%(later)s of matching is added when your payment arrives, as long as matching is left.", later=later)
 
 
 def _matched(now: MatchStatus, language: str) -> str:

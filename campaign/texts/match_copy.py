@@ -9,9 +9,9 @@ from enum import StrEnum
 
 from babel.dates import format_date, format_time, get_timezone_name
 
-from campaign.rules.allocation import Limit, Ratio
+from campaign.rules.allocation import Ratio
 from campaign.rules.money import format_money_short
-from campaign.texts.catalogue import Translator, gettext_noop, translator
+from campaign.texts.catalogue import Translator, translator
 
 
 class FundStatus(StrEnum):
@@ -39,6 +39,11 @@ class FundView:
     opens_at: datetime | None = None
     closes_at: datetime | None = None
 
+    @property
+    def unmatched_cents(self) -> int:
+        """What is not matched yet, on hold or not."""
+        return self.available_cents + self.held_cents
+
 
 @dataclass(frozen=True, kw_only=True)
 class MatchState:
@@ -50,36 +55,30 @@ class MatchState:
 
     @property
     def first_open(self) -> FundView | None:
-        """The first fund that would match a donation now."""
+        """The first fund that has not matched all of its pledge. What is on hold for gifts that are not paid is not matched yet."""
         if self.is_rematching:
             return None
-        return next((f for f in self.funds if f.status == FundStatus.OPEN and f.available_cents > 0), None)
+        return next((f for f in self.funds if f.status == FundStatus.OPEN and f.unmatched_cents > 0), None)
 
     @property
-    def left_on_same_terms_cents(self) -> int:
-        """What the first open fund and the open funds with the same terms have left: one amount for one rule."""
+    def on_same_terms(self) -> tuple[FundView, ...]:
+        """The first open fund and the open funds with the same terms: one amount for one rule."""
         first = self.first_open
-        return sum(f.available_cents for f in self.funds if first and f.status == FundStatus.OPEN and _terms(f) == _terms(first))
+        return tuple(f for f in self.funds if first and f.status == FundStatus.OPEN and _terms(f) == _terms(first))
 
     @property
     def left_cents(self) -> int:
-        """What could be matched now, over all funds."""
-        return 0 if self.is_rematching else sum(f.available_cents for f in self.funds if f.status == FundStatus.OPEN)
+        """What is not matched yet, over all open funds."""
+        return 0 if self.is_rematching else sum(f.unmatched_cents for f in self.funds if f.status == FundStatus.OPEN)
+
+    @property
+    def on_hold_cents(self) -> int:
+        """What of it is on hold for gifts that are not paid yet."""
+        return 0 if self.is_rematching else sum(f.held_cents for f in self.funds if f.status == FundStatus.OPEN)
 
 
 def _terms(fund: FundView) -> tuple[object, ...]:
     return fund.ratio, fund.minimum_cents, fund.per_donation_cents, fund.per_donor_cents, fund.closes_at
-
-
-@dataclass(frozen=True, kw_only=True)
-class Quote:
-    """What a donation would be matched with. `limit` says why not in full; `fund` sets the limit, or else matches first."""
-
-    gift_cents: int
-    match_cents: int
-    limit: Limit | None
-    fund: FundView | None
-    holds: bool = True
 
 
 def campaign_claim(state: MatchState, language: str) -> str:
@@ -88,14 +87,25 @@ def campaign_claim(state: MatchState, language: str) -> str:
         return ""
     to = translator(language)
     if fund := state.first_open:
-        return to.gettext(
+        left, held = (sum(getattr(f, name) for f in state.on_same_terms) for name in ("unmatched_cents", "held_cents"))
+        claim = to.gettext(
             "%(fund)s %(rule)s%(conditions)s. %(left)s of matching is left.",
             fund=fund.name,
             rule=_rule(fund, to),
             conditions=_conditions(fund, to),
-            left=format_money_short(state.left_on_same_terms_cents, to.language),
+            left=format_money_short(left, to.language),
         )
+        return f"{claim} {_on_hold(left, held, to)}".strip()
     return _why_none(state, to)
+
+
+def _on_hold(left_cents: int, held_cents: int, to: Translator) -> str:
+    """What part of it is on hold; empty when nothing is."""
+    if not held_cents:
+        return ""
+    if held_cents >= left_cents:
+        return to.gettext("It is on hold for gifts that are not paid yet; what they do not use comes to the others in their turn.")
+    return to.gettext("%(held)s of it is on hold for gifts that are not paid yet.", held=format_money_short(held_cents, to.language))
 
 
 def _rule(fund: FundView, to: Translator) -> str:
@@ -164,15 +174,9 @@ def _why_none(state: MatchState, to: Translator) -> str:
     """Why no donation is matched now."""
     statuses = {f.status for f in state.funds}
     name = state.funds[0].name
-    held = sum(f.held_cents for f in state.funds)
     coming = next((f for f in state.funds if f.status == FundStatus.NOT_OPEN_YET and f.opens_at is not None), None)
     if state.is_rematching:
         return to.gettext("Matching from %(fund)s has come free and goes to earlier gifts first. Your gift counts in full.", fund=name)
-    if FundStatus.OPEN in statuses and held:
-        return to.gettext(
-            "All of the matching from %(fund)s is being held for gifts under way. Some may come free; your gift counts in full.",
-            fund=name,
-        )
     if FundStatus.OPEN in statuses:
         return to.gettext("The matching from %(fund)s has all been used. Your gift still counts in full.", fund=name)
     if FundStatus.PAUSED in statuses:
@@ -200,7 +204,10 @@ def how_it_works(state: MatchState, language: str) -> list[str]:
     if state.first_open is None:
         return sentences
     if state.holds:
-        decided = to.gettext("The matching is held for you while you pay, so that what you are shown is what is given.")
+        decided = to.gettext(
+            "Matching is held for you while you pay, so that what you are shown as held is what is given. What cannot be held is added "
+            "when your payment arrives, as long as matching is left."
+        )
     else:
         decided = to.gettext("A gift is matched when it is paid, as long as there is matching left then.")
     return [*sentences, decided]
@@ -239,7 +246,7 @@ def hold_promise(state: MatchState, language: str) -> str:
         return ""
     to = translator(language)
     if state.holds:
-        return to.gettext("The matching is held for you while you pay.")
+        return to.gettext("What is shown as held stays held for you while you pay.")
     return to.gettext("The matching is decided when your payment arrives, as long as there is some left.")
 
 
@@ -247,51 +254,3 @@ def finish_label(gift_cents: int, language: str) -> str:
     """Return the label of the donation that uses exactly what is left."""
     to = translator(language)
     return to.gettext("Finish the match: %(gift)s", gift=format_money_short(gift_cents, to.language))
-
-
-def quote(quoted: Quote, language: str) -> str:
-    """What a donation would be matched with, before it is paid."""
-    to = translator(language)
-    cents = {"gift": quoted.gift_cents, "match": quoted.match_cents, "total": quoted.gift_cents + quoted.match_cents}
-    amounts = {name: format_money_short(amount, language) for name, amount in cents.items()}
-    reason = _reason(quoted, to)
-    if quoted.match_cents == 0:
-        return to.gettext("Your gift of %(gift)s cannot be matched right now%(reason)s.", reason=reason, **amounts)
-    if reason:
-        return to.gettext("Your gift of %(gift)s is matched in part: %(match)s%(reason)s. Together: %(total)s.", reason=reason, **amounts)
-    if quoted.holds:
-        return to.gettext("Your gift of %(gift)s + %(match)s matched = %(total)s.", **amounts)
-    return to.gettext("Your gift of %(gift)s + %(match)s matched = %(total)s, if there is matching left when it arrives.", **amounts)
-
-
-def _reason(quoted: Quote, to: Translator) -> str:
-    """Why not in full, as the rest of a sentence."""
-    fund = quoted.fund
-    if quoted.limit is None:
-        return ""
-    if quoted.limit is Limit.USED_UP and quoted.match_cents:
-        return to.gettext(", all that is left of the fund")
-    if quoted.limit is Limit.USED_UP and fund is not None and fund.held_cents:
-        return to.gettext(": all that is left is held for gifts under way")
-    if quoted.limit is Limit.MINIMUM and fund is not None:
-        return to.gettext(": matching is for gifts of %(amount)s or more", amount=format_money_short(fund.minimum_cents, to.language))
-    if quoted.match_cents == 0 and quoted.limit in _REASONS_FOR_NONE:
-        return to.gettext(_REASONS_FOR_NONE[quoted.limit])
-    return to.gettext(_REASONS[quoted.limit])
-
-
-_REASONS = {
-    Limit.USED_UP: gettext_noop(": the matching has all been used"),
-    Limit.PAUSED: gettext_noop(": the matching is paused"),
-    Limit.NOT_OPEN_YET: gettext_noop(": the matching has not begun"),
-    Limit.CLOSED: gettext_noop(": the matching has ended"),
-    Limit.MINIMUM: gettext_noop(": it is below the least gift that is matched"),
-    Limit.PER_DONATION: gettext_noop(", the most for one gift"),
-    Limit.PER_DONOR: gettext_noop(", the most for one donor"),
-    Limit.EARLIER_GIFTS: gettext_noop(": what has come free goes to earlier gifts first"),
-    Limit.HELD_ELSEWHERE: gettext_noop(": too many gifts that are not paid yet hold matching from here"),
-}
-_REASONS_FOR_NONE = {
-    Limit.PER_DONATION: gettext_noop(": the most for one gift is reached"),
-    Limit.PER_DONOR: gettext_noop(": the most for one donor is reached"),
-}

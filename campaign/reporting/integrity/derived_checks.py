@@ -93,7 +93,7 @@ def open_donations_have_their_holds(snapshot: Connection) -> Iterator[str]:
         snapshot,
         """
         SELECT DISTINCT d.public_id FROM donation d JOIN ledger_entry e ON e.donation_id = d.id AND e.kind = 'release'
-        WHERE d.received_at IS NULL AND d.ended_at IS NULL AND d.quarantined_at IS NULL
+        WHERE d.received_at IS NULL AND d.ended_at IS NULL AND d.quarantined_at IS NULL AND d.unverified_at IS NULL
         """,
     ):
         yield f"I32: donation {name} is open, but its hold was released."

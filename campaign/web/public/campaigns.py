@@ -11,11 +11,14 @@ from flask_babel import gettext
 from campaign.campaigns.campaigns import Campaign, campaign_by_slug
 from campaign.donations.donations import Donation, donation_by_token
 from campaign.matching.funds import funds_of
+from campaign.matching.session import HoldQuote
 from campaign.reporting.totals import Totals, match_state, totals_of
 from campaign.rules import money
 from campaign.rules.allocation import Limit, MatchRequest, Offer, allocate, finishing_donation, limit_of, total
-from campaign.texts import match_copy
-from campaign.texts.match_copy import MatchState, Quote
+from campaign.rules.hold_bounds import FundBalance, HoldBounds, holdable
+from campaign.texts import match_copy, match_quote
+from campaign.texts.match_copy import MatchState
+from campaign.texts.match_quote import Quote
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
 from campaign.web.public.address_form import provinces
@@ -54,10 +57,16 @@ def home() -> ResponseReturnValue:
 
 @dataclass(frozen=True, kw_only=True)
 class Promise:
-    """The match that can be held, and the limit that keeps it below the full match, if any."""
+    """The match that can be held before payment, what is added when the payment arrives, and what keeps the sum below the full match."""
 
     match_cents: int
+    later_cents: int
     limit: Limit | None
+
+    @classmethod
+    def of(cls, quote: HoldQuote) -> "Promise":
+        """The promise that a quote allows."""
+        return cls(match_cents=quote.held_cents, later_cents=quote.later_cents, limit=quote.limit)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +75,7 @@ class _Funds:
 
     state: MatchState
     offers: list[Offer]
+    balances: dict[int, FundBalance]
     now: datetime
 
     @property
@@ -164,7 +174,12 @@ def _campaign_by_slug_or_404(slug: str) -> Campaign:
 def _funds(campaign: Campaign, language: str) -> _Funds:
     now = datetime.now(UTC)
     funds = funds_of(campaign.id)
-    return _Funds(state=match_state(campaign, funds, language, now=now), offers=[fund.offer() for fund in funds], now=now)
+    return _Funds(
+        state=match_state(campaign, funds, language, now=now),
+        offers=[fund.offer() for fund in funds],
+        balances={fund.id: fund.balance for fund in funds},
+        now=now,
+    )
 
 
 def _quote(campaign: Campaign, funds: _Funds, text: str, language: str, *, promise: Promise | None = None) -> dict[str, Any]:
@@ -173,30 +188,34 @@ def _quote(campaign: Campaign, funds: _Funds, text: str, language: str, *, promi
     except money.InvalidMoney:
         cents = 0
     if not campaign.minimum_cents <= cents <= campaign.maximum_cents:
-        return {"quote": "", "match_cents": None, "fee": "", "button": gettext("Continue to payment")}
-    promise = promise or promise_to(cents, funds)
+        return {"quote": "", "match_cents": None, "later_cents": None, "fee": "", "button": gettext("Continue to payment")}
+    promise = promise or promise_to(cents, funds, campaign.hold_bounds)
     quoted = Quote(
         gift_cents=cents,
         match_cents=promise.match_cents,
+        later_cents=promise.later_cents,
         limit=promise.limit,
         fund=funds.state.first_open or next(iter(funds.state.funds), None),
         holds=funds.state.holds,
     )
     fee = money.fee_to_cover(cents, percent_hundredths=campaign.fee_percent_hundredths, fixed_cents=campaign.fee_fixed_cents)
     return {
-        "quote": match_copy.quote(quoted, language) if funds.state.funds else "",
+        "quote": match_quote.quote(quoted, language) if funds.state.funds else "",
         "match_cents": promise.match_cents,
+        "later_cents": promise.later_cents,
         "fee": money.format_money(fee, language),
         "button": gettext("Give %(amount)s", amount=money.format_money_short(cents, language)),
     }
 
 
-def promise_to(cents: int, funds: _Funds) -> Promise:
-    """The match that any donation of this amount would get now, and the limit that keeps it below the full match, if any."""
+def promise_to(cents: int, funds: _Funds, bounds: HoldBounds) -> Promise:
+    """The match that any donation of this amount would get now: of a donor who holds nothing else."""
     request = MatchRequest(matchable_cents=cents, amount_cents=cents, at=funds.now)
     if funds.state.is_rematching:
-        return Promise(match_cents=0, limit=Limit.EARLIER_GIFTS)
-    return Promise(match_cents=total(allocate(request, funds.offers)), limit=limit_of(request, funds.offers))
+        return Promise(match_cents=0, later_cents=0, limit=Limit.EARLIER_GIFTS)
+    if_paid = allocate(request, funds.offers)
+    held = sum(holdable(bounds, part, funds.balances[part.fund_id], []) for part in if_paid) if funds.state.holds else total(if_paid)
+    return Promise(match_cents=held, later_cents=total(if_paid) - held, limit=limit_of(request, funds.offers))
 
 
 def _presets(campaign: Campaign, funds: _Funds, language: str) -> list[dict[str, Any]]:
@@ -209,7 +228,7 @@ def _presets(campaign: Campaign, funds: _Funds, language: str) -> list[dict[str,
 
 
 def _preset(cents: int, funds: _Funds, language: str) -> dict[str, Any]:
-    becomes = cents + promise_to(cents, funds).match_cents
+    becomes = cents + total(allocate(MatchRequest(matchable_cents=cents, amount_cents=cents, at=funds.now), funds.open_offers))
     return {
         "value": _as_typed(cents, language),
         "label": money.format_money_short(cents, language),
@@ -228,6 +247,7 @@ def _progress(totals: Totals, state: MatchState, language: str) -> dict[str, Any
         "raised": money.format_money_short(raised, language),
         "goal": money.format_money_short(goal, language),
         "left": money.format_money_short(state.left_cents, language),
+        "on_hold": money.format_money_short(state.on_hold_cents, language) if state.on_hold_cents else "",
         "pledged": money.format_money_short(totals.pledged_cents, language),
         "has_fund": totals.pledged_cents > 0,
         "donations": totals.donations,

@@ -23,6 +23,7 @@ from campaign.payments.checkouts import CheckoutContext, LessMatchAvailable, Ope
 from campaign.recurring.recurring_gifts import MONTHLY
 from campaign.rules import money
 from campaign.rules.allocation import Limit
+from campaign.web.networks import network_of
 from campaign.web.public import batching
 from campaign.web.public.campaigns import Notice, Promise, campaign_page
 from campaign.web.public.donation_form import DonationForm, attempts, new_attempt
@@ -69,7 +70,7 @@ def _start(campaign: Campaign, form: DonationForm) -> Donation | ResponseReturnV
     )
     started = batching.start_checkout(campaign, details, context)
     if isinstance(started, LessMatchAvailable):
-        promise = Promise(match_cents=started.held_cents, limit=started.limit)
+        promise = Promise.of(started.quote)
         return campaign_page(campaign, form, attempt=form.attempt.data, notice=_less_match_notice(started), promise=promise), 409
     donation = started or _resume_donation(context)
     if _differs(donation, details):
@@ -107,20 +108,23 @@ def _form_again(campaign: Campaign, form: DonationForm, attempt: str | None, *, 
 
 
 def _client_key() -> str:
-    """A keyed hash of the network address, so that checkouts of one client can be counted without storing the address."""
+    """A keyed hash of the client's network, so that its checkouts can be counted without storing the address."""
     secret = current_app.config["SECRET_KEY"].encode()
-    return hmac.new(secret, f"client:{request.remote_addr}".encode(), "sha256").hexdigest()[:32]
+    return hmac.new(secret, f"client:{network_of(request.remote_addr)}".encode(), "sha256").hexdigest()[:32]
 
 
 def _less_match_notice(reduced: LessMatchAvailable) -> Notice:
     """The new amount is in the quote beside the button, not here."""
-    if reduced.limit in {Limit.PER_DONOR, Limit.HELD_ELSEWHERE}:
-        text = gettext("Nothing has been charged. Press the button to give all the same, or change the amount.")
-    else:
-        text = gettext(
+    again = gettext("Nothing has been charged. Press the button to give, or change the amount.")
+    if reduced.quote.later_cents and not reduced.was_promised:
+        return Notice(kind="change", title=gettext("Part of your match is added when you have paid"), text=again)
+    if reduced.quote.later_cents:
+        return Notice(kind="change", title=gettext("Less of your match can be held than you were shown"), text=again)
+    if reduced.quote.limit != Limit.PER_DONOR:
+        again = gettext(
             "Others gave while you were writing. Nothing has been charged. Press the button to give all the same, or change the amount."
         )
-    return Notice(kind="change", title=gettext("Less matching is available than you were shown"), text=text)
+    return Notice(kind="change", title=gettext("Less matching is available than you were shown"), text=again)
 
 
 def _differs(donation: Donation, details: DonationDetails) -> bool:
