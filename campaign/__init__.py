@@ -26,6 +26,7 @@ from campaign.web.funder import report
 from campaign.web.public import campaigns, donate, donation_page, receipt_page, recurring_page
 from campaign.web.staff import dashboard, failed_events, information_returns, settlement, sign_in
 from campaign.web.staff import donations as staff_donations
+from campaign.web.staff import holds as staff_holds
 from campaign.web.staff import mail as staff_mail
 from campaign.web.staff import quarantine as staff_quarantine
 from campaign.web.staff import receipts as staff_receipts
@@ -71,6 +72,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         dashboard,
         staff_donations,
         failed_events,
+        staff_holds,
         staff_quarantine,
         settlement,
         staff_receipts,

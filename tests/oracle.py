@@ -1,4 +1,4 @@
-"""A slow, plain model of the donation match: funds in order, bounded holds, a queue of paid parts that freed money heals.
+"""A slow, plain model of the donation match: funds in order, bounded holds, a queue of paid parts for freed money.
 
 Written from policy.md alone, by somebody who had read neither rules/ nor matching/. It shares no code with the service.
 """
@@ -40,7 +40,7 @@ class OracleFund:
         return floor(self.ratio * max(gift, 0))
 
     def gift_for(self, match: int) -> int:
-        """Return the whole cents of gift that a match stands for."""
+        """Return the whole cents of gift that a match is for."""
         return ceil(match / self.ratio)
 
 
@@ -174,16 +174,16 @@ class Oracle:
                 continue
             mine = total.get(i, 0)
             elsewhere = sum(self.funds[j].gift_for(cents) for j, cents in total.items() if j != i)
-            rooms = [fund.match_of(size - elsewhere) - mine]
+            limits = [fund.match_of(size - elsewhere) - mine]
             if fund.per_donation is not None:
-                rooms.append(fund.per_donation - mine)
+                limits.append(fund.per_donation - mine)
             if fund.per_donor is not None:
-                rooms.append(fund.per_donor - self._donor_has(donor, i, but) - mine)
+                limits.append(fund.per_donor - self._donor_has(donor, i, but) - mine)
             left = money(i)
             if left is not None:
-                rooms.append(left)
-            if min(rooms) > 0:
-                extra[i] = min(rooms)
+                limits.append(left)
+            if min(limits) > 0:
+                extra[i] = min(limits)
                 total[i] = mine + extra[i]
         return extra
 
@@ -214,12 +214,12 @@ class Oracle:
         for i, planned in self._plan(donor, amount).items():
             fund = self.funds[i]
             bound = self.bounds.of_checkout(fund)
-            rooms = [planned, floor(self.bounds.share * (fund.pledged - self.matched(i))) - self.held(i), bound]
+            limits = [planned, floor(self.bounds.share * (fund.pledged - self.matched(i))) - self.held(i), bound]
             for donations in keys:
-                rooms.append(bound - sum(d.held.get(i, 0) for d in donations))
-                rooms.append(self.bounds.times * bound - self._placed_lately(donations, i))
-            if min(rooms) > 0:
-                hold[i] = min(rooms)
+                limits.append(bound - sum(d.held.get(i, 0) for d in donations))
+                limits.append(self.bounds.times * bound - self._placed_lately(donations, i))
+            if min(limits) > 0:
+                hold[i] = min(limits)
         return hold
 
     def _place(self, donation: OracleDonation) -> None:
@@ -272,16 +272,16 @@ class Oracle:
             self._release(donation)
 
     def begin_debit(self, donation: OracleDonation) -> None:
-        """Place a hold for a verified bank debit that holds nothing; a hold that it has is kept."""
+        """Place a hold for a verified bank debit that holds nothing; a hold that it has is retained."""
         if donation.is_open and not donation.held:
             self._place(donation)
             if donation.held:
                 donation.hold_ends = max(donation.hold_ends, self.now)
 
     def _release(self, donation: OracleDonation) -> None:
-        """Release a hold and heal."""
+        """Release a hold and rematch."""
         donation.held = {}
-        self.heal()
+        self.rematch()
 
     def _is_honoured(self, donation: OracleDonation, i: int, authorized: Fraction) -> bool:
         """Say whether a hold in a fund becomes match at this moment of payment."""
@@ -301,7 +301,7 @@ class Oracle:
         self._cut_match(donation)
         if donation.net:
             self.queue.append(Part(donation, donation.net))
-        self.heal()
+        self.rematch()
 
     def pay(self, donation: OracleDonation, authorized: Fraction) -> None:
         """Settle a payment, once."""
@@ -342,13 +342,13 @@ class Oracle:
     def _cut_match(self, donation: OracleDonation) -> None:
         """Lower the match to what a donation of the net size would have drawn, last fund first."""
         left = donation.net
-        kept: dict[int, int] = {}
+        retained: dict[int, int] = {}
         for i, fund in enumerate(self.funds):
             cents = min(donation.matched.get(i, 0), fund.match_of(left))
             if cents > 0:
-                kept[i] = cents
+                retained[i] = cents
                 left -= fund.gift_for(cents)
-        donation.matched = kept
+        donation.matched = retained
 
     def set_reversals(self, donation: OracleDonation, reversed_cents: dict[str, int]) -> None:
         """Set what was refunded and lost; the last queued part goes first, and what comes back queues at the tail."""
@@ -368,16 +368,16 @@ class Oracle:
         self.queue = [part for part in self.queue if part.cents]
         if donation.net < before:
             self._cut_match(donation)
-        self.heal()
+        self.rematch()
 
     def pause(self, i: int) -> None:
         """Pause a fund."""
         self.funds[i].paused = True
 
     def resume(self, i: int) -> None:
-        """Resume a fund and heal."""
+        """Resume a fund and rematch."""
         self.funds[i].paused = False
-        self.heal()
+        self.rematch()
 
     def end_early(self, i: int) -> None:
         """Close a fund's window now, unless it was ended before."""
@@ -385,11 +385,11 @@ class Oracle:
             self.funds[i].ended = self.now
 
     def raise_pledge(self, i: int, cents: int) -> None:
-        """Raise a pledge by a sum and heal."""
+        """Raise a pledge by a sum and rematch."""
         if cents < 0:
             raise ValueError("a pledge is never lowered")
         self.funds[i].pledged += cents
-        self.heal()
+        self.rematch()
 
     def missing(self) -> list[tuple[OracleDonation, dict[int, int]]]:
         """Return the first paid part in the queue that could still draw, with what it would draw, or nothing."""
@@ -404,7 +404,7 @@ class Oracle:
                 return [(donation, extra)]
         return []
 
-    def heal(self) -> None:
+    def rematch(self) -> None:
         """Give free money to the earliest paid parts until none can draw."""
         while found := self.missing():
             for donation, extra in found:

@@ -159,6 +159,7 @@ Index(
 )
 
 Index("ix_donation_unpaid_client", Donation.client_key, postgresql_where=Donation.received_at.is_(None))
+Index("ix_donation_unpaid_started", Donation.started_at, postgresql_where=Donation.received_at.is_(None))
 
 # The donors of a campaign, written by a trigger on ledger entries, so that each donor is counted once.
 campaign_donor = Table(

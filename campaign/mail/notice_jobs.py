@@ -35,14 +35,17 @@ def _enqueue_for_funders() -> int:
 
 
 def _enqueue_for_staff() -> int:
-    """From MORNING_HOUR in the charity's time zone; at any hour when it is urgent. At most one daily and one urgent notice a day."""
+    """From MORNING_HOUR in the charity's time zone; at any hour when it is urgent.
+
+    At most one daily notice a day, one urgent one, and one because of what is on hold.
+    """
     campaign = current_campaign()
     if campaign is None:
         return 0
     todo, local = staff_todo.todo_of(campaign), campaign.charity.local(datetime.now(UTC))
     if not todo.counted or (local.hour < MORNING_HOUR and not todo.is_urgent):
         return 0
-    urgency = "urgent" if todo.is_urgent else "daily"
+    urgency = "holds" if todo.has_suspicious_holds else "urgent" if todo.is_urgent else "daily"
     for member in members_to_notify():
         enqueue_notice(MessageKind.STAFF_TODO, f"{local:%Y-%m-%d}:{urgency}:{member.id}", staff_id=member.id)
     return 1

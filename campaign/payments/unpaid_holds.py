@@ -42,16 +42,16 @@ def _keys_of(donation: Donation) -> list[tuple[str, str]]:
     return [("donor", str(donation.donor_id)), *client]
 
 
-# By fund, and for each holder over all funds. A donation that is paid or in quarantine is no longer unpaid: for donors that is written in
-# another way than in the index on networks, which the planner would otherwise read as a whole.
+# By fund, and for each holder over all funds. That a donation is not paid is written for donors in another way than in the index on networks,
+# which the planner would otherwise read as a whole. A payment in quarantine is none.
 _HOLDS = text("""
     WITH unpaid AS (
         SELECT 'donor' AS kind, s.id::text AS name, d.id FROM unnest(CAST(:donors AS bigint[])) s (id) JOIN donation d ON d.donor_id = s.id
-        WHERE coalesce(d.received_at, d.quarantined_at) IS NULL
+        WHERE coalesce(d.received_at, 'infinity') = 'infinity'
           AND (d.ended_at IS NULL OR d.ended_at > now() - CAST(:period AS interval))
         UNION ALL
         SELECT 'client', s.name, d.id FROM unnest(CAST(:clients AS text[])) s (name) JOIN donation d ON d.client_key = s.name
-        WHERE d.received_at IS NULL AND d.quarantined_at IS NULL
+        WHERE d.received_at IS NULL
           AND (d.ended_at IS NULL OR d.ended_at > now() - CAST(:period AS interval)))
     SELECT u.kind, u.name, m.fund_id, sum(m.held_cents) AS open_cents, sum(p.cents) AS period_cents,
            count(DISTINCT u.id) FILTER (WHERE m.held_cents > 0) AS donations

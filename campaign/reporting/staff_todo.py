@@ -6,7 +6,7 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.matching import fund_lifecycle
 from campaign.operations import heartbeats, integrity_checks, job_results
 from campaign.outbox import deliveries, messages
-from campaign.payments import alerts, disputes, quarantine
+from campaign.payments import alerts, disputes, hold_watch, quarantine
 from campaign.receipts import information_returns, void_requests
 from campaign.reporting import totals
 from campaign.stripe_sync import inbox, reconciliations
@@ -14,12 +14,18 @@ from campaign.stripe_sync import inbox, reconciliations
 
 @dataclass(frozen=True, kw_only=True)
 class StaffTodo:
-    """How many items of each kind need staff. `findings` are those of the last integrity check, `receipts` the reasons why they wait."""
+    """How many items of each kind need staff. `findings` are those of the last integrity check, `receipts` the reasons why they wait.
+
+    `percent_on_hold` is the part of a fund that unpaid gifts hold, if staff should know; `busy_networks` is the number of unpaid checkouts
+    of the busiest network.
+    """
 
     findings: int = 0
     unchecked: int = 0
     failing_jobs: int = 0
     paused_funds: int = 0
+    percent_on_hold: int = 0
+    busy_networks: int = 0
     quarantined: int = 0
     dead_events: int = 0
     differences: int = 0
@@ -42,17 +48,25 @@ class StaffTodo:
     @property
     def is_urgent(self) -> bool:
         """Whether donations or matching are affected until somebody acts."""
-        return bool(self.findings or self.failing_jobs or self.paused_funds or self.dead_events)
+        return bool(self.findings or self.failing_jobs or self.paused_funds or self.dead_events or self.has_suspicious_holds)
+
+    @property
+    def has_suspicious_holds(self) -> bool:
+        """Whether somebody may be holding the match without meaning to pay."""
+        return bool(self.percent_on_hold or self.busy_networks)
 
 
 def todo_of(campaign: Campaign) -> StaffTodo:
     """Count what needs staff now."""
     last_check = integrity_checks.last_check()
+    percent, networks = hold_watch.percent_on_hold(campaign.id), hold_watch.list_busy_networks(campaign.id)
     return StaffTodo(
         findings=len(last_check.findings) if last_check else 0,
         unchecked=int(integrity_checks.silent_since() is not None),
         failing_jobs=len(job_results.by_cause(job_results.list_failing())),
         paused_funds=len(fund_lifecycle.list_paused(campaign.id)),
+        percent_on_hold=percent if percent > hold_watch.REPORTED_PERCENT else 0,
+        busy_networks=max((network.checkouts for network in networks), default=0),
         quarantined=quarantine.count_pending(),
         dead_events=inbox.count_dead(),
         differences=reconciliations.count_open(),

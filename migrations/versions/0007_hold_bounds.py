@@ -23,11 +23,13 @@ def upgrade() -> None:
         ALTER TABLE donation ADD unverified_at timestamptz;
         DROP INDEX ix_donation_open_client;
         CREATE INDEX ix_donation_unpaid_client ON donation (client_key) WHERE received_at IS NULL;
+        CREATE INDEX ix_donation_unpaid_started ON donation (started_at) WHERE received_at IS NULL;
     """)
 
 
 def downgrade() -> None:
     op.execute("""
+        DROP INDEX ix_donation_unpaid_started;
         DROP INDEX ix_donation_unpaid_client;
         CREATE INDEX ix_donation_open_client ON donation (client_key) WHERE received_at IS NULL AND ended_at IS NULL;
         ALTER TABLE donation DROP unverified_at;

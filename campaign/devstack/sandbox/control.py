@@ -139,7 +139,7 @@ def change_refund(refund_id: str) -> Answer:
 
 @bp.post("/debits/<session_id>")
 def end_debit(session_id: str) -> Answer:
-    """End the bank debit of this checkout with `outcome` succeeded, failed or canceled.
+    """End the bank debit of this checkout with `outcome` succeeded, failed or canceled; verified submits one that waits for that.
 
     After it has succeeded, returned is a dispute by the bank that is lost at once, and failed_after_success a payment that fails after all.
     """

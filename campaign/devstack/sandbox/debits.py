@@ -12,15 +12,43 @@ from campaign.devstack.sandbox.errors import ApiError
 from campaign.devstack.sandbox.shapes import Doc
 from campaign.devstack.sandbox.stripe_account import Account, check_is_open
 
+DAY = 24 * 3600
 FAILURE = "The customer's bank account could not be debited."
 
 
-def begin_debit(account: Account, session: Doc, *, name: str, email: str | None) -> Doc:
-    """Complete the checkout with a bank debit that is processing."""
+def begin_debit(account: Account, session: Doc, *, name: str, email: str | None, is_verified: bool = True) -> Doc:
+    """Complete the checkout with a bank debit. It is processing, or waits until the donor verifies the account by micro-deposits."""
     check_is_open(session)
     if "acss_debit" not in session["payment_method_types"]:
         raise ApiError("This Checkout Session takes no bank debits.", param="payment_method")
-    intent = account.get_or_create_intent(session)
+    intent = account.get_or_create_intent(session) | {"payment_method_types": ["acss_debit"], "sandbox_session": session["id"]}
+    if is_verified:
+        intent = _submit(account, intent)
+    else:
+        arrival = clock.now() + 2 * DAY
+        deposits = {"arrival_date": arrival, "hosted_verification_url": session["success_url"], "microdeposit_type": "amounts"}
+        intent |= {
+            "status": "requires_action",
+            "next_action": {"type": "verify_with_microdeposits", "verify_with_microdeposits": deposits},
+        }
+        account.store.put(intent)
+        account.emit("payment_intent.requires_action", intent)
+    account.complete(session, intent, payment_status="unpaid", name=name, email=email)
+    if is_verified:
+        account.emit("payment_intent.processing", intent)
+    return session
+
+
+def verify_debit(account: Account, session: Doc) -> Doc:
+    """The donor has verified the bank account: the debit is submitted."""
+    intent = account.store.get(str(session["payment_intent"]), "payment_intent")
+    if intent is None or intent["status"] != "requires_action":
+        raise ApiError("This checkout has no bank debit that waits for its verification.")
+    account.emit("payment_intent.processing", _submit(account, intent))
+    return session
+
+
+def _submit(account: Account, intent: Doc) -> Doc:
     charge = shapes.charge(
         id=shapes.new_id("py"),
         amount=intent["amount"],
@@ -34,16 +62,7 @@ def begin_debit(account: Account, session: Doc, *, name: str, email: str | None)
         status="pending",
     )
     account.capture(charge)
-    intent |= {
-        "status": "processing",
-        "payment_method_types": ["acss_debit"],
-        "latest_charge": charge["id"],
-        "sandbox_session": session["id"],
-    }
-    account.store.put(intent)
-    account.complete(session, intent, payment_status="unpaid", name=name, email=email)
-    account.emit("payment_intent.processing", intent)
-    return session
+    return account.store.put(intent | {"status": "processing", "latest_charge": charge["id"], "next_action": None})
 
 
 def end_debit(account: Account, session: Doc, *, succeeded: bool) -> Doc:
@@ -131,6 +150,7 @@ def cancel_debit(account: Account, session: Doc) -> Doc:
 
 
 OUTCOMES: dict[str, Callable[[Account, Doc], Doc]] = {
+    "verified": verify_debit,
     "succeeded": partial(end_debit, succeeded=True),
     "failed": partial(end_debit, succeeded=False),
     "canceled": cancel_debit,

@@ -60,7 +60,8 @@ def pay(session_id: str) -> tuple[str, int] | Response:
         name, email = request.form.get("name", "")[:100], request.form.get("email") or None
         try:
             if request.form.get("method") == "debit":
-                debits.begin_debit(sandbox_account, session, name=name, email=email)
+                is_verified = request.form.get("verification") != "microdeposits"
+                debits.begin_debit(sandbox_account, session, name=name, email=email, is_verified=is_verified)
             else:
                 subscriptions.pay_checkout(sandbox_account, session, number, name=name, email=email)
         except ApiError as error:

@@ -18,6 +18,7 @@ def words(language: str) -> dict[str, str]:
         "name": gettext("Name on card"),
         "email": gettext("E-mail"),
         "or_debit": gettext("Pay by bank debit instead"),
+        "or_microdeposits": gettext("Pay by bank debit, verified later by two small deposits"),
         "pay": gettext("Donate"),
         "back": gettext("Back without paying"),
         "closed": gettext("This checkout is over."),

@@ -34,6 +34,10 @@ def describe_todo(name: str, count: int) -> str:
         "unchecked": gettext("The books have not been checked for more than an hour."),
         "failing_jobs": ngettext("%(num)s job in the background keeps failing.", "%(num)s jobs in the background keep failing.", count),
         "paused_funds": ngettext("%(num)s fund is paused", "%(num)s funds are paused", count),
+        "percent_on_hold": gettext(
+            "%(num)s%% of what a fund has left has been on hold for ten minutes or more, for gifts that are not paid.", num=count
+        ),
+        "busy_networks": gettext("One network has begun %(num)s checkouts within an hour that are not paid.", num=count),
         "quarantined": ngettext(
             "%(num)s payment is in quarantine and waits for a decision.",
             "%(num)s payments are in quarantine and wait for a decision.",
