@@ -35,6 +35,7 @@ from tests.conftest import Stripe
 from tests.factories import another_campaign, checkout_context, donation_details, end, pay, start_donation
 from tests.stripe import control, handle, pay_at_stripe, stored_object
 from tests.web import FORM, SLUG, csrf_of, hidden_fields, send, signed_in
+from tools.hold_simulation import POLICIES, simulate
 
 CENTS = st.integers(0, 60_000_00)
 FUND = 1
@@ -430,3 +431,13 @@ def test_a_debit_under_way_cannot_be_ended(app: Flask, stripe: Stripe) -> None:
     assert "its payment is under way at the donor’s bank" in clerk.get("/staff/holds").text
     db.session.expire_all()
     assert match_of(donation.id).held_cents == 100_00
+
+
+# What each policy costs.
+
+
+@pytest.mark.parametrize(("policy", "in_full"), [("as campaigns begin", 200), ("no bound", 0), ("a tenth for each checkout, no share", 0)])
+def test_the_simulation_shows_what_each_policy_costs_honest_donors(policy: str, in_full: int) -> None:
+    outcome = simulate(POLICIES[policy], attackers=1000, donors=200, seed=1)
+    assert (outcome.gifts, outcome.in_full) == (200, in_full)
+    assert (outcome.matched == outcome.given) is (in_full == 200)
