@@ -75,7 +75,7 @@ class Books(RuleBasedStateMachine):
     def open(self, models: list[OracleFund], limits: OracleBounds, step_size: int) -> None:
         self.context = self.app.app_context()
         self.context.push()
-        self.now = datetime.now(UTC)
+        self.now = datetime.now(UTC).replace(microsecond=0)  # Stripe counts in seconds.
         rematching.STEP_SIZE = step_size
         like = db.session.query(Campaign).order_by(Campaign.id).first()
         assert like
