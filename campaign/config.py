@@ -144,7 +144,7 @@ class Settings(BaseSettings):
         return not self.stripe_livemode
 
 
-def resource(name: Literal["migrations", "templates", "translations"]) -> Path:
+def resource(name: Literal["migrations", "templates", "tools", "translations"]) -> Path:
     """The directory of this name: inside the package when installed from a wheel, beside it in a checkout."""
     installed = PACKAGE / name
     return installed if installed.is_dir() else ROOT / name

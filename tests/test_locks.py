@@ -15,6 +15,7 @@ from campaign.config import Settings
 from campaign.donations.donations import Donation
 from campaign.edges import pdf, smtp
 from campaign.edges.db import db
+from campaign.edges.services import services
 from campaign.edges.stripe.client import Urllib3Client
 from campaign.matching.funds import Fund
 from campaign.payments import refund_jobs
@@ -119,7 +120,7 @@ def test_a_statement_locks_nothing_while_it_is_rendered_or_read(
         result = app.test_cli_runner().invoke(statement_command, [fund.slug, "--format", form, "--output", str(tmp_path / form)])
         assert result.exit_code == 0, result.output
     found = statement_actions.take_statement(fund)
-    for number, _ in enumerate(funder_statement.as_json(found)):
+    for number, _ in enumerate(funder_statement.as_json(found, services().signing_key)):
         watch.check(f"piece {number}")
         assert not db.session().in_transaction(), "a reader that stops for a minute keeps no transaction open"
     assert {"render", "a piece of the json", "piece 3"} <= watch.seen

@@ -1,15 +1,20 @@
-"""The chain is verified from outside: the programs in docs/verify.md run unchanged and detect every alteration."""
+"""The chains are verified from outside: the program beside the statement detects every alteration (docs/verify.md)."""
 
+import importlib.util
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
@@ -18,22 +23,55 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.cli.setup import create_funder_link
 from campaign.config import ROOT
 from campaign.edges.db import db
+from campaign.edges.pdf_signing import KeyFile
+from campaign.edges.services import services
 from campaign.matching.funds import Fund, funds_of
 from campaign.matching.holds import match_of
-from campaign.reporting import funder_statement, statement_actions
+from campaign.reporting import funder_statement, head_jobs, proofs, statement_actions
 from campaign.reporting import totals as reporting
+from campaign.reporting.integrity import checker
 from tests.factories import another_campaign, create_fund, create_refund, end, paid, start_donation
 
-FUNDERS, DONORS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "verify.md").read_text(), re.DOTALL)
+VERIFIER = ROOT / "tools" / "verify_statement.py"
 
 
-def run(program: str, document: Any, at: Path) -> subprocess.CompletedProcess[str]:
-    (at / "document.json").write_text(json.dumps(document))
-    return subprocess.run([sys.executable, "-I", "-c", program, str(at / "document.json")], capture_output=True, text=True, check=False)
+def statement_text(fund: Fund, **options: Any) -> str:
+    return "".join(funder_statement.as_json(statement_actions.take_statement(fund, **options), services().signing_key))
 
 
 def statement(fund: Fund, **options: Any) -> Any:
-    return json.loads("".join(funder_statement.as_json(statement_actions.take_statement(fund, **options))))
+    return json.loads(statement_text(fund, **options))
+
+
+class Verifier:
+    """Runs the program as an auditor does: with Python alone, on files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "certificates.pem").write_bytes(services().signing_key.certificates())
+
+    def run(self, document: str | bytes, *, earlier: str | None = None) -> str:
+        """What it prints about the document; what it says is wrong, if anything is."""
+        names = ["document.json", "certificates.pem"]
+        (self.folder / "document.json").write_bytes(document if isinstance(document, bytes) else document.encode())
+        if earlier is not None:
+            (self.folder / "earlier.json").write_text(earlier)
+            names.append("earlier.json")
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", VERIFIER, *names], capture_output=True, text=True, check=False, cwd=self.folder, env={"PATH": ""}
+        )
+        assert (done.returncode == 0) == (done.stderr == "")
+        return done.stdout if done.returncode == 0 else done.stderr
+
+    def run_signed(self, document: dict[str, Any]) -> str:
+        """As `run`, for a document that somebody with the charity's key has changed and signed again."""
+        content = {name: value for name, value in document.items() if name != "signed"}
+        return self.run("".join(proofs.signed([json.dumps(content, ensure_ascii=False, indent=1)[:-2]], services().signing_key)))
+
+
+@pytest.fixture
+def verifier(app: Flask, tmp_path: Path) -> Verifier:
+    return Verifier(tmp_path)
 
 
 @pytest.fixture
@@ -48,46 +86,304 @@ def used_fund(campaign: Campaign, fund: Fund) -> Fund:
     return fund
 
 
-def test_a_funder_verifies_the_statement_with_the_documented_program(used_fund: Fund, tmp_path: Path) -> None:
+def test_a_funder_verifies_the_statement_with_the_program_beside_it(used_fund: Fund, verifier: Verifier) -> None:
     found = statement(used_fund)
-    done = run(FUNDERS, found, tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("right: 9 entries")
+    assert verifier.run(statement_text(used_fund)).startswith("right: 9 entries of ")
     assert (found["matched_cents"], found["held_cents"], found["pledged_cents"]) == (125_01, 20_00, 50_000_00)
+    assert [change["text"].split("|")[2] for change in found["changes"]] == ["pledged", "activated"]
+
+
+def text_with(entry: dict[str, Any], part: int, value: str) -> None:
+    parts = entry["text"].split("|")
+    parts[part] = value
+    entry["text"] = "|".join(parts)
+
+
+def rechain(entries: list[dict[str, Any]]) -> str:
+    """Compute all hashes anew, as somebody would who rewrites a chain. Returns the last one in hex."""
+    running = b""
+    for entry in entries:
+        running = sha256(running + sha256(entry["text"].encode()).digest()).digest()
+        entry["hash"] = running.hex()
+    return running.hex()
+
+
+def cut_the_tail(s: Any) -> None:
+    """Remove the last entry, a hold, and adjust head and sums."""
+    s["entries"].pop()
+    s["head"] = {"position": len(s["entries"]), "hash": s["entries"][-1]["hash"]}
+    s.update(held_cents=0, available_cents=s["available_cents"] + 20_00)
+
+
+def omit_the_unmatch(s: Any) -> None:
+    """Remove the entry that took match back, number the others anew, and adjust everything."""
+    s["entries"] = [entry for entry in s["entries"] if "|unmatch|" not in entry["text"]]
+    for number, entry in enumerate(s["entries"], 1):
+        entry["position"] = number
+        text_with(entry, 1, str(number))
+    s["head"] = {"position": len(s["entries"]), "hash": rechain(s["entries"])}
+    s.update(matched_cents=s["matched_cents"] + 25_00, available_cents=s["available_cents"] - 25_00)
+
+
+def move_all_moments(s: Any) -> None:
+    for entry in s["entries"]:
+        text_with(entry, 9, entry["text"].split("|")[9].replace("T", "T", 1).replace("20", "19", 1))
+    s["head"]["hash"] = rechain(s["entries"])
+
+
+def take_an_entry_of_another_chain(s: Any) -> None:
+    text_with(s["entries"][3], 0, "fund:99")
+    s["head"]["hash"] = rechain(s["entries"])
+
+
+ALTERATIONS: list[Callable[[Any], object]] = [
+    cut_the_tail,
+    omit_the_unmatch,
+    move_all_moments,
+    take_an_entry_of_another_chain,
+    lambda s: s.update(as_of=s["as_of"].replace("202", "203", 1)),
+    lambda s: s.update(fund="another-fund"),
+    lambda s: s.update(campaign="another-campaign"),
+    lambda s: s.update(currency="USD"),
+    lambda s: s.update(donations=s["donations"] + 1),
+    lambda s: s.update(matched_cents=s["matched_cents"] + 1),
+    lambda s: s["entries"].pop(2),
+    lambda s: s["entries"].pop(),
+    lambda s: s["entries"].insert(3, s["entries"][3]),
+    lambda s: s["entries"][1].update(position=7),
+    lambda s: text_with(s["entries"][1], 5, "10001"),
+    lambda s: text_with(s["entries"][1], 2, "match"),
+    lambda s: text_with(s["entries"][1], 6, "d_" + 20 * "0"),
+    lambda s: s["head"].update(hash=64 * "0"),
+    lambda s: s["changes"].pop(),
+    lambda s: text_with(s["changes"][1], 9, "2/1"),
+    lambda s: s.update(chain="fund:2"),
+]
+
+
+@pytest.mark.parametrize("alter", ALTERATIONS)
+def test_every_alteration_is_refused(used_fund: Fund, verifier: Verifier, alter: Callable[[Any], object]) -> None:
+    found = statement(used_fund)
+    alter(found)
+    assert verifier.run(json.dumps(found, ensure_ascii=False, indent=1)).startswith("wrong: ")
+
+
+# What shows only against the signature, or against an earlier statement: whoever has the key can write a chain that is right in itself.
+CONSISTENT = {cut_the_tail, omit_the_unmatch, move_all_moments}
+
+
+@pytest.mark.parametrize("alter", [alter for alter in ALTERATIONS if alter not in CONSISTENT])
+def test_an_alteration_that_contradicts_itself_is_refused_even_if_it_is_signed(
+    used_fund: Fund, verifier: Verifier, alter: Callable[[Any], object]
+) -> None:
+    found = statement(used_fund)
+    assert verifier.run_signed(found).startswith("right: "), "the control: signing again changes nothing"
+    alter(found)
+    said = verifier.run_signed(found)
+    assert said.startswith("wrong: ") or found["as_of"].startswith("203"), said
+
+
+@pytest.mark.parametrize("alter", [cut_the_tail, omit_the_unmatch])
+def test_a_chain_that_was_written_anew_does_not_go_on_from_an_earlier_statement(
+    campaign: Campaign, used_fund: Fund, verifier: Verifier, alter: Callable[[Any], object]
+) -> None:
+    earlier = statement_text(used_fund)
+    paid(campaign, 10_00)
+    assert "it goes on from the earlier statement, 9 entries" in verifier.run(statement_text(used_fund), earlier=earlier)
+    found = json.loads(earlier)
+    alter(found)
+    content = {name: value for name, value in found.items() if name != "signed"}
+    rewritten = "".join(proofs.signed([json.dumps(content, ensure_ascii=False, indent=1)[:-2]], services().signing_key))
+    assert "the earlier statement has other entries" in verifier.run(rewritten, earlier=earlier)
+
+
+def test_a_statement_with_any_byte_changed_is_refused(used_fund: Fund, verifier: Verifier) -> None:
+    """Each byte in turn is too many for a test; those of the end and every hundredth are not. The program is read in, as it is the same each time."""
+    spec = importlib.util.spec_from_file_location("verify_statement", VERIFIER)
+    assert spec and spec.loader
+    program = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(program)
+    content = statement_text(used_fund).encode()
+    path = verifier.folder / "document.json"
+    keys = program.public_keys((verifier.folder / "certificates.pem").read_text())
+    path.write_bytes(content)
+    assert program.verify_statement(program.read_signed(str(path), keys)).startswith("right")
+    for position in [*range(0, len(content), 97), *range(len(content) - 230, len(content))]:
+        for byte in {content[position] ^ 1, ord(" "), ord("0")} - {content[position]}:
+            path.write_bytes(content[:position] + bytes([byte]) + content[position + 1 :])
+            with pytest.raises((program.Wrong, ValueError)):
+                program.verify_statement(program.read_signed(str(path), keys))
+    for changed in (content + b"\n", content[:-1], b"\xef\xbb\xbf" + content, content.replace(b"\n", b"\r\n")):
+        path.write_bytes(changed)
+        with pytest.raises((program.Wrong, ValueError)):
+            program.read_signed(str(path), keys)
+
+
+def test_a_statement_signed_with_another_key_is_refused(used_fund: Fund, verifier: Verifier, tmp_path: Path) -> None:
+    other = KeyFile(path=tmp_path / "other.pem")
+    other.make(name="Somebody", now=datetime.now(UTC))
+    forged = "".join(funder_statement.as_json(statement_actions.take_statement(used_fund), other))
+    assert "a key that is not among the charity’s certificates".replace("’", "'") in verifier.run(forged)
+    own = services().signing_key.sign_bytes(b"x").key
+    assert verifier.run(forged.replace(other.sign_bytes(b"x").key, own)).startswith("wrong: the signature is not of these bytes")
+
+
+def test_statements_of_an_earlier_key_stay_verifiable(used_fund: Fund, verifier: Verifier) -> None:
+    before = statement_text(used_fund)
+    services().signing_key.rotate(name="The charity", now=datetime.now(UTC))
+    after = Verifier(verifier.folder)
+    assert after.run(before).startswith("right")
+    assert after.run(statement_text(used_fund)).startswith("right")
+
+
+def test_a_donor_verifies_their_own_entries_and_sees_nobody_elses(
+    client: FlaskClient, campaign: Campaign, used_fund: Fund, verifier: Verifier
+) -> None:
+    mine, other = paid(campaign, 12_34), paid(campaign, 98_76)
+    sent = client.get(f"/en/donations/{mine.token}/proof.json").text
+    proof = json.loads(sent)
+    assert verifier.run(sent) == f"right: {mine.public_id} is matched with 1234 cents, in 1 chains\n"
+    assert other.public_id not in sent
+    assert "9876" not in json.dumps([e for e in proof["funds"][0]["entries"] if "text" in e])
+    assert proof["funds"][0]["head"] == statement(used_fund)["head"]
+
+
+def replace_own_unmatch_by_its_digest(proof: Any) -> None:
+    for entry in proof["funds"][0]["entries"]:
+        if "|unmatch|" in entry.get("text", ""):
+            entry["digest"] = sha256(entry.pop("text").encode()).hexdigest()
 
 
 @pytest.mark.parametrize(
     "alter",
     [
-        lambda s: s["entries"].pop(2),
-        lambda s: s["entries"].pop(),
-        lambda s: s["entries"][1].update(text=s["entries"][1]["text"].replace("|10000|", "|10001|")),
-        lambda s: s["entries"][1].update(text=s["entries"][1]["text"].replace("|hold|", "|match|")),
-        lambda s: s.update(matched_cents=s["matched_cents"] + 1),
-        lambda s: s["head"].update(hash="00"),
-        lambda s: s["entries"].insert(3, s["entries"][3]),
+        replace_own_unmatch_by_its_digest,
+        lambda p: p.update(funds=[]),
+        lambda p: p["funds"][0].update(chain="fund:2"),
+        lambda p: p["funds"][0]["entries"][0].update(position=1),
+        lambda p: p["funds"][0]["entries"].pop(0),
+        lambda p: p["funds"][0]["head"].update(position=99),
+        lambda p: p.update(matched_cents=p["matched_cents"] + 1),
+        lambda p: p.update(donation="d_" + 20 * "0"),
     ],
 )
-def test_every_alteration_is_detected(used_fund: Fund, tmp_path: Path, alter: Callable[[Any], object]) -> None:
-    found = statement(used_fund)
-    alter(found)
-    assert "AssertionError" in run(FUNDERS, found, tmp_path).stderr
-
-
-def test_a_donor_verifies_their_own_entries_and_sees_nobody_elses(
-    client: FlaskClient, campaign: Campaign, used_fund: Fund, tmp_path: Path
+def test_every_alteration_of_a_proof_is_refused_even_if_it_is_signed(
+    client: FlaskClient, campaign: Campaign, used_fund: Fund, verifier: Verifier, alter: Callable[[Any], object]
 ) -> None:
-    mine, other = paid(campaign, 12_34), paid(campaign, 98_76)
-    proof = json.loads(client.get(f"/en/donations/{mine.token}/proof.json").text)
-    done = run(DONORS, proof, tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count(mine.public_id) == 2
-    assert other.public_id not in json.dumps(proof)
-    assert "9876" not in json.dumps([e for e in proof["funds"][0]["entries"] if "text" in e])
-    assert proof["funds"][0]["head"] == statement(used_fund)["head"]
-    own = next(e for e in proof["funds"][0]["entries"] if "text" in e)
-    own["text"] = own["text"].replace("1234", "1235")
-    assert "not in this chain" in run(DONORS, proof, tmp_path).stderr
+    mine = paid(campaign, 12_34)
+    create_refund(mine, 2_00)
+    db.session.commit()
+    sent = client.get(f"/en/donations/{mine.token}/proof.json").text
+    assert verifier.run(sent).startswith("right")
+    proof = json.loads(sent)
+    alter(proof)
+    assert verifier.run(json.dumps(proof)).startswith("wrong: ")
+    assert verifier.run_signed(proof).startswith("wrong: ")
+
+
+# Published heads.
+
+
+def test_heads_are_published_once_a_day_and_shown_to_everybody(app: Flask, campaign: Campaign, used_fund: Fund) -> None:
+    assert head_jobs.publish_heads() == 3
+    paid(campaign, 10_00)
+    assert head_jobs.publish_heads() == 0, "once a day"
+    db.session.execute(text("ALTER TABLE published_head DISABLE TRIGGER USER"))
+    db.session.execute(text("UPDATE published_head SET published_at = now() - interval '25 hours'"))
+    db.session.execute(text("ALTER TABLE published_head ENABLE TRIGGER USER"))
+    db.session.commit()
+    assert head_jobs.publish_heads() == 2, "the changes are the same"
+    answer = app.test_client().get(f"/api/campaigns/{campaign.slug}/proof")
+    shown = answer.json
+    assert shown and (shown["campaign"], len(shown["heads"])) == (campaign.slug, 5)
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    head = next(head for head in shown["heads"] if head["chain"] == f"fund:{used_fund.id}")
+    assert {"position": head["position"], "hash": head["hash"]} == statement(used_fund)["head"]
+    signed = f"campaign-head/2|{head['chain']}|{head['position']}|{head['hash']}".encode()
+    certificate = x509.load_pem_x509_certificates(services().signing_key.certificates())[0]
+    key = certificate.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    r, s = int(head["signature"][:64], 16), int(head["signature"][64:], 16)
+    key.verify(encode_dss_signature(r, s), signed, ec.ECDSA(hashes.SHA256()))
+    assert app.test_client().get("/api/campaigns/unknown/proof").status_code == 404
+
+
+def rewrite_chain(chain: str) -> None:
+    """Compute all hashes of a chain of entries anew, and its head, as an owner of the database could."""
+    running, digests = b"", []
+    rows = db.session.execute(
+        text(
+            "SELECT e.id, ledger_entry_text(e.chain, e.position, e.kind, e.from_account, e.to_account, e.cents, d.public_id, e.reference, e.cause, e.at)"
+            " FROM ledger_entry e LEFT JOIN donation d ON d.id = e.donation_id WHERE chain = :chain ORDER BY position"
+        ),
+        {"chain": chain},
+    ).all()
+    for row_id, line in rows:
+        digest = sha256(line.encode()).digest()
+        running = sha256(running + digest).digest()
+        digests.append({"id": row_id, "digest": digest, "hash": running})
+    for values in digests:
+        db.session.execute(text("UPDATE ledger_entry SET digest = :digest, hash = :hash WHERE id = :id"), values)
+    db.session.execute(
+        text("UPDATE fund SET chain_hash = :hash, chain_entries = :n WHERE 'fund:' || id = :chain"),
+        {"hash": running, "n": len(rows), "chain": chain},
+    )
+
+
+@pytest.mark.parametrize("is_published", [True, False])
+def test_a_hold_that_is_erased_with_its_chain_is_found_by_the_published_head(
+    campaign: Campaign, used_fund: Fund, is_published: bool
+) -> None:
+    """The last entry, a hold, is erased with all that it left behind; nothing but the published head still knows of it."""
+    if is_published:
+        head_jobs.publish_heads()
+    assert checker.findings(db.engine) == []
+    held = db.session.scalars(text("SELECT donation_id FROM ledger_entry WHERE chain = 'fund:1' ORDER BY position DESC LIMIT 1")).one()
+    db.session.execute(text("SET session_replication_role = replica"))
+    db.session.execute(text("DELETE FROM ledger_entry WHERE donation_id = :d"), {"d": held})
+    db.session.execute(text("DELETE FROM donation_match WHERE donation_id = :d"), {"d": held})
+    db.session.execute(text("DELETE FROM donation WHERE id = :d"), {"d": held})
+    db.session.execute(text("UPDATE fund SET held_cents = 0"))
+    rewrite_chain("fund:1")
+    db.session.execute(text("SET session_replication_role = origin"))
+    db.session.commit()
+    found = [finding for finding in checker.findings(db.engine) if "published" in finding]
+    assert found == (["I20: the hash chain fund:1 is not the one whose head at 9 was published."] if is_published else [])
+
+
+def test_a_match_that_is_moved_to_another_gift_breaks_the_chain(campaign: Campaign, used_fund: Fund) -> None:
+    other = start_donation(campaign, 100_00)
+    db.session.execute(text("SET session_replication_role = replica"))
+    db.session.execute(text("UPDATE ledger_entry SET donation_id = :d WHERE chain = 'fund:1' AND position = 3"), {"d": other.id})
+    db.session.execute(text("SET session_replication_role = origin"))
+    db.session.commit()
+    assert "I20: the hash chain fund:1 breaks at entry 3." in checker.findings(db.engine)
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        ("UPDATE fund SET per_donation_cents = 1", "was activated with the terms"),
+        ("UPDATE fund SET closes_at = now() + interval '9 days'", "was activated with the terms"),
+        ("UPDATE fund_change SET reason = 'another' WHERE kind = 'activated'", "the chain of the changes of fund"),
+        ("UPDATE fund_change SET at = at - interval '1 day' WHERE kind = 'activated'", "the chain of the changes of fund"),
+        ("DELETE FROM fund_change WHERE kind = 'pledged'", "the chain of the changes of fund"),
+    ],
+)
+def test_terms_and_changes_that_were_rewritten_are_found(used_fund: Fund, change: str, finding: str) -> None:
+    db.session.execute(text("SET session_replication_role = replica"))
+    db.session.execute(text(change))
+    db.session.execute(text("SET session_replication_role = origin"))
+    db.session.commit()
+    assert any(finding in found for found in checker.findings(db.engine))
+
+
+def test_the_verifier_is_served_beside_the_statement(client: FlaskClient) -> None:
+    answer = client.get("/funder/verify_statement.py")
+    assert (answer.status_code, answer.data) == (200, VERIFIER.read_bytes())
+
+
+# Pages, and moments.
 
 
 def test_a_donation_without_a_fund_has_an_empty_proof(client: FlaskClient, campaign: Campaign) -> None:
@@ -103,7 +399,7 @@ def test_a_statement_as_of_a_moment_is_always_the_same_bytes(campaign: Campaign,
     def rendered() -> list[str]:
         found = statement_actions.take_statement(used_fund, before=moment)
         return [
-            "".join(funder_statement.as_json(found)),
+            "".join(funder_statement.as_json(found, services().signing_key)),
             "".join(funder_statement.as_csv(found, ["a", "b", "c"])),
             str(funder_statement.template_data(found, "fr", is_test=True)),
         ]
@@ -115,7 +411,7 @@ def test_a_statement_as_of_a_moment_is_always_the_same_bytes(campaign: Campaign,
     assert statement(used_fund)["head"]["position"] == 11
 
 
-def test_a_statement_never_leaves_a_gap_in_the_chain(campaign: Campaign, used_fund: Fund, tmp_path: Path) -> None:
+def test_a_statement_never_leaves_a_gap_in_the_chain(campaign: Campaign, used_fund: Fund) -> None:
     """An entry dated after the moment of the statement ends it, although later entries of the chain are dated before that moment."""
     db.session.execute(text("SET session_replication_role = replica"))
     db.session.execute(text("UPDATE ledger_entry SET at = now() + interval '1 hour' WHERE chain = 'fund:1' AND position = 5"))
@@ -148,7 +444,7 @@ def test_the_counts_of_a_statement_are_those_of_gifts_that_are_matched(app: Flas
     assert (found.donations, found.matched_cents) == (3, 150_00)
     assert (sum(day.donations for day in found.days), sum(day.matched_cents for day in found.days)) == (3, 150_00)
     assert list(funder_statement.as_csv(found, ["a", "b", "c"]))[1].endswith(",3,150.00\r\n")
-    assert json.loads("".join(funder_statement.as_json(found)))["donations"] == 3
+    assert json.loads("".join(funder_statement.as_json(found, services().signing_key)))["donations"] == 3
     printed = funder_statement.template_data(found, "en", is_test=True)
     assert (printed["donations"], printed["days"][0][1:]) == ("3", ["3", "$150.00"])
     create_refund(whole, 62_00)
@@ -171,6 +467,6 @@ def test_a_future_moment_has_no_statement(used_fund: Fund) -> None:
         statement_actions.take_statement(used_fund, before=datetime.now(UTC) + timedelta(days=3))
 
 
-def test_an_empty_fund_has_a_statement_too(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
+def test_an_empty_fund_has_a_statement_too(app: Flask, campaign: Campaign, verifier: Verifier) -> None:
     empty = create_fund(campaign, 0, position=2)
-    assert run(FUNDERS, statement(empty), tmp_path).stdout.startswith("right: 0 entries")
+    assert verifier.run(statement_text(empty)).startswith("right: 0 entries")

@@ -10,6 +10,7 @@ from flask.cli import with_appcontext
 from flask_babel import force_locale, gettext
 
 from campaign.cli.funds import FUND, get_fund, time_zone_of
+from campaign.edges.services import services
 from campaign.reporting import funder_statement, statement_actions
 from campaign.rules import local_time
 
@@ -33,7 +34,7 @@ def statement(name: str, as_of: str | None, form: str, language: str, output: Pa
             target.write(funder_statement.render_pdf(found, language, is_test=current_app.config["IS_SANDBOX"]))
             return
         if form == "json":
-            pieces = funder_statement.as_json(found)
+            pieces = funder_statement.as_json(found, services().signing_key)
         else:
             with force_locale(language):
                 pieces = funder_statement.as_csv(found, [gettext("Day"), gettext("Donations matched"), gettext("Matched (CAD)")])

@@ -17,6 +17,7 @@ from asn1crypto.x509 import Certificate
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import NameOID
 from pyhanko.keys import load_certs_from_pemder_data, load_private_key_from_pemder_data
 from pyhanko.pdf_utils.crypt.permissions import StandardPermissions
@@ -50,6 +51,14 @@ class SigningKey:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Signature:
+    """An ECDSA signature on P-256 with SHA-256. `key` is the SHA-256 of the certificate in hex, `value` the two numbers, 32 bytes each."""
+
+    key: str
+    value: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
 class KeyFile:
     """The file with the charity's key."""
 
@@ -77,6 +86,19 @@ class KeyFile:
         """
         key = _load_key(self.path, self._changed_at())
         return _sign(_encrypt(pdf), key)
+
+    def sign_bytes(self, data: bytes) -> Signature:
+        """Sign these bytes, for a statement or a published head. The same bytes always give the same signature. Raises SigningKeyMissing."""
+        pem = self._read()
+        try:
+            key = serialization.load_pem_private_key(pem, password=None)
+            certificate = x509.load_pem_x509_certificates(pem)[0]
+        except ValueError as error:
+            raise SigningKeyMissing(f"{self.path} contains no key with its certificate") from error
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise SigningKeyMissing(f"{self.path} contains no elliptic-curve key")
+        r, s = decode_dss_signature(key.sign(data, ec.ECDSA(hashes.SHA256(), deterministic_signing=True)))
+        return Signature(key=certificate.fingerprint(hashes.SHA256()).hex(), value=r.to_bytes(32, "big") + s.to_bytes(32, "big"))
 
     def _changed_at(self) -> int:
         try:

@@ -26,7 +26,7 @@ from campaign.receipts import lifecycle, receipts
 from campaign.receipts.receipts import Receipt, ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
 from campaign.recurring import recurring_gifts
-from campaign.reporting import donation_history, staff_todo
+from campaign.reporting import donation_history, published_heads, staff_todo
 from campaign.staff.members import Staff
 from campaign.texts import donation_timeline
 
@@ -197,10 +197,12 @@ def _funder_payment_received(message: OutboxMessage) -> EmailContent | None:
     """Thanks, with the receipt when one was issued; None when the funder has no e-mail address."""
     payment = _funder_payment(message)
     receipt, funder = payments.receipt_of(payment), payments.funder_of(payment)
-    campaign = db.session.get_one(Campaign, db.session.get_one(Fund, payment.fund_id).campaign_id)
+    fund = db.session.get_one(Fund, payment.fund_id)
+    campaign = db.session.get_one(Campaign, fund.campaign_id)
     if not funder.email or (receipt is None and not funder.is_registered_charity):
         return None
-    return funders.money_received(payment, funder, campaign, receipt=receipt)
+    head = published_heads.sign_head(fund, services().signing_key)
+    return funders.money_received(payment, funder, campaign, receipt=receipt, head=head)
 
 
 def _funder_payment(message: OutboxMessage) -> FunderPayment:
@@ -213,7 +215,8 @@ def _pledge_matched(message: OutboxMessage) -> EmailContent | None:
     funder, campaign = db.session.get_one(Funder, fund.funder_id), db.session.get_one(Campaign, fund.campaign_id)
     if fund.matched_cents < fund.pledged_cents or not funder.email:
         return None
-    return funders.pledge_is_matched(fund, funder, campaign, is_test=services().settings.is_sandbox)
+    head = published_heads.sign_head(fund, services().signing_key)
+    return funders.pledge_is_matched(fund, funder, campaign, is_test=services().settings.is_sandbox, head=head)
 
 
 def _staff_todo(message: OutboxMessage) -> EmailContent | None:

@@ -6,7 +6,7 @@ lowered, an ended fund never reopens. A change that lets a fund match again star
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, func, select
+from sqlalchemy import FetchedValue, ForeignKey, LargeBinary, UniqueConstraint, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -26,9 +26,13 @@ class FundChangeRefused(Exception):
 
 
 class FundChange(Base):
-    """One change. `cents` is the amount by which a pledge was raised."""
+    """One change. `cents` is the amount by which a pledge was raised.
+
+    A trigger sets its moment, its `position` among the fund's changes, its `text` with the terms in force, and the `hash` of the chain so far.
+    """
 
     __tablename__ = "fund_change"
+    __table_args__ = (UniqueConstraint("fund_id", "position", name="change_has_its_place"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     fund_id: Mapped[int] = mapped_column(ForeignKey("fund.id"), index=True)
@@ -37,6 +41,9 @@ class FundChange(Base):
     actor: Mapped[str]
     reason: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=func.now())
+    position: Mapped[int] = mapped_column(server_default=FetchedValue())
+    text: Mapped[str] = mapped_column(server_default=FetchedValue())
+    hash: Mapped[bytes] = mapped_column(LargeBinary, server_default=FetchedValue())
 
 
 def activate(fund: Fund, *, actor: str, reason: str) -> None:

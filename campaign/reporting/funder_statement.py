@@ -18,6 +18,7 @@ from campaign.campaigns.charities import Charity
 from campaign.config import resource
 from campaign.edges import pdf
 from campaign.edges.db import db
+from campaign.edges.pdf_signing import KeyFile
 from campaign.ledger.entries import LedgerEntry
 from campaign.ledger.moves import Move
 from campaign.matching.funds import Fund
@@ -42,7 +43,10 @@ class Day:
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """A fund as of a moment. `donations` is how many it matches, `entries` the length of its chain, `head` the last hash."""
+    """A fund as of a moment. `donations` is how many it matches, `entries` the length of its chain, `head` the last hash.
+
+    `changes` are those of the fund so far, as a chain of their own (proofs.changes_of).
+    """
 
     fund: Fund
     campaign: Campaign
@@ -54,6 +58,7 @@ class Statement:
     days: list[Day]
     entries: int
     head: bytes
+    changes: list[dict[str, Any]]
     as_of: datetime
 
     @property
@@ -109,6 +114,7 @@ def build_statement(fund: Fund, end: ChainEnd) -> Statement:
         days=days,
         entries=last,
         head=head or b"",
+        changes=proofs.changes_of(fund, before=end.moment),
         as_of=campaign.charity.local(end.moment),
     )
 
@@ -160,13 +166,17 @@ def _line(cells: list[str]) -> str:
     return out.getvalue()
 
 
-def as_json(statement: Statement) -> Iterator[str]:
-    """Yield the statement as JSON with each entry of the chain and its hash, in pieces (docs/verify.md).
+def as_json(statement: Statement, key: KeyFile) -> Iterator[str]:
+    """Yield the statement as signed JSON with each entry of the chain and its hash, in pieces (docs/verify.md).
 
-    No transaction is open between two pieces: whoever reads them may be slow.
+    No transaction is open between two pieces: whoever reads them may be slow. Raises SigningKeyMissing.
     """
+    return proofs.signed(_pieces(statement), key)
+
+
+def _pieces(statement: Statement) -> Iterator[str]:
     summary = {
-        "format": "campaign-statement/1",
+        "format": "campaign-statement/2",
         "fund": statement.fund.slug,
         "campaign": statement.campaign.slug,
         "currency": statement.campaign.currency,
@@ -176,14 +186,16 @@ def as_json(statement: Statement) -> Iterator[str]:
         "matched_cents": statement.matched_cents,
         "available_cents": statement.left_cents,
         "donations": statement.donations,
+        "chain": f"fund:{statement.fund.id}",
         "head": {"position": statement.entries, "hash": statement.head.hex()},
+        "changes": statement.changes,
     }
     yield json.dumps(summary, ensure_ascii=False, indent=1)[:-2] + ',\n "entries": ['
     separator = "\n  "
     for lines in proofs.pages_of(statement.fund, last=statement.entries):
         yield separator + ",\n  ".join(json.dumps(line, ensure_ascii=False) for line in lines)
         separator = ",\n  "
-    yield "\n ]\n}\n"
+    yield "\n ]"
 
 
 def render_pdf(statement: Statement, language: str, *, is_test: bool) -> bytes:

@@ -21,6 +21,7 @@ from campaign.outbox.messages import OutboxMessage
 from campaign.payments.refund_jobs import retry_refunds
 from campaign.receipts import annual_jobs
 from campaign.recurring.cancel_jobs import cancel_requested
+from campaign.reporting import head_jobs
 from campaign.reporting.integrity import checker
 from campaign.stripe_sync import inbox, reconcile_jobs, reconciliations
 from campaign.stripe_sync.balance_jobs import sync_balance
@@ -140,8 +141,8 @@ def _reconcile() -> int:
 
 
 def run_infrequent_work() -> bool:
-    """Issue due annual receipts and enqueue notices to funders and staff. Returns False when another worker is doing so."""
-    return _run_exclusively(INFREQUENT_WORK_LOCK, annual_jobs.issue_due, notice_jobs.enqueue_notices)
+    """Issue due annual receipts, enqueue notices to funders and staff, and publish the heads of the chains. Returns False when another worker is doing so."""
+    return _run_exclusively(INFREQUENT_WORK_LOCK, annual_jobs.issue_due, notice_jobs.enqueue_notices, head_jobs.publish_heads)
 
 
 def check_integrity() -> bool:

@@ -5,10 +5,27 @@ from hashlib import sha256
 from flask import Blueprint, jsonify, make_response, request
 from flask.typing import ResponseReturnValue
 
+from campaign.campaigns.campaigns import campaign_by_slug
+from campaign.matching.funds import funds_of
+from campaign.reporting import published_heads
 from campaign.reporting.totals import totals_of
 from campaign.web.security import access
 
 bp = Blueprint("api", __name__, url_prefix="/api")
+
+
+@bp.get("/campaigns/<slug>/proof")
+@access("public")
+def proof(slug: str) -> ResponseReturnValue:
+    """The heads of the campaign's hash chains as they are published each day, signed, readable from other origins (docs/verify.md)."""
+    campaign = campaign_by_slug(slug)
+    if campaign is None:
+        response = make_response(jsonify({"error": "not found"}), 404)
+    else:
+        response = make_response(jsonify(published_heads.heads_of(campaign, [fund.id for fund in funds_of(campaign.id)])))
+        response.headers["Cache-Control"] = "public, max-age=60"
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    return response
 
 
 @bp.get("/campaigns/<slug>")

@@ -9,6 +9,7 @@ from campaign.mail.letters.frame import Paragraph, Recipient, build_email, conta
 from campaign.matching.funds import Fund
 from campaign.outbox.deliveries import EmailContent
 from campaign.receipts.receipts import Receipt
+from campaign.reporting.published_heads import SignedHead
 from campaign.rules.money import format_money
 
 
@@ -24,7 +25,21 @@ def _recipient(funder: Funder, campaign: Campaign, *, is_test: bool) -> Recipien
     )
 
 
-def money_received(payment: FunderPayment, funder: Funder, campaign: Campaign, *, receipt: Receipt | None) -> EmailContent:
+def _for_the_auditor(head: SignedHead) -> Paragraph:
+    """Where the fund's books end as the message is written, so that nobody can write them anew unseen (docs/verify.md)."""
+    return Paragraph(
+        gettext(
+            "For your auditor, to keep: the books of your fund end at entry %(position)s with the hash %(hash)s, signed %(signature)s.",
+            position=head.position,
+            hash=head.hash,
+            signature=head.signature,
+        )
+    )
+
+
+def money_received(
+    payment: FunderPayment, funder: Funder, campaign: Campaign, *, receipt: Receipt | None, head: SignedHead
+) -> EmailContent:
     """Thanks for a payment. A registered charity gets no official receipt, and the e-mail says so."""
     language = funder.language
     with force_locale(language):
@@ -39,12 +54,12 @@ def money_received(payment: FunderPayment, funder: Funder, campaign: Campaign, *
             if receipt
             else gettext("As a registered charity you get no official receipt for it; this message is an acknowledgement.")
         )
-        paragraphs = [Paragraph(text), Paragraph(about), contact_line(campaign.charity)]
+        paragraphs = [Paragraph(text), Paragraph(about), _for_the_auditor(head), contact_line(campaign.charity)]
         subject = gettext("Your payment has arrived – %(campaign)s", campaign=campaign.title(language))
         return build_email(_recipient(funder, campaign, is_test=not payment.livemode), subject, paragraphs, receipt=receipt)
 
 
-def pledge_is_matched(fund: Fund, funder: Funder, campaign: Campaign, *, is_test: bool) -> EmailContent:
+def pledge_is_matched(fund: Fund, funder: Funder, campaign: Campaign, *, is_test: bool, head: SignedHead) -> EmailContent:
     """The whole pledge is matched."""
     language = funder.language
     with force_locale(language):
@@ -56,6 +71,6 @@ def pledge_is_matched(fund: Fund, funder: Funder, campaign: Campaign, *, is_test
         more = gettext(
             "Should a gift be given back, its match goes to the next gift in line. We write to you about the payment of the pledge."
         )
-        paragraphs = [Paragraph(text), Paragraph(more), contact_line(campaign.charity)]
+        paragraphs = [Paragraph(text), Paragraph(more), _for_the_auditor(head), contact_line(campaign.charity)]
         subject = gettext("Your pledge is matched in full – %(campaign)s", campaign=campaign.title(language))
         return build_email(_recipient(funder, campaign, is_test=is_test), subject, paragraphs)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, Engine, text
 
-from campaign.reporting.integrity import derived_checks, guard_checks, match_checks, receipt_checks, stripe_checks
+from campaign.reporting.integrity import chain_checks, derived_checks, guard_checks, match_checks, receipt_checks, stripe_checks
 from campaign.reporting.integrity.snapshot import rows
 
 MOVES = {
@@ -138,33 +138,6 @@ def _sums_are_whole_cents(snapshot: Connection) -> Iterator[str]:
         yield f"I21: {table}.{column} is {kind}, not whole cents."
 
 
-def _chains_verify(snapshot: Connection) -> Iterator[str]:
-    for chain, position in rows(
-        snapshot,
-        """
-        SELECT chain, min(position) FROM (
-            SELECT chain, position, hash, digest, row_number() OVER w AS expected,
-                   sha256(convert_to(concat_ws('|', chain, position, kind, from_account, to_account,
-                          cents, reference, cause, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')), 'UTF8')) AS of_text,
-                   coalesce(lag(hash) OVER w, '') AS before
-            FROM ledger_entry WINDOW w AS (PARTITION BY chain ORDER BY position)) e
-        WHERE digest <> of_text OR hash <> sha256(before || of_text) OR position <> expected GROUP BY chain
-        """,
-    ):
-        yield f"I20: the hash chain {chain} breaks at entry {position}."
-    for chain, recorded, last in rows(
-        snapshot,
-        """
-        SELECT h.chain, h.entries, coalesce(l.position, 0) FROM (
-            SELECT 'fund:' || id AS chain, chain_entries AS entries, chain_hash AS hash FROM fund
-            UNION ALL SELECT 'campaign:' || campaign_id, chain_entries, chain_hash FROM campaign_totals) h
-        LEFT JOIN LATERAL (SELECT position, hash FROM ledger_entry e WHERE e.chain = h.chain ORDER BY position DESC LIMIT 1) l ON true
-        WHERE coalesce(l.position, 0) <> h.entries OR coalesce(l.hash, '') <> h.hash
-        """,
-    ):
-        yield f"I20: the hash chain {chain} should end at entry {recorded}, but ends at {last}, or with another hash."
-
-
 def _moves_are_permitted(snapshot: Connection) -> Iterator[str]:
     for kind, source, target, of_fund, entries in rows(
         snapshot, "SELECT kind, from_account, to_account, fund_id IS NOT NULL, count(*) FROM ledger_entry GROUP BY 1, 2, 3, 4"
@@ -189,7 +162,7 @@ CHECKS = (
     _nets_equal_entries,
     _paid_is_posted_once,
     _posted_donations_are_consistent,
-    _chains_verify,
+    *chain_checks.CHECKS,
     _moves_are_permitted,
     _permitted_moves_are_these,
     *guard_checks.CHECKS,

@@ -4,11 +4,15 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
+import structlog
 from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, session, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_date, format_datetime, gettext
 
+from campaign.config import resource
 from campaign.edges.db import db
+from campaign.edges.pdf_signing import SigningKeyMissing
+from campaign.edges.services import services
 from campaign.funders.access_links import link_by_hash, link_by_id
 from campaign.matching.funds import Fund
 from campaign.reporting.funder_statement import Statement, as_csv, as_json, render_pdf
@@ -19,6 +23,7 @@ from campaign.web.security import LINKS_PER_CLIENT, access, limiter
 
 bp = Blueprint("funder_report", __name__, url_prefix="/funder")
 
+log = structlog.get_logger()
 SESSION_KEY = "funder_link"
 LINK_LIFETIME = timedelta(days=90)
 
@@ -92,9 +97,23 @@ def report_csv() -> ResponseReturnValue:
 def report_json() -> ResponseReturnValue:
     """Every ledger entry of the fund with its hash, for independent verification (docs/verify.md)."""
     statement = _build_statement_or_404()
-    response = Response(stream_with_context(as_json(statement)), mimetype="application/json")
+    try:
+        services().signing_key.certificates()  # Before the first byte: without a key there is no statement.
+    except SigningKeyMissing as error:
+        log.error("statement.key_missing", error=str(error)[:200])
+        abort(503)
+    response = Response(stream_with_context(as_json(statement, services().signing_key)), mimetype="application/json")
     response.headers["Content-Disposition"] = f'attachment; filename="{statement.fund.slug}-{statement.as_of:%Y-%m-%d}.json"'
     response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+@bp.get("/verify_statement.py")
+@access("public")
+def verifier() -> ResponseReturnValue:
+    """The program that verifies a statement without us; it needs Python alone."""
+    response = Response((resource("tools") / "verify_statement.py").read_bytes(), mimetype="text/x-python; charset=utf-8")
+    response.headers["Content-Disposition"] = 'attachment; filename="verify_statement.py"'
     return response
 
 

@@ -1,0 +1,103 @@
+"""The heads of the hash chains as they were published: signed, and kept, so that a chain that was written anew has another hash there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Index, LargeBinary, UniqueConstraint, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, mapped_column
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.edges.db import Base, db
+from campaign.edges.pdf_signing import KeyFile
+from campaign.matching.funds import Fund
+
+SHOWN = 400
+
+
+class PublishedHead(Base):
+    """The hash of a chain at a position. `signature` is that of the charity's key `key` over `text_of` it."""
+
+    __tablename__ = "published_head"
+    __table_args__ = (UniqueConstraint("chain", "position", name="head_is_published_once"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    chain: Mapped[str]
+    position: Mapped[int]
+    hash: Mapped[bytes] = mapped_column(LargeBinary)
+    published_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    key: Mapped[str]
+    signature: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+Index("ix_published_head_published_at", PublishedHead.published_at)
+
+# The end of each chain: of each fund's entries and changes, and of each campaign's other entries.
+_ENDS = text("""
+    SELECT 'fund:' || id AS chain, chain_entries AS position, chain_hash AS hash FROM fund WHERE chain_entries > 0
+    UNION ALL SELECT 'campaign:' || campaign_id, chain_entries, chain_hash FROM campaign_totals WHERE chain_entries > 0
+    UNION ALL SELECT * FROM (SELECT DISTINCT ON (fund_id) 'changes:' || fund_id, position, hash FROM fund_change ORDER BY fund_id, position DESC) c
+    ORDER BY 1
+""")
+
+
+def text_of(chain: str, position: int, head: bytes) -> str:
+    """The text whose signature is published."""
+    return f"campaign-head/2|{chain}|{position}|{head.hex()}"
+
+
+def is_due(*, hours: int) -> bool:
+    """Whether no head was published for so many hours."""
+    last = db.session.scalar(select(func.max(PublishedHead.published_at)))
+    return last is None or (datetime.now(UTC) - last).total_seconds() >= hours * 3600
+
+
+def publish(key: KeyFile) -> int:
+    """Sign and store the present heads that are not published yet. Returns how many. The caller commits. Raises SigningKeyMissing."""
+    rows = []
+    for end in db.session.execute(_ENDS).all():
+        signature = key.sign_bytes(text_of(end.chain, end.position, end.hash).encode())
+        rows.append({"chain": end.chain, "position": end.position, "hash": end.hash, "key": signature.key, "signature": signature.value})
+    if not rows:
+        return 0
+    stored = insert(PublishedHead).on_conflict_do_nothing(constraint="head_is_published_once").returning(PublishedHead.id)
+    return len(db.session.scalars(stored, rows).all())
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedHead:
+    """Where the chain of a fund ends now, with the signature of it, in hex."""
+
+    position: int
+    hash: str
+    signature: str
+
+
+def sign_head(fund: Fund, key: KeyFile) -> SignedHead:
+    """Where the chain of the fund ends now. Raises SigningKeyMissing."""
+    signature = key.sign_bytes(text_of(f"fund:{fund.id}", fund.chain_entries, fund.chain_hash).encode())
+    return SignedHead(position=fund.chain_entries, hash=fund.chain_hash.hex(), signature=signature.value.hex())
+
+
+def heads_of(campaign: Campaign, fund_ids: Sequence[int]) -> dict[str, Any]:
+    """The published heads of the campaign's chains, latest first, as they are shown to everybody."""
+    chains = [f"campaign:{campaign.id}", *(f"{kind}:{number}" for number in fund_ids for kind in ("fund", "changes"))]
+    h = PublishedHead
+    heads = db.session.scalars(select(h).where(h.chain.in_(chains)).order_by(h.id.desc()).limit(SHOWN))
+    return {
+        "format": "campaign-heads/2",
+        "campaign": campaign.slug,
+        "heads": [
+            {
+                "chain": head.chain,
+                "position": head.position,
+                "hash": head.hash.hex(),
+                "published_at": head.published_at.astimezone(UTC).isoformat(),
+                "key": head.key,
+                "signature": head.signature.hex(),
+            }
+            for head in heads
+        ],
+    }

@@ -1,0 +1,279 @@
+"""Verifies a funder's statement, or a donor's proof, without the service that made it. It needs Python alone.
+
+    python verify_statement.py statement.json certificates.pem [earlier-statement.json]
+
+`certificates.pem` is what the charity publishes under /receipts/certificates.pem; compare its SHA-256 with one that you got in another way. With an
+earlier statement of the same fund, its entries must be the first ones of this statement. The program says what it found, and ends with status 1 when
+anything is wrong.
+"""
+
+import base64
+import hashlib
+import json
+import re
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+# The curve P-256 (FIPS 186-5), on which the charity's key is.
+P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
+A = P - 3
+N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+G = (0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296, 0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5)
+# How a public key on this curve begins in a certificate (RFC 5480).
+KEY_PREFIX = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
+SIGNED = ',\n "signed": '
+# What an entry of each kind may move: from, to.
+MOVES = {
+    ("pledge", "outside", "available"),
+    ("hold", "available", "held"),
+    ("release", "held", "available"),
+    ("match", "held", "matched"),
+    ("match", "available", "matched"),
+    ("unmatch", "matched", "available"),
+    ("receive", "funder", "received"),
+}
+CHANGES = {"activated", "paused", "resumed", "ended", "pledged"}
+DONATION = re.compile(r"d_[0-9a-f]{20}")
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+HASH = re.compile(r"[0-9a-f]{64}")
+
+
+Point = Optional[tuple[int, int]]
+
+
+class Entry(NamedTuple):
+    """What an entry moves, for which donation, and when."""
+
+    kind: str
+    source: str
+    target: str
+    cents: int
+    donation: str
+    moment: str
+
+
+class Wrong(Exception):
+    """What is wrong, in one sentence."""
+
+
+def require(condition: object, sentence: str) -> None:
+    """Raise Wrong unless the condition holds."""
+    if not condition:
+        raise Wrong(sentence)
+
+
+def sha256(data: bytes) -> bytes:
+    """The SHA-256 of these bytes."""
+    return hashlib.sha256(data).digest()
+
+
+def add(one: Point, two: Point) -> Point:
+    """The sum of two points of the curve; None is the point at infinity."""
+    if one is None or two is None:
+        return one or two
+    if one[0] == two[0] and (one[1] + two[1]) % P == 0:
+        return None
+    slope = (3 * one[0] ** 2 + A) * pow(2 * one[1], -1, P) if one == two else (two[1] - one[1]) * pow(two[0] - one[0], -1, P)
+    x = (slope**2 - one[0] - two[0]) % P
+    return x, (slope * (one[0] - x) - one[1]) % P
+
+
+def multiply(number: int, point: Point) -> Point:
+    """The point added to itself so many times."""
+    result = None
+    while number:
+        if number & 1:
+            result = add(result, point)
+        point, number = add(point, point), number >> 1
+    return result
+
+
+def is_signed(data: bytes, signature: str, key: Point) -> bool:
+    """Whether the signature (r and s in hex) of these bytes is that of the public key: ECDSA with SHA-256 (FIPS 186-5, section 6.4.2)."""
+    if not re.fullmatch(r"[0-9a-f]{128}", signature):
+        return False
+    r, s = int(signature[:64], 16), int(signature[64:], 16)
+    if not (0 < r < N and 0 < s < N):
+        return False
+    digest, inverse = int.from_bytes(sha256(data), "big"), pow(s, -1, N)
+    point = add(multiply(digest * inverse % N, G), multiply(r * inverse % N, key))
+    return point is not None and point[0] % N == r
+
+
+def public_keys(pem: str) -> dict[str, Point]:
+    """The public key of each certificate, by the SHA-256 of the certificate."""
+    keys: dict[str, Point] = {}
+    for block in re.findall("-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", pem, re.DOTALL):
+        der = base64.b64decode(block)
+        at = der.find(KEY_PREFIX)
+        require(at >= 0, "a certificate has no key on the curve P-256")
+        numbers = der[at + len(KEY_PREFIX) :][:64]
+        keys[hashlib.sha256(der).hexdigest()] = (int.from_bytes(numbers[:32], "big"), int.from_bytes(numbers[32:], "big"))
+    return keys
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose names are different."""
+    found = dict(pairs)
+    require(len(found) == len(pairs), "a name is given twice")
+    return found
+
+
+def read_signed(path: str, keys: dict[str, Point]) -> dict[str, Any]:
+    """The document of the file, whose every byte is covered by a signature of one of the keys."""
+    content = Path(path).read_bytes().decode("utf-8")
+    at = content.rfind(SIGNED)
+    require(at >= 0, "it is not signed")
+    document: dict[str, Any] = json.loads(content, object_pairs_hook=unique)
+    signed = document.pop("signed")
+    end = f'{SIGNED}{{"key": "{signed.get("key")}", "signature": "{signed.get("signature")}"}}\n}}\n'
+    require(content[at:] == end, "its end is not as it was written")
+    require(signed["key"] in keys, "it is signed with a key that is not among the charity's certificates")
+    digest = hashlib.sha256(content[:at].encode("utf-8")).hexdigest()
+    require(
+        is_signed(digest.encode(), signed["signature"], keys[signed["key"]]), "the signature is not of these bytes: something was changed"
+    )
+    return document
+
+
+def read_entry(text: str, chain: str, position: int) -> Entry:
+    """The parts of an entry's text, which must belong to the chain at this position and move what its kind may move."""
+    parts = text.split("|")
+    require(len(parts) == 10, f"entry {position} does not have ten parts")
+    require(parts[0] == chain, f"entry {position} is of another chain, {parts[0]}")
+    require(parts[1] == str(position), f"entry {position} says that it is entry {parts[1]}")
+    _, _, kind, source, target, cents, donation, _, _, moment = parts
+    require((kind, source, target) in MOVES, f"entry {position} moves what {kind} may not move")
+    require(re.fullmatch(r"[1-9]\d*", cents), f"entry {position} does not have a sum in whole cents")
+    require(MOMENT.fullmatch(moment), f"entry {position} has no moment")
+    if kind in {"pledge", "receive"}:
+        require(donation == "", f"entry {position} is of no donation")
+    else:
+        require(DONATION.fullmatch(donation), f"entry {position} does not name its donation")
+    return Entry(kind, source, target, int(cents), donation, moment)
+
+
+def verify_entries(entries: list[dict[str, Any]], chain: str) -> tuple[dict[str, int], dict[str, int], str, str]:
+    """The balances, the match of each donation, the last hash and the last moment of a whole chain."""
+    balance: dict[str, int] = {}
+    matched: dict[str, int] = {}
+    running, last = b"", ""
+    for number, entry in enumerate(entries, 1):
+        require(set(entry) == {"position", "text", "hash"} and entry["position"] == number, f"entry {number} is missing")
+        kind, source, target, cents, donation, moment = read_entry(entry["text"], chain, number)
+        running = sha256(running + sha256(entry["text"].encode()))
+        require(running.hex() == entry["hash"], f"entry {number} was changed")
+        require(moment >= last, f"entry {number} is older than the one before it")
+        last = moment
+        balance[source] = balance.get(source, 0) - cents
+        balance[target] = balance.get(target, 0) + cents
+        if kind in {"match", "unmatch"}:
+            matched[donation] = matched.get(donation, 0) + (cents if kind == "match" else -cents)
+            require(matched[donation] >= 0, f"entry {number} takes back more than was matched")
+        for account in ("available", "held", "matched"):
+            require(balance.get(account, 0) >= 0, f"entry {number} takes more than there is in {account}")
+    return balance, matched, running.hex(), last
+
+
+def verify_changes(changes: list[dict[str, Any]], statement: dict[str, Any]) -> int:
+    """The changes of the fund: a chain of their own, that names the fund, its campaign and currency, and its terms since it was activated."""
+    terms: Optional[list[str]] = None
+    running, last = b"", ""
+    for number, change in enumerate(changes, 1):
+        require(set(change) == {"position", "text", "hash"} and change["position"] == number, f"change {number} is missing")
+        parts = change["text"].split("|")
+        require(len(parts) == 15 and parts[1] == str(number), f"change {number} is not at its place")
+        require(parts[0] == statement["chain"].replace("fund:", "changes:"), f"change {number} is of another fund")
+        require(parts[2] in CHANGES, f"change {number} is of no known kind")
+        require(parts[6:9] == [statement["fund"], statement["campaign"], statement["currency"]], f"change {number} names another fund")
+        running = sha256(running + sha256(change["text"].encode()))
+        require(running.hex() == change["hash"], f"change {number} was changed")
+        require(parts[5] >= last, f"change {number} is older than the one before it")
+        last = parts[5]
+        require(terms is None or parts[6:] == terms, f"change {number} has other terms than the fund was activated with")
+        terms = parts[6:] if parts[2] == "activated" or terms else None
+    if any(entry["text"].split("|")[2] in {"hold", "match"} for entry in statement["entries"]):
+        require(terms is not None, "it has matches, but the fund was never activated")
+    return sum(int(change["text"].split("|")[3]) for change in changes if change["text"].split("|")[2] == "pledged")
+
+
+def verify_statement(statement: dict[str, Any]) -> str:
+    """A statement of a fund: its sums and counts follow from its entries, and its pledge from its changes."""
+    names = (
+        "format fund campaign currency as_of pledged_cents held_cents matched_cents available_cents donations chain head changes entries"
+    )
+    require(set(statement) == set(names.split()), "it has other fields than a statement")
+    require(re.fullmatch(r"fund:\d+", statement["chain"]), "its chain is not of a fund")
+    balance, matched, head, last = verify_entries(statement["entries"], statement["chain"])
+    require(statement["head"] == {"position": len(statement["entries"]), "hash": head}, "the end was cut off")
+    for account in ("held", "matched", "available"):
+        require(balance.get(account, 0) == statement[f"{account}_cents"], f"the entries do not add up to what is {account}")
+    require(-balance.get("outside", 0) == statement["pledged_cents"], "the entries do not add up to the pledge")
+    require(verify_changes(statement["changes"], statement) == statement["pledged_cents"], "the changes do not add up to the pledge")
+    require(sum(cents > 0 for cents in matched.values()) == statement["donations"], "the number of matched donations is another")
+    moment = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{6})?([+-]\d\d):(\d\d)", statement["as_of"])
+    require(moment is not None, "its moment is none")
+    require(last <= in_utc(statement["as_of"]), "an entry is younger than the statement")
+    return f"right: {len(statement['entries'])} entries of {statement['fund']}, matched {statement['matched_cents']} cents, head {head}"
+
+
+def in_utc(text: str) -> str:
+    """A moment with its offset as the texts of entries write it."""
+    return datetime.fromisoformat(text).astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def verify_proof(proof: dict[str, Any]) -> str:
+    """A donor's proof: the donation's own entries are in the chains, and add up to its match."""
+    require(set(proof) == {"format", "donation", "held_cents", "matched_cents", "funds"}, "it has other fields than a proof")
+    require(proof["funds"] or not (proof["held_cents"] or proof["matched_cents"]), "the funds that matched the donation are missing")
+    held = matched = 0
+    for fund in proof["funds"]:
+        require(set(fund) == {"fund", "chain", "hash_before", "entries", "head"}, "it has other fields than a proof")
+        first = fund["entries"][0]["position"]
+        require(fund["hash_before"] == "" if first == 1 else HASH.fullmatch(fund["hash_before"]), "the hash before the first entry is none")
+        running, last = bytes.fromhex(fund["hash_before"]), ""
+        for position, entry in enumerate(fund["entries"], first):
+            require(entry["position"] == position, f"entry {position} is missing")
+            if "text" not in entry:
+                running = sha256(running + bytes.fromhex(entry["digest"]))
+                continue
+            _, source, target, cents, donation, moment = read_entry(entry["text"], fund["chain"], position)
+            require(donation == proof["donation"], f"entry {position} is of another donation")
+            require(moment >= last, f"entry {position} is older than the one before it")
+            last = moment
+            held += cents * ((target == "held") - (source == "held"))
+            matched += cents * ((target == "matched") - (source == "matched"))
+            running = sha256(running + sha256(entry["text"].encode()))
+        end = {"position": first + len(fund["entries"]) - 1, "hash": running.hex()}
+        require(fund["head"] == end, "your entries are not in this chain")
+    require((held, matched) == (proof["held_cents"], proof["matched_cents"]), "the entries do not add up to what is held and matched")
+    return f"right: {proof['donation']} is matched with {matched} cents, in {len(proof['funds'])} chains"
+
+
+VERIFIERS = {"campaign-statement/2": verify_statement, "campaign-proof/2": verify_proof}
+
+
+def main(arguments: list[str]) -> None:
+    """Verify the file that the arguments name. Raises Wrong."""
+    if len(arguments) not in {2, 3}:
+        raise Wrong("usage: python verify_statement.py FILE CERTIFICATES [EARLIER]")
+    keys = public_keys(Path(arguments[1]).read_bytes().decode("ascii"))
+    document = read_signed(arguments[0], keys)
+    require(document.get("format") in VERIFIERS, "its format is unknown")
+    print(VERIFIERS[document["format"]](document))
+    if len(arguments) == 3:
+        earlier = read_signed(arguments[2], keys)
+        require(earlier["format"] == document["format"] == "campaign-statement/2", "only statements can be compared")
+        verify_statement(earlier)
+        require(earlier["entries"] == document["entries"][: len(earlier["entries"])], "the earlier statement has other entries")
+        require(earlier["changes"] == document["changes"][: len(earlier["changes"])], "the earlier statement has other changes")
+        print(f"right: it goes on from the earlier statement, {len(earlier['entries'])} entries")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except (Wrong, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        sys.exit(f"wrong: {error if isinstance(error, (Wrong, OSError)) else 'it is not a statement or proof as this program knows them'}")
