@@ -115,6 +115,7 @@ def test_an_early_end_honors_holds_and_earlier_payments(campaign: Campaign) -> N
     held, before, after = start_donation(own, 30_00), start_donation(own, 10_00), None
     end(before, "expired")
     fund_lifecycle.end(only_fund(own), **BY)
+    db.session.commit()
     after = start_donation(own, 10_00)
     ended_at = only_fund(own).ended_at
     assert ended_at

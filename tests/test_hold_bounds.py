@@ -1,6 +1,7 @@
 """Holds are bounded in money: nobody who does not pay takes the match from those who do (policy.md, section 2a; I33)."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,10 +20,11 @@ from campaign.edges.db import db
 from campaign.ledger.entries import Entry, post_entries
 from campaign.ledger.moves import Move
 from campaign.mail import notice_jobs
+from campaign.matching import effects
 from campaign.matching.funds import Fund
 from campaign.matching.holds import match_of
 from campaign.outbox.messages import OutboxMessage
-from campaign.payments import checkouts, hold_watch
+from campaign.payments import checkouts, hold_watch, settlement
 from campaign.payments.checkouts import LessMatchAvailable
 from campaign.reporting import staff_todo
 from campaign.reporting.integrity import checker
@@ -32,8 +34,8 @@ from campaign.staff.audit import AuditEntry
 from campaign.stripe_sync import poll_checkout_jobs
 from campaign.web.networks import network_of
 from tests.conftest import Stripe
-from tests.factories import another_campaign, checkout_context, donation_details, end, pay, start_donation
-from tests.stripe import control, handle, pay_at_stripe, stored_object
+from tests.factories import another_campaign, checkout_context, donation_details, end, paid, pay, start_donation
+from tests.stripe import control, event, expired, handle, pay_at_stripe, stored_object
 from tests.web import FORM, SLUG, csrf_of, hidden_fields, send, signed_in
 from tools.hold_simulation import POLICIES, simulate
 
@@ -337,6 +339,59 @@ def test_a_late_report_of_the_checkout_does_not_release_a_verified_debit(app: Fl
     deliver(stripe, "payment_intent.processing", "checkout.session.completed")
     db.session.expire_all()
     assert match_of(donation.id).held_cents == 100_00
+
+
+def record_unverified(*donations: Donation) -> None:
+    for donation in donations:
+        effects.decide_and_apply(donation, partial(settlement.record_unverified, donation, cause="test"))
+    db.session.commit()
+
+
+def processing(donation: Donation) -> dict[str, Any]:
+    return event(
+        "payment_intent.processing", {"id": f"pi_{donation.id}", "object": "payment_intent", "metadata": {"donation": donation.public_id}}
+    )
+
+
+@pytest.mark.parametrize("is_one_batch", [True, False])
+def test_debits_that_are_verified_together_are_bounded_together(campaign: Campaign, fund: Fund, is_one_batch: bool) -> None:
+    campaign.hold_period_factor = 9
+    donations = [start_donation(campaign, 5000_00, email="one@example.org", client_key="one") for _ in range(4)]
+    record_unverified(*donations)
+    assert held_of(donations) == [0, 0, 0, 0]
+    events = [processing(donation) for donation in donations]
+    for batch in [events] if is_one_batch else [[one] for one in events]:
+        handle(*batch)
+    assert held_of(donations) == [5000_00, 0, 0, 0]
+
+
+@pytest.mark.parametrize("is_one_batch", [True, False])
+def test_what_ends_in_the_same_batch_no_longer_counts(campaign: Campaign, fund: Fund, is_one_batch: bool) -> None:
+    first = start_donation(campaign, 5000_00, email="one@example.org")
+    second = start_donation(campaign, 5000_00, email="one@example.org")
+    record_unverified(second)
+    events = [expired(first), processing(second)]
+    for batch in [events] if is_one_batch else [[one] for one in events]:
+        handle(*batch)
+    assert held_of([first, second]) == [0, 5000_00]
+
+
+@pytest.mark.parametrize("change", ["holds_match", "no fund"])
+def test_an_unverified_debit_is_promised_no_hold_where_there_is_none(app: Flask, campaign: Campaign, change: str) -> None:
+    own = another_campaign(*([] if change == "no fund" else [50_000_00]), like=campaign)
+    own.holds_match = change != "holds_match"
+    donation = start_donation(own, 100_00)
+    record_unverified(donation)
+    assert "Matching is held for you" not in app.test_client().get(f"/en/donations/{donation.token}").text
+
+
+def test_the_page_of_an_unpaid_gift_knows_the_cap_of_its_donor(app: Flask, campaign: Campaign) -> None:
+    own = another_campaign(50_000_00, like=campaign, per_donor_cents=1000_00)
+    paid(own, 900_00, email="one@example.org")
+    donation = start_donation(own, 500_00, email="one@example.org")
+    page = app.test_client().get(f"/en/donations/{donation.token}").text
+    assert "$100 of matching is held for you while you pay." in page
+    assert "is added when your payment arrives" not in page
 
 
 # What staff see.

@@ -343,5 +343,5 @@ def deadlocks_so_far() -> int:
 def test_a_proof_is_downloaded_as_json(client: FlaskClient, campaign: Campaign) -> None:
     donation = paid(campaign, 10_00)
     answer = client.get(f"/en/donations/{donation.token}/proof.json")
-    assert json.loads(answer.text)["format"] == "campaign-proof/1"
+    assert json.loads(answer.text)["format"] == "campaign-proof/2"
     assert "attachment" in answer.headers["Content-Disposition"]

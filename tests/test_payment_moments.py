@@ -37,7 +37,7 @@ from campaign.stripe_sync.reconciliations import DifferenceState
 from campaign.texts.reconciliation_messages import DifferenceKind
 from tests.conftest import Stripe
 from tests.factories import another_campaign, issue_receipt, paid, pay, start_donation
-from tests.stripe import checkout_request, handle, stored_object
+from tests.stripe import checkout_request, completed, handle, stored_object, succeeded
 
 TORONTO = ZoneInfo("America/Toronto")
 MIDNIGHT = datetime(2026, 1, 1, tzinfo=TORONTO)
@@ -434,3 +434,76 @@ def test_the_database_refuses_a_hold_that_the_payment_came_too_late_for(
     match = replace(payment, kind=Move.MATCH, source="held", target="matched", fund_id=fund.id, reference="match")
     with pytest.raises(IntegrityError, match="within_hold") if is_refused else contextlib.nullcontext():
         post_entries(payment, match)
+
+
+# Events that can never be handled are worse than a moment that is some seconds late.
+
+
+@pytest.mark.parametrize("case", ["another account", "no payment", "the payment of another gift"])
+def test_an_event_near_midnight_for_which_no_charge_is_read_is_handled_all_the_same(app: Flask, campaign: Campaign, case: str) -> None:
+    donation, at = start_donation(campaign, 100_00), int((last_midnight(1) + timedelta(seconds=3)).timestamp())
+    reported = succeeded(donation, created=at - 10)
+    if case == "no payment":
+        reported = completed(donation, payment_intent=None)
+        reported["data"]["object"]["created"] = at - 10
+    if case == "the payment of another gift":
+        pay(start_donation(campaign, 100_00), payment_intent=f"pi_{donation.public_id}")
+    handle({**reported, "created": at, **({"account": "acct_other"} if case == "another account" else {})})
+    assert db.session.scalars(text("SELECT done_at IS NOT NULL FROM stripe_event")).all() == [True]
+
+
+@pytest.mark.parametrize("hours", [3, 96])
+def test_a_reconciliation_repairs_the_seconds_of_a_debit_without_losing_its_success(
+    app: Flask, campaign: Campaign, stripe: Stripe, hours: int
+) -> None:
+    submitted = last_midnight(6) + HOUR
+    cleared = submitted + hours * HOUR
+    donation = give(campaign, stripe, by_debit=True)
+    set_moments(stripe, donation, charged=submitted, cleared=cleared)
+    handle(*events_of(stripe, donation, DEBIT_EVENTS))
+    sync_balance()
+    later = text(
+        "UPDATE donation SET authorized_at = authorized_at + interval '20 seconds', received_at = received_at + interval '20 seconds'"
+    )
+    db.session.execute(later)
+    db.session.commit()
+    assert any("had succeeded by" in finding for finding in checker.findings(db.engine))
+    run = reconcile(since=datetime(2020, 1, 1, tzinfo=UTC), actor="test")
+    assert [found.state for found in reconciliations.findings_of(run)] == [DifferenceState.REPAIRED]
+    db.session.expire_all()
+    assert (donation.authorized_at, donation.received_at) == (submitted, cleared)
+    assert checker.findings(db.engine) == []
+
+
+def test_a_debit_whose_success_stripe_no_longer_lists_is_received_when_it_is_found(
+    app: Flask, campaign: Campaign, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By each route: nobody can say any more when it succeeded, and its submission is not it."""
+    monkeypatch.setattr(StripePayments, "list_successes", lambda *_: iter(()))
+    submitted, received = last_midnight(6), []
+    for route in (poll, reconcile_all):
+        donation = give(campaign, stripe, by_debit=True)
+        set_moments(stripe, donation, charged=submitted, cleared=last_midnight(2))
+        route(stripe, donation)
+        db.session.expire_all()
+        assert donation.authorized_at == submitted
+        received.append(donation.received_at)
+    assert all(moment and datetime.now(UTC) - moment < timedelta(minutes=1) for moment in received)
+
+
+@pytest.mark.parametrize("change", ["+ interval '10 days'", "- interval '1 day'", "- interval '20 seconds'"])
+def test_the_success_of_a_debit_that_was_moved_is_found(app: Flask, campaign: Campaign, stripe: Stripe, change: str) -> None:
+    donation = give(campaign, stripe, by_debit=True)
+    set_moments(stripe, donation, charged=last_midnight(6), cleared=last_midnight(2) + HOUR)
+    handle(*events_of(stripe, donation, DEBIT_EVENTS))
+    assert checker.findings(db.engine) == []
+    db.session.execute(text(f"UPDATE donation SET received_at = received_at {change}"))
+    db.session.commit()
+    assert any("had succeeded by" in finding for finding in checker.findings(db.engine))
+
+
+def test_a_gift_is_not_received_after_it_was_posted(app: Flask, campaign: Campaign) -> None:
+    paid(campaign, 100_00)
+    db.session.execute(text("UPDATE donation SET received_at = received_at + interval '400 days'"))
+    db.session.commit()
+    assert any("had succeeded by" in finding for finding in checker.findings(db.engine))

@@ -7,6 +7,7 @@ triggers on ledger entries refuse whatever a session should not have decided.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import select, tuple_
 
@@ -54,13 +55,24 @@ class HoldQuote:
         return self.matched_if_paid_cents - self.held_cents
 
 
+class HoldChange(NamedTuple):
+    """What a fund held before in cents, by how many cents that changed, and how many were held anew."""
+
+    fund_id: int
+    before: int
+    change: int
+    placed: int
+
+
 @dataclass
 class _Share:
-    """What one fund holds and has matched for one donation, in cents, as decided so far."""
+    """What one fund holds and has matched for one donation, in cents, as decided so far; `held_before` by the books, `placed` anew."""
 
     held: int = 0
     matched: int = 0
     moves: int = 0
+    held_before: int = 0
+    placed: int = 0
 
     @property
     def cents(self) -> int:
@@ -104,7 +116,9 @@ class MatchSession:
             self._lines[donation.id] = _Line(net=donation.net_cents)
         if new and self._funds:
             for row in rows_of([d.id for d in new]):
-                self._lines[row.donation_id].shares[row.fund_id] = _Share(row.held_cents, row.matched_cents, row.moves)
+                self._lines[row.donation_id].shares[row.fund_id] = _Share(
+                    row.held_cents, row.matched_cents, row.moves, held_before=row.held_cents
+                )
         self._load_donor_totals({d.donor_id for d in new})
 
     def load_new(self, donations: Sequence[Donation]) -> None:
@@ -174,6 +188,10 @@ class MatchSession:
     def holds(self, donation: Donation) -> bool:
         """Whether anything is held for the donation."""
         return any(share.held for share in self._lines[donation.id].shares.values())
+
+    def hold_changes(self, donation: Donation) -> list[HoldChange]:
+        """What this session changed of the holds of the donation, beside what the books say."""
+        return [HoldChange(n, s.held_before, s.held - s.held_before, s.placed) for n, s in self._lines[donation.id].shares.items()]
 
     def _balance(self, fund_id: int) -> FundBalance:
         pledged, held = self._pledged[fund_id], self._held[fund_id]
@@ -264,6 +282,7 @@ class MatchSession:
         share.held += part.cents * ((target == "held") - (source == "held"))
         share.matched += part.cents * ((target == "matched") - (source == "matched"))
         share.moves += 1
+        share.placed += part.cents * (kind == Move.HOLD)
         self._left[part.fund_id] -= share.cents - before
         self._held[part.fund_id] += part.cents * ((target == "held") - (source == "held"))
         if (part.fund_id, donation.donor_id) in self._donor_totals:

@@ -149,7 +149,7 @@ def _hold(
     """Hold the match of each donation, in order. Returns, by attempt, where less than promised can be held; then nothing is held."""
     session = lock_match_session([campaign.id])
     session.load_new(donations)
-    holders, bounds = Holders(campaign, donations), campaign.hold_bounds
+    holders, bounds = Holders(campaign, donations, session), campaign.hold_bounds
     entries: list[Entry] = []
     shortfalls: dict[str, Donation | LessMatchAvailable] = {}
     for donation in donations:

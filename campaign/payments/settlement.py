@@ -161,7 +161,7 @@ def record_processing(donation: Donation, session: RematchingSession, *, cause: 
     donation.processing_at = donation.processing_at or func.now()
     if not donation.campaign.holds_match or session.holds(donation):
         return Effects(outcome="processing")
-    quote = session.hold_quote(donation, donation.campaign.hold_bounds, Holders(donation.campaign, [donation]).of(donation))
+    quote = session.hold_quote(donation, donation.campaign.hold_bounds, Holders(donation.campaign, [donation], session).of(donation))
     return Effects(outcome="processing", entries=session.hold(donation, quote, cause=cause))
 
 

@@ -7,13 +7,14 @@ from sqlalchemy import text
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
+from campaign.matching.session import MatchSession
 from campaign.rules.hold_bounds import UnpaidHolds
 
 
 class Holders:
-    """The unpaid holds of the donors and networks of some donations of one campaign."""
+    """The unpaid holds of the donors and networks of some donations of one campaign, by the books and by what the session has decided."""
 
-    def __init__(self, campaign: Campaign, donations: Sequence[Donation]) -> None:
+    def __init__(self, campaign: Campaign, donations: Sequence[Donation], session: MatchSession) -> None:
         bounds = campaign.hold_bounds
         self._of: dict[tuple[str, str], UnpaidHolds] = {}
         for donation in donations:
@@ -31,6 +32,19 @@ class Holders:
                 holder.open_count = row.donations
             else:
                 holder.open_cents[row.fund_id], holder.period_cents[row.fund_id] = int(row.open_cents), int(row.period_cents)
+
+        for donation in session.donations.values():
+            if donation.campaign_id == campaign.id and donation.received_at is None:
+                self._add_changes(donation, session)
+
+    def _add_changes(self, donation: Donation, session: MatchSession) -> None:
+        changes = session.hold_changes(donation)
+        is_held, was_held = session.holds(donation), any(change.before for change in changes)
+        for holder in (self._of[key] for key in _keys_of(donation) if key in self._of):
+            holder.open_count += is_held - was_held
+            for change in changes:
+                holder.open_cents[change.fund_id] = holder.open_cents.get(change.fund_id, 0) + change.change
+                holder.period_cents[change.fund_id] = holder.period_cents.get(change.fund_id, 0) + change.placed
 
     def of(self, donation: Donation) -> list[UnpaidHolds]:
         """Those of the donation's e-mail, and of its network if it is known."""

@@ -11,7 +11,7 @@ from campaign.edges.db import db
 from campaign.ledger.entries import LedgerEntry
 from campaign.ledger.moves import Move
 from campaign.matching.funds import Fund, funds_of
-from campaign.matching.holds import REMATCH_CAUSE, DonationMatch, freed_by, match_of
+from campaign.matching.holds import REMATCH_CAUSE, DonationMatch, DonorMatch, freed_by, match_of
 from campaign.matching.rematching import QueuedDonation, pending_rematch_of
 from campaign.payments import quarantine
 from campaign.payments.quarantine import Decision
@@ -111,7 +111,7 @@ def match_status(donation: Donation, now: DonationStatus, language: str) -> Matc
         fund_name=fund_names(donation, language),
         is_paid=donation.received_at is not None,
         is_processing=donation.processing_at is not None,
-        is_unverified=donation.unverified_at is not None and donation.processing_at is None,
+        is_unverified=donation.campaign.holds_match and donation.unverified_at is not None and donation.processing_at is None,
         later_cents=_later_cents(donation) if donation.is_open else 0,
         waits=is_queued(donation),
     )
@@ -123,7 +123,14 @@ def _later_cents(donation: Donation) -> int:
         return 0
     held = {part.fund_id: part.cents for part in match_of(donation.id).held}
     cents = donation.amount_cents
-    request = MatchRequest(matchable_cents=cents, amount_cents=cents, at=datetime.now(UTC), allocated=held)
+    capped = select(DonorMatch.fund_id, DonorMatch.cents).where(DonorMatch.donor_id == donation.donor_id)
+    request = MatchRequest(
+        matchable_cents=cents,
+        amount_cents=cents,
+        at=datetime.now(UTC),
+        allocated=held,
+        donor_allocated={row.fund_id: row.cents for row in db.session.execute(capped)},
+    )
     return total(allocate(request, [fund.offer() for fund in funds_of(donation.campaign_id)]))
 
 

@@ -52,13 +52,18 @@ def _unclear_charges(events: Iterable[Event]) -> dict[int, FetchRequest]:
         if payment.payment_intent and (event.type == DEBIT_SUCCEEDED or payment.is_debit or not payment.moments.is_decisive(edges, zones))
     }
     known = {row.payment_intent for row in donations.find_donations([], sorted(set(unclear.values())))} if unclear else set()
-    return {row: FetchRequest(ObjectKind.CHARGE_OF, name) for row, name in unclear.items() if name not in known}
+    compared = {event.row for event, payment in paid if payment.is_debit}  # A reconciliation says that its moments differ.
+    return {row: FetchRequest(ObjectKind.CHARGE_OF, name) for row, name in unclear.items() if name not in known or row in compared}
 
 
 def is_unclear(payment: SucceededPayment, donation: Donation, session: MatchSession) -> bool:
     """Whether the charge of a payment of the donation has to be read after all, by the locked windows of its campaign."""
     zone = ZoneInfo(donation.campaign.charity.time_zone)
-    return donation.is_open and not payment.moments.is_decisive(session.window_edges(donation.campaign_id), [zone])
+    return (
+        donation.is_open
+        and payment.payment_intent is not None
+        and not payment.moments.is_decisive(session.window_edges(donation.campaign_id), [zone])
+    )
 
 
 def _unverified_debits(events: Iterable[Event]) -> dict[int, FetchRequest]:
@@ -76,7 +81,9 @@ def read_charge(stripe: StripePayments, payment_intent: str) -> ChargeSnapshot:
     """Fetch the charge of a payment. Raises StripeUnavailable, and StripeRefused when there is no such payment."""
     payment = stripe.get_payment(payment_intent)
     succeeded_at = None
-    if payment.is_debit and payment.charged_at:  # No object says when a bank debit succeeded, only Stripe's event.
+    if (
+        payment.is_debit and payment.charged_at and payment.status == "succeeded"
+    ):  # No object says when a bank debit succeeded, only Stripe's event.
         successes = stripe.list_successes(payment.charged_at)
         succeeded_at = next((moment for name, moment in successes if name == payment_intent), None)
     return ChargeSnapshot(charged_at=payment.charged_at, is_debit=payment.is_debit, succeeded_at=succeeded_at, status=payment.status)
@@ -102,4 +109,6 @@ def moments_of(charge: ChargeSnapshot, *, reported_at: datetime) -> PaymentMomen
     """The moments of a payment that has succeeded, of which we have a report of this moment."""
     if charge.charged_at is None:
         return PaymentMoments(authorized_at=reported_at, received_at=reported_at)
-    return moments_of_charge(charge.charged_at, succeeded_at=(charge.succeeded_at or reported_at) if charge.is_debit else None)
+    if charge.is_debit and charge.succeeded_at is None:
+        return PaymentMoments(authorized_at=charge.charged_at, received_at=max(charge.charged_at, reported_at))
+    return moments_of_charge(charge.charged_at, succeeded_at=charge.succeeded_at)

@@ -168,7 +168,9 @@ class EventBatch:
     def _needs_charge(self, event: Event) -> bool:
         """Whether a window was changed after it was decided that the charge need not be fetched, so that it does now."""
         payment, donation = self._payment_of(event), self._by_public_id.get(event.donation_id or "")
-        return payment is not None and donation is not None and charges.is_unclear(payment, donation, self._session)
+        if payment is None or donation is None or event.account or payment.payment_intent in self._payers:
+            return False
+        return charges.is_unclear(payment, donation, self._session)
 
     def _record_snapshots(self, snapshots: Sequence[Snapshot], *, cause: str) -> Effects:
         each = [self._record_snapshot(snapshot, cause=cause) for snapshot in snapshots]

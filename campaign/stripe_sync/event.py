@@ -175,8 +175,8 @@ class Event:
     def _moments(self) -> PaymentMoments:
         """Those of the charge if the object contains it. Otherwise the charge was made after the object, and before the event."""
         charged_at, is_debit = charge_in(self.object)
-        if charged_at:
-            return moments_of_charge(charged_at, succeeded_at=self.at if is_debit else None)
+        if charged_at and not is_debit:
+            return moments_of_charge(charged_at)
         created = _integer(self.object.get("created"), below=MAX_TIMESTAMP)
         not_before = datetime.fromtimestamp(created, UTC) if created is not None else None
         return PaymentMoments(authorized_at=self.at, received_at=self.at, not_before=not_before)

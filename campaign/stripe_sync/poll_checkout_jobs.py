@@ -39,7 +39,7 @@ def poll_checkout(donation: Donation) -> None:
         db.session.refresh(donation)  # Its net amount is written by a trigger.
         return
     is_complete = found.status == "complete" and found.payment_intent
-    charge = charges.read_charge(services().stripe_payments, str(found.payment_intent)) if is_complete else None
+    charge = charges.try_to_read_charge(services().stripe_payments, str(found.payment_intent)) if is_complete else None
     effects.decide_and_apply(donation, lambda session: _record_found(donation, found, charge, session))
     db.session.commit()
     services().waker.wake("mail")

@@ -84,14 +84,12 @@ def _sync_balance(*, since: datetime | None = None) -> None:
 def _store_event(event: EventToStore) -> str:
     """Store it under a name of its own: what changed since may have to be handled again."""
     now = datetime.now(UTC)
-    charge = event.object.get("latest_charge")
-    created = charge.get("created") if isinstance(charge, dict) else None
     body = {
         "id": f"reconciled_{event.object['id']}_{now:%Y%m%dT%H%M%S%f}",
         "object": "event",
         "type": event.type,
         "livemode": services().settings.stripe_livemode,
-        "created": created or int(now.timestamp()),
+        "created": int(now.timestamp()),
         "data": {"object": event.object},
     }
     incoming = inbox.parse_event(json.dumps(body, ensure_ascii=False, default=str).encode())

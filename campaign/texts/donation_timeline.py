@@ -70,7 +70,7 @@ def match_outcome(now: MatchStatus, language: str) -> str:
 
 def _held(now: MatchStatus, language: str) -> str:
     to = translator(language)
-    if now.is_unverified:
+    if now.is_unverified and now.later_cents:
         return to.gettext("Matching is held for you once your bank account is verified, not before.")
     if now.held_cents == 0:
         return ""

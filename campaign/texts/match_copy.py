@@ -206,7 +206,7 @@ def how_it_works(state: MatchState, language: str) -> list[str]:
     if state.holds:
         decided = to.gettext(
             "Matching is held for you while you pay, so that what you are shown as held is what is given. What cannot be held is added "
-            "when your payment arrives, as long as matching is left."
+            "when your payment arrives, as long as matching is left. A bank debit that has to be verified first holds nothing until it is."
         )
     else:
         decided = to.gettext("A gift is matched when it is paid, as long as there is matching left then.")

@@ -31,7 +31,7 @@ def quote(quoted: Quote, language: str) -> str:
     amounts = {name: format_money_short(amount, language) for name, amount in cents.items()}
     reason = _reason(quoted, to)
     if quoted.later_cents:
-        return f"{_in_two_parts(quoted, amounts, to)} {_shortfall(quoted, reason, to)}".strip()
+        return f"{_in_two_parts(quoted, amounts, to)} {_shortfall(quoted, to)}".strip()
     if quoted.match_cents == 0:
         return to.gettext("Your gift of %(gift)s cannot be matched right now%(reason)s.", reason=reason, **amounts)
     if reason:
@@ -54,9 +54,9 @@ def _in_two_parts(quoted: Quote, amounts: dict[str, str], to: Translator) -> str
     )
 
 
-def _shortfall(quoted: Quote, reason: str, to: Translator) -> str:
+def _shortfall(quoted: Quote, to: Translator) -> str:
     """That even so it is not matched in full, and why; empty when it is."""
-    return to.gettext("That is not all of it%(reason)s.", reason=reason) if reason else ""
+    return to.gettext(_SHORTFALLS.get(quoted.limit, _SHORTFALL)) if quoted.limit else ""
 
 
 def _reason(quoted: Quote, to: Translator) -> str:
@@ -65,9 +65,9 @@ def _reason(quoted: Quote, to: Translator) -> str:
     if quoted.limit is None:
         return ""
     if quoted.limit is Limit.USED_UP and fund is not None and fund.held_cents:
-        return to.gettext(
-            ": the rest is on hold for gifts that are not paid yet, and what they do not use comes to the others in their turn"
-        )
+        if quoted.match_cents + quoted.later_cents:
+            return to.gettext(", all that is not on hold for gifts that are not paid yet")
+        return to.gettext(": all that is left is on hold for gifts that are not paid yet")
     if quoted.limit is Limit.USED_UP and quoted.match_cents + quoted.later_cents:
         return to.gettext(", all that is left of the fund")
     if quoted.limit is Limit.MINIMUM and fund is not None:
@@ -77,6 +77,12 @@ def _reason(quoted: Quote, to: Translator) -> str:
     return to.gettext(_REASONS[quoted.limit])
 
 
+_SHORTFALL = gettext_noop("The rest of your gift is not matched.")
+_SHORTFALLS = {
+    Limit.USED_UP: gettext_noop("That is all that can be matched now."),
+    Limit.PER_DONATION: gettext_noop("That is the most for one gift."),
+    Limit.PER_DONOR: gettext_noop("That is the most for one donor."),
+}
 _REASONS = {
     Limit.USED_UP: gettext_noop(": the matching has all been used"),
     Limit.PAUSED: gettext_noop(": the matching is paused"),

@@ -140,6 +140,24 @@ def _moments_are_of_the_charge(snapshot: Connection) -> Iterator[str]:
         yield f"{ABOUT_A_CHARGE} was made at {charged}, but donation {donation} is said to be made at {authorized} and received at {received}."
 
 
+def _debits_are_received_when_stripe_says(snapshot: Connection) -> Iterator[str]:
+    """I25: a bank debit is received when Stripe reported its success, and nothing after it was posted."""
+    for donation, received, said in rows(
+        snapshot,
+        """
+        WITH said AS (
+            SELECT d.id, min(to_timestamp((convert_from(s.body, 'UTF8')::jsonb ->> 'created')::bigint)) AS at
+            FROM donation d JOIN stripe_event s ON s.subject = d.public_id AND s.type = 'payment_intent.succeeded'
+            WHERE d.processing_at IS NOT NULL AND s.event_id LIKE 'evt\\_%' AND s.done_at IS NOT NULL
+              AND convert_from(s.body, 'UTF8')::jsonb #>> '{data,object,id}' = d.payment_intent GROUP BY 1)
+        SELECT d.public_id, d.received_at, coalesce(said.at, e.at) FROM donation d
+        JOIN ledger_entry e ON e.donation_id = d.id AND e.kind = 'donation' LEFT JOIN said ON said.id = d.id
+        WHERE d.received_at <> said.at OR d.received_at > e.at + interval '1 day'
+        """,
+    ):
+        yield f"{ABOUT_A_CHARGE} of donation {donation} had succeeded by {said}, but it is said to be received at {received}."
+
+
 def _payouts_equal_their_transactions(snapshot: Connection) -> Iterator[str]:
     for payout, cents, summed in rows(
         snapshot,
@@ -197,6 +215,7 @@ CHECKS = (
     _transactions_are_posted,
     _paid_donations_moved_the_balance,
     _moments_are_of_the_charge,
+    _debits_are_received_when_stripe_says,
     _payouts_equal_their_transactions,
     _payouts_are_posted,
 )
