@@ -27,10 +27,11 @@ from campaign.edges.pdf_signing import KeyFile
 from campaign.edges.services import services
 from campaign.matching.funds import Fund, funds_of
 from campaign.matching.holds import match_of
-from campaign.reporting import funder_statement, head_jobs, proofs, statement_actions
+from campaign.reporting import funder_statement, head_jobs, proofs, published_heads, statement_actions
 from campaign.reporting import totals as reporting
 from campaign.reporting.integrity import checker
-from tests.factories import another_campaign, create_fund, create_refund, end, paid, start_donation
+from tests.factories import another_campaign, create_fund, create_refund, end, issue_receipt, paid, start_donation
+from tests.stripe import handle, succeeded
 
 VERIFIER = ROOT / "tools" / "verify_statement.py"
 
@@ -378,6 +379,64 @@ def test_terms_and_changes_that_were_rewritten_are_found(used_fund: Fund, change
     db.session.execute(text("SET session_replication_role = origin"))
     db.session.commit()
     assert any(finding in found for found in checker.findings(db.engine))
+
+
+@pytest.mark.parametrize(
+    ("change", "log"),
+    [
+        ("UPDATE audit_entry SET actor = 'somebody else' WHERE id = 1", "audit"),
+        ("DELETE FROM audit_entry WHERE id = (SELECT min(id) FROM audit_entry)", "audit"),
+        ("UPDATE stripe_event SET body = convert_to('{}', 'UTF8')", "events"),
+        ("DELETE FROM stripe_event", "events"),
+    ],
+)
+def test_records_that_were_rewritten_or_deleted_after_a_head_was_published_are_found(
+    campaign: Campaign, used_fund: Fund, change: str, log: str
+) -> None:
+    handle(succeeded(start_donation(campaign, 5_00)))
+    for statement_ in (
+        "SET session_replication_role = replica",
+        "UPDATE audit_entry SET at = at - interval '2 hours'",
+        "UPDATE stripe_event SET received_at = received_at - interval '2 hours'",
+        "SET session_replication_role = origin",
+    ):
+        db.session.execute(text(statement_))
+    db.session.commit()
+    assert head_jobs.publish_heads() == 5
+    assert checker.findings(db.engine) == []
+    db.session.execute(text("SET session_replication_role = replica"))
+    db.session.execute(text(change))
+    db.session.execute(text("SET session_replication_role = origin"))
+    db.session.commit()
+    assert any(f"records of the log {log} between 0 and" in finding for finding in checker.findings(db.engine))
+
+
+def test_the_heads_of_logs_go_on_from_day_to_day(campaign: Campaign, used_fund: Fund) -> None:
+    for _ in range(3):
+        paid(campaign, 10_00)
+        db.session.execute(text("INSERT INTO audit_entry (actor, action, subject, detail) VALUES ('a', 'b', 'c', '{}')"))
+        db.session.execute(text("SET session_replication_role = replica"))
+        db.session.execute(
+            text("UPDATE audit_entry SET at = date_trunc('day', at) - interval '2 hours' WHERE at > now() - interval '1 hour'")
+        )
+        db.session.execute(text("SET session_replication_role = origin"))
+        published_heads.publish(services().signing_key)
+        db.session.commit()
+    positions = db.session.scalars(text("SELECT position FROM published_head WHERE chain = 'audit' ORDER BY position")).all()
+    assert len(positions) == len(set(positions)) == 3
+    assert checker.findings(db.engine) == []
+
+
+def test_a_receipt_dated_on_another_day_is_found(app: Flask, campaign: Campaign) -> None:
+    donation = paid(campaign, 10_00)
+    issue_receipt(donation)
+    db.session.commit()
+    assert checker.findings(db.engine) == []
+    db.session.execute(
+        text("UPDATE donation SET authorized_at = authorized_at - interval '40 days', received_at = received_at - interval '40 days'")
+    )
+    db.session.commit()
+    assert any("I25: receipt" in finding for finding in checker.findings(db.engine))
 
 
 def test_the_verifier_is_served_beside_the_statement(client: FlaskClient) -> None:

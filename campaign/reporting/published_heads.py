@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 from sqlalchemy import Index, LargeBinary, UniqueConstraint, func, select, text
 from sqlalchemy.dialects.postgresql import insert
@@ -43,6 +44,31 @@ _ENDS = text("""
 """)
 
 
+# Records that are never changed either: who did what, and what Stripe sent, up to the first that is younger than an hour, as a transaction under way
+# may still add one before it. The head after some rows is the SHA-256 of the head before them, followed by that of their texts, one a line.
+_LOG = """
+    WITH settled AS (SELECT coalesce((SELECT min(id) - 1 FROM {table} WHERE {moment} >= now() - interval '1 hour'), (SELECT max(id) FROM {table})) AS id)
+    SELECT max(l.id) AS position, sha256(convert_to(coalesce(string_agg(concat_ws('|', {columns}), chr(10) ORDER BY l.id), ''), 'UTF8')) AS digest
+    FROM {table} l, settled s WHERE l.id > :after AND l.id <= s.id
+"""
+_LOGS = {
+    "audit": text(
+        _LOG.format(
+            table="audit_entry",
+            moment="at",
+            columns="""l.id, to_char(l.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), l.actor, l.action, l.subject, l.detail::text""",
+        )
+    ),
+    "events": text(
+        _LOG.format(
+            table="stripe_event",
+            moment="received_at",
+            columns="l.id, l.event_id, l.type, l.subject, l.livemode, l.source, encode(sha256(l.body), 'hex')",
+        )
+    ),
+}
+
+
 def text_of(chain: str, position: int, head: bytes) -> str:
     """The text whose signature is published."""
     return f"campaign-head/2|{chain}|{position}|{head.hex()}"
@@ -57,13 +83,35 @@ def is_due(*, hours: int) -> bool:
 def publish(key: KeyFile) -> int:
     """Sign and store the present heads that are not published yet. Returns how many. The caller commits. Raises SigningKeyMissing."""
     rows = []
-    for end in db.session.execute(_ENDS).all():
+    for end in [*_ends_of_chains(), *_ends_of_logs()]:
         signature = key.sign_bytes(text_of(end.chain, end.position, end.hash).encode())
         rows.append({"chain": end.chain, "position": end.position, "hash": end.hash, "key": signature.key, "signature": signature.value})
     if not rows:
         return 0
     stored = insert(PublishedHead).on_conflict_do_nothing(constraint="head_is_published_once").returning(PublishedHead.id)
     return len(db.session.scalars(stored, rows).all())
+
+
+class _End(NamedTuple):
+    chain: str
+    position: int
+    hash: bytes
+
+
+def _ends_of_chains() -> list[_End]:
+    return [_End(row.chain, row.position, row.hash) for row in db.session.execute(_ENDS)]
+
+
+def _ends_of_logs() -> list[_End]:
+    """Where each log ends now, after its last published head."""
+    ends = []
+    for chain, query in _LOGS.items():
+        h = PublishedHead
+        last = db.session.scalar(select(h).where(h.chain == chain).order_by(h.position.desc()).limit(1))
+        row = db.session.execute(query, {"after": last.position if last else 0}).one()
+        if row.position is not None:
+            ends.append(_End(chain, row.position, sha256((last.hash if last else b"") + row.digest).digest()))
+    return ends
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +131,7 @@ def sign_head(fund: Fund, key: KeyFile) -> SignedHead:
 
 def heads_of(campaign: Campaign, fund_ids: Sequence[int]) -> dict[str, Any]:
     """The published heads of the campaign's chains, latest first, as they are shown to everybody."""
-    chains = [f"campaign:{campaign.id}", *(f"{kind}:{number}" for number in fund_ids for kind in ("fund", "changes"))]
+    chains = [*_LOGS, f"campaign:{campaign.id}", *(f"{kind}:{number}" for number in fund_ids for kind in ("fund", "changes"))]
     h = PublishedHead
     heads = db.session.scalars(select(h).where(h.chain.in_(chains)).order_by(h.id.desc()).limit(SHOWN))
     return {

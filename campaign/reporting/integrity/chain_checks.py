@@ -43,10 +43,31 @@ def heads_are_as_published(snapshot: Connection) -> Iterator[str]:
         SELECT h.chain, min(h.position) FROM published_head h
         LEFT JOIN ledger_entry e ON e.chain = h.chain AND e.position = h.position
         LEFT JOIN fund_change c ON 'changes:' || c.fund_id = h.chain AND c.position = h.position
-        WHERE h.hash IS DISTINCT FROM coalesce(e.hash, c.hash) GROUP BY 1
+        WHERE h.chain NOT IN ('audit', 'events') AND h.hash IS DISTINCT FROM coalesce(e.hash, c.hash) GROUP BY 1
         """,
     ):
         yield f"I20: the hash chain {chain} is not the one whose head at {position} was published."
+
+
+def logs_are_as_published(snapshot: Connection) -> Iterator[str]:
+    """I20: what was done, and what Stripe sent, is what it was when the head after it was published."""
+    for log, after, position in rows(
+        snapshot,
+        """
+        WITH head AS (
+            SELECT chain, position, hash, lag(position, 1, 0::bigint) OVER w AS after, lag(hash, 1, ''::bytea) OVER w AS before
+            FROM published_head WHERE chain IN ('audit', 'events') WINDOW w AS (PARTITION BY chain ORDER BY position)), logged AS (
+            SELECT h.*, concat_ws('|', a.id, to_char(a.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), a.actor, a.action, a.subject,
+                                  a.detail::text) AS line, a.id
+            FROM head h LEFT JOIN audit_entry a ON a.id > h.after AND a.id <= h.position WHERE h.chain = 'audit'
+            UNION ALL
+            SELECT h.*, concat_ws('|', s.id, s.event_id, s.type, s.subject, s.livemode, s.source, encode(sha256(s.body), 'hex')), s.id
+            FROM head h LEFT JOIN stripe_event s ON s.id > h.after AND s.id <= h.position WHERE h.chain = 'events')
+        SELECT chain, after, position FROM logged GROUP BY chain, position, hash, after, before
+        HAVING hash <> sha256(before || sha256(convert_to(coalesce(string_agg(line, chr(10) ORDER BY id), ''), 'UTF8'))) ORDER BY 1, 3
+        """,
+    ):
+        yield f"I20: records of the log {log} between {after} and {position} are not those that were published."
 
 
 def changes_verify(snapshot: Connection) -> Iterator[str]:
@@ -83,4 +104,4 @@ def changes_verify(snapshot: Connection) -> Iterator[str]:
         yield f"I20: fund {slug} was activated with the terms {recorded}, but says {terms}."
 
 
-CHECKS = (chains_verify, changes_verify, heads_are_as_published)
+CHECKS = (chains_verify, changes_verify, heads_are_as_published, logs_are_as_published)

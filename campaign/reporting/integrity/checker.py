@@ -41,6 +41,7 @@ NOT_ABOUT_MATCHING = (
     "I18",
     stripe_checks.ABOUT_THE_BALANCE,
     stripe_checks.ABOUT_A_CHARGE,
+    "I25: receipt",
     guard_checks.OF_ANOTHER_VERSION,
 )
 

@@ -129,6 +129,20 @@ def _receipts_equal_donations(snapshot: Connection) -> Iterator[str]:
         )
 
 
+def _receipts_are_dated_when_received(snapshot: Connection) -> Iterator[str]:
+    """I25: a receipt bears the day, or the year, on which the charity had the gift, in its time zone."""
+    for serial, name, said, received in rows(
+        snapshot,
+        """
+        SELECT r.serial, d.public_id, coalesce(r.content ->> 'received_on', r.content ->> 'received_in'), w.day
+        FROM receipt_line g JOIN receipt r ON r.id = g.receipt_id JOIN donation d ON d.id = g.donation_id JOIN charity h ON h.id = r.charity_id
+        CROSS JOIN LATERAL (SELECT (d.received_at AT TIME ZONE h.time_zone)::date AS day) w
+        WHERE g.is_current AND (r.content ->> 'received_on' <> w.day::text OR r.content ->> 'received_in' <> extract(year FROM w.day)::text)
+        """,
+    ):
+        yield f"I25: receipt {serial} says that donation {name} was received on {said}, but it was received on {received}."
+
+
 def _emails_are_delivered_once(snapshot: Connection) -> Iterator[str]:
     for key, why in rows(
         snapshot,
@@ -182,6 +196,7 @@ CHECKS = (
     _receipts_count_up,
     _receipts_are_immutable,
     _receipts_equal_donations,
+    _receipts_are_dated_when_received,
     _funders_are_receipted_for_what_they_paid,
     _emails_are_delivered_once,
 )
