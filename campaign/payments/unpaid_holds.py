@@ -32,7 +32,6 @@ class Holders:
                 holder.open_count = row.donations
             else:
                 holder.open_cents[row.fund_id], holder.period_cents[row.fund_id] = int(row.open_cents), int(row.period_cents)
-
         for donation in session.donations.values():
             if donation.campaign_id == campaign.id and donation.received_at is None:
                 self._add_changes(donation, session)

@@ -81,9 +81,8 @@ def read_charge(stripe: StripePayments, payment_intent: str) -> ChargeSnapshot:
     """Fetch the charge of a payment. Raises StripeUnavailable, and StripeRefused when there is no such payment."""
     payment = stripe.get_payment(payment_intent)
     succeeded_at = None
-    if (
-        payment.is_debit and payment.charged_at and payment.status == "succeeded"
-    ):  # No object says when a bank debit succeeded, only Stripe's event.
+    # No object says when a bank debit succeeded, only Stripe's event.
+    if payment.is_debit and payment.charged_at and payment.status == "succeeded":
         successes = stripe.list_successes(payment.charged_at)
         succeeded_at = next((moment for name, moment in successes if name == payment_intent), None)
     return ChargeSnapshot(charged_at=payment.charged_at, is_debit=payment.is_debit, succeeded_at=succeeded_at, status=payment.status)
