@@ -276,6 +276,14 @@ def test_a_promise_that_a_bound_makes_smaller_is_a_409_with_the_new_quote(client
     assert hidden_fields(second)["expected_match"] == "0"
 
 
+def test_a_quote_knows_what_the_network_holds(client: FlaskClient, campaign: Campaign) -> None:
+    """Many people give from one hospital: they are not shown what the form then takes back."""
+    assert send(client, "en", amount="5000", expected_match="500000").status_code == 303
+    quoted = client.get(f"/en/{SLUG}/quote?amount=250").json
+    assert quoted and (quoted["match_cents"], quoted["later_cents"]) == (0, 250_00)
+    assert send(client, "en", amount="250", email="other@example.org", expected_match="0").status_code == 303
+
+
 # Bank debits.
 
 
@@ -305,6 +313,7 @@ def test_a_debit_holds_nothing_until_it_is_verified(app: Flask, client: FlaskCli
     page = client.get(f"/en/donations/{donation.token}").text
     assert "Matching is held for you once your bank account is verified, not before." in page
     assert "$100 of matching is added when your payment arrives, as long as matching is left." in page
+    assert "Two small deposits reach your account" in page
     assert checker.findings(db.engine) == []
     control(stripe, f"debits/{donation.checkout_id}", outcome="verified")
     poll_checkout_jobs.poll_checkout(donation) if by_poll else deliver(stripe, "payment_intent.processing")
@@ -457,6 +466,9 @@ def test_staff_see_what_is_on_hold_by_whom_and_end_a_checkout(app: Flask, stripe
     assert "The checkout is closed, and what it held is free." in clerk.get("/staff/holds").text
     assert stored_object(stripe, donation.checkout_id)["status"] == "expired"
     assert (match_of(donation.id).held_cents, fund.held_cents) == (0, 0)
+    assert "The foundation closed this payment page. Nothing has been charged." in clerk.get(f"/en/donations/{donation.token}").text
+    shown = clerk.get(f"/staff/donations/{donation.public_id}").text
+    assert "The foundation closed the payment page." in shown and "clerk@example.org" in shown
     (entry,) = db.session.query(AuditEntry).filter_by(action="checkout ended")
     assert (entry.actor, entry.subject) == ("clerk@example.org", donation.public_id)
     assert "Nothing is on hold now." in clerk.get("/staff/holds").text

@@ -198,6 +198,86 @@ def test_a_chain_that_was_written_anew_does_not_go_on_from_an_earlier_statement(
     assert "the earlier statement has other entries" in verifier.run(rewritten, earlier=earlier)
 
 
+def rechained(name: str, alter: Callable[[list[dict[str, Any]]], object]) -> Callable[[Any], object]:
+    """An alteration of the entries or changes after which all hashes are computed anew."""
+
+    def apply(s: Any) -> None:
+        alter(s[name])
+        last = rechain(s[name])
+        if name == "entries":
+            s["head"]["hash"] = last
+
+    return apply
+
+
+def give_a_hold_to_another_donation(entries: list[dict[str, Any]]) -> None:
+    """The match of the first donation is drawn from what another donation held."""
+    text_with(next(entry for entry in entries if "|match|" in entry["text"]), 6, "d_" + 20 * "a")
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        rechained("entries", give_a_hold_to_another_donation),
+        rechained("entries", lambda entries: text_with(entries[3], 7, entries[1]["text"].split("|")[7])),
+        rechained("changes", lambda changes: text_with(changes[1], 5, "2031-01-01T00:00:00.000000Z")),
+        rechained("changes", lambda changes: text_with(changes[1], 5, "whenever")),
+        rechained("changes", lambda changes: text_with(changes[1], 9, "nonsense")),
+        lambda s: s.update(matched_cents=float(s["matched_cents"])),
+        lambda s: s.update(held_cents=s["held_cents"] + 0.0),
+        lambda s: s.update(fund="a\nright: everything"),
+    ],
+)
+def test_a_statement_that_a_dishonest_charity_signed_is_refused(
+    used_fund: Fund, verifier: Verifier, alter: Callable[[Any], object]
+) -> None:
+    found = statement(used_fund)
+    alter(found)
+    said = verifier.run_signed(found)
+    assert said.startswith("wrong: ") and said.count("\n") == 1, said
+
+
+def test_an_entry_that_is_slipped_in_before_an_earlier_statement_is_refused(
+    campaign: Campaign, used_fund: Fund, verifier: Verifier
+) -> None:
+    earlier = statement_text(used_fund)
+    paid(campaign, 10_00)
+    later = statement(used_fund)
+    for entry in later["entries"][9:]:
+        text_with(entry, 9, later["entries"][8]["text"].split("|")[9])
+    later["head"]["hash"] = rechain(later["entries"])
+    content = {name: value for name, value in later.items() if name != "signed"}
+    forged = "".join(proofs.signed([json.dumps(content, ensure_ascii=False, indent=1)[:-2]], services().signing_key))
+    assert "lacks entries from before its moment" in verifier.run(forged, earlier=earlier)
+    honest = statement_text(used_fund)
+    assert "is the later one" in verifier.run(earlier, earlier=honest)
+
+
+def test_a_statement_is_compared_with_the_published_heads(
+    app: Flask, client: FlaskClient, campaign: Campaign, used_fund: Fund, verifier: Verifier
+) -> None:
+    head_jobs.publish_heads()
+    heads = client.get(f"/api/campaigns/{campaign.slug}/proof").text
+    content = statement_text(used_fund)
+    assert "it has the 2 published heads" in verifier.run(content, earlier=heads)
+    cut = json.loads(content)
+    cut_the_tail(cut)
+    cut.pop("signed")
+    forged = "".join(proofs.signed([json.dumps(cut, ensure_ascii=False, indent=1)[:-2]], services().signing_key))
+    assert verifier.run(forged).startswith("right"), "by itself it is"
+    assert "ends before a head that was published" in verifier.run(forged, earlier=heads)
+    unsigned = json.loads(heads)
+    unsigned["heads"][0]["signature"] = 128 * "1"
+    assert "not signed by the charity" in verifier.run(content, earlier=json.dumps(unsigned))
+
+
+def test_a_chain_that_is_in_a_proof_twice_is_refused(client: FlaskClient, campaign: Campaign, used_fund: Fund, verifier: Verifier) -> None:
+    mine = paid(campaign, 12_34)
+    proof = json.loads(client.get(f"/en/donations/{mine.token}/proof.json").text)
+    proof.update(funds=2 * proof["funds"], matched_cents=24_68)
+    assert verifier.run_signed(proof) == "wrong: a chain is there twice\n"
+
+
 def test_a_statement_with_any_byte_changed_is_refused(used_fund: Fund, verifier: Verifier) -> None:
     """Each byte in turn is too many for a test; those of the end and every hundredth are not. The program is read in, as it is the same each time."""
     spec = importlib.util.spec_from_file_location("verify_statement", VERIFIER)
@@ -245,7 +325,7 @@ def test_a_donor_verifies_their_own_entries_and_sees_nobody_elses(
     mine, other = paid(campaign, 12_34), paid(campaign, 98_76)
     sent = client.get(f"/en/donations/{mine.token}/proof.json").text
     proof = json.loads(sent)
-    assert verifier.run(sent) == f"right: {mine.public_id} is matched with 1234 cents, in 1 chains\n"
+    assert verifier.run(sent) == f"right: {mine.public_id} is matched with 1234 cents, 0 are held for it; funds: 1\n"
     assert other.public_id not in sent
     assert "9876" not in json.dumps([e for e in proof["funds"][0]["entries"] if "text" in e])
     assert proof["funds"][0]["head"] == statement(used_fund)["head"]

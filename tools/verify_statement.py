@@ -1,10 +1,10 @@
 """Verifies a funder's statement, or a donor's proof, without the service that made it. It needs Python alone.
 
-    python verify_statement.py statement.json certificates.pem [earlier-statement.json]
+    python verify_statement.py statement.json certificates.pem [earlier-statement.json or heads.json]
 
-`certificates.pem` is what the charity publishes under /receipts/certificates.pem; compare its SHA-256 with one that you got in another way. With an
-earlier statement of the same fund, its entries must be the first ones of this statement. The program says what it found, and ends with status 1 when
-anything is wrong.
+`certificates.pem` is what the charity publishes under /receipts/certificates.pem. Ask the charity in another way for the `key` that is printed. With
+an earlier statement of the same fund, this one must go on from it; with the heads that were published, it must have them. The program says what it
+found, and ends with status 1 when anything is wrong. It does not verify that matches obey ratio, limits and window: it does not see the gifts.
 """
 
 import base64
@@ -38,6 +38,9 @@ CHANGES = {"activated", "paused", "resumed", "ended", "pledged"}
 DONATION = re.compile(r"d_[0-9a-f]{20}")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 HASH = re.compile(r"[0-9a-f]{64}")
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+# A change's text after its moment: fund, campaign, currency, ratio, minimum, caps of one donation and one donor, start and end of the window.
+TERMS = re.compile(r"[1-9]\d*/[1-9]\d*\|\d+\|\d*\|\d*\|(%s)?\|(%s)?" % (MOMENT.pattern, MOMENT.pattern))
 
 
 Point = Optional[tuple[int, int]]
@@ -62,6 +65,12 @@ def require(condition: object, sentence: str) -> None:
     """Raise Wrong unless the condition holds."""
     if not condition:
         raise Wrong(sentence)
+
+
+def require_sums(document: dict[str, Any], names: str) -> None:
+    """Raise Wrong unless these are whole numbers, and none is negative."""
+    for name in names.split():
+        require(type(document[name]) is int and document[name] >= 0, f"{name} is no whole number")
 
 
 def sha256(data: bytes) -> bytes:
@@ -130,6 +139,7 @@ def read_signed(path: str, keys: dict[str, Point]) -> dict[str, Any]:
     signed = document.pop("signed")
     end = f'{SIGNED}{{"key": "{signed.get("key")}", "signature": "{signed.get("signature")}"}}\n}}\n'
     require(content[at:] == end, "its end is not as it was written")
+    require(keys, "the file with the certificates has none")
     require(signed["key"] in keys, "it is signed with a key that is not among the charity's certificates")
     digest = hashlib.sha256(content[:at].encode("utf-8")).hexdigest()
     require(
@@ -158,20 +168,25 @@ def read_entry(text: str, chain: str, position: int) -> Entry:
 def verify_entries(entries: list[dict[str, Any]], chain: str) -> tuple[dict[str, int], dict[str, int], str, str]:
     """The balances, the match of each donation, the last hash and the last moment of a whole chain."""
     balance: dict[str, int] = {}
+    held: dict[str, int] = {}
     matched: dict[str, int] = {}
+    references: set[str] = set()
     running, last = b"", ""
     for number, entry in enumerate(entries, 1):
         require(set(entry) == {"position", "text", "hash"} and entry["position"] == number, f"entry {number} is missing")
-        kind, source, target, cents, donation, moment = read_entry(entry["text"], chain, number)
+        _, source, target, cents, donation, moment = read_entry(entry["text"], chain, number)
         running = sha256(running + sha256(entry["text"].encode()))
         require(running.hex() == entry["hash"], f"entry {number} was changed")
         require(moment >= last, f"entry {number} is older than the one before it")
         last = moment
         balance[source] = balance.get(source, 0) - cents
         balance[target] = balance.get(target, 0) + cents
-        if kind in {"match", "unmatch"}:
-            matched[donation] = matched.get(donation, 0) + (cents if kind == "match" else -cents)
-            require(matched[donation] >= 0, f"entry {number} takes back more than was matched")
+        for account, sums in (("held", held), ("matched", matched)):
+            sums[donation] = sums.get(donation, 0) + cents * ((target == account) - (source == account))
+            require(sums[donation] >= 0, f"entry {number} takes more than is {account} for its donation")
+        reference = entry["text"].split("|")[7]
+        require(reference not in references, f"entry {number} has the reference of another entry")
+        references.add(reference)
         for account in ("available", "held", "matched"):
             require(balance.get(account, 0) >= 0, f"entry {number} takes more than there is in {account}")
     return balance, matched, running.hex(), last
@@ -187,6 +202,12 @@ def verify_changes(changes: list[dict[str, Any]], statement: dict[str, Any]) -> 
         require(len(parts) == 15 and parts[1] == str(number), f"change {number} is not at its place")
         require(parts[0] == statement["chain"].replace("fund:", "changes:"), f"change {number} is of another fund")
         require(parts[2] in CHANGES, f"change {number} is of no known kind")
+        require(
+            MOMENT.fullmatch(parts[5]) and parts[5] <= in_utc(statement["as_of"]),
+            f"change {number} has no moment before that of the statement",
+        )
+        require(TERMS.fullmatch("|".join(parts[9:])), f"change {number} has no terms")
+        require(re.fullmatch(r"[1-9]\d*" if parts[2] == "pledged" else "", parts[3]), f"change {number} does not have the sum of its kind")
         require(parts[6:9] == [statement["fund"], statement["campaign"], statement["currency"]], f"change {number} names another fund")
         running = sha256(running + sha256(change["text"].encode()))
         require(running.hex() == change["hash"], f"change {number} was changed")
@@ -194,8 +215,11 @@ def verify_changes(changes: list[dict[str, Any]], statement: dict[str, Any]) -> 
         last = parts[5]
         require(terms is None or parts[6:] == terms, f"change {number} has other terms than the fund was activated with")
         terms = parts[6:] if parts[2] == "activated" or terms else None
-    if any(entry["text"].split("|")[2] in {"hold", "match"} for entry in statement["entries"]):
-        require(terms is not None, "it has matches, but the fund was never activated")
+    begun = [change["text"].split("|")[5] for change in changes if change["text"].split("|")[2] == "activated"]
+    ended = [change["text"].split("|")[5] for change in changes if change["text"].split("|")[2] == "ended"]
+    holds = [entry["text"].split("|")[9] for entry in statement["entries"] if entry["text"].split("|")[2] in {"hold", "match"}]
+    require(not holds or (begun and begun[0] <= holds[0]), "it has matches from before the fund was activated")
+    require(len(begun) <= 1 and len(ended) <= 1, "the fund was activated or ended twice")
     return sum(int(change["text"].split("|")[3]) for change in changes if change["text"].split("|")[2] == "pledged")
 
 
@@ -206,6 +230,9 @@ def verify_statement(statement: dict[str, Any]) -> str:
     )
     require(set(statement) == set(names.split()), "it has other fields than a statement")
     require(re.fullmatch(r"fund:\d+", statement["chain"]), "its chain is not of a fund")
+    require(SLUG.fullmatch(statement["fund"]) and SLUG.fullmatch(statement["campaign"]), "its fund or campaign has no name")
+    require(re.fullmatch("[A-Z]{3}", statement["currency"]), "its currency is none")
+    require_sums(statement, "pledged_cents held_cents matched_cents available_cents donations")
     balance, matched, head, last = verify_entries(statement["entries"], statement["chain"])
     require(statement["head"] == {"position": len(statement["entries"]), "hash": head}, "the end was cut off")
     for account in ("held", "matched", "available"):
@@ -228,9 +255,15 @@ def verify_proof(proof: dict[str, Any]) -> str:
     """A donor's proof: the donation's own entries are in the chains, and add up to its match."""
     require(set(proof) == {"format", "donation", "held_cents", "matched_cents", "funds"}, "it has other fields than a proof")
     require(proof["funds"] or not (proof["held_cents"] or proof["matched_cents"]), "the funds that matched the donation are missing")
+    require_sums(proof, "held_cents matched_cents")
+    require(DONATION.fullmatch(proof["donation"]), "it is of no donation")
+    chains = [fund["chain"] for fund in proof["funds"]]
+    require(len(set(chains)) == len(chains), "a chain is there twice")
     held = matched = 0
     for fund in proof["funds"]:
         require(set(fund) == {"fund", "chain", "hash_before", "entries", "head"}, "it has other fields than a proof")
+        require(SLUG.fullmatch(fund["fund"]) and re.fullmatch(r"fund:\d+", fund["chain"]), "a fund has no name")
+        require("text" in fund["entries"][0], "the first entry of a fund is not the donation's own")
         first = fund["entries"][0]["position"]
         require(fund["hash_before"] == "" if first == 1 else HASH.fullmatch(fund["hash_before"]), "the hash before the first entry is none")
         running, last = bytes.fromhex(fund["hash_before"]), ""
@@ -249,7 +282,7 @@ def verify_proof(proof: dict[str, Any]) -> str:
         end = {"position": first + len(fund["entries"]) - 1, "hash": running.hex()}
         require(fund["head"] == end, "your entries are not in this chain")
     require((held, matched) == (proof["held_cents"], proof["matched_cents"]), "the entries do not add up to what is held and matched")
-    return f"right: {proof['donation']} is matched with {matched} cents, in {len(proof['funds'])} chains"
+    return f"right: {proof['donation']} is matched with {matched} cents, {held} are held for it; funds: {len(proof['funds'])}"
 
 
 VERIFIERS = {"campaign-statement/2": verify_statement, "campaign-proof/2": verify_proof}
@@ -258,18 +291,51 @@ VERIFIERS = {"campaign-statement/2": verify_statement, "campaign-proof/2": verif
 def main(arguments: list[str]) -> None:
     """Verify the file that the arguments name. Raises Wrong."""
     if len(arguments) not in {2, 3}:
-        raise Wrong("usage: python verify_statement.py FILE CERTIFICATES [EARLIER]")
+        raise Wrong("usage: python verify_statement.py FILE CERTIFICATES [EARLIER or HEADS]")
     keys = public_keys(Path(arguments[1]).read_bytes().decode("ascii"))
     document = read_signed(arguments[0], keys)
     require(document.get("format") in VERIFIERS, "its format is unknown")
     print(VERIFIERS[document["format"]](document))
     if len(arguments) == 3:
-        earlier = read_signed(arguments[2], keys)
-        require(earlier["format"] == document["format"] == "campaign-statement/2", "only statements can be compared")
-        verify_statement(earlier)
-        require(earlier["entries"] == document["entries"][: len(earlier["entries"])], "the earlier statement has other entries")
-        require(earlier["changes"] == document["changes"][: len(earlier["changes"])], "the earlier statement has other changes")
-        print(f"right: it goes on from the earlier statement, {len(earlier['entries'])} entries")
+        require(document["format"] == "campaign-statement/2", "only a statement can be compared")
+        other = json.loads(Path(arguments[2]).read_bytes().decode("utf-8"), object_pairs_hook=unique)
+        if other.get("format") == "campaign-heads/2":
+            print(verify_heads(other, document, keys))
+        else:
+            print(verify_earlier(read_signed(arguments[2], keys), document))
+
+
+def verify_earlier(earlier: dict[str, Any], later: dict[str, Any]) -> str:
+    """An earlier statement of the same fund: the later one has all of it, and nothing more from before its moment."""
+    require(earlier.get("format") == "campaign-statement/2", "only a statement can be compared")
+    verify_statement(earlier)
+    until = in_utc(earlier["as_of"])
+    require(earlier["chain"] == later["chain"], "the earlier statement is of another fund")
+    require(until <= in_utc(later["as_of"]), "the statement that you named last is the later one")
+    for name, at in (("entries", 9), ("changes", 5)):
+        count = len(earlier[name])
+        require(earlier[name] == later[name][:count], f"the earlier statement has other {name}")
+        for added in later[name][count:]:
+            require(added["text"].split("|")[at] >= until, f"the earlier statement lacks {name} from before its moment")
+    return f"right: it goes on from the earlier statement, {len(earlier['entries'])} entries"
+
+
+def verify_heads(published: dict[str, Any], statement: dict[str, Any], keys: dict[str, Point]) -> str:
+    """The heads that were published of the statement's two chains before its moment: each is signed, and the statement has it."""
+    found = 0
+    for head in published["heads"]:
+        name = {statement["chain"]: "entries", statement["chain"].replace("fund:", "changes:"): "changes"}.get(head["chain"])
+        if name is None or in_utc(head["published_at"]) > in_utc(statement["as_of"]):
+            continue
+        text = f"campaign-head/2|{head['chain']}|{head['position']}|{head['hash']}"
+        require(
+            head["key"] in keys and is_signed(text.encode(), head["signature"], keys[head["key"]]),
+            "a published head is not signed by the charity",
+        )
+        require(len(statement[name]) >= head["position"], "the statement ends before a head that was published earlier")
+        require(statement[name][head["position"] - 1]["hash"] == head["hash"], "the statement is not of the chain whose head was published")
+        found += 1
+    return f"right: it has the {found} published heads of its chains from before its moment"
 
 
 if __name__ == "__main__":

@@ -29,7 +29,11 @@ def statement(name: str, as_of: str | None, form: str, language: str, output: Pa
     """
     fund = get_fund(name)
     found = statement_actions.take_statement(fund, before=local_time.parse_end(as_of, time_zone_of(fund)) if as_of else None)
-    with output.open("wb") if output else nullcontext(sys.stdout.buffer) as target:
+    try:
+        opened = output.open("wb") if output else nullcontext(sys.stdout.buffer)
+    except OSError as error:
+        raise click.BadParameter(f"{output} cannot be written: {error.strerror}", param_hint="--output") from None
+    with opened as target:
         if form == "pdf":
             target.write(funder_statement.render_pdf(found, language, is_test=current_app.config["IS_SANDBOX"]))
             return

@@ -66,7 +66,8 @@ class Donation(Base):
     `net_cents` is the donation net of reversals, zero before it is paid; only ledger entries change it. `match_limit` is the `Limit` that
     kept the match below full when the payment was settled. `authorized_at` is when the donor made the payment, `received_at` when the charity
     had it; both are set once it is paid (policy.md, section 2b). `processing_at` is set for a bank debit, `unverified_at` since when one had to be
-    verified first. `client_key` identifies the donor's
+    verified first. `closed_by` is the member of staff who closed its checkout.
+    `client_key` identifies the donor's
     network address without storing it.
     """
 
@@ -118,6 +119,7 @@ class Donation(Base):
     net_cents: Mapped[int] = mapped_column(server_default="0")
     match_limit: Mapped[str | None]
     cancelled_at: Mapped[datetime | None]
+    closed_by: Mapped[str | None]
     frequency: Mapped[str] = mapped_column(server_default="once")
     recurring_gift_id: Mapped[int | None] = mapped_column(ForeignKey("recurring_gift.id", use_alter=True))
     campaign: Mapped[Campaign] = relationship(lazy="select")

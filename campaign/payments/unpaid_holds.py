@@ -50,6 +50,18 @@ class Holders:
         return [self._of[key] for key in _keys_of(donation)]
 
 
+def holds_of_network(campaign: Campaign, client_key: str) -> UnpaidHolds:
+    """The unpaid holds of a network, for a quote: they may change before the donor submits the form."""
+    holder = UnpaidHolds(most_open=campaign.hold_bounds.open_per_network, open_count=0, open_cents={}, period_cents={})
+    parameters = {"campaign": campaign.id, "period": campaign.hold_bounds.period, "donors": [], "clients": [client_key]}
+    for row in db.session.execute(_HOLDS, parameters):
+        if row.fund_id is None:
+            holder.open_count = row.donations
+        else:
+            holder.open_cents[row.fund_id], holder.period_cents[row.fund_id] = int(row.open_cents), int(row.period_cents)
+    return holder
+
+
 def _keys_of(donation: Donation) -> list[tuple[str, str]]:
     client = [("client", donation.client_key)] if donation.client_key else []
     return [("donor", str(donation.donor_id)), *client]

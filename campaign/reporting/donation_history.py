@@ -85,10 +85,10 @@ def _ended(donation: Donation) -> list[HistoryEntry]:
     entries = []
     if donation.ended_at:
         kind = KIND_OF_END[donation.ended_as or "failed"]
-        event = TimelineEvent(
-            kind=TimelineKind.CANCELLED if donation.cancelled_at and kind is TimelineKind.EXPIRED else kind, cents=donation.amount_cents
-        )
-        entries.append(HistoryEntry(at=donation.ended_at, event=event))
+        if kind is TimelineKind.EXPIRED and (donation.closed_by or donation.cancelled_at):
+            kind = TimelineKind.CLOSED if donation.closed_by else TimelineKind.CANCELLED
+        event = TimelineEvent(kind=kind, cents=donation.amount_cents)
+        entries.append(HistoryEntry(at=donation.ended_at, event=event, source=donation.closed_by or ""))
     for payment in quarantine.payments_of(donation):
         entries.append(
             HistoryEntry(at=payment.quarantined_at, event=TimelineEvent(kind=TimelineKind.QUARANTINED), source=payment.payment_intent)

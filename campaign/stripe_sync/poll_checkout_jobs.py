@@ -97,8 +97,10 @@ def _expiry_effects(donation: Donation, session: RematchingSession) -> Effects:
     return settlement.record_end(donation, session, ended_as=settlement.EXPIRED, cause="never opened")
 
 
-def cancel_checkout(donation: Donation) -> None:
+def cancel_checkout(donation: Donation, *, actor: str | None = None) -> None:
     """Expire an unpaid checkout at Stripe, so that it can no longer be paid, and release its hold. Commits.
+
+    The donor came back without paying, or a member of staff, the `actor`, closes it.
 
     The outcome of a checkout that Stripe refuses to expire is recorded instead. Raises StripeUnavailable or StripeRefused.
     """
@@ -112,7 +114,10 @@ def cancel_checkout(donation: Donation) -> None:
     except StripeRefused:  # It was paid or had ended meanwhile.
         poll_checkout(donation)
         return
-    donation.cancelled_at = _now()
+    if actor:
+        donation.closed_by = actor
+    else:
+        donation.cancelled_at = _now()
     poll_checkout(donation)
 
 

@@ -1,6 +1,9 @@
 """The network that a client is in: what one household or one attacker has many addresses of."""
 
+import hmac
 from ipaddress import ip_address, ip_network
+
+from flask import current_app, request
 
 IPV6_PREFIX = 64
 
@@ -14,3 +17,9 @@ def network_of(address: str | None) -> str:
     if parsed.version == 4:
         return str(parsed)
     return str(parsed.ipv4_mapped or ip_network((parsed, IPV6_PREFIX), strict=False))
+
+
+def client_key() -> str:
+    """A keyed hash of the client's network, so that its checkouts can be counted without storing the address."""
+    secret = current_app.config["SECRET_KEY"].encode()
+    return hmac.new(secret, f"client:{network_of(request.remote_addr)}".encode(), "sha256").hexdigest()[:32]

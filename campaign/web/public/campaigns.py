@@ -12,15 +12,17 @@ from campaign.campaigns.campaigns import Campaign, campaign_by_slug
 from campaign.donations.donations import Donation, donation_by_token
 from campaign.matching.funds import funds_of
 from campaign.matching.session import HoldQuote
+from campaign.payments import unpaid_holds
 from campaign.reporting.totals import Totals, match_state, totals_of
 from campaign.rules import money
 from campaign.rules.allocation import Limit, MatchRequest, Offer, allocate, finishing_donation, limit_of, total
-from campaign.rules.hold_bounds import FundBalance, HoldBounds, holdable
+from campaign.rules.hold_bounds import FundBalance, HoldBounds, UnpaidHolds, holdable
 from campaign.texts import match_copy, match_quote
 from campaign.texts.match_copy import MatchState
 from campaign.texts.match_quote import Quote
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
+from campaign.web.networks import client_key
 from campaign.web.public.address_form import provinces
 from campaign.web.public.donation_form import DonationForm, new_attempt
 from campaign.web.security import access
@@ -76,6 +78,7 @@ class _Funds:
     state: MatchState
     offers: list[Offer]
     balances: dict[int, FundBalance]
+    network: UnpaidHolds
     now: datetime
 
     @property
@@ -178,6 +181,7 @@ def _funds(campaign: Campaign, language: str) -> _Funds:
         state=match_state(campaign, funds, language, now=now),
         offers=[fund.offer() for fund in funds],
         balances={fund.id: fund.balance for fund in funds},
+        network=unpaid_holds.holds_of_network(campaign, client_key()),
         now=now,
     )
 
@@ -209,12 +213,16 @@ def _quote(campaign: Campaign, funds: _Funds, text: str, language: str, *, promi
 
 
 def promise_to(cents: int, funds: _Funds, bounds: HoldBounds) -> Promise:
-    """The match that any donation of this amount would get now: of a donor who holds nothing else."""
+    """The match that any donation of this amount would get now: of a donor of this network who holds nothing else."""
     request = MatchRequest(matchable_cents=cents, amount_cents=cents, at=funds.now)
     if funds.state.is_rematching:
         return Promise(match_cents=0, later_cents=0, limit=Limit.EARLIER_GIFTS)
     if_paid = allocate(request, funds.offers)
-    held = sum(holdable(bounds, part, funds.balances[part.fund_id], []) for part in if_paid) if funds.state.holds else total(if_paid)
+    held = (
+        sum(holdable(bounds, part, funds.balances[part.fund_id], [funds.network]) for part in if_paid)
+        if funds.state.holds
+        else total(if_paid)
+    )
     return Promise(match_cents=held, later_cents=total(if_paid) - held, limit=limit_of(request, funds.offers))
 
 

@@ -1,11 +1,10 @@
 """Starts a donation with the match that the donor was shown, and redirects to Stripe Checkout."""
 
-import hmac
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 import structlog
-from flask import Blueprint, abort, current_app, redirect, request, url_for
+from flask import Blueprint, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import force_locale, gettext
 from sqlalchemy.orm.attributes import set_committed_value
@@ -23,7 +22,7 @@ from campaign.payments.checkouts import CheckoutContext, LessMatchAvailable, Ope
 from campaign.recurring.recurring_gifts import MONTHLY
 from campaign.rules import money
 from campaign.rules.allocation import Limit
-from campaign.web.networks import network_of
+from campaign.web.networks import client_key
 from campaign.web.public import batching
 from campaign.web.public.campaigns import Notice, Promise, campaign_page
 from campaign.web.public.donation_form import DonationForm, attempts, new_attempt
@@ -66,7 +65,7 @@ def _start(campaign: Campaign, form: DonationForm) -> Donation | ResponseReturnV
         expected_match_cents=form.expected_match_cents(),
         livemode=services().settings.stripe_livemode,
         now=datetime.now(UTC),
-        client_key=_client_key(),
+        client_key=client_key(),
     )
     started = batching.start_checkout(campaign, details, context)
     if isinstance(started, LessMatchAvailable):
@@ -107,17 +106,17 @@ def _form_again(campaign: Campaign, form: DonationForm, attempt: str | None, *, 
     return campaign_page(campaign, form, attempt=form.attempt.data if attempt else new_attempt(), notice=notice), 422
 
 
-def _client_key() -> str:
-    """A keyed hash of the client's network, so that its checkouts can be counted without storing the address."""
-    secret = current_app.config["SECRET_KEY"].encode()
-    return hmac.new(secret, f"client:{network_of(request.remote_addr)}".encode(), "sha256").hexdigest()[:32]
-
-
 def _less_match_notice(reduced: LessMatchAvailable) -> Notice:
     """The new amount is in the quote beside the button, not here."""
     again = gettext("Nothing has been charged. Press the button to give, or change the amount.")
     if reduced.quote.later_cents and not reduced.was_promised:
-        return Notice(kind="change", title=gettext("Part of your match is added when you have paid"), text=again)
+        return Notice(
+            kind="change",
+            title=gettext("Part of your match is added when you have paid")
+            if reduced.held_cents
+            else gettext("Your match is added when you have paid"),
+            text=again,
+        )
     if reduced.quote.later_cents:
         return Notice(kind="change", title=gettext("Less of your match can be held than you were shown"), text=again)
     if reduced.quote.limit != Limit.PER_DONOR:

@@ -48,6 +48,8 @@ def page(language: str, token: str) -> ResponseReturnValue:
         state=status.state.value,
         is_waiting=status.state == Status.PENDING,
         is_cancelled=donation.cancelled_at is not None,
+        is_closed=donation.closed_by is not None,
+        must_verify=donation.unverified_at is not None and donation.processing_at is None,
         campaign=campaign,
         title=campaign.title(language),
         charity=campaign.charity,

@@ -87,7 +87,7 @@ def end(public_id: str) -> ResponseReturnValue:
         abort(404)
     was_open = donation.is_open
     try:
-        poll_checkout_jobs.cancel_checkout(donation)
+        poll_checkout_jobs.cancel_checkout(donation, actor=current_user.email)
     except (StripeUnavailable, StripeRefused):
         db.session.rollback()
         flash(gettext("Stripe did not answer, so the checkout is still open. Please try again in a minute."), "error")
