@@ -6,6 +6,7 @@ DECLARE
     last_position bigint;
     last_hash bytea;
     last_at timestamptz;
+    donation text;
 BEGIN
     IF NEW.fund_id IS NOT NULL THEN
         NEW.chain := 'fund:' || NEW.fund_id;
@@ -20,8 +21,10 @@ BEGIN
     SELECT position, hash, at INTO last_position, last_hash, last_at FROM ledger_entry WHERE chain = NEW.chain ORDER BY position DESC LIMIT 1;
     NEW.at := greatest(clock_timestamp(), last_at);  -- Timestamps never decrease along the chain, even if the clock is set back.
     NEW.position := coalesce(last_position, 0) + 1;
-    NEW.digest := sha256(convert_to(ledger_entry_text(NEW.chain, NEW.position, NEW.kind, NEW.from_account, NEW.to_account, NEW.cents,
-        (SELECT d.public_id FROM donation d WHERE d.id = NEW.donation_id), NEW.reference, NEW.cause, NEW.at), 'UTF8'));
+    IF NEW.donation_id IS NOT NULL THEN
+        SELECT d.public_id INTO donation FROM donation d WHERE d.id = NEW.donation_id;
+    END IF;
+    NEW.digest := sha256(convert_to(ledger_entry_text(NEW.chain, NEW.position, NEW.kind, NEW.from_account, NEW.to_account, NEW.cents, donation, NEW.reference, NEW.cause, NEW.at), 'UTF8'));
     NEW.hash := sha256(coalesce(last_hash, '') || NEW.digest);
     RETURN NEW;
 END
