@@ -182,6 +182,7 @@ def test_each_timeline_event_is_a_sentence_with_its_amount(language: str, kind: 
         without_sum = {
             TimelineKind.EXPIRED,
             TimelineKind.CANCELLED,
+            TimelineKind.CLOSED,
             TimelineKind.FAILED,
             TimelineKind.LESS,
             TimelineKind.QUARANTINED,
