@@ -1,6 +1,6 @@
 """What e-mails and networks hold without having paid, by the ledger. Read after the funds are locked, so that it is exact."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import text
 
@@ -20,18 +20,7 @@ class Holders:
         for donation in donations:
             for key, most_open in zip(_keys_of(donation), (bounds.open_per_email, bounds.open_per_network), strict=False):
                 self._of[key] = UnpaidHolds(most_open=most_open, open_count=0, open_cents={}, period_cents={})
-        parameters = {
-            "campaign": campaign.id,
-            "period": bounds.period,
-            "donors": [int(name) for kind, name in self._of if kind == "donor"],
-            "clients": [name for kind, name in self._of if kind == "client"],
-        }
-        for row in db.session.execute(_HOLDS, parameters):
-            holder = self._of[row.kind, row.name]
-            if row.fund_id is None:
-                holder.open_count = row.donations
-            else:
-                holder.open_cents[row.fund_id], holder.period_cents[row.fund_id] = int(row.open_cents), int(row.period_cents)
+        _read_holds(campaign, self._of)
         for donation in session.donations.values():
             if donation.campaign_id == campaign.id and donation.received_at is None:
                 self._add_changes(donation, session)
@@ -53,13 +42,24 @@ class Holders:
 def holds_of_network(campaign: Campaign, client_key: str) -> UnpaidHolds:
     """The unpaid holds of a network, for a quote: they may change before the donor submits the form."""
     holder = UnpaidHolds(most_open=campaign.hold_bounds.open_per_network, open_count=0, open_cents={}, period_cents={})
-    parameters = {"campaign": campaign.id, "period": campaign.hold_bounds.period, "donors": [], "clients": [client_key]}
+    _read_holds(campaign, {("client", client_key): holder})
+    return holder
+
+
+def _read_holds(campaign: Campaign, holders: Mapping[tuple[str, str], UnpaidHolds]) -> None:
+    """Set what the books say of these e-mails and networks."""
+    parameters = {
+        "campaign": campaign.id,
+        "period": campaign.hold_bounds.period,
+        "donors": [int(name) for kind, name in holders if kind == "donor"],
+        "clients": [name for kind, name in holders if kind == "client"],
+    }
     for row in db.session.execute(_HOLDS, parameters):
+        holder = holders[row.kind, row.name]
         if row.fund_id is None:
             holder.open_count = row.donations
         else:
             holder.open_cents[row.fund_id], holder.period_cents[row.fund_id] = int(row.open_cents), int(row.period_cents)
-    return holder
 
 
 def _keys_of(donation: Donation) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """A payment has two moments: when the donor made it, and when the charity had it. A balance transaction knows those of its charge.
 
-A migration is small, reversible and safe while the previous version runs; this one comes before the first release, and renames columns.
+It renames columns, so it is not safe while the previous version runs; it comes before the first release.
 """
 
 from alembic import op

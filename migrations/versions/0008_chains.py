@@ -1,6 +1,6 @@
 """The chain of a fund covers the donation of each entry; changes of a fund, with its terms, have a chain; heads of chains are published.
 
-A migration is small, reversible and safe while the previous version runs; this one comes before the first release, and computes all hashes anew.
+It computes all hashes anew, so it is not safe while the previous version runs; it comes before the first release.
 """
 
 from alembic import op
