@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run test lint architecture bench mutants storm samples translations lock clean .venv/moved
+.PHONY: help run test lint architecture bench books mutants storm samples translations lock clean .venv/moved
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,9 @@ architecture: .venv/ready-run ## Print packages, imports, sizes and names
 
 bench: .venv/ready-run ## Run the benchmarks and print a table (COUNT=1000)
 	$(BIN)/python -m benchmarks $(COUNT)
+
+books: .venv/ready-run ## Measure the check of large books (COUNT=300000), 5 minutes
+	$(BIN)/python -m benchmarks.books $(COUNT)
 
 mutants: .venv/ready-test ## Change the triggers that move money, one at a time: a test must notice each change
 	$(BIN)/python -m tools.mutants

@@ -4,7 +4,7 @@ import sys
 
 from benchmarks import checkouts, hot_fund, receipts, settlement, webhooks
 from benchmarks.place import start_servers
-from benchmarks.row import Row
+from benchmarks.row import print_row
 
 COUNT = 3000
 
@@ -13,15 +13,9 @@ def main() -> int:
     """Exit 0 when every target is reached, otherwise 1."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else COUNT
     with start_servers() as servers:
-        rows = [_print_row(module.measure(servers, count)) for module in (webhooks, settlement, hot_fund, checkouts)]
-        rows += [_print_row(row) for row in receipts.measure(servers, count)]
+        rows = [print_row(module.measure(servers, count)) for module in (webhooks, settlement, hot_fund, checkouts)]
+        rows += [print_row(row) for row in receipts.measure(servers, count)]
     return 0 if all(row.reached for row in rows) else 1
-
-
-def _print_row(row: Row) -> Row:
-    verdict = "reached" if row.reached else "NOT REACHED"
-    print(f"{row.name:<18} {row.figure:<74} floor {row.floor:<8} ratio {row.ratio:4.2f}  target {row.target}  {verdict}", flush=True)
-    return row
 
 
 if __name__ == "__main__":

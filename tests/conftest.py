@@ -20,6 +20,7 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 from jinja2 import StrictUndefined
+from sqlalchemy import Engine, text
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from campaign import create_app
@@ -35,6 +36,7 @@ from campaign.devstack.servers import Postgres, prepare_postgres, start_postgres
 from campaign.devstack.stack import free_port
 from campaign.edges.db import close_connections, db
 from campaign.matching.funds import Fund, funds_of
+from campaign.reporting.integrity import checker, scope
 from tests.browser import chromium_path
 
 HOME = pytest.StashKey[Path]()
@@ -234,6 +236,48 @@ def app(settings: Settings) -> Iterator[Flask]:
         yield app
         close_connections()
         app.extensions["services"].waker.close()
+
+
+# What only a check of all books finds: see CHECKS_OF_ALL.
+OF_ALL_BOOKS = (
+    "I3",
+    "I15: series",
+    "I11: Stripe paid out",
+    "I11: Stripe has not listed",
+    "I25: the charge of donation",
+    "I20: records of the log",
+)
+
+
+def is_verified_still(engine: Engine, point: scope.VerifiedPoint) -> bool:
+    """Whether the entries up to the point are where they were when it was verified."""
+    with engine.connect() as connection:
+        entries = text(
+            "SELECT count(*), (array_agg(encode(hash, 'hex') ORDER BY position DESC))[1] FROM ledger_entry WHERE chain = :chain AND position <= :last"
+        )
+        return all(tuple(connection.execute(entries, {"chain": c, "last": n}).one()) == (n, h) for c, n, h in point["chain"] if n)
+
+
+@pytest.fixture(autouse=True)
+def parts_of_books_are_checked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever a test checks all books, what is new since it did so before is checked too, and everything as if it were new: they must agree."""
+    whole = checker.findings
+    verified = scope.START
+
+    def findings(engine: Engine) -> list[str]:
+        nonlocal verified
+        found = whole(engine)
+        everything = checker.check(engine, since=scope.START)
+        assert set(everything.findings) <= set(found)
+        assert {sentence for sentence in found if not sentence.startswith(OF_ALL_BOOKS)} <= set(everything.findings)
+        new = checker.check(engine, since=verified)
+        if is_verified_still(engine, verified):  # Otherwise a check of what is new finds more than one of all books, which begin elsewhere.
+            assert set(new.findings) <= set(found), "a check of what is new reports what is not so"
+        assert new.point is None or found or new.point == everything.point
+        verified = new.point or verified
+        return found
+
+    monkeypatch.setattr(checker, "findings", findings)
 
 
 @pytest.fixture

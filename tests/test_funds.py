@@ -1,6 +1,6 @@
 """The lifecycle of a fund in the books: frozen terms, pauses, ends, raised pledges and caps, and the database guard of each rule."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -279,11 +279,12 @@ def test_the_number_of_holds_of_one_email_or_address_is_limited(campaign: Campai
 def test_the_result_of_a_check_is_kept_however_long_it_takes(app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
     """The database ends a transaction that is idle for a minute; the check of large books takes longer."""
 
-    def slow_findings(_: Engine) -> list[str]:
+    def slow_check(_: Engine, *, since: object, night: date) -> checker.CheckResult:
         assert not db.session().in_transaction()
-        return ["I1: something"]
+        assert since is None
+        return checker.CheckResult(findings=["I1: something"], point=None)
 
-    monkeypatch.setattr(checker, "findings", slow_findings)
+    monkeypatch.setattr(checker, "check", slow_check)
     assert schedule_jobs.check_integrity_now() == 1
     assert [check.findings for check in db.session.query(IntegrityCheck)] == [["I1: something"]]
 

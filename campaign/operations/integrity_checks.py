@@ -1,21 +1,26 @@
-"""Results of the integrity check: when it ran, how long it took, what it found."""
+"""Results of the integrity check: when it ran, how long it took, what it found, and up to where the books are verified."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Text, func, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.campaigns.charities import time_zones
 from campaign.edges.db import Base, db
 
 INTERVAL = timedelta(minutes=10)
 # Several checks in a row have not ended, or nobody starts them: what is wrong with the books would go unseen.
 MAX_SILENCE = timedelta(hours=1)
+# From this hour on in the time zone of a charity, the next check is of all books.
+NIGHT_HOUR = 3
 
 
 class IntegrityCheck(Base):
-    """One check. The books are right when `findings` is empty."""
+    """One check, of all books if `is_whole`. They are right when `findings` is empty; then `point` is what the next check may begin from."""
 
     __tablename__ = "integrity_check"
 
@@ -23,6 +28,8 @@ class IntegrityCheck(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.now())
     milliseconds: Mapped[int]
     findings: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    is_whole: Mapped[bool] = mapped_column(server_default="true")
+    point: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
 
 def last_check() -> IntegrityCheck | None:
@@ -36,13 +43,27 @@ def is_due() -> bool:
     return db.session.scalar(recent.limit(1)) is None
 
 
+def verified_point(now: datetime | None = None) -> dict[str, Any] | None:
+    """What the last clean check verified. None when all books are to be checked: once a night, and until such a check is clean."""
+    whole = db.session.scalar(select(IntegrityCheck).where(IntegrityCheck.is_whole).order_by(IntegrityCheck.id.desc()).limit(1))
+    if whole is None or whole.findings or any(whole.at < _last_night(zone, now or datetime.now(UTC)) for zone in time_zones()):
+        return None
+    verified = select(IntegrityCheck.point).where(IntegrityCheck.id >= whole.id, IntegrityCheck.point.is_not(None))
+    return db.session.scalar(verified.order_by(IntegrityCheck.id.desc()).limit(1))
+
+
+def _last_night(zone: ZoneInfo, now: datetime) -> datetime:
+    night = now.astimezone(zone).replace(hour=NIGHT_HOUR, minute=0, second=0, microsecond=0)
+    return night if night <= now else night - timedelta(days=1)
+
+
 def silent_since() -> datetime | None:
     """Since when no check has ended, if that is more than an hour ago: since the last one, or since the first campaign was created."""
     last = func.coalesce(func.max(IntegrityCheck.at), select(func.min(Campaign.created_at)).scalar_subquery())
     return db.session.scalar(select(last).having(last < func.now() - MAX_SILENCE))
 
 
-def record(findings: list[str], *, milliseconds: int) -> None:
+def record(findings: list[str], *, milliseconds: int, is_whole: bool, point: dict[str, Any] | None) -> None:
     """Store the result of a check."""
-    db.session.add(IntegrityCheck(findings=findings, milliseconds=milliseconds))
+    db.session.add(IntegrityCheck(findings=findings, milliseconds=milliseconds, is_whole=is_whole, point=point))
     db.session.flush()

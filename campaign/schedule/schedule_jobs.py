@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlalchemy import text
@@ -46,17 +46,19 @@ CHECKER_ACTOR = "integrity check"
 
 
 def check_integrity_now() -> int:
-    """Check the books if a check is due. Returns the number of findings, or NOT_DUE.
+    """Check the books if a check is due, once a night all of them. Returns the number of findings, or NOT_DUE.
 
     A new finding about matching pauses all funds; donations continue unmatched.
     """
     if not integrity_checks.is_due():
         db.session.rollback()
         return NOT_DUE
-    started, before = time.monotonic(), integrity_checks.last_check()
+    started, before, since = time.monotonic(), integrity_checks.last_check(), integrity_checks.verified_point()
     db.session.commit()  # A transaction that is idle for a minute is ended by the database, and a check of large books takes longer.
-    found = checker.findings(db.engine)
-    integrity_checks.record(found, milliseconds=int((time.monotonic() - started) * 1000))
+    result = checker.check(db.engine, since=since, night=datetime.now(UTC).date())
+    found = result.findings
+    milliseconds = int((time.monotonic() - started) * 1000)
+    integrity_checks.record(found, milliseconds=milliseconds, is_whole=since is None, point=result.point)
     if found:
         log.critical("integrity.failed", findings=len(found), first=found[0])
     # Funds that are active despite the findings of the last check were resumed by a person. Receipts and Stripe's balance do not affect

@@ -213,6 +213,8 @@ CHECKS = (
     _transactions_are_posted,
     _paid_donations_moved_the_balance,
     _moments_are_of_the_charge,
+)
+CHECKS_OF_ALL = (
     _debits_are_received_when_stripe_says,
     _payouts_equal_their_transactions,
     _payouts_are_posted,

@@ -1,0 +1,202 @@
+"""The part of the books that a check reads: all of them, or only what came after a verified point.
+
+A verified point is what a clean check found: where the chains ended, the sums of their entries, and the last row of some tables. A check from
+there reads the entries after it, and the donations, matches, receipts and emails that may have changed, of each donor as a whole. They are
+copied into temporary tables with the names of the real ones, which come first in the search path, so that the SQL of a check is the same for
+all books and for a part of them. Sums of all entries are those of the point and of the entries after it.
+
+What was changed without an entry or a new row is found by the next check of all books.
+"""
+
+import json
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from campaign.reporting.integrity.snapshot import rows
+
+# `chain`: its name, last position and hash. `move`: campaign, fund, kind, accounts, cents, entries. `donors`: campaign, number. `row`: table, id.
+VerifiedPoint = dict[str, list[list[Any]]]
+START: VerifiedPoint = {"chain": [], "move": [], "donors": [], "row": []}
+
+# Tables whose new rows name donations to check, with the moment of their transaction. A transaction takes less than ten minutes, so that
+# all rows with lower ids than one that is as old were there when the point was verified.
+_MOMENTS = {
+    "donation": "started_at",
+    "receipt": "issued_at",
+    "outbox": "created_at",
+    "delivery_attempt": "started_at",
+    "balance_transaction": "stored_at",
+}
+_MARGIN = "10 minutes"
+# The first donations in the queue are those that wait when money becomes available.
+_QUEUE_LENGTH = 1000
+# Reversals have no moment. So many are reported at once at most.
+_REVERSALS_AT_ONCE = 100
+# Documents take the most time: three hundred thousand receipts have thirty gigabytes of them. Each is read once a week.
+NIGHTS_FOR_DOCUMENTS = 7
+
+# The point is in a setting of the transaction, as CREATE TABLE AS takes no parameters.
+_BEFORE = (
+    """
+    CREATE TEMPORARY TABLE move_before ON COMMIT DROP AS
+    SELECT (m ->> 0)::bigint AS campaign_id, (m ->> 1)::bigint AS fund_id, m ->> 2 AS kind, m ->> 3 AS from_account, m ->> 4 AS to_account,
+           (m ->> 5)::bigint AS cents, (m ->> 6)::bigint AS entries
+    FROM jsonb_array_elements(current_setting('campaign.point')::jsonb -> 'move') m
+    """,
+    """
+    CREATE TEMPORARY TABLE donors_before ON COMMIT DROP AS
+    SELECT (d ->> 0)::bigint AS campaign_id, (d ->> 1)::bigint AS donors
+    FROM jsonb_array_elements(current_setting('campaign.point')::jsonb -> 'donors') d
+    """,
+    # After which entry of each chain the check begins.
+    """
+    CREATE TEMPORARY TABLE chain_start ON COMMIT DROP AS
+    SELECT c.chain, coalesce((b ->> 1)::bigint, 0) AS position, coalesce(decode(b ->> 2, 'hex'), '') AS hash
+    FROM (SELECT 'fund:' || id AS chain FROM fund UNION ALL SELECT 'campaign:' || id FROM campaign) c
+    LEFT JOIN jsonb_array_elements(current_setting('campaign.point')::jsonb -> 'chain') b ON b ->> 0 = c.chain
+    """,
+)
+_ALL_ENTRIES = "CREATE TEMPORARY VIEW new_entry AS SELECT * FROM ledger_entry"
+_NEW_ENTRIES = "CREATE TEMPORARY TABLE new_entry ON COMMIT DROP AS {after}"
+# The position is written out, one chain at a time: the planner knows how few entries come after it only if it sees it.
+_ENTRIES_AFTER = "SELECT * FROM ledger_entry WHERE chain = '{chain}' AND position > {position}"
+# Documents of receipts whose hash is computed again.
+_DOCUMENTS = "CREATE TEMPORARY VIEW document_to_hash AS SELECT * FROM receipt_document WHERE {condition}"
+# Donations of donors of which anything is new.
+_SCOPE = (
+    """
+    CREATE TEMPORARY TABLE changed ON COMMIT DROP AS
+    SELECT donation_id FROM new_entry WHERE donation_id IS NOT NULL
+    UNION SELECT id FROM donation WHERE id > {donation}
+    UNION SELECT donation_id FROM receipt_line WHERE receipt_id > {receipt}
+    UNION SELECT donation_id FROM outbox WHERE id > {outbox}
+    UNION SELECT o.donation_id FROM delivery_attempt a JOIN outbox o ON o.id = a.outbox_id WHERE a.id > {delivery_attempt}
+    UNION SELECT d.id FROM balance_transaction l JOIN donation d ON d.payment_intent = l.payment_intent WHERE l.id > {balance_transaction}
+    UNION SELECT d.id FROM reversal r JOIN donation d ON d.payment_intent = r.payment_intent WHERE r.id > {reversal}
+    UNION SELECT q.donation_id FROM campaign c CROSS JOIN LATERAL (
+        SELECT donation_id FROM match_queue q WHERE q.campaign_id = c.id AND q.capped_donor_id IS NULL ORDER BY position LIMIT {queue}) q
+    """,
+    "ANALYZE changed",
+    """
+    CREATE TEMPORARY TABLE scope ON COMMIT DROP AS
+    SELECT id, donor_id, payment_intent FROM donation WHERE donor_id IN (
+        SELECT d.donor_id FROM changed c JOIN donation d ON d.id = c.donation_id)
+    """,
+    "ANALYZE scope",
+)
+# What replaces each table, in this order. `pg_temp` names a replacement that is there already.
+_REPLACEMENTS = {
+    "ledger_entry": "SELECT * FROM {real} WHERE id IN (SELECT e.id FROM {real} e JOIN scope s ON s.id = e.donation_id UNION SELECT id FROM new_entry)",
+    "donation": "SELECT * FROM {real} WHERE id IN (SELECT id FROM scope)",
+    "donation_match": "SELECT * FROM {real} WHERE donation_id IN (SELECT id FROM scope)",
+    "match_queue": "SELECT * FROM {real} WHERE donation_id IN (SELECT id FROM scope)",
+    "donor_match": "SELECT * FROM {real} WHERE donor_id IN (SELECT donor_id FROM scope)",
+    "campaign_donor": "SELECT * FROM {real} WHERE donor_id IN (SELECT donor_id FROM scope)",
+    "reversal": "SELECT * FROM {real} WHERE payment_intent IN (SELECT payment_intent FROM scope)",
+    "balance_transaction": "SELECT * FROM {real} WHERE payment_intent IN (SELECT payment_intent FROM scope)",
+    "receipt_line": """
+        SELECT * FROM {real} WHERE receipt_id IN (SELECT l.receipt_id FROM {real} l JOIN scope s ON s.id = l.donation_id)
+        UNION SELECT * FROM {real} WHERE is_current AND funder_payment_id IS NOT NULL
+        """,
+    "receipt": """
+        SELECT * FROM {real} WHERE id IN (SELECT id FROM {real} WHERE id > {receipt} UNION SELECT receipt_id FROM pg_temp.receipt_line)
+        """,
+    "receipt_end": "SELECT * FROM {real} WHERE receipt_id IN (SELECT id FROM pg_temp.receipt)",
+    "frozen_email": """
+        SELECT outbox_id, receipt_id FROM {real} WHERE outbox_id IN (
+            SELECT id FROM {schema}.outbox WHERE id > {outbox} UNION SELECT o.id FROM {schema}.outbox o JOIN scope s ON s.id = o.donation_id
+            UNION SELECT m.outbox_id FROM {real} m JOIN pg_temp.receipt r ON r.id = m.receipt_id)
+        """,
+    "outbox": """
+        SELECT * FROM {real} WHERE id IN (SELECT id FROM {real} WHERE id > {outbox} UNION SELECT o.id FROM {real} o JOIN scope s ON s.id = o.donation_id
+            UNION SELECT outbox_id FROM pg_temp.frozen_email)
+        """,
+    "delivery_attempt": "SELECT * FROM {real} WHERE outbox_id IN (SELECT id FROM pg_temp.outbox)",
+}
+# `move_sum`: the cents and the number of all entries of each kind of move. `donor_count`: how many donors each campaign has.
+_SUMS = (
+    """
+    CREATE TEMPORARY TABLE move_sum ON COMMIT DROP AS
+    SELECT campaign_id, fund_id, kind, from_account, to_account, sum(cents)::bigint AS cents, sum(entries)::bigint AS entries FROM (
+        SELECT * FROM move_before
+        UNION ALL SELECT campaign_id, fund_id, kind, from_account, to_account, sum(cents), count(*) FROM new_entry GROUP BY 1, 2, 3, 4, 5) m
+    GROUP BY 1, 2, 3, 4, 5
+    """,
+    """
+    CREATE TEMPORARY TABLE donor_count ON COMMIT DROP AS
+    SELECT campaign_id, sum(donors)::bigint AS donors FROM (
+        SELECT * FROM donors_before
+        UNION ALL
+        SELECT campaign_id, count(*) FROM (
+            SELECT e.campaign_id, d.donor_id FROM ledger_entry e JOIN donation d ON d.id = e.donation_id LEFT JOIN chain_start s ON s.chain = e.chain
+            WHERE e.kind = 'donation' GROUP BY 1, 2 HAVING bool_and(e.position > coalesce(s.position, 0))) n
+        GROUP BY 1) d
+    GROUP BY 1
+    """,
+)
+_POINT = {
+    "chain": """
+        SELECT s.chain, coalesce(e.position, s.position), encode(coalesce(e.hash, s.hash), 'hex') FROM chain_start s
+        LEFT JOIN LATERAL (SELECT position, hash FROM new_entry e WHERE e.chain = s.chain ORDER BY position DESC LIMIT 1) e ON true
+        ORDER BY 1
+        """,
+    "move": "SELECT * FROM move_sum ORDER BY 1, 2, 3, 4, 5",
+    "donors": "SELECT * FROM donor_count ORDER BY 1",
+}
+_LAST_ROW = "SELECT coalesce((SELECT id FROM {table} WHERE {moment} < now() - interval '{margin}' ORDER BY id DESC LIMIT 1), 0)"
+_LAST_REVERSAL = "SELECT greatest(0, max(id) - {margin}) FROM {table}"
+
+
+def open_all_books(snapshot: Connection, *, night: date | None) -> None:
+    """Let the checks that follow see all books, and the documents whose turn it is that night, or all of them."""
+    _open(snapshot, START)
+    turn = "true" if night is None else f"receipt_id % {NIGHTS_FOR_DOCUMENTS} = {night.toordinal() % NIGHTS_FOR_DOCUMENTS}"
+    _execute(snapshot, _ALL_ENTRIES, _DOCUMENTS.format(condition=turn), *_SUMS)
+
+
+def open_new_books(snapshot: Connection, since: VerifiedPoint) -> None:
+    """Let the checks that follow see what came after the point."""
+    _open(snapshot, since)
+    schema = _schema(snapshot)
+    starts = list(rows(snapshot, "SELECT chain, position FROM chain_start"))
+    after = " UNION ALL ".join(_ENTRIES_AFTER.format(chain=chain, position=position) for chain, position in starts)
+    names = {
+        "schema": schema,
+        "queue": _QUEUE_LENGTH,
+        **dict.fromkeys((*_MOMENTS, "reversal"), 0),
+        **{name: int(row) for name, row in since["row"]},
+    }
+    _execute(snapshot, _NEW_ENTRIES.format(after=after or "SELECT * FROM ledger_entry WHERE false"), "ANALYZE chain_start, new_entry")
+    _execute(
+        snapshot, _DOCUMENTS.format(condition=f"receipt_id > {names['receipt']}"), *(statement.format(**names) for statement in _SCOPE)
+    )
+    for table, query in _REPLACEMENTS.items():
+        replacement = query.format(real=f"{schema}.{table}", **names)
+        _execute(snapshot, f"CREATE TEMPORARY TABLE {table} ON COMMIT DROP AS {replacement}", f"ANALYZE pg_temp.{table}")
+    _execute(snapshot, *_SUMS)
+
+
+def verified_point(snapshot: Connection) -> VerifiedPoint:
+    """The point that is verified when the checks of this snapshot have found nothing."""
+    schema = _schema(snapshot)
+    last_row = {table: _LAST_ROW.format(table=f"{schema}.{table}", moment=moment, margin=_MARGIN) for table, moment in _MOMENTS.items()} | {
+        "reversal": _LAST_REVERSAL.format(table=f"{schema}.reversal", margin=_REVERSALS_AT_ONCE)
+    }
+    point = {name: [list(row) for row in rows(snapshot, query)] for name, query in _POINT.items()}
+    return {**point, "row": [[table, snapshot.scalar(text(query))] for table, query in last_row.items()]}
+
+
+def _open(snapshot: Connection, since: VerifiedPoint) -> None:
+    snapshot.execute(text("SELECT set_config('campaign.point', :point, true)"), {"point": json.dumps(since)})
+    _execute(snapshot, *_BEFORE)
+
+
+def _execute(snapshot: Connection, *statements: str) -> None:
+    for statement in statements:
+        snapshot.execute(text(statement))
+
+
+def _schema(snapshot: Connection) -> str:
+    return str(snapshot.scalar(text("SELECT quote_ident(current_schema())")))

@@ -1,0 +1,235 @@
+"""The scheduled check reads what is new since a verified point, and once a night at all books (reporting/integrity/scope.py).
+
+Wherever another test checks the books, the two are compared too (tests/conftest.py).
+"""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from benchmarks import large_books
+from campaign.campaigns.campaigns import Campaign
+from campaign.edges.db import db
+from campaign.mail import send_jobs
+from campaign.matching import fund_lifecycle
+from campaign.matching.funds import Fund
+from campaign.operations import integrity_checks
+from campaign.operations.integrity_checks import IntegrityCheck
+from campaign.reporting.integrity import checker, scope
+from campaign.reporting.integrity.scope import VerifiedPoint
+from campaign.reporting.integrity.snapshot import rows
+from campaign.schedule import schedule_jobs
+from tests.conftest import Post
+from tests.factories import create_refund, end, paid, start_donation
+
+# Tables that grow with the number of donations.
+LARGE = (
+    "ledger_entry",
+    "donation",
+    "donation_match",
+    "match_queue",
+    "receipt",
+    "receipt_line",
+    "outbox",
+    "delivery_attempt",
+    "stripe_event",
+)
+NEW = {
+    "a match of an entry": ("UPDATE ledger_entry SET cents = cents - 1 WHERE id = (SELECT max(id) FROM ledger_entry WHERE kind = 'match')", "I2"),
+    "a hash": ("UPDATE ledger_entry SET hash = 'x' WHERE id = (SELECT max(id) FROM ledger_entry)", "I20"),
+    "an entry": ("DELETE FROM ledger_entry WHERE id = (SELECT max(id) FROM ledger_entry WHERE kind = 'match')", "I20"),
+    "a donation's moment": ("UPDATE donation SET received_at = NULL, authorized_at = NULL WHERE id = (SELECT max(id) FROM donation)", "I13"),
+    "a place in the queue": ("DELETE FROM match_queue WHERE donation_id = (SELECT max(donation_id) FROM match_queue)", "I7"),
+    "the balance of a fund": ("UPDATE fund SET matched_cents = matched_cents - 1", "I2"),
+    "the donors of a campaign": ("UPDATE campaign_totals SET donors = donors + 1", "I2"),
+    "a receipt's line": ("UPDATE receipt_line SET cents = cents + 1 WHERE id = (SELECT max(id) FROM receipt_line)", "I17"),
+    "a receipt's document": ("UPDATE receipt_document SET pdf = 'x' WHERE receipt_id = (SELECT max(receipt_id) FROM receipt_document)", "I16"),
+    "a Message-ID": ("UPDATE outbox SET message_id = NULL WHERE id = (SELECT max(outbox_id) FROM frozen_email)", "I18"),
+}  # fmt: skip
+
+
+def tamper(sql: str) -> None:
+    """Change the books behind the back of every guard."""
+    db.session.execute(text("SET session_replication_role = replica"))
+    db.session.execute(text("ALTER TABLE receipt_document DROP CONSTRAINT hash_of_document"))
+    db.session.execute(text(sql))
+    db.session.execute(text("ALTER TABLE receipt_document ADD CONSTRAINT hash_of_document CHECK (sha256 = sha256(pdf)) NOT VALID"))
+    db.session.execute(text("SET session_replication_role = origin"))
+    db.session.commit()
+
+
+def verified() -> VerifiedPoint:
+    point = checker.check(db.engine, since=None).point
+    assert point is not None
+    return point
+
+
+def age_rows(minutes: int) -> None:
+    """Let all donations, receipts and messages be older, so that only newer ones are new."""
+    for table, column in (
+        ("donation", "started_at"),
+        ("receipt", "issued_at"),
+        ("outbox", "created_at"),
+        ("delivery_attempt", "started_at"),
+    ):
+        tamper(f"UPDATE {table} SET {column} = {column} - interval '{minutes} minutes'")
+
+
+def check_later(minutes: int = 11) -> IntegrityCheck:
+    """Run the scheduled check when it is due again, and return what it recorded."""
+    tamper(f"UPDATE integrity_check SET at = at - interval '{minutes} minutes'")
+    assert schedule_jobs.check_integrity_now() != schedule_jobs.NOT_DUE
+    db.session.expire_all()
+    check = integrity_checks.last_check()
+    assert check is not None
+    return check
+
+
+def findings_without_guards(since: VerifiedPoint) -> set[str]:
+    """The invariants that a check of what is new finds broken, but for the constraint that `tamper` leaves weaker."""
+    return {sentence.partition(":")[0] for sentence in checker.check(db.engine, since=since).findings if "hash_of_document" not in sentence}
+
+
+@pytest.mark.parametrize("what", NEW)
+def test_what_is_wrong_with_new_books_is_found_without_reading_all(app: Flask, campaign: Campaign, post: Post, what: str) -> None:
+    paid(campaign, 49_950_00)
+    send_jobs.send_due()
+    age_rows(60)
+    since = verified_but_for_the_constraint()
+    paid(campaign, 100_00)
+    send_jobs.send_due()
+    assert findings_without_guards(since) == set(), "control: nothing is wrong yet"
+    sql, invariant = NEW[what]
+    tamper(sql)
+    assert invariant in findings_without_guards(since)
+
+
+def verified_but_for_the_constraint() -> VerifiedPoint:
+    """The point of a check of all books that `tamper` has touched only where no check reads."""
+    tamper("SELECT")
+    db.session.execute(text("ALTER TABLE receipt_document VALIDATE CONSTRAINT hash_of_document"))
+    db.session.commit()
+    return verified()
+
+
+def test_what_was_changed_in_old_books_is_found_at_night(app: Flask, campaign: Campaign) -> None:
+    paid(campaign, 100_00)
+    paid(campaign, 50_00)
+    age_rows(60)
+    since = verified_but_for_the_constraint()
+    paid(campaign, 20_00)
+    tamper("UPDATE ledger_entry SET reference = reference || 'x' WHERE id = (SELECT min(id) FROM ledger_entry WHERE kind = 'donation')")
+    assert findings_without_guards(since) == set()
+    assert "I20: the hash chain campaign:1 breaks at entry 1." in checker.check(db.engine, since=None).findings
+
+
+def test_the_sums_of_a_point_and_of_later_entries_are_those_of_all(app: Flask, campaign: Campaign) -> None:
+    first = paid(campaign, 100_00, email="one@example.org")
+    since = verified()
+    paid(campaign, 30_00, email="one@example.org")
+    paid(campaign, 20_00)
+    create_refund(first, 40_00)
+    end(start_donation(campaign, 10_00, expected=10_00), "expired")
+    db.session.commit()
+    assert checker.check(db.engine, since=since).point == verified()
+
+
+def test_a_forged_point_is_found_against_the_chain_and_never_used_at_night(app: Flask, campaign: Campaign) -> None:
+    paid(campaign, 100_00)
+    since = verified()
+    paid(campaign, 20_00)
+    for forged in (
+        {**since, "chain": [[chain, position, "00"] for chain, position, _ in since["chain"]]},
+        {**since, "move": [[*move[:5], move[5] + 1, move[6]] for move in since["move"]]},
+        {**since, "donors": [[campaign.id, 7]]},
+        scope.START | {"chain": since["chain"]},
+    ):
+        assert checker.check(db.engine, since=forged).findings != []
+    assert checker.check(db.engine, since=None).findings == []
+
+
+def test_an_old_donation_that_waits_while_money_is_left_is_found(app: Flask, campaign: Campaign, fund: Fund) -> None:
+    matched, _ = paid(campaign, 50_000_00), paid(campaign, 100_00)
+    age_rows(60)
+    since = verified_but_for_the_constraint()
+    fund_lifecycle.pause(fund, actor="test", reason="test")
+    create_refund(matched, 500_00)
+    db.session.commit()
+    assert findings_without_guards(since) == set(), "control: while the fund is paused, they wait"
+    tamper("UPDATE fund SET paused_at = NULL; DELETE FROM pending_rematch")
+    assert "I5" in findings_without_guards(since)
+
+
+def test_the_scheduled_check_reads_all_books_once_a_night(app: Flask, campaign: Campaign) -> None:
+    paid(campaign, 100_00)
+    schedule_jobs.check_integrity_now()
+    last = integrity_checks.last_check()
+    assert last is not None
+    assert (last.is_whole, last.findings) == (True, [])
+    zone = ZoneInfo("America/Toronto")
+    night = datetime(2026, 11, 27, 3, tzinfo=zone)
+    tamper(f"UPDATE integrity_check SET at = '{night - timedelta(minutes=1)}'")
+    db.session.expire_all()
+    assert integrity_checks.verified_point(night - timedelta(seconds=1)) == last.point
+    assert integrity_checks.verified_point(night) is None
+    tamper(f"UPDATE integrity_check SET at = '{night}'")
+    db.session.expire_all()
+    assert integrity_checks.verified_point(night + timedelta(hours=23, minutes=59)) == last.point
+    assert integrity_checks.verified_point(night.astimezone(UTC) + timedelta(hours=24)) is None
+
+
+def test_checks_read_all_books_until_one_is_clean_and_then_at_what_is_new(
+    app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[VerifiedPoint | None] = []
+    results = iter((["I1: first"], [], [], ["I1: second"], []))
+
+    def check(_: object, *, since: VerifiedPoint | None, night: date) -> checker.CheckResult:
+        seen.append(since)
+        found = next(results)
+        return checker.CheckResult(findings=found, point=None if found else {"number": [[len(seen)]]})
+
+    monkeypatch.setattr(checker, "check", check)
+    monkeypatch.setattr(integrity_checks, "NIGHT_HOUR", (datetime.now(ZoneInfo("America/Toronto")) - timedelta(hours=6)).hour)
+    schedule_jobs.check_integrity_now()
+    for _ in range(4):
+        check_later()
+    second, third = {"number": [[2]]}, {"number": [[3]]}
+    assert seen == [None, None, second, third, third], "what a check of new books found is read again"
+    assert [check.is_whole for check in db.session.query(IntegrityCheck).order_by(IntegrityCheck.id)] == [True, True, False, False, False]
+
+
+def test_each_document_is_read_once_a_week_and_by_the_command_at_once(app: Flask, campaign: Campaign, post: Post) -> None:
+    paid(campaign, 100_00)
+    send_jobs.send_due()
+    tamper("UPDATE receipt_document SET pdf = 'x' WHERE kind = 'signed'")
+    nights = [date(2026, 11, 27) + timedelta(days=day) for day in range(7)]
+    found = [any("I16" in s for s in checker.check(db.engine, since=None, night=night).findings) for night in nights]
+    assert sorted(found) == [False] * 6 + [True]
+    assert any("I16" in sentence for sentence in checker.findings(db.engine))
+
+
+def test_a_check_of_what_is_new_reads_no_large_table_as_a_whole(app: Flask, campaign: Campaign) -> None:
+    """However large the books are, a check takes as long as what is new in them. `make books` measures it."""
+    large_books.fill(2500, matched=2500)
+    since = verified()
+    large_books.fill(50, matched=50, first=large_books.FIRST + 2500)
+    db.session.remove()
+    db.engine.dispose()  # A new connection has counted nothing yet.
+    with db.engine.connect().execution_options(isolation_level="REPEATABLE READ") as snapshot:
+        # In small books they are faster: what is tested is that there is an index for each.
+        for plan in ("seqscan", "hashjoin", "mergejoin"):
+            snapshot.execute(text(f"SET LOCAL enable_{plan} = off"))
+        scope.open_new_books(snapshot, since)
+        counts = (
+            "SELECT relname, seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE schemaname = current_schema()"
+        )
+        read = {str(table): int(str(count)) for table, count in rows(snapshot, counts)}
+        new = snapshot.scalar(text("SELECT count(*) FROM scope"))
+    assert {table: read[table] for table in LARGE if read[table] > 1000} == {}
+    assert new is not None
+    assert new >= 50, "control: the new donations are there"
+    assert checker.findings(db.engine) == []
