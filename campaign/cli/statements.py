@@ -35,7 +35,7 @@ def statement(name: str, as_of: str | None, form: str, language: str, output: Pa
         raise click.BadParameter(f"{output} cannot be written: {error.strerror}", param_hint="--output") from None
     with opened as target:
         if form == "pdf":
-            target.write(funder_statement.render_pdf(found, language, is_test=current_app.config["IS_SANDBOX"]))
+            target.write(funder_statement.render_pdf(found, language, services().signing_key, is_test=current_app.config["IS_SANDBOX"]))
             return
         if form == "json":
             pieces = funder_statement.as_json(found, services().signing_key)

@@ -1,5 +1,6 @@
 """The history of a donation, derived from the books: what was held, matched, rematched and reversed, when and why."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -28,6 +29,13 @@ KIND_OF_MOVE = {
     Move.REFUND: TimelineKind.REFUNDED,
     Move.DISPUTE: TimelineKind.LOST,
     Move.REINSTATEMENT: TimelineKind.REINSTATED,
+}
+# The donor's covered fee is posted beside the gift, for the same cause, and shown with it.
+WITH_COVERED_FEE = {
+    Move.DONATION: Move.COVERED_FEE,
+    Move.REFUND: Move.COVERED_FEE_REFUND,
+    Move.DISPUTE: Move.COVERED_FEE_REFUND,
+    Move.REINSTATEMENT: Move.COVERED_FEE_REINSTATEMENT,
 }
 
 
@@ -63,15 +71,24 @@ def _posted(donation: Donation, language: str) -> list[HistoryEntry]:
     entries = []
     # The number of entries up to the last one of the settlement: its matches follow the donation entry.
     settlement_end = None
-    query = select(LedgerEntry).where(LedgerEntry.donation_id == donation.id).order_by(LedgerEntry.id)
-    for entry in db.session.scalars(query):
+    posted = db.session.scalars(select(LedgerEntry).where(LedgerEntry.donation_id == donation.id).order_by(LedgerEntry.id)).all()
+    cents_by_cause: Counter[tuple[str, str]] = Counter()
+    for entry in posted:
+        cents_by_cause[entry.cause, entry.kind] += entry.cents
+    for entry in posted:
         kind = KIND_OF_MOVE.get(Move(entry.kind))
         if kind is None:
             continue
         freed = freed_by(entry.cause)
         if kind is TimelineKind.MATCHED and freed:
             kind = TimelineKind.REMATCHED
-        event = TimelineEvent(kind=kind, cents=entry.cents, fund_name=fund_names_by_id.get(entry.fund_id or 0, ""), reason=freed or "")
+        event = TimelineEvent(
+            kind=kind,
+            cents=entry.cents,
+            covered_fee_cents=cents_by_cause.pop((entry.cause, WITH_COVERED_FEE.get(Move(entry.kind), "")), 0),
+            fund_name=fund_names_by_id.get(entry.fund_id or 0, ""),
+            reason=freed or "",
+        )
         entries.append(HistoryEntry(at=entry.at, event=event, source=entry.cause))
         if kind is TimelineKind.PAID or (kind is TimelineKind.MATCHED and settlement_end is not None):
             settlement_end = len(entries)

@@ -6,6 +6,7 @@ A statement covers the chain up to the last entry before its moment, so that bui
 import csv
 import io
 import json
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -22,7 +23,8 @@ from campaign.edges.pdf_signing import KeyFile
 from campaign.ledger.entries import LedgerEntry
 from campaign.ledger.moves import Move
 from campaign.matching.funds import Fund
-from campaign.reporting import proofs
+from campaign.reporting import proofs, published_heads
+from campaign.reporting.published_heads import SignedHead
 from campaign.rules.money import format_decimal, format_money
 from campaign.texts.document_labels import statement_labels
 
@@ -198,12 +200,13 @@ def _pieces(statement: Statement) -> Iterator[str]:
     yield "\n ]"
 
 
-def render_pdf(statement: Statement, language: str, *, is_test: bool) -> bytes:
-    """Render the printed statement. Raises RenderingFailed."""
-    return pdf.render(TEMPLATE, template_data(statement, language, is_test=is_test), at=statement.as_of)
+def render_pdf(statement: Statement, language: str, key: KeyFile, *, is_test: bool) -> bytes:
+    """Render the printed statement. Raises RenderingFailed and SigningKeyMissing."""
+    head = published_heads.sign_end(statement.fund, statement.entries, statement.head, key)
+    return pdf.render(TEMPLATE, template_data(statement, language, head, is_test=is_test), at=statement.as_of)
 
 
-def template_data(statement: Statement, language: str, *, is_test: bool) -> dict[str, Any]:
+def template_data(statement: Statement, language: str, head: SignedHead, *, is_test: bool) -> dict[str, Any]:
     """Return everything on the printed statement, ready to show."""
     return {
         "language": language,
@@ -218,6 +221,7 @@ def template_data(statement: Statement, language: str, *, is_test: bool) -> dict
         "left": format_money(statement.left_cents, language),
         "donations": str(statement.donations),
         "days": [[d.on.isoformat(), str(d.donations), format_money(d.matched_cents, language)] for d in statement.days],
-        "head": f"{statement.entries} · {statement.head.hex()}",
+        "head": f"{head.position} · {head.hash}",
+        "signature": textwrap.wrap(head.signature, 72),
         "is_test": is_test,
     }

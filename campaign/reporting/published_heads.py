@@ -116,7 +116,7 @@ def _ends_of_logs() -> list[_End]:
 
 @dataclass(frozen=True, kw_only=True)
 class SignedHead:
-    """Where the chain of a fund ends now, with the signature of it, in hex."""
+    """An end of the chain of a fund, with the signature of it, in hex."""
 
     position: int
     hash: str
@@ -125,8 +125,13 @@ class SignedHead:
 
 def sign_head(fund: Fund, key: KeyFile) -> SignedHead:
     """Where the chain of the fund ends now. Raises SigningKeyMissing."""
-    signature = key.sign_bytes(text_of(f"fund:{fund.id}", fund.chain_entries, fund.chain_hash).encode())
-    return SignedHead(position=fund.chain_entries, hash=fund.chain_hash.hex(), signature=signature.value.hex())
+    return sign_end(fund, fund.chain_entries, fund.chain_hash, key)
+
+
+def sign_end(fund: Fund, position: int, head: bytes, key: KeyFile) -> SignedHead:
+    """Sign that the chain of the fund ended here. Raises SigningKeyMissing."""
+    signature = key.sign_bytes(text_of(f"fund:{fund.id}", position, head).encode())
+    return SignedHead(position=position, hash=head.hex(), signature=signature.value.hex())
 
 
 def heads_of(campaign: Campaign, fund_ids: Sequence[int]) -> dict[str, Any]:

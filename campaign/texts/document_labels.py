@@ -49,6 +49,7 @@ _STATEMENT = {
     "day": pgettext_noop("statement", "Day"),
     "donations": pgettext_noop("statement", "Donations"),
     "chain": pgettext_noop("statement", "Entries of the fund and the hash of their chain, to compare with any later statement:"),
+    "signed": pgettext_noop("statement", "Signed with the charity’s key, as the published hashes are:"),
 }
 
 

@@ -35,10 +35,14 @@ class TimelineKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class TimelineEvent:
-    """One event. `reason` is a `Limit` for LESS, and the cause that freed the money for REMATCHED."""
+    """One event. `reason` is a `Limit` for LESS, and the cause that freed the money for REMATCHED.
+
+    `cents` is of the gift or its match, `covered_fee_cents` of the processing fee that the donor covered.
+    """
 
     kind: TimelineKind
     cents: int = 0
+    covered_fee_cents: int = 0
     fund_name: str = ""
     reason: str = ""
 
@@ -131,8 +135,13 @@ def describe(event: TimelineEvent, language: str) -> str:
     """Return one event as a plain sentence."""
     to = translator(language)
     message = _MESSAGES.get(event.kind) or _LIMITS.get(Limit(event.reason), _LIMITS[Limit.USED_UP])
-    reason = to.gettext(_CAUSES.get(event.reason, _CAUSES["release"]))
-    return to.gettext(message, amount=format_money_short(event.cents, to.language), fund=event.fund_name, reason=reason)
+    reason, cents, fee_cents = to.gettext(_CAUSES.get(event.reason, _CAUSES["release"])), event.cents, event.covered_fee_cents
+    if event.kind is TimelineKind.PAID and fee_cents:
+        message = _PAID_WITH_FEE
+    elif fee_cents:
+        cents += fee_cents  # The donor gets it back as one sum.
+    sums = {"amount": format_money_short(cents, to.language), "fee": format_money_short(fee_cents, to.language)}
+    return to.gettext(message, fund=event.fund_name, reason=reason, **sums)
 
 
 _MESSAGES = {
@@ -153,6 +162,7 @@ _MESSAGES = {
     TimelineKind.QUARANTINED: gettext_noop("The payment differed from what we asked for, so a person reviews it."),
     TimelineKind.ACCEPTED: gettext_noop("A person has accepted the payment as it is."),
 }
+_PAID_WITH_FEE = gettext_noop("The gift of %(amount)s was paid, with %(fee)s for the processing fee.")
 _LIMITS = {
     Limit.USED_UP: gettext_noop("The rest was not matched, because the fund was used up."),
     Limit.PAUSED: gettext_noop("The rest was not matched, because the matching was paused."),

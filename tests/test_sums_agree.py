@@ -1,0 +1,94 @@
+"""What one page, document, message or file says of a sum, all others say too, with covered fees and partial refunds."""
+
+import json
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.cli.setup import create_funder_link
+from campaign.donations.donations import Donation
+from campaign.edges.db import db
+from campaign.edges.services import services
+from campaign.mail import send_jobs
+from campaign.matching.funds import Fund
+from campaign.reporting import funder_statement, statement_actions
+from campaign.reporting import totals as reporting
+from tests.conftest import Post
+from tests.factories import create_refund, paid
+from tests.mail import body_of, pdf_text
+from tests.web import signed_in
+
+
+def plain(text: str) -> str:
+    return text.replace("\u00a0", " ").replace("\u202f", " ")
+
+
+def newest_mail(post: Post) -> str:
+    _, _, message, _ = next(iter(post.box.newest(1)))
+    return plain(body_of(message, "plain"))
+
+
+@pytest.mark.parametrize(("cents", "back", "left"), [(103_30, "$103.30", 0), (51_65, "$51.65", 50_00)])
+def test_what_went_back_to_a_donor_is_one_sum_everywhere(
+    app: Flask, client: FlaskClient, campaign: Campaign, post: Post, cents: int, back: str, left: int
+) -> None:
+    donation = paid(campaign, 100_00, covered_fee_cents=3_30)
+    send_jobs.send_due()
+    create_refund(donation, cents)
+    db.session.commit()
+    send_jobs.send_due()
+    page = plain(client.get(f"/en/donations/{donation.token}").text)
+    with app.app_context():  # Who is signed in belongs to the context.
+        staff = plain(signed_in(app, "viewer").get(f"/staff/donations/{donation.public_id}").text)
+    assert f"{back} of the gift was refunded." in page
+    assert f"{back} of the gift was refunded." in staff
+    assert f"<dd>{back}</dd>" in page
+    assert "The gift of $100 was paid, with $3.30 for the processing fee." in page
+    assert f"We are giving back {back} of your gift" in newest_mail(post)
+    assert client.get(f"/en/donations/{donation.token}.json").get_json()["net_cents"] == left
+    french = plain(client.get(f"/fr/donations/{donation.token}").text)
+    assert f"{back[1:].replace('.', ',')} $ du don ont été remboursés." in french
+    assert "Le don de 100 $ a été payé, avec 3,30 $ de frais de traitement." in french
+
+
+@pytest.fixture
+def gifts(campaign: Campaign) -> list[Donation]:
+    """Gifts for a pledge of $50,000: one was refunded in full, one in half, one by a cent; the last was matched with what came free."""
+    given = [paid(campaign, 15_000_00, covered_fee_cents=2_00) for _ in range(4)]
+    for gift, cents in zip(given, (15_002_00, 7_501_00, 1), strict=False):
+        create_refund(gift, cents)
+    db.session.commit()
+    return given
+
+
+def test_what_a_fund_matched_is_one_sum_everywhere(
+    app: Flask, client: FlaskClient, campaign: Campaign, fund: Fund, gifts: list[Donation]
+) -> None:
+    statement, key = statement_actions.take_statement(fund), services().signing_key
+    sums = [client.get(f"/en/donations/{gift.token}.json").get_json()["matched_cents"] for gift in gifts]
+    assert sums == [0, 7_500_00, 14_999_99, 15_000_00]
+    count, cents = sum(1 for matched_cents in sums if matched_cents), sum(sums)
+    assert (statement.donations, statement.matched_cents) == (count, cents)
+    document = json.loads("".join(funder_statement.as_json(statement, key)))
+    assert (document["donations"], document["matched_cents"], document["available_cents"]) == (count, cents, 50_000_00 - cents)
+    lines = [line.split(",") for line in list(funder_statement.as_csv(statement, ["a", "b", "c"]))[1:]]
+    assert (sum(int(line[1]) for line in lines), sum(float(line[2]) for line in lines)) == (count, cents / 100)
+    printed = plain(pdf_text(funder_statement.render_pdf(statement, "en", key, is_test=True)))
+    assert "Matched $37,499.99" in printed
+    assert "Left $12,500.01" in printed
+    assert "Donations matched 3" in printed
+    client.get(f"/funder/links/{create_funder_link(fund).rpartition('/')[2]}")
+    db.session.commit()
+    report = plain(client.get("/funder/report?lang=en").text)
+    assert "3 gifts matched" in report
+    assert "$37,499.99" in report
+    totals = reporting.totals_of(campaign.slug)
+    assert totals is not None
+    assert totals.matched_cents == cents
+    assert client.get(f"/api/campaigns/{campaign.slug}").get_json()["match"] == {
+        "pledged_cents": 50_000_00, "matched_cents": cents, "held_cents": 0, "available_cents": 50_000_00 - cents,
+    }  # fmt: skip
+    with app.app_context():
+        assert "$37,499.99" in plain(signed_in(app, "viewer").get("/staff/").text)
