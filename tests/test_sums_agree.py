@@ -56,11 +56,11 @@ def test_what_went_back_to_a_donor_is_one_sum_everywhere(
 @pytest.fixture
 def gifts(campaign: Campaign) -> list[Donation]:
     """Gifts for a pledge of $50,000: one was refunded in full, one in half, one by a cent; the last was matched with what came free."""
-    given = [paid(campaign, 15_000_00, covered_fee_cents=2_00) for _ in range(4)]
-    for gift, cents in zip(given, (15_002_00, 7_501_00, 1), strict=False):
+    donations = [paid(campaign, 15_000_00, covered_fee_cents=2_00) for _ in range(4)]
+    for gift, cents in zip(donations, (15_002_00, 7_501_00, 1), strict=False):
         create_refund(gift, cents)
     db.session.commit()
-    return given
+    return donations
 
 
 def test_what_a_fund_matched_is_one_sum_everywhere(
