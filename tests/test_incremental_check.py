@@ -43,6 +43,7 @@ NEW = {
     "an entry": ("DELETE FROM ledger_entry WHERE id = (SELECT max(id) FROM ledger_entry WHERE kind = 'match')", "I20"),
     "a donation's moment": ("UPDATE donation SET received_at = NULL, authorized_at = NULL WHERE id = (SELECT max(id) FROM donation)", "I13"),
     "a place in the queue": ("DELETE FROM match_queue WHERE donation_id = (SELECT max(donation_id) FROM match_queue)", "I7"),
+    "an end without release": ("UPDATE donation SET ended_at = now(), ended_as = 'expired' WHERE received_at IS NULL", "I32"),
     "the balance of a fund": ("UPDATE fund SET matched_cents = matched_cents - 1", "I2"),
     "the donors of a campaign": ("UPDATE campaign_totals SET donors = donors + 1", "I2"),
     "a receipt's line": ("UPDATE receipt_line SET cents = cents + 1 WHERE id = (SELECT max(id) FROM receipt_line)", "I17"),
@@ -96,6 +97,8 @@ def findings_without_guards(since: VerifiedPoint) -> set[str]:
 @pytest.mark.parametrize("what", NEW)
 def test_what_is_wrong_with_new_books_is_found_without_reading_all(app: Flask, campaign: Campaign, post: Post, what: str) -> None:
     paid(campaign, 49_950_00)
+    start_donation(campaign, 10_00, expected=10_00)
+    db.session.commit()
     send_jobs.send_due()
     age_rows(60)
     since = verified_but_for_the_constraint()

@@ -222,6 +222,6 @@ def template_data(statement: Statement, language: str, head: SignedHead, *, is_t
         "donations": str(statement.donations),
         "days": [[d.on.isoformat(), str(d.donations), format_money(d.matched_cents, language)] for d in statement.days],
         "head": f"{head.position} · {head.hash}",
-        "signature": textwrap.wrap(head.signature, 72),
+        "signature": textwrap.wrap(head.signature, 64),
         "is_test": is_test,
     }

@@ -32,6 +32,8 @@ _MOMENTS = {
 _MARGIN = "10 minutes"
 # The first donations in the queue are those that wait when money becomes available.
 _QUEUE_LENGTH = 1000
+# A checkout that ends must free its hold, and leaves no entry if it does not.
+_OPEN_FOR = "2 hours"
 # Reversals have no moment. So many are reported at once at most.
 _REVERSALS_AT_ONCE = 100
 # Documents take the most time: three hundred thousand receipts have thirty gigabytes of them. Each is read once a week.
@@ -70,6 +72,7 @@ _SCOPE = (
     CREATE TEMPORARY TABLE changed ON COMMIT DROP AS
     SELECT donation_id FROM new_entry WHERE donation_id IS NOT NULL
     UNION SELECT id FROM donation WHERE id > {donation}
+    UNION SELECT id FROM donation WHERE received_at IS NULL AND started_at > now() - interval '{open}'
     UNION SELECT donation_id FROM receipt_line WHERE receipt_id > {receipt}
     UNION SELECT donation_id FROM outbox WHERE id > {outbox}
     UNION SELECT o.donation_id FROM delivery_attempt a JOIN outbox o ON o.id = a.outbox_id WHERE a.id > {delivery_attempt}
@@ -165,6 +168,7 @@ def open_new_books(snapshot: Connection, since: VerifiedPoint) -> None:
     names = {
         "schema": schema,
         "queue": _QUEUE_LENGTH,
+        "open": _OPEN_FOR,
         **dict.fromkeys((*_MOMENTS, "reversal"), 0),
         **{name: int(row) for name, row in since["row"]},
     }
