@@ -18,6 +18,7 @@ from campaign.mail import notice_jobs, send_jobs
 from campaign.matching.funds import Fund
 from campaign.outbox import messages
 from campaign.outbox.messages import OutboxMessage
+from campaign.receipts import lifecycle
 from campaign.receipts.receipts import Receipt
 from campaign.reporting import receipt_register
 from campaign.reporting.integrity import checker
@@ -66,6 +67,9 @@ def test_a_funder_gets_a_receipt_for_what_it_paid_and_none_for_a_pledge(app: Fla
     assert "nous avons reçu 12 500,00 $" in text_of(message)
     year = receipt_register.totals_of(db.session.query(Campaign).one().charity, 2026)
     assert (year.receipted_cents, year.unreceipted_cents) == (12_500_00, 0)
+    assert checker.findings(db.engine) == []
+    lifecycle.void(receipt, actor="manager@example.org", note="wrong sum")
+    db.session.commit()
     assert checker.findings(db.engine) == []
 
 

@@ -101,6 +101,7 @@ _REPLACEMENTS = {
     "balance_transaction": "SELECT * FROM {real} WHERE payment_intent IN (SELECT payment_intent FROM scope)",
     "receipt_line": """
         SELECT * FROM {real} WHERE receipt_id IN (SELECT l.receipt_id FROM {real} l JOIN scope s ON s.id = l.donation_id)
+        UNION SELECT * FROM {real} WHERE receipt_id > {receipt}
         UNION SELECT * FROM {real} WHERE is_current AND funder_payment_id IS NOT NULL
         """,
     "receipt": """
