@@ -141,7 +141,14 @@ def end(donation: Donation, ended_as: str) -> str:
 
 
 def reversal_decision(
-    donation: Donation, cents: int, *, kind: str = "refund", name: str | None = None, status: str = "", snapshot_number: int | None = None
+    donation: Donation,
+    cents: int,
+    *,
+    kind: str = "refund",
+    name: str | None = None,
+    status: str = "",
+    snapshot_number: int | None = None,
+    cause: str | None = None,
 ) -> Decision:
     """A snapshot of a refund or dispute as Stripe reports it; pass the `name` of an earlier one to update it."""
     snapshot = ReversalSnapshot(
@@ -152,7 +159,7 @@ def reversal_decision(
         status=status or {"refund": "succeeded", "dispute": "lost"}[kind],
         snapshot_number=snapshot_number or snapshot_numbers.take_snapshot_number(),
     )
-    return lambda session: reversals.record(snapshot, donation, session, cause=f"test-{next(_count)}")
+    return lambda session: reversals.record(snapshot, donation, session, cause=cause or f"test-{next(_count)}")
 
 
 def create_refund(donation: Donation, cents: int, **changed: Any) -> str:

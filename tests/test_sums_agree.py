@@ -12,11 +12,13 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.mail import send_jobs
+from campaign.matching import effects
 from campaign.matching.funds import Fund
-from campaign.reporting import funder_statement, statement_actions
+from campaign.reporting import donation_history, funder_statement, statement_actions
 from campaign.reporting import totals as reporting
+from campaign.texts.donation_timeline import TimelineKind
 from tests.conftest import Post
-from tests.factories import create_refund, paid
+from tests.factories import create_refund, paid, reversal_decision
 from tests.mail import body_of, pdf_text
 from tests.web import signed_in
 
@@ -42,15 +44,48 @@ def test_what_went_back_to_a_donor_is_one_sum_everywhere(
     page = plain(client.get(f"/en/donations/{donation.token}").text)
     with app.app_context():  # Who is signed in belongs to the context.
         staff = plain(signed_in(app, "viewer").get(f"/staff/donations/{donation.public_id}").text)
-    assert f"{back} of the gift was refunded." in page
-    assert f"{back} of the gift was refunded." in staff
+    fee = {0: "$3.30", 50_00: "$1.65"}[left]
+    assert f"{back} was refunded, {fee} of it for the processing fee." in page
+    assert f"{back} was refunded, {fee} of it for the processing fee." in staff
     assert f"<dd>{back}</dd>" in page
     assert "The gift of $100 was paid, with $3.30 for the processing fee." in page
     assert f"We are giving back {back} of your gift" in newest_mail(post)
     assert client.get(f"/en/donations/{donation.token}.json").get_json()["net_cents"] == left
     french = plain(client.get(f"/fr/donations/{donation.token}").text)
-    assert f"{back[1:].replace('.', ',')} $ du don ont été remboursés." in french
+    assert f"{back[1:].replace('.', ',')} $ ont été remboursés, dont {fee[1:].replace('.', ',')} $ de frais de traitement." in french
     assert "Le don de 100 $ a été payé, avec 3,30 $ de frais de traitement." in french
+
+
+def reverse(donation: Donation, *reversals_: tuple[str, int], cause: str) -> None:
+    """Record these reversals, refunds or lost disputes by their names, for one cause."""
+    for name, cents in reversals_:
+        kind = "dispute" if name.startswith("dp") else "refund"
+        effects.decide_and_apply(donation, reversal_decision(donation, cents, kind=kind, name=name, cause=cause))
+    db.session.commit()
+
+
+def sums_of(donation: Donation) -> list[tuple[str, int, int]]:
+    """The kinds of the payments and reversals in the history of a donation, with the cents of the gift and of the covered fee."""
+    events = [entry.event for entry in donation_history.history_of(donation, "en")]
+    money = (TimelineKind.PAID, TimelineKind.REFUNDED, TimelineKind.LOST)
+    return [(event.kind, event.cents, event.covered_fee_cents) for event in events if event.kind in money]
+
+
+@pytest.mark.parametrize(("second", "kind"), [("re_2", TimelineKind.REFUNDED), ("dp_2", TimelineKind.LOST)])
+def test_each_reversal_is_shown_with_its_own_part_of_the_fee(app: Flask, campaign: Campaign, second: str, kind: TimelineKind) -> None:
+    donation = paid(campaign, 100_00, covered_fee_cents=4_00)
+    reverse(donation, ("re_1", 10_40), (second, 20_80), cause="one event")
+    before = [(TimelineKind.PAID, 100_00, 4_00), (TimelineKind.REFUNDED, 10_00, 40), (kind, 20_00, 80)]
+    assert sums_of(donation) == before
+    reverse(donation, ("re_3", 5_20), cause="one event")
+    assert sums_of(donation) == [*before, (TimelineKind.REFUNDED, 5_00, 20)]
+
+
+def test_a_reversal_of_a_cent_that_is_all_fee_is_shown(app: Flask, campaign: Campaign) -> None:
+    donation = paid(campaign, 100_00, covered_fee_cents=4_00)
+    for number, cents in enumerate((25, 1, 26)):
+        reverse(donation, (f"re_{number}", cents), cause=f"event {number}")
+    assert sum(gift + fee for kind, gift, fee in sums_of(donation) if kind is TimelineKind.REFUNDED) == 52
 
 
 @pytest.fixture

@@ -32,6 +32,10 @@ class IntegrityCheck(Base):
     point: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
 
+# A clock that was fast for a while has recorded checks that are still to come.
+_IS_PAST = IntegrityCheck.at <= func.now()
+
+
 def last_check() -> IntegrityCheck | None:
     """The latest check; None before the first."""
     return db.session.scalar(select(IntegrityCheck).order_by(IntegrityCheck.id.desc()).limit(1))
@@ -39,14 +43,15 @@ def last_check() -> IntegrityCheck | None:
 
 def is_due() -> bool:
     """Whether there was no check within the last ten minutes."""
-    recent = select(IntegrityCheck.id).where(IntegrityCheck.at > func.now() - INTERVAL)
+    recent = select(IntegrityCheck.id).where(IntegrityCheck.at > func.now() - INTERVAL, _IS_PAST)
     return db.session.scalar(recent.limit(1)) is None
 
 
 def verified_point(now: datetime | None = None) -> dict[str, Any] | None:
     """What the last clean check verified. None when all books are to be checked: once a night, and until such a check is clean."""
     whole = db.session.scalar(select(IntegrityCheck).where(IntegrityCheck.is_whole).order_by(IntegrityCheck.id.desc()).limit(1))
-    if whole is None or whole.findings or any(whole.at < _last_night(zone, now or datetime.now(UTC)) for zone in time_zones()):
+    now = now or datetime.now(UTC)
+    if whole is None or whole.findings or whole.at > now or any(whole.at < _last_night(zone, now) for zone in time_zones()):
         return None
     verified = select(IntegrityCheck.point).where(IntegrityCheck.id >= whole.id, IntegrityCheck.point.is_not(None))
     return db.session.scalar(verified.order_by(IntegrityCheck.id.desc()).limit(1))
@@ -59,7 +64,7 @@ def _last_night(zone: ZoneInfo, now: datetime) -> datetime:
 
 def silent_since() -> datetime | None:
     """Since when no check has ended, if that is more than an hour ago: since the last one, or since the first campaign was created."""
-    last = func.coalesce(func.max(IntegrityCheck.at), select(func.min(Campaign.created_at)).scalar_subquery())
+    last = func.coalesce(func.max(IntegrityCheck.at).filter(_IS_PAST), select(func.min(Campaign.created_at)).scalar_subquery())
     return db.session.scalar(select(last).having(last < func.now() - MAX_SILENCE))
 
 

@@ -1,6 +1,5 @@
 """The history of a donation, derived from the books: what was held, matched, rematched and reversed, when and why."""
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -30,12 +29,12 @@ KIND_OF_MOVE = {
     Move.DISPUTE: TimelineKind.LOST,
     Move.REINSTATEMENT: TimelineKind.REINSTATED,
 }
-# The donor's covered fee is posted beside the gift, for the same cause, and shown with it.
-WITH_COVERED_FEE = {
-    Move.DONATION: Move.COVERED_FEE,
-    Move.REFUND: Move.COVERED_FEE_REFUND,
-    Move.DISPUTE: Move.COVERED_FEE_REFUND,
-    Move.REINSTATEMENT: Move.COVERED_FEE_REINSTATEMENT,
+# The covered fee is posted beside the gift, and shown with it: what follows the kind of move in their references is the same.
+COVERED_FEE_MOVES = {Move.COVERED_FEE, Move.COVERED_FEE_REFUND, Move.COVERED_FEE_REINSTATEMENT}
+# A reversal so small that all of it was covered fee has no entry for the gift.
+KIND_WITHOUT_GIFT = {
+    Move.COVERED_FEE_REFUND: TimelineKind.REFUNDED,
+    Move.COVERED_FEE_REINSTATEMENT: TimelineKind.REINSTATED,
 }
 
 
@@ -72,11 +71,12 @@ def _posted(donation: Donation, language: str) -> list[HistoryEntry]:
     # The number of entries up to the last one of the settlement: its matches follow the donation entry.
     settlement_end = None
     posted = db.session.scalars(select(LedgerEntry).where(LedgerEntry.donation_id == donation.id).order_by(LedgerEntry.id)).all()
-    cents_by_cause: Counter[tuple[str, str]] = Counter()
-    for entry in posted:
-        cents_by_cause[entry.cause, entry.kind] += entry.cents
+    fees = {_what(entry): entry.cents for entry in posted if entry.kind in COVERED_FEE_MOVES}
+    with_gift = {_what(entry) for entry in posted if entry.kind in KIND_OF_MOVE}
     for entry in posted:
         kind = KIND_OF_MOVE.get(Move(entry.kind))
+        if kind is None and _what(entry) not in with_gift:
+            kind = KIND_WITHOUT_GIFT.get(Move(entry.kind))
         if kind is None:
             continue
         freed = freed_by(entry.cause)
@@ -84,8 +84,8 @@ def _posted(donation: Donation, language: str) -> list[HistoryEntry]:
             kind = TimelineKind.REMATCHED
         event = TimelineEvent(
             kind=kind,
-            cents=entry.cents,
-            covered_fee_cents=cents_by_cause.pop((entry.cause, WITH_COVERED_FEE.get(Move(entry.kind), "")), 0),
+            cents=0 if entry.kind in COVERED_FEE_MOVES else entry.cents,
+            covered_fee_cents=0 if entry.fund_id else fees.get(_what(entry), 0),
             fund_name=fund_names_by_id.get(entry.fund_id or 0, ""),
             reason=freed or "",
         )
@@ -96,6 +96,11 @@ def _posted(donation: Donation, language: str) -> list[HistoryEntry]:
         at = entries[settlement_end - 1].at
         entries.insert(settlement_end, HistoryEntry(at=at, event=TimelineEvent(kind=TimelineKind.LESS, reason=donation.match_limit)))
     return entries
+
+
+def _what(entry: LedgerEntry) -> str:
+    """What was posted: the donation, or the posting of a reversal."""
+    return entry.reference.partition(":")[2]
 
 
 def _ended(donation: Donation) -> list[HistoryEntry]:

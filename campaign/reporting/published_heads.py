@@ -116,10 +116,9 @@ def _ends_of_logs() -> list[_End]:
 
 @dataclass(frozen=True, kw_only=True)
 class SignedHead:
-    """An end of the chain of a fund, with the signature of it, in hex."""
+    """An end of the chain of a fund: the text that was signed, and the signature in hex."""
 
-    position: int
-    hash: str
+    text: str
     signature: str
 
 
@@ -130,8 +129,8 @@ def sign_head(fund: Fund, key: KeyFile) -> SignedHead:
 
 def sign_end(fund: Fund, position: int, head: bytes, key: KeyFile) -> SignedHead:
     """Sign that the chain of the fund ended here. Raises SigningKeyMissing."""
-    signature = key.sign_bytes(text_of(f"fund:{fund.id}", position, head).encode())
-    return SignedHead(position=position, hash=head.hex(), signature=signature.value.hex())
+    signed = text_of(f"fund:{fund.id}", position, head)
+    return SignedHead(text=signed, signature=key.sign_bytes(signed.encode()).value.hex())
 
 
 def heads_of(campaign: Campaign, fund_ids: Sequence[int]) -> dict[str, Any]:

@@ -55,7 +55,15 @@ def check_integrity_now() -> int:
         return NOT_DUE
     started, before, since = time.monotonic(), integrity_checks.last_check(), integrity_checks.verified_point()
     db.session.commit()  # A transaction that is idle for a minute is ended by the database, and a check of large books takes longer.
-    result = checker.check(db.engine, since=since, night=datetime.now(UTC).date())
+    # Documents are read in turns; once something is wrong, all of them are, so that no finding disappears with the day.
+    night = None if before and before.findings else datetime.now(UTC).date()
+    try:
+        result = checker.check(db.engine, since=since, night=night)
+    except Exception as error:
+        if since is None:
+            raise
+        log.exception("integrity.point_failed", exc_info=error)  # A point that cannot be read must not keep the books from being checked.
+        since, result = None, checker.check(db.engine, since=None, night=night)
     found = result.findings
     milliseconds = int((time.monotonic() - started) * 1000)
     integrity_checks.record(found, milliseconds=milliseconds, is_whole=since is None, point=result.point)

@@ -48,8 +48,8 @@ _STATEMENT = {
     "no_donation": pgettext_noop("statement", "No gift has been matched yet."),
     "day": pgettext_noop("statement", "Day"),
     "donations": pgettext_noop("statement", "Donations"),
-    "chain": pgettext_noop("statement", "Entries of the fund and the hash of their chain, to compare with any later statement:"),
-    "signed": pgettext_noop("statement", "Signed with the charity’s key, as the published hashes are:"),
+    "chain": pgettext_noop("statement", "Where the chain of the fund’s entries ends, to compare with any later statement:"),
+    "signed": pgettext_noop("statement", "The charity’s signature of these words:"),
 }
 
 

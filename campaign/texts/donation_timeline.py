@@ -136,10 +136,10 @@ def describe(event: TimelineEvent, language: str) -> str:
     to = translator(language)
     message = _MESSAGES.get(event.kind) or _LIMITS.get(Limit(event.reason), _LIMITS[Limit.USED_UP])
     reason, cents, fee_cents = to.gettext(_CAUSES.get(event.reason, _CAUSES["release"])), event.cents, event.covered_fee_cents
-    if event.kind is TimelineKind.PAID and fee_cents:
-        message = _PAID_WITH_FEE
-    elif fee_cents:
-        cents += fee_cents  # The donor gets it back as one sum.
+    if fee_cents:
+        message = _WITH_FEE[event.kind]
+        if event.kind is not TimelineKind.PAID:
+            cents += fee_cents  # The donor gets it back as one sum.
     sums = {"amount": format_money_short(cents, to.language), "fee": format_money_short(fee_cents, to.language)}
     return to.gettext(message, fund=event.fund_name, reason=reason, **sums)
 
@@ -162,7 +162,12 @@ _MESSAGES = {
     TimelineKind.QUARANTINED: gettext_noop("The payment differed from what we asked for, so a person reviews it."),
     TimelineKind.ACCEPTED: gettext_noop("A person has accepted the payment as it is."),
 }
-_PAID_WITH_FEE = gettext_noop("The gift of %(amount)s was paid, with %(fee)s for the processing fee.")
+_WITH_FEE = {
+    TimelineKind.PAID: gettext_noop("The gift of %(amount)s was paid, with %(fee)s for the processing fee."),
+    TimelineKind.REFUNDED: gettext_noop("%(amount)s was refunded, %(fee)s of it for the processing fee."),
+    TimelineKind.LOST: gettext_noop("%(amount)s was lost in a dispute, %(fee)s of it for the processing fee."),
+    TimelineKind.REINSTATED: gettext_noop("%(amount)s came back, %(fee)s of it for the processing fee."),
+}
 _LIMITS = {
     Limit.USED_UP: gettext_noop("The rest was not matched, because the fund was used up."),
     Limit.PAUSED: gettext_noop("The rest was not matched, because the matching was paused."),

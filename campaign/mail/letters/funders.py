@@ -29,9 +29,8 @@ def _for_the_auditor(head: SignedHead) -> Paragraph:
     """Where the fund's books end as the message is written, so that nobody can write them anew unseen (docs/verify.md)."""
     return Paragraph(
         gettext(
-            "For your auditor, to keep: the books of your fund end at entry %(position)s with the hash %(hash)s, signed %(signature)s.",
-            position=head.position,
-            hash=head.hash,
+            "For your auditor, to keep: where the books of your fund end now, %(head)s, and the charity’s signature of these words, %(signature)s.",
+            head=head.text,
             signature=head.signature,
         )
     )

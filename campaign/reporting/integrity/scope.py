@@ -17,25 +17,34 @@ from sqlalchemy import Connection, text
 from campaign.reporting.integrity.snapshot import rows
 
 # `chain`: its name, last position and hash. `move`: campaign, fund, kind, accounts, cents, entries. `donors`: campaign, number. `row`: table, id.
+# `moment`: when the books were read, and up to when Stripe's balance was read. `message`: the first ids of messages that were pending.
 VerifiedPoint = dict[str, list[list[Any]]]
-START: VerifiedPoint = {"chain": [], "move": [], "donors": [], "row": []}
+START: VerifiedPoint = {
+    "chain": [],
+    "move": [],
+    "donors": [],
+    "row": [],
+    "moment": [["read", "-infinity"], ["balance", "-infinity"]],
+    "message": [],
+}
+SUMS_OF_A_POINT = ("chain", "move", "donors")
 
-# Tables whose new rows name donations to check, with the moment of their transaction. A transaction takes less than ten minutes, so that
-# all rows with lower ids than one that is as old were there when the point was verified.
-_MOMENTS = {
+# Tables whose new rows name donations to check, with the moment of their transaction. A transaction takes less than MARGIN, so that all rows
+# with lower ids than one that is as old were there when the point was verified. A checkout that was open then has changed without a new row.
+MOMENTS = {
     "donation": "started_at",
     "receipt": "issued_at",
     "outbox": "created_at",
     "delivery_attempt": "started_at",
     "balance_transaction": "stored_at",
 }
-_MARGIN = "10 minutes"
+MARGIN = "10 minutes"
+MARGIN_OF_CHECKOUTS = "45 minutes"
+# Snapshots of reversals are numbered before they are fetched. So many are being fetched at once at most.
+SNAPSHOTS_AT_ONCE = 100
 # The first donations in the queue are those that wait when money becomes available.
-_QUEUE_LENGTH = 1000
-# A checkout that ends must free its hold, and leaves no entry if it does not.
-_OPEN_FOR = "2 hours"
-# Reversals have no moment. So many are reported at once at most.
-_REVERSALS_AT_ONCE = 100
+QUEUE_LENGTH = 1000
+PENDING_MESSAGES = 1000
 # Documents take the most time: three hundred thousand receipts have thirty gigabytes of them. Each is read once a week.
 NIGHTS_FOR_DOCUMENTS = 7
 
@@ -66,18 +75,24 @@ _NEW_ENTRIES = "CREATE TEMPORARY TABLE new_entry ON COMMIT DROP AS {after}"
 _ENTRIES_AFTER = "SELECT * FROM ledger_entry WHERE chain = '{chain}' AND position > {position}"
 # Documents of receipts whose hash is computed again.
 _DOCUMENTS = "CREATE TEMPORARY VIEW document_to_hash AS SELECT * FROM receipt_document WHERE {condition}"
+_NEW_DOCUMENTS = """
+    receipt_id > {receipt} OR receipt_id IN (
+        SELECT m.receipt_id FROM delivery_attempt a JOIN frozen_email m ON m.outbox_id = a.outbox_id WHERE a.id > {delivery_attempt})
+    """
 # Donations of donors of which anything is new.
 _SCOPE = (
     """
     CREATE TEMPORARY TABLE changed ON COMMIT DROP AS
     SELECT donation_id FROM new_entry WHERE donation_id IS NOT NULL
     UNION SELECT id FROM donation WHERE id > {donation}
-    UNION SELECT id FROM donation WHERE received_at IS NULL AND started_at > now() - interval '{open}'
     UNION SELECT donation_id FROM receipt_line WHERE receipt_id > {receipt}
+    UNION SELECT donation_id FROM receipt_line WHERE receipt_id IN (SELECT receipt_id FROM receipt_end WHERE at > '{read}')
     UNION SELECT donation_id FROM outbox WHERE id > {outbox}
+    UNION SELECT donation_id FROM outbox WHERE id = ANY('{messages}')
     UNION SELECT o.donation_id FROM delivery_attempt a JOIN outbox o ON o.id = a.outbox_id WHERE a.id > {delivery_attempt}
     UNION SELECT d.id FROM balance_transaction l JOIN donation d ON d.payment_intent = l.payment_intent WHERE l.id > {balance_transaction}
-    UNION SELECT d.id FROM reversal r JOIN donation d ON d.payment_intent = r.payment_intent WHERE r.id > {reversal}
+    UNION SELECT d.id FROM reversal r JOIN donation d ON d.payment_intent = r.payment_intent WHERE r.snapshot_number > {reversal}
+    UNION SELECT e.donation_id FROM campaign c JOIN ledger_entry e ON e.campaign_id = c.id AND e.at >= '{balance}' AND e.at < '{balance_now}'
     UNION SELECT q.donation_id FROM campaign c CROSS JOIN LATERAL (
         SELECT donation_id FROM match_queue q WHERE q.campaign_id = c.id AND q.capped_donor_id IS NULL ORDER BY position LIMIT {queue}) q
     """,
@@ -111,6 +126,7 @@ _REPLACEMENTS = {
     "frozen_email": """
         SELECT outbox_id, receipt_id FROM {real} WHERE outbox_id IN (
             SELECT id FROM {schema}.outbox WHERE id > {outbox} UNION SELECT o.id FROM {schema}.outbox o JOIN scope s ON s.id = o.donation_id
+            UNION SELECT outbox_id FROM {schema}.delivery_attempt WHERE id > {delivery_attempt}
             UNION SELECT m.outbox_id FROM {real} m JOIN pg_temp.receipt r ON r.id = m.receipt_id)
         """,
     "outbox": """
@@ -150,7 +166,11 @@ _POINT = {
     "donors": "SELECT * FROM donor_count ORDER BY 1",
 }
 _LAST_ROW = "SELECT coalesce((SELECT id FROM {table} WHERE {moment} < now() - interval '{margin}' ORDER BY id DESC LIMIT 1), 0)"
-_LAST_REVERSAL = "SELECT greatest(0, max(id) - {margin}) FROM {table}"
+_LAST_SNAPSHOT = "SELECT greatest(0, max(snapshot_number) - {margin}) FROM {table}"
+# Stripe's balance is compared with the entries that are an hour older than what was read of it (stripe_checks.py).
+_READ = "SELECT now() - interval '{margin}'"
+_BALANCE_READ = "SELECT coalesce({which}(read_until) - interval '1 hour', '-infinity') FROM stripe_cursor WHERE list = 'balance'"
+_PENDING = "SELECT id FROM {table} WHERE done_at IS NULL AND dead_at IS NULL ORDER BY id LIMIT {limit}"
 
 
 def open_all_books(snapshot: Connection, *, night: date | None) -> None:
@@ -168,15 +188,15 @@ def open_new_books(snapshot: Connection, since: VerifiedPoint) -> None:
     after = " UNION ALL ".join(_ENTRIES_AFTER.format(chain=chain, position=position) for chain, position in starts)
     names = {
         "schema": schema,
-        "queue": _QUEUE_LENGTH,
-        "open": _OPEN_FOR,
-        **dict.fromkeys((*_MOMENTS, "reversal"), 0),
+        "queue": QUEUE_LENGTH,
+        "messages": "{" + ",".join(str(int(message)) for (message,) in since["message"]) + "}",
+        "balance_now": _moment(snapshot, _BALANCE_READ.format(which="max")),
+        **dict.fromkeys((*MOMENTS, "reversal"), 0),
         **{name: int(row) for name, row in since["row"]},
+        **{name: _moment(snapshot, "SELECT CAST(:moment AS timestamptz)", moment=moment) for name, moment in since["moment"]},
     }
     _execute(snapshot, _NEW_ENTRIES.format(after=after or "SELECT * FROM ledger_entry WHERE false"), "ANALYZE chain_start, new_entry")
-    _execute(
-        snapshot, _DOCUMENTS.format(condition=f"receipt_id > {names['receipt']}"), *(statement.format(**names) for statement in _SCOPE)
-    )
+    _execute(snapshot, _DOCUMENTS.format(condition=_NEW_DOCUMENTS.format(**names)), *(statement.format(**names) for statement in _SCOPE))
     for table, query in _REPLACEMENTS.items():
         replacement = query.format(real=f"{schema}.{table}", **names)
         _execute(snapshot, f"CREATE TEMPORARY TABLE {table} ON COMMIT DROP AS {replacement}", f"ANALYZE pg_temp.{table}")
@@ -186,11 +206,20 @@ def open_new_books(snapshot: Connection, since: VerifiedPoint) -> None:
 def verified_point(snapshot: Connection) -> VerifiedPoint:
     """The point that is verified when the checks of this snapshot have found nothing."""
     schema = _schema(snapshot)
-    last_row = {table: _LAST_ROW.format(table=f"{schema}.{table}", moment=moment, margin=_MARGIN) for table, moment in _MOMENTS.items()} | {
-        "reversal": _LAST_REVERSAL.format(table=f"{schema}.reversal", margin=_REVERSALS_AT_ONCE)
+    last_row = {"reversal": _LAST_SNAPSHOT.format(table=f"{schema}.reversal", margin=SNAPSHOTS_AT_ONCE)}
+    for table, moment in MOMENTS.items():
+        margin = MARGIN_OF_CHECKOUTS if table == "donation" else MARGIN
+        last_row[table] = _LAST_ROW.format(table=f"{schema}.{table}", moment=moment, margin=margin)
+    pending = _PENDING.format(table=f"{schema}.outbox", limit=PENDING_MESSAGES)
+    return {
+        **{name: [list(row) for row in rows(snapshot, query)] for name, query in _POINT.items()},
+        "row": [[table, snapshot.scalar(text(query))] for table, query in last_row.items()],
+        "moment": [
+            ["read", _moment(snapshot, _READ.format(margin=MARGIN))],
+            ["balance", _moment(snapshot, _BALANCE_READ.format(which="min"))],
+        ],
+        "message": [list(row) for row in rows(snapshot, pending)],
     }
-    point = {name: [list(row) for row in rows(snapshot, query)] for name, query in _POINT.items()}
-    return {**point, "row": [[table, snapshot.scalar(text(query))] for table, query in last_row.items()]}
 
 
 def _open(snapshot: Connection, since: VerifiedPoint) -> None:
@@ -205,3 +234,8 @@ def _execute(snapshot: Connection, *statements: str) -> None:
 
 def _schema(snapshot: Connection) -> str:
     return str(snapshot.scalar(text("SELECT quote_ident(current_schema())")))
+
+
+def _moment(snapshot: Connection, query: str, **values: str) -> str:
+    """The moment as PostgreSQL writes it, infinity included."""
+    return str(snapshot.scalar(text(f"SELECT CAST(({query}) AS text)"), values))
