@@ -126,12 +126,11 @@ _REPLACEMENTS = {
     "frozen_email": """
         SELECT outbox_id, receipt_id FROM {real} WHERE outbox_id IN (
             SELECT id FROM {schema}.outbox WHERE id > {outbox} UNION SELECT o.id FROM {schema}.outbox o JOIN scope s ON s.id = o.donation_id
-            UNION SELECT outbox_id FROM {schema}.delivery_attempt WHERE id > {delivery_attempt}
             UNION SELECT m.outbox_id FROM {real} m JOIN pg_temp.receipt r ON r.id = m.receipt_id)
         """,
     "outbox": """
         SELECT * FROM {real} WHERE id IN (SELECT id FROM {real} WHERE id > {outbox} UNION SELECT o.id FROM {real} o JOIN scope s ON s.id = o.donation_id
-            UNION SELECT outbox_id FROM pg_temp.frozen_email)
+            UNION SELECT outbox_id FROM pg_temp.frozen_email UNION SELECT outbox_id FROM {schema}.delivery_attempt WHERE id > {delivery_attempt})
         """,
     "delivery_attempt": "SELECT * FROM {real} WHERE outbox_id IN (SELECT id FROM pg_temp.outbox)",
 }
