@@ -2,8 +2,10 @@
 
 The first donations are matched in full and the others wait in the queue. Each has what a donation leaves: its checkout, Stripe's event, entries for
 the hold, the match, the payment and Stripe's fee, its balance transaction, a receipt with a document, and the delivered email. A donor has
-given three times. Only the document differs: it is small, as the time to read documents is measured apart.
+given three times. The documents of receipts are random bytes, as many as `documents` says.
 """
+
+import secrets
 
 from sqlalchemy import select, text
 
@@ -19,6 +21,9 @@ CHUNK = 1000
 FIRST = 10_000_000
 GIFTS_OF_A_DONOR = 3
 CENTS, FEE_CENTS = 5_00, 41
+# The bytes of each document of a receipt: those of real ones, and few for tests of other things.
+DOCUMENTS = {"archived": 41_000, "signed": 62_000}
+SMALL_DOCUMENTS = {"archived": 20, "signed": 20}
 
 # Each statement takes the numbers `low` to `high`; numbers up to `matched` are matched, up to `held` from a hold. `model` is the donation that is copied.
 COPY = (
@@ -89,8 +94,8 @@ COPY = (
     """,
     """
     INSERT INTO receipt_document (receipt_id, kind, pdf, sha256)
-    SELECT n, kind, convert_to('document ' || n, 'UTF8'), sha256(convert_to('document ' || n, 'UTF8'))
-    FROM generate_series(:low, :high) n, unnest('{archived,signed}'::text[]) kind
+    SELECT n, d.kind, d.pdf, sha256(d.pdf)
+    FROM (VALUES ('archived', CAST(:archived AS bytea)), ('signed', CAST(:signed AS bytea))) d (kind, pdf), generate_series(:low, :high) n
     """,
     """
     INSERT INTO outbox (id, key, kind, donation_id, created_at, message_id, done_at)
@@ -109,7 +114,7 @@ COPY = (
 )
 
 
-def fill(count: int, *, matched: int, first: int = FIRST) -> None:
+def fill(count: int, *, matched: int, first: int = FIRST, documents: dict[str, int] = SMALL_DOCUMENTS) -> None:
     """Add `count` donations with ids from `first` to the first campaign, as if they had been made an hour ago; the first `matched` are matched.
 
     What the fund has left is given to them, so that nobody waits while there is money.
@@ -132,6 +137,7 @@ def fill(count: int, *, matched: int, first: int = FIRST) -> None:
         "receipt": receipt.id,
         "gifts": GIFTS_OF_A_DONOR,
         "fee": FEE_CENTS,
+        **{kind: secrets.token_bytes(size) for kind, size in documents.items()},
     }
     db.session.commit()
     for low in range(first, first + count, CHUNK):
@@ -140,4 +146,5 @@ def fill(count: int, *, matched: int, first: int = FIRST) -> None:
             db.session.execute(statement, {name: numbers[name] for name in statement.compile().params})
         db.session.commit()
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("SET statement_timeout = 0"))
         connection.execute(text("VACUUM ANALYZE"))  # As autovacuum does in books that grow for months.

@@ -1,6 +1,7 @@
 """The servers of a benchmark run: PostgreSQL with its default durability, Valkey, granian and Celery, started and stopped here."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -108,4 +109,5 @@ def start_servers() -> Iterator[Servers]:
     finally:
         valkey.terminate()
         postgres.send_signal(2)
-        postgres.wait(20)
+        postgres.wait(60)
+        shutil.rmtree(home, ignore_errors=True)

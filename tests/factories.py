@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from campaign.campaigns import campaigns
 from campaign.campaigns.campaigns import Campaign
@@ -243,6 +243,20 @@ def run_concurrently(app: Flask, tasks: Sequence[Callable[[], T]]) -> list[T]:
 
     with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(run, range(len(tasks))))
+
+
+def waits_for_this_transaction(thread: threading.Thread) -> bool:
+    """Whether the thread waits for a lock that the session's transaction has; False once it ends without waiting."""
+    blocked = text("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE :own = ANY(pg_blocking_pids(pid)))")
+    own = db.session.scalar(text("SELECT pg_backend_pid()"))
+    deadline = time.monotonic() + 60
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as another:
+        while thread.is_alive():
+            if another.scalar(blocked, {"own": own}):
+                return True
+            assert time.monotonic() < deadline, "the thread neither ends nor waits for this transaction"
+            thread.join(0.02)
+    return False
 
 
 def png_picture(side: int = 60) -> bytes:

@@ -1,6 +1,7 @@
 """Email delivery: the text is frozen first, each attempt is recorded, and every attempt has the same bytes whatever the mail server does."""
 
-import time
+import threading
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -152,20 +153,23 @@ def send_two_emails_concurrently(app: Flask, campaign: Campaign) -> None:
     run_concurrently(app, [send_jobs.send_due] * 2)
 
 
-def slow_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Add a delay between the check whether a receipt was emailed and the freezing of its email."""
+def let_both_check_first(monkeypatch: pytest.MonkeyPatch, *, seconds: float) -> None:
+    """Let two workers check whether a receipt was emailed before either freezes its email, unless the second does not come in time."""
     is_emailed = deliveries.is_emailed
+    both = threading.Barrier(2)
 
     def check_and_wait(receipt_id: int) -> bool:
         result = is_emailed(receipt_id)
-        time.sleep(0.4)
+        with suppress(threading.BrokenBarrierError):
+            both.wait(seconds)
+            both.abort()  # Later checks are not delayed.
         return result
 
     monkeypatch.setattr(deliveries, "is_emailed", check_and_wait)
 
 
 def test_i18_two_workers_send_a_receipt_with_one_email(app: Flask, campaign: Campaign, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow_down(monkeypatch)
+    let_both_check_first(monkeypatch, seconds=0.4)
     send_two_emails_concurrently(app, campaign)
     assert checker.findings(db.engine) == []
 
@@ -173,7 +177,7 @@ def test_i18_two_workers_send_a_receipt_with_one_email(app: Flask, campaign: Cam
 def test_control_without_the_lock_a_receipt_is_sent_with_two_emails(
     app: Flask, campaign: Campaign, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow_down(monkeypatch)
+    let_both_check_first(monkeypatch, seconds=60)
     monkeypatch.setattr(compose, "_lock_donation", lambda item: db.session.get_one(Donation, item.donation_id, populate_existing=True))
     send_two_emails_concurrently(app, campaign)
     assert any("is attached to 2 emails" in sentence for sentence in checker.findings(db.engine))

@@ -27,7 +27,7 @@ from campaign.reporting.integrity import checker
 from campaign.stripe_sync import dispatch, event_jobs, inbox
 from campaign.stripe_sync.inbox import StripeEvent
 from tests.conftest import Stripe
-from tests.factories import another_campaign, create_refund, end, paid, pay, start_donation
+from tests.factories import another_campaign, create_refund, end, paid, pay, start_donation, waits_for_this_transaction
 from tests.stripe import body_of, completed, expired, reversal_event, succeeded
 
 
@@ -331,8 +331,7 @@ class Worker:
             db.session.remove()
 
     def is_waiting(self) -> bool:
-        self.thread.join(0.7)
-        return self.thread.is_alive()
+        return waits_for_this_transaction(self.thread)
 
 
 def handle_without_commit(event: dict[str, Any]) -> None:
@@ -348,7 +347,7 @@ def handle_without_commit(event: dict[str, Any]) -> None:
 
 def commit_and_finish(worker: Worker) -> None:
     db.session.commit()
-    worker.thread.join(10)
+    worker.thread.join(60)
     db.session.execute(text("UPDATE stripe_event SET not_before = now() WHERE done_at IS NULL"))
     db.session.commit()
     event_jobs.handle_events()

@@ -19,7 +19,7 @@ from campaign.ledger.moves import Move
 from campaign.matching.funds import Fund, funds_of
 from campaign.matching.holds import DonationMatch, match_of
 from campaign.reporting.integrity import checker
-from tests.factories import another_campaign, create_refund, end, paid, pay, post_stripe_fee, start_donation
+from tests.factories import another_campaign, create_refund, end, paid, pay, post_stripe_fee, start_donation, waits_for_this_transaction
 
 
 def entry(fund: Fund, kind: Move, source: str, target: str, cents: int, reference: str, donation_id: int | None = None) -> Entry:
@@ -193,10 +193,9 @@ def test_a_transaction_that_posts_to_a_chain_waits_for_the_one_before(app: Flask
     post_stripe_fee(first, 30)
     other_thread = threading.Thread(target=post_in_another_thread, daemon=True)
     other_thread.start()
-    other_thread.join(0.5)
-    assert other_thread.is_alive()
+    assert waits_for_this_transaction(other_thread)
     db.session.commit()
-    other_thread.join(10)
+    other_thread.join(60)
     assert posted == [1]
     assert checker.findings(db.engine) == []
 
