@@ -1,5 +1,7 @@
 """The donor's receipt pages: verification, cancelled receipts, completing an address, and requesting another copy."""
 
+from unittest.mock import patch
+
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -7,13 +9,14 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.edges.db import db
 from campaign.mail import send_jobs
 from campaign.outbox import deliveries
-from campaign.receipts import receipt_actions, receipts
+from campaign.receipts import completeness, receipt_actions, receipts
 from campaign.receipts.receipts import Receipt, Status
+from campaign.reporting import totals
 from campaign.reporting.integrity import checker
 from tests.conftest import Post
-from tests.factories import create_refund, paid, pay, start_donation
+from tests.factories import create_refund, issue_receipt, paid, pay, start_donation
 from tests.mail import attached, last_email, pdf_text, text_of
-from tests.web import CORRECTED
+from tests.web import CORRECTED, csrf_of, signed_in
 
 
 def test_the_verification_page_shows_the_status_of_a_receipt_and_no_donor_data(
@@ -82,6 +85,43 @@ def test_a_donor_without_an_address_completes_it_and_gets_the_receipt(
     assert receipt.content["donor_address"] == ["1, rue Neuve", "Laval QC  H7A 1A1"]
     assert attached(last_email(post, donation)) == [receipt.file_name]
     assert client.get(address).status_code == 303, "a complete address is not requested again"
+
+
+def test_a_name_that_an_earlier_form_accepted_and_no_receipt_can_print_uses_no_number_and_is_corrected_by_the_donor(
+    app: Flask, client: FlaskClient, campaign: Campaign, post: Post
+) -> None:
+    donation = start_donation(campaign, first_name="Jane ❤", language="fr")
+    pay(donation)
+    db.session.commit()
+    send_jobs.send_due()
+    send_jobs.send_due()
+    assert db.session.query(Receipt).count() == 0
+    assert [(waiting.missing, waiting.count) for waiting in totals.receipts_waiting()] == [(["donor_name ❤"], 1)]
+    with app.app_context():
+        assert "the donor’s full name (“❤” cannot be printed)" in signed_in(app, "clerk").get("/staff/?lang=en").text
+    address = f"/fr/donations/{donation.token}/address"
+    assert address in text_of(last_email(post, donation))
+    page = client.get(address)
+    assert "(U+2764) ne peut pas être imprimé" in page.text
+    corrected = {**CORRECTED, "province": "QC", "postal_code": "h7a 1a1", "csrf_token": csrf_of(page)}
+    assert client.post(address, data={**corrected, "first_name": "Jane ❤"}).status_code == 422
+    assert client.post(address, data={**corrected, "first_name": "Jane"}).status_code == 303
+    send_jobs.send_due()
+    assert len(attached(last_email(post, donation))) == 1
+
+
+def test_a_receipt_that_was_numbered_and_cannot_be_printed_says_so(app: Flask, client: FlaskClient, campaign: Campaign) -> None:
+    donation = paid(campaign)
+    with patch.object(completeness, "_unprintable_elements", return_value=[]):
+        donation.first_name = "Jane ❤"
+        receipt = issue_receipt(donation)
+    db.session.commit()
+    assert receipt
+    answer = client.get(f"/fr/donations/{donation.token}/receipt.pdf")
+    assert (answer.status_code, answer.mimetype) == (409, "text/html")
+    assert "Ce reçu ne peut pas encore être imprimé" in answer.text
+    with app.app_context():
+        assert signed_in(app, "clerk").get(f"/staff/receipts/{receipt.serial}/receipt.pdf").status_code == 409
 
 
 def test_a_donor_may_request_a_limited_number_of_copies_a_day(app: Flask, client: FlaskClient, campaign: Campaign, post: Post) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donors import Donor
+from campaign.edges import pdf
 from campaign.edges.db import Base, db
 
 # Whose payments are ours, in an account that may serve others too, is known by the form of this id in their metadata.
@@ -144,8 +145,8 @@ class Donation(Base):
 
     @property
     def lacks_details(self) -> bool:
-        """Whether the donor's name or address is missing for a receipt."""
-        return not self.full_name or len(self.address_lines) < 2
+        """Whether the donor's name or address is missing for a receipt, or cannot be printed."""
+        return not self.full_name or len(self.address_lines) < 2 or bool(pdf.first_unprintable(self.full_name, *self.address_lines))
 
     @property
     def is_open(self) -> bool:

@@ -1,8 +1,9 @@
 """Renders PDFs from typst templates and plain data. Text entered by people is data to the template, never markup."""
 
 import json
-from datetime import datetime
-from functools import cache
+import re
+from datetime import UTC, datetime
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,22 @@ import segno
 import typst
 
 FONTS = Path(__file__).resolve().parent / "fonts"
+# Where a character is looked for, in this order. The first is built in.
+FONT_FAMILIES = (
+    *("Libertinus Serif", "Noto Sans CJK TC", "Noto Naskh Arabic", "Noto Sans Hebrew", "Noto Sans Armenian", "Noto Sans Georgian"),
+    *("Noto Sans Devanagari", "Noto Sans Bengali", "Noto Sans Gurmukhi", "Noto Sans Gujarati", "Noto Sans Tamil", "Noto Sans Telugu"),
+    *("Noto Sans Kannada", "Noto Sans Malayalam", "Noto Sans Sinhala", "Noto Sans Thai", "Noto Sans Lao", "Noto Sans Khmer"),
+    *("Noto Sans Myanmar", "Noto Sans Ethiopic", "Noto Sans CanAborig", "Noto Sans Canadian Aboriginal"),
+)
+# Characters of this range that are not control characters are in the built-in font; a test prints all of them.
+LAST_OF_LATIN = "\u024f"
+TRIAL = b"""
+#set document(title: "x")
+#set text(font: json(bytes(sys.inputs.fonts)), fallback: false)
+#json(bytes(sys.inputs.data))
+"""
+NOT_DISPLAYED = re.compile(r'the text `"(.+?)"` could not be displayed')
+ESCAPED = re.compile(r"\\u\{([0-9a-f]+)\}")
 QUIET_ZONE = 2
 
 
@@ -30,12 +47,33 @@ def render(template: Path, data: dict[str, Any], *, at: datetime) -> bytes:
         return _compile(template, data, at, _extra_fonts())
 
 
-def _compile(template: Path, data: dict[str, Any], at: datetime, font_paths: list[Path]) -> bytes:
+def first_unprintable(*texts: str) -> str:
+    """The first characters, usually one, that no font of the documents has; empty when all texts can be printed."""
+    return _first_unprintable("\n".join(text for text in texts if not _is_latin(text)))
+
+
+def _is_latin(text: str) -> bool:
+    return text.isprintable() and all(c <= LAST_OF_LATIN for c in text)
+
+
+@lru_cache(1000)
+def _first_unprintable(text: str) -> str:
+    if not text:
+        return ""
     try:
-        document = typst.compile(
+        _compile(TRIAL, text, datetime.fromtimestamp(0, UTC), _extra_fonts())
+    except RenderingFailed as error:
+        named = NOT_DISPLAYED.search(str(error))
+        return ESCAPED.sub(lambda code: chr(int(code[1], 16)), named[1]) if named else text
+    return ""
+
+
+def _compile(template: Path | bytes, data: object, at: datetime, font_paths: list[Path]) -> bytes:
+    try:
+        document = typst.compile(  # type: ignore[misc]  # its stubs do not know that either kind of input is one
             template,
-            root=template.parent,
-            sys_inputs={"data": json.dumps(data, ensure_ascii=False)},
+            root=template.parent if isinstance(template, Path) else None,
+            sys_inputs={"data": json.dumps(data, ensure_ascii=False), "fonts": json.dumps(FONT_FAMILIES)},
             ignore_system_fonts=True,
             font_paths=font_paths,
             pdf_standards=["a-2a", "ua-1"],

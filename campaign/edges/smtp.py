@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from email import message_from_bytes, policy
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
@@ -70,7 +71,10 @@ class _TlsServer(smtplib.SMTP_SSL, _Server):
 
 
 def build_message(mail: OutgoingEmail) -> EmailMessage:
-    """Build the MIME message. The same email gives the same bytes: boundaries are derived from the Message-ID, the date is `at`."""
+    """Build the MIME message. The same email gives the same bytes: boundaries are derived from the Message-ID, the date is `at`.
+
+    A name that the header cannot carry unchanged is left out: the address stays.
+    """
     message = EmailMessage()
     message["Message-ID"] = mail.message_id
     message["Date"] = format_datetime(mail.at)
@@ -146,4 +150,13 @@ def _connect(mail_url: str) -> _Server:
 def _address(name: str, address: str) -> Address:
     plain = parseaddr(address)[1] or address
     local, _, domain = plain.rpartition("@")
-    return Address(display_name=name, username=local, domain=domain)
+    with_name = Address(display_name=name, username=local, domain=domain)
+    return with_name if _is_carried(with_name) else Address(username=local, domain=domain)
+
+
+def _is_carried(address: Address) -> bool:
+    """Whether a reader finds the same name and address in the header. Python folds some long names, and quotes in names, into other text."""
+    message = EmailMessage()
+    message["To"] = address
+    found = message_from_bytes(message.as_bytes(), policy=policy.default)["To"].addresses
+    return [(a.display_name, a.addr_spec) for a in found] == [(address.display_name, address.addr_spec)]

@@ -18,14 +18,14 @@ from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
 from campaign.edges.db import Base, db
 from campaign.edges.links import Links
+from campaign.receipts import completeness
 from campaign.receipts.numbering import series_of, take_next_number
-from campaign.rules import receipt_requirements
 from campaign.rules.receipt_requirements import GiftLine, ReceiptContent, format_serial
 from campaign.texts.document_labels import receipt_file_stem
 
 
 class ReceiptIncomplete(Exception):
-    """The receipt would lack elements; `missing` lists their names (texts/receipt_elements.py)."""
+    """The receipt would lack elements; `missing` lists their names, some with characters that cannot be printed (texts/receipt_elements.py)."""
 
     def __init__(self, missing: list[str]) -> None:
         super().__init__("missing: " + ", ".join(missing))
@@ -154,10 +154,7 @@ def issue_frozen(
     replaces: Receipt | None = None,
 ) -> Receipt:
     """Number and store a receipt with this content. Raises ReceiptIncomplete before a number is taken."""
-    missing = receipt_requirements.missing_elements(content)
-    if not content.is_test and charity.confirmed_at is None:
-        missing.append("confirmation")
-    if missing:
+    if missing := completeness.missing_elements(charity, content):
         raise ReceiptIncomplete(missing)
     year = series_of(charity, content.issued_on.year)
     number = take_next_number(charity.id, year)

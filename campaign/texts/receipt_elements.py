@@ -27,6 +27,16 @@ _NAMES = {
 
 
 def describe_missing(names: Sequence[str], language: str) -> str:
-    """Return the missing elements as a list in words: `the donor’s address, the place of issue`."""
+    """Return the missing elements as a list in words: `the donor’s address, the place of issue`.
+
+    An element that cannot be printed has the characters after its name.
+    """
     to = translator(language)
-    return ", ".join(to.gettext(_NAMES[name]) for name in names if name in _NAMES)
+    elements = (name.partition(" ")[::2] for name in names)
+    return ", ".join(_describe(to.gettext(_NAMES[name]), characters, language) for name, characters in elements if name in _NAMES)
+
+
+def _describe(element: str, characters: str, language: str) -> str:
+    if not characters:
+        return element
+    return translator(language).gettext("%(element)s (“%(characters)s” cannot be printed)", element=element, characters=characters)

@@ -13,6 +13,8 @@ from werkzeug.exceptions import HTTPException, SecurityError
 
 from campaign.campaigns.campaigns import Campaign, current_campaign
 from campaign.edges.db import db
+from campaign.edges.pdf import RenderingFailed
+from campaign.edges.pdf_signing import SigningKeyMissing
 from campaign.web.security import limiter
 
 log = structlog.get_logger()
@@ -24,6 +26,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(CSRFError, _stale_form)
     app.register_error_handler(OperationalError, _database_unavailable)
     app.register_error_handler(PoolTimeout, _database_unavailable)
+    app.register_error_handler(RenderingFailed, _not_printable)
+    app.register_error_handler(SigningKeyMissing, _key_missing)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -78,6 +82,19 @@ def _database_unavailable(error: Exception) -> ResponseReturnValue:
     db.session.rollback()
     log.error("database.unavailable", error=type(error).__name__)
     return _page(503, *_message_for(503), {"Retry-After": "10"})
+
+
+def _not_printable(error: RenderingFailed) -> ResponseReturnValue:
+    db.session.rollback()
+    log.error("document.not_rendered", endpoint=request.endpoint, error=str(error)[:200])
+    text = gettext("A character in the name or address cannot be printed. Please write to us: we correct it and send the receipt.")
+    return _page(409, gettext("This receipt cannot be printed yet"), text, {})
+
+
+def _key_missing(error: SigningKeyMissing) -> ResponseReturnValue:
+    db.session.rollback()
+    log.error("signing_key.missing", endpoint=request.endpoint, error=str(error)[:200])
+    return _page(503, *_message_for(503), {"Retry-After": "60"})
 
 
 def _unexpected(error: Exception) -> ResponseReturnValue:

@@ -11,7 +11,6 @@ from flask_babel import format_date, format_datetime, gettext
 
 from campaign.config import resource
 from campaign.edges.db import db
-from campaign.edges.pdf_signing import SigningKeyMissing
 from campaign.edges.services import services
 from campaign.funders.access_links import link_by_hash, link_by_id
 from campaign.matching.funds import Fund
@@ -97,7 +96,7 @@ def report_csv() -> ResponseReturnValue:
 def report_json() -> ResponseReturnValue:
     """Every ledger entry of the fund with its hash, for independent verification (docs/verify.md)."""
     statement = _build_statement_or_404()
-    _require_key()  # Before the first byte.
+    services().signing_key.certificates()  # Without a key there is no statement: this raises before the first byte.
     response = Response(stream_with_context(as_json(statement, services().signing_key)), mimetype="application/json")
     response.headers["Content-Disposition"] = f'attachment; filename="{statement.fund.slug}-{statement.as_of:%Y-%m-%d}.json"'
     response.headers["Cache-Control"] = "private, no-store"
@@ -118,22 +117,12 @@ def verifier() -> ResponseReturnValue:
 def report_pdf() -> ResponseReturnValue:
     """The report as PDF."""
     statement = _build_statement_or_404()
-    _require_key()
     document = render_pdf(statement, current_language(), services().signing_key, is_test=current_app.config["IS_SANDBOX"])
     name = f"{statement.fund.slug}-{statement.as_of:%Y-%m-%d}.pdf"
     response = Response(document, mimetype="application/pdf")
     response.headers["Content-Disposition"] = f'inline; filename="{name}"'
     response.headers["Cache-Control"] = "private, no-store"
     return response
-
-
-def _require_key() -> None:
-    """Without a key there is no statement: 503."""
-    try:
-        services().signing_key.certificates()
-    except SigningKeyMissing as error:
-        log.error("statement.key_missing", error=str(error)[:200])
-        abort(503)
 
 
 def _build_statement_or_404() -> Statement:

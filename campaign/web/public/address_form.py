@@ -12,11 +12,10 @@ from wtforms import Field, Form, SelectField, StringField
 from wtforms.validators import StopValidation
 
 from campaign.donations.donations import PERSON_FIELDS
+from campaign.edges import pdf
+from campaign.rules import typed_text
 from campaign.texts.catalogue import gettext_noop, translator
 from campaign.web.languages import LANGUAGES
-
-BIDI_OVERRIDES = {"\u202a", "\u202b", "\u202c", "\u202d", "\u202e", "\u2066", "\u2067", "\u2068", "\u2069"}
-UNREADABLE = "\ufffd"
 
 PROVINCES = {
     "AB": gettext_noop("Alberta"),
@@ -79,20 +78,27 @@ class PlainText:
 
     def __call__(self, form: Form, field: Field) -> None:
         text = field.data or ""
-        allowed = {"\n", "\r", "\t"} if self.lines else set()
-        if any(_is_forbidden(c) and c not in allowed for c in text) or (not self.lines and any(_is_pictogram(c) for c in text)):
-            raise StopValidation(gettext("This has a character that we cannot keep. Please type it again."))
+        if character := typed_text.first_forbidden(text, has_lines=self.lines):
+            raise StopValidation(_describe_forbidden(character))
         if len(text) > self.longest:
             raise StopValidation(gettext("Please write at most %(count)s characters.", count=self.longest))
 
 
-def _is_forbidden(c: str) -> bool:
-    return c == UNREADABLE or c in BIDI_OVERRIDES or unicodedata.category(c) in {"Cc", "Cn", "Co", "Cs"}
+def _describe_unprintable(characters: str) -> str:
+    return gettext(
+        "“%(character)s” (%(code)s) cannot be printed on a receipt. Please write it another way.",
+        character=characters,
+        code=typed_text.code_points(characters),
+    )
 
 
-def _is_pictogram(c: str) -> bool:
-    """Emoji and similar characters: not part of a name or address, and missing from the fonts of the receipt."""
-    return "\U0001f000" <= c < "\U00020000"
+def _describe_forbidden(character: str) -> str:
+    code = typed_text.code_points(character)
+    if character == typed_text.UNREADABLE:
+        return gettext("Some of this text could not be read. Please type it again.")
+    if typed_text.is_visible(character):
+        return gettext("The character “%(character)s” (%(code)s) cannot be used here. Please remove it.", character=character, code=code)
+    return gettext("This has an invisible character (%(code)s) that cannot be used. Please delete the text and type it again.", code=code)
 
 
 class Required:
@@ -117,22 +123,15 @@ class RequiredWithoutOrganization:
             raise StopValidation(str(self.message))
 
 
-def _clean(text: str | None) -> str:
-    return unicodedata.normalize("NFC", (text or "").strip(" \u00a0"))
-
-
-def clean_lines(text: str | None) -> str:
-    """Normalized text of several lines, with one kind of line ending."""
-    return unicodedata.normalize("NFC", (text or "").replace("\r\n", "\n").strip(" \n"))
-
-
 def text_field(label: object, *validators: Any, longest: int, **kw: Any) -> StringField:
     """A field of one line."""
-    return StringField(label, [*validators, PlainText(longest)], filters=[_clean], **kw)
+    return StringField(label, [*validators, PlainText(longest)], filters=[typed_text.clean], **kw)
 
 
 class AddressForm(FlaskForm):
-    """Name and postal address, as an official receipt needs them."""
+    """Name and postal address, as an official receipt needs them. `printed` names the fields that are printed on documents."""
+
+    printed: tuple[str, ...] = PERSON_FIELDS
 
     class Meta(FlaskForm.Meta):
         """All words are ours: those of the library are not looked for, which it would do for each field."""
@@ -162,10 +161,19 @@ class AddressForm(FlaskForm):
             raise StopValidation(gettext("Please choose a country."))
 
     def validate(self, extra_validators: Any = None) -> bool:
-        """Validate each field, then the address as a whole."""
+        """Validate each field, then the address as a whole, then whether a receipt can print it all."""
         fields_are_valid = super().validate(extra_validators)
         address_is_valid = self._validate_address()
-        return fields_are_valid and address_is_valid
+        return self.is_printable() and fields_are_valid and address_is_valid
+
+    def is_printable(self) -> bool:
+        """Whether a receipt can print the texts without errors; the fields that it cannot print get an error that names the character."""
+        printed = [field for field in self if field.name in self.printed and not field.errors]
+        characters = pdf.first_unprintable(*(field.data or "" for field in printed))
+        for field in printed:
+            if characters and characters in (field.data or ""):
+                field.errors = [_describe_unprintable(characters)]
+        return not characters
 
     def _validate_address(self) -> bool:
         if self.country.errors or self.province.errors or self.postal_code.errors:

@@ -13,8 +13,8 @@ from wtforms.validators import StopValidation
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import DonationDetails
-from campaign.rules import money
-from campaign.web.public.address_form import AddressForm, PlainText, Required, clean_lines, text_field
+from campaign.rules import money, typed_text
+from campaign.web.public.address_form import AddressForm, PlainText, Required, text_field
 
 ATTEMPT_LIFETIME_SECONDS = 24 * 3600
 FALSE_VALUES = (False, "", "false", "0", "no", "off", "n", "f")
@@ -24,6 +24,8 @@ FIRST_FIELDS = ("csrf_token", "amount", "frequency", "first_name", "last_name", 
 class DonationForm(AddressForm):
     """The fields of contract.md, section 4."""
 
+    printed = (*AddressForm.printed, "public_name", "tribute_name")
+
     amount = StringField(lazy_gettext("Amount"), [Required(lazy_gettext("How much would you like to give? For example 50 or 125.50."))])
     frequency = HiddenField()
     email = text_field(lazy_gettext("E-mail"), Required(lazy_gettext("Please write your e-mail address.")), longest=254)
@@ -32,7 +34,7 @@ class DonationForm(AddressForm):
     anonymous = BooleanField(lazy_gettext("Do not show my name"), false_values=FALSE_VALUES)
     tribute_kind = RadioField(lazy_gettext("Dedicate this gift"), [OptionalField()], validate_choice=False, default="")
     tribute_name = text_field(lazy_gettext("Name of the person"), longest=120)
-    message = TextAreaField(lazy_gettext("A message for the foundation"), [PlainText(1000, lines=True)], filters=[clean_lines])
+    message = TextAreaField(lazy_gettext("A message for the foundation"), [PlainText(1000, lines=True)], filters=[typed_text.clean_lines])
     news_consent = BooleanField(lazy_gettext("Send me news about the research"), false_values=FALSE_VALUES)
     attempt = HiddenField()
     expected_match = HiddenField()

@@ -13,7 +13,6 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation, donation_by_token
 from campaign.donations.donors import wants_annual_receipt
 from campaign.edges.db import db
-from campaign.edges.pdf_signing import SigningKeyMissing
 from campaign.edges.services import services
 from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
 from campaign.edges.stripe.reversals import ReversalKind
@@ -141,11 +140,7 @@ def proof(language: str, token: str) -> Response:
     donation = donation_by_token(token)
     if donation is None:
         abort(404)
-    try:
-        signed = proofs.signed_proof_of(donation, services().signing_key)
-    except SigningKeyMissing as error:
-        log.error("proof.key_missing", error=str(error)[:200])
-        abort(503)
+    signed = proofs.signed_proof_of(donation, services().signing_key)
     response = _private(Response(signed, mimetype="application/json"))
     response.headers["Content-Disposition"] = f'attachment; filename="proof-{donation.public_id}.json"'
     return response

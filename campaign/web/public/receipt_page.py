@@ -7,8 +7,6 @@ from flask_babel import gettext
 
 from campaign.donations.donations import PERSON_FIELDS, Donation, donation_by_token
 from campaign.donations.donors import ANNUAL, PER_DONATION
-from campaign.edges.pdf import RenderingFailed
-from campaign.edges.pdf_signing import SigningKeyMissing
 from campaign.edges.services import services
 from campaign.receipts import receipt_actions, receipts, render_jobs
 from campaign.receipts.receipt_actions import ReceiptActionRefused
@@ -32,12 +30,8 @@ def pdf(language: str, token: str) -> ResponseReturnValue:
 
 
 def send_receipt(receipt: receipts.Receipt) -> Response:
-    """Respond with the PDF of the receipt, which must not be cached; 503 when it cannot be rendered or signed."""
-    try:
-        document = render_jobs.get_or_render_pdf(receipt)
-    except (RenderingFailed, SigningKeyMissing) as error:
-        log.error("receipt.not_rendered", serial=receipt.serial, error=str(error)[:200])
-        abort(503)
+    """Respond with the PDF of the receipt, which must not be cached. Raises RenderingFailed and SigningKeyMissing (web/errors.py)."""
+    document = render_jobs.get_or_render_pdf(receipt)
     response = Response(document, mimetype="application/pdf")
     response.headers["Content-Disposition"] = f'inline; filename="{receipt.file_name}"'
     response.headers["Cache-Control"] = "private, no-store"
@@ -87,7 +81,9 @@ def address(language: str, token: str) -> ResponseReturnValue:
         return redirect(url_for("donation_page.page", language=language, token=token), 303)
     if request.method == "GET":
         person = {name: getattr(donation, name) for name in PERSON_FIELDS}
-        return _address_page(donation, AddressForm(language, formdata=None, **person), language)
+        form = AddressForm(language, formdata=None, **person)
+        form.is_printable()  # Shows what an earlier form accepted and no receipt can print.
+        return _address_page(donation, form, language)
     form = AddressForm(language)
     if not form.validate():
         return _address_page(donation, form, language), 422
@@ -138,11 +134,7 @@ def check(language: str, code: str) -> ResponseReturnValue:
 @access("public")
 def certificates() -> ResponseReturnValue:
     """The current and earlier signing certificates, to verify the signature of a receipt."""
-    try:
-        return Response(services().signing_key.certificates(), mimetype="application/x-pem-file")
-    except SigningKeyMissing as error:
-        log.error("receipt.key_missing", error=str(error)[:200])
-        abort(503)
+    return Response(services().signing_key.certificates(), mimetype="application/x-pem-file")
 
 
 def _donation_or_404(token: str) -> Donation:
