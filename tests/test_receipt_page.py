@@ -16,7 +16,7 @@ from campaign.reporting.integrity import checker
 from tests.conftest import Post
 from tests.factories import create_refund, issue_receipt, paid, pay, start_donation
 from tests.mail import attached, last_email, pdf_text, text_of
-from tests.web import CORRECTED, csrf_of, signed_in
+from tests.web import CORRECTED, hidden_fields, signed_in
 
 
 def test_the_verification_page_shows_the_status_of_a_receipt_and_no_donor_data(
@@ -103,7 +103,7 @@ def test_a_name_that_an_earlier_form_accepted_and_no_receipt_can_print_uses_no_n
     assert address in text_of(last_email(post, donation))
     page = client.get(address)
     assert "(U+2764) ne peut pas être imprimé" in page.text
-    corrected = {**CORRECTED, "province": "QC", "postal_code": "h7a 1a1", "csrf_token": csrf_of(page)}
+    corrected = {**CORRECTED, "province": "QC", "postal_code": "h7a 1a1", "csrf_token": hidden_fields(page)["csrf_token"]}
     assert client.post(address, data={**corrected, "first_name": "Jane ❤"}).status_code == 422
     assert client.post(address, data={**corrected, "first_name": "Jane"}).status_code == 303
     send_jobs.send_due()
