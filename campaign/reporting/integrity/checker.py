@@ -9,7 +9,16 @@ from datetime import date
 
 from sqlalchemy import Connection, Engine, text
 
-from campaign.reporting.integrity import chain_checks, derived_checks, guard_checks, match_checks, receipt_checks, scope, stripe_checks
+from campaign.reporting.integrity import (
+    chain_checks,
+    derived_checks,
+    document_checks,
+    guard_checks,
+    match_checks,
+    receipt_checks,
+    scope,
+    stripe_checks,
+)
 from campaign.reporting.integrity.scope import VerifiedPoint
 from campaign.reporting.integrity.snapshot import rows
 
@@ -65,14 +74,13 @@ def findings(engine: Engine) -> list[str]:
 def check(engine: Engine, *, since: VerifiedPoint | None, night: date | None = None) -> CheckResult:
     """Check all books, or what came after the point (scope.py). With a `night`, only some of the receipts' documents are read."""
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as snapshot:
-        snapshot.execute(text("SET LOCAL statement_timeout = '600s'"))
-        if since is None:
-            scope.open_all_books(snapshot, night=night)
-        else:
-            scope.open_new_books(snapshot, since)
-        match_checks.sum_up(snapshot)
-        receipt_checks.sum_up(snapshot)
-        found = [sentence for check in (*CHECKS, *(CHECKS_OF_ALL if since is None else ())) for sentence in check(snapshot)]
+        for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            snapshot.execute(text(f"SET LOCAL {limit} = '{document_checks.MAX_SECONDS}s'"))
+        documents = scope.open_all_books(snapshot, night=night) if since is None else scope.open_new_books(snapshot, since)
+        with document_checks.read_documents(engine, snapshot, documents) as found:
+            match_checks.sum_up(snapshot)
+            receipt_checks.sum_up(snapshot)
+            found += [sentence for check in (*CHECKS, *(CHECKS_OF_ALL if since is None else ())) for sentence in check(snapshot)]
         return CheckResult(findings=found, point=None if found else scope.verified_point(snapshot))
 
 

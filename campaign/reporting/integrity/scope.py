@@ -73,10 +73,9 @@ _ALL_ENTRIES = "CREATE TEMPORARY VIEW new_entry AS SELECT * FROM ledger_entry"
 _NEW_ENTRIES = "CREATE TEMPORARY TABLE new_entry ON COMMIT DROP AS {after}"
 # The position is written out, one chain at a time: the planner knows how few entries come after it only if it sees it.
 _ENTRIES_AFTER = "SELECT * FROM ledger_entry WHERE chain = '{chain}' AND position > {position}"
-# Documents of receipts whose hash is computed again.
-_DOCUMENTS = "CREATE TEMPORARY VIEW document_to_hash AS SELECT * FROM receipt_document WHERE {condition}"
+# Documents of receipts whose hash is computed again, of the row `d`.
 _NEW_DOCUMENTS = """
-    receipt_id > {receipt} OR receipt_id IN (
+    d.receipt_id > {receipt} OR d.receipt_id IN (
         SELECT m.receipt_id FROM delivery_attempt a JOIN frozen_email m ON m.outbox_id = a.outbox_id WHERE a.id > {delivery_attempt})
     """
 # Donations of donors of which anything is new.
@@ -172,15 +171,15 @@ _BALANCE_READ = "SELECT coalesce({which}(read_until) - interval '1 hour', '-infi
 _PENDING = "SELECT id FROM {table} WHERE done_at IS NULL AND dead_at IS NULL ORDER BY id LIMIT {limit}"
 
 
-def open_all_books(snapshot: Connection, *, night: date | None) -> None:
-    """Let the checks that follow see all books, and the documents whose turn it is that night, or all of them."""
+def open_all_books(snapshot: Connection, *, night: date | None) -> str:
+    """Let the checks that follow see all books. Returns which documents to read: those whose turn it is that night, or all of them."""
     _open(snapshot, START)
-    turn = "true" if night is None else f"receipt_id % {NIGHTS_FOR_DOCUMENTS} = {night.toordinal() % NIGHTS_FOR_DOCUMENTS}"
-    _execute(snapshot, _ALL_ENTRIES, _DOCUMENTS.format(condition=turn), *_SUMS)
+    _execute(snapshot, _ALL_ENTRIES, *_SUMS)
+    return "true" if night is None else f"d.receipt_id % {NIGHTS_FOR_DOCUMENTS} = {night.toordinal() % NIGHTS_FOR_DOCUMENTS}"
 
 
-def open_new_books(snapshot: Connection, since: VerifiedPoint) -> None:
-    """Let the checks that follow see what came after the point."""
+def open_new_books(snapshot: Connection, since: VerifiedPoint) -> str:
+    """Let the checks that follow see what came after the point. Returns which documents to read."""
     _open(snapshot, since)
     schema = _schema(snapshot)
     starts = list(rows(snapshot, "SELECT chain, position FROM chain_start"))
@@ -195,11 +194,12 @@ def open_new_books(snapshot: Connection, since: VerifiedPoint) -> None:
         **{name: _moment(snapshot, "SELECT CAST(:moment AS timestamptz)", moment=moment) for name, moment in since["moment"]},
     }
     _execute(snapshot, _NEW_ENTRIES.format(after=after or "SELECT * FROM ledger_entry WHERE false"), "ANALYZE chain_start, new_entry")
-    _execute(snapshot, _DOCUMENTS.format(condition=_NEW_DOCUMENTS.format(**names)), *(statement.format(**names) for statement in _SCOPE))
+    _execute(snapshot, *(statement.format(**names) for statement in _SCOPE))
     for table, query in _REPLACEMENTS.items():
         replacement = query.format(real=f"{schema}.{table}", **names)
         _execute(snapshot, f"CREATE TEMPORARY TABLE {table} ON COMMIT DROP AS {replacement}", f"ANALYZE pg_temp.{table}")
     _execute(snapshot, *_SUMS)
+    return _NEW_DOCUMENTS.format(**names)
 
 
 def verified_point(snapshot: Connection) -> VerifiedPoint:
