@@ -1,4 +1,4 @@
-"""`make books [COUNT=300000]`: the integrity check of large books, and of what is new in them.
+"""`make books [COUNT=300000]`, at least 25,000: the integrity check of large books, and of what is new in them.
 
 The floor of the whole check is one pass over all entries that computes their hashes, which a check cannot do without.
 Half of the donations are matched, the others and the new ones wait. Receipts have documents of the usual size: 300,000 need 35 GB of disk.

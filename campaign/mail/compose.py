@@ -25,7 +25,7 @@ from campaign.payments.status import status_of
 from campaign.receipts import lifecycle, receipts
 from campaign.receipts.receipts import Receipt, ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
-from campaign.recurring import recurring_gifts
+from campaign.recurring import instalments, recurring_gifts
 from campaign.reporting import donation_history, published_heads, staff_todo
 from campaign.staff.members import Staff
 from campaign.texts import donation_timeline
@@ -68,6 +68,12 @@ def _recurring_url(donation: Donation) -> str:
     return services().links.recurring_page(donation.language, gift.token) if gift else ""
 
 
+def _running_url(donation: Donation) -> str:
+    """The page of the recurring donation, where the donor can change it or stop; empty once it has ended."""
+    gift = recurring_gifts.recurring_gift_of(donation)
+    return "" if gift is None or gift.is_over else _recurring_url(donation)
+
+
 def _address_url(donation: Donation) -> str:
     """The page where the donor can complete their name and address; empty when both are complete."""
     return services().links.donor_address(donation.language, donation.token) if donation.lacks_details else ""
@@ -90,7 +96,7 @@ def _compose_thanks_with_receipt(message: OutboxMessage) -> EmailContent | None:
         page_url=_page_url(donation),
         outcome=_match_outcome(donation),
         receipt=None if is_annual else receipt,
-        recurring_url=_recurring_url(donation),
+        recurring_url=_running_url(donation),
         address_url=_address_url(donation),
         is_annual=is_annual,
     )
@@ -103,7 +109,7 @@ def _compose_acknowledgement(message: OutboxMessage) -> EmailContent | None:
         page_url=_page_url(donation),
         outcome=_match_outcome(donation),
         receipt=None,
-        recurring_url=_recurring_url(donation),
+        recurring_url=_running_url(donation),
         address_url=_address_url(donation),
     )
 
@@ -176,7 +182,7 @@ def _compose_instalment_failed(message: OutboxMessage) -> EmailContent | None:
     """None when the instalment was paid meanwhile."""
     donation = _lock_donation(message)
     gift = recurring_gifts.recurring_gift_of(donation)
-    if gift is None or (message.invoice and recurring_gifts.is_instalment_paid(message.invoice)):
+    if gift is None or (message.invoice and instalments.is_instalment_paid(message.invoice)):
         return None
     return recurring.instalment_failed(donation, gift, page_url=_recurring_url(donation))
 

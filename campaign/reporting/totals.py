@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, exists, func, or_, select
 
 from campaign.campaigns.campaigns import Campaign, CampaignTotals
 from campaign.campaigns.charities import Charity
@@ -13,6 +13,7 @@ from campaign.edges.db import db
 from campaign.matching import rematching
 from campaign.matching.funds import Fund
 from campaign.matching.holds import NO_MATCH, matches_of
+from campaign.matching.rematching import PendingRematch
 from campaign.outbox import leases
 from campaign.outbox.messages import MessageKind, OutboxMessage
 from campaign.texts.match_copy import FundStatus, FundView, MatchState
@@ -24,7 +25,8 @@ LATEST = 25
 class Totals:
     """Sums in cents. `donated_cents` is net of refunds and without covered fees; `as_of` is the database's time of the query.
 
-    `available_cents` is what a gift that is paid now could be matched from: nothing of a fund that is paused, ended or outside its window.
+    `available_cents` is what a gift that is paid now could be matched from: nothing of a fund that is paused, ended or outside its window, and
+    nothing while money that has come free goes to earlier gifts.
     """
 
     campaign: str
@@ -77,6 +79,7 @@ _is_open = and_(
     or_(Fund.opens_at.is_(None), Fund.opens_at <= func.now()),
     or_(Fund.closes_at.is_(None), Fund.closes_at > func.now()),
     or_(Fund.ended_at.is_(None), Fund.ended_at > func.now()),
+    ~exists().where(PendingRematch.campaign_id == Fund.campaign_id),
 )
 
 

@@ -1,19 +1,22 @@
 """Conversion of text to cents and of cents to text; everywhere else, money is `int` cents.
 
-The parser accepts what people in Canada write (`50`, `50,00`, `1 234,56 $`, `$1,234.56`) and refuses ambiguous amounts.
+The parser accepts what people in Canada write (`50`, `50,00`, `1 234,56 $`, `$1,234.56`, `25 CAD`) and refuses ambiguous amounts.
 """
 
 import re
 
-SPACE = "[ \u00a0\u202f]"
+SPACES = " \u00a0\u202f"
+SPACE = f"[{SPACES}]"
 NO_BREAK_SPACE = "\u00a0"
 DECIMAL_SIGNS = {"en": ".", "fr": ","}
 MAX_LENGTH = 24
 
 _PLAIN_OR_SPACED = re.compile(rf"([0-9]+|[1-9][0-9]{{0,2}}(?:{SPACE}[0-9]{{3}})+)(?:[.,]([0-9]{{2}}))?")
 _COMMA_GROUPS = re.compile(r"([1-9][0-9]{0,2}(?:,[0-9]{3})+)(?:\.([0-9]{2}))?")
-_DOLLAR_BEFORE = re.compile(rf"\${SPACE}?")
-_DOLLAR_AFTER = re.compile(rf"{SPACE}?\$")
+# How Canadian dollars are marked: `$`, `CAD`, `CA$`, `$ CA`; before the amount, after it, or `$25 CAD`.
+_MARK = rf"(?:ca{SPACE}?\$|c\$|\${SPACE}?ca|\${SPACE}?cad|cad{SPACE}?\$|cad|\$)"
+_MARK_BEFORE = re.compile(rf"{_MARK}{SPACE}?(?=[0-9])", re.IGNORECASE)
+_MARK_AFTER = re.compile(rf"(?<=[0-9]){SPACE}?{_MARK}$", re.IGNORECASE)
 
 
 class InvalidMoney(ValueError):
@@ -25,7 +28,7 @@ def parse(text: str, language: str) -> int:
 
     `1,234` is $1,234.00 in English and is refused in French, where the comma is the decimal sign.
     """
-    bare = _without_dollar_sign(text.strip(" \u00a0\u202f"))
+    bare = _without_marks(text.strip(SPACES))
     if len(bare) > MAX_LENGTH:
         raise InvalidMoney(text)
     if found := _PLAIN_OR_SPACED.fullmatch(bare):
@@ -36,10 +39,14 @@ def parse(text: str, language: str) -> int:
     raise InvalidMoney(text)
 
 
-def _without_dollar_sign(text: str) -> str:
-    if before := _DOLLAR_BEFORE.match(text):
-        return text[before.end() :]
-    return _DOLLAR_AFTER.sub("", text) if text.endswith("$") else text
+def _without_marks(text: str) -> str:
+    """Without the marks of the currency: at most one on each side, and not the same twice."""
+    before = _MARK_BEFORE.match(text)
+    rest = text[before.end() :] if before else text
+    after = _MARK_AFTER.search(rest)
+    if before and after and (before[0].strip(SPACES) == "$") == (after[0].strip(SPACES) == "$"):
+        raise InvalidMoney(text)
+    return rest[: after.start()] if after else rest
 
 
 def _cents(dollars: str, cents: str | None) -> int:

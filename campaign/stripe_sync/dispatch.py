@@ -24,8 +24,9 @@ from campaign.outbox.messages import MessageKind, NewMessage
 from campaign.payments import disputes, quarantine, reversals, settlement
 from campaign.payments.quarantine import Anomaly, SucceededPayment
 from campaign.payments.reversals import ReversalSnapshot
-from campaign.recurring import recurring_gifts
-from campaign.recurring.recurring_gifts import InvoiceSnapshot, SubscriptionSnapshot
+from campaign.recurring import instalments, recurring_gifts
+from campaign.recurring.instalments import InvoiceSnapshot
+from campaign.recurring.recurring_gifts import SubscriptionSnapshot
 from campaign.stripe_sync import charges, payouts
 from campaign.stripe_sync.charges import ChargeSnapshot
 from campaign.stripe_sync.event import FETCH_FIRST, HANDLED_TYPES, NOTED_TYPES, Event, FetchRequest, clean_id, is_ours
@@ -216,13 +217,13 @@ class EventBatch:
 
     def _handle_invoice(self, snapshot: InvoiceSnapshot, *, cause: str) -> Effects:
         """Settle a paid instalment as a donation. For one that was not paid, the donor is notified once."""
-        has_rest, payments = recurring_gifts.raise_alert_of_rest(snapshot.invoice), snapshot.payments
+        has_rest, payments = instalments.raise_alert_of_rest(snapshot.invoice), snapshot.payments
         if not payments:
-            return NOT_TAKEN if has_rest else recurring_gifts.record_failed_instalment(snapshot)
+            return NOT_TAKEN if has_rest else instalments.record_failed_instalment(snapshot)
         donation = self._by_public_id.get(self._instalments.get(snapshot.invoice.stripe_id, ""))
         if donation is None:
             return self._handle_unknown(payments[0], names_us=is_ours(snapshot.invoice.donation), account=None)
-        recurring_gifts.link_instalment(donation, snapshot.invoice)
+        instalments.link_instalment(donation, snapshot.invoice)
         paid = next((payment for payment in payments if payment.payment_intent == donation.payment_intent), payments[0])
         effects = self._handle_payment(paid, donation, cause=cause)
         for payment in payments:
@@ -296,5 +297,5 @@ def _get_or_create_instalments(invoices: Iterable[InvoiceSnapshot]) -> dict[str,
     In the order of these ids: two batches that insert the donations of the same invoices would otherwise wait for each other.
     """
     in_order = sorted((snapshot.invoice for snapshot in invoices), key=lambda invoice: invoice.stripe_id)
-    found = {invoice.stripe_id: recurring_gifts.get_or_create_instalment(invoice) for invoice in in_order}
+    found = {invoice.stripe_id: instalments.get_or_create_instalment(invoice) for invoice in in_order}
     return {invoice: public_id for invoice, public_id in found.items() if public_id}

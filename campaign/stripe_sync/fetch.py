@@ -13,7 +13,8 @@ from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
 from campaign.edges.stripe.reversals import StripeReversal
 from campaign.edges.stripe.subscriptions import InvoicePayment
 from campaign.payments.reversals import ReversalSnapshot
-from campaign.recurring.recurring_gifts import InvoiceSnapshot, SubscriptionSnapshot
+from campaign.recurring.instalments import InvoiceSnapshot
+from campaign.recurring.recurring_gifts import SubscriptionSnapshot
 from campaign.rules.payment_moments import PaymentMoments
 from campaign.stripe_sync import charges
 from campaign.stripe_sync.dispatch import CheckoutSnapshot, Snapshot

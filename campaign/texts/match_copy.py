@@ -193,6 +193,21 @@ def _why_none(state: MatchState, to: Translator) -> str:
     return to.gettext("The matching from %(fund)s has ended. Your gift still counts in full.", fund=name)
 
 
+def matching_left(state: MatchState, language: str) -> str:
+    """What is not matched yet as an amount or, while no fund matches although it has money, why not."""
+    to = translator(language)
+    statuses = {f.status for f in state.funds if f.unmatched_cents}
+    if state.is_rematching:
+        return to.gettext("goes to earlier gifts first")
+    if FundStatus.OPEN in statuses or not statuses:
+        return format_money_short(state.left_cents, language)
+    if FundStatus.PAUSED in statuses:
+        return to.gettext("paused")
+    if FundStatus.NOT_OPEN_YET in statuses:
+        return to.gettext("not begun yet")
+    return to.gettext("ended")
+
+
 def _is_midnight(moment: datetime) -> bool:
     return (moment.hour, moment.minute, moment.second) == (0, 0, 0)
 

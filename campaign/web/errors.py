@@ -3,13 +3,14 @@
 import time
 
 import structlog
-from flask import Flask, Response, abort, g, jsonify, render_template, request
+from flask import Flask, Response, abort, current_app, g, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, SecurityError
+from werkzeug.routing import RequestRedirect
 
 from campaign.campaigns.campaigns import Campaign, current_campaign
 from campaign.edges.db import db
@@ -45,6 +46,8 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     if isinstance(error, SecurityError):  # The host is not ours, so no page with links can be rendered.
         return Response("This host is not served here.\n", status=400, mimetype="text/plain")
     code = error.code or 500
+    if code == 405 and request.method in {"GET", "HEAD"} and (page := _nearest_page()):
+        return redirect(page, 303)
     headers = {k: v for k, v in error.get_headers() if k.lower() in {"retry-after", "allow"}}
     wait = 60
     if code == 429 and limiter.current_limit is not None:
@@ -52,6 +55,21 @@ def _http(error: HTTPException) -> ResponseReturnValue:
         headers["Retry-After"] = str(wait)
     title, text = _message_for(code, minutes=-(-wait // 60))
     return _page(code, title, text, headers)
+
+
+def _nearest_page() -> str:
+    """The page to which a form belongs whose address was opened, reloaded or stored as a bookmark: the nearest above it. Empty if none is."""
+    routes = current_app.create_url_adapter(request)
+    parts = request.path.strip("/").split("/")
+    while routes is not None and (parts := parts[:-1]):
+        for path in ("/" + "/".join(parts), "/" + "/".join(parts) + "/"):
+            try:
+                endpoint, _ = routes.match(path, method="GET")
+            except (HTTPException, RequestRedirect):
+                continue
+            if endpoint != "static":
+                return path
+    return ""
 
 
 def _message_for(code: int, *, minutes: int = 1) -> tuple[str, str]:
@@ -75,6 +93,11 @@ def _message_for(code: int, *, minutes: int = 1) -> tuple[str, str]:
 
 
 def _stale_form(error: CSRFError) -> ResponseReturnValue:
+    if current_app.config["SESSION_COOKIE_NAME"] not in request.cookies:
+        text = gettext(
+            "Your browser sent no cookie, without which we cannot tell that this came from you. Please allow cookies for this site."
+        )
+        return _page(400, gettext("Cookies are needed here"), text, {})
     return _page(400, gettext("This page was open for a long time"), gettext("Please go back, reload the page and try again."), {})
 
 

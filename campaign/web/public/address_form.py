@@ -1,5 +1,6 @@
 """The form for a name and postal address: normalizes the input, or shows an error beside the field."""
 
+import re
 import unicodedata
 from functools import cache
 from typing import Any
@@ -34,6 +35,24 @@ PROVINCES = {
 }
 
 
+# Other ways to write a province: the traditional abbreviations in both languages, and earlier names.
+SPELLINGS = {
+    "AB": ("Alta.", "Alb."),
+    "BC": ("B.C.", "C.-B.", "CB"),
+    "MB": ("Man.",),
+    "NB": ("N.B.", "N.-B."),
+    "NL": ("Nfld.", "Nfld. & Lab.", "Newfoundland", "Labrador", "NF", "N.L.", "Terre-Neuve", "T.-N.-L.", "TNL", "T.-N."),
+    "NS": ("N.S.", "N.-É.", "NE"),
+    "NT": ("N.W.T.", "NWT", "T.N.-O.", "TNO"),
+    "NU": ("Nvt.",),
+    "ON": ("Ont.",),
+    "PE": ("P.E.I.", "PEI", "Î.-P.-É.", "ÎPÉ"),
+    "QC": ("Que.", "Qué.", "PQ", "P.Q.", "Q.C."),
+    "SK": ("Sask.",),
+    "YT": ("Yn.", "YK", "Yuk.", "Yukon Territory", "Territoire du Yukon"),
+}
+
+
 def _folded(text: str) -> str:
     bare = "".join(c for c in unicodedata.normalize("NFD", text.casefold()) if not unicodedata.combining(c))
     return " ".join(bare.replace("-", " ").replace(".", "").split())
@@ -42,7 +61,7 @@ def _folded(text: str) -> str:
 _PROVINCE_BY_NAME = {
     _folded(spelling): code
     for code, name in PROVINCES.items()
-    for spelling in (code, *(translator(language).gettext(name) for language in LANGUAGES))
+    for spelling in (code, *SPELLINGS[code], *(translator(language).gettext(name) for language in LANGUAGES))
 }
 
 
@@ -67,6 +86,11 @@ def country_codes() -> frozenset[str]:
 def provinces(language: str) -> list[str]:
     """The names of Canada's provinces and territories, sorted."""
     return sorted(map(translator(language).gettext, PROVINCES.values()), key=_folded)
+
+
+# What people write between the halves of a postal code.
+_BETWEEN = dict.fromkeys(map(ord, " -–.·"))
+CANADIAN_POSTAL_CODE = re.compile(r"[A-Z][0-9][A-Z] [0-9][A-Z][0-9]")
 
 
 class PlainText:
@@ -182,11 +206,12 @@ class AddressForm(FlaskForm):
             code = _PROVINCE_BY_NAME.get(_folded(self.province.data or ""))
             if code is None:
                 self.province.errors = [gettext("Please choose a province or territory of Canada, for example Ontario.")]
-            if not self.postal_code.data:
+            bare = (self.postal_code.data or "").translate(_BETWEEN).upper()
+            if not bare:
                 self.postal_code.errors = [gettext("Please write your postal code, for example K1A 0B1.")]
-            if code is None or not self.postal_code.data:
+            if code is None or not bare:
                 return False
-            self.province.data = code
+            self.province.data, self.postal_code.data = code, f"{bare[:3]} {bare[3:]}"
         return self._validate_postal_code()
 
     def _validate_postal_code(self) -> bool:
@@ -205,12 +230,11 @@ class AddressForm(FlaskForm):
                 return True
             self.postal_code.errors = [
                 gettext("This postal code does not go with the province. Please check both.")
-                if self.country.data == "CA" and _has_canadian_shape(self.postal_code.data)
+                if self.country.data == "CA" and CANADIAN_POSTAL_CODE.fullmatch(self.postal_code.data)
                 else gettext("This does not look like a postal code of that country. For Canada, write it like K1A 0B1.")
             ]
             return False
-        code = normal.get("postal_code") or self.postal_code.data
-        self.postal_code.data = f"{code[:3]} {code[-3:]}" if self.country.data == "CA" else code
+        self.postal_code.data = normal.get("postal_code") or self.postal_code.data
         return True
 
     def person(self) -> dict[str, str]:
@@ -221,8 +245,3 @@ class AddressForm(FlaskForm):
         """Each field with its first error, in the order of the form."""
         again = gettext("This page was open for a long time. Please press the button again.")
         return [(field.name, again if field.name == "csrf_token" else str(field.errors[0])) for field in self if field.errors]
-
-
-def _has_canadian_shape(text: str) -> bool:
-    bare = text.replace(" ", "").replace("-", "").upper()
-    return len(bare) == 6 and all(c.isascii() and (c.isdigit() if i % 2 else c.isalpha()) for i, c in enumerate(bare))

@@ -1,5 +1,6 @@
 """The campaign page: story, progress and the donation form; and quotes, which tell the form what match an amount would get."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,11 +22,11 @@ from campaign.texts import match_copy, match_quote
 from campaign.texts.match_copy import MatchState
 from campaign.texts.match_quote import Quote
 from campaign.web.errors import campaign_or_404
-from campaign.web.languages import current_language
+from campaign.web.languages import LANGUAGES, current_language
 from campaign.web.networks import client_key
 from campaign.web.public.address_form import provinces
-from campaign.web.public.donation_form import DonationForm, new_attempt
-from campaign.web.security import access
+from campaign.web.public.donation_form import DonationForm, attempts, new_attempt
+from campaign.web.security import LINKS_PER_CLIENT, access, csrf, limiter
 
 bp = Blueprint("campaigns", __name__)
 
@@ -105,6 +106,21 @@ def _typed(donation: Donation, language: str) -> dict[str, Any]:
 
 def _as_typed(cents: int, language: str) -> str:
     return money.format_typed(cents, language)
+
+
+@bp.post("/<any(en,fr):language>/<slug>")
+@access("public")
+@csrf.exempt  # It changes nothing: it shows what was typed.
+@limiter.limit(LINKS_PER_CLIENT)
+def in_another_language(language: str, slug: str) -> ResponseReturnValue:
+    """The page in the language that the donor chose while writing, with what was typed and not yet checked."""
+    campaign = _campaign_by_slug_or_404(slug)
+    form = DonationForm(campaign, language)
+    (typed_in,) = set(LANGUAGES) - {language}
+    with suppress(money.InvalidMoney):
+        form.amount.data = money.format_typed(money.parse(form.amount.data or "", typed_in), language)
+    is_known = attempts().read(form.attempt.data) is not None
+    return campaign_page(campaign, form, attempt=str(form.attempt.data) if is_known else new_attempt())
 
 
 @bp.get("/<any(en,fr):language>/<slug>/quote")
@@ -254,7 +270,7 @@ def _progress(totals: Totals, state: MatchState, language: str) -> dict[str, Any
         "matched": money.format_money_short(totals.matched_cents, language),
         "raised": money.format_money_short(raised, language),
         "goal": money.format_money_short(goal, language),
-        "left": money.format_money_short(state.left_cents, language),
+        "left": match_copy.matching_left(state, language),
         "on_hold": money.format_money_short(state.on_hold_cents, language) if state.on_hold_cents else "",
         "pledged": money.format_money_short(totals.pledged_cents, language),
         "has_fund": totals.pledged_cents > 0,
@@ -262,7 +278,7 @@ def _progress(totals: Totals, state: MatchState, language: str) -> dict[str, Any
         "donors": totals.donors,
         "given_parts": donated,
         "matched_parts": min(1000 - donated, totals.matched_cents * 1000 // goal),
-        "percent": min(100, raised * 100 // goal),
+        "percent": raised * 100 // goal,
         # A nearly empty bar lowers giving (policy.md, section 2): it is hidden until a twentieth of the goal is raised.
         "has_bar": raised * MILESTONE_PARTS >= goal,
     }

@@ -19,6 +19,7 @@ from campaign.edges.stripe.payments import CheckoutLine, CheckoutRequest
 from campaign.edges.stripe.subscriptions import Part
 from campaign.payments import checkouts
 from campaign.payments.checkouts import CheckoutContext, LessMatchAvailable, OpenedCheckout
+from campaign.recurring import recurring_gifts
 from campaign.recurring.recurring_gifts import MONTHLY
 from campaign.rules import money
 from campaign.rules.allocation import Limit
@@ -40,7 +41,7 @@ COUNTED_STATUSES = {303, 503}
 
 @bp.post("/<any(en,fr):language>/<slug>/donations")
 @access("public")
-@csrf.exempt  # The form checks its own token: a stale one is an error above the form, and nothing typed is lost.
+@csrf.exempt  # The signed attempt shows that the form came from us, also from a browser without cookies.
 @limiter.limit(DONATIONS_PER_CLIENT, deduct_when=lambda response: response.status_code in COUNTED_STATUSES)
 @limiter.limit(DONATIONS_OVERALL, key_func=lambda: "all")
 def begin(language: str, slug: str) -> ResponseReturnValue:
@@ -60,6 +61,9 @@ def _start(campaign: Campaign, form: DonationForm) -> Donation | ResponseReturnV
     if not is_valid or attempt is None:
         return _form_again(campaign, form, attempt, has_errors=not is_valid)
     details = form.details()
+    if not form.second_monthly.data and recurring_gifts.has_identical(campaign.id, details):
+        form.second_monthly.data = True
+        return campaign_page(campaign, form, attempt=form.attempt.data, notice=_second_monthly_notice(form)), 409
     context = CheckoutContext(
         attempt=attempt,
         expected_match_cents=form.expected_match_cents(),
@@ -106,24 +110,45 @@ def _form_again(campaign: Campaign, form: DonationForm, attempt: str | None, *, 
     return campaign_page(campaign, form, attempt=form.attempt.data if attempt else new_attempt(), notice=notice), 422
 
 
+def _second_monthly_notice(form: DonationForm) -> Notice:
+    amount = money.format_money_short(form.amount_cents, form.language)
+    return Notice(
+        kind="change",
+        title=gettext("You already give %(amount)s each month", amount=amount),
+        text=gettext("Nothing has been charged. Press the button to begin a second monthly gift beside the first."),
+        link=url_for("recurring_page.ask_for_link", language=form.language),
+        link_text=gettext("Change or stop the first one"),
+    )
+
+
 def _less_match_notice(reduced: LessMatchAvailable) -> Notice:
     """The new amount is in the quote beside the button, not here."""
     again = gettext("Nothing has been charged. Press the button to give, or change the amount.")
-    if reduced.quote.later_cents and not reduced.was_promised:
-        return Notice(
-            kind="change",
-            title=gettext("Part of your match is added when you have paid")
+    quote = reduced.quote
+    if quote.later_cents and not reduced.was_promised:
+        title = (
+            gettext("Part of your match is added when you have paid")
             if reduced.held_cents
-            else gettext("Your match is added when you have paid"),
-            text=again,
+            else gettext("Your match is added when you have paid")
         )
-    if reduced.quote.later_cents:
+        return Notice(kind="change", title=title, text=again)
+    if quote.later_cents:
         return Notice(kind="change", title=gettext("Less of your match can be held than you were shown"), text=again)
-    if reduced.quote.limit != Limit.PER_DONOR:
-        again = gettext(
-            "Others gave while you were writing. Nothing has been charged. Press the button to give all the same, or change the amount."
-        )
-    return Notice(kind="change", title=gettext("Less matching is available than you were shown"), text=again)
+    title = gettext("Less matching is available than you were shown") if quote.held_cents else gettext("Your gift cannot be matched now")
+    reason = _why_less(quote.limit)
+    return Notice(kind="change", title=title, text=f"{reason} {again}".strip())
+
+
+def _why_less(limit: Limit | None) -> str:
+    """Why less is matched than the donor was shown. The quote beside the button names the limits of the fund."""
+    reasons = {
+        Limit.USED_UP: gettext("Others gave while you were writing."),
+        Limit.EARLIER_GIFTS: gettext("Matching that has come free goes to earlier gifts first."),
+        Limit.PAUSED: gettext("The matching was paused while you were writing."),
+        Limit.CLOSED: gettext("The matching ended while you were writing."),
+        Limit.NOT_OPEN_YET: gettext("The matching has not begun yet."),
+    }
+    return str(reasons.get(limit, "")) if limit else ""
 
 
 def _differs(donation: Donation, details: DonationDetails) -> bool:
@@ -131,14 +156,18 @@ def _differs(donation: Donation, details: DonationDetails) -> bool:
 
 
 def _other_donation_notice(donation: Donation) -> Notice:
+    amount = money.format_money_short(donation.amount_cents, donation.language)
+    is_open = donation.is_open
     return Notice(
         kind="change",
-        title=gettext(
-            "A gift of %(amount)s is already under way", amount=money.format_money_short(donation.amount_cents, donation.language)
-        ),
+        title=gettext("A gift of %(amount)s is already under way", amount=amount)
+        if is_open
+        else gettext("This form was already used for a gift of %(amount)s", amount=amount),
         text=gettext(
             "This form began that gift, and you have changed it since. Press the button to begin a new one, or go back to the first."
-        ),
+        )
+        if is_open
+        else gettext("Press the button to give once more with what is written here now, or see what became of that gift."),
         link=url_for("donation_page.page", language=donation.language, token=donation.token),
         link_text=gettext("Go to the first gift"),
     )
@@ -153,7 +182,7 @@ def _redirect_to_payment(campaign: Campaign, form: DonationForm, donation: Donat
             _open_checkout(campaign, donation)
         except StripeRefused as error:
             log.error("checkout.refused", donation=donation.public_id, error=str(error), code=error.code, parameter=error.parameter)
-            return campaign_page(campaign, form, attempt=form.attempt.data, notice=_stripe_refused(campaign)), 422
+            return campaign_page(campaign, form, attempt=form.attempt.data, notice=_stripe_refused(campaign, error)), 422
         except StripeUnavailable as error:
             log.error("checkout.not_opened", donation=donation.public_id, error=str(error))
             if isinstance(error, StripeKeyRefused) and error.is_permission_missing:  # An unknown key is reported by each poll.
@@ -186,15 +215,18 @@ def _open_checkout(campaign: Campaign, donation: Donation) -> None:
     set_committed_value(donation, "checkout_url", opened.url)
 
 
-def _stripe_refused(campaign: Campaign) -> Notice:
-    return Notice(
-        kind="problem",
-        title=gettext("The payment could not be opened"),
-        text=gettext(
-            "Nothing has been charged and nothing you wrote is lost. Please check your e-mail address; if it is right, write to %(email)s.",
-            email=campaign.charity.email,
-        ),
-    )
+def _stripe_refused(campaign: Campaign, error: StripeRefused) -> Notice:
+    """Only a refused e-mail address is something that the donor can change."""
+    charged = gettext("Nothing has been charged and nothing you wrote is lost.")
+    if error.parameter == "customer_email":
+        advice = gettext(
+            "Stripe did not accept your e-mail address. Please check it; if it is right, write to %(email)s.", email=campaign.charity.email
+        )
+    else:
+        advice = gettext(
+            "It is not because of what you wrote. Please write to %(email)s, and we will look into it.", email=campaign.charity.email
+        )
+    return Notice(kind="problem", title=gettext("The payment could not be opened"), text=f"{charged} {advice}")
 
 
 def _stripe_unavailable(campaign: Campaign) -> Notice:

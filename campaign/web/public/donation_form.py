@@ -13,16 +13,25 @@ from wtforms.validators import StopValidation
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import DonationDetails
-from campaign.rules import money, typed_text
+from campaign.rules import email_typos, money, typed_text
 from campaign.web.public.address_form import AddressForm, PlainText, Required, text_field
 
 ATTEMPT_LIFETIME_SECONDS = 24 * 3600
 FALSE_VALUES = (False, "", "false", "0", "no", "off", "n", "f")
-FIRST_FIELDS = ("csrf_token", "amount", "frequency", "first_name", "last_name", "email")
+FIRST_FIELDS = ("amount", "frequency", "first_name", "last_name", "email")
 
 
 class DonationForm(AddressForm):
-    """The fields of contract.md, section 4."""
+    """The fields of contract.md, section 4, and the donor's answers to two questions.
+
+    `email_checked` is the address that the donor sees questioned, and keeps by sending it again. `second_monthly` says that they want a second
+    monthly gift of the same amount.
+    """
+
+    class Meta(AddressForm.Meta):
+        """Without a CSRF token, so that a browser without cookies can give: the signed attempt shows that the form came from us."""
+
+        csrf = False
 
     printed = (*AddressForm.printed, "public_name", "tribute_name")
 
@@ -37,6 +46,8 @@ class DonationForm(AddressForm):
     message = TextAreaField(lazy_gettext("A message for the foundation"), [PlainText(1000, lines=True)], filters=[typed_text.clean_lines])
     news_consent = BooleanField(lazy_gettext("Send me news about the research"), false_values=FALSE_VALUES)
     attempt = HiddenField()
+    email_checked = HiddenField()
+    second_monthly = BooleanField(false_values=FALSE_VALUES)
     expected_match = HiddenField()
     website = StringField()
 
@@ -84,6 +95,11 @@ class DonationForm(AddressForm):
             raise StopValidation(
                 gettext("This does not look like an e-mail address. Please check it, for example name@example.com.")
             ) from None
+        suggested = email_typos.suggested_address(field.data)
+        if suggested and self.email_checked.data != field.data:
+            raise StopValidation(
+                gettext("Did you mean %(email)s? Please correct the address, or press the button again to keep it.", email=suggested)
+            )
 
     def validate_tribute_kind(self, field: Field) -> None:
         if field.data not in {None, "", "honour", "memory"}:

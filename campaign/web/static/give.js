@@ -69,6 +69,16 @@
   });
   setInterval(() => { if (!document.hidden && !submitted) refresh(); }, REFRESH_MS);
 
+  // In the other language the page shows what was typed so far.
+  const isTyped = () => [...form.querySelectorAll("input:not([type=hidden]), textarea")].some((field) =>
+    field.type === "checkbox" || field.type === "radio" ? field.checked !== field.defaultChecked : field.value !== "");
+  byId("other-language").addEventListener("click", (event) => {
+    if (!isTyped()) return;
+    event.preventDefault();
+    form.action = event.currentTarget.href;
+    form.submit();
+  });
+
   form.addEventListener("submit", (event) => {
     if (submitted) { event.preventDefault(); return; }
     submitted = true;
