@@ -28,7 +28,7 @@ from campaign.recurring.recurring_gifts import RecurringGift
 from campaign.reporting.integrity import checker
 from campaign.rules.payment_moments import moments_of_charge
 from campaign.schedule import schedule_jobs
-from campaign.stripe_sync import dispatch, event_jobs, reconcile_jobs, reconciliations
+from campaign.stripe_sync import event_jobs, reconcile_jobs, reconciliations
 from tests.conftest import Stripe
 from tests.stripe import control, event, handle, pay_at_stripe, state
 from tests.web import csrf_of, send, signed_in
@@ -306,9 +306,9 @@ def test_events_that_waited_long_for_a_permission_are_handled_within_minutes_of_
 def test_batches_insert_the_donations_of_new_months_in_one_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise two batches with the same months in opposite orders wait for each other."""
     inserted: list[str] = []
-    monkeypatch.setattr(recurring_gifts, "get_or_create_instalment", lambda invoice: inserted.append(invoice.stripe_id))
-    snapshots: list[Any] = [SimpleNamespace(invoice=SimpleNamespace(stripe_id=name)) for name in ("in_3", "in_1", "in_2")]
-    dispatch._get_or_create_instalments(snapshots)
+    monkeypatch.setattr(instalments, "_get_or_create_instalment", lambda invoice: inserted.append(invoice.stripe_id))
+    invoices: list[Any] = [SimpleNamespace(stripe_id=name) for name in ("in_3", "in_1", "in_2")]
+    instalments.get_or_create_instalments(invoices)
     assert inserted == ["in_1", "in_2", "in_3"]
 
 

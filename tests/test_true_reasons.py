@@ -134,8 +134,19 @@ PROVINCES = {
     "MB": ("Man.", "Manitoba"),
 }
 POSTAL_CODES = {
-    "QC": "H2X 1Y4", "ON": "M1L 2S9", "PE": "C1A 4P3", "NL": "A1C 5M2", "BC": "V6B 1A1", "NS": "B3H 1A1", "NB": "E1C 1A1",
-    "NT": "X1A 1A1", "NU": "X0A 0H0", "YT": "Y1A 1A1", "AB": "T5J 0N3", "SK": "S4P 3Y2", "MB": "R3C 0A1",
+    "QC": "H2X 1Y4",
+    "ON": "M1L 2S9",
+    "PE": "C1A 4P3",
+    "NL": "A1C 5M2",
+    "BC": "V6B 1A1",
+    "NS": "B3H 1A1",
+    "NB": "E1C 1A1",
+    "NT": "X1A 1A1",
+    "NU": "X0A 0H0",
+    "YT": "Y1A 1A1",
+    "AB": "T5J 0N3",
+    "SK": "S4P 3Y2",
+    "MB": "R3C 0A1",
 }
 
 
@@ -203,8 +214,8 @@ def test_the_page_in_the_other_language_keeps_what_was_typed_and_not_yet_checked
     page = client.post(f"/fr/{SLUG}", data=typed)
     assert page.status_code == 200
     assert 'lang="fr"' in page.text
-    for kept in ('value="1234,50"', 'value="not an address"', "D&#39;Arcy-Lévesque"):
-        assert kept in page.text
+    for typed_text in ('value="1234,50"', 'value="not an address"', "D&#39;Arcy-Lévesque"):
+        assert typed_text in page.text
     assert 'class="notice' not in page.text, "nothing was checked yet"
     assert hidden_fields(page)["attempt"] == typed["attempt"]
     assert (

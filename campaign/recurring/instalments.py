@@ -1,7 +1,7 @@
 """Instalments of recurring donations: one donation for each invoice that money was taken for, with the parts that the invoice's lines say."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
@@ -64,11 +64,18 @@ def _attempt(invoice: str) -> str:
     return f"invoice:{invoice}"
 
 
-def get_or_create_instalment(invoice: StripeInvoice) -> str | None:
-    """The public id of the donation that the money taken for an invoice pays, inserted if it is a new instalment; None without any.
+def get_or_create_instalments(invoices: Sequence[StripeInvoice]) -> dict[str, str]:
+    """The public id of the donation that the money taken for each invoice pays, by the invoice's id; new instalments are inserted.
 
-    It runs before any lock: a concurrent transaction for the same invoice gets the same donation.
+    It runs before any lock: a concurrent transaction for the same invoice gets the same donation. In the order of the invoices' ids: two
+    batches that insert the donations of the same invoices would otherwise wait for each other.
     """
+    in_order = sorted(invoices, key=lambda invoice: invoice.stripe_id)
+    found = {invoice.stripe_id: _get_or_create_instalment(invoice) for invoice in in_order}
+    return {invoice: public_id for invoice, public_id in found.items() if public_id}
+
+
+def _get_or_create_instalment(invoice: StripeInvoice) -> str | None:
     first = _first_donation(invoice) if invoice.payments else None
     if first is None:
         return None

@@ -4,7 +4,7 @@ The funds are locked once for the whole batch, so that hundreds of donations can
 a batch: it fails in a savepoint of its own.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -111,7 +111,7 @@ class EventBatch:
         self._reversals = [snapshot for snapshot in fetched if isinstance(snapshot, ReversalSnapshot)]
         self._invoices = [snapshot for snapshot in fetched if isinstance(snapshot, InvoiceSnapshot)]
         # Before any lock, as this may insert the donations of new instalments.
-        self._instalments = _get_or_create_instalments(self._invoices)
+        self._instalments = instalments.get_or_create_instalments([snapshot.invoice for snapshot in self._invoices])
         self._session = self._lock_session()
         self._by_public_id = {donation.public_id: donation for donation in self._session.donations.values()}
         self._payers = self._known_payers()
@@ -289,13 +289,3 @@ def _end_disputed_agreement(donation: Donation) -> None:
     """Cancel the recurring donation of an instalment that the donor's bank did not want to be charged."""
     if donation.recurring_gift_id and (dispute := disputes.dispute_against_agreement(donation.payment_intent)):
         recurring_gifts.request_cancellation(donation, dispute=dispute)
-
-
-def _get_or_create_instalments(invoices: Iterable[InvoiceSnapshot]) -> dict[str, str]:
-    """The public id of the donation that each invoice pays, by the invoice’s id.
-
-    In the order of these ids: two batches that insert the donations of the same invoices would otherwise wait for each other.
-    """
-    in_order = sorted((snapshot.invoice for snapshot in invoices), key=lambda invoice: invoice.stripe_id)
-    found = {invoice.stripe_id: instalments.get_or_create_instalment(invoice) for invoice in in_order}
-    return {invoice: public_id for invoice, public_id in found.items() if public_id}
