@@ -23,7 +23,7 @@ from campaign.matching.holds import match_of
 from campaign.operations import job_results
 from campaign.payments import alerts, disputes, quarantine, quarantine_actions
 from campaign.payments.quarantine import Anomaly, QuarantinedPayment, SucceededPayment
-from campaign.recurring import recurring_actions, recurring_gifts
+from campaign.recurring import instalments, recurring_actions, recurring_gifts
 from campaign.recurring.recurring_gifts import RecurringGift
 from campaign.reporting.integrity import checker
 from campaign.rules.payment_moments import moments_of_charge
