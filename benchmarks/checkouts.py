@@ -57,7 +57,7 @@ def _requests(servers: Servers, address: str, count: int) -> list[PostRequest]:
     cookie = (response.getheader("Set-Cookie") or "").partition(";")[0]
     token = re.search(r'name="csrf_token"[^>]*value="([^"]*)"', response.read().decode())
     assert token
-    attempts = Attempts(servers.environment["SECRET_KEY"])
+    attempts = Attempts(servers.app.extensions["services"].keys)
     requests = []
     for number in range(count):
         own = {"csrf_token": token.group(1), "attempt": attempts.sign(secrets.token_urlsafe(12)), "email": f"donor{number}@example.org"}

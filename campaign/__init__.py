@@ -12,6 +12,7 @@ from campaign.edges import wakeups
 from campaign.edges.db import AUTOCOMMIT, autocommit_options, db, engine_options
 from campaign.edges.links import Links
 from campaign.edges.pdf_signing import KeyFile
+from campaign.edges.secret_keys import Purpose, SecretKeys
 from campaign.edges.services import Services
 from campaign.edges.stripe.account import StripeAccount
 from campaign.edges.stripe.balance import StripeBalance
@@ -21,7 +22,7 @@ from campaign.edges.wakeups import Waker
 from campaign.operations import heartbeats  # noqa: F401  # registers its table
 from campaign.staff import audit  # noqa: F401  # registers its table
 from campaign.stripe_sync import cursors  # noqa: F401  # registers its table
-from campaign.web import api, errors, health, languages, security
+from campaign.web import api, errors, health, languages, malformed, security
 from campaign.web.funder import report
 from campaign.web.public import campaigns, donate, donation_page, receipt_page, recurring_page
 from campaign.web.staff import dashboard, failed_events, information_returns, settlement, sign_in
@@ -42,12 +43,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.sentry_dsn:
         sentry_sdk.init(dsn=settings.sentry_dsn, send_default_pii=False, max_request_body_size="never")
     app = Flask("campaign", template_folder=str(resource("templates")), static_folder=str(PACKAGE / "web" / "static"))
-    app.config.update(_flask_settings(settings))
+    keys = SecretKeys(secret=settings.secret_key, fallbacks=settings.earlier_secret_keys)
+    app.config.update(_flask_settings(settings, keys))
     app.wsgi_app = ProxyFix(app.wsgi_app, *[settings.proxy_hops] * 3)  # type: ignore[method-assign]  # as Flask documents it
     db.init_app(app)
     wakeups.configure(settings.redis_url)
     app.extensions["services"] = Services(
         settings=settings,
+        keys=keys,
         links=Links(settings.base_url),
         stripe_payments=StripePayments(secret_key=settings.stripe_secret_key, api_base=settings.stripe_api_base),
         stripe_balance=StripeBalance(secret_key=settings.stripe_secret_key, api_base=settings.stripe_api_base),
@@ -56,9 +59,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         waker=Waker(settings.redis_url),
         signing_key=KeyFile(path=settings.key_path),
     )
+    malformed.init_app(app)
     languages.init_app(app)
     errors.init_app(app)
-    sign_in.init_app(app, settings)  # Before the access check, which needs the signed-in member.
+    sign_in.init_app(app, settings, keys)  # Before the access check, which needs the signed-in member.
     security.init_app(app, settings)
     for module in (
         campaigns,
@@ -93,10 +97,12 @@ def _checkout_origins(settings: Settings) -> str:
     return f"{url.scheme}://{url.netloc} http://127.0.0.1:* http://localhost:*"
 
 
-def _flask_settings(settings: Settings) -> dict[str, object]:
+def _flask_settings(settings: Settings, keys: SecretKeys) -> dict[str, object]:
     cookie_name = "__Host-session" if settings.is_https else "session"
     return {
-        "SECRET_KEY": settings.secret_key,
+        "SECRET_KEY": keys.current(Purpose.WEB),
+        "SECRET_KEY_FALLBACKS": tuple(reversed(keys.earlier(Purpose.WEB))),
+        "WTF_CSRF_SECRET_KEY": keys.oldest_first(Purpose.WEB),
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
         "SQLALCHEMY_ENGINE_OPTIONS": engine_options(),
         "SQLALCHEMY_BINDS": {AUTOCOMMIT: autocommit_options(settings.database_url)},

@@ -18,6 +18,8 @@ from sqlalchemy.exc import ArgumentError
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent
 STRIPE = "https://api.stripe.com"
+SHORTEST_SECRET = 32
+FEWEST_CHARACTERS = 10
 # In a checkout the data stays in the checkout; an installed service keeps its data in the directory that it is started in.
 HOME = ROOT if (ROOT / "pyproject.toml").is_file() else Path.cwd()
 RUNNING = HOME / "var" / "run" / "settings.json"
@@ -37,6 +39,9 @@ class Settings(BaseSettings):
     database_url: str = Field(description="PostgreSQL, as postgresql://user:password@host/name")
     redis_url: str = Field(description="Redis or Valkey, as redis://host:port/0 or redis+socket:///path")
     secret_key: str = Field(description="signs cookies and forms; at least 32 random characters")
+    secret_key_fallbacks: str = Field(
+        default="", description="earlier values of SECRET_KEY during a rotation, separated by commas, newest first (docs/security.md)"
+    )
     base_url: str = Field(description="public URL of the service, as https://give.example.org")
     stripe_secret_key: str = Field(description="Stripe's secret or restricted key")
     stripe_api_base: str = Field(default=STRIPE, description="URL of Stripe's API, or of a sandbox")
@@ -106,8 +111,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _safe(self) -> "Settings":
-        if len(self.secret_key) < 32:
-            raise ValueError("SECRET_KEY must be a secret of at least 32 random characters")
+        for name, secret in (("SECRET_KEY", self.secret_key), *(("SECRET_KEY_FALLBACKS", earlier) for earlier in self.earlier_secret_keys)):
+            if _is_guessable(secret):
+                raise ValueError(f"{name} must be a secret of at least {SHORTEST_SECRET} random characters")
         live_key = self.stripe_secret_key.startswith(("sk_live_", "rk_live_"))
         if self.stripe_livemode and not live_key:
             raise ValueError("STRIPE_SECRET_KEY is a test key, but STRIPE_LIVEMODE is true")
@@ -115,7 +121,14 @@ class Settings(BaseSettings):
             raise ValueError("STRIPE_SECRET_KEY is a live key, but STRIPE_LIVEMODE is not true")
         if live_key and self.stripe_api_base != STRIPE:
             raise ValueError("STRIPE_API_BASE is a sandbox, which is refused with a live key")
+        if self.stripe_livemode and not self.is_https:
+            raise ValueError("BASE_URL must begin with https:// when STRIPE_LIVEMODE is true")
         return self
+
+    @cached_property
+    def earlier_secret_keys(self) -> tuple[str, ...]:
+        """The values of SECRET_KEY that still count, newest first."""
+        return tuple(s.strip() for s in self.secret_key_fallbacks.split(",") if s.strip())
 
     @cached_property
     def webhook_secrets(self) -> tuple[str, ...]:
@@ -142,6 +155,12 @@ class Settings(BaseSettings):
     def is_sandbox(self) -> bool:
         """Whether no real money moves: emails and documents are then marked TEST."""
         return not self.stripe_livemode
+
+
+def _is_guessable(secret: str) -> bool:
+    """Whether the secret is short, made of few characters, or a repetition."""
+    repeats = any(secret == (secret[:length] * len(secret))[: len(secret)] for length in range(1, len(secret) // 2 + 1))
+    return len(secret) < SHORTEST_SECRET or len(set(secret)) < FEWEST_CHARACTERS or repeats
 
 
 def resource(name: Literal["migrations", "templates", "tools", "translations"]) -> Path:

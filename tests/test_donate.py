@@ -19,6 +19,7 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.config import STRIPE
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
+from campaign.edges.secret_keys import SecretKeys
 from campaign.edges.stripe.payments import StripePayments
 from campaign.matching.funds import Fund
 from campaign.matching.holds import match_of
@@ -179,9 +180,9 @@ def test_a_stale_or_forged_attempt_is_a_form_error_and_the_next_submission_works
 
 
 def test_an_attempt_signed_with_another_secret_is_rejected(app: Flask) -> None:
-    ours = Attempts(app.config["SECRET_KEY"])
+    ours = Attempts(app.extensions["services"].keys)
     assert ours.read(ours.sign("n")) == "n"
-    assert ours.read(Attempts("another").sign("n")) is None
+    assert ours.read(Attempts(SecretKeys(secret="another")).sign("n")) is None
     assert ours.read(None) is None
 
 

@@ -226,7 +226,6 @@ def test_the_page_in_the_other_language_keeps_what_was_typed_and_not_yet_checked
     )
 
 
-@pytest.mark.filterwarnings("ignore:Passing SelectField choices as tuples:DeprecationWarning")  # In the library of staff's sign-in.
 def test_no_address_of_a_form_is_a_dead_end_when_it_is_opened_or_reloaded(app: Flask, campaign: Campaign) -> None:
     """Every route that only takes a form leads, when it is opened, to the page that the form is on."""
     client, dead = app.test_client(), []

@@ -8,15 +8,14 @@ from contextlib import contextmanager
 from zoneinfo import ZoneInfo
 
 import click
-from email_validator import EmailNotValidError, validate_email
 from flask.cli import FlaskGroup, with_appcontext
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from campaign import create_app
 from campaign.campaigns.campaigns import current_campaign
-from campaign.cli import funds, receipts, seeds, statements
+from campaign.cli import funds, receipts, seeds, staff, statements
 from campaign.cli.funds import CommandRefused, get_fund
-from campaign.cli.setup import create_funder_link, invite_staff, reset_staff_access, set_up
+from campaign.cli.setup import create_funder_link, set_up
 from campaign.config import SettingsError, read_settings
 from campaign.donations.donations import donation_by_public_id
 from campaign.edges.db import db
@@ -26,9 +25,9 @@ from campaign.payments import refund_jobs, reversals
 from campaign.payments.refunds import RefundRefused
 from campaign.reporting.integrity import checker
 from campaign.rules import local_time, money
-from campaign.staff.members import ROLES, AlreadyStaff, NotStaff
 from campaign.stripe_sync import inbox, reconcile_jobs, reconciliations, replay_jobs, setup_check
 from campaign.stripe_sync.reconciliations import DifferenceState
+from campaign.web.staff.one_time_codes import UnknownSecretKey, encrypt_second_factors_again
 
 try:
     from campaign.devstack.command_settings import settings_for_a_command
@@ -61,6 +60,20 @@ def setup() -> None:
     click.echo(f"Migrated. Created the campaign {done.campaign.slug}." if done.campaign else "Migrated. A campaign already exists.")
     if done.has_new_key:
         click.echo(f"Created the key that signs receipts: {services().settings.key_path}. Keep a copy of it in a safe place.")
+
+
+@campaign.command("rotate-secret-key")
+@with_appcontext
+def rotate_secret_key() -> None:
+    """Encrypt with the new SECRET_KEY what earlier ones have encrypted, so that SECRET_KEY_FALLBACKS can go (docs/security.md)."""
+    try:
+        count = encrypt_second_factors_again()
+    except UnknownSecretKey as error:
+        raise CommandRefused(str(error)) from None
+    db.session.commit()
+    click.echo(
+        f"{count} second factors of staff are encrypted with the new key. Sign-ins of donors and links in e-mails do not depend on it."
+    )
 
 
 @campaign.command()
@@ -189,39 +202,7 @@ def replay_events(event_id: str | None, *, only_dead: bool) -> None:
         sys.exit(1)
 
 
-@campaign.group()
-def staff() -> None:
-    """Manage members of staff."""
-
-
-@staff.command("add")
-@click.argument("email")
-@click.option("--role", required=True, type=click.Choice(ROLES), help="Role of the member.")
-@with_appcontext
-def staff_add(email: str, role: str) -> None:
-    """Create a member of staff and print a one-time sign-in link."""
-    try:
-        address = validate_email(email, check_deliverability=False, test_environment=True).normalized
-        link = invite_staff(address, role)
-    except EmailNotValidError:
-        raise CommandRefused(f"{email} is not an e-mail address.") from None
-    except AlreadyStaff:
-        raise CommandRefused(f"{email} is a member of staff already; `staff reset` gives them a new link.") from None
-    db.session.commit()
-    click.echo(link)
-
-
-@staff.command("reset")
-@click.argument("email")
-@with_appcontext
-def staff_reset(email: str) -> None:
-    """Reset a member's password and second factor, end all sessions, and print a one-time sign-in link."""
-    try:
-        link = reset_staff_access(email)
-    except NotStaff:
-        raise CommandRefused(f"{email} is not a member of staff.") from None
-    db.session.commit()
-    click.echo(link)
+campaign.add_command(staff.staff)
 
 
 @campaign.group()

@@ -1,4 +1,4 @@
-"""The external services of one app: settings, URLs, Stripe clients, Redis, the charity's signing key."""
+"""The external services of one app: settings, keys, URLs, Stripe clients, Redis, the charity's signing key."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ from flask import current_app
 from campaign.config import Settings
 from campaign.edges.links import Links
 from campaign.edges.pdf_signing import KeyFile
+from campaign.edges.secret_keys import SecretKeys
 from campaign.edges.stripe.account import StripeAccount
 from campaign.edges.stripe.balance import StripeBalance
 from campaign.edges.stripe.payments import StripePayments
@@ -19,6 +20,7 @@ class Services:
     """Created once by create_app."""
 
     settings: Settings
+    keys: SecretKeys
     links: Links
     stripe_payments: StripePayments
     stripe_balance: StripeBalance

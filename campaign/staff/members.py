@@ -31,7 +31,10 @@ class Role(Base, RoleMixin):
 
 
 class Staff(Base, UserMixin):
-    """One member of staff. `fs_uniquifier` identifies their sessions: a new one ends them all."""
+    """One member of staff. `fs_uniquifier` identifies their sessions: a new one ends them all.
+
+    `tf_last_counter` is the number of the 30 seconds whose one-time code was used last.
+    """
 
     __tablename__ = "staff"
 
@@ -42,6 +45,7 @@ class Staff(Base, UserMixin):
     fs_uniquifier: Mapped[str] = mapped_column(unique=True)
     tf_primary_method: Mapped[str | None]
     tf_totp_secret: Mapped[str | None]
+    tf_last_counter: Mapped[int | None]
     mf_recovery_codes: Mapped[list[str]] = mapped_column(MutableList.as_mutable(ARRAY(Text)), server_default="{}", default=list)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     roles: Mapped[list[Role]] = relationship(secondary=staff_role, lazy="joined")  # type: ignore[assignment]  # Flask-Security names a wider type

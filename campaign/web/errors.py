@@ -7,7 +7,7 @@ from flask import Flask, Response, abort, current_app, g, jsonify, redirect, ren
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.routing import RequestRedirect
@@ -27,6 +27,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(CSRFError, _stale_form)
     app.register_error_handler(OperationalError, _database_unavailable)
     app.register_error_handler(PoolTimeout, _database_unavailable)
+    app.register_error_handler(DataError, _unreadable)
     app.register_error_handler(RenderingFailed, _not_printable)
     app.register_error_handler(SigningKeyMissing, _key_missing)
     app.register_error_handler(Exception, _unexpected)
@@ -105,6 +106,13 @@ def _database_unavailable(error: Exception) -> ResponseReturnValue:
     db.session.rollback()
     log.error("database.unavailable", error=type(error).__name__)
     return _page(503, *_message_for(503), {"Retry-After": "10"})
+
+
+def _unreadable(error: DataError) -> ResponseReturnValue:
+    """A value that PostgreSQL cannot take, such as a NUL in a text or a number beyond its range."""
+    db.session.rollback()
+    log.warning("request.unreadable", endpoint=request.endpoint, error=type(error.orig).__name__)
+    return _page(400, *_message_for(400), {})
 
 
 def _not_printable(error: RenderingFailed) -> ResponseReturnValue:

@@ -3,7 +3,10 @@
 import hmac
 from ipaddress import ip_address, ip_network
 
-from flask import current_app, request
+from flask import request
+
+from campaign.edges.secret_keys import Purpose
+from campaign.edges.services import services
 
 IPV6_PREFIX = 64
 
@@ -21,5 +24,5 @@ def network_of(address: str | None) -> str:
 
 def client_key() -> str:
     """A keyed hash of the client's network, so that its checkouts can be counted without storing the address."""
-    secret = current_app.config["SECRET_KEY"].encode()
-    return hmac.new(secret, f"client:{network_of(request.remote_addr)}".encode(), "sha256").hexdigest()[:32]
+    secret = services().keys.current(Purpose.NETWORK).encode()
+    return hmac.new(secret, network_of(request.remote_addr).encode(), "sha256").hexdigest()[:32]

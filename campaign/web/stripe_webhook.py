@@ -23,6 +23,11 @@ from campaign.stripe_sync.inbox import IncomingEvent
 
 WEBHOOK_LIMIT = 256 * 1024
 MAX_BATCH = 64
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
 
 log = structlog.get_logger()
 
@@ -44,7 +49,9 @@ class WebhookEndpoint:
 
     def _handle_request(self, request: Request) -> Response:
         request.max_content_length = WEBHOOK_LIMIT
+        request.trusted_hosts = self._services.settings.hosts
         try:
+            _ = request.host  # Raises SecurityError for a host that is not ours.
             return self._receive(request)
         except HTTPException as error:
             return _respond(error.name, error.code or 400)
@@ -92,4 +99,4 @@ class WebhookEndpoint:
 
 
 def _respond(text: str, status: int, headers: dict[str, str] | None = None) -> Response:
-    return Response(text + "\n", status=status, mimetype="text/plain", headers={"X-Content-Type-Options": "nosniff", **(headers or {})})
+    return Response(text + "\n", status=status, mimetype="text/plain", headers={**HEADERS, **(headers or {})})

@@ -4,7 +4,6 @@ import secrets
 from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
-from flask import current_app
 from flask_babel import gettext, lazy_gettext
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from wtforms import BooleanField, Field, HiddenField, RadioField, StringField, TextAreaField
@@ -13,6 +12,8 @@ from wtforms.validators import StopValidation
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import DonationDetails
+from campaign.edges.secret_keys import Purpose, SecretKeys
+from campaign.edges.services import services
 from campaign.rules import email_typos, money, typed_text
 from campaign.web.public.address_form import AddressForm, PlainText, Required, text_field
 
@@ -159,8 +160,8 @@ class DonationForm(AddressForm):
 class Attempts:
     """Signed attempt tokens of forms, valid for ATTEMPT_LIFETIME_SECONDS, so that a double click or a reload starts one donation only."""
 
-    def __init__(self, secret_key: str) -> None:
-        self._signer = URLSafeTimedSerializer(secret_key, salt="attempt")
+    def __init__(self, keys: SecretKeys) -> None:
+        self._signer = URLSafeTimedSerializer(keys.oldest_first(Purpose.ATTEMPT), salt="attempt")
 
     def sign(self, nonce: str) -> str:
         """The signed token for the form's hidden field."""
@@ -182,4 +183,4 @@ def new_attempt() -> str:
 
 def attempts() -> Attempts:
     """The signer of attempt tokens."""
-    return Attempts(current_app.config["SECRET_KEY"])
+    return Attempts(services().keys)

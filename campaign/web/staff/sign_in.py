@@ -5,6 +5,7 @@ A new member opens a one-time link, chooses a password and sets up the second fa
 
 import time
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -15,20 +16,25 @@ from flask_babel import gettext
 from flask_security import MailUtil, Security, SQLAlchemyUserDatastore, current_user, logout_user
 from flask_security.recoverable import generate_reset_password_token
 from flask_security.signals import user_authenticated
+from itsdangerous import URLSafeTimedSerializer
 
 from campaign.config import Settings
 from campaign.edges import smtp
 from campaign.edges.db import db
+from campaign.edges.secret_keys import Purpose, SecretKeys
 from campaign.edges.services import services
 from campaign.staff import audit
 from campaign.staff.members import Role, Staff
 from campaign.web.security import limiter
+from campaign.web.staff import one_time_codes
+from campaign.web.staff.one_time_codes import OneTimeCodes
 
 log = structlog.get_logger()
 
 IDLE = timedelta(minutes=30)
 MAX_SESSION = timedelta(hours=12)
 LINK_LIFETIME = "48 hours"
+ISSUER = "Campaign"
 BEGUN, SEEN = "staff_begun_at", "staff_seen_at"
 SIGN_INS_PER_CLIENT = "20 per minute; 100 per hour"
 
@@ -69,47 +75,15 @@ class StaffMail(MailUtil):
             log.error("staff.mail_not_sent", error=type(error).__name__)
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Flask, settings: Settings, keys: SecretKeys) -> None:
     """Set up sign-in under /staff."""
-    app.config.update(
-        SECURITY_URL_PREFIX="/staff",
-        SECURITY_LOGIN_URL="/sign-in",
-        SECURITY_LOGOUT_URL="/sign-out",
-        SECURITY_LOGOUT_METHODS=["POST"],
-        SECURITY_RESET_URL="/password",
-        SECURITY_RECOVERABLE=True,
-        SECURITY_RESET_PASSWORD_WITHIN=LINK_LIFETIME,
-        SECURITY_POST_RESET_VIEW="/staff/sign-in",
-        SECURITY_POST_LOGIN_VIEW="/staff/",
-        SECURITY_POST_LOGOUT_VIEW="/staff/sign-in",
-        SECURITY_TWO_FACTOR=True,
-        SECURITY_TWO_FACTOR_REQUIRED=True,
-        SECURITY_TWO_FACTOR_ENABLED_METHODS=["authenticator"],
-        SECURITY_TWO_FACTOR_SETUP_URL="/second-factor",
-        SECURITY_TWO_FACTOR_TOKEN_VALIDATION_URL="/code",
-        SECURITY_TWO_FACTOR_ALWAYS_VALIDATE=True,
-        SECURITY_TOTP_SECRETS={"1": sha256(f"totp:{settings.secret_key}".encode()).hexdigest()},
-        SECURITY_TOTP_ISSUER="Campaign",
-        SECURITY_PASSWORD_HASH="argon2",
-        SECURITY_PASSWORD_SALT=sha256(f"password:{settings.secret_key}".encode()).hexdigest(),
-        SECURITY_PASSWORD_LENGTH_MIN=12,
-        SECURITY_RETURN_GENERIC_RESPONSES=True,
-        SECURITY_EMAIL_VALIDATOR_ARGS={"check_deliverability": False, "test_environment": True},
-        SECURITY_SEND_PASSWORD_RESET_NOTICE_EMAIL=False,
-        SECURITY_EMAIL_SENDER=settings.mail_from,
-        SECURITY_DEFAULT_REMEMBER_ME=False,
-        SECURITY_REDIRECT_VALIDATE_MODE=["absolute"],
-        SECURITY_LOGIN_USER_TEMPLATE="staff/sign_in.html",
-        SECURITY_FORGOT_PASSWORD_TEMPLATE="staff/forgot_password.html",
-        SECURITY_RESET_PASSWORD_TEMPLATE="staff/password.html",
-        SECURITY_TWO_FACTOR_SETUP_TEMPLATE="staff/second_factor.html",
-        SECURITY_TWO_FACTOR_VERIFY_CODE_TEMPLATE="staff/code.html",
-        SECURITY_TWO_FACTOR_RESCUE_EMAIL=False,  # Otherwise access to the mailbox would bypass the second factor.
-        PERMANENT_SESSION_LIFETIME=MAX_SESSION,
-    )
+    app.config.update(_library_settings(settings, keys))
     datastore = SQLAlchemyUserDatastore(db, Staff, Role)
     app.before_request(mark_anonymous)  # Before the library's own hooks, which load the user.
-    security = Security(app, datastore, mail_util_cls=StaffMail)
+    make_codes = partial(_make_codes, keys)
+    security = Security(app, datastore, mail_util_cls=StaffMail, totp_cls=make_codes)  # type: ignore[arg-type]  # it is called like a class
+    # The library would sign with the oldest key.
+    security.reset_serializer = URLSafeTimedSerializer(keys.oldest_first(Purpose.WEB), salt="reset")
     app.before_request(end_idle_session)
     app.jinja_env.globals["signed_in_as"] = signed_in_as
     security.unauthn_handler(_redirect_to_sign_in)  # type: ignore[arg-type]  # it accepts any response
@@ -117,6 +91,51 @@ def init_app(app: Flask, settings: Settings) -> None:
     for endpoint in ("login", "forgot_password", "reset_password", "two_factor_token_validation", "two_factor_rescue"):
         name = f"security.{endpoint}"
         app.view_functions[name] = limiter.limit(SIGN_INS_PER_CLIENT, methods=["POST"])(app.view_functions[name])  # type: ignore[assignment]  # the limiter keeps the signature
+
+
+def _library_settings(settings: Settings, keys: SecretKeys) -> dict[str, Any]:
+    return {
+        "SECURITY_URL_PREFIX": "/staff",
+        "SECURITY_LOGIN_URL": "/sign-in",
+        "SECURITY_LOGOUT_URL": "/sign-out",
+        "SECURITY_LOGOUT_METHODS": ["POST"],
+        "SECURITY_RESET_URL": "/password",
+        "SECURITY_RECOVERABLE": True,
+        "SECURITY_RESET_PASSWORD_WITHIN": LINK_LIFETIME,
+        "SECURITY_POST_RESET_VIEW": "/staff/sign-in",
+        "SECURITY_POST_LOGIN_VIEW": "/staff/",
+        "SECURITY_POST_LOGOUT_VIEW": "/staff/sign-in",
+        "SECURITY_TWO_FACTOR": True,
+        "SECURITY_TWO_FACTOR_REQUIRED": True,
+        "SECURITY_TWO_FACTOR_ENABLED_METHODS": ["authenticator"],
+        "SECURITY_TWO_FACTOR_SETUP_URL": "/second-factor",
+        "SECURITY_TWO_FACTOR_TOKEN_VALIDATION_URL": "/code",
+        "SECURITY_TWO_FACTOR_ALWAYS_VALIDATE": True,
+        "SECURITY_TOTP_SECRETS": {"unused": keys.current(Purpose.SECOND_FACTOR)},  # OneTimeCodes has all of them.
+        "SECURITY_TOTP_ISSUER": ISSUER,
+        "SECURITY_TWO_FACTOR_AUTHENTICATOR_VALIDITY": one_time_codes.WINDOW_SECONDS,
+        "SECURITY_PASSWORD_HASH": "argon2",
+        # Without a second hash that is keyed by SECRET_KEY: a rotation would lock everybody out.
+        "SECURITY_PASSWORD_SINGLE_HASH": ["argon2"],
+        "SECURITY_PASSWORD_LENGTH_MIN": 12,
+        "SECURITY_RETURN_GENERIC_RESPONSES": True,
+        "SECURITY_EMAIL_VALIDATOR_ARGS": {"check_deliverability": False, "test_environment": True},
+        "SECURITY_SEND_PASSWORD_RESET_NOTICE_EMAIL": False,
+        "SECURITY_EMAIL_SENDER": settings.mail_from,
+        "SECURITY_DEFAULT_REMEMBER_ME": False,
+        "SECURITY_REDIRECT_VALIDATE_MODE": ["absolute"],
+        "SECURITY_LOGIN_USER_TEMPLATE": "staff/sign_in.html",
+        "SECURITY_FORGOT_PASSWORD_TEMPLATE": "staff/forgot_password.html",
+        "SECURITY_RESET_PASSWORD_TEMPLATE": "staff/password.html",
+        "SECURITY_TWO_FACTOR_SETUP_TEMPLATE": "staff/second_factor.html",
+        "SECURITY_TWO_FACTOR_VERIFY_CODE_TEMPLATE": "staff/code.html",
+        "SECURITY_TWO_FACTOR_RESCUE_EMAIL": False,  # Otherwise access to the mailbox would bypass the second factor.
+        "PERMANENT_SESSION_LIFETIME": MAX_SESSION,
+    }
+
+
+def _make_codes(keys: SecretKeys, secrets: object, issuer: str) -> OneTimeCodes:
+    return OneTimeCodes(keys, issuer=issuer)
 
 
 def _redirect_to_sign_in(mechanisms: object = None, headers: object = None) -> ResponseReturnValue:
