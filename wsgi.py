@@ -1,8 +1,10 @@
-"""The entry point for WSGI servers: `wsgi:app`."""
+"""The entry points for web servers: `wsgi:app` for any WSGI server, and `wsgi:front`, which slow clients cannot occupy, for ASGI servers."""
 
 import gc
 
 from campaign import create_app
+from campaign.web.front import Front
 
 app = create_app()
+front = Front(app, webhook=app.extensions["stripe_webhook"], proxy_hops=app.extensions["services"].settings.proxy_hops)
 gc.freeze()  # Excludes loaded modules from garbage collection: traversing them would pause every request in the process.

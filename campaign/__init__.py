@@ -84,7 +84,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         staff_mail,
     ):
         app.register_blueprint(module.bp)
-    app.wsgi_app = WebhookEndpoint(app, app.wsgi_app)  # type: ignore[method-assign]
+    app.extensions["stripe_webhook"] = app.wsgi_app = WebhookEndpoint(app, app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 

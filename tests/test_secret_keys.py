@@ -13,7 +13,7 @@ from passlib.totp import TOTP
 from sqlalchemy import select
 
 from campaign import create_app
-from campaign.config import STRIPE, Settings, SettingsError, setting_descriptions, settings_from
+from campaign.config import STRIPE, Settings, SettingsError, settings_from
 from campaign.edges.db import close_connections, db
 from campaign.edges.secret_keys import Purpose, SecretKeys
 from campaign.staff import members
@@ -21,7 +21,7 @@ from campaign.staff.members import Staff
 from campaign.web.staff import one_time_codes, sign_in
 from campaign.web.staff.one_time_codes import UnknownSecretKey, encrypt_second_factors_again
 from tests.conftest import Stripe
-from tests.web import FORM, SLUG, hidden_fields
+from tests.web import FORM, SLUG, environment_of, hidden_fields
 
 OLD = "the first secret of this test: 0123456789"
 NEW = "another secret of this test: 9876543210"
@@ -39,10 +39,6 @@ def app_with(settings: Settings, secret: str, *fallbacks: str) -> Iterator[Flask
         finally:
             close_connections()
             app.extensions["services"].waker.close()
-
-
-def environment_of(settings: Settings) -> dict[str, str]:
-    return {name: str(getattr(settings, name.lower())) for name in setting_descriptions()}
 
 
 def add_member(app: Flask) -> str:

@@ -7,6 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from campaign.config import Settings, setting_descriptions
 from campaign.edges.db import db
 from campaign.staff import members
 from campaign.web.security import DONATIONS_PER_CLIENT
@@ -42,6 +43,11 @@ FORM = {
     "postal_code": "h2x1y4",
     "country": "CA",
 }
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The settings as in the environment."""
+    return {name: str(getattr(settings, name.lower())) for name in setting_descriptions()}
 
 
 def hidden_fields(page: TestResponse) -> dict[str, str]:

@@ -39,6 +39,11 @@ except ModuleNotFoundError:  # Installed from the wheel, which has no dev stack:
         yield
 
 
+# Of one process, slow ones included. The front (web/front.py) says how many bodies may arrive at a time.
+MAX_REQUESTS = 4096
+HEADER_SECONDS = 10
+
+
 class Commands(FlaskGroup):
     """Our commands and Flask's. Listing them needs no settings."""
 
@@ -85,18 +90,10 @@ def web(host: str, port: int, workers: int) -> None:
     read_settings()
     os.execv(
         sys.executable,
-        [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port), "--workers", str(workers)]
-        + [
-            "--blocking-threads",
-            "24",
-            "--backlog",
-            "1024",
-            "--respawn-failed-workers",
-            "--no-access-log",
-            "--log-level",
-            "warning",
-            "wsgi:app",
-        ],
+        [sys.executable, "-m", "granian", "--interface", "asgi", "--loop", "uvloop", "--host", host, "--port", str(port)]
+        + ["--workers", str(workers), "--backlog", "1024", "--backpressure", str(MAX_REQUESTS), "--no-ws"]
+        + ["--http1-header-read-timeout", str(HEADER_SECONDS * 1000), "--respawn-failed-workers"]
+        + ["--no-access-log", "--log-level", "warning", "wsgi:front"],
     )
 
 

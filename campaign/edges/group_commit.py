@@ -55,6 +55,13 @@ class GroupCommit(Generic[Item, Result]):
             raise request.error
         return request.result[0]
 
+    def submit_all(self, items: Sequence[Item]) -> list[Result | BaseException]:
+        """Process items that came together, in this thread, and return for each its result or what `process` raised for it."""
+        requests: list[_Request[Item, Result]] = [_Request(item) for item in items]
+        for start in range(0, len(requests), self._max_batch):
+            self._process_batch(requests[start : start + self._max_batch])
+        return [request.error if request.error is not None else request.result[0] for request in requests]
+
     def _lead(self, request: _Request[Item, Result]) -> None:
         """Process a batch, then pass the lead to the first request that is waiting."""
         with self._lock:

@@ -1,0 +1,270 @@
+"""The front of the web server: an ASGI app that reads each request's body before a thread of the WSGI app is used for it.
+
+However slowly clients send, no thread waits for them: a body has BODY_SECONDS to arrive, and one network may have only so many under way.
+A response that is made piece by piece takes a thread only while a piece is made.
+"""
+
+import asyncio
+import contextvars
+import io
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+from urllib.parse import unquote_to_bytes
+from wsgiref.types import WSGIApplication, WSGIEnvironment
+
+import structlog
+from werkzeug.wrappers import Response
+
+from campaign.edges.links import STRIPE_WEBHOOK
+from campaign.web.networks import network_of
+from campaign.web.stripe_webhook import MAX_BATCH
+
+log = structlog.get_logger()
+
+BODY_SECONDS = 20
+# Stripe's events are the largest bodies. Forms have a limit of their own (security.py).
+LARGEST_BODY = 256 * 1024
+BODIES_OF_A_NETWORK = 20
+BODIES_OF_WEBHOOKS = 500
+BODIES = 2000
+PIECE = 64 * 1024
+THREADS = 24
+REFUSED = {
+    408: b"The request took too long to arrive.\n",
+    413: b"The request is too large.\n",
+    503: b"Too many requests are arriving at once. Please try again in a moment.\n",
+}
+
+T = TypeVar("T")
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class BodyRefused(Exception):
+    """The body is too slow, too large, or one too many; `status` is the HTTP status that says so."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(str(status))
+        self.status = status
+
+
+class Webhook(Protocol):
+    """The webhook endpoint (stripe_webhook.py)."""
+
+    def receive_all(self, environs: Sequence[WSGIEnvironment]) -> Sequence[tuple[Response, bool]]:
+        """Each response, and whether events must be handled."""
+
+    def handle_events(self) -> None:
+        """Handle the pending events."""
+
+
+@dataclass(frozen=True)
+class _PendingEvent:
+    environ: WSGIEnvironment
+    response: "asyncio.Future[Response]"
+
+
+class Front:
+    """Serves a WSGI app to an ASGI server. `proxy_hops` is how many proxies in front add to X-Forwarded-For."""
+
+    def __init__(self, app: WSGIApplication, *, webhook: "Webhook | None" = None, proxy_hops: int = 0) -> None:
+        self._app, self._webhook, self._proxy_hops = app, webhook, proxy_hops
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
+        self._arriving: Counter[str] = Counter()
+        self._events: list[_PendingEvent] = []
+        self._storing: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request. Requests of other protocols, such as WebSocket, are not served."""
+        if scope["type"] == "lifespan":
+            await _acknowledge_lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            body = await self._read_body(scope, receive)
+        except BodyRefused as refused:
+            log.warning("request.refused", status=refused.status, path_is_webhook=scope["path"] == STRIPE_WEBHOOK)
+            await _refuse(send, refused.status)
+            return
+        if self._webhook and scope["path"] == STRIPE_WEBHOOK:
+            await self._store_event(environ_of(scope, body), send)
+            return
+        # One context for all pieces, as their threads differ.
+        context, loop = contextvars.copy_context(), asyncio.get_running_loop()
+
+        def run(function: Callable[..., T], *values: object) -> Awaitable[T]:
+            return loop.run_in_executor(self._threads, context.run, function, *values)
+
+        response = _Response(self._app, environ_of(scope, body))
+        piece, is_last = await run(response.begin)
+        await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+        while not is_last:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            piece, is_last = await run(response.next_piece)
+        await send({"type": "http.response.body", "body": piece, "more_body": False})
+
+    async def _store_event(self, environ: WSGIEnvironment, send: Send) -> None:
+        """Store an event together with those that arrive while others are stored: one thread is enough for all of them."""
+        event = _PendingEvent(environ, asyncio.get_running_loop().create_future())
+        self._events.append(event)
+        if self._storing is None:
+            self._storing = asyncio.create_task(self._store_events())
+        response = await event.response
+        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+        await send({"type": "http.response.body", "body": response.get_data(), "more_body": False})
+
+    async def _store_events(self) -> None:
+        assert self._webhook
+        loop = asyncio.get_running_loop()
+        while self._events:
+            batch, self._events = self._events[:MAX_BATCH], self._events[MAX_BATCH:]
+            try:
+                results = await loop.run_in_executor(self._threads, self._webhook.receive_all, [event.environ for event in batch])
+            except Exception as error:
+                for event in batch:
+                    event.response.set_exception(error)
+                continue
+            for event, (response, _) in zip(batch, results, strict=True):
+                event.response.set_result(response)
+            if any(must_handle for _, must_handle in results):
+                loop.run_in_executor(self._threads, self._webhook.handle_events)
+        self._storing = None
+
+    async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
+        """The whole body. Raises BodyRefused."""
+        headers = dict(scope["headers"])
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > LARGEST_BODY:
+            raise BodyRefused(413)
+        if length == b"0" and b"transfer-encoding" not in headers:
+            return b""
+        sender, most = self._sender(scope, headers)
+        if self._arriving[sender] >= most or self._arriving.total() >= BODIES:
+            raise BodyRefused(503)
+        self._arriving[sender] += 1
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                return await _receive_all(receive)
+        except TimeoutError:
+            raise BodyRefused(408) from None
+        finally:
+            self._arriving[sender] -= 1
+            if not self._arriving[sender]:
+                del self._arriving[sender]
+
+    def _sender(self, scope: Scope, headers: dict[bytes, bytes]) -> tuple[str, int]:
+        """Who sends the body, and how many bodies of theirs may arrive at a time. Stripe sends all events from few networks."""
+        if scope["path"] == STRIPE_WEBHOOK:
+            return STRIPE_WEBHOOK, BODIES_OF_WEBHOOKS
+        address = scope["client"][0] if scope.get("client") else ""
+        if self._proxy_hops:
+            forwarded = [part.strip() for part in headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")]
+            address = forwarded[-self._proxy_hops] if len(forwarded) >= self._proxy_hops else address
+        return network_of(address), BODIES_OF_A_NETWORK
+
+
+async def _receive_all(receive: Receive) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BodyRefused(408)
+        body += message.get("body", b"")
+        if len(body) > LARGEST_BODY:
+            raise BodyRefused(413)
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+async def _refuse(send: Send, status: int) -> None:
+    text = REFUSED[status]
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(text)).encode()), (b"connection", b"close")]
+    headers += [(b"retry-after", b"10"), (b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"default-src 'none'")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": text, "more_body": False})
+
+
+async def _acknowledge_lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+class _Response:
+    """The response of the WSGI app to one request. Its methods run in threads, one after the other."""
+
+    def __init__(self, app: WSGIApplication, environ: WSGIEnvironment) -> None:
+        self._app, self._environ = app, environ
+        self.status, self.headers = 500, list[tuple[bytes, bytes]]()
+        self._pieces: Iterator[bytes] = iter(())
+        self._iterable: Iterable[bytes] = ()
+
+    def begin(self) -> tuple[bytes, bool]:
+        """Call the app. Returns the first piece, and whether it is the last; then the status and headers are known."""
+        self._iterable = self._app(self._environ, self._start)
+        self._pieces = iter(self._iterable)
+        return self.next_piece()
+
+    def _start(self, status: str, headers: list[tuple[str, str]], _error: object = None) -> Callable[[bytes], object]:
+        self.status = int(status[:3])
+        self.headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        return lambda _: None  # Flask never uses the function that PEP 3333 returns here.
+
+    def next_piece(self) -> tuple[bytes, bool]:
+        """The next piece of at least PIECE bytes, and whether it is the last."""
+        piece = bytearray()
+        try:
+            for part in self._pieces:
+                piece += part
+                if len(piece) >= PIECE:
+                    return bytes(piece), False
+        except Exception:
+            self._close()
+            raise
+        self._close()
+        return bytes(piece), True
+
+    def _close(self) -> None:
+        if close := getattr(self._iterable, "close", None):
+            close()
+
+
+def environ_of(scope: Scope, body: bytes) -> WSGIEnvironment:
+    """The WSGI environment of an ASGI request (PEP 3333), with its whole body."""
+    host, port = scope.get("server") or ("localhost", 80)
+    environ: WSGIEnvironment = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(scope.get("raw_path") or scope["path"]).decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": scope["client"][0] if scope.get("client") else "",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        if "_" in name:  # It would be taken for the header with a hyphen.
+            continue
+        key = name.upper().replace("-", "_")
+        key = key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
+        environ[key] = f"{environ[key]}{'; ' if name == 'cookie' else ','}{value}" if key in environ else value
+    environ["CONTENT_LENGTH"] = str(len(body))
+    return environ

@@ -1,0 +1,279 @@
+"""The web server in front of slow, greedy and flooding clients: they are cut or refused, and others are served."""
+
+import asyncio
+import os
+import re
+import select
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from http.client import HTTPConnection
+from typing import Any
+from unittest.mock import Mock
+from urllib.parse import urlencode
+
+import pytest
+from flask import Flask
+from sqlalchemy.exc import OperationalError
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.config import ROOT, Settings
+from campaign.devstack.stack import free_port
+from campaign.edges.db import db
+from campaign.edges.links import STRIPE_WEBHOOK
+from campaign.stripe_sync import inbox
+from campaign.stripe_sync.inbox import StripeEvent
+from campaign.web import front
+from campaign.web.front import Front, environ_of
+from tests.conftest import Stripe, make_settings
+from tests.factories import start_donation
+from tests.stripe import body_of, completed, signed
+from tests.web import FORM, HIDDEN, SLUG, environment_of
+
+PAGE = f"/en/{SLUG}"
+
+
+def scope_of(path: str = "/form", *, length: int | None = 4, client: str = "203.0.113.7", **changed: Any) -> dict[str, Any]:
+    headers = [(b"host", b"localhost"), *([(b"content-length", str(length).encode())] if length is not None else [])]
+    return {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "http_version": "1.1",
+        "scheme": "http",
+        "server": ("localhost", 80),
+        "client": (client, 1),
+        "headers": headers,
+        **changed,
+    }
+
+
+def echo(environ: dict[str, Any], start: Any) -> list[bytes]:
+    start("200 OK", [("Content-Type", "text/plain")])
+    return [environ["wsgi.input"].read()]
+
+
+class Client:
+    """One request to the front: sends pieces of a body, each after a pause, and collects the response."""
+
+    def __init__(self, *pieces: bytes, pause: float = 0.0, ends: bool = True) -> None:
+        self.pieces, self.pause, self.ends = list(pieces), pause, ends
+        self.status, self.body = 0, b""
+
+    async def receive(self) -> dict[str, Any]:
+        await asyncio.sleep(self.pause)
+        if self.pieces:
+            piece = self.pieces.pop(0)
+            return {"type": "http.request", "body": piece, "more_body": bool(self.pieces) or not self.ends}
+        await asyncio.sleep(60)
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Any) -> None:
+        self.status = message.get("status", self.status)
+        self.body += message.get("body", b"")
+
+
+def serve(served: Front, *requests: tuple[dict[str, Any], Client]) -> list[int]:
+    async def all_at_once() -> None:
+        await asyncio.gather(*(served(scope, client.receive, client.send) for scope, client in requests))
+
+    asyncio.run(all_at_once())
+    return [client.status for _, client in requests]
+
+
+def test_a_body_reaches_the_app_whole_whatever_its_pieces() -> None:
+    client = Client(b"ab", b"", b"cd")
+    assert serve(Front(echo), (scope_of(), client)) == [200]
+    assert client.body == b"abcd"
+
+
+def test_a_body_that_does_not_arrive_in_time_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front, "BODY_SECONDS", 0.3)
+    trickle = Client(*[b"x"] * 100, pause=0.05)
+    silent = Client(b"x", ends=False)
+    assert serve(Front(echo), (scope_of(length=100), trickle), (scope_of(client="203.0.113.8"), silent)) == [408, 408]
+
+
+def test_a_large_body_is_refused_before_it_is_read_and_while_it_is() -> None:
+    announced, lying = Client(b"x", ends=False), Client(*[b"x" * 65536] * 6)
+    chunked = scope_of(length=None, headers=[(b"transfer-encoding", b"chunked")])
+    assert serve(Front(echo), (scope_of(length=front.LARGEST_BODY + 1), announced), (chunked, lying)) == [413, 413]
+    assert serve(Front(echo), (scope_of(headers=[(b"content-length", b"many")]), Client(b""))) == [413]
+
+
+def test_one_network_has_only_so_many_bodies_under_way_and_others_have_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front, "BODY_SECONDS", 0.5)
+    served, most = Front(echo), front.BODIES_OF_A_NETWORK
+    slow = [(scope_of(client=f"2001:db8::{number:x}"), Client(b"x", ends=False)) for number in range(most + 5)]
+    others = [(scope_of(client="198.51.100.1"), Client(b"abcd")), (scope_of(STRIPE_WEBHOOK, client="2001:db8::1"), Client(b"abcd"))]
+    statuses = serve(served, *slow, *others)
+    assert statuses.count(503) == 5
+    assert statuses.count(408) == most
+    assert statuses[-2:] == [200, 200], "another network, and Stripe's events"
+    assert serve(served, (scope_of(client="2001:db8::1"), Client(b"abcd"))) == [200], "all are counted off again"
+
+
+@pytest.mark.parametrize(
+    ("hops", "forwarded", "expected"),
+    [
+        (0, "10.0.0.1", "203.0.113.7"),
+        (1, "10.0.0.1, 10.0.0.2", "10.0.0.2"),
+        (2, "a, 10.0.0.2, b", "10.0.0.2"),
+        (3, "10.0.0.1", "203.0.113.7"),
+    ],
+)
+def test_the_sender_is_the_address_that_our_own_proxies_saw(hops: int, forwarded: str, expected: str) -> None:
+    headers = {b"x-forwarded-for": forwarded.encode()}
+    assert Front(echo, proxy_hops=hops)._sender(scope_of(), headers)[0] == expected
+
+
+def test_the_environment_of_the_app_is_what_wsgi_says() -> None:
+    headers = [
+        (b"host", b"give.example.org"),
+        (b"cookie", b"a=1"),
+        (b"cookie", b"b=2"),
+        (b"x_forwarded_for", b"9.9.9.9"),
+        (b"content-type", b"text/plain"),
+    ]
+    environ = environ_of(scope_of(headers=headers, raw_path=b"/fr/don%C3%A9", query_string=b"a=%C3%A9"), b"abc")
+    assert environ["PATH_INFO"].encode("latin-1").decode() == "/fr/doné"
+    assert (environ["HTTP_COOKIE"], environ["CONTENT_TYPE"], environ["CONTENT_LENGTH"]) == ("a=1; b=2", "text/plain", "3")
+    assert "HTTP_X_FORWARDED_FOR" not in environ, "a header with an underscore is another header"
+
+
+def test_a_long_response_takes_a_thread_only_while_a_piece_is_made_and_is_closed() -> None:
+    events: list[str] = []
+
+    class Pieces:
+        def __iter__(self) -> Iterator[bytes]:
+            for _ in range(5):
+                events.append(threading.current_thread().name.partition("_")[0])
+                yield b"x" * front.PIECE
+
+        def close(self) -> None:
+            events.append("closed")
+
+    def app(_: dict[str, Any], start: Any) -> Pieces:
+        start("200 OK", [])
+        return Pieces()
+
+    client = Client()
+    assert serve(Front(app), (scope_of(length=0), client)) == [200]
+    assert len(client.body) == 5 * front.PIECE
+    assert events == ["request"] * 5 + ["closed"]
+
+
+def test_events_that_arrive_together_are_stored_together_and_a_bad_one_is_refused_alone(app: Flask, campaign: Campaign) -> None:
+    donations = [start_donation(campaign, 10_00) for _ in range(5)]
+    db.session.commit()
+    served, requests = Front(app.wsgi_app, webhook=app.extensions["stripe_webhook"]), []
+    for donation in donations:
+        body = body_of(completed(donation))
+        headers = [(b"host", b"127.0.0.1"), (b"content-length", str(len(body)).encode())]
+        headers += [(name.lower().encode(), value.encode()) for name, value in signed(body).items() if donation is not donations[2]]
+        requests.append((scope_of(STRIPE_WEBHOOK, headers=headers), Client(body)))
+    assert serve(served, *requests) == [200, 200, 400, 200, 200]
+    assert db.session.query(StripeEvent).count() == 4
+    stranger = scope_of(STRIPE_WEBHOOK, headers=[(b"host", b"evil.example"), (b"content-length", b"2")])
+    assert serve(served, (stranger, Client(b"{}")), (scope_of(STRIPE_WEBHOOK, length=0, method="GET"), Client())) == [400, 405]
+
+
+def test_while_the_database_is_unavailable_events_are_refused_and_later_stored(
+    app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    donation = start_donation(campaign, 10_00)
+    db.session.commit()
+    served, body = Front(app.wsgi_app, webhook=app.extensions["stripe_webhook"]), body_of(completed(donation))
+    headers = [(b"host", b"127.0.0.1"), (b"content-length", str(len(body)).encode())]
+    headers += [(name.lower().encode(), value.encode()) for name, value in signed(body).items()]
+    with monkeypatch.context() as unavailable:
+        unavailable.setattr(inbox, "store_events", Mock(side_effect=OperationalError("", {}, Exception("unavailable"))))
+        assert serve(served, (scope_of(STRIPE_WEBHOOK, headers=headers), Client(body))) == [503]
+    assert serve(served, (scope_of(STRIPE_WEBHOOK, headers=headers), Client(body))) == [200]
+
+
+@pytest.fixture
+def server(database: str, stripe: Stripe, app: Flask) -> Iterator[int]:
+    """`campaign web` with one process, and its port."""
+    port = free_port(29000, taken=set())
+    settings: Settings = make_settings(database, stripe_api_base=stripe.url, base_url=f"http://127.0.0.1:{port}")
+    command = [sys.executable, "-m", "campaign", "web", "--port", str(port), "--workers", "1"]
+    process = subprocess.Popen(command, env={**os.environ, **environment_of(settings)}, cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(port, process)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            get(port, "/healthz")
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError("the server did not start")
+
+
+def get(port: int, path: str) -> str:
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", path)
+    response = connection.getresponse()
+    assert response.status == 200
+    text = response.read().decode()
+    connection.close()
+    return text
+
+
+def give(port: int, number: int) -> int:
+    fields = {**FORM, **dict(HIDDEN.findall(get(port, PAGE))), "email": f"donor{number}@example.org"}
+    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("POST", f"{PAGE}/donations", urlencode(fields), {"Content-Type": "application/x-www-form-urlencoded"})
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    return response.status
+
+
+def slow_client(port: int, *, source: str, path: str) -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", port), source_address=(source, 0), timeout=10)
+    client.sendall(
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5000\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\na".encode()
+    )
+    return client
+
+
+def test_donors_give_while_slow_clients_of_many_networks_are_connected(server: int) -> None:
+    with ExitStack() as stack:
+        slow = [
+            slow_client(server, source=f"127.0.1.{n % 10 + 1}", path=f"{PAGE}/donations" if n % 2 else STRIPE_WEBHOOK) for n in range(120)
+        ]
+        for client in slow:
+            stack.enter_context(client)
+        seconds = []
+        for number in range(20):
+            started = time.monotonic()
+            assert give(server, number) == 303
+            seconds.append(time.monotonic() - started)
+            for client in slow[number::20]:
+                client.sendall(b"a")
+        assert sorted(seconds)[18] < 2, "the 95th percentile"
+        assert "alive" in get(server, "/healthz")
+        greedy = [slow_client(server, source="127.0.2.1", path=f"{PAGE}/donations") for _ in range(front.BODIES_OF_A_NETWORK + 10)]
+        for client in greedy:
+            stack.enter_context(client)
+        time.sleep(1)
+        answered, _, _ = select.select(greedy, [], [], 0)
+        assert len(answered) >= 10
+        assert all(re.match(rb"HTTP/1.1 503", client.recv(100)) for client in answered)
+        assert give(server, 21) == 303
