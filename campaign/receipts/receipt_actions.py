@@ -6,7 +6,7 @@ Each action commits once, together with its audit row, and wakes the mail worker
 from collections.abc import Mapping
 
 from campaign.donations import donors
-from campaign.donations.donations import PERSON_FIELDS, Donation
+from campaign.donations.donations import PERSON_FIELDS, Donation, lock_donations
 from campaign.donations.donors import PER_DONATION
 from campaign.edges.db import db
 from campaign.edges.services import services
@@ -48,6 +48,7 @@ def complete_details(donation: Donation, person: Mapping[str, str]) -> None:
 
 def request_copy(donation: Donation) -> bool:
     """Send the donor their receipt again. Returns False when they reached MAX_COPIES_PER_DAY."""
+    lock_donations([donation.id])  # Requests at the same time are counted one after the other.
     if messages.count_recent(donation, MessageKind.RECEIPT_COPY, hours=24) >= MAX_COPIES_PER_DAY:
         return False
     messages.enqueue_receipt_copy(donation)

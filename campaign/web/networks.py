@@ -23,6 +23,11 @@ def network_of(address: str | None) -> str:
 
 
 def client_key() -> str:
-    """A keyed hash of the client's network, so that its checkouts can be counted without storing the address."""
+    """A keyed hash of the client's network, so that its checkouts and requests can be counted without storing the address."""
+    return pseudonym(network_of(request.remote_addr))
+
+
+def pseudonym(text: str) -> str:
+    """A keyed hash of an address or another personal text: the same text has the same one, until SECRET_KEY changes."""
     secret = services().keys.current(Purpose.NETWORK).encode()
-    return hmac.new(secret, network_of(request.remote_addr).encode(), "sha256").hexdigest()[:32]
+    return hmac.new(secret, text.encode("utf-8", "replace"), "sha256").hexdigest()[:32]

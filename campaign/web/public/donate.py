@@ -23,11 +23,11 @@ from campaign.recurring import recurring_gifts
 from campaign.recurring.recurring_gifts import MONTHLY
 from campaign.rules import money
 from campaign.rules.allocation import Limit
-from campaign.web.networks import client_key
+from campaign.web.networks import client_key, pseudonym
 from campaign.web.public import batching
 from campaign.web.public.campaigns import Notice, Promise, campaign_page
 from campaign.web.public.donation_form import DonationForm, attempts, new_attempt
-from campaign.web.security import DONATIONS_OVERALL, DONATIONS_PER_CLIENT, access, allow_redirect_to, csrf, limiter
+from campaign.web.security import DONATIONS_OVERALL, DONATIONS_PER_CLIENT, DONATIONS_PER_EMAIL, access, allow_redirect_to, csrf, limiter
 
 bp = Blueprint("donate", __name__)
 bp.record(lambda state: batching.init_app(state.app))
@@ -35,14 +35,41 @@ log = structlog.get_logger()
 
 RETRY_AFTER_SECONDS = "20"
 FIELDS = 100
+# Of the request: its fields, and that it has begun a donation.
+POSTED, HAS_BEGUN = "campaign.posted_fields", "campaign.has_begun"
 # Redirects, and failures to reach Stripe, count against the rate limit of a client; a form that is shown again does not.
 COUNTED_STATUSES = {303, 503}
+
+
+def _email_key() -> str:
+    """Whose limit the form counts against, without storing their address."""
+    return pseudonym("email:" + _posted_fields().get("email", "").strip().casefold())
+
+
+def _posted_fields() -> MultiDict[str, str]:
+    """The posted fields, read once for each request."""
+    if POSTED not in request.environ:
+        request.environ[POSTED] = _read_fields()
+    fields: MultiDict[str, str] = request.environ[POSTED]
+    return fields
+
+
+def _read_fields() -> MultiDict[str, str]:
+    """Invalid UTF-8 becomes U+FFFD, which the form refuses; Werkzeug would decode it as other text."""
+    if request.mimetype != "application/x-www-form-urlencoded":
+        return request.form
+    try:
+        pairs = parse_qsl(request.get_data().decode("utf-8", "replace"), keep_blank_values=True, errors="replace", max_num_fields=FIELDS)
+    except ValueError:
+        abort(413)
+    return MultiDict(pairs)
 
 
 @bp.post("/<any(en,fr):language>/<slug>/donations")
 @access("public")
 @csrf.exempt  # The signed attempt shows that the form came from us, also from a browser without cookies.
 @limiter.limit(DONATIONS_PER_CLIENT, deduct_when=lambda response: response.status_code in COUNTED_STATUSES)
+@limiter.limit(DONATIONS_PER_EMAIL, key_func=_email_key, deduct_when=lambda _: HAS_BEGUN in request.environ)
 @limiter.limit(DONATIONS_OVERALL, key_func=lambda: "all")
 def begin(language: str, slug: str) -> ResponseReturnValue:
     """Hold the match and redirect the donor to Stripe, or show the form again with its errors."""
@@ -75,6 +102,8 @@ def _start(campaign: Campaign, form: DonationForm) -> Donation | ResponseReturnV
     if isinstance(started, LessMatchAvailable):
         promise = Promise.of(started.quote)
         return campaign_page(campaign, form, attempt=form.attempt.data, notice=_less_match_notice(started), promise=promise), 409
+    if started:
+        request.environ[HAS_BEGUN] = True
     donation = started or _resume_donation(context)
     if _differs(donation, details):
         return campaign_page(campaign, form, attempt=new_attempt(), notice=_other_donation_notice(donation)), 409
@@ -86,17 +115,6 @@ def _resume_donation(context: CheckoutContext) -> Donation:
     checkouts.extend_checkout_deadline(donation, now=context.now)
     db.session.commit()
     return donation
-
-
-def _posted_fields() -> MultiDict[str, str]:
-    """The posted fields. Invalid UTF-8 becomes U+FFFD, which the form refuses; Werkzeug would decode it as other text."""
-    if request.mimetype != "application/x-www-form-urlencoded":
-        return request.form
-    try:
-        pairs = parse_qsl(request.get_data().decode("utf-8", "replace"), keep_blank_values=True, errors="replace", max_num_fields=FIELDS)
-    except ValueError:
-        abort(413)
-    return MultiDict(pairs)
 
 
 def _form_again(campaign: Campaign, form: DonationForm, attempt: str | None, *, has_errors: bool) -> ResponseReturnValue:
