@@ -1,5 +1,7 @@
 """Limits on what one network, one email address and all clients together may do; they hold with Redis away, and Redis has no address."""
 
+from collections.abc import Iterator
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -10,12 +12,21 @@ from campaign.edges.db import db
 from campaign.outbox.messages import MessageKind, OutboxMessage
 from campaign.receipts import receipt_actions
 from campaign.web.networks import client_key
-from campaign.web.security import DONATIONS_PER_EMAIL
+from campaign.web.security import DONATIONS_PER_EMAIL, limiter
 from tests.conftest import Stripe
 from tests.factories import issue_receipt, paid, run_concurrently
 from tests.web import FORM, SLUG, hidden_fields, send
 
 PER_EMAIL = int(DONATIONS_PER_EMAIL.split()[0])
+
+
+@pytest.fixture(autouse=True)
+def redis_is_there(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The limiter remembers for a while that Redis was away in another test."""
+    limiter._storage_dead = False
+    yield
+    monkeypatch.undo()
+    limiter._storage_dead = False
 
 
 def begin(client: FlaskClient, email: str, address: str) -> int:
@@ -38,7 +49,7 @@ def test_a_double_click_counts_once(client: FlaskClient, stripe: Stripe) -> None
 
 
 def test_without_redis_the_limits_hold(app: Flask, stripe: Stripe, monkeypatch: pytest.MonkeyPatch) -> None:
-    app.extensions["services"].waker._client.connection_pool.disconnect()
+    limiter._fallback_storage.reset()
     monkeypatch.setattr("redis.connection.UnixDomainSocketConnection.connect", lambda _: (_ for _ in ()).throw(ConnectionError))
     test_one_email_address_begins_only_so_many_checkouts_from_whatever_networks(app, stripe)
 
