@@ -24,7 +24,7 @@ from campaign.staff import audit  # noqa: F401  # registers its table
 from campaign.stripe_sync import cursors  # noqa: F401  # registers its table
 from campaign.web import api, errors, health, languages, malformed, security
 from campaign.web.funder import report
-from campaign.web.public import campaigns, donate, donation_page, receipt_page, recurring_page
+from campaign.web.public import campaigns, donate, donation_page, donor_access, receipt_page, recurring_page
 from campaign.web.staff import dashboard, failed_events, information_returns, settlement, sign_in
 from campaign.web.staff import donations as staff_donations
 from campaign.web.staff import holds as staff_holds
@@ -34,6 +34,26 @@ from campaign.web.staff import receipts as staff_receipts
 from campaign.web.stripe_webhook import WebhookEndpoint
 
 STATIC_SECONDS = 3600
+PAGES = (
+    campaigns,
+    donate,
+    donation_page,
+    donor_access,
+    receipt_page,
+    recurring_page,
+    api,
+    health,
+    report,
+    dashboard,
+    staff_donations,
+    failed_events,
+    staff_holds,
+    staff_quarantine,
+    settlement,
+    staff_receipts,
+    information_returns,
+    staff_mail,
+)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -64,25 +84,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.init_app(app)
     sign_in.init_app(app, settings, keys)  # Before the access check, which needs the signed-in member.
     security.init_app(app, settings)
-    for module in (
-        campaigns,
-        donate,
-        donation_page,
-        receipt_page,
-        recurring_page,
-        api,
-        health,
-        report,
-        dashboard,
-        staff_donations,
-        failed_events,
-        staff_holds,
-        staff_quarantine,
-        settlement,
-        staff_receipts,
-        information_returns,
-        staff_mail,
-    ):
+    for module in PAGES:
         app.register_blueprint(module.bp)
     app.extensions["stripe_webhook"] = app.wsgi_app = WebhookEndpoint(app, app.wsgi_app)  # type: ignore[method-assign]
     return app

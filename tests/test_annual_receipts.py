@@ -20,6 +20,7 @@ from campaign.schedule import schedule_jobs
 from tests.conftest import Post
 from tests.factories import create_refund, issue_receipt, pay, pay_with_annual_receipt, start_donation
 from tests.mail import attached, last_email, pdf_text, text_of
+from tests.web import grant_access
 
 MID_JANUARY = datetime(2027, 1, 15, 12, tzinfo=UTC)
 
@@ -117,6 +118,8 @@ def test_a_donor_can_change_the_receipt_preference(app: Flask, client: FlaskClie
     pay(donation, at=in_2026(2))
     db.session.commit()
     address = f"/en/donations/{donation.token}"
+    assert client.post(f"{address}/receipt-choice", data={"choice": "annual"}).status_code == 403, "a link in an old email is not enough"
+    grant_access(client, donation)
     assert client.post(f"{address}/receipt-choice", data={"choice": "annual"}).status_code == 303
     send_jobs.send_due()
     assert issue_receipt(donation) is None

@@ -31,7 +31,7 @@ from campaign.schedule import schedule_jobs
 from campaign.stripe_sync import event_jobs, reconcile_jobs, reconciliations
 from tests.conftest import Stripe
 from tests.stripe import control, event, handle, pay_at_stripe, state
-from tests.web import csrf_of, send, signed_in
+from tests.web import csrf_of, grant_access, send, signed_in
 
 GIFT, FEE = 100_00, 3_30
 
@@ -397,7 +397,9 @@ def test_an_unpaid_subscription_has_not_ended_and_may_be_paid_later(app: Flask, 
     pass_month(stripe, "unpaid")
     gift = gift_of(first)
     assert (gift.status, gift.is_over) == ("unpaid", False)
-    page = app.test_client().get(f"/en/monthly/{gift.token}").text
+    client = app.test_client()
+    grant_access(client, first)
+    page = client.get(f"/en/monthly/{gift.token}").text
     assert "could not be charged, and Stripe does not try it again" in page
     assert f'action="/en/monthly/{gift.token}/end"' in page
     invoice = stripe.store.newest("invoice", limit=1)[0]

@@ -21,7 +21,7 @@ PER_EMAIL = int(DONATIONS_PER_EMAIL.split()[0])
 
 
 @pytest.fixture(autouse=True)
-def redis_is_there(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def redis_is_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The limiter remembers for a while that Redis was away in another test."""
     limiter._storage_dead = False
     yield

@@ -1,5 +1,6 @@
 """Recurring donations: each month is a donation of its own, with its match and receipt, until the donor cancels or the card fails."""
 
+import re
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from tests.conftest import Post, Stripe
 from tests.mail import body_of as email_body
 from tests.mail import make_due, text_of
 from tests.stripe import body_of, handle, pay_at_stripe, sessions, state
-from tests.web import csrf_of, send
+from tests.web import csrf_of, grant_access, send
 
 DAY = 24 * 3600
 
@@ -240,8 +241,11 @@ def test_an_instalment_paid_before_its_failure_email_is_sent_sends_none(app: Fla
 
 
 def page_of(app: Flask, donation: Donation) -> tuple[FlaskClient, str]:
+    """A client that came by a link that was mailed to the donor, and the address of the page."""
     start_new_visitor()
-    return app.test_client(), f"/en/monthly/{recurring_gift_for(donation).token}"
+    client = app.test_client()
+    grant_access(client, donation)
+    return client, f"/en/monthly/{recurring_gift_for(donation).token}"
 
 
 def start_new_visitor() -> None:
@@ -349,7 +353,9 @@ def test_the_link_is_sent_by_email_and_the_response_reveals_no_donor(app: Flask,
     send_jobs.send_due()
     ((subject, body),) = emails_since(post, before)
     assert "The link to your monthly gift" in subject
-    assert f"/en/monthly/{recurring_gift_for(donation).token}" in body
+    path = re.search(r"/en/access/[0-9a-f]{64}", body)
+    assert path
+    assert client.post(path[0]).location == f"/en/monthly/{recurring_gift_for(donation).token}"
 
 
 def test_an_unknown_token_is_404(app: Flask) -> None:

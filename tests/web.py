@@ -8,8 +8,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from campaign.config import Settings, setting_descriptions
+from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.staff import members
+from campaign.web.public import donor_access
 from campaign.web.security import DONATIONS_PER_CLIENT
 from campaign.web.staff import sign_in
 from tests.factories import NAME
@@ -73,6 +75,12 @@ def signed_in(app: Flask, role: str | None, *, seen_ago: int = 0, started_ago: i
         )
         session.update({sign_in.SEEN: now - seen_ago, sign_in.BEGUN: now - started_ago})
     return client
+
+
+def grant_access(client: FlaskClient, donation: Donation) -> None:
+    """Let the client change the gifts of this donor, as after a link that was mailed to them."""
+    with client.session_transaction() as session:
+        session[donor_access.ACCESS] = {"donor": donation.donor_id, "until": int(time.time()) + donor_access.ACCESS_SECONDS}
 
 
 def csrf_of(page: TestResponse) -> str:

@@ -3,9 +3,16 @@
 Pages link to each other by route name (`url_for`). A test checks that a route serves each URL here.
 """
 
+import re
 from dataclasses import dataclass
 
 STRIPE_WEBHOOK = "/stripe/webhook"
+_BEARER = re.compile(r"(/(?:donations|monthly|access|funder/links|staff/password)/|[?&]again=)([A-Za-z0-9_.~-]{16,})")
+
+
+def without_tokens(text: str) -> str:
+    """The text with the tokens of its links hidden, for people who may read an email that was not sent to them."""
+    return _BEARER.sub(r"\1…", text)
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,10 @@ class Links:
     def recurring_page(self, language: str, token: str) -> str:
         """The donor’s page for a recurring donation."""
         return self.absolute(f"/{language}/monthly/{token}")
+
+    def donor_access(self, language: str, token: str) -> str:
+        """The link with which a donor may change something, once."""
+        return self.absolute(f"/{language}/access/{token}")
 
     def receipt_check(self, language: str, code: str) -> str:
         """The public page that says whether a receipt is valid."""

@@ -17,13 +17,14 @@ class Purpose(StrEnum):
     """What a key is for.
 
     WEB signs sessions and the tokens of forms. ATTEMPT signs donation forms. NETWORK hides network addresses. SECOND_FACTOR encrypts the secrets of
-    second factors.
+    second factors. DONOR_ACCESS makes the links with which donors may change something.
     """
 
     WEB = "web"
     ATTEMPT = "attempt"
     NETWORK = "network"
     SECOND_FACTOR = "second factor"
+    DONOR_ACCESS = "donor access"
 
 
 @dataclass(frozen=True, kw_only=True)

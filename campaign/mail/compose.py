@@ -16,8 +16,9 @@ from campaign.mail.letters import donations, funders, recurring, staff
 from campaign.mail.letters import receipts as receipt_emails
 from campaign.matching.funds import Fund
 from campaign.matching.holds import match_of
-from campaign.outbox import deliveries
+from campaign.outbox import deliveries, donor_access
 from campaign.outbox.deliveries import EmailContent
+from campaign.outbox.donor_access import DonorAccess
 from campaign.outbox.messages import MessageKind, OutboxMessage
 from campaign.payments import reversals
 from campaign.payments.reversals import Reversal
@@ -195,8 +196,32 @@ def _compose_recurring_gift_ended(message: OutboxMessage) -> EmailContent | None
 
 def _compose_recurring_gift_link(message: OutboxMessage) -> EmailContent | None:
     donation = _lock_donation(message)
-    url = _recurring_url(donation)
+    url = _access_url(donation, message)
     return recurring.recurring_gift_link(donation, page_url=url) if url else None
+
+
+def _compose_recurring_gift_changed(message: OutboxMessage) -> EmailContent | None:
+    """None when the gift has ended meanwhile: another e-mail says so."""
+    donation = _lock_donation(message)
+    gift = recurring_gifts.recurring_gift_of(donation)
+    return None if gift is None or gift.is_over else recurring.recurring_gift_changed(donation, gift, page_url=_recurring_url(donation))
+
+
+def _compose_receipt_choice_changed(message: OutboxMessage) -> EmailContent | None:
+    donation = _lock_donation(message)
+    return donations.receipt_choice_changed(donation, is_annual=wants_annual_receipt(donation.donor_id), page_url=_page_url(donation))
+
+
+def _compose_donor_access(message: OutboxMessage) -> EmailContent | None:
+    """None when the link can no longer be made, as its SECRET_KEY is gone."""
+    donation = _lock_donation(message)
+    url = _access_url(donation, message)
+    return donations.access_link(donation, url=url) if url else None
+
+
+def _access_url(donation: Donation, message: OutboxMessage) -> str:
+    token = donor_access.token_of(db.session.get_one(DonorAccess, message.donor_access_id))
+    return services().links.donor_access(donation.language, token) if token else ""
 
 
 def _funder_payment_received(message: OutboxMessage) -> EmailContent | None:
@@ -248,6 +273,9 @@ _COMPOSERS: dict[MessageKind, Callable[[OutboxMessage], EmailContent | None]] = 
     MessageKind.INSTALMENT_FAILED: _compose_instalment_failed,
     MessageKind.RECURRING_GIFT_ENDED: _compose_recurring_gift_ended,
     MessageKind.RECURRING_GIFT_LINK: _compose_recurring_gift_link,
+    MessageKind.RECURRING_GIFT_CHANGED: _compose_recurring_gift_changed,
+    MessageKind.RECEIPT_CHOICE_CHANGED: _compose_receipt_choice_changed,
+    MessageKind.DONOR_ACCESS: _compose_donor_access,
     MessageKind.FUNDER_PAYMENT: _funder_payment_received,
     MessageKind.PLEDGE_MATCHED: _pledge_matched,
     MessageKind.STAFF_TODO: _staff_todo,

@@ -33,6 +33,9 @@ class MessageKind(StrEnum):
     INSTALMENT_FAILED = "instalment_failed"
     RECURRING_GIFT_ENDED = "recurring_gift_ended"
     RECURRING_GIFT_LINK = "recurring_gift_link"
+    RECURRING_GIFT_CHANGED = "recurring_gift_changed"
+    RECEIPT_CHOICE_CHANGED = "receipt_choice_changed"
+    DONOR_ACCESS = "donor_access"
     FUNDER_PAYMENT = "funder_payment"
     PLEDGE_MATCHED = "pledge_matched"
     STAFF_TODO = "staff_todo"
@@ -42,7 +45,7 @@ class NewMessage(NamedTuple):
     """A message about a donation, to be enqueued once for its donation, or once for each `about`.
 
     The payload is what its e-mail needs beside the donation: a reversal, whether it was reinstated, and by how many cents; a receipt; a
-    Stripe invoice.
+    Stripe invoice; a link with which the donor may change something.
     """
 
     kind: MessageKind
@@ -53,6 +56,7 @@ class NewMessage(NamedTuple):
     cents: int | None = None
     receipt_id: int | None = None
     invoice: str | None = None
+    donor_access_id: int | None = None
 
     @property
     def key(self) -> str:
@@ -78,6 +82,7 @@ class OutboxMessage(Leasable, Base):
     cents: Mapped[int | None]
     receipt_id: Mapped[int | None] = mapped_column(ForeignKey("receipt.id"))
     invoice: Mapped[str | None]
+    donor_access_id: Mapped[int | None] = mapped_column(ForeignKey("donor_access.id"))
     funder_payment_id: Mapped[int | None] = mapped_column(ForeignKey("funder_payment.id"))
     fund_id: Mapped[int | None] = mapped_column(ForeignKey("fund.id"))
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
@@ -124,7 +129,7 @@ def _enqueue_match_increased(rematched: list[Donation]) -> None:
         db.session.execute(insert(m).on_conflict_do_nothing(index_elements=["key"]), rows)
 
 
-_READ = ("key", "kind", "reversal_id", "is_reinstatement", "cents", "receipt_id", "invoice")
+_READ = ("key", "kind", "reversal_id", "is_reinstatement", "cents", "receipt_id", "invoice", "donor_access_id")
 _TYPES: dict[str, Any] = {
     "key": Text,
     "kind": Text,
@@ -133,6 +138,7 @@ _TYPES: dict[str, Any] = {
     "cents": BigInteger,
     "receipt_id": BigInteger,
     "invoice": Text,
+    "donor_access_id": BigInteger,
     "donation_id": BigInteger,
 }
 _new_rows = func.unnest(*(bindparam(name, type_=ARRAY(kind)) for name, kind in _TYPES.items())).table_valued(*_TYPES).render_derived()

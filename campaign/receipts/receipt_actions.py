@@ -148,6 +148,13 @@ def choose_preference(donation: Donation, choice: str) -> bool:
         db.session.rollback()
         return False
     audit.record("the donor", "chose receipts", donation.public_id, choice=choice)
+    messages.enqueue_now(
+        NewMessage(
+            MessageKind.RECEIPT_CHOICE_CHANGED,
+            donation,
+            f"{donation.public_id}:{messages.count_all(donation, MessageKind.RECEIPT_CHOICE_CHANGED)}",
+        )
+    )
     if choice == PER_DONATION:
         for waiting in lifecycle.donations_without_receipt(donation.donor_id):
             messages.enqueue_receipt_copy(waiting)

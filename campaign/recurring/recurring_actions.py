@@ -1,12 +1,11 @@
 """What donors do with their recurring donations: changed at Stripe, then stored as Stripe returns them."""
 
-from datetime import UTC, datetime
-
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.edges.stripe.subscriptions import StripeSubscription
-from campaign.outbox import messages
+from campaign.outbox import donor_access, messages
+from campaign.outbox.donor_access import Opens
 from campaign.outbox.messages import MessageKind, NewMessage
 from campaign.payments import snapshot_numbers
 from campaign.recurring import recurring_gifts
@@ -18,6 +17,8 @@ def change_amount(recurring_gift: RecurringGift, cents: int) -> None:
     subscription, fee = _subscription_of(recurring_gift), cents * recurring_gift.covered_fee_cents // recurring_gift.amount_cents
     snapshot_number = _take_number()
     changed = services().stripe_subscriptions.change_amounts(subscription, gift_cents=cents, covered_fee_cents=fee)
+    first = db.session.get_one(Donation, recurring_gift.donation_id)
+    messages.enqueue(NewMessage(MessageKind.RECURRING_GIFT_CHANGED, first, f"{recurring_gift.id}:{snapshot_number}"))
     _record(changed, snapshot_number)
 
 
@@ -43,14 +44,10 @@ def create_portal_session(recurring_gift: RecurringGift, return_url: str) -> str
 
 
 def send_links(email: str) -> None:
-    """E-mail the donor a link to each of their recurring donations that have not ended, at most once an hour for each."""
-    hour = f"{datetime.now(UTC):%Y%m%dT%H}"
+    """E-mail the donor a link to each of their recurring donations that have not ended, so many an hour at most."""
     for recurring_gift in recurring_gifts.recurring_gifts_of(email):
-        messages.enqueue(
-            NewMessage(
-                MessageKind.RECURRING_GIFT_LINK, db.session.get_one(Donation, recurring_gift.donation_id), f"{recurring_gift.id}:{hour}"
-            )
-        )
+        first = db.session.get_one(Donation, recurring_gift.donation_id)
+        donor_access.request_access(first, Opens.RECURRING_GIFT, kind=MessageKind.RECURRING_GIFT_LINK)
     db.session.commit()
     services().waker.wake("mail")
 

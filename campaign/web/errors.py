@@ -16,7 +16,7 @@ from campaign.campaigns.campaigns import Campaign, current_campaign
 from campaign.edges.db import db
 from campaign.edges.pdf import RenderingFailed
 from campaign.edges.pdf_signing import SigningKeyMissing
-from campaign.web.security import limiter
+from campaign.web.security import AccessRequired, limiter
 
 log = structlog.get_logger()
 
@@ -55,6 +55,11 @@ def _http(error: HTTPException) -> ResponseReturnValue:
         wait = max(1, limiter.current_limit.reset_at - int(time.time()))
         headers["Retry-After"] = str(wait)
     title, text = _message_for(code, minutes=-(-wait // 60))
+    if isinstance(error, AccessRequired):
+        title, text = (
+            gettext("First a link from us"),
+            gettext("Nothing was changed. On the page of your gift you can ask for a link that lets you change it."),
+        )
     return _page(code, title, text, headers)
 
 

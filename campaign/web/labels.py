@@ -71,4 +71,7 @@ def message_kind_labels() -> dict[MessageKind, str]:
         MessageKind.INSTALMENT_FAILED: gettext("Month that could not be charged"),
         MessageKind.RECURRING_GIFT_ENDED: gettext("End of a monthly gift"),
         MessageKind.RECURRING_GIFT_LINK: gettext("Link to a monthly gift"),
+        MessageKind.RECURRING_GIFT_CHANGED: gettext("Change of a monthly gift"),
+        MessageKind.RECEIPT_CHOICE_CHANGED: gettext("Choice of receipts"),
+        MessageKind.DONOR_ACCESS: gettext("Link to change something"),
     }

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
 from flask_security import current_user
 from flask_wtf.csrf import CSRFProtect
+from werkzeug.exceptions import Forbidden
 
 from campaign.config import Settings
 from campaign.staff.members import ROLES
@@ -31,6 +32,10 @@ LINKS_PER_CLIENT = "60 per minute"
 # Clients are networks, and Redis has no address of anybody. Without Redis each process counts by itself.
 limiter = Limiter(client_key, in_memory_fallback_enabled=True, default_limits=[])
 csrf = CSRFProtect()
+
+
+class AccessRequired(Forbidden):
+    """A donor has to ask for a link before they may change something (public/donor_access.py)."""
 
 
 def access(role: str) -> Callable[[View], View]:
@@ -108,7 +113,5 @@ def _headers(response: Response) -> Response:
         response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     if response.mimetype == "text/html" and "Cache-Control" not in response.headers:
         # The donor's browser may cache the form, so that going back from Stripe loses no input.
-        response.headers["Cache-Control"] = (
-            "private, no-cache" if request.blueprint in {"campaigns", "donate", "donation_page"} else "private, no-store"
-        )
+        response.headers["Cache-Control"] = "private, no-cache" if request.blueprint in {"campaigns", "donate"} else "private, no-store"
     return response

@@ -107,6 +107,38 @@ def match_increased(donation: Donation, *, page_url: str, matched_cents: int, mo
         return build_email(recipient_of(donation), gettext("Your gift is matched further – %(campaign)s", campaign=title), paragraphs)
 
 
+def access_link(donation: Donation, *, url: str) -> EmailContent:
+    """The link with which the donor may change something about their gifts."""
+    language, title = donation.language, donation.campaign.title(donation.language)
+    with force_locale(language):
+        paragraphs = [
+            Paragraph(
+                gettext("Somebody, we hope you, wants to change something about your gifts to %(campaign)s. To go on:", campaign=title), url
+            ),
+            Paragraph(gettext("The link works once, within an hour. If it was not you, there is nothing to do, and nothing changes.")),
+            contact_line(donation.campaign.charity),
+        ]
+        return build_email(recipient_of(donation), gettext("Your link to change your gifts – %(campaign)s", campaign=title), paragraphs)
+
+
+def receipt_choice_changed(donation: Donation, *, is_annual: bool, page_url: str) -> EmailContent:
+    """The donor now gets one receipt for the year, or one for each gift."""
+    language, title = donation.language, donation.campaign.title(donation.language)
+    with force_locale(language):
+        choice = (
+            gettext("From now on, one official receipt for all your gifts of a year comes to you in the January after.")
+            if is_annual
+            else gettext("From now on, each of your gifts gets its own official receipt, as soon as it is paid.")
+        )
+        paragraphs = [
+            Paragraph(choice),
+            Paragraph(gettext("If you did not choose this, please write to us.")),
+            donation_page_link(page_url),
+            contact_line(donation.campaign.charity),
+        ]
+        return build_email(recipient_of(donation), gettext("Your choice of receipts – %(campaign)s", campaign=title), paragraphs)
+
+
 def payment_failed(donation: Donation, *, restart_url: str) -> EmailContent:
     """The bank declined the payment of a donation, days after the donor made it."""
     language, title = donation.language, donation.campaign.title(donation.language)
@@ -121,7 +153,7 @@ def payment_failed(donation: Donation, *, restart_url: str) -> EmailContent:
             ),
             Paragraph(
                 gettext(
-                    "This happens for many reasons, and most of them are nobody’s fault. If you would still like to give, your form is as you left it:"
+                    "This happens for many reasons, and most of them are nobody’s fault. If you would still like to give, you can begin again here:"
                 ),
                 restart_url,
             ),

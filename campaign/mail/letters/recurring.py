@@ -51,10 +51,24 @@ def recurring_gift_ended(donation: Donation, gift: RecurringGift, *, page_url: s
         return _monthly(donation, page_url, gettext("Your monthly gift has ended"), [why, thanks_for], has_ended=True)
 
 
+def recurring_gift_changed(donation: Donation, gift: RecurringGift, *, page_url: str) -> EmailContent:
+    """The donor gives another amount from the next month on."""
+    with force_locale(donation.language):
+        amount = format_money(gift.amount_cents, donation.language)
+        sentences = [
+            gettext("From the next month on you give %(amount)s each month.", amount=amount),
+            gettext("If you did not change it, please write to us."),
+        ]
+        return _monthly(donation, page_url, gettext("Your monthly gift has changed"), sentences)
+
+
 def recurring_gift_link(donation: Donation, *, page_url: str) -> EmailContent:
     """The link to the page of the recurring donation, as requested."""
     with force_locale(donation.language):
-        sentences = [gettext("Somebody, we hope you, asked for the link to your monthly gift. If it was not you, there is nothing to do.")]
+        sentences = [
+            gettext("Somebody, we hope you, asked for the link to your monthly gift. If it was not you, there is nothing to do."),
+            gettext("The link works once, within an hour; you can ask for another at any time."),
+        ]
         return _monthly(donation, page_url, gettext("The link to your monthly gift"), sentences)
 
 

@@ -24,6 +24,7 @@ from campaign.texts.match_quote import Quote
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import LANGUAGES, current_language
 from campaign.web.networks import client_key
+from campaign.web.public import donor_access
 from campaign.web.public.address_form import provinces
 from campaign.web.public.donation_form import DonationForm, attempts, new_attempt
 from campaign.web.security import LINKS_PER_CLIENT, access, csrf, limiter
@@ -35,6 +36,10 @@ TYPED = (
     *("first_name", "last_name", "organization", "email", "address_line1", "address_line2", "city", "province", "postal_code", "country"),
     *("public_name", "anonymous", "tribute_kind", "tribute_name", "message", "frequency"),
 )
+
+
+# Of an earlier donation, what its link alone may show.
+NOT_PERSONAL = ("amount", "frequency", "cover_fee")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,15 +96,20 @@ class _Funds:
 @bp.get("/<any(en,fr):language>/<slug>")
 @access("public")
 def page(language: str, slug: str) -> ResponseReturnValue:
-    """The campaign page. `?amount=` prefills the amount; `?again=` prefills the form from an earlier donation, by its token."""
+    """The campaign page. `?amount=` prefills the amount; `?again=` prefills the form from an earlier donation, by its token.
+
+    What is personal is filled in for the browser that began the donation, and for one that may change it.
+    """
     campaign = _campaign_by_slug_or_404(slug)
     again = donation_by_token(request.args["again"]) if "again" in request.args else None
     typed = _typed(again, language) if again else {"amount": request.args.get("amount", "")[:40]}
+    if again and not donor_access.has_begun(again) and not donor_access.may_change(again):
+        typed = {name: typed[name] for name in NOT_PERSONAL}
     return campaign_page(campaign, DonationForm(campaign, language, formdata=None, **typed), attempt=new_attempt())
 
 
 def _typed(donation: Donation, language: str) -> dict[str, Any]:
-    """The form fields of an earlier donation. The token in the URL is what grants access to them."""
+    """The form fields of an earlier donation."""
     typed = {name: getattr(donation, name) for name in TYPED}
     return {**typed, "amount": _as_typed(donation.amount_cents, language), "cover_fee": donation.covered_fee_cents > 0}
 

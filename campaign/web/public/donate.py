@@ -24,7 +24,7 @@ from campaign.recurring.recurring_gifts import MONTHLY
 from campaign.rules import money
 from campaign.rules.allocation import Limit
 from campaign.web.networks import client_key, pseudonym
-from campaign.web.public import batching
+from campaign.web.public import batching, donor_access
 from campaign.web.public.campaigns import Notice, Promise, campaign_page
 from campaign.web.public.donation_form import DonationForm, attempts, new_attempt
 from campaign.web.security import DONATIONS_OVERALL, DONATIONS_PER_CLIENT, DONATIONS_PER_EMAIL, access, allow_redirect_to, csrf, limiter
@@ -174,8 +174,9 @@ def _differs(donation: Donation, details: DonationDetails) -> bool:
 
 
 def _other_donation_notice(donation: Donation) -> Notice:
+    """The page of the first gift is for the browser that began it: somebody else may have seen the form's attempt."""
     amount = money.format_money_short(donation.amount_cents, donation.language)
-    is_open = donation.is_open
+    is_open, is_own = donation.is_open, donor_access.has_begun(donation)
     return Notice(
         kind="change",
         title=gettext("A gift of %(amount)s is already under way", amount=amount)
@@ -186,13 +187,14 @@ def _other_donation_notice(donation: Donation) -> Notice:
         )
         if is_open
         else gettext("Press the button to give once more with what is written here now, or see what became of that gift."),
-        link=url_for("donation_page.page", language=donation.language, token=donation.token),
+        link=url_for("donation_page.page", language=donation.language, token=donation.token) if is_own else "",
         link_text=gettext("Go to the first gift"),
     )
 
 
 def _redirect_to_payment(campaign: Campaign, form: DonationForm, donation: Donation) -> ResponseReturnValue:
     """303 to Stripe; to the donation page when there is nothing to pay; the form again when Stripe refuses or is unavailable."""
+    donor_access.remember_begun(donation)
     if not donation.is_open:
         return redirect(url_for("donation_page.page", language=donation.language, token=donation.token), 303)
     if donation.checkout_url is None:

@@ -24,6 +24,7 @@ from campaign.reporting import donation_history, proofs
 from campaign.rules import money
 from campaign.stripe_sync import poll_checkout_jobs
 from campaign.texts import donation_timeline
+from campaign.web.public.donor_access import may_change
 from campaign.web.security import LINKS_PER_CLIENT, access, limiter
 
 bp = Blueprint("donation_page", __name__)
@@ -62,6 +63,7 @@ def page(language: str, token: str) -> ResponseReturnValue:
         receipt=receipt,
         receipt_status=receipts.status_of(receipt).value if receipt else "",
         is_annual=wants_annual_receipt(donation.donor_id),
+        may_change=may_change(donation),
         lacks_details=donation.received_at is not None and receipt is None and donation.lacks_details,
         receipt_url=url_for("receipt_page.pdf", language=language, token=token),
         proof_url=url_for("donation_page.proof", language=language, token=token) if status.matched_cents or status.held_cents else "",

@@ -11,8 +11,10 @@ from campaign.edges.services import services
 from campaign.receipts import receipt_actions, receipts, render_jobs
 from campaign.receipts.receipt_actions import ReceiptActionRefused
 from campaign.rules import money
+from campaign.rules.masking import mask_email
 from campaign.texts import action_errors
 from campaign.web.public.address_form import AddressForm, provinces
+from campaign.web.public.donor_access import require_access
 from campaign.web.security import LINKS_PER_CLIENT, access, csrf, limiter
 
 bp = Blueprint("receipt_page", __name__)
@@ -47,7 +49,7 @@ def mail_again(language: str, token: str) -> ResponseReturnValue:
     if receipts.receipt_of(donation.id) is None:
         abort(404)
     if receipt_actions.request_copy(donation):
-        flash(gettext("We are sending your receipt to %(email)s again. Look among unwanted mail too.", email=donation.email))
+        flash(gettext("We are sending your receipt to %(email)s again. Look among unwanted mail too.", email=mask_email(donation.email)))
     else:
         flash(gettext("We have sent it several times today. You can open it here, or write to us."), "error")
     return redirect(url_for("donation_page.page", language=language, token=token), 303)
@@ -59,6 +61,7 @@ def mail_again(language: str, token: str) -> ResponseReturnValue:
 def choose(language: str, token: str) -> ResponseReturnValue:
     """Set whether this donor gets a receipt for each donation or one for the year."""
     donation, choice = _donation_or_404(token), request.form.get("choice", "")
+    require_access(donation)
     if choice not in {PER_DONATION, ANNUAL}:
         abort(400)
     receipt_actions.choose_preference(donation, choice)

@@ -21,6 +21,7 @@ from campaign.recurring.recurring_gifts import RecurringGift, instalments_of, re
 from campaign.rules import money
 from campaign.web.errors import campaign_or_404
 from campaign.web.labels import status_labels
+from campaign.web.public.donor_access import may_change, require_access
 from campaign.web.security import LINKS_PER_CLIENT, access, allow_redirect_to, limiter
 
 bp = Blueprint("recurring_page", __name__)
@@ -49,6 +50,7 @@ def page(language: str, token: str) -> ResponseReturnValue:
         first_name=first.first_name or first.full_name,
         first_token=first.token,
         is_annual=wants_annual_receipt(first.donor_id),
+        may_change=may_change(first),
         amount=money.format_money(gift.amount_cents, language),
         covered_fee=money.format_money(gift.covered_fee_cents, language) if gift.covered_fee_cents else "",
         typed=request.args.get("amount", "")[:40] or money.format_decimal(gift.amount_cents).removesuffix(".00"),
@@ -91,6 +93,7 @@ def _month(month: Donation, campaign: Campaign, language: str) -> dict[str, str]
 def change_amount(language: str, token: str) -> ResponseReturnValue:
     """Change the amount from the next instalment on; the covered fee changes in proportion."""
     gift, first = _recurring_gift_or_404(token)
+    require_access(first)
     text = request.form.get("amount", "")[:40]
     campaign = first.campaign
     try:
@@ -113,6 +116,7 @@ def change_amount(language: str, token: str) -> ResponseReturnValue:
 def change_card(language: str, token: str) -> ResponseReturnValue:
     """Redirect to Stripe's customer portal, where the donor changes the card."""
     gift, first = _recurring_gift_or_404(token)
+    require_access(first)
     return_url = services().links.recurring_page(language, token)
     portal_urls: list[str] = []
     if gift.customer and _run_at_stripe(
@@ -129,6 +133,7 @@ def change_card(language: str, token: str) -> ResponseReturnValue:
 def end(language: str, token: str) -> ResponseReturnValue:
     """Cancel the recurring donation."""
     gift, first = _recurring_gift_or_404(token)
+    require_access(first)
     if _run_at_stripe(lambda: recurring_actions.cancel(gift), first.campaign):
         flash(gettext("Your monthly gift has ended. Nothing more will be charged. Thank you for all you have given."))
     return redirect(url_for("recurring_page.page", language=language, token=token), 303)

@@ -53,7 +53,7 @@ def page(public_id: str) -> ResponseReturnValue:
         matched=format_money(status.matched_cents, language),
         waits=donation_history.is_queued(donation),
         disputes=[dispute_line(found, donation.campaign) for found in disputes.list_unanswered(limit=5, donation=donation)],
-        monthly_url=url_for("recurring_page.page", language=language, token=gift.token) if gift else "",
+        is_monthly=gift is not None,
         monthly_state=_monthly_state(gift, charity) if gift else "",
         receipts=[_receipt_row(receipt) for receipt in receipts.receipts_of(donation.id)],
         has_receipt=receipts.receipt_of(donation.id) is not None,

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
+from campaign.edges.links import without_tokens
 from campaign.mail import mail_actions
 from campaign.outbox import deliveries, messages
 from campaign.outbox.messages import MessageKind, OutboxMessage
@@ -65,11 +66,13 @@ def message(item_id: int) -> ResponseReturnValue:
     """One message with its frozen e-mail and every delivery attempt."""
     campaign, item = campaign_or_404(), _message_or_404(item_id)
     (line,) = mail_lines([item])
+    email = deliveries.email_of(item.id)
     return render_template(
         "staff/one_mail.html",
         title=campaign.title(current_language()),
         line=line,
-        email=deliveries.email_of(item.id),
+        email=email,
+        text=without_tokens(email.plain) if email else "",
         message_id=item.message_id or "",
         attempts=[
             {

@@ -1,0 +1,91 @@
+"""Links with which donors may change something: mailed to the donor's own address, they work once, within an hour.
+
+The link to a page shows a gift. It is in old emails, in browsers and on paper, so it is not enough to change anything. The token of a link is derived from
+a key of its own and the number of its row, and stored as a hash: the database alone opens nothing.
+"""
+
+import hmac
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hashlib import sha256
+
+from sqlalchemy import ForeignKey, func, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from campaign.donations.donations import Donation
+from campaign.donations.donors import Donor
+from campaign.edges.db import Base, db
+from campaign.edges.secret_keys import Purpose, SecretKeys
+from campaign.edges.services import services
+from campaign.outbox import messages
+from campaign.outbox.messages import MessageKind, NewMessage
+
+LIFETIME = timedelta(hours=1)
+MAX_LINKS_PER_HOUR = 5
+
+
+class Opens(StrEnum):
+    """The page that a link leads to."""
+
+    DONATION = "donation"
+    RECURRING_GIFT = "recurring_gift"
+
+
+class DonorAccess(Base):
+    """One link. `donation_id` is the gift from whose page it was asked for; `used_at` is when it was used."""
+
+    __tablename__ = "donor_access"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    donor_id: Mapped[int] = mapped_column(ForeignKey("donor.id"), index=True)
+    donation_id: Mapped[int] = mapped_column(ForeignKey("donation.id"))
+    opens: Mapped[str]
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    used_at: Mapped[datetime | None]
+
+
+def request_access(donation: Donation, opens: Opens, *, kind: MessageKind = MessageKind.DONOR_ACCESS) -> bool:
+    """Mail the donor a link. Returns False when they have had MAX_LINKS_PER_HOUR."""
+    db.session.get_one(Donor, donation.donor_id, with_for_update=True)
+    recent = select(func.count()).where(DonorAccess.donor_id == donation.donor_id, DonorAccess.created_at > func.now() - timedelta(hours=1))
+    if (db.session.scalar(recent) or 0) >= MAX_LINKS_PER_HOUR:
+        return False
+    number = db.session.scalars(select(func.nextval(func.pg_get_serial_sequence("donor_access", "id")))).one()
+    token_hash = _hash(_token(services().keys, number))
+    access = DonorAccess(id=number, donor_id=donation.donor_id, donation_id=donation.id, opens=opens, token_hash=token_hash)
+    db.session.add(access)
+    db.session.flush()
+    messages.enqueue(NewMessage(kind, donation, f"access-{access.id}", donor_access_id=access.id))
+    return True
+
+
+def token_of(access: DonorAccess) -> str:
+    """The token of a link; empty when it was made with a SECRET_KEY that is not known any more."""
+    keys = services().keys
+    tokens = (_token(SecretKeys(secret=secret), access.id) for secret in (keys.secret, *keys.fallbacks))
+    return next((token for token in tokens if _hash(token) == access.token_hash), "")
+
+
+def find_access(token: str) -> DonorAccess | None:
+    """The link with this token, if it can still be used."""
+    unused = select(DonorAccess).where(DonorAccess.token_hash == _hash(token), DonorAccess.used_at.is_(None))
+    return db.session.scalar(unused.where(DonorAccess.created_at > func.now() - LIFETIME))
+
+
+def take(access: DonorAccess) -> bool:
+    """Take the access that the link gives. Returns False when another request has just used it."""
+    locked = db.session.get_one(DonorAccess, access.id, with_for_update=True, populate_existing=True)
+    if locked.used_at is not None:
+        return False
+    locked.used_at = func.now()
+    db.session.flush()
+    return True
+
+
+def _token(keys: SecretKeys, number: int) -> str:
+    return hmac.new(keys.current(Purpose.DONOR_ACCESS).encode(), str(number).encode(), sha256).hexdigest()
+
+
+def _hash(token: str) -> bytes:
+    return sha256(token.encode("utf-8", "replace")).digest()

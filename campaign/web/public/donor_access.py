@@ -1,0 +1,114 @@
+"""Who may change something: a donor who came by a link that was just mailed to them, for half an hour and with a cookie.
+
+The link to a page, which is in every email, shows a gift and lets the donor ask for such a link; it changes nothing.
+"""
+
+import time
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from campaign.donations.donations import Donation, donation_by_token
+from campaign.edges.db import db
+from campaign.edges.services import services
+from campaign.outbox import donor_access
+from campaign.outbox.donor_access import DonorAccess, Opens
+from campaign.recurring.recurring_gifts import recurring_gift_by_token, recurring_gift_of
+from campaign.rules.masking import mask_email
+from campaign.staff import audit
+from campaign.web.security import LINKS_PER_CLIENT, AccessRequired, access, csrf, limiter
+
+bp = Blueprint("donor_access", __name__)
+
+ACCESS, BEGUN = "donor_access", "begun"
+ACCESS_SECONDS = 30 * 60
+LINKS_PER_NETWORK = "20 per hour"
+MAX_BEGUN = 5
+
+
+def may_change(donation: Donation) -> bool:
+    """Whether this browser came by a link that was mailed to the donor of the donation."""
+    granted = session.get(ACCESS)
+    return isinstance(granted, dict) and granted.get("donor") == donation.donor_id and granted.get("until", 0) > time.time()
+
+
+def require_access(donation: Donation) -> None:
+    """Respond 403, with what to do, unless this browser may change something about the donor's gifts."""
+    if not may_change(donation):
+        raise AccessRequired
+
+
+def remember_begun(donation: Donation) -> None:
+    """Note in the browser's cookie that it began this donation, so that its form may be shown to it again."""
+    begun = [name for name in session.get(BEGUN, []) if name != donation.public_id]
+    session[BEGUN] = [*begun, donation.public_id][-MAX_BEGUN:]
+
+
+def has_begun(donation: Donation) -> bool:
+    """Whether this browser began the donation."""
+    return donation.public_id in session.get(BEGUN, [])
+
+
+@bp.post("/<any(en,fr):language>/donations/<token>/access")
+@access("public")
+@csrf.exempt  # It mails a link to the donor, and changes nothing.
+@limiter.limit(LINKS_PER_NETWORK)
+def of_donation(language: str, token: str) -> ResponseReturnValue:
+    """Mail the donor a link with which they may change something about their gifts."""
+    donation = donation_by_token(token)
+    if donation is None:
+        abort(404)
+    _send_link(donation, Opens.DONATION)
+    return redirect(url_for("donation_page.page", language=language, token=token), 303)
+
+
+@bp.post("/<any(en,fr):language>/monthly/<token>/access")
+@access("public")
+@csrf.exempt  # As above.
+@limiter.limit(LINKS_PER_NETWORK)
+def of_recurring_gift(language: str, token: str) -> ResponseReturnValue:
+    """Mail the donor a link with which they may change their monthly gift."""
+    gift = recurring_gift_by_token(token)
+    if gift is None:
+        abort(404)
+    _send_link(db.session.get_one(Donation, gift.donation_id), Opens.RECURRING_GIFT)
+    return redirect(url_for("recurring_page.page", language=language, token=token), 303)
+
+
+def _send_link(donation: Donation, opens: Opens) -> None:
+    was_sent = donor_access.request_access(donation, opens)
+    db.session.commit()
+    services().waker.wake("mail")
+    if was_sent:
+        flash(gettext("A link is on its way to %(email)s. It works once, within an hour.", email=mask_email(donation.email)))
+    else:
+        flash(gettext("We have sent you several links within the hour. Please use the newest, or try again later."), "error")
+
+
+@bp.route("/<any(en,fr):language>/access/<token>", methods=["GET", "POST"])
+@access("public")
+@csrf.exempt  # Its address is the secret that was mailed.
+@limiter.limit(LINKS_PER_CLIENT)
+def use(language: str, token: str) -> ResponseReturnValue:
+    """Use a mailed link. Opening it changes nothing, as programs that scan emails do that too; its button does."""
+    found = donor_access.find_access(token)
+    if found is None:
+        return render_template("donate/access.html", is_known=False), 404
+    if request.method == "GET":
+        return render_template("donate/access.html", is_known=True)
+    if not donor_access.take(found):
+        db.session.rollback()
+        return render_template("donate/access.html", is_known=False), 404
+    donation = db.session.get_one(Donation, found.donation_id)
+    audit.record("the donor", "used a mailed link", donation.public_id)
+    db.session.commit()
+    session[ACCESS] = {"donor": found.donor_id, "until": int(time.time()) + ACCESS_SECONDS}
+    return redirect(_page_of(found, donation, language), 303)
+
+
+def _page_of(found: DonorAccess, donation: Donation, language: str) -> str:
+    gift = recurring_gift_of(donation)
+    if found.opens == Opens.RECURRING_GIFT and gift is not None:
+        return url_for("recurring_page.page", language=language, token=gift.token)
+    return url_for("donation_page.page", language=language, token=donation.token)
