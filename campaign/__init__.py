@@ -24,7 +24,7 @@ from campaign.staff import audit  # noqa: F401  # registers its table
 from campaign.stripe_sync import cursors  # noqa: F401  # registers its table
 from campaign.web import api, errors, health, languages, malformed, security
 from campaign.web.funder import report
-from campaign.web.public import campaigns, donate, donation_page, donor_access, receipt_page, recurring_page
+from campaign.web.public import campaigns, contact_page, donate, donation_page, donor_access, receipt_page, recurring_page
 from campaign.web.staff import dashboard, failed_events, information_returns, settlement, sign_in
 from campaign.web.staff import donations as staff_donations
 from campaign.web.staff import holds as staff_holds
@@ -39,6 +39,7 @@ PAGES = (
     donate,
     donation_page,
     donor_access,
+    contact_page,
     receipt_page,
     recurring_page,
     api,

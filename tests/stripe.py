@@ -16,12 +16,14 @@ from flask import Flask
 from sqlalchemy import text
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.devstack.sandbox import clock, subscriptions
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.edges.stripe.payments import CheckoutLine, CheckoutRequest
 from campaign.edges.stripe.subscriptions import Part
 from campaign.payments.status import status_of
+from campaign.schedule import schedule_jobs
 from campaign.stripe_sync import event_jobs, inbox
 from tests.conftest import Stripe
 from tests.factories import pay, start_donation
@@ -29,6 +31,9 @@ from tests.web import send
 
 _count = itertools.count(1)
 WEBHOOK_SECRET = "whsec_tests"
+
+
+DAY = 24 * 3600
 
 
 def handle(*events: dict[str, Any]) -> None:
@@ -127,6 +132,31 @@ def start_debit(app: Flask, stripe: Stripe, language: str = "en") -> Donation:
     assert response.value.code == 303
     response.value.close()
     return donation
+
+
+def start_recurring(app: Flask, stripe: Stripe, language: str = "en", **changed: Any) -> Donation:
+    """Start a monthly donation by the form and pay its checkout; no event of it is handled yet."""
+    answer = send(app.test_client(), language, frequency="monthly", **changed)
+    assert answer.status_code == 303, answer.text
+    donation = db.session.query(Donation).order_by(Donation.id.desc()).first()
+    assert donation
+    pay_at_stripe(stripe, donation)
+    return donation
+
+
+def advance_months(stripe: Stripe, months: int = 1) -> None:
+    """Advance the clock of the sandbox, charge what is due, and handle the events."""
+    for _ in range(months):
+        clock.set_ahead(clock.now() - real_now() + 31 * DAY)
+        subscriptions.renew_due(stripe.account)
+    schedule_jobs.poll_stripe()
+    db.session.execute(text("UPDATE stripe_event SET not_before = now() WHERE done_at IS NULL"))
+    db.session.commit()
+    event_jobs.handle_events()
+
+
+def real_now() -> int:
+    return clock.now() - clock._ahead
 
 
 def sessions(stripe: Stripe) -> list[dict[str, Any]]:

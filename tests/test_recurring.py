@@ -1,7 +1,6 @@
 """Recurring donations: each month is a donation of its own, with its match and receipt, until the donor cancels or the card fails."""
 
 import re
-from typing import Any
 
 import pytest
 from flask import Flask, g
@@ -24,20 +23,8 @@ from campaign.stripe_sync import event_jobs, inbox, poll_checkout_jobs, poll_eve
 from tests.conftest import Post, Stripe
 from tests.mail import body_of as email_body
 from tests.mail import make_due, text_of
-from tests.stripe import body_of, handle, pay_at_stripe, sessions, state
+from tests.stripe import DAY, advance_months, body_of, handle, real_now, sessions, start_recurring, state
 from tests.web import csrf_of, grant_access, send
-
-DAY = 24 * 3600
-
-
-def start_recurring(app: Flask, stripe: Stripe, language: str = "en", **changed: Any) -> Donation:
-    """Start a monthly donation by the form and pay its checkout; no event of it is handled yet."""
-    answer = send(app.test_client(), language, frequency="monthly", **changed)
-    assert answer.status_code == 303, answer.text
-    donation = db.session.query(Donation).order_by(Donation.id.desc()).first()
-    assert donation
-    pay_at_stripe(stripe, donation)
-    return donation
 
 
 def count_undecided() -> int:
@@ -50,21 +37,6 @@ def recurring_gift_for(donation: Donation) -> RecurringGift:
     recurring_gift = recurring_gifts.recurring_gift_of(donation)
     assert recurring_gift
     return recurring_gift
-
-
-def advance_months(stripe: Stripe, months: int = 1) -> None:
-    """Advance the clock of the sandbox, charge what is due, and handle the events."""
-    for _ in range(months):
-        clock.set_ahead(clock.now() - _now() + 31 * DAY)
-        subscriptions.renew_due(stripe.account)
-    schedule_jobs.poll_stripe()
-    db.session.execute(text("UPDATE stripe_event SET not_before = now() WHERE done_at IS NULL"))
-    db.session.commit()
-    event_jobs.handle_events()
-
-
-def _now() -> int:
-    return clock.now() - clock._ahead
 
 
 def set_card(stripe: Stripe, number: str) -> None:
@@ -113,7 +85,7 @@ def test_a_year_with_a_failed_charge_is_twelve_donations_matched_while_the_pledg
     advance_months(stripe)
     assert recurring_gift_for(donation).status == "past_due"
     set_card(stripe, "4242424242424242")
-    clock.set_ahead(clock.now() - _now() + 4 * DAY)
+    clock.set_ahead(clock.now() - real_now() + 4 * DAY)
     subscriptions.renew_due(stripe.account)
     advance_months(stripe, 6)
     paid_instalments = instalments(recurring_gift_for(donation))
@@ -206,7 +178,7 @@ def test_a_failed_instalment_sends_one_email_and_so_does_the_end_of_the_recurrin
     set_card(stripe, "4000000000000002")
     advance_months(stripe)
     for _ in range(3):
-        clock.set_ahead(clock.now() - _now() + 4 * DAY)
+        clock.set_ahead(clock.now() - real_now() + 4 * DAY)
         subscriptions.renew_due(stripe.account)
     advance_months(stripe)
     recurring_gift = recurring_gift_for(donation)
@@ -228,7 +200,7 @@ def test_an_instalment_paid_before_its_failure_email_is_sent_sends_none(app: Fla
     set_card(stripe, "4000000000000002")
     advance_months(stripe)
     set_card(stripe, "4242424242424242")
-    clock.set_ahead(clock.now() - _now() + 4 * DAY)
+    clock.set_ahead(clock.now() - real_now() + 4 * DAY)
     subscriptions.renew_due(stripe.account)
     schedule_jobs.poll_stripe()
     make_due()

@@ -18,6 +18,7 @@ from campaign.matching import fund_lifecycle
 from campaign.matching.funds import Fund, funds_of
 from campaign.matching.holds import FreedBy, match_of
 from campaign.matching.rematching import PendingRematch
+from campaign.recurring.instalments import CONTACT_FIELDS
 from campaign.recurring.recurring_gifts import RecurringGift
 from campaign.texts.catalogue import translator
 from tests.conftest import Stripe
@@ -114,7 +115,8 @@ def test_where_cookies_are_needed_the_page_says_so_and_not_that_time_passed(app:
     answer = app.test_client(use_cookies=False).post(path, data={"csrf_token": "any"})
     assert (answer.status_code, "Cookies are needed here" in answer.text) == (400, True)
     client = app.test_client()
-    client.get(f"/en/donations/{donation.token}")
+    with client.session_transaction() as session:
+        session["language"] = "en"
     assert "open for a long time" in client.post(path, data={"csrf_token": "old"}).text
 
 
@@ -200,9 +202,9 @@ def test_a_second_monthly_gift_of_the_same_person_and_sum_is_asked_about(client:
 
 
 def begin_recurring_gift(first: Donation) -> None:
-    gift = RecurringGift(
-        token="t", donation_id=first.id, subscription="sub_1", amount_cents=20_00, covered_fee_cents=0, status="active", snapshot_number=0
-    )
+    contact = {name: getattr(first, name) for name in CONTACT_FIELDS}
+    agreement = {"subscription": "sub_1", "amount_cents": 20_00, "covered_fee_cents": 0, "status": "active", "snapshot_number": 0}
+    gift = RecurringGift(token="t", donation_id=first.id, **agreement, **contact)
     db.session.add(gift)
     db.session.commit()
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 STRIPE_WEBHOOK = "/stripe/webhook"
-_BEARER = re.compile(r"(/(?:donations|monthly|access|funder/links|staff/password)/|[?&]again=)([A-Za-z0-9_.~-]{16,})")
+_BEARER = re.compile(r"(/(?:donations|monthly|access|email|funder/links|staff/password)/|[?&]again=)([A-Za-z0-9_.~-]{16,})")
 
 
 def without_tokens(text: str) -> str:
@@ -48,6 +48,10 @@ class Links:
     def donor_access(self, language: str, token: str) -> str:
         """The link with which a donor may change something, once."""
         return self.absolute(f"/{language}/access/{token}")
+
+    def email_change(self, language: str, token: str) -> str:
+        """The link that confirms a new email address."""
+        return self.absolute(f"/{language}/email/{token}")
 
     def receipt_check(self, language: str, code: str) -> str:
         """The public page that says whether a receipt is valid."""

@@ -3,18 +3,15 @@
 from collections.abc import Callable
 from contextlib import suppress
 
-from campaign.campaigns.campaigns import Campaign, current_campaign
 from campaign.donations.donations import Donation, lock_donations
-from campaign.donations.donors import wants_annual_receipt
+from campaign.donations.donors import Donor, wants_annual_receipt
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.edges.stripe.reversals import ReversalKind
 from campaign.funders import payments
-from campaign.funders.funders import Funder
-from campaign.funders.payments import FunderPayment
-from campaign.mail.letters import donations, funders, recurring, staff
+from campaign.mail import notices
+from campaign.mail.letters import donations, recurring
 from campaign.mail.letters import receipts as receipt_emails
-from campaign.matching.funds import Fund
 from campaign.matching.holds import match_of
 from campaign.outbox import deliveries, donor_access
 from campaign.outbox.deliveries import EmailContent
@@ -26,9 +23,9 @@ from campaign.payments.status import status_of
 from campaign.receipts import lifecycle, receipts
 from campaign.receipts.receipts import Receipt, ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
-from campaign.recurring import instalments, recurring_gifts
-from campaign.reporting import donation_history, published_heads, staff_todo
-from campaign.staff.members import Staff
+from campaign.recurring import contacts, instalments, recurring_gifts
+from campaign.recurring.contacts import EmailChange
+from campaign.reporting import donation_history
 from campaign.texts import donation_timeline
 
 
@@ -44,7 +41,7 @@ def prepare_receipts(message: OutboxMessage) -> None:
             with suppress(ReceiptIncomplete), db.session.begin_nested():
                 lifecycle.bring_up_to_date(_lock_donation(message), issue_context())
         case MessageKind.FUNDER_PAYMENT:
-            payments.issue_receipt(_funder_payment(message), issue_context())
+            payments.issue_receipt(notices.funder_payment_of(message), issue_context())
 
 
 def compose(message: OutboxMessage) -> EmailContent | None:
@@ -197,7 +194,7 @@ def _compose_recurring_gift_ended(message: OutboxMessage) -> EmailContent | None
 def _compose_recurring_gift_link(message: OutboxMessage) -> EmailContent | None:
     donation = _lock_donation(message)
     url = _access_url(donation, message)
-    return recurring.recurring_gift_link(donation, page_url=url) if url else None
+    return recurring.recurring_gift_link(donation, page_url=url, address=_address_of(donation)) if url else None
 
 
 def _compose_recurring_gift_changed(message: OutboxMessage) -> EmailContent | None:
@@ -216,7 +213,26 @@ def _compose_donor_access(message: OutboxMessage) -> EmailContent | None:
     """None when the link can no longer be made, as its SECRET_KEY is gone."""
     donation = _lock_donation(message)
     url = _access_url(donation, message)
-    return donations.access_link(donation, url=url) if url else None
+    return donations.access_link(donation, url=url, address=_address_of(donation)) if url else None
+
+
+def _compose_email_change(message: OutboxMessage) -> EmailContent | None:
+    """None when it was confirmed or its SECRET_KEY is gone."""
+    donation, change = _lock_donation(message), db.session.get_one(EmailChange, message.email_change_id)
+    token = "" if change.confirmed_at else contacts.token_of(change)
+    url = services().links.email_change(donation.language, token)
+    return donations.email_change(donation, url=url, address=change.new_email) if token else None
+
+
+def _compose_contact_changed(message: OutboxMessage) -> EmailContent | None:
+    donation = _lock_donation(message)
+    change = db.session.get(EmailChange, message.email_change_id) if message.email_change_id else None
+    return donations.contact_changed(donation, address=message.recipient or donation.email, new_email=change.new_email if change else "")
+
+
+def _address_of(donation: Donation) -> str:
+    """The address of the donor, to which links go that change all of their gifts. A gift may have another."""
+    return db.session.get_one(Donor, donation.donor_id).email
 
 
 def _access_url(donation: Donation, message: OutboxMessage) -> str:
@@ -224,45 +240,8 @@ def _access_url(donation: Donation, message: OutboxMessage) -> str:
     return services().links.donor_access(donation.language, token) if token else ""
 
 
-def _funder_payment_received(message: OutboxMessage) -> EmailContent | None:
-    """Thanks, with the receipt when one was issued; None when the funder has no e-mail address."""
-    payment = _funder_payment(message)
-    receipt, funder = payments.receipt_of(payment), payments.funder_of(payment)
-    fund = db.session.get_one(Fund, payment.fund_id)
-    campaign = db.session.get_one(Campaign, fund.campaign_id)
-    if not funder.email or (receipt is None and not funder.is_registered_charity):
-        return None
-    head = published_heads.sign_head(fund, services().signing_key)
-    return funders.money_received(payment, funder, campaign, receipt=receipt, head=head)
-
-
-def _funder_payment(message: OutboxMessage) -> FunderPayment:
-    return db.session.get_one(FunderPayment, message.funder_payment_id)
-
-
-def _pledge_matched(message: OutboxMessage) -> EmailContent | None:
-    """None when a refund has released part of the pledge meanwhile, or the funder has no e-mail address."""
-    fund = db.session.get_one(Fund, message.fund_id, populate_existing=True)
-    funder, campaign = db.session.get_one(Funder, fund.funder_id), db.session.get_one(Campaign, fund.campaign_id)
-    if fund.matched_cents < fund.pledged_cents or not funder.email:
-        return None
-    head = published_heads.sign_head(fund, services().signing_key)
-    return funders.pledge_is_matched(fund, funder, campaign, is_test=services().settings.is_sandbox, head=head)
-
-
-def _staff_todo(message: OutboxMessage) -> EmailContent | None:
-    """What needs attention now; None when nothing does."""
-    member, campaign = db.session.get(Staff, message.staff_id), current_campaign()
-    if member is None or campaign is None:
-        return None
-    counts = staff_todo.todo_of(campaign).counted
-    if not counts:
-        return None
-    is_test = services().settings.is_sandbox
-    return staff.staff_todo(counts, recipient=member.email, charity=campaign.charity, url=services().links.staff_home(), is_test=is_test)
-
-
 _COMPOSERS: dict[MessageKind, Callable[[OutboxMessage], EmailContent | None]] = {
+    **notices.COMPOSERS,
     MessageKind.RECEIPT: _compose_thanks_with_receipt,
     MessageKind.ACKNOWLEDGEMENT: _compose_acknowledgement,
     MessageKind.RECEIPT_COPY: _compose_receipt_copy,
@@ -276,7 +255,7 @@ _COMPOSERS: dict[MessageKind, Callable[[OutboxMessage], EmailContent | None]] = 
     MessageKind.RECURRING_GIFT_CHANGED: _compose_recurring_gift_changed,
     MessageKind.RECEIPT_CHOICE_CHANGED: _compose_receipt_choice_changed,
     MessageKind.DONOR_ACCESS: _compose_donor_access,
-    MessageKind.FUNDER_PAYMENT: _funder_payment_received,
-    MessageKind.PLEDGE_MATCHED: _pledge_matched,
-    MessageKind.STAFF_TODO: _staff_todo,
+    MessageKind.EMAIL_CHANGE: _compose_email_change,
+    MessageKind.EMAIL_CHANGED: _compose_contact_changed,
+    MessageKind.ADDRESS_CHANGED: _compose_contact_changed,
 }

@@ -5,6 +5,8 @@ from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.outbox import deliveries, leases, messages
 from campaign.outbox.messages import OutboxMessage
+from campaign.recurring import contacts
+from campaign.recurring.contacts import Scope
 from campaign.staff import audit
 
 
@@ -29,10 +31,16 @@ def report_bounce(message: OutboxMessage, *, actor: str, reason: str) -> bool:
     return True
 
 
-def correct_email(donation: Donation, email: str, *, actor: str) -> None:
-    """Change the e-mail address of the donation. Dead-lettered messages are retried there; after a bounce the receipt is sent there again."""
-    donation.email = email
-    audit.record(actor, "corrected the e-mail address", donation.public_id)
+def correct_email(donation: Donation, email: str, *, actor: str, scope: Scope = Scope.THIS_GIFT) -> None:
+    """Change the e-mail address: of the donation, of its donor with their other gifts from now on, or both. Raises EmailTaken.
+
+    Dead-lettered messages are retried there; after a bounce the receipt is sent there again.
+    """
+    if scope.is_for_later:
+        contacts.change_email(donation.donor_id, email)
+    if scope.is_for_this_gift:
+        donation.email = email
+    audit.record(actor, "corrected the e-mail address", donation.public_id, scope=scope)
     for message in db.session.query(OutboxMessage).filter(OutboxMessage.donation_id == donation.id, OutboxMessage.dead_at.is_not(None)):
         leases.requeue(OutboxMessage, message.id)
     if deliveries.has_open_bounce(donation.id):

@@ -36,6 +36,9 @@ class MessageKind(StrEnum):
     RECURRING_GIFT_CHANGED = "recurring_gift_changed"
     RECEIPT_CHOICE_CHANGED = "receipt_choice_changed"
     DONOR_ACCESS = "donor_access"
+    EMAIL_CHANGE = "email_change"
+    EMAIL_CHANGED = "email_changed"
+    ADDRESS_CHANGED = "address_changed"
     FUNDER_PAYMENT = "funder_payment"
     PLEDGE_MATCHED = "pledge_matched"
     STAFF_TODO = "staff_todo"
@@ -45,7 +48,7 @@ class NewMessage(NamedTuple):
     """A message about a donation, to be enqueued once for its donation, or once for each `about`.
 
     The payload is what its e-mail needs beside the donation: a reversal, whether it was reinstated, and by how many cents; a receipt; a
-    Stripe invoice; a link with which the donor may change something.
+    Stripe invoice; a link with which the donor may change something; a change of their email address, and who is to know of it.
     """
 
     kind: MessageKind
@@ -57,6 +60,8 @@ class NewMessage(NamedTuple):
     receipt_id: int | None = None
     invoice: str | None = None
     donor_access_id: int | None = None
+    email_change_id: int | None = None
+    recipient: str | None = None
 
     @property
     def key(self) -> str:
@@ -83,6 +88,8 @@ class OutboxMessage(Leasable, Base):
     receipt_id: Mapped[int | None] = mapped_column(ForeignKey("receipt.id"))
     invoice: Mapped[str | None]
     donor_access_id: Mapped[int | None] = mapped_column(ForeignKey("donor_access.id"))
+    email_change_id: Mapped[int | None] = mapped_column(ForeignKey("email_change.id"))
+    recipient: Mapped[str | None]
     funder_payment_id: Mapped[int | None] = mapped_column(ForeignKey("funder_payment.id"))
     fund_id: Mapped[int | None] = mapped_column(ForeignKey("fund.id"))
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
@@ -129,7 +136,18 @@ def _enqueue_match_increased(rematched: list[Donation]) -> None:
         db.session.execute(insert(m).on_conflict_do_nothing(index_elements=["key"]), rows)
 
 
-_READ = ("key", "kind", "reversal_id", "is_reinstatement", "cents", "receipt_id", "invoice", "donor_access_id")
+_READ = (
+    "key",
+    "kind",
+    "reversal_id",
+    "is_reinstatement",
+    "cents",
+    "receipt_id",
+    "invoice",
+    "donor_access_id",
+    "email_change_id",
+    "recipient",
+)
 _TYPES: dict[str, Any] = {
     "key": Text,
     "kind": Text,
@@ -139,6 +157,8 @@ _TYPES: dict[str, Any] = {
     "receipt_id": BigInteger,
     "invoice": Text,
     "donor_access_id": BigInteger,
+    "email_change_id": BigInteger,
+    "recipient": Text,
     "donation_id": BigInteger,
 }
 _new_rows = func.unnest(*(bindparam(name, type_=ARRAY(kind)) for name, kind in _TYPES.items())).table_valued(*_TYPES).render_derived()

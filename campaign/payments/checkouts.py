@@ -86,9 +86,15 @@ def start_checkouts(
     return [started.pop(context.attempt, None) for _, context in requests]
 
 
-def get_or_create_donation(campaign: Campaign, details: DonationDetails, context: CheckoutContext) -> Donation:
-    """The donation of this attempt, created without a hold if the attempt is new: it is paid already, or about to be."""
-    created = _insert_new(campaign, [(details, context)], get_or_create_donor_ids([details.email]))
+def get_or_create_donation(
+    campaign: Campaign, details: DonationDetails, context: CheckoutContext, *, donor_id: int | None = None
+) -> Donation:
+    """The donation of this attempt, created without a hold if the attempt is new: it is paid already, or about to be.
+
+    It is by the donor of its email address, unless the donor is known.
+    """
+    donors = {details.email: donor_id} if donor_id is not None else get_or_create_donor_ids([details.email])
+    created = _insert_new(campaign, [(details, context)], donors)
     return created.get(context.attempt) or donation_by_attempt(context.attempt)
 
 

@@ -16,6 +16,8 @@ from campaign.receipts import information_returns, lifecycle, receipts, void_req
 from campaign.receipts.receipts import EndReason, Receipt, ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
 from campaign.receipts.void_requests import VoidRequest
+from campaign.recurring import contacts
+from campaign.recurring.contacts import Scope
 from campaign.staff import audit
 from campaign.texts.action_errors import ActionError
 
@@ -69,15 +71,24 @@ def resend(donation: Donation, *, actor: str) -> None:
     services().waker.wake("mail")
 
 
-def correct_details(donation: Donation, person: Mapping[str, str], *, actor: str, reason: str) -> Receipt | None:
-    """Correct the name or address of the donation and of those on the same receipt, and replace a valid receipt.
+def correct_details(
+    donation: Donation, person: Mapping[str, str], *, actor: str, reason: str, scope: Scope = Scope.THIS_GIFT
+) -> Receipt | None:
+    """Correct the name or address: of the donation and those on the same receipt, which is replaced; of later months; or both.
 
-    Returns the valid receipt afterwards. Raises ReceiptActionRefused when nothing changed, and ReceiptIncomplete.
+    Returns the receipt that replaces another. Raises ReceiptActionRefused when nothing changed, and ReceiptIncomplete.
     """
-    changed = [field for sharing in lifecycle.lock_sharing_donations(donation) for field in _update_person(sharing, person)]
-    if not changed:
+    sharing = lifecycle.lock_sharing_donations(donation) if scope.is_for_this_gift else []
+    changed = sorted({field for one in sharing for field in _update_person(one, person)})
+    changed_later = contacts.change_person(donation.donor_id, person) if scope.is_for_later else []
+    if not changed and not changed_later:
+        db.session.rollback()
         raise ReceiptActionRefused(ActionError.NOTHING_CHANGED)
-    audit.record(actor, "corrected name or address", donation.public_id, fields=sorted(set(changed)), reason=reason)
+    fields = sorted({*changed, *changed_later})
+    audit.record(actor, "corrected name or address", donation.public_id, fields=fields, scope=scope, reason=reason)
+    if not changed:
+        db.session.commit()
+        return None
     return _replace(donation, EndReason.CORRECTED, actor=actor, note=reason)
 
 

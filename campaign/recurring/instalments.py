@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from campaign.donations.donations import Donation, DonationDetails, donation_by_public_id
+from campaign.donations.donations import PERSON_FIELDS, Donation, DonationDetails, donation_by_public_id
 from campaign.edges.db import db
 from campaign.edges.stripe.subscriptions import StripeInvoice
 from campaign.matching.effects import Effects
@@ -19,6 +19,8 @@ from campaign.payments.checkouts import CheckoutContext
 from campaign.payments.quarantine import Anomaly, SucceededPayment
 from campaign.recurring.recurring_gifts import MONTHLY, RecurringGift
 from campaign.rules.payment_moments import PaymentMoments
+
+CONTACT_FIELDS = ("email", *PERSON_FIELDS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +104,7 @@ def _get_or_create(first: Donation, invoice: StripeInvoice) -> RecurringGift:
             customer=invoice.customer,
             amount_cents=first.amount_cents,
             covered_fee_cents=first.covered_fee_cents,
+            **{field: getattr(first, field) for field in CONTACT_FIELDS},
             status="active",
             snapshot_number=0,
         )
@@ -113,7 +116,7 @@ def _get_or_create(first: Donation, invoice: StripeInvoice) -> RecurringGift:
 
 
 def _create_instalment(recurring_gift: RecurringGift, first: Donation, invoice: StripeInvoice) -> Donation:
-    """A donation of what Stripe took, with the details of the first.
+    """A donation of what Stripe took, with the details of the first and the contact details of the monthly gift, by the same donor.
 
     The invoice's own lines say which part is covered fee, in proportion when less was taken. When they do not, staff decide
     (Anomaly.LINES), and the agreement's parts are what they are asked to confirm.
@@ -123,13 +126,13 @@ def _create_instalment(recurring_gift: RecurringGift, first: Donation, invoice: 
         gift, fee = invoice.gift_cents, invoice.covered_fee_cents
     fee = taken * fee // (gift + fee)
     copied = {
-        field.name: getattr(first, field.name)
+        field.name: getattr(recurring_gift if field.name in CONTACT_FIELDS else first, field.name)
         for field in fields(DonationDetails)
         if field.name not in {"amount_cents", "covered_fee_cents", "news_consent"}
     }
     details = DonationDetails(**copied, amount_cents=taken - fee, covered_fee_cents=fee, news_consent=first.news_consent_at is not None)
     context = CheckoutContext(attempt=_attempt(invoice.stripe_id), expected_match_cents=0, livemode=first.livemode, now=datetime.now(UTC))
-    instalment = checkouts.get_or_create_donation(first.campaign, details, context)
+    instalment = checkouts.get_or_create_donation(first.campaign, details, context, donor_id=first.donor_id)
     instalment.recurring_gift_id = recurring_gift.id
     db.session.flush()
     return instalment

@@ -25,6 +25,8 @@ DISPUTED = "disputed"
 class RecurringGift(Base):
     """A monthly donation. `donation_id` is the first instalment; `status` is that of the subscription; `token` opens the donor's page.
 
+    The name, address and email address are those of later months, each of which has its own copy of them.
+
     `snapshot_number` is the number of the snapshot that the row was last updated from. `cancels_at` is when the subscription will end, as
     scheduled at Stripe; `cancel_requested_at` is since when we want to end it, because of `cancel_request_reason`.
     """
@@ -38,6 +40,16 @@ class RecurringGift(Base):
     customer: Mapped[str | None]
     amount_cents: Mapped[int]
     covered_fee_cents: Mapped[int]
+    email: Mapped[str]
+    first_name: Mapped[str]
+    last_name: Mapped[str]
+    organization: Mapped[str]
+    address_line1: Mapped[str]
+    address_line2: Mapped[str]
+    city: Mapped[str]
+    province: Mapped[str]
+    postal_code: Mapped[str]
+    country: Mapped[str]
     status: Mapped[str]
     next_payment_at: Mapped[datetime | None]
     snapshot_number: Mapped[int]

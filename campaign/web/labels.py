@@ -74,4 +74,7 @@ def message_kind_labels() -> dict[MessageKind, str]:
         MessageKind.RECURRING_GIFT_CHANGED: gettext("Change of a monthly gift"),
         MessageKind.RECEIPT_CHOICE_CHANGED: gettext("Choice of receipts"),
         MessageKind.DONOR_ACCESS: gettext("Link to change something"),
+        MessageKind.EMAIL_CHANGE: gettext("Link to confirm a new address"),
+        MessageKind.EMAIL_CHANGED: gettext("Change of an e-mail address"),
+        MessageKind.ADDRESS_CHANGED: gettext("Change of a postal address"),
     }

@@ -1,11 +1,14 @@
 """E-mails about a donation: the thanks, an increased match, a failed payment."""
 
+from dataclasses import replace
+
 from flask_babel import force_locale, gettext
 
 from campaign.donations.donations import Donation
 from campaign.mail.letters.frame import MATCH, SMALL, Paragraph, build_email, contact_line, donation_page_link, paid_on, recipient_of
 from campaign.outbox.deliveries import EmailContent
 from campaign.receipts.receipts import Receipt
+from campaign.rules.masking import mask_email
 from campaign.rules.money import format_money
 from campaign.texts import donation_timeline
 
@@ -107,8 +110,8 @@ def match_increased(donation: Donation, *, page_url: str, matched_cents: int, mo
         return build_email(recipient_of(donation), gettext("Your gift is matched further – %(campaign)s", campaign=title), paragraphs)
 
 
-def access_link(donation: Donation, *, url: str) -> EmailContent:
-    """The link with which the donor may change something about their gifts."""
+def access_link(donation: Donation, *, url: str, address: str) -> EmailContent:
+    """The link with which the donor may change something about their gifts, to their own address, whatever that of this gift is."""
     language, title = donation.language, donation.campaign.title(donation.language)
     with force_locale(language):
         paragraphs = [
@@ -118,7 +121,39 @@ def access_link(donation: Donation, *, url: str) -> EmailContent:
             Paragraph(gettext("The link works once, within an hour. If it was not you, there is nothing to do, and nothing changes.")),
             contact_line(donation.campaign.charity),
         ]
-        return build_email(recipient_of(donation), gettext("Your link to change your gifts – %(campaign)s", campaign=title), paragraphs)
+        recipient = replace(recipient_of(donation), address=address)
+        return build_email(recipient, gettext("Your link to change your gifts – %(campaign)s", campaign=title), paragraphs)
+
+
+def email_change(donation: Donation, *, url: str, address: str) -> EmailContent:
+    """The link that confirms a new email address, to that address."""
+    language, title = donation.language, donation.campaign.title(donation.language)
+    with force_locale(language):
+        paragraphs = [
+            Paragraph(gettext("This address is to be yours for your gifts to %(campaign)s. To confirm it:", campaign=title), url),
+            Paragraph(gettext("The link works for two days. If you do not know of this, there is nothing to do, and nothing changes.")),
+            contact_line(donation.campaign.charity),
+        ]
+        recipient = replace(recipient_of(donation), address=address)
+        return build_email(recipient, gettext("Confirm your new address – %(campaign)s", campaign=title), paragraphs)
+
+
+def contact_changed(donation: Donation, *, address: str, new_email: str = "") -> EmailContent:
+    """The donor's email address has changed, to both; or the postal address of later months, without `new_email`."""
+    language, title = donation.language, donation.campaign.title(donation.language)
+    with force_locale(language):
+        what = (
+            gettext("Mail about your gifts goes to %(email)s from now on.", email=mask_email(new_email))
+            if new_email
+            else gettext("The name or postal address of your monthly gift has changed. Later receipts show the new one.")
+        )
+        paragraphs = [
+            Paragraph(what),
+            Paragraph(gettext("If you did not change it, please write to us.")),
+            contact_line(donation.campaign.charity),
+        ]
+        recipient = replace(recipient_of(donation), address=address)
+        return build_email(recipient, gettext("Your contact details have changed – %(campaign)s", campaign=title), paragraphs)
 
 
 def receipt_choice_changed(donation: Donation, *, is_annual: bool, page_url: str) -> EmailContent:

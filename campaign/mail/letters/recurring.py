@@ -1,6 +1,7 @@
 """E-mails about a recurring donation: a failed instalment, its end, the link to its page."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from flask_babel import force_locale, gettext
 
@@ -28,7 +29,7 @@ def instalment_failed(donation: Donation, gift: RecurringGift, *, page_url: str)
                 "We try again within the next days by ourselves. If your card has changed, you can give us the new one on your page."
             ),
         ]
-        return _monthly(donation, page_url, gettext("This month’s gift could not be charged"), sentences)
+        return _monthly(donation, page_url, gettext("This month’s gift could not be charged"), sentences, address=gift.email)
 
 
 def recurring_gift_ended(donation: Donation, gift: RecurringGift, *, page_url: str) -> EmailContent:
@@ -48,7 +49,7 @@ def recurring_gift_ended(donation: Donation, gift: RecurringGift, *, page_url: s
             if gift.cancellation_reason == recurring_gifts.DISPUTED
             else gettext("Thank you for every month you gave. What you have given stays given, with its match and its receipts.")
         )
-        return _monthly(donation, page_url, gettext("Your monthly gift has ended"), [why, thanks_for], has_ended=True)
+        return _monthly(donation, page_url, gettext("Your monthly gift has ended"), [why, thanks_for], address=gift.email, has_ended=True)
 
 
 def recurring_gift_changed(donation: Donation, gift: RecurringGift, *, page_url: str) -> EmailContent:
@@ -59,20 +60,22 @@ def recurring_gift_changed(donation: Donation, gift: RecurringGift, *, page_url:
             gettext("From the next month on you give %(amount)s each month.", amount=amount),
             gettext("If you did not change it, please write to us."),
         ]
-        return _monthly(donation, page_url, gettext("Your monthly gift has changed"), sentences)
+        return _monthly(donation, page_url, gettext("Your monthly gift has changed"), sentences, address=gift.email)
 
 
-def recurring_gift_link(donation: Donation, *, page_url: str) -> EmailContent:
-    """The link to the page of the recurring donation, as requested."""
+def recurring_gift_link(donation: Donation, *, page_url: str, address: str) -> EmailContent:
+    """The link to the page of the recurring donation, as requested, to the address of the donor."""
     with force_locale(donation.language):
         sentences = [
             gettext("Somebody, we hope you, asked for the link to your monthly gift. If it was not you, there is nothing to do."),
             gettext("The link works once, within an hour; you can ask for another at any time."),
         ]
-        return _monthly(donation, page_url, gettext("The link to your monthly gift"), sentences)
+        return _monthly(donation, page_url, gettext("The link to your monthly gift"), sentences, address=address)
 
 
-def _monthly(donation: Donation, page_url: str, subject: str, sentences: Sequence[str], *, has_ended: bool = False) -> EmailContent:
+def _monthly(
+    donation: Donation, page_url: str, subject: str, sentences: Sequence[str], *, address: str, has_ended: bool = False
+) -> EmailContent:
     about_page = (
         gettext("Your page for this monthly gift, with the months you have given:")
         if has_ended
@@ -83,4 +86,5 @@ def _monthly(donation: Donation, page_url: str, subject: str, sentences: Sequenc
         Paragraph(about_page, page_url),
         contact_line(donation.campaign.charity),
     ]
-    return build_email(recipient_of(donation), f"{subject} – {donation.campaign.title(donation.language)}", paragraphs)
+    recipient = replace(recipient_of(donation), address=address)
+    return build_email(recipient, f"{subject} – {donation.campaign.title(donation.language)}", paragraphs)

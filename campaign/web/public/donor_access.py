@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from campaign.donations.donations import Donation, donation_by_token
+from campaign.donations.donors import Donor
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.outbox import donor_access
@@ -81,7 +82,8 @@ def _send_link(donation: Donation, opens: Opens) -> None:
     db.session.commit()
     services().waker.wake("mail")
     if was_sent:
-        flash(gettext("A link is on its way to %(email)s. It works once, within an hour.", email=mask_email(donation.email)))
+        address = db.session.get_one(Donor, donation.donor_id).email
+        flash(gettext("A link is on its way to %(email)s. It works once, within an hour.", email=mask_email(address)))
     else:
         flash(gettext("We have sent you several links within the hour. Please use the newest, or try again later."), "error")
 

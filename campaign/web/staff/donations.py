@@ -11,6 +11,7 @@ from flask_security import current_user
 
 from campaign.campaigns.charities import Charity
 from campaign.donations.donations import PERSON_FIELDS, Donation, donation_by_public_id
+from campaign.edges.db import db
 from campaign.mail import mail_actions
 from campaign.outbox import messages
 from campaign.payments import disputes
@@ -18,6 +19,8 @@ from campaign.payments.status import status_of
 from campaign.receipts import receipt_actions, receipts, render_jobs
 from campaign.receipts.receipt_actions import ReceiptActionRefused
 from campaign.receipts.receipts import ReceiptIncomplete
+from campaign.recurring import contacts
+from campaign.recurring.contacts import EmailTaken, Scope
 from campaign.recurring.recurring_gifts import RecurringGift, recurring_gift_of
 from campaign.reporting import donation_history
 from campaign.rules.money import format_money
@@ -155,7 +158,7 @@ def person(public_id: str) -> ResponseReturnValue:
     if not is_valid or not reason:
         return _person_page(donation, form), 422
     try:
-        receipt = receipt_actions.correct_details(donation, form.person(), actor=current_user.email, reason=reason)
+        receipt = receipt_actions.correct_details(donation, form.person(), actor=current_user.email, reason=reason, scope=_read_scope())
         flash(
             gettext("Corrected. Receipt no. %(serial)s is on its way to the donor.", serial=receipt.serial)
             if receipt
@@ -177,6 +180,8 @@ def _person_page(donation: Donation, form: AddressForm) -> str:
         provinces=provinces(current_language()),
         reason=request.form.get("reason", ""),
         has_receipt=receipts.receipt_of(donation.id) is not None,
+        gives_monthly=bool(contacts.running_gifts_of(donation.donor_id)),
+        chosen_scope=_read_scope().value if request.method == "POST" else Scope.BOTH.value,
         longest_reason=LONGEST_REASON,
     )
 
@@ -188,11 +193,25 @@ def email(public_id: str) -> ResponseReturnValue:
     donation = _donation_or_404(public_id)
     try:
         address = validate_email(request.form.get("email", "")[:254], check_deliverability=False, allow_smtputf8=False)
-        mail_actions.correct_email(donation, address.ascii_email or address.normalized, actor=current_user.email)
-        flash(gettext("Mail about this gift goes to %(email)s from now on.", email=donation.email))
+        corrected, scope = address.ascii_email or address.normalized, _read_scope()
+        mail_actions.correct_email(donation, corrected, actor=current_user.email, scope=scope)
+        flash(
+            gettext("Mail about this donor’s gifts goes to %(email)s from now on.", email=corrected)
+            if scope.is_for_later
+            else gettext("Mail about this gift goes to %(email)s from now on.", email=corrected)
+        )
+    except EmailTaken:
+        db.session.rollback()
+        flash(gettext("Another donor has this address. The two have to be merged first; nothing was changed."), "error")
     except EmailNotValidError:
         flash(gettext("This does not look like an e-mail address. Please check it, for example name@example.com."), "error")
     return redirect(url_for("staff_donations.page", public_id=public_id), 303)
+
+
+def _read_scope() -> Scope:
+    """What the correction is for; without a valid choice, this gift alone."""
+    choice = request.form.get("scope", "")
+    return Scope(choice) if choice in set(Scope) else Scope.THIS_GIFT
 
 
 def _describe_refusal(error: ReceiptActionRefused | ReceiptIncomplete) -> str:

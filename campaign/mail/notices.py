@@ -1,0 +1,62 @@
+"""Composes the e-mails to funders and staff; those to donors are in compose.py."""
+
+from collections.abc import Callable
+
+from campaign.campaigns.campaigns import Campaign, current_campaign
+from campaign.edges.db import db
+from campaign.edges.services import services
+from campaign.funders import payments
+from campaign.funders.funders import Funder
+from campaign.funders.payments import FunderPayment
+from campaign.mail.letters import funders, staff
+from campaign.matching.funds import Fund
+from campaign.outbox.deliveries import EmailContent
+from campaign.outbox.messages import MessageKind, OutboxMessage
+from campaign.reporting import published_heads, staff_todo
+from campaign.staff.members import Staff
+
+
+def _funder_payment_received(message: OutboxMessage) -> EmailContent | None:
+    """Thanks, with the receipt when one was issued; None when the funder has no e-mail address."""
+    payment = funder_payment_of(message)
+    receipt, funder = payments.receipt_of(payment), payments.funder_of(payment)
+    fund = db.session.get_one(Fund, payment.fund_id)
+    campaign = db.session.get_one(Campaign, fund.campaign_id)
+    if not funder.email or (receipt is None and not funder.is_registered_charity):
+        return None
+    head = published_heads.sign_head(fund, services().signing_key)
+    return funders.money_received(payment, funder, campaign, receipt=receipt, head=head)
+
+
+def funder_payment_of(message: OutboxMessage) -> FunderPayment:
+    """The payment of a funder that the message is about."""
+    return db.session.get_one(FunderPayment, message.funder_payment_id)
+
+
+def _pledge_matched(message: OutboxMessage) -> EmailContent | None:
+    """None when a refund has released part of the pledge meanwhile, or the funder has no e-mail address."""
+    fund = db.session.get_one(Fund, message.fund_id, populate_existing=True)
+    funder, campaign = db.session.get_one(Funder, fund.funder_id), db.session.get_one(Campaign, fund.campaign_id)
+    if fund.matched_cents < fund.pledged_cents or not funder.email:
+        return None
+    head = published_heads.sign_head(fund, services().signing_key)
+    return funders.pledge_is_matched(fund, funder, campaign, is_test=services().settings.is_sandbox, head=head)
+
+
+def _staff_todo(message: OutboxMessage) -> EmailContent | None:
+    """What needs attention now; None when nothing does."""
+    member, campaign = db.session.get(Staff, message.staff_id), current_campaign()
+    if member is None or campaign is None:
+        return None
+    counts = staff_todo.todo_of(campaign).counted
+    if not counts:
+        return None
+    is_test = services().settings.is_sandbox
+    return staff.staff_todo(counts, recipient=member.email, charity=campaign.charity, url=services().links.staff_home(), is_test=is_test)
+
+
+COMPOSERS: dict[MessageKind, Callable[[OutboxMessage], EmailContent | None]] = {
+    MessageKind.FUNDER_PAYMENT: _funder_payment_received,
+    MessageKind.PLEDGE_MATCHED: _pledge_matched,
+    MessageKind.STAFF_TODO: _staff_todo,
+}

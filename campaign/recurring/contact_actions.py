@@ -1,0 +1,49 @@
+"""What donors change of their own contact details. Each action commits once, together with its audit row and the emails about it."""
+
+from collections.abc import Mapping
+
+from campaign.donations.donations import Donation
+from campaign.edges.db import db
+from campaign.edges.services import services
+from campaign.outbox import messages
+from campaign.outbox.messages import MessageKind, NewMessage
+from campaign.recurring import contacts
+from campaign.recurring.contacts import EmailChange, EmailTaken
+from campaign.recurring.recurring_gifts import RecurringGift
+from campaign.staff import audit
+
+DONOR = "the donor"
+
+
+def change_address(gift: RecurringGift, first: Donation, person: Mapping[str, str]) -> bool:
+    """Change the name or address of later months, and confirm it by mail. Returns False when nothing has changed."""
+    changed = contacts.change_person(first.donor_id, person)
+    if changed:
+        audit.record(DONOR, "changed the name or address of later months", first.public_id, fields=changed)
+        about = f"{gift.id}-{messages.count_all(first, MessageKind.ADDRESS_CHANGED)}"
+        messages.enqueue(NewMessage(MessageKind.ADDRESS_CHANGED, first, about, recipient=gift.email))
+    db.session.commit()
+    services().waker.wake("mail")
+    return bool(changed)
+
+
+def request_email_change(donation: Donation, email: str) -> bool:
+    """Mail a link to the address that the donor wants to have. Returns False when they have asked too often."""
+    was_sent = contacts.request_email_change(donation, email)
+    db.session.commit()
+    services().waker.wake("mail")
+    return was_sent
+
+
+def confirm_email(change: EmailChange) -> bool:
+    """Move the donor to the address that they have confirmed. Returns False when another donor has it."""
+    donation = db.session.get_one(Donation, change.donation_id)
+    try:
+        contacts.confirm_email_change(change)
+    except EmailTaken:
+        db.session.rollback()
+        return False
+    audit.record(DONOR, "confirmed another e-mail address", donation.public_id)
+    db.session.commit()
+    services().waker.wake("mail")
+    return True

@@ -1,0 +1,144 @@
+"""Contact details, which belong to a person: to each gift as it was made, to the monthly gift for later months, and to the donor.
+
+A corrected email address moves the donor with their choices, counts and links (policy.md, section 5). A donor changes it by a link that is mailed
+to the new address, after one that was mailed to the old one.
+"""
+
+import hmac
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hashlib import sha256
+
+from sqlalchemy import ForeignKey, func, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from campaign.donations.donations import PERSON_FIELDS, Donation
+from campaign.donations.donors import Donor
+from campaign.edges.db import Base, db
+from campaign.edges.secret_keys import Purpose, SecretKeys
+from campaign.edges.services import services
+from campaign.outbox import messages
+from campaign.outbox.messages import MessageKind, NewMessage
+from campaign.recurring.recurring_gifts import RecurringGift
+
+LIFETIME = timedelta(days=2)
+MAX_CHANGES_PER_DAY = 5
+
+
+class Scope(StrEnum):
+    """What a correction is for: this gift, all that comes from now on, or both."""
+
+    THIS_GIFT = "this_gift"
+    FROM_NOW_ON = "from_now_on"
+    BOTH = "both"
+
+    @property
+    def is_for_this_gift(self) -> bool:
+        """Whether the gift itself is corrected."""
+        return self is not Scope.FROM_NOW_ON
+
+    @property
+    def is_for_later(self) -> bool:
+        """Whether what comes later is corrected."""
+        return self is not Scope.THIS_GIFT
+
+
+class EmailTaken(Exception):
+    """Another donor has this address: the two have to be merged."""
+
+
+class EmailChange(Base):
+    """A new email address that a donor wants. `donation_id` is the gift from whose page it was asked for."""
+
+    __tablename__ = "email_change"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    donor_id: Mapped[int] = mapped_column(ForeignKey("donor.id"), index=True)
+    donation_id: Mapped[int] = mapped_column(ForeignKey("donation.id"))
+    old_email: Mapped[str]
+    new_email: Mapped[str]
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    confirmed_at: Mapped[datetime | None]
+
+
+def running_gifts_of(donor_id: int) -> list[RecurringGift]:
+    """The donor's monthly gifts that have not ended."""
+    running = select(RecurringGift).join(Donation, Donation.id == RecurringGift.donation_id).where(Donation.donor_id == donor_id)
+    return list(db.session.scalars(running.where(RecurringGift.ended_at.is_(None)).order_by(RecurringGift.id)))
+
+
+def change_person(donor_id: int, person: Mapping[str, str]) -> list[str]:
+    """Change the name or address of later months. Returns the names of the fields that changed."""
+    changed = set()
+    for gift in running_gifts_of(donor_id):
+        for field in PERSON_FIELDS:
+            if field in person and getattr(gift, field) != person[field]:
+                setattr(gift, field, person[field])
+                changed.add(field)
+    db.session.flush()
+    return sorted(changed)
+
+
+def change_email(donor_id: int, email: str) -> None:
+    """Move the donor to another address, with all gifts and monthly gifts that have the old one. Raises EmailTaken."""
+    normalized = email.strip().casefold()
+    if db.session.scalar(select(Donor.id).where(Donor.email == normalized, Donor.id != donor_id)) is not None:
+        raise EmailTaken
+    donor = db.session.get_one(Donor, donor_id, with_for_update=True, populate_existing=True)
+    old, donor.email = donor.email, normalized
+    of_donor = select(Donation).where(Donation.donor_id == donor_id, func.lower(Donation.email) == old)
+    for donation in db.session.scalars(of_donor.order_by(Donation.id).with_for_update(key_share=True)):
+        donation.email = email
+    for gift in running_gifts_of(donor_id):
+        gift.email = email
+    db.session.flush()
+
+
+def request_email_change(donation: Donation, email: str) -> bool:
+    """Mail a link to the new address of a donor who came by a link to the old one. Returns False after MAX_CHANGES_PER_DAY."""
+    donor = db.session.get_one(Donor, donation.donor_id, with_for_update=True)
+    recent = select(func.count()).where(EmailChange.donor_id == donor.id, EmailChange.created_at > func.now() - timedelta(days=1))
+    if (db.session.scalar(recent) or 0) >= MAX_CHANGES_PER_DAY:
+        return False
+    number = db.session.scalars(select(func.nextval(func.pg_get_serial_sequence("email_change", "id")))).one()
+    change = EmailChange(id=number, donor_id=donor.id, donation_id=donation.id, old_email=donor.email, new_email=email)
+    change.token_hash = _hash(_token(services().keys, number))
+    db.session.add(change)
+    db.session.flush()
+    messages.enqueue(NewMessage(MessageKind.EMAIL_CHANGE, donation, f"email-{change.id}", email_change_id=change.id))
+    return True
+
+
+def token_of(change: EmailChange) -> str:
+    """The token of the link; empty when it was made with a SECRET_KEY that is not known any more."""
+    keys = services().keys
+    tokens = (_token(SecretKeys(secret=secret), change.id) for secret in (keys.secret, *keys.fallbacks))
+    return next((token for token in tokens if _hash(token) == change.token_hash), "")
+
+
+def find_email_change(token: str) -> EmailChange | None:
+    """The change with this token that can still be confirmed."""
+    waiting = select(EmailChange).where(EmailChange.token_hash == _hash(token), EmailChange.confirmed_at.is_(None))
+    return db.session.scalar(waiting.where(EmailChange.created_at > func.now() - LIFETIME))
+
+
+def confirm_email_change(change: EmailChange) -> None:
+    """Move the donor to the new address, and tell both addresses. Raises EmailTaken."""
+    change_email(change.donor_id, change.new_email)
+    change.confirmed_at = func.now()
+    donation = db.session.get_one(Donation, change.donation_id)
+    for which, address in (("old", change.old_email), ("new", change.new_email)):
+        messages.enqueue(
+            NewMessage(MessageKind.EMAIL_CHANGED, donation, f"email-{change.id}-{which}", email_change_id=change.id, recipient=address)
+        )
+    db.session.flush()
+
+
+def _token(keys: SecretKeys, number: int) -> str:
+    return hmac.new(keys.current(Purpose.DONOR_ACCESS).encode(), f"email {number}".encode(), sha256).hexdigest()
+
+
+def _hash(token: str) -> bytes:
+    return sha256(token.encode("utf-8", "replace")).digest()
