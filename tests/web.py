@@ -2,6 +2,7 @@
 
 import re
 import time
+from datetime import timedelta
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -10,7 +11,8 @@ from werkzeug.test import TestResponse
 from campaign.config import Settings, setting_descriptions
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
-from campaign.staff import members
+from campaign.staff import members, sessions
+from campaign.staff.members import Staff
 from campaign.web.public import donor_access
 from campaign.web.security import DONATIONS_PER_CLIENT
 from campaign.web.staff import sign_in
@@ -63,17 +65,21 @@ def send(client: FlaskClient, language: str = "fr", slug: str = SLUG, **changed:
 
 def signed_in(app: Flask, role: str | None, *, seen_ago: int = 0, started_ago: int = 0, address: str = "member@example.org") -> FlaskClient:
     """A client whose session is that of a member of staff, who signed in `started_ago` and was last seen `seen_ago` seconds ago."""
-    member = members.add_staff(address, role or "viewer")
+    member = db.session.query(Staff).filter_by(email=address).first() or members.add_staff(address, role or "viewer")
     if role is None:
         member.roles = []
     member.password = "a hash"
+    token = sessions.begin(member.id, client="a test")
+    found = sessions.find_open(token, member.id)
+    assert found
+    found.seen_at, found.begun_at = (found.seen_at - timedelta(seconds=ago) for ago in (seen_ago, started_ago))
     db.session.commit()
     client, now = app.test_client(), int(time.time())
     with client.session_transaction() as session:
         session.update(
             {"_user_id": member.fs_uniquifier, "_fresh": True, "fs_cc": "set", "fs_paa": now, "identity.id": member.fs_uniquifier}
         )
-        session.update({sign_in.SEEN: now - seen_ago, sign_in.BEGUN: now - started_ago})
+        session[sign_in.SESSION_KEY] = token
     return client
 
 

@@ -3,8 +3,6 @@
 A new member opens a one-time link, chooses a password and sets up the second factor.
 """
 
-import time
-from datetime import timedelta
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -13,9 +11,10 @@ import structlog
 from flask import Flask, current_app, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
+from flask_login import user_logged_out  # type: ignore[import-untyped]
 from flask_security import MailUtil, Security, SQLAlchemyUserDatastore, current_user, logout_user
 from flask_security.recoverable import generate_reset_password_token
-from flask_security.signals import user_authenticated
+from flask_security.signals import password_changed, password_reset, tf_disabled, tf_profile_changed, user_authenticated
 from itsdangerous import URLSafeTimedSerializer
 
 from campaign.config import Settings
@@ -23,7 +22,7 @@ from campaign.edges import smtp
 from campaign.edges.db import db
 from campaign.edges.secret_keys import Purpose, SecretKeys
 from campaign.edges.services import services
-from campaign.staff import audit
+from campaign.staff import audit, sessions
 from campaign.staff.members import Role, Staff
 from campaign.web.security import limiter
 from campaign.web.staff import one_time_codes
@@ -31,11 +30,10 @@ from campaign.web.staff.one_time_codes import OneTimeCodes
 
 log = structlog.get_logger()
 
-IDLE = timedelta(minutes=30)
-MAX_SESSION = timedelta(hours=12)
 LINK_LIFETIME = "48 hours"
 ISSUER = "Campaign"
-BEGUN, SEEN = "staff_begun_at", "staff_seen_at"
+# Of a session in the browser's cookie.
+SESSION_KEY = "staff_session"
 SIGN_INS_PER_CLIENT = "20 per minute; 100 per hour"
 
 
@@ -84,10 +82,13 @@ def init_app(app: Flask, settings: Settings, keys: SecretKeys) -> None:
     security = Security(app, datastore, mail_util_cls=StaffMail, totp_cls=make_codes)  # type: ignore[arg-type]  # it is called like a class
     # The library would sign with the oldest key.
     security.reset_serializer = URLSafeTimedSerializer(keys.oldest_first(Purpose.WEB), salt="reset")
-    app.before_request(end_idle_session)
+    app.before_request(check_session)
     app.jinja_env.globals["signed_in_as"] = signed_in_as
     security.unauthn_handler(_redirect_to_sign_in)  # type: ignore[arg-type]  # it accepts any response
     user_authenticated.connect(_start_session, app)
+    user_logged_out.connect(_end_session, app)
+    for changed in (password_reset, password_changed, tf_profile_changed, tf_disabled):
+        changed.connect(_end_all_sessions, app)
     for endpoint in ("login", "forgot_password", "reset_password", "two_factor_token_validation", "two_factor_rescue"):
         name = f"security.{endpoint}"
         app.view_functions[name] = limiter.limit(SIGN_INS_PER_CLIENT, methods=["POST"])(app.view_functions[name])  # type: ignore[assignment]  # the limiter keeps the signature
@@ -130,7 +131,7 @@ def _library_settings(settings: Settings, keys: SecretKeys) -> dict[str, Any]:
         "SECURITY_TWO_FACTOR_SETUP_TEMPLATE": "staff/second_factor.html",
         "SECURITY_TWO_FACTOR_VERIFY_CODE_TEMPLATE": "staff/code.html",
         "SECURITY_TWO_FACTOR_RESCUE_EMAIL": False,  # Otherwise access to the mailbox would bypass the second factor.
-        "PERMANENT_SESSION_LIFETIME": MAX_SESSION,
+        "PERMANENT_SESSION_LIFETIME": sessions.MAX_SESSION,
     }
 
 
@@ -143,9 +144,25 @@ def _redirect_to_sign_in(mechanisms: object = None, headers: object = None) -> R
 
 
 def _start_session(app: Flask, user: Staff, **kw: Any) -> None:
+    """Begin a session with a token of its own, whatever the browser had before."""
+    if SESSION_KEY in session:
+        sessions.end_by_token(session[SESSION_KEY])
     session.permanent = True
-    session[BEGUN] = session[SEEN] = int(time.time())
+    session[SESSION_KEY] = sessions.begin(user.id, client=request.user_agent.string)
     audit.record(user.email, "signed in", user.email)
+
+
+def _end_session(app: Flask, **kw: Any) -> None:
+    if SESSION_KEY in session:
+        sessions.end_by_token(session.pop(SESSION_KEY))
+        db.session.commit()
+
+
+def _end_all_sessions(app: Flask, user: Staff, **kw: Any) -> None:
+    """A change of password or factor ends all sessions, but for the one in which it was made."""
+    sessions.end_all(user.id, except_token=session.get(SESSION_KEY, ""))
+    audit.record(user.email, "changed their password or second factor", user.email)
+    db.session.commit()
 
 
 def mark_anonymous() -> None:
@@ -154,15 +171,15 @@ def mark_anonymous() -> None:
         g._login_user = current_app.login_manager.anonymous_user()  # type: ignore[attr-defined]  # noqa: SLF001  # where Flask-Login caches the user
 
 
-def end_idle_session() -> None:
-    """Sign out after IDLE without a request, or after MAX_SESSION."""
-    now = int(time.time())
+def check_session() -> None:
+    """Sign out unless the session is open; note that it is used."""
     if not current_user.is_authenticated:
         return
-    if now - session.get(SEEN, 0) > IDLE.total_seconds() or now - session.get(BEGUN, 0) > MAX_SESSION.total_seconds():
+    found = sessions.find_open(session.get(SESSION_KEY, ""), current_user.id)
+    if found is None:
         logout_user()
-        return
-    session[SEEN] = now
+    elif sessions.record_seen(found):
+        db.session.commit()
 
 
 def one_time_link(member: Staff) -> str:

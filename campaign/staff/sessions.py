@@ -1,0 +1,94 @@
+"""Sessions of staff: each is a row, so that it can be listed, and ended by its owner, by an administrator and by a change of password or factor.
+
+The browser's cookie has a random token; the row has its hash.
+"""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from sqlalchemy import ColumnElement, ForeignKey, Index, func, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from campaign.edges.db import Base, db
+
+IDLE = timedelta(minutes=30)
+MAX_SESSION = timedelta(hours=12)
+# How often a request writes that the session was used.
+SEEN_INTERVAL = timedelta(minutes=1)
+MAX_CLIENT_LENGTH = 200
+
+
+class StaffSession(Base):
+    """One session. `client` is the browser as it names itself."""
+
+    __tablename__ = "staff_session"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    client: Mapped[str]
+    begun_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    ended_at: Mapped[datetime | None]
+
+
+Index("ix_staff_session_open", StaffSession.staff_id, postgresql_where=StaffSession.ended_at.is_(None))
+
+
+def begin(staff_id: int, *, client: str) -> str:
+    """Begin a session, and return the token for the browser's cookie."""
+    token = secrets.token_urlsafe(32)
+    db.session.add(StaffSession(staff_id=staff_id, token_hash=_hash(token), client=client[:MAX_CLIENT_LENGTH]))
+    db.session.flush()
+    return token
+
+
+def find_open(token: str, staff_id: int) -> StaffSession | None:
+    """The member's session with this token; None when it was ended, was idle for IDLE, or began MAX_SESSION ago."""
+    of_member = select(StaffSession).where(StaffSession.token_hash == _hash(token), StaffSession.staff_id == staff_id)
+    return db.session.scalar(of_member.where(_is_open()), execution_options={"populate_existing": True})
+
+
+def record_seen(found: StaffSession) -> bool:
+    """Note that the session is used. Returns whether anything was written."""
+    is_due = StaffSession.seen_at < func.now() - SEEN_INTERVAL
+    seen = update(StaffSession).where(StaffSession.id == found.id, is_due).values(seen_at=func.now()).returning(StaffSession.id)
+    return db.session.execute(seen, execution_options={"synchronize_session": False}).first() is not None
+
+
+def list_open(staff_id: int) -> Sequence[StaffSession]:
+    """The member's sessions that have not ended, the latest used first."""
+    return db.session.scalars(
+        select(StaffSession).where(StaffSession.staff_id == staff_id, _is_open()).order_by(StaffSession.seen_at.desc())
+    ).all()
+
+
+def end(session_id: int, *, staff_id: int) -> bool:
+    """End one session of the member. Returns False when it has ended, or is not theirs."""
+    return _end(StaffSession.id == session_id, StaffSession.staff_id == staff_id) == 1
+
+
+def end_by_token(token: str) -> None:
+    """End the session with this token, if there is one."""
+    _end(StaffSession.token_hash == _hash(token))
+
+
+def end_all(staff_id: int, *, except_token: str = "") -> int:
+    """End the member's sessions, but for the one with this token. Returns their number."""
+    return _end(StaffSession.staff_id == staff_id, StaffSession.token_hash != _hash(except_token))
+
+
+def _end(*conditions: ColumnElement[bool]) -> int:
+    ended = update(StaffSession).where(StaffSession.ended_at.is_(None), *conditions).values(ended_at=func.now()).returning(StaffSession.id)
+    return len(db.session.execute(ended, execution_options={"synchronize_session": False}).all())
+
+
+def _is_open() -> ColumnElement[bool]:
+    s = StaffSession
+    return s.ended_at.is_(None) & (s.seen_at > func.now() - IDLE) & (s.begun_at > func.now() - MAX_SESSION)
+
+
+def _hash(token: str) -> bytes:
+    return sha256(token.encode("utf-8", "replace")).digest()
