@@ -69,7 +69,7 @@ def signed_in(app: Flask, role: str | None, *, seen_ago: int = 0, started_ago: i
     if role is None:
         member.roles = []
     member.password = "a hash"
-    token = sessions.begin(member.id, client="a test")
+    token = sessions.begin(member.id, client="a test", network="a network")
     found = sessions.find_open(token, member.id)
     assert found
     found.seen_at, found.begun_at = (found.seen_at - timedelta(seconds=ago) for ago in (seen_ago, started_ago))

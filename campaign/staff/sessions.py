@@ -18,10 +18,12 @@ MAX_SESSION = timedelta(hours=12)
 # How often a request writes that the session was used.
 SEEN_INTERVAL = timedelta(minutes=1)
 MAX_CLIENT_LENGTH = 200
+# How long a member is known at a network where they signed in.
+KNOWN_FOR = timedelta(days=30)
 
 
 class StaffSession(Base):
-    """One session. `client` is the browser as it names itself."""
+    """One session. `client` is the browser as it names itself, `network` a keyed hash of where it was begun."""
 
     __tablename__ = "staff_session"
 
@@ -29,6 +31,7 @@ class StaffSession(Base):
     staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
     token_hash: Mapped[bytes] = mapped_column(unique=True)
     client: Mapped[str]
+    network: Mapped[str]
     begun_at: Mapped[datetime] = mapped_column(server_default=func.now())
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
     ended_at: Mapped[datetime | None]
@@ -37,10 +40,13 @@ class StaffSession(Base):
 Index("ix_staff_session_open", StaffSession.staff_id, postgresql_where=StaffSession.ended_at.is_(None))
 
 
-def begin(staff_id: int, *, client: str) -> str:
+Index("ix_staff_session_staff_id_network", StaffSession.staff_id, StaffSession.network)
+
+
+def begin(staff_id: int, *, client: str, network: str) -> str:
     """Begin a session, and return the token for the browser's cookie."""
     token = secrets.token_urlsafe(32)
-    db.session.add(StaffSession(staff_id=staff_id, token_hash=_hash(token), client=client[:MAX_CLIENT_LENGTH]))
+    db.session.add(StaffSession(staff_id=staff_id, token_hash=_hash(token), client=client[:MAX_CLIENT_LENGTH], network=network))
     db.session.flush()
     return token
 
@@ -63,6 +69,13 @@ def list_open(staff_id: int) -> Sequence[StaffSession]:
     return db.session.scalars(
         select(StaffSession).where(StaffSession.staff_id == staff_id, _is_open()).order_by(StaffSession.seen_at.desc())
     ).all()
+
+
+def has_been_at(staff_id: int, network: str) -> bool:
+    """Whether the member began a session in this network within KNOWN_FOR."""
+    recent = StaffSession.begun_at > func.now() - KNOWN_FOR
+    at_network = select(StaffSession.id).where(StaffSession.staff_id == staff_id, StaffSession.network == network, recent)
+    return db.session.scalar(at_network.limit(1)) is not None
 
 
 def end(session_id: int, *, staff_id: int) -> bool:

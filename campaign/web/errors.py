@@ -54,6 +54,8 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     if code == 429 and limiter.current_limit is not None:
         wait = max(1, limiter.current_limit.reset_at - int(time.time()))
         headers["Retry-After"] = str(wait)
+    if code in {403, 429}:
+        log.warning("security.throttled" if code == 429 else "security.forbidden", endpoint=request.endpoint)
     title, text = _message_for(code, minutes=-(-wait // 60))
     if isinstance(error, AccessRequired):
         title, text = (

@@ -14,6 +14,7 @@ def upgrade() -> None:
             staff_id bigint NOT NULL,
             token_hash bytea NOT NULL,
             client text NOT NULL,
+            network text NOT NULL,
             begun_at timestamptz NOT NULL DEFAULT now(),
             seen_at timestamptz NOT NULL DEFAULT now(),
             ended_at timestamptz,
@@ -21,6 +22,7 @@ def upgrade() -> None:
             CONSTRAINT staff_session_token_hash_is_unique UNIQUE (token_hash),
             CONSTRAINT staff_session_staff_id_exists FOREIGN KEY (staff_id) REFERENCES staff (id)
         );
+        CREATE INDEX ix_staff_session_staff_id_network ON staff_session (staff_id, network);
         CREATE INDEX ix_staff_session_open ON staff_session (staff_id) WHERE ended_at IS NULL;
     """)
 

@@ -14,7 +14,14 @@ from flask_babel import gettext
 from flask_login import user_logged_out  # type: ignore[import-untyped]
 from flask_security import MailUtil, Security, SQLAlchemyUserDatastore, current_user, logout_user
 from flask_security.recoverable import generate_reset_password_token
-from flask_security.signals import password_changed, password_reset, tf_disabled, tf_profile_changed, user_authenticated
+from flask_security.signals import (
+    password_changed,
+    password_reset,
+    tf_disabled,
+    tf_profile_changed,
+    user_authenticated,
+    user_failed_authn,
+)
 from itsdangerous import URLSafeTimedSerializer
 
 from campaign.config import Settings
@@ -24,9 +31,11 @@ from campaign.edges.secret_keys import Purpose, SecretKeys
 from campaign.edges.services import services
 from campaign.staff import audit, sessions
 from campaign.staff.members import Role, Staff
+from campaign.web.networks import client_key
 from campaign.web.security import limiter
 from campaign.web.staff import one_time_codes
 from campaign.web.staff.one_time_codes import OneTimeCodes
+from campaign.web.staff.sign_in_rules import GUESSES_PER_ACCOUNT, Passwords, SignInForm, account_key, has_failed, is_known_network
 
 log = structlog.get_logger()
 
@@ -79,7 +88,15 @@ def init_app(app: Flask, settings: Settings, keys: SecretKeys) -> None:
     datastore = SQLAlchemyUserDatastore(db, Staff, Role)
     app.before_request(mark_anonymous)  # Before the library's own hooks, which load the user.
     make_codes = partial(_make_codes, keys)
-    security = Security(app, datastore, mail_util_cls=StaffMail, totp_cls=make_codes)  # type: ignore[arg-type]  # it is called like a class
+    security = Security(
+        app,
+        datastore,
+        mail_util_cls=StaffMail,
+        totp_cls=make_codes,  # type: ignore[arg-type]  # it is called like a class
+        login_form=SignInForm,
+        password_util_cls=Passwords,
+    )
+    security.want_json(lambda _: False)  # Pages only: as JSON, the library would give out tokens that outlive a session.
     # The library would sign with the oldest key.
     security.reset_serializer = URLSafeTimedSerializer(keys.oldest_first(Purpose.WEB), salt="reset")
     app.before_request(check_session)
@@ -89,9 +106,26 @@ def init_app(app: Flask, settings: Settings, keys: SecretKeys) -> None:
     user_logged_out.connect(_end_session, app)
     for changed in (password_reset, password_changed, tf_profile_changed, tf_disabled):
         changed.connect(_end_all_sessions, app)
-    for endpoint in ("login", "forgot_password", "reset_password", "two_factor_token_validation", "two_factor_rescue"):
-        name = f"security.{endpoint}"
-        app.view_functions[name] = limiter.limit(SIGN_INS_PER_CLIENT, methods=["POST"])(app.view_functions[name])  # type: ignore[assignment]  # the limiter keeps the signature
+    user_failed_authn.connect(_record_failure, app)
+    _limit_guesses(app)
+
+
+def _limit_guesses(app: Flask) -> None:
+    """Bound what one network may send to the library's forms, and how often anybody may guess for one account."""
+    for endpoint, view in app.view_functions.items():
+        if endpoint.startswith("security."):
+            limited: Any = limiter.limit(SIGN_INS_PER_CLIENT, methods=["POST"])(view)
+            if endpoint in {"security.login", "security.two_factor_token_validation"}:
+                limited = limiter.limit(
+                    GUESSES_PER_ACCOUNT, methods=["POST"], key_func=account_key, deduct_when=has_failed, exempt_when=is_known_network
+                )(limited)
+            app.view_functions[endpoint] = limited
+
+
+def _record_failure(app: Flask, user: Staff, auth_type: str, **kw: Any) -> None:
+    log.warning("security.sign_in_failed", staff=user.id, factor=auth_type)
+    audit.record(user.email, "failed to sign in", user.email, factor=auth_type)
+    db.session.commit()
 
 
 def _library_settings(settings: Settings, keys: SecretKeys) -> dict[str, Any]:
@@ -148,7 +182,7 @@ def _start_session(app: Flask, user: Staff, **kw: Any) -> None:
     if SESSION_KEY in session:
         sessions.end_by_token(session[SESSION_KEY])
     session.permanent = True
-    session[SESSION_KEY] = sessions.begin(user.id, client=request.user_agent.string)
+    session[SESSION_KEY] = sessions.begin(user.id, client=request.user_agent.string, network=client_key())
     audit.record(user.email, "signed in", user.email)
 
 

@@ -1,0 +1,69 @@
+"""What a sign-in has to meet: a password that nobody guesses, a bound on guesses for each account, and no other way in than the form.
+
+The bound on an account does not hold for a network from which its member has signed in before, so that nobody can lock the owner out by guessing.
+"""
+
+from typing import Any
+
+from flask import request, session
+from flask.wrappers import Response
+from flask_babel import gettext
+from flask_security import LoginForm, PasswordUtil
+from sqlalchemy import select
+from zxcvbn import zxcvbn
+
+from campaign.edges.db import db
+from campaign.staff import sessions
+from campaign.staff.members import Staff
+from campaign.web.networks import client_key, pseudonym
+
+SHORTEST_PASSWORD = 12
+LONGEST_SCORED = 72  # The library takes no longer ones.
+# Of 0 to 4: withstands 10^8 guesses.
+LEAST_SCORE = 3
+GUESSES_PER_ACCOUNT = "10 per 15 minutes; 30 per day"
+FORM_AGAIN = 200
+
+
+class SignInForm(LoginForm):
+    """Without a choice to be remembered: a session ends after twelve hours at most."""
+
+    remember = None
+
+
+class Passwords(PasswordUtil):
+    """Refuses passwords that are short or easy to guess."""
+
+    def validate(self, password: str, is_register: bool, **values: Any) -> tuple[list[str] | None, str]:  # noqa: FBT001  # the library's signature
+        """The reasons against the password, or None, and the password in Unicode's normal form."""
+        normal = self.normalize(password)
+        if len(normal) < SHORTEST_PASSWORD:
+            return [gettext("Please choose at least %(count)s characters.", count=SHORTEST_PASSWORD)], normal
+        member = values.get("user")
+        own = [member.email, *member.email.replace("@", ".").split(".")] if isinstance(member, Staff) else []
+        found = zxcvbn(normal[:LONGEST_SCORED], user_inputs=[*own, "campaign"])  # type: ignore[no-untyped-call]
+        if found["score"] < LEAST_SCORE:
+            return [gettext("This password is easy to guess. Four words that have nothing to do with each other make a good one.")], normal
+        return None, normal
+
+
+def account_key() -> str:
+    """The account that a sign-in or a code is for, without storing its address."""
+    return pseudonym("account:" + _account())
+
+
+def has_failed(response: Response) -> bool:
+    """Whether the guess was wrong: then the form is shown again."""
+    return response.status_code == FORM_AGAIN
+
+
+def is_known_network() -> bool:
+    """Whether the member whom the sign-in is for has signed in from this network before."""
+    account = _account()
+    staff_id = db.session.scalar(select(Staff.id).where((Staff.email == account) | (Staff.fs_uniquifier == account)))
+    return staff_id is not None and sessions.has_been_at(staff_id, client_key())
+
+
+def _account() -> str:
+    """The address in the form, or the member whose password was right and whose code is awaited."""
+    return str(request.form.get("email", "").strip().casefold() or session.get("tf_user_id", ""))
