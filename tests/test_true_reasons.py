@@ -240,7 +240,7 @@ def test_no_address_of_a_form_is_a_dead_end_when_it_is_opened_or_reloaded(app: F
         )
         answer = client.get(path)
         leads_to_a_page = answer.status_code == 303 and client.get(answer.location).status_code != 405
-        if not leads_to_a_page and answer.status_code != 200:
+        if not leads_to_a_page and answer.status_code not in {200, 302}:  # 302 leads to the sign-in of staff.
             dead.append((path, answer.status_code))
     assert dead == []
     assert client.get(f"/en/{SLUG}/donations").location == f"/en/{SLUG}"

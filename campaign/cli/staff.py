@@ -1,13 +1,14 @@
-"""Commands about members of staff: add one, and give a new link after a lost phone."""
+"""Commands about members of staff: add one, change a role, deactivate, and give a new link after a lost phone."""
 
 import click
 from email_validator import EmailNotValidError, validate_email
 from flask.cli import with_appcontext
 
 from campaign.cli.funds import CommandRefused
-from campaign.cli.setup import invite_staff, reset_staff_access
+from campaign.cli.setup import OPERATOR, invite_staff, reset_staff_access
 from campaign.edges.db import db
-from campaign.staff.members import ROLES, AlreadyStaff, NotStaff
+from campaign.staff import audit, members
+from campaign.staff.members import ROLES, AlreadyStaff, LastAdmin, NotStaff, Staff
 
 
 @click.group()
@@ -30,6 +31,60 @@ def staff_add(email: str, role: str) -> None:
         raise CommandRefused(f"{email} is a member of staff already; `staff reset` gives them a new link.") from None
     db.session.commit()
     click.echo(link)
+
+
+@staff.command("list")
+@with_appcontext
+def staff_list() -> None:
+    """Show the members of staff with their roles."""
+    for member in members.list_members():
+        state = "active" if member.active and member.password else "invited" if member.active else "deactivated"
+        click.echo(f"{member.email}: {', '.join(role.name for role in member.roles) or 'no role'}, {state}")
+
+
+@staff.command("role")
+@click.argument("email")
+@click.argument("role", type=click.Choice(ROLES))
+@with_appcontext
+def staff_role(email: str, role: str) -> None:
+    """Give a member another role, and end their sessions."""
+    member = _get_member(email)
+    _change(member, lambda: members.change_role(member, role), "changed a role", role=role)
+
+
+@staff.command("deactivate")
+@click.argument("email")
+@with_appcontext
+def staff_deactivate(email: str) -> None:
+    """Keep a member from signing in, and end their sessions."""
+    member = _get_member(email)
+    _change(member, lambda: members.deactivate(member), "deactivated a member")
+
+
+@staff.command("reactivate")
+@click.argument("email")
+@with_appcontext
+def staff_reactivate(email: str) -> None:
+    """Let a deactivated member sign in again."""
+    member = _get_member(email)
+    _change(member, lambda: members.reactivate(member), "reactivated a member")
+
+
+def _get_member(email: str) -> Staff:
+    member = members.find_member(email)
+    if member is None:
+        raise CommandRefused(f"{email} is not a member of staff.")
+    return member
+
+
+def _change(member: Staff, change: members.Change, action: str, **detail: str) -> None:
+    try:
+        change()
+    except LastAdmin:
+        raise CommandRefused(f"{member.email} is the last administrator who can sign in; make somebody else one first.") from None
+    audit.record(OPERATOR, action, member.email, **detail)
+    db.session.commit()
+    click.echo(f"{member.email}: {action}.")
 
 
 @staff.command("reset")

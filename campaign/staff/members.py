@@ -1,6 +1,7 @@
 """Members of staff and their roles. A new member gets a one-time link, chooses a password and sets up a second factor."""
 
 import secrets
+from collections.abc import Callable
 from datetime import datetime
 
 from flask_security import RoleMixin, UserMixin
@@ -10,8 +11,12 @@ from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from campaign.edges.db import Base, db
+from campaign.staff import sessions
 
-ROLES = ("viewer", "clerk", "manager", "admin")
+Change = Callable[[], None]
+
+ADMIN = "admin"
+ROLES = ("viewer", "clerk", "manager", ADMIN)
 
 staff_role = Table(
     "staff_role",
@@ -66,6 +71,7 @@ def reset_staff(email: str) -> Staff:
         raise NotStaff(email)
     member.password = member.tf_totp_secret = member.tf_primary_method = None
     member.fs_uniquifier = secrets.token_hex(16)
+    sessions.end_all(member.id)
     db.session.flush()
     return member
 
@@ -85,6 +91,52 @@ def add_staff(email: str, role: str) -> Staff:
     db.session.add(member)
     db.session.flush()
     return member
+
+
+class LastAdmin(Exception):
+    """Without this member nobody could manage the others."""
+
+
+def list_members() -> list[Staff]:
+    """All members, active ones first, by address."""
+    return list(db.session.scalars(select(Staff).order_by(Staff.active.desc(), Staff.email)).unique())
+
+
+def find_member(email: str) -> Staff | None:
+    """The member with this address."""
+    return db.session.scalar(select(Staff).where(Staff.email == email))
+
+
+def change_role(member: Staff, role: str) -> None:
+    """Give the member another role, and end their sessions. Raises LastAdmin."""
+    if role != ADMIN:
+        _check_another_admin(member)
+    member.roles = [db.session.scalars(select(Role).where(Role.name == role)).one()]
+    sessions.end_all(member.id)
+    db.session.flush()
+
+
+def deactivate(member: Staff) -> None:
+    """Keep the member from signing in, and end their sessions and links. Raises LastAdmin."""
+    _check_another_admin(member)
+    member.active = False
+    member.fs_uniquifier = secrets.token_hex(16)
+    sessions.end_all(member.id)
+    db.session.flush()
+
+
+def reactivate(member: Staff) -> None:
+    """Let a deactivated member sign in again."""
+    member.active = True
+    db.session.flush()
+
+
+def _check_another_admin(member: Staff) -> None:
+    """Raises LastAdmin. All admins are locked, so that two who remove each other are handled one after the other."""
+    admins = select(Staff).join(Staff.roles).where(Role.name == ADMIN, Staff.active).order_by(Staff.id).with_for_update(of=Staff)
+    found = list(db.session.scalars(admins, execution_options={"populate_existing": True}).unique())
+    if member in found and not [other for other in found if other.id != member.id and other.password]:
+        raise LastAdmin(member.email)
 
 
 def members_to_notify() -> list[Staff]:

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from flask import Flask, Response, abort, current_app, g, redirect, request, url
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
 from flask_security import current_user
+from flask_security.utils import check_and_update_authn_fresh
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import Forbidden
 
@@ -22,6 +24,7 @@ log = structlog.get_logger()
 View = TypeVar("View", bound=Callable[..., object])
 
 FORM_LIMIT = 64 * 1024
+FRESH = timedelta(minutes=10)
 DONATIONS_PER_CLIENT = "200 per 20 minutes"
 # A household gives more than once under one address, and nobody fifty times within minutes.
 DONATIONS_PER_EMAIL = "50 per 20 minutes"
@@ -38,12 +41,15 @@ class AccessRequired(Forbidden):
     """A donor has to ask for a link before they may change something (public/donor_access.py)."""
 
 
-def access(role: str) -> Callable[[View], View]:
-    """Declare who may use a route: `public`, `funder` (with an access link), or the minimum role of staff."""
+def access(role: str, *, fresh: bool = False) -> Callable[[View], View]:
+    """Declare who may use a route: `public`, `funder` (with an access link), or the minimum role of staff.
+
+    A `fresh` route also wants the member's password or factor of the last ten minutes.
+    """
     assert role in {"public", "funder", *ROLES}, role
 
     def declare(view: View) -> View:
-        view.access = role  # type: ignore[attr-defined]  # read by `_guard`
+        view.access, view.needs_fresh = role, fresh  # type: ignore[attr-defined]  # read by `_guard`
         return view
 
     return declare
@@ -69,6 +75,9 @@ def _guard() -> ResponseReturnValue | None:
         if current_user.is_authenticated:
             abort(403)
         return redirect(url_for("security.login", next=request.path))
+    if getattr(current_app.view_functions[request.endpoint], "needs_fresh", False) and not check_and_update_authn_fresh(FRESH, FRESH):
+        back = request.path if request.method == "GET" else urlsplit(request.referrer or "").path or request.path
+        return redirect(url_for("security.verify", next=back), 303)
     return None
 
 

@@ -18,10 +18,11 @@ from campaign.payments import disputes
 from campaign.reporting import staff_todo
 from campaign.reporting import totals as reporting
 from campaign.rules.money import format_money
+from campaign.staff.members import ADMIN
 from campaign.texts.receipt_elements import describe_missing
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
-from campaign.web.security import access
+from campaign.web.security import access, has_role
 
 bp = Blueprint("staff_dashboard", __name__, url_prefix="/staff")
 
@@ -73,6 +74,7 @@ def page() -> ResponseReturnValue:
         as_of=format_datetime(charity.local(totals.as_of), "long", rebase=False),
         latest=[_line(line, campaign, language) for line in reporting.latest_donations(campaign)],
         todo=_todo(campaign, last_check, language),
+        manages_members=has_role(ADMIN),
         checked_at=format_datetime(charity.local(last_check.at), "medium", rebase=False) if last_check else "",
     )
 

@@ -32,7 +32,7 @@ from campaign.edges.services import services
 from campaign.staff import audit, sessions
 from campaign.staff.members import Role, Staff
 from campaign.web.networks import client_key
-from campaign.web.security import limiter
+from campaign.web.security import FRESH, limiter
 from campaign.web.staff import one_time_codes
 from campaign.web.staff.one_time_codes import OneTimeCodes
 from campaign.web.staff.sign_in_rules import GUESSES_PER_ACCOUNT, Passwords, SignInForm, account_key, has_failed, is_known_network
@@ -164,6 +164,9 @@ def _library_settings(settings: Settings, keys: SecretKeys) -> dict[str, Any]:
         "SECURITY_RESET_PASSWORD_TEMPLATE": "staff/password.html",
         "SECURITY_TWO_FACTOR_SETUP_TEMPLATE": "staff/second_factor.html",
         "SECURITY_TWO_FACTOR_VERIFY_CODE_TEMPLATE": "staff/code.html",
+        "SECURITY_VERIFY_TEMPLATE": "staff/verify.html",
+        "SECURITY_FRESHNESS": FRESH,
+        "SECURITY_FRESHNESS_GRACE_PERIOD": FRESH,
         "SECURITY_TWO_FACTOR_RESCUE_EMAIL": False,  # Otherwise access to the mailbox would bypass the second factor.
         "PERMANENT_SESSION_LIFETIME": sessions.MAX_SESSION,
     }
@@ -223,10 +226,11 @@ def one_time_link(member: Staff) -> str:
 
 def signed_in_as() -> str:
     """The e-mail address and role of the current user, for the page header."""
-    return f"{current_user.email} ({_role_label(current_user.roles[0].name)})"
+    return f"{current_user.email} ({role_label(current_user.roles[0].name)})"
 
 
-def _role_label(role: str) -> str:
+def role_label(role: str) -> str:
+    """The name of a role in the current language."""
     return {
         "viewer": gettext("viewer"),
         "clerk": gettext("clerk"),
