@@ -12,12 +12,12 @@ from campaign.edges.db import db
 from campaign.outbox.messages import MessageKind, OutboxMessage
 from campaign.receipts import receipt_actions
 from campaign.web.networks import client_key
-from campaign.web.security import DONATIONS_PER_EMAIL, limiter
+from campaign.web.security import DONATIONS_PER_EMAIL, DONATIONS_PER_EMAIL_AND_CLIENT, limiter
 from tests.conftest import Stripe
 from tests.factories import issue_receipt, paid, run_concurrently
 from tests.web import FORM, SLUG, hidden_fields, send
 
-PER_EMAIL = int(DONATIONS_PER_EMAIL.split()[0])
+PER_EMAIL, PER_EMAIL_AND_CLIENT = int(DONATIONS_PER_EMAIL.split()[0]), int(DONATIONS_PER_EMAIL_AND_CLIENT.split()[0])
 
 
 @pytest.fixture(autouse=True)
@@ -42,9 +42,22 @@ def test_one_email_address_begins_only_so_many_checkouts_from_whatever_networks(
     assert db.session.query(Donation).count() == PER_EMAIL + 1
 
 
+def test_what_a_stranger_types_on_one_network_leaves_enough_for_the_owner_of_the_address(app: Flask, stripe: Stripe) -> None:
+    client = app.test_client()
+    strangers = [begin(client, "owner@exam\u200bple.org", "10.0.0.1") for _ in range(PER_EMAIL_AND_CLIENT + 3)]
+    assert strangers == [303] * PER_EMAIL_AND_CLIENT + [429] * 3
+    assert begin(client, "Owner@example.org", "10.0.0.2") == 303
+
+
+def test_a_form_that_is_too_large_does_not_let_the_limiter_forget_redis(client: FlaskClient) -> None:
+    assert client.post(f"/en/{SLUG}/donations", data={"message": "x" * 70_000}).status_code == 413
+    assert client.post(f"/en/{SLUG}/donations", data={f"field{n}": "x" for n in range(200)}).status_code == 413
+    assert not limiter._storage_dead
+
+
 def test_a_double_click_counts_once(client: FlaskClient, stripe: Stripe) -> None:
     fields = {**FORM, **hidden_fields(client.get(f"/en/{SLUG}"))}
-    assert {client.post(f"/en/{SLUG}/donations", data=fields).status_code for _ in range(PER_EMAIL + 10)} == {303}
+    assert {client.post(f"/en/{SLUG}/donations", data=fields).status_code for _ in range(PER_EMAIL_AND_CLIENT + 10)} == {303}
     assert send(client, "en").status_code == 303
 
 
@@ -64,7 +77,13 @@ def test_redis_has_neither_the_address_nor_the_email_of_anybody(app: Flask, stri
 
 @pytest.mark.parametrize(
     ("first", "second", "same"),
-    [("2001:db8::1", "2001:db8::ffff", True), ("2001:db8::1", "2001:db8:0:1::1", False), ("10.0.0.1", "10.0.0.2", False)],
+    [
+        ("2001:db8::1", "2001:db8::ffff", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("10.0.0.1:4711", "10.0.0.1:9", True),
+        ("[2001:db8::1]:80", "2001:db8::2", True),
+        ("10.0.0.1", "10.0.0.2", False),
+    ],
 )
 def test_a_client_is_a_network(app: Flask, first: str, second: str, same: bool) -> None:
     keys = []

@@ -86,7 +86,7 @@ def signed_in(app: Flask, role: str | None, *, seen_ago: int = 0, started_ago: i
 def grant_access(client: FlaskClient, donation: Donation) -> None:
     """Let the client change the gifts of this donor, as after a link that was mailed to them."""
     with client.session_transaction() as session:
-        session[donor_access.ACCESS] = {"donor": donation.donor_id, "until": int(time.time()) + donor_access.ACCESS_SECONDS}
+        session[donor_access.ACCESS] = donor_access.grant_of(donation.donor_id)
 
 
 def csrf_of(page: TestResponse) -> str:

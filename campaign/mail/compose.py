@@ -206,7 +206,8 @@ def _compose_recurring_gift_changed(message: OutboxMessage) -> EmailContent | No
 
 def _compose_receipt_choice_changed(message: OutboxMessage) -> EmailContent | None:
     donation = _lock_donation(message)
-    return donations.receipt_choice_changed(donation, is_annual=wants_annual_receipt(donation.donor_id), page_url=_page_url(donation))
+    is_annual, address = wants_annual_receipt(donation.donor_id), _address_of(donation)
+    return donations.receipt_choice_changed(donation, is_annual=is_annual, page_url=_page_url(donation), address=address)
 
 
 def _compose_donor_access(message: OutboxMessage) -> EmailContent | None:

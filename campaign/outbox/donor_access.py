@@ -32,7 +32,7 @@ class Opens(StrEnum):
 
 
 class DonorAccess(Base):
-    """One link. `donation_id` is the gift from whose page it was asked for; `used_at` is when it was used."""
+    """One link. `donation_id` is the gift from whose page it was asked for, `email` the address that it was mailed to."""
 
     __tablename__ = "donor_access"
 
@@ -40,6 +40,7 @@ class DonorAccess(Base):
     donor_id: Mapped[int] = mapped_column(ForeignKey("donor.id"), index=True)
     donation_id: Mapped[int] = mapped_column(ForeignKey("donation.id"))
     opens: Mapped[str]
+    email: Mapped[str]
     token_hash: Mapped[bytes] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     used_at: Mapped[datetime | None]
@@ -47,13 +48,13 @@ class DonorAccess(Base):
 
 def request_access(donation: Donation, opens: Opens, *, kind: MessageKind = MessageKind.DONOR_ACCESS) -> bool:
     """Mail the donor a link. Returns False when they have had MAX_LINKS_PER_HOUR."""
-    db.session.get_one(Donor, donation.donor_id, with_for_update=True)
+    donor = db.session.get_one(Donor, donation.donor_id, with_for_update=True, populate_existing=True)
     recent = select(func.count()).where(DonorAccess.donor_id == donation.donor_id, DonorAccess.created_at > func.now() - timedelta(hours=1))
     if (db.session.scalar(recent) or 0) >= MAX_LINKS_PER_HOUR:
         return False
     number = db.session.scalars(select(func.nextval(func.pg_get_serial_sequence("donor_access", "id")))).one()
     token_hash = _hash(_token(services().keys, number))
-    access = DonorAccess(id=number, donor_id=donation.donor_id, donation_id=donation.id, opens=opens, token_hash=token_hash)
+    access = DonorAccess(id=number, donor_id=donor.id, donation_id=donation.id, opens=opens, email=donor.email, token_hash=token_hash)
     db.session.add(access)
     db.session.flush()
     messages.enqueue(NewMessage(kind, donation, f"access-{access.id}", donor_access_id=access.id))
@@ -68,8 +69,9 @@ def token_of(access: DonorAccess) -> str:
 
 
 def find_access(token: str) -> DonorAccess | None:
-    """The link with this token, if it can still be used."""
-    unused = select(DonorAccess).where(DonorAccess.token_hash == _hash(token), DonorAccess.used_at.is_(None))
+    """The link with this token, if it can still be used: the donor still has the address that it was mailed to."""
+    unused = select(DonorAccess).join(Donor, (Donor.id == DonorAccess.donor_id) & (Donor.email == DonorAccess.email))
+    unused = unused.where(DonorAccess.token_hash == _hash(token), DonorAccess.used_at.is_(None))
     return db.session.scalar(unused.where(DonorAccess.created_at > func.now() - LIFETIME))
 
 

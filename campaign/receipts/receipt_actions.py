@@ -78,9 +78,10 @@ def correct_details(
 
     Returns the receipt that replaces another. Raises ReceiptActionRefused when nothing changed, and ReceiptIncomplete.
     """
+    later = contacts.running_gifts_like(donation) if scope.is_for_later else []  # By the name before it is corrected.
     sharing = lifecycle.lock_sharing_donations(donation) if scope.is_for_this_gift else []
     changed = sorted({field for one in sharing for field in _update_person(one, person)})
-    changed_later = contacts.change_person(donation.donor_id, person) if scope.is_for_later else []
+    changed_later = contacts.change_person(later, person)
     if not changed and not changed_later:
         db.session.rollback()
         raise ReceiptActionRefused(ActionError.NOTHING_CHANGED)

@@ -17,7 +17,7 @@ DONOR = "the donor"
 
 def change_address(gift: RecurringGift, first: Donation, person: Mapping[str, str]) -> bool:
     """Change the name or address of later months, and confirm it by mail. Returns False when nothing has changed."""
-    changed = contacts.change_person(first.donor_id, person)
+    changed = contacts.change_person([gift], person)
     if changed:
         audit.record(DONOR, "changed the name or address of later months", first.public_id, fields=changed)
         about = f"{gift.id}-{messages.count_all(first, MessageKind.ADDRESS_CHANGED)}"

@@ -5,12 +5,13 @@ to the new address, after one that was mailed to the old one.
 """
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 
 from sqlalchemy import ForeignKey, func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.donations.donations import PERSON_FIELDS, Donation
@@ -69,10 +70,21 @@ def running_gifts_of(donor_id: int) -> list[RecurringGift]:
     return list(db.session.scalars(running.where(RecurringGift.ended_at.is_(None)).order_by(RecurringGift.id)))
 
 
-def change_person(donor_id: int, person: Mapping[str, str]) -> list[str]:
+def running_gifts_like(donation: Donation) -> list[RecurringGift]:
+    """The running monthly gifts that a correction of the donation may be for: the one that it is a month of, or those in the same name.
+
+    Two people may share an email address, and one person may give for an organization too.
+    """
+    running = running_gifts_of(donation.donor_id)
+    if donation.recurring_gift_id is not None:
+        return [gift for gift in running if gift.id == donation.recurring_gift_id]
+    return [gift for gift in running if all(getattr(gift, field) == getattr(donation, field) for field in PERSON_FIELDS)]
+
+
+def change_person(gifts: Sequence[RecurringGift], person: Mapping[str, str]) -> list[str]:
     """Change the name or address of later months. Returns the names of the fields that changed."""
     changed = set()
-    for gift in running_gifts_of(donor_id):
+    for gift in gifts:
         for field in PERSON_FIELDS:
             if field in person and getattr(gift, field) != person[field]:
                 setattr(gift, field, person[field])
@@ -81,18 +93,31 @@ def change_person(donor_id: int, person: Mapping[str, str]) -> list[str]:
     return sorted(changed)
 
 
-def change_email(donor_id: int, email: str) -> None:
-    """Move the donor to another address, with all gifts and monthly gifts that have the old one. Raises EmailTaken."""
+def change_email(donor_id: int, email: str, *, from_email: str | None = None) -> None:
+    """Move the donor to another address, with all gifts and monthly gifts that have the old one.
+
+    Raises EmailTaken when another donor has it, or when the donor no longer has `from_email`.
+    """
     normalized = email.strip().casefold()
-    if db.session.scalar(select(Donor.id).where(Donor.email == normalized, Donor.id != donor_id)) is not None:
-        raise EmailTaken
+    # The donations first, as a payment locks its donation before its donor.
+    of_donor = select(Donation).where(Donation.donor_id == donor_id).order_by(Donation.id).with_for_update(key_share=True)
+    donations = list(db.session.scalars(of_donor, execution_options={"populate_existing": True}))
     donor = db.session.get_one(Donor, donor_id, with_for_update=True, populate_existing=True)
-    old, donor.email = donor.email, normalized
-    of_donor = select(Donation).where(Donation.donor_id == donor_id, func.lower(Donation.email) == old)
-    for donation in db.session.scalars(of_donor.order_by(Donation.id).with_for_update(key_share=True)):
-        donation.email = email
+    old = donor.email
+    if from_email not in {None, old}:
+        raise EmailTaken
+    try:
+        with db.session.begin_nested():
+            donor.email = normalized
+            db.session.flush()
+    except IntegrityError:
+        raise EmailTaken from None
+    for donation in donations:
+        if donation.email.casefold() == old:
+            donation.email = email
     for gift in running_gifts_of(donor_id):
-        gift.email = email
+        if gift.email.casefold() == old:
+            gift.email = email
     db.session.flush()
 
 
@@ -119,14 +144,15 @@ def token_of(change: EmailChange) -> str:
 
 
 def find_email_change(token: str) -> EmailChange | None:
-    """The change with this token that can still be confirmed."""
-    waiting = select(EmailChange).where(EmailChange.token_hash == _hash(token), EmailChange.confirmed_at.is_(None))
+    """The change with this token that can still be confirmed: the donor still has the address that it was asked for from."""
+    waiting = select(EmailChange).join(Donor, (Donor.id == EmailChange.donor_id) & (Donor.email == EmailChange.old_email))
+    waiting = waiting.where(EmailChange.token_hash == _hash(token), EmailChange.confirmed_at.is_(None))
     return db.session.scalar(waiting.where(EmailChange.created_at > func.now() - LIFETIME))
 
 
 def confirm_email_change(change: EmailChange) -> None:
-    """Move the donor to the new address, and tell both addresses. Raises EmailTaken."""
-    change_email(change.donor_id, change.new_email)
+    """Move the donor to the new address, and tell both addresses. Raises EmailTaken, also when the donor has moved meanwhile."""
+    change_email(change.donor_id, change.new_email, from_email=change.old_email)
     change.confirmed_at = func.now()
     donation = db.session.get_one(Donation, change.donation_id)
     for which, address in (("old", change.old_email), ("new", change.new_email)):

@@ -106,15 +106,15 @@ def has_identical(campaign_id: int, details: DonationDetails) -> bool:
     """
     if details.frequency != MONTHLY:
         return False
-    first = Donation
+    gift, first = RecurringGift, Donation
     same = (
-        select(RecurringGift.id)
-        .join(first, first.id == RecurringGift.donation_id)
+        select(gift.id)
+        .join(first, first.id == gift.donation_id)
         .join(Donor, Donor.id == first.donor_id)
         .where(
-            *(RecurringGift.ended_at.is_(None), first.campaign_id == campaign_id, RecurringGift.amount_cents == details.amount_cents),
-            *(Donor.email == details.email.strip().casefold(), first.postal_code == details.postal_code),
-            *(func.lower(first.first_name) == details.first_name.lower(), func.lower(first.last_name) == details.last_name.lower()),
+            *(gift.ended_at.is_(None), first.campaign_id == campaign_id, gift.amount_cents == details.amount_cents),
+            *(Donor.email == details.email.strip().casefold(), gift.postal_code == details.postal_code),
+            *(func.lower(gift.first_name) == details.first_name.lower(), func.lower(gift.last_name) == details.last_name.lower()),
         )
     )
     return db.session.scalar(same.limit(1)) is not None

@@ -1,6 +1,7 @@
 """Error pages in the visitor's language, which say what to do next. Every 404 has the same body, so that it reveals nothing."""
 
 import time
+from urllib.parse import quote
 
 import structlog
 from flask import Flask, Response, abort, current_app, g, jsonify, redirect, render_template, request
@@ -48,7 +49,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
         return Response("This host is not served here.\n", status=400, mimetype="text/plain")
     code = error.code or 500
     if code == 405 and request.method in {"GET", "HEAD"} and (page := _nearest_page()):
-        return redirect(page, 303)
+        return redirect(quote(page), 303)
     headers = {k: v for k, v in error.get_headers() if k.lower() in {"retry-after", "allow"}}
     wait = 60
     if code == 429 and limiter.current_limit is not None:

@@ -1,6 +1,6 @@
 """The front of the web server: an ASGI app that reads each request's body before a thread of the WSGI app is used for it.
 
-However slowly clients send, no thread waits for them: a body has BODY_SECONDS to arrive, and one network may have only so many under way.
+However slowly clients send, no thread waits for them: a body has BODY_SECONDS to arrive, and less when its network sends many at a time.
 A response that is made piece by piece takes a thread only while a piece is made.
 """
 
@@ -8,7 +8,6 @@ import asyncio
 import contextvars
 import io
 import sys
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,15 +27,14 @@ log = structlog.get_logger()
 BODY_SECONDS = 20
 # Stripe's events are the largest bodies. Forms have a limit of their own (security.py).
 LARGEST_BODY = 256 * 1024
-BODIES_OF_A_NETWORK = 20
-BODIES_OF_WEBHOOKS = 500
+# How many bodies may be under way at a time. When one more comes, the oldest is cut: it had the most time.
+BODIES_OF_A_NETWORK = 100
 BODIES = 2000
 PIECE = 64 * 1024
 THREADS = 24
 REFUSED = {
     408: b"The request took too long to arrive.\n",
     413: b"The request is too large.\n",
-    503: b"Too many requests are arriving at once. Please try again in a moment.\n",
 }
 
 T = TypeVar("T")
@@ -46,7 +44,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class BodyRefused(Exception):
-    """The body is too slow, too large, or one too many; `status` is the HTTP status that says so."""
+    """The body is too slow or too large; `status` is the HTTP status that says so."""
 
     def __init__(self, status: int) -> None:
         super().__init__(str(status))
@@ -75,7 +73,8 @@ class Front:
     def __init__(self, app: WSGIApplication, *, webhook: "Webhook | None" = None, proxy_hops: int = 0) -> None:
         self._app, self._webhook, self._proxy_hops = app, webhook, proxy_hops
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
-        self._arriving: Counter[str] = Counter()
+        self._arriving: dict[str, list[asyncio.Timeout]] = {}
+        self._all_arriving: list[asyncio.Timeout] = []
         self._events: list[_PendingEvent] = []
         self._storing: asyncio.Task[None] | None = None
 
@@ -103,12 +102,15 @@ class Front:
             return loop.run_in_executor(self._threads, context.run, function, *values)
 
         response = _Response(self._app, environ_of(scope, body))
-        piece, is_last = await run(response.begin)
-        await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
-        while not is_last:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-            piece, is_last = await run(response.next_piece)
-        await send({"type": "http.response.body", "body": piece, "more_body": False})
+        try:
+            piece, is_last = await run(response.begin)
+            await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+            while not is_last:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                piece, is_last = await run(response.next_piece)
+            await send({"type": "http.response.body", "body": piece, "more_body": False})
+        finally:
+            await run(response.close)
 
     async def _store_event(self, environ: WSGIEnvironment, send: Send) -> None:
         """Store an event together with those that arrive while others are stored: one thread is enough for all of them."""
@@ -130,10 +132,12 @@ class Front:
                 results = await loop.run_in_executor(self._threads, self._webhook.receive_all, [event.environ for event in batch])
             except Exception as error:
                 for event in batch:
-                    event.response.set_exception(error)
+                    if not event.response.done():
+                        event.response.set_exception(error)
                 continue
             for event, (response, _) in zip(batch, results, strict=True):
-                event.response.set_result(response)
+                if not event.response.done():  # It is when the request was cancelled.
+                    event.response.set_result(response)
             if any(must_handle for _, must_handle in results):
                 loop.run_in_executor(self._threads, self._webhook.handle_events)
         self._storing = None
@@ -146,29 +150,38 @@ class Front:
             raise BodyRefused(413)
         if length == b"0" and b"transfer-encoding" not in headers:
             return b""
-        sender, most = self._sender(scope, headers)
-        if self._arriving[sender] >= most or self._arriving.total() >= BODIES:
-            raise BodyRefused(503)
-        self._arriving[sender] += 1
+        sender = self._sender(scope)
+        of_sender = self._arriving.setdefault(sender, [])
+        _cut_oldest(of_sender, BODIES_OF_A_NETWORK)
+        _cut_oldest(self._all_arriving, BODIES)
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout(BODY_SECONDS) as deadline:
+                of_sender.append(deadline)
+                self._all_arriving.append(deadline)
                 return await _receive_all(receive)
         except TimeoutError:
             raise BodyRefused(408) from None
         finally:
-            self._arriving[sender] -= 1
-            if not self._arriving[sender]:
+            for arriving in (of_sender, self._all_arriving):
+                if deadline in arriving:
+                    arriving.remove(deadline)
+            if not of_sender and self._arriving.get(sender) is of_sender:
                 del self._arriving[sender]
 
-    def _sender(self, scope: Scope, headers: dict[bytes, bytes]) -> tuple[str, int]:
-        """Who sends the body, and how many bodies of theirs may arrive at a time. Stripe sends all events from few networks."""
-        if scope["path"] == STRIPE_WEBHOOK:
-            return STRIPE_WEBHOOK, BODIES_OF_WEBHOOKS
+    def _sender(self, scope: Scope) -> str:
+        """The network that sends the body, as our own proxies saw it."""
         address = scope["client"][0] if scope.get("client") else ""
         if self._proxy_hops:
-            forwarded = [part.strip() for part in headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")]
+            lines = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+            forwarded = [part.strip() for part in ",".join(lines).split(",")]
             address = forwarded[-self._proxy_hops] if len(forwarded) >= self._proxy_hops else address
-        return network_of(address), BODIES_OF_A_NETWORK
+        return network_of(address)
+
+
+def _cut_oldest(arriving: list[asyncio.Timeout], most: int) -> None:
+    """Make room for one more body by cutting the one that has been under way for the longest time."""
+    while len(arriving) >= most:
+        arriving.pop(0).reschedule(asyncio.get_running_loop().time())
 
 
 async def _receive_all(receive: Receive) -> bytes:
@@ -223,18 +236,14 @@ class _Response:
     def next_piece(self) -> tuple[bytes, bool]:
         """The next piece of at least PIECE bytes, and whether it is the last."""
         piece = bytearray()
-        try:
-            for part in self._pieces:
-                piece += part
-                if len(piece) >= PIECE:
-                    return bytes(piece), False
-        except Exception:
-            self._close()
-            raise
-        self._close()
+        for part in self._pieces:
+            piece += part
+            if len(piece) >= PIECE:
+                return bytes(piece), False
         return bytes(piece), True
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Let the app end what it began, whether the client got all of it or left."""
         if close := getattr(self._iterable, "close", None):
             close()
 
@@ -266,5 +275,7 @@ def environ_of(scope: Scope, body: bytes) -> WSGIEnvironment:
         key = name.upper().replace("-", "_")
         key = key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
         environ[key] = f"{environ[key]}{'; ' if name == 'cookie' else ','}{value}" if key in environ else value
+    # The body is here as a whole, however it came.
+    environ.pop("HTTP_TRANSFER_ENCODING", None)
     environ["CONTENT_LENGTH"] = str(len(body))
     return environ

@@ -13,8 +13,13 @@ IPV6_PREFIX = 64
 
 def network_of(address: str | None) -> str:
     """The IPv4 address itself, or the /64 of an IPv6 address, where one client has as many addresses as it likes. The text itself if neither."""
+    bare = (address or "").partition("%")[0]
+    if bare.startswith("["):  # With a port, as some proxies write it.
+        bare = bare[1:].partition("]")[0]
+    elif bare.count(":") == 1:
+        bare = bare.partition(":")[0]
     try:
-        parsed = ip_address((address or "").partition("%")[0])
+        parsed = ip_address(bare)
     except ValueError:
         return address or ""
     if parsed.version == 4:

@@ -19,6 +19,7 @@ def upgrade() -> None:
             donor_id bigint NOT NULL,
             donation_id bigint NOT NULL,
             opens text NOT NULL,
+            email text NOT NULL,
             token_hash bytea NOT NULL,
             created_at timestamptz NOT NULL DEFAULT now(),
             used_at timestamptz,

@@ -156,7 +156,7 @@ def contact_changed(donation: Donation, *, address: str, new_email: str = "") ->
         return build_email(recipient, gettext("Your contact details have changed – %(campaign)s", campaign=title), paragraphs)
 
 
-def receipt_choice_changed(donation: Donation, *, is_annual: bool, page_url: str) -> EmailContent:
+def receipt_choice_changed(donation: Donation, *, is_annual: bool, page_url: str, address: str) -> EmailContent:
     """The donor now gets one receipt for the year, or one for each gift."""
     language, title = donation.language, donation.campaign.title(donation.language)
     with force_locale(language):
@@ -171,7 +171,8 @@ def receipt_choice_changed(donation: Donation, *, is_annual: bool, page_url: str
             donation_page_link(page_url),
             contact_line(donation.campaign.charity),
         ]
-        return build_email(recipient_of(donation), gettext("Your choice of receipts – %(campaign)s", campaign=title), paragraphs)
+        recipient = replace(recipient_of(donation), address=address)
+        return build_email(recipient, gettext("Your choice of receipts – %(campaign)s", campaign=title), paragraphs)
 
 
 def payment_failed(donation: Donation, *, restart_url: str) -> EmailContent:

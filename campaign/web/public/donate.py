@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import force_locale, gettext
 from sqlalchemy.orm.attributes import set_committed_value
 from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import HTTPException
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation, DonationDetails
@@ -21,13 +22,22 @@ from campaign.payments import checkouts
 from campaign.payments.checkouts import CheckoutContext, LessMatchAvailable, OpenedCheckout
 from campaign.recurring import recurring_gifts
 from campaign.recurring.recurring_gifts import MONTHLY
-from campaign.rules import money
+from campaign.rules import money, typed_text
 from campaign.rules.allocation import Limit
 from campaign.web.networks import client_key, pseudonym
 from campaign.web.public import batching, donor_access
 from campaign.web.public.campaigns import Notice, Promise, campaign_page
 from campaign.web.public.donation_form import DonationForm, attempts, new_attempt
-from campaign.web.security import DONATIONS_OVERALL, DONATIONS_PER_CLIENT, DONATIONS_PER_EMAIL, access, allow_redirect_to, csrf, limiter
+from campaign.web.security import (
+    DONATIONS_OVERALL,
+    DONATIONS_PER_CLIENT,
+    DONATIONS_PER_EMAIL,
+    DONATIONS_PER_EMAIL_AND_CLIENT,
+    access,
+    allow_redirect_to,
+    csrf,
+    limiter,
+)
 
 bp = Blueprint("donate", __name__)
 bp.record(lambda state: batching.init_app(state.app))
@@ -42,8 +52,16 @@ COUNTED_STATUSES = {303, 503}
 
 
 def _email_key() -> str:
-    """Whose limit the form counts against, without storing their address."""
-    return pseudonym("email:" + _posted_fields().get("email", "").strip().casefold())
+    """Whose limit the form counts against, without storing their address. It never raises: the limiter would take that for a fault of Redis."""
+    try:
+        email = _posted_fields().get("email", "")
+    except HTTPException:
+        email = ""
+    return pseudonym("email:" + typed_text.clean(email).casefold())
+
+
+def _email_and_client_key() -> str:
+    return f"{_email_key()}:{client_key()}"
 
 
 def _posted_fields() -> MultiDict[str, str]:
@@ -70,6 +88,7 @@ def _read_fields() -> MultiDict[str, str]:
 @csrf.exempt  # The signed attempt shows that the form came from us, also from a browser without cookies.
 @limiter.limit(DONATIONS_PER_CLIENT, deduct_when=lambda response: response.status_code in COUNTED_STATUSES)
 @limiter.limit(DONATIONS_PER_EMAIL, key_func=_email_key, deduct_when=lambda _: HAS_BEGUN in request.environ)
+@limiter.limit(DONATIONS_PER_EMAIL_AND_CLIENT, key_func=_email_and_client_key, deduct_when=lambda _: HAS_BEGUN in request.environ)
 @limiter.limit(DONATIONS_OVERALL, key_func=lambda: "all")
 def begin(language: str, slug: str) -> ResponseReturnValue:
     """Hold the match and redirect the donor to Stripe, or show the form again with its errors."""

@@ -4,10 +4,12 @@ The link to a page, which is in every email, shows a gift and lets the donor ask
 """
 
 import time
+from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
+from sqlalchemy import select
 
 from campaign.donations.donations import Donation, donation_by_token
 from campaign.donations.donors import Donor
@@ -18,6 +20,7 @@ from campaign.outbox.donor_access import DonorAccess, Opens
 from campaign.recurring.recurring_gifts import recurring_gift_by_token, recurring_gift_of
 from campaign.rules.masking import mask_email
 from campaign.staff import audit
+from campaign.web.networks import pseudonym
 from campaign.web.security import LINKS_PER_CLIENT, AccessRequired, access, csrf, limiter
 
 bp = Blueprint("donor_access", __name__)
@@ -31,7 +34,18 @@ MAX_BEGUN = 5
 def may_change(donation: Donation) -> bool:
     """Whether this browser came by a link that was mailed to the donor of the donation."""
     granted = session.get(ACCESS)
-    return isinstance(granted, dict) and granted.get("donor") == donation.donor_id and granted.get("until", 0) > time.time()
+    if not isinstance(granted, dict) or granted.get("donor") != donation.donor_id or granted.get("until", 0) <= time.time():
+        return False
+    return bool(granted.get("email") == _fingerprint(donation.donor_id))
+
+
+def grant_of(donor_id: int) -> dict[str, Any]:
+    """What the cookie of a browser has that may change the donor's gifts from now on. It ends when the donor has another address."""
+    return {"donor": donor_id, "until": int(time.time()) + ACCESS_SECONDS, "email": _fingerprint(donor_id)}
+
+
+def _fingerprint(donor_id: int) -> str:
+    return pseudonym(db.session.scalars(select(Donor.email).where(Donor.id == donor_id)).one())
 
 
 def require_access(donation: Donation) -> None:
@@ -105,7 +119,7 @@ def use(language: str, token: str) -> ResponseReturnValue:
     donation = db.session.get_one(Donation, found.donation_id)
     audit.record("the donor", "used a mailed link", donation.public_id)
     db.session.commit()
-    session[ACCESS] = {"donor": found.donor_id, "until": int(time.time()) + ACCESS_SECONDS}
+    session[ACCESS] = grant_of(found.donor_id)
     return redirect(_page_of(found, donation, language), 303)
 
 

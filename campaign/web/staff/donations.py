@@ -180,7 +180,7 @@ def _person_page(donation: Donation, form: AddressForm) -> str:
         provinces=provinces(current_language()),
         reason=request.form.get("reason", ""),
         has_receipt=receipts.receipt_of(donation.id) is not None,
-        gives_monthly=bool(contacts.running_gifts_of(donation.donor_id)),
+        gives_monthly=bool(contacts.running_gifts_like(donation)),
         chosen_scope=_read_scope().value if request.method == "POST" else Scope.BOTH.value,
         longest_reason=LONGEST_REASON,
     )
