@@ -1,6 +1,7 @@
 """Contact details belong to the person: a correction is for this gift, for what comes later, or both, and a new address moves the donor."""
 
 import re
+from functools import partial
 
 import pytest
 from flask import Flask
@@ -23,7 +24,7 @@ from campaign.reporting.integrity import checker
 from campaign.reporting.totals import totals_of
 from campaign.schedule import schedule_jobs
 from tests.conftest import Post, Stripe
-from tests.factories import another_campaign, paid, start_donation
+from tests.factories import another_campaign, paid, pay, run_concurrently, start_donation
 from tests.mail import text_of
 from tests.stripe import advance_months, start_recurring
 from tests.web import CORRECTED, SLUG, grant_access, hidden_fields, signed_in
@@ -234,3 +235,87 @@ def test_links_that_change_all_gifts_go_to_the_donor_and_not_to_the_address_of_o
     send_jobs.send_due()
     recipients = {to[0] for _, to, message, _ in post.box.newest(20) if "/en/access/" in text_of(message)}
     assert recipients == {"old@example.org"}
+
+
+def test_of_two_people_who_share_an_address_one_changes_only_their_own_gift(app: Flask, stripe: Stripe, first: Donation) -> None:
+    second = start_recurring(app, stripe, first_name="Sam", last_name="Roy", amount="30")
+    schedule_jobs.poll_stripe()
+    client, path = app.test_client(), f"/en/monthly/{gift_of(second).token}/address"
+    grant_access(client, second)
+    with app.app_context():
+        token = hidden_fields(client.get(path))["csrf_token"]
+    with app.app_context():
+        assert client.post(path, data={**MOVED, "csrf_token": token}).status_code == 303
+    assert (gift_of(second).last_name, gift_of(first).last_name) == ("Moved", "D'Arcy-Lévesque")
+    receipt_actions.correct_details(first, {**MOVED, "last_name": "Other"}, actor="clerk@example.org", reason="moved", scope=Scope.BOTH)
+    assert (gift_of(second).last_name, gift_of(first).last_name) == ("Moved", "Other")
+
+
+def test_a_correction_of_a_gift_in_another_name_leaves_the_monthly_gift_alone(
+    app: Flask, stripe: Stripe, campaign: Campaign, first: Donation
+) -> None:
+    of_organization = paid(campaign, 50_00, email=first.email, organization="ACME")
+    db.session.commit()
+    receipt_actions.correct_details(
+        of_organization, {"organization": "ACME Inc."}, actor="clerk@example.org", reason="its name", scope=Scope.BOTH
+    )
+    assert (gift_of(first).organization, of_organization.organization) == ("", "ACME Inc.")
+
+
+def test_an_older_link_to_confirm_an_address_ends_with_a_newer_one(client: FlaskClient, donor: Donation, post: Post) -> None:
+    grant_access(client, donor)
+    ask_for_email(client, donor, "mistyped@example.org")
+    older = link_to(post, "mistyped@example.org")
+    ask_for_email(client, donor, "right@example.org")
+    assert client.post(link_to(post, "right@example.org")).status_code == 200
+    assert client.post(older).status_code == 404
+    db.session.expire_all()
+    assert donor.email == "right@example.org"
+
+
+def test_what_was_mailed_to_the_old_address_changes_nothing_once_the_donor_has_another(
+    client: FlaskClient, donor: Donation, post: Post
+) -> None:
+    client.post(f"/en/donations/{donor.token}/access")
+    send_jobs.send_due()
+    bodies = [text_of(message) for _, to, message, _ in post.box.newest(20) if to == ["old@example.org"]]
+    (mailed,) = [path for body in bodies for path in re.findall(r"/en/access/[0-9a-f]{64}", body)]
+    grant_access(client, donor)
+    mail_actions.correct_email(donor, "new@example.org", actor="clerk@example.org", scope=Scope.BOTH)
+    assert client.post(mailed).status_code == 404
+    assert ask_for_email(client, donor, "thief@example.org") == 403, "also in a browser that was let in before"
+
+
+def test_two_donors_who_confirm_one_address_at_once_are_not_both_given_it(app: Flask, campaign: Campaign) -> None:
+    ids = [paid(campaign, 10_00, email=f"{name}@example.org").donor_id for name in ("one", "two")]
+    db.session.commit()
+
+    def move(donor_id: int) -> bool:
+        try:
+            contacts.change_email(donor_id, "wanted@example.org")
+        except EmailTaken:
+            db.session.rollback()
+            return False
+        db.session.commit()
+        return True
+
+    assert sorted(run_concurrently(app, [lambda: move(ids[0]), lambda: move(ids[1])])) == [False, True]
+
+
+def test_a_change_of_address_and_payments_of_the_donor_do_not_wait_for_each_other(app: Flask, campaign: Campaign) -> None:
+    own = another_campaign(500_00, like=campaign, per_donor_cents=400_00)
+    donations = [start_donation(own, 5_00, email="busy@example.org") for _ in range(24)]
+    db.session.commit()
+    donor_id, ids = donations[0].donor_id, [donation.id for donation in donations]
+
+    def settle(donation_id: int) -> None:
+        pay(db.session.get_one(Donation, donation_id))
+        db.session.commit()
+
+    def move(number: int) -> None:
+        contacts.change_email(donor_id, f"busy{number}@example.org")
+        db.session.commit()
+
+    tasks = [partial(settle, donation_id) for donation_id in ids] + [partial(move, number) for number in range(12)]
+    run_concurrently(app, [task for pair in zip(tasks[:18], tasks[18:], strict=True) for task in pair])
+    assert checker.findings(db.engine) == []
