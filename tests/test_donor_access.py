@@ -57,6 +57,8 @@ def test_a_link_from_an_old_email_shows_the_gift_and_changes_nothing(client: Fla
     assert "receipt-choice" not in page.text
     assert choose(client, donation) == 403
     assert not wants_annual_receipt(donation.donor_id)
+    refused = client.post(f"/en/donations/{donation.token}/receipt-choice", data={"choice": "annual"})
+    assert f'href="/en/donations/{donation.token}"' in refused.text, "the way to the page where a link can be asked for"
 
 
 def test_with_the_mailed_link_the_donor_changes_it_and_gets_an_email_about_it(

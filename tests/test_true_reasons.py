@@ -280,6 +280,12 @@ def test_page_quote_and_api_agree_in_each_state_of_the_fund(client: FlaskClient,
     assert quote["claim"] in page.text.replace("&#39;", "'")
 
 
+def test_a_cut_address_leads_to_the_campaign_in_its_language(client: FlaskClient) -> None:
+    assert client.get("/fr/").location == f"/fr/{SLUG}"
+    assert client.get("/en", follow_redirects=True).request.path == f"/en/{SLUG}"
+    assert client.get("/en/%0d%0aX:1/donations").status_code in {303, 404}
+
+
 def test_what_a_screen_reader_hears_of_the_goal_is_what_was_raised(client: FlaskClient, campaign: Campaign) -> None:
     campaign.goal_cents = 100_00
     paid(campaign, 56_50)

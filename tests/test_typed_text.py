@@ -1,9 +1,12 @@
 """What people type and paste: cleaned of what nobody sees, refused with the character named, and printable on every document once accepted."""
 
+import re
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from email import message_from_bytes, policy
+from email.header import decode_header, make_header
 
 import pytest
 from flask import Flask
@@ -217,6 +220,16 @@ def assert_carried(name: str, address: str = "jane@example.org") -> None:
 @settings(max_examples=60, deadline=None)
 def test_no_name_breaks_the_header_of_an_email(name: str) -> None:
     assert_carried(name)
+
+
+@given(st.text(st.sampled_from("aé –[]â1 "), min_size=1, max_size=120).map(str.strip).filter(bool))
+@example("[TEST] Vos coordonnées ont été modifiées – Vision Sanâa et Richard")
+@settings(deadline=None)
+def test_no_subject_loses_a_space_or_an_accent(subject: str) -> None:
+    sent = smtp.build_message(replace(mail_to("Jane"), subject=subject)).as_bytes()
+    raw = re.split(rb"\n(?=\S)", sent.split(b"\nSubject: ")[1])[0].decode()
+    assert str(make_header(decode_header(raw.replace("\n ", " ")))).split() == subject.split()
+    assert message_from_bytes(sent, policy=policy.default)["Subject"].split() == subject.split()
 
 
 def test_short_names_stay_in_the_header_and_control_without_the_check_a_long_one_is_another_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes, policy
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
@@ -80,7 +81,8 @@ def build_message(mail: OutgoingEmail) -> EmailMessage:
     message["Date"] = format_datetime(mail.at)
     message["From"] = _address(mail.sender_name, mail.sender)
     message["To"] = _address(mail.recipient_name, mail.recipient)
-    message["Subject"] = mail.subject
+    # Python folds some subjects with accents so that a space is lost; its older encoder does not.
+    message.set_raw("Subject", mail.subject if mail.subject.isascii() else Header(mail.subject, "utf-8", header_name="Subject").encode())
     message["Content-Language"] = mail.language
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text)

@@ -59,10 +59,8 @@ def _http(error: HTTPException) -> ResponseReturnValue:
         log.warning("security.throttled" if code == 429 else "security.forbidden", endpoint=request.endpoint)
     title, text = _message_for(code, minutes=-(-wait // 60))
     if isinstance(error, AccessRequired):
-        title, text = (
-            gettext("First a link from us"),
-            gettext("Nothing was changed. On the page of your gift you can ask for a link that lets you change it."),
-        )
+        text = gettext("Nothing was changed. On the page of your gift you can ask for a link that lets you change it.")
+        return _page(code, gettext("First a link from us"), text, headers, back=error.page)
     return _page(code, title, text, headers)
 
 
@@ -142,13 +140,13 @@ def _unexpected(error: Exception) -> ResponseReturnValue:
     return _page(500, *_message_for(500), {})
 
 
-def _page(code: int, title: str, text: str, headers: dict[str, str]) -> ResponseReturnValue:
+def _page(code: int, title: str, text: str, headers: dict[str, str], *, back: str = "") -> ResponseReturnValue:
     g.has_failed = True
     if request.path.startswith("/api/") or request.path.endswith(".json"):
         response = jsonify({"error": title})
         response.headers["Access-Control-Allow-Origin"] = "*"
     else:
-        response = Response(render_template("donate/error.html", title=title, text=text), mimetype="text/html")
+        response = Response(render_template("donate/error.html", title=title, text=text, back=back), mimetype="text/html")
     response.status_code = code
     response.headers.update(headers)
     return response

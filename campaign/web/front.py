@@ -179,7 +179,7 @@ class Front:
 
 
 def _cut_oldest(arriving: list[asyncio.Timeout], most: int) -> None:
-    """Make room for one more body by cutting the one that has been under way for the longest time."""
+    """Let one more body arrive: cut the one that has been under way for the longest time."""
     while len(arriving) >= most:
         arriving.pop(0).reschedule(asyncio.get_running_loop().time())
 

@@ -40,7 +40,11 @@ csrf = CSRFProtect()
 
 
 class AccessRequired(Forbidden):
-    """A donor has to ask for a link before they may change something (public/donor_access.py)."""
+    """A donor has to ask for a link before they may change something (public/donor_access.py), on the page with the path `page`."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.page = page
 
 
 def access(role: str, *, fresh: bool = False) -> Callable[[View], View]:

@@ -54,11 +54,12 @@ class Notice:
 
 
 @bp.get("/")
+@bp.get("/<any(en,fr):language>/")
 @access("public")
-def home() -> ResponseReturnValue:
-    """Redirect to the current campaign in the visitor's language."""
+def home(language: str = "") -> ResponseReturnValue:
+    """Redirect to the current campaign in this language, or in the visitor's."""
     campaign = campaign_or_404()
-    response = redirect(url_for("campaigns.page", language=current_language(), slug=campaign.slug))
+    response = redirect(url_for("campaigns.page", language=language or current_language(), slug=campaign.slug))
     response.vary.add("Accept-Language")
     return response
 

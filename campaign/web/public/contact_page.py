@@ -30,6 +30,8 @@ def address(language: str, token: str) -> ResponseReturnValue:
         abort(404)
     first = db.session.get_one(Donation, gift.donation_id)
     require_access(first)
+    if gift.is_over:
+        return redirect(url_for("recurring_page.page", language=language, token=token), 303)
     if request.method == "GET":
         form = AddressForm(language, formdata=None, **{name: getattr(gift, name) for name in PERSON_FIELDS})
         return _address_page(first, form, token)

@@ -1,15 +1,12 @@
 """Starts a donation with the match that the donor was shown, and redirects to Stripe Checkout."""
 
 from datetime import UTC, datetime
-from urllib.parse import parse_qsl
 
 import structlog
 from flask import Blueprint, abort, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import force_locale, gettext
 from sqlalchemy.orm.attributes import set_committed_value
-from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import HTTPException
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation, DonationDetails
@@ -22,12 +19,13 @@ from campaign.payments import checkouts
 from campaign.payments.checkouts import CheckoutContext, LessMatchAvailable, OpenedCheckout
 from campaign.recurring import recurring_gifts
 from campaign.recurring.recurring_gifts import MONTHLY
-from campaign.rules import money, typed_text
+from campaign.rules import money
 from campaign.rules.allocation import Limit
-from campaign.web.networks import client_key, pseudonym
+from campaign.web.networks import client_key
 from campaign.web.public import batching, donor_access
 from campaign.web.public.campaigns import Notice, Promise, campaign_page
 from campaign.web.public.donation_form import DonationForm, attempts, new_attempt
+from campaign.web.public.posted_fields import email_and_client_key, email_key, posted_fields
 from campaign.web.security import (
     DONATIONS_OVERALL,
     DONATIONS_PER_CLIENT,
@@ -44,58 +42,25 @@ bp.record(lambda state: batching.init_app(state.app))
 log = structlog.get_logger()
 
 RETRY_AFTER_SECONDS = "20"
-FIELDS = 100
-# Of the request: its fields, and that it has begun a donation.
-POSTED, HAS_BEGUN = "campaign.posted_fields", "campaign.has_begun"
+# Of the request: that it has begun a donation.
+HAS_BEGUN = "campaign.has_begun"
 # Redirects, and failures to reach Stripe, count against the rate limit of a client; a form that is shown again does not.
 COUNTED_STATUSES = {303, 503}
-
-
-def _email_key() -> str:
-    """Whose limit the form counts against, without storing their address. It never raises: the limiter would take that for a fault of Redis."""
-    try:
-        email = _posted_fields().get("email", "")
-    except HTTPException:
-        email = ""
-    return pseudonym("email:" + typed_text.clean(email).casefold())
-
-
-def _email_and_client_key() -> str:
-    return f"{_email_key()}:{client_key()}"
-
-
-def _posted_fields() -> MultiDict[str, str]:
-    """The posted fields, read once for each request."""
-    if POSTED not in request.environ:
-        request.environ[POSTED] = _read_fields()
-    fields: MultiDict[str, str] = request.environ[POSTED]
-    return fields
-
-
-def _read_fields() -> MultiDict[str, str]:
-    """Invalid UTF-8 becomes U+FFFD, which the form refuses; Werkzeug would decode it as other text."""
-    if request.mimetype != "application/x-www-form-urlencoded":
-        return request.form
-    try:
-        pairs = parse_qsl(request.get_data().decode("utf-8", "replace"), keep_blank_values=True, errors="replace", max_num_fields=FIELDS)
-    except ValueError:
-        abort(413)
-    return MultiDict(pairs)
 
 
 @bp.post("/<any(en,fr):language>/<slug>/donations")
 @access("public")
 @csrf.exempt  # The signed attempt shows that the form came from us, also from a browser without cookies.
 @limiter.limit(DONATIONS_PER_CLIENT, deduct_when=lambda response: response.status_code in COUNTED_STATUSES)
-@limiter.limit(DONATIONS_PER_EMAIL, key_func=_email_key, deduct_when=lambda _: HAS_BEGUN in request.environ)
-@limiter.limit(DONATIONS_PER_EMAIL_AND_CLIENT, key_func=_email_and_client_key, deduct_when=lambda _: HAS_BEGUN in request.environ)
+@limiter.limit(DONATIONS_PER_EMAIL, key_func=email_key, deduct_when=lambda _: HAS_BEGUN in request.environ)
+@limiter.limit(DONATIONS_PER_EMAIL_AND_CLIENT, key_func=email_and_client_key, deduct_when=lambda _: HAS_BEGUN in request.environ)
 @limiter.limit(DONATIONS_OVERALL, key_func=lambda: "all")
 def begin(language: str, slug: str) -> ResponseReturnValue:
     """Hold the match and redirect the donor to Stripe, or show the form again with its errors."""
     campaign = batching.load_campaign(slug)
     if campaign is None:
         abort(404)
-    form = DonationForm(campaign, language, formdata=_posted_fields())
+    form = DonationForm(campaign, language, formdata=posted_fields())
     started = _start(campaign, form)
     return _redirect_to_payment(campaign, form, started) if isinstance(started, Donation) else started
 

@@ -20,6 +20,7 @@ from campaign.outbox.donor_access import DonorAccess, Opens
 from campaign.recurring.recurring_gifts import recurring_gift_by_token, recurring_gift_of
 from campaign.rules.masking import mask_email
 from campaign.staff import audit
+from campaign.web.languages import current_language
 from campaign.web.networks import pseudonym
 from campaign.web.security import LINKS_PER_CLIENT, AccessRequired, access, csrf, limiter
 
@@ -51,7 +52,7 @@ def _fingerprint(donor_id: int) -> str:
 def require_access(donation: Donation) -> None:
     """Respond 403, with what to do, unless this browser may change something about the donor's gifts."""
     if not may_change(donation):
-        raise AccessRequired
+        raise AccessRequired(url_for("donation_page.page", language=current_language(), token=donation.token))
 
 
 def remember_begun(donation: Donation) -> None:
