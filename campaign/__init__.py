@@ -64,7 +64,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or read_settings()
     logs.configure(settings.log_level)
     if settings.sentry_dsn:
-        sentry_sdk.init(dsn=settings.sentry_dsn, send_default_pii=False, max_request_body_size="never")
+        # Without local variables and bodies: they hold names, addresses and keys.
+        sentry_sdk.init(dsn=settings.sentry_dsn, include_local_variables=False, max_request_body_size="never")
     app = Flask("campaign", template_folder=str(resource("templates")), static_folder=str(PACKAGE / "web" / "static"))
     keys = SecretKeys(secret=settings.secret_key, fallbacks=settings.earlier_secret_keys)
     app.config.update(_flask_settings(settings, keys))

@@ -3,6 +3,7 @@
 import time
 from urllib.parse import quote
 
+import sentry_sdk
 import structlog
 from flask import Flask, Response, abort, current_app, g, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
@@ -96,7 +97,7 @@ def _message_for(code: int, *, minutes: int = 1) -> tuple[str, str]:
         ),
         503: (gettext("We cannot do this right now"), gettext("Please try again in a minute. Nothing has been charged.")),
     }
-    return messages.get(code, (gettext("Something went wrong"), gettext("We have been told and will look. Please try again in a minute.")))
+    return messages.get(code, (gettext("Something went wrong"), gettext("The error was recorded. Please try again in a minute.")))
 
 
 def _stale_form(error: CSRFError) -> ResponseReturnValue:
@@ -137,6 +138,7 @@ def _key_missing(error: SigningKeyMissing) -> ResponseReturnValue:
 def _unexpected(error: Exception) -> ResponseReturnValue:
     db.session.rollback()
     log.exception("request.failed", endpoint=request.endpoint)
+    sentry_sdk.capture_exception(error)  # The page that is shown keeps Sentry's own hook from seeing it.
     return _page(500, *_message_for(500), {})
 
 
