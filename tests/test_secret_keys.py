@@ -16,9 +16,9 @@ from campaign import create_app
 from campaign.config import STRIPE, Settings, SettingsError, settings_from
 from campaign.edges.db import close_connections, db
 from campaign.edges.secret_keys import Purpose, SecretKeys
-from campaign.staff import members
+from campaign.staff import members, password_links
 from campaign.staff.members import Staff
-from campaign.web.staff import one_time_codes, sign_in
+from campaign.web.staff import one_time_codes
 from campaign.web.staff.one_time_codes import UnknownSecretKey, encrypt_second_factors_again
 from tests.conftest import Stripe
 from tests.web import FORM, SLUG, environment_of, hidden_fields
@@ -97,7 +97,7 @@ def test_during_a_rotation_forms_sessions_links_passwords_and_second_factors_wor
         cookie = client.get_cookie("session")
         assert cookie
         with old.test_request_context():
-            link = sign_in.one_time_link(members.add_staff("new@example.org", "viewer"))
+            link = password_links.one_time_link(members.add_staff("new@example.org", "viewer"))
         db.session.commit()
     with app_with(settings, NEW, OLD) as new:
         client = new.test_client()

@@ -1,5 +1,6 @@
 """Signing in as staff: guesses are bounded for each account and network, passwords are not guessable, and the form is the only way in."""
 
+import re
 import time
 
 import pytest
@@ -11,12 +12,16 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from campaign.edges.db import db
+from campaign.mail import mail_actions, send_jobs
+from campaign.outbox.messages import MessageKind, OutboxMessage
 from campaign.staff import members, sessions
 from campaign.staff.audit import AuditEntry
 from campaign.staff.members import Staff
 from campaign.web.networks import network_of, pseudonym
 from campaign.web.security import limiter
 from campaign.web.staff.sign_in_rules import GUESSES_PER_ACCOUNT, Passwords
+from tests.conftest import Post
+from tests.mail import text_of
 from tests.web import hidden_fields
 
 ADDRESS, PASSWORD = "clerk@example.org", "three quiet herons at dawn"
@@ -131,3 +136,43 @@ def test_a_password_that_can_be_guessed_is_refused_with_the_reason(app: Flask, m
     with app.test_request_context("/en/"):
         reasons, _ = Passwords(app).validate(password, is_register=False, user=member)
     assert (reason in reasons[0]) if reasons else not reason
+
+
+def ask_for_password(app: Flask, email: str, *, at: str = "203.0.113.50") -> TestResponse:
+    client, network = app.test_client(), {"REMOTE_ADDR": at}
+    with app.app_context():
+        token = hidden_fields(client.get("/staff/password", environ_overrides=network))["csrf_token"]
+    with app.app_context():
+        return client.post("/staff/password", data={"email": email, "csrf_token": token}, environ_overrides=network)
+
+
+def test_a_forgotten_password_is_mailed_through_the_outbox_in_both_languages(app: Flask, member: Staff, post: Post) -> None:
+    known, unknown = ask_for_password(app, ADDRESS), ask_for_password(app, "nobody@example.org")
+    assert known.status_code == unknown.status_code
+    assert (
+        known.text.replace(ADDRESS, "").partition("csrf_token")[0]
+        == unknown.text.replace("nobody@example.org", "").partition("csrf_token")[0]
+    )
+    assert db.session.query(OutboxMessage).filter_by(kind=MessageKind.STAFF_ACCESS).count() == 1
+    send_jobs.send_due()
+    _, to, message, _ = next(iter(post.box.newest(1)))
+    body = text_of(message)
+    assert to == [ADDRESS]
+    assert "Somebody, we hope you" in body
+    assert "Quelqu’un, vous sans doute" in body
+    link = re.search(r"http://127\.0\.0\.1:8000(/staff/password/\S+)", body)
+    assert link
+    client = app.test_client()
+    with app.app_context():
+        page = client.get(link[1])
+    with app.app_context():
+        fields = {"password": "four calm otters by moonlight", "password_confirm": "four calm otters by moonlight"}
+        assert client.post(link[1], data={**fields, "csrf_token": hidden_fields(page)["csrf_token"]}).status_code == 302
+    with app.app_context():
+        assert client.get(link[1]).status_code == 302, "it works once"
+
+
+def test_links_to_choose_a_password_are_bounded_for_each_member(app: Flask, member: Staff) -> None:
+    for n in range(mail_actions.MAX_PASSWORD_LINKS + 2):
+        ask_for_password(app, ADDRESS, at=f"203.0.113.{n}")
+    assert db.session.query(OutboxMessage).filter_by(kind=MessageKind.STAFF_ACCESS).count() == mail_actions.MAX_PASSWORD_LINKS

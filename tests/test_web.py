@@ -14,6 +14,7 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.config import Settings
 from campaign.devstack.servers import Postgres
 from campaign.edges.db import close_connections, db, discard_dead_connection
+from campaign.mail import send_jobs
 from campaign.matching import fund_lifecycle
 from campaign.matching.funds import Fund
 from campaign.operations import heartbeats
@@ -192,6 +193,7 @@ def test_a_password_reset_responds_alike_for_everybody_and_links_to_our_own_addr
         )
         responses.append((sent.status_code, re.sub(r'value="[^"]*"', "", sent.text).replace(address, "")))
     assert responses[0] == responses[1]
+    send_jobs.send_due()
     _, recipients, message, _ = next(iter(post.box.newest(1)))
     assert recipients == ["member@example.org"]
     assert "http://127.0.0.1:8000/staff/password/" in text_of(message)

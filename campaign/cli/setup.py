@@ -10,7 +10,6 @@ from alembic import command as alembic
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from flask import current_app
 from sqlalchemy import Connection, text
 
 from campaign.campaigns.campaigns import Campaign, current_campaign
@@ -22,8 +21,8 @@ from campaign.funders.access_links import add_link, revoke_links
 from campaign.matching.funds import Fund
 from campaign.staff import audit
 from campaign.staff.members import Staff, add_staff, reset_staff
+from campaign.staff.password_links import one_time_link
 from campaign.web.funder.report import LINK_LIFETIME, token_hash
-from campaign.web.staff.sign_in import one_time_link
 
 OPERATOR = "command line"
 SETUP_LOCK = 7_203_640
@@ -102,8 +101,7 @@ def reset_staff_access(address: str) -> str:
 
 
 def _link(member: Staff) -> str:
-    with current_app.test_request_context(base_url=services().settings.base_url):
-        return one_time_link(member)
+    return one_time_link(member)
 
 
 def create_funder_link(fund: Fund, *, revoke: bool = False) -> str:

@@ -61,6 +61,10 @@ class Links:
         """A funder’s private link to the report."""
         return self.absolute(f"/funder/links/{token}")
 
+    def staff_password(self, token: str) -> str:
+        """The page where a member of staff chooses a password."""
+        return self.absolute(f"/staff/password/{token}")
+
     def staff_home(self) -> str:
         """The staff dashboard."""
         return self.absolute("/staff/")

@@ -8,6 +8,9 @@ from campaign.outbox.messages import OutboxMessage
 from campaign.recurring import contacts
 from campaign.recurring.contacts import Scope
 from campaign.staff import audit
+from campaign.staff.members import Staff
+
+MAX_PASSWORD_LINKS = 3
 
 
 def retry(message: OutboxMessage, *, actor: str) -> bool:
@@ -29,6 +32,16 @@ def report_bounce(message: OutboxMessage, *, actor: str, reason: str) -> bool:
     audit.record(actor, "reported a bounce", message.key, reason=reason)
     db.session.commit()
     return True
+
+
+def enqueue_password_link(member: Staff) -> bool:
+    """Mail the member a link to choose a password. Returns False when they have had MAX_PASSWORD_LINKS within the hour."""
+    was_enqueued = messages.enqueue_staff_password(member.id, most_an_hour=MAX_PASSWORD_LINKS)
+    if was_enqueued:
+        audit.record(member.email, "asked for a link to choose a password", member.email)
+    db.session.commit()
+    services().waker.wake("mail")
+    return was_enqueued
 
 
 def correct_email(donation: Donation, email: str, *, actor: str, scope: Scope = Scope.THIS_GIFT) -> None:

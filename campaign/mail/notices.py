@@ -14,6 +14,7 @@ from campaign.outbox.deliveries import EmailContent
 from campaign.outbox.messages import MessageKind, OutboxMessage
 from campaign.reporting import published_heads, staff_todo
 from campaign.staff.members import Staff
+from campaign.staff.password_links import one_time_link
 
 
 def _funder_payment_received(message: OutboxMessage) -> EmailContent | None:
@@ -55,8 +56,18 @@ def _staff_todo(message: OutboxMessage) -> EmailContent | None:
     return staff.staff_todo(counts, recipient=member.email, charity=campaign.charity, url=services().links.staff_home(), is_test=is_test)
 
 
+def _staff_password(message: OutboxMessage) -> EmailContent | None:
+    """None for a member who was deactivated meanwhile."""
+    member, campaign = db.session.get(Staff, message.staff_id), current_campaign()
+    if member is None or campaign is None or not member.active:
+        return None
+    is_test, url = services().settings.is_sandbox, one_time_link(member)
+    return staff.password_link(recipient=member.email, charity=campaign.charity, url=url, is_test=is_test)
+
+
 COMPOSERS: dict[MessageKind, Callable[[OutboxMessage], EmailContent | None]] = {
     MessageKind.FUNDER_PAYMENT: _funder_payment_received,
     MessageKind.PLEDGE_MATCHED: _pledge_matched,
     MessageKind.STAFF_TODO: _staff_todo,
+    MessageKind.STAFF_ACCESS: _staff_password,
 }

@@ -42,6 +42,7 @@ class MessageKind(StrEnum):
     FUNDER_PAYMENT = "funder_payment"
     PLEDGE_MATCHED = "pledge_matched"
     STAFF_TODO = "staff_todo"
+    STAFF_ACCESS = "staff_access"
 
 
 class NewMessage(NamedTuple):
@@ -220,6 +221,17 @@ def enqueue_notice(
         key=f"{kind}:{about}", kind=kind, funder_payment_id=funder_payment_id, fund_id=fund_id, staff_id=staff_id
     )
     db.session.execute(row.on_conflict_do_nothing(index_elements=["key"]))
+
+
+def enqueue_staff_password(staff_id: int, *, most_an_hour: int) -> bool:
+    """Enqueue the link with which a member chooses a password. Returns False when they have had that many within the hour."""
+    m = OutboxMessage
+    of_member = (m.staff_id == staff_id, m.kind == MessageKind.STAFF_ACCESS)
+    recent = m.created_at > func.now() - timedelta(hours=1)
+    total, within_hour = db.session.execute(select(func.count(), func.count().filter(recent)).where(*of_member)).one()
+    if within_hour < most_an_hour:
+        enqueue_notice(MessageKind.STAFF_ACCESS, f"{staff_id}:{total + 1}", staff_id=staff_id)
+    return bool(within_hour < most_an_hour)
 
 
 def enqueue_receipt_copy(donation: Donation) -> None:

@@ -1,6 +1,6 @@
-"""The e-mail to staff about what needs attention, in both languages: a staff member has no language setting."""
+"""E-mails to staff, in both languages: a staff member has no language setting."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from flask_babel import force_locale, gettext, ngettext
 
@@ -21,6 +21,25 @@ def staff_todo(counts: Mapping[str, int], *, recipient: str, charity: Charity, u
             paragraphs.append(Paragraph(gettext("Everything is on your first page:"), url))
             subjects.append(gettext("Needs a person"))
             endings.append(gettext("With thanks,"))
+    return _in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
+
+
+def password_link(*, recipient: str, charity: Charity, url: str, is_test: bool) -> EmailContent:
+    """The link with which a member chooses a password."""
+    paragraphs, subjects, endings = [], [], []
+    for language in LANGUAGES:
+        with force_locale(language):
+            paragraphs.append(Paragraph(gettext("Somebody, we hope you, wants to choose a new password for the pages of staff:"), url))
+            paragraphs.append(Paragraph(gettext("The link works once, within two days. If it was not you, there is nothing to do.")))
+            subjects.append(gettext("Choose a password"))
+            endings.append(gettext("With thanks,"))
+    return _in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
+
+
+def _in_both(
+    recipient: str, charity: Charity, subjects: Sequence[str], paragraphs: Sequence[Paragraph], endings: Sequence[str], *, is_test: bool
+) -> EmailContent:
+    """One e-mail with the paragraphs of both languages."""
     to_staff = Recipient(address=recipient, name="", greeted_as="", language=LANGUAGES[0], charity=charity, is_test=is_test)
     greeting = " / ".join(map(charity.name, LANGUAGES))
     with force_locale(to_staff.language):

@@ -9,10 +9,11 @@ from flask_security import current_user
 from campaign.edges.db import db
 from campaign.staff import audit, members
 from campaign.staff.members import ADMIN, ROLES, AlreadyStaff, LastAdmin, Staff
+from campaign.staff.password_links import one_time_link
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
 from campaign.web.security import access
-from campaign.web.staff.sign_in import one_time_link, role_label
+from campaign.web.staff.sign_in import role_label
 
 bp = Blueprint("staff_members", __name__, url_prefix="/staff/members")
 

@@ -4,7 +4,6 @@ A new member opens a one-time link, chooses a password and sets up the second fa
 """
 
 from functools import partial
-from hashlib import sha256
 from typing import Any
 
 import structlog
@@ -13,7 +12,6 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import user_logged_out  # type: ignore[import-untyped]
 from flask_security import MailUtil, Security, SQLAlchemyUserDatastore, current_user, logout_user
-from flask_security.recoverable import generate_reset_password_token
 from flask_security.signals import (
     password_changed,
     password_reset,
@@ -25,10 +23,9 @@ from flask_security.signals import (
 from itsdangerous import URLSafeTimedSerializer
 
 from campaign.config import Settings
-from campaign.edges import smtp
 from campaign.edges.db import db
 from campaign.edges.secret_keys import Purpose, SecretKeys
-from campaign.edges.services import services
+from campaign.mail import mail_actions
 from campaign.staff import audit, sessions
 from campaign.staff.members import Role, Staff
 from campaign.web.networks import client_key
@@ -47,39 +44,11 @@ SIGN_INS_PER_CLIENT = "20 per minute; 100 per hour"
 
 
 class StaffMail(MailUtil):
-    """Sends the e-mails of Flask-Security (password reset) through edges/smtp.py."""
+    """Puts the email of Flask-Security, the link to choose a password, into the outbox: a known address takes as long as an unknown one."""
 
-    def send_mail(  # type: ignore[override]  # the library passes only these
-        self,
-        template: str,
-        subject: str,
-        recipient: str,
-        sender: str | tuple[str, str],
-        body: str,
-        html: str | None,
-        **kw: Any,
-    ) -> None:
-        settings = services().settings
-        request_root = request.url_root.rstrip("/")  # Links use our configured URL, not the Host header of the request.
-        now = db.session.scalars(db.func.now().select()).one()
-        digest = sha256(f"{recipient}{now.isoformat()}".encode()).hexdigest()[:24]
-        email = smtp.OutgoingEmail(
-            message_id=f"<staff.{digest}@{settings.mail_from.rpartition('@')[2].strip(' >')}>",
-            at=now,
-            sender=settings.mail_from,
-            sender_name="",
-            recipient=recipient,
-            recipient_name="",
-            language="en",
-            subject=subject,
-            text=body.replace(request_root, settings.base_url),
-            html=(html or body).replace(request_root, settings.base_url),
-        )
-        try:
-            smtp.send(settings.mail_url, smtp.build_message(email))
-        except (smtp.MailDeferred, smtp.MailRefused, smtp.MailUnknown) as error:
-            # The response is the same as for an unknown address, so that it reveals no member.
-            log.error("staff.mail_not_sent", error=type(error).__name__)
+    def send_mail(self, *_: object, user: Staff, **values: object) -> None:  # type: ignore[override]  # the library passes the user
+        if mail_actions.enqueue_password_link(user):
+            log.info("security.password_link", staff=user.id)
 
 
 def init_app(app: Flask, settings: Settings, keys: SecretKeys) -> None:
@@ -217,11 +186,6 @@ def check_session() -> None:
         logout_user()
     elif sessions.record_seen(found):
         db.session.commit()
-
-
-def one_time_link(member: Staff) -> str:
-    """The link where a new member chooses a password. It works once, within LINK_LIFETIME."""
-    return services().links.absolute(url_for("security.reset_password", token=generate_reset_password_token(member), _external=False))
 
 
 def signed_in_as() -> str:
