@@ -176,8 +176,8 @@ def test_all_latin_letters_are_in_the_built_in_font() -> None:
 
 
 def a_character_of_each_block() -> Iterator[str]:
-    """One assigned character in each 128 of the planes that have letters, and none of the thousands of Chinese and Korean ones but a few."""
-    for block in range(0, 0x20000, 0x80):
+    """One assigned character in each block of 128, of 256 beyond the first; and of the thousands of Chinese and Korean ones only a few."""
+    for block in (*range(0, 0x3000, 0x80), *range(0x3000, 0x20000, 0x100)):
         if 0x4E80 <= block < 0x9F80 or 0xAC80 <= block < 0xD700:
             continue
         assigned = [chr(c) for c in range(block, block + 0x80) if unicodedata.category(chr(c)) not in {"Cn", "Cs", "Co", "Cc"}]
