@@ -17,14 +17,14 @@ class Purpose(StrEnum):
     """What a key is for.
 
     WEB signs sessions and the tokens of forms. ATTEMPT signs donation forms. NETWORK hides network addresses. SECOND_FACTOR encrypts the secrets of
-    second factors. DONOR_ACCESS makes the links with which donors may change something.
+    second factors. MAILED_LINK makes the links with which donors may change something.
     """
 
     WEB = "web"
     ATTEMPT = "attempt"
     NETWORK = "network"
     SECOND_FACTOR = "second factor"
-    DONOR_ACCESS = "donor access"
+    MAILED_LINK = "mailed link"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,13 +1,10 @@
 """Links with which donors may change something: mailed to the donor's own address, they work once, within an hour.
 
-The link to a page shows a gift. It is in old emails, in browsers and on paper, so it is not enough to change anything. The token of a link is derived from
-a key of its own and the number of its row, and stored as a hash: the database alone opens nothing.
+The link to a page shows a gift. It is in old emails, in browsers and on paper, so it is not enough to change anything.
 """
 
-import hmac
 from datetime import datetime, timedelta
 from enum import StrEnum
-from hashlib import sha256
 
 from sqlalchemy import ForeignKey, func, select
 from sqlalchemy.orm import Mapped, mapped_column
@@ -15,11 +12,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 from campaign.donations.donations import Donation
 from campaign.donations.donors import Donor
 from campaign.edges.db import Base, db
-from campaign.edges.secret_keys import Purpose, SecretKeys
+from campaign.edges.mailed_tokens import derive_token, known_token, token_hash
 from campaign.edges.services import services
 from campaign.outbox import messages
 from campaign.outbox.messages import MessageKind, NewMessage
 
+# Of the tokens of these links.
+WHAT = "donor access"
 LIFETIME = timedelta(hours=1)
 MAX_LINKS_PER_HOUR = 5
 
@@ -53,8 +52,8 @@ def request_access(donation: Donation, opens: Opens, *, kind: MessageKind = Mess
     if (db.session.scalar(recent) or 0) >= MAX_LINKS_PER_HOUR:
         return False
     number = db.session.scalars(select(func.nextval(func.pg_get_serial_sequence("donor_access", "id")))).one()
-    token_hash = _hash(_token(services().keys, number))
-    access = DonorAccess(id=number, donor_id=donor.id, donation_id=donation.id, opens=opens, email=donor.email, token_hash=token_hash)
+    access = DonorAccess(id=number, donor_id=donor.id, donation_id=donation.id, opens=opens, email=donor.email)
+    access.token_hash = token_hash(derive_token(services().keys, WHAT, number))
     db.session.add(access)
     db.session.flush()
     messages.enqueue(NewMessage(kind, donation, f"access-{access.id}", donor_access_id=access.id))
@@ -63,15 +62,13 @@ def request_access(donation: Donation, opens: Opens, *, kind: MessageKind = Mess
 
 def token_of(access: DonorAccess) -> str:
     """The token of a link; empty when it was made with a SECRET_KEY that is not known any more."""
-    keys = services().keys
-    tokens = (_token(SecretKeys(secret=secret), access.id) for secret in (keys.secret, *keys.fallbacks))
-    return next((token for token in tokens if _hash(token) == access.token_hash), "")
+    return known_token(services().keys, WHAT, access.id, access.token_hash)
 
 
 def find_access(token: str) -> DonorAccess | None:
     """The link with this token, if it can still be used: the donor still has the address that it was mailed to."""
     unused = select(DonorAccess).join(Donor, (Donor.id == DonorAccess.donor_id) & (Donor.email == DonorAccess.email))
-    unused = unused.where(DonorAccess.token_hash == _hash(token), DonorAccess.used_at.is_(None))
+    unused = unused.where(DonorAccess.token_hash == token_hash(token), DonorAccess.used_at.is_(None))
     return db.session.scalar(unused.where(DonorAccess.created_at > func.now() - LIFETIME))
 
 
@@ -83,11 +80,3 @@ def take(access: DonorAccess) -> bool:
     locked.used_at = func.now()
     db.session.flush()
     return True
-
-
-def _token(keys: SecretKeys, number: int) -> str:
-    return hmac.new(keys.current(Purpose.DONOR_ACCESS).encode(), str(number).encode(), sha256).hexdigest()
-
-
-def _hash(token: str) -> bytes:
-    return sha256(token.encode("utf-8", "replace")).digest()

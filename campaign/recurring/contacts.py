@@ -4,11 +4,9 @@ A corrected email address moves the donor with their choices, counts and links (
 to the new address, after one that was mailed to the old one.
 """
 
-import hmac
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from hashlib import sha256
 
 from sqlalchemy import ForeignKey, func, select
 from sqlalchemy.exc import IntegrityError
@@ -17,12 +15,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 from campaign.donations.donations import PERSON_FIELDS, Donation
 from campaign.donations.donors import Donor
 from campaign.edges.db import Base, db
-from campaign.edges.secret_keys import Purpose, SecretKeys
+from campaign.edges.mailed_tokens import derive_token, known_token, token_hash
 from campaign.edges.services import services
 from campaign.outbox import messages
 from campaign.outbox.messages import MessageKind, NewMessage
 from campaign.recurring.recurring_gifts import RecurringGift
 
+# Of the tokens of these links.
+WHAT = "email change"
 LIFETIME = timedelta(days=2)
 MAX_CHANGES_PER_DAY = 5
 
@@ -129,7 +129,7 @@ def request_email_change(donation: Donation, email: str) -> bool:
         return False
     number = db.session.scalars(select(func.nextval(func.pg_get_serial_sequence("email_change", "id")))).one()
     change = EmailChange(id=number, donor_id=donor.id, donation_id=donation.id, old_email=donor.email, new_email=email)
-    change.token_hash = _hash(_token(services().keys, number))
+    change.token_hash = token_hash(derive_token(services().keys, WHAT, number))
     db.session.add(change)
     db.session.flush()
     messages.enqueue(NewMessage(MessageKind.EMAIL_CHANGE, donation, f"email-{change.id}", email_change_id=change.id))
@@ -138,15 +138,13 @@ def request_email_change(donation: Donation, email: str) -> bool:
 
 def token_of(change: EmailChange) -> str:
     """The token of the link; empty when it was made with a SECRET_KEY that is not known any more."""
-    keys = services().keys
-    tokens = (_token(SecretKeys(secret=secret), change.id) for secret in (keys.secret, *keys.fallbacks))
-    return next((token for token in tokens if _hash(token) == change.token_hash), "")
+    return known_token(services().keys, WHAT, change.id, change.token_hash)
 
 
 def find_email_change(token: str) -> EmailChange | None:
     """The change with this token that can still be confirmed: the donor still has the address that it was asked for from."""
     waiting = select(EmailChange).join(Donor, (Donor.id == EmailChange.donor_id) & (Donor.email == EmailChange.old_email))
-    waiting = waiting.where(EmailChange.token_hash == _hash(token), EmailChange.confirmed_at.is_(None))
+    waiting = waiting.where(EmailChange.token_hash == token_hash(token), EmailChange.confirmed_at.is_(None))
     return db.session.scalar(waiting.where(EmailChange.created_at > func.now() - LIFETIME))
 
 
@@ -160,11 +158,3 @@ def confirm_email_change(change: EmailChange) -> None:
             NewMessage(MessageKind.EMAIL_CHANGED, donation, f"email-{change.id}-{which}", email_change_id=change.id, recipient=address)
         )
     db.session.flush()
-
-
-def _token(keys: SecretKeys, number: int) -> str:
-    return hmac.new(keys.current(Purpose.DONOR_ACCESS).encode(), f"email {number}".encode(), sha256).hexdigest()
-
-
-def _hash(token: str) -> bytes:
-    return sha256(token.encode("utf-8", "replace")).digest()
