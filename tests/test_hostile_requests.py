@@ -91,6 +91,19 @@ def test_a_webhook_answer_is_as_strict_as_a_page(client: FlaskClient) -> None:
     assert "signature" not in client.post("/stripe/webhook", data=b"{}", headers={"Host": "evil.example"}).text
 
 
+@pytest.mark.parametrize("role", [None, "admin"])
+def test_nothing_of_staff_is_stored_by_a_browser(app: Flask, campaign: Campaign, role: str | None) -> None:
+    """Files, redirects and the sign-in pages of the library too: `no-store=True` is no directive."""
+    client = signed_in(app, role) if role else app.test_client()
+    headers = {}
+    for rule in own_routes(app):
+        if rule.rule.startswith(("/staff", "/funder")) and "GET" in (rule.methods or set()) and not VALUES.search(rule.rule):
+            with app.app_context():
+                headers[rule.rule] = client.get(rule.rule).headers.get("Cache-Control")
+    assert len(headers) > 15
+    assert {path: value for path, value in headers.items() if value != "private, no-store"} == {}
+
+
 def test_numbers_beyond_a_bigint_are_unknown_addresses(app: Flask) -> None:
     client = signed_in(app, "admin")
     assert client.get(f"/staff/mail/{BEYOND_BIGINT}").status_code == 404

@@ -126,7 +126,7 @@ def _headers(response: Response) -> Response:
     response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=()"
     if current_app.config["SENDS_HSTS"]:
         response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
-    if response.mimetype == "text/html" and "Cache-Control" not in response.headers:
+    if "Cache-Control" not in response.headers and (response.mimetype == "text/html" or request.path.startswith(("/staff", "/funder"))):
         # The donor's browser may cache the form, so that going back from Stripe loses no input.
         response.headers["Cache-Control"] = "private, no-cache" if request.blueprint in {"campaigns", "donate"} else "private, no-store"
     return response

@@ -87,7 +87,6 @@ def report_csv() -> ResponseReturnValue:
     headings = [gettext("Day"), gettext("Donations matched"), gettext("Matched (CAD)")]
     response = Response(as_csv(statement, headings), mimetype="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{statement.fund.slug}-{statement.as_of:%Y-%m-%d}.csv"'
-    response.headers["Cache-Control"] = "private, no-store"
     return response
 
 
@@ -99,7 +98,6 @@ def report_json() -> ResponseReturnValue:
     services().signing_key.certificates()  # Without a key there is no statement: this raises before the first byte.
     response = Response(stream_with_context(as_json(statement, services().signing_key)), mimetype="application/json")
     response.headers["Content-Disposition"] = f'attachment; filename="{statement.fund.slug}-{statement.as_of:%Y-%m-%d}.json"'
-    response.headers["Cache-Control"] = "private, no-store"
     return response
 
 
@@ -121,7 +119,6 @@ def report_pdf() -> ResponseReturnValue:
     name = f"{statement.fund.slug}-{statement.as_of:%Y-%m-%d}.pdf"
     response = Response(document, mimetype="application/pdf")
     response.headers["Content-Disposition"] = f'inline; filename="{name}"'
-    response.headers["Cache-Control"] = "private, no-store"
     return response
 
 

@@ -112,9 +112,7 @@ def preview(public_id: str) -> ResponseReturnValue:
     donation = _donation_or_404(public_id)
     if donation.received_at is None:
         abort(404)
-    response = Response(render_jobs.render_preview(donation), mimetype="application/pdf")
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
+    return Response(render_jobs.render_preview(donation), mimetype="application/pdf")
 
 
 @bp.post("/<public_id>/mails")

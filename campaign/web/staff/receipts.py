@@ -108,7 +108,6 @@ def register_csv() -> ResponseReturnValue:
     chunks = receipt_register.as_csv(receipt_register.whole_register(campaign.charity, year), _headings(), receipt_status_labels())
     response = Response(stream_with_context(_encode(chunks)), mimetype="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="receipts-{year}.csv"'
-    response.headers["Cache-Control"] = "private, no-store"
     return response
 
 
@@ -125,7 +124,6 @@ def register_xlsx() -> ResponseReturnValue:
     year = _year(campaign)
     response = Response(stream_with_context(_workbook(campaign, year)), mimetype=XLSX)
     response.headers["Content-Disposition"] = f'attachment; filename="receipts-{year}.xlsx"'
-    response.headers["Cache-Control"] = "private, no-store"
     return response
 
 
@@ -212,7 +210,6 @@ def archived(serial: str) -> ResponseReturnValue:
     receipt = _receipt_or_404(campaign_or_404(), serial)
     response = Response(render_jobs.get_or_archive(receipt), mimetype="application/pdf")
     response.headers["Content-Disposition"] = f'attachment; filename="{receipt.serial}-archive.pdf"'
-    response.headers["Cache-Control"] = "private, no-store"
     return response
 
 

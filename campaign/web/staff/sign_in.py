@@ -118,6 +118,7 @@ def _library_settings(settings: Settings, keys: SecretKeys) -> dict[str, Any]:
         "SECURITY_TOTP_SECRETS": {"unused": keys.current(Purpose.SECOND_FACTOR)},  # OneTimeCodes has all of them.
         "SECURITY_TOTP_ISSUER": ISSUER,
         "SECURITY_TWO_FACTOR_AUTHENTICATOR_VALIDITY": one_time_codes.WINDOW_SECONDS,
+        "SECURITY_CACHE_CONTROL": None,  # It writes `private=True, no-store=True`, which browsers ignore; see campaign.web.security.
         "SECURITY_PASSWORD_HASH": "argon2",
         # Without a second hash that is keyed by SECRET_KEY: a rotation would lock everybody out.
         "SECURITY_PASSWORD_SINGLE_HASH": ["argon2"],
