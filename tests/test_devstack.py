@@ -81,6 +81,13 @@ def children(directory: Path) -> dict[str, int]:
     return pids
 
 
+def open_to_others(var: Path) -> set[str]:
+    """Names of the files in `var` that other accounts can read; what lies in a closed directory is closed."""
+    closed = {path for path in var.rglob("*") if path.is_dir() and not path.stat().st_mode & 0o077}
+    files = (path for path in var.rglob("*") if path.is_file() and not closed & set(path.parents))
+    return {path.name for path in files if path.stat().st_mode & 0o077}
+
+
 def is_alive(pid: int) -> bool:
     return command_of(pid) != ""
 
@@ -98,6 +105,7 @@ def test_make_run_from_start_to_stop_and_after_a_kill(directory: Path) -> None:
     """Started beside a busy port and stopped by Ctrl-C; killed and started again on the same data; a second run is refused."""
     port = free_port(26000, taken=set())
     with socket.socket() as busy:
+        busy.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # As `free_port`: connections of an earlier run may still be closing.
         busy.bind(("127.0.0.1", port))
         busy.listen()
         first = Run(directory, port)
@@ -108,6 +116,7 @@ def test_make_run_from_start_to_stop_and_after_a_kill(directory: Path) -> None:
         assert first.end(signal.SIGINT) == 0
         assert not [name for name, pid in pids.items() if is_alive(pid)]
         assert "Stopped. The data remains in var/." in first.output()
+        assert open_to_others(directory / "var") == {"checkout.json", "lock", "valkey.pid"}, "none of these holds data"
     third = Run(directory, port)
     third.wait_for("Ctrl-C stops everything.")
     ledger_entries = _count(directory)

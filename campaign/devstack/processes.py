@@ -8,8 +8,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 PROCESSES = Path("/proc")
+# Files of the stack hold mails with links, passwords and donors' data: no other account on the machine reads them.
+OWNER_ONLY = 0o077
 
 
 @dataclass
@@ -22,6 +25,13 @@ class Child:
     stop_with: signal.Signals = signal.SIGTERM
     process: "subprocess.Popen[bytes] | None" = None
     deaths: list[float] = field(default_factory=list)
+
+
+def open_log(path: Path) -> IO[bytes]:
+    """Open a log for appending, readable by its owner alone."""
+    log = path.open("ab")
+    os.fchmod(log.fileno(), 0o666 & ~OWNER_ONLY)
+    return log
 
 
 def stop(child: Child) -> None:

@@ -25,7 +25,7 @@ import psycopg
 import redis
 
 from campaign.config import SettingsError
-from campaign.devstack.processes import command_of
+from campaign.devstack.processes import OWNER_ONLY, command_of, open_log
 
 MAX_SOCKET_PATH = 80
 PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")  # Needs no quoting in the connection URLs that contain it.
@@ -93,7 +93,7 @@ def _never() -> bool:
 
 def start_postgres(cluster: Postgres, log: Path, *, is_cancelled: Callable[[], bool] = _never) -> subprocess.Popen[bytes]:
     """Start the server and wait until it accepts connections. Raises StartFailed, also when cancelled."""
-    with log.open("ab") as out:
+    with open_log(log) as out:
         server = subprocess.Popen(
             cluster.command,
             stdout=out,
@@ -125,7 +125,7 @@ def start_valkey(home: Path, log: Path, *, is_cancelled: Callable[[], bool] = _n
     binary = next(p for p in package.rglob("*") if p.name in {"valkey-server", "redis-server"} and p.is_file())
     pid_file = home / "valkey.pid"
     _end_stale(pid_file, binary.name)
-    with log.open("ab") as out:
+    with open_log(log) as out:
         server = subprocess.Popen(
             [str(binary), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700", "--appendonly", "yes", "--save", ""]
             + ["--dir", str(home), "--maxmemory-policy", "noeviction", "--daemonize", "no"],
@@ -133,6 +133,7 @@ def start_valkey(home: Path, log: Path, *, is_cancelled: Callable[[], bool] = _n
             stderr=out,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
+            umask=OWNER_ONLY,
         )
     pid_file.write_text(str(server.pid))
     client = redis.Redis(unix_socket_path=str(socket), socket_timeout=1)

@@ -27,7 +27,7 @@ from campaign.cli.setup import set_up
 from campaign.config import ROOT, STORED_IN, SettingsError, setting_descriptions, settings_from
 from campaign.devstack.command_settings import stored_secrets
 from campaign.devstack.copies import separate_copy
-from campaign.devstack.processes import Child, describe_exit, end_group, end_leftovers, last_lines, stop
+from campaign.devstack.processes import OWNER_ONLY, Child, describe_exit, end_group, end_leftovers, last_lines, open_log, stop
 from campaign.devstack.servers import StartFailed, ensure_database, prepare_postgres, start_postgres, start_valkey, wait_until
 from campaign.edges.db import close_connections
 
@@ -172,7 +172,7 @@ class DevStack:
         log = self.var / "log" / f"{name}.log"
 
         def start() -> "subprocess.Popen[bytes]":
-            with log.open("ab") as out:
+            with open_log(log) as out:
                 return subprocess.Popen(
                     [sys.executable, *arguments],
                     env=self.environment(),
@@ -181,6 +181,7 @@ class DevStack:
                     stdout=out,
                     stderr=out,
                     start_new_session=True,
+                    umask=OWNER_ONLY,
                 )
 
         self._start_child(Child(name=name, log=log, start=start))
