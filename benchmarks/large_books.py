@@ -13,6 +13,8 @@ from benchmarks.settlement import drain
 from campaign.campaigns.campaigns import current_campaign
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
+from campaign.edges.sealed_text import seal
+from campaign.edges.services import services
 from campaign.matching import fund_lifecycle
 from campaign.matching.funds import funds_of
 from campaign.receipts import lifecycle, render_jobs
@@ -33,7 +35,7 @@ COPY = (
     """,
     """
     INSERT INTO donation SELECT (jsonb_populate_record(m, jsonb_build_object(
-        'id', n, 'public_id', 'large' || n, 'token', 'large' || n, 'attempt', 'large' || n, 'donor_id', n / :gifts,
+        'id', n, 'public_id', 'large' || n, 'attempt', 'large' || n, 'donor_id', n / :gifts,
         'email', 'large' || n / :gifts || '@example.org', 'checkout_id', 'cs_large' || n, 'payment_intent', NULL, 'net_cents', 0,
         'client_key', '', 'match_limit', NULL, 'authorized_at', NULL, 'received_at', NULL, 'started_at', now() - interval '1 hour',
         'checkout_expires_at', now() + interval '30 minutes'))).*
@@ -102,9 +104,8 @@ COPY = (
     SELECT n, 'receipt:large' || n, 'receipt', n, now() - interval '1 hour', '<large' || n || '@example.org>', now() FROM generate_series(:low, :high) n
     """,
     """
-    INSERT INTO frozen_email (outbox_id, recipient, recipient_name, sender_name, language, subject, plain, html, receipt_id)
-    SELECT n, 'large' || n || '@example.org', 'Zoë Roy', 'Charity', 'en', 'Your receipt', repeat('A line of the email. ', 50),
-           repeat('<p>A line of the email.</p>', 200), n
+    INSERT INTO frozen_email (outbox_id, recipient, recipient_name, sender_name, language, subject, sealed_plain, sealed_html, receipt_id)
+    SELECT n, 'large' || n || '@example.org', 'Zoë Roy', 'Charity', 'en', 'Your receipt', CAST(:plain AS bytea), CAST(:html AS bytea), n
     FROM generate_series(:low, :high) n
     """,
     """
@@ -137,6 +138,8 @@ def fill(count: int, *, matched: int, first: int = FIRST, documents: dict[str, i
         "receipt": receipt.id,
         "gifts": GIFTS_OF_A_DONOR,
         "fee": FEE_CENTS,
+        "plain": seal(services().keys, "A line of the email. " * 50),
+        "html": seal(services().keys, "<p>A line of the email.</p>" * 200),
         **{kind: secrets.token_bytes(size) for kind, size in documents.items()},
     }
     db.session.commit()

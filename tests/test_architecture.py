@@ -25,7 +25,7 @@ LIBRARY_HOMES = {
     "typst": {"campaign.edges.pdf"},
     "segno": {"campaign.edges.pdf"},
     "pyhanko": {"campaign.edges.pdf_signing"},
-    "cryptography": {"campaign.edges.pdf_signing", "campaign.edges.secret_keys"},
+    "cryptography": {"campaign.edges.pdf_signing", "campaign.edges.secret_keys", "campaign.edges.sealed_text"},
     "psycopg": {"campaign.devstack.servers", "campaign.devstack.command_settings"},
     "pydantic_settings": {"campaign.config"},
     "wtforms": {"campaign.web.public.donation_form", "campaign.web.public.address_form"},

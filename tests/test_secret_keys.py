@@ -1,8 +1,6 @@
 """SECRET_KEY and its rotation: nobody is locked out, no form in flight is lost, and a guessable key is refused."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -12,33 +10,20 @@ from flask_security import hash_password
 from passlib.totp import TOTP
 from sqlalchemy import select
 
-from campaign import create_app
 from campaign.config import STRIPE, Settings, SettingsError, settings_from
-from campaign.edges.db import close_connections, db
+from campaign.edges.db import db
 from campaign.edges.secret_keys import Purpose, SecretKeys
 from campaign.staff import members, password_links
 from campaign.staff.members import Staff
 from campaign.web.staff import one_time_codes
 from campaign.web.staff.one_time_codes import UnknownSecretKey, encrypt_second_factors_again
 from tests.conftest import Stripe
-from tests.web import FORM, SLUG, environment_of, hidden_fields
+from tests.web import FORM, SLUG, app_with, environment_of, hidden_fields
 
 OLD = "the first secret of this test: 0123456789"
 NEW = "another secret of this test: 9876543210"
 PASSWORD = "three quiet herons at dawn"
 ADDRESS = "clerk@example.org"
-
-
-@contextmanager
-def app_with(settings: Settings, secret: str, *fallbacks: str) -> Iterator[Flask]:
-    """The service with another SECRET_KEY, on the same database."""
-    app = create_app(settings_from({**environment_of(settings), "SECRET_KEY": secret, "SECRET_KEY_FALLBACKS": ",".join(fallbacks)}))
-    with app.app_context():
-        try:
-            yield app
-        finally:
-            close_connections()
-            app.extensions["services"].waker.close()
 
 
 def add_member(app: Flask) -> str:

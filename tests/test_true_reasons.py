@@ -204,7 +204,7 @@ def test_a_second_monthly_gift_of_the_same_person_and_sum_is_asked_about(client:
 def begin_recurring_gift(first: Donation) -> None:
     contact = {name: getattr(first, name) for name in CONTACT_FIELDS}
     agreement = {"subscription": "sub_1", "amount_cents": 20_00, "covered_fee_cents": 0, "status": "active", "snapshot_number": 0}
-    gift = RecurringGift(token="t", donation_id=first.id, **agreement, **contact)
+    gift = RecurringGift(donation_id=first.id, **agreement, **contact)
     db.session.add(gift)
     db.session.commit()
 

@@ -2,15 +2,18 @@
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from campaign.config import Settings, setting_descriptions
+from campaign import create_app
+from campaign.config import Settings, setting_descriptions, settings_from
 from campaign.donations.donations import Donation
-from campaign.edges.db import db
+from campaign.edges.db import close_connections, db
 from campaign.staff import members, sessions
 from campaign.staff.members import Staff
 from campaign.web.public import donor_access
@@ -52,6 +55,18 @@ FORM = {
 def environment_of(settings: Settings) -> dict[str, str]:
     """The settings as in the environment."""
     return {name: str(getattr(settings, name.lower())) for name in setting_descriptions()}
+
+
+@contextmanager
+def app_with(settings: Settings, secret: str, *fallbacks: str) -> Iterator[Flask]:
+    """The service with another SECRET_KEY, on the same database."""
+    app = create_app(settings_from({**environment_of(settings), "SECRET_KEY": secret, "SECRET_KEY_FALLBACKS": ",".join(fallbacks)}))
+    with app.app_context():
+        try:
+            yield app
+        finally:
+            close_connections()
+            app.extensions["services"].waker.close()
 
 
 def hidden_fields(page: TestResponse) -> dict[str, str]:

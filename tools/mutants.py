@@ -22,11 +22,21 @@ FUNCTIONS = (
     "chain_ledger_entry",
     "move_balances",
     "move_matches",
+    "move_donor",
     "refuse_match_beyond_terms",
     "refuse_match_beyond_net",
     "locked_funds",
 )
-TESTS = ("test_ledger", "test_incidents", "test_funds", "test_events", "test_proofs", "test_concurrency", "test_books_stateful")
+TESTS = (
+    "test_ledger",
+    "test_incidents",
+    "test_funds",
+    "test_events",
+    "test_proofs",
+    "test_concurrency",
+    "test_donor_merges",
+    "test_books_stateful",
+)
 CHANGES = (
     (r" \+ (?!INTERVAL)", " - "),
     (r"-sum\(", "sum("),

@@ -160,9 +160,7 @@ def test_match_and_payment(app: Flask, campaign: Campaign, post: Post, language:
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_recurring_gift(app: Flask, campaign: Campaign, post: Post, language: str) -> None:
     donation = start_donation(campaign, 25_00, language=language, email=ADDRESS, frequency="monthly")
-    recurring = RecurringGift(
-        token="token", donation_id=donation.id, amount_cents=25_00, covered_fee_cents=0, status="active", snapshot_number=0
-    )
+    recurring = RecurringGift(donation_id=donation.id, amount_cents=25_00, covered_fee_cents=0, status="active", snapshot_number=0)
     db.session.add(recurring)
     db.session.flush()
     donation.recurring_gift_id = recurring.id

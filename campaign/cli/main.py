@@ -21,8 +21,10 @@ from campaign.donations.donations import donation_by_public_id
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.edges.stripe.client import StripeKeyRefused, StripeUnavailable
+from campaign.outbox import deliveries
 from campaign.payments import refund_jobs, reversals
 from campaign.payments.refunds import RefundRefused
+from campaign.recurring import page_links
 from campaign.reporting.integrity import checker
 from campaign.rules import local_time, money
 from campaign.stripe_sync import inbox, reconcile_jobs, reconciliations, replay_jobs, setup_check
@@ -68,17 +70,29 @@ def setup() -> None:
 
 
 @campaign.command("rotate-secret-key")
+@click.option("--end-links", is_flag=True, help="End the links in earlier e-mails: somebody has learned the old key.")
 @with_appcontext
-def rotate_secret_key() -> None:
-    """Encrypt with the new SECRET_KEY what earlier ones have encrypted, so that SECRET_KEY_FALLBACKS can go (docs/security.md)."""
+def rotate_secret_key(*, end_links: bool) -> None:
+    """Make what depends on earlier keys depend on the new SECRET_KEY, so that SECRET_KEY_FALLBACKS can go (docs/security.md)."""
     try:
         count = encrypt_second_factors_again()
     except UnknownSecretKey as error:
         raise CommandRefused(str(error)) from None
+    links = _rotate_links(end_links=end_links)
     db.session.commit()
-    click.echo(
-        f"{count} second factors of staff are encrypted with the new key. Sign-ins of donors and links in e-mails do not depend on it."
-    )
+    click.echo(f"{count} second factors of staff are encrypted with the new key. {links}")
+    if unsent := deliveries.count_unsent():
+        click.echo(f"{unsent} e-mails are on their way: leave the old key among SECRET_KEY_FALLBACKS until they are sent.")
+
+
+def _rotate_links(*, end_links: bool) -> str:
+    fallbacks = services().keys.fallbacks
+    if end_links:
+        page_links.renew_all_links()
+        return "The links of donors in earlier e-mails have ended."
+    if not fallbacks:
+        return "SECRET_KEY_FALLBACKS names no old key, so the links of donors stay as they are."
+    return f"{page_links.store_links_of(fallbacks[0])} links of donors do not depend on the old key any more."
 
 
 @campaign.command()

@@ -17,6 +17,9 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donors import Donor
 from campaign.edges import pdf
 from campaign.edges.db import Base, db
+from campaign.edges.mailed_tokens import token_hash
+from campaign.edges.page_tokens import PUBLIC_ID_BYTES, PUBLIC_ID_PREFIX, Page, derive_page_token, is_page_token, public_id_in
+from campaign.edges.services import services
 
 # Whose payments are ours, in an account that may serve others too, is known by the form of this id in their metadata.
 _PUBLIC_ID = re.compile(r"d_[0-9a-f]{20}")
@@ -27,7 +30,7 @@ PERSON_FIELDS = ("first_name", "last_name", "organization", "address_line1", "ad
 
 def new_public_id() -> str:
     """A new public id of a donation."""
-    return f"d_{secrets.token_hex(10)}"
+    return PUBLIC_ID_PREFIX + secrets.token_hex(PUBLIC_ID_BYTES)
 
 
 def is_public_id(value: str) -> bool:
@@ -62,7 +65,9 @@ class DonationDetails:
 
 
 class Donation(Base):
-    """One donation. `public_id` identifies it at Stripe and in the ledger; `token` opens the donor's page; `attempt` came with the form.
+    """One donation. `public_id` identifies it at Stripe and in the ledger; `attempt` came with the form.
+
+    `link_version` rises when the links to the donor's page are renewed. `former_token_hash` is that of a link from before links had versions.
 
     `net_cents` is the donation net of reversals, zero before it is paid; only ledger entries change it. `match_limit` is the `Limit` that
     kept the match below full when the payment was settled. `authorized_at` is when the donor made the payment, `received_at` when the charity
@@ -76,7 +81,6 @@ class Donation(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     public_id: Mapped[str] = mapped_column(unique=True)
-    token: Mapped[str] = mapped_column(unique=True)
     attempt: Mapped[str] = mapped_column(unique=True)
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaign.id"))
     donor_id: Mapped[int] = mapped_column(ForeignKey("donor.id"), index=True)
@@ -123,8 +127,15 @@ class Donation(Base):
     closed_by: Mapped[str | None]
     frequency: Mapped[str] = mapped_column(server_default="once")
     recurring_gift_id: Mapped[int | None] = mapped_column(ForeignKey("recurring_gift.id", use_alter=True))
+    link_version: Mapped[int] = mapped_column(server_default="1", default=1)
+    former_token_hash: Mapped[bytes | None]
     campaign: Mapped[Campaign] = relationship(lazy="select")
     donor: Mapped[Donor] = relationship(lazy="raise")
+
+    @property
+    def token(self) -> str:
+        """What opens the donor's page."""
+        return derive_page_token(services().keys, Page.DONATION, self.public_id, self.link_version)
 
     @property
     def charged_cents(self) -> int:
@@ -161,6 +172,7 @@ Index(
     postgresql_where=Donation.received_at.is_(None) & Donation.ended_at.is_(None) & Donation.quarantined_at.is_(None),
 )
 
+Index("ix_donation_former_token_hash", Donation.former_token_hash, unique=True, postgresql_where=Donation.former_token_hash.is_not(None))
 Index("ix_donation_unpaid_client", Donation.client_key, postgresql_where=Donation.received_at.is_(None))
 Index("ix_donation_unpaid_started", Donation.started_at, postgresql_where=Donation.received_at.is_(None))
 
@@ -181,12 +193,25 @@ def lock_donations(donation_ids: list[int]) -> list[Donation]:
 
 def donation_by_token(token: str) -> Donation | None:
     """The donation whose page this token opens."""
-    return db.session.scalar(select(Donation).where(Donation.token == token))
+    donation = donation_by_public_id(public_id) if (public_id := public_id_in(token)) else None
+    if donation is not None and is_page_token(token, services().keys, Page.DONATION, version=donation.link_version):
+        return donation
+    return db.session.scalar(select(Donation).where(Donation.former_token_hash == token_hash(token)))
 
 
 def donation_by_public_id(public_id: str) -> Donation | None:
     """The donation with this public id."""
     return db.session.scalar(select(Donation).where(Donation.public_id == public_id))
+
+
+def donations_of(donor_id: int, *, limit: int) -> list[Donation]:
+    """The donor's latest donations, paid or not."""
+    return list(db.session.scalars(select(Donation).where(Donation.donor_id == donor_id).order_by(Donation.id.desc()).limit(limit)))
+
+
+def count_donations(donor_id: int) -> int:
+    """How many donations the donor has begun or paid."""
+    return db.session.scalar(select(func.count()).where(Donation.donor_id == donor_id)) or 0
 
 
 def find_donations(public_ids: Sequence[str], payment_intents: Sequence[str]) -> Sequence[Row[int, int, str | None]]:

@@ -1,9 +1,9 @@
-"""Donors: each normalized e-mail address is one donor."""
+"""Donors: each normalized e-mail address is one donor, unless staff have merged two that are one person (donor_merges.py)."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Index, Text, bindparam, func, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, ScalarSelect, Text, bindparam, exists, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -30,6 +30,22 @@ class Donor(Base):
 Index("ix_donor_annual", Donor.id, postgresql_where=Donor.receipt_preference == ANNUAL)
 
 
+class DonorMerge(Base):
+    """One merge, and who undid it."""
+
+    __tablename__ = "donor_merge"
+    __table_args__ = (Index("merged_into_one_donor", "merged_donor_id", unique=True, postgresql_where=text("undone_at IS NULL")),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    primary_donor_id: Mapped[int] = mapped_column(ForeignKey("donor.id"), index=True)
+    merged_donor_id: Mapped[int] = mapped_column(ForeignKey("donor.id"))
+    reason: Mapped[str]
+    merged_by: Mapped[str]
+    merged_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    undone_by: Mapped[str | None]
+    undone_at: Mapped[datetime | None]
+
+
 def wants_annual_receipt(donor_id: int) -> bool:
     """Whether the donor prefers one receipt for the year."""
     return db.session.scalar(select(Donor.receipt_preference).where(Donor.id == donor_id)) == ANNUAL
@@ -49,10 +65,27 @@ def get_or_create_donor_ids(emails: Sequence[str]) -> dict[str, int]:
     wanted = sorted(set(normalized.values()))  # A fixed order, so that concurrent inserts of the same donors do not deadlock.
     ids: dict[str, int] = dict(iter(db.session.execute(_add, {"emails": wanted})))
     if existing := [email for email in wanted if email not in ids]:
-        ids |= dict(iter(db.session.execute(select(Donor.email, Donor.id).where(Donor.email.in_(existing)))))
+        ids |= dict(iter(db.session.execute(_existing.where(Donor.email.in_(existing)))))
     return {email: ids[normalized[email]] for email in emails}
 
 
+def donor_at(email: str) -> Donor | None:
+    """The donor with exactly this address, merged or not."""
+    return db.session.scalar(select(Donor).where(Donor.email == email.strip().casefold()))
+
+
+def donor_with(email: str) -> ScalarSelect[int]:
+    """The id of the donor whose donations come under this address, for queries; NULL when there is none."""
+    return _existing.with_only_columns(_id).where(Donor.email == email.strip().casefold()).scalar_subquery()
+
+
+def is_current() -> ColumnElement[bool]:
+    """The condition that a donor is not merged into another one, for queries."""
+    return ~exists().where(DonorMerge.merged_donor_id == Donor.id, DonorMerge.undone_at.is_(None))
+
+
+_id = func.coalesce(DonorMerge.primary_donor_id, Donor.id)
+_existing = select(Donor.email, _id).outerjoin(DonorMerge, (DonorMerge.merged_donor_id == Donor.id) & DonorMerge.undone_at.is_(None))
 _new = func.unnest(bindparam("emails", type_=ARRAY(Text))).table_valued("email").render_derived()
 _add = (
     insert(Donor.__table__)  # type: ignore[arg-type]  # a declarative class's table is a Table

@@ -17,7 +17,7 @@ class Purpose(StrEnum):
     """What a key is for.
 
     WEB signs sessions and the tokens of forms. ATTEMPT signs donation forms. NETWORK hides network addresses. SECOND_FACTOR encrypts the secrets of
-    second factors. MAILED_LINK makes the links with which donors may change something.
+    second factors. MAILED_LINK makes the links with which donors may change something, PAGE those to their pages. STORED_EMAIL encrypts emails.
     """
 
     WEB = "web"
@@ -25,6 +25,8 @@ class Purpose(StrEnum):
     NETWORK = "network"
     SECOND_FACTOR = "second factor"
     MAILED_LINK = "mailed link"
+    PAGE = "page of a donor"
+    STORED_EMAIL = "stored email"
 
 
 @dataclass(frozen=True, kw_only=True)

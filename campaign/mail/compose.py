@@ -210,6 +210,11 @@ def _compose_receipt_choice_changed(message: OutboxMessage) -> EmailContent | No
     return donations.receipt_choice_changed(donation, is_annual=is_annual, page_url=_page_url(donation), address=address)
 
 
+def _compose_links_renewed(message: OutboxMessage) -> EmailContent | None:
+    donation = _lock_donation(message)
+    return donations.links_renewed(donation, page_url=_page_url(donation), address=_address_of(donation))
+
+
 def _compose_donor_access(message: OutboxMessage) -> EmailContent | None:
     """None when the link can no longer be made, as its SECRET_KEY is gone."""
     donation = _lock_donation(message)
@@ -255,6 +260,7 @@ _COMPOSERS: dict[MessageKind, Callable[[OutboxMessage], EmailContent | None]] = 
     MessageKind.RECURRING_GIFT_LINK: _compose_recurring_gift_link,
     MessageKind.RECURRING_GIFT_CHANGED: _compose_recurring_gift_changed,
     MessageKind.RECEIPT_CHOICE_CHANGED: _compose_receipt_choice_changed,
+    MessageKind.LINKS_RENEWED: _compose_links_renewed,
     MessageKind.DONOR_ACCESS: _compose_donor_access,
     MessageKind.EMAIL_CHANGE: _compose_email_change,
     MessageKind.EMAIL_CHANGED: _compose_contact_changed,

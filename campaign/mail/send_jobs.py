@@ -79,9 +79,11 @@ def _get_or_freeze_email(message: OutboxMessage) -> FrozenEmail | None:
 
 
 def _may_be_sent(email: FrozenEmail) -> bool:
-    """Content that no server has is composed again when its receipt has ended, or when a server has refused it."""
+    """Content that no server has is composed again when its receipt has ended, a server has refused it, or its SECRET_KEY has gone."""
     if deliveries.must_be_sent_as_frozen(email.outbox_id):
         return True
+    if not email.is_readable:
+        return False
     receipt_has_ended = email.receipt_id is not None and receipts.has_ended(email.receipt_id)
     return not receipt_has_ended and not deliveries.was_refused(email.outbox_id)
 

@@ -49,6 +49,7 @@ class FreedBy(StrEnum):
     PLEDGE = "pledge"
     RESUMED = "resumed"
     ACTIVATED = "activated"
+    SEPARATED = "separated"
 
     @property
     def cause(self) -> str:

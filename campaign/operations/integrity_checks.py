@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import time_zones
+from campaign.donations import donor_merges
 from campaign.edges.db import Base, db
 
 INTERVAL = timedelta(minutes=10)
@@ -48,13 +49,22 @@ def is_due() -> bool:
 
 
 def verified_point(now: datetime | None = None) -> dict[str, Any] | None:
-    """What the last clean check verified. None when all books are to be checked: once a night, and until such a check is clean."""
+    """What the last clean check verified. None when all books are to be checked: once a night, until such a check is clean, and after a merge.
+
+    A merge of donors changes sums without an entry.
+    """
     whole = db.session.scalar(select(IntegrityCheck).where(IntegrityCheck.is_whole).order_by(IntegrityCheck.id.desc()).limit(1))
     now = now or datetime.now(UTC)
     if whole is None or whole.findings or whole.at > now or any(whole.at < _last_night(zone, now) for zone in time_zones()):
         return None
     verified = select(IntegrityCheck.point).where(IntegrityCheck.id >= whole.id, IntegrityCheck.point.is_not(None))
-    return db.session.scalar(verified.order_by(IntegrityCheck.id.desc()).limit(1))
+    point = db.session.scalar(verified.order_by(IntegrityCheck.id.desc()).limit(1))
+    return None if point is None or donor_merges.has_moved_since(_read_at(point)) else point
+
+
+def _read_at(point: dict[str, Any]) -> datetime:
+    """When the books of a point were read, less the time that a transaction takes."""
+    return datetime.fromisoformat(dict(point["moment"])["read"])
 
 
 def _last_night(zone: ZoneInfo, now: datetime) -> datetime:

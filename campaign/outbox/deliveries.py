@@ -12,6 +12,9 @@ from sqlalchemy import ForeignKey, Index, LargeBinary, delete, exists, func, sel
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
+from campaign.edges.sealed_text import UnknownKey, seal, unseal
+from campaign.edges.services import services
+from campaign.outbox import leases
 from campaign.outbox.messages import OutboxMessage
 
 
@@ -51,7 +54,7 @@ class EmailState(StrEnum):
 
 
 class FrozenEmail(Base):
-    """The content of one e-mail. Once a server may have it, it cannot change; until then it may be composed again."""
+    """The content of one e-mail, its text encrypted. Once a server may have it, it cannot change; until then it may be composed again."""
 
     __tablename__ = "frozen_email"
 
@@ -62,9 +65,27 @@ class FrozenEmail(Base):
     sender_name: Mapped[str]
     language: Mapped[str]
     subject: Mapped[str]
-    plain: Mapped[str]
-    html: Mapped[str]
+    sealed_plain: Mapped[bytes]
+    sealed_html: Mapped[bytes]
     receipt_id: Mapped[int | None] = mapped_column(ForeignKey("receipt.id"), index=True)
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the key that the text was encrypted with is known."""
+        try:
+            return bool(self.plain)
+        except UnknownKey:
+            return False
+
+    @property
+    def plain(self) -> str:
+        """The text. Raises UnknownKey."""
+        return unseal(services().keys, self.sealed_plain)
+
+    @property
+    def html(self) -> str:
+        """The text as HTML. Raises UnknownKey."""
+        return unseal(services().keys, self.sealed_html)
 
 
 class DeliveryAttempt(Base):
@@ -100,7 +121,9 @@ class Bounce(Base):
 
 def freeze_email(message: OutboxMessage, content: EmailContent) -> FrozenEmail:
     """Store the content, as every attempt will send it."""
-    email = FrozenEmail(outbox_id=message.id, **vars(content))
+    keys, sealed = services().keys, vars(content).copy()
+    plain, html = seal(keys, sealed.pop("plain")), seal(keys, sealed.pop("html"))
+    email = FrozenEmail(outbox_id=message.id, sealed_plain=plain, sealed_html=html, **sealed)
     db.session.add(email)
     db.session.flush()
     return email
@@ -109,6 +132,12 @@ def freeze_email(message: OutboxMessage, content: EmailContent) -> FrozenEmail:
 def email_of(outbox_id: int) -> FrozenEmail | None:
     """The content as it is frozen."""
     return db.session.scalar(select(FrozenEmail).where(FrozenEmail.outbox_id == outbox_id), execution_options={"populate_existing": True})
+
+
+def count_unsent() -> int:
+    """How many composed e-mails are not sent yet."""
+    unsent = select(func.count()).select_from(FrozenEmail).join(OutboxMessage, OutboxMessage.id == FrozenEmail.outbox_id)
+    return db.session.scalar(unsent.where(leases.is_pending(OutboxMessage))) or 0
 
 
 def must_be_sent_as_frozen(outbox_id: int) -> bool:

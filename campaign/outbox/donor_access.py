@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.donations.donations import Donation
-from campaign.donations.donors import Donor
+from campaign.donations.donors import Donor, is_current
 from campaign.edges.db import Base, db
 from campaign.edges.mailed_tokens import derive_token, known_token, token_hash
 from campaign.edges.services import services
@@ -68,7 +68,7 @@ def token_of(access: DonorAccess) -> str:
 def find_access(token: str) -> DonorAccess | None:
     """The link with this token, if it can still be used: the donor still has the address that it was mailed to."""
     unused = select(DonorAccess).join(Donor, (Donor.id == DonorAccess.donor_id) & (Donor.email == DonorAccess.email))
-    unused = unused.where(DonorAccess.token_hash == token_hash(token), DonorAccess.used_at.is_(None))
+    unused = unused.where(DonorAccess.token_hash == token_hash(token), DonorAccess.used_at.is_(None), is_current())
     return db.session.scalar(unused.where(DonorAccess.created_at > func.now() - LIFETIME))
 
 

@@ -39,6 +39,7 @@ class MessageKind(StrEnum):
     EMAIL_CHANGE = "email_change"
     EMAIL_CHANGED = "email_changed"
     ADDRESS_CHANGED = "address_changed"
+    LINKS_RENEWED = "links_renewed"
     FUNDER_PAYMENT = "funder_payment"
     PLEDGE_MATCHED = "pledge_matched"
     STAFF_TODO = "staff_todo"

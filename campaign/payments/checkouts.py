@@ -4,7 +4,6 @@ One attempt never creates two donations. The match that the donor was shown is h
 it is released only when the payment can no longer succeed, or is quarantined.
 """
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -118,7 +117,6 @@ def _row(campaign: Campaign, details: DonationDetails, context: CheckoutContext,
     return {
         **vars(details),
         "public_id": new_public_id(),
-        "token": secrets.token_urlsafe(24),
         "attempt": context.attempt,
         "campaign_id": campaign.id,
         "donor_id": donor_id,
@@ -143,7 +141,7 @@ def _insert_statement() -> Executable:
 
 _COLUMNS = (
     *(field.name for field in fields(DonationDetails) if field.name != "news_consent"),
-    *("public_id", "token", "attempt", "campaign_id", "donor_id", "livemode", "currency", "news_consent_at"),
+    *("public_id", "attempt", "campaign_id", "donor_id", "livemode", "currency", "news_consent_at"),
     *("checkout_tries", "checkout_expires_at", "client_key"),
 )
 _insert = _insert_statement()

@@ -7,7 +7,7 @@ from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.outbox import messages
 from campaign.outbox.messages import MessageKind, NewMessage
-from campaign.recurring import contacts
+from campaign.recurring import contacts, page_links
 from campaign.recurring.contacts import EmailChange, EmailTaken
 from campaign.recurring.recurring_gifts import RecurringGift
 from campaign.staff import audit
@@ -25,6 +25,16 @@ def change_address(gift: RecurringGift, first: Donation, person: Mapping[str, st
     db.session.commit()
     services().waker.wake("mail")
     return bool(changed)
+
+
+def renew_links(donation: Donation, *, actor: str = DONOR) -> None:
+    """Give all gifts of the donor new links, and mail them. Those in earlier emails end."""
+    page_links.renew_links(donation.donor_id)
+    audit.record(actor, "renewed the links of a donor", donation.public_id)
+    about = f"{donation.id}-{messages.count_all(donation, MessageKind.LINKS_RENEWED)}"
+    messages.enqueue(NewMessage(MessageKind.LINKS_RENEWED, donation, about))
+    db.session.commit()
+    services().waker.wake("mail")
 
 
 def request_email_change(donation: Donation, email: str) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.donations.donations import PERSON_FIELDS, Donation
-from campaign.donations.donors import Donor
+from campaign.donations.donors import Donor, is_current
 from campaign.edges.db import Base, db
 from campaign.edges.mailed_tokens import derive_token, known_token, token_hash
 from campaign.edges.services import services
@@ -144,7 +144,7 @@ def token_of(change: EmailChange) -> str:
 def find_email_change(token: str) -> EmailChange | None:
     """The change with this token that can still be confirmed: the donor still has the address that it was asked for from."""
     waiting = select(EmailChange).join(Donor, (Donor.id == EmailChange.donor_id) & (Donor.email == EmailChange.old_email))
-    waiting = waiting.where(EmailChange.token_hash == token_hash(token), EmailChange.confirmed_at.is_(None))
+    waiting = waiting.where(EmailChange.token_hash == token_hash(token), EmailChange.confirmed_at.is_(None), is_current())
     return db.session.scalar(waiting.where(EmailChange.created_at > func.now() - LIFETIME))
 
 

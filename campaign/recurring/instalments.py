@@ -1,6 +1,5 @@
 """Instalments of recurring donations: one donation for each invoice that money was taken for, with the parts that the invoice's lines say."""
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -98,7 +97,6 @@ def _get_or_create(first: Donation, invoice: StripeInvoice) -> RecurringGift:
     db.session.execute(
         insert(RecurringGift)
         .values(
-            token=secrets.token_urlsafe(24),
             donation_id=first.id,
             subscription=invoice.subscription,
             customer=invoice.customer,

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import ForeignKey, Index, func, select
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from campaign.donations.donations import Donation, DonationDetails
-from campaign.donations.donors import Donor
+from campaign.donations.donors import donor_with
 from campaign.edges.db import Base, db
+from campaign.edges.mailed_tokens import token_hash
+from campaign.edges.page_tokens import Page, derive_page_token, is_page_token, public_id_in
+from campaign.edges.services import services
 from campaign.edges.stripe.subscriptions import StripeSubscription
 from campaign.payments.alerts import Alert, AlertKind, raise_alert
 
@@ -23,9 +26,10 @@ DISPUTED = "disputed"
 
 
 class RecurringGift(Base):
-    """A monthly donation. `donation_id` is the first instalment; `status` is that of the subscription; `token` opens the donor's page.
+    """A monthly donation. `donation_id` is the first instalment; `status` is that of the subscription.
 
-    The name, address and email address are those of later months, each of which has its own copy of them.
+    The name, address and email address are those of later months, each of which has its own copy of them. Links to the donor's page are as in
+    Donation.
 
     `snapshot_number` is the number of the snapshot that the row was last updated from. `cancels_at` is when the subscription will end, as
     scheduled at Stripe; `cancel_requested_at` is since when we want to end it, because of `cancel_request_reason`.
@@ -34,7 +38,6 @@ class RecurringGift(Base):
     __tablename__ = "recurring_gift"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    token: Mapped[str] = mapped_column(unique=True)
     donation_id: Mapped[int] = mapped_column(ForeignKey("donation.id"), unique=True)
     subscription: Mapped[str | None] = mapped_column(unique=True)
     customer: Mapped[str | None]
@@ -59,6 +62,14 @@ class RecurringGift(Base):
     cancels_at: Mapped[datetime | None]
     cancel_requested_at: Mapped[datetime | None]
     cancel_request_reason: Mapped[str | None]
+    link_version: Mapped[int] = mapped_column(server_default="1", default=1)
+    former_token_hash: Mapped[bytes | None]
+    donation: Mapped[Donation] = relationship(foreign_keys=[donation_id], lazy="select")
+
+    @property
+    def token(self) -> str:
+        """What opens the donor's page."""
+        return derive_page_token(services().keys, Page.RECURRING_GIFT, self.donation.public_id, self.link_version)
 
     @property
     def is_over(self) -> bool:
@@ -70,6 +81,12 @@ Index(
     "ix_recurring_gift_to_cancel",
     RecurringGift.id,
     postgresql_where=RecurringGift.cancel_requested_at.is_not(None) & RecurringGift.ended_at.is_(None),
+)
+Index(
+    "ix_recurring_gift_former_token_hash",
+    RecurringGift.former_token_hash,
+    unique=True,
+    postgresql_where=RecurringGift.former_token_hash.is_not(None),
 )
 Index("ix_donation_recurring_gift_id", Donation.recurring_gift_id, postgresql_where=Donation.recurring_gift_id.is_not(None))
 
@@ -84,7 +101,11 @@ class SubscriptionSnapshot:
 
 def recurring_gift_by_token(token: str) -> RecurringGift | None:
     """The recurring donation whose page this token opens."""
-    return db.session.scalar(select(RecurringGift).where(RecurringGift.token == token))
+    begun_by = select(RecurringGift).join(Donation, Donation.id == RecurringGift.donation_id)
+    gift = db.session.scalar(begun_by.where(Donation.public_id == public_id)) if (public_id := public_id_in(token)) else None
+    if gift is not None and is_page_token(token, services().keys, Page.RECURRING_GIFT, version=gift.link_version):
+        return gift
+    return db.session.scalar(select(RecurringGift).where(RecurringGift.former_token_hash == token_hash(token)))
 
 
 def recurring_gift_of(donation: Donation) -> RecurringGift | None:
@@ -94,8 +115,8 @@ def recurring_gift_of(donation: Donation) -> RecurringGift | None:
 
 def recurring_gifts_of(email: str) -> list[RecurringGift]:
     """Up to 10 recurring donations of a donor that have not ended, newest first."""
-    of_donor = select(RecurringGift).join(Donation, Donation.id == RecurringGift.donation_id).join(Donor, Donor.id == Donation.donor_id)
-    active = of_donor.where(Donor.email == email.strip().casefold(), RecurringGift.ended_at.is_(None))
+    of_donor = select(RecurringGift).join(Donation, Donation.id == RecurringGift.donation_id).where(Donation.donor_id == donor_with(email))
+    active = of_donor.where(RecurringGift.ended_at.is_(None))
     return list(db.session.scalars(active.order_by(RecurringGift.id.desc()).limit(10)))
 
 
@@ -110,10 +131,9 @@ def has_identical(campaign_id: int, details: DonationDetails) -> bool:
     same = (
         select(gift.id)
         .join(first, first.id == gift.donation_id)
-        .join(Donor, Donor.id == first.donor_id)
         .where(
             *(gift.ended_at.is_(None), first.campaign_id == campaign_id, gift.amount_cents == details.amount_cents),
-            *(Donor.email == details.email.strip().casefold(), gift.postal_code == details.postal_code),
+            *(first.donor_id == donor_with(details.email), gift.postal_code == details.postal_code),
             *(func.lower(gift.first_name) == details.first_name.lower(), func.lower(gift.last_name) == details.last_name.lower()),
         )
     )

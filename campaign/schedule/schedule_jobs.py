@@ -20,6 +20,7 @@ from campaign.outbox import leases
 from campaign.outbox.messages import OutboxMessage
 from campaign.payments.refund_jobs import retry_refunds
 from campaign.receipts import annual_jobs
+from campaign.receipts.donor_merge_actions import move_strays
 from campaign.recurring.cancel_jobs import cancel_requested
 from campaign.reporting import head_jobs
 from campaign.reporting.integrity import checker
@@ -91,7 +92,7 @@ def dead_letter_exhausted() -> int:
 
 def run_due_work() -> bool:
     """Process due events, rematches and emails. Returns False when another worker is doing so."""
-    return _run_exclusively(DUE_WORK_LOCK, dead_letter_exhausted, handle_events, rematch, send_due)
+    return _run_exclusively(DUE_WORK_LOCK, dead_letter_exhausted, handle_events, rematch, move_strays, send_due)
 
 
 def poll_stripe() -> bool:

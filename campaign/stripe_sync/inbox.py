@@ -1,4 +1,7 @@
-"""The inbox of Stripe's events. The raw body is stored before it is interpreted, and each event is handled once (dispatch.py)."""
+"""The inbox of Stripe's events. The body is stored before it is interpreted, and each event is handled once (dispatch.py).
+
+A Checkout Session has the link to the donor's page: its token is not stored.
+"""
 
 import json
 from collections.abc import Sequence
@@ -12,6 +15,7 @@ from sqlalchemy.orm import Mapped, aliased, defer, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
 from campaign.edges.db import Base, db
+from campaign.edges.links import without_tokens
 from campaign.outbox import leases
 from campaign.outbox.leases import Leasable, Lease
 
@@ -70,7 +74,12 @@ def parse_event(body: bytes) -> IncomingEvent:
         (event_id + event_type + subject).encode()
     except (AssertionError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise InvalidEvent(str(error)) from None
-    return IncomingEvent(event_id=event_id, type=event_type, subject=subject[:MAX_ID_LENGTH], livemode=livemode, body=body)
+    return IncomingEvent(event_id=event_id, type=event_type, subject=subject[:MAX_ID_LENGTH], livemode=livemode, body=_without_links(body))
+
+
+def _without_links(body: bytes) -> bytes:
+    """The body without the tokens of links in it; the same bytes where there are none."""
+    return without_tokens(body.decode()).encode()
 
 
 def _subject(data: dict[str, Any]) -> str:

@@ -186,4 +186,5 @@ _CAUSES = {
     "pledge": gettext_noop("the pledge was raised"),
     "resumed": gettext_noop("the matching goes on"),
     "activated": gettext_noop("a new fund began"),
+    "separated": gettext_noop("two donors who had been taken for one were separated"),
 }

@@ -78,4 +78,5 @@ def message_kind_labels() -> dict[MessageKind, str]:
         MessageKind.EMAIL_CHANGE: gettext("Link to confirm a new address"),
         MessageKind.EMAIL_CHANGED: gettext("Change of an e-mail address"),
         MessageKind.ADDRESS_CHANGED: gettext("Change of a postal address"),
+        MessageKind.LINKS_RENEWED: gettext("New links"),
     }

@@ -156,6 +156,20 @@ def contact_changed(donation: Donation, *, address: str, new_email: str = "") ->
         return build_email(recipient, gettext("Your contact details have changed – %(campaign)s", campaign=title), paragraphs)
 
 
+def links_renewed(donation: Donation, *, page_url: str, address: str) -> EmailContent:
+    """The links in earlier emails have ended; the new one, to the donor's address."""
+    language, title = donation.language, donation.campaign.title(donation.language)
+    with force_locale(language):
+        paragraphs = [
+            Paragraph(gettext("The links to your gifts are new. Those in earlier emails no longer open anything.")),
+            donation_page_link(page_url),
+            Paragraph(gettext("If you did not ask for this, please write to us.")),
+            contact_line(donation.campaign.charity),
+        ]
+        recipient = replace(recipient_of(donation), address=address)
+        return build_email(recipient, gettext("New links to your gifts – %(campaign)s", campaign=title), paragraphs)
+
+
 def receipt_choice_changed(donation: Donation, *, is_annual: bool, page_url: str, address: str) -> EmailContent:
     """The donor now gets one receipt for the year, or one for each gift."""
     language, title = donation.language, donation.campaign.title(donation.language)

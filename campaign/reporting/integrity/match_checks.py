@@ -163,7 +163,9 @@ def matches_within_donations(snapshot: Connection) -> Iterator[str]:
         SELECT d.public_id, f.slug, g.matched + g.held FROM fund_match g JOIN fund f ON f.id = g.fund_id JOIN donation d ON d.id = g.donation_id
         WHERE g.matched + g.held > f.per_donation_cents OR (g.matched + g.held > 0 AND d.amount_cents < f.minimum_cents)
         UNION ALL SELECT 'of donor ' || d.donor_id, f.slug, sum(g.matched + g.held) FROM fund_match g JOIN fund f ON f.id = g.fund_id
-        JOIN donation d ON d.id = g.donation_id GROUP BY d.donor_id, f.slug, f.per_donor_cents HAVING sum(g.matched + g.held) > f.per_donor_cents
+        JOIN donation d ON d.id = g.donation_id GROUP BY d.donor_id, f.slug, f.per_donor_cents
+        HAVING sum(g.matched + g.held) > f.per_donor_cents * (
+            1 + (SELECT count(*) FROM donor_merge m WHERE m.primary_donor_id = d.donor_id AND m.undone_at IS NULL))
         """,
     ):
         yield f"I4: fund {slug} matches or holds {cents} cents for donation {name}, against its terms."

@@ -79,6 +79,20 @@ def change_email(language: str, token: str) -> ResponseReturnValue:
     return redirect(url_for("donation_page.page", language=language, token=token), 303)
 
 
+@bp.post("/<any(en,fr):language>/donations/<token>/links")
+@access("public")
+@limiter.limit(LINKS_PER_CLIENT)
+def renew_links(language: str, token: str) -> ResponseReturnValue:
+    """End the links to all gifts of the donor, and go to the page by its new one."""
+    donation = donation_by_token(token)
+    if donation is None:
+        abort(404)
+    require_access(donation)
+    contact_actions.renew_links(donation)
+    flash(gettext("The old links have ended. This page has a new address, and we mail it to you."))
+    return redirect(url_for("donation_page.page", language=language, token=donation.token), 303)
+
+
 @bp.route("/<any(en,fr):language>/email/<token>", methods=["GET", "POST"])
 @access("public")
 @csrf.exempt  # Its address is the secret that was mailed.

@@ -14,7 +14,7 @@ from campaign.rules import money
 from campaign.rules.masking import mask_email
 from campaign.texts import action_errors
 from campaign.web.public.address_form import AddressForm, provinces
-from campaign.web.public.donor_access import require_access
+from campaign.web.public.donor_access import may_change, require_access
 from campaign.web.security import LINKS_PER_CLIENT, access, csrf, limiter
 
 bp = Blueprint("receipt_page", __name__)
@@ -80,7 +80,7 @@ def choose(language: str, token: str) -> ResponseReturnValue:
 def address(language: str, token: str) -> ResponseReturnValue:
     """Complete the name and address, when the receipt waits for them."""
     donation = _donation_or_404(token)
-    if donation.received_at is None or receipts.last_receipt_of(donation.id) or not donation.lacks_details:
+    if donation.received_at is None or receipts.last_receipt_of(donation.id) or not donation.lacks_details or not may_change(donation):
         return redirect(url_for("donation_page.page", language=language, token=token), 303)
     if request.method == "GET":
         person = {name: getattr(donation, name) for name in PERSON_FIELDS}

@@ -19,7 +19,7 @@ from campaign.payments.status import status_of
 from campaign.receipts import receipt_actions, receipts, render_jobs
 from campaign.receipts.receipt_actions import ReceiptActionRefused
 from campaign.receipts.receipts import ReceiptIncomplete
-from campaign.recurring import contacts
+from campaign.recurring import contact_actions, contacts
 from campaign.recurring.contacts import EmailTaken, Scope
 from campaign.recurring.recurring_gifts import RecurringGift, recurring_gift_of
 from campaign.reporting import donation_history
@@ -200,9 +200,24 @@ def email(public_id: str) -> ResponseReturnValue:
         )
     except EmailTaken:
         db.session.rollback()
-        flash(gettext("Another donor has this address. The two have to be merged first; nothing was changed."), "error")
+        flash(
+            gettext(
+                "Another donor has this address, so nothing was changed. If they are the same person, a manager can merge the two here."
+            ),
+            "error",
+        )
+        return redirect(url_for("staff_donors.page", donor_id=donation.donor_id, other=corrected), 303)
     except EmailNotValidError:
         flash(gettext("This does not look like an e-mail address. Please check it, for example name@example.com."), "error")
+    return redirect(url_for("staff_donations.page", public_id=public_id), 303)
+
+
+@bp.post("/<public_id>/links")
+@access("clerk")
+def renew_links(public_id: str) -> ResponseReturnValue:
+    """End the links to all gifts of the donor, and mail them new ones."""
+    contact_actions.renew_links(_donation_or_404(public_id), actor=current_user.email)
+    flash(gettext("The old links have ended. New ones are on their way to the donor."))
     return redirect(url_for("staff_donations.page", public_id=public_id), 303)
 
 

@@ -11,8 +11,10 @@ from werkzeug.wrappers import Response
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.links import without_tokens
+from campaign.edges.sealed_text import UnknownKey
 from campaign.mail import mail_actions
 from campaign.outbox import deliveries, messages
+from campaign.outbox.deliveries import FrozenEmail
 from campaign.outbox.messages import MessageKind, OutboxMessage
 from campaign.web.errors import campaign_or_404
 from campaign.web.labels import email_state_labels, message_kind_labels
@@ -72,7 +74,7 @@ def message(item_id: int) -> ResponseReturnValue:
         title=campaign.title(current_language()),
         line=line,
         email=email,
-        text=without_tokens(email.plain) if email else "",
+        text=_readable_text(email) if email else "",
         message_id=item.message_id or "",
         attempts=[
             {
@@ -86,6 +88,14 @@ def message(item_id: int) -> ResponseReturnValue:
         may_bounce=line["state"] == email_state_labels()[deliveries.EmailState.SENT],
         longest_reason=LONGEST_REASON,
     )
+
+
+def _readable_text(email: FrozenEmail) -> str:
+    """The text without its links; what to do when it cannot be decrypted."""
+    try:
+        return without_tokens(email.plain)
+    except UnknownKey:
+        return str(gettext("This text was encrypted with an earlier SECRET_KEY, which is no longer among SECRET_KEY_FALLBACKS."))
 
 
 @bp.post("/<int:item_id>/again")

@@ -1,0 +1,100 @@
+"""Donors who are one person under two addresses, merged into one of them, and separated again.
+
+Donations that come under the merged address belong to the donor who was kept. A trigger moves what donors have donated and funds have matched.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, exists, func, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, mapped_column
+
+from campaign.donations.donations import Donation
+from campaign.donations.donors import Donor, DonorMerge
+from campaign.edges.db import Base, db
+
+
+class DonorMove(Base):
+    """A donation that a merge moved, and the email address that it had."""
+
+    __tablename__ = "donor_move"
+
+    merge_id: Mapped[int] = mapped_column(ForeignKey("donor_merge.id"), primary_key=True)
+    donation_id: Mapped[int] = mapped_column(ForeignKey("donation.id"), primary_key=True, index=True)
+    email: Mapped[str]
+    moved_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class NotMergeable(Exception):
+    """One of the donors is part of another merge, or both are the same."""
+
+
+def lock_donors(*donor_ids: int) -> list[Donor]:
+    """Lock these donors, in the order of their ids, and return them as passed. Donations that are being inserted do not wait."""
+    query = select(Donor).where(Donor.id.in_(donor_ids)).order_by(Donor.id).with_for_update(key_share=True)
+    found = {donor.id: donor for donor in db.session.scalars(query, execution_options={"populate_existing": True})}
+    return [found[donor_id] for donor_id in donor_ids]
+
+
+def create(primary: Donor, merged: Donor, *, actor: str, reason: str) -> DonorMerge:
+    """Create a merge of two locked donors. Raises NotMergeable: a donor with merges cannot be merged into another one."""
+    both = (primary.id, merged.id)
+    m = DonorMerge
+    current = select(m.id).where(m.undone_at.is_(None), or_(m.merged_donor_id.in_(both), m.primary_donor_id == merged.id))
+    if primary.id == merged.id or db.session.scalar(current.limit(1)) is not None:
+        raise NotMergeable
+    merge = DonorMerge(primary_donor_id=primary.id, merged_donor_id=merged.id, merged_by=actor, reason=reason)
+    db.session.add(merge)
+    db.session.flush()
+    return merge
+
+
+def move_donations(merge: DonorMerge, primary: Donor, merged: Donor) -> list[Donation]:
+    """Move the merged donor's donations to the donor who is kept, and to their address. Returns the donations."""
+    donations = lock_donations_of(merged.id)
+    for donation in donations:
+        db.session.execute(
+            insert(DonorMove).values(merge_id=merge.id, donation_id=donation.id, email=donation.email).on_conflict_do_nothing()
+        )
+        donation.donor_id = primary.id
+        if donation.email.casefold() == merged.email:
+            donation.email = primary.email
+    db.session.flush()
+    return donations
+
+
+def move_back(merge: DonorMerge, primary: Donor, merged: Donor) -> list[Donation]:
+    """Move back the donations of an undone merge, and those made since then under the merged donor's address. Returns the donations."""
+    earlier = {move.donation_id: move.email for move in db.session.scalars(select(DonorMove).where(DonorMove.merge_id == merge.id))}
+    donations = [d for d in lock_donations_of(primary.id) if d.id in earlier or d.email.casefold() == merged.email]
+    for donation in donations:
+        donation.donor_id = merged.id
+        if donation.email.casefold() == primary.email:
+            donation.email = earlier.get(donation.id, donation.email)
+    db.session.flush()
+    return donations
+
+
+def lock_donations_of(donor_id: int) -> list[Donation]:
+    """The donor's donations, locked in the order of their ids."""
+    own = select(Donation).where(Donation.donor_id == donor_id).order_by(Donation.id).with_for_update(key_share=True)
+    return list(db.session.scalars(own, execution_options={"populate_existing": True}))
+
+
+def find_stray() -> DonorMerge | None:
+    """A merge whose merged donor has a donation all the same: its checkout was being inserted while the two were merged."""
+    stray = select(DonorMerge).join(Donation, Donation.donor_id == DonorMerge.merged_donor_id).where(DonorMerge.undone_at.is_(None))
+    return db.session.scalar(stray.limit(1))
+
+
+def merges_of(donor_id: int) -> Sequence[DonorMerge]:
+    """The merges that the donor is or was part of, the latest first."""
+    of_donor = select(DonorMerge).where(or_(DonorMerge.primary_donor_id == donor_id, DonorMerge.merged_donor_id == donor_id))
+    return db.session.scalars(of_donor.order_by(DonorMerge.id.desc())).all()
+
+
+def has_moved_since(moment: datetime) -> bool:
+    """Whether any donation has moved from one donor to another since then."""
+    moved, undone = exists().where(DonorMove.moved_at >= moment), exists().where(DonorMerge.undone_at >= moment)
+    return db.session.scalar(select(or_(moved, undone))) is True

@@ -1,0 +1,36 @@
+-- A donation changes its donor only when the two donors are merged, or separated again. What its donors have donated and funds have matched moves
+-- with it.
+CREATE OR REPLACE FUNCTION move_donor() RETURNS trigger
+LANGUAGE plpgsql AS $$
+DECLARE
+    added bigint;
+    removed bigint;
+BEGIN
+    PERFORM require(EXISTS (
+        SELECT FROM donor_merge m
+        WHERE (m.merged_donor_id = OLD.donor_id AND m.primary_donor_id = NEW.donor_id AND m.undone_at IS NULL)
+           OR (m.primary_donor_id = OLD.donor_id AND m.merged_donor_id = NEW.donor_id AND m.undone_at IS NOT NULL)),
+        'donors_are_merged', NEW.public_id);
+    UPDATE donor_match t SET cents = t.cents - m.held_cents - m.matched_cents
+    FROM donation_match m JOIN fund f ON f.id = m.fund_id AND f.per_donor_cents IS NOT NULL
+    WHERE m.donation_id = NEW.id AND t.fund_id = m.fund_id AND t.donor_id = OLD.donor_id;
+    INSERT INTO donor_match AS t (fund_id, donor_id, cents)
+    SELECT m.fund_id, NEW.donor_id, m.held_cents + m.matched_cents
+    FROM donation_match m JOIN fund f ON f.id = m.fund_id AND f.per_donor_cents IS NOT NULL WHERE m.donation_id = NEW.id
+    ON CONFLICT (fund_id, donor_id) DO UPDATE SET cents = t.cents + excluded.cents;
+    IF EXISTS (SELECT FROM ledger_entry e WHERE e.donation_id = NEW.id AND e.kind = 'donation') THEN
+        INSERT INTO campaign_donor VALUES (NEW.campaign_id, NEW.donor_id) ON CONFLICT DO NOTHING;
+        GET DIAGNOSTICS added = ROW_COUNT;
+        DELETE FROM campaign_donor c WHERE c.campaign_id = NEW.campaign_id AND c.donor_id = OLD.donor_id AND NOT EXISTS (
+            SELECT FROM donation d JOIN ledger_entry e ON e.donation_id = d.id AND e.kind = 'donation'
+            WHERE d.donor_id = OLD.donor_id AND d.campaign_id = NEW.campaign_id);
+        GET DIAGNOSTICS removed = ROW_COUNT;
+        UPDATE campaign_totals SET donors = donors + added - removed WHERE campaign_id = NEW.campaign_id AND added <> removed;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER move_donor AFTER UPDATE OF donor_id ON donation
+    FOR EACH ROW WHEN (OLD.donor_id <> NEW.donor_id)
+    EXECUTE FUNCTION move_donor();
