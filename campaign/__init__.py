@@ -28,6 +28,7 @@ from campaign.web.public import campaigns, contact_page, donate, donation_page, 
 from campaign.web.staff import account, dashboard, failed_events, information_returns, members, settlement, sign_in
 from campaign.web.staff import donations as staff_donations
 from campaign.web.staff import donors as staff_donors
+from campaign.web.staff import funders as staff_funders
 from campaign.web.staff import holds as staff_holds
 from campaign.web.staff import mail as staff_mail
 from campaign.web.staff import quarantine as staff_quarantine
@@ -51,6 +52,7 @@ PAGES = (
     members,
     staff_donations,
     staff_donors,
+    staff_funders,
     failed_events,
     staff_holds,
     staff_quarantine,

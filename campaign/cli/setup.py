@@ -1,6 +1,5 @@
 """Operations that set up an installation: migrations, the receipt key, links for staff and funders. The caller commits, except for `set_up`."""
 
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,12 +16,11 @@ from campaign.cli.first_campaign import create_first_campaign
 from campaign.config import SettingsError, resource
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.funders.access_links import add_link, revoke_links
+from campaign.funders import access_links
 from campaign.matching.funds import Fund
 from campaign.staff import audit
 from campaign.staff.members import Staff, add_staff, reset_staff
 from campaign.staff.password_links import one_time_link
-from campaign.web.funder.report import LINK_LIFETIME, token_hash
 
 OPERATOR = "command line"
 SETUP_LOCK = 7_203_640
@@ -107,8 +105,5 @@ def _link(member: Staff) -> str:
 def create_funder_link(fund: Fund, *, revoke: bool = False) -> str:
     """Create a link to a fund's report and return its address. With `revoke`, all earlier links end."""
     if revoke:
-        audit.record(OPERATOR, "revoked funder links", fund.slug, links=revoke_links(fund))
-    token = secrets.token_urlsafe(32)
-    add_link(fund, token_hash=token_hash(token), expires_at=datetime.now(UTC) + LINK_LIFETIME)
-    audit.record(OPERATOR, "made a funder link", fund.slug)
-    return services().links.funder_report(token)
+        access_links.revoke_links(fund, actor=OPERATOR)
+    return access_links.create_link(fund, actor=OPERATOR)

@@ -1,12 +1,24 @@
-"""Private links to a fund’s report: stored as a hash, they expire and can be revoked."""
+"""Private links to a fund’s report: stored as a hash, they end after 90 days or 45 days without use, and can be revoked.
 
-from datetime import datetime
+Whoever opens a link has a session in their browser, of half an hour without use and twelve hours in all.
+"""
+
+import secrets
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
+from campaign.edges.mailed_tokens import token_hash
+from campaign.edges.services import services
 from campaign.matching.funds import Fund
+from campaign.staff import audit
+
+LIFETIME = timedelta(days=90)
+IDLE = timedelta(days=45)
+SESSION_IDLE = timedelta(minutes=30)
+MAX_SESSION = timedelta(hours=12)
 
 
 class AccessLink(Base):
@@ -19,37 +31,53 @@ class AccessLink(Base):
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
 
+    @property
+    def ends_at(self) -> datetime:
+        """When it ends if it is not used before."""
+        return min(self.expires_at, (self.last_used_at or self.created_at) + IDLE)
 
-def add_link(fund: Fund, *, token_hash: bytes, expires_at: datetime) -> AccessLink:
-    """Add a link to the fund's report. `token_hash` is the SHA-256 of its token."""
-    link = AccessLink(fund_id=fund.id, token_hash=token_hash, expires_at=expires_at)
-    db.session.add(link)
+
+def create_link(fund: Fund, *, actor: str) -> str:
+    """Create a link, and return its URL, which is stored nowhere."""
+    token = secrets.token_urlsafe(32)
+    db.session.add(AccessLink(fund_id=fund.id, token_hash=token_hash(token), expires_at=func.now() + LIFETIME))
+    audit.record(actor, "made a funder link", fund.slug)
     db.session.flush()
-    return link
+    return services().links.funder_report(token)
 
 
-def revoke_links(fund: Fund) -> int:
-    """Revoke all links of the fund; returns how many."""
+def revoke_links(fund: Fund, *, actor: str) -> int:
+    """Revoke all links of the fund; returns how many. Sessions that were begun with them end."""
     revoked = db.session.execute(
         update(AccessLink)
         .where(AccessLink.fund_id == fund.id, AccessLink.revoked_at.is_(None))
         .values(revoked_at=func.now())
         .returning(AccessLink.id)
     )
-    return len(revoked.all())
+    count = len(revoked.all())
+    audit.record(actor, "revoked funder links", fund.slug, links=count)
+    return count
 
 
-def link_by_hash(token_hash: bytes) -> AccessLink | None:
-    """The link with this token hash, if it is neither expired nor revoked."""
-    return db.session.scalar(select(AccessLink).where(AccessLink.token_hash == token_hash, *_is_valid()))
+def open_link(token: str) -> AccessLink | None:
+    """The link with this token, noted as used; None when it has ended."""
+    used = update(AccessLink).where(AccessLink.token_hash == token_hash(token), *_is_valid()).values(last_used_at=func.now())
+    return db.session.scalar(used.returning(AccessLink))
 
 
-def link_by_id(link_id: int) -> AccessLink | None:
-    """The link with this id, if it is neither expired nor revoked."""
+def find_link(link_id: int) -> AccessLink | None:
+    """The link with this id, if it has not ended."""
     return db.session.scalar(select(AccessLink).where(AccessLink.id == link_id, *_is_valid()))
 
 
+def list_links(fund: Fund) -> list[AccessLink]:
+    """The links of the fund that have not ended, the latest first."""
+    return list(db.session.scalars(select(AccessLink).where(AccessLink.fund_id == fund.id, *_is_valid()).order_by(AccessLink.id.desc())))
+
+
 def _is_valid() -> tuple[ColumnElement[bool], ...]:
-    return AccessLink.revoked_at.is_(None), AccessLink.expires_at > func.now()
+    last_used_at = func.coalesce(AccessLink.last_used_at, AccessLink.created_at)
+    return AccessLink.revoked_at.is_(None), AccessLink.expires_at > func.now(), last_used_at > func.now() - IDLE

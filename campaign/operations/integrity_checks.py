@@ -59,12 +59,16 @@ def verified_point(now: datetime | None = None) -> dict[str, Any] | None:
         return None
     verified = select(IntegrityCheck.point).where(IntegrityCheck.id >= whole.id, IntegrityCheck.point.is_not(None))
     point = db.session.scalar(verified.order_by(IntegrityCheck.id.desc()).limit(1))
-    return None if point is None or donor_merges.has_moved_since(_read_at(point)) else point
+    read_at = _read_at(point)
+    return None if read_at is not None and donor_merges.has_moved_since(read_at) else point
 
 
-def _read_at(point: dict[str, Any]) -> datetime:
-    """When the books of a point were read, less the time that a transaction takes."""
-    return datetime.fromisoformat(dict(point["moment"])["read"])
+def _read_at(point: Any) -> datetime | None:
+    """When the books of a point were read, less the time that a transaction takes; None when it cannot be read."""
+    try:
+        return datetime.fromisoformat(dict(point["moment"])["read"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _last_night(zone: ZoneInfo, now: datetime) -> datetime:

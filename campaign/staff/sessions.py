@@ -6,12 +6,12 @@ The browser's cookie has a random token; the row has its hash.
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from hashlib import sha256
 
 from sqlalchemy import ColumnElement, ForeignKey, Index, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
+from campaign.edges.mailed_tokens import token_hash
 
 IDLE = timedelta(minutes=30)
 MAX_SESSION = timedelta(hours=12)
@@ -46,14 +46,14 @@ Index("ix_staff_session_staff_id_network", StaffSession.staff_id, StaffSession.n
 def begin(staff_id: int, *, client: str, network: str) -> str:
     """Begin a session, and return the token for the browser's cookie."""
     token = secrets.token_urlsafe(32)
-    db.session.add(StaffSession(staff_id=staff_id, token_hash=_hash(token), client=client[:MAX_CLIENT_LENGTH], network=network))
+    db.session.add(StaffSession(staff_id=staff_id, token_hash=token_hash(token), client=client[:MAX_CLIENT_LENGTH], network=network))
     db.session.flush()
     return token
 
 
 def find_open(token: str, staff_id: int) -> StaffSession | None:
     """The member's session with this token; None when it was ended, was idle for IDLE, or began MAX_SESSION ago."""
-    of_member = select(StaffSession).where(StaffSession.token_hash == _hash(token), StaffSession.staff_id == staff_id)
+    of_member = select(StaffSession).where(StaffSession.token_hash == token_hash(token), StaffSession.staff_id == staff_id)
     return db.session.scalar(of_member.where(_is_open()), execution_options={"populate_existing": True})
 
 
@@ -85,12 +85,12 @@ def end(session_id: int, *, staff_id: int) -> bool:
 
 def end_by_token(token: str) -> None:
     """End the session with this token, if there is one."""
-    _end(StaffSession.token_hash == _hash(token))
+    _end(StaffSession.token_hash == token_hash(token))
 
 
 def end_all(staff_id: int, *, except_token: str = "") -> int:
     """End the member's sessions, but for the one with this token. Returns their number."""
-    return _end(StaffSession.staff_id == staff_id, StaffSession.token_hash != _hash(except_token))
+    return _end(StaffSession.staff_id == staff_id, StaffSession.token_hash != token_hash(except_token))
 
 
 def _end(*conditions: ColumnElement[bool]) -> int:
@@ -101,7 +101,3 @@ def _end(*conditions: ColumnElement[bool]) -> int:
 def _is_open() -> ColumnElement[bool]:
     s = StaffSession
     return s.ended_at.is_(None) & (s.seen_at > func.now() - IDLE) & (s.begun_at > func.now() - MAX_SESSION)
-
-
-def _hash(token: str) -> bytes:
-    return sha256(token.encode("utf-8", "replace")).digest()

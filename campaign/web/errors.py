@@ -18,7 +18,7 @@ from campaign.campaigns.campaigns import Campaign, current_campaign
 from campaign.edges.db import db
 from campaign.edges.pdf import RenderingFailed
 from campaign.edges.pdf_signing import SigningKeyMissing
-from campaign.web.security import AccessRequired, limiter
+from campaign.web.security import AccessRequired, FunderLinkRequired, limiter
 
 log = structlog.get_logger()
 
@@ -62,7 +62,18 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     if isinstance(error, AccessRequired):
         text = gettext("Nothing was changed. On the page of your gift you can ask for a link that lets you change it.")
         return _page(code, gettext("First a link from us"), text, headers, back=error.page)
+    if isinstance(error, FunderLinkRequired):
+        return _page(code, gettext("First the link to your report"), _how_to_get_a_link(), headers)
     return _page(code, title, text, headers)
+
+
+def _how_to_get_a_link() -> str:
+    found = current_campaign()
+    text = gettext(
+        "Please open the link to your report again. Your session ends after half an hour without use, and the link itself after 45 days without use."
+    )
+    ask = gettext("Write to %(email)s for a new link.", email=found.charity.email) if found else ""
+    return f"{text} {ask}".strip()
 
 
 def _nearest_page() -> str:

@@ -47,6 +47,10 @@ class AccessRequired(Forbidden):
         self.page = page
 
 
+class FunderLinkRequired(Forbidden):
+    """A funder has to open the link to their report first (funders/access_links.py)."""
+
+
 def access(role: str, *, fresh: bool = False) -> Callable[[View], View]:
     """Declare who may use a route: `public`, `funder` (with an access link), or the minimum role of staff.
 

@@ -115,10 +115,10 @@ def access_link(donation: Donation, *, url: str, address: str) -> EmailContent:
     language, title = donation.language, donation.campaign.title(donation.language)
     with force_locale(language):
         paragraphs = [
+            Paragraph(gettext("You asked to change something about your gifts to %(campaign)s. To go on:", campaign=title), url),
             Paragraph(
-                gettext("Somebody, we hope you, wants to change something about your gifts to %(campaign)s. To go on:", campaign=title), url
+                gettext("The link works once, within an hour. If you did not ask for it, please ignore this message: nothing changes.")
             ),
-            Paragraph(gettext("The link works once, within an hour. If it was not you, there is nothing to do, and nothing changes.")),
             contact_line(donation.campaign.charity),
         ]
         recipient = replace(recipient_of(donation), address=address)
@@ -130,8 +130,8 @@ def email_change(donation: Donation, *, url: str, address: str) -> EmailContent:
     language, title = donation.language, donation.campaign.title(donation.language)
     with force_locale(language):
         paragraphs = [
-            Paragraph(gettext("This address is to be yours for your gifts to %(campaign)s. To confirm it:", campaign=title), url),
-            Paragraph(gettext("The link works for two days. If you do not know of this, there is nothing to do, and nothing changes.")),
+            Paragraph(gettext("You asked us to use this address for your gifts to %(campaign)s. To confirm it:", campaign=title), url),
+            Paragraph(gettext("The link works for two days. If you did not ask for it, please ignore this message: nothing changes.")),
             contact_line(donation.campaign.charity),
         ]
         recipient = replace(recipient_of(donation), address=address)

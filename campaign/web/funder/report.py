@@ -1,7 +1,6 @@
 """A funder's report as HTML, CSV, JSON and PDF, behind a private link. It shows amounts and counts, never donors."""
 
-from datetime import timedelta
-from hashlib import sha256
+import time
 from typing import Any
 
 import structlog
@@ -12,24 +11,23 @@ from flask_babel import format_date, format_datetime, gettext
 from campaign.config import resource
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.funders.access_links import link_by_hash, link_by_id
+from campaign.funders import access_links
+from campaign.funders.access_links import MAX_SESSION, SESSION_IDLE, AccessLink
 from campaign.matching.funds import Fund
 from campaign.reporting.funder_statement import Statement, as_csv, as_json, render_pdf
 from campaign.reporting.statement_actions import take_statement
 from campaign.rules.money import format_money
 from campaign.web.languages import current_language
-from campaign.web.security import LINKS_PER_CLIENT, access, limiter
+from campaign.web.security import LINKS_PER_CLIENT, FunderLinkRequired, access, limiter
 
 bp = Blueprint("funder_report", __name__, url_prefix="/funder")
 
 log = structlog.get_logger()
+
+# How often a request notes that the session is used.
+SEEN_INTERVAL_SECONDS = 60
+# Of the link's id and of when its session was begun and last used, in seconds since 1970.
 SESSION_KEY = "funder_link"
-LINK_LIFETIME = timedelta(days=90)
-
-
-def token_hash(token: str) -> bytes:
-    """The SHA-256 of a link's token, as it is stored."""
-    return sha256(token.encode()).digest()
 
 
 @bp.get("/links/<token>")
@@ -37,10 +35,12 @@ def token_hash(token: str) -> bytes:
 @limiter.limit(LINKS_PER_CLIENT)
 def enter(token: str) -> ResponseReturnValue:
     """Exchange the link for a session, so that the token does not stay in URLs that are shown, logged or shared."""
-    link = link_by_hash(token_hash(token))
+    link = access_links.open_link(token)
     if link is None:
         abort(404)
-    session[SESSION_KEY] = link.id
+    db.session.commit()
+    now = int(time.time())
+    session[SESSION_KEY] = [link.id, now, now]
     return redirect(url_for("funder_report.report", lang=request.args.get("lang")))
 
 
@@ -48,7 +48,7 @@ def enter(token: str) -> ResponseReturnValue:
 @access("funder")
 def report() -> ResponseReturnValue:
     """Pledged, held, matched and available amounts, and the matches by day."""
-    statement, language = _build_statement_or_404(), current_language()
+    statement, language = _build_statement(), current_language()
     return render_template(
         "funders/report.html",
         fund=statement.fund.name(language),
@@ -83,7 +83,7 @@ def _days(statement: Statement, language: str) -> list[dict[str, Any]]:
 @access("funder")
 def report_csv() -> ResponseReturnValue:
     """The matches by day, one line a day."""
-    statement = _build_statement_or_404()
+    statement = _build_statement()
     headings = [gettext("Day"), gettext("Donations matched"), gettext("Matched (CAD)")]
     response = Response(as_csv(statement, headings), mimetype="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{statement.fund.slug}-{statement.as_of:%Y-%m-%d}.csv"'
@@ -94,7 +94,7 @@ def report_csv() -> ResponseReturnValue:
 @access("funder")
 def report_json() -> ResponseReturnValue:
     """Every ledger entry of the fund with its hash, for independent verification (docs/verify.md)."""
-    statement = _build_statement_or_404()
+    statement = _build_statement()
     services().signing_key.certificates()  # Without a key there is no statement: this raises before the first byte.
     response = Response(stream_with_context(as_json(statement, services().signing_key)), mimetype="application/json")
     response.headers["Content-Disposition"] = f'attachment; filename="{statement.fund.slug}-{statement.as_of:%Y-%m-%d}.json"'
@@ -114,7 +114,7 @@ def verifier() -> ResponseReturnValue:
 @access("funder")
 def report_pdf() -> ResponseReturnValue:
     """The report as PDF."""
-    statement = _build_statement_or_404()
+    statement = _build_statement()
     document = render_pdf(statement, current_language(), services().signing_key, is_test=current_app.config["IS_SANDBOX"])
     name = f"{statement.fund.slug}-{statement.as_of:%Y-%m-%d}.pdf"
     response = Response(document, mimetype="application/pdf")
@@ -122,11 +122,22 @@ def report_pdf() -> ResponseReturnValue:
     return response
 
 
-def _build_statement_or_404() -> Statement:
-    """The statement of the fund in the session; 404 without a valid link."""
-    link_id = session.get(SESSION_KEY)
-    link = link_by_id(link_id) if isinstance(link_id, int) else None
+def _build_statement() -> Statement:
+    """The statement of the fund in the session. Responds 403, with how to get a link, without a session that is open."""
+    link = _link_of_session()
     if link is None:
         session.pop(SESSION_KEY, None)
-        abort(404)
+        raise FunderLinkRequired
     return take_statement(db.session.get_one(Fund, link.fund_id))
+
+
+def _link_of_session() -> AccessLink | None:
+    match session.get(SESSION_KEY):
+        case [int(link_id), int(begun_at), int(seen_at)]:
+            now = int(time.time())
+            is_open = now - seen_at < SESSION_IDLE.total_seconds() and now - begun_at < MAX_SESSION.total_seconds()
+            if is_open and now - seen_at >= SEEN_INTERVAL_SECONDS:
+                session[SESSION_KEY] = [link_id, begun_at, now]
+            return access_links.find_link(link_id) if is_open else None
+        case _:
+            return None

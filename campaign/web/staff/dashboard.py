@@ -74,6 +74,7 @@ def page() -> ResponseReturnValue:
         as_of=format_datetime(charity.local(totals.as_of), "long", rebase=False),
         latest=[_line(line, campaign, language) for line in reporting.latest_donations(campaign)],
         todo=_todo(campaign, last_check, language),
+        may_manage=has_role("manager"),
         manages_members=has_role(ADMIN),
         checked_at=format_datetime(charity.local(last_check.at), "medium", rebase=False) if last_check else "",
     )

@@ -23,6 +23,7 @@ from campaign.recurring import contact_actions, contacts
 from campaign.recurring.contacts import EmailTaken, Scope
 from campaign.recurring.recurring_gifts import RecurringGift, recurring_gift_of
 from campaign.reporting import donation_history
+from campaign.rules.email_typos import suggested_address
 from campaign.rules.money import format_money
 from campaign.texts import action_errors
 from campaign.texts.donation_timeline import describe
@@ -36,6 +37,8 @@ from campaign.web.staff.receipts import LONGEST_REASON, read_reason
 from campaign.web.staff.settlement import dispute_line
 
 bp = Blueprint("staff_donations", __name__, url_prefix="/staff/donations")
+
+MAX_EMAIL_LENGTH = 254
 
 
 @bp.get("/<public_id>")
@@ -60,6 +63,7 @@ def page(public_id: str) -> ResponseReturnValue:
         monthly_state=_monthly_state(gift, charity) if gift else "",
         receipts=[_receipt_row(receipt) for receipt in receipts.receipts_of(donation.id)],
         has_receipt=receipts.receipt_of(donation.id) is not None,
+        typed_email=request.args.get("email", "")[:MAX_EMAIL_LENGTH],
         mails=mail_lines(messages.messages_of(donation.id)),
         may_act=has_role("clerk") and donation.received_at is not None,
         longest_reason=LONGEST_REASON,
@@ -190,8 +194,13 @@ def email(public_id: str) -> ResponseReturnValue:
     """Correct the e-mail address; messages that failed or bounced are sent there."""
     donation = _donation_or_404(public_id)
     try:
-        address = validate_email(request.form.get("email", "")[:254], check_deliverability=False, allow_smtputf8=False)
+        address = validate_email(request.form.get("email", "")[:MAX_EMAIL_LENGTH], check_deliverability=False, allow_smtputf8=False)
         corrected, scope = address.ascii_email or address.normalized, _read_scope()
+        if (meant := suggested_address(corrected)) and request.form.get("email_checked") != corrected:
+            flash(
+                gettext("Did you mean %(email)s? Please correct the address, or press the button again to keep it.", email=meant), "error"
+            )
+            return redirect(url_for("staff_donations.page", public_id=public_id, email=corrected), 303)
         mail_actions.correct_email(donation, corrected, actor=current_user.email, scope=scope)
         flash(
             gettext("Mail about this donor’s gifts goes to %(email)s from now on.", email=corrected)

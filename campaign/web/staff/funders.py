@@ -1,0 +1,79 @@
+"""Links of funders to their reports, for managers: which there are, a new one, and an end of all."""
+
+from typing import Any
+
+from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import format_date, gettext
+from flask_security import current_user
+
+from campaign.campaigns.charities import Charity
+from campaign.edges.db import db
+from campaign.funders import access_links
+from campaign.funders.access_links import AccessLink
+from campaign.funders.funders import Funder
+from campaign.matching.funds import Fund, funds_of
+from campaign.web.errors import campaign_or_404
+from campaign.web.languages import current_language
+from campaign.web.security import access
+
+bp = Blueprint("staff_funders", __name__, url_prefix="/staff/funders")
+
+
+@bp.get("")
+@access("manager")
+def page() -> ResponseReturnValue:
+    """The funds of the campaign with their funders and links."""
+    return _page()
+
+
+def _page(*, link: str = "", link_fund: str = "") -> str:
+    campaign, language = campaign_or_404(), current_language()
+    rows = [
+        {
+            "id": fund.id,
+            "fund": fund.name(language),
+            "funder": db.session.get_one(Funder, fund.funder_id).name(language),
+            "links": [_link_row(found, campaign.charity) for found in access_links.list_links(fund)],
+        }
+        for fund in funds_of(campaign.id)
+    ]
+    return render_template("staff/funders.html", title=campaign.title(language), funds=rows, link=link, link_fund=link_fund)
+
+
+def _link_row(link: AccessLink, charity: Charity) -> dict[str, Any]:
+    def day(moment: Any) -> str:
+        return str(format_date(charity.local(moment).date(), "yyyy-MM-dd"))
+
+    return {
+        "created_on": day(link.created_at),
+        "used_on": day(link.last_used_at) if link.last_used_at else gettext("not yet"),
+        "ends_on": day(link.ends_at),
+    }
+
+
+@bp.post("/<int:fund_id>/links")
+@access("manager", fresh=True)
+def create(fund_id: int) -> ResponseReturnValue:
+    """Create a link, and show it once."""
+    fund = _fund_or_404(fund_id)
+    link = access_links.create_link(fund, actor=current_user.email)
+    db.session.commit()
+    return _page(link=link, link_fund=fund.name(current_language()))
+
+
+@bp.post("/<int:fund_id>/links/end")
+@access("manager", fresh=True)
+def end(fund_id: int) -> ResponseReturnValue:
+    """End all links of the fund."""
+    access_links.revoke_links(_fund_or_404(fund_id), actor=current_user.email)
+    db.session.commit()
+    flash(gettext("All links to this report have ended."))
+    return redirect(url_for("staff_funders.page"), 303)
+
+
+def _fund_or_404(fund_id: int) -> Fund:
+    fund = db.session.get(Fund, fund_id)
+    if fund is None or fund.campaign_id != campaign_or_404().id:
+        abort(404)
+    return fund
