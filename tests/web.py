@@ -6,6 +6,8 @@ from datetime import timedelta
 
 from flask import Flask
 from flask.testing import FlaskClient
+from flask_security import hash_password
+from passlib.totp import TOTP
 from werkzeug.test import TestResponse
 
 from campaign.config import Settings, setting_descriptions
@@ -93,3 +95,31 @@ def csrf_of(page: TestResponse) -> str:
     token = TOKEN.search(page.text)
     assert token
     return token.group(1)
+
+
+def open_page(client: FlaskClient, path: str) -> TestResponse:
+    """The page, in a context of its own, which knows who is signed in."""
+    with client.application.app_context():
+        return client.get(path)
+
+
+def submit(client: FlaskClient, page: TestResponse, path: str, **fields: object) -> TestResponse:
+    """Post the fields with the token of the page."""
+    token = hidden_fields(page)["csrf_token"]
+    with client.application.app_context():
+        return client.post(path, data={"csrf_token": token, **fields})
+
+
+def one_time_code(secret_key: str) -> str:
+    """The code that an authenticator app with this key shows now."""
+    generator: type = TOTP
+    return str(generator(key=secret_key, format="base32").generate(time.time()).token)
+
+
+def add_member(app: Flask, role: str, *, address: str, password: str) -> Staff:
+    """A member who has chosen this password and set up one-time codes."""
+    added = members.add_staff(address, role)
+    codes = app.extensions["security"].totp_factory
+    added.password, added.tf_primary_method, added.tf_totp_secret = hash_password(password), "authenticator", codes.generate_totp_secret()
+    db.session.commit()
+    return added
