@@ -1,11 +1,8 @@
 """Passkeys of staff, in a browser with a virtual authenticator: added, used at sign-in and to confirm, removed; each challenge counts once."""
 
-import json
 import threading
-from datetime import timedelta
-import time
 from collections.abc import Iterator
-from typing import Any
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -15,15 +12,12 @@ from werkzeug.serving import make_server
 from campaign.edges.db import db
 from campaign.outbox.messages import MessageKind, OutboxMessage
 from campaign.staff import members, passkeys
-from campaign.staff.audit import AuditEntry
 from campaign.staff.members import Staff
 from campaign.staff.password_links import one_time_link
 from campaign.web import security
 from campaign.web.security import limiter
-from campaign.web.staff import passkey_challenges
-from campaign.web.staff.passkey_challenges import Use
 from tests.browser import ARGUMENTS, chromium_path
-from tests.web import one_time_code, open_page, signed_in, submit
+from tests.web import one_time_code
 
 ADDRESS, PASSWORD = "member@example.org", "three quiet herons at dawn"
 
@@ -48,7 +42,13 @@ def page(base: str) -> Iterator[Page]:
         opened = browser.new_page(locale="en-CA")
         devtools = opened.context.new_cdp_session(opened)
         devtools.send("WebAuthn.enable")
-        options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True, "isUserVerified": True}
+        options = {
+            "protocol": "ctap2",
+            "transport": "internal",
+            "hasResidentKey": True,
+            "hasUserVerification": True,
+            "isUserVerified": True,
+        }
         devtools.send("WebAuthn.addVirtualAuthenticator", {"options": {**options, "automaticPresenceSimulation": True}})
         yield opened
         browser.close()
@@ -81,9 +81,7 @@ def add_passkey(page: Page, base: str) -> None:
     expect(page.get_by_text("The passkey “My telephone” is set up.")).to_be_visible()
 
 
-def test_a_member_adds_a_passkey_signs_in_and_confirms_with_it(
-    app: Flask, page: Page, base: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_member_adds_a_passkey_signs_in_and_confirms_with_it(app: Flask, page: Page, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sign_in_for_the_first_time(app, page, base)
     add_passkey(page, base)
     page.get_by_role("button", name="Sign out").click()

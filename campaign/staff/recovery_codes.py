@@ -6,7 +6,7 @@ A code has 120 random bits: that many withstand a fast hash (OWASP ASVS 5.0, 6.5
 import secrets
 from hashlib import sha256
 
-from sqlalchemy import func, update
+from sqlalchemy import any_, func, literal, update
 
 from campaign.edges.db import db
 from campaign.staff.members import Staff
@@ -31,7 +31,7 @@ def replace(member: Staff) -> list[str]:
 def accept(member: Staff, typed: str) -> bool:
     """Use up the code. Returns False when the member has no such code, or another request used it at the same time."""
     found = _hash(_normalize(typed))
-    has_it = Staff.mf_recovery_codes.any(found)  # type: ignore[arg-type]  # an array's `any` takes a value
+    has_it = literal(found) == any_(Staff.mf_recovery_codes)
     left = func.array_remove(Staff.mf_recovery_codes, found)
     used = update(Staff).where(Staff.id == member.id, has_it).values(mf_recovery_codes=left).returning(Staff.id)
     is_used = db.session.execute(used, execution_options={"synchronize_session": False}).first() is not None

@@ -32,7 +32,7 @@ def confirm_member() -> ResponseReturnValue:
     """Ask for the password or a passkey, and go on to `next`."""
     if confirm_from_form():
         return redirect(halfway.next_page(), 303)
-    return _page(url_for("security.verify", next=halfway.next_page()), fields=[])
+    return _page(url_for("security.verify", next=halfway.next_page()), fields=[], is_waiting=False)
 
 
 def ask(_: FreshnessRequired) -> ResponseReturnValue:
@@ -40,7 +40,7 @@ def ask(_: FreshnessRequired) -> ResponseReturnValue:
     if request.method != "POST":
         return redirect(url_for("security.verify", next=request.full_path.rstrip("?")), 303)
     fields = [(name, value) for name, value in request.form.items(multi=True) if name not in _OWN_FIELDS]
-    return _page(request.full_path.rstrip("?"), fields=fields), 403
+    return _page(request.full_path.rstrip("?"), fields=fields, is_waiting=True), 403
 
 
 def confirm_from_form() -> bool:
@@ -70,6 +70,7 @@ def _check() -> bool:
     return is_right
 
 
-def _page(action: str, *, fields: list[tuple[str, str]]) -> str:
+def _page(action: str, *, fields: list[tuple[str, str]], is_waiting: bool) -> str:
+    """`fields` are of a form that waits; the answer to this page goes to `action`."""
     prompt, error = passkey_challenges.sign_prompt(Use.CONFIRM, own()), g.get("confirm_error", "")
-    return render_template("staff/verify.html", action=action, fields=fields, prompt=prompt, error=error)
+    return render_template("staff/verify.html", action=action, fields=fields, is_waiting=is_waiting, prompt=prompt, error=error)

@@ -6,7 +6,7 @@ from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from flask import current_app, flash, redirect, request, session, url_for
+from flask import current_app, flash, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_security.tf_plugin import tf_check_state
@@ -21,19 +21,31 @@ SECONDS = 15 * 60
 AWAITS_FACTOR, AWAITS_SET_UP = "ready", "setup_from_login"
 SECRET = "tf_totp_secret"  # noqa: S105  # its key in the session, which the library empties
 _BEGUN_AT = "tf_begun_at"
+_NEW_PASSWORD_OF = "new_password_of"  # noqa: S105  # a name in `g`
 
 
 def timed(view: Callable[..., Any]) -> Callable[..., Any]:
-    """The view of the library that checks a password or a link, noting when that was."""
+    """The view of the library that checks a password, or the link with which one is chosen: the second factor comes next.
+
+    The link proves the mailbox, so the password need not be typed again.
+    """
 
     @wraps(view)
     def begin(*args: object, **values: object) -> Any:
         answer = view(*args, **values)
+        if member := g.get(_NEW_PASSWORD_OF):
+            plugins = current_app.extensions["security"].two_factor_plugins
+            answer = plugins.tf_enter(member, remember_me=False, primary_authn_via="reset", next_loc=None)
         if "tf_user_id" in session:
             session[_BEGUN_AT] = time.time()
         return answer
 
     return begin
+
+
+def note_password(member: Staff) -> None:
+    """Note that the member has chosen a password in this request."""
+    setattr(g, _NEW_PASSWORD_OF, member)
 
 
 def find_member(awaited: str) -> Staff | None:

@@ -104,8 +104,7 @@ def _library_settings(settings: Settings, keys: SecretKeys) -> dict[str, Any]:
         "SECURITY_RESET_URL": "/password",
         "SECURITY_RECOVERABLE": True,
         "SECURITY_RESET_PASSWORD_WITHIN": LINK_LIFETIME,
-        # The link proves the mailbox. The second factor comes next, so the password need not be typed again.
-        "SECURITY_AUTO_LOGIN_AFTER_RESET": True,
+        "SECURITY_POST_RESET_VIEW": "/staff/sign-in",
         "SECURITY_POST_LOGIN_VIEW": "/staff/",
         "SECURITY_POST_LOGOUT_VIEW": "/staff/sign-in",
         "SECURITY_TWO_FACTOR": True,
@@ -160,6 +159,7 @@ def _end_session(app: Flask, **kw: Any) -> None:
 
 def _report_password(app: Flask, user: Staff, **kw: Any) -> None:
     factor_reports.report_change(user, FactorChange.PASSWORD)
+    halfway.note_password(user)
 
 
 def mark_anonymous() -> None:

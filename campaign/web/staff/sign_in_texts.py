@@ -24,6 +24,7 @@ MESSAGES = {
     "INVALID_RESET_PASSWORD_TOKEN": gettext_noop(
         "This link has been used, or was replaced by a later one. You can ask for a new one here."
     ),
+    "PASSWORD_RESET_NO_LOGIN": gettext_noop("Your new password is set."),
     "UNAUTHENTICATED": gettext_noop("Please sign in."),
     "LOGIN": gettext_noop("Please sign in."),
 }
