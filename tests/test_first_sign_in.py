@@ -145,12 +145,11 @@ def pages(app: Flask, language: str) -> Iterator[TestResponse]:
     yield submit(known, open_page(known, "/staff/code"), "/staff/passkey", sign_in_answer="{}")
     for email in ("", "nobody", "other@example.org"):
         yield submit(visitor, open_page(visitor, "/staff/password"), "/staff/password", email=email)
+    rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("security.") and "GET" in (rule.methods or ())]
     for client in (visitor, inside):
-        for rule in app.url_map.iter_rules():
-            if rule.endpoint.startswith("security.") and "GET" in (rule.methods or ()):
-                for path in (rule.rule.replace("<token>", "old"), link):
-                    with app.app_context():
-                        yield client.get(path, follow_redirects=True)
+        for path in (link, *(rule.rule.replace("<token>", "old") for rule in rules)):
+            with app.app_context():
+                yield client.get(path, follow_redirects=True)
     page = open_page(inside, "/staff/account")
     for path in ("/staff/verify", "/staff/sign-in", "/staff/password", "/staff/password/old", "/staff/code", "/staff/passkey"):
         yield submit(inside, page, path, confirm_password="wrong", password="wrong", email="x")
