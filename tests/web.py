@@ -97,17 +97,17 @@ def csrf_of(page: TestResponse) -> str:
     return token.group(1)
 
 
-def open_page(client: FlaskClient, path: str) -> TestResponse:
+def open_page(client: FlaskClient, path: str, *, base: str | None = None) -> TestResponse:
     """The page, in a context of its own, which knows who is signed in."""
     with client.application.app_context():
-        return client.get(path)
+        return client.get(path, base_url=base)
 
 
-def submit(client: FlaskClient, page: TestResponse, path: str, **fields: object) -> TestResponse:
+def submit(client: FlaskClient, page: TestResponse, path: str, *, base: str | None = None, **fields: object) -> TestResponse:
     """Post the fields with the token of the page."""
     token = hidden_fields(page)["csrf_token"]
     with client.application.app_context():
-        return client.post(path, data={"csrf_token": token, **fields})
+        return client.post(path, data={"csrf_token": token, **fields}, base_url=base)
 
 
 def one_time_code(secret_key: str) -> str:
