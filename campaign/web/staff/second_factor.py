@@ -5,9 +5,9 @@ A sign-in for the first time has three steps: a password, the authenticator app,
 
 from typing import Any
 
-from flask import Flask, abort, current_app, redirect, render_template, request, session
+from flask import Flask, abort, current_app, flash, redirect, render_template, request, session
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 
 from campaign.edges.db import db
 from campaign.staff import recovery_codes
@@ -74,11 +74,23 @@ def take_recovery_code() -> ResponseReturnValue:
     if request.method == "GET":
         return render_template("staff/recovery_code.html", error="")
     if recovery_codes.accept(member, request.form.get("code", "")):
-        factor_reports.report_recovery(member, codes_left=recovery_codes.count_left(member))
+        left = recovery_codes.count_left(member)
+        factor_reports.report_recovery(member, codes_left=left)
+        flash(_codes_left(left))
         return _complete(member)
     member.track_failed_authn("recovery code", True)  # noqa: FBT003
     error = gettext("This is none of your recovery codes, or it was used before. Please check it, or take another one.")
     return render_template("staff/recovery_code.html", error=error)
+
+
+def _codes_left(count: int) -> str:
+    return str(
+        ngettext(
+            "%(num)s code is left. Each lets you sign in once when you do not have your phone.",
+            "%(num)s codes are left. Each lets you sign in once when you do not have your phone.",
+            count,
+        )
+    )
 
 
 def set_up() -> ResponseReturnValue:
