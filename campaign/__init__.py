@@ -25,7 +25,18 @@ from campaign.stripe_sync import cursors  # noqa: F401  # registers its table
 from campaign.web import api, errors, health, languages, malformed, security
 from campaign.web.funder import report
 from campaign.web.public import campaigns, contact_page, donate, donation_page, donor_access, receipt_page, recurring_page
-from campaign.web.staff import account, dashboard, failed_events, information_returns, members, settlement, sign_in
+from campaign.web.staff import (
+    account,
+    confirm,
+    dashboard,
+    failed_events,
+    information_returns,
+    members,
+    own_factors,
+    own_passkeys,
+    settlement,
+    sign_in,
+)
 from campaign.web.staff import donations as staff_donations
 from campaign.web.staff import donors as staff_donors
 from campaign.web.staff import funders as staff_funders
@@ -49,6 +60,8 @@ PAGES = (
     report,
     dashboard,
     account,
+    own_factors,
+    own_passkeys,
     members,
     staff_donations,
     staff_donors,
@@ -91,7 +104,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     languages.init_app(app)
     errors.init_app(app)
     sign_in.init_app(app, settings, keys)  # Before the access check, which needs the signed-in member.
-    security.init_app(app, settings)
+    security.init_app(app, settings, confirm=confirm.confirm_from_form)
     for module in PAGES:
         app.register_blueprint(module.bp)
     app.extensions["stripe_webhook"] = app.wsgi_app = WebhookEndpoint(app, app.wsgi_app)  # type: ignore[method-assign]

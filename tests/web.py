@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
+from passlib.totp import TOTP
 from werkzeug.test import TestResponse
 
 from campaign import create_app
@@ -108,3 +110,36 @@ def csrf_of(page: TestResponse) -> str:
     token = TOKEN.search(page.text)
     assert token
     return token.group(1)
+
+
+def open_page(client: FlaskClient, path: str, *, base: str | None = None) -> TestResponse:
+    """The page, in a context of its own, which knows who is signed in."""
+    with client.application.app_context():
+        return client.get(path, base_url=base)
+
+
+def submit(client: FlaskClient, page: TestResponse, path: str, *, base: str | None = None, **fields: object) -> TestResponse:
+    """Post the fields with the token of the page."""
+    token = hidden_fields(page)["csrf_token"]
+    with client.application.app_context():
+        return client.post(path, data={"csrf_token": token, **fields}, base_url=base)
+
+
+def one_time_code(secret_key: str) -> str:
+    """The code that an authenticator app with this key shows now."""
+    generator: type = TOTP
+    return str(generator(key=secret_key, format="base32").generate(time.time()).token)
+
+
+def hash_cheaply(password: str) -> str:
+    """A hash of the password with the least work, for tests that check it often."""
+    return PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(password)
+
+
+def add_member(app: Flask, role: str, *, address: str, password: str) -> Staff:
+    """A member who has chosen this password and set up one-time codes."""
+    added = members.add_staff(address, role)
+    codes = app.extensions["security"].totp_factory
+    added.password, added.tf_primary_method, added.tf_totp_secret = hash_cheaply(password), "authenticator", codes.generate_totp_secret()
+    db.session.commit()
+    return added

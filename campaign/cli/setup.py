@@ -18,7 +18,9 @@ from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.funders import access_links
 from campaign.matching.funds import Fund
+from campaign.outbox import messages
 from campaign.staff import audit
+from campaign.staff.factor_changes import FactorChange
 from campaign.staff.members import Staff, add_staff, reset_staff
 from campaign.staff.password_links import one_time_link
 
@@ -92,9 +94,10 @@ def invite_staff(address: str, role: str) -> str:
 
 
 def reset_staff_access(address: str) -> str:
-    """Reset a member's password, second factor and sessions, and return a one-time sign-in link. Raises NotStaff."""
+    """Reset a member's password, second factors and sessions, which they are notified of, and return a one-time sign-in link. Raises NotStaff."""
     member = reset_staff(address)
     audit.record(OPERATOR, "reset staff", address)
+    messages.enqueue_factor_change(member.id, FactorChange.RESET)
     return _link(member)
 
 

@@ -65,6 +65,10 @@ class Links:
         """The page where a member of staff chooses a password."""
         return self.absolute(f"/staff/password/{token}")
 
+    def staff_new_password(self) -> str:
+        """The page where a member of staff asks for a link to choose a password."""
+        return self.absolute("/staff/password")
+
     def staff_home(self) -> str:
         """The staff dashboard."""
         return self.absolute("/staff/")

@@ -18,6 +18,7 @@ class Purpose(StrEnum):
 
     WEB signs sessions and the tokens of forms. ATTEMPT signs donation forms. NETWORK hides network addresses. SECOND_FACTOR encrypts the secrets of
     second factors. MAILED_LINK makes the links with which donors may change something, PAGE those to their pages. STORED_EMAIL encrypts emails.
+    PASSKEY signs what passkeys have to sign.
     """
 
     WEB = "web"
@@ -27,6 +28,7 @@ class Purpose(StrEnum):
     MAILED_LINK = "mailed link"
     PAGE = "page of a donor"
     STORED_EMAIL = "stored email"
+    PASSKEY = "passkey"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from campaign.matching.funds import Fund
 from campaign.outbox.deliveries import EmailContent
 from campaign.outbox.messages import MessageKind, OutboxMessage
 from campaign.reporting import published_heads, staff_todo
+from campaign.staff.factor_changes import FactorChange
 from campaign.staff.members import Staff
 from campaign.staff.password_links import one_time_link
 
@@ -65,9 +66,20 @@ def _staff_password(message: OutboxMessage) -> EmailContent | None:
     return staff.password_link(recipient=member.email, charity=campaign.charity, url=url, is_test=is_test)
 
 
+def _staff_factor(message: OutboxMessage) -> EmailContent | None:
+    """What has changed in how the member signs in."""
+    member, campaign = db.session.get(Staff, message.staff_id), current_campaign()
+    if member is None or campaign is None or message.factor_change is None:
+        return None
+    is_test, url = services().settings.is_sandbox, services().links.staff_new_password()
+    change = FactorChange(message.factor_change)
+    return staff.factor_changed(change, recipient=member.email, charity=campaign.charity, url=url, is_test=is_test)
+
+
 COMPOSERS: dict[MessageKind, Callable[[OutboxMessage], EmailContent | None]] = {
     MessageKind.FUNDER_PAYMENT: _funder_payment_received,
     MessageKind.PLEDGE_MATCHED: _pledge_matched,
     MessageKind.STAFF_TODO: _staff_todo,
     MessageKind.STAFF_ACCESS: _staff_password,
+    MessageKind.STAFF_FACTOR: _staff_factor,
 }

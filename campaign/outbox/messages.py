@@ -3,6 +3,7 @@
 Wake-ups through Redis carry no data; the schedule finds a message whose wake-up was lost.
 """
 
+import secrets
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import Base, db
 from campaign.outbox import leases
 from campaign.outbox.leases import Leasable, Lease
+from campaign.staff.factor_changes import FactorChange
 
 REMATCH_NEWS_DELAY_SECONDS = 20
 REMATCH_NEWS_INTERVAL_SECONDS = 600
@@ -44,6 +46,7 @@ class MessageKind(StrEnum):
     PLEDGE_MATCHED = "pledge_matched"
     STAFF_TODO = "staff_todo"
     STAFF_ACCESS = "staff_access"
+    STAFF_FACTOR = "staff_factor"
 
 
 class NewMessage(NamedTuple):
@@ -95,6 +98,7 @@ class OutboxMessage(Leasable, Base):
     funder_payment_id: Mapped[int | None] = mapped_column(ForeignKey("funder_payment.id"))
     fund_id: Mapped[int | None] = mapped_column(ForeignKey("fund.id"))
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    factor_change: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     message_id: Mapped[str | None] = mapped_column(unique=True)
     missing_elements: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
@@ -233,6 +237,13 @@ def enqueue_staff_password(staff_id: int, *, most_an_hour: int) -> bool:
     if within_hour < most_an_hour:
         enqueue_notice(MessageKind.STAFF_ACCESS, f"{staff_id}:{total + 1}", staff_id=staff_id)
     return bool(within_hour < most_an_hour)
+
+
+def enqueue_factor_change(staff_id: int, change: FactorChange) -> None:
+    """Enqueue the news that a member's way to sign in has changed."""
+    kind = MessageKind.STAFF_FACTOR
+    row = insert(OutboxMessage).values(key=f"{kind}:{secrets.token_hex(8)}", kind=kind, staff_id=staff_id, factor_change=change)
+    db.session.execute(row)
 
 
 def enqueue_receipt_copy(donation: Donation) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from campaign.edges.db import Base, db
-from campaign.staff import sessions
+from campaign.staff import passkeys, sessions
 
 Change = Callable[[], None]
 
@@ -38,7 +38,7 @@ class Role(Base, RoleMixin):
 class Staff(Base, UserMixin):
     """One member of staff. `fs_uniquifier` identifies their sessions: a new one ends them all.
 
-    `tf_last_counter` is the number of the 30 seconds whose one-time code was used last.
+    `tf_last_counter` is the number of the 30 seconds whose one-time code was used last. `mf_recovery_codes` holds hashes (recovery_codes.py).
     """
 
     __tablename__ = "staff"
@@ -65,12 +65,14 @@ class NotStaff(Exception):
 
 
 def reset_staff(email: str) -> Staff:
-    """Remove a member's password and second factor and end their sessions, after a lost phone or a suspected breach. Raises NotStaff."""
+    """Remove a member's password and all second factors and end their sessions, after a lost phone or a breach. Raises NotStaff."""
     member = db.session.scalar(select(Staff).where(Staff.email == email))
     if member is None:
         raise NotStaff(email)
     member.password = member.tf_totp_secret = member.tf_primary_method = None
+    member.mf_recovery_codes = []
     member.fs_uniquifier = secrets.token_hex(16)
+    passkeys.remove_all(member.id)
     sessions.end_all(member.id)
     db.session.flush()
     return member

@@ -66,6 +66,7 @@ def message_kind_labels() -> dict[MessageKind, str]:
         MessageKind.PLEDGE_MATCHED: gettext("Pledge matched in full"),
         MessageKind.STAFF_TODO: gettext("Notice to staff"),
         MessageKind.STAFF_ACCESS: gettext("Link to choose a password"),
+        MessageKind.STAFF_FACTOR: gettext("Change of a way to sign in"),
         MessageKind.REVERSAL: gettext("Money that went or came back"),
         MessageKind.MATCH_INCREASED: gettext("Increased match"),
         MessageKind.PAYMENT_FAILED: gettext("Payment that failed"),

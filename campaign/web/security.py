@@ -1,17 +1,18 @@
 """Access control, rate limits, CSRF protection and security headers. A route that declares no access is not served."""
 
 import secrets
+import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 import structlog
-from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
+from flask import Flask, Response, abort, current_app, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
 from flask_security import current_user
-from flask_security.utils import check_and_update_authn_fresh
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import Forbidden
 
@@ -25,6 +26,8 @@ View = TypeVar("View", bound=Callable[..., object])
 
 FORM_LIMIT = 64 * 1024
 FRESH = timedelta(minutes=10)
+# Of the moment in the session; Flask-Security sets it at sign-in.
+CONFIRMED_AT = "fs_paa"
 DONATIONS_PER_CLIENT = "200 per 20 minutes"
 # A household gives more than once under one address, and nobody so often within minutes. What is typed on one network leaves enough for the owner
 # of the address on another.
@@ -51,10 +54,14 @@ class FunderLinkRequired(Forbidden):
     """A funder has to open the link to their report first (funders/access_links.py)."""
 
 
+class FreshnessRequired(Forbidden):
+    """The member has to confirm that it is them (staff/confirm.py)."""
+
+
 def access(role: str, *, fresh: bool = False) -> Callable[[View], View]:
     """Declare who may use a route: `public`, `funder` (with an access link), or the minimum role of staff.
 
-    A `fresh` route also wants the member's password or factor of the last ten minutes.
+    A `fresh` route also wants the member's password or passkey of the last ten minutes.
     """
     assert role in {"public", "funder", *ROLES}, role
 
@@ -65,30 +72,35 @@ def access(role: str, *, fresh: bool = False) -> Callable[[View], View]:
     return declare
 
 
-def init_app(app: Flask, settings: Settings) -> None:
-    """Check access before every request, and set headers after it."""
+def init_app(app: Flask, settings: Settings, *, confirm: Callable[[], bool]) -> None:
+    """Check access before every request, and set headers after it. `confirm` checks what a form has to confirm that it is the member."""
     csrf.init_app(app)
     limiter.init_app(app)
-    app.before_request(_guard)
+    app.before_request(partial(_guard, confirm))
     app.after_request(_headers)
     app.jinja_env.globals["csp_nonce"] = _nonce
     app.config["SENDS_HSTS"] = settings.is_https
 
 
-def _guard() -> ResponseReturnValue | None:
-    if request.endpoint is None or request.endpoint == "static" or request.blueprint == "security":
+def _guard(confirm: Callable[[], bool]) -> ResponseReturnValue | None:
+    if request.endpoint is None or request.endpoint == "static":
         return None
-    role = getattr(current_app.view_functions[request.endpoint], "access", None)
+    view = current_app.view_functions[request.endpoint]
+    role = getattr(view, "access", "public" if request.blueprint == "security" else None)
     if role is None:
         abort(404)
     if role in ROLES and not has_role(role):
         if current_user.is_authenticated:
             abort(403)
         return redirect(url_for("security.login", next=request.path))
-    if getattr(current_app.view_functions[request.endpoint], "needs_fresh", False) and not check_and_update_authn_fresh(FRESH, FRESH):
-        back = request.path if request.method == "GET" else urlsplit(request.referrer or "").path or request.path
-        return redirect(url_for("security.verify", next=back), 303)
+    if getattr(view, "needs_fresh", False) and not is_fresh() and not confirm():
+        raise FreshnessRequired
     return None
+
+
+def is_fresh() -> bool:
+    """Whether the member signed in, or confirmed that it is them, within FRESH."""
+    return bool(0 <= time.time() - session.get(CONFIRMED_AT, 0) <= FRESH.total_seconds())
 
 
 def has_role(minimum: str) -> bool:

@@ -7,6 +7,7 @@ from flask_babel import force_locale, gettext, ngettext
 from campaign.campaigns.charities import Charity
 from campaign.mail.letters.frame import Paragraph, Recipient, build_email
 from campaign.outbox.deliveries import EmailContent
+from campaign.staff.factor_changes import FactorChange
 
 LANGUAGES = ("en", "fr")
 
@@ -34,6 +35,34 @@ def password_link(*, recipient: str, charity: Charity, url: str, is_test: bool) 
             subjects.append(gettext("Choose a password"))
             endings.append(gettext("With thanks,"))
     return _in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
+
+
+def factor_changed(change: FactorChange, *, recipient: str, charity: Charity, url: str, is_test: bool) -> EmailContent:
+    """What has changed in how a member signs in; `url` is where they choose a new password if it was not them."""
+    paragraphs, subjects, endings = [], [], []
+    for language in LANGUAGES:
+        with force_locale(language):
+            paragraphs.append(Paragraph(_describe_change(change)))
+            paragraphs.append(Paragraph(gettext("If it was you, there is nothing to do.")))
+            paragraphs.append(Paragraph(gettext("If it was not you, tell an administrator at once, and choose a new password:"), url))
+            subjects.append(gettext("Your staff account"))
+            endings.append(gettext("With thanks,"))
+    return _in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
+
+
+def _describe_change(change: FactorChange) -> str:
+    sentences = {
+        FactorChange.PASSWORD: gettext("A new password was chosen for your staff account."),
+        FactorChange.ONE_TIME_CODES: gettext("An authenticator app was set up for your staff account."),
+        FactorChange.PASSKEY_ADDED: gettext("A passkey was added to your staff account."),
+        FactorChange.PASSKEY_REMOVED: gettext("A passkey was removed from your staff account."),
+        FactorChange.RECOVERY_CODES: gettext("New recovery codes were made for your staff account. The earlier ones have ended."),
+        FactorChange.RECOVERY_CODE_USED: gettext("Somebody signed in to your staff account with a recovery code."),
+        FactorChange.RESET: gettext(
+            "The password, the authenticator app, the passkeys and the recovery codes of your staff account were removed."
+        ),
+    }
+    return str(sentences[change])
 
 
 def _in_both(

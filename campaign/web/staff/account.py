@@ -1,15 +1,21 @@
-"""A member's own account: where they are signed in, and how to end it."""
+"""A member's own account: their second factors (own_factors.py, own_passkeys.py), where they are signed in, and how to end it."""
+
+from datetime import datetime
+from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import format_datetime, gettext
+from flask_babel import format_date, format_datetime, gettext
 from flask_security import current_user
 
+from campaign.campaigns.charities import Charity
 from campaign.edges.db import db
-from campaign.staff import audit, sessions
+from campaign.staff import audit, passkeys, recovery_codes, sessions
+from campaign.staff.passkeys import Passkey
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
 from campaign.web.security import access
+from campaign.web.staff.own_account import own
 from campaign.web.staff.sign_in import SESSION_KEY
 
 bp = Blueprint("staff_account", __name__, url_prefix="/staff/account")
@@ -18,21 +24,39 @@ bp = Blueprint("staff_account", __name__, url_prefix="/staff/account")
 @bp.get("")
 @access("viewer")
 def page() -> ResponseReturnValue:
-    """The member's sessions, this one marked."""
+    """The member's second factors and sessions, this one marked."""
     campaign = campaign_or_404()
     charity = campaign.charity
-    own = sessions.find_open(session.get(SESSION_KEY, ""), current_user.id)
+    this = sessions.find_open(session.get(SESSION_KEY, ""), current_user.id)
     rows = [
         {
             "id": found.id,
-            "is_this": own is not None and found.id == own.id,
+            "is_this": this is not None and found.id == this.id,
             "client": found.client or gettext("unknown browser"),
             "begun": format_datetime(charity.local(found.begun_at), "medium", rebase=False),
             "seen": format_datetime(charity.local(found.seen_at), "medium", rebase=False),
         }
         for found in sessions.list_open(current_user.id)
     ]
-    return render_template("staff/account.html", title=campaign.title(current_language()), email=current_user.email, sessions=rows)
+    left = recovery_codes.count_left(own())
+    return render_template(
+        "staff/account.html",
+        title=campaign.title(current_language()),
+        email=current_user.email,
+        sessions=rows,
+        passkeys=[_passkey_row(key, charity) for key in passkeys.list_of(current_user.id)],
+        longest_name=passkeys.LONGEST_NAME,
+        codes_left=left,
+        has_few=left < recovery_codes.FEW,
+    )
+
+
+def _passkey_row(key: Passkey, charity: Charity) -> dict[str, Any]:
+    def day(moment: datetime) -> str:
+        return str(format_date(charity.local(moment).date(), "medium"))
+
+    added, used = day(key.created_at), day(key.used_at) if key.used_at else ""
+    return {"id": key.id, "name": key.name, "added": added, "used": used}
 
 
 @bp.post("/sessions/<int:session_id>/end")

@@ -32,6 +32,7 @@ from campaign.web.labels import receipt_status_labels, status_labels
 from campaign.web.languages import current_language
 from campaign.web.public.address_form import AddressForm, provinces
 from campaign.web.security import access, csrf, has_role
+from campaign.web.staff.exports import record_export
 from campaign.web.staff.mail import mail_lines
 from campaign.web.staff.receipts import LONGEST_REASON, read_reason
 from campaign.web.staff.settlement import dispute_line
@@ -116,6 +117,7 @@ def preview(public_id: str) -> ResponseReturnValue:
     donation = _donation_or_404(public_id)
     if donation.received_at is None:
         abort(404)
+    record_export("preview of a receipt (PDF)", donation.public_id)
     return Response(render_jobs.render_preview(donation), mimetype="application/pdf")
 
 
@@ -133,7 +135,7 @@ def send_again(public_id: str) -> ResponseReturnValue:
 
 
 @bp.post("/<public_id>/receipts")
-@access("clerk")
+@access("clerk", fresh=True)
 def replace(public_id: str) -> ResponseReturnValue:
     """Replace a lost receipt."""
     donation, reason = _donation_or_404(public_id), read_reason()
@@ -147,7 +149,7 @@ def replace(public_id: str) -> ResponseReturnValue:
 
 
 @bp.route("/<public_id>/person", methods=["GET", "POST"])
-@access("clerk")
+@access("clerk", fresh=True)
 @csrf.exempt  # The form checks its own token: a stale one is an error in the form, and nothing typed is lost.
 def person(public_id: str) -> ResponseReturnValue:
     """Correct the name or address; a valid receipt is replaced."""
@@ -189,7 +191,7 @@ def _person_page(donation: Donation, form: AddressForm) -> str:
 
 
 @bp.post("/<public_id>/email")
-@access("clerk")
+@access("clerk", fresh=True)
 def email(public_id: str) -> ResponseReturnValue:
     """Correct the e-mail address; messages that failed or bounced are sent there."""
     donation = _donation_or_404(public_id)

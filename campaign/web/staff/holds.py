@@ -79,7 +79,7 @@ def _network(client_key: str) -> str:
 
 
 @bp.post("/<public_id>/end")
-@access("clerk")
+@access("clerk", fresh=True)
 def end(public_id: str) -> ResponseReturnValue:
     """Expire the checkout at Stripe, so that it can no longer be paid, and free its hold."""
     donation = donation_by_public_id(public_id)

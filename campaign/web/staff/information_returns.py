@@ -62,7 +62,7 @@ def _return_row(task: InformationReturn) -> dict[str, Any]:
 
 
 @bp.post("/<int:task_id>/filings")
-@access("clerk")
+@access("clerk", fresh=True)
 def file(task_id: int) -> ResponseReturnValue:
     """Close a return as filed or not needed, with a note that says which."""
     note = read_reason()
@@ -75,7 +75,7 @@ def file(task_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/<int:task_id>/reopenings")
-@access("clerk")
+@access("clerk", fresh=True)
 def reopen(task_id: int) -> ResponseReturnValue:
     """Reopen a closed return."""
     if receipt_actions.reopen_return(task_id, actor=current_user.email):

@@ -44,7 +44,7 @@ def page() -> ResponseReturnValue:
 
 
 @bp.post("/<int:row>/decisions")
-@access("manager")
+@access("manager", fresh=True)
 def decide(row: int) -> ResponseReturnValue:
     """Accept, refund or dismiss a payment."""
     decision, reason = request.form.get("decision", ""), " ".join(request.form.get("reason", "").split())

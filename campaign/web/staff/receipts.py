@@ -28,6 +28,7 @@ from campaign.web.labels import end_reason_labels, receipt_status_labels
 from campaign.web.languages import current_language
 from campaign.web.public.receipt_page import send_receipt
 from campaign.web.security import access, has_role
+from campaign.web.staff.exports import record_export
 
 bp = Blueprint("staff_receipts", __name__, url_prefix="/staff/receipts")
 
@@ -100,11 +101,12 @@ def _void_row(void_request: void_requests.VoidRequest) -> dict[str, Any]:
 
 
 @bp.get("/register.csv")
-@access("manager")
+@access("manager", fresh=True)
 def register_csv() -> ResponseReturnValue:
     """The register of the year as CSV, read while it is sent."""
     campaign = campaign_or_404()
     year = _year(campaign)
+    record_export("register of receipts (CSV)", str(year))
     chunks = receipt_register.as_csv(receipt_register.whole_register(campaign.charity, year), _headings(), receipt_status_labels())
     response = Response(stream_with_context(_encode(chunks)), mimetype="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="receipts-{year}.csv"'
@@ -117,11 +119,12 @@ def _encode(chunks: Iterator[str]) -> Iterator[bytes]:
 
 
 @bp.get("/register.xlsx")
-@access("manager")
+@access("manager", fresh=True)
 def register_xlsx() -> ResponseReturnValue:
     """The register of the year as an XLSX workbook."""
     campaign = campaign_or_404()
     year = _year(campaign)
+    record_export("register of receipts (XLSX)", str(year))
     response = Response(stream_with_context(_workbook(campaign, year)), mimetype=XLSX)
     response.headers["Content-Disposition"] = f'attachment; filename="receipts-{year}.xlsx"'
     return response
@@ -200,7 +203,9 @@ def _line_row(line: receipts.ReceiptLine, language: str) -> dict[str, str]:
 @access("viewer")
 def pdf(serial: str) -> ResponseReturnValue:
     """The document that the donor gets."""
-    return send_receipt(_receipt_or_404(campaign_or_404(), serial))
+    receipt = _receipt_or_404(campaign_or_404(), serial)
+    record_export("receipt (PDF)", receipt.serial)
+    return send_receipt(receipt)
 
 
 @bp.get("/<serial>/archived.pdf")
@@ -208,13 +213,14 @@ def pdf(serial: str) -> ResponseReturnValue:
 def archived(serial: str) -> ResponseReturnValue:
     """The archived document (PDF/A), for auditors."""
     receipt = _receipt_or_404(campaign_or_404(), serial)
+    record_export("receipt (PDF/A)", receipt.serial)
     response = Response(render_jobs.get_or_archive(receipt), mimetype="application/pdf")
     response.headers["Content-Disposition"] = f'attachment; filename="{receipt.serial}-archive.pdf"'
     return response
 
 
 @bp.post("/<serial>/voids")
-@access("clerk")
+@access("clerk", fresh=True)
 def ask_to_void(serial: str) -> ResponseReturnValue:
     """Request that the receipt be voided."""
     receipt, reason = _receipt_or_404(campaign_or_404(), serial), read_reason()
@@ -228,7 +234,7 @@ def ask_to_void(serial: str) -> ResponseReturnValue:
 
 
 @bp.post("/voids/<int:request_id>")
-@access("manager")
+@access("manager", fresh=True)
 def decide_void(request_id: int) -> ResponseReturnValue:
     """Agree to a void request, or refuse it."""
     void_request = void_requests.get(request_id)

@@ -1,6 +1,6 @@
 """Staff sign-in: Flask-Security with a password (Argon2id) and a required time-based one-time code, on our own pages.
 
-A new member opens a one-time link, chooses a password and sets up the second factor.
+A new member opens a one-time link, chooses a password, sets up the second factor and stores recovery codes (second_factor.py).
 """
 
 from functools import partial
@@ -12,14 +12,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import user_logged_out  # type: ignore[import-untyped]
 from flask_security import MailUtil, Security, SQLAlchemyUserDatastore, current_user, logout_user
-from flask_security.signals import (
-    password_changed,
-    password_reset,
-    tf_disabled,
-    tf_profile_changed,
-    user_authenticated,
-    user_failed_authn,
-)
+from flask_security.signals import password_reset, user_authenticated, user_failed_authn
 from itsdangerous import URLSafeTimedSerializer
 
 from campaign.config import Settings
@@ -27,10 +20,11 @@ from campaign.edges.db import db
 from campaign.edges.secret_keys import Purpose, SecretKeys
 from campaign.mail import mail_actions
 from campaign.staff import audit, sessions
+from campaign.staff.factor_changes import FactorChange
 from campaign.staff.members import Role, Staff
 from campaign.web.networks import client_key
-from campaign.web.security import FRESH, limiter
-from campaign.web.staff import one_time_codes
+from campaign.web.security import limiter
+from campaign.web.staff import confirm, factor_reports, halfway, second_factor, sign_in_texts
 from campaign.web.staff.one_time_codes import OneTimeCodes
 from campaign.web.staff.sign_in_rules import GUESSES_PER_ACCOUNT, Passwords, SignInForm, account_key, has_failed, is_known_network
 
@@ -39,7 +33,7 @@ log = structlog.get_logger()
 LINK_LIFETIME = "48 hours"
 ISSUER = "Campaign"
 # Of a session in the browser's cookie.
-SESSION_KEY = "staff_session"
+SESSION_KEY = sessions.COOKIE_KEY
 SIGN_INS_PER_CLIENT = "20 per minute; 100 per hour"
 
 
@@ -73,9 +67,10 @@ def init_app(app: Flask, settings: Settings, keys: SecretKeys) -> None:
     security.unauthn_handler(_redirect_to_sign_in)  # type: ignore[arg-type]  # it accepts any response
     user_authenticated.connect(_start_session, app)
     user_logged_out.connect(_end_session, app)
-    for changed in (password_reset, password_changed, tf_profile_changed, tf_disabled):
-        changed.connect(_end_all_sessions, app)
+    password_reset.connect(_report_password, app)
     user_failed_authn.connect(_record_failure, app)
+    second_factor.init_app(app)
+    confirm.init_app(app)
     _limit_guesses(app)
 
 
@@ -83,11 +78,13 @@ def _limit_guesses(app: Flask) -> None:
     """Bound what one network may send to the library's forms, and how often anybody may guess for one account."""
     for endpoint, view in app.view_functions.items():
         if endpoint.startswith("security."):
-            limited: Any = limiter.limit(SIGN_INS_PER_CLIENT, methods=["POST"])(view)
-            if endpoint in {"security.login", "security.two_factor_token_validation"}:
+            timed = halfway.timed(view) if endpoint in {"security.login", "security.reset_password"} else view
+            limited: Any = limiter.limit(SIGN_INS_PER_CLIENT, methods=["POST"])(timed)
+            if endpoint in second_factor.GUESSED_AT:
                 limited = limiter.limit(
                     GUESSES_PER_ACCOUNT, methods=["POST"], key_func=account_key, deduct_when=has_failed, exempt_when=is_known_network
                 )(limited)
+            limited.access = getattr(view, "access", "public")
             app.view_functions[endpoint] = limited
 
 
@@ -99,6 +96,7 @@ def _record_failure(app: Flask, user: Staff, auth_type: str, **kw: Any) -> None:
 
 def _library_settings(settings: Settings, keys: SecretKeys) -> dict[str, Any]:
     return {
+        **sign_in_texts.library_settings(),
         "SECURITY_URL_PREFIX": "/staff",
         "SECURITY_LOGIN_URL": "/sign-in",
         "SECURITY_LOGOUT_URL": "/sign-out",
@@ -117,7 +115,6 @@ def _library_settings(settings: Settings, keys: SecretKeys) -> dict[str, Any]:
         "SECURITY_TWO_FACTOR_ALWAYS_VALIDATE": True,
         "SECURITY_TOTP_SECRETS": {"unused": keys.current(Purpose.SECOND_FACTOR)},  # OneTimeCodes has all of them.
         "SECURITY_TOTP_ISSUER": ISSUER,
-        "SECURITY_TWO_FACTOR_AUTHENTICATOR_VALIDITY": one_time_codes.WINDOW_SECONDS,
         "SECURITY_CACHE_CONTROL": None,  # It writes `private=True, no-store=True`, which browsers ignore; see campaign.web.security.
         "SECURITY_PASSWORD_HASH": "argon2",
         # Without a second hash that is keyed by SECRET_KEY: a rotation would lock everybody out.
@@ -132,11 +129,6 @@ def _library_settings(settings: Settings, keys: SecretKeys) -> dict[str, Any]:
         "SECURITY_LOGIN_USER_TEMPLATE": "staff/sign_in.html",
         "SECURITY_FORGOT_PASSWORD_TEMPLATE": "staff/forgot_password.html",
         "SECURITY_RESET_PASSWORD_TEMPLATE": "staff/password.html",
-        "SECURITY_TWO_FACTOR_SETUP_TEMPLATE": "staff/second_factor.html",
-        "SECURITY_TWO_FACTOR_VERIFY_CODE_TEMPLATE": "staff/code.html",
-        "SECURITY_VERIFY_TEMPLATE": "staff/verify.html",
-        "SECURITY_FRESHNESS": FRESH,
-        "SECURITY_FRESHNESS_GRACE_PERIOD": FRESH,
         "SECURITY_TWO_FACTOR_RESCUE_EMAIL": False,  # Otherwise access to the mailbox would bypass the second factor.
         "PERMANENT_SESSION_LIFETIME": sessions.MAX_SESSION,
     }
@@ -165,11 +157,9 @@ def _end_session(app: Flask, **kw: Any) -> None:
         db.session.commit()
 
 
-def _end_all_sessions(app: Flask, user: Staff, **kw: Any) -> None:
-    """A change of password or factor ends all sessions, but for the one in which it was made."""
-    sessions.end_all(user.id, except_token=session.get(SESSION_KEY, ""))
-    audit.record(user.email, "changed their password or second factor", user.email)
-    db.session.commit()
+def _report_password(app: Flask, user: Staff, **kw: Any) -> None:
+    factor_reports.report_change(user, FactorChange.PASSWORD)
+    halfway.note_password(user)
 
 
 def mark_anonymous() -> None:

@@ -5,7 +5,7 @@ The bound on an account does not hold for a network from which its member has si
 
 from typing import Any
 
-from flask import request, session
+from flask import current_app, request, session
 from flask.wrappers import Response
 from flask_babel import gettext
 from flask_security import LoginForm, PasswordUtil
@@ -19,6 +19,7 @@ from campaign.web.networks import client_key, pseudonym
 
 SHORTEST_PASSWORD = 12
 LONGEST_SCORED = 72  # The library takes no longer ones.
+LONGEST_READ = 1000
 # Of 0 to 4: withstands 10^8 guesses.
 LEAST_SCORE = 3
 GUESSES_PER_ACCOUNT = "10 per 15 minutes; 30 per day"
@@ -45,6 +46,11 @@ class Passwords(PasswordUtil):
         if found["score"] < LEAST_SCORE:
             return [gettext("This password is easy to guess. Four words that have nothing to do with each other make a good one.")], normal
         return None, normal
+
+
+def normalized(password: str) -> str:
+    """The password as it was hashed: in Unicode's normal form."""
+    return str(current_app.extensions["security"].password_util.normalize(password[:LONGEST_READ]))
 
 
 def account_key() -> str:
