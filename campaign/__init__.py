@@ -27,6 +27,7 @@ from campaign.web.funder import report
 from campaign.web.public import campaigns, contact_page, donate, donation_page, donor_access, receipt_page, recurring_page
 from campaign.web.staff import account, dashboard, failed_events, information_returns, members, settlement, sign_in
 from campaign.web.staff import donations as staff_donations
+from campaign.web.staff import funds as staff_funds
 from campaign.web.staff import holds as staff_holds
 from campaign.web.staff import mail as staff_mail
 from campaign.web.staff import quarantine as staff_quarantine
@@ -50,6 +51,7 @@ PAGES = (
     members,
     staff_donations,
     failed_events,
+    staff_funds,
     staff_holds,
     staff_quarantine,
     settlement,
