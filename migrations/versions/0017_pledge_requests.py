@@ -48,6 +48,16 @@ def upgrade() -> None:
             ADD CONSTRAINT outbox_pledge_request_id_exists FOREIGN KEY (pledge_request_id) REFERENCES pledge_request (id),
             ADD CONSTRAINT pledge_request_fits_kind CHECK ((pledge_request_id IS NOT NULL) = (kind IN ('pledge_requested', 'pledge_decided')));
     """)
+    # After a downgrade the functions are there without their triggers: both are installed again after the migrations.
+    op.execute("""
+        DROP FUNCTION IF EXISTS refuse_raise_by_one_person();
+        DROP FUNCTION IF EXISTS refuse_pledge_without_change();
+        DO $$ BEGIN
+            IF to_regprocedure('refuse_change()') IS NOT NULL THEN
+                COMMENT ON FUNCTION refuse_change() IS NULL;
+            END IF;
+        END $$
+    """)
     _allow_kinds((*KINDS, "pledge_requested", "pledge_decided"), f"{OF_STAFF}, {OF_REQUESTS}")
 
 
@@ -63,14 +73,10 @@ def downgrade() -> None:
     _allow_kinds(KINDS, OF_STAFF)
     op.execute("""
         DROP TRIGGER IF EXISTS raised_by_two_people ON fund_change;
-        DROP FUNCTION IF EXISTS refuse_raise_by_one_person();
         DROP TRIGGER IF EXISTS pledged_by_change ON ledger_entry;
-        DROP FUNCTION IF EXISTS refuse_pledge_without_change();
         ALTER TABLE outbox DROP pledge_request_id;
         ALTER TABLE fund_change DROP pledge_request_id, DROP predates_requests;
-        DROP TABLE pledge_request;
-        -- The triggers of the table went with it, and come again with their function.
-        COMMENT ON FUNCTION refuse_change() IS NULL
+        DROP TABLE pledge_request
     """)
 
 
