@@ -220,7 +220,7 @@ def create_fund(campaign: Campaign, pledge_cents: int, *, position: int, active:
     db.session.add(fund)
     db.session.flush()
     if pledge_cents:
-        fund_lifecycle.pledge_draft(fund, pledge_cents, actor="test", reason="test")
+        fund_lifecycle.raise_draft_pledge(fund, pledge_cents, actor="test", reason="test")
     if active:
         fund_lifecycle.activate(fund, actor="test", reason="test")
     return fund

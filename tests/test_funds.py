@@ -80,7 +80,7 @@ def test_invalid_changes_are_refused_and_each_change_is_recorded(fund: Fund) -> 
     fund_lifecycle.resume(fund, **BY)
     fund_lifecycle.end(fund, **BY)
     with pytest.raises(FundChangeRefused):
-        fund_lifecycle.pledge_draft(fund, 1, **BY)
+        fund_lifecycle.raise_draft_pledge(fund, 1, **BY)
     kinds = [(c.kind, c.actor) for c in fund_lifecycle.changes_of(fund)][2:]
     assert kinds == [("paused", "a@example.org"), ("resumed", "test"), ("ended", "test")]
     acts = db.session.execute(text("SELECT action FROM audit_entry ORDER BY id DESC LIMIT 3")).scalars().all()

@@ -156,14 +156,14 @@ def test_of_two_who_agree_or_ask_at_the_same_time_one_is_heeded(app: Flask, fund
 
 def test_a_draft_may_be_pledged_by_one_person_and_no_longer_once_it_is_active(campaign: Campaign) -> None:
     draft = create_fund(campaign, 0, position=2, active=False)
-    fund_lifecycle.pledge_draft(draft, 100, actor="one", reason="r")
+    fund_lifecycle.raise_draft_pledge(draft, 100, actor="one", reason="r")
     with pytest.raises(PledgeActionRefused) as error:
         pledge_actions.request_raise(draft, 100, actor=ONE, reason="r")
     assert error.value.refusal is ActionError.FUND_IS_DRAFT
     draft = create_fund(campaign, 100, position=2, active=False)
     fund_lifecycle.activate(draft, actor="one", reason="r")
     with pytest.raises(FundChangeRefused, match="takes two people"):
-        fund_lifecycle.pledge_draft(draft, 100, actor="one", reason="r")
+        fund_lifecycle.raise_draft_pledge(draft, 100, actor="one", reason="r")
     assert draft.pledged_cents == 100
     db.session.commit()
     assert found_by_checker() == []

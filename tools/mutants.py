@@ -25,8 +25,19 @@ FUNCTIONS = (
     "refuse_match_beyond_terms",
     "refuse_match_beyond_net",
     "locked_funds",
+    "refuse_raise_by_one_person",
+    "refuse_pledge_without_change",
 )
-TESTS = ("test_ledger", "test_incidents", "test_funds", "test_events", "test_proofs", "test_concurrency", "test_books_stateful")
+TESTS = (
+    "test_ledger",
+    "test_incidents",
+    "test_funds",
+    "test_events",
+    "test_proofs",
+    "test_concurrency",
+    "test_books_stateful",
+    "test_pledges",
+)
 CHANGES = (
     (r" \+ (?!INTERVAL)", " - "),
     (r"-sum\(", "sum("),

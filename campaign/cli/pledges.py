@@ -32,7 +32,7 @@ def pledge(name: str, cents: int, actor: str, reason: str) -> None:
         raise CommandRefused(f"The amount must be more than zero, and {money.format_money(pledge_requests.MAX_CENTS, 'en')} at most.")
     fund = get_fund(name)
     if fund.status == FundStatus.DRAFT:
-        change_fund(fund_lifecycle.pledge_draft, name, actor=actor, reason=reason, cents=cents)
+        change_fund(fund_lifecycle.raise_draft_pledge, name, actor=actor, reason=reason, cents=cents)
         return
     try:
         request = pledge_actions.request_raise(fund, cents, actor=actor, reason=reason)

@@ -88,7 +88,7 @@ def _enqueue_eligible(fund: Fund) -> None:
     db.session.execute(queue.on_conflict_do_update(index_elements=["donation_id", "position"], set_={"capped_donor_id": None}))
 
 
-def pledge_draft(fund: Fund, cents: int, *, actor: str, reason: str) -> None:
+def raise_draft_pledge(fund: Fund, cents: int, *, actor: str, reason: str) -> None:
     """Add to the pledge of a draft, which nobody relies on yet; no move lowers it. Raises FundChangeRefused for any other fund."""
     if fund.activated_at:
         raise FundChangeRefused(f"The fund {fund.slug} is not a draft, so raising its pledge takes two people.")

@@ -90,7 +90,11 @@ def _raise(request: PledgeRequest, fund: Fund, language: str) -> dict[str, str]:
 
 
 def _warning() -> str:
-    return str(gettext("If you are named here and did not do this, pause the fund and tell the other managers at once."))
+    return str(
+        gettext(
+            "If you are named here and did not do this, tell the other managers and whoever runs the service at once. The fund can be paused."
+        )
+    )
 
 
 def _in_both(
