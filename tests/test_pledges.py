@@ -202,8 +202,9 @@ def test_the_database_refuses_a_change_that_raises_an_active_pledge_by_one_perso
 
 def test_the_database_refuses_a_raise_that_is_not_yet_agreed_by_our_own_operation(fund: Fund) -> None:
     request = pledge_requests.create(fund, 100, actor=ONE, reason="r")
-    request.decided_by = TWO  # What the operation reads; the row says that nobody decided.
-    with db.session.no_autoflush, pytest.raises(IntegrityError):
+    db.session.expunge(request)
+    request.decided_by = TWO  # The operation reads it; the row says that nobody decided.
+    with pytest.raises(IntegrityError, match="two_people_raise"):
         fund_lifecycle.raise_agreed_pledge(fund, request)
 
 
