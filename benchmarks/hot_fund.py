@@ -13,11 +13,11 @@ from pathlib import Path
 from sqlalchemy import text
 
 from benchmarks.place import Servers
+from benchmarks.pledges import raise_pledge
 from benchmarks.row import Row
 from benchmarks.settlement import drain, start_donations
 from campaign.campaigns.campaigns import CampaignTotals, current_campaign
 from campaign.edges.db import db
-from campaign.matching import fund_lifecycle
 from campaign.matching.funds import funds_of
 
 TARGET = 3
@@ -50,8 +50,7 @@ def measure(servers: Servers, count: int) -> Row:
         campaign = current_campaign()
         assert campaign
         (fund,) = funds_of(campaign.id)
-        fund_lifecycle.raise_pledge(fund, 20 * count * 100, actor="bench", reason="every donation of this row is matched")
-        db.session.commit()
+        raise_pledge(fund, 20 * count * 100, reason="every donation of this row is matched")
         bare = _run_on_plain_table(servers)
         floors, rates = [], []
         for number in range(ROUNDS):

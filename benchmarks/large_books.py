@@ -9,13 +9,13 @@ import secrets
 
 from sqlalchemy import select, text
 
+from benchmarks.pledges import raise_pledge
 from benchmarks.settlement import drain
 from campaign.campaigns.campaigns import current_campaign
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.sealed_text import seal
 from campaign.edges.services import services
-from campaign.matching import fund_lifecycle
 from campaign.matching.funds import funds_of
 from campaign.receipts import lifecycle, render_jobs
 
@@ -125,7 +125,7 @@ def fill(count: int, *, matched: int, first: int = FIRST, documents: dict[str, i
     (fund,) = funds_of(campaign.id)
     if matched:
         matched = max(matched, fund.available_cents // CENTS)
-        fund_lifecycle.raise_pledge(fund, (1 + matched) * CENTS - fund.available_cents, actor="bench", reason="so many are matched")
+        raise_pledge(fund, (1 + matched) * CENTS - fund.available_cents, reason="so many are matched")
     drain(1, name=f"model-{first}")
     model = db.session.scalars(select(Donation).where(Donation.attempt == f"model-{first}-0")).one()
     receipt = lifecycle.bring_up_to_date(model, render_jobs.issue_context()).receipt

@@ -40,6 +40,7 @@ from campaign.web.staff import (
 from campaign.web.staff import donations as staff_donations
 from campaign.web.staff import donors as staff_donors
 from campaign.web.staff import funders as staff_funders
+from campaign.web.staff import funds as staff_funds
 from campaign.web.staff import holds as staff_holds
 from campaign.web.staff import mail as staff_mail
 from campaign.web.staff import quarantine as staff_quarantine
@@ -67,6 +68,7 @@ PAGES = (
     staff_donors,
     staff_funders,
     failed_events,
+    staff_funds,
     staff_holds,
     staff_quarantine,
     settlement,

@@ -24,7 +24,7 @@ from campaign.edges.stripe.balance import StripeBalanceTransaction
 from campaign.edges.stripe.reversals import ReversalKind
 from campaign.funders.funders import Funder
 from campaign.ledger.entries import LedgerEntry
-from campaign.matching import effects, fund_lifecycle
+from campaign.matching import effects, fund_lifecycle, pledge_actions
 from campaign.matching.effects import Effects
 from campaign.matching.funds import Fund
 from campaign.matching.rematching import RematchingSession, lock_match_session
@@ -35,6 +35,7 @@ from campaign.payments.reversals import ReversalSnapshot
 from campaign.receipts import lifecycle
 from campaign.receipts.receipts import IssueContext, Receipt
 from campaign.rules.payment_moments import moments_of_charge
+from campaign.staff import members
 from campaign.stripe_sync import balance_transactions
 
 _count = itertools.count(1)
@@ -219,10 +220,29 @@ def create_fund(campaign: Campaign, pledge_cents: int, *, position: int, active:
     db.session.add(fund)
     db.session.flush()
     if pledge_cents:
-        fund_lifecycle.raise_pledge(fund, pledge_cents, actor="test", reason="test")
+        fund_lifecycle.raise_draft_pledge(fund, pledge_cents, actor="test", reason="test")
     if active:
         fund_lifecycle.activate(fund, actor="test", reason="test")
     return fund
+
+
+PLEDGERS = ("asks@pledges.example.org", "agrees@pledges.example.org")
+
+
+def create_pledgers() -> tuple[str, str]:
+    """Two managers who can sign in, by their addresses."""
+    for address in PLEDGERS:
+        if members.find_member(address) is None:
+            members.add_staff(address, "manager").password = "a hash"
+    db.session.commit()
+    return PLEDGERS
+
+
+def raise_pledge(fund: Fund, cents: int) -> None:
+    """Raise the pledge of an active fund by two members of staff. Commits."""
+    asks, agrees = create_pledgers()
+    request = pledge_actions.request_raise(fund, cents, actor=asks, reason="test")
+    pledge_actions.decide_raise(request, agrees=True, actor=agrees)
 
 
 THREADS = 16

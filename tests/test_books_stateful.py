@@ -20,7 +20,17 @@ from campaign.payments import checkouts, quarantine, quarantine_actions, settlem
 from campaign.payments.checkouts import LessMatchAvailable
 from campaign.reporting.integrity import checker
 from campaign.stripe_sync import event_jobs
-from tests.factories import another_campaign, checkout_context, create_fund, create_refund, donation_details, end, pay, start_donation
+from tests.factories import (
+    another_campaign,
+    checkout_context,
+    create_fund,
+    create_refund,
+    donation_details,
+    end,
+    pay,
+    raise_pledge,
+    start_donation,
+)
 from tests.oracle import Oracle, OracleBounds, OracleDonation, OracleFund, check
 from tests.stripe import completed, handle, succeeded
 
@@ -268,7 +278,7 @@ class Books(RuleBasedStateMachine):
     def raise_the_pledge(self, number: int, cents: int) -> None:
         fund = self.fund(number)
         if fund.ended_at is None:
-            fund_lifecycle.raise_pledge(fund, cents, actor="test", reason="test")
+            raise_pledge(fund, cents)
             self.commit_step()
             self.oracle.raise_pledge(number % len(self.oracle.funds), cents)
 

@@ -29,8 +29,10 @@ from campaign.edges.links import Links
 from campaign.edges.wakeups import JOBS, celery
 from campaign.ledger.triggers import FOLDER as TRIGGERS
 from campaign.ledger.triggers import install_triggers
+from campaign.matching.funds import Fund
+from campaign.reporting.integrity import checker
 from campaign.web.security import access
-from tests.factories import create_refund, paid
+from tests.factories import create_refund, paid, raise_pledge
 from tools.architecture import source_files
 
 SOURCES = source_files()
@@ -204,6 +206,27 @@ def test_a_downgrade_that_would_lose_what_a_dispute_reinstated_is_refused(app: F
             connection.execute(text("UPDATE reversal SET posted_cents = 4000"))
         with pytest.raises(DatabaseError, match="reinstated in part") if is_partial else contextlib.nullcontext():
             command.downgrade(migration_config(connection), "baseline")
+
+
+def test_raises_from_before_requests_stay_verified_and_no_downgrade_breaks_the_chain_of_later_ones(app: Flask, campaign: Campaign) -> None:
+    with db.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE fund_change DISABLE TRIGGER raised_by_two_people"))
+        connection.execute(text("ALTER TABLE ledger_entry DISABLE TRIGGER pledged_by_change"))
+        raised = "INSERT INTO fund_change (fund_id, kind, cents, actor, reason) VALUES (1, 'pledged', 700, 'one', 'r')"
+        connection.execute(text(raised))
+        entry = "INSERT INTO ledger_entry (kind, from_account, to_account, cents, campaign_id, fund_id, reference, cause)"
+        connection.execute(text(f"{entry} VALUES ('pledge', 'outside', 'available', 700, 1, 1, 'earlier', 'earlier')"))
+    assert any("two people" in finding for finding in checker.findings(db.engine)), "control: it is not from before"
+    db.session.remove()
+    with db.engine.connect() as connection:
+        command.downgrade(migration_config(connection), "staff_passwords")
+        command.upgrade(migration_config(connection), "head")
+    assert checker.findings(db.engine) == []
+    raise_pledge(db.session.get_one(Fund, 1), 100)
+    assert checker.findings(db.engine) == []
+    db.session.remove()
+    with db.engine.connect() as connection, pytest.raises(DatabaseError, match="raised by two people"):
+        command.downgrade(migration_config(connection), "staff_passwords")
 
 
 @pytest.fixture(scope="module")

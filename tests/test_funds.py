@@ -27,7 +27,7 @@ from campaign.rules import local_time
 from campaign.rules.allocation import Limit
 from campaign.schedule import schedule_jobs
 from campaign.stripe_sync import event_jobs
-from tests.factories import another_campaign, create_fund, create_refund, end, paid, pay, start_donation
+from tests.factories import another_campaign, create_fund, create_refund, end, paid, pay, raise_pledge, start_donation
 from tests.web import signed_in
 
 BY = {"actor": "test", "reason": "test"}
@@ -80,7 +80,7 @@ def test_invalid_changes_are_refused_and_each_change_is_recorded(fund: Fund) -> 
     fund_lifecycle.resume(fund, **BY)
     fund_lifecycle.end(fund, **BY)
     with pytest.raises(FundChangeRefused):
-        fund_lifecycle.raise_pledge(fund, 1, **BY)
+        fund_lifecycle.raise_draft_pledge(fund, 1, **BY)
     kinds = [(c.kind, c.actor) for c in fund_lifecycle.changes_of(fund)][2:]
     assert kinds == [("paused", "a@example.org"), ("resumed", "test"), ("ended", "test")]
     acts = db.session.execute(text("SELECT action FROM audit_entry ORDER BY id DESC LIMIT 3")).scalars().all()
@@ -131,8 +131,7 @@ def test_a_raised_pledge_rematches_the_earliest_donations_first(campaign: Campai
     own = another_campaign(10_00, like=campaign)
     donations = [paid(own, 20_00) for _ in range(3)]
     assert matched(*donations) == [10_00, 0, 0]
-    fund_lifecycle.raise_pledge(only_fund(own), 25_00, actor="funder", reason="a second pledge")
-    db.session.commit()
+    raise_pledge(only_fund(own), 25_00)
     assert matched(*donations) == [20_00, 15_00, 0]
     assert checker.findings(db.engine) == []
 

@@ -26,6 +26,7 @@ from tests.factories import (
     paid,
     pay,
     payment_decision,
+    raise_pledge,
     reversal_decision,
     start_donation,
 )
@@ -115,7 +116,7 @@ def test_the_match_limit_of_a_donation_is_its_own_when_no_rematch_is_due(campaig
 def test_two_holds_in_one_match_session_share_what_is_left(campaign: Campaign) -> None:
     own = another_campaign(0, like=campaign)
     one, two = start_donation(own, 60_00), start_donation(own, 60_00)
-    fund_lifecycle.raise_pledge(funds_of(own.id)[0], 100_00, actor="test", reason="test")
+    raise_pledge(funds_of(own.id)[0], 100_00)
     session = lock_match_session([own.id], [one.id, two.id])
     held = []
     for donation in (one, two):

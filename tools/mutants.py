@@ -26,6 +26,8 @@ FUNCTIONS = (
     "refuse_match_beyond_terms",
     "refuse_match_beyond_net",
     "locked_funds",
+    "refuse_raise_by_one_person",
+    "refuse_pledge_without_change",
 )
 TESTS = (
     "test_ledger",
@@ -36,6 +38,7 @@ TESTS = (
     "test_concurrency",
     "test_donor_merges",
     "test_books_stateful",
+    "test_pledges",
 )
 CHANGES = (
     (r" \+ (?!INTERVAL)", " - "),

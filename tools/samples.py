@@ -25,6 +25,7 @@ from campaign.edges.links import Links
 from campaign.funders import payments
 from campaign.funders.funders import Funder
 from campaign.mail import notice_jobs, send_jobs
+from campaign.matching import pledge_actions
 from campaign.matching.funds import Fund
 from campaign.outbox import messages
 from campaign.outbox.messages import MessageKind, NewMessage
@@ -34,7 +35,7 @@ from campaign.receipts.void_requests import VoidRequest
 from campaign.recurring.recurring_gifts import RecurringGift
 from campaign.staff import members
 from tests.conftest import Post
-from tests.factories import another_campaign, create_refund, paid, pay, start_donation
+from tests.factories import another_campaign, create_pledgers, create_refund, paid, pay, start_donation
 from tests.mail import body_of
 
 SAMPLES = Path(__file__).resolve().parent.parent / "docs" / "samples"
@@ -205,6 +206,11 @@ def test_funder_and_staff(app: Flask, campaign: Campaign, fund: Fund, post: Post
     write_email(post, "funder-pledge-matched", language, to="full@example.org")
     if language == "en":
         write_email(post, "staff-todo", "both", to="manager@example.org")
+        asks, agrees = create_pledgers()
+        request = pledge_actions.request_raise(fund, 10_000_00, actor=asks, reason="a second promise after the concert")
+        write_email(post, "staff-pledge-requested", "both", to=asks)
+        pledge_actions.decide_raise(request, agrees=True, actor=agrees)
+        write_email(post, "staff-pledge-decided", "both", to=asks)
 
 
 def test_receipt_in_both_languages(app: Flask, campaign: Campaign) -> None:

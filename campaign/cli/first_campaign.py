@@ -75,7 +75,7 @@ def create_first_campaign() -> Campaign | None:
     )
     db.session.add(fund)
     db.session.flush()
-    fund_lifecycle.raise_pledge(fund, PLEDGE_CENTS, actor=OPERATOR, reason="set up")
+    fund_lifecycle.raise_draft_pledge(fund, PLEDGE_CENTS, actor=OPERATOR, reason="set up")
     fund_lifecycle.activate(fund, actor=OPERATOR, reason="set up")
     audit.record(OPERATOR, "set up the first campaign", campaign.slug, goal_cents=GOAL_CENTS, pledge_cents=PLEDGE_CENTS)
     return campaign

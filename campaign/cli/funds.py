@@ -15,7 +15,7 @@ from campaign.edges.db import db
 from campaign.funders import payments
 from campaign.funders.funders import Funder
 from campaign.funders.payments import PaymentRefused
-from campaign.matching import fund_lifecycle, funds
+from campaign.matching import fund_lifecycle, funds, pledge_requests
 from campaign.matching.fund_lifecycle import FundChangeRefused
 from campaign.matching.funds import Fund
 from campaign.reporting.integrity import checker
@@ -66,19 +66,15 @@ def fund_list() -> None:
     """Show each fund with its status, balances, terms and changes."""
     for slug in funds.fund_slugs():
         fund = get_fund(slug)
-        click.echo(f"{fund.slug}: {_status(fund)}")
+        click.echo(f"{fund.slug}: {fund.status}")
         sums = ((fund.pledged_cents, "pledged"), (fund.held_cents, "held"), (fund.matched_cents, "matched"), (fund.available_cents, "left"))
         click.echo("  " + ", ".join(f"{money.format_money(cents, 'en')} {what}" for cents, what in sums))
         click.echo(f"  {_terms(fund)}")
+        if request := pledge_requests.open_for(fund):
+            click.echo(f"  {money.format_money(request.cents, 'en')} more asked for by {request.requested_by}: {request.reason}")
         for change in fund_lifecycle.changes_of(fund):
             raised = f" {money.format_money(change.cents, 'en')}" if change.cents else ""
             click.echo(f"  {change.at:%Y-%m-%d %H:%M} UTC {change.kind}{raised} by {change.actor}: {change.reason}")
-
-
-def _status(fund: Fund) -> str:
-    if fund.activated_at is None:
-        return "draft"
-    return "ended" if fund.ended_at else "paused" if fund.paused_at else "active"
 
 
 def _terms(fund: Fund) -> str:
@@ -150,7 +146,8 @@ def _next_position(campaign: Campaign) -> int:
     return 1 + max((f.position for f in db.session.query(Fund).filter_by(campaign_id=campaign.id)), default=0)
 
 
-def _change(act: Callable[..., None], name: str, **arguments: Any) -> None:
+def change_fund(act: Callable[..., None], name: str, **arguments: Any) -> None:
+    """Change the fund with this name, commit, and print its status and what it has left. Raises CommandRefused."""
     fund = get_fund(name)
     try:
         act(fund, **arguments)
@@ -158,7 +155,7 @@ def _change(act: Callable[..., None], name: str, **arguments: Any) -> None:
         raise CommandRefused(str(refusal)) from None
     db.session.commit()
     left, pledged = (money.format_money(cents, "en") for cents in (fund.available_cents, fund.pledged_cents))
-    click.echo(f"{fund.slug}: {_status(fund)}, {left} left of {pledged}.")
+    click.echo(f"{fund.slug}: {fund.status}, {left} left of {pledged}.")
 
 
 FUND = click.argument("name", metavar="FUND")
@@ -173,20 +170,7 @@ REASON = click.option("--reason", required=True, help="Reason, stored in the aud
 @with_appcontext
 def fund_activate(name: str, actor: str, reason: str) -> None:
     """Freeze the terms and start matching, first the donations that are already paid within the window."""
-    _change(fund_lifecycle.activate, name, actor=actor, reason=reason)
-
-
-@fund_group.command("pledge")
-@FUND
-@click.argument("cents", metavar="AMOUNT", callback=parse_cents)
-@BY
-@REASON
-@with_appcontext
-def fund_pledge(name: str, cents: int, actor: str, reason: str) -> None:
-    """Raise a fund's pledge by an amount. A pledge can never be lowered."""
-    if cents <= 0:
-        raise CommandRefused("The amount must be more than zero.")
-    _change(fund_lifecycle.raise_pledge, name, actor=actor, reason=reason, cents=cents)
+    change_fund(fund_lifecycle.activate, name, actor=actor, reason=reason)
 
 
 @fund_group.command("pause")
@@ -196,7 +180,7 @@ def fund_pledge(name: str, cents: int, actor: str, reason: str) -> None:
 @with_appcontext
 def fund_pause(name: str, actor: str, reason: str) -> None:
     """Stop matching until the fund is resumed. Existing holds are honored."""
-    _change(fund_lifecycle.pause, name, actor=actor, reason=reason)
+    change_fund(fund_lifecycle.pause, name, actor=actor, reason=reason)
 
 
 @fund_group.command("resume")
@@ -210,7 +194,7 @@ def fund_resume(name: str, actor: str, reason: str, *, in_spite_of_findings: boo
     findings = checker.findings(db.engine)
     if findings and not in_spite_of_findings:
         raise CommandRefused(f"The integrity check has findings, so the fund stays paused: {findings[0]}")
-    _change(fund_lifecycle.resume, name, actor=actor, reason=reason)
+    change_fund(fund_lifecycle.resume, name, actor=actor, reason=reason)
 
 
 @fund_group.command("end")
@@ -220,7 +204,7 @@ def fund_resume(name: str, actor: str, reason: str, *, in_spite_of_findings: boo
 @with_appcontext
 def fund_end(name: str, actor: str, reason: str) -> None:
     """End the fund now. Existing holds are honored, and donations paid before now are still matched."""
-    _change(fund_lifecycle.end, name, actor=actor, reason=reason)
+    change_fund(fund_lifecycle.end, name, actor=actor, reason=reason)
 
 
 @fund_group.command("received")

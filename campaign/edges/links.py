@@ -72,3 +72,7 @@ class Links:
     def staff_home(self) -> str:
         """The staff dashboard."""
         return self.absolute("/staff/")
+
+    def staff_funds(self) -> str:
+        """The page where staff raise the pledges of funds."""
+        return self.absolute("/staff/funds")

@@ -10,6 +10,7 @@ from campaign.funders.funders import Funder
 from campaign.funders.payments import FunderPayment
 from campaign.mail.letters import funders, staff
 from campaign.matching.funds import Fund
+from campaign.matching.pledge_requests import PledgeRequest
 from campaign.outbox.deliveries import EmailContent
 from campaign.outbox.messages import MessageKind, OutboxMessage
 from campaign.reporting import published_heads, staff_todo
@@ -76,10 +77,24 @@ def _staff_factor(message: OutboxMessage) -> EmailContent | None:
     return staff.factor_changed(change, recipient=member.email, charity=campaign.charity, url=url, is_test=is_test)
 
 
+def _pledge_request(message: OutboxMessage) -> EmailContent | None:
+    """A request to raise a pledge, or its decision; None for a member who was deactivated meanwhile."""
+    member, request = db.session.get(Staff, message.staff_id), db.session.get_one(PledgeRequest, message.pledge_request_id)
+    if member is None or not member.active:
+        return None
+    fund = db.session.get_one(Fund, request.fund_id)
+    charity = db.session.get_one(Campaign, fund.campaign_id).charity
+    write = staff.pledge_requested if message.kind == MessageKind.PLEDGE_REQUESTED else staff.pledge_decided
+    url, is_test = services().links.staff_funds(), services().settings.is_sandbox
+    return write(request, fund, recipient=member.email, charity=charity, url=url, is_test=is_test)
+
+
 COMPOSERS: dict[MessageKind, Callable[[OutboxMessage], EmailContent | None]] = {
     MessageKind.FUNDER_PAYMENT: _funder_payment_received,
     MessageKind.PLEDGE_MATCHED: _pledge_matched,
     MessageKind.STAFF_TODO: _staff_todo,
     MessageKind.STAFF_ACCESS: _staff_password,
     MessageKind.STAFF_FACTOR: _staff_factor,
+    MessageKind.PLEDGE_REQUESTED: _pledge_request,
+    MessageKind.PLEDGE_DECIDED: _pledge_request,
 }

@@ -1,7 +1,7 @@
 """The lifecycle of a fund: activated, paused, resumed, ended, its pledge raised. Each change is a row with who made it and why.
 
 Triggers set the timestamps of the fund and refuse impossible changes: terms are frozen from activation, a pledge is never
-lowered, an ended fund never reopens. A change that lets a fund match again starts a rematch of queued donations.
+lowered, an ended fund never reopens. The pledge of an active fund is raised by two people (pledge_actions.py). A change that lets a fund match again starts a rematch of queued donations.
 """
 
 from datetime import datetime
@@ -17,6 +17,7 @@ from campaign.ledger.moves import Move
 from campaign.matching import effects, queue_places, rematching
 from campaign.matching.funds import Fund, lock_funds
 from campaign.matching.holds import DonationMatch, FreedBy
+from campaign.matching.pledge_requests import PledgeRequest
 from campaign.matching.rematching import QueuedDonation
 from campaign.staff import audit
 
@@ -26,18 +27,25 @@ class FundChangeRefused(Exception):
 
 
 class FundChange(Base):
-    """One change. `cents` is the amount by which a pledge was raised.
+    """One change. `cents` is the amount by which a pledge was raised; `pledge_request_id` the request, if the fund was active.
+
+    `predates_requests` is of raises from before they took two people.
 
     A trigger sets its moment, its `position` among the fund's changes, its `text` with the terms in force, and the `hash` of the chain so far.
     """
 
     __tablename__ = "fund_change"
-    __table_args__ = (UniqueConstraint("fund_id", "position", name="change_has_its_place"),)
+    __table_args__ = (
+        UniqueConstraint("fund_id", "position", name="change_has_its_place"),
+        UniqueConstraint("pledge_request_id", name="request_raises_once"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     fund_id: Mapped[int] = mapped_column(ForeignKey("fund.id"), index=True)
     kind: Mapped[str]
     cents: Mapped[int | None]
+    pledge_request_id: Mapped[int | None] = mapped_column(ForeignKey("pledge_request.id"))
+    predates_requests: Mapped[bool] = mapped_column(server_default=FetchedValue())
     actor: Mapped[str]
     reason: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -80,11 +88,22 @@ def _enqueue_eligible(fund: Fund) -> None:
     db.session.execute(queue.on_conflict_do_update(index_elements=["donation_id", "position"], set_={"capped_donor_id": None}))
 
 
-def raise_pledge(fund: Fund, cents: int, *, actor: str, reason: str) -> None:
-    """Add to the pledge; no move lowers it. Raises FundChangeRefused when the fund has ended."""
-    if fund.ended_at:
-        raise FundChangeRefused(f"The fund {fund.slug} has ended.")
-    change_id = _record_change(fund, "pledged", actor=actor, reason=reason, cents=cents)
+def raise_draft_pledge(fund: Fund, cents: int, *, actor: str, reason: str) -> None:
+    """Add to the pledge of a draft, which nobody relies on yet; no move lowers it. Raises FundChangeRefused for any other fund."""
+    if fund.activated_at:
+        raise FundChangeRefused(f"The fund {fund.slug} is not a draft, so raising its pledge takes two people.")
+    _raise_pledge(fund, cents, _record_change(fund, "pledged", actor=actor, reason=reason, cents=cents))
+
+
+def raise_agreed_pledge(fund: Fund, request: PledgeRequest) -> None:
+    """Add to the pledge of an active fund what two people agreed on, and match queued donations. The database refuses anything else."""
+    assert request.decided_by, request.id
+    actor, reason, cents = request.decided_by, request.reason, request.cents
+    _raise_pledge(fund, cents, _record_change(fund, "pledged", actor=actor, reason=reason, cents=cents, pledge_request_id=request.id))
+    _rematch(fund, FreedBy.PLEDGE)
+
+
+def _raise_pledge(fund: Fund, cents: int, change_id: int) -> None:
     post_entries(
         Entry(
             kind=Move.PLEDGE,
@@ -97,7 +116,7 @@ def raise_pledge(fund: Fund, cents: int, *, actor: str, reason: str) -> None:
             cause=f"change:{change_id}",
         )
     )
-    _rematch(fund, FreedBy.PLEDGE)
+    db.session.refresh(fund)
 
 
 def pause(fund: Fund, *, actor: str, reason: str) -> None:
@@ -146,10 +165,12 @@ def changes_of(fund: Fund) -> list[FundChange]:
     return list(db.session.scalars(select(FundChange).where(FundChange.fund_id == fund.id).order_by(FundChange.id)))
 
 
-def _record_change(fund: Fund, kind: str, *, actor: str, reason: str, cents: int | None = None) -> int:
+def _record_change(
+    fund: Fund, kind: str, *, actor: str, reason: str, cents: int | None = None, pledge_request_id: int | None = None
+) -> int:
     db.session.flush()
     lock_funds([fund.campaign_id])  # Before the row of the fund, the lock order of all transactions.
-    change = FundChange(fund_id=fund.id, kind=kind, cents=cents, actor=actor, reason=reason)
+    change = FundChange(fund_id=fund.id, kind=kind, cents=cents, actor=actor, reason=reason, pledge_request_id=pledge_request_id)
     db.session.add(change)
     detail = {"cents": cents} if cents else {}
     audit.record(actor, f"{kind} fund", fund.slug, reason=reason, **detail)

@@ -6,6 +6,7 @@ Its terms are frozen once it is active; it is activated, paused, resumed and end
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import (
     BigInteger,
@@ -25,6 +26,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 from campaign.edges.db import Base, db
 from campaign.rules.allocation import Offer, Ratio, Terms
 from campaign.rules.hold_bounds import FundBalance
+
+
+class FundStatus(StrEnum):
+    """Where a fund is in its life. A draft was never activated; a fund that was paused and then ended has ended."""
+
+    DRAFT = "draft"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    ENDED = "ended"
 
 
 class Fund(Base):
@@ -65,6 +75,15 @@ class Fund(Base):
         return self.name_fr if language == "fr" else self.name_en
 
     @property
+    def status(self) -> FundStatus:
+        """Its status, derived from its timestamps."""
+        if self.activated_at is None:
+            return FundStatus.DRAFT
+        if self.ended_at is not None:
+            return FundStatus.ENDED
+        return FundStatus.ACTIVE if self.paused_at is None else FundStatus.PAUSED
+
+    @property
     def available_cents(self) -> int:
         """What is neither held nor matched."""
         return self.pledged_cents - self.held_cents - self.matched_cents
@@ -101,6 +120,11 @@ def funds_of(campaign_id: int) -> list[Fund]:
     """The campaign's activated funds, ended ones included, in the order in which they are drawn on."""
     active = select(Fund).where(Fund.campaign_id == campaign_id, Fund.activated_at.is_not(None))
     return list(db.session.scalars(active.order_by(Fund.position)))
+
+
+def list_funds(campaign_id: int) -> list[Fund]:
+    """All funds of the campaign, drafts and ended ones included, in the order in which they are drawn on."""
+    return list(db.session.scalars(select(Fund).where(Fund.campaign_id == campaign_id).order_by(Fund.position)))
 
 
 @dataclass(frozen=True, kw_only=True)

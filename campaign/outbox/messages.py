@@ -47,6 +47,8 @@ class MessageKind(StrEnum):
     STAFF_TODO = "staff_todo"
     STAFF_ACCESS = "staff_access"
     STAFF_FACTOR = "staff_factor"
+    PLEDGE_REQUESTED = "pledge_requested"
+    PLEDGE_DECIDED = "pledge_decided"
 
 
 class NewMessage(NamedTuple):
@@ -99,6 +101,7 @@ class OutboxMessage(Leasable, Base):
     fund_id: Mapped[int | None] = mapped_column(ForeignKey("fund.id"))
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     factor_change: Mapped[str | None]
+    pledge_request_id: Mapped[int | None] = mapped_column(ForeignKey("pledge_request.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     message_id: Mapped[str | None] = mapped_column(unique=True)
     missing_elements: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
@@ -219,11 +222,22 @@ def enqueue_now(*messages: NewMessage) -> None:
 
 
 def enqueue_notice(
-    kind: MessageKind, about: str, *, funder_payment_id: int | None = None, fund_id: int | None = None, staff_id: int | None = None
+    kind: MessageKind,
+    about: str,
+    *,
+    funder_payment_id: int | None = None,
+    fund_id: int | None = None,
+    staff_id: int | None = None,
+    pledge_request_id: int | None = None,
 ) -> None:
     """Enqueue a message to a funder or a member of staff, once for what it is about."""
     row = insert(OutboxMessage).values(
-        key=f"{kind}:{about}", kind=kind, funder_payment_id=funder_payment_id, fund_id=fund_id, staff_id=staff_id
+        key=f"{kind}:{about}",
+        kind=kind,
+        funder_payment_id=funder_payment_id,
+        fund_id=fund_id,
+        staff_id=staff_id,
+        pledge_request_id=pledge_request_id,
     )
     db.session.execute(row.on_conflict_do_nothing(index_elements=["key"]))
 

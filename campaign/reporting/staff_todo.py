@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, fields
 
 from campaign.campaigns.campaigns import Campaign
-from campaign.matching import fund_lifecycle
+from campaign.matching import fund_lifecycle, pledge_requests
 from campaign.operations import heartbeats, integrity_checks, job_results
 from campaign.outbox import deliveries, messages
 from campaign.payments import alerts, disputes, hold_watch, quarantine
@@ -36,6 +36,7 @@ class StaffTodo:
     returned_mail: int = 0
     returns_due: int = 0
     voids: int = 0
+    pledges: int = 0
     receipts: list[totals.WaitingReceipts] = field(default_factory=list)
 
     @property
@@ -77,5 +78,6 @@ def todo_of(campaign: Campaign) -> StaffTodo:
         returned_mail=deliveries.count_open_bounces(),
         returns_due=information_returns.count_open(),
         voids=len(void_requests.list_open()),
+        pledges=len(pledge_requests.list_open(campaign.id)),
         receipts=totals.receipts_waiting(),
     )

@@ -109,6 +109,12 @@ def find_member(email: str) -> Staff | None:
     return db.session.scalar(select(Staff).where(Staff.email == email))
 
 
+def find_manager(address: str) -> Staff | None:
+    """The manager or administrator with this address, in any case of its letters, who is active and can sign in."""
+    found = [member for member in members_to_notify() if member.email.casefold() == address.strip().casefold()]
+    return found[0] if found else None
+
+
 def change_role(member: Staff, role: str) -> None:
     """Give the member another role, and end their sessions. Raises LastAdmin."""
     if role != ADMIN:

@@ -27,6 +27,11 @@ class ActionError(StrEnum):
     NO_RECEIPT = "no receipt"
     NOTHING_CHANGED = "nothing changed"
     ANOTHER_PERSON = "another person"
+    PLEDGE_IS_REQUESTED = "pledge is requested"
+    PLEDGE_IS_DECIDED = "pledge is decided"
+    FUND_IS_DRAFT = "fund is draft"
+    FUND_HAS_ENDED = "fund has ended"
+    NOT_A_MANAGER = "not a manager"
 
 
 _MESSAGES = {
@@ -54,6 +59,13 @@ _MESSAGES = {
     ActionError.NO_RECEIPT: gettext_noop("There is no valid receipt for this gift, so there is nothing to send, replace or cancel."),
     ActionError.NOTHING_CHANGED: gettext_noop("The name and address have not changed, so the receipt stays as it is."),
     ActionError.ANOTHER_PERSON: gettext_noop("You cannot approve your own request: a second person decides."),
+    ActionError.PLEDGE_IS_REQUESTED: gettext_noop(
+        "Somebody has already asked to raise this pledge. Agree to that request or refuse it first."
+    ),
+    ActionError.PLEDGE_IS_DECIDED: gettext_noop("Somebody has already decided on this request."),
+    ActionError.FUND_IS_DRAFT: gettext_noop("This fund is a draft: whoever runs the service sets its pledge until it is active."),
+    ActionError.FUND_HAS_ENDED: gettext_noop("This fund has ended, so its pledge cannot be raised."),
+    ActionError.NOT_A_MANAGER: gettext_noop("Only managers and administrators whose account is active can raise a pledge."),
 }
 
 

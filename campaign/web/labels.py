@@ -1,7 +1,8 @@
 """Labels of enum values for pages, in the current language."""
 
-from flask_babel import gettext
+from flask_babel import gettext, pgettext
 
+from campaign.matching.funds import FundStatus
 from campaign.outbox import deliveries
 from campaign.outbox.messages import MessageKind
 from campaign.payments.status import Status
@@ -20,6 +21,16 @@ def status_labels() -> dict[Status, str]:
         Status.FAILED: gettext("payment failed"),
         Status.EXPIRED: gettext("not completed"),
         Status.QUARANTINED: gettext("in quarantine"),
+    }
+
+
+def fund_status_labels() -> dict[FundStatus, str]:
+    """The status of a fund."""
+    return {
+        FundStatus.DRAFT: pgettext("fund", "draft"),
+        FundStatus.ACTIVE: pgettext("fund", "active"),
+        FundStatus.PAUSED: pgettext("fund", "paused"),
+        FundStatus.ENDED: pgettext("fund", "ended"),
     }
 
 
@@ -67,6 +78,8 @@ def message_kind_labels() -> dict[MessageKind, str]:
         MessageKind.STAFF_TODO: gettext("Notice to staff"),
         MessageKind.STAFF_ACCESS: gettext("Link to choose a password"),
         MessageKind.STAFF_FACTOR: gettext("Change of a way to sign in"),
+        MessageKind.PLEDGE_REQUESTED: gettext("Request to raise a pledge"),
+        MessageKind.PLEDGE_DECIDED: gettext("Decision to raise a pledge or not"),
         MessageKind.REVERSAL: gettext("Money that went or came back"),
         MessageKind.MATCH_INCREASED: gettext("Increased match"),
         MessageKind.PAYMENT_FAILED: gettext("Payment that failed"),

@@ -35,6 +35,14 @@ CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON integrity_check FOR
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON ledger_entry FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON ledger_entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER closed_table BEFORE INSERT OR DELETE OR UPDATE ON ledger_move FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER decided_once BEFORE UPDATE ON pledge_request
+    FOR EACH ROW WHEN (
+        OLD.decision IS NOT NULL OR OLD.id <> NEW.id OR OLD.fund_id <> NEW.fund_id OR OLD.cents <> NEW.cents
+        OR OLD.requested_by <> NEW.requested_by OR OLD.reason <> NEW.reason OR OLD.requested_at <> NEW.requested_at
+    )
+    EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON pledge_request FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON pledge_request FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON quarantined_payment FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON receipt FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON receipt FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

@@ -6,7 +6,10 @@ from flask_babel import force_locale, gettext, ngettext
 
 from campaign.campaigns.charities import Charity
 from campaign.mail.letters.frame import Paragraph, Recipient, build_email
+from campaign.matching.funds import Fund
+from campaign.matching.pledge_requests import PledgeRequest
 from campaign.outbox.deliveries import EmailContent
+from campaign.rules.money import format_money
 from campaign.staff.factor_changes import FactorChange
 
 LANGUAGES = ("en", "fr")
@@ -65,6 +68,64 @@ def _describe_change(change: FactorChange) -> str:
     return str(sentences[change])
 
 
+def pledge_requested(request: PledgeRequest, fund: Fund, *, recipient: str, charity: Charity, url: str, is_test: bool) -> EmailContent:
+    """Somebody asks to raise a pledge; `url` is the page where another person decides."""
+    paragraphs, subjects, endings = [], [], []
+    for language in LANGUAGES:
+        with force_locale(language):
+            asked = gettext(
+                "%(who)s asks to raise the pledge of the fund %(fund)s by %(amount)s: %(reason)s", **_raise(request, fund, language)
+            )
+            paragraphs.append(Paragraph(asked))
+            paragraphs.append(Paragraph(gettext("Another manager or administrator agrees or refuses here:"), url))
+            paragraphs.append(Paragraph(_warning()))
+            subjects.append(gettext("Raise a pledge?"))
+            endings.append(gettext("With thanks,"))
+    return _in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
+
+
+def pledge_decided(request: PledgeRequest, fund: Fund, *, recipient: str, charity: Charity, url: str, is_test: bool) -> EmailContent:
+    """Somebody agreed to raise a pledge, so that it is raised, or refused; `url` is the page of funds."""
+    paragraphs, subjects, endings = [], [], []
+    for language in LANGUAGES:
+        with force_locale(language):
+            paragraphs.append(Paragraph(_decision(request, fund, language), url))
+            paragraphs.append(Paragraph(_warning()))
+            subjects.append(gettext("A pledge is raised") if request.is_agreed else gettext("A pledge is not raised"))
+            endings.append(gettext("With thanks,"))
+    return _in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
+
+
+def _decision(request: PledgeRequest, fund: Fund, language: str) -> str:
+    named = {**_raise(request, fund, language), "decided_by": request.decided_by}
+    if request.is_agreed:
+        return str(
+            gettext(
+                "%(decided_by)s agreed to what %(who)s asked for: the pledge of the fund %(fund)s is raised by %(amount)s. Reason: %(reason)s",
+                **named,
+            )
+        )
+    return str(
+        gettext(
+            "%(decided_by)s refused what %(who)s asked for: the pledge of the fund %(fund)s is not raised by %(amount)s. Reason: %(reason)s",
+            **named,
+        )
+    )
+
+
+def _raise(request: PledgeRequest, fund: Fund, language: str) -> dict[str, str]:
+    amount = format_money(request.cents, language)
+    return {"who": request.requested_by, "fund": fund.name(language), "amount": amount, "reason": request.reason}
+
+
+def _warning() -> str:
+    return str(
+        gettext(
+            "If you are named here and did not do this, tell the other managers and whoever runs the service at once. The fund can be paused."
+        )
+    )
+
+
 def _in_both(
     recipient: str, charity: Charity, subjects: Sequence[str], paragraphs: Sequence[Paragraph], endings: Sequence[str], *, is_test: bool
 ) -> EmailContent:
@@ -115,5 +176,10 @@ def describe_todo(name: str, count: int) -> str:
             "%(num)s receipt waits for a second person to void it.", "%(num)s receipts wait for a second person to void them.", count
         ),
         "receipts": ngettext("%(num)s receipt waits for what it lacks", "%(num)s receipts wait for what they lack", count),
+        "pledges": ngettext(
+            "%(num)s request to raise a pledge waits for a second person.",
+            "%(num)s requests to raise a pledge wait for a second person.",
+            count,
+        ),
     }
     return str(sentences[name])

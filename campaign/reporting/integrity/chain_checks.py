@@ -81,10 +81,10 @@ def changes_verify(snapshot: Connection) -> Iterator[str]:
             SELECT fund_id, position, hash, row_number() OVER w AS expected, sha256(coalesce(lag(hash) OVER w, '') || sha256(convert_to(text, 'UTF8')))
                 AS of_text, text, split_part(text, '|', 1) AS chain, split_part(text, '|', 2) AS place, split_part(text, '|', 3) AS said,
                 split_part(text, '|', 4) AS said_cents, split_part(text, '|', 5) AS said_by, split_part(text, '|', 6) AS said_at,
-                kind, cents, actor, reason, at
+                kind, cents, actor, reason, pledge_request_id, at
             FROM fund_change WINDOW w AS (PARTITION BY fund_id ORDER BY position)) e JOIN fund f ON f.id = e.fund_id
         WHERE e.position <> expected OR hash <> of_text OR chain <> 'changes:' || fund_id OR place <> e.position::text OR said <> kind
-            OR said_cents <> coalesce(cents::text, '') OR said_by <> encode(sha256(convert_to(actor || chr(31) || reason, 'UTF8')), 'hex')
+            OR said_cents <> coalesce(cents::text, '') OR said_by <> encode(sha256(convert_to(concat_ws(chr(31), actor, reason, pledge_request_id), 'UTF8')), 'hex')
             OR said_at <> to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
         GROUP BY 1
         """,

@@ -77,6 +77,24 @@ def funds_equal_their_changes(snapshot: Connection) -> Iterator[str]:
         yield f"I22: fund {slug} is {what} otherwise than its changes say."
 
 
+def pledges_are_raised_by_two_people(snapshot: Connection) -> Iterator[str]:
+    """I22: the pledge of an active fund was raised as one agreed request says, by two people, unless that was before it took two."""
+    for slug, position in rows(
+        snapshot,
+        """
+        SELECT f.slug, c.position FROM fund f JOIN fund_change a ON a.fund_id = f.id AND a.kind = 'activated'
+        JOIN fund_change c ON c.fund_id = f.id AND c.kind = 'pledged' AND c.position > a.position
+        LEFT JOIN pledge_request r ON r.id = c.pledge_request_id
+        WHERE (c.predates_requests AND NOT EXISTS (SELECT FROM fund_change e WHERE e.id < c.id AND NOT e.predates_requests)) IS NOT TRUE
+          AND (r.fund_id = c.fund_id AND r.cents = c.cents AND r.decision = 'agreed' AND r.decided_by = c.actor AND r.requested_at <= r.decided_at
+               AND lower(btrim(r.requested_by)) <> lower(btrim(r.decided_by))
+               AND NOT EXISTS (SELECT FROM fund_change e WHERE e.pledge_request_id = r.id AND e.id <> c.id)) IS NOT TRUE
+        ORDER BY 1, 2
+        """,
+    ):
+        yield f"I22: change {position} of fund {slug} raises its pledge without the agreement of two people."
+
+
 def open_donations_have_their_holds(snapshot: Connection) -> Iterator[str]:
     """I32: what is held for an open donation is within it, and was never released."""
     for name, covered, amount in rows(
@@ -113,6 +131,7 @@ CHECKS = (
     queue_is_complete,
     sums_of_donors_equal_entries,
     funds_equal_their_changes,
+    pledges_are_raised_by_two_people,
     open_donations_have_their_holds,
     no_rematch_is_stuck,
 )

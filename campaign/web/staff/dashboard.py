@@ -41,6 +41,7 @@ TODO_PAGES = {
     "returned_mail": "staff_mail.page",
     "returns_due": "staff_information_returns.page",
     "voids": "staff_receipts.register",
+    "pledges": "staff_funds.page",
 }
 
 
