@@ -19,6 +19,7 @@ from campaign.matching.holds import NO_MATCH, matches_of
 from campaign.payments import checkouts, quarantine, quarantine_actions, settlement
 from campaign.payments.checkouts import LessMatchAvailable
 from campaign.reporting.integrity import checker
+from campaign.rules.payment_moments import PaymentMoments, moments_of_charge
 from campaign.stripe_sync import event_jobs
 from tests.factories import (
     another_campaign,
@@ -156,7 +157,10 @@ class Books(RuleBasedStateMachine):
         donation = db.session.get_one(Donation, which)
         for _ in range(times):
             if route == "poll":
-                pay(donation, at=self.moment(hour))
+                at = self.moment(hour)
+                # Stripe's API does not say when a bank debit succeeded: only that it had, when it was polled.
+                moments = PaymentMoments(authorized_at=at, received_at=at) if donation.processing_at else moments_of_charge(at)
+                pay(donation, moments=moments)
             else:
                 reported = succeeded(donation) if route == "payment_intent" else completed(donation)
                 handle({**reported, "created": int(self.moment(hour).timestamp())})
