@@ -65,6 +65,10 @@ class Links:
         """The page where a member of staff chooses a password."""
         return self.absolute(f"/staff/password/{token}")
 
+    def card_testing(self) -> str:
+        """The page of staff about card testing."""
+        return self.absolute("/staff/card-testing")
+
     def staff_home(self) -> str:
         """The staff dashboard."""
         return self.absolute("/staff/")

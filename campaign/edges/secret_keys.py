@@ -17,7 +17,7 @@ class Purpose(StrEnum):
     """What a key is for.
 
     WEB signs sessions and the tokens of forms. ATTEMPT signs donation forms. NETWORK hides network addresses. SECOND_FACTOR encrypts the secrets of
-    second factors. MAILED_LINK makes the links with which donors may change something.
+    second factors. MAILED_LINK makes the links with which donors may change something. CHECKOUT_CODE makes the codes that are mailed before a gift.
     """
 
     WEB = "web"
@@ -25,6 +25,7 @@ class Purpose(StrEnum):
     NETWORK = "network"
     SECOND_FACTOR = "second factor"
     MAILED_LINK = "mailed link"
+    CHECKOUT_CODE = "checkout code"
 
 
 @dataclass(frozen=True, kw_only=True)

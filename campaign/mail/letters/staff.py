@@ -21,7 +21,7 @@ def staff_todo(counts: Mapping[str, int], *, recipient: str, charity: Charity, u
             paragraphs.append(Paragraph(gettext("Everything is on your first page:"), url))
             subjects.append(gettext("Needs a person"))
             endings.append(gettext("With thanks,"))
-    return _in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
+    return in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
 
 
 def password_link(*, recipient: str, charity: Charity, url: str, is_test: bool) -> EmailContent:
@@ -33,10 +33,10 @@ def password_link(*, recipient: str, charity: Charity, url: str, is_test: bool) 
             paragraphs.append(Paragraph(gettext("The link works once, within two days. If it was not you, there is nothing to do.")))
             subjects.append(gettext("Choose a password"))
             endings.append(gettext("With thanks,"))
-    return _in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
+    return in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
 
 
-def _in_both(
+def in_both(
     recipient: str, charity: Charity, subjects: Sequence[str], paragraphs: Sequence[Paragraph], endings: Sequence[str], *, is_test: bool
 ) -> EmailContent:
     """One e-mail with the paragraphs of both languages."""
@@ -57,6 +57,7 @@ def describe_todo(name: str, count: int) -> str:
             "%(num)s%% of what a fund has left has been on hold for ten minutes or more, for gifts that are not paid.", num=count
         ),
         "busy_networks": gettext("One network has begun %(num)s checkouts within an hour that are not paid.", num=count),
+        "card_testing": gettext("Somebody tries stolen cards, or staff have begun the guard against it: checkouts ask more of donors."),
         "quarantined": ngettext(
             "%(num)s payment is in quarantine and waits for a decision.",
             "%(num)s payments are in quarantine and wait for a decision.",
