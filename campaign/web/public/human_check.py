@@ -55,7 +55,7 @@ def proof_bits() -> int:
 def _known_proof(form: DonationForm, attempt: str) -> str:
     """The proof that was sent, if it is one for this attempt: the browser need not compute another."""
     sent = form.proof.data or ""
-    return sent if is_proof(attempt, sent) else ""
+    return sent if is_proof(attempt, sent, bits=PROOF_BITS) else ""
 
 
 def refusal(campaign: Campaign, form: DonationForm, attempt: str) -> Refusal | None:

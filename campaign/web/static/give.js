@@ -140,6 +140,9 @@
   });
   mark();
   const alertBox = form.querySelector("[role=alert]");
-  if (alertBox) alertBox.focus();
+  // And once more, as going to the #give of the address takes the focus away.
+  const focusAlert = () => { if (alertBox && document.activeElement === document.body) alertBox.focus(); };
+  focusAlert();
+  window.addEventListener("load", focusAlert);
   if (form.dataset.resumes) goOn(null);
 })();
