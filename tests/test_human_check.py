@@ -36,6 +36,7 @@ from tests.web import FORM, SLUG, hidden_fields, send
 PAGE = f"/en/{SLUG}"
 FEW_BITS = 6
 CODE = re.compile(r"^(\d{6})$", re.MULTILINE)
+_numbers = itertools.count(1)
 MOMENT = "We check that a person is giving. One moment …"
 
 
@@ -248,9 +249,6 @@ def test_codes_within_an_hour_are_bounded(
     assert [answer.status_code for answer in answers] == [422] * most + [429]
     assert "Too many codes were asked for within the hour" in answers[-1].text
     assert answers[-1].headers["Retry-After"] == "3600"
-
-
-_numbers = itertools.count(1)
 
 
 @pytest.mark.parametrize(("most", "whose"), [(checkout_bounds.PER_EMAIL, "under one e-mail address"), (3, "from one network")])

@@ -1,6 +1,6 @@
 """Six-digit codes that are mailed to whoever is about to give, so that a browser without the proof of work can give during card testing.
 
-A code counts for one form and one address, for a quarter of an hour, and after five wrong guesses no more. The database has no code: it is derived
+A code counts for one form and one address, for a quarter of an hour, until five guesses were wrong. The database has no code: it is derived
 from a key of its own and the number of the row.
 """
 

@@ -7,15 +7,15 @@ from campaign.payments import card_testing
 
 def begin_guard(actor: str) -> bool:
     """Begin the guard. Returns False when it is on already."""
-    return _commit(has_changed=card_testing.begin_by_hand(actor) is not None)
+    return _complete(has_changed=card_testing.begin_by_hand(actor) is not None)
 
 
 def end_guard(actor: str) -> bool:
     """End the guard. Returns False when it is off already."""
-    return _commit(has_changed=card_testing.end_by_hand(actor) is not None)
+    return _complete(has_changed=card_testing.end_by_hand(actor) is not None)
 
 
-def _commit(*, has_changed: bool) -> bool:
+def _complete(*, has_changed: bool) -> bool:
     db.session.commit()
     if has_changed:
         services().waker.wake("mail")

@@ -78,8 +78,8 @@ def checkout_code(code: CheckoutCode, campaign: Campaign, *, digits: str, is_tes
             ),
             Paragraph(
                 gettext(
-                    "We ask for it because somebody is trying stolen cards on our form. If you are not giving now, there is nothing to do: nothing "
-                    "was charged, and without the code nothing happens."
+                    "We ask for it because we guard our form against people who try stolen cards. If you are not giving now, there is nothing to do: "
+                    "nothing was charged, and without the code nothing happens."
                 ),
                 style=SMALL,
             ),

@@ -57,7 +57,7 @@ def describe_todo(name: str, count: int) -> str:
             "%(num)s%% of what a fund has left has been on hold for ten minutes or more, for gifts that are not paid.", num=count
         ),
         "busy_networks": gettext("One network has begun %(num)s checkouts within an hour that are not paid.", num=count),
-        "card_testing": gettext("Somebody tries stolen cards, or staff have begun the guard against it: checkouts ask more of donors."),
+        "card_testing": gettext("The guard against card testing is on, so each gift takes one more step."),
         "quarantined": ngettext(
             "%(num)s payment is in quarantine and waits for a decision.",
             "%(num)s payments are in quarantine and wait for a decision.",

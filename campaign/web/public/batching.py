@@ -72,7 +72,6 @@ def is_card_testing() -> bool:
     read_at, is_on = batches.card_testing
     if now - read_at > CACHE_SECONDS:
         is_on = card_testing.current_guard() is not None
-        db.session.commit()  # As above.
         batches.card_testing = now, is_on
     return is_on
 

@@ -76,7 +76,7 @@ def _start(campaign: Campaign, form: DonationForm) -> Donation | ResponseReturnV
     if not form.second_monthly.data and recurring_gifts.has_identical(campaign.id, details):
         form.second_monthly.data = True
         return campaign_page(campaign, form, attempt=form.attempt.data, notice=_second_monthly_notice(form)), 409
-    if refused := human_check.refusal(campaign, form, attempt):
+    if refused := human_check.check(campaign, form, attempt):
         return campaign_page(campaign, form, attempt=form.attempt.data, notice=refused.notice), refused.status, refused.headers
     context = CheckoutContext(
         attempt=attempt,

@@ -58,17 +58,15 @@ def _known_proof(form: DonationForm, attempt: str) -> str:
     return sent if is_proof(attempt, sent, bits=PROOF_BITS) else ""
 
 
-def refusal(campaign: Campaign, form: DonationForm, attempt: str) -> Refusal | None:
-    """What the checkout of this valid form still takes; None when it may begin."""
-    if not batching.is_card_testing():
-        return None
-    try:
-        return None if checkouts.has_begun(attempt) else _missing(campaign, form, attempt)
-    finally:
-        db.session.commit()
+def check(campaign: Campaign, form: DonationForm, attempt: str) -> Refusal | None:
+    """What the checkout of this valid form still takes; None when it may begin. Commits, so that no transaction is open while it waits for others."""
+    is_asked = batching.is_card_testing() and not checkouts.has_begun(attempt)
+    refused = _check_donor(campaign, form, attempt) if is_asked else None
+    db.session.commit()
+    return refused
 
 
-def _missing(campaign: Campaign, form: DonationForm, attempt: str) -> Refusal | None:
+def _check_donor(campaign: Campaign, form: DonationForm, attempt: str) -> Refusal | None:
     has_proof = bool(_known_proof(form, str(form.attempt.data)))
     if not has_proof:
         refused = _ask_script(form) if form.proof.data == FOLLOWS else _check_code(campaign, form, attempt)
@@ -87,7 +85,7 @@ def _ask_script(form: DonationForm) -> Refusal:
 
 
 def _why() -> str:
-    return gettext("Somebody is trying stolen cards on this form, so each gift takes one more step just now.")
+    return gettext("We guard this form against people who try stolen cards, so each gift takes one more step just now.")
 
 
 def _nothing_lost() -> str:
@@ -165,14 +163,14 @@ def _too_many(wait: Wait, most: int) -> Refusal:
     minutes = -(-wait.seconds // MINUTE)
     if wait.bound is Bound.EMAIL:
         reason = gettext(
-            "Somebody is trying stolen cards on this form. Until that ends, at most %(most)s gifts that are not paid may be begun within an hour under one "
-            "e-mail address.",
+            "While we guard this form against people who try stolen cards, at most %(most)s gifts that are not paid may be begun within an hour under "
+            "one e-mail address.",
             most=checkout_bounds.PER_EMAIL,
         )
     else:
         reason = gettext(
-            "Somebody is trying stolen cards on this form. Until that ends, at most %(most)s gifts that are not paid may be begun within an hour from one "
-            "network, such as that of a house or an office.",
+            "While we guard this form against people who try stolen cards, at most %(most)s gifts that are not paid may be begun within an hour from "
+            "one network, such as that of a home or an office.",
             most=most,
         )
     again = ngettext("Please try again in %(num)s minute.", "Please try again in %(num)s minutes.", minutes)
