@@ -116,7 +116,7 @@
   const goOn = async (submitter) => {
     submitted = true;
     button.setAttribute("aria-busy", "true");
-    setText(byId("checking"), byId("checking").dataset.text);
+    if (!form.dataset.resumes) setText(byId("checking"), byId("checking").dataset.text);
     await solve();
     submitted = false;
     if (form.requestSubmit) form.requestSubmit(submitter);
