@@ -27,6 +27,7 @@ from campaign.web.funder import report
 from campaign.web.public import campaigns, contact_page, donate, donation_page, donor_access, receipt_page, recurring_page
 from campaign.web.staff import (
     account,
+    card_testing,
     confirm,
     dashboard,
     failed_events,
@@ -64,6 +65,7 @@ PAGES = (
     own_factors,
     own_passkeys,
     members,
+    card_testing,
     staff_donations,
     staff_donors,
     staff_funders,

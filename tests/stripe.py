@@ -204,6 +204,27 @@ def succeeded(donation: Donation, **changed: Any) -> dict[str, Any]:
     return event("payment_intent.succeeded", {**intent, **changed})
 
 
+def declined(donation: Donation, number: int = 1, *, ago: float = 0, **changed: Any) -> dict[str, Any]:
+    """The report of a declined card: the charge of this number for the donation, so many seconds ago."""
+    intent = {
+        "id": f"pi_{donation.public_id}",
+        "object": "payment_intent",
+        "metadata": {"donation": donation.public_id},
+        "customer": None,
+        "latest_charge": f"ch_{donation.public_id}_{number}",
+        "last_payment_error": {
+            "charge": f"ch_{donation.public_id}_{number}",
+            "code": "card_declined",
+            "decline_code": "generic_decline",
+            "payment_method": {"object": "payment_method", "type": "card"},
+            "type": "card_error",
+        },
+        "status": "requires_payment_method",
+        "livemode": False,
+    }
+    return event("payment_intent.payment_failed", {**intent, **changed}, created=int(time.time() - ago))
+
+
 def expired(donation: Donation) -> dict[str, Any]:
     event = completed(donation, payment_status="unpaid", status="expired", payment_intent=None)
     return {**event, "type": "checkout.session.expired"}

@@ -147,6 +147,8 @@ def _call_subscription_methods(stripe: Stripe, session_id: str) -> None:
     services().stripe_payments.get_checkout(session_id)
     api.get_invoice(session["invoice"])
     assert [invoice.taken_cents for invoice in api.list_settled_invoices(LONG_AGO)] == [103_30]
+    first_payment = stored_object(stripe, session["invoice"])["sandbox_intent"]
+    assert services().stripe_payments.find_donation_of_first_payment(first_payment) == checkout_request().donation
     api.get_subscription(session["subscription"])
     api.create_portal_session(session["customer"], return_url="https://example.org/back")
     assert [(found.gift_cents, found.covered_fee_cents) for found in api.list_subscriptions()] == [(100_00, 3_30)]

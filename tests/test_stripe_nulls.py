@@ -28,6 +28,7 @@ CALLS: dict[str, Callable[[Services], Any]] = {
     "StripePayments.get_dispute": lambda s: s.stripe_payments.get_dispute("du_1"),
     "StripePayments.list_events": lambda s: list(s.stripe_payments.list_events(LONG_AGO, ["payout.paid"])),
     "StripePayments.list_successes": lambda s: list(s.stripe_payments.list_successes(LONG_AGO)),
+    "StripePayments.find_donation_of_first_payment": lambda s: s.stripe_payments.find_donation_of_first_payment("pi_1"),
     "StripeBalance.list_transactions": lambda s: list(s.stripe_balance.list_transactions(LONG_AGO)),
     "StripeBalance.list_payout_transaction_ids": lambda s: s.stripe_balance.list_payout_transaction_ids("po_1"),
     "StripeBalance.list_payments": lambda s: list(s.stripe_balance.list_payments(LONG_AGO)),

@@ -37,6 +37,7 @@ TYPES: dict[tuple[str, str], Any] = {
     ("get", "/v1/products"): params.ProductListParams,
     ("get", "/v1/webhook_endpoints"): params.WebhookEndpointListParams,
     ("get", "/v1/invoices"): params.InvoiceListParams,
+    ("get", "/v1/invoice_payments"): params.InvoicePaymentListParams,
     ("get", "/v1/invoices/_"): params.InvoiceRetrieveParams,
     ("get", "/v1/products/_"): params.ProductRetrieveParams,
     ("get", "/v1/subscriptions"): params.SubscriptionListParams,

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from campaign import create_app
 from campaign.campaigns.campaigns import current_campaign
-from campaign.cli import funds, pledges, receipts, seeds, staff, statements
+from campaign.cli import card_testing, funds, pledges, receipts, seeds, staff, statements
 from campaign.cli.funds import CommandRefused, get_fund
 from campaign.cli.setup import create_funder_link, set_up
 from campaign.config import SettingsError, read_settings
@@ -248,6 +248,7 @@ def seed(count: int, seed: int) -> None:
 for pledge_command in (pledges.pledge, pledges.agree_pledge, pledges.refuse_pledge):
     funds.fund_group.add_command(pledge_command)
 campaign.add_command(funds.fund_group)
+campaign.add_command(card_testing.card_testing_command)
 campaign.add_command(statements.statement)
 campaign.add_command(receipts.receipts_group)
 campaign.add_command(receipts.charity_group)

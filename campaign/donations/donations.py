@@ -214,6 +214,11 @@ def count_donations(donor_id: int) -> int:
     return db.session.scalar(select(func.count()).where(Donation.donor_id == donor_id)) or 0
 
 
+def ids_of(public_ids: Sequence[str]) -> dict[str, int]:
+    """The ids of the donations with these public ids, by them."""
+    return dict(iter(db.session.execute(select(Donation.public_id, Donation.id).where(Donation.public_id.in_(public_ids)))))
+
+
 def find_donations(public_ids: Sequence[str], payment_intents: Sequence[str]) -> Sequence[Row[int, int, str | None]]:
     """The `id`, `campaign_id` and `payment_intent` of the donations with one of these public ids or payments, not locked."""
     return db.session.execute(_find_donations, {"public_ids": list(public_ids), "payment_intents": list(payment_intents)}).all()

@@ -69,6 +69,10 @@ class Links:
         """The page where a member of staff asks for a link to choose a password."""
         return self.absolute("/staff/password")
 
+    def card_testing(self) -> str:
+        """The page of staff about card testing."""
+        return self.absolute("/staff/card-testing")
+
     def staff_home(self) -> str:
         """The staff dashboard."""
         return self.absolute("/staff/")

@@ -18,7 +18,7 @@ class Purpose(StrEnum):
 
     WEB signs sessions and the tokens of forms. ATTEMPT signs donation forms. NETWORK hides network addresses. SECOND_FACTOR encrypts the secrets of
     second factors. MAILED_LINK makes the links with which donors may change something, PAGE those to their pages. STORED_EMAIL encrypts emails.
-    PASSKEY signs what passkeys have to sign.
+    PASSKEY signs what passkeys have to sign. CHECKOUT_CODE makes the codes that are mailed before a gift.
     """
 
     WEB = "web"
@@ -29,6 +29,7 @@ class Purpose(StrEnum):
     PAGE = "page of a donor"
     STORED_EMAIL = "stored email"
     PASSKEY = "passkey"
+    CHECKOUT_CODE = "checkout code"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Composes the e-mails to funders and staff; those to donors are in compose.py."""
+"""Composes the e-mails to funders and staff, and to donors before their gift; those about a gift are in compose.py."""
 
 from collections.abc import Callable
 
@@ -8,11 +8,14 @@ from campaign.edges.services import services
 from campaign.funders import payments
 from campaign.funders.funders import Funder
 from campaign.funders.payments import FunderPayment
-from campaign.mail.letters import funders, staff
+from campaign.mail.letters import card_testing, funders, staff
 from campaign.matching.funds import Fund
 from campaign.matching.pledge_requests import PledgeRequest
+from campaign.outbox import checkout_codes
+from campaign.outbox.checkout_codes import CheckoutCode
 from campaign.outbox.deliveries import EmailContent
 from campaign.outbox.messages import MessageKind, OutboxMessage
+from campaign.payments.card_testing import CardTestingGuard
 from campaign.reporting import published_heads, staff_todo
 from campaign.staff.factor_changes import FactorChange
 from campaign.staff.members import Staff
@@ -89,6 +92,23 @@ def _pledge_request(message: OutboxMessage) -> EmailContent | None:
     return write(request, fund, recipient=member.email, charity=charity, url=url, is_test=is_test)
 
 
+def _card_testing(message: OutboxMessage) -> EmailContent | None:
+    """That the guard against card testing has begun or ended; None for a member who was deactivated meanwhile."""
+    member, campaign = db.session.get(Staff, message.staff_id), current_campaign()
+    if member is None or campaign is None or not member.active:
+        return None
+    guard = db.session.get_one(CardTestingGuard, message.card_testing_guard_id, populate_existing=True)
+    compose = card_testing.begun if message.kind == MessageKind.CARD_TESTING_BEGUN else card_testing.ended
+    url, is_test = services().links.card_testing(), services().settings.is_sandbox
+    return compose(guard, recipient=member.email, charity=campaign.charity, url=url, is_test=is_test)
+
+
+def _checkout_code(message: OutboxMessage) -> EmailContent:
+    code = db.session.get_one(CheckoutCode, message.checkout_code_id)
+    campaign, is_test = db.session.get_one(Campaign, code.campaign_id), services().settings.is_sandbox
+    return card_testing.checkout_code(code, campaign, digits=checkout_codes.digits_of(code), is_test=is_test)
+
+
 COMPOSERS: dict[MessageKind, Callable[[OutboxMessage], EmailContent | None]] = {
     MessageKind.FUNDER_PAYMENT: _funder_payment_received,
     MessageKind.PLEDGE_MATCHED: _pledge_matched,
@@ -97,4 +117,7 @@ COMPOSERS: dict[MessageKind, Callable[[OutboxMessage], EmailContent | None]] = {
     MessageKind.STAFF_FACTOR: _staff_factor,
     MessageKind.PLEDGE_REQUESTED: _pledge_request,
     MessageKind.PLEDGE_DECIDED: _pledge_request,
+    MessageKind.CARD_TESTING_BEGUN: _card_testing,
+    MessageKind.CARD_TESTING_ENDED: _card_testing,
+    MessageKind.CHECKOUT_CODE: _checkout_code,
 }

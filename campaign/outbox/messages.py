@@ -49,6 +49,9 @@ class MessageKind(StrEnum):
     STAFF_FACTOR = "staff_factor"
     PLEDGE_REQUESTED = "pledge_requested"
     PLEDGE_DECIDED = "pledge_decided"
+    CARD_TESTING_BEGUN = "card_testing_begun"
+    CARD_TESTING_ENDED = "card_testing_ended"
+    CHECKOUT_CODE = "checkout_code"
 
 
 class NewMessage(NamedTuple):
@@ -77,7 +80,7 @@ class NewMessage(NamedTuple):
 
 
 class OutboxMessage(Leasable, Base):
-    """One message. `donation_id` is None for messages to funders and staff; the other ids are the payload of its kind.
+    """One message. `donation_id` is None for messages to funders and staff, and before a gift; the other ids are the payload of its kind.
 
     `message_id` is fixed before the first delivery attempt, so that a second one is recognized as the same e-mail. `missing_elements` names
     what a receipt lacks while its message waits for it.
@@ -102,6 +105,8 @@ class OutboxMessage(Leasable, Base):
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     factor_change: Mapped[str | None]
     pledge_request_id: Mapped[int | None] = mapped_column(ForeignKey("pledge_request.id"))
+    card_testing_guard_id: Mapped[int | None] = mapped_column(ForeignKey("card_testing_guard.id"))
+    checkout_code_id: Mapped[int | None] = mapped_column(ForeignKey("checkout_code.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     message_id: Mapped[str | None] = mapped_column(unique=True)
     missing_elements: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
@@ -221,24 +226,12 @@ def enqueue_now(*messages: NewMessage) -> None:
     )
 
 
-def enqueue_notice(
-    kind: MessageKind,
-    about: str,
-    *,
-    funder_payment_id: int | None = None,
-    fund_id: int | None = None,
-    staff_id: int | None = None,
-    pledge_request_id: int | None = None,
-) -> None:
-    """Enqueue a message to a funder or a member of staff, once for what it is about."""
-    row = insert(OutboxMessage).values(
-        key=f"{kind}:{about}",
-        kind=kind,
-        funder_payment_id=funder_payment_id,
-        fund_id=fund_id,
-        staff_id=staff_id,
-        pledge_request_id=pledge_request_id,
-    )
+def enqueue_notice(kind: MessageKind, about: str, **payload: int) -> None:
+    """Enqueue a message that is about no gift, once for what it is about: to a funder, a member of staff, or whoever is about to give.
+
+    `payload` are the ids of its kind, by their columns.
+    """
+    row = insert(OutboxMessage).values(key=f"{kind}:{about}", kind=kind, **payload)
     db.session.execute(row.on_conflict_do_nothing(index_elements=["key"]))
 
 

@@ -102,6 +102,11 @@ def donation_by_attempt(attempt: str) -> Donation:
     return db.session.scalars(select(Donation).where(Donation.attempt == attempt)).one()
 
 
+def has_begun(attempt: str) -> bool:
+    """Whether a donation of this attempt exists."""
+    return db.session.scalar(select(Donation.id).where(Donation.attempt == attempt)) is not None
+
+
 def _insert_new(
     campaign: Campaign, requests: Sequence[tuple[DonationDetails, CheckoutContext]], donors: Mapping[str, int]
 ) -> dict[str, Donation]:

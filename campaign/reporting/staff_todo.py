@@ -6,7 +6,7 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.matching import fund_lifecycle, pledge_requests
 from campaign.operations import heartbeats, integrity_checks, job_results
 from campaign.outbox import deliveries, messages
-from campaign.payments import alerts, disputes, hold_watch, quarantine
+from campaign.payments import alerts, card_testing, disputes, hold_watch, quarantine
 from campaign.receipts import information_returns, void_requests
 from campaign.reporting import totals
 from campaign.stripe_sync import inbox, reconciliations
@@ -17,7 +17,7 @@ class StaffTodo:
     """How many items of each kind need staff. `findings` are those of the last integrity check, `receipts` the reasons why they wait.
 
     `percent_on_hold` is the part of a fund that unpaid gifts hold, if staff should know; `busy_networks` is the number of unpaid checkouts
-    of the busiest network.
+    of the busiest network; `card_testing` is 1 while the guard against card testing is on.
     """
 
     findings: int = 0
@@ -26,6 +26,7 @@ class StaffTodo:
     paused_funds: int = 0
     percent_on_hold: int = 0
     busy_networks: int = 0
+    card_testing: int = 0
     quarantined: int = 0
     dead_events: int = 0
     differences: int = 0
@@ -68,6 +69,7 @@ def todo_of(campaign: Campaign) -> StaffTodo:
         paused_funds=len(fund_lifecycle.list_paused(campaign.id)),
         percent_on_hold=percent if percent > hold_watch.REPORTED_PERCENT else 0,
         busy_networks=max((network.checkouts for network in networks), default=0),
+        card_testing=int(card_testing.current_guard() is not None),
         quarantined=quarantine.count_pending(),
         dead_events=inbox.count_dead(),
         differences=reconciliations.count_open(),

@@ -18,6 +18,7 @@ from campaign.operations import heartbeats, integrity_checks, job_results
 from campaign.operations.job_results import FailureReason
 from campaign.outbox import leases
 from campaign.outbox.messages import OutboxMessage
+from campaign.payments.card_testing_jobs import end_card_testing_guard
 from campaign.payments.refund_jobs import retry_refunds
 from campaign.receipts import annual_jobs
 from campaign.receipts.donor_merge_actions import move_strays
@@ -91,8 +92,9 @@ def dead_letter_exhausted() -> int:
 
 
 def run_due_work() -> bool:
-    """Process due events, rematches and emails. Returns False when another worker is doing so."""
-    return _run_exclusively(DUE_WORK_LOCK, dead_letter_exhausted, handle_events, rematch, move_strays, send_due)
+    """Process due events, rematches and emails, and end the guard against card testing when it is over. Returns False when another worker is doing so."""
+    steps = (dead_letter_exhausted, handle_events, end_card_testing_guard, rematch, move_strays, send_due)
+    return _run_exclusively(DUE_WORK_LOCK, *steps)
 
 
 def poll_stripe() -> bool:

@@ -27,8 +27,9 @@ from campaign.payments.reversals import ReversalSnapshot
 from campaign.recurring import instalments, recurring_gifts
 from campaign.recurring.instalments import InvoiceSnapshot
 from campaign.recurring.recurring_gifts import SubscriptionSnapshot
-from campaign.stripe_sync import charges, payouts
+from campaign.stripe_sync import charges, declines, payouts
 from campaign.stripe_sync.charges import ChargeSnapshot
+from campaign.stripe_sync.declines import FirstInvoiceSnapshot
 from campaign.stripe_sync.event import FETCH_FIRST, HANDLED_TYPES, NOTED_TYPES, Event, FetchRequest, clean_id, is_ours
 from campaign.stripe_sync.inbox import StripeEvent
 from campaign.stripe_sync.payouts import PayoutSnapshot
@@ -44,7 +45,9 @@ class CheckoutSnapshot:
 
 
 # What was fetched from Stripe for one event: the state of an object, read after the event was stored.
-Snapshot = ReversalSnapshot | PayoutSnapshot | InvoiceSnapshot | SubscriptionSnapshot | CheckoutSnapshot | ChargeSnapshot
+Snapshot = (
+    ReversalSnapshot | PayoutSnapshot | InvoiceSnapshot | SubscriptionSnapshot | CheckoutSnapshot | ChargeSnapshot | FirstInvoiceSnapshot
+)
 NOT_TAKEN = Effects(outcome="ignored: Stripe took no money for the invoice; staff are told")
 OF_ANOTHER_ACCOUNT = Effects(outcome="ignored: an event of another Stripe account")
 NOTHING_TO_FETCH = Effects(outcome="ignored: names no object of ours that could be fetched")
@@ -61,7 +64,9 @@ def read_events(leased: Sequence[Lease]) -> dict[int, Event]:
 
 def fetch_requests(events: Collection[Event]) -> dict[int, FetchRequest]:
     """What to fetch from Stripe before these events are handled, by event row."""
-    return {event.row: event.fetch_request for event in events if event.fetch_request} | charges.requests(events)
+    return (
+        {event.row: event.fetch_request for event in events if event.fetch_request} | charges.requests(events) | declines.requests(events)
+    )
 
 
 def dispatch(leased: Sequence[Lease], events: Mapping[int, Event], snapshots: Mapping[int, Sequence[Snapshot]]) -> int:
@@ -160,6 +165,7 @@ class EventBatch:
         apply_effects(self._session, list(decided.values()))
         if self._with_reversals:
             quarantine.apply_refunds(self._with_reversals)
+        declines.record(self._events, self._snapshots)
         return {row: effects.outcome for row, effects in decided.items()}
 
     def _payment_of(self, event: Event) -> SucceededPayment | None:
@@ -191,7 +197,7 @@ class EventBatch:
                 return self._handle_invoice(snapshot, cause=cause)
             case CheckoutSnapshot():
                 return self._end_canceled(snapshot.checkout, cause=cause)
-            case ChargeSnapshot():
+            case ChargeSnapshot() | FirstInvoiceSnapshot():
                 return NOTHING_TO_FETCH  # It is read with the event of its payment.
             case SubscriptionSnapshot():
                 outcome, ended = recurring_gifts.record_subscription(snapshot)

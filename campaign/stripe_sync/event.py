@@ -12,7 +12,8 @@ from functools import cached_property
 from typing import Any
 
 from campaign.donations.donations import is_public_id
-from campaign.edges.stripe.payments import charge_in
+from campaign.edges.stripe.payments import CARD, charge_in, failed_charge_in
+from campaign.payments.card_declines import Decline
 from campaign.payments.quarantine import Anomaly, SucceededPayment
 from campaign.rules.payment_moments import PaymentMoments, moments_of_charge
 
@@ -37,6 +38,7 @@ FETCH_FIRST = (
     "payment_intent.canceled",
     "invoice_payment.paid",
 )
+DECLINED = "payment_intent.payment_failed"
 # What is handled when it is received, and what polling looks for.
 HANDLED_TYPES = (
     "checkout.session.completed",
@@ -45,13 +47,14 @@ HANDLED_TYPES = (
     "checkout.session.expired",
     "payment_intent.succeeded",
     "payment_intent.processing",
+    DECLINED,
     *FETCH_FIRST,
 )
 # A webhook endpoint need not send these: almost always another event says the same, and otherwise polling is soon enough.
 FOUND_BY_POLLING = {"invoice_payment.paid"}
 NEEDED_TYPES = tuple(event_type for event_type in HANDLED_TYPES if event_type not in FOUND_BY_POLLING)
-# Other events say the same, and more.
-NOTED_TYPES = {"payment_intent.payment_failed": "noted: the checkout stays open, or an event of the checkout says how it ended"}
+# What changes no donation: other events say the same, and more.
+NOTED_TYPES = {DECLINED: "noted: the checkout stays open, or an event of the checkout says how it ended"}
 # How the id of an event begins that Stripe made. Those that we store ourselves have another.
 STRIPE_EVENT = "evt_"
 MAX_ID_LENGTH = 255
@@ -60,7 +63,9 @@ MAX_CENTS = 10**12
 
 
 class ObjectKind(StrEnum):
-    """What to fetch: one refund, all refunds of a payment, one dispute, payout, invoice or subscription, a payment's checkout or charge."""
+    """What to fetch: one refund, all refunds of a payment, one dispute, payout, invoice or subscription, a payment's checkout, charge or first
+    invoice.
+    """
 
     REFUND = "refund"
     REFUNDS_OF = "refunds of"
@@ -70,6 +75,7 @@ class ObjectKind(StrEnum):
     SUBSCRIPTION = "subscription"
     CHECKOUT_OF = "checkout of"
     CHARGE_OF = "charge of"
+    FIRST_INVOICE_OF = "first invoice of"
 
 
 @dataclass(frozen=True)
@@ -170,6 +176,15 @@ class Event:
             succeeded_at=self.at if self.type == "payment_intent.succeeded" and self.id.startswith(STRIPE_EVENT) else None,
             anomaly=self._anomaly,
         )
+
+    @cached_property
+    def decline(self) -> Decline | None:
+        """The declined card that the event reports; None for anything else, a bank debit and a payment of another account included."""
+        charge, method, code = failed_charge_in(self.object)
+        charge_id, payment_intent = clean_id(charge), clean_id(self.object.get("id"))
+        if self.type != DECLINED or self.account or method != CARD or charge_id is None or payment_intent is None:
+            return None
+        return Decline(charge=charge_id, payment_intent=payment_intent, code=clean_id(code) or "", declined_at=self.at)
 
     @property
     def _moments(self) -> PaymentMoments:

@@ -16,7 +16,7 @@ from campaign.payments.reversals import ReversalSnapshot
 from campaign.recurring.instalments import InvoiceSnapshot
 from campaign.recurring.recurring_gifts import SubscriptionSnapshot
 from campaign.rules.payment_moments import PaymentMoments
-from campaign.stripe_sync import charges
+from campaign.stripe_sync import charges, declines
 from campaign.stripe_sync.dispatch import CheckoutSnapshot, Snapshot
 from campaign.stripe_sync.event import FetchRequest, ObjectKind
 from campaign.stripe_sync.payouts import PayoutSnapshot
@@ -65,6 +65,8 @@ def _fetch(request: FetchRequest, services: Services, number: int) -> list[Snaps
                 return [CheckoutSnapshot(checkout=checkout)] if checkout else []
             case ObjectKind.CHARGE_OF:
                 return [charges.try_to_read_charge(services.stripe_payments, request.stripe_id)]
+            case ObjectKind.FIRST_INVOICE_OF:
+                return [declines.read_first_invoice(services.stripe_payments, request.stripe_id)]
             case ObjectKind.REFUND:
                 reversals = [services.stripe_payments.get_refund(request.stripe_id)]
             case ObjectKind.REFUNDS_OF:

@@ -132,7 +132,7 @@ def _headers(response: Response) -> Response:
     # Browsers apply form-action to redirects too: the donation form redirects to Stripe.
     checkout_origins = current_app.config["CHECKOUT_ORIGINS"]
     response.headers["Content-Security-Policy"] = (
-        f"default-src 'none'; script-src 'self'{nonce}; style-src 'self'{nonce}; img-src 'self' data:; font-src 'self'; "
+        f"default-src 'none'; script-src 'self'{nonce}; worker-src 'self'; style-src 'self'{nonce}; img-src 'self' data:; font-src 'self'; "
         f"connect-src 'self'; form-action 'self' {checkout_origins}; base-uri 'none'; frame-ancestors 'none'"
     )
     response.headers["X-Content-Type-Options"] = "nosniff"

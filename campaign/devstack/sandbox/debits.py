@@ -105,7 +105,11 @@ def _fail(account: Account, session: Doc, intent: Doc, charge: Doc) -> None:
     charge |= {"status": "failed", "paid": False, "captured": False, "amount_captured": 0, "failure_message": FAILURE}
     account.store.put(charge)
     account.emit("charge.failed", charge)
-    error = {"type": "card_error", "code": "payment_method_not_available", "message": FAILURE}
+    error = shapes.payment_error(
+        {"type": "card_error", "code": "payment_method_not_available", "message": FAILURE},
+        charge=charge["id"],
+        payment_method=shapes.debit_method(charge["payment_method_details"]["acss_debit"]),
+    )
     intent |= {"status": "requires_payment_method", "last_payment_error": error, "latest_charge": charge["id"]}
     account.store.put(intent)
     account.emit("payment_intent.payment_failed", intent)

@@ -240,22 +240,43 @@ def payment_method(*, card: Doc, **fields: Any) -> Doc:
     known = {
         k: v for k, v in card.items() if k in {"brand", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4", "wallet"}
     }
+    details = {
+        **known,
+        "checks": {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"},
+        "display_brand": card["brand"],
+        "generated_from": None,
+        "networks": {"available": [card["brand"]], "preferred": None},
+        "regulated_status": "unregulated",
+        "three_d_secure_usage": {"supported": True},
+    }
+    return _payment_method("card", details, **fields)
+
+
+def debit_method(account: Doc) -> Doc:
+    """A bank account as a payment method."""
+    return _payment_method("acss_debit", {**null_fields("fingerprint institution_number transit_number"), **account})
+
+
+def _payment_method(kind: str, details: Doc, **fields: Any) -> Doc:
     return {
         **base_fields("payment_method", new_id("pm")),
         "allow_redisplay": "unspecified",
         "billing_details": {"address": dict(NO_ADDRESS), "email": None, "name": None, "phone": None, "tax_id": None},
-        "card": {
-            **known,
-            "checks": {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"},
-            "display_brand": card["brand"],
-            "generated_from": None,
-            "networks": {"available": [card["brand"]], "preferred": None},
-            "regulated_status": "unregulated",
-            "three_d_secure_usage": {"supported": True},
-        },
+        kind: details,
         "customer": None,
         "customer_account": None,
         "metadata": {},
-        "type": "card",
+        "type": kind,
         **fields,
+    }
+
+
+def payment_error(error: Doc, *, charge: str, payment_method: Doc) -> Doc:
+    """The error of a payment intent whose last charge failed."""
+    return {
+        **null_fields("advice_code network_advice_code network_decline_code"),
+        **error,
+        "charge": charge,
+        "doc_url": f"https://docs.stripe.com/error-codes/{str(error['code']).replace('_', '-')}",
+        "payment_method": payment_method,
     }

@@ -180,13 +180,16 @@ class Account:
         return str(transaction["id"])
 
     def _decline(self, intent: Doc, number: str, card: Doc) -> None:
+        """Fail a charge. The payment intent has no payment method afterwards: only its error and the charge name the card."""
         code, decline_code, message = DECLINES[number]
-        declined = Declined(code, decline_code, message)
+        declined, method = Declined(code, decline_code, message), shapes.payment_method(card=card)
         charge = shapes.charge(
             amount=intent["amount"],
             currency=intent["currency"],
             card=card,
             payment_intent=intent["id"],
+            payment_method=method["id"],
+            customer=intent["customer"],
             paid=False,
             captured=False,
             amount_captured=0,
@@ -203,7 +206,8 @@ class Account:
         }
         self.store.put(charge)
         self.emit("charge.failed", charge)
-        intent |= {"last_payment_error": declined.body["error"], "latest_charge": charge["id"], "status": "requires_payment_method"}
+        error = shapes.payment_error(declined.body["error"], charge=charge["id"], payment_method=method)
+        intent |= {"last_payment_error": error, "latest_charge": charge["id"], "payment_method": None, "status": "requires_payment_method"}
         self.store.put(intent)
         self.emit("payment_intent.payment_failed", intent)
         raise declined

@@ -20,7 +20,7 @@ from stripe.params.checkout import (
 
 from campaign.edges.stripe.client import StripeRefused, Urllib3Client, make_client, translated_errors
 from campaign.edges.stripe.reversals import StripeReversal, reversal_from
-from campaign.edges.stripe.subscriptions import PART, Part
+from campaign.edges.stripe.subscriptions import PART, Part, first_donation_of
 
 API_VERSION = stripe.api_version
 # Stripe wants 30 minutes at least, by its own clock: ours may be a minute slow, and the request may be half a minute old.
@@ -35,6 +35,7 @@ BANK_DEBIT: SessionCreateParamsPaymentMethodOptionsAcssDebit = {
 }
 # The metadata key of a refund that contains the key of our refund request.
 REFUND_REQUEST = "request"
+CARD = "card"
 # Payment methods whose charge is submitted to a bank, and succeeds or fails days later.
 BANK_DEBITS = {"acss_debit", "au_becs_debit", "bacs_debit", "nz_bank_account", "sepa_debit", "us_bank_account"}
 
@@ -142,6 +143,15 @@ class StripePayments:
         charged_at, is_debit = charge_in(intent)
         return Payment(id=intent["id"], status=intent["status"], charged_at=charged_at, is_debit=is_debit)
 
+    def find_donation_of_first_payment(self, payment_intent_id: str) -> str | None:
+        """The donation that a monthly gift begins with whose first invoice this payment is for; None for any other payment."""
+        with translated_errors():
+            listed = self._quick_client.v1.invoice_payments.list(
+                {"payment": {"type": "payment_intent", "payment_intent": payment_intent_id}, "limit": 1, "expand": ["data.invoice"]}
+            )
+            invoice = listed.data[0].to_dict().get("invoice") if listed.data else None
+        return first_donation_of(invoice) if isinstance(invoice, dict) else None
+
     def list_successes(self, since: datetime) -> Iterator[tuple[str, datetime]]:
         """The payments that succeeded since the moment, and when, latest first, from Stripe's list of events of the last 30 days."""
         with translated_errors():
@@ -243,6 +253,17 @@ def charge_in(intent: dict[str, Any]) -> tuple[datetime | None, bool]:
         return None, False
     method = (charge.get("payment_method_details") or {}).get("type")
     return (datetime.fromtimestamp(charge["created"], UTC) if charge.get("created") else None), method in BANK_DEBITS
+
+
+def failed_charge_in(intent: dict[str, Any]) -> tuple[Any, str, Any]:
+    """The failed charge of a payment intent, the type of its payment method, and why it failed; None, empty and None where it does not say."""
+    error, methods = intent.get("last_payment_error"), intent.get("payment_method_types")
+    if not isinstance(error, dict):
+        return None, "", None
+    method = error.get("payment_method")
+    known = method.get("type") if isinstance(method, dict) else error.get("payment_method_type")
+    only = methods[0] if isinstance(methods, list) and len(methods) == 1 else ""
+    return error.get("charge"), str(known or only), error.get("decline_code") or error.get("code")
 
 
 def _checkout(session: stripe.checkout.Session) -> Checkout:

@@ -248,6 +248,11 @@ def _moment(seconds: int | None) -> datetime | None:
     return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
+def first_donation_of(invoice: dict[str, Any]) -> str | None:
+    """The donation that the first invoice of a subscription names; None for a later one."""
+    return _donation_of(invoice) if invoice.get("billing_reason") == "subscription_create" else None
+
+
 def _donation_of(invoice: dict[str, Any]) -> str | None:
     details = ((invoice.get("parent") or {}).get("subscription_details")) or {}
     return (details.get("metadata") or {}).get("donation")

@@ -25,7 +25,7 @@ def staff_todo(counts: Mapping[str, int], *, recipient: str, charity: Charity, u
             paragraphs.append(Paragraph(gettext("Everything is on your first page:"), url))
             subjects.append(gettext("Needs a person"))
             endings.append(gettext("With thanks,"))
-    return _in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
+    return in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
 
 
 def password_link(*, recipient: str, charity: Charity, url: str, is_test: bool) -> EmailContent:
@@ -37,7 +37,7 @@ def password_link(*, recipient: str, charity: Charity, url: str, is_test: bool) 
             paragraphs.append(Paragraph(gettext("The link works once, within two days. If it was not you, there is nothing to do.")))
             subjects.append(gettext("Choose a password"))
             endings.append(gettext("With thanks,"))
-    return _in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
+    return in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
 
 
 def factor_changed(change: FactorChange, *, recipient: str, charity: Charity, url: str, is_test: bool) -> EmailContent:
@@ -50,7 +50,7 @@ def factor_changed(change: FactorChange, *, recipient: str, charity: Charity, ur
             paragraphs.append(Paragraph(gettext("If it was not you, tell an administrator at once, and choose a new password:"), url))
             subjects.append(gettext("Your staff account"))
             endings.append(gettext("With thanks,"))
-    return _in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
+    return in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
 
 
 def _describe_change(change: FactorChange) -> str:
@@ -81,7 +81,7 @@ def pledge_requested(request: PledgeRequest, fund: Fund, *, recipient: str, char
             paragraphs.append(Paragraph(_warning()))
             subjects.append(gettext("Raise a pledge?"))
             endings.append(gettext("With thanks,"))
-    return _in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
+    return in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
 
 
 def pledge_decided(request: PledgeRequest, fund: Fund, *, recipient: str, charity: Charity, url: str, is_test: bool) -> EmailContent:
@@ -93,7 +93,7 @@ def pledge_decided(request: PledgeRequest, fund: Fund, *, recipient: str, charit
             paragraphs.append(Paragraph(_warning()))
             subjects.append(gettext("A pledge is raised") if request.is_agreed else gettext("A pledge is not raised"))
             endings.append(gettext("With thanks,"))
-    return _in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
+    return in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
 
 
 def _decision(request: PledgeRequest, fund: Fund, language: str) -> str:
@@ -126,7 +126,7 @@ def _warning() -> str:
     )
 
 
-def _in_both(
+def in_both(
     recipient: str, charity: Charity, subjects: Sequence[str], paragraphs: Sequence[Paragraph], endings: Sequence[str], *, is_test: bool
 ) -> EmailContent:
     """One e-mail with the paragraphs of both languages."""
@@ -147,6 +147,7 @@ def describe_todo(name: str, count: int) -> str:
             "%(num)s%% of what a fund has left has been on hold for ten minutes or more, for gifts that are not paid.", num=count
         ),
         "busy_networks": gettext("One network has begun %(num)s checkouts within an hour that are not paid.", num=count),
+        "card_testing": gettext("The guard against card testing is on, so each gift takes one more step."),
         "quarantined": ngettext(
             "%(num)s payment is in quarantine and waits for a decision.",
             "%(num)s payments are in quarantine and wait for a decision.",

@@ -19,7 +19,7 @@ from campaign.edges.group_commit import GroupCommit
 from campaign.edges.stripe.client import StripeKeyRefused
 from campaign.operations import job_results
 from campaign.operations.job_results import FailureReason
-from campaign.payments import checkouts
+from campaign.payments import card_testing, checkouts
 from campaign.payments.checkouts import CheckoutContext, LessMatchAvailable, OpenedCheckout
 
 MAX_BATCH = 32
@@ -32,11 +32,12 @@ StartRequest = tuple[int, DonationDetails, CheckoutContext]
 
 @dataclass
 class _Batches:
-    """The batches of one app. `campaigns` is a cache by slug, with the monotonic time at which each one was read."""
+    """The batches of one app. `campaigns` is a cache by slug, `card_testing` whether the guard is on, each with the monotonic time at which it was read."""
 
     starts: GroupCommit[StartRequest, Started]
     opened: GroupCommit[OpenedCheckout, None]
     campaigns: dict[str, tuple[float, Campaign]] = field(default_factory=dict)
+    card_testing: tuple[float, bool] = (-math.inf, False)
 
 
 def init_app(app: App) -> None:
@@ -63,6 +64,16 @@ def load_campaign(slug: str) -> Campaign | None:
         db.session.expunge(campaign)
         cache[slug] = now, campaign
     return campaign
+
+
+def is_card_testing() -> bool:
+    """Whether the guard against card testing was on at most CACHE_SECONDS ago."""
+    batches, now = _batches(), time.monotonic()
+    read_at, is_on = batches.card_testing
+    if now - read_at > CACHE_SECONDS:
+        is_on = card_testing.current_guard() is not None
+        batches.card_testing = now, is_on
+    return is_on
 
 
 def start_checkout(campaign: Campaign, details: DonationDetails, context: CheckoutContext) -> Started:

@@ -24,9 +24,10 @@ from campaign.texts.match_quote import Quote
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import LANGUAGES, current_language
 from campaign.web.networks import client_key
-from campaign.web.public import donor_access
+from campaign.web.public import donor_access, human_check
 from campaign.web.public.address_form import provinces
 from campaign.web.public.donation_form import DonationForm, attempts, new_attempt
+from campaign.web.public.page_notice import Notice
 from campaign.web.security import LINKS_PER_CLIENT, access, csrf, limiter
 
 bp = Blueprint("campaigns", __name__)
@@ -40,17 +41,6 @@ TYPED = (
 
 # Of an earlier donation, what its link alone may show.
 NOT_PERSONAL = ("amount", "frequency", "cover_fee")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Notice:
-    """A message above the form. `kind` is problem, change or unavailable, and is a CSS class."""
-
-    kind: str
-    title: str
-    text: str
-    link: str = ""
-    link_text: str = ""
 
 
 @bp.get("/")
@@ -147,6 +137,7 @@ def quote(language: str, slug: str) -> Response:
         **quoted,
         claim=match_copy.campaign_claim(funds.state, language),
         held_while_paying=match_copy.hold_promise(funds.state, language),
+        proof_bits=human_check.proof_bits(),
         progress=render_template("donate/progress.html", progress=_progress(totals, funds.state, language)),
         presets=render_template("donate/presets.html", presets=_presets(campaign, funds, language), chosen=""),
     )
@@ -191,6 +182,7 @@ def campaign_page(
         minimum=money.format_money_short(campaign.minimum_cents, language),
         maximum=money.format_money_short(campaign.maximum_cents, language),
         notice=notice,
+        check=human_check.page_values(form, attempt),
     )
 
 

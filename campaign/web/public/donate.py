@@ -22,9 +22,10 @@ from campaign.recurring.recurring_gifts import MONTHLY
 from campaign.rules import money
 from campaign.rules.allocation import Limit
 from campaign.web.networks import client_key
-from campaign.web.public import batching, donor_access
-from campaign.web.public.campaigns import Notice, Promise, campaign_page
+from campaign.web.public import batching, donor_access, human_check
+from campaign.web.public.campaigns import Promise, campaign_page
 from campaign.web.public.donation_form import DonationForm, attempts, new_attempt
+from campaign.web.public.page_notice import Notice
 from campaign.web.public.posted_fields import email_and_client_key, email_key, posted_fields
 from campaign.web.security import (
     DONATIONS_OVERALL,
@@ -75,6 +76,8 @@ def _start(campaign: Campaign, form: DonationForm) -> Donation | ResponseReturnV
     if not form.second_monthly.data and recurring_gifts.has_identical(campaign.id, details):
         form.second_monthly.data = True
         return campaign_page(campaign, form, attempt=form.attempt.data, notice=_second_monthly_notice(form)), 409
+    if refused := human_check.check(campaign, form, attempt):
+        return campaign_page(campaign, form, attempt=form.attempt.data, notice=refused.notice), refused.status, refused.headers
     context = CheckoutContext(
         attempt=attempt,
         expected_match_cents=form.expected_match_cents(),

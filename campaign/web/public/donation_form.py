@@ -26,7 +26,8 @@ class DonationForm(AddressForm):
     """The fields of contract.md, section 4, and the donor's answers to two questions.
 
     `email_checked` is the address that the donor sees questioned, and keeps by sending it again. `second_monthly` says that they want a second
-    monthly gift of the same amount.
+    monthly gift of the same amount. `proof`, `code` and `new_code` answer what is asked during card testing (human_check.py), which sets `resumes`
+    when the page goes on by itself, and `code_sent_to` when it asks for the code.
     """
 
     class Meta(AddressForm.Meta):
@@ -51,12 +52,17 @@ class DonationForm(AddressForm):
     second_monthly = BooleanField(false_values=FALSE_VALUES)
     expected_match = HiddenField()
     website = StringField()
+    proof = HiddenField()
+    code = StringField(lazy_gettext("Code from the mail"))
+    new_code = BooleanField(false_values=FALSE_VALUES)
 
     def __init__(self, campaign: Campaign, language: str, *args: Any, **kw: Any) -> None:
         super().__init__(language, *args, **kw)
         self.campaign = campaign
         self.amount_cents = 0
         self.attempt_nonce = ""
+        self.resumes = False
+        self.code_sent_to = ""
         self.tribute_kind.choices = [
             ("", gettext("No dedication")),
             ("honour", gettext("In honour of")),

@@ -31,6 +31,7 @@ FINDINGS_SHOWN = 5
 TODO_PAGES = {
     "percent_on_hold": "staff_holds.page",
     "busy_networks": "staff_holds.page",
+    "card_testing": "staff_card_testing.page",
     "quarantined": "staff_quarantine.page",
     "dead_events": "staff_failed_events.dead",
     "differences": "staff_settlement.page",

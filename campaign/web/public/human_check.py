@@ -1,0 +1,178 @@
+"""What a checkout takes during card testing: a proof of work by the browser or, without scripts, a code that is mailed to the donor.
+
+It is asked for before anything is held or Stripe is called, says why, and loses nothing that was typed. The same attempt again asks nothing.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask_babel import gettext, ngettext
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.edges.db import db
+from campaign.edges.services import services
+from campaign.outbox import checkout_codes
+from campaign.outbox.checkout_codes import LIFETIME, CodeCheck
+from campaign.payments import checkout_bounds, checkouts
+from campaign.payments.checkout_bounds import Bound, Wait
+from campaign.rules.proof_of_work import PROOF_BITS, is_proof
+from campaign.web.networks import client_key
+from campaign.web.public import batching
+from campaign.web.public.donation_form import DonationForm
+from campaign.web.public.page_notice import Notice
+
+# What the page's script sends while it has no proof: it computes one when it is asked.
+FOLLOWS = "follows"
+MINUTE = 60
+HOUR = 60 * MINUTE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """The form again, with what is still needed."""
+
+    notice: Notice | None
+    status: int = 422
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def page_values(form: DonationForm, attempt: str) -> dict[str, Any]:
+    """What the form shows and its script needs: how many bits a proof takes, a proof that still counts, and whether a code is asked for."""
+    return {
+        "bits": proof_bits(),
+        "proof": _known_proof(form, attempt),
+        "resumes": form.resumes,
+        "asks_code": bool(form.code_sent_to or form.code.data),
+        "code_sent_to": form.code_sent_to or form.email.data,
+    }
+
+
+def proof_bits() -> int:
+    """How many bits a proof takes now; 0 while none is asked for."""
+    return PROOF_BITS if batching.is_card_testing() else 0
+
+
+def _known_proof(form: DonationForm, attempt: str) -> str:
+    """The proof that was sent, if it is one for this attempt: the browser need not compute another."""
+    sent = form.proof.data or ""
+    return sent if is_proof(attempt, sent, bits=PROOF_BITS) else ""
+
+
+def check(campaign: Campaign, form: DonationForm, attempt: str) -> Refusal | None:
+    """What the checkout of this valid form still takes; None when it may begin. Commits, so that no transaction is open while it waits for others."""
+    is_asked = batching.is_card_testing() and not checkouts.has_begun(attempt)
+    refused = _check_donor(campaign, form, attempt) if is_asked else None
+    db.session.commit()
+    return refused
+
+
+def _check_donor(campaign: Campaign, form: DonationForm, attempt: str) -> Refusal | None:
+    has_proof = bool(_known_proof(form, str(form.attempt.data)))
+    if not has_proof:
+        refused = _ask_script(form) if form.proof.data == FOLLOWS else _check_code(campaign, form, attempt)
+        if refused:
+            return refused
+    most = checkout_bounds.PER_NETWORK_WITH_PROOF if has_proof else checkout_bounds.PER_NETWORK_WITH_CODE
+    wait = checkout_bounds.wait_for(email=form.email.data, client_key=client_key(), most_of_network=most)
+    return _too_many(wait, most) if wait else None
+
+
+def _ask_script(form: DonationForm) -> Refusal:
+    """The page was opened before the guard began, or its script has not ended yet: it goes on by itself."""
+    form.resumes = True
+    title = gettext("We check that a person is giving. One moment …")
+    return Refusal(notice=Notice(kind="change", title=title, text=f"{_why()} {_nothing_lost()}"))
+
+
+def _why() -> str:
+    return gettext("We guard this form against people who try stolen cards, so each gift takes one more step just now.")
+
+
+def _nothing_lost() -> str:
+    return gettext("Nothing has been charged and nothing you wrote is lost.")
+
+
+def _check_code(campaign: Campaign, form: DonationForm, attempt: str) -> Refusal | None:
+    """None for the right code. Otherwise the form with its field, and a new code by mail unless one still counts."""
+    email, typed = form.email.data, "".join((form.code.data or "").split())
+    form.code_sent_to = email
+    if not form.new_code.data:
+        found = checkout_codes.check_code(typed, attempt=attempt, email=email) if typed else CodeCheck.UNKNOWN
+        if found is CodeCheck.RIGHT:
+            return None
+        if found is CodeCheck.WRONG:
+            return _show_error(form, gettext("This code is not right. Please compare it with the newest mail from us."))
+        if not typed and checkout_codes.has_open_code(attempt=attempt, email=email):
+            return _show_error(form, gettext("Please write the code that we have mailed to you."))
+        if found in {CodeCheck.EXPIRED, CodeCheck.USED_UP}:
+            return _send_code(campaign, form, attempt, _why_ended(found))
+    return _send_code(campaign, form, attempt, "")
+
+
+def _show_error(form: DonationForm, error: str) -> Refusal:
+    form.code.errors = (error,)
+    return Refusal(notice=None)
+
+
+def _why_ended(found: CodeCheck) -> str:
+    if found is CodeCheck.EXPIRED:
+        return gettext("The code is older than %(minutes)s minutes.", minutes=_lifetime_minutes())
+    return gettext("Too many codes were wrong, so that one no longer counts.")
+
+
+def _lifetime_minutes() -> int:
+    return int(LIFETIME.total_seconds()) // MINUTE
+
+
+def _send_code(campaign: Campaign, form: DonationForm, attempt: str, why_again: str) -> Refusal:
+    email, form.code.data = form.email.data, ""
+    was_sent = checkout_codes.send_code(
+        campaign_id=campaign.id, attempt=attempt, email=email, language=form.language, client_key=client_key()
+    )
+    if not was_sent:
+        return _too_many_codes(campaign)
+    db.session.commit()
+    services().waker.wake("mail")
+    sent = gettext(
+        "We have mailed a code of six digits to %(email)s. Please write it below within %(minutes)s minutes, and press the button again.",
+        email=email,
+        minutes=_lifetime_minutes(),
+    )
+    return Refusal(
+        notice=Notice(
+            kind="change",
+            title=gettext("One more step: a code by mail"),
+            text=f"{why_again or _why()} {sent} {_nothing_lost()}",
+            link="#code",
+            link_text=gettext("Write the code"),
+        )
+    )
+
+
+def _too_many_codes(campaign: Campaign) -> Refusal:
+    text = gettext(
+        "Too many codes were asked for within the hour, for this address, from your network or in all. A code that you have still counts. Please try again "
+        "later, or in a browser with JavaScript, which needs no code, or write to %(email)s.",
+        email=campaign.charity.email,
+    )
+    notice = Notice(kind="problem", title=gettext("We cannot mail another code now"), text=f"{_why()} {text} {_nothing_lost()}")
+    return Refusal(notice=notice, status=429, headers={"Retry-After": str(HOUR)})
+
+
+def _too_many(wait: Wait, most: int) -> Refusal:
+    minutes = -(-wait.seconds // MINUTE)
+    if wait.bound is Bound.EMAIL:
+        reason = gettext(
+            "While we guard this form against people who try stolen cards, at most %(most)s gifts that are not paid may be begun within an hour under "
+            "one e-mail address.",
+            most=checkout_bounds.PER_EMAIL,
+        )
+    else:
+        reason = gettext(
+            "While we guard this form against people who try stolen cards, at most %(most)s gifts that are not paid may be begun within an hour from "
+            "one network, such as that of a home or an office.",
+            most=most,
+        )
+    again = ngettext("Please try again in %(num)s minute.", "Please try again in %(num)s minutes.", minutes)
+    notice = Notice(kind="problem", title=gettext("Not now, please"), text=f"{reason} {again} {_nothing_lost()}")
+    return Refusal(notice=notice, status=429, headers={"Retry-After": str(wait.seconds)})
