@@ -118,7 +118,7 @@ def access_link(donation: Donation, *, url: str, address: str) -> EmailContent:
             Paragraph(
                 gettext("Somebody, we hope you, wants to change something about your gifts to %(campaign)s. To go on:", campaign=title), url
             ),
-            Paragraph(gettext("The link works once, within an hour. If it was not you, there is nothing to do, and nothing changes.")),
+            Paragraph(gettext("The link works once, within ten minutes. If it was not you, there is nothing to do, and nothing changes.")),
             contact_line(donation.campaign.charity),
         ]
         recipient = replace(recipient_of(donation), address=address)
