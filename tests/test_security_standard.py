@@ -5,12 +5,14 @@ import asyncio
 import io
 import json
 import re
+from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 from argon2 import extract_parameters
+from cryptography.exceptions import InvalidTag
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_security import hash_password, verify_password
@@ -23,10 +25,12 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.cli.main import campaign as commands
 from campaign.config import ROOT, Settings, SettingsError, read_settings, settings_from
 from campaign.edges.db import close_connections, db
+from campaign.edges.secret_keys import SecretKeys
 from campaign.staff.audit import AuditEntry
 from campaign.staff.members import Staff
 from campaign.web import front
 from campaign.web.front import Front
+from campaign.web.staff.one_time_codes import OneTimeCodes
 from campaign.web.staff.sign_in_rules import SHORTEST_PASSWORD, Passwords
 from tests.factories import paid
 from tests.web import SLUG, csrf_of, environment_of, hidden_fields, signed_in
@@ -279,3 +283,17 @@ def test_nothing_that_is_logged_can_begin_a_line_of_its_own(app: Flask, logged: 
     (line,) = logged.getvalue().split("\n")[:-1]
     assert json.loads(line)["error"] == hostile
     assert "\x1b" not in line
+
+
+def test_the_secret_of_a_second_factor_that_was_changed_in_the_database_is_refused() -> None:
+    keys = SecretKeys(secret="a secret of the tests, with more than 32 letters", fallbacks=("the one before, with more than 32 letters",))
+    now, before, other = (OneTimeCodes(k, issuer="x") for k in (keys, SecretKeys(secret=keys.fallbacks[0]), SecretKeys(secret="y" * 40)))
+    stored = json.loads(before.generate_totp_secret())
+    assert now.get_totp_b32_key(json.dumps(stored)) == before.get_totp_b32_key(json.dumps(stored))
+    assert json.loads(now.encrypted_again(json.dumps(stored)))["enckey"]["t"] != stored["enckey"]["t"]
+    with pytest.raises(KeyError):
+        other.get_totp_b32_key(json.dumps(stored))
+    sealed = bytearray(b64decode(stored["enckey"]["k"]))
+    sealed[-20] ^= 1
+    with pytest.raises(InvalidTag):
+        now.get_totp_b32_key(json.dumps({**stored, "enckey": {**stored["enckey"], "k": b64encode(sealed).decode()}}))
