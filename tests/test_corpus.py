@@ -33,7 +33,7 @@ from tests.mail import body_of
 from tests.web import FORM, SLUG, hidden_fields, signed_in
 
 LONG = "Wolfeschlegelsteinhausenbergerdorff-Saint-Jean-Baptiste-de-la-Très-Longue-Rivi"
-# As typed, and as it is kept when that is not the same.
+# As typed, and as it is stored when that is not the same.
 TEXTS: tuple[tuple[str, str] | str, ...] = (
     # First names, so that names begin with them.
     "=cmd|'/C calc'!A0",
@@ -174,7 +174,7 @@ def give(client: FlaskClient, language: str = "en", **fields: str) -> tuple[int,
 
 
 def people() -> Iterator[tuple[dict[str, str], dict[str, str]]]:
-    """What each donor types, and what is kept. Each text is in a name, and in an address or a tribute; every fourth name is an organization's."""
+    """What each donor types, and what is stored. Each text is in a name, and in an address or a tribute; every fourth name is an organization's."""
     pairs = [pair(entry) for entry in TEXTS]
     seconds = pairs[DONORS : 2 * DONORS]
     for number, first in enumerate(pairs[:DONORS]):
@@ -184,15 +184,15 @@ def people() -> Iterator[tuple[dict[str, str], dict[str, str]]]:
         if number % 4 == 3:
             entries |= {"organization": joined(first, last)}
         entries |= {"tribute_name": shifted[1], "tribute_kind": ("honour", "honour"), "email": pair(EMAILS[number])}
-        yield {name: typed for name, (typed, _) in entries.items()}, {name: kept for name, (_, kept) in entries.items()}
+        yield {name: typed for name, (typed, _) in entries.items()}, {name: stored for name, (_, stored) in entries.items()}
 
 
 def joined(*pairs: tuple[str, str]) -> tuple[str, str]:
-    return " ".join(typed for typed, _ in pairs), " ".join(kept for _, kept in pairs)
+    return " ".join(typed for typed, _ in pairs), " ".join(stored for _, stored in pairs)
 
 
-def name_of(kept: dict[str, str]) -> str:
-    return kept.get("organization") or f"{kept['first_name']} {kept['last_name']}"
+def name_of(stored: dict[str, str]) -> str:
+    return stored.get("organization") or f"{stored['first_name']} {stored['last_name']}"
 
 
 def assert_in_pdf(name: str, pdf: bytes) -> None:
@@ -205,31 +205,31 @@ def assert_in_pdf(name: str, pdf: bytes) -> None:
             assert word in printed, word
 
 
-def assert_in_mail(donation: Donation, kept: dict[str, str], raw: bytes) -> None:
+def assert_in_mail(donation: Donation, stored: dict[str, str], raw: bytes) -> None:
     message = message_from_bytes(raw, policy=policy.default)
     assert isinstance(message, EmailMessage)
     (recipient,) = message["To"].addresses
     assert recipient.addr_spec == donation.email
-    assert recipient.display_name in {name_of(kept), ""}
-    if len(name_of(kept)) < 25 and not set(name_of(kept)) & set('\\"'):
+    assert recipient.display_name in {name_of(stored), ""}
+    if len(name_of(stored)) < 25 and not set(name_of(stored)) & set('\\"'):
         assert recipient.display_name
     for header in ("Subject", "From", "To", "Message-ID"):
         assert message.get_all(header, []) == [message[header]]
     assert message["Bcc"] is message["X-Header"] is None
     for body in (body_of(message, "plain"), text_of_page(body_of(message, "html"))):
-        assert spaceless(kept.get("tribute_name", "")) in spaceless(body)
+        assert spaceless(stored.get("tribute_name", "")) in spaceless(body)
     assert message.defects == []
 
 
 def begin_all(client: FlaskClient) -> list[tuple[Donation, dict[str, str]]]:
     begun = []
-    for typed, kept in people():
+    for typed, stored in people():
         status, answer = give(client, **typed)
         assert status == 303, (typed, text_of_page(answer))
         donation = db.session.query(Donation).order_by(Donation.id.desc()).first()
         assert donation
-        assert {name: getattr(donation, name) for name in kept} == kept, "the books"
-        begun.append((donation, kept))
+        assert {name: getattr(donation, name) for name in stored} == stored, "the books"
+        begun.append((donation, stored))
     return begun
 
 
@@ -244,17 +244,17 @@ def test_what_is_accepted_is_shown_literally_everywhere(
     send_jobs.send_due()
     staff = signed_in(app, "manager")
     mails = {tuple(to): post.box.raw(number) for number, to, _, _ in post.box.newest(DONORS)}
-    for donation, kept in begun:
-        token, name = donation.token, name_of(kept)
+    for donation, stored in begun:
+        token, name = donation.token, name_of(stored)
         assert_in_pdf(name, get(client, f"/en/donations/{token}/receipt.pdf"))
         raw = mails[donation.email,]
         assert raw
-        assert_in_mail(donation, kept, raw)
-        assert spaceless(kept.get("first_name", "")) in spaceless(text_of_page(get(client, f"/en/donations/{token}").decode()))
+        assert_in_mail(donation, stored, raw)
+        assert spaceless(stored.get("first_name", "")) in spaceless(text_of_page(get(client, f"/en/donations/{token}").decode()))
         page = spaceless(text_of_page(get(staff, f"/staff/donations/{donation.public_id}").decode()))
         for shown in (name, *donation.address_lines, donation.email):
             assert spaceless(shown) in page
-    names = [name_of(kept) for _, kept in begun]
+    names = [name_of(stored) for _, stored in begun]
     assert_exports(staff, names)
     for path in (".json", "/proof.json"):  # What funders get has no donors either: as_csv and as_json of funder_statement.py.
         exported = json.dumps(json.loads(get(client, f"/en/donations/{begun[0][0].token}{path}")), ensure_ascii=False)

@@ -1,14 +1,11 @@
 """Time-based one-time codes of staff: each counts once, in its own 30 seconds or the ones beside them. Their secrets are encrypted in the database."""
 
-import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 import structlog
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from flask import current_app
 from flask_security import Totp
 from passlib.exc import UsedTokenError
@@ -16,7 +13,7 @@ from passlib.totp import TOTP, AppWallet, TotpMatch
 from sqlalchemy import or_, select, update
 
 from campaign.edges.db import db
-from campaign.edges.secret_keys import Purpose, SecretKeys
+from campaign.edges.secret_keys import Purpose, SealBroken, SecretKeys, seal, unseal
 from campaign.staff.members import Staff
 
 log = structlog.get_logger()
@@ -25,7 +22,6 @@ log = structlog.get_logger()
 WINDOW_SECONDS = 30
 # Of what SealedSecrets stores; the library's own is 1.
 SEALED = 2
-NONCE_BYTES = 12
 
 
 class SealedSecrets(AppWallet):
@@ -38,18 +34,16 @@ class SealedSecrets(AppWallet):
 
     def encrypt_key(self, key: bytes) -> dict[str, Any]:
         """The secret as it is stored."""
-        tag, nonce = next(iter(self._by_tag)), secrets.token_bytes(NONCE_BYTES)
-        sealed = nonce + AESGCM(bytes.fromhex(self._by_tag[tag])).encrypt(nonce, key, tag.encode())
-        return {"v": SEALED, "t": tag, "k": b64encode(sealed).decode()}
+        tag = next(iter(self._by_tag))
+        return {"v": SEALED, "t": tag, "k": b64encode(seal(self._by_tag[tag], key, context=tag)).decode()}
 
     def decrypt_key(self, enckey: Mapping[str, Any]) -> tuple[bytes, bool]:
-        """The secret, and whether it should be encrypted again. Raises KeyError when its key is not known, InvalidTag when it was changed."""
+        """The secret, and whether it should be encrypted again. Raises KeyError when its key is not known, SealBroken when it was changed."""
         if enckey["v"] != SEALED:
             key, _ = super().decrypt_key(enckey)  # type: ignore[no-untyped-call]
             return key, True
-        tag, sealed = str(enckey["t"]), b64decode(enckey["k"])
-        key = AESGCM(bytes.fromhex(self._by_tag[tag])).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], tag.encode())
-        return key, tag != next(iter(self._by_tag))
+        tag = str(enckey["t"])
+        return unseal(self._by_tag[tag], b64decode(enckey["k"]), context=tag), tag != next(iter(self._by_tag))
 
 
 class OneTimeCodes(Totp):
@@ -66,7 +60,7 @@ class OneTimeCodes(Totp):
         except KeyError:
             log.error("second_factor.unknown_key", setting="SECRET_KEY_FALLBACKS")
             return False
-        except InvalidTag:
+        except SealBroken:
             log.error("second_factor.changed", staff=user.id)
             return False
 
