@@ -6,11 +6,14 @@ import io
 import json
 import re
 from base64 import b64decode, b64encode
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import structlog
+import time_machine
 from argon2 import extract_parameters
 from flask import Flask
 from flask.testing import FlaskClient
@@ -25,8 +28,10 @@ from campaign.cli.main import campaign as commands
 from campaign.config import ROOT, Settings, SettingsError, read_settings, settings_from
 from campaign.edges.db import close_connections, db
 from campaign.edges.secret_keys import SealBroken, SecretKeys
+from campaign.staff import members
 from campaign.staff.audit import AuditEntry
 from campaign.staff.members import Staff
+from campaign.staff.password_links import one_time_link
 from campaign.web import front
 from campaign.web.front import Front
 from campaign.web.staff.one_time_codes import OneTimeCodes
@@ -167,6 +172,17 @@ def test_passwords_that_were_breached_are_refused(app: Flask) -> None:
 @pytest.mark.parametrize("password", ["sanaarichard2026", "GBS/CIDPFoundation", "administrator2026", "visionsanaa!vision"])
 def test_passwords_of_the_words_that_everybody_expects_here_are_refused(app: Flask, password: str) -> None:
     assert "easy to guess" in reasons_against(app, password)[0]
+
+
+def test_a_new_service_has_no_accounts_and_a_link_to_choose_a_password_ends_after_two_days(app: Flask) -> None:
+    assert db.session.query(Staff).count() == 0
+    link = urlsplit(one_time_link(members.add_staff("new@example.org", "viewer"))).path
+    db.session.commit()
+    statuses = []
+    for hours in (47, 49):
+        with time_machine.travel(datetime.now(UTC) + timedelta(hours=hours)), app.app_context():
+            statuses.append(app.test_client().get(link).status_code)
+    assert statuses == [200, 302]
 
 
 @pytest.mark.parametrize(("path", "autocomplete"), [("/staff/sign-in", "current-password"), ("/staff/password/{token}", "new-password")])
