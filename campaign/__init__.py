@@ -26,7 +26,7 @@ from campaign.stripe_sync import cursors  # noqa: F401  # registers its table
 from campaign.web import api, errors, health, languages, malformed, security
 from campaign.web.funder import report
 from campaign.web.public import campaigns, contact_page, donate, donation_page, donor_access, receipt_page, recurring_page
-from campaign.web.staff import account, dashboard, failed_events, information_returns, members, settlement, sign_in
+from campaign.web.staff import account, dashboard, failed_events, information_returns, members, own_password, settlement, sign_in
 from campaign.web.staff import donations as staff_donations
 from campaign.web.staff import holds as staff_holds
 from campaign.web.staff import mail as staff_mail
@@ -48,6 +48,7 @@ PAGES = (
     report,
     dashboard,
     account,
+    own_password,
     members,
     staff_donations,
     failed_events,

@@ -20,6 +20,7 @@ from flask.testing import FlaskClient
 from flask_security import hash_password, verify_password
 from itsdangerous import Signer
 from itsdangerous.encoding import base64_decode
+from werkzeug.test import TestResponse
 from zxcvbn.matching import RANKED_DICTIONARIES
 
 from campaign import create_app, logs
@@ -34,15 +35,18 @@ from campaign.staff.members import Staff
 from campaign.staff.password_links import one_time_link
 from campaign.web import front
 from campaign.web.front import Front
+from campaign.web.security import limiter
 from campaign.web.staff.one_time_codes import OneTimeCodes
-from campaign.web.staff.sign_in_rules import SHORTEST_PASSWORD, Passwords
+from campaign.web.staff.sign_in_rules import GUESSES_PER_ACCOUNT, SHORTEST_PASSWORD, Passwords
 from tests.factories import paid
 from tests.web import SLUG, csrf_of, environment_of, hidden_fields, signed_in
 
 DOCUMENT = (ROOT / "docs" / "security.md").read_text()
 ROW = re.compile(r"(?m)^\| (\d+\.\d+\.\d+) \| ([^|]+) \| (met|does not apply|not yet) \| ([^|]+) \|$")
 NAMED_TEST = re.compile(r"`(test_\w+)::(test_\w+)`")
+PASSWORD = "three quiet herons at dawn"
 LONG_PASSWORD = "quiet herons wade at dawn while élans cross the frozen bay, unhurried, one by one"
+GUESSES = int(GUESSES_PER_ACCOUNT.split()[0])
 LIVE = {
     "STRIPE_LIVEMODE": "true",
     "STRIPE_SECRET_KEY": "sk_live_of_a_test",
@@ -215,6 +219,51 @@ def test_every_page_of_staff_has_a_button_to_sign_out_which_clears_what_the_brow
     with app.app_context():
         answer = client.post("/staff/sign-out", data={"csrf_token": token})
     assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+
+
+def change_password(client: FlaskClient, current: str, new: str, again: str = "") -> TestResponse:
+    with client.application.app_context():
+        token = csrf_of(client.get("/staff/account/password"))
+    fields = {"current_password": current, "new_password": new, "new_password_again": again or new, "csrf_token": token}
+    with client.application.app_context():
+        return client.post("/staff/account/password", data=fields)
+
+
+def test_a_member_changes_the_password_with_the_current_one_which_renews_the_session_and_ends_the_others(app: Flask) -> None:
+    limiter._storage_dead = False
+    client, other = signed_in(app, "viewer"), signed_in(app, "viewer")
+    member = db.session.query(Staff).one()
+    member.password = hash_password(PASSWORD)
+    db.session.commit()
+    new = "four calm otters by moonlight"
+    for current, chosen, again, words in (
+        ("wrong", new, "", "This password is not right"),
+        (PASSWORD, "passwordpassword", "", "easy to guess"),
+        (PASSWORD, new, "another", "The two new passwords differ"),
+    ):
+        answer = change_password(client, current, chosen, again)
+        assert (answer.status_code, words in answer.text) == (422, True)
+    with client.session_transaction() as before:
+        copied = dict(before)
+    assert change_password(client, PASSWORD, new).status_code == 303
+    thief = app.test_client()
+    with thief.session_transaction() as session:
+        session.update(copied)
+    statuses = []
+    for browser in (client, other, thief):
+        with app.app_context():
+            statuses.append(browser.get("/staff/").status_code)
+    assert statuses == [200, 302, 302]
+    db.session.refresh(member)
+    assert verify_password(new, member.password)
+
+
+def test_guesses_of_the_current_password_are_bounded(app: Flask) -> None:
+    limiter._storage_dead = False
+    client = signed_in(app, "viewer")
+    db.session.query(Staff).one().password = hash_password(PASSWORD)
+    db.session.commit()
+    assert [change_password(client, "wrong", "x").status_code for _ in range(GUESSES + 1)] == [422] * GUESSES + [429]
 
 
 def test_an_administrator_ends_the_sessions_of_a_member_and_the_command_those_of_all(app: Flask) -> None:

@@ -13,6 +13,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
 
+# Of the token in the browser's cookie.
+COOKIE_KEY = "staff_session"
 IDLE = timedelta(minutes=30)
 MAX_SESSION = timedelta(hours=12)
 # How often a request writes that the session was used.

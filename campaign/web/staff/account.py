@@ -36,7 +36,7 @@ def page() -> ResponseReturnValue:
 
 
 @bp.post("/sessions/<int:session_id>/end")
-@access("viewer")
+@access("viewer", fresh=True)
 def end(session_id: int) -> ResponseReturnValue:
     """End one of the member's sessions."""
     if sessions.end(session_id, staff_id=current_user.id):
@@ -47,7 +47,7 @@ def end(session_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/sessions/end-others")
-@access("viewer")
+@access("viewer", fresh=True)
 def end_others() -> ResponseReturnValue:
     """End all of the member's sessions but this one."""
     ended = sessions.end_all(current_user.id, except_token=session.get(SESSION_KEY, ""))

@@ -39,7 +39,7 @@ log = structlog.get_logger()
 LINK_LIFETIME = "48 hours"
 ISSUER = "Campaign"
 # Of a session in the browser's cookie.
-SESSION_KEY = "staff_session"
+SESSION_KEY = sessions.COOKIE_KEY
 SIGN_INS_PER_CLIENT = "20 per minute; 100 per hour"
 
 
