@@ -6,5 +6,6 @@ from campaign import create_app
 from campaign.web.front import Front
 
 app = create_app()
-front = Front(app, webhook=app.extensions["stripe_webhook"], proxy_hops=app.extensions["services"].settings.proxy_hops)
+settings = app.extensions["services"].settings
+front = Front(app, webhook=app.extensions["stripe_webhook"], proxy_hops=settings.proxy_hops, is_https=settings.is_https)
 gc.freeze()  # Excludes loaded modules from garbage collection: traversing them would pause every request in the process.

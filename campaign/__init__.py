@@ -4,13 +4,14 @@ from urllib.parse import urlsplit
 
 import sentry_sdk
 from flask import Flask
+from sentry_sdk.types import Event, Hint
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from campaign import logs
 from campaign.config import PACKAGE, STRIPE, Settings, read_settings, resource
 from campaign.edges import wakeups
 from campaign.edges.db import AUTOCOMMIT, autocommit_options, db, engine_options
-from campaign.edges.links import Links
+from campaign.edges.links import Links, without_tokens
 from campaign.edges.pdf_signing import KeyFile
 from campaign.edges.secret_keys import Purpose, SecretKeys
 from campaign.edges.services import Services
@@ -35,6 +36,7 @@ from campaign.web.staff import (
     members,
     own_factors,
     own_passkeys,
+    own_password,
     settlement,
     sign_in,
 )
@@ -64,6 +66,7 @@ PAGES = (
     account,
     own_factors,
     own_passkeys,
+    own_password,
     members,
     card_testing,
     staff_donations,
@@ -86,7 +89,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     logs.configure(settings.log_level)
     if settings.sentry_dsn:
         # Without local variables and bodies: they hold names, addresses and keys.
-        sentry_sdk.init(dsn=settings.sentry_dsn, include_local_variables=False, max_request_body_size="never")
+        sentry_sdk.init(
+            dsn=settings.sentry_dsn, include_local_variables=False, max_request_body_size="never", before_send=_without_request_details
+        )
     app = Flask("campaign", template_folder=str(resource("templates")), static_folder=str(PACKAGE / "web" / "static"))
     keys = SecretKeys(secret=settings.secret_key, fallbacks=settings.earlier_secret_keys)
     app.config.update(_flask_settings(settings, keys))
@@ -113,6 +118,13 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(module.bp)
     app.extensions["stripe_webhook"] = app.wsgi_app = WebhookEndpoint(app, app.wsgi_app)  # type: ignore[method-assign]
     return app
+
+
+def _without_request_details(event: Event, _hint: Hint) -> Event:
+    """What is reported to Sentry: of the request only its method and its address, whose tokens are hidden."""
+    request = event.get("request", {})
+    event["request"] = {"method": request.get("method", ""), "url": without_tokens(str(request.get("url", "")))}
+    return event
 
 
 def _checkout_origins(settings: Settings) -> str:

@@ -4,11 +4,12 @@ Unsafe settings are refused: a short secret key, a test key in live mode, a live
 """
 
 import json
+import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -20,6 +21,8 @@ ROOT = PACKAGE.parent
 STRIPE = "https://api.stripe.com"
 SHORTEST_SECRET = 32
 FEWEST_CHARACTERS = 10
+# With these, libpq verifies the certificate of the server.
+VERIFYING = {"verify-ca", "verify-full"}
 # In a checkout the data stays in the checkout; an installed service keeps its data in the directory that it is started in.
 HOME = ROOT if (ROOT / "pyproject.toml").is_file() else Path.cwd()
 RUNNING = HOME / "var" / "run" / "settings.json"
@@ -123,7 +126,22 @@ class Settings(BaseSettings):
             raise ValueError("STRIPE_API_BASE is a sandbox, which is refused with a live key")
         if self.stripe_livemode and not self.is_https:
             raise ValueError("BASE_URL must begin with https:// when STRIPE_LIVEMODE is true")
+        if self.stripe_livemode and (plain := self._unencrypted()):
+            raise ValueError(f"{plain}, or be on this machine, when STRIPE_LIVEMODE is true")
         return self
+
+    def _unencrypted(self) -> str:
+        """The setting of a server on another machine to which connections are not encrypted, with what to do. Empty if there is none."""
+        database, redis, mail = make_url(self.database_url), urlsplit(self.redis_url), urlsplit(self.mail_url)
+        host = database.host or str(database.query.get("host", ""))
+        if not _is_on_this_machine(host) and database.query.get("sslmode") not in VERIFYING:
+            return "DATABASE_URL must end in ?sslmode=verify-full, with sslrootcert when the authority is your own"
+        if redis.scheme == "redis" and not _is_on_this_machine(redis.hostname or ""):
+            return "REDIS_URL must begin with rediss://"
+        is_tls = mail.scheme == "smtps" or set(parse_qs(mail.query).get("tls", [])) & {"starttls", "implicit", "ssl", "tls"}
+        if not is_tls and not _is_on_this_machine(mail.hostname or ""):
+            return "MAIL_URL must begin with smtps:// or end in ?tls=starttls"
+        return ""
 
     @cached_property
     def earlier_secret_keys(self) -> tuple[str, ...]:
@@ -157,6 +175,11 @@ class Settings(BaseSettings):
         return not self.stripe_livemode
 
 
+def _is_on_this_machine(host: str) -> bool:
+    """Whether a host is this machine: a socket, or the loopback."""
+    return not host or host.startswith("/") or host in {"localhost", "127.0.0.1", "::1"}
+
+
 def _is_guessable(secret: str) -> bool:
     """Whether the secret is short, made of few characters, or a repetition."""
     repeats = any(secret == (secret[:length] * len(secret))[: len(secret)] for length in range(1, len(secret) // 2 + 1))
@@ -170,9 +193,9 @@ def resource(name: Literal["migrations", "templates", "tools", "translations"]) 
 
 
 def read_settings() -> Settings:
-    """Read the settings from the environment. Raises SettingsError."""
+    """Read the settings from the environment, and those it lacks from files in CREDENTIALS_DIRECTORY, if it is set. Raises SettingsError."""
     try:
-        return Settings()  # type: ignore[call-arg]  # pydantic fills the fields from the environment
+        return Settings(_secrets_dir=os.environ.get("CREDENTIALS_DIRECTORY"))  # type: ignore[call-arg]  # pydantic fills the fields
     except ValidationError as error:
         raise SettingsError(_in_one_sentence(error)) from None
 

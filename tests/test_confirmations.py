@@ -28,8 +28,7 @@ PASSWORD = "three quiet herons at dawn"
 HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
 # What staff post that moves no money and changes no access, and why.
 NEEDS_NO_CONFIRMATION = {
-    "staff_account.end": "ends a session: whoever is in doubt should not be asked first",
-    "staff_account.end_others": "as above",
+    "staff_password.change": "takes the current password itself",
     "staff_factors.stored": "shows again what was shown a moment ago",
     "staff_passkeys.change_name": "a name",
     "staff_donations.send_again": "sends to the donor's own address",
@@ -120,6 +119,17 @@ def test_a_confirmation_does_not_last_longer_for_being_used(app: Flask, client: 
     assert open_page(client, "/staff/receipts/register.csv").status_code == 200
     monkeypatch.setattr(security, "FRESH", timedelta(0))
     assert open_page(client, "/staff/receipts/register.csv").status_code == 303
+
+
+def test_a_confirmation_goes_on_in_a_new_session_so_that_a_copied_token_is_worth_nothing(app: Flask, client: FlaskClient) -> None:
+    with client.session_transaction() as session:
+        copied = dict(session)
+    submit(client, open_page(client, "/staff/verify"), "/staff/verify", confirm_password=PASSWORD)
+    assert open_page(client, "/staff/").status_code == 200
+    thief = app.test_client()
+    with thief.session_transaction() as session:
+        session.update(copied)
+    assert open_page(thief, "/staff/").status_code == 302
 
 
 def test_an_export_comes_after_the_confirmation_with_its_query(app: Flask, client: FlaskClient) -> None:

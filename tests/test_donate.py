@@ -157,7 +157,10 @@ def test_a_form_over_64_kilobytes_is_413_with_a_message(client: FlaskClient) -> 
 
 
 def test_unknown_fields_are_ignored(client: FlaskClient) -> None:
-    assert send(client, amount_cents="1", livemode="true", donor_id="7").status_code == 303
+    assert send(client, amount_cents="1", livemode="true", donor_id="7", received_at="2026-01-01", token="mine").status_code == 303
+    donation = db.session.query(Donation).one()
+    assert (donation.amount_cents, donation.livemode, donation.received_at) == (100_00, False, None)
+    assert donation.token != "mine"
 
 
 def test_an_organization_donates_in_its_own_name(client: FlaskClient) -> None:

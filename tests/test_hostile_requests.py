@@ -86,7 +86,8 @@ def test_the_donation_form_answers_whatever_is_in_a_field(app: Flask, stripe: St
 
 def test_a_webhook_answer_is_as_strict_as_a_page(client: FlaskClient) -> None:
     answer = client.post("/stripe/webhook", data=b"{}")
-    assert (answer.status_code, answer.headers["Content-Security-Policy"]) == (400, "default-src 'none'; frame-ancestors 'none'")
+    policy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    assert (answer.status_code, answer.headers["Content-Security-Policy"]) == (400, policy)
     assert client.post("/stripe/webhook", data=b"{}", headers={"Host": "evil.example"}).status_code == 400
     assert "signature" not in client.post("/stripe/webhook", data=b"{}", headers={"Host": "evil.example"}).text
 

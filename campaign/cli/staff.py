@@ -1,4 +1,4 @@
-"""Commands about members of staff: add one, change a role, deactivate, and give a new link after a lost phone."""
+"""Commands about members of staff: add one, change a role, end sessions, deactivate, and give a new link after a lost phone."""
 
 import click
 from email_validator import EmailNotValidError, validate_email
@@ -7,7 +7,7 @@ from flask.cli import with_appcontext
 from campaign.cli.funds import CommandRefused
 from campaign.cli.setup import OPERATOR, invite_staff, reset_staff_access
 from campaign.edges.db import db
-from campaign.staff import audit, members
+from campaign.staff import audit, members, sessions
 from campaign.staff.members import ROLES, AlreadyStaff, LastAdmin, NotStaff, Staff
 
 
@@ -85,6 +85,17 @@ def _change(member: Staff, change: members.Change, action: str, **detail: str) -
     audit.record(OPERATOR, action, member.email, **detail)
     db.session.commit()
     click.echo(f"{member.email}: {action}.")
+
+
+@staff.command("end-sessions")
+@click.argument("email", required=False)
+@with_appcontext
+def staff_end_sessions(email: str | None) -> None:
+    """End all sessions of a member, or of all members when no EMAIL is given."""
+    ended = sessions.end_all(_get_member(email).id) if email else sessions.end_everybodys()
+    audit.record(OPERATOR, "ended sessions", email or "all members", sessions=ended)
+    db.session.commit()
+    click.echo(f"{ended} sessions have ended.")
 
 
 @staff.command("reset")

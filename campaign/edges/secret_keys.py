@@ -3,14 +3,18 @@
 A key of one purpose says nothing about the others (HKDF, RFC 5869).
 """
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 KEY_BYTES = 32
+NONCE_BYTES = 12
 
 
 class Purpose(StrEnum):
@@ -30,6 +34,10 @@ class Purpose(StrEnum):
     STORED_EMAIL = "stored email"
     PASSKEY = "passkey"
     CHECKOUT_CODE = "checkout code"
+
+
+class SealBroken(Exception):
+    """What was sealed has been changed, or was sealed with another key or for another context."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,3 +62,17 @@ class SecretKeys:
 
 def _derive(secret: str, purpose: Purpose) -> str:
     return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=f"campaign: {purpose}".encode()).derive(secret.encode()).hex()
+
+
+def seal(key: str, secret: bytes, *, context: str) -> bytes:
+    """Encrypt with AES-256-GCM, so that nobody changes it unseen. `key` is hexadecimal; `context` must be the same to read it."""
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return nonce + AESGCM(bytes.fromhex(key)).encrypt(nonce, secret, context.encode())
+
+
+def unseal(key: str, sealed: bytes, *, context: str) -> bytes:
+    """What was sealed. Raises SealBroken."""
+    try:
+        return AESGCM(bytes.fromhex(key)).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], context.encode())
+    except InvalidTag:
+        raise SealBroken from None

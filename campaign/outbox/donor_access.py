@@ -1,4 +1,4 @@
-"""Links with which donors may change something: mailed to the donor's own address, they work once, within an hour.
+"""Links with which donors may change something: mailed to the donor's own address, they work once, within ten minutes.
 
 The link to a page shows a gift. It is in old emails, in browsers and on paper, so it is not enough to change anything.
 """
@@ -19,7 +19,7 @@ from campaign.outbox.messages import MessageKind, NewMessage
 
 # Of the tokens of these links.
 WHAT = "donor access"
-LIFETIME = timedelta(hours=1)
+LIFETIME = timedelta(minutes=10)
 MAX_LINKS_PER_HOUR = 5
 
 

@@ -184,7 +184,7 @@ def preview(items: Sequence[Receiptable], context: IssueContext) -> ReceiptConte
 
 def random_check_code() -> str:
     """An unguessable code for the verification page."""
-    return secrets.token_urlsafe(15)
+    return secrets.token_urlsafe(16)
 
 
 def charity_fields(charity: Charity, context: IssueContext, *, language: str, code: str) -> dict[str, Any]:

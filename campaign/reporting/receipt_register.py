@@ -28,6 +28,8 @@ from campaign.receipts.receipts import Receipt, ReceiptEnd, ReceiptLine
 from campaign.rules.money import format_decimal
 
 PAGE_SIZE = 100
+# In a spreadsheet, also as wide characters of Japanese keyboards.
+BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 ROWS_AT_ONCE = 1000
 CREDITS = (Move.DONATION, Move.COVERED_FEE, Move.REINSTATEMENT, Move.COVERED_FEE_REINSTATEMENT)
 DEBITS = (Move.REFUND, Move.DISPUTE, Move.COVERED_FEE_REFUND)
@@ -185,7 +187,7 @@ def _csv_line(cells: list[str]) -> str:
 
 
 def _formula_safe(text: str) -> str:
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return f"'{text}" if text.startswith(BEGINS_FORMULA) else text
 
 
 def write_xlsx(target: IO[bytes], lines: Iterator[RegisterLine], headings: Sequence[str], statuses: dict[str, str]) -> None:

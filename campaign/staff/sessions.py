@@ -95,6 +95,11 @@ def end_all(staff_id: int, *, except_token: str = "") -> int:
     return _end(StaffSession.staff_id == staff_id, StaffSession.token_hash != token_hash(except_token))
 
 
+def end_everybodys() -> int:
+    """End the sessions of all members. Returns their number."""
+    return _end()
+
+
 def _end(*conditions: ColumnElement[bool]) -> int:
     ended = update(StaffSession).where(StaffSession.ended_at.is_(None), *conditions).values(ended_at=func.now()).returning(StaffSession.id)
     return len(db.session.execute(ended, execution_options={"synchronize_session": False}).all())

@@ -8,6 +8,7 @@ import structlog
 from flask import Flask, Response, abort, current_app, g, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
+from flask_security import current_user
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -18,6 +19,7 @@ from campaign.campaigns.campaigns import Campaign, current_campaign
 from campaign.edges.db import db
 from campaign.edges.pdf import RenderingFailed
 from campaign.edges.pdf_signing import SigningKeyMissing
+from campaign.web.networks import client_key
 from campaign.web.security import AccessRequired, FunderLinkRequired, limiter
 
 log = structlog.get_logger()
@@ -57,7 +59,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
         wait = max(1, limiter.current_limit.reset_at - int(time.time()))
         headers["Retry-After"] = str(wait)
     if code in {403, 429}:
-        log.warning("security.throttled" if code == 429 else "security.forbidden", endpoint=request.endpoint)
+        _log_refusal("security.throttled" if code == 429 else "security.forbidden")
     title, text = _message_for(code, minutes=-(-wait // 60))
     if isinstance(error, AccessRequired):
         text = gettext("Nothing was changed. On the page of your gift you can ask for a link that lets you change it.")
@@ -74,6 +76,12 @@ def _how_to_get_a_link() -> str:
     )
     ask = gettext("Write to %(email)s for a new link.", email=found.charity.email) if found else ""
     return f"{text} {ask}".strip()
+
+
+def _log_refusal(event: str) -> None:
+    """Log what was refused, to which member of staff, and to which network as a keyed hash."""
+    staff = current_user.id if current_user and current_user.is_authenticated else None
+    log.warning(event, endpoint=request.endpoint, staff=staff, client=client_key())
 
 
 def _nearest_page() -> str:
@@ -112,6 +120,7 @@ def _message_for(code: int, *, minutes: int = 1) -> tuple[str, str]:
 
 
 def _stale_form(error: CSRFError) -> ResponseReturnValue:
+    _log_refusal("security.form_refused")
     if current_app.config["SESSION_COOKIE_NAME"] not in request.cookies:
         text = gettext(
             "Your browser sent no cookie, without which we cannot tell that this came from you. Please allow cookies for this site."
@@ -157,7 +166,8 @@ def _page(code: int, title: str, text: str, headers: dict[str, str], *, back: st
     g.has_failed = True
     if request.path.startswith("/api/") or request.path.endswith(".json"):
         response = jsonify({"error": title})
-        response.headers["Access-Control-Allow-Origin"] = "*"
+        if request.path.startswith("/api/"):
+            response.headers["Access-Control-Allow-Origin"] = "*"
     else:
         response = Response(render_template("donate/error.html", title=title, text=text, back=back), mimetype="text/html")
     response.status_code = code

@@ -8,7 +8,7 @@ import asyncio
 import contextvars
 import io
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -19,6 +19,7 @@ import structlog
 from werkzeug.wrappers import Response
 
 from campaign.edges.links import STRIPE_WEBHOOK
+from campaign.web.bare_headers import bare_headers
 from campaign.web.networks import network_of
 from campaign.web.stripe_webhook import MAX_BATCH
 
@@ -70,8 +71,9 @@ class _PendingEvent:
 class Front:
     """Serves a WSGI app to an ASGI server. `proxy_hops` is how many proxies in front add to X-Forwarded-For."""
 
-    def __init__(self, app: WSGIApplication, *, webhook: "Webhook | None" = None, proxy_hops: int = 0) -> None:
+    def __init__(self, app: WSGIApplication, *, webhook: "Webhook | None" = None, proxy_hops: int = 0, is_https: bool = False) -> None:
         self._app, self._webhook, self._proxy_hops = app, webhook, proxy_hops
+        self._headers = bare_headers(is_https=is_https)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
         self._arriving: dict[str, list[asyncio.Timeout]] = {}
         self._all_arriving: list[asyncio.Timeout] = []
@@ -90,7 +92,7 @@ class Front:
             body = await self._read_body(scope, receive)
         except BodyRefused as refused:
             log.warning("request.refused", status=refused.status, path_is_webhook=scope["path"] == STRIPE_WEBHOOK)
-            await _refuse(send, refused.status)
+            await _refuse(send, refused.status, self._headers)
             return
         if self._webhook and scope["path"] == STRIPE_WEBHOOK:
             await self._store_event(environ_of(scope, body), send)
@@ -197,10 +199,10 @@ async def _receive_all(receive: Receive) -> bytes:
             return bytes(body)
 
 
-async def _refuse(send: Send, status: int) -> None:
+async def _refuse(send: Send, status: int, secure: Mapping[str, str]) -> None:
     text = REFUSED[status]
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(text)).encode()), (b"connection", b"close")]
-    headers += [(b"retry-after", b"10"), (b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"default-src 'none'")]
+    headers += [(b"retry-after", b"10"), *((name.lower().encode(), value.encode()) for name, value in secure.items())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": text, "more_body": False})
 

@@ -5,19 +5,23 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from hashlib import sha256
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 import structlog
 from flask import Flask, Response, abort, current_app, g, redirect, request, session, url_for
+from flask.sessions import SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
 from flask_security import current_user
 from flask_wtf.csrf import CSRFProtect
+from itsdangerous import Signer
 from werkzeug.exceptions import Forbidden
 
 from campaign.config import Settings
 from campaign.staff.members import ROLES
+from campaign.web.bare_headers import HSTS
 from campaign.web.networks import client_key
 
 log = structlog.get_logger()
@@ -40,6 +44,16 @@ LINKS_PER_CLIENT = "60 per minute"
 # Clients are networks, and Redis has no address of anybody. Without Redis each process counts by itself.
 limiter = Limiter(client_key, in_memory_fallback_enabled=True, default_limits=[])
 csrf = CSRFProtect()
+
+
+# Of all that is signed: form tokens, attempts, links. The library's default is SHA-1.
+Signer.default_digest_method = staticmethod(sha256)
+
+
+class SignedSessions(SecureCookieSessionInterface):
+    """Sessions of browsers, in cookies that are signed with HMAC-SHA256."""
+
+    digest_method = staticmethod(sha256)
 
 
 class AccessRequired(Forbidden):
@@ -74,6 +88,7 @@ def access(role: str, *, fresh: bool = False) -> Callable[[View], View]:
 
 def init_app(app: Flask, settings: Settings, *, confirm: Callable[[], bool]) -> None:
     """Check access before every request, and set headers after it. `confirm` checks what a form has to confirm that it is the member."""
+    app.session_interface = SignedSessions()
     csrf.init_app(app)
     limiter.init_app(app)
     app.before_request(partial(_guard, confirm))
@@ -141,7 +156,9 @@ def _headers(response: Response) -> Response:
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=()"
     if current_app.config["SENDS_HSTS"]:
-        response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+        response.headers["Strict-Transport-Security"] = HSTS
+    if request.endpoint == "security.logout":
+        response.headers["Clear-Site-Data"] = '"cache", "storage"'
     if "Cache-Control" not in response.headers and (response.mimetype == "text/html" or request.path.startswith(("/staff", "/funder"))):
         # The donor's browser may cache the form, so that going back from Stripe loses no input.
         response.headers["Cache-Control"] = "private, no-cache" if request.blueprint in {"campaigns", "donate"} else "private, no-store"

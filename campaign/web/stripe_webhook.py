@@ -20,14 +20,10 @@ from campaign.edges.services import services
 from campaign.edges.stripe.client import InvalidSignature, verify_signature
 from campaign.stripe_sync import event_jobs, inbox
 from campaign.stripe_sync.inbox import IncomingEvent
+from campaign.web.bare_headers import bare_headers
 
 WEBHOOK_LIMIT = 256 * 1024
 MAX_BATCH = 64
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-}
 
 log = structlog.get_logger()
 
@@ -42,6 +38,7 @@ class WebhookEndpoint:
         with app.app_context():
             self._services = services()
             self._engine = db.engines[AUTOCOMMIT]
+        self._headers = bare_headers(is_https=self._services.settings.is_https)
         self._inbox = GroupCommit(self._store, max_batch=MAX_BATCH)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -57,7 +54,10 @@ class WebhookEndpoint:
         read = [self._read(Request(environ)) for environ in environs]
         incoming = [event for event in read if isinstance(event, IncomingEvent)]
         results = iter((submit or self._inbox.submit_all)(incoming)) if incoming else iter(())
-        return [(event, False) if isinstance(event, Response) else _response_to(next(results)) for event in read]
+        responses = [(event, False) if isinstance(event, Response) else _response_to(next(results)) for event in read]
+        for response, _ in responses:
+            response.headers.update(self._headers)
+        return responses
 
     def _submit(self, incoming: Sequence[IncomingEvent]) -> list[bool | BaseException]:
         """Store the event together with those that other threads have at the same time."""
@@ -116,4 +116,4 @@ def _response_to(result: object) -> tuple[Response, bool]:
 
 
 def _respond(text: str, status: int, headers: dict[str, str] | None = None) -> Response:
-    return Response(text + "\n", status=status, mimetype="text/plain", headers={**HEADERS, **(headers or {})})
+    return Response(text + "\n", status=status, mimetype="text/plain", headers=headers)

@@ -117,7 +117,7 @@ def access_link(donation: Donation, *, url: str, address: str) -> EmailContent:
         paragraphs = [
             Paragraph(gettext("You asked to change something about your gifts to %(campaign)s. To go on:", campaign=title), url),
             Paragraph(
-                gettext("The link works once, within an hour. If you did not ask for it, please ignore this message: nothing changes.")
+                gettext("The link works once, within ten minutes. If you did not ask for it, please ignore this message: nothing changes.")
             ),
             contact_line(donation.campaign.charity),
         ]

@@ -68,7 +68,7 @@ def recurring_gift_link(donation: Donation, *, page_url: str, address: str) -> E
     with force_locale(donation.language):
         sentences = [
             gettext("Somebody, we hope you, asked for the link to your monthly gift. If it was not you, there is nothing to do."),
-            gettext("The link works once, within an hour; you can ask for another at any time."),
+            gettext("The link works once, within ten minutes; you can ask for another at any time."),
         ]
         return _monthly(donation, page_url, gettext("The link to your monthly gift"), sentences, address=address)
 

@@ -98,7 +98,7 @@ def _send_link(donation: Donation, opens: Opens) -> None:
     services().waker.wake("mail")
     if was_sent:
         address = db.session.get_one(Donor, donation.donor_id).email
-        flash(gettext("A link is on its way to %(email)s. It works once, within an hour.", email=mask_email(address)))
+        flash(gettext("A link is on its way to %(email)s. It works once, within ten minutes.", email=mask_email(address)))
     else:
         flash(gettext("We have sent you several links within the hour. Please use the newest, or try again later."), "error")
 

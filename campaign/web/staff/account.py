@@ -60,7 +60,7 @@ def _passkey_row(key: Passkey, charity: Charity) -> dict[str, Any]:
 
 
 @bp.post("/sessions/<int:session_id>/end")
-@access("viewer")
+@access("viewer", fresh=True)
 def end(session_id: int) -> ResponseReturnValue:
     """End one of the member's sessions."""
     if sessions.end(session_id, staff_id=current_user.id):
@@ -71,7 +71,7 @@ def end(session_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/sessions/end-others")
-@access("viewer")
+@access("viewer", fresh=True)
 def end_others() -> ResponseReturnValue:
     """End all of the member's sessions but this one."""
     ended = sessions.end_all(current_user.id, except_token=session.get(SESSION_KEY, ""))

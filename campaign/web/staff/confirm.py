@@ -15,6 +15,7 @@ from campaign.web.security import CONFIRMED_AT, FreshnessRequired, access, limit
 from campaign.web.staff import halfway, passkey_challenges
 from campaign.web.staff.own_account import own
 from campaign.web.staff.passkey_challenges import Use
+from campaign.web.staff.session_tokens import replace_token
 from campaign.web.staff.sign_in_rules import GUESSES_PER_ACCOUNT, normalized
 
 PASSWORD = "confirm_password"  # noqa: S105  # a field's name
@@ -63,6 +64,7 @@ def _check() -> bool:
         error = gettext("This password is not right. Please try again.")
     if is_right:
         session[CONFIRMED_AT] = time.time()
+        replace_token(member)
         db.session.commit()
     else:
         g.confirm_error = error

@@ -224,7 +224,7 @@ def email(public_id: str) -> ResponseReturnValue:
 
 
 @bp.post("/<public_id>/links")
-@access("clerk")
+@access("clerk", fresh=True)
 def renew_links(public_id: str) -> ResponseReturnValue:
     """End the links to all gifts of the donor, and mail them new ones."""
     contact_actions.renew_links(_donation_or_404(public_id), actor=current_user.email)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from enum import StrEnum
 from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -43,6 +44,14 @@ def timed(view: Callable[..., Any]) -> Callable[..., Any]:
     return begin
 
 
+class Factor(StrEnum):
+    """What a member has proved who they are with, beside the password."""
+
+    CODE = "one-time code"
+    PASSKEY = "passkey"
+    RECOVERY_CODE = "recovery code"
+
+
 def note_password(member: Staff) -> None:
     """Note that the member has chosen a password in this request."""
     setattr(g, _NEW_PASSWORD_OF, member)
@@ -56,8 +65,9 @@ def find_member(awaited: str) -> Staff | None:
     return member if isinstance(member, Staff) and member.active else None
 
 
-def complete(member: Staff) -> None:
-    """Sign the member in."""
+def complete(member: Staff, *, factor: Factor) -> None:
+    """Sign the member in, who has proved who they are with their password and this factor."""
+    g.second_factor = factor
     current_app.extensions["security"].two_factor_plugins.tf_complete(member, dologin=True)
     session.pop(_BEGUN_AT, None)
     db.session.commit()

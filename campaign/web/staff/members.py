@@ -1,4 +1,4 @@
-"""The members of staff, for administrators: invite, change a role, deactivate and reactivate. The last administrator cannot go."""
+"""The members of staff, for administrators: invite, change a role, end sessions, deactivate and reactivate. The last administrator cannot go."""
 
 from email_validator import EmailNotValidError, validate_email
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -7,7 +7,7 @@ from flask_babel import gettext
 from flask_security import current_user
 
 from campaign.edges.db import db
-from campaign.staff import audit, members
+from campaign.staff import audit, members, sessions
 from campaign.staff.members import ADMIN, ROLES, AlreadyStaff, LastAdmin, Staff
 from campaign.staff.password_links import one_time_link
 from campaign.web.errors import campaign_or_404
@@ -74,6 +74,18 @@ def change_role(member_id: int) -> ResponseReturnValue:
     if role not in ROLES:
         abort(400)
     return _change(member, lambda: members.change_role(member, role), "changed a role", role=role)
+
+
+@bp.post("/<int:member_id>/sessions/end")
+@access(ADMIN, fresh=True)
+def end_sessions(member_id: int) -> ResponseReturnValue:
+    """End all sessions of a member, who may sign in again."""
+    member = _member_or_404(member_id)
+    ended = sessions.end_all(member.id)
+    audit.record(current_user.email, "ended sessions", member.email, sessions=ended)
+    db.session.commit()
+    flash(gettext("Done. Sessions of %(email)s have ended.", email=member.email))
+    return redirect(url_for("staff_members.page"), 303)
 
 
 @bp.post("/<int:member_id>/deactivation")

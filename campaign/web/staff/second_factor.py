@@ -14,6 +14,7 @@ from campaign.staff import recovery_codes
 from campaign.staff.factor_changes import FactorChange
 from campaign.staff.members import Staff
 from campaign.web.staff import factor_reports, halfway, passkey_challenges
+from campaign.web.staff.halfway import Factor
 from campaign.web.staff.one_time_codes import WINDOW_SECONDS
 from campaign.web.staff.passkey_challenges import Use
 
@@ -45,7 +46,7 @@ def take_code() -> ResponseReturnValue:
     if request.method == "GET":
         return _code_page(member)
     if is_code_right(member, member.tf_totp_secret or ""):
-        return _complete(member)
+        return _complete(member, Factor.CODE)
     member.track_failed_authn("code", True)  # noqa: FBT003  # the library's signature
     return _code_page(member, error=wrong_code())
 
@@ -61,7 +62,7 @@ def take_passkey() -> ResponseReturnValue:
     if member is None:
         return halfway.restart()
     if passkey_challenges.accept_signature(Use.SIGN_IN, member):
-        return _complete(member)
+        return _complete(member, Factor.PASSKEY)
     member.track_failed_authn("passkey", True)  # noqa: FBT003
     return _code_page(member, passkey_error=gettext("This passkey was not recognized. Please try again, or use a code."))
 
@@ -77,7 +78,7 @@ def take_recovery_code() -> ResponseReturnValue:
         left = recovery_codes.count_left(member)
         factor_reports.report_recovery(member, codes_left=left)
         flash(_codes_left(left))
-        return _complete(member)
+        return _complete(member, Factor.RECOVERY_CODE)
     member.track_failed_authn("recovery code", True)  # noqa: FBT003
     error = gettext("This is none of your recovery codes, or it was used before. Please check it, or take another one.")
     return render_template("staff/recovery_code.html", error=error)
@@ -105,7 +106,7 @@ def set_up() -> ResponseReturnValue:
         return set_up_page(member, error=wrong_code())
     store_secret(member, secret)
     codes = recovery_codes.replace(member)
-    halfway.complete(member)
+    halfway.complete(member, factor=Factor.CODE)
     return render_template("staff/recovery_codes.html", codes=codes, is_first=True, error="")
 
 
@@ -147,9 +148,9 @@ def wrong_code() -> str:
     return str(gettext("This code is not right, or it was used before. Please type the six digits that the app shows now."))
 
 
-def _complete(member: Staff) -> ResponseReturnValue:
+def _complete(member: Staff, factor: Factor) -> ResponseReturnValue:
     address = halfway.next_page()
-    halfway.complete(member)
+    halfway.complete(member, factor=factor)
     return redirect(address)
 
 

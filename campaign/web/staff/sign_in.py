@@ -26,6 +26,7 @@ from campaign.web.networks import client_key
 from campaign.web.security import limiter
 from campaign.web.staff import confirm, factor_reports, halfway, second_factor, sign_in_texts
 from campaign.web.staff.one_time_codes import OneTimeCodes
+from campaign.web.staff.session_tokens import replace_token
 from campaign.web.staff.sign_in_rules import GUESSES_PER_ACCOUNT, Passwords, SignInForm, account_key, has_failed, is_known_network
 
 log = structlog.get_logger()
@@ -144,11 +145,11 @@ def _redirect_to_sign_in(mechanisms: object = None, headers: object = None) -> R
 
 def _start_session(app: Flask, user: Staff, **kw: Any) -> None:
     """Begin a session with a token of its own, whatever the browser had before."""
-    if SESSION_KEY in session:
-        sessions.end_by_token(session[SESSION_KEY])
     session.permanent = True
-    session[SESSION_KEY] = sessions.begin(user.id, client=request.user_agent.string, network=client_key())
-    audit.record(user.email, "signed in", user.email)
+    replace_token(user)
+    factor = g.get("second_factor", "")
+    log.info("security.signed_in", staff=user.id, factor=factor, client=client_key())
+    audit.record(user.email, "signed in", user.email, factor=factor)
 
 
 def _end_session(app: Flask, **kw: Any) -> None:

@@ -3,6 +3,8 @@
 The bound on an account does not hold for a network from which its member has signed in before, so that nobody can lock the owner out by guessing.
 """
 
+import re
+import unicodedata
 from typing import Any
 
 from flask import current_app, request, session
@@ -12,14 +14,21 @@ from flask_security import LoginForm, PasswordUtil
 from sqlalchemy import select
 from zxcvbn import zxcvbn
 
+from campaign.campaigns.campaigns import current_campaign
 from campaign.edges.db import db
+from campaign.matching.funds import funds_of
 from campaign.staff import sessions
-from campaign.staff.members import Staff
+from campaign.staff.members import ROLES, Staff
+from campaign.web.languages import LANGUAGES
 from campaign.web.networks import client_key, pseudonym
 
 SHORTEST_PASSWORD = 12
 LONGEST_SCORED = 72  # The library takes no longer ones.
 LONGEST_READ = 1000
+# Easy to guess here, beside the words of the charity's own names.
+CONTEXT_WORDS = ("campaign", "campagne", "donation", "donate", "charity", "stripe", "staff", "password", "receipt", "matching")
+SHORTEST_WORD = 4
+LEAST_BESIDE_WORDS = 8
 # Of 0 to 4: withstands 10^8 guesses.
 LEAST_SCORE = 3
 GUESSES_PER_ACCOUNT = "10 per 15 minutes; 30 per day"
@@ -42,8 +51,9 @@ class Passwords(PasswordUtil):
             return [gettext("Please choose at least %(count)s characters.", count=SHORTEST_PASSWORD)], normal
         member = values.get("user")
         own = [member.email, *member.email.replace("@", ".").split(".")] if isinstance(member, Staff) else []
-        found = zxcvbn(normal[:LONGEST_SCORED], user_inputs=[*own, "campaign"])  # type: ignore[no-untyped-call]
-        if found["score"] < LEAST_SCORE:
+        words = _context_words()
+        found = zxcvbn(normal[:LONGEST_SCORED], user_inputs=[*own, *words])  # type: ignore[no-untyped-call]
+        if found["score"] < LEAST_SCORE or _letters_beside(words, normal) < LEAST_BESIDE_WORDS:
             return [gettext("This password is easy to guess. Four words that have nothing to do with each other make a good one.")], normal
         return None, normal
 
@@ -51,6 +61,29 @@ class Passwords(PasswordUtil):
 def normalized(password: str) -> str:
     """The password as it was hashed: in Unicode's normal form."""
     return str(current_app.extensions["security"].password_util.normalize(password[:LONGEST_READ]))
+
+
+def _context_words() -> list[str]:
+    """Words that everybody expects here: of the service, its roles, the charity, its campaign and funds (docs/security.md)."""
+    names: list[str] = []
+    if campaign := current_campaign():
+        funds = funds_of(campaign.id)
+        names = [campaign.slug, *(fund.slug for fund in funds)]
+        for language in LANGUAGES:
+            names += [campaign.title(language), campaign.charity.name(language), *(fund.name(language) for fund in funds)]
+    return [*CONTEXT_WORDS, *ROLES, *(word for word in re.findall(r"\w+", " ".join(names)) if len(word) >= SHORTEST_WORD)]
+
+
+def _letters_beside(words: list[str], password: str) -> int:
+    """How many letters and digits the password has beside these words."""
+    rest = _without_accents(password)
+    for word in sorted(map(_without_accents, words), key=len, reverse=True):
+        rest = rest.replace(word, " ")
+    return sum(map(str.isalnum, rest))
+
+
+def _without_accents(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
 
 
 def account_key() -> str:

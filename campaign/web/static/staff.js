@@ -1,0 +1,20 @@
+// Clears a page of staff when its session has ended, also while the service cannot be reached: nothing of donors stays on the screen.
+(() => {
+  const IDLE_MS = 31 * 60 * 1000; // A minute longer than the session.
+  const tabs = new BroadcastChannel("staff");
+  const isSignedIn = document.getElementById("signed-in") !== null;
+  if (isSignedIn) tabs.postMessage("used");
+  else if (location.pathname === "/staff/sign-in") tabs.postMessage("ended"); // Who is signed in does not get that page.
+  if (!isSignedIn) return;
+  let timer;
+  const leave = () => {
+    document.body.replaceChildren();
+    location.replace("/staff/sign-in");
+  };
+  const wait = () => {
+    clearTimeout(timer);
+    timer = setTimeout(leave, IDLE_MS);
+  };
+  tabs.addEventListener("message", (event) => (event.data === "ended" ? leave() : wait()));
+  wait();
+})();
