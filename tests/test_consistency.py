@@ -104,6 +104,7 @@ def current_definitions(connection: Connection) -> dict[str, str]:
     return {name: definition for query in (functions, triggers) for name, definition in connection.execute(query)}
 
 
+@pytest.mark.owner
 def test_functions_and_triggers_equal_their_files(app: Flask) -> None:
     """Dropping and reinstalling them from the files gives the same definitions, and there are no others."""
     with db.engine.connect() as connection:
@@ -124,6 +125,7 @@ def test_functions_and_triggers_equal_their_files(app: Flask) -> None:
     assert {path.stem for path in TRIGGERS.glob("*.sql")} == {name for name in before if "." not in name}
 
 
+@pytest.mark.owner
 def test_a_function_whose_file_has_changed_is_replaced_at_the_next_upgrade(app: Flask) -> None:
     with db.engine.connect() as connection:
         before = current_definitions(connection)
@@ -135,6 +137,7 @@ def test_a_function_whose_file_has_changed_is_replaced_at_the_next_upgrade(app: 
         connection.rollback()
 
 
+@pytest.mark.owner
 def test_a_database_from_before_the_first_release_is_refused_with_instructions(app: Flask) -> None:
     revision = db.session.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
     db.session.execute(text("UPDATE alembic_version SET version_num = '0022'"))
@@ -169,6 +172,7 @@ def migration_config(connection: Connection) -> Config:
     return config
 
 
+@pytest.mark.owner
 def test_a_downgrade_leaves_nothing_and_an_upgrade_restores_everything(app: Flask) -> None:
     db.session.remove()
     with db.engine.connect() as connection:
@@ -182,6 +186,7 @@ def test_a_downgrade_leaves_nothing_and_an_upgrade_restores_everything(app: Flas
         assert connection.execute(text("SELECT * FROM ledger_move ORDER BY 1, 2, 3")).all() == moves
 
 
+@pytest.mark.owner
 def test_a_downgrade_and_an_upgrade_keep_the_sum_that_a_message_names(app: Flask, campaign: Campaign) -> None:
     create_refund(paid(campaign, 100_00), 30_00)
     db.session.commit()
@@ -194,6 +199,7 @@ def test_a_downgrade_and_an_upgrade_keep_the_sum_that_a_message_names(app: Flask
         assert connection.execute(sums).scalars().all() == [30_00]
 
 
+@pytest.mark.owner
 @pytest.mark.parametrize("is_partial", [True, False])
 def test_a_downgrade_that_would_lose_what_a_dispute_reinstated_is_refused(app: Flask, campaign: Campaign, is_partial: bool) -> None:
     create_refund(paid(campaign, 100_00), 100_00, kind="dispute")
