@@ -15,7 +15,7 @@ from urllib.request import urlopen
 from campaign.cli.first_campaign import create_first_campaign
 from campaign.cli.setup import migrate
 from campaign.config import ROOT, settings_from
-from campaign.devstack.servers import ensure_database, prepare_postgres, start_postgres, start_valkey
+from campaign.devstack.servers import OWNER_LOGIN, ensure_database, prepare_postgres, start_postgres, start_valkey
 from campaign.devstack.stack import free_port
 from campaign.edges.db import close_connections, db
 
@@ -98,7 +98,7 @@ def start_servers() -> Iterator[Servers]:
     ensure_database(cluster)
     valkey, redis_url = start_valkey(home / "valkey", home / "valkey.log")
     try:
-        servers = Servers(home, cluster.url(), redis_url)
+        servers = Servers(home, cluster.url(login=OWNER_LOGIN), redis_url)  # Some benchmarks create tables of their own.
         with servers.app.app_context():
             migrate()
             create_first_campaign()

@@ -28,6 +28,8 @@ HOME = ROOT if (ROOT / "pyproject.toml").is_file() else Path.cwd()
 RUNNING = HOME / "var" / "run" / "settings.json"
 # The name in that file of the file's own path.
 STORED_IN = "STORED_IN"
+# The name in that file of the database's URL for its owner, who migrates it.
+OWNER_URL = "OWNER_DATABASE_URL"
 
 
 class SettingsError(Exception):
@@ -213,15 +215,17 @@ def setting_descriptions() -> dict[str, str]:
     return {name.upper(): field.description or "" for name, field in Settings.model_fields.items()}
 
 
-def settings_of_running_service() -> dict[str, str]:
-    """The settings of the `make run` that is running in this checkout; empty when none is."""
+def settings_of_running_service(*, as_owner: bool = False) -> dict[str, str]:
+    """The settings of the `make run` that is running in this checkout; empty when none is. DATABASE_URL is the service's, or the owner's."""
     try:
         stored = json.loads(RUNNING.read_text())
     except (OSError, ValueError):
         return {}
     if not isinstance(stored, dict) or stored.pop(STORED_IN, None) != str(RUNNING.resolve()):
         return {}  # It was copied with its checkout, and names the sockets of the original.
-    return {k: str(v) for k, v in stored.items()}
+    settings = {k: str(v) for k, v in stored.items()}
+    owner_url = settings.pop(OWNER_URL, "")
+    return {**settings, "DATABASE_URL": owner_url} if as_owner and owner_url else settings
 
 
 def _in_one_sentence(error: ValidationError) -> str:

@@ -1,6 +1,7 @@
 """Runs migrations over the connection that `campaign setup` or a test passes, or else over DATABASE_URL.
 
-After the migrations, the current functions and triggers are installed (campaign/ledger/triggers).
+After the migrations, the current functions and triggers are installed (campaign/ledger/triggers), and the service's role gets its privileges
+(campaign/ledger/privileges.py).
 """
 
 from alembic import context
@@ -9,6 +10,7 @@ from sqlalchemy import create_engine, inspect
 import campaign  # registers all tables
 from campaign.config import read_settings
 from campaign.edges.db import Base
+from campaign.ledger.privileges import grant_privileges
 from campaign.ledger.triggers import install_triggers
 
 assert campaign.create_app is not None
@@ -20,6 +22,7 @@ def migrate(connection):
         context.run_migrations()
     if inspect(connection).has_table("ledger_entry"):
         install_triggers(connection)
+        grant_privileges(connection)
         connection.commit()
 
 

@@ -33,7 +33,7 @@ from campaign.devstack.sandbox.__main__ import Quiet, stripe_app
 from campaign.devstack.sandbox.mailbox import Mailbox, Receiver
 from campaign.devstack.sandbox.store import Store
 from campaign.devstack.sandbox.stripe_account import Account
-from campaign.devstack.servers import Postgres, prepare_postgres, start_postgres, start_valkey
+from campaign.devstack.servers import OWNER_LOGIN, SERVICE_LOGIN, Postgres, ensure_database, prepare_postgres, start_postgres, start_valkey
 from campaign.devstack.stack import free_port
 from campaign.edges.db import close_connections, db
 from campaign.matching.funds import Fund, funds_of
@@ -86,7 +86,7 @@ def _memory_directory() -> str | None:
 
 
 def start_cluster(home: Path) -> subprocess.Popen[bytes]:
-    """Start a cluster under `home`, with a migrated template database that each test copies."""
+    """Start a cluster under `home`, with a template database that each test copies, migrated by its owner."""
     home.chmod(0o755)
     cluster = prepare_postgres(home / "postgres")
     (home / "sockets").write_text(str(cluster.sockets))
@@ -94,8 +94,8 @@ def start_cluster(home: Path) -> subprocess.Popen[bytes]:
     with cluster.connect() as connection:
         connection.execute("ALTER SYSTEM SET fsync = off")
         connection.execute("SELECT pg_reload_conf()")
-        connection.execute(f"CREATE DATABASE {TEMPLATE}")
-    app = create_app(make_settings(cluster.url(TEMPLATE)))
+    ensure_database(cluster, TEMPLATE)
+    app = create_app(make_settings(cluster.url(TEMPLATE, login=OWNER_LOGIN)))
     with app.app_context():
         set_up()
         close_connections()
@@ -214,11 +214,12 @@ def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
 
 
 @pytest.fixture
-def database(cluster: Postgres) -> Iterator[str]:
+def database(cluster: Postgres, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a new database for the service; for its owner, where the test is marked so because it tampers with what the service cannot change."""
     name = f"test_{uuid4().hex[:12]}"
     with cluster.connect() as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")
-    yield cluster.url(name)
+    yield cluster.url(name, login=OWNER_LOGIN if request.node.get_closest_marker("owner") else SERVICE_LOGIN)
     with cluster.connect() as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -179,6 +179,7 @@ def test_the_first_payment_of_a_monthly_gift_counts_and_a_later_month_does_not(a
     assert db.session.get_one(Donation, found.donation_id).frequency == "monthly"
 
 
+@pytest.mark.owner
 def test_it_ends_by_itself_when_few_cards_are_declined_any_more(donation: Donation) -> None:
     decline(donation, BEGINS_AT)
     assert end_card_testing_guard() == 0
@@ -192,6 +193,7 @@ def test_it_ends_by_itself_when_few_cards_are_declined_any_more(donation: Donati
     assert [guard.ended_by for guard in card_testing.list_guards()] == [SERVICE]
 
 
+@pytest.mark.owner
 def test_what_a_person_began_ends_by_hand_or_after_a_day(app: Flask) -> None:
     assert card_testing_actions.begin_guard(MANAGER)
     assert not card_testing_actions.begin_guard(MANAGER)
@@ -211,6 +213,7 @@ def test_after_staff_ended_it_only_cards_that_are_declined_from_then_on_begin_it
     assert is_on()
 
 
+@pytest.mark.owner
 def test_staff_are_notified_once_of_each_beginning_and_end(app: Flask, campaign: Campaign, donation: Donation, post: Post) -> None:
     signed_in(app, "manager", address=MANAGER)
     signed_in(app, "viewer", address="viewer@example.org")

@@ -50,6 +50,7 @@ def test_setup_can_be_repeated(command: Command) -> None:
     assert "already" in command("setup").stdout
 
 
+@pytest.mark.owner
 def test_two_set_ups_at_once_are_one(settings: Settings, command: Command, tmp_path: Path) -> None:
     name = f"setup_{os.getpid()}"
     url = settings.database_url.rpartition("?")
@@ -71,6 +72,7 @@ def test_two_set_ups_at_once_are_one(settings: Settings, command: Command, tmp_p
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.mark.owner
 def test_check_books_prints_nothing_or_the_findings(app: Flask, campaign: Campaign, command: Command) -> None:
     paid(campaign)
     done = command("check-books")
@@ -232,6 +234,7 @@ def test_a_statement_is_written_to_standard_output(app: Flask, campaign: Campaig
     assert '"matched_cents": 10000' in command("statement", "sanaa-richard", "--format", "json").stdout
 
 
+@pytest.mark.owner
 def test_with_integrity_findings_a_fund_is_resumed_only_with_the_override(app: Flask) -> None:
     def fund(*arguments: str) -> BaseException | None:
         return app.test_cli_runner().invoke(main.campaign, ["fund", *arguments], standalone_mode=False).exception

@@ -151,6 +151,7 @@ def test_even_a_naive_application_cannot_hold_more_than_the_pledge(app: Flask, c
     assert checker.findings(db.engine) == []
 
 
+@pytest.mark.owner
 def test_control_without_triggers_the_naive_application_breaks_the_books(
     app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,6 +198,7 @@ def test_i15_receipts_issued_concurrently_are_numbered_without_gaps(app: Flask, 
     assert checker.findings(db.engine) == []
 
 
+@pytest.mark.owner
 def test_control_a_sequence_instead_of_the_counter_leaves_gaps(app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
     db.session.execute(text("CREATE SEQUENCE serials"))
     monkeypatch.setattr("campaign.receipts.receipts.take_next_number", take_from_sequence)

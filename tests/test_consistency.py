@@ -106,6 +106,7 @@ def current_definitions(connection: Connection) -> dict[str, str]:
     return {name: definition for query in (functions, triggers) for name, definition in connection.execute(query)}
 
 
+@pytest.mark.owner
 def test_functions_and_triggers_equal_their_files(app: Flask) -> None:
     """Dropping and reinstalling them from the files gives the same definitions, and there are no others."""
     with db.engine.connect() as connection:
@@ -126,6 +127,7 @@ def test_functions_and_triggers_equal_their_files(app: Flask) -> None:
     assert {path.stem for path in TRIGGERS.glob("*.sql")} == {name for name in before if "." not in name}
 
 
+@pytest.mark.owner
 def test_a_function_whose_file_has_changed_is_replaced_at_the_next_upgrade(app: Flask) -> None:
     with db.engine.connect() as connection:
         before = current_definitions(connection)
@@ -137,6 +139,7 @@ def test_a_function_whose_file_has_changed_is_replaced_at_the_next_upgrade(app: 
         connection.rollback()
 
 
+@pytest.mark.owner
 def test_a_database_from_before_the_first_release_is_refused_with_instructions(app: Flask) -> None:
     revision = db.session.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
     db.session.execute(text("UPDATE alembic_version SET version_num = '0022'"))
@@ -171,6 +174,7 @@ def migration_config(connection: Connection) -> Config:
     return config
 
 
+@pytest.mark.owner
 def test_a_downgrade_leaves_nothing_and_an_upgrade_restores_everything(app: Flask) -> None:
     db.session.remove()
     with db.engine.connect() as connection:
@@ -184,6 +188,7 @@ def test_a_downgrade_leaves_nothing_and_an_upgrade_restores_everything(app: Flas
         assert connection.execute(text("SELECT * FROM ledger_move ORDER BY 1, 2, 3")).all() == moves
 
 
+@pytest.mark.owner
 def test_a_downgrade_and_an_upgrade_keep_the_sum_that_a_message_names(app: Flask, campaign: Campaign) -> None:
     create_refund(paid(campaign, 100_00), 30_00)
     db.session.commit()
@@ -196,6 +201,7 @@ def test_a_downgrade_and_an_upgrade_keep_the_sum_that_a_message_names(app: Flask
         assert connection.execute(sums).scalars().all() == [30_00]
 
 
+@pytest.mark.owner
 @pytest.mark.parametrize("is_partial", [True, False])
 def test_a_downgrade_that_would_lose_what_a_dispute_reinstated_is_refused(app: Flask, campaign: Campaign, is_partial: bool) -> None:
     create_refund(paid(campaign, 100_00), 100_00, kind="dispute")
@@ -208,6 +214,7 @@ def test_a_downgrade_that_would_lose_what_a_dispute_reinstated_is_refused(app: F
             command.downgrade(migration_config(connection), "baseline")
 
 
+@pytest.mark.owner
 def test_raises_from_before_requests_stay_verified_and_no_downgrade_breaks_the_chain_of_later_ones(app: Flask, campaign: Campaign) -> None:
     with db.engine.begin() as connection:
         connection.execute(text("ALTER TABLE fund_change DISABLE TRIGGER raised_by_two_people"))
@@ -378,3 +385,12 @@ def test_no_other_code_compares_the_language() -> None:
     compares = re.compile(r"""(?:language|lang|locale)\w*(?:\(\))? == ["'](?:fr|en)["']""")
     paths = [*SOURCES, *ROOT.glob("templates/**/*.typ")]
     assert {str(path.relative_to(ROOT)) for path in paths if compares.search(path.read_text())} == CHOOSE_BY_LANGUAGE
+
+
+def test_a_template_that_others_extend_defines_no_macro() -> None:
+    """Its macros would take the place of values of the same names in the templates that extend it."""
+    sources = {path: path.read_text() for path in ROOT.glob("templates/**/*.html")}
+    extended = {name for source in sources.values() for name in re.findall(r'{% extends "([^"]+)"', source)}
+    assert extended
+    with_macros = {str(path.relative_to(ROOT / "templates")) for path, source in sources.items() if "{% macro " in source}
+    assert extended & with_macros == set()

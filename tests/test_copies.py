@@ -96,10 +96,12 @@ def test_data_behind_a_link_is_copied_with_its_checkout_and_kept_when_it_moves(
 
 def test_copied_settings_of_a_running_service_are_ignored(var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     running = var / "run" / "settings.json"
-    running.write_text(json.dumps({config.STORED_IN: str(running.resolve()), "DATABASE_URL": "postgresql:///ours"}))
+    stored = {config.STORED_IN: str(running.resolve()), config.OWNER_URL: "postgresql:///owners", "DATABASE_URL": "postgresql:///ours"}
+    running.write_text(json.dumps(stored))
     copied = copy_of(var) / "run" / "settings.json"
     monkeypatch.setattr(config, "RUNNING", running)
     assert config.settings_of_running_service() == {"DATABASE_URL": "postgresql:///ours"}
+    assert config.settings_of_running_service(as_owner=True) == {"DATABASE_URL": "postgresql:///owners"}
     monkeypatch.setattr(config, "RUNNING", copied)
     assert config.settings_of_running_service() == {}
 

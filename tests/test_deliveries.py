@@ -97,6 +97,7 @@ def test_a_worker_that_dies_during_an_attempt_leaves_an_unknown_outcome(app: Fla
     assert last_email(post, donation)["Message-ID"] == message.message_id
 
 
+@pytest.mark.owner
 def test_later_changes_of_the_books_do_not_change_an_email_that_may_be_delivered(
     app: Flask, campaign: Campaign, scripted_smtp: ScriptedSmtp
 ) -> None:

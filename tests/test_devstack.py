@@ -15,7 +15,9 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import psycopg
 import pytest
+from psycopg.errors import InsufficientPrivilege
 
 from campaign.config import ROOT
 from campaign.devstack.processes import command_of
@@ -112,6 +114,7 @@ def test_make_run_from_start_to_stop_and_after_a_kill(directory: Path) -> None:
         output = first.wait_for("Ctrl-C stops everything.")
         assert f"Port {port} is busy; using {port + 1} instead." in output
         assert is_ready(port + 1)
+        assert _refusal_of_the_service(directory) == "permission denied for table ledger_entry"
         pids = children(directory)
         assert first.end(signal.SIGINT) == 0
         assert not [name for name, pid in pids.items() if is_alive(pid)]
@@ -133,6 +136,16 @@ def test_make_run_from_start_to_stop_and_after_a_kill(directory: Path) -> None:
     assert "already running" in refused.output()
     assert is_ready(port)
     assert fourth.end() == 0
+
+
+def _refusal_of_the_service(directory: Path) -> str:
+    """Why the database does not let the service, as `make run` connects it, delete the ledger; the owner's address beside it would be let."""
+    settings = json.loads((directory / "var" / "run" / "settings.json").read_text())
+    with psycopg.connect(settings["OWNER_DATABASE_URL"].replace("+psycopg", "")) as owner:
+        assert owner.execute("SELECT pg_has_role(relowner, 'MEMBER') FROM pg_class WHERE relname = 'ledger_entry'").fetchone() == (True,)
+    with psycopg.connect(settings["DATABASE_URL"].replace("+psycopg", "")) as service, pytest.raises(InsufficientPrivilege) as refusal:
+        service.execute("DELETE FROM ledger_entry")
+    return str(refusal.value)
 
 
 def _count(directory: Path) -> int:

@@ -123,6 +123,7 @@ def test_receipts_that_waited_for_the_year_come_when_the_kept_donor_wants_one_fo
     assert copies.count() == 1
 
 
+@pytest.mark.owner
 def test_the_database_refuses_another_donor_without_a_merge(campaign: Campaign) -> None:
     first, second = paid(campaign, 10_00, email=PRIMARY), paid(campaign, 20_00, email=MERGED)
     db.session.commit()
@@ -152,6 +153,7 @@ def test_a_donor_who_is_part_of_a_merge_is_not_merged_into_a_third(campaign: Cam
     assert checker.findings(db.engine) == []
 
 
+@pytest.mark.owner
 def test_a_gift_that_came_to_the_merged_donor_meanwhile_is_moved_by_the_schedule(campaign: Campaign) -> None:
     first, second = paid(campaign, 10_00, email=PRIMARY), paid(campaign, 20_00, email=MERGED)
     db.session.commit()

@@ -24,6 +24,8 @@ from pypdf import PdfReader
 
 from campaign.devstack.processes import command_of
 from campaign.devstack.stack import DevStack, free_port
+from campaign.edges.db import close_connections, db
+from campaign.ledger.privileges import is_owner
 from tests.browser import ARGUMENTS, chromium_path
 
 SLUG = "vision-sanaa-richard"
@@ -367,6 +369,10 @@ def open_mailbox(stack: DevStack, page: Page) -> None:
 
 
 def test_donations_from_the_donors_form_to_the_funders_report(stack: DevStack, browser: Browser) -> None:
+    """With the privileges of the service alone."""
+    with stack.service().app_context():
+        assert not is_owner(db.session.connection())
+        close_connections()
     donate_in_english(stack, new_page(browser))
     donate_in_french_without_javascript(stack, browser)
     check_api_totals(stack)

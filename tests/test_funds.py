@@ -63,6 +63,7 @@ def test_terms_are_frozen_once_the_fund_is_active(campaign: Campaign, term: str,
         db.session.execute(text(f"UPDATE fund SET {term} = {second} WHERE id = {draft.id}"))
 
 
+@pytest.mark.owner
 @pytest.mark.parametrize("change", ["paused_at = now()", "ended_at = now()", "activated_at = NULL"])
 def test_the_status_of_a_fund_changes_only_by_fund_changes(fund: Fund, change: str) -> None:
     with pytest.raises(DatabaseError, match="moved by ledger entries only"):
@@ -288,6 +289,7 @@ def test_the_result_of_a_check_is_kept_however_long_it_takes(app: Flask, campaig
     assert [check.findings for check in db.session.query(IntegrityCheck)] == [["I1: something"]]
 
 
+@pytest.mark.owner
 def test_checks_that_do_not_run_are_degraded_and_shown_to_staff(app: Flask, campaign: Campaign) -> None:
     def degraded() -> Any:
         with app.app_context():
@@ -310,6 +312,7 @@ def test_checks_that_do_not_run_are_degraded_and_shown_to_staff(app: Flask, camp
     assert degraded() == ["integrity check"]
 
 
+@pytest.mark.owner
 def test_i27_a_breach_pauses_matching_is_reported_and_donations_go_on(app: Flask, campaign: Campaign, fund: Fund) -> None:
     donation = paid(campaign, 50_00)
     assert schedule_jobs.check_integrity_now() == 0

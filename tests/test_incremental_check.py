@@ -107,6 +107,7 @@ def findings_without_guards(since: VerifiedPoint) -> set[str]:
     return {sentence.partition(":")[0] for sentence in checker.check(db.engine, since=since).findings if "hash_of_document" not in sentence}
 
 
+@pytest.mark.owner
 @pytest.mark.parametrize("what", NEW)
 def test_what_is_wrong_with_new_books_is_found_without_reading_all(app: Flask, campaign: Campaign, post: Post, what: str) -> None:
     paid(campaign, 49_950_00)
@@ -173,6 +174,7 @@ LATER = {
 }
 
 
+@pytest.mark.owner
 @pytest.mark.parametrize("what", LATER)
 def test_what_happens_to_old_books_is_found_too(
     app: Flask, campaign: Campaign, post: Post, monkeypatch: pytest.MonkeyPatch, what: str
@@ -198,6 +200,7 @@ def test_what_happens_to_old_books_is_found_too(
         assert any(first.public_id in sentence for sentence in checker.check(db.engine, since=since).findings)
 
 
+@pytest.mark.owner
 def test_what_was_changed_in_old_books_is_found_at_night(app: Flask, campaign: Campaign) -> None:
     paid(campaign, 100_00)
     paid(campaign, 50_00)
@@ -222,6 +225,7 @@ def test_the_sums_of_a_point_and_of_later_entries_are_those_of_all(app: Flask, c
     assert {name: later[name] for name in scope.SUMS_OF_A_POINT} == {name: whole[name] for name in scope.SUMS_OF_A_POINT}
 
 
+@pytest.mark.owner
 def test_a_forged_point_is_found_against_the_chain_and_never_used_at_night(app: Flask, campaign: Campaign) -> None:
     paid(campaign, 100_00)
     since = verified()
@@ -236,6 +240,7 @@ def test_a_forged_point_is_found_against_the_chain_and_never_used_at_night(app: 
     assert checker.check(db.engine, since=None).findings == []
 
 
+@pytest.mark.owner
 def test_an_old_donation_that_waits_while_money_is_left_is_found(app: Flask, campaign: Campaign, fund: Fund) -> None:
     matched, _ = paid(campaign, 50_000_00), paid(campaign, 100_00)
     age_rows(60)
@@ -248,6 +253,7 @@ def test_an_old_donation_that_waits_while_money_is_left_is_found(app: Flask, cam
     assert "I5" in findings_without_guards(since)
 
 
+@pytest.mark.owner
 def test_the_scheduled_check_reads_all_books_once_a_night(app: Flask, campaign: Campaign) -> None:
     paid(campaign, 100_00)
     schedule_jobs.check_integrity_now()
@@ -266,6 +272,7 @@ def test_the_scheduled_check_reads_all_books_once_a_night(app: Flask, campaign: 
     assert integrity_checks.verified_point(night.astimezone(UTC) + timedelta(hours=24)) is None
 
 
+@pytest.mark.owner
 def test_checks_read_all_books_until_one_is_clean_and_then_at_what_is_new(
     app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -287,6 +294,7 @@ def test_checks_read_all_books_until_one_is_clean_and_then_at_what_is_new(
     assert [check.is_whole for check in db.session.query(IntegrityCheck).order_by(IntegrityCheck.id)] == [True, True, False, False, False]
 
 
+@pytest.mark.owner
 def test_each_document_is_read_once_a_week_and_by_the_command_at_once(app: Flask, campaign: Campaign, post: Post) -> None:
     paid(campaign, 100_00)
     send_jobs.send_due()
@@ -297,6 +305,7 @@ def test_each_document_is_read_once_a_week_and_by_the_command_at_once(app: Flask
     assert any("I16" in sentence for sentence in checker.findings(db.engine))
 
 
+@pytest.mark.owner
 def test_a_document_that_is_wrong_is_found_every_day_until_it_is_right(
     app: Flask, campaign: Campaign, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,6 +323,7 @@ def test_a_document_that_is_wrong_is_found_every_day_until_it_is_right(
     assert nights == [datetime.now(UTC).date(), None, None]
 
 
+@pytest.mark.owner
 @pytest.mark.parametrize(
     "point", ["{}", "[]", '"x"', '{"chain": [["fund:1", "x", "zz"]], "move": [], "donors": [], "row": [], "moment": [], "message": []}']
 )
@@ -325,6 +335,7 @@ def test_a_point_that_cannot_be_read_lets_all_books_be_checked(app: Flask, campa
     assert (check.is_whole, check.findings, check.point is not None) == (True, [], True)
 
 
+@pytest.mark.owner
 def test_a_clock_that_was_fast_does_not_keep_the_books_from_being_checked(app: Flask, campaign: Campaign) -> None:
     schedule_jobs.check_integrity_now()
     tamper("UPDATE integrity_check SET at = now() + interval '3 days'")

@@ -291,6 +291,7 @@ def test_a_month_whose_dispute_says_that_it_was_cancelled_ends_the_monthly_gift_
     assert (gift_of(first).is_over, months(first)[1:]) == (True, [(GIFT, FEE, GIFT)])
 
 
+@pytest.mark.owner
 def test_events_that_waited_long_for_a_permission_are_handled_within_minutes_of_it(app: Flask, stripe: Stripe, first: Donation) -> None:
     control(stripe, "permissions", resource="invoices", access="none")
     control(stripe, f"subscriptions/{subscription_of(stripe)}/months", outcome="paid")

@@ -117,6 +117,7 @@ def test_an_insert_skipped_by_on_conflict_moves_nothing(campaign: Campaign, fund
     assert checker.findings(db.engine) == []
 
 
+@pytest.mark.owner
 @pytest.mark.parametrize(
     "sql",
     [
@@ -313,6 +314,7 @@ def test_totals_follow_the_entries_and_donors_count_once(campaign: Campaign) -> 
     assert (totals.donated_cents, totals.covered_fee_cents, totals.donations, totals.donors) == (175_00, 2_00, 3, 2)
 
 
+@pytest.mark.owner
 @pytest.mark.parametrize(
     ("tampering", "invariant"),
     [
@@ -360,6 +362,7 @@ def test_the_checker_finds_tampering(campaign: Campaign, tampering: str, invaria
     assert invariant in {sentence.partition(":")[0] for sentence in checker.findings(db.engine)}
 
 
+@pytest.mark.owner
 @pytest.mark.parametrize(
     ("tampering", "invariant"),
     [
@@ -398,6 +401,7 @@ def test_the_checker_derives_what_is_stored_for_speed(campaign: Campaign, tamper
     assert invariant in {sentence.partition(":")[0] for sentence in checker.findings(db.engine)}
 
 
+@pytest.mark.owner
 @pytest.mark.parametrize(
     "tampering",
     [
@@ -422,6 +426,7 @@ def test_i11_the_checker_finds_reversals_that_differ_from_what_stripe_reported(c
     assert any(sentence.startswith("I11: ") for sentence in checker.findings(db.engine))
 
 
+@pytest.mark.owner
 def test_control_without_the_triggers_a_wrong_entry_is_accepted(campaign: Campaign, fund: Fund) -> None:
     """The negative control of I1, I2 and I4: only the triggers move balances and refuse entries."""
     donation = start_donation(campaign, 100_00)
@@ -432,6 +437,7 @@ def test_control_without_the_triggers_a_wrong_entry_is_accepted(campaign: Campai
     assert any(sentence.startswith("I2") for sentence in checker.findings(db.engine))
 
 
+@pytest.mark.owner
 def test_i7_the_checker_finds_a_rematch_out_of_turn(campaign: Campaign) -> None:
     own = another_campaign(100_00, like=campaign)
     first, waiting, out_of_turn = paid(own, 100_00), paid(own, 50_00), paid(own, 50_00)
@@ -444,6 +450,7 @@ def test_i7_the_checker_finds_a_rematch_out_of_turn(campaign: Campaign) -> None:
     assert "I7" in {sentence.partition(":")[0] for sentence in checker.findings(db.engine)}
 
 
+@pytest.mark.owner
 def test_i3_the_checker_knows_what_one_fund_without_limits_must_have_matched(campaign: Campaign) -> None:
     own = another_campaign(100_00, like=campaign)
     paid(own, 60_00)

@@ -84,6 +84,7 @@ def test_a_registered_charity_gets_thanks_and_no_receipt(app: Flask, fund: Fund,
     assert checker.findings(db.engine) == []
 
 
+@pytest.mark.owner
 def test_a_payment_is_recorded_once_and_never_beyond_the_pledge(app: Flask, fund: Fund, funder: Funder) -> None:
     record_payment(fund, 100_00)
     for cents, reference in ((100_00, "cheque 17"), (50_000_00, "cheque 18")):

@@ -235,6 +235,7 @@ def test_a_paid_donation_without_a_balance_transaction_is_reported(app: Flask, c
     )
 
 
+@pytest.mark.owner
 def test_control_a_payout_that_differs_from_its_transactions_or_the_books_is_reported(
     app: Flask, campaign: Campaign, stripe: Stripe
 ) -> None:

@@ -258,6 +258,7 @@ def test_one_address_in_other_letters_is_one_person_to_the_database(fund: Fund) 
         pledge_requests.decide(pledge_requests.create(fund, 1, actor=ONE, reason="r"), agrees=True, actor=f"{ONE.upper()} ")
 
 
+@pytest.mark.owner
 def test_a_request_changes_by_its_decision_alone_and_then_never(fund: Fund) -> None:
     request_of(fund)
     forbidden = (
@@ -282,6 +283,7 @@ def test_a_request_changes_by_its_decision_alone_and_then_never(fund: Fund) -> N
                 run(decide)
 
 
+@pytest.mark.owner
 @pytest.mark.parametrize(
     "tampering",
     [
@@ -303,6 +305,7 @@ def test_the_checker_finds_a_raise_that_two_people_did_not_agree_on(fund: Fund, 
     assert "I22: change 3 of fund sanaa-richard raises its pledge without the agreement of two people." in found_by_checker()
 
 
+@pytest.mark.owner
 def test_without_the_guards_one_person_raises_a_pledge_and_the_checker_finds_it(fund: Fund) -> None:
     with without_trigger("fund_change", "raised_by_two_people"), without_trigger("ledger_entry", "pledged_by_change"):
         run("INSERT INTO fund_change (fund_id, kind, cents, actor, reason) VALUES (1, 'pledged', 100, 'one', 'r')")
@@ -312,6 +315,7 @@ def test_without_the_guards_one_person_raises_a_pledge_and_the_checker_finds_it(
     assert len(found_by_checker()) == 1
 
 
+@pytest.mark.owner
 def test_the_request_is_in_the_hash_of_the_change(fund: Fund) -> None:
     raise_pledge(fund, 100)
     other = request_of(fund, decision="agreed")

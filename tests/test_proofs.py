@@ -369,6 +369,7 @@ def test_every_alteration_of_a_proof_is_refused_even_if_it_is_signed(
 # Published heads.
 
 
+@pytest.mark.owner
 def test_heads_are_published_once_a_day_and_shown_to_everybody(app: Flask, campaign: Campaign, used_fund: Fund) -> None:
     assert head_jobs.publish_heads() == 3
     paid(campaign, 10_00)
@@ -415,6 +416,7 @@ def rewrite_chain(chain: str) -> None:
     )
 
 
+@pytest.mark.owner
 @pytest.mark.parametrize("is_published", [True, False])
 def test_a_hold_that_is_erased_with_its_chain_is_found_by_the_published_head(
     campaign: Campaign, used_fund: Fund, is_published: bool
@@ -436,6 +438,7 @@ def test_a_hold_that_is_erased_with_its_chain_is_found_by_the_published_head(
     assert found == (["I20: the hash chain fund:1 is not the one whose head at 9 was published."] if is_published else [])
 
 
+@pytest.mark.owner
 def test_a_match_that_is_moved_to_another_gift_breaks_the_chain(campaign: Campaign, used_fund: Fund) -> None:
     other = start_donation(campaign, 100_00)
     db.session.execute(text("SET session_replication_role = replica"))
@@ -445,6 +448,7 @@ def test_a_match_that_is_moved_to_another_gift_breaks_the_chain(campaign: Campai
     assert "I20: the hash chain fund:1 breaks at entry 3." in checker.findings(db.engine)
 
 
+@pytest.mark.owner
 @pytest.mark.parametrize(
     ("change", "finding"),
     [
@@ -463,6 +467,7 @@ def test_terms_and_changes_that_were_rewritten_are_found(used_fund: Fund, change
     assert any(finding in found for found in checker.findings(db.engine))
 
 
+@pytest.mark.owner
 @pytest.mark.parametrize(
     ("change", "log"),
     [
@@ -493,6 +498,7 @@ def test_records_that_were_rewritten_or_deleted_after_a_head_was_published_are_f
     assert any(f"records of the log {log} between 0 and" in finding for finding in checker.findings(db.engine))
 
 
+@pytest.mark.owner
 def test_the_heads_of_logs_go_on_from_day_to_day(campaign: Campaign, used_fund: Fund) -> None:
     for _ in range(3):
         paid(campaign, 10_00)
@@ -567,6 +573,7 @@ def test_the_printed_statement_has_the_signed_head_of_its_chain(used_fund: Fund)
     public.verify(encode_dss_signature(r, s), signed.encode(), ec.ECDSA(hashes.SHA256()))
 
 
+@pytest.mark.owner
 def test_a_statement_never_leaves_a_gap_in_the_chain(campaign: Campaign, used_fund: Fund) -> None:
     """An entry dated after the moment of the statement ends it, although later entries of the chain are dated before that moment."""
     db.session.execute(text("SET session_replication_role = replica"))
@@ -577,6 +584,7 @@ def test_a_statement_never_leaves_a_gap_in_the_chain(campaign: Campaign, used_fu
     assert [entry["position"] for entry in found["entries"]] == [1, 2, 3, 4]
 
 
+@pytest.mark.owner
 def test_a_clock_that_is_set_back_does_not_date_an_entry_before_the_last(campaign: Campaign, used_fund: Fund) -> None:
     db.session.execute(text("SET session_replication_role = replica"))
     db.session.execute(text("UPDATE ledger_entry SET at = now() + interval '1 hour' WHERE chain = 'fund:1' AND position = 9"))

@@ -291,6 +291,7 @@ def test_the_certificates_can_be_downloaded(app: Flask) -> None:
     assert BytesIO(found.data).readline().startswith(b"-----BEGIN CERTIFICATE")
 
 
+@pytest.mark.owner
 def test_the_signature_is_printed_as_it_was_when_the_receipt_was_issued(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
     charity, plain = db.session.query(Charity).one(), issue(paid(campaign))
     charity.signature = signatures.store(png_picture())

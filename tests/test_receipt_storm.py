@@ -157,6 +157,7 @@ def test_i14_i15_i18_killed_workers_leave_no_gap_and_no_duplicate(
     assert checker.findings(db.engine) == []
 
 
+@pytest.mark.owner
 def test_control_numbers_from_a_sequence_are_caught(app: Flask, campaign: Campaign, server: tuple[MailServer, str], tmp_path: Path) -> None:
     db.session.execute(text("CREATE SEQUENCE serials"))
     db.session.commit()

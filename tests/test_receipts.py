@@ -225,6 +225,7 @@ def test_the_database_refuses_a_void_by_one_person(app: Flask, campaign: Campaig
         void_requests.decide(request, agrees=True, actor="ONE@example.org")
 
 
+@pytest.mark.owner
 def test_i14_the_database_refuses_a_second_valid_receipt(app: Flask, campaign: Campaign) -> None:
     donation = paid(campaign)
     receipt = issue(donation)
@@ -239,6 +240,7 @@ def test_i14_the_database_refuses_a_second_valid_receipt(app: Flask, campaign: C
     assert any(sentence.startswith("I14") for sentence in checker.findings(db.engine))
 
 
+@pytest.mark.owner
 @pytest.mark.parametrize(
     "sql",
     [
@@ -262,6 +264,7 @@ def test_i16_nothing_of_a_receipt_changes_after_issue(app: Flask, campaign: Camp
         db.session.execute(text(sql))
 
 
+@pytest.mark.owner
 @pytest.mark.parametrize(
     ("sql", "finding"),
     [

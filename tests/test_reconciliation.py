@@ -201,6 +201,7 @@ def plant_unknown_payout(campaign: Campaign) -> None:
     )
 
 
+@pytest.mark.owner
 @pytest.mark.parametrize(
     ("plant", "kinds"),
     [

@@ -209,6 +209,7 @@ def test_a_partly_rematched_donation_retains_its_place_in_the_queue(campaign: Ca
     assert is_consistent()
 
 
+@pytest.mark.owner
 def test_a_donation_held_back_by_its_donor_cap_is_next_once_only_money_is_missing(
     campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:

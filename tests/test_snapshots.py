@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import cast
 
+import pytest
 from flask import Flask
 from sqlalchemy import text
 
@@ -66,6 +67,7 @@ def test_while_stripe_is_unavailable_payments_go_on_and_the_refund_waits_without
     assert checker.findings(db.engine) == []
 
 
+@pytest.mark.owner
 def test_an_event_that_waits_for_stripe_for_days_becomes_a_dead_letter(campaign: Campaign, stripe: Stripe) -> None:
     donation = paid(campaign, 100_00)
     receive(reversal_event(stripe, donation, 40_00, kind="refund.created"))

@@ -205,6 +205,7 @@ def test_staff_posts_require_a_csrf_token(app: Flask, client: FlaskClient) -> No
     assert client.post("/staff/sign-out").status_code == 400
 
 
+@pytest.mark.owner
 @pytest.mark.parametrize(
     ("language", "broken", "paused"),
     [("en", "The books are not right:", "is paused since"), ("fr", "Les livres ne sont pas justes", "est suspendu")],

@@ -11,16 +11,17 @@ import click
 from flask.cli import FlaskGroup, with_appcontext
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from campaign import create_app
+from campaign import create_app, logs
 from campaign.campaigns.campaigns import current_campaign
 from campaign.cli import card_testing, funds, pledges, receipts, seeds, staff, statements
 from campaign.cli.funds import CommandRefused, get_fund
-from campaign.cli.setup import create_funder_link, set_up
+from campaign.cli.setup import create_funder_link, set_up, warn_if_owner
 from campaign.config import SettingsError, read_settings
 from campaign.donations.donations import donation_by_public_id
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.edges.stripe.client import StripeKeyRefused, StripeUnavailable
+from campaign.ledger.privileges import CREATE_ROLE
 from campaign.outbox import deliveries
 from campaign.payments import refund_jobs, reversals
 from campaign.payments.refunds import RefundRefused
@@ -36,7 +37,7 @@ try:
 except ModuleNotFoundError:  # Installed from the wheel, which has no dev stack: all settings come from the environment.
 
     @contextmanager
-    def settings_for_a_command(*, alone: bool) -> Iterator[None]:
+    def settings_for_a_command(*, alone: bool, as_owner: bool) -> Iterator[None]:
         """Add nothing to the environment."""
         yield
 
@@ -67,6 +68,11 @@ def setup() -> None:
     click.echo(f"Migrated. Created the campaign {done.campaign.slug}." if done.campaign else "Migrated. A campaign already exists.")
     if done.has_new_key:
         click.echo(f"Created the key that signs receipts: {services().settings.key_path}. Keep a copy of it in a safe place.")
+    if not done.has_service_role:
+        click.echo(
+            f"The service has no role of its own in the database: let a superuser run `{CREATE_ROLE};`, then run `campaign setup` again.",
+            err=True,
+        )
 
 
 @campaign.command("rotate-secret-key")
@@ -101,7 +107,7 @@ def _rotate_links(*, end_links: bool) -> str:
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Number of processes.")
 def web(host: str, port: int, workers: int) -> None:
     """Run the web server."""
-    read_settings()
+    _prepare_process()
     os.execv(
         sys.executable,
         [sys.executable, "-m", "granian", "--interface", "asgi", "--loop", "uvloop", "--host", host, "--port", str(port)]
@@ -115,12 +121,18 @@ def web(host: str, port: int, workers: int) -> None:
 @click.option("--threads", default=4, show_default=True, type=click.IntRange(1, 64), help="Number of threads.")
 def worker(threads: int) -> None:
     """Run a worker: handle events, send email, and run the schedule."""
-    read_settings()
+    _prepare_process()
     os.execv(
         sys.executable,
         [sys.executable, "-m", "celery", "-A", "workers", "worker", "--pool", "threads", "--concurrency", str(threads)]
         + ["--without-gossip", "--without-mingle", "--loglevel", "warning"],
     )
+
+
+def _prepare_process() -> None:
+    settings = read_settings()
+    logs.configure(settings.log_level)
+    warn_if_owner(settings)
 
 
 @campaign.command("check-books")
@@ -257,7 +269,7 @@ campaign.add_command(receipts.charity_group)
 def main() -> None:
     """Run a command. An error that an operator can fix is reported as one sentence."""
     try:
-        with settings_for_a_command(alone=_may_run_alone(sys.argv[1:])):
+        with settings_for_a_command(alone=_may_run_alone(sys.argv[1:]), as_owner=sys.argv[1:2] == ["setup"]):
             campaign.main(standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(130)

@@ -1,22 +1,25 @@
 """Operations that set up an installation: migrations, the receipt key, links for staff and funders. The caller commits, except for `set_up`."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import structlog
 from alembic import command as alembic
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, NullPool, create_engine, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from campaign.campaigns.campaigns import Campaign, current_campaign
 from campaign.cli.first_campaign import create_first_campaign
-from campaign.config import SettingsError, resource
-from campaign.edges.db import db
+from campaign.config import Settings, SettingsError, resource
+from campaign.edges.db import db, engine_options
 from campaign.edges.services import services
 from campaign.funders import access_links
+from campaign.ledger import privileges
 from campaign.matching.funds import Fund
 from campaign.outbox import messages
 from campaign.staff import audit
@@ -26,14 +29,18 @@ from campaign.staff.password_links import one_time_link
 
 OPERATOR = "command line"
 SETUP_LOCK = 7_203_640
+INSUFFICIENT_PRIVILEGE = "42501"  # as PostgreSQL names it
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
 class SetUp:
-    """What a set-up has created: the first campaign, None when there was one, and the key that signs receipts."""
+    """What a set-up has created: the first campaign, None when there was one, and the key that signs receipts; and whether the service has a role."""
 
     campaign: Campaign | None
     has_new_key: bool
+    has_service_role: bool
 
 
 def set_up() -> SetUp:
@@ -41,8 +48,9 @@ def set_up() -> SetUp:
     with _exclusively():
         migrate()
         created = create_first_campaign()
+        has_service_role = privileges.create_role(db.session.connection())
         db.session.commit()
-        return SetUp(campaign=created, has_new_key=make_receipt_key())
+        return SetUp(campaign=created, has_new_key=make_receipt_key(), has_service_role=has_service_role)
 
 
 @contextmanager
@@ -60,13 +68,24 @@ def _exclusively() -> Iterator[None]:
 
 
 def migrate() -> None:
-    """Upgrade the database to the newest migration. Raises SettingsError when it has a revision that this version does not know."""
+    """Upgrade the database to the newest migration, and let the service's role have what it needs.
+
+    Raises SettingsError when the database has a revision that this version does not know, or when its owner has to upgrade it.
+    """
     config = AlembicConfig()
     config.set_main_option("script_location", str(resource("migrations")))
     with db.engine.connect() as connection:
         _refuse_unknown_revision(connection, config)
         config.attributes["connection"] = connection
-        alembic.upgrade(config, "head")
+        try:
+            alembic.upgrade(config, "head")
+        except ProgrammingError as error:
+            if getattr(error.orig, "sqlstate", None) != INSUFFICIENT_PRIVILEGE:
+                raise
+            raise SettingsError(
+                "The database has to be migrated by the owner of its tables: run `campaign setup` with the owner's DATABASE_URL"
+                f" ({str(error.orig).splitlines()[0]})."
+            ) from None
         connection.commit()
 
 
@@ -78,6 +97,16 @@ def _refuse_unknown_revision(connection: Connection, config: AlembicConfig) -> N
             f"The database has the revision {current}, which this version does not know. If it is a development database from before the"
             " first release: stop the service, remove the directory var/ and start again; where DATABASE_URL names the database, create an empty one."
         )
+
+
+def warn_if_owner(settings: Settings) -> None:
+    """Log that the service would connect as the owner of its tables, if so; silent while the database is unreachable."""
+    engine = create_engine(settings.database_url, poolclass=NullPool, connect_args=engine_options()["connect_args"])
+    with suppress(OperationalError), engine.connect() as connection:
+        if privileges.is_owner(connection):
+            log.warning(
+                "database.owner", advice=f"the service can change its own books: let it connect as a member of {privileges.SERVICE}"
+            )
 
 
 def make_receipt_key() -> bool:

@@ -15,20 +15,20 @@ import psycopg
 
 from campaign.config import ROOT, settings_of_running_service
 from campaign.devstack.copies import refuse_copied_environment, separate_copy
-from campaign.devstack.servers import StartFailed, ensure_database, prepare_postgres, start_postgres
+from campaign.devstack.servers import OWNER_LOGIN, SERVICE_LOGIN, StartFailed, ensure_database, prepare_postgres, start_postgres
 
 
 @contextmanager
-def settings_for_a_command(*, alone: bool) -> Iterator[None]:
+def settings_for_a_command(*, alone: bool, as_owner: bool) -> Iterator[None]:
     """Add to the environment the settings that it lacks. With `alone`, start the database if the service is not running, and stop it afterwards.
 
-    Raises StartFailed in an environment that was copied.
+    The command uses the database as the service does, or as its owner. Raises StartFailed in an environment that was copied.
     """
     refuse_copied_environment()
     if os.environ.get("DATABASE_URL"):
         yield
         return
-    running = settings_of_running_service()
+    running = settings_of_running_service(as_owner=as_owner)
     if running and _is_reachable(running.get("DATABASE_URL", "")):
         for name, value in running.items():
             os.environ.setdefault(name, value)
@@ -37,7 +37,7 @@ def settings_for_a_command(*, alone: bool) -> Iterator[None]:
     if not alone:
         yield
         return
-    with _run_database() as settings:
+    with _run_database(login=OWNER_LOGIN if as_owner else SERVICE_LOGIN) as settings:
         for name, value in settings.items():
             os.environ.setdefault(name, value)
         yield
@@ -52,7 +52,7 @@ def _is_reachable(url: str) -> bool:
 
 
 @contextmanager
-def _run_database() -> Iterator[dict[str, str]]:
+def _run_database(*, login: str) -> Iterator[dict[str, str]]:
     var = ROOT / "var"
     for directory in ("log", "run"):
         (var / directory).mkdir(parents=True, exist_ok=True)
@@ -63,17 +63,17 @@ def _run_database() -> Iterator[dict[str, str]]:
         except OSError:
             raise StartFailed("The service is starting, or another command is using the database; try again in a moment.") from None
         separate_copy(var)
-        yield from _run_postgres(var)
+        yield from _run_postgres(var, login)
 
 
-def _run_postgres(var: Path) -> Iterator[dict[str, str]]:
+def _run_postgres(var: Path, login: str) -> Iterator[dict[str, str]]:
     cluster = prepare_postgres(var / "postgres")
     server = start_postgres(cluster, var / "log" / "postgres.log")
     try:
         ensure_database(cluster)
         yield {
             **stored_secrets(var),
-            "DATABASE_URL": cluster.url(),
+            "DATABASE_URL": cluster.url(login=login),
             "REDIS_URL": f"redis+socket://{var / 'valkey' / 'not-running.sock'}",
             "BASE_URL": f"http://127.0.0.1:{os.environ.get('PORT', '8000')}",
             "STRIPE_API_BASE": "http://127.0.0.1:8001",

@@ -26,7 +26,9 @@ import redis
 
 from campaign.config import SettingsError
 from campaign.devstack.processes import OWNER_ONLY, command_of, open_log
+from campaign.ledger.privileges import SERVICE
 
+OWNER_LOGIN, SERVICE_LOGIN = "postgres", "campaign"
 MAX_SOCKET_PATH = 80
 PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")  # Needs no quoting in the connection URLs that contain it.
 MAX_START_SECONDS = 600  # A loaded machine may take minutes; a server that dies is noticed at once.
@@ -53,13 +55,13 @@ class Postgres:
         """The command that runs the server in the foreground."""
         return [str(self.binaries / "postgres"), "-D", str(self.data), "-h", "", "-k", str(self.sockets), "-c", "max_connections=200"]
 
-    def url(self, database: str = "campaign") -> str:
-        """The SQLAlchemy URL of a database."""
-        return f"postgresql+psycopg://postgres@/{database}?host={self.sockets}"
+    def url(self, database: str = "campaign", *, login: str = SERVICE_LOGIN) -> str:
+        """The SQLAlchemy URL of a database, for the service or for its owner."""
+        return f"postgresql+psycopg://{login}@/{database}?host={self.sockets}"
 
     def connect(self, database: str = "postgres") -> "psycopg.Connection[tuple[object, ...]]":
         """A superuser connection in autocommit mode."""
-        return psycopg.connect(host=str(self.sockets), user="postgres", dbname=database, autocommit=True, connect_timeout=3)
+        return psycopg.connect(host=str(self.sockets), user=OWNER_LOGIN, dbname=database, autocommit=True, connect_timeout=3)
 
 
 def prepare_postgres(home: Path) -> Postgres:
@@ -111,8 +113,11 @@ def start_postgres(cluster: Postgres, log: Path, *, is_cancelled: Callable[[], b
 
 
 def ensure_database(cluster: Postgres, name: str = "campaign") -> None:
-    """Create the database if it does not exist."""
+    """Create the database and the role that the service logs in with, if they do not exist."""
     with cluster.connect() as connection:
+        for role, options in ((SERVICE, "NOLOGIN"), (SERVICE_LOGIN, f"LOGIN IN ROLE {SERVICE}")):
+            if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone() is None:
+                connection.execute(f"CREATE ROLE {role} {options}")
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
             connection.execute(f'CREATE DATABASE "{name}"')
 

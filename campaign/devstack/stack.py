@@ -24,11 +24,11 @@ from sqlalchemy.exc import OperationalError
 
 from campaign import create_app
 from campaign.cli.setup import set_up
-from campaign.config import ROOT, STORED_IN, SettingsError, setting_descriptions, settings_from
+from campaign.config import OWNER_URL, ROOT, STORED_IN, SettingsError, setting_descriptions, settings_from
 from campaign.devstack.command_settings import stored_secrets
 from campaign.devstack.copies import separate_copy
 from campaign.devstack.processes import OWNER_ONLY, Child, describe_exit, end_group, end_leftovers, last_lines, open_log, stop
-from campaign.devstack.servers import StartFailed, ensure_database, prepare_postgres, start_postgres, start_valkey, wait_until
+from campaign.devstack.servers import OWNER_LOGIN, StartFailed, ensure_database, prepare_postgres, start_postgres, start_valkey, wait_until
 from campaign.edges.db import close_connections
 
 MAX_RESTART_DELAY_SECONDS = 4
@@ -44,6 +44,7 @@ class DevStack:
         self.children: list[Child] = []
         self.settings: dict[str, str] = {}
         self.addresses: dict[str, str] = {}
+        self._owner_url = ""
         self._preferred_port = port
         self._lock: IO[str] | None = None
         self._ending = threading.Event()
@@ -126,7 +127,7 @@ class DevStack:
 
     def _start_postgres(self) -> None:
         cluster = prepare_postgres(self.var / "postgres")
-        self.settings["DATABASE_URL"] = cluster.url()
+        self.settings["DATABASE_URL"], self._owner_url = cluster.url(), cluster.url(login=OWNER_LOGIN)
         log = self.var / "log" / "postgres.log"
         child = Child(
             name="postgres", log=log, start=lambda: start_postgres(cluster, log, is_cancelled=self._ending.is_set), stop_with=signal.SIGINT
@@ -149,8 +150,9 @@ class DevStack:
         return create_app(settings_from(self.settings))
 
     def _prepare_data(self) -> None:
+        settings = {**self.settings, "DATABASE_URL": self._owner_url or self.settings["DATABASE_URL"]}
         try:
-            with self.service().app_context():
+            with create_app(settings_from(settings)).app_context():
                 set_up()
                 close_connections()
         except (SettingsError, OperationalError) as error:
@@ -196,7 +198,7 @@ class DevStack:
     def _write_settings(self) -> None:
         path = self.var / "run" / "settings.json"
         path.touch(mode=0o600)
-        stored = {STORED_IN: str(path.resolve()), **{k: v for k, v in self.settings.items() if v}}
+        stored = {STORED_IN: str(path.resolve()), OWNER_URL: self._owner_url, **{k: v for k, v in self.settings.items() if v}}
         path.write_text(json.dumps(stored, indent=1))
 
     def _check_children(self) -> None:

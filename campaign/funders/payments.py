@@ -100,8 +100,8 @@ def receipt_of(payment: FunderPayment) -> Receipt | None:
 
 def issue_receipt(payment: FunderPayment, context: IssueContext) -> Receipt | None:
     """The payment's valid receipt, issued if none was ever issued; None for a registered charity. Raises ReceiptIncomplete."""
-    db.session.refresh(payment, with_for_update=True)
     funder = funder_of(payment)
+    db.session.refresh(funder, with_for_update={"key_share": True})  # A payment is append-only, and the service cannot lock it.
     earlier = select(ReceiptLine.id).where(ReceiptLine.funder_payment_id == payment.id).limit(1)
     if funder.is_registered_charity or db.session.scalar(earlier) is not None:
         return receipt_of(payment)

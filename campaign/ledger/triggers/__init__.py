@@ -2,6 +2,9 @@
 
 Migrations create the tables; functions and triggers are installed from these files after the migrations, and replaced when a file changes.
 A test checks that a migrated database has exactly these.
+
+A function that writes what the service may not write runs as the owner (SECURITY DEFINER), and nobody else may attach it to a table. One that
+reads or writes tables finds only ours: its search path is fixed, so that a temporary table does not take the place of one.
 """
 
 from hashlib import sha256
@@ -22,6 +25,7 @@ def install_triggers(connection: Connection) -> list[str]:
 
     The SHA-256 of each file is stored as the comment on its function. The caller commits.
     """
+    connection.execute(_search_path)
     installed: dict[str, str] = dict(iter(connection.execute(_comments)))
     changed = [name for name in function_names() if installed.get(name) != _digest(name)]
     for name in changed:
@@ -30,6 +34,8 @@ def install_triggers(connection: Connection) -> list[str]:
     return changed
 
 
+# Functions with `SET search_path FROM CURRENT` keep this one.
+_search_path = text("SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true)")
 _comments = text(
     "SELECT proname, coalesce(obj_description(oid, 'pg_proc'), '') FROM pg_proc WHERE pronamespace = current_schema()::regnamespace"
 )

@@ -1,6 +1,6 @@
 -- A fund is activated, paused, resumed and ended only by inserting a fund_change.
 CREATE OR REPLACE FUNCTION apply_fund_change() RETURNS trigger
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     f fund%ROWTYPE;
 BEGIN
@@ -18,5 +18,6 @@ BEGIN
     RETURN NULL;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION apply_fund_change FROM PUBLIC;
 
 CREATE OR REPLACE TRIGGER applies_change AFTER INSERT ON fund_change FOR EACH ROW EXECUTE FUNCTION apply_fund_change();

@@ -1,7 +1,7 @@
 -- The changes of a fund are a hash chain of their own (docs/verify.md). The fund is locked first, so that positions have no gap and timestamps
 -- never decrease.
 CREATE OR REPLACE FUNCTION chain_fund_change() RETURNS trigger
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     f fund%ROWTYPE;
     last fund_change%ROWTYPE;
@@ -15,5 +15,6 @@ BEGIN
     RETURN NEW;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION chain_fund_change FROM PUBLIC;
 
 CREATE OR REPLACE TRIGGER chain BEFORE INSERT ON fund_change FOR EACH ROW EXECUTE FUNCTION chain_fund_change();

@@ -1,7 +1,7 @@
 -- The hash of an entry covers the hash of the entry before it in its chain (docs/verify.md). The fund or campaign of the chain is locked
 -- first, so that positions have no gap and timestamps never decrease.
 CREATE OR REPLACE FUNCTION chain_ledger_entry() RETURNS trigger
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     last_position bigint;
     last_hash bytea;
@@ -29,5 +29,6 @@ BEGIN
     RETURN NEW;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION chain_ledger_entry FROM PUBLIC;
 
 CREATE OR REPLACE TRIGGER chain BEFORE INSERT ON ledger_entry FOR EACH ROW EXECUTE FUNCTION chain_ledger_entry();

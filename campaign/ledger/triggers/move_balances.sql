@@ -1,7 +1,7 @@
 -- Moves the balances of funds, donations and campaigns by the sums of the entries of one statement; nothing else may change them.
 -- The planner settings force index scans: the transition table has no statistics.
 CREATE OR REPLACE FUNCTION move_balances() RETURNS trigger
-LANGUAGE plpgsql SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
 BEGIN
     UPDATE fund f SET
         pledged_cents = f.pledged_cents + s.pledged,
@@ -47,6 +47,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION move_balances FROM PUBLIC;
 
 CREATE OR REPLACE TRIGGER move_balances AFTER INSERT ON ledger_entry
     REFERENCING NEW TABLE AS posted FOR EACH STATEMENT

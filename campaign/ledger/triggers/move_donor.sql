@@ -1,7 +1,7 @@
 -- A donation changes its donor only when the two donors are merged, or separated again. What its donors have donated and funds have matched moves
 -- with it.
 CREATE OR REPLACE FUNCTION move_donor() RETURNS trigger
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     added bigint;
     removed bigint;
@@ -30,6 +30,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION move_donor FROM PUBLIC;
 
 CREATE OR REPLACE TRIGGER move_donor AFTER UPDATE OF donor_id ON donation
     FOR EACH ROW WHEN (OLD.donor_id <> NEW.donor_id)

@@ -1,6 +1,6 @@
 -- Moves what each fund holds and has matched for each donation, and for each donor where the fund has a cap per donor.
 CREATE OR REPLACE FUNCTION move_matches() RETURNS trigger
-LANGUAGE plpgsql SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM posted WHERE fund_id IS NOT NULL AND donation_id IS NOT NULL) THEN
         RETURN NULL;
@@ -34,6 +34,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION move_matches FROM PUBLIC;
 
 CREATE OR REPLACE TRIGGER move_matches AFTER INSERT ON ledger_entry
     REFERENCING NEW TABLE AS posted FOR EACH STATEMENT

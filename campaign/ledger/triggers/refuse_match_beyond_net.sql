@@ -1,6 +1,6 @@
 -- At commit, no match may exceed its ratio of what remains of the donation after a refund or lost dispute.
 CREATE OR REPLACE FUNCTION refuse_match_beyond_net() RETURNS trigger
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM require(coalesce(sum(ceil(m.matched_cents * f.ratio_denominator::numeric / f.ratio_numerator)), 0)
                  <= (SELECT net_cents FROM donation WHERE id = NEW.donation_id), 'within_net_gift', NEW.reference)

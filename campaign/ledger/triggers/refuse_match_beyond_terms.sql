@@ -1,6 +1,6 @@
 -- A hold or match must be within the donation and within every term of its fund. The constraint name says which one is broken.
 CREATE OR REPLACE FUNCTION refuse_match_beyond_terms() RETURNS trigger
-LANGUAGE plpgsql SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
 DECLARE
     broken record;
 BEGIN

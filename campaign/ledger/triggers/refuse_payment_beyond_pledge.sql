@@ -1,6 +1,6 @@
 -- A funder never pays more than was pledged.
 CREATE OR REPLACE FUNCTION refuse_payment_beyond_pledge() RETURNS trigger
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM FROM fund WHERE id = NEW.fund_id FOR NO KEY UPDATE;
     PERFORM require((SELECT sum(cents) FROM funder_payment WHERE fund_id = NEW.fund_id)

@@ -1,7 +1,7 @@
 -- A pledge is posted as a change of the fund says, once, as its reference is that of the change. A change of a draft is posted before the
 -- fund is activated: afterwards it would raise the pledge of an active fund by one person.
 CREATE OR REPLACE FUNCTION refuse_pledge_without_change() RETURNS trigger
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM require(EXISTS (
         SELECT FROM fund_change c JOIN fund f ON f.id = c.fund_id

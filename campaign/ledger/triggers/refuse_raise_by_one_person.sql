@@ -1,7 +1,7 @@
 -- The pledge of a fund that was activated is raised only as an agreed request says, by the person who agreed; that of a draft without a request.
 -- The fund is locked by the trigger `chain`, so that nobody activates it meanwhile.
 CREATE OR REPLACE FUNCTION refuse_raise_by_one_person() RETURNS trigger
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     f fund%ROWTYPE;
 BEGIN
