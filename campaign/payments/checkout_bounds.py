@@ -7,7 +7,7 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, func, select
 
 from campaign.donations.donations import Donation
-from campaign.donations.donors import Donor
+from campaign.donations.donors import donor_with
 from campaign.edges.db import db
 
 PERIOD = timedelta(hours=1)
@@ -36,7 +36,7 @@ class Wait:
 
 def wait_for(*, email: str, client_key: str, most_of_network: int) -> Wait | None:
     """What to wait for before another checkout is begun; None when it may be begun now."""
-    of_email = Donation.donor_id.in_(select(Donor.id).where(Donor.email == email.strip().casefold()))
+    of_email = Donation.donor_id == donor_with(email)
     for bound, whose, most in ((Bound.EMAIL, of_email, PER_EMAIL), (Bound.NETWORK, Donation.client_key == client_key, most_of_network)):
         seconds = _seconds_until_fewer_than(most, whose)
         if seconds is not None:
