@@ -112,7 +112,7 @@ def test_later_changes_of_the_books_do_not_change_an_email_that_may_be_delivered
     send_jobs.send_due()
     assert len(set(scripted_smtp.received)) == 1
     with pytest.raises(DatabaseError, match="cannot change"):
-        db.session.execute(text("UPDATE frozen_email SET plain = 'other words'"))
+        db.session.execute(text("UPDATE frozen_email SET sealed_plain = 'other words'"))
 
 
 def test_a_receipt_that_ended_before_a_server_accepted_it_is_not_sent(

@@ -199,7 +199,6 @@ def row_of(donation: Donation) -> dict[str, Any]:
     for name in (
         "id",
         "public_id",
-        "token",
         "attempt",
         "donor_id",
         "email",

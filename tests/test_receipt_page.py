@@ -16,7 +16,7 @@ from campaign.reporting.integrity import checker
 from tests.conftest import Post
 from tests.factories import create_refund, issue_receipt, paid, pay, start_donation
 from tests.mail import attached, last_email, pdf_text, text_of
-from tests.web import CORRECTED, hidden_fields, signed_in
+from tests.web import CORRECTED, grant_access, hidden_fields, signed_in
 
 
 def test_the_verification_page_shows_the_status_of_a_receipt_and_no_donor_data(
@@ -71,6 +71,10 @@ def test_a_donor_without_an_address_completes_it_and_gets_the_receipt(
     send_jobs.send_due()
     address = f"/fr/donations/{donation.token}/address"
     assert f"http://127.0.0.1:8000{address}" in text_of(last_email(post, donation))
+    page = client.get(f"/fr/donations/{donation.token}")
+    assert ("Donner mon adresse" in page.text, "M’envoyer un lien" in page.text) == (False, True), "the link of a page changes nothing"
+    assert client.get(address).status_code == client.post(address, data=CORRECTED).status_code == 303
+    grant_access(client, donation)
     assert "Donner mon adresse" in client.get(f"/fr/donations/{donation.token}").text
     page = client.get(address)
     token = page.text.split('name="csrf_token"')[1].split('value="')[1].split('"')[0]
@@ -101,6 +105,7 @@ def test_a_name_that_an_earlier_form_accepted_and_no_receipt_can_print_uses_no_n
         assert "the donor’s full name (“❤” cannot be printed)" in signed_in(app, "clerk").get("/staff/?lang=en").text
     address = f"/fr/donations/{donation.token}/address"
     assert address in text_of(last_email(post, donation))
+    grant_access(client, donation)
     page = client.get(address)
     assert "(U+2764) ne peut pas être imprimé" in page.text
     corrected = {**CORRECTED, "province": "QC", "postal_code": "h7a 1a1", "csrf_token": hidden_fields(page)["csrf_token"]}
