@@ -1,8 +1,6 @@
 """The command line: what each command does, and one sentence with exit status 2 for what it cannot do."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,11 +14,12 @@ from sqlalchemy import text
 
 from campaign.campaigns.campaigns import Campaign, CampaignTotals
 from campaign.cli import main, seeds
-from campaign.config import ROOT, Settings, setting_descriptions
+from campaign.config import Settings, setting_descriptions
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.receipts.receipts import Receipt
 from campaign.reporting.integrity import checker
+from tests.commands import run_command
 from tests.factories import paid
 from tests.web import SLUG
 
@@ -33,15 +32,7 @@ def command(settings: Settings) -> Command:
         values = {name: str(getattr(settings, name.lower())) for name in setting_descriptions()}
         machine = {k: v for k, v in os.environ.items() if k not in values}
         environment = {k: v for k, v in {**machine, **values, **changed}.items() if v is not None}
-        return subprocess.run(
-            [sys.executable, "-m", "campaign", *arguments],
-            env=environment,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        return run_command(*arguments, environment=environment)
 
     return run
 

@@ -1,0 +1,41 @@
+"""Commands in tests: each runs in a process of its own, forked from one that has imported the service once."""
+
+import multiprocessing
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from subprocess import CompletedProcess
+
+from campaign.cli import main
+from campaign.config import ROOT
+
+MAX_SECONDS = 60
+
+_forks = multiprocessing.get_context("forkserver")
+_forks.set_forkserver_preload(["campaign.cli.main"])
+
+
+def run_command(*arguments: str, environment: Mapping[str, str]) -> CompletedProcess[str]:
+    """Run `campaign` with these arguments and nothing but this environment."""
+    with tempfile.TemporaryDirectory() as folder:
+        output, errors = Path(folder) / "output", Path(folder) / "errors"
+        process = _forks.Process(target=_run, args=(arguments, dict(environment), output, errors))
+        process.start()
+        process.join(MAX_SECONDS)
+        code = process.exitcode
+        process.kill()
+        process.join()
+        assert code is not None, f"{arguments} took more than {MAX_SECONDS} seconds"
+        return CompletedProcess(arguments, code, output.read_text(), errors.read_text())
+
+
+def _run(arguments: tuple[str, ...], environment: dict[str, str], output: Path, errors: Path) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(ROOT)
+    for path, descriptor in ((output, 1), (errors, 2)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), descriptor)
+    sys.argv = ["campaign", *arguments]
+    main.main()
