@@ -10,20 +10,21 @@ from sqlalchemy.exc import IntegrityError
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations import donor_merges
-from campaign.donations.donations import Donation
+from campaign.donations.donations import Donation, donation_by_token
 from campaign.donations.donor_merges import NotMergeable
 from campaign.donations.donors import ANNUAL, Donor, DonorMerge, donor_at, set_receipt_preference
 from campaign.edges.db import db
 from campaign.matching.holds import match_of
 from campaign.operations import integrity_checks
 from campaign.outbox.messages import MessageKind, OutboxMessage
+from campaign.payments import checkouts
 from campaign.receipts import donor_merge_actions
 from campaign.recurring.recurring_gifts import RecurringGift
 from campaign.reporting import totals
 from campaign.reporting.integrity import checker
 from campaign.schedule import schedule_jobs
 from tests.conftest import Stripe
-from tests.factories import another_campaign, create_refund, paid, start_donation
+from tests.factories import another_campaign, checkout_context, create_refund, donation_details, paid, pay, start_donation
 from tests.stripe import advance_months, start_recurring
 from tests.web import signed_in
 
@@ -96,6 +97,46 @@ def test_what_the_cap_of_one_kept_from_two_is_matched_when_they_are_separated(ca
     assert news.count() == 1
 
 
+def test_what_was_held_before_a_merge_is_matched_though_both_together_have_more_than_the_cap(capped: Campaign) -> None:
+    held = start_donation(capped, CAP, email=PRIMARY)
+    matched_before = paid(capped, CAP, email=MERGED)
+    db.session.commit()
+    merge()
+    assert pay(held) == "paid"
+    db.session.commit()
+    assert (matched(held), matched(matched_before)) == (CAP, CAP)
+
+
+def test_a_gift_whose_donor_was_merged_while_it_began_has_the_cap_of_the_donor_who_was_kept(
+    capped: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paid(capped, CAP, email=PRIMARY)
+    paid(capped, 1_00, email=MERGED)
+    db.session.commit()
+    merge()
+    found_before = donor(MERGED).id
+    with monkeypatch.context() as before_the_merge:
+        before_the_merge.setattr(checkouts, "get_or_create_donor_ids", lambda emails: dict.fromkeys(emails, found_before))
+        begun = start_donation(capped, CAP, expected=0, email=MERGED)
+    instalment = checkouts.get_or_create_donation(
+        capped, donation_details(CAP, email=MERGED), checkout_context(attempt="a month"), donor_id=found_before
+    )
+    pay(instalment)
+    db.session.commit()
+    assert {begun.donor_id, instalment.donor_id} == {donor(PRIMARY).id}
+    assert (match_of(begun.id).held_cents, matched(instalment)) == (0, 0)
+
+
+def test_links_that_one_of_two_had_by_mail_end_when_they_are_separated(campaign: Campaign) -> None:
+    gifts = [paid(campaign, 10_00, email=email) for email in (PRIMARY, MERGED)]
+    db.session.commit()
+    old = [gift.token for gift in gifts]
+    donor_merge_actions.undo(merge().id, actor="manager@example.org")
+    assert [donation_by_token(token) for token in old] == [None, None]
+    renewed = db.session.query(OutboxMessage).filter_by(kind=MessageKind.LINKS_RENEWED)
+    assert {message.donation_id for message in renewed} == {gift.id for gift in gifts}
+
+
 def test_a_monthly_gift_and_its_later_months_go_with_the_donor_and_back(app: Flask, stripe: Stripe, campaign: Campaign) -> None:
     begun = start_recurring(app, stripe, email=MERGED)
     advance_months(stripe)
@@ -110,6 +151,7 @@ def test_a_monthly_gift_and_its_later_months_go_with_the_donor_and_back(app: Fla
     donor_merge_actions.undo(done.id, actor="manager@example.org")
     db.session.expire_all()
     assert (gift.email, db.session.get_one(Donation, begun.id).email) == (MERGED, MERGED)
+    assert {(month.donor_id, month.email) for month in months} == {(donor(MERGED).id, MERGED)}, "those of the time of the merge too"
     assert checker.findings(db.engine) == []
 
 

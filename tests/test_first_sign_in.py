@@ -75,6 +75,19 @@ def test_a_first_sign_in_is_one_flow_of_three_steps(app: Flask, client: FlaskCli
     assert not set(CODE.findall(open_page(client, "/staff/account").text)), "they are shown once"
 
 
+def test_a_second_browser_that_is_at_step_two_replaces_no_factor_that_was_set_up_meanwhile(app: Flask, client: FlaskClient) -> None:
+    link = link_of(app, members.add_staff(ADDRESS, "clerk"))
+    choose_password(client, link)
+    late = app.test_client()
+    submit(late, open_page(late, "/staff/sign-in"), "/staff/sign-in", email=ADDRESS, password=PASSWORD)
+    page = open_page(late, "/staff/second-factor")
+    assert KEY.findall(page.text), "both are at step 2"
+    set_up(client)
+    secret = member().tf_totp_secret
+    refused = submit(late, page, "/staff/second-factor", code=one_time_code(KEY.findall(page.text)[0]))
+    assert (refused.location, member().tf_totp_secret) == ("/staff/sign-in", secret)
+
+
 def test_codes_of_nobody_are_not_shown(app: Flask) -> None:
     client = signed_in(app, "viewer")
     page = submit(client, open_page(client, "/staff/account"), "/staff/account/recovery-codes/stored", codes="<b>of nobody")

@@ -68,7 +68,14 @@ def test_the_owner_is_not_locked_out_where_they_have_signed_in_before(app: Flask
     assert send_password(app, app.test_client(), PASSWORD, at=OWN_NETWORK).status_code == 429, "control: an unknown network is bounded"
 
 
-def test_codes_are_bounded_too(app: Flask, member: Staff) -> None:
+@pytest.mark.parametrize("spelling", ["Clerk@Example.org", "clerk@ｅxample.org", "clerk@example。org", " clerk@example.org "])
+def test_another_spelling_of_the_address_is_the_same_account(app: Flask, member: Staff, spelling: str) -> None:
+    guess_from_many_networks(app, GUESSES)
+    assert send_password(app, app.test_client(), PASSWORD, at="203.0.113.98", email=spelling).status_code == 429
+
+
+@pytest.mark.parametrize("named", [{}, {"email": "somebody-{n}@example.org"}], ids=["none", "another address each time"])
+def test_codes_are_bounded_too(app: Flask, member: Staff, named: dict[str, str]) -> None:
     statuses = []
     for n in range(GUESSES + 2):
         client, network = app.test_client(), {"REMOTE_ADDR": f"203.0.113.{n}"}
@@ -76,7 +83,8 @@ def test_codes_are_bounded_too(app: Flask, member: Staff) -> None:
         with app.app_context():
             token = hidden_fields(client.get("/staff/code", environ_overrides=network))["csrf_token"]
         with app.app_context():
-            statuses.append(client.post("/staff/code", data={"code": "000000", "csrf_token": token}, environ_overrides=network).status_code)
+            fields = {"code": "000000", "csrf_token": token, **{name: value.format(n=n) for name, value in named.items()}}
+            statuses.append(client.post("/staff/code", data=fields, environ_overrides=network).status_code)
     assert statuses == [200] * GUESSES + [429] * 2
 
 

@@ -50,9 +50,21 @@ def create(primary: Donor, merged: Donor, *, actor: str, reason: str) -> DonorMe
     return merge
 
 
-def move_donations(merge: DonorMerge, primary: Donor, merged: Donor) -> list[Donation]:
-    """Move the merged donor's donations to the donor who is kept, and to their address. Returns the donations."""
-    donations = lock_donations_of(merged.id)
+def move_donations(merge: DonorMerge, primary: Donor, merged: Donor) -> None:
+    """Move the merged donor's donations to the donor who is kept, and to their address."""
+    _move(lock_donations_of(merged.id), merge, primary, merged)
+
+
+def move_strays(donations: Sequence[Donation]) -> None:
+    """Move those of these donations whose donor was merged into another one after they got their donor. Their campaigns are locked, so none is later."""
+    donor_ids = {donation.donor_id for donation in donations}
+    current = select(DonorMerge).where(DonorMerge.merged_donor_id.in_(donor_ids), DonorMerge.undone_at.is_(None))
+    for merge in db.session.scalars(current).all() if donor_ids else ():
+        primary, merged = (db.session.get_one(Donor, donor_id) for donor_id in (merge.primary_donor_id, merge.merged_donor_id))
+        _move([donation for donation in donations if donation.donor_id == merged.id], merge, primary, merged)
+
+
+def _move(donations: Sequence[Donation], merge: DonorMerge, primary: Donor, merged: Donor) -> None:
     for donation in donations:
         db.session.execute(
             insert(DonorMove).values(merge_id=merge.id, donation_id=donation.id, email=donation.email).on_conflict_do_nothing()
@@ -61,17 +73,21 @@ def move_donations(merge: DonorMerge, primary: Donor, merged: Donor) -> list[Don
         if donation.email.casefold() == merged.email:
             donation.email = primary.email
     db.session.flush()
-    return donations
 
 
 def move_back(merge: DonorMerge, primary: Donor, merged: Donor) -> list[Donation]:
-    """Move back the donations of an undone merge, and those made since then under the merged donor's address. Returns the donations."""
+    """Move back the donations of an undone merge, the later months of their monthly gifts, and what was given since then under the merged address.
+
+    Returns the donations.
+    """
     earlier = {move.donation_id: move.email for move in db.session.scalars(select(DonorMove).where(DonorMove.merge_id == merge.id))}
-    donations = [d for d in lock_donations_of(primary.id) if d.id in earlier or d.email.casefold() == merged.email]
+    own = lock_donations_of(primary.id)
+    monthly = {d.recurring_gift_id for d in own if d.id in earlier and d.recurring_gift_id is not None}
+    donations = [d for d in own if d.id in earlier or d.email.casefold() == merged.email or d.recurring_gift_id in monthly]
     for donation in donations:
         donation.donor_id = merged.id
         if donation.email.casefold() == primary.email:
-            donation.email = earlier.get(donation.id, donation.email)
+            donation.email = earlier.get(donation.id, merged.email)
     db.session.flush()
     return donations
 

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, and_, delete, func, or_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
+from campaign.donations import donor_merges
 from campaign.donations.donations import Donation, lock_donations
 from campaign.edges.db import Base, db
 from campaign.ledger.entries import Entry
@@ -282,7 +283,10 @@ def lock_match_session(campaign_ids: Sequence[int], donation_ids: Sequence[int] 
     locked = lock_funds(campaign_ids)
     session = RematchingSession(locked.funds, now=locked.now, rematching=locked.rematching)
     if donation_ids:
-        session.load(lock_donations(list(donation_ids)))
+        donations = lock_donations(list(donation_ids))
+        if session.has_per_donor_caps:
+            donor_merges.move_strays(donations)
+        session.load(donations)
     return session
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Executable, ScalarResult, bindparam, case, func, select, 
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.donations import donor_merges
 from campaign.donations.donations import Donation, DonationDetails, new_public_id
 from campaign.donations.donors import get_or_create_donor_ids
 from campaign.edges.db import db
@@ -157,6 +158,8 @@ def _hold(
 ) -> dict[str, Donation | LessMatchAvailable]:
     """Hold the match of each donation, in order. Returns, by attempt, where less than promised can be held; then nothing is held."""
     session = lock_match_session([campaign.id])
+    if session.has_per_donor_caps:  # The donors were found before the campaign was locked.
+        donor_merges.move_strays(donations)
     session.load_new(donations)
     holders, bounds = Holders(campaign, donations, session), campaign.hold_bounds
     entries: list[Entry] = []

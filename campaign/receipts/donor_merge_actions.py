@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy import func, update
 
 from campaign.donations import donor_merges
-from campaign.donations.donations import Donation
+from campaign.donations.donations import Donation, donations_of
 from campaign.donations.donor_merges import NotMergeable
 from campaign.donations.donors import ANNUAL, PER_DONATION, Donor, DonorMerge
 from campaign.edges.db import db
@@ -14,8 +14,9 @@ from campaign.matching import effects
 from campaign.matching.holds import FreedBy
 from campaign.matching.rematching import QueuedDonation, RematchingSession, lock_match_session
 from campaign.outbox import messages
+from campaign.outbox.messages import MessageKind, NewMessage
 from campaign.receipts import lifecycle
-from campaign.recurring import contacts
+from campaign.recurring import contacts, page_links
 from campaign.staff import audit
 
 
@@ -68,6 +69,8 @@ def undo(merge_id: int, *, actor: str) -> bool:
             gift.email = merged.email
     _rematch(session, primary.id, moved)
     audit.record(actor, "separated two donors", _name(primary.id), merged=_name(merged.id))
+    for donor in (primary, merged):  # Each has had links to gifts of the other by mail.
+        _renew_links(donor)
     if primary.receipt_preference == ANNUAL and merged.receipt_preference == PER_DONATION:
         _enqueue_receipts(merged.id)
     db.session.commit()
@@ -102,6 +105,13 @@ def _rematch(session: RematchingSession, primary_id: int, moved: Iterable[Donati
     campaigns = sorted({donation.campaign_id for donation in moved})
     rematched = [session.rematch_freed(campaign_id, FreedBy.SEPARATED, of_donor=primary_id) for campaign_id in campaigns]
     effects.apply_effects(session, [effects.NO_EFFECTS.with_rematched(each) for each in rematched])
+
+
+def _renew_links(donor: Donor) -> None:
+    page_links.renew_links(donor.id)
+    for latest in donations_of(donor.id, limit=1):
+        about = f"{latest.id}-{messages.count_all(latest, MessageKind.LINKS_RENEWED)}"
+        messages.enqueue(NewMessage(MessageKind.LINKS_RENEWED, latest, about))
 
 
 def _enqueue_receipts(donor_id: int) -> None:

@@ -17,6 +17,7 @@ from campaign.donations.donors import Donor, is_current
 from campaign.edges.db import Base, db
 from campaign.edges.mailed_tokens import derive_token, known_token, token_hash
 from campaign.edges.services import services
+from campaign.matching.funds import lock_funds
 from campaign.outbox import messages
 from campaign.outbox.messages import MessageKind, NewMessage
 from campaign.recurring.recurring_gifts import RecurringGift
@@ -99,7 +100,9 @@ def change_email(donor_id: int, email: str, *, from_email: str | None = None) ->
     Raises EmailTaken when another donor has it, or when the donor no longer has `from_email`.
     """
     normalized = email.strip().casefold()
-    # The donations first, as a payment locks its donation before its donor.
+    # In the order of all transactions: campaigns, donations, donor.
+    campaigns = select(Donation.campaign_id).where(Donation.donor_id == donor_id).distinct()
+    lock_funds(sorted(db.session.scalars(campaigns)))
     of_donor = select(Donation).where(Donation.donor_id == donor_id).order_by(Donation.id).with_for_update(key_share=True)
     donations = list(db.session.scalars(of_donor, execution_options={"populate_existing": True}))
     donor = db.session.get_one(Donor, donor_id, with_for_update=True, populate_existing=True)

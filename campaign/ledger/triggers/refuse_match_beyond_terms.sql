@@ -15,7 +15,8 @@ BEGIN
             WHEN p.kind = 'hold' AND m.held_cents > greatest(f.pledged_cents * c.hold_checkout_percent / 100, c.hold_checkout_cents)
                 THEN 'within_checkout_limit'
             WHEN m.held_cents + m.matched_cents > f.per_donation_cents THEN 'within_donation_cap'
-            WHEN o.cents > f.per_donor_cents THEN 'within_donor_cap'
+            -- What was held before two donors were merged is honoured, though together they have more than the cap of one.
+            WHEN p.from_account = 'available' AND o.cents > f.per_donor_cents THEN 'within_donor_cap'
             WHEN p.from_account = 'available' AND (f.activated_at IS NULL OR f.paused_at IS NOT NULL) THEN 'fund_gives'
             WHEN p.from_account = 'available' AND NOT coalesce(
                 fund_is_open(f, CASE p.kind WHEN 'hold' THEN now() ELSE d.authorized_at END), false) THEN 'within_window'

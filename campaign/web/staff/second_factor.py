@@ -97,7 +97,7 @@ def _codes_left(count: int) -> str:
 def set_up() -> ResponseReturnValue:
     """Step 2 of a first sign-in. The right code signs in, and leads to the recovery codes."""
     member = halfway.find_member(halfway.AWAITS_SET_UP)
-    if member is None:
+    if member is None or _lock_and_check_factor(member):
         return halfway.restart()
     if request.method == "GET":
         return set_up_page(member)
@@ -108,6 +108,12 @@ def set_up() -> ResponseReturnValue:
     codes = recovery_codes.replace(member)
     halfway.complete(member, factor=Factor.CODE)
     return render_template("staff/recovery_codes.html", codes=codes, is_first=True, error="")
+
+
+def _lock_and_check_factor(member: Staff) -> bool:
+    """Whether the member has set one up elsewhere since this sign-in began. Locks the member, so that only one of two does."""
+    db.session.refresh(member, with_for_update={"of": Staff})
+    return member.tf_totp_secret is not None
 
 
 def set_up_page(member: Staff, *, error: str = "", is_change: bool = False) -> str:

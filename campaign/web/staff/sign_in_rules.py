@@ -11,7 +11,7 @@ from flask import current_app, request, session
 from flask.wrappers import Response
 from flask_babel import gettext
 from flask_security import LoginForm, PasswordUtil
-from sqlalchemy import select
+from sqlalchemy import func, select
 from zxcvbn import zxcvbn
 
 from campaign.campaigns.campaigns import current_campaign
@@ -31,6 +31,7 @@ SHORTEST_WORD = 4
 LEAST_BESIDE_WORDS = 8
 # Of 0 to 4: withstands 10^8 guesses.
 LEAST_SCORE = 3
+LOGIN = "security.login"
 GUESSES_PER_ACCOUNT = "10 per 15 minutes; 30 per day"
 FORM_AGAIN = 200
 
@@ -98,11 +99,22 @@ def has_failed(response: Response) -> bool:
 
 def is_known_network() -> bool:
     """Whether the member whom the sign-in is for has signed in from this network before."""
-    account = _account()
-    staff_id = db.session.scalar(select(Staff.id).where((Staff.email == account) | (Staff.fs_uniquifier == account)))
-    return staff_id is not None and sessions.has_been_at(staff_id, client_key())
+    member = _member()
+    return member is not None and sessions.has_been_at(member.id, client_key())
 
 
 def _account() -> str:
-    """The address in the form, or the member whose password was right and whose code is awaited."""
-    return str(request.form.get("email", "").strip().casefold() or session.get("tf_user_id", ""))
+    """The member, however their address is spelled; the address in the form when nobody has it."""
+    member = _member()
+    return f"member {member.id}" if member else request.form.get("email", "").strip().casefold()
+
+
+def _member() -> Staff | None:
+    """Whom the password is for or, once it was right, whose second factor is awaited: then no field of the form names another one."""
+    if request.endpoint != LOGIN:
+        return db.session.scalar(select(Staff).where(Staff.fs_uniquifier == session.get("tf_user_id", "")))
+    try:
+        address = current_app.extensions["security"].mail_util.normalize(request.form.get("email", "").strip())
+    except ValueError:
+        return None
+    return db.session.scalar(select(Staff).where(func.lower(Staff.email) == address.lower()))
