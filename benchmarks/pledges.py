@@ -1,5 +1,7 @@
 """Raises the pledge of a fund for a benchmark, by two members of staff as in production."""
 
+from sqlalchemy import func
+
 from campaign.matching import pledge_actions
 from campaign.matching.funds import Fund
 from campaign.staff import members
@@ -11,7 +13,8 @@ def raise_pledge(fund: Fund, cents: int, *, reason: str) -> None:
     """Raise the pledge of an active fund. Commits."""
     for address in MEMBERS:
         if members.find_member(address) is None:
-            members.add_staff(address, "manager").password = "never signs in"
+            member = members.add_staff(address, "manager")
+            member.password, member.role_since = "never signs in", func.now() - members.APPOINTED_FOR
     asks, agrees = MEMBERS
     request = pledge_actions.request_raise(fund, cents, actor=asks, reason=reason)
     pledge_actions.decide_raise(request, agrees=True, actor=agrees)

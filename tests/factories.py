@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from flask import Flask
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
 from campaign.campaigns import campaigns
 from campaign.campaigns.campaigns import Campaign
@@ -233,7 +233,8 @@ def create_pledgers() -> tuple[str, str]:
     """Two managers who can sign in, by their addresses."""
     for address in PLEDGERS:
         if members.find_member(address) is None:
-            members.add_staff(address, "manager").password = "a hash"
+            member = members.add_staff(address, "manager")
+            member.password, member.role_since = "a hash", func.now() - members.APPOINTED_FOR
     db.session.commit()
     return PLEDGERS
 

@@ -109,6 +109,29 @@ def test_only_a_second_active_manager_can_agree(fund: Fund) -> None:
     assert pledged_cents() == PLEDGED + 100, "control: a second manager can"
 
 
+@pytest.mark.parametrize("change", ["add", "role", "reactivate"])
+def test_nobody_appoints_the_second_person_for_it(fund: Fund, change: str) -> None:
+    """Somebody who manages members could otherwise be both people within a minute."""
+    request = pledge_actions.request_raise(fund, 100, actor=ONE, reason="r")
+    appointed = members.find_member(TWO) if change != "add" else members.add_staff("new@example.org", "manager")
+    assert appointed
+    appointed.password = "a hash"
+    if change == "role":
+        members.change_role(appointed, "viewer")
+        members.change_role(appointed, "manager")
+    elif change == "reactivate":
+        members.deactivate(appointed)
+        members.reactivate(appointed)
+    db.session.commit()
+    with pytest.raises(PledgeActionRefused) as error:
+        pledge_actions.decide_raise(request, agrees=True, actor=appointed.email)
+    assert error.value.refusal is ActionError.NEW_MANAGER
+    pledge_actions.decide_raise(request, agrees=False, actor=appointed.email)
+    with pytest.raises(PledgeActionRefused) as error:
+        pledge_actions.request_raise(fund, 100, actor=appointed.email, reason="r")
+    assert (error.value.refusal, pledged_cents()) == (ActionError.NEW_MANAGER, PLEDGED)
+
+
 def test_a_request_is_withdrawn_refused_and_decided_once(fund: Fund) -> None:
     for actor in (ONE, TWO):
         request = pledge_actions.request_raise(fund, 100, actor=ONE, reason="r")

@@ -10,6 +10,7 @@ from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from passlib.totp import TOTP
+from sqlalchemy import func
 from werkzeug.test import TestResponse
 
 from campaign import create_app
@@ -17,7 +18,7 @@ from campaign.config import Settings, setting_descriptions, settings_from
 from campaign.donations.donations import Donation
 from campaign.edges.db import close_connections, db
 from campaign.staff import members, sessions
-from campaign.staff.members import Staff
+from campaign.staff.members import APPOINTED_FOR, Staff
 from campaign.web.public import donor_access
 from campaign.web.security import DONATIONS_PER_CLIENT
 from campaign.web.staff import sign_in
@@ -85,7 +86,7 @@ def signed_in(app: Flask, role: str | None, *, seen_ago: int = 0, started_ago: i
     member = db.session.query(Staff).filter_by(email=address).first() or members.add_staff(address, role or "viewer")
     if role is None:
         member.roles = []
-    member.password = "a hash"
+    member.password, member.role_since = "a hash", func.now() - APPOINTED_FOR
     token = sessions.begin(member.id, client="a test", network="a network")
     found = sessions.find_open(token, member.id)
     assert found

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from campaign import create_app, logs
 from campaign.campaigns.campaigns import current_campaign
-from campaign.cli import card_testing, funds, pledges, receipts, seeds, staff, statements
+from campaign.cli import card_testing, funds, pledges, receipts, secret_keys, seeds, staff, statements
 from campaign.cli.funds import CommandRefused, get_fund
 from campaign.cli.setup import create_funder_link, set_up, warn_if_owner
 from campaign.config import SettingsError, read_settings
@@ -22,15 +22,12 @@ from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.edges.stripe.client import StripeKeyRefused, StripeUnavailable
 from campaign.ledger.privileges import CREATE_ROLE
-from campaign.outbox import deliveries
 from campaign.payments import refund_jobs, reversals
 from campaign.payments.refunds import RefundRefused
-from campaign.recurring import page_links
 from campaign.reporting.integrity import checker
 from campaign.rules import local_time, money
 from campaign.stripe_sync import inbox, reconcile_jobs, reconciliations, replay_jobs, setup_check
 from campaign.stripe_sync.reconciliations import DifferenceState
-from campaign.web.staff.one_time_codes import UnknownSecretKey, encrypt_second_factors_again
 
 try:
     from campaign.devstack.command_settings import settings_for_a_command
@@ -73,32 +70,6 @@ def setup() -> None:
             f"The service has no role of its own in the database: let a superuser run `{CREATE_ROLE};`, then run `campaign setup` again.",
             err=True,
         )
-
-
-@campaign.command("rotate-secret-key")
-@click.option("--end-links", is_flag=True, help="End the links in earlier e-mails: somebody has learned the old key.")
-@with_appcontext
-def rotate_secret_key(*, end_links: bool) -> None:
-    """Make what depends on earlier keys depend on the new SECRET_KEY, so that SECRET_KEY_FALLBACKS can go (docs/security.md)."""
-    try:
-        count = encrypt_second_factors_again()
-    except UnknownSecretKey as error:
-        raise CommandRefused(str(error)) from None
-    links = _rotate_links(end_links=end_links)
-    db.session.commit()
-    click.echo(f"{count} second factors of staff are encrypted with the new key. {links}")
-    if unsent := deliveries.count_unsent():
-        click.echo(f"{unsent} e-mails are on their way: leave the old key among SECRET_KEY_FALLBACKS until they are sent.")
-
-
-def _rotate_links(*, end_links: bool) -> str:
-    fallbacks = services().keys.fallbacks
-    if end_links:
-        page_links.renew_all_links()
-        return "The links of donors in earlier e-mails have ended."
-    if not fallbacks:
-        return "SECRET_KEY_FALLBACKS names no old key, so the links of donors stay as they are."
-    return f"{page_links.store_links_of(fallbacks[0])} links of donors do not depend on the old key any more."
 
 
 @campaign.command()
@@ -261,6 +232,7 @@ for pledge_command in (pledges.pledge, pledges.agree_pledge, pledges.refuse_pled
     funds.fund_group.add_command(pledge_command)
 campaign.add_command(funds.fund_group)
 campaign.add_command(card_testing.card_testing_command)
+campaign.add_command(secret_keys.rotate_secret_key)
 campaign.add_command(statements.statement)
 campaign.add_command(receipts.receipts_group)
 campaign.add_command(receipts.charity_group)

@@ -15,6 +15,8 @@ CREATE_ROLE = f"CREATE ROLE {SERVICE} NOLOGIN"
 
 # Fixed lists, and what triggers derive from ledger entries: the service adds no rows.
 ADDED_BY_OWNER = frozenset({"alembic_version", "campaign_donor", "donation_match", "donor_match", "ledger_move", "role"})
+# Of new rows, these columns are the database's own.
+ADDED_EXCEPT: Mapping[str, frozenset[str]] = {"audit_entry": frozenset({"id", "at"})}
 # Tables whose rows the service changes.
 CHANGED = frozenset(
     {
@@ -89,7 +91,9 @@ def list_changes(connection: Connection) -> Iterator[str]:
 def permitted_privileges(table: str, columns: list[str]) -> Iterator[tuple[str, str | None]]:
     """The privileges of the service on a table with these columns, each with the column that it is limited to or None."""
     yield "SELECT", None
-    if table not in ADDED_BY_OWNER:
+    if table in ADDED_EXCEPT:
+        yield from (("INSERT", column) for column in columns if column not in ADDED_EXCEPT[table])
+    elif table not in ADDED_BY_OWNER:
         yield "INSERT", None
     if table in CHANGED:
         yield "UPDATE", None

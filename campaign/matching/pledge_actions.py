@@ -30,6 +30,7 @@ def request_raise(fund: Fund, cents: int, *, actor: str, reason: str) -> PledgeR
     lock_funds([fund.campaign_id])  # Requests at the same time are made one after the other.
     db.session.refresh(fund)
     member = _get_manager(actor)
+    _check_role(member)
     _check_is_active(fund)
     if pledge_requests.open_for(fund) is not None:
         raise _refusal(ActionError.PLEDGE_IS_REQUESTED)
@@ -55,6 +56,7 @@ def decide_raise(request: PledgeRequest, *, agrees: bool, actor: str) -> None:
     if agrees and locked.requested_by.casefold() == member.email.casefold():
         raise _refusal(ActionError.ANOTHER_PERSON)
     if agrees:
+        _check_role(member)
         _check_is_active(fund)
     pledge_requests.decide(locked, agrees=agrees, actor=member.email)
     action = "agreed to raise a pledge" if agrees else "refused to raise a pledge"
@@ -71,6 +73,11 @@ def _get_manager(address: str) -> Staff:
     if member is None:
         raise _refusal(ActionError.NOT_A_MANAGER)
     return member
+
+
+def _check_role(member: Staff) -> None:
+    if members.is_appointed_recently(member):
+        raise _refusal(ActionError.NEW_MANAGER)
 
 
 def _check_is_active(fund: Fund) -> None:

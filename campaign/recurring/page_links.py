@@ -9,7 +9,7 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.mailed_tokens import token_hash
 from campaign.edges.page_tokens import Page, derive_page_token
-from campaign.edges.secret_keys import SecretKeys
+from campaign.edges.secret_keys import Purpose, SecretKeys
 from campaign.recurring.recurring_gifts import RecurringGift
 
 _DONATION, _GIFT = Donation.metadata.tables["donation"], Donation.metadata.tables[RecurringGift.__tablename__]
@@ -17,6 +17,13 @@ TABLES = {Page.DONATION: _DONATION, Page.RECURRING_GIFT: _GIFT}
 # The column of the donation whose public id is in the token.
 NAMED_BY: dict[Page, Column[int]] = {Page.DONATION: _DONATION.c.id, Page.RECURRING_GIFT: _GIFT.c.donation_id}
 BATCH = 1000
+# What the audit trail says of a key whose links were ended: they are never stored again.
+ENDED = "ended all links by a key"
+
+
+def name_of(secret: str) -> str:
+    """What names a SECRET_KEY without telling anything of it."""
+    return f"key {token_hash(SecretKeys(secret=secret).current(Purpose.PAGE)).hex()[:16]}"
 
 
 def renew_links(donor_id: int) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
@@ -25,3 +25,8 @@ class AuditEntry(Base):
 def record(actor: str, action: str, subject: str, **detail: object) -> None:
     """Insert an audit entry; `detail` is stored as JSON."""
     db.session.add(AuditEntry(actor=actor, action=action, subject=subject, detail=detail))
+
+
+def has_entry(action: str, subject: str) -> bool:
+    """Whether this was ever done."""
+    return db.session.scalar(select(exists().where(AuditEntry.action == action, AuditEntry.subject == subject))) is True

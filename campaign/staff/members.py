@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from flask_security import RoleMixin, UserMixin
 from sqlalchemy import Column, ForeignKey, Table, Text, func, select
@@ -16,6 +16,8 @@ from campaign.staff import passkeys, sessions
 Change = Callable[[], None]
 
 ADMIN = "admin"
+# How long a member must have had their role to be one of two people who raise a pledge.
+APPOINTED_FOR = timedelta(days=1)
 ROLES = ("viewer", "clerk", "manager", ADMIN)
 
 staff_role = Table(
@@ -38,7 +40,7 @@ class Role(Base, RoleMixin):
 class Staff(Base, UserMixin):
     """One member of staff. `fs_uniquifier` identifies their sessions: a new one ends them all.
 
-    `tf_last_counter` is the number of the 30 seconds whose one-time code was used last. `mf_recovery_codes` holds hashes (recovery_codes.py).
+    `role_since` is since when they have their role, as an active member. `tf_last_counter` is the number of the 30 seconds whose one-time code was used last. `mf_recovery_codes` holds hashes (recovery_codes.py).
     """
 
     __tablename__ = "staff"
@@ -53,6 +55,7 @@ class Staff(Base, UserMixin):
     tf_last_counter: Mapped[int | None]
     mf_recovery_codes: Mapped[list[str]] = mapped_column(MutableList.as_mutable(ARRAY(Text)), server_default="{}", default=list)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    role_since: Mapped[datetime] = mapped_column(server_default=func.now())
     roles: Mapped[list[Role]] = relationship(secondary=staff_role, lazy="joined")  # type: ignore[assignment]  # Flask-Security names a wider type
 
 
@@ -88,7 +91,8 @@ def add_staff(email: str, role: str) -> Staff:
     if existing is not None and existing.password:
         raise AlreadyStaff(email)
     member = existing or Staff(email=email, active=True)
-    member.roles = [chosen]
+    if member.roles != [chosen]:
+        member.roles, member.role_since = [chosen], func.now()
     member.fs_uniquifier = secrets.token_hex(16)
     db.session.add(member)
     db.session.flush()
@@ -115,11 +119,17 @@ def find_manager(address: str) -> Staff | None:
     return found[0] if found else None
 
 
+def is_appointed_recently(member: Staff) -> bool:
+    """Whether the member has had their role for less than APPOINTED_FOR: then one person might have appointed them for one purpose."""
+    recent = select(Staff.id).where(Staff.id == member.id, Staff.role_since > func.now() - APPOINTED_FOR)
+    return db.session.scalar(recent) is not None
+
+
 def change_role(member: Staff, role: str) -> None:
     """Give the member another role, and end their sessions. Raises LastAdmin."""
     if role != ADMIN:
         _check_another_admin(member)
-    member.roles = [db.session.scalars(select(Role).where(Role.name == role)).one()]
+    member.roles, member.role_since = [db.session.scalars(select(Role).where(Role.name == role)).one()], func.now()
     sessions.end_all(member.id)
     db.session.flush()
 
@@ -135,7 +145,7 @@ def deactivate(member: Staff) -> None:
 
 def reactivate(member: Staff) -> None:
     """Let a deactivated member sign in again."""
-    member.active = True
+    member.active, member.role_since = True, func.now()
     db.session.flush()
 
 

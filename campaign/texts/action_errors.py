@@ -32,6 +32,7 @@ class ActionError(StrEnum):
     FUND_IS_DRAFT = "fund is draft"
     FUND_HAS_ENDED = "fund has ended"
     NOT_A_MANAGER = "not a manager"
+    NEW_MANAGER = "new manager"
 
 
 _MESSAGES = {
@@ -65,6 +66,9 @@ _MESSAGES = {
     ActionError.PLEDGE_IS_DECIDED: gettext_noop("Somebody has already decided on this request."),
     ActionError.FUND_IS_DRAFT: gettext_noop("This fund is a draft: whoever runs the service sets its pledge until it is active."),
     ActionError.FUND_HAS_ENDED: gettext_noop("This fund has ended, so its pledge cannot be raised."),
+    ActionError.NEW_MANAGER: gettext_noop(
+        "Raising a pledge takes two people who have had their role for a day, so that nobody can appoint the second one for it. Please wait until then."
+    ),
     ActionError.NOT_A_MANAGER: gettext_noop("Only managers and administrators whose account is active can raise a pledge."),
 }
 
