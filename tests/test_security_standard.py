@@ -240,6 +240,7 @@ def test_a_member_changes_the_password_with_the_current_one_which_renews_the_ses
         ("wrong", new, "", "This password is not right"),
         (PASSWORD, "passwordpassword", "", "easy to guess"),
         (PASSWORD, new, "another", "The two new passwords differ"),
+        (PASSWORD, PASSWORD, "", "This is your password already"),
     ):
         answer = change_password(client, current, chosen, again)
         assert (answer.status_code, words in answer.text) == (422, True)
@@ -278,7 +279,8 @@ def test_an_administrator_ends_the_sessions_of_a_member_and_the_command_those_of
         with app.app_context():
             statuses.append(client.get("/staff/").status_code)
     assert statuses == [302, 200]
-    assert app.test_cli_runner().invoke(commands, ["staff", "end-sessions"]).output == "1 sessions have ended.\n"
+    assert "Name one member" in str(app.test_cli_runner().invoke(commands, ["staff", "end-sessions"]).output)
+    assert app.test_cli_runner().invoke(commands, ["staff", "end-sessions", "--all"]).output == "Sessions ended: 1.\n"
     with app.app_context():
         assert admin.get("/staff/").status_code == 302
     assert [entry.detail["sessions"] for entry in db.session.query(AuditEntry).filter_by(action="ended sessions")] == [1, 1]

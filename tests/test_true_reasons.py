@@ -167,7 +167,13 @@ def test_a_postal_code_is_known_however_its_halves_are_parted(client: FlaskClien
 
 @pytest.mark.parametrize(
     ("typed", "said"),
-    [("H2X-1Y4", "does not go with the province"), ("H2X-1YY", "look like a postal code"), ("90210", "look like a postal code")],
+    [
+        ("H2X-1Y4", "does not go with the province"),
+        ("H2X-1YY", "look like a postal code"),
+        ("D1A 1A1", "look like a postal code"),
+        ("G1R 4O9", "look like a postal code"),
+        ("90210", "look like a postal code"),
+    ],
 )
 def test_a_refused_postal_code_says_whether_its_form_or_its_province_is_wrong(client: FlaskClient, typed: str, said: str) -> None:
     answer = send(client, "en", province="ON", postal_code=typed)
@@ -184,6 +190,21 @@ def test_a_probable_misspelling_of_an_address_is_asked_about_once(client: FlaskC
     assert 'name="email_checked" value="jane@gmail.con"' in asked.text
     assert client.post(f"/en/{SLUG}/donations", data={**fields, "email_checked": "jane@gmail.con"}).status_code == 303
     assert send(client, "en", email="jane@gmail.com").status_code == 303
+
+
+def test_the_question_about_an_address_comes_again_when_other_errors_were_shown_with_it(client: FlaskClient) -> None:
+    asked = send(client, "en", email="jane@gmail.con", city="")
+    assert ("Did you mean" in notice_of(asked), 'name="email_checked"' in asked.text) == (True, False), (
+        "whoever mends the city keeps no typo by it"
+    )
+
+
+def test_a_form_of_staff_whose_session_has_ended_says_so(app: Flask) -> None:
+    app.config["WTF_CSRF_ENABLED"] = True
+    with app.app_context():
+        answer = app.test_client().post("/staff/funders/1/links", data={"csrf_token": "old"})
+    assert (answer.status_code, "Your session has ended" in answer.text) == (403, True)
+    assert 'href="/staff/sign-in?next=/staff/funders"' in answer.text
 
 
 def test_a_second_monthly_gift_of_the_same_person_and_sum_is_asked_about(client: FlaskClient, campaign: Campaign) -> None:

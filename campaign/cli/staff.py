@@ -89,13 +89,16 @@ def _change(member: Staff, change: members.Change, action: str, **detail: str) -
 
 @staff.command("end-sessions")
 @click.argument("email", required=False)
+@click.option("--all", "of_all", is_flag=True, help="Those of all members.")
 @with_appcontext
-def staff_end_sessions(email: str | None) -> None:
-    """End all sessions of a member, or of all members when no EMAIL is given."""
+def staff_end_sessions(email: str | None, *, of_all: bool) -> None:
+    """End all sessions of a member, or of all members with --all."""
+    if bool(email) == of_all:
+        raise CommandRefused("Name one member by EMAIL, or all of them with --all.")
     ended = sessions.end_all(_get_member(email).id) if email else sessions.end_everybodys()
     audit.record(OPERATOR, "ended sessions", email or "all members", sessions=ended)
     db.session.commit()
-    click.echo(f"{ended} sessions have ended.")
+    click.echo(f"Sessions ended: {ended}.")
 
 
 @staff.command("reset")

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import sentry_sdk
 import structlog
-from flask import Flask, Response, abort, current_app, g, jsonify, redirect, render_template, request
+from flask import Flask, Response, abort, current_app, g, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_security import current_user
@@ -19,6 +19,7 @@ from campaign.campaigns.campaigns import Campaign, current_campaign
 from campaign.edges.db import db
 from campaign.edges.pdf import RenderingFailed
 from campaign.edges.pdf_signing import SigningKeyMissing
+from campaign.staff.members import ROLES
 from campaign.web.networks import client_key
 from campaign.web.security import AccessRequired, FunderLinkRequired, limiter
 
@@ -63,7 +64,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     title, text = _message_for(code, minutes=-(-wait // 60))
     if isinstance(error, AccessRequired):
         text = gettext("Nothing was changed. On the page of your gift you can ask for a link that lets you change it.")
-        return _page(code, gettext("First a link from us"), text, headers, back=error.page)
+        return _page(code, gettext("First a link from us"), text, headers, back=(error.page, gettext("To the page of your gift")))
     if isinstance(error, FunderLinkRequired):
         return _page(code, gettext("First the link to your report"), _how_to_get_a_link(), headers)
     return _page(code, title, text, headers)
@@ -121,6 +122,11 @@ def _message_for(code: int, *, minutes: int = 1) -> tuple[str, str]:
 
 def _stale_form(error: CSRFError) -> ResponseReturnValue:
     _log_refusal("security.form_refused")
+    if getattr(current_app.view_functions.get(request.endpoint or ""), "access", "public") in ROLES and not current_user.is_authenticated:
+        back = (url_for("security.login", next=_nearest_page() or "/staff/"), gettext("Sign in"))
+        return _page(
+            403, gettext("Your session has ended"), gettext("Nothing was done. Please sign in again, and send it once more."), {}, back=back
+        )
     if current_app.config["SESSION_COOKIE_NAME"] not in request.cookies:
         text = gettext(
             "Your browser sent no cookie, without which we cannot tell that this came from you. Please allow cookies for this site."
@@ -162,14 +168,17 @@ def _unexpected(error: Exception) -> ResponseReturnValue:
     return _page(500, *_message_for(500), {})
 
 
-def _page(code: int, title: str, text: str, headers: dict[str, str], *, back: str = "") -> ResponseReturnValue:
+def _page(code: int, title: str, text: str, headers: dict[str, str], *, back: tuple[str, str] = ("", "")) -> ResponseReturnValue:
+    """`back` is the address of a page and what its link says."""
     g.has_failed = True
     if request.path.startswith("/api/") or request.path.endswith(".json"):
         response = jsonify({"error": title})
         if request.path.startswith("/api/"):
             response.headers["Access-Control-Allow-Origin"] = "*"
     else:
-        response = Response(render_template("donate/error.html", title=title, text=text, back=back), mimetype="text/html")
+        response = Response(
+            render_template("donate/error.html", title=title, text=text, back=back[0], back_label=back[1]), mimetype="text/html"
+        )
     response.status_code = code
     response.headers.update(headers)
     return response

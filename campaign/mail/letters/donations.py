@@ -143,7 +143,9 @@ def contact_changed(donation: Donation, *, address: str, new_email: str = "") ->
     language, title = donation.language, donation.campaign.title(donation.language)
     with force_locale(language):
         what = (
-            gettext("Mail about your gifts goes to %(email)s from now on.", email=mask_email(new_email))
+            gettext(
+                "Mail about your gifts goes to %(email)s from now on.", email=new_email if address == new_email else mask_email(new_email)
+            )
             if new_email
             else gettext("The name or postal address of your monthly gift has changed. Later receipts show the new one.")
         )

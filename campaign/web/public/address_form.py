@@ -90,7 +90,8 @@ def provinces(language: str) -> list[str]:
 
 # What people write between the halves of a postal code.
 _BETWEEN = dict.fromkeys(map(ord, " -–.·"))
-CANADIAN_POSTAL_CODE = re.compile(r"[A-Z][0-9][A-Z] [0-9][A-Z][0-9]")
+# Canada Post uses neither D, F, I, O, Q and U nor, as the first letter, W and Z.
+CANADIAN_POSTAL_CODE = re.compile(r"[ABCEGHJ-NPRSTVXY][0-9][ABCEGHJ-NPRSTV-Z] [0-9][ABCEGHJ-NPRSTV-Z][0-9]")
 
 
 class PlainText:

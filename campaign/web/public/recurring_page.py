@@ -105,7 +105,9 @@ def change_amount(language: str, token: str) -> ResponseReturnValue:
         low, high = (money.format_money_short(c, language) for c in (campaign.minimum_cents, campaign.maximum_cents))
         flash(gettext("Please choose a sum from %(low)s to %(high)s.", low=low, high=high), "error")
         return redirect(url_for("recurring_page.page", language=language, token=token, amount=text), 303)
-    if _run_at_stripe(lambda: recurring_actions.change_amount(gift, cents), campaign):
+    if cents == gift.amount_cents:
+        flash(gettext("You give this sum already. Nothing has changed."))
+    elif _run_at_stripe(lambda: recurring_actions.change_amount(gift, cents), campaign):
         flash(gettext("From the next month on you give %(amount)s.", amount=money.format_money(gift.amount_cents, language)))
     return redirect(url_for("recurring_page.page", language=language, token=token), 303)
 

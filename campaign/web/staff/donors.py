@@ -46,6 +46,7 @@ def page(donor_id: int) -> ResponseReturnValue:
         error=_why_not(typed, donor, other),
         other=other,
         other_count=_count(other) if other else "",
+        people=[(person.email, _known_as(person)) for person in (other, donor)] if other else [],
         may_merge=has_role("manager"),
         longest_reason=LONGEST_REASON,
     )
@@ -60,6 +61,12 @@ def _why_not(typed: str, donor: Donor, other: Donor | None) -> str:
     if other.id == donor.id:
         return str(gettext("This is the address of this donor."))
     return ""
+
+
+def _known_as(donor: Donor) -> list[str]:
+    """The name and the lines of the address of the donor's latest gift; empty when there is none."""
+    latest = donations_of(donor.id, limit=1)
+    return [latest[0].full_name, *latest[0].address_lines] if latest else []
 
 
 def _count(donor: Donor) -> str:

@@ -57,6 +57,8 @@ def _check(member: Staff) -> tuple[dict[str, str], str]:
     reasons, normal = passwords.validate(new, is_register=False, user=member)
     if reasons:
         return {NEW: reasons[0]}, ""
+    if normal == passwords.normalize(current):
+        return {NEW: gettext("This is your password already. Please choose another one.")}, ""
     if new != again:
         return {AGAIN: gettext("The two new passwords differ. Please type them again.")}, ""
     return {}, normal

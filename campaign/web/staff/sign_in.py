@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import structlog
-from flask import Flask, current_app, g, redirect, request, session, url_for
+from flask import Flask, current_app, flash, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import user_logged_out  # type: ignore[import-untyped]
@@ -176,6 +176,7 @@ def check_session() -> None:
     found = sessions.find_open(session.get(SESSION_KEY, ""), current_user.id)
     if found is None:
         logout_user()
+        flash(gettext("Your session has ended. Please sign in again."))
     elif sessions.record_seen(found):
         db.session.commit()
 
