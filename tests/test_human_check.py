@@ -30,6 +30,7 @@ from campaign.outbox.messages import MessageKind, OutboxMessage
 from campaign.payments import card_testing_actions, checkout_bounds
 from campaign.rules.proof_of_work import is_proof
 from campaign.web.public import batching, human_check
+from campaign.web.security import limiter
 from tests.browser import ARGUMENTS, chromium_path
 from tests.conftest import Post, Stripe
 from tests.factories import pay
@@ -266,6 +267,17 @@ def test_checkouts_within_an_hour_are_bounded_and_the_reason_is_said(
     pay(db.session.query(Donation).order_by(Donation.id).first() or pytest.fail("none was begun"))
     db.session.commit()
     assert begin_with_proof(client, email=next(emails)).status_code == 303, "one that is paid does not count"
+
+
+def test_checkouts_that_are_posted_at_the_same_time_are_bounded_too(
+    app: Flask, stripe: Stripe, guard: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is counted before the others are in the books."""
+    limiter._storage_dead = False
+    monkeypatch.setattr(checkout_bounds, "PER_NETWORK_WITH_PROOF", 2)
+    monkeypatch.setattr(checkout_bounds, "wait_for", lambda **_: None)
+    statuses = [begin_with_proof(app.test_client(), email=f"donor{next(_numbers)}@example.org").status_code for _ in range(5)]
+    assert statuses == [303] * (human_check.AT_ONCE * 2) + [429]
 
 
 def test_control_outside_of_card_testing_the_same_checkouts_begin(app: Flask, stripe: Stripe) -> None:
