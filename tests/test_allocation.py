@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from campaign.rules.allocation import (
@@ -170,6 +170,7 @@ def test_a_fully_matched_donation_requests_nothing_more(donation: int, funds: li
 
 
 @given(DONATIONS, offers())
+@example(19_95, [offer(6_77, ratio=Ratio(numerator=4, denominator=3)), offer(19_82, fund_id=2, ratio=Ratio(numerator=4, denominator=3))])
 def test_a_limit_is_reported_exactly_when_match_is_missing(donation: int, funds: list[Offer]) -> None:
     wanted = request(donation)
     taken, reason = allocate(wanted, funds), limit_of(wanted, funds)
@@ -182,7 +183,8 @@ def test_a_limit_is_reported_exactly_when_match_is_missing(donation: int, funds:
         > allocated.get(o.fund_id, 0)
     ]
     assert (reason is not None) == bool(could_use_more)
-    if total(taken) < full_match(wanted, funds) and len(set(ratios.values())) == 1:
+    # Each fund rounds its own part down, so a match of several may be a cent less for each of the others.
+    if total(taken) < full_match(wanted, funds) - max(len(taken) - 1, 0) and len(set(ratios.values())) == 1:
         assert reason in {Limit.USED_UP, Limit.PAUSED, Limit.MINIMUM, Limit.PER_DONATION, Limit.PER_DONOR}
 
 

@@ -197,6 +197,7 @@ def test_control_a_sentence_of_the_library_is_found(app: Flask, client: FlaskCli
 
 
 def test_every_form_of_the_first_sign_in_needs_its_token(app: Flask, client: FlaskClient) -> None:
-    for path in ("/staff/second-factor", "/staff/code", "/staff/recovery-code", "/staff/passkey", "/staff/verify"):
+    for path in ("/staff/second-factor", "/staff/code", "/staff/recovery-code", "/staff/passkey"):
         assert client.post(path, data={"code": "000000"}).status_code == 400
+    assert client.post("/staff/verify", data={"code": "000000"}).status_code == 403, "nobody is signed in"
     assert hidden_fields(open_page(client, "/staff/sign-in"))
