@@ -118,6 +118,7 @@ class Books(RuleBasedStateMachine):
         # What happens now happens a little after the start of the run, when gifts of the hour 0 are paid.
         self.oracle = Oracle(models, limits, now=Fraction(1, 1000))
         self.modelled: dict[int, OracleDonation] = {}
+        self.paid_at: dict[int, Fraction] = {}
         self.names = 0
 
     def moment(self, hours: Fraction) -> datetime:
@@ -154,7 +155,7 @@ class Books(RuleBasedStateMachine):
 
     @rule(which=donations, hour=HOURS, times=st.integers(1, 2), route=st.sampled_from(["poll", "payment_intent", "checkout"]))
     def pay(self, which: int, hour: Fraction, times: int, route: str) -> None:
-        donation = db.session.get_one(Donation, which)
+        donation, hour = db.session.get_one(Donation, which), self.paid_at.setdefault(which, hour)  # A payment has one moment.
         for _ in range(times):
             if route == "poll":
                 at = self.moment(hour)
