@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 from jinja2 import StrictUndefined
 from sqlalchemy import Engine, text
+from werkzeug.routing import Rule
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from campaign import create_app
@@ -61,7 +62,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cluster", type=Path, help="the directory of a cluster that is already prepared (tools/mutants.py)")
 
 
+def _compile_builders_once() -> None:
+    """Let all apps share the compiled builders of URLs: each test creates an app with the same URLs, and compiling them takes most of that."""
+    compile_builder, compiled = Rule._compile_builder, {}
+
+    def compile_once(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:  # the library's signature
+        key = (rule.rule, str(rule._trace), str(rule.defaults), append_unknown)
+        if key not in compiled:
+            compiled[key] = compile_builder(rule, append_unknown)
+        return compiled[key]
+
+    Rule._compile_builder = compile_once  # type: ignore[assignment, method-assign]
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    _compile_builders_once()
     worker_input: dict[str, str] | None = getattr(config, "workerinput", None)
     if worker_input is not None:
         config.stash[HOME] = Path(worker_input["home"])
