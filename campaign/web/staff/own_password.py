@@ -14,12 +14,11 @@ from campaign.web.languages import current_language
 from campaign.web.networks import pseudonym
 from campaign.web.security import access, limiter
 from campaign.web.staff.session_tokens import replace_token
-from campaign.web.staff.sign_in_rules import GUESSES_PER_ACCOUNT
+from campaign.web.staff.sign_in_rules import GUESSES_PER_ACCOUNT, LONGEST_READ, normalized
 
 bp = Blueprint("staff_password", __name__, url_prefix="/staff/account/password")
 
 CURRENT, NEW, AGAIN = "current_password", "new_password", "new_password_again"
-LONGEST_READ = 1000
 
 
 @bp.get("")
@@ -50,14 +49,14 @@ def _check(member: Staff) -> tuple[dict[str, str], str]:
     """The error of each field, and the new password in Unicode's normal form."""
     passwords = current_app.extensions["security"].password_util
     current, new, again = (request.form.get(name, "")[:LONGEST_READ] for name in (CURRENT, NEW, AGAIN))
-    if not member.password or not member.verify_and_update_password(passwords.normalize(current)):
+    if not member.password or not member.verify_and_update_password(normalized(current)):
         g.wrong_password = True
         member.track_failed_authn("current password")
         return {CURRENT: gettext("This password is not right. Please try again.")}, ""
     reasons, normal = passwords.validate(new, is_register=False, user=member)
     if reasons:
         return {NEW: reasons[0]}, ""
-    if normal == passwords.normalize(current):
+    if normal == normalized(current):
         return {NEW: gettext("This is your password already. Please choose another one.")}, ""
     if new != again:
         return {AGAIN: gettext("The two new passwords differ. Please type them again.")}, ""
