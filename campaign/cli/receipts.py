@@ -1,7 +1,6 @@
-"""Commands for receipts: annual receipts, the signing key, and the charity's details."""
+"""Commands for receipts: annual receipts and the signing key."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 from flask.cli import with_appcontext
@@ -10,17 +9,12 @@ from campaign.campaigns.campaigns import current_campaign
 from campaign.campaigns.charities import Charity
 from campaign.cli.funds import CommandRefused
 from campaign.edges.db import db
-from campaign.edges.pdf import RenderingFailed
 from campaign.edges.pdf_signing import SigningKeyMissing
 from campaign.edges.services import services
-from campaign.receipts import annual, annual_jobs, receipts, render_jobs, signatures
-from campaign.rules.receipt_requirements import REGISTRATION_NUMBER, ReceiptContent
+from campaign.receipts import annual, annual_jobs
 from campaign.staff import audit
 
 OPERATOR = "command line"
-EXAMPLE_NUMBER = "000000000RR0001"
-MAX_SIGNATURE_BYTES = 200 * 1024
-DETAILS = ("legal_name", "registration_number", "place_of_issue", "signatory_name", "signatory_title_en", "signatory_title_fr")
 
 
 @click.group("receipts")
@@ -33,7 +27,7 @@ def receipts_group() -> None:
 @with_appcontext
 def receipts_yearly(year: int) -> None:
     """Issue the annual receipts of a past year. An interrupted run can be repeated."""
-    charity, now = _charity(), datetime.now(UTC)
+    charity, now = the_charity(), datetime.now(UTC)
     if year >= charity.local(now).year:
         raise CommandRefused(f"The year {year} is not over; its receipts can be issued from January 1, {year + 1}.")
     run = annual_jobs.issue_for(charity, year)
@@ -50,7 +44,7 @@ def receipts_yearly(year: int) -> None:
 def receipts_rotate_key() -> None:
     """Create a new signing key. Receipts that were signed with earlier keys stay valid."""
     try:
-        services().signing_key.rotate(name=_charity().legal_name, now=datetime.now(UTC))
+        services().signing_key.rotate(name=the_charity().legal_name, now=datetime.now(UTC))
     except SigningKeyMissing as error:
         raise CommandRefused(str(error)) from None
     audit.record(OPERATOR, "rotated the key for receipts", str(services().signing_key.path.name))
@@ -58,116 +52,8 @@ def receipts_rotate_key() -> None:
     click.echo(f"Created the new signing key: {services().signing_key.path}. Keep a copy of it in a safe place.")
 
 
-def _signature(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> bytes | None:
-    """Read the file of a signature. Raises BadParameter unless it is a PNG within the size limit."""
-    if path is None:
-        return None
-    if path.stat().st_size > MAX_SIGNATURE_BYTES or not (png := path.read_bytes()).startswith(b"\x89PNG\r\n\x1a\n"):
-        raise click.BadParameter("A signature must be a PNG of at most 200 KB.")
-    return png
-
-
-@click.group("charity")
-def charity_group() -> None:
-    """Manage the charity's legal details, which are printed on receipts."""
-
-
-@charity_group.command("show")
-@with_appcontext
-def charity_show() -> None:
-    """Show the charity's details, and whether they are confirmed."""
-    found = _charity()
-    for name in DETAILS:
-        click.echo(f"{name.replace('_', '-')}: {getattr(found, name)}")
-    click.echo(f"address: {'; '.join(found.address)}")
-    click.echo(f"signature: {'a picture' if found.signature else 'the name in italics'}")
-    click.echo(f"series: {found.series}")
-    click.echo(f"bilingual-receipts: {'yes' if found.bilingual_receipts else 'no'}")
-    click.echo(f"confirmed: {found.confirmed_at:%Y-%m-%d}" if found.confirmed_at else "confirmed: no; in live mode no receipts are issued")
-
-
-@charity_group.command("set")
-@click.option("--legal-name", help="Legal name on file with the Canada Revenue Agency.")
-@click.option("--registration-number", help="Registration number, as 123456789RR0001.")
-@click.option("--address", multiple=True, help="A line of the address on file; repeat the option for each line.")
-@click.option("--place-of-issue", help="City or town where receipts are issued.")
-@click.option("--signatory-name", help="Name of the person who signs receipts.")
-@click.option("--signatory-title-en", help="Title of that person in English.")
-@click.option("--signatory-title-fr", help="Title of that person in French.")
-@click.option(
-    "--signature",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    callback=_signature,
-    help="PNG of the signature, at most 200 KB, on a white or transparent background.",
-)
-@click.option("--series", type=click.Choice(["yearly", "continuous"]), help="Whether serial numbers restart each year.")
-@click.option(
-    "--bilingual-receipts/--receipts-in-one-language", "bilingual_receipts", default=None, help="Print receipts in both languages."
-)
-@with_appcontext
-def charity_set(address: tuple[str, ...], signature: bytes | None, **options: str | bool | None) -> None:
-    """Change the charity's details. Changed legal details must be confirmed again. Issued receipts do not change."""
-    found = _charity()
-    changed = {name: value for name, value in options.items() if value is not None and value != getattr(found, name)}
-    if address and list(address) != found.address:
-        changed["address"] = list(address)  # type: ignore[assignment]  # the only detail that is a list
-    if signature is not None:
-        _check_printable(signature, found)
-        changed["signature"] = signatures.store(signature)
-    number = changed.get("registration_number")
-    if number is not None and not REGISTRATION_NUMBER.fullmatch(str(number)):
-        raise CommandRefused("A registration number consists of nine digits, RR and four digits, as 123456789RR0001.")
-    if any(not str(value).strip() for value in changed.values()):
-        raise CommandRefused("A detail must not be empty.")
-    for name, value in changed.items():
-        setattr(found, name, value)
-    if changed.keys() - {"series", "bilingual_receipts"}:
-        found.confirmed_at = None
-    audit.record(OPERATOR, "changed the charity's details", found.legal_name, fields=sorted(changed))
-    db.session.commit()
-    click.echo(
-        f"Changed: {', '.join(sorted(changed)) or 'nothing'}." + ("" if found.confirmed_at else " Confirm with `campaign charity confirm`.")
-    )
-
-
-def _check_printable(signature: bytes, charity: Charity) -> None:
-    """Render a receipt with the picture, so that an unusable picture is refused now. Raises CommandRefused."""
-    context = render_jobs.issue_context()
-    content = ReceiptContent(
-        **receipts.charity_fields(charity, context, language="en", code=""),
-        received_on=context.now.date(),
-        donor_name="–",
-        donor_address=(),
-        amount_cents=0,
-        advantage_cents=0,
-        eligible_cents=0,
-        currency="CAD",
-    )
-    try:
-        render_jobs.render_page(content, signature, serial="–", mark=render_jobs.PREVIEW_MARK, at=context.now)
-    except RenderingFailed:
-        raise CommandRefused("This picture cannot be printed on a receipt; save it as a standard PNG.") from None
-
-
-@charity_group.command("confirm")
-@click.option("--by", "actor", required=True, help="Person who has compared the details with the registration.")
-@with_appcontext
-def charity_confirm(actor: str) -> None:
-    """Confirm that the details are those on file. Then receipts are issued in live mode."""
-    found = _charity()
-    if found.registration_number == EXAMPLE_NUMBER:
-        raise CommandRefused(
-            "The details are still the examples that `campaign setup` wrote; set the real ones with `campaign charity set`."
-        )
-    if not REGISTRATION_NUMBER.fullmatch(found.registration_number) or len(found.address) < 2:
-        raise CommandRefused("The registration number or the address is incomplete; see `campaign charity show`.")
-    found.confirmed_at = datetime.now(UTC)
-    audit.record(actor, "confirmed the charity's details", found.legal_name)
-    db.session.commit()
-    click.echo(f"Confirmed by {actor}. Receipts are now issued in live mode.")
-
-
-def _charity() -> Charity:
+def the_charity() -> Charity:
+    """The charity of the current campaign. Raises CommandRefused."""
     campaign = current_campaign()
     if campaign is None:
         raise CommandRefused("There is no campaign yet; run `campaign setup` first.")
