@@ -53,6 +53,11 @@ class Store:
             for table in ("object", "answer", "delivery", "switch"):
                 self._db.execute(f"DELETE FROM {table}")  # one of four
 
+    def clear_events(self) -> None:
+        """Delete the events, as Stripe does after thirty days."""
+        with self.transaction():
+            self._db.execute("DELETE FROM object WHERE kind = 'event'")
+
     def put(self, doc: Doc) -> Doc:
         """Insert or update an object."""
         with self._lock:
