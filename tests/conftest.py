@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import CodeType  # noqa: TC003
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +21,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
-from jinja2 import StrictUndefined
+from jinja2 import BytecodeCache, StrictUndefined
+from jinja2.bccache import Bucket
 from sqlalchemy import Engine, text
 from werkzeug.routing import Rule
 from werkzeug.serving import BaseWSGIServer, make_server
@@ -75,8 +77,23 @@ def _compile_builders_once() -> None:
     Rule._compile_builder = compile_once  # type: ignore[assignment, method-assign]
 
 
+class CompiledTemplates(BytecodeCache):
+    """The compiled templates of all apps, by their names and sources."""
+
+    def __init__(self) -> None:
+        self._code: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._code.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        assert bucket.code is not None
+        self._code[bucket.key, bucket.checksum] = bucket.code
+
+
 def pytest_configure(config: pytest.Config) -> None:
     _compile_builders_once()
+    Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": CompiledTemplates()}
     worker_input: dict[str, str] | None = getattr(config, "workerinput", None)
     if worker_input is not None:
         config.stash[HOME] = Path(worker_input["home"])
