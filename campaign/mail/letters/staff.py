@@ -168,6 +168,16 @@ def describe_todo(name: str, count: int) -> str:
         "webhooks_silent": gettext("Stripe’s webhooks are silent."),
         "dead_mail": ngettext("%(num)s mail could not be delivered.", "%(num)s mails could not be delivered.", count),
         "returned_mail": ngettext("%(num)s mail came back.", "%(num)s mails came back.", count),
+        "returns_overdue": ngettext(
+            "%(num)s information return about a returned gift is overdue.",
+            "%(num)s information returns about returned gifts are overdue.",
+            count,
+        ),
+        "returns_due_soon": ngettext(
+            "%(num)s information return about a returned gift is due within two weeks.",
+            "%(num)s information returns about returned gifts are due within two weeks.",
+            count,
+        ),
         "returns_due": ngettext(
             "%(num)s information return about a returned gift is due.",
             "%(num)s information returns about returned gifts are due.",
