@@ -5,7 +5,6 @@ s. 110.1(16) and 118.1(27); CRA guidance CG-016). A return that is overdue when 
 return must contain (Income Tax Regulations, s. 3501.1). Staff file the return and close the row.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -130,6 +129,11 @@ def list_closed(*, limit: int) -> list[InformationReturn]:
     return list(db.session.scalars(closed.limit(limit)))
 
 
+def count_open() -> int:
+    """The number of open returns."""
+    return db.session.scalar(select(func.count()).where(InformationReturn.closed_at.is_(None))) or 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class OpenReturns:
     """How many open returns there are, by urgency: each is counted once."""
@@ -139,7 +143,7 @@ class OpenReturns:
     due_later: int = 0
 
 
-def count_open(today: date) -> OpenReturns:
+def count_by_urgency(today: date) -> OpenReturns:
     """The open returns on this day in the charity's time zone. One is due soon WARNED_BEFORE its day, and overdue after it."""
     due_on, number = InformationReturn.due_on, func.count()
     soon = due_on.between(today, today + WARNED_BEFORE)
@@ -156,9 +160,9 @@ def get(task_id: int) -> InformationReturn | None:
 def parts_of(task: InformationReturn) -> list[Reversal]:
     """The refunds and disputes that the return reports, in the order in which their money went back, if they add up to it; else none."""
     parts = select(Reversal).where(Reversal.id.in_(task.reversal_ids), Reversal.posted_cents > 0)
-    found: Collection[Reversal] = db.session.scalars(parts.order_by(Reversal.returned_at.asc().nulls_last(), Reversal.id)).all()
+    found = list(db.session.scalars(parts.order_by(Reversal.returned_at.asc().nulls_last(), Reversal.id)))
     adds_up = sum(part.posted_cents for part in found) == task.returned_cents and all(part.returned_at for part in found)
-    return list(found) if adds_up else []
+    return found if adds_up else []
 
 
 def close(task_id: int, *, actor: str, note: str) -> InformationReturn | None:

@@ -65,7 +65,7 @@ class StaffTodo:
 def todo_of(campaign: Campaign) -> StaffTodo:
     """Count what needs staff now."""
     last_check = integrity_checks.last_check()
-    returns = information_returns.count_open(campaign.charity.local(datetime.now(UTC)).date())
+    returns = information_returns.count_by_urgency(campaign.charity.local(datetime.now(UTC)).date())
     percent, networks = hold_watch.percent_on_hold(campaign.id), hold_watch.list_busy_networks(campaign.id)
     return StaffTodo(
         findings=len(last_check.findings) if last_check else 0,
