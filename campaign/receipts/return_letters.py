@@ -83,8 +83,9 @@ def _property(task: InformationReturn, receipt: Receipt, charity: Charity, label
     """The property, its value and its day, and whom it was returned to (Income Tax Regulations, s. 3501.1, a to d)."""
     yield labels["description"], [f"{labels['money']} ({receipt.content['currency']})"]
     yield labels["value"], [format_money(task.returned_cents, language)]
-    yield labels["returned_on"], [task.returned_on.isoformat()]
     parts = information_returns.parts_of(task)
+    if len(parts) < 2:
+        yield labels["returned_on"], [task.returned_on.isoformat()]
     for part in parts if len(parts) > 1 else []:
         assert part.returned_at
         yield labels["part"] % {"day": charity.local(part.returned_at).date()}, [format_money(part.posted_cents, language)]
@@ -100,12 +101,12 @@ def _receipt(
     yield labels["serial"], [receipt.serial]
     if content["replaces"]:
         yield labels["replaces"], [content["replaces"]]
-    yield labels["issued_by"], [content["charity_name"], *content["charity_address"], content["registration_number"]]
+    yield labels["issued_by"], [", ".join((content["charity_name"], *content["charity_address"], content["registration_number"]))]
     yield labels["place_of_issue"], [content["place_of_issue"]]
     yield labels["issued_on"], [content["issued_on"]]
     yield labels["received_on" if content["received_on"] else "received_in"], [str(content["received_on"] or content["received_in"])]
     yield labels["donor_name"], [content["donor_name"]]
-    yield labels["donor_address"], content["donor_address"]
+    yield labels["donor_address"], [", ".join(content["donor_address"])]
     yield labels["amount"], [format_money(content["amount_cents"], language)]
     yield from _gift_of_annual_receipt(task, receipt, charity, labels, language)
     advantage = format_money(content["advantage_cents"], language)

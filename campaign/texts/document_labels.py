@@ -58,6 +58,7 @@ _INFORMATION_RETURN = {
         "information return",
         "Income Tax Act, subsections 110.1(16) and 118.1(27); Income Tax Regulations, section 3501.1; guidance CG-016",
     ),
+    "test_return": pgettext_noop("information return", "TEST – not a real return"),
     "draft": pgettext_noop("information return", "DRAFT UNTIL SIGNED – check each line, fill in what is blank, and sign"),
     "to": pgettext_noop("information return", "To"),
     "recipient": pgettext_noop("information return", "Charities Directorate, Canada Revenue Agency"),

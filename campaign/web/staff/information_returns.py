@@ -24,6 +24,8 @@ from campaign.web.staff.receipts import LONGEST_REASON, read_reason
 bp = Blueprint("staff_information_returns", __name__, url_prefix="/staff/returned-gifts")
 
 CLOSED_SHOWN = 50
+# In their own language.
+LANGUAGE_NAMES = {"en": "English", "fr": "Français"}
 
 
 @bp.get("")
@@ -37,7 +39,7 @@ def page() -> ResponseReturnValue:
         title=campaign.title(current_language()),
         due=[{**_return_row(task), **_urgency(task.due_on, today)} for task in information_returns.list_open()],
         done=[_return_row(task) for task in information_returns.list_closed(limit=CLOSED_SHOWN)],
-        languages={"en": gettext("English"), "fr": gettext("French")},
+        languages=LANGUAGE_NAMES,
         may_file=has_role("clerk"),
         longest_reason=LONGEST_REASON,
     )
