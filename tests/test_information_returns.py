@@ -94,8 +94,8 @@ def test_a_refund_is_dated_by_stripe_by_every_route(app: Flask, campaign: Campai
     for route in ROUTES:
         donation = paid_at_stripe(campaign, 200_00)
         issue_receipt(donation)
-        made = call(stripe, "POST", "/v1/refunds", charge=charge_of(stripe, donation)["id"], amount=200_00)
-        refund = dict(stripe.store.put({**stored_object(stripe, made["id"]), "created": int(EVENING.timestamp())}))
+        created = call(stripe, "POST", "/v1/refunds", charge=charge_of(stripe, donation)["id"], amount=200_00)
+        refund = dict(stripe.store.put({**stored_object(stripe, created["id"]), "created": int(EVENING.timestamp())}))
         route(stripe, refund)
         issue_receipt(donation)
         task = tasks()[-1]
@@ -176,7 +176,7 @@ def test_the_day_is_that_of_the_charity(app: Flask, campaign: Campaign) -> None:
 FIRST, SECOND = EVENING - 40 * DAY, EVENING
 
 
-def test_of_reversals_heard_of_together_the_return_has_the_day_from_which_more_than_50_dollars_had_gone_back(
+def test_of_reversals_reported_together_the_return_has_the_day_from_which_more_than_50_dollars_had_been_returned(
     app: Flask, campaign: Campaign
 ) -> None:
     for early, late, expected in ((40_00, 20_00, SECOND), (60_00, 60_00, FIRST), (10_00, 60_00, SECOND)):
@@ -189,7 +189,7 @@ def test_of_reversals_heard_of_together_the_return_has_the_day_from_which_more_t
             assert (task.returned_on, task.returned_cents) == (expected.date(), early + late), order
 
 
-def test_a_reversal_heard_of_late_has_its_own_day(app: Flask, campaign: Campaign) -> None:
+def test_a_reversal_reported_late_has_its_own_day(app: Flask, campaign: Campaign) -> None:
     donation = receipted(campaign)
     for cents, at in ((60_00, SECOND), (60_00, FIRST), (10_00, FIRST - DAY)):
         returned(donation, cents, at)
@@ -209,8 +209,8 @@ def test_what_went_back_before_the_receipt_does_not_count(app: Flask, campaign: 
 
 def test_a_reconciliation_dates_a_reversal_as_stripe_does(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
     donation = paid_at_stripe(campaign, 200_00)
-    made = call(stripe, "POST", "/v1/refunds", charge=charge_of(stripe, donation)["id"], amount=30_00)
-    by_webhook(stripe, stored_object(stripe, made["id"]))
+    created = call(stripe, "POST", "/v1/refunds", charge=charge_of(stripe, donation)["id"], amount=30_00)
+    by_webhook(stripe, stored_object(stripe, created["id"]))
     reversal = db.session.query(Reversal).one()
     known = reversal.returned_at
     db.session.execute(text("UPDATE reversal SET returned_at = returned_at + interval '2 days'"))
@@ -256,14 +256,14 @@ def test_staff_see_overdue_returns_first_and_are_warned_two_weeks_before(app: Fl
     words = ["Overdue by 3 days", "Overdue by 1 day<", "Due today", "14 days left", "15 days left"]
     places = [page.index(word) for word in words]
     assert places == sorted(places)
-    assert "letters/" not in page, "a viewer sees what is due, and no letters"
+    assert "drafts/" not in page, "a viewer sees what is due, and no letters"
     dashboard = client.get("/staff/").text
     assert "2 information returns about returned gifts are overdue." in dashboard
     assert "2 information returns about returned gifts are due within two weeks." in dashboard
 
 
-def letter(client: FlaskClient, task: InformationReturn, reader: str, language: str) -> str:
-    answer = client.get(f"/staff/returned-gifts/{task.id}/letters/{reader}-{language}.pdf")
+def draft_text(client: FlaskClient, task: InformationReturn, reader: str, language: str) -> str:
+    answer = client.get(f"/staff/returned-gifts/{task.id}/drafts/{reader}-{language}.pdf")
     assert (answer.status_code, answer.mimetype) == (200, "application/pdf")
     assert answer.headers["Content-Disposition"].startswith("attachment")
     assert answer.data.startswith(b"%PDF")
@@ -289,7 +289,7 @@ def test_both_letters_have_all_that_the_return_must_contain_in_both_languages(ap
     for reader, (language, *words) in itertools.product(
         ("agency", "donor"), (("en", "Money (CAD)", "$150.00", "DRAFT UNTIL SIGNED"), ("fr", "Argent (CAD)", "150,00 $", "ÉBAUCHE"))
     ):
-        said = letter(client, task, reader, language)
+        said = draft_text(client, task, reader, language)
         assert [fact for fact in (*required, *words) if " ".join(fact.split()) not in said] == [], (reader, language)
     exported = {entry.detail["document"] for entry in db.session.query(AuditEntry) if entry.action == "exported"}
     assert len(exported) == 4
@@ -308,7 +308,7 @@ def test_the_letter_about_an_annual_receipt_names_the_one_gift_and_its_parts(app
     issue_receipt(gift)
     db.session.commit()
     (task,) = tasks()
-    said = letter(signed_in(app, "clerk"), task, "agency", "en")
+    said = draft_text(signed_in(app, "clerk"), task, "agency", "en")
     facts = (
         "This gift on it, received on 2025-06-01 $80.00",
         "Amount of the gift $160.00",
@@ -321,15 +321,15 @@ def test_the_letter_about_an_annual_receipt_names_the_one_gift_and_its_parts(app
 
 def test_a_letter_after_a_full_return_says_that_no_receipt_is_left(app: Flask, campaign: Campaign) -> None:
     task, client = due_in(campaign, 5), signed_in(app, "clerk")
-    assert "Cancelled; no receipt is in its place" in letter(client, task, "agency", "en")
-    assert "is cancelled. Please do not use it for your taxes." in letter(client, task, "donor", "en")
+    assert "Cancelled; no receipt is in its place" in draft_text(client, task, "agency", "en")
+    assert "is cancelled. Please do not use it for your taxes." in draft_text(client, task, "donor", "en")
 
 
 def test_letters_are_for_clerks_and_of_returns_that_exist(app: Flask, campaign: Campaign) -> None:
     task = due_in(campaign, 5)
-    path = f"/staff/returned-gifts/{task.id}/letters"
+    path = f"/staff/returned-gifts/{task.id}/drafts"
     clerk = signed_in(app, "clerk", address="clerk@example.org")
-    assert clerk.get("/staff/returned-gifts/999999/letters/agency-en.pdf").status_code == 404
+    assert clerk.get("/staff/returned-gifts/999999/drafts/agency-en.pdf").status_code == 404
     assert [clerk.get(f"{path}/{name}.pdf").status_code for name in ("agency-de", "funder-en")] == [404, 404]
     for name in ("csrf_token", "_login_user"):
         g.pop(name, None)

@@ -255,7 +255,7 @@ def test_a_card_payment_has_the_same_moments_by_every_route_and_in_every_order(
     assert checker.findings(db.engine) == []
 
 
-# The last second of a year, of which we hear much later: the receipt, the annual receipt and the register are of that year.
+# The last second of a year, which is reported much later: the receipt, the annual receipt and the register are of that year.
 
 YEAR_END = MIDNIGHT - timedelta(seconds=1)
 
@@ -351,7 +351,7 @@ def test_a_payment_of_the_last_second_of_a_year_is_of_that_year_by_every_route(
         donation = route(app, campaign, stripe)
         assert donation.received_at == YEAR_END, route
         assert_received_in_2025(donation)
-    # The control: a route that knew only when it heard of the payment.
+    # The control: a route that knew only when the payment was reported.
     with pytest.raises(AssertionError):
         assert_received_in_2025(paid(campaign, 100_00))
 

@@ -84,7 +84,7 @@ def _unreported(donation: Donation, above_cents: int) -> tuple[list[Reversal], d
     """The reversals that no return reports, and the moment from which the first of them has to be reported; None if Stripe names none.
 
     `above_cents` is how much of the charge may go back without a return. A reversal has to be reported from when its money went back, but not
-    before more than that had gone back, added up in the order of these moments, in whatever order we hear of them. The Act counts each
+    before more than that had been returned, added up in the order of these moments, in whatever order we hear of them. The Act counts each
     transfer of more than $50 from its own day; that smaller ones are added up is our choice, so that none is left out.
     """
     in_effect, reported = reversals.list_in_effect(donation), _reported_reversals(donation.id)

@@ -1,7 +1,7 @@
 """When the money of a refund or dispute went back, by Stripe, and information returns whose 90 days run from then.
 
 A return may also be of a funder's payment, and names the reversals that it reports. The version before dates the returns that it opens
-itself by when it heard of them, and names no reversals.
+itself by when they were reported, and names no reversals.
 """
 
 from alembic import op
@@ -27,7 +27,7 @@ RETURNED_AT = """
     LEFT JOIN posted p ON p.stripe_id = x.stripe_id
     WHERE r.id = x.id
 """
-# The first open return of a donation is dated by the reversal with which more than $50 had gone back. The first receipt was for what the
+# The first open return of a donation is dated by the reversal with which more than $50 had been returned. The first receipt was for what the
 # charity had then.
 DATED = """
     WITH moved AS (
@@ -44,7 +44,7 @@ DATED = """
     WHERE dated.donation_id = i.donation_id AND i.closed_at IS NULL AND dated.day < i.returned_on
         AND NOT EXISTS (SELECT FROM information_return e WHERE e.donation_id = i.donation_id AND e.id < i.id)
 """
-# What was opened until now reports all that had gone back.
+# What was opened until now reports all that had been returned.
 REPORTED = """
     UPDATE information_return i SET reversal_ids = coalesce((
         SELECT array_agg(r.id ORDER BY r.id) FROM reversal r JOIN donation d USING (payment_intent)

@@ -168,6 +168,23 @@ def describe_todo(name: str, count: int) -> str:
         "webhooks_silent": gettext("Stripe’s webhooks are silent."),
         "dead_mail": ngettext("%(num)s mail could not be delivered.", "%(num)s mails could not be delivered.", count),
         "returned_mail": ngettext("%(num)s mail came back.", "%(num)s mails came back.", count),
+        **_describe_returns(count),
+        "voids": ngettext(
+            "%(num)s receipt waits for a second person to void it.", "%(num)s receipts wait for a second person to void them.", count
+        ),
+        "receipts": ngettext("%(num)s receipt waits for what it lacks", "%(num)s receipts wait for what they lack", count),
+        "pledges": ngettext(
+            "%(num)s request to raise a pledge waits for a second person.",
+            "%(num)s requests to raise a pledge wait for a second person.",
+            count,
+        ),
+    }
+    return str(sentences[name])
+
+
+def _describe_returns(count: int) -> dict[str, str]:
+    """The items about information returns, by urgency."""
+    return {
         "returns_overdue": ngettext(
             "%(num)s information return about a returned gift is overdue.",
             "%(num)s information returns about returned gifts are overdue.",
@@ -183,14 +200,4 @@ def describe_todo(name: str, count: int) -> str:
             "%(num)s information returns about returned gifts are due.",
             count,
         ),
-        "voids": ngettext(
-            "%(num)s receipt waits for a second person to void it.", "%(num)s receipts wait for a second person to void them.", count
-        ),
-        "receipts": ngettext("%(num)s receipt waits for what it lacks", "%(num)s receipts wait for what they lack", count),
-        "pledges": ngettext(
-            "%(num)s request to raise a pledge waits for a second person.",
-            "%(num)s requests to raise a pledge wait for a second person.",
-            count,
-        ),
     }
-    return str(sentences[name])

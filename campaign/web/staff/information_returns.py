@@ -10,10 +10,10 @@ from flask_security import current_user
 
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
-from campaign.receipts import information_returns, receipt_actions, receipts, return_letters
+from campaign.receipts import information_returns, receipt_actions, receipts, return_drafts
 from campaign.receipts.information_returns import WARNED_BEFORE, InformationReturn
 from campaign.receipts.receipts import Receipt
-from campaign.receipts.return_letters import Reader
+from campaign.receipts.return_drafts import Reader
 from campaign.rules.money import format_money
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
@@ -83,16 +83,16 @@ def _urgency(due_on: date, today: date) -> dict[str, Any]:
     return {"time_left": words, "is_overdue": days < 0, "is_urgent": days <= WARNED_BEFORE.days}
 
 
-@bp.get("/<int:task_id>/letters/<any(agency,donor):reader>-<any(en,fr):language>.pdf")
+@bp.get("/<int:task_id>/drafts/<any(agency,donor):reader>-<any(en,fr):language>.pdf")
 @access("clerk", fresh=True)
-def letter(task_id: int, reader: str, language: str) -> ResponseReturnValue:
+def draft(task_id: int, reader: str, language: str) -> ResponseReturnValue:
     """A draft of the return, or of the letter to the donor with its copy, to check, sign and send."""
     task = information_returns.get(task_id)
     if task is None:
         abort(404)
-    name = return_letters.file_name(task, Reader(reader), language=language)
+    name = return_drafts.file_name(task, Reader(reader), language=language)
     record_export(f"draft of an information return (PDF, {reader}, {language})", f"information return {task_id}")
-    response = Response(return_letters.render_letter(task, Reader(reader), language=language), mimetype="application/pdf")
+    response = Response(return_drafts.render_draft(task, Reader(reader), language=language), mimetype="application/pdf")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 

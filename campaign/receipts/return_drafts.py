@@ -31,7 +31,7 @@ class Reader(StrEnum):
     DONOR = "donor"
 
 
-def render_letter(task: InformationReturn, reader: Reader, *, language: str) -> bytes:
+def render_draft(task: InformationReturn, reader: Reader, *, language: str) -> bytes:
     """The draft as PDF, in one language. The donor's has a letter before the copy of the return. Raises RenderingFailed."""
     receipt = db.session.get_one(Receipt, task.receipt_id)
     charity = db.session.get_one(Charity, receipt.charity_id)
@@ -46,7 +46,7 @@ def render_letter(task: InformationReturn, reader: Reader, *, language: str) -> 
         "signatory": f"{charity.signatory_name}, {charity.signatory_title(language)}",
         "serial": receipt.serial,
         "donor": [receipt.content["donor_name"], *receipt.content["donor_address"]],
-        "letter": _letter_to_donor(task, receipt, revised, charity, labels, language) if reader is Reader.DONOR else [],
+        "letter": _words_to_donor(task, receipt, revised, charity, labels, language) if reader is Reader.DONOR else [],
         "property": list(_property(task, receipt, charity, labels, language)),
         "receipt": list(_receipt(task, receipt, revised, charity, labels, language)),
     }
@@ -67,7 +67,7 @@ def _revised_receipt(receipt: Receipt) -> Receipt | None:
     return replacement
 
 
-def _letter_to_donor(
+def _words_to_donor(
     task: InformationReturn, receipt: Receipt, revised: Receipt | None, charity: Charity, labels: Mapping[str, str], language: str
 ) -> list[str]:
     ended = labels["donor_revised"] % {"serial": receipt.serial, "new": revised.serial} if revised else labels["donor_ended"]
