@@ -149,6 +149,7 @@ def reversal_decision(
     name: str | None = None,
     status: str = "",
     snapshot_number: int | None = None,
+    returned_at: datetime | None = None,
     cause: str | None = None,
 ) -> Decision:
     """A snapshot of a refund or dispute as Stripe reports it; pass the `name` of an earlier one to update it."""
@@ -159,6 +160,7 @@ def reversal_decision(
         cents=cents,
         status=status or {"refund": "succeeded", "dispute": "lost"}[kind],
         snapshot_number=snapshot_number or snapshot_numbers.take_snapshot_number(),
+        returned_at=returned_at,
     )
     return lambda session: reversals.record(snapshot, donation, session, cause=cause or f"test-{next(_count)}")
 

@@ -4,6 +4,7 @@ import ast
 import contextlib
 import inspect
 import re
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -31,8 +32,11 @@ from campaign.ledger.triggers import FOLDER as TRIGGERS
 from campaign.ledger.triggers import install_triggers
 from campaign.matching.funds import Fund
 from campaign.reporting.integrity import checker
+from campaign.stripe_sync import balance_transactions
 from campaign.web.security import access
-from tests.factories import create_refund, paid, raise_pledge
+from tests.conftest import Stripe
+from tests.factories import balance_transaction_of, create_refund, issue_receipt, paid, pay, raise_pledge, start_donation
+from tests.stripe import handle, reversal_event
 from tools.architecture import source_files
 
 SOURCES = source_files()
@@ -199,6 +203,38 @@ def test_a_downgrade_and_an_upgrade_keep_the_sum_that_a_message_names(app: Flask
         command.downgrade(migration_config(connection), "stripe")
         command.upgrade(migration_config(connection), "head")
         assert connection.execute(sums).scalars().all() == [30_00]
+
+
+@pytest.mark.owner
+def test_an_upgrade_dates_reversals_and_open_returns_by_what_is_stored(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+    """A refund by its event, a dispute by its withdrawal from the balance, and another refund, of which neither is stored, by its entry."""
+    paid_at = datetime(2026, 1, 2, 12, tzinfo=UTC)
+    refunded, disputed, unknown = (start_donation(campaign, 200_00) for _ in range(3))
+    for donation in (refunded, disputed, unknown):
+        pay(donation, at=paid_at)
+        issue_receipt(donation)
+    db.session.commit()
+    handle(reversal_event(stripe, refunded, 60_00, kind="refund.created", created=int((paid_at + timedelta(days=1)).timestamp())))
+    withdrawn = {"source": "dp_1", "cents": -200_00, "created_at": paid_at + timedelta(days=2)}
+    balance_transactions.store_transactions([balance_transaction_of(disputed, **withdrawn)])
+    create_refund(disputed, 200_00, kind="dispute", name="dp_1")
+    create_refund(unknown, 200_00, name="re_unknown")
+    db.session.commit()
+    for donation in (refunded, disputed, unknown):
+        issue_receipt(donation)
+    db.session.commit()
+    rows = text("SELECT returned_on, due_on, cardinality(reversal_ids) FROM information_return ORDER BY id")
+    today = campaign.charity.local(datetime.now(UTC)).date()
+    db.session.remove()
+    with db.engine.connect() as connection:
+        command.downgrade(migration_config(connection), "role_since")
+        late = {"today": today, "due_on": today + timedelta(days=90)}
+        connection.execute(text("UPDATE information_return SET returned_on = :today, due_on = :due_on"), late)
+        connection.commit()
+        command.upgrade(migration_config(connection), "head")
+        dated = [date(2026, 1, 3), date(2026, 1, 4), today]
+        assert [tuple(row) for row in connection.execute(rows)] == [(day, day + timedelta(days=90), 1) for day in dated]
+        assert connection.execute(text("SELECT count(*) FROM reversal WHERE returned_at IS NULL")).scalar_one() == 0
 
 
 @pytest.mark.owner

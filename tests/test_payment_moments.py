@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.devstack.sandbox import debits
+from campaign.donations import donors
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.services import services
@@ -27,8 +28,12 @@ from campaign.ledger.moves import Move
 from campaign.matching import fund_lifecycle
 from campaign.matching.funds import Fund, funds_of
 from campaign.matching.holds import match_of
+from campaign.payments import quarantine, quarantine_actions
+from campaign.receipts import annual
+from campaign.reporting import receipt_register
 from campaign.reporting.integrity import checker
 from campaign.rules.payment_moments import PaymentMoments, are_alike, moments_of_charge
+from campaign.schedule import schedule_jobs
 from campaign.stripe_sync import charges, event_jobs, poll_checkout_jobs, reconciliations
 from campaign.stripe_sync.balance_jobs import sync_balance
 from campaign.stripe_sync.poll_event_jobs import poll_events
@@ -37,7 +42,7 @@ from campaign.stripe_sync.reconciliations import DifferenceState
 from campaign.texts.reconciliation_messages import DifferenceKind
 from tests.conftest import Stripe
 from tests.factories import another_campaign, issue_receipt, paid, pay, start_donation
-from tests.stripe import checkout_request, completed, handle, stored_object, succeeded
+from tests.stripe import checkout_request, completed, control, handle, start_recurring, stored_object, succeeded
 
 TORONTO = ZoneInfo("America/Toronto")
 MIDNIGHT = datetime(2026, 1, 1, tzinfo=TORONTO)
@@ -249,6 +254,123 @@ def test_a_card_payment_has_the_same_moments_by_every_route_and_in_every_order(
     assert (rows[0]["matched_cents"], rows[0]["receipt"]) == (matched, dated)
     assert rows[0]["match_limit"] == (None if matched else "closed")
     assert checker.findings(db.engine) == []
+
+
+# The last second of a year, which is reported much later: the receipt, the annual receipt and the register are of that year.
+
+YEAR_END = MIDNIGHT - timedelta(seconds=1)
+
+
+def by_a_route(route: Route, *, by_debit: bool = False) -> Callable[[Flask, Campaign, Stripe], Donation]:
+    """A gift that is paid at YEAR_END and found by this route. A bank debit is submitted three days before."""
+
+    def pay_by_route(app: Flask, campaign: Campaign, stripe: Stripe) -> Donation:
+        donation = give(campaign, stripe, by_debit=by_debit)
+        set_moments(
+            stripe, donation, charged=YEAR_END - timedelta(days=3) if by_debit else YEAR_END, cleared=YEAR_END if by_debit else None
+        )
+        route(stripe, donation)
+        return donation
+
+    return pay_by_route
+
+
+def by_its_page(app: Flask, campaign: Campaign, stripe: Stripe) -> Donation:
+    donation = give(campaign, stripe)
+    set_moments(stripe, donation, charged=YEAR_END)
+    assert app.test_client().get(f"/en/donations/{donation.token}").status_code == 200
+    return donation
+
+
+def by_accepting_a_second_payment(app: Flask, campaign: Campaign, stripe: Stripe) -> Donation:
+    """The first payment is made in the year after."""
+    first, twin = give(campaign, stripe), give(campaign, stripe)
+    handle(*events_of(stripe, first, CARD_EVENTS))
+    set_moments(stripe, twin, charged=YEAR_END)
+    (reported,) = events_of(stripe, twin, CARD_EVENTS[:1])
+    reported["data"]["object"]["metadata"] = {"donation": first.public_id}
+    handle(reported)
+    return accept_pending()
+
+
+def by_accepting_another_amount(app: Flask, campaign: Campaign, stripe: Stripe) -> Donation:
+    donation = give(campaign, stripe)
+    set_moments(stripe, donation, charged=YEAR_END)
+    (reported,) = events_of(stripe, donation, CARD_EVENTS[:1])
+    reported["data"]["object"]["amount_received"] = 70_00
+    handle(reported)
+    return accept_pending()
+
+
+def accept_pending() -> Donation:
+    (waiting,) = quarantine.list_pending(limit=2)
+    return quarantine_actions.accept(waiting.id, actor="manager@example.org", reason="test")
+
+
+def by_a_month(app: Flask, campaign: Campaign, stripe: Stripe) -> Donation:
+    """The second month of a monthly gift."""
+    first = start_recurring(app, stripe, news_consent="y")
+    schedule_jobs.poll_stripe()
+    subscription = stripe.store.newest("subscription", limit=1)[0]["id"]
+    control(stripe, f"subscriptions/{subscription}/months", outcome="paid")
+    charge = stripe.store.newest("charge", limit=1)[0]
+    stripe.store.put(charge | {"created": int(YEAR_END.timestamp())})
+    poll_events()
+    event_jobs.handle_events()
+    month = db.session.query(Donation).order_by(Donation.id.desc()).first()
+    assert month and month.id != first.id
+    assert month.news_consent_at and month.news_consent_at == first.news_consent_at, "the donor consented once"
+    return month
+
+
+YEAR_END_ROUTES = [
+    *map(by_a_route, (webhooks(CARD_EVENTS[::-1]), *OTHER_ROUTES)),
+    by_a_route(webhooks(DEBIT_EVENTS), by_debit=True),
+    *(by_its_page, by_accepting_a_second_payment, by_accepting_another_amount, by_a_month),
+]
+
+
+def assert_received_in_2025(donation: Donation) -> None:
+    """By its receipt, by annual receipts, and by the register."""
+    db.session.expire_all()
+    charity = donation.campaign.charity
+    before = receipt_register.totals_of(charity, 2025).receipted_cents
+    donors.set_receipt_preference(donation.donor_id, donors.ANNUAL)
+    assert [donation.id] in [list(group.donation_ids) for group in annual.groups_due(charity, 2025, limit=100)]
+    donors.set_receipt_preference(donation.donor_id, donors.PER_DONATION)
+    receipt = issue_receipt(donation)
+    assert receipt
+    assert receipt.content["received_on"] == "2025-12-31"
+    assert receipt_register.totals_of(charity, 2025).receipted_cents == before + donation.charged_cents
+    db.session.rollback()
+
+
+def test_a_payment_of_the_last_second_of_a_year_is_of_that_year_by_every_route(
+    app: Flask, campaign: Campaign, fund: Fund, stripe: Stripe
+) -> None:
+    for route in YEAR_END_ROUTES:
+        donation = route(app, campaign, stripe)
+        assert donation.received_at == YEAR_END, route
+        assert_received_in_2025(donation)
+    # The control: a route that knew only when the payment was reported.
+    with pytest.raises(AssertionError):
+        assert_received_in_2025(paid(campaign, 100_00))
+
+
+def test_the_day_of_a_payment_ends_at_midnight_where_the_charity_is(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+    cases = [
+        ("America/Vancouver", datetime(2026, 1, 1, 7, 59, 59, tzinfo=UTC), "2025-12-31"),
+        ("America/St_Johns", datetime(2026, 1, 1, 3, 29, 59, tzinfo=UTC), "2025-12-31"),
+        ("America/St_Johns", datetime(2026, 1, 1, 3, 30, tzinfo=UTC), "2026-01-01"),
+        ("America/Toronto", datetime(2026, 3, 9, 3, 59, 59, tzinfo=UTC), "2026-03-08"),  # This day has 23 hours,
+        ("America/Toronto", datetime(2026, 11, 2, 4, 59, 59, tzinfo=UTC), "2026-11-01"),  # and this one 25.
+    ]
+    for zone, charged, day in cases:
+        campaign.charity.time_zone = zone
+        donation = give(campaign, stripe)
+        set_moments(stripe, donation, charged=charged)
+        handle(*events_of(stripe, donation, CARD_EVENTS[:1]))
+        assert row_of(donation)["receipt"] == day, (zone, charged)
 
 
 def last_midnight(days_ago: int) -> datetime:

@@ -190,12 +190,13 @@ def test_a_second_payment_is_matched_by_its_own_moment_and_not_by_when_it_is_acc
 
 
 def test_an_accepted_second_payment_becomes_a_second_donation_of_the_same_donor(campaign: Campaign, fund: Fund) -> None:
-    first = start_donation(campaign, 100_00, tribute_kind="memory", tribute_name="Œnone")
+    first = start_donation(campaign, 100_00, tribute_kind="memory", tribute_name="Œnone", news_consent=True)
     handle(completed(first))
     handle(succeeded(first, id="pi_again"))
     assert pending() == [(Anomaly.SECOND, "pi_again", 100_00)]
     second = quarantine_actions.accept(pending_id(), **BY)
     assert (state(second), second.payment_intent, second.email, second.tribute_name) == ("paid", "pi_again", first.email, "Œnone")
+    assert second.news_consent_at and second.news_consent_at == first.news_consent_at, "the donor consented once"
     assert (matched(first), matched(second)) == (100_00, 100_00)
     handle(succeeded(first, id="pi_again"))
     assert (outcomes()[-1], pending()) == ("known", [])

@@ -80,7 +80,7 @@ def dismiss(payment_id: int, *, actor: str, reason: str) -> None:
 def _create_second_donation(first: Donation, payment: QuarantinedPayment) -> Donation:
     """A new donation of what was paid, with the details of the first one. It holds nothing: it is paid already.
 
-    A second payment of a month is listed with the months.
+    A second payment of a month is listed with the months. The donor consented to news when they did so, not when staff accept the payment.
     """
     fee = settlement.covered_fee_in(payment, first)
     not_copied = {"amount_cents", "covered_fee_cents", "news_consent"}
@@ -92,5 +92,5 @@ def _create_second_donation(first: Donation, payment: QuarantinedPayment) -> Don
         attempt=f"second:{payment.payment_intent}", expected_match_cents=0, livemode=first.livemode, now=datetime.now(UTC)
     )
     second = checkouts.get_or_create_donation(first.campaign, details, context)
-    second.recurring_gift_id = first.recurring_gift_id
+    second.recurring_gift_id, second.news_consent_at = first.recurring_gift_id, first.news_consent_at
     return second

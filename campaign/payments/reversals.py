@@ -41,6 +41,7 @@ class Reversal(Base):
 
     `reversed_cents` is what of it has left the charity at Stripe, `posted_cents` what of it is in effect in the ledger; `postings` counts how
     often it was posted or reinstated. `reason` is the bank's reason for a dispute, `respond_by` until when Stripe takes an answer to it.
+    `returned_at` is when the money went back, by Stripe: when a refund was created, when a dispute was withdrawn from the balance.
     """
 
     __tablename__ = "reversal"
@@ -53,6 +54,7 @@ class Reversal(Base):
     status: Mapped[str]
     reason: Mapped[str] = mapped_column(server_default="", default="")
     respond_by: Mapped[datetime | None]
+    returned_at: Mapped[datetime | None]
     snapshot_number: Mapped[int]
     reversed_cents: Mapped[int] = mapped_column(server_default="0", default=0)
     posted_cents: Mapped[int] = mapped_column(server_default="0", default=0)
@@ -74,6 +76,7 @@ class ReversalSnapshot:
     snapshot_number: int
     reason: str = ""
     respond_by: datetime | None = None
+    returned_at: datetime | None = None
     withdrawn_cents: int = 0
     reinstated_cents: int = 0
 
@@ -113,6 +116,7 @@ class ReversalSnapshot:
             snapshot_number=snapshot_number,
             reason=reversal.reason,
             respond_by=reversal.respond_by,
+            returned_at=reversal.returned_at,
             withdrawn_cents=reversal.withdrawn_cents,
             reinstated_cents=reversal.reinstated_cents,
         )
@@ -139,6 +143,7 @@ def store_snapshot(snapshot: ReversalSnapshot) -> Reversal:
     if reversal.snapshot_number < snapshot.snapshot_number:
         reversal.status, reversal.cents, reversal.snapshot_number = snapshot.status, snapshot.cents, snapshot.snapshot_number
         reversal.reason, reversal.respond_by = snapshot.reason, snapshot.respond_by
+        reversal.returned_at = snapshot.returned_at or reversal.returned_at
         reversal.reversed_cents = snapshot.reversed_cents(reversal.reversed_cents)
         db.session.flush()
     return reversal
@@ -275,6 +280,12 @@ def payments_with_reversals(payment_intents: Sequence[str]) -> set[str]:
 def get_reversal(stripe_id: str) -> Reversal:
     """The stored refund or dispute with this Stripe id."""
     return db.session.scalars(select(Reversal).where(Reversal.stripe_id == stripe_id), execution_options={"populate_existing": True}).one()
+
+
+def list_in_effect(donation: Donation) -> list[Reversal]:
+    """The posted reversals of the donation's payment in the order in which the money went back; those of an unknown moment last."""
+    in_effect = select(Reversal).where(Reversal.payment_intent == donation.payment_intent, Reversal.posted_cents > 0)
+    return list(db.session.scalars(in_effect.order_by(Reversal.returned_at.asc().nulls_last(), Reversal.id)))
 
 
 def kinds_in_effect(donation: Donation) -> set[ReversalKind]:

@@ -1,31 +1,47 @@
 """Information returns on returned donations: due to the CRA within 90 days when more than $50 of a receipted donation is returned.
 
-Each row holds the facts that the return asks for (CRA guidance CG-016). Staff file the return and close the row.
+The 90 days begin after the day on which the money went back, in the charity's time zone, whenever we hear of it (Income Tax Act,
+s. 110.1(16) and 118.1(27); CRA guidance CG-016). A return that is overdue when it is opened is opened all the same. Each row holds what the
+return must contain (Income Tax Regulations, s. 3501.1). Staff file the return and close the row.
 """
 
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, func, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.donations.donations import Donation
 from campaign.edges.db import Base, db
+from campaign.payments import reversals
+from campaign.payments.reversals import Reversal
 from campaign.receipts.receipts import Receipt, ReceiptLine
 from campaign.rules.receipt_requirements import INFORMATION_RETURN_ABOVE_CENTS, INFORMATION_RETURN_WITHIN_DAYS
 
+# Staff are warned of a return that is due within this time.
+WARNED_BEFORE = timedelta(days=14)
+
 
 class InformationReturn(Base):
-    """One return to file. `receipt_id` is the receipt that the reversal ended; `returned_cents` leaves out what earlier returns report."""
+    """One return to file, on a donation or on a funder's payment. `receipt_id` is the receipt that the reversal ended.
+
+    `returned_cents` leaves out what earlier returns report. `reversal_ids` are the refunds and disputes that it reports.
+    """
 
     __tablename__ = "information_return"
     __table_args__ = (
         UniqueConstraint("receipt_id", "donation_id"),
+        UniqueConstraint("receipt_id", "funder_payment_id"),
+        CheckConstraint("num_nonnulls(donation_id, funder_payment_id) = 1", name="return_is_of_one_gift"),
         Index("ix_information_return_open", "due_on", postgresql_where=text("closed_at IS NULL")),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     receipt_id: Mapped[int] = mapped_column(ForeignKey("receipt.id"))
-    donation_id: Mapped[int] = mapped_column(ForeignKey("donation.id"), index=True)
+    donation_id: Mapped[int | None] = mapped_column(ForeignKey("donation.id"), index=True)
+    funder_payment_id: Mapped[int | None] = mapped_column(ForeignKey("funder_payment.id"))
+    reversal_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default="{}", default=list)
     receipted_cents: Mapped[int]
     returned_cents: Mapped[int]
     returned_on: Mapped[date]
@@ -39,18 +55,21 @@ class InformationReturn(Base):
 def open_if_due(receipt: Receipt, line: ReceiptLine, *, retained_cents: int, on: datetime) -> InformationReturn | None:
     """Open a return when more than $50 of a receipted donation was returned, in one part or several; None when none is due.
 
-    `retained_cents` is what the charity retains of the donation now.
+    `retained_cents` is what the charity retains of the donation now. `on` counts as the moment of the return when Stripe names none.
     """
     assert line.donation_id is not None
-    total_returned_cents = _highest_receipted_cents(line.donation_id) - retained_cents
+    highest_receipted_cents = _highest_receipted_cents(line.donation_id)
+    total_returned_cents = highest_receipted_cents - retained_cents
     unreported_cents = total_returned_cents - _already_reported(line.donation_id)
     if line.cents <= retained_cents or total_returned_cents <= INFORMATION_RETURN_ABOVE_CENTS or unreported_cents <= 0:
         return None
     donation = db.session.get_one(Donation, line.donation_id)
-    day = donation.campaign.charity.local(on).date()
+    unreported, reportable_at = _unreported(donation, donation.charged_cents - highest_receipted_cents + INFORMATION_RETURN_ABOVE_CENTS)
+    day = donation.campaign.charity.local(reportable_at or on).date()
     task = InformationReturn(
         receipt_id=receipt.id,
         donation_id=line.donation_id,
+        reversal_ids=[reversal.id for reversal in unreported],
         receipted_cents=line.cents,
         returned_cents=unreported_cents,
         returned_on=day,
@@ -59,6 +78,31 @@ def open_if_due(receipt: Receipt, line: ReceiptLine, *, retained_cents: int, on:
     db.session.add(task)
     db.session.flush()
     return task
+
+
+def _unreported(donation: Donation, above_cents: int) -> tuple[list[Reversal], datetime | None]:
+    """The reversals that no return reports, and the moment from which the first of them has to be reported; None if Stripe names none.
+
+    `above_cents` is how much of the charge may go back without a return. A reversal has to be reported from when its money went back, but not
+    before more than that had been returned, added up in the order of these moments, in whatever order we hear of them. The Act counts each
+    transfer of more than $50 from its own day; that smaller ones are added up is our choice, so that none is left out.
+    """
+    in_effect, reported = reversals.list_in_effect(donation), _reported_reversals(donation.id)
+    unreported = [reversal for reversal in in_effect if reversal.id not in reported]
+    exceeded_at, returned_cents = None, 0
+    for reversal in in_effect:
+        returned_cents += reversal.posted_cents
+        if returned_cents > above_cents:
+            exceeded_at = reversal.returned_at
+            break
+    if exceeded_at is None:
+        return unreported, None
+    return unreported, min((max(reversal.returned_at, exceeded_at) for reversal in unreported if reversal.returned_at), default=None)
+
+
+def _reported_reversals(donation_id: int) -> set[int]:
+    reported = db.session.scalars(select(InformationReturn.reversal_ids).where(InformationReturn.donation_id == donation_id))
+    return {reversal_id for ids in reported for reversal_id in ids}
 
 
 def _highest_receipted_cents(donation_id: int) -> int:
@@ -88,6 +132,37 @@ def list_closed(*, limit: int) -> list[InformationReturn]:
 def count_open() -> int:
     """The number of open returns."""
     return db.session.scalar(select(func.count()).where(InformationReturn.closed_at.is_(None))) or 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenReturns:
+    """How many open returns there are, by urgency: each is counted once."""
+
+    overdue: int = 0
+    due_soon: int = 0
+    due_later: int = 0
+
+
+def count_by_urgency(today: date) -> OpenReturns:
+    """The open returns on this day in the charity's time zone. One is due soon WARNED_BEFORE its day, and overdue after it."""
+    due_on, number = InformationReturn.due_on, func.count()
+    soon = due_on.between(today, today + WARNED_BEFORE)
+    counts = select(number.filter(due_on < today), number.filter(soon), number.filter(due_on > today + WARNED_BEFORE))
+    overdue, due_soon, due_later = db.session.execute(counts.where(InformationReturn.closed_at.is_(None))).one()
+    return OpenReturns(overdue=overdue, due_soon=due_soon, due_later=due_later)
+
+
+def get(task_id: int) -> InformationReturn | None:
+    """The return with this id, open or closed."""
+    return db.session.get(InformationReturn, task_id)
+
+
+def parts_of(task: InformationReturn) -> list[Reversal]:
+    """The refunds and disputes that the return reports, in the order in which their money went back, if they add up to it; else none."""
+    parts = select(Reversal).where(Reversal.id.in_(task.reversal_ids), Reversal.posted_cents > 0)
+    found = list(db.session.scalars(parts.order_by(Reversal.returned_at.asc().nulls_last(), Reversal.id)))
+    adds_up = sum(part.posted_cents for part in found) == task.returned_cents and all(part.returned_at for part in found)
+    return found if adds_up else []
 
 
 def close(task_id: int, *, actor: str, note: str) -> InformationReturn | None:

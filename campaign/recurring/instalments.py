@@ -131,7 +131,7 @@ def _create_instalment(recurring_gift: RecurringGift, first: Donation, invoice: 
     details = DonationDetails(**copied, amount_cents=taken - fee, covered_fee_cents=fee, news_consent=first.news_consent_at is not None)
     context = CheckoutContext(attempt=_attempt(invoice.stripe_id), expected_match_cents=0, livemode=first.livemode, now=datetime.now(UTC))
     instalment = checkouts.get_or_create_donation(first.campaign, details, context, donor_id=first.donor_id)
-    instalment.recurring_gift_id = recurring_gift.id
+    instalment.recurring_gift_id, instalment.news_consent_at = recurring_gift.id, first.news_consent_at
     db.session.flush()
     return instalment
 

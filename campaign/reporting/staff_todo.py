@@ -1,6 +1,7 @@
 """What needs a person: counts for the staff dashboard and for the email to staff."""
 
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.matching import fund_lifecycle, pledge_requests
@@ -17,7 +18,8 @@ class StaffTodo:
     """How many items of each kind need staff. `findings` are those of the last integrity check, `receipts` the reasons why they wait.
 
     `percent_on_hold` is the part of a fund that unpaid gifts hold, if staff should know; `busy_networks` is the number of unpaid checkouts
-    of the busiest network; `card_testing` is 1 while the guard against card testing is on.
+    of the busiest network; `card_testing` is 1 while the guard against card testing is on. Information returns are counted once: overdue, due
+    soon, or due later.
     """
 
     findings: int = 0
@@ -35,6 +37,8 @@ class StaffTodo:
     webhooks_silent: int = 0
     dead_mail: int = 0
     returned_mail: int = 0
+    returns_overdue: int = 0
+    returns_due_soon: int = 0
     returns_due: int = 0
     voids: int = 0
     pledges: int = 0
@@ -61,6 +65,7 @@ class StaffTodo:
 def todo_of(campaign: Campaign) -> StaffTodo:
     """Count what needs staff now."""
     last_check = integrity_checks.last_check()
+    returns = information_returns.count_by_urgency(campaign.charity.local(datetime.now(UTC)).date())
     percent, networks = hold_watch.percent_on_hold(campaign.id), hold_watch.list_busy_networks(campaign.id)
     return StaffTodo(
         findings=len(last_check.findings) if last_check else 0,
@@ -78,7 +83,9 @@ def todo_of(campaign: Campaign) -> StaffTodo:
         webhooks_silent=int(heartbeats.webhook_silence() is not None),
         dead_mail=messages.count_dead(),
         returned_mail=deliveries.count_open_bounces(),
-        returns_due=information_returns.count_open(),
+        returns_overdue=returns.overdue,
+        returns_due_soon=returns.due_soon,
+        returns_due=returns.due_later,
         voids=len(void_requests.list_open()),
         pledges=len(pledge_requests.list_open(campaign.id)),
         receipts=totals.receipts_waiting(),

@@ -172,6 +172,11 @@ def _compare_reversal(c: Comparison, reversal: StripeReversal, row: Reversal | N
         c.add(DifferenceKind.REVERSAL_MISSING, reversal.id, event, **theirs)
     elif (row.cents, row.status, row.reversed_cents) != (reversal.cents, reversal.status, _reversed_cents(reversal, row)):
         c.add(DifferenceKind.REVERSAL_DIFFERS, reversal.id, event, **theirs, ours=row.cents, our_status=row.status)
+    elif reversal.returned_at and row.returned_at != reversal.returned_at:
+        moments = {
+            name: f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "?" for name, at in (("theirs", reversal.returned_at), ("ours", row.returned_at))
+        }
+        c.add(DifferenceKind.REVERSAL_DATED_DIFFERENTLY, reversal.id, event, what=str(reversal.kind), **moments)
 
 
 def _reversed_cents(reversal: StripeReversal, row: Reversal) -> int:

@@ -1,4 +1,4 @@
-"""The labels printed on PDFs: official receipts and funders' statements."""
+"""The labels printed on PDFs: official receipts, funders' statements and drafts of information returns."""
 
 from campaign.texts.catalogue import pgettext_noop, translator
 
@@ -51,12 +51,75 @@ _STATEMENT = {
     "chain": pgettext_noop("statement", "Where the chain of the fund’s entries ends, to compare with any later statement:"),
     "signed": pgettext_noop("statement", "The charity’s signature of these words:"),
 }
+# The Act gives no form for the return: it is a letter. The sources do not settle its address, so that it is filled in by hand.
+_INFORMATION_RETURN = {
+    "return_title": pgettext_noop("information return", "Information return on returned property"),
+    "law": pgettext_noop(
+        "information return",
+        "Income Tax Act, subsections 110.1(16) and 118.1(27); Income Tax Regulations, section 3501.1; guidance CG-016",
+    ),
+    "test_return": pgettext_noop("information return", "TEST – not a real return"),
+    "draft": pgettext_noop("information return", "DRAFT UNTIL SIGNED – check each line, fill in what is blank, and sign"),
+    "to": pgettext_noop("information return", "To"),
+    "recipient": pgettext_noop("information return", "Charities Directorate, Canada Revenue Agency"),
+    "address": pgettext_noop("information return", "Address (see canada.ca/charities-giving on the day of sending):"),
+    "date": pgettext_noop("information return", "Date:"),
+    "intro": pgettext_noop(
+        "information return",
+        "We issued an official donation receipt for the gift below. Afterwards property with a value of more than $50 was returned to the donor. "
+        "This is our information return about it; the donor gets a copy.",
+    ),
+    "property": pgettext_noop("information return", "Property returned"),
+    "description": pgettext_noop("information return", "Description"),
+    "money": pgettext_noop("information return", "Money"),
+    "value": pgettext_noop("information return", "Fair market value when it was returned"),
+    "returned_on": pgettext_noop("information return", "Date of the return"),
+    "part": pgettext_noop("information return", "Part of it, returned on %(day)s"),
+    "returned_to": pgettext_noop("information return", "Returned to"),
+    "due_on": pgettext_noop("information return", "To be sent by"),
+    "receipt": pgettext_noop("information return", "Receipt issued for the gift"),
+    "issued_by": pgettext_noop("information return", "Issued by"),
+    "this_gift": pgettext_noop("information return", "This gift on it, received on %(day)s"),
+    "signed_by": pgettext_noop("information return", "Signed by"),
+    "state": pgettext_noop("information return", "Receipt today"),
+    "revised": pgettext_noop("information return", "Cancelled and replaced by no. %(serial)s of %(day)s for %(amount)s"),
+    "ended": pgettext_noop("information return", "Cancelled; no receipt is in its place"),
+    "signature_line": pgettext_noop("information return", "Signature"),
+    "copy": pgettext_noop("information return", "Copy for the donor"),
+    "donor_title": pgettext_noop("information return", "About a gift that went back to you"),
+    "donor_intro": pgettext_noop(
+        "information return",
+        "%(amount)s of your gift to us went back to you. As we had issued an official donation receipt for it, the law asks us to tell the "
+        "Canada Revenue Agency, and to give you a copy of what we tell it. The copy is on the next page.",
+    ),
+    "donor_ended": pgettext_noop(
+        "information return", "Official receipt no. %(serial)s is cancelled. Please do not use it for your taxes."
+    ),
+    "donor_revised": pgettext_noop(
+        "information return", "Official receipt no. %(serial)s is cancelled and replaced by no. %(new)s. Please use only the new one."
+    ),
+    "donor_claimed": pgettext_noop(
+        "information return",
+        "If you have claimed this receipt in a tax return already, the agency may reassess that return. The agency, or whoever helps you with "
+        "your taxes, can say what to do.",
+    ),
+    "donor_contact": pgettext_noop("information return", "If something here is not right, please write to %(email)s."),
+}
 
 
 def receipt_labels(language: str) -> dict[str, str]:
     """Return the labels of an official receipt by key."""
     to = translator(language)
     return {key: to.pgettext("official receipt", message) for key, message in _RECEIPT.items()}
+
+
+def information_return_labels(language: str) -> dict[str, str]:
+    """Return the labels of an information return and of its copy for the donor by key, those of the receipt among them.
+
+    Some have values to fill in, such as `%(day)s`.
+    """
+    to = translator(language)
+    return receipt_labels(language) | {key: to.pgettext("information return", message) for key, message in _INFORMATION_RETURN.items()}
 
 
 def receipt_file_stem(language: str) -> str:

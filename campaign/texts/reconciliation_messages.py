@@ -19,6 +19,7 @@ class DifferenceKind(StrEnum):
     PAYMENT_NOT_AT_STRIPE = "payment not at Stripe"
     REVERSAL_MISSING = "reversal missing"
     REVERSAL_DIFFERS = "reversal differs"
+    REVERSAL_DATED_DIFFERENTLY = "reversal dated differently"
     REVERSAL_NOT_AT_STRIPE = "reversal not at Stripe"
     TRANSACTION_MISSING = "transaction missing"
     TRANSACTION_DIFFERS = "transaction differs"
@@ -52,6 +53,9 @@ _MESSAGES = {
     ),
     DifferenceKind.REVERSAL_DIFFERS: gettext_noop(
         "At Stripe, %(reversal)s %(object)s is for %(theirs)s, %(status)s; in our books it is for %(ours)s, %(our_status)s."
+    ),
+    DifferenceKind.REVERSAL_DATED_DIFFERENTLY: gettext_noop(
+        "The money of %(reversal)s %(object)s went back on %(theirs)s by Stripe, and on %(ours)s by our books."
     ),
     DifferenceKind.REVERSAL_NOT_AT_STRIPE: gettext_noop("Our books have %(reversal)s %(object)s of %(ours)s that Stripe does not have."),
     DifferenceKind.TRANSACTION_MISSING: gettext_noop(

@@ -168,11 +168,7 @@ def describe_todo(name: str, count: int) -> str:
         "webhooks_silent": gettext("Stripe’s webhooks are silent."),
         "dead_mail": ngettext("%(num)s mail could not be delivered.", "%(num)s mails could not be delivered.", count),
         "returned_mail": ngettext("%(num)s mail came back.", "%(num)s mails came back.", count),
-        "returns_due": ngettext(
-            "%(num)s information return about a returned gift is due.",
-            "%(num)s information returns about returned gifts are due.",
-            count,
-        ),
+        **_describe_returns(count),
         "voids": ngettext(
             "%(num)s receipt waits for a second person to void it.", "%(num)s receipts wait for a second person to void them.", count
         ),
@@ -184,3 +180,24 @@ def describe_todo(name: str, count: int) -> str:
         ),
     }
     return str(sentences[name])
+
+
+def _describe_returns(count: int) -> dict[str, str]:
+    """The items about information returns, by urgency."""
+    return {
+        "returns_overdue": ngettext(
+            "%(num)s information return about a returned gift is overdue.",
+            "%(num)s information returns about returned gifts are overdue.",
+            count,
+        ),
+        "returns_due_soon": ngettext(
+            "%(num)s information return about a returned gift is due within two weeks.",
+            "%(num)s information returns about returned gifts are due within two weeks.",
+            count,
+        ),
+        "returns_due": ngettext(
+            "%(num)s information return about a returned gift is due.",
+            "%(num)s information returns about returned gifts are due.",
+            count,
+        ),
+    }

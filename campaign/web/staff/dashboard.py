@@ -40,6 +40,8 @@ TODO_PAGES = {
     "webhooks_silent": "staff_settlement.page",
     "dead_mail": "staff_mail.page",
     "returned_mail": "staff_mail.page",
+    "returns_overdue": "staff_information_returns.page",
+    "returns_due_soon": "staff_information_returns.page",
     "returns_due": "staff_information_returns.page",
     "voids": "staff_receipts.register",
     "pledges": "staff_funds.page",
