@@ -1,6 +1,6 @@
 """E-mails to funders: thanks for a payment, with its receipt, and the notice that a pledge is fully matched."""
 
-from flask_babel import force_locale, format_date, gettext
+from flask_babel import force_locale, gettext
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.funders.funders import Funder
@@ -11,6 +11,7 @@ from campaign.outbox.deliveries import EmailContent
 from campaign.receipts.receipts import Receipt
 from campaign.reporting.published_heads import SignedHead
 from campaign.rules.money import format_money
+from campaign.texts.dates import format_day
 
 
 def _recipient(funder: Funder, campaign: Campaign, *, is_test: bool) -> Recipient:
@@ -44,7 +45,7 @@ def money_received(
     with force_locale(language):
         text = gettext(
             "Thank you. On %(day)s we received %(amount)s towards your pledge for %(campaign)s.",
-            day=format_date(payment.received_on, "long"),
+            day=format_day(payment.received_on, language),
             amount=format_money(payment.cents, language),
             campaign=campaign.title(language),
         )
