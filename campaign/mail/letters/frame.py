@@ -76,6 +76,7 @@ def build_email(
         sender_name=recipient.charity.name(recipient.language),
         language=recipient.language,
         subject=subject,
+        reply_to=recipient.charity.email,
         plain=render_template("mail/letter.txt", **variables),
         html=render_template("mail/letter.html", **variables),
         receipt_id=receipt.id if receipt else None,
