@@ -16,6 +16,8 @@ from campaign.edges.smtp import OUR_ID
 MAX_BYTES = 256 * 1024
 MAX_RECIPIENTS = 20
 MAX_DIAGNOSTIC = 300
+# Longer ones are cut before anything is looked for in them, which takes time that grows with the square of their length.
+MAX_FIELD = 2000
 STATUS_TYPES = {"message/delivery-status", "message/global-delivery-status"}
 RETURNED_TYPES = {"message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers"}
 _STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
@@ -122,6 +124,6 @@ def _without_addresses(text: str) -> str:
 
 
 def _field(group: Message, name: str) -> str:
-    """The printable text of a field on one line; empty if it is missing."""
-    text = str(group.get(name, ""))
+    """The printable text of a field on one line, as far as it is of use; empty if it is missing."""
+    text = str(group.get(name, ""))[:MAX_FIELD]
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())

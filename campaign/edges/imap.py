@@ -4,9 +4,9 @@ import imaplib
 import re
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 TIMEOUT_SECONDS = 15
 PORT, TLS_PORT = 143, 993
@@ -25,27 +25,26 @@ class Mailbox:
 
     def unread(self) -> list[str]:
         """The unique ids of the messages that are not marked as read, the earliest first."""
-        with _translated_errors():
+        with _translated_errors("search"):
             (found,) = _ok(self._server.uid("SEARCH", "UNSEEN"))[:1]
         return [uid.decode() for uid in _UID.findall(found if isinstance(found, bytes) else b"")]
 
     def read(self, uid: str, *, max_bytes: int) -> bytes:
         """The beginning of a message, up to so many bytes; empty if it is gone. It stays unread."""
-        with _translated_errors():
+        with _translated_errors("fetch"):
             answer = _ok(self._server.uid("FETCH", uid, f"(BODY.PEEK[]<0.{max_bytes}>)"))
         return next((part[1] for part in answer if isinstance(part, tuple)), b"")[:max_bytes]
 
     def mark_as_read(self, uid: str) -> None:
         """Mark the message as read. It stays in the mailbox."""
-        with _translated_errors():
+        with _translated_errors("store"):
             _ok(self._server.uid("STORE", uid, "+FLAGS.SILENT", r"(\Seen)"))
 
 
 @contextmanager
 def open_mailbox(url: str) -> Iterator[Mailbox]:
     """The mailbox of a URL, as `imaps://user:password@host/INBOX` or `imap://…?tls=starttls`. Raises MailboxUnavailable."""
-    with _translated_errors():
-        server = _connect(url)
+    server = _connect(url)
     try:
         yield Mailbox(server)
     finally:
@@ -54,19 +53,29 @@ def open_mailbox(url: str) -> Iterator[Mailbox]:
 
 def _connect(url: str) -> imaplib.IMAP4:
     parts = urlsplit(url)
-    host, tls = parts.hostname or "", parse_qs(parts.query).get("tls", [""])[0]
-    server: imaplib.IMAP4
-    if parts.scheme == "imaps":
-        server = imaplib.IMAP4_SSL(host, parts.port or TLS_PORT, ssl_context=ssl.create_default_context(), timeout=TIMEOUT_SECONDS)
-    else:
-        server = imaplib.IMAP4(host, parts.port or PORT, timeout=TIMEOUT_SECONDS)
+    with _translated_errors("connection"):
+        server = _reach(parts)
     try:
-        if tls == "starttls":
-            server.starttls(ssl.create_default_context())
-        server.login(_quoted(unquote(parts.username or "")), unquote(parts.password or ""))
-        _ok(server.select(_quoted(unquote(parts.path).strip("/") or "INBOX")))
-    except Exception:
+        with _translated_errors("login"):
+            server.login(_quoted(unquote(parts.username or "")), unquote(parts.password or ""))
+        with _translated_errors("folder"):
+            _ok(server.select(_quoted(unquote(parts.path).strip("/") or "INBOX")))
+    except MailboxUnavailable:
         _disconnect(server)
+        raise
+    return server
+
+
+def _reach(parts: SplitResult) -> imaplib.IMAP4:
+    host = parts.hostname or ""
+    if parts.scheme == "imaps":
+        return imaplib.IMAP4_SSL(host, parts.port or TLS_PORT, ssl_context=ssl.create_default_context(), timeout=TIMEOUT_SECONDS)
+    server = imaplib.IMAP4(host, parts.port or PORT, timeout=TIMEOUT_SECONDS)
+    try:
+        if parse_qs(parts.query).get("tls", [""])[0] == "starttls":
+            server.starttls(ssl.create_default_context())
+    except (OSError, imaplib.IMAP4.error):
+        _close(server)
         raise
     return server
 
@@ -75,6 +84,11 @@ def _disconnect(server: imaplib.IMAP4) -> None:
     try:
         server.logout()
     except (OSError, imaplib.IMAP4.error):
+        _close(server)
+
+
+def _close(server: imaplib.IMAP4) -> None:
+    with suppress(OSError):
         server.shutdown()
 
 
@@ -91,9 +105,9 @@ def _ok(answer: tuple[str, list[Any]]) -> list[Any]:
 
 
 @contextmanager
-def _translated_errors() -> Iterator[None]:
+def _translated_errors(step: str) -> Iterator[None]:
     try:
         yield
     except (OSError, imaplib.IMAP4.error, UnicodeError) as error:
         # Only the kind of the error: a server may repeat what it was sent.
-        raise MailboxUnavailable(type(error).__name__) from None
+        raise MailboxUnavailable(f"{step}: {type(error).__name__}") from None
