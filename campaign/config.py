@@ -184,7 +184,7 @@ class Settings(BaseSettings):
         """The secrets with which a webhook may be signed."""
         return tuple(s.strip() for s in self.stripe_webhook_secrets.split(",") if s.strip())
 
-    @cached_property
+    @property
     def envelope_sender(self) -> str:
         """The address to which servers report undeliverable email (RFC 5321, section 4.4)."""
         return self.bounce_address or parseaddr(self.mail_from)[1] or self.mail_from

@@ -76,7 +76,7 @@ def test_a_failure_is_read_in_the_form_of_each_kind_of_server(server: str) -> No
     assert report
     assert "<receipt.d_1@example.org>" in report.message_ids
     (found,) = report.recipients
-    assert (found.addresses, found.action) == ({"donor@example.net"}, DeliveryAction.FAILED)
+    assert (found.addresses, found.action) == (frozenset({"donor@example.net"}), DeliveryAction.FAILED)
     assert found.status.startswith("5.")
     assert found.diagnostic.startswith("550")
     assert "donor" not in found.diagnostic.lower(), "the diagnostic repeats the address"
@@ -255,7 +255,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def imap_server(certificate: Path) -> Iterator[ImapServer]:
     port = free_port(34000, taken=set())
     program = Path(sys.executable).with_name("pymap")
-    arguments = ["--host", "127.0.0.1", "--port", str(port), "--cert", certificate, "--key", certificate]
+    arguments = ["--host", "127.0.0.1", "--port", str(port), "--cert", str(certificate), "--key", str(certificate)]
     user = ["dict", "--demo-user", "bounces", "--demo-password", PASSWORD]
     process = subprocess.Popen([program, *arguments, *user], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(400):
