@@ -83,6 +83,11 @@ def build_email(
     )
 
 
+def receipt_subject(receipt: Receipt, title: str) -> str:
+    """The subject of an e-mail whose news is its receipt. It names the receipt by its number, and nobody."""
+    return str(gettext("Your official donation receipt %(serial)s – %(campaign)s", serial=receipt.serial, campaign=title))
+
+
 def donation_page_link(page_url: str) -> Paragraph:
     """A link to the donor's page of this donation."""
     return Paragraph(gettext("Your page for this gift, with its match and receipt:"), page_url)

@@ -5,7 +5,7 @@ from flask_babel import force_locale, gettext
 from campaign.campaigns.campaigns import Campaign
 from campaign.funders.funders import Funder
 from campaign.funders.payments import FunderPayment
-from campaign.mail.letters.frame import Paragraph, Recipient, build_email, contact_line
+from campaign.mail.letters.frame import Paragraph, Recipient, build_email, contact_line, receipt_subject
 from campaign.matching.funds import Fund
 from campaign.outbox.deliveries import EmailContent
 from campaign.receipts.receipts import Receipt
@@ -55,7 +55,8 @@ def money_received(
             else gettext("As a registered charity you get no official receipt for it; this message is an acknowledgement.")
         )
         paragraphs = [Paragraph(text), Paragraph(about), _for_the_auditor(head), contact_line(campaign.charity)]
-        subject = gettext("Your payment has arrived – %(campaign)s", campaign=campaign.title(language))
+        title = campaign.title(language)
+        subject = receipt_subject(receipt, title) if receipt else gettext("Your payment has arrived – %(campaign)s", campaign=title)
         return build_email(_recipient(funder, campaign, is_test=not payment.livemode), subject, paragraphs, receipt=receipt)
 
 
