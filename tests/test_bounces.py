@@ -289,7 +289,7 @@ def test_the_schedule_reads_the_mailbox_and_marks_all_in_it_as_read(app: Flask, 
     schedule_jobs.run_infrequent_work()
     assert [bounce.outbox_id for bounce in bounces()] == [sent.message.id]
     assert (mailbox.count("ALL"), mailbox.count("UNSEEN")) == (3, 0)
-    assert bounce_jobs.read_bounces() == 0
+    assert bounce_jobs.handle_bounces() == 0
     for url in (mailbox.url(folder="Nowhere"), mailbox.url(password="wrong")):
         with pytest.raises(MailboxUnavailable, match=r"^(folder|login): "), imap.open_mailbox(url):
             pass
@@ -318,7 +318,7 @@ def test_a_mailbox_that_cannot_be_read_is_reported_to_staff_and_tried_again(app:
     db.session.commit()
     for _ in range(2):
         schedule_jobs.run_infrequent_work()
-    found = db.session.execute(text("SELECT failures, reason, error FROM job_result WHERE name = 'read_bounces'")).one()
+    found = db.session.execute(text("SELECT failures, reason, error FROM job_result WHERE name = 'handle_bounces'")).one()
     assert tuple(found) == (2, "mailbox", "MailboxUnavailable: connection: ConnectionRefusedError")
     assert "The mailbox for mail that came back cannot be read" in signed_in(app, "viewer").get("/staff/").text
     answer = app.test_client().get("/readyz")

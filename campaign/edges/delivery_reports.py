@@ -26,7 +26,7 @@ _ADDRESS = re.compile(r"[^\s<>();:,\"'=]+@[^\s<>();:,\"'=]+")
 
 
 class DeliveryAction(StrEnum):
-    """What became of the email for one recipient (RFC 3464, section 2.3.3). A server that reports FAILED tries no more, whatever its status."""
+    """What became of the email for one recipient (RFC 3464, section 2.3.3). A server that reports FAILED has given up, whatever the status."""
 
     FAILED = "failed"
     DELAYED = "delayed"

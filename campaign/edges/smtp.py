@@ -33,7 +33,7 @@ class Attachment:
 class OutgoingEmail:
     """One email in the recipient's language; text and HTML have the same content.
 
-    Answers go to `reply_to`; empty if they go to the sender. None stands for an email that was frozen before emails had Reply-To,
+    Answers go to `reply_to`; empty if they go to the sender. None is for an email that was frozen before emails had Reply-To,
     Content-Language and OUR_ID: it is built without them, so that its bytes stay as they were.
     """
 

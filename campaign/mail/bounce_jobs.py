@@ -1,4 +1,4 @@
-"""What mail servers report about our emails, read from a mailbox on a schedule or handed over by a command.
+"""What mail servers report about our emails, read from a mailbox on a schedule, or by a command from files.
 
 A report is believed only about an email of ours that a server may have, and only for the address that it went to. Each message is a transaction
 of its own; one that cannot be read is left, and never keeps the next from being read.
@@ -35,7 +35,7 @@ class ReportOutcome(StrEnum):
     BROKEN = "broken"
 
 
-def read_bounces() -> int:
+def handle_bounces() -> int:
     """Handle the unread messages of the mailbox for reports, if there is one, for two minutes at most. Returns how many emails have bounced.
 
     Every message is then marked as read and stays where it is. Raises MailboxUnavailable.

@@ -13,7 +13,7 @@ from campaign.edges.imap import MailboxUnavailable
 from campaign.edges.services import services
 from campaign.edges.stripe.client import StripeKeyRefused, StripeRefused, StripeUnavailable
 from campaign.mail import notice_jobs
-from campaign.mail.bounce_jobs import read_bounces
+from campaign.mail.bounce_jobs import handle_bounces
 from campaign.mail.send_jobs import send_due
 from campaign.matching import fund_lifecycle
 from campaign.operations import heartbeats, integrity_checks, job_results
@@ -160,7 +160,7 @@ def run_infrequent_work() -> bool:
 
     Returns False when another worker is doing so.
     """
-    steps = (annual_jobs.issue_due, notice_jobs.enqueue_notices, head_jobs.publish_heads, read_bounces)
+    steps = (annual_jobs.issue_due, notice_jobs.enqueue_notices, head_jobs.publish_heads, handle_bounces)
     return _run_exclusively(INFREQUENT_WORK_LOCK, *steps)
 
 
