@@ -5,7 +5,9 @@ Unsafe settings are refused: a short secret key, a test key in live mode, a live
 
 import json
 import os
+import re
 from collections.abc import Mapping
+from email.utils import parseaddr
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -21,6 +23,7 @@ ROOT = PACKAGE.parent
 STRIPE = "https://api.stripe.com"
 SHORTEST_SECRET = 32
 FEWEST_CHARACTERS = 10
+_ADDRESS = re.compile(r"[^@\s<>]+@[^@\s<>]+")
 # With these, libpq verifies the certificate of the server.
 VERIFYING = {"verify-ca", "verify-full"}
 # In a checkout the data stays in the checkout; an installed service keeps its data in the directory that it is started in.
@@ -57,6 +60,13 @@ class Settings(BaseSettings):
     stripe_livemode: bool = Field(default=False, description="true when real money moves")
     mail_url: str = Field(description="SMTP server, as smtp://user:password@host:port?tls=starttls; user, password and tls are optional")
     mail_from: str = Field(description="sender address of all email")
+    bounce_address: str = Field(
+        default="", description="address to which servers report undeliverable email; default: that of MAIL_FROM (docs/operations.md)"
+    )
+    bounce_mailbox_url: str = Field(
+        default="",
+        description="optional: mailbox of its own where those reports arrive, as imaps://user:password@host/INBOX, or imap://…?tls=starttls",
+    )
     receipt_key_file: str = Field(
         default="var/keys/receipts.pem", description="file with the charity's key that signs receipts; `setup` creates it"
     )
@@ -84,6 +94,21 @@ class Settings(BaseSettings):
     def _mail_scheme(cls, url: str) -> str:
         if urlsplit(url).scheme not in {"smtp", "smtps"} or not urlsplit(url).hostname:
             raise ValueError("MAIL_URL must be the URL of an SMTP server, as smtp://user:password@host:587?tls=starttls")
+        return url
+
+    @field_validator("bounce_address")
+    @classmethod
+    def _one_address(cls, address: str) -> str:
+        if address and not _ADDRESS.fullmatch(address):
+            raise ValueError("BOUNCE_ADDRESS must be one address without a name, as bounces@example.org")
+        return address
+
+    @field_validator("bounce_mailbox_url")
+    @classmethod
+    def _imap_scheme(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if url and (parts.scheme not in {"imap", "imaps"} or not parts.hostname or not parts.username):
+            raise ValueError("BOUNCE_MAILBOX_URL must be the URL of an IMAP mailbox, as imaps://user:password@host/INBOX")
         return url
 
     @field_validator("stripe_webhook_secrets")
@@ -143,6 +168,10 @@ class Settings(BaseSettings):
         is_tls = mail.scheme == "smtps" or set(parse_qs(mail.query).get("tls", [])) & {"starttls", "implicit", "ssl", "tls"}
         if not is_tls and not _is_on_this_machine(mail.hostname or ""):
             return "MAIL_URL must begin with smtps:// or end in ?tls=starttls"
+        mailbox = urlsplit(self.bounce_mailbox_url)
+        is_starttls = "starttls" in parse_qs(mailbox.query).get("tls", [])
+        if mailbox.scheme == "imap" and not is_starttls and not _is_on_this_machine(mailbox.hostname or ""):
+            return "BOUNCE_MAILBOX_URL must begin with imaps:// or end in ?tls=starttls"
         return ""
 
     @cached_property
@@ -154,6 +183,11 @@ class Settings(BaseSettings):
     def webhook_secrets(self) -> tuple[str, ...]:
         """The secrets with which a webhook may be signed."""
         return tuple(s.strip() for s in self.stripe_webhook_secrets.split(",") if s.strip())
+
+    @property
+    def envelope_sender(self) -> str:
+        """The address to which servers report undeliverable email (RFC 5321, section 4.4)."""
+        return self.bounce_address or parseaddr(self.mail_from)[1] or self.mail_from
 
     @cached_property
     def hosts(self) -> list[str]:

@@ -1,8 +1,9 @@
-"""Email in tests: the messages that the SMTP server received, their text and their attachments."""
+"""Email in tests: the messages that the SMTP server received, their text and their attachments; reports about those that came back."""
 
 import re
 from email.message import EmailMessage
 from io import BytesIO
+from pathlib import Path
 
 from pypdf import PdfReader
 from sqlalchemy import text
@@ -10,6 +11,9 @@ from sqlalchemy import text
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from tests.conftest import Post
+
+# Reports about undeliverable email as servers of several kinds write them, with placeholders for the message that they are about.
+DELIVERY_REPORTS = Path(__file__).parent / "data" / "delivery_reports"
 
 LABELS = {
     "en": [
@@ -76,3 +80,14 @@ def body_of(message: EmailMessage, kind: str) -> str:
 
 def text_of(message: EmailMessage) -> str:
     return body_of(message, "plain").replace("\u00a0", " ")
+
+
+def report_of(server: str, message_id: str, recipient: str, **replaced: str) -> bytes:
+    """What a server of this kind reports about the message; `replaced` are texts of the report by the field that has them."""
+    report = (DELIVERY_REPORTS / f"{server}.eml").read_text()
+    for field, value in replaced.items():
+        report = re.sub(rf"^{field.replace('_', '-')}: .*$", f"{field.replace('_', '-')}: {value}", report, flags=re.MULTILINE)
+    known = {"ENVELOPE_ID": message_id.strip("<>"), "MESSAGE_ID": message_id, "RECIPIENT": recipient}
+    for name, value in known.items():
+        report = report.replace(name, value)
+    return report.replace("\n", "\r\n").encode()

@@ -20,6 +20,7 @@ LIBRARY_HOMES = {
         "campaign.edges.stripe.subscriptions",
     },
     "smtplib": {"campaign.edges.smtp"},
+    "imaplib": {"campaign.edges.imap"},
     "celery": {"campaign.edges.wakeups", "workers", "workers.money", "workers.mail"},
     "redis": {"campaign.edges.wakeups", "campaign.devstack.servers"},
     "typst": {"campaign.edges.pdf"},

@@ -363,7 +363,7 @@ def check_books(stack: DevStack) -> None:
 def open_mailbox(stack: DevStack, page: Page) -> None:
     page.goto(stack.addresses["mailbox"])
     assert_accessible(page)
-    page.get_by_role("link", name="[TEST] Merci de votre don").first.click()
+    page.get_by_role("link", name="[TEST] Votre reçu officiel de don").first.click()
     expect(page.get_by_role("link", name=re.compile("recu-.*pdf"))).to_be_visible()
     expect(page.frame_locator("iframe").get_by_text(f"Bonjour {NAME[0]}")).to_be_visible()
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from campaign import create_app, logs
 from campaign.campaigns.campaigns import current_campaign
-from campaign.cli import card_testing, charity, funds, pledges, receipts, secret_keys, seeds, staff, statements
+from campaign.cli import card_testing, charity, funds, mail, pledges, receipts, secret_keys, seeds, staff, statements
 from campaign.cli.funds import CommandRefused, get_fund
 from campaign.cli.setup import create_funder_link, set_up, warn_if_owner
 from campaign.config import SettingsError, read_settings
@@ -236,6 +236,7 @@ campaign.add_command(secret_keys.rotate_secret_key)
 campaign.add_command(statements.statement)
 campaign.add_command(receipts.receipts_group)
 campaign.add_command(charity.charity_group)
+campaign.add_command(mail.mail_group)
 
 
 def main() -> None:

@@ -15,6 +15,9 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 TIMEOUT_SECONDS = 15
+# Relays such as Amazon SES replace the Message-ID; they keep this field, so that a returned message can still be recognized.
+OUR_ID = "Campaign-Message-ID"
+MAX_ENVELOPE_ID = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +31,11 @@ class Attachment:
 
 @dataclass(frozen=True, kw_only=True)
 class OutgoingEmail:
-    """One email in the recipient's language; text and HTML have the same content."""
+    """One email in the recipient's language; text and HTML have the same content.
+
+    Answers go to `reply_to`; empty if they go to the sender. None is for an email that was frozen before emails had Reply-To,
+    Content-Language and OUR_ID: it is built without them, so that its bytes stay as they were.
+    """
 
     message_id: str
     at: datetime
@@ -40,6 +47,7 @@ class OutgoingEmail:
     subject: str
     text: str
     html: str
+    reply_to: str | None = ""
     attachments: Sequence[Attachment] = ()
 
 
@@ -83,17 +91,27 @@ def build_message(mail: OutgoingEmail) -> EmailMessage:
     message["To"] = _address(mail.recipient_name, mail.recipient)
     # Python folds some subjects with accents so that a space is lost; its older encoder does not.
     message.set_raw("Subject", mail.subject if mail.subject.isascii() else Header(mail.subject, "utf-8", header_name="Subject").encode())
-    message["Content-Language"] = mail.language
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text)
     message.add_alternative(mail.html, subtype="html")
     for attachment in mail.attachments:
         maintype, _, subtype = attachment.mime_type.partition("/")
         message.add_attachment(attachment.content, maintype=maintype, subtype=subtype, filename=attachment.name)
+    _add_later_fields(message, mail)
     prefix = mail.message_id.strip("<>").partition("@")[0]
     for number, part in enumerate(p for p in message.walk() if p.is_multipart()):
         part.set_boundary(f"={prefix}={number}=")
     return message
+
+
+def _add_later_fields(message: EmailMessage, mail: OutgoingEmail) -> None:
+    """Add the fields that emails have had since `reply_to` is frozen. The content is set before: setting it removes or moves Content-Language (RFC 3282)."""
+    if mail.reply_to is None:
+        return
+    if mail.reply_to:
+        message["Reply-To"] = _address("", mail.reply_to)
+    message["Content-Language"] = mail.language
+    message[OUR_ID] = mail.message_id
 
 
 def digest(message: EmailMessage) -> bytes:
@@ -101,14 +119,14 @@ def digest(message: EmailMessage) -> bytes:
     return sha256(message.as_bytes()).digest()
 
 
-def send(mail_url: str, message: EmailMessage) -> None:
-    """Send the message. Raises MailRefused, MailDeferred or MailUnknown."""
+def send(mail_url: str, message: EmailMessage, *, bounce_address: str) -> None:
+    """Send the message; the servers on its way report to `bounce_address` if it cannot be delivered. Raises MailRefused, MailDeferred or MailUnknown."""
     try:
         server = _connect(mail_url)
     except (OSError, smtplib.SMTPException) as error:
         raise MailDeferred(f"no connection: {type(error).__name__}") from None
     try:
-        server.send_message(message)
+        server.send_message(message, from_addr=bounce_address, mail_options=_report_options(server, message))
     except smtplib.SMTPRecipientsRefused as error:
         code = max(reply[0] for reply in error.recipients.values())
         raise (MailRefused if code >= 500 else MailDeferred)(f"recipient refused: {code}") from None
@@ -120,6 +138,20 @@ def send(mail_url: str, message: EmailMessage) -> None:
         raise (MailUnknown if server.is_sending_data else MailDeferred)(type(error).__name__) from None
     finally:
         _disconnect(server)
+
+
+def _report_options(server: smtplib.SMTP, message: EmailMessage) -> list[str]:
+    """Ask a server that can for reports that name the Message-ID and return the headers alone, without the receipt (RFC 3461, sections 4.3 and 4.4)."""
+    server.ehlo_or_helo_if_needed()
+    if not server.has_extn("dsn"):
+        return []
+    envelope_id = "".join(_xtext(character) for character in message["Message-ID"].strip("<>"))
+    return ["RET=HDRS", *([f"ENVID={envelope_id}"] if len(envelope_id) <= MAX_ENVELOPE_ID else [])]
+
+
+def _xtext(character: str) -> str:
+    """A character as SMTP parameters have it (RFC 3461, section 4)."""
+    return character if "!" <= character <= "~" and character not in "+=" else "".join(f"+{byte:02X}" for byte in character.encode())
 
 
 def _disconnect(server: smtplib.SMTP) -> None:

@@ -30,11 +30,11 @@ def deliver(message: OutboxMessage, email: FrozenEmail) -> None:
 
     Raises MailDeferred, MailRefused or MailUnknown, with the outcome committed.
     """
-    outgoing = smtp.build_message(_prepare_outgoing(message, email))
+    outgoing, settings = smtp.build_message(_prepare_outgoing(message, email)), services().settings
     attempt_id = deliveries.start_attempt(message.id, smtp.digest(outgoing))
     db.session.commit()
     try:
-        smtp.send(services().settings.mail_url, outgoing)
+        smtp.send(settings.mail_url, outgoing, bounce_address=settings.envelope_sender)
     except (MailDeferred, MailRefused, MailUnknown) as error:
         deliveries.finish_attempt(attempt_id, OUTCOMES[type(error)], str(error))
         db.session.commit()
@@ -55,6 +55,7 @@ def _prepare_outgoing(message: OutboxMessage, email: FrozenEmail) -> OutgoingEma
         subject=email.subject,
         text=email.plain,
         html=email.html,
+        reply_to=email.reply_to,
         attachments=_render_attachments(email),
     )
 

@@ -17,12 +17,13 @@ MAX_ERROR_LENGTH = 300
 
 
 class FailureReason(StrEnum):
-    """Why a job failed: Stripe was unavailable, rejected the API key or a request; our clock is wrong; or an error of our own."""
+    """Why a job failed: Stripe was unavailable, rejected the API key or a request; our clock is wrong; the mailbox of bounces was unavailable; or an error of our own."""
 
     STRIPE_UNAVAILABLE = "stripe unavailable"
     KEY_REFUSED = "key refused"
     STRIPE_REFUSED = "stripe refused"
     CLOCK = "clock"
+    MAILBOX = "mailbox"
     ERROR = "error"
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, delete, exists, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
@@ -20,13 +21,14 @@ from campaign.outbox.messages import OutboxMessage
 
 @dataclass(frozen=True, kw_only=True)
 class EmailContent:
-    """One e-mail, ready to be sent. `receipt_id` is the receipt to attach."""
+    """One e-mail, ready to be sent. Answers go to `reply_to`, to the sender if it is empty. `receipt_id` is the receipt to attach."""
 
     recipient: str
     recipient_name: str
     sender_name: str
     language: str
     subject: str
+    reply_to: str
     plain: str
     html: str
     receipt_id: int | None = None
@@ -54,7 +56,10 @@ class EmailState(StrEnum):
 
 
 class FrozenEmail(Base):
-    """The content of one e-mail, its text encrypted. Once a server may have it, it cannot change; until then it may be composed again."""
+    """The content of one e-mail, its text encrypted. Once a server may have it, it cannot change; until then it may be composed again.
+
+    `reply_to` is None where the content was frozen before there was one: its bytes stay without (edges/smtp.py).
+    """
 
     __tablename__ = "frozen_email"
 
@@ -65,6 +70,7 @@ class FrozenEmail(Base):
     sender_name: Mapped[str]
     language: Mapped[str]
     subject: Mapped[str]
+    reply_to: Mapped[str | None]
     sealed_plain: Mapped[bytes]
     sealed_html: Mapped[bytes]
     receipt_id: Mapped[int | None] = mapped_column(ForeignKey("receipt.id"), index=True)
@@ -107,7 +113,7 @@ class DeliveryAttempt(Base):
 
 
 class Bounce(Base):
-    """An e-mail that bounced, as reported by staff; open until it is resolved, by sending to another address or otherwise."""
+    """An e-mail that bounced, as reported by staff or a mail server; open until it is resolved, by sending to another address or otherwise."""
 
     __tablename__ = "bounce"
     __table_args__ = (Index("ix_bounce_open", "reported_at", postgresql_where=text("resolved_at IS NULL")),)
@@ -246,11 +252,11 @@ def sent_at(receipt_id: int) -> datetime | None:
 
 def record_bounce(outbox_id: int, *, reason: str, actor: str) -> bool:
     """Record that the e-mail bounced; False when that was recorded before, or when it was never sent."""
-    if not must_be_sent_as_frozen(outbox_id) or db.session.get(Bounce, outbox_id) is not None:
+    if not must_be_sent_as_frozen(outbox_id):
         return False
-    db.session.add(Bounce(outbox_id=outbox_id, reason=reason, reported_by=actor))
-    db.session.flush()
-    return True
+    row = insert(Bounce).values(outbox_id=outbox_id, reason=reason, reported_by=actor)
+    recorded = row.on_conflict_do_nothing(index_elements=[Bounce.outbox_id]).returning(Bounce.outbox_id)
+    return db.session.scalar(recorded) is not None
 
 
 def resolve_bounces(donation_id: int) -> None:

@@ -208,6 +208,11 @@ def message_of(lease: Lease) -> OutboxMessage:
     return db.session.get_one(OutboxMessage, lease.id)
 
 
+def message_by_message_id(message_id: str) -> OutboxMessage | None:
+    """The message with this Message-ID."""
+    return db.session.scalar(select(OutboxMessage).where(OutboxMessage.message_id == message_id))
+
+
 def assign_message_id(message: OutboxMessage, domain: str) -> str:
     """Assign the Message-ID, which stays the same for every delivery attempt."""
     if message.message_id is None:

@@ -9,9 +9,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from campaign.edges.db import db
+from campaign.edges.imap import MailboxUnavailable
 from campaign.edges.services import services
 from campaign.edges.stripe.client import StripeKeyRefused, StripeRefused, StripeUnavailable
 from campaign.mail import notice_jobs
+from campaign.mail.bounce_jobs import handle_bounces
 from campaign.mail.send_jobs import send_due
 from campaign.matching import fund_lifecycle
 from campaign.operations import heartbeats, integrity_checks, job_results
@@ -154,8 +156,12 @@ def _reconcile() -> int:
 
 
 def run_infrequent_work() -> bool:
-    """Issue due annual receipts, enqueue notices to funders and staff, and publish the heads of the chains. Returns False when another worker is doing so."""
-    return _run_exclusively(INFREQUENT_WORK_LOCK, annual_jobs.issue_due, notice_jobs.enqueue_notices, head_jobs.publish_heads)
+    """Issue due annual receipts, enqueue notices to funders and staff, publish the heads of the chains, and read what mail came back.
+
+    Returns False when another worker is doing so.
+    """
+    steps = (annual_jobs.issue_due, notice_jobs.enqueue_notices, head_jobs.publish_heads, handle_bounces)
+    return _run_exclusively(INFREQUENT_WORK_LOCK, *steps)
 
 
 def check_integrity() -> bool:
@@ -231,4 +237,5 @@ _REASONS: dict[type[Exception], FailureReason] = {
     StripeUnavailable: FailureReason.STRIPE_UNAVAILABLE,
     StripeRefused: FailureReason.STRIPE_REFUSED,
     ClockIsWrong: FailureReason.CLOCK,
+    MailboxUnavailable: FailureReason.MAILBOX,
 }

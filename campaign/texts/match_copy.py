@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from babel.dates import format_date, format_time, get_timezone_name
+from babel.dates import format_time, get_timezone_name
 
 from campaign.rules.allocation import Ratio
 from campaign.rules.money import format_money_short
 from campaign.texts.catalogue import Translator, translator
+from campaign.texts.dates import format_day
 
 
 class FundStatus(StrEnum):
@@ -150,20 +151,14 @@ def _conditions(fund: FundView, to: Translator) -> str:
 def _until(end: datetime, to: Translator) -> str:
     """The end of a window, which is exclusive: its last whole day when it ends at midnight, else its last minute."""
     if _is_midnight(end):
-        return to.gettext("through %(day)s", day=_day(end - timedelta(minutes=1), to))
+        return to.gettext("through %(day)s", day=format_day(end - timedelta(minutes=1), to.language))
     return to.gettext("until %(moment)s", moment=_moment(end, to))
-
-
-def _day(moment: datetime, to: Translator) -> str:
-    day = format_date(moment, "long", locale=_locale(to))
-    # The locale data has no ordinal for the first of the month, which French requires.
-    return day.replace("1", to.pgettext("first day of a month", "1"), 1) if moment.day == 1 else day
 
 
 def _moment(moment: datetime, to: Translator) -> str:
     time = format_time(moment, "short", tzinfo=moment.tzinfo, locale=_locale(to))
     zone = get_timezone_name(moment, width="short", locale=_locale(to))
-    return to.gettext("%(day)s at %(time)s (%(zone)s)", day=_day(moment, to), time=time, zone=zone)
+    return to.gettext("%(day)s at %(time)s (%(zone)s)", day=format_day(moment, to.language), time=time, zone=zone)
 
 
 def _locale(to: Translator) -> str:
@@ -188,7 +183,7 @@ def _why_none(state: MatchState, to: Translator) -> str:
         return to.gettext(
             "The matching from %(fund)s begins on %(start)s. A gift made before then counts in full, without it.",
             fund=coming.name,
-            start=_day(coming.opens_at, to) if _is_midnight(coming.opens_at) else _moment(coming.opens_at, to),
+            start=format_day(coming.opens_at, to.language) if _is_midnight(coming.opens_at) else _moment(coming.opens_at, to),
         )
     return to.gettext("The matching from %(fund)s has ended. Your gift still counts in full.", fund=name)
 

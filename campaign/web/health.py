@@ -51,5 +51,7 @@ def _degraded_name(job: FailingJob) -> str:
             return "stripe"
         case FailureReason.CLOCK:
             return "clock"
+        case FailureReason.MAILBOX:
+            return "mailbox"
         case _:
             return f"job: {job.name}"

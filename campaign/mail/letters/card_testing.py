@@ -1,6 +1,6 @@
 """E-mails of the guard against card testing: to staff when it begins and ends, and the code to whoever is about to give."""
 
-from flask_babel import force_locale, format_datetime, gettext, ngettext
+from flask_babel import force_locale, gettext, ngettext
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
@@ -9,6 +9,7 @@ from campaign.mail.letters.staff import LANGUAGES, in_both
 from campaign.outbox.checkout_codes import LIFETIME, CheckoutCode
 from campaign.outbox.deliveries import EmailContent
 from campaign.payments.card_testing import CardTestingGuard
+from campaign.texts.dates import format_moment
 
 MINUTE = 60
 
@@ -18,7 +19,7 @@ def begun(guard: CardTestingGuard, *, recipient: str, charity: Charity, url: str
     paragraphs, subjects, endings = [], [], []
     for language in LANGUAGES:
         with force_locale(language):
-            moment = format_datetime(charity.local(guard.begun_at), "medium", rebase=False)
+            moment = format_moment(charity.local(guard.begun_at), language)
             paragraphs += [
                 Paragraph(_who_began(guard, moment)),
                 Paragraph(_figures(guard)),
@@ -52,9 +53,7 @@ def ended(guard: CardTestingGuard, *, recipient: str, charity: Charity, url: str
     paragraphs, subjects, endings = [], [], []
     for language in LANGUAGES:
         with force_locale(language):
-            begun_at, ended_at = (
-                format_datetime(charity.local(at), "medium", rebase=False) for at in (guard.begun_at, guard.ended_at) if at
-            )
+            begun_at, ended_at = (format_moment(charity.local(at), language) for at in (guard.begun_at, guard.ended_at) if at)
             text = gettext("The guard against card testing, on since %(begun)s, ended on %(ended)s.", begun=begun_at, ended=ended_at)
             paragraphs += [Paragraph(text), Paragraph(gettext("Checkouts are as always again. The figures:"), url)]
             subjects.append(gettext("Card testing: the guard is off"))

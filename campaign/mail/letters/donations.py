@@ -5,7 +5,17 @@ from dataclasses import replace
 from flask_babel import force_locale, gettext
 
 from campaign.donations.donations import Donation
-from campaign.mail.letters.frame import MATCH, SMALL, Paragraph, build_email, contact_line, donation_page_link, paid_on, recipient_of
+from campaign.mail.letters.frame import (
+    MATCH,
+    SMALL,
+    Paragraph,
+    build_email,
+    contact_line,
+    donation_page_link,
+    paid_on,
+    receipt_subject,
+    recipient_of,
+)
 from campaign.outbox.deliveries import EmailContent
 from campaign.receipts.receipts import Receipt
 from campaign.rules.masking import mask_email
@@ -41,8 +51,8 @@ def thanks(
         ]
         if recurring_url:
             paragraphs.append(Paragraph(gettext("You give each month. To change the sum or the card, or to stop:"), recurring_url))
-        paragraphs.append(_on_statement(donation))
-        subject = gettext("Thank you for your gift – %(campaign)s", campaign=title)
+        paragraphs += [*_on_statement(donation), contact_line(donation.campaign.charity)]
+        subject = receipt_subject(receipt, title) if receipt else gettext("Thank you for your gift – %(campaign)s", campaign=title)
         return build_email(recipient_of(donation), subject, paragraphs, receipt=receipt)
 
 
@@ -83,14 +93,12 @@ def _about_receipt(donation: Donation, receipt: Receipt | None, address_url: str
     return [Paragraph(gettext("Your official receipt follows by e-mail. This message is not a receipt."))]
 
 
-def _on_statement(donation: Donation) -> Paragraph:
-    charity = donation.campaign.charity
-    text = gettext(
-        "On your card statement the payment is under the name of %(charity)s. If anything is not right, please answer this mail or write to %(email)s.",
-        charity=charity.name(donation.language),
-        email=charity.email,
-    )
-    return Paragraph(text, style=SMALL)
+def _on_statement(donation: Donation) -> list[Paragraph]:
+    """What a card statement says; nothing for a bank debit, whose payment was processing for days."""
+    if donation.processing_at is not None:
+        return []
+    name = donation.campaign.charity.name(donation.language)
+    return [Paragraph(gettext("On your card statement the payment is under this name: %(charity)s.", charity=name), style=SMALL)]
 
 
 def match_increased(donation: Donation, *, page_url: str, matched_cents: int, more_cents: int, fund_name: str) -> EmailContent:

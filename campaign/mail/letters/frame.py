@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import render_template
-from flask_babel import format_date, gettext
+from flask_babel import gettext
 
 from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
 from campaign.outbox.deliveries import EmailContent
 from campaign.receipts.receipts import Receipt
+from campaign.texts.dates import format_day
 
 MATCH = "match"
 SMALL = "small"
@@ -75,10 +76,16 @@ def build_email(
         sender_name=recipient.charity.name(recipient.language),
         language=recipient.language,
         subject=subject,
+        reply_to=recipient.charity.email,
         plain=render_template("mail/letter.txt", **variables),
         html=render_template("mail/letter.html", **variables),
         receipt_id=receipt.id if receipt else None,
     )
+
+
+def receipt_subject(receipt: Receipt, title: str) -> str:
+    """The subject of an e-mail whose news is its receipt. It names the receipt by its number, and nobody."""
+    return str(gettext("Your official donation receipt %(serial)s – %(campaign)s", serial=receipt.serial, campaign=title))
 
 
 def donation_page_link(page_url: str) -> Paragraph:
@@ -87,9 +94,9 @@ def donation_page_link(page_url: str) -> Paragraph:
 
 
 def paid_on(donation: Donation) -> str:
-    """The day of the payment in the charity's time zone, formatted in the current language."""
+    """The day of the payment in the charity's time zone, in the language of the donation."""
     assert donation.received_at is not None
-    return str(format_date(donation.campaign.charity.local(donation.received_at).date(), "long"))
+    return format_day(donation.campaign.charity.local(donation.received_at).date(), donation.language)
 
 
 def contact_line(charity: Charity) -> Paragraph:

@@ -1,16 +1,17 @@
 """E-mails to funders: thanks for a payment, with its receipt, and the notice that a pledge is fully matched."""
 
-from flask_babel import force_locale, format_date, gettext
+from flask_babel import force_locale, gettext
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.funders.funders import Funder
 from campaign.funders.payments import FunderPayment
-from campaign.mail.letters.frame import Paragraph, Recipient, build_email, contact_line
+from campaign.mail.letters.frame import Paragraph, Recipient, build_email, contact_line, receipt_subject
 from campaign.matching.funds import Fund
 from campaign.outbox.deliveries import EmailContent
 from campaign.receipts.receipts import Receipt
 from campaign.reporting.published_heads import SignedHead
 from campaign.rules.money import format_money
+from campaign.texts.dates import format_day
 
 
 def _recipient(funder: Funder, campaign: Campaign, *, is_test: bool) -> Recipient:
@@ -44,7 +45,7 @@ def money_received(
     with force_locale(language):
         text = gettext(
             "Thank you. On %(day)s we received %(amount)s towards your pledge for %(campaign)s.",
-            day=format_date(payment.received_on, "long"),
+            day=format_day(payment.received_on, language),
             amount=format_money(payment.cents, language),
             campaign=campaign.title(language),
         )
@@ -54,7 +55,8 @@ def money_received(
             else gettext("As a registered charity you get no official receipt for it; this message is an acknowledgement.")
         )
         paragraphs = [Paragraph(text), Paragraph(about), _for_the_auditor(head), contact_line(campaign.charity)]
-        subject = gettext("Your payment has arrived – %(campaign)s", campaign=campaign.title(language))
+        title = campaign.title(language)
+        subject = receipt_subject(receipt, title) if receipt else gettext("Your payment has arrived – %(campaign)s", campaign=title)
         return build_email(_recipient(funder, campaign, is_test=not payment.livemode), subject, paragraphs, receipt=receipt)
 
 

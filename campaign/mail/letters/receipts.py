@@ -3,7 +3,16 @@
 from flask_babel import force_locale, gettext
 
 from campaign.donations.donations import Donation
-from campaign.mail.letters.frame import MATCH, Paragraph, build_email, contact_line, donation_page_link, paid_on, recipient_of
+from campaign.mail.letters.frame import (
+    MATCH,
+    Paragraph,
+    build_email,
+    contact_line,
+    donation_page_link,
+    paid_on,
+    receipt_subject,
+    recipient_of,
+)
 from campaign.outbox.deliveries import EmailContent
 from campaign.receipts.receipts import Receipt
 from campaign.rules.money import format_money
@@ -33,10 +42,20 @@ def money_returned(
         )
         paragraphs = [Paragraph(first), Paragraph(outcome, style=MATCH), *_about_ended(ended, receipt), donation_page_link(page_url)]
         paragraphs.append(contact_line(donation.campaign.charity))
-        subject = gettext("Your gift was given back in part – %(campaign)s", campaign=title)
-        if donation.net_cents == 0:
-            subject = gettext("Your gift was given back – %(campaign)s", campaign=title)
+        subject = _subject_of_return(title, receipt, ended, is_whole=donation.net_cents == 0)
         return build_email(recipient_of(donation), subject, paragraphs, receipt=receipt)
+
+
+def _subject_of_return(title: str, receipt: Receipt | None, ended: Receipt | None, *, is_whole: bool) -> str:
+    if is_whole and ended is not None and receipt is None:
+        whole = gettext("Your gift was given back: receipt %(serial)s is cancelled – %(campaign)s", serial=ended.serial, campaign=title)
+        return str(whole)
+    if is_whole:
+        return str(gettext("Your gift was given back – %(campaign)s", campaign=title))
+    if receipt is not None:
+        part = gettext("Your gift was given back in part: your receipt is %(serial)s – %(campaign)s", serial=receipt.serial, campaign=title)
+        return str(part)
+    return str(gettext("Your gift was given back in part – %(campaign)s", campaign=title))
 
 
 def _about_ended(ended: Receipt | None, receipt: Receipt | None) -> list[Paragraph]:
@@ -72,9 +91,12 @@ def money_reinstated(
         else:
             paragraphs += _about_ended(ended, receipt)
         paragraphs += [donation_page_link(page_url), contact_line(donation.campaign.charity)]
-        return build_email(
-            recipient_of(donation), gettext("Your gift is with us again – %(campaign)s", campaign=title), paragraphs, receipt=receipt
+        subject = (
+            gettext("Your gift is with us again: your receipt is %(serial)s – %(campaign)s", serial=receipt.serial, campaign=title)
+            if receipt is not None
+            else gettext("Your gift is with us again – %(campaign)s", campaign=title)
         )
+        return build_email(recipient_of(donation), subject, paragraphs, receipt=receipt)
 
 
 def annual_receipt(donation: Donation, *, page_url: str, receipt: Receipt) -> EmailContent:
@@ -92,7 +114,9 @@ def annual_receipt(donation: Donation, *, page_url: str, receipt: Receipt) -> Em
         paragraphs = [Paragraph(text), donation_page_link(page_url), contact_line(donation.campaign.charity)]
         return build_email(
             recipient_of(donation),
-            gettext("Your receipt for %(year)s – %(campaign)s", year=year, campaign=title),
+            gettext(
+                "Your official donation receipt %(serial)s for %(year)s – %(campaign)s", serial=receipt.serial, year=year, campaign=title
+            ),
             paragraphs,
             receipt=receipt,
         )
@@ -114,9 +138,12 @@ def receipt_copy(donation: Donation, *, page_url: str, receipt: Receipt, is_firs
             else gettext("Here is your official receipt no. %(serial)s once more. It is the same as before.", serial=receipt.serial)
         )
         paragraphs = [Paragraph(text), donation_page_link(page_url), contact_line(donation.campaign.charity)]
-        return build_email(
-            recipient_of(donation), gettext("Your official receipt – %(campaign)s", campaign=title), paragraphs, receipt=receipt
+        subject = (
+            gettext("Your new official donation receipt %(serial)s – %(campaign)s", serial=receipt.serial, campaign=title)
+            if replaces and is_first
+            else receipt_subject(receipt, title)
         )
+        return build_email(recipient_of(donation), subject, paragraphs, receipt=receipt)
 
 
 def receipt_cancelled(donation: Donation, *, page_url: str, receipt: Receipt) -> EmailContent:
@@ -124,4 +151,5 @@ def receipt_cancelled(donation: Donation, *, page_url: str, receipt: Receipt) ->
     title = donation.campaign.title(donation.language)
     with force_locale(donation.language):
         paragraphs = [*_about_ended(receipt, None), donation_page_link(page_url), contact_line(donation.campaign.charity)]
-        return build_email(recipient_of(donation), gettext("Your official receipt is cancelled – %(campaign)s", campaign=title), paragraphs)
+        subject = gettext("Official donation receipt %(serial)s is cancelled – %(campaign)s", serial=receipt.serial, campaign=title)
+        return build_email(recipient_of(donation), subject, paragraphs)

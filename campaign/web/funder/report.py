@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, session, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import format_date, format_datetime, gettext
+from flask_babel import gettext
 
 from campaign.config import resource
 from campaign.edges.db import db
@@ -17,6 +17,7 @@ from campaign.matching.funds import Fund
 from campaign.reporting.funder_statement import Statement, as_csv, as_json, render_pdf
 from campaign.reporting.statement_actions import take_statement
 from campaign.rules.money import format_money
+from campaign.texts.dates import format_day, format_moment
 from campaign.web.languages import current_language
 from campaign.web.security import LINKS_PER_CLIENT, FunderLinkRequired, access, limiter
 
@@ -54,7 +55,7 @@ def report() -> ResponseReturnValue:
         fund=statement.fund.name(language),
         title=statement.campaign.title(language),
         charity_name=statement.charity.name(language),
-        as_of=format_datetime(statement.as_of, "long", rebase=False),
+        as_of=format_moment(statement.as_of, language, "long"),
         pledged=format_money(statement.pledged_cents, language),
         held=format_money(statement.held_cents, language),
         matched=format_money(statement.matched_cents, language),
@@ -69,7 +70,7 @@ def _days(statement: Statement, language: str) -> list[dict[str, Any]]:
     highest = max((day.matched_cents for day in statement.days), default=0)
     return [
         {
-            "on": format_date(day.on, "long"),
+            "on": format_day(day.on, language),
             "iso": day.on.isoformat(),
             "donations": day.donations,
             "matched": format_money(day.matched_cents, language),

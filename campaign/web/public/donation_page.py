@@ -6,7 +6,6 @@ from typing import Any
 import structlog
 from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import format_datetime
 from sqlalchemy import func, or_, update
 
 from campaign.campaigns.campaigns import Campaign
@@ -24,6 +23,7 @@ from campaign.reporting import donation_history, proofs
 from campaign.rules import money
 from campaign.stripe_sync import poll_checkout_jobs
 from campaign.texts import donation_timeline
+from campaign.texts.dates import format_moment
 from campaign.web.public.donor_access import may_change
 from campaign.web.security import LINKS_PER_CLIENT, access, limiter
 
@@ -58,7 +58,7 @@ def page(language: str, token: str) -> ResponseReturnValue:
         first_name=donation.first_name or donation.full_name,
         **_sums(donation, status, language),
         outcome=donation_timeline.match_outcome(donation_history.match_status(donation, status, language), language),
-        received_at=_local_moment(campaign, donation.received_at),
+        received_at=_local_moment(campaign, donation.received_at, language),
         history=_timeline(donation, language),
         receipt=receipt,
         receipt_status=receipts.status_of(receipt).value if receipt else "",
@@ -92,7 +92,7 @@ def _timeline(donation: Donation, language: str) -> list[dict[str, str]]:
     charity = donation.campaign.charity
     return [
         {
-            "at": format_datetime(charity.local(moment.at), "medium", rebase=False),
+            "at": format_moment(charity.local(moment.at), language),
             "iso": moment.at.isoformat(),
             "text": donation_timeline.describe(moment.event, language),
         }
@@ -100,9 +100,8 @@ def _timeline(donation: Donation, language: str) -> list[dict[str, str]]:
     ]
 
 
-def _local_moment(campaign: Campaign, moment: datetime | None) -> str:
-    # `rebase=False`: the time is already in the charity's time zone.
-    return format_datetime(campaign.charity.local(moment), "long", rebase=False) if moment else ""
+def _local_moment(campaign: Campaign, moment: datetime | None, language: str) -> str:
+    return format_moment(campaign.charity.local(moment), language, "long") if moment else ""
 
 
 def _cancel(donation: Donation) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import structlog
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import format_date, gettext
+from flask_babel import gettext
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation
@@ -19,6 +19,7 @@ from campaign.payments.status import status_of
 from campaign.recurring import recurring_actions
 from campaign.recurring.recurring_gifts import RecurringGift, instalments_of, recurring_gift_by_token
 from campaign.rules import money
+from campaign.texts.dates import format_day
 from campaign.web.errors import campaign_or_404
 from campaign.web.labels import status_labels
 from campaign.web.public.donor_access import may_change, require_access
@@ -54,9 +55,9 @@ def page(language: str, token: str) -> ResponseReturnValue:
         amount=money.format_money(gift.amount_cents, language),
         covered_fee=money.format_money(gift.covered_fee_cents, language) if gift.covered_fee_cents else "",
         typed=request.args.get("amount", "")[:40] or money.format_decimal(gift.amount_cents).removesuffix(".00"),
-        next_on=_day(gift.next_payment_at, campaign) if gift.next_payment_at else "",
-        ended_on=_day(gift.ended_at, campaign) if gift.ended_at else "",
-        cancels_on=_day(gift.cancels_at, campaign) if gift.cancels_at and not gift.ended_at else "",
+        next_on=_day(gift.next_payment_at, campaign, language) if gift.next_payment_at else "",
+        ended_on=_day(gift.ended_at, campaign, language) if gift.ended_at else "",
+        cancels_on=_day(gift.cancels_at, campaign, language) if gift.cancels_at and not gift.ended_at else "",
         is_late=gift.status == "past_due",
         is_unpaid=gift.status == "unpaid",
         low=money.format_money_short(campaign.minimum_cents, language),
@@ -72,14 +73,14 @@ def _recurring_gift_or_404(token: str) -> tuple[RecurringGift, Donation]:
     return gift, db.session.get_one(Donation, gift.donation_id)
 
 
-def _day(moment: Any, campaign: Campaign) -> str:
-    return str(format_date(campaign.charity.local(moment).date(), "long"))
+def _day(moment: Any, campaign: Campaign, language: str) -> str:
+    return format_day(campaign.charity.local(moment).date(), language)
 
 
 def _month(month: Donation, campaign: Campaign, language: str) -> dict[str, str]:
     now = status_of(month)
     return {
-        "on": _day(month.received_at or month.started_at, campaign),
+        "on": _day(month.received_at or month.started_at, campaign, language),
         "amount": money.format_money(month.amount_cents, language),
         "matched": money.format_money(now.matched_cents, language) if now.matched_cents else "–",
         "url": url_for("donation_page.page", language=language, token=month.token),

@@ -5,13 +5,14 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import format_date, format_datetime, gettext
+from flask_babel import gettext
 from flask_security import current_user
 
 from campaign.campaigns.charities import Charity
 from campaign.edges.db import db
 from campaign.staff import audit, passkeys, recovery_codes, sessions
 from campaign.staff.passkeys import Passkey
+from campaign.texts.dates import format_day, format_moment
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
 from campaign.web.security import access
@@ -33,8 +34,8 @@ def page() -> ResponseReturnValue:
             "id": found.id,
             "is_this": this is not None and found.id == this.id,
             "client": found.client or gettext("unknown browser"),
-            "begun": format_datetime(charity.local(found.begun_at), "medium", rebase=False),
-            "seen": format_datetime(charity.local(found.seen_at), "medium", rebase=False),
+            "begun": format_moment(charity.local(found.begun_at), current_language()),
+            "seen": format_moment(charity.local(found.seen_at), current_language()),
         }
         for found in sessions.list_open(current_user.id)
     ]
@@ -53,7 +54,7 @@ def page() -> ResponseReturnValue:
 
 def _passkey_row(key: Passkey, charity: Charity) -> dict[str, Any]:
     def day(moment: datetime) -> str:
-        return str(format_date(charity.local(moment).date(), "medium"))
+        return format_day(charity.local(moment).date(), current_language(), "medium")
 
     added, used = day(key.created_at), day(key.used_at) if key.used_at else ""
     return {"id": key.id, "name": key.name, "added": added, "used": used}

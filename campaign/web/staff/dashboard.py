@@ -19,6 +19,7 @@ from campaign.reporting import staff_todo
 from campaign.reporting import totals as reporting
 from campaign.rules.money import format_money
 from campaign.staff.members import ADMIN
+from campaign.texts.dates import format_moment
 from campaign.texts.receipt_elements import describe_missing
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
@@ -75,12 +76,12 @@ def page() -> ResponseReturnValue:
         covered_fees=format_money(totals.covered_fee_cents, language),
         today_count=today.donations,
         today_given=format_money(today.donated_cents, language),
-        as_of=format_datetime(charity.local(totals.as_of), "long", rebase=False),
+        as_of=format_moment(charity.local(totals.as_of), language, "long"),
         latest=[_line(line, campaign, language) for line in reporting.latest_donations(campaign)],
         todo=_todo(campaign, last_check, language),
         may_manage=has_role("manager"),
         manages_members=has_role(ADMIN),
-        checked_at=format_datetime(charity.local(last_check.at), "medium", rebase=False) if last_check else "",
+        checked_at=format_moment(charity.local(last_check.at), language) if last_check else "",
     )
 
 
@@ -105,7 +106,7 @@ def _todo(campaign: Campaign, last_check: IntegrityCheck | None, language: str) 
         "findings": last_check.findings[:FINDINGS_SHOWN] if last_check else [],
         "unchecked": describe_todo("unchecked", 1) if todo.unchecked else "",
         "paused_funds": [
-            {"name": f.name(language), "moment": format_datetime(campaign.charity.local(at), "medium", rebase=False), "reason": reason}
+            {"name": f.name(language), "moment": format_moment(campaign.charity.local(at), language), "reason": reason}
             for f, at, reason in fund_lifecycle.list_paused(campaign.id)
         ],
         "failing_jobs": [_failure(jobs, campaign) for jobs in job_results.by_cause(job_results.list_failing())],
@@ -137,10 +138,12 @@ def _failure(jobs: Sequence[FailingJob], campaign: Campaign) -> dict[str, str]:
             sentence = gettext("Stripe does not answer. What is missed meanwhile is caught up afterwards.")
         case FailureReason.CLOCK:
             sentence = gettext("The clock of the server is wrong. Payments may be refused until it is set.")
+        case FailureReason.MAILBOX:
+            sentence = gettext("The mailbox for mail that came back cannot be read. Nothing in it is lost; look there by hand meanwhile.")
         case _:
             sentence = gettext("A job in the background keeps failing (%(job)s).", job=jobs[0].name)
     return {
         "sentence": sentence,
-        "since": format_datetime(campaign.charity.local(min(job.since for job in jobs)), "medium", rebase=False),
+        "since": format_moment(campaign.charity.local(min(job.since for job in jobs)), current_language()),
         "error": "; ".join(dict.fromkeys(job.error for job in jobs)),
     }

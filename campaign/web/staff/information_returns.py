@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import format_date, gettext, ngettext
+from flask_babel import gettext, ngettext
 from flask_security import current_user
 
 from campaign.donations.donations import Donation
@@ -15,6 +15,7 @@ from campaign.receipts.information_returns import WARNED_BEFORE, InformationRetu
 from campaign.receipts.receipts import Receipt
 from campaign.receipts.return_drafts import Reader
 from campaign.rules.money import format_money
+from campaign.texts.dates import format_day
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
@@ -55,7 +56,7 @@ def _return_row(task: InformationReturn) -> dict[str, Any]:
     return {
         "id": task.id,
         "due_on": task.due_on.isoformat(),
-        "due": format_date(task.due_on, "long"),
+        "due": format_day(task.due_on, language),
         "returned_on": task.returned_on.isoformat(),
         "returned": format_money(task.returned_cents, language),
         "receipted": format_money(task.receipted_cents, language),

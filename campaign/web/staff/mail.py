@@ -13,7 +13,7 @@ from campaign.edges.db import db
 from campaign.edges.links import without_tokens
 from campaign.edges.sealed_text import UnknownKey
 from campaign.mail import mail_actions
-from campaign.outbox import deliveries, messages
+from campaign.outbox import deliveries, delivery_delays, messages
 from campaign.outbox.deliveries import FrozenEmail
 from campaign.outbox.messages import MessageKind, OutboxMessage
 from campaign.web.errors import campaign_or_404
@@ -83,6 +83,13 @@ def message(item_id: int) -> ResponseReturnValue:
                 "answer": attempt.answer,
             }
             for attempt in deliveries.attempts_of(item.id)
+        ],
+        delays=[
+            {
+                "at": format_datetime(campaign.charity.local(delay.reported_at), "yyyy-MM-dd HH:mm:ss", rebase=False),
+                "said": f"{delay.status} {delay.diagnostic}".strip(),
+            }
+            for delay in delivery_delays.delays_of(item.id)
         ],
         may_act=has_role("clerk"),
         may_bounce=line["state"] == email_state_labels()[deliveries.EmailState.SENT],

@@ -1,0 +1,25 @@
+"""Days and moments in the words of a language. The first of a month is an ordinal in French: `1er janvier 2027`."""
+
+from datetime import date, datetime
+from typing import Literal
+
+from babel import dates
+
+from campaign.texts.catalogue import translator
+
+Width = Literal["long", "medium"]
+
+
+def format_day(day: date, language: str, width: Width = "long") -> str:
+    """`January 1, 2027` or `1er janvier 2027`; the month is abbreviated when the width is medium."""
+    return _with_ordinal(dates.format_date(day, width, locale=language), day, language)
+
+
+def format_moment(moment: datetime, language: str, width: Width = "medium") -> str:
+    """The day and time of a moment, in the time zone that it has."""
+    return _with_ordinal(dates.format_datetime(moment, width, locale=language), moment, language)
+
+
+def _with_ordinal(text: str, day: date, language: str) -> str:
+    # The locale data has no ordinal for the first of the month, which French requires.
+    return text.replace("1", translator(language).pgettext("first day of a month", "1"), 1) if day.day == 1 else text

@@ -1,0 +1,32 @@
+"""Days and moments in words: each page and email has them from one place, where the first of a month is an ordinal in French."""
+
+import re
+from datetime import UTC, date, datetime
+
+import pytest
+
+from campaign.texts.dates import format_day, format_moment
+from tools.architecture import source_files
+
+# A format by name, which has the words of a language; `yyyy-MM-dd` has none.
+NAMED_FORMAT = re.compile(r"format_(?:date|datetime)\([^\n]*[\"'](?:full|long|medium|short)[\"']|\|\s*(?:date|datetime)format")
+
+
+@pytest.mark.parametrize(("width", "words"), [("long", "1er janvier 2027"), ("medium", "1er janv. 2027")])
+def test_the_first_of_a_month_is_an_ordinal_in_french(width: str, words: str) -> None:
+    assert format_day(date(2027, 1, 1), "fr", width) == words  # type: ignore[arg-type]  # a literal by parameter
+    moment = format_moment(datetime(2027, 1, 1, 11, 1, 1, tzinfo=UTC), "fr", width)  # type: ignore[arg-type]
+    assert moment.startswith(f"{words}, 11:01:01")
+
+
+def test_other_days_and_english_have_none() -> None:
+    days = [date(2027, 1, n) for n in range(2, 32)]
+    assert [d for d in days if format_day(d, "fr") != f"{d.day} janvier 2027"] == []
+    assert [format_day(date(2027, 11, 1), "en"), format_day(date(2027, 11, 11), "en")] == ["November 1, 2027", "November 11, 2027"]
+    assert "1er" not in format_moment(datetime(2027, 11, 11, 1, 1, tzinfo=UTC), "fr")
+
+
+def test_no_other_module_writes_a_day_in_words() -> None:
+    assert NAMED_FORMAT.search('str(format_date(day, "long"))'), "the pattern finds what it is meant to find"
+    found = [path.name for path in source_files() if NAMED_FORMAT.search(path.read_text())]
+    assert found == []

@@ -1,0 +1,131 @@
+"""What emails say: subjects that name the receipt and nobody, card statements for cards alone, and HTML with widths that Outlook keeps."""
+
+import re
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import pytest
+from flask import Flask
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.donations.donations import Donation
+from campaign.edges.db import db
+from campaign.mail import send_jobs
+from campaign.receipts import annual_jobs, receipt_actions, receipts
+from campaign.receipts.void_requests import VoidRequest
+from tests.conftest import Post
+from tests.factories import create_refund, paid, pay, pay_with_annual_receipt, start_donation
+from tests.mail import attached, body_of, last_email, text_of
+
+PERSONAL = {"first_name": "Personne", "last_name": "Àtaire", "email": "personne@example.net"}
+
+
+def send(post: Post, donation: Donation) -> tuple[str, list[str | None]]:
+    """The subject of the last email, without its campaign, and its attachments."""
+    db.session.commit()
+    send_jobs.send_due()
+    message = last_email(post, donation)
+    subject = str(message["Subject"])
+    assert [word for word in ("Personne", "Àtaire", "personne") if word in subject] == []
+    assert subject.endswith((" – Vision Sanâa and Richard", " – Vision Sanâa et Richard"))
+    return subject.removeprefix("[TEST] ").rpartition(" – ")[0], attached(message)
+
+
+@pytest.mark.parametrize(
+    ("language", "file", "first", "part", "new", "void", "whole"),
+    [
+        (
+            *("en", "receipt-{}.pdf", "Your official donation receipt {}"),
+            *("Your gift was given back in part: your receipt is {}", "Your new official donation receipt {}"),
+            *("Official donation receipt {} is cancelled", "Your gift was given back: receipt {} is cancelled"),
+        ),
+        (
+            *("fr", "recu-{}.pdf", "Votre reçu officiel de don {}"),
+            *("Votre don a été remboursé en partie\u00a0: votre reçu est le {}", "Votre nouveau reçu officiel de don {}"),
+            *("Le reçu officiel de don {} est annulé", "Votre don a été remboursé\u00a0: le reçu {} est annulé"),
+        ),
+    ],
+)
+def test_a_subject_names_the_receipt_that_is_attached_or_cancelled_and_nobody(
+    app: Flask, campaign: Campaign, post: Post, language: str, file: str, first: str, part: str, new: str, void: str, whole: str
+) -> None:
+    year = campaign.charity.local(datetime.now(UTC)).year
+    one, two, three, four = (f"{year}-{number:06d}" for number in range(1, 5))
+    donation = paid(campaign, 100_00, language=language, **PERSONAL)
+    assert send(post, donation) == (first.format(one), [file.format(one)])
+    receipt_actions.request_copy(donation)
+    assert send(post, donation) == (first.format(one), [file.format(one)])
+    create_refund(donation, 30_00)
+    assert send(post, donation) == (part.format(two), [file.format(two)])
+    receipt_actions.correct_details(donation, {"last_name": "Ataire"}, actor="clerk@example.org", reason="misspelt")
+    assert send(post, donation) == (new.format(three), [file.format(three)])
+    receipt = receipts.receipt_of(donation.id)
+    assert receipt
+    receipt_actions.request_void(receipt, actor="one@example.org", reason="not a gift")
+    receipt_actions.decide_void(db.session.query(VoidRequest).one(), agrees=True, actor="two@example.org")
+    assert send(post, donation) == (void.format(three), [])
+    other = paid(campaign, 100_00, language=language, **PERSONAL)
+    assert send(post, other) == (first.format(four), [file.format(four)])
+    create_refund(other, 100_00)
+    assert send(post, other) == (whole.format(four), [])
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "receipt {} for 2025"), ("fr", "reçu officiel de don {} pour 2025")])
+def test_the_subject_of_an_annual_receipt_names_it_and_its_year(
+    app: Flask, campaign: Campaign, post: Post, language: str, words: str
+) -> None:
+    (donation,) = pay_with_annual_receipt(campaign, datetime(2025, 3, 1, 15, tzinfo=UTC), language=language, **PERSONAL)
+    assert send(post, donation)[1] == []
+    annual_jobs.issue_for(campaign.charity, 2025)
+    subject, files = send(post, donation)
+    receipt = receipts.receipt_of(donation.id)
+    assert receipt
+    assert words.format(receipt.serial) in subject
+    assert files == [receipt.file_name]
+
+
+def test_a_card_statement_is_spoken_of_for_cards_alone(app: Flask, campaign: Campaign, post: Post) -> None:
+    card, debit = paid(campaign, language="fr"), start_donation(campaign, language="fr", email="debit@example.org")
+    pay(debit, is_debit=True)
+    db.session.commit()
+    send_jobs.send_due()
+    texts = [text_of(last_email(post, donation)) for donation in (card, debit)]
+    assert ["Sur votre relevé de carte, le paiement figure sous ce nom : Fondation" in text for text in texts] == [True, False]
+    assert ["relevé" in text for text in texts] == [True, False]
+    assert ["répondez à ce courriel" in text for text in texts] == [True, True]
+
+
+class Tables(HTMLParser):
+    """The attributes of tables, and the elements outside of all cells that have text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tables: list[dict[str, str | None]] = []
+        self.depth = 0
+        self.loose: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "table":
+            self.tables.append(dict(attrs))
+        self.depth += tag == "td"
+
+    def handle_endtag(self, tag: str) -> None:
+        self.depth -= tag == "td"
+
+    def handle_data(self, data: str) -> None:
+        if data.strip() and not self.depth and "{" not in data and self.tables:
+            self.loose.append(data)
+
+
+def test_outlook_gets_a_width_that_it_keeps_and_others_a_sheet_that_shrinks(app: Flask, campaign: Campaign, post: Post) -> None:
+    donation = paid(campaign)
+    send_jobs.send_due()
+    html = body_of(last_email(post, donation), "html")
+    for_outlook = re.findall(r"<!--\[if mso\]>(.*?)<!\[endif\]-->", html, re.DOTALL)
+    assert any('<table role="presentation" width="560">' in part for part in for_outlook)
+    assert sum(part.count("<table") for part in for_outlook) == sum(part.count("</table>") for part in for_outlook) == 1
+    tables = Tables()
+    tables.feed(re.sub(r"<!--.*?-->", "", html, flags=re.DOTALL))
+    assert {(table["role"], table["width"]) for table in tables.tables} == {("presentation", "100%")}
+    assert tables.loose == []
+    assert '<td class="match">' in html
