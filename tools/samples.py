@@ -22,7 +22,7 @@ from campaign.donations import donors
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.links import Links
-from campaign.funders import payments
+from campaign.funders import payment_receipts, payments
 from campaign.funders.funders import Funder
 from campaign.mail import notice_jobs, send_jobs
 from campaign.matching import pledge_actions
@@ -185,12 +185,12 @@ def test_recurring_gift(app: Flask, campaign: Campaign, post: Post, language: st
 def test_funder_and_staff(app: Flask, campaign: Campaign, fund: Fund, post: Post, language: str) -> None:
     funder = db.session.get_one(Funder, fund.funder_id)
     funder.legal_name, funder.email, funder.language = "Fonds Sanâa et Richard inc.", "fonds@example.org", language
-    funder.address = ["1, rue Sherbrooke", "Montréal QC  H2X 1Y4"]
+    funder.address, funder.is_registered_charity = ["1, rue Sherbrooke", "Montréal QC  H2X 1Y4"], False
     db.session.commit()
     payment = payments.record_payment(fund, 12_500_00, received_on=date(2026, 11, 20), reference="17", livemode=False, actor="x")
     db.session.commit()
     write_email(post, "funder-money-received", language, to="fonds@example.org")
-    write_receipt(payments.receipt_of(payment), "receipt-of-a-funder", language)
+    write_receipt(payment_receipts.receipt_of(payment), "receipt-of-a-funder", language)
     funder.is_registered_charity = True
     payments.record_payment(fund, 10_00, received_on=date(2026, 11, 21), reference="18", livemode=False, actor="x")
     db.session.commit()

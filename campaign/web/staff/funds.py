@@ -11,10 +11,10 @@ from flask_security import current_user
 from campaign.campaigns.campaigns import Campaign
 from campaign.matching import funds, pledge_actions, pledge_requests
 from campaign.matching.funds import Fund, FundStatus
-from campaign.matching.pledge_actions import PledgeActionRefused
 from campaign.matching.pledge_requests import PledgeRequest
 from campaign.rules.money import InvalidMoney, format_money, format_money_short, parse
 from campaign.texts import action_errors
+from campaign.texts.action_errors import ActionRefused
 from campaign.web.errors import campaign_or_404
 from campaign.web.labels import fund_status_labels
 from campaign.web.languages import current_language
@@ -116,7 +116,7 @@ def ask(slug: str) -> ResponseReturnValue:
         return _form_page(fund, typed), 422
     try:
         pledge_actions.request_raise(fund, typed.cents, actor=current_user.email, reason=typed.reason)
-    except PledgeActionRefused as error:
+    except ActionRefused as error:
         flash(action_errors.describe_error(error.refusal, current_language()), "error")
         return _form_page(fund, typed), 422
     flash(gettext("Another manager or administrator must agree. Until then the pledge stays as it is."))
@@ -152,7 +152,7 @@ def decide(request_id: int) -> ResponseReturnValue:
         pledge_actions.decide_raise(pledge_request, agrees=decision == "agree", actor=current_user.email)
         agreed = gettext("The pledge is raised, and gifts that wait are matched.")
         flash(agreed if decision == "agree" else gettext("The pledge stays as it is."))
-    except PledgeActionRefused as error:
+    except ActionRefused as error:
         flash(action_errors.describe_error(error.refusal, current_language()), "error")
     return redirect(url_for("staff_funds.page"), 303)
 
