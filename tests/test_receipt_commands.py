@@ -135,9 +135,9 @@ def test_a_payment_from_a_funder_is_recorded_with_its_receipt(app: Flask, campai
     receipt = payment_receipts.receipt_of(recorded)
     assert receipt and receipt.content["donor_name"] == "Fonds inc."
     assert db.session.query(Funder).filter_by(legal_name="Fonds inc.").one().language == "fr"
-    assert "as 119219814RR0001" in error_of(run(app, "fund", "funder", fund.slug, "--registered-charity"))
-    as_charity = output_of(run(app, "fund", "funder", fund.slug, "--registered-charity", "--registration-number", "119219814 RR 0001"))
-    assert "; a registered charity, 119219814RR0001." in as_charity
+    assert "as 123456782RR0001" in error_of(run(app, "fund", "funder", fund.slug, "--registered-charity"))
+    as_charity = output_of(run(app, "fund", "funder", fund.slug, "--registered-charity", "--registration-number", "123456782 RR 0001"))
+    assert "; a registered charity, 123456782RR0001." in as_charity
     assert f"still valid: {receipt.serial}" in as_charity
 
 

@@ -28,7 +28,7 @@ ACTOR = "command line"
     default=None,
     help="A registered charity gets no receipt. Until this is said, nobody does.",
 )
-@click.option("--registration-number", help="Number of a registered charity, as 119219814RR0001.")
+@click.option("--registration-number", help="Number of a registered charity, as 123456782RR0001.")
 @with_appcontext
 def funder_command(
     name: str, address: tuple[str, ...], email: str | None, registration_number: str | None, **options: str | bool | None

@@ -87,7 +87,7 @@ _MESSAGES = {
     ),
     ActionError.NOT_A_MANAGER: gettext_noop("Only managers and administrators whose account is active can do this."),
     ActionError.REGISTRATION_NUMBER: gettext_noop(
-        "A registered charity has a number of nine digits, RR and four digits, as 119219814RR0001. Its ninth digit checks the others: please compare it with what the charity wrote."
+        "A registered charity has a number of nine digits, RR and four digits, as 123456782RR0001. Its ninth digit checks the others: please compare it with what the charity wrote."
     ),
     ActionError.PAYMENT_IS_RECORDED: gettext_noop(
         "A payment with this reference is recorded already. If it is another one, write how its reference differs."
