@@ -159,8 +159,8 @@ def test_what_is_asked_of_a_payment() -> None:
 
 
 def test_a_day_in_the_future_is_refused_and_an_old_one_or_the_same_amount_is_asked_about(fund: Fund, funder: Funder) -> None:
-    def attempt(written: PaymentDetails, *answered: PaymentQuestion) -> object:
-        return payment_actions.record(fund, written, livemode=False, actor=ONE, answered=answered)
+    def attempt(noted: PaymentDetails, *answered: PaymentQuestion) -> object:
+        return payment_actions.record(fund, noted, livemode=False, actor=ONE, answered=answered)
 
     assert refusal_of(lambda: attempt(details(fund, days_ago=-1))) is ActionError.PAYMENT_IN_FUTURE
     with pytest.raises(PaymentDoubtful) as error:

@@ -137,7 +137,7 @@ def test_two_members_correct_a_payment_on_the_page(fund: Fund, one: FlaskClient,
     assert 'value="agree"' in open_page(two, PAGE).text
     post(two, decision, page=PAGE, decision="agree")
     page = open_page(two, PAGE).text
-    for shown in ("It is done", "<s>$12,500.00</s>", "reversed", "replaced", "$1,250.00 is received"):
+    for shown in ("It is done", "<s>$12,500.00</s>", "reversed", "replaced", "$1,250.00 of $50,000.00 pledged"):
         assert shown in page
     assert open_page(one, form).status_code == 200
     assert "was reversed already" in post(one, form, page=form, **typed, reason="again").text

@@ -16,7 +16,7 @@ from campaign.funders.funders import Funder
 from campaign.matching.funds import Fund
 from campaign.rules import business_numbers, typed_text
 from campaign.texts import action_errors
-from campaign.texts.action_errors import ActionRefused
+from campaign.texts.action_errors import ActionError
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import LANGUAGES, current_language
 from campaign.web.public.address_form import describe_forbidden, describe_unprintable
@@ -75,11 +75,7 @@ def change(slug: str) -> ResponseReturnValue:
     if form.errors:
         return _page(fund, form), 422
     funder = db.session.get_one(Funder, fund.funder_id)
-    try:
-        changed = funder_actions.change_details(funder, _details(form.typed), actor=current_user.email)
-    except ActionRefused as error:
-        form.errors["registration_number"] = action_errors.describe_error(error.refusal, current_language())
-        return _page(fund, form), 422
+    changed = funder_actions.change_details(funder, _details(form.typed), actor=current_user.email)
     flash(gettext("Noted. Receipts from now on show it.") if changed else gettext("Nothing has changed."))
     return redirect(url_for("staff_funder_details.page", slug=slug), 303)
 
@@ -106,6 +102,8 @@ def _read_form() -> FunderForm:
     if typed["email"] and "email" not in errors:
         typed["email"], error = _email(typed["email"])
         errors |= {"email": error} if error else {}
+    if typed["charity"] == "yes" and not business_numbers.is_registration_number(business_numbers.normalized(typed["registration_number"])):
+        errors["registration_number"] = action_errors.describe_error(ActionError.REGISTRATION_NUMBER, current_language())
     return FunderForm(typed=typed, errors=errors)
 
 

@@ -75,10 +75,10 @@ def ask(slug: str, payment_id: int) -> ResponseReturnValue:
     change = request.form.get("change")
     if change not in set(PaymentChange):
         abort(404)
-    return _ask_to_correct(payment) if change == PaymentChange.CORRECT else _ask_to_reverse(payment)
+    return _request_correction(payment) if change == PaymentChange.CORRECT else _request_reversal(payment)
 
 
-def _ask_to_correct(payment: FunderPayment) -> ResponseReturnValue:
+def _request_correction(payment: FunderPayment) -> ResponseReturnValue:
     typed = read_payment(has_reason=True)
     if not typed.is_valid:
         return _change_page(payment, typed), 422
@@ -94,7 +94,7 @@ def _ask_to_correct(payment: FunderPayment) -> ResponseReturnValue:
     return _asked(payment)
 
 
-def _ask_to_reverse(payment: FunderPayment) -> ResponseReturnValue:
+def _request_reversal(payment: FunderPayment) -> ResponseReturnValue:
     reason, was_returned = read_reason_line(), request.form.get("was_returned")
     if was_returned not in {"yes", "no"} or reason.error:
         error = reason.error or gettext("Please choose whether the money came.")
