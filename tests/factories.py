@@ -233,12 +233,17 @@ PLEDGERS = ("asks@pledges.example.org", "agrees@pledges.example.org")
 
 def create_pledgers() -> tuple[str, str]:
     """Two managers who can sign in, by their addresses."""
-    for address in PLEDGERS:
+    create_managers(*PLEDGERS)
+    return PLEDGERS
+
+
+def create_managers(*addresses: str) -> None:
+    """Managers who can sign in and have had their role for a day. Commits."""
+    for address in addresses:
         if members.find_member(address) is None:
             member = members.add_staff(address, "manager")
             member.password, member.role_since = "a hash", func.now() - members.APPOINTED_FOR
     db.session.commit()
-    return PLEDGERS
 
 
 def raise_pledge(fund: Fund, cents: int) -> None:

@@ -11,9 +11,9 @@ from sqlalchemy.exc import DatabaseError
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.edges.db import db
-from campaign.funders import payments
+from campaign.funders import payment_receipts, payments
 from campaign.funders.funders import Funder
-from campaign.funders.payments import FunderPayment, PaymentRefused
+from campaign.funders.payments import FunderPayment
 from campaign.mail import notice_jobs, send_jobs
 from campaign.matching.funds import Fund
 from campaign.outbox import messages
@@ -23,6 +23,7 @@ from campaign.receipts.receipts import Receipt
 from campaign.reporting import receipt_register
 from campaign.reporting.integrity import checker
 from campaign.staff import members
+from campaign.texts.action_errors import ActionRefused
 from tests.conftest import Post
 from tests.factories import another_campaign, paid
 from tests.mail import attached, pdf_text, text_of
@@ -37,6 +38,7 @@ def funder(fund: Fund) -> Funder:
         "fonds@example.org",
         "fr",
     )
+    funder.is_registered_charity = False
     db.session.commit()
     return funder
 
@@ -57,7 +59,7 @@ def test_a_funder_gets_a_receipt_for_what_it_paid_and_none_for_a_pledge(app: Fla
     assert db.session.query(Receipt).count() == 0, "a pledge is not a payment"
     payment = record_payment(fund, 12_500_00)
     send_jobs.send_due()
-    receipt = payments.receipt_of(payment)
+    receipt = payment_receipts.receipt_of(payment)
     assert receipt
     assert (receipt.cents, receipt.content["donor_name"], receipt.content["received_on"]) == (12_500_00, funder.legal_name, "2026-11-20")
     message = emails_to(post, "fonds@example.org")[0]
@@ -77,7 +79,7 @@ def test_a_registered_charity_gets_thanks_and_no_receipt(app: Flask, fund: Fund,
     funder.is_registered_charity = True
     payment = record_payment(fund, 100_00)
     send_jobs.send_due()
-    assert payments.receipt_of(payment) is None
+    assert payment_receipts.receipt_of(payment) is None
     message = emails_to(post, "fonds@example.org")[0]
     assert attached(message) == []
     assert "organisme de bienfaisance enregistré" in text_of(message)
@@ -88,7 +90,7 @@ def test_a_registered_charity_gets_thanks_and_no_receipt(app: Flask, fund: Fund,
 def test_a_payment_is_recorded_once_and_never_beyond_the_pledge(app: Flask, fund: Fund, funder: Funder) -> None:
     record_payment(fund, 100_00)
     for cents, reference in ((100_00, "cheque 17"), (50_000_00, "cheque 18")):
-        with pytest.raises(PaymentRefused):
+        with pytest.raises(ActionRefused):
             record_payment(fund, cents, reference)
     with pytest.raises(DatabaseError, match="received_is_pledged"), db.session.begin_nested():
         db.session.add(
@@ -116,7 +118,7 @@ def test_a_receipt_that_lacks_the_funders_address_waits_and_uses_no_number(app: 
     db.session.execute(text("UPDATE outbox SET not_before = now()"))
     db.session.commit()
     send_jobs.send_due()
-    assert payments.receipt_of(payment) is not None
+    assert payment_receipts.receipt_of(payment) is not None
 
 
 def test_a_funder_is_notified_once_that_its_pledge_is_fully_matched(app: Flask, campaign: Campaign, post: Post) -> None:

@@ -17,12 +17,11 @@ from campaign.matching import fund_lifecycle, pledge_actions, pledge_requests
 from campaign.matching.fund_lifecycle import FundChangeRefused
 from campaign.matching.funds import Fund
 from campaign.matching.holds import match_of
-from campaign.matching.pledge_actions import PledgeActionRefused
 from campaign.reporting import staff_todo
 from campaign.reporting.integrity import checker
-from campaign.staff import members
+from campaign.staff import members, two_people
 from campaign.staff.audit import AuditEntry
-from campaign.texts.action_errors import ActionError
+from campaign.texts.action_errors import ActionError, ActionRefused
 from tests.conftest import Post
 from tests.factories import another_campaign, create_fund, create_pledgers, paid, raise_pledge, run_concurrently
 from tests.mail import text_of
@@ -62,7 +61,7 @@ def request_of(fund: Fund, cents: int = 100, *, decision: str = "") -> int:
     """A request of this fund, decided by another person if so."""
     request = pledge_requests.create(fund, cents, actor=ONE, reason="r")
     if decision:
-        pledge_requests.decide(request, agrees=decision == "agreed", actor=TWO)
+        two_people.decide(request, agrees=decision == "agreed", actor=TWO)
     db.session.commit()
     return request.id
 
@@ -100,7 +99,7 @@ def test_only_a_second_active_manager_can_agree(fund: Fund) -> None:
     gone.password, gone.active = "a hash", False
     request = pledge_actions.request_raise(fund, 100, actor=ONE, reason="r")
     for actor in (ONE, ONE.upper(), f"  {ONE} ", "nobody@example.org", "viewer@example.org", "invited@example.org", "gone@example.org", ""):
-        with pytest.raises(PledgeActionRefused) as error:
+        with pytest.raises(ActionRefused) as error:
             pledge_actions.decide_raise(request, agrees=True, actor=actor)
         is_own = actor.strip().casefold() == ONE
         assert error.value.refusal is (ActionError.ANOTHER_PERSON if is_own else ActionError.NOT_A_MANAGER), actor
@@ -123,11 +122,11 @@ def test_nobody_appoints_the_second_person_for_it(fund: Fund, change: str) -> No
         members.deactivate(appointed)
         members.reactivate(appointed)
     db.session.commit()
-    with pytest.raises(PledgeActionRefused) as error:
+    with pytest.raises(ActionRefused) as error:
         pledge_actions.decide_raise(request, agrees=True, actor=appointed.email)
     assert error.value.refusal is ActionError.NEW_MANAGER
     pledge_actions.decide_raise(request, agrees=False, actor=appointed.email)
-    with pytest.raises(PledgeActionRefused) as error:
+    with pytest.raises(ActionRefused) as error:
         pledge_actions.request_raise(fund, 100, actor=appointed.email, reason="r")
     assert (error.value.refusal, pledged_cents()) == (ActionError.NEW_MANAGER, PLEDGED)
 
@@ -135,11 +134,11 @@ def test_nobody_appoints_the_second_person_for_it(fund: Fund, change: str) -> No
 def test_a_request_is_withdrawn_refused_and_decided_once(fund: Fund) -> None:
     for actor in (ONE, TWO):
         request = pledge_actions.request_raise(fund, 100, actor=ONE, reason="r")
-        with pytest.raises(PledgeActionRefused) as error:
+        with pytest.raises(ActionRefused) as error:
             pledge_actions.request_raise(fund, 200, actor=TWO, reason="r")
         assert error.value.refusal is ActionError.PLEDGE_IS_REQUESTED
         pledge_actions.decide_raise(request, agrees=False, actor=actor)
-        with pytest.raises(PledgeActionRefused) as error:
+        with pytest.raises(ActionRefused) as error:
             pledge_actions.decide_raise(request, agrees=True, actor=TWO)
         assert error.value.refusal is ActionError.PLEDGE_IS_DECIDED
     assert pledged_cents() == PLEDGED
@@ -150,7 +149,7 @@ def test_a_request_is_withdrawn_refused_and_decided_once(fund: Fund) -> None:
         lambda: pledge_actions.decide_raise(request, agrees=True, actor=TWO),
         lambda: pledge_actions.request_raise(fund, 100, actor=ONE, reason="r"),
     ):
-        with pytest.raises(PledgeActionRefused) as error:
+        with pytest.raises(ActionRefused) as error:
             attempt()
         assert error.value.refusal is ActionError.FUND_HAS_ENDED
 
@@ -167,7 +166,7 @@ def test_of_two_who_agree_or_ask_at_the_same_time_one_is_heeded(app: Flask, fund
                 pledge_actions.decide_raise(request, agrees=True, actor=TWO)
             else:
                 pledge_actions.request_raise(fund, 100, actor=ONE, reason="r")
-        except PledgeActionRefused as error:
+        except ActionRefused as error:
             return error.refusal.value
         return "done"
 
@@ -180,7 +179,7 @@ def test_of_two_who_agree_or_ask_at_the_same_time_one_is_heeded(app: Flask, fund
 def test_a_draft_may_be_pledged_by_one_person_and_no_longer_once_it_is_active(campaign: Campaign) -> None:
     draft = create_fund(campaign, 0, position=2, active=False)
     fund_lifecycle.raise_draft_pledge(draft, 100, actor="one", reason="r")
-    with pytest.raises(PledgeActionRefused) as error:
+    with pytest.raises(ActionRefused) as error:
         pledge_actions.request_raise(draft, 100, actor=ONE, reason="r")
     assert error.value.refusal is ActionError.FUND_IS_DRAFT
     draft = create_fund(campaign, 100, position=2, active=False)
@@ -278,7 +277,7 @@ def test_the_database_refuses_a_request_that_is_not_by_two_members(fund: Fund) -
 def test_one_address_in_other_letters_is_one_person_to_the_database(fund: Fund) -> None:
     members.add_staff(f"{ONE.upper()} ", "manager")
     with pytest.raises(IntegrityError, match="two_people_raise"):
-        pledge_requests.decide(pledge_requests.create(fund, 1, actor=ONE, reason="r"), agrees=True, actor=f"{ONE.upper()} ")
+        two_people.decide(pledge_requests.create(fund, 1, actor=ONE, reason="r"), agrees=True, actor=f"{ONE.upper()} ")
 
 
 @pytest.mark.owner

@@ -12,7 +12,7 @@ from campaign.campaigns.charities import Charity
 from campaign.cli import main
 from campaign.edges.db import db
 from campaign.edges.pdf_signing import KeyFile
-from campaign.funders import payments
+from campaign.funders import payment_receipts, payments
 from campaign.funders.funders import Funder
 from campaign.mail import send_jobs
 from campaign.matching.funds import Fund
@@ -106,21 +106,39 @@ def test_a_payment_from_a_funder_is_recorded_with_its_receipt(app: Flask, campai
         "f@example.org",
         "--language",
         "fr",
+        "--not-registered-charity",
     ]
     assert "Fonds inc.; 1, rue X, Montréal; f@example.org; fr; not a registered charity." in output_of(
         run(app, "fund", "funder", fund.slug, *details)
     )
     assert "is not an e-mail" in error_of(run(app, "fund", "funder", fund.slug, "--email", "nobody"))
-    payment = ["fund", "received", fund.slug, "12,500.00", "--on", "2026-11-20", "--reference", "cheque 17", "--by", "anne@example.org"]
+    payment = [
+        "fund",
+        "received",
+        fund.slug,
+        "12,500.00",
+        "--on",
+        "2026-11-20",
+        "--reference",
+        "cheque 17",
+        "--by",
+        "anne@example.org",
+        "--yes",
+    ]
     assert "$12,500.00 received of $50,000.00" in output_of(run(app, *payment))
     assert "recorded already" in error_of(run(app, *payment))
-    assert "raise the pledge" in error_of(run(app, "fund", "received", fund.slug, "40000", "--on", "2026-11-20", "--reference", "18"))
+    assert "raise the pledge" in error_of(
+        run(app, "fund", "received", fund.slug, "40000", "--on", "2026-11-20", "--reference", "18", "--yes")
+    )
     send_jobs.send_due()
     (recorded,) = payments.payments_of(fund)
-    receipt = payments.receipt_of(recorded)
+    receipt = payment_receipts.receipt_of(recorded)
     assert receipt and receipt.content["donor_name"] == "Fonds inc."
     assert db.session.query(Funder).filter_by(legal_name="Fonds inc.").one().language == "fr"
-    assert "a registered charity" in output_of(run(app, "fund", "funder", fund.slug, "--registered-charity"))
+    assert "as 123456782RR0001" in error_of(run(app, "fund", "funder", fund.slug, "--registered-charity"))
+    as_charity = output_of(run(app, "fund", "funder", fund.slug, "--registered-charity", "--registration-number", "123456782 RR 0001"))
+    assert "; a registered charity, 123456782RR0001." in as_charity
+    assert f"still valid: {receipt.serial}" in as_charity
 
 
 def test_a_signature_must_be_a_png_that_can_be_printed(app: Flask, campaign: Campaign, tmp_path: Path) -> None:

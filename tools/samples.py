@@ -22,7 +22,7 @@ from campaign.donations import donors
 from campaign.donations.donations import PERSON_FIELDS, Donation
 from campaign.edges.db import db
 from campaign.edges.links import Links
-from campaign.funders import payments
+from campaign.funders import payment_actions, payment_receipts, payments
 from campaign.funders.funders import Funder
 from campaign.mail import notice_jobs, send_jobs
 from campaign.matching import pledge_actions
@@ -34,6 +34,7 @@ from campaign.receipts import annual_jobs, lifecycle, receipt_actions, receipts,
 from campaign.receipts.receipts import Receipt
 from campaign.receipts.void_requests import VoidRequest
 from campaign.recurring.recurring_gifts import RecurringGift
+from campaign.rules.funder_payments import PaymentDetails, PaymentQuestion
 from campaign.staff import members
 from tests.conftest import Post
 from tests.factories import another_campaign, create_pledgers, create_refund, paid, pay, start_donation
@@ -191,12 +192,12 @@ def test_recurring_gift(app: Flask, campaign: Campaign, post: Post, language: st
 def test_funder_and_staff(app: Flask, campaign: Campaign, fund: Fund, post: Post, language: str) -> None:
     funder = db.session.get_one(Funder, fund.funder_id)
     funder.legal_name, funder.email, funder.language = "Fonds Sanâa et Richard inc.", "fonds@example.org", language
-    funder.address = ["1, rue Sherbrooke", "Montréal QC  H2X 1Y4"]
+    funder.address, funder.is_registered_charity = ["1, rue Sherbrooke", "Montréal QC  H2X 1Y4"], False
     db.session.commit()
     payment = payments.record_payment(fund, 12_500_00, received_on=date(2026, 11, 20), reference="17", livemode=False, actor="x")
     db.session.commit()
     write_email(post, "funder-money-received", language, to="fonds@example.org")
-    write_receipt(payments.receipt_of(payment), "receipt-of-a-funder", language)
+    write_receipt(payment_receipts.receipt_of(payment), "receipt-of-a-funder", language)
     funder.is_registered_charity = True
     payments.record_payment(fund, 10_00, received_on=date(2026, 11, 21), reference="18", livemode=False, actor="x")
     db.session.commit()
@@ -217,6 +218,28 @@ def test_funder_and_staff(app: Flask, campaign: Campaign, fund: Fund, post: Post
         write_email(post, "staff-pledge-requested", "both", to=asks)
         pledge_actions.decide_raise(request, agrees=True, actor=agrees)
         write_email(post, "staff-pledge-decided", "both", to=asks)
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_payment_changes(app: Flask, fund: Fund, post: Post, language: str) -> None:
+    funder = db.session.get_one(Funder, fund.funder_id)
+    funder.legal_name, funder.email, funder.language = "Fonds Sanâa et Richard inc.", "fonds@example.org", language
+    funder.address, funder.is_registered_charity = ["1, rue Sherbrooke", "Montréal QC  H2X 1Y4"], False
+    asks, agrees = create_pledgers()
+    payment = payments.record_payment(fund, 12_500_00, received_on=date(2026, 11, 20), reference="17", livemode=False, actor="x")
+    payment_receipts.issue_receipt(payment, render_jobs.issue_context())
+    right = PaymentDetails(cents=1_250_00, received_on=date(2026, 11, 20), reference="17")
+    request = payment_actions.request_correction(payment, right, actor=asks, reason="a digit too many", answered=list(PaymentQuestion))
+    if language == "en":
+        write_email(post, "staff-payment-change-requested", "both", to=asks)
+    corrected = payment_actions.decide(request, agrees=True, actor=agrees)
+    assert corrected
+    write_email(post, "funder-payment-corrected", language, to="fonds@example.org")
+    if language == "en":
+        write_email(post, "staff-payment-change-decided", "both", to=asks)
+    request = payment_actions.request_reversal(corrected, was_returned=False, actor=asks, reason="the cheque bounced")
+    payment_actions.decide(request, agrees=True, actor=agrees)
+    write_email(post, "funder-payment-reversed", language, to="fonds@example.org")
 
 
 def test_receipt_in_both_languages(app: Flask, campaign: Campaign) -> None:

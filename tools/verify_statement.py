@@ -33,6 +33,7 @@ MOVES = {
     ("match", "available", "matched"),
     ("unmatch", "matched", "available"),
     ("receive", "funder", "received"),
+    ("receive_reversal", "received", "funder"),
 }
 CHANGES = {"activated", "paused", "resumed", "ended", "pledged"}
 DONATION = re.compile(r"d_[0-9a-f]{20}")
@@ -158,7 +159,7 @@ def read_entry(text: str, chain: str, position: int) -> Entry:
     require((kind, source, target) in MOVES, f"entry {position} moves what {kind} may not move")
     require(re.fullmatch(r"[1-9]\d*", cents), f"entry {position} does not have a sum in whole cents")
     require(MOMENT.fullmatch(moment), f"entry {position} has no moment")
-    if kind in {"pledge", "receive"}:
+    if kind in {"pledge", "receive", "receive_reversal"}:
         require(donation == "", f"entry {position} is of no donation")
     else:
         require(DONATION.fullmatch(donation), f"entry {position} does not name its donation")
@@ -187,7 +188,7 @@ def verify_entries(entries: list[dict[str, Any]], chain: str) -> tuple[dict[str,
         reference = entry["text"].split("|")[7]
         require(reference not in references, f"entry {number} has the reference of another entry")
         references.add(reference)
-        for account in ("available", "held", "matched"):
+        for account in ("available", "held", "matched", "received"):
             require(balance.get(account, 0) >= 0, f"entry {number} takes more than there is in {account}")
     return balance, matched, running.hex(), last
 

@@ -1,4 +1,4 @@
-"""Commands for matching funds: their terms, status, payments and funders. Each change of status is stored with its actor and reason."""
+"""Commands for matching funds: their terms and status. Each change of status is stored with its actor and reason."""
 
 import re
 from collections.abc import Callable
@@ -6,21 +6,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
-from email_validator import EmailNotValidError, validate_email
-from flask import current_app
 from flask.cli import with_appcontext
 
 from campaign.campaigns.campaigns import Campaign, campaign_by_slug
 from campaign.edges.db import db
-from campaign.funders import payments
 from campaign.funders.funders import Funder
-from campaign.funders.payments import PaymentRefused
 from campaign.matching import fund_lifecycle, funds, pledge_requests
 from campaign.matching.fund_lifecycle import FundChangeRefused
 from campaign.matching.funds import Fund
 from campaign.reporting.integrity import checker
 from campaign.rules import local_time, money
-from campaign.staff import audit
 
 
 class CommandRefused(click.ClickException):
@@ -207,60 +202,6 @@ def fund_end(name: str, actor: str, reason: str) -> None:
     change_fund(fund_lifecycle.end, name, actor=actor, reason=reason)
 
 
-@fund_group.command("received")
-@FUND
-@click.argument("cents", metavar="AMOUNT", callback=parse_cents)
-@click.option("--on", required=True, help="Day on which it was received, as 2026-12-01.")
-@click.option("--reference", required=True, help="Reference of the bank transfer or cheque. A payment is recorded once.")
-@BY
-@with_appcontext
-def fund_received(name: str, cents: int, on: str, reference: str, actor: str) -> None:
-    """Record a payment from the funder and issue its receipt, unless the funder is a registered charity."""
-    fund, livemode = get_fund(name), not current_app.config["IS_SANDBOX"]
-    day = local_time.parse(on, time_zone_of(fund)).date()
-    try:
-        payments.record_payment(fund, cents, received_on=day, reference=reference.strip(), livemode=livemode, actor=actor)
-    except PaymentRefused as refusal:
-        raise CommandRefused(str(refusal)) from None
-    audit.record(actor, "recorded money from a funder", fund.slug, cents=cents, reference=reference.strip())
-    db.session.commit()
-    received, pledged = (money.format_money(sum_, "en") for sum_ in (payments.received_cents(fund), fund.pledged_cents))
-    click.echo(f"{fund.slug}: {received} received of {pledged}.")
-
-
 def time_zone_of(fund: Fund) -> ZoneInfo:
     """The time zone of the fund's charity."""
     return ZoneInfo(db.session.get_one(Campaign, fund.campaign_id).charity.time_zone)
-
-
-@fund_group.command("funder")
-@FUND
-@click.option("--legal-name", help="Legal name, for receipts.")
-@click.option("--address", multiple=True, help="A line of the address; repeat the option for each line.")
-@click.option("--email", help="Address for receipts and notices.")
-@click.option("--language", type=click.Choice(["en", "fr"]), help="Language of receipts and notices.")
-@click.option("--registered-charity/--not-registered-charity", "is_registered_charity", default=None, help="A charity gets no receipt.")
-@with_appcontext
-def fund_funder(name: str, address: tuple[str, ...], email: str | None, **options: Any) -> None:
-    """Set the details of a fund's funder that receipts need. Without options, show them."""
-    funder = db.session.get_one(Funder, get_fund(name).funder_id)
-    changed = {field: value for field, value in options.items() if value is not None}
-    if address:
-        changed["address"] = list(address)
-    if email:
-        changed["email"] = _email(email)
-    for field, value in changed.items():
-        setattr(funder, field, value)
-    if changed:
-        audit.record("command line", "changed a funder's details", funder.name_en, fields=sorted(changed))
-    db.session.commit()
-    name, address_text = funder.legal_name or funder.name_en, ", ".join(funder.address) or "no address"
-    charity = "a registered charity" if funder.is_registered_charity else "not a registered charity"
-    click.echo(f"{name}; {address_text}; {funder.email or 'no e-mail'}; {funder.language}; {charity}.")
-
-
-def _email(text: str) -> str:
-    try:
-        return validate_email(text, check_deliverability=False, test_environment=True).normalized
-    except EmailNotValidError:
-        raise CommandRefused(f"{text} is not an e-mail address.") from None

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from campaign import create_app, logs
 from campaign.campaigns.campaigns import current_campaign
-from campaign.cli import card_testing, charity, funds, mail, pledges, receipts, secret_keys, seeds, staff, statements
+from campaign.cli import card_testing, charity, funders, funds, mail, payments, pledges, receipts, secret_keys, seeds, staff, statements
 from campaign.cli.funds import CommandRefused, get_fund
 from campaign.cli.setup import create_funder_link, set_up, warn_if_owner
 from campaign.config import SettingsError, read_settings
@@ -228,8 +228,8 @@ def seed(count: int, seed: int) -> None:
     click.echo(f"{created} donations in {time.monotonic() - started:.1f} s.")
 
 
-for pledge_command in (pledges.pledge, pledges.agree_pledge, pledges.refuse_pledge):
-    funds.fund_group.add_command(pledge_command)
+for fund_command in (pledges.pledge, pledges.agree_pledge, pledges.refuse_pledge, funders.funder_command, *payments.COMMANDS):
+    funds.fund_group.add_command(fund_command)
 campaign.add_command(funds.fund_group)
 campaign.add_command(card_testing.card_testing_command)
 campaign.add_command(secret_keys.rotate_secret_key)

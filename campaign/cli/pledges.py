@@ -9,10 +9,9 @@ from flask.cli import with_appcontext
 from campaign.cli.funds import BY, FUND, REASON, CommandRefused, change_fund, get_fund, parse_cents
 from campaign.matching import fund_lifecycle, pledge_actions, pledge_requests
 from campaign.matching.funds import Fund, FundStatus
-from campaign.matching.pledge_actions import PledgeActionRefused
 from campaign.rules import money
 from campaign.texts import action_errors
-from campaign.texts.action_errors import ActionError
+from campaign.texts.action_errors import ActionError, ActionRefused
 
 BY_MEMBER = click.option("--by", "actor", required=True, help="Address of the manager or administrator who decides.")
 
@@ -36,8 +35,8 @@ def pledge(name: str, cents: int, actor: str, reason: str) -> None:
         return
     try:
         request = pledge_actions.request_raise(fund, cents, actor=actor, reason=reason)
-    except PledgeActionRefused as error:
-        raise _refused(error, actor) from None
+    except ActionRefused as error:
+        raise refused_by_name(error, actor) from None
     click.echo(
         f"{request.requested_by} asks to raise the pledge of {fund.slug} by {money.format_money(cents, 'en')}. Nothing is raised yet."
     )
@@ -74,11 +73,12 @@ def _decide(fund: Fund, *, agrees: bool, actor: str) -> None:
         raise CommandRefused(f"Nobody asks to raise the pledge of {fund.slug}.")
     try:
         pledge_actions.decide_raise(request, agrees=agrees, actor=actor)
-    except PledgeActionRefused as error:
-        raise _refused(error, actor) from None
+    except ActionRefused as error:
+        raise refused_by_name(error, actor) from None
 
 
-def _refused(error: PledgeActionRefused, actor: str) -> CommandRefused:
+def refused_by_name(error: ActionRefused, actor: str) -> CommandRefused:
+    """The refusal of an action by the member with this address, with what to do."""
     if error.refusal is ActionError.NOT_A_MANAGER:
         return CommandRefused(f"{actor} is not an active manager or administrator; name one by their address with --by.")
     return CommandRefused(action_errors.describe_error(error.refusal, "en"))

@@ -75,6 +75,10 @@ class Links:
         """The page of staff about card testing."""
         return self.absolute("/staff/card-testing")
 
+    def staff_payments(self, slug: str) -> str:
+        """The page of staff with the payments received for a fund."""
+        return self.absolute(f"/staff/funds/{slug}/payments")
+
     def staff_home(self) -> str:
         """The staff dashboard."""
         return self.absolute("/staff/")

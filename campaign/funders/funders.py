@@ -8,19 +8,24 @@ from campaign.edges.db import Base
 
 
 class Funder(Base):
-    """A funder. `legal_name`, `address` and `language` are for receipts of their payments; `email` is for notices, and may be empty."""
+    """A funder. `legal_name`, `address` and `language` are for receipts of their payments; `email` is for notices, and may be empty.
+
+    `is_registered_charity` is None until somebody has asked. A registered charity gets no official receipt, and its gifts are reported apart
+    (T4033, line 4510): `registration_number` names it. It is empty for other funders, and for charities from before it was asked.
+    """
 
     __tablename__ = "funder"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name_en: Mapped[str]
     name_fr: Mapped[str]
-    is_registered_charity: Mapped[bool] = mapped_column(server_default="false")
+    is_registered_charity: Mapped[bool | None]
+    registration_number: Mapped[str] = mapped_column(server_default="", default="")
     legal_name: Mapped[str] = mapped_column(server_default="", default="")
     address: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)
     email: Mapped[str] = mapped_column(server_default="", default="")
     language: Mapped[str] = mapped_column(server_default="en", default="en")
 
     def name(self, language: str) -> str:
-        """The funder's public name in `en` or `fr`. Receipts print `legal_name` if it is set."""
+        """The funder's public name in `en` or `fr`. Receipts print `legal_name` alone."""
         return self.name_fr if language == "fr" else self.name_en

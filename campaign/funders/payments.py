@@ -1,11 +1,12 @@
 """Payments received from funders. Each is an entry in its fund's ledger chain and gets an official receipt for the received amount.
 
-A pledge gets no receipt, nor does a payment of a registered charity (policy.md, section 4).
+A pledge gets no receipt, nor does a payment of a registered charity (policy.md, section 4). A payment that was recorded wrongly is reversed, and
+corrected by another one, by two people (payment_changes.py). All that records or reverses payments locks the fund first, then the funder.
 """
 
 from datetime import date, datetime
 
-from sqlalchemy import ForeignKey, UniqueConstraint, func, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, exists, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.campaigns.campaigns import Campaign
@@ -17,20 +18,21 @@ from campaign.ledger.moves import Move
 from campaign.matching.funds import Fund
 from campaign.outbox import messages
 from campaign.outbox.messages import MessageKind
-from campaign.receipts import receipts
-from campaign.receipts.receipts import IssueContext, Receipt, ReceiptLine
-from campaign.rules.receipt_requirements import ReceiptContent
-
-
-class PaymentRefused(Exception):
-    """The payment cannot be recorded; the message is one sentence for the operator."""
+from campaign.rules.funder_payments import PaymentDetails
+from campaign.texts.action_errors import ActionError, ActionRefused
 
 
 class FunderPayment(Base):
-    """A payment received from a funder. `reference` is that of the transfer or cheque, unique within the fund."""
+    """A payment received from a funder. `reference` is that of the transfer or cheque, unique among the payments of a fund that are not reversed.
+
+    `replaces_id` is the payment that this one corrects.
+    """
 
     __tablename__ = "funder_payment"
-    __table_args__ = (UniqueConstraint("fund_id", "reference"),)
+    __table_args__ = (
+        UniqueConstraint("replaces_id", name="payment_is_replaced_once"),
+        Index("ix_funder_payment_fund_id_reference", "fund_id", "reference"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     fund_id: Mapped[int] = mapped_column(ForeignKey("fund.id"))
@@ -40,82 +42,139 @@ class FunderPayment(Base):
     livemode: Mapped[bool]
     recorded_by: Mapped[str]
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    replaces_id: Mapped[int | None] = mapped_column(ForeignKey("funder_payment.id"))
+
+    @property
+    def details(self) -> PaymentDetails:
+        """What was written down of it."""
+        return PaymentDetails(cents=self.cents, received_on=self.received_on, reference=self.reference)
+
+
+class FunderPaymentReversal(Base):
+    """A payment that is no longer counted as received, and the request that two people agreed on."""
+
+    __tablename__ = "funder_payment_reversal"
+    __table_args__ = (UniqueConstraint("request_id", name="request_reverses_once"),)
+
+    funder_payment_id: Mapped[int] = mapped_column(ForeignKey("funder_payment.id"), primary_key=True, autoincrement=False)
+    request_id: Mapped[int] = mapped_column(ForeignKey("funder_payment_request.id"))
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+def is_counted() -> ColumnElement[bool]:
+    """A condition: the payment is not reversed."""
+    return ~exists().where(FunderPaymentReversal.funder_payment_id == FunderPayment.id)
+
+
+def lock_fund(fund: Fund) -> None:
+    """Lock the fund, so that its payments are recorded and reversed one after the other."""
+    db.session.refresh(fund, with_for_update={"key_share": True})
+
+
+def lock_funder(payment: FunderPayment) -> Funder:
+    """The funder, locked while receipts of their payments are issued or ended: a payment is append-only, and the service cannot lock it."""
+    funder = funder_of(payment)
+    db.session.refresh(funder, with_for_update={"key_share": True})
+    return funder
 
 
 def record_payment(fund: Fund, cents: int, *, received_on: date, reference: str, livemode: bool, actor: str) -> FunderPayment:
     """Record a received payment, post it, and enqueue the thanks with the receipt.
 
-    Raises PaymentRefused for a reference that is recorded already, and when more would be received than is pledged.
+    Raises ActionRefused for a reference that is recorded already, and when more would be received than is pledged.
     """
-    db.session.refresh(fund, with_for_update={"key_share": True})
-    if db.session.scalar(select(FunderPayment.id).where(FunderPayment.fund_id == fund.id, FunderPayment.reference == reference)):
-        raise PaymentRefused(f"A payment with the reference {reference} is recorded already.")
-    if received_cents(fund) + cents > fund.pledged_cents:
-        raise PaymentRefused("More would be received than is pledged; raise the pledge first.")
+    lock_fund(fund)
+    check_recordable(fund, cents, reference)
     payment = FunderPayment(
         fund_id=fund.id, cents=cents, received_on=received_on, reference=reference, livemode=livemode, recorded_by=actor
     )
-    db.session.add(payment)
-    db.session.flush()
-    entry = Entry(
-        kind=Move.RECEIVE,
-        source="funder",
-        target="received",
-        cents=cents,
-        campaign_id=fund.campaign_id,
-        fund_id=fund.id,
-        reference=f"receive:{payment.id}",
-        cause=f"{actor}/{reference}",
-    )
-    post_entries(entry)
+    post_payment(payment, fund)
     messages.enqueue_notice(MessageKind.FUNDER_PAYMENT, str(payment.id), funder_payment_id=payment.id)
     return payment
 
 
+def check_recordable(fund: Fund, cents: int, reference: str, *, instead_of: FunderPayment | None = None) -> None:
+    """Raise ActionRefused unless a payment of this amount and reference may be recorded, in place of another one if so."""
+    others = FunderPayment.id != (instead_of.id if instead_of else 0)
+    same = select(FunderPayment.id).where(FunderPayment.fund_id == fund.id, FunderPayment.reference == reference, others, is_counted())
+    if db.session.scalar(same) is not None:
+        raise ActionRefused(ActionError.PAYMENT_IS_RECORDED)
+    if received_cents(fund) - (instead_of.cents if instead_of else 0) + cents > fund.pledged_cents:
+        raise ActionRefused(ActionError.PAYMENT_BEYOND_PLEDGE)
+
+
+def has_same_amount(fund: Fund, cents: int, received_on: date, *, instead_of: FunderPayment | None = None) -> bool:
+    """Whether another payment of this amount and day is recorded."""
+    p = FunderPayment
+    same = select(p.id).where(p.fund_id == fund.id, p.cents == cents, p.received_on == received_on, is_counted())
+    return db.session.scalar(same.where(p.id != (instead_of.id if instead_of else 0)).limit(1)) is not None
+
+
+def post_payment(payment: FunderPayment, fund: Fund) -> None:
+    """Insert the payment and post it."""
+    db.session.add(payment)
+    db.session.flush()
+    post_entries(_entry(payment, fund, Move.RECEIVE, cause=f"{payment.recorded_by}/{payment.reference}"))
+
+
+def post_reversal(payment: FunderPayment, fund: Fund, *, request_id: int) -> None:
+    """Reverse the payment as an agreed request says. Its receipt has ended before. The database refuses anything else."""
+    db.session.add(FunderPaymentReversal(funder_payment_id=payment.id, request_id=request_id))
+    db.session.flush()
+    post_entries(_entry(payment, fund, Move.RECEIVE_REVERSAL, cause=f"request:{request_id}"))
+
+
+def _entry(payment: FunderPayment, fund: Fund, kind: Move, *, cause: str) -> Entry:
+    source, target = ("funder", "received") if kind is Move.RECEIVE else ("received", "funder")
+    return Entry(
+        kind=kind,
+        source=source,
+        target=target,
+        cents=payment.cents,
+        campaign_id=fund.campaign_id,
+        fund_id=fund.id,
+        reference=f"{kind}:{payment.id}",
+        cause=cause,
+    )
+
+
 def received_cents(fund: Fund) -> int:
-    """The sum of the payments received for the fund, in cents."""
-    return int(db.session.scalars(select(func.coalesce(func.sum(FunderPayment.cents), 0)).where(FunderPayment.fund_id == fund.id)).one())
+    """The sum of the payments received for the fund, in cents, without those that were reversed."""
+    received = select(func.coalesce(func.sum(FunderPayment.cents), 0)).where(FunderPayment.fund_id == fund.id, is_counted())
+    return int(db.session.scalars(received).one())
 
 
 def payments_of(fund: Fund) -> list[FunderPayment]:
-    """The payments received for the fund, oldest first."""
+    """The payments recorded for the fund, reversed ones included, oldest first."""
     return list(db.session.scalars(select(FunderPayment).where(FunderPayment.fund_id == fund.id).order_by(FunderPayment.id)))
+
+
+def find_payment(fund: Fund, reference: str) -> FunderPayment | None:
+    """The payment of the fund with this reference that is not reversed."""
+    of_reference = (FunderPayment.fund_id == fund.id, FunderPayment.reference == reference)
+    return db.session.scalar(select(FunderPayment).where(*of_reference, is_counted()))
+
+
+def reversal_of(payment: FunderPayment) -> FunderPaymentReversal | None:
+    """The reversal of the payment, or None."""
+    return db.session.get(FunderPaymentReversal, payment.id, populate_existing=True)
+
+
+def fund_of(payment: FunderPayment) -> Fund:
+    """The fund that was paid."""
+    return db.session.get_one(Fund, payment.fund_id)
 
 
 def funder_of(payment: FunderPayment) -> Funder:
     """The funder who paid."""
-    return db.session.get_one(Funder, db.session.get_one(Fund, payment.fund_id).funder_id)
+    return db.session.get_one(Funder, fund_of(payment).funder_id)
 
 
 def charity_of(payment: FunderPayment) -> Charity:
     """The charity that was paid."""
-    return db.session.get_one(Campaign, db.session.get_one(Fund, payment.fund_id).campaign_id).charity
+    return campaign_of(payment).charity
 
 
-def receipt_of(payment: FunderPayment) -> Receipt | None:
-    """The valid receipt of the payment, or None."""
-    of_payment = select(Receipt).join(ReceiptLine, ReceiptLine.receipt_id == Receipt.id)
-    return db.session.scalar(of_payment.where(ReceiptLine.funder_payment_id == payment.id, ReceiptLine.is_current))
-
-
-def issue_receipt(payment: FunderPayment, context: IssueContext) -> Receipt | None:
-    """The payment's valid receipt, issued if none was ever issued; None for a registered charity. Raises ReceiptIncomplete."""
-    funder = funder_of(payment)
-    db.session.refresh(funder, with_for_update={"key_share": True})  # A payment is append-only, and the service cannot lock it.
-    earlier = select(ReceiptLine.id).where(ReceiptLine.funder_payment_id == payment.id).limit(1)
-    if funder.is_registered_charity or db.session.scalar(earlier) is not None:
-        return receipt_of(payment)
-    charity, code = charity_of(payment), receipts.random_check_code()
-    content = ReceiptContent(
-        **receipts.charity_fields(charity, context, language=funder.language, code=code),
-        received_on=payment.received_on,
-        donor_name=funder.legal_name or funder.name(funder.language),
-        donor_address=tuple(funder.address),
-        amount_cents=payment.cents,
-        advantage_cents=0,
-        eligible_cents=payment.cents,
-        currency=db.session.get_one(Campaign, db.session.get_one(Fund, payment.fund_id).campaign_id).currency,
-        is_test=not payment.livemode,
-    )
-    line = ReceiptLine(funder_payment_id=payment.id, cents=payment.cents)
-    return receipts.issue_frozen(charity, content, [line], context, code=code)
+def campaign_of(payment: FunderPayment) -> Campaign:
+    """The campaign whose fund was paid."""
+    return db.session.get_one(Campaign, fund_of(payment).campaign_id)

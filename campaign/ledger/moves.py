@@ -27,6 +27,7 @@ class Move(StrEnum):
     MATCH = "match"
     UNMATCH = "unmatch"
     RECEIVE = "receive"
+    RECEIVE_REVERSAL = "receive_reversal"
 
 
 class LedgerMove(Base):

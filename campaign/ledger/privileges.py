@@ -32,6 +32,9 @@ CHANGED_EXCEPT: Mapping[str, frozenset[str]] = {
     "balance_transaction": frozenset({"id", "stripe_id", "type", "category", "cents", "fee_cents", "currency", "created_at"}),
     "delivery_attempt": frozenset({"id", "outbox_id", "sha256", "started_at"}),
     "donation": frozenset({"id", "public_id", "net_cents"}),
+    "funder_payment_request": frozenset(
+        {"id", "funder_payment_id", "kind", "cents", "received_on", "reference", "was_returned", "requested_by", "reason", "requested_at"}
+    ),
     "pledge_request": frozenset({"id", "fund_id", "cents", "requested_by", "reason", "requested_at"}),
     "fund": frozenset(
         {"id", "pledged_cents", "held_cents", "matched_cents", "chain_entries", "chain_hash", "activated_at", "paused_at", "ended_at"}

@@ -8,7 +8,7 @@ from campaign.donations.donors import Donor, wants_annual_receipt
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.edges.stripe.reversals import ReversalKind
-from campaign.funders import payments
+from campaign.funders import payment_receipts
 from campaign.mail import notices
 from campaign.mail.letters import donations, recurring
 from campaign.mail.letters import receipts as receipt_emails
@@ -40,8 +40,8 @@ def prepare_receipts(message: OutboxMessage) -> None:
         case MessageKind.REVERSAL:
             with suppress(ReceiptIncomplete), db.session.begin_nested():
                 lifecycle.bring_up_to_date(_lock_donation(message), issue_context())
-        case MessageKind.FUNDER_PAYMENT:
-            payments.issue_receipt(notices.funder_payment_of(message), issue_context())
+        case MessageKind.FUNDER_PAYMENT | MessageKind.FUNDER_PAYMENT_CORRECTED:
+            payment_receipts.issue_receipt(notices.funder_payment_of(message), issue_context())
 
 
 def compose(message: OutboxMessage) -> EmailContent | None:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from campaign.campaigns.campaigns import Campaign, current_campaign
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.funders import payments
+from campaign.funders import payment_receipts, payments
 from campaign.funders.funders import Funder
+from campaign.funders.payment_requests import FunderPaymentRequest
 from campaign.funders.payments import FunderPayment
 from campaign.mail.letters import card_testing, funders, staff
 from campaign.matching.funds import Fund
@@ -16,22 +17,64 @@ from campaign.outbox.checkout_codes import CheckoutCode
 from campaign.outbox.deliveries import EmailContent
 from campaign.outbox.messages import MessageKind, OutboxMessage
 from campaign.payments.card_testing import CardTestingGuard
+from campaign.receipts.receipts import Receipt
 from campaign.reporting import published_heads, staff_todo
+from campaign.reporting.published_heads import SignedHead
 from campaign.staff.factor_changes import FactorChange
 from campaign.staff.members import Staff
 from campaign.staff.password_links import one_time_link
 
 
 def _funder_payment_received(message: OutboxMessage) -> EmailContent | None:
-    """Thanks, with the receipt when one was issued; None when the funder has no e-mail address."""
+    """Thanks, with the receipt when one was issued; None when the funder has no e-mail address, or the payment was reversed meanwhile."""
     payment = funder_payment_of(message)
-    receipt, funder = payments.receipt_of(payment), payments.funder_of(payment)
-    fund = db.session.get_one(Fund, payment.fund_id)
-    campaign = db.session.get_one(Campaign, fund.campaign_id)
-    if not funder.email or (receipt is None and not funder.is_registered_charity):
+    receipt, funder = payment_receipts.receipt_of(payment), payments.funder_of(payment)
+    if _has_no_news(payment, receipt):
         return None
-    head = published_heads.sign_head(fund, services().signing_key)
-    return funders.money_received(payment, funder, campaign, receipt=receipt, head=head)
+    return funders.money_received(payment, funder, payments.campaign_of(payment), receipt=receipt, head=_head_of(payment))
+
+
+def _has_no_news(payment: FunderPayment, receipt: Receipt | None) -> bool:
+    funder = payments.funder_of(payment)
+    is_without_receipt = receipt is None and not funder.is_registered_charity
+    return not funder.email or is_without_receipt or payments.reversal_of(payment) is not None
+
+
+def _head_of(payment: FunderPayment) -> SignedHead:
+    return published_heads.sign_head(payments.fund_of(payment), services().signing_key)
+
+
+def _funder_payment_corrected(message: OutboxMessage) -> EmailContent | None:
+    """What is right, with its receipt; None as for a payment that was received."""
+    payment = funder_payment_of(message)
+    receipt, earlier = payment_receipts.receipt_of(payment), db.session.get_one(FunderPayment, payment.replaces_id)
+    if _has_no_news(payment, receipt):
+        return None
+    return funders.payment_corrected(
+        payment,
+        earlier,
+        payments.funder_of(payment),
+        payments.campaign_of(payment),
+        receipt=receipt,
+        ended=payment_receipts.last_receipt_of(earlier),
+        head=_head_of(payment),
+    )
+
+
+def _funder_payment_reversed(message: OutboxMessage) -> EmailContent | None:
+    """That the payment no longer counts, nor its receipt; None when the funder has no e-mail address."""
+    payment = funder_payment_of(message)
+    funder, reversal = payments.funder_of(payment), payments.reversal_of(payment)
+    if not funder.email or reversal is None:
+        return None
+    return funders.payment_reversed(
+        payment,
+        funder,
+        payments.campaign_of(payment),
+        was_returned=bool(db.session.get_one(FunderPaymentRequest, reversal.request_id).was_returned),
+        ended=payment_receipts.last_receipt_of(payment),
+        head=_head_of(payment),
+    )
 
 
 def funder_payment_of(message: OutboxMessage) -> FunderPayment:
@@ -92,6 +135,18 @@ def _pledge_request(message: OutboxMessage) -> EmailContent | None:
     return write(request, fund, recipient=member.email, charity=charity, url=url, is_test=is_test)
 
 
+def _payment_change(message: OutboxMessage) -> EmailContent | None:
+    """A request to correct or reverse a payment, or its decision; None for a member who was deactivated meanwhile."""
+    member, request = db.session.get(Staff, message.staff_id), db.session.get_one(FunderPaymentRequest, message.funder_payment_request_id)
+    if member is None or not member.active:
+        return None
+    payment = db.session.get_one(FunderPayment, request.funder_payment_id)
+    fund, charity, is_test = payments.fund_of(payment), payments.charity_of(payment), services().settings.is_sandbox
+    write = staff.payment_change_requested if message.kind == MessageKind.PAYMENT_CHANGE_REQUESTED else staff.payment_change_decided
+    url = services().links.staff_payments(fund.slug)
+    return write(request, payment, fund, recipient=member.email, charity=charity, url=url, is_test=is_test)
+
+
 def _card_testing(message: OutboxMessage) -> EmailContent | None:
     """That the guard against card testing has begun or ended; None for a member who was deactivated meanwhile."""
     member, campaign = db.session.get(Staff, message.staff_id), current_campaign()
@@ -111,6 +166,10 @@ def _checkout_code(message: OutboxMessage) -> EmailContent:
 
 COMPOSERS: dict[MessageKind, Callable[[OutboxMessage], EmailContent | None]] = {
     MessageKind.FUNDER_PAYMENT: _funder_payment_received,
+    MessageKind.FUNDER_PAYMENT_CORRECTED: _funder_payment_corrected,
+    MessageKind.FUNDER_PAYMENT_REVERSED: _funder_payment_reversed,
+    MessageKind.PAYMENT_CHANGE_REQUESTED: _payment_change,
+    MessageKind.PAYMENT_CHANGE_DECIDED: _payment_change,
     MessageKind.PLEDGE_MATCHED: _pledge_matched,
     MessageKind.STAFF_TODO: _staff_todo,
     MessageKind.STAFF_ACCESS: _staff_password,

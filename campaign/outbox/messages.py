@@ -43,6 +43,10 @@ class MessageKind(StrEnum):
     ADDRESS_CHANGED = "address_changed"
     LINKS_RENEWED = "links_renewed"
     FUNDER_PAYMENT = "funder_payment"
+    FUNDER_PAYMENT_CORRECTED = "funder_payment_corrected"
+    FUNDER_PAYMENT_REVERSED = "funder_payment_reversed"
+    PAYMENT_CHANGE_REQUESTED = "payment_change_requested"
+    PAYMENT_CHANGE_DECIDED = "payment_change_decided"
     PLEDGE_MATCHED = "pledge_matched"
     STAFF_TODO = "staff_todo"
     STAFF_ACCESS = "staff_access"
@@ -105,6 +109,7 @@ class OutboxMessage(Leasable, Base):
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     factor_change: Mapped[str | None]
     pledge_request_id: Mapped[int | None] = mapped_column(ForeignKey("pledge_request.id"))
+    funder_payment_request_id: Mapped[int | None] = mapped_column(ForeignKey("funder_payment_request.id"))
     card_testing_guard_id: Mapped[int | None] = mapped_column(ForeignKey("card_testing_guard.id"))
     checkout_code_id: Mapped[int | None] = mapped_column(ForeignKey("checkout_code.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

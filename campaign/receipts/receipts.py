@@ -47,6 +47,7 @@ class EndReason(StrEnum):
     CORRECTED = "corrected"
     LOST = "lost"
     VOID = "void"
+    WRONG_PAYMENT = "wrong_payment"
 
 
 class Receipt(Base):

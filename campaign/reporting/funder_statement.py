@@ -47,6 +47,8 @@ class Day:
 class Statement:
     """A fund as of a moment. `donations` is how many it matches, `entries` the length of its chain, `head` the last hash.
 
+    `received_cents` is what the funder had paid by then as it was recorded by then: a later correction changes later statements.
+
     `changes` are those of the fund so far, as a chain of their own (proofs.changes_of).
     """
 
@@ -56,6 +58,7 @@ class Statement:
     pledged_cents: int
     held_cents: int
     matched_cents: int
+    received_cents: int
     donations: int
     days: list[Day]
     entries: int
@@ -96,11 +99,12 @@ def lock_end(fund: Fund, *, before: datetime | None = None) -> ChainEnd:
 def build_statement(fund: Fund, end: ChainEnd) -> Statement:
     """Build the statement of the chain up to this end. Nothing before it changes any more, so that no lock is needed."""
     campaign, last, e = db.session.get_one(Campaign, fund.campaign_id), end.position, LedgerEntry
-    pledged, held, matched, head = db.session.execute(
+    pledged, held, matched, received, head = db.session.execute(
         select(
             func.coalesce(func.sum(e.cents).filter(e.kind == Move.PLEDGE), 0),
             _balance("held"),
             _balance("matched"),
+            _balance("received"),
             select(e.hash).where(*_of(fund), e.position == last).scalar_subquery(),
         ).where(*_of(fund), e.position <= last)
     ).one()
@@ -112,6 +116,7 @@ def build_statement(fund: Fund, end: ChainEnd) -> Statement:
         pledged_cents=int(pledged),
         held_cents=int(held),
         matched_cents=int(matched),
+        received_cents=int(received),
         donations=sum(day.donations for day in days),
         days=days,
         entries=last,
@@ -219,6 +224,7 @@ def template_data(statement: Statement, language: str, head: SignedHead, *, is_t
         "held": format_money(statement.held_cents, language),
         "matched": format_money(statement.matched_cents, language),
         "left": format_money(statement.left_cents, language),
+        "received": format_money(statement.received_cents, language),
         "donations": str(statement.donations),
         "days": [[d.on.isoformat(), str(d.donations), format_money(d.matched_cents, language)] for d in statement.days],
         "head": head.text,

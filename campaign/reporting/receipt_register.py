@@ -20,7 +20,7 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
-from campaign.funders.payments import FunderPayment
+from campaign.funders.payments import FunderPayment, is_counted
 from campaign.ledger.entries import LedgerEntry
 from campaign.ledger.moves import Move
 from campaign.matching.funds import Fund
@@ -84,8 +84,11 @@ def _received_in(charity: Charity, year: int) -> tuple[ColumnElement[bool], ...]
 
 
 def _paid_by_funders_in(charity: Charity, year: int) -> tuple[ColumnElement[bool], ...]:
-    of_charity = FunderPayment.fund_id.in_(select(Fund.id).where(Fund.campaign_id.in_(_campaigns(charity))))
-    return of_charity, FunderPayment.received_on >= date(year, 1, 1), FunderPayment.received_on < date(year + 1, 1, 1)
+    return _is_of_funders(charity), FunderPayment.received_on >= date(year, 1, 1), FunderPayment.received_on < date(year + 1, 1, 1)
+
+
+def _is_of_funders(charity: Charity) -> ColumnElement[bool]:
+    return FunderPayment.fund_id.in_(select(Fund.id).where(Fund.campaign_id.in_(_campaigns(charity))))
 
 
 def _receipted(charity: Charity, year: int) -> Subquery:
@@ -106,7 +109,7 @@ def totals_of(charity: Charity, year: int) -> RegisterTotals:
     row = db.session.execute(select(receipted, in_quebec, valid, in_all)).one()
     signed = case((LedgerEntry.kind.in_(CREDITS), LedgerEntry.cents), (LedgerEntry.kind.in_(DEBITS), -LedgerEntry.cents), else_=0)
     retained = select(func.coalesce(func.sum(signed), 0)).join(Donation, Donation.id == LedgerEntry.donation_id)
-    from_funders = select(func.coalesce(func.sum(FunderPayment.cents), 0)).where(*_paid_by_funders_in(charity, year))
+    from_funders = select(func.coalesce(func.sum(FunderPayment.cents), 0)).where(*_paid_by_funders_in(charity, year), is_counted())
     return RegisterTotals(
         valid=row[2],
         ended=row[3] - row[2],
@@ -164,11 +167,12 @@ def whole_register(charity: Charity, year: int) -> Iterator[RegisterLine]:
 
 
 def years(charity: Charity) -> list[int]:
-    """Years from the first to the last payment, latest first."""
-    first, last = db.session.execute(
-        select(func.min(Donation.received_at), func.max(Donation.received_at)).where(Donation.campaign_id.in_(_campaigns(charity)))
-    ).one()
-    return list(range(charity.local(last).year, charity.local(first).year - 1, -1)) if first and last else []
+    """Years from the first to the last payment of donors and funders, latest first."""
+    donors = select(func.min(Donation.received_at), func.max(Donation.received_at)).where(Donation.campaign_id.in_(_campaigns(charity)))
+    funders = select(func.min(FunderPayment.received_on), func.max(FunderPayment.received_on)).where(_is_of_funders(charity))
+    days = [charity.local(moment).date() for moment in db.session.execute(donors).one() if moment]
+    days += [day for day in db.session.execute(funders).one() if day]
+    return list(range(max(days).year, min(days).year - 1, -1)) if days else []
 
 
 def as_csv(lines: Iterator[RegisterLine], headings: Sequence[str], statuses: dict[str, str]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.funders import payment_requests
 from campaign.matching import fund_lifecycle, pledge_requests
 from campaign.operations import heartbeats, integrity_checks, job_results
 from campaign.outbox import deliveries, messages
@@ -42,6 +43,7 @@ class StaffTodo:
     returns_due: int = 0
     voids: int = 0
     pledges: int = 0
+    payments: int = 0
     receipts: list[totals.WaitingReceipts] = field(default_factory=list)
 
     @property
@@ -88,5 +90,6 @@ def todo_of(campaign: Campaign) -> StaffTodo:
         returns_due=returns.due_later,
         voids=len(void_requests.list_open()),
         pledges=len(pledge_requests.list_open(campaign.id)),
+        payments=len(payment_requests.list_open(campaign.id)),
         receipts=totals.receipts_waiting(),
     )

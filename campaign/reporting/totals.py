@@ -199,6 +199,10 @@ def latest_donations(campaign: Campaign) -> list[LatestDonation]:
     return [LatestDonation(donation=d, matched_cents=matches.get(d.id, NO_MATCH).matched_cents) for d in found]
 
 
+# Messages that wait while the receipt that they bring lacks something.
+WITH_RECEIPT = (MessageKind.RECEIPT, MessageKind.FUNDER_PAYMENT, MessageKind.FUNDER_PAYMENT_CORRECTED)
+
+
 @dataclass(frozen=True, kw_only=True)
 class WaitingReceipts:
     """How many receipts wait for one reason: elements that they miss (rules/receipt_requirements.py), or else an error."""
@@ -213,7 +217,7 @@ def receipts_waiting() -> list[WaitingReceipts]:
     o = OutboxMessage
     rows = db.session.execute(
         select(o.missing_elements, o.last_error, func.count())
-        .where(o.kind == MessageKind.RECEIPT, leases.is_pending(o), o.last_error.is_not(None))
+        .where(o.kind.in_(WITH_RECEIPT), leases.is_pending(o), o.last_error.is_not(None))
         .group_by(o.missing_elements, o.last_error)
         .order_by(func.count().desc())
         .limit(5)

@@ -33,6 +33,22 @@ class ActionError(StrEnum):
     FUND_HAS_ENDED = "fund has ended"
     NOT_A_MANAGER = "not a manager"
     NEW_MANAGER = "new manager"
+    PAYMENT_IS_RECORDED = "payment is recorded"
+    PAYMENT_BEYOND_PLEDGE = "payment beyond pledge"
+    PAYMENT_IN_FUTURE = "payment in future"
+    PAYMENT_IS_REVERSED = "payment is reversed"
+    PAYMENT_CHANGE_IS_REQUESTED = "payment change is requested"
+    PAYMENT_CHANGE_IS_DECIDED = "payment change is decided"
+    PAYMENT_IS_THE_SAME = "payment is the same"
+    REGISTRATION_NUMBER = "registration number"
+
+
+class ActionRefused(Exception):
+    """The action is not possible; `refusal` says why."""
+
+    def __init__(self, refusal: ActionError) -> None:
+        super().__init__(refusal.value)
+        self.refusal = refusal
 
 
 _MESSAGES = {
@@ -67,9 +83,23 @@ _MESSAGES = {
     ActionError.FUND_IS_DRAFT: gettext_noop("This fund is a draft: whoever runs the service sets its pledge until it is active."),
     ActionError.FUND_HAS_ENDED: gettext_noop("This fund has ended, so its pledge cannot be raised."),
     ActionError.NEW_MANAGER: gettext_noop(
-        "Raising a pledge takes two people who have had their role for a day, so that nobody can appoint the second one for it. Please wait until then."
+        "This takes two people who have had their role for a day, so that nobody can appoint the second one for it. Please wait until then."
     ),
-    ActionError.NOT_A_MANAGER: gettext_noop("Only managers and administrators whose account is active can raise a pledge."),
+    ActionError.NOT_A_MANAGER: gettext_noop("Only managers and administrators whose account is active can do this."),
+    ActionError.REGISTRATION_NUMBER: gettext_noop(
+        "A registered charity has a number of nine digits, RR and four digits, as 123456782RR0001. Its ninth digit checks the others: please compare it with what the charity wrote."
+    ),
+    ActionError.PAYMENT_IS_RECORDED: gettext_noop(
+        "A payment with this reference is recorded already. If it is another one, write how its reference differs."
+    ),
+    ActionError.PAYMENT_BEYOND_PLEDGE: gettext_noop("More would be received than is pledged; raise the pledge first."),
+    ActionError.PAYMENT_IN_FUTURE: gettext_noop("This day has not come yet. Write the day on which the payment was received."),
+    ActionError.PAYMENT_IS_REVERSED: gettext_noop("This payment was reversed already, so there is nothing to correct."),
+    ActionError.PAYMENT_CHANGE_IS_REQUESTED: gettext_noop(
+        "Somebody has already asked to change this payment. Agree to that request or refuse it first."
+    ),
+    ActionError.PAYMENT_CHANGE_IS_DECIDED: gettext_noop("Somebody has already decided on this request."),
+    ActionError.PAYMENT_IS_THE_SAME: gettext_noop("Amount, day and reference are those that are recorded, so there is nothing to correct."),
 }
 
 

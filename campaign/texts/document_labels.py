@@ -43,6 +43,7 @@ _STATEMENT = {
     "matched": pgettext_noop("statement", "Matched"),
     "held": pgettext_noop("statement", "Held for gifts under way"),
     "left": pgettext_noop("statement", "Left"),
+    "received": pgettext_noop("statement", "Received from you towards the pledge"),
     "donations_matched": pgettext_noop("statement", "Donations matched"),
     "day_by_day": pgettext_noop("statement", "Day by day"),
     "no_donation": pgettext_noop("statement", "No gift has been matched yet."),

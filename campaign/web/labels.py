@@ -50,6 +50,7 @@ def end_reason_labels() -> dict[str, str]:
         receipts.EndReason.CORRECTED.value: gettext("name or address was corrected"),
         receipts.EndReason.LOST.value: gettext("it was lost"),
         receipts.EndReason.VOID.value: gettext("it was voided by two people"),
+        receipts.EndReason.WRONG_PAYMENT.value: gettext("the payment was written down wrongly"),
     }
 
 
@@ -74,6 +75,10 @@ def message_kind_labels() -> dict[MessageKind, str]:
         MessageKind.RECEIPT_COPY: gettext("Receipt, once more or replaced"),
         MessageKind.ANNUAL_RECEIPT: gettext("Receipt of the year"),
         MessageKind.FUNDER_PAYMENT: gettext("Money from a funder"),
+        MessageKind.FUNDER_PAYMENT_CORRECTED: gettext("Correction of a funder’s payment"),
+        MessageKind.FUNDER_PAYMENT_REVERSED: gettext("Reversal of a funder’s payment"),
+        MessageKind.PAYMENT_CHANGE_REQUESTED: gettext("Request to change a payment"),
+        MessageKind.PAYMENT_CHANGE_DECIDED: gettext("Decision to change a payment or not"),
         MessageKind.PLEDGE_MATCHED: gettext("Pledge matched in full"),
         MessageKind.STAFF_TODO: gettext("Notice to staff"),
         MessageKind.STAFF_ACCESS: gettext("Link to choose a password"),

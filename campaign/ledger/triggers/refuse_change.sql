@@ -30,6 +30,18 @@ CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON fund_change FOR
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON fund_change FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON funder_payment FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON funder_payment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER decided_once BEFORE UPDATE ON funder_payment_request
+    FOR EACH ROW WHEN (
+        OLD.decision IS NOT NULL OR OLD.id <> NEW.id OR OLD.funder_payment_id <> NEW.funder_payment_id OR OLD.kind <> NEW.kind
+        OR OLD.cents IS DISTINCT FROM NEW.cents OR OLD.received_on IS DISTINCT FROM NEW.received_on
+        OR OLD.reference IS DISTINCT FROM NEW.reference OR OLD.was_returned IS DISTINCT FROM NEW.was_returned
+        OR OLD.requested_by <> NEW.requested_by OR OLD.reason <> NEW.reason OR OLD.requested_at <> NEW.requested_at
+    )
+    EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON funder_payment_request FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON funder_payment_request FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON funder_payment_reversal FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON funder_payment_reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON integrity_check FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON integrity_check FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON ledger_entry FOR EACH ROW EXECUTE FUNCTION refuse_change();

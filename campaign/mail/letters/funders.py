@@ -1,4 +1,4 @@
-"""E-mails to funders: thanks for a payment, with its receipt, and the notice that a pledge is fully matched."""
+"""E-mails to funders: thanks for a payment, its correction or reversal, with receipts, and the notice that a pledge is fully matched."""
 
 from flask_babel import force_locale, gettext
 
@@ -6,6 +6,7 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.funders.funders import Funder
 from campaign.funders.payments import FunderPayment
 from campaign.mail.letters.frame import Paragraph, Recipient, build_email, contact_line, receipt_subject
+from campaign.mail.letters.receipts import about_ended
 from campaign.matching.funds import Fund
 from campaign.outbox.deliveries import EmailContent
 from campaign.receipts.receipts import Receipt
@@ -58,6 +59,67 @@ def money_received(
         title = campaign.title(language)
         subject = receipt_subject(receipt, title) if receipt else gettext("Your payment has arrived – %(campaign)s", campaign=title)
         return build_email(_recipient(funder, campaign, is_test=not payment.livemode), subject, paragraphs, receipt=receipt)
+
+
+def payment_corrected(
+    payment: FunderPayment,
+    earlier: FunderPayment,
+    funder: Funder,
+    campaign: Campaign,
+    *,
+    receipt: Receipt | None,
+    ended: Receipt | None,
+    head: SignedHead,
+) -> EmailContent:
+    """A payment was recorded wrongly, and `payment` is what is right. `ended` is the receipt of the earlier one, `receipt` the one that is valid."""
+    language, title = funder.language, campaign.title(funder.language)
+    with force_locale(language):
+        text = gettext(
+            "We had noted your payment to %(campaign)s wrongly: %(amount)s, received on %(day)s (%(reference)s).",
+            campaign=title,
+            **_noted(earlier, language),
+        )
+        right = gettext("Right is: %(amount)s, received on %(day)s (%(reference)s).", **_noted(payment, language))
+        paragraphs = [Paragraph(text), Paragraph(right), *_about_receipts(ended, receipt)]
+        if receipt is None:
+            paragraphs.append(
+                Paragraph(gettext("As a registered charity you get no official receipt for it; this message is an acknowledgement."))
+            )
+        paragraphs += [_for_the_auditor(head), contact_line(campaign.charity)]
+        subject = gettext("Your payment is corrected – %(campaign)s", campaign=title)
+        return build_email(_recipient(funder, campaign, is_test=not payment.livemode), subject, paragraphs, receipt=receipt)
+
+
+def _about_receipts(ended: Receipt | None, receipt: Receipt | None) -> list[Paragraph]:
+    if ended is None and receipt is not None:
+        return [Paragraph(gettext("Your official receipt no. %(new)s is attached.", new=receipt.serial))]
+    return about_ended(ended, receipt)
+
+
+def payment_reversed(
+    payment: FunderPayment, funder: Funder, campaign: Campaign, *, was_returned: bool, ended: Receipt | None, head: SignedHead
+) -> EmailContent:
+    """A payment no longer counts: it `was_returned` to the funder, or it was noted by mistake. `ended` is its receipt."""
+    language, title = funder.language, campaign.title(funder.language)
+    with force_locale(language):
+        noted = {"campaign": title, **_noted(payment, language)}
+        text = (
+            gettext("We have returned to you your payment of %(amount)s to %(campaign)s, received on %(day)s (%(reference)s).", **noted)
+            if was_returned
+            else gettext(
+                "We had noted a payment of %(amount)s from you to %(campaign)s, received on %(day)s (%(reference)s). That was a mistake: it did not arrive, or was noted twice.",
+                **noted,
+            )
+        )
+        no_longer = Paragraph(gettext("It no longer counts as received towards your pledge."))
+        paragraphs = [Paragraph(text), no_longer, *about_ended(ended, None), _for_the_auditor(head), contact_line(campaign.charity)]
+        subject = gettext("Your payment no longer counts – %(campaign)s", campaign=title)
+        return build_email(_recipient(funder, campaign, is_test=not payment.livemode), subject, paragraphs)
+
+
+def _noted(payment: FunderPayment, language: str) -> dict[str, str]:
+    amount, day = format_money(payment.cents, language), format_date(payment.received_on, "long")
+    return {"amount": amount, "day": day, "reference": payment.reference}
 
 
 def pledge_is_matched(fund: Fund, funder: Funder, campaign: Campaign, *, is_test: bool, head: SignedHead) -> EmailContent:

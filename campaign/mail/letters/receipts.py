@@ -40,7 +40,7 @@ def money_returned(
                 **sums,
             )
         )
-        paragraphs = [Paragraph(first), Paragraph(outcome, style=MATCH), *_about_ended(ended, receipt), donation_page_link(page_url)]
+        paragraphs = [Paragraph(first), Paragraph(outcome, style=MATCH), *about_ended(ended, receipt), donation_page_link(page_url)]
         paragraphs.append(contact_line(donation.campaign.charity))
         subject = _subject_of_return(title, receipt, ended, is_whole=donation.net_cents == 0)
         return build_email(recipient_of(donation), subject, paragraphs, receipt=receipt)
@@ -58,7 +58,8 @@ def _subject_of_return(title: str, receipt: Receipt | None, ended: Receipt | Non
     return str(gettext("Your gift was given back in part – %(campaign)s", campaign=title))
 
 
-def _about_ended(ended: Receipt | None, receipt: Receipt | None) -> list[Paragraph]:
+def about_ended(ended: Receipt | None, receipt: Receipt | None) -> list[Paragraph]:
+    """That a receipt has ended, and which one replaces it; that one is attached. Each may be None."""
     if ended is not None and receipt is not None:
         text = gettext(
             "Official receipt no. %(old)s is cancelled and replaced by no. %(new)s, which is attached. Please use only the new one.",
@@ -89,7 +90,7 @@ def money_reinstated(
         if receipt is not None and ended is None:
             paragraphs.append(Paragraph(gettext("Your official receipt no. %(new)s is attached.", new=receipt.serial)))
         else:
-            paragraphs += _about_ended(ended, receipt)
+            paragraphs += about_ended(ended, receipt)
         paragraphs += [donation_page_link(page_url), contact_line(donation.campaign.charity)]
         subject = (
             gettext("Your gift is with us again: your receipt is %(serial)s – %(campaign)s", serial=receipt.serial, campaign=title)
@@ -150,6 +151,6 @@ def receipt_cancelled(donation: Donation, *, page_url: str, receipt: Receipt) ->
     """Staff have cancelled a receipt that should not have been issued."""
     title = donation.campaign.title(donation.language)
     with force_locale(donation.language):
-        paragraphs = [*_about_ended(receipt, None), donation_page_link(page_url), contact_line(donation.campaign.charity)]
+        paragraphs = [*about_ended(receipt, None), donation_page_link(page_url), contact_line(donation.campaign.charity)]
         subject = gettext("Official donation receipt %(serial)s is cancelled – %(campaign)s", serial=receipt.serial, campaign=title)
         return build_email(recipient_of(donation), subject, paragraphs)

@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 from flask_babel import force_locale, gettext, ngettext
 
 from campaign.campaigns.charities import Charity
+from campaign.funders.payment_requests import FunderPaymentRequest
+from campaign.funders.payments import FunderPayment
 from campaign.mail.letters.frame import Paragraph, Recipient, build_email
 from campaign.matching.funds import Fund
 from campaign.matching.pledge_requests import PledgeRequest
 from campaign.outbox.deliveries import EmailContent
 from campaign.rules.money import format_money
 from campaign.staff.factor_changes import FactorChange
+from campaign.texts.payment_changes import describe_change
 
 LANGUAGES = ("en", "fr")
 
@@ -96,6 +99,51 @@ def pledge_decided(request: PledgeRequest, fund: Fund, *, recipient: str, charit
     return in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
 
 
+def payment_change_requested(
+    request: FunderPaymentRequest, payment: FunderPayment, fund: Fund, *, recipient: str, charity: Charity, url: str, is_test: bool
+) -> EmailContent:
+    """Somebody asks to correct or reverse a payment; `url` is the page where another person decides."""
+    paragraphs, subjects, endings = [], [], []
+    for language in LANGUAGES:
+        with force_locale(language):
+            named = {"who": request.requested_by, "fund": fund.name(language), "reason": request.reason}
+            paragraphs.append(Paragraph(gettext("%(who)s asks to change a payment to the fund %(fund)s: %(reason)s", **named)))
+            paragraphs.append(Paragraph(_change(request, payment, language)))
+            paragraphs.append(Paragraph(gettext("Another manager or administrator agrees or refuses here:"), url))
+            paragraphs.append(Paragraph(_warning()))
+            subjects.append(gettext("Change a payment?"))
+            endings.append(gettext("With thanks,"))
+    return in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
+
+
+def payment_change_decided(
+    request: FunderPaymentRequest, payment: FunderPayment, fund: Fund, *, recipient: str, charity: Charity, url: str, is_test: bool
+) -> EmailContent:
+    """Somebody agreed to correct or reverse a payment, so that it is done, or refused; `url` is the page of the fund's payments."""
+    paragraphs, subjects, endings = [], [], []
+    for language in LANGUAGES:
+        with force_locale(language):
+            named = {"decided_by": request.decided_by, "who": request.requested_by, "fund": fund.name(language), "reason": request.reason}
+            text = (
+                gettext(
+                    "%(decided_by)s agreed to what %(who)s asked for, and a payment to the fund %(fund)s is changed: %(reason)s", **named
+                )
+                if request.is_agreed
+                else gettext(
+                    "%(decided_by)s refused what %(who)s asked for, and the payment to the fund %(fund)s stays as it is: %(reason)s",
+                    **named,
+                )
+            )
+            paragraphs += [Paragraph(text), Paragraph(_change(request, payment, language), url), Paragraph(_warning())]
+            subjects.append(gettext("A payment is changed") if request.is_agreed else gettext("A payment is not changed"))
+            endings.append(gettext("With thanks,"))
+    return in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
+
+
+def _change(request: FunderPaymentRequest, payment: FunderPayment, language: str) -> str:
+    return describe_change(payment.details, request.corrected, was_returned=bool(request.was_returned), language=language)
+
+
 def _decision(request: PledgeRequest, fund: Fund, language: str) -> str:
     named = {**_raise(request, fund, language), "decided_by": request.decided_by}
     if request.is_agreed:
@@ -169,17 +217,29 @@ def describe_todo(name: str, count: int) -> str:
         "dead_mail": ngettext("%(num)s mail could not be delivered.", "%(num)s mails could not be delivered.", count),
         "returned_mail": ngettext("%(num)s mail came back.", "%(num)s mails came back.", count),
         **_describe_returns(count),
+        "receipts": ngettext("%(num)s receipt waits for what it lacks", "%(num)s receipts wait for what they lack", count),
+        **_requests(count),
+    }
+    return str(sentences[name])
+
+
+def _requests(count: int) -> dict[str, str]:
+    """What waits for a second person."""
+    return {
         "voids": ngettext(
             "%(num)s receipt waits for a second person to void it.", "%(num)s receipts wait for a second person to void them.", count
         ),
-        "receipts": ngettext("%(num)s receipt waits for what it lacks", "%(num)s receipts wait for what they lack", count),
         "pledges": ngettext(
             "%(num)s request to raise a pledge waits for a second person.",
             "%(num)s requests to raise a pledge wait for a second person.",
             count,
         ),
+        "payments": ngettext(
+            "%(num)s request to change a payment of a funder waits for a second person.",
+            "%(num)s requests to change payments of funders wait for a second person.",
+            count,
+        ),
     }
-    return str(sentences[name])
 
 
 def _describe_returns(count: int) -> dict[str, str]:

@@ -13,6 +13,7 @@ from campaign.reporting.integrity import (
     chain_checks,
     derived_checks,
     document_checks,
+    funder_checks,
     guard_checks,
     match_checks,
     receipt_checks,
@@ -40,9 +41,10 @@ MOVES = {
     "match": {("held", "matched"), ("available", "matched")},
     "unmatch": {("matched", "available")},
     "receive": {("funder", "received")},
+    "receive_reversal": {("received", "funder")},
 }
 
-OF_A_FUND = {"pledge", "hold", "release", "match", "unmatch", "receive"}
+OF_A_FUND = {"pledge", "hold", "release", "match", "unmatch", "receive", "receive_reversal"}
 
 # Findings that begin with these do not pause matching.
 NOT_ABOUT_MATCHING = (
@@ -187,6 +189,7 @@ CHECKS = (
     *derived_checks.CHECKS,
     *stripe_checks.CHECKS,
     *receipt_checks.CHECKS,
+    *funder_checks.CHECKS,
     _totals_equal_entries,
     _nets_equal_entries,
     _paid_is_posted_once,
@@ -198,4 +201,10 @@ CHECKS = (
     _sums_are_whole_cents,
 )
 # Of these, a part says nothing.
-CHECKS_OF_ALL = (*match_checks.CHECKS_OF_ALL, *stripe_checks.CHECKS_OF_ALL, *receipt_checks.CHECKS_OF_ALL, *chain_checks.CHECKS_OF_ALL)
+CHECKS_OF_ALL = (
+    *match_checks.CHECKS_OF_ALL,
+    *stripe_checks.CHECKS_OF_ALL,
+    *receipt_checks.CHECKS_OF_ALL,
+    *funder_checks.CHECKS_OF_ALL,
+    *chain_checks.CHECKS_OF_ALL,
+)

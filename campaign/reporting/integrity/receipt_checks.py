@@ -168,35 +168,12 @@ def _emails_are_delivered_once(snapshot: Connection) -> Iterator[str]:
         yield f"I18: receipt {serial} is attached to {count} emails that nobody requested."
 
 
-def _funders_are_receipted_for_what_they_paid(snapshot: Connection) -> Iterator[str]:
-    for slug, paid, posted in rows(
-        snapshot,
-        """
-        SELECT f.slug, coalesce(p.cents, 0), coalesce(e.cents, 0) FROM fund f
-        LEFT JOIN (SELECT fund_id, sum(cents) AS cents FROM funder_payment GROUP BY 1) p ON p.fund_id = f.id
-        LEFT JOIN (SELECT fund_id, sum(cents) AS cents FROM move_sum WHERE kind = 'receive' GROUP BY 1) e ON e.fund_id = f.id
-        WHERE coalesce(p.cents, 0) <> coalesce(e.cents, 0) OR coalesce(p.cents, 0) > f.pledged_cents
-        """,
-    ):
-        yield f"I17: fund {slug} received {paid} cents, but {posted} are posted, or it is more than was pledged."
-    for serial, receipted, paid in rows(
-        snapshot,
-        """
-        SELECT r.serial, g.cents, p.cents FROM receipt_line g JOIN receipt r ON r.id = g.receipt_id
-        JOIN funder_payment p ON p.id = g.funder_payment_id JOIN fund f ON f.id = p.fund_id JOIN funder u ON u.id = f.funder_id
-        WHERE g.is_current AND (g.cents <> p.cents OR u.is_registered_charity)
-        """,
-    ):
-        yield f"I17: receipt {serial} of {receipted} cents is for a payment of {paid}, or for a registered charity."
-
-
 CHECKS = (
     _one_receipt_a_donation,
     _serials_are_of_their_numbers,
     _receipts_are_immutable,
     _receipts_equal_donations,
     _receipts_are_dated_when_received,
-    _funders_are_receipted_for_what_they_paid,
     _emails_are_delivered_once,
 )
 CHECKS_OF_ALL = (_receipts_count_up,)

@@ -60,6 +60,7 @@ def report() -> ResponseReturnValue:
         held=format_money(statement.held_cents, language),
         matched=format_money(statement.matched_cents, language),
         left=format_money(statement.left_cents, language),
+        received=format_money(statement.received_cents, language),
         donations=statement.donations,
         days=_days(statement, language),
         campaign_url=url_for("campaigns.page", language=language, slug=statement.campaign.slug),

@@ -104,12 +104,13 @@ class PlainText:
     def __call__(self, form: Form, field: Field) -> None:
         text = field.data or ""
         if character := typed_text.first_forbidden(text, has_lines=self.lines):
-            raise StopValidation(_describe_forbidden(character))
+            raise StopValidation(describe_forbidden(character))
         if len(text) > self.longest:
             raise StopValidation(gettext("Please write at most %(count)s characters.", count=self.longest))
 
 
-def _describe_unprintable(characters: str) -> str:
+def describe_unprintable(characters: str) -> str:
+    """That no font of the receipt has these characters."""
     return gettext(
         "“%(character)s” (%(code)s) cannot be printed on a receipt. Please write it another way.",
         character=characters,
@@ -117,7 +118,8 @@ def _describe_unprintable(characters: str) -> str:
     )
 
 
-def _describe_forbidden(character: str) -> str:
+def describe_forbidden(character: str) -> str:
+    """That this character is part of no name."""
     code = typed_text.code_points(character)
     if character == typed_text.UNREADABLE:
         return gettext("Some of this text could not be read. Please type it again.")
@@ -197,7 +199,7 @@ class AddressForm(FlaskForm):
         characters = pdf.first_unprintable(*(field.data or "" for field in printed))
         for field in printed:
             if characters and characters in (field.data or ""):
-                field.errors = [_describe_unprintable(characters)]
+                field.errors = [describe_unprintable(characters)]
         return not characters
 
     def _validate_address(self) -> bool:

@@ -46,6 +46,7 @@ TODO_PAGES = {
     "returns_due": "staff_information_returns.page",
     "voids": "staff_receipts.register",
     "pledges": "staff_funds.page",
+    "payments": "staff_funds.page",
 }
 
 

@@ -1,6 +1,7 @@
 """The campaign's funds for staff, with their balances, and raising the pledge of an active one, which takes two people."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -9,17 +10,19 @@ from flask_babel import format_datetime, gettext
 from flask_security import current_user
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.funders import payment_requests, payments
 from campaign.matching import funds, pledge_actions, pledge_requests
 from campaign.matching.funds import Fund, FundStatus
-from campaign.matching.pledge_actions import PledgeActionRefused
 from campaign.matching.pledge_requests import PledgeRequest
-from campaign.rules.money import InvalidMoney, format_money, format_money_short, parse
+from campaign.rules.money import format_money
 from campaign.texts import action_errors
+from campaign.texts.action_errors import ActionRefused
 from campaign.web.errors import campaign_or_404
 from campaign.web.labels import fund_status_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
 from campaign.web.staff.receipts import LONGEST_REASON
+from campaign.web.staff.typed_fields import TypedAmount, TypedLine, read_amount, read_reason_line
 
 bp = Blueprint("staff_funds", __name__, url_prefix="/staff/funds")
 
@@ -29,11 +32,12 @@ bp = Blueprint("staff_funds", __name__, url_prefix="/staff/funds")
 def page() -> ResponseReturnValue:
     """All funds with their balances, drafts included, and the open requests to raise a pledge."""
     campaign = campaign_or_404()
-    requested = pledge_requests.list_open(campaign.id)
+    requested, changes = pledge_requests.list_open(campaign.id), payment_requests.list_open(campaign.id)
     return render_template(
         "staff/funds.html",
         title=campaign.title(current_language()),
         requests=[_request_row(pledge_request, fund, campaign) for pledge_request, fund in requested],
+        payment_requests=Counter(fund.slug for _, _, fund in changes),
         funds=[_fund_row(fund, {open_fund.id for _, open_fund in requested}) for fund in funds.list_funds(campaign.id)],
         may_decide=has_role("manager"),
     )
@@ -62,6 +66,7 @@ def _fund_row(fund: Fund, requested: set[int]) -> dict[str, Any]:
         "held": format_money(fund.held_cents, language),
         "matched": format_money(fund.matched_cents, language),
         "left": format_money(fund.available_cents, language),
+        "received": format_money(payments.received_cents(fund), language),
         "may_be_raised": _may_be_raised(fund) and fund.id not in requested,
     }
 
@@ -72,18 +77,15 @@ def _may_be_raised(fund: Fund) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class RaiseForm:
-    """What a member typed, and the errors of its fields; `cents` is of a valid amount."""
+    """What a member typed."""
 
-    amount: str = ""
-    reason: str = ""
-    cents: int = 0
-    amount_error: str = ""
-    reason_error: str = ""
+    amount: TypedAmount = field(default_factory=TypedAmount)
+    reason: TypedLine = field(default_factory=TypedLine)
 
     @property
     def is_valid(self) -> bool:
         """Whether both fields are."""
-        return not self.amount_error and not self.reason_error
+        return not self.amount.error and not self.reason.error
 
 
 @bp.get("/<slug>/pledge-requests")
@@ -115,8 +117,8 @@ def ask(slug: str) -> ResponseReturnValue:
     if not typed.is_valid:
         return _form_page(fund, typed), 422
     try:
-        pledge_actions.request_raise(fund, typed.cents, actor=current_user.email, reason=typed.reason)
-    except PledgeActionRefused as error:
+        pledge_actions.request_raise(fund, typed.amount.cents, actor=current_user.email, reason=typed.reason.text)
+    except ActionRefused as error:
         flash(action_errors.describe_error(error.refusal, current_language()), "error")
         return _form_page(fund, typed), 422
     flash(gettext("Another manager or administrator must agree. Until then the pledge stays as it is."))
@@ -124,21 +126,7 @@ def ask(slug: str) -> ResponseReturnValue:
 
 
 def _read_form() -> RaiseForm:
-    typed, reason = request.form.get("amount", "").strip(), " ".join(request.form.get("reason", "").split())
-    amount_error = reason_error = ""
-    try:
-        cents = parse(typed, current_language())
-    except InvalidMoney:
-        cents, amount_error = (
-            0,
-            gettext("Please write an amount, for example %(example)s.", example=format_money(1_234_56, current_language())),
-        )
-    if not amount_error and not 0 < cents <= pledge_requests.MAX_CENTS:
-        most = format_money_short(pledge_requests.MAX_CENTS, current_language())
-        amount_error = gettext("Please write an amount of more than zero, and %(most)s at most.", most=most)
-    if not reason or len(reason) > LONGEST_REASON or not reason.isprintable():
-        reason_error = gettext("Please say why, in one line.")
-    return RaiseForm(amount=typed, reason=reason, cents=cents, amount_error=amount_error, reason_error=reason_error)
+    return RaiseForm(amount=read_amount(most_cents=pledge_requests.MAX_CENTS), reason=read_reason_line())
 
 
 @bp.post("/pledge-requests/<int:request_id>")
@@ -152,7 +140,7 @@ def decide(request_id: int) -> ResponseReturnValue:
         pledge_actions.decide_raise(pledge_request, agrees=decision == "agree", actor=current_user.email)
         agreed = gettext("The pledge is raised, and gifts that wait are matched.")
         flash(agreed if decision == "agree" else gettext("The pledge stays as it is."))
-    except PledgeActionRefused as error:
+    except ActionRefused as error:
         flash(action_errors.describe_error(error.refusal, current_language()), "error")
     return redirect(url_for("staff_funds.page"), 303)
 

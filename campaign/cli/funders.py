@@ -1,0 +1,68 @@
+"""The command for a funder's details."""
+
+import click
+from email_validator import EmailNotValidError, validate_email
+from flask.cli import with_appcontext
+
+from campaign.cli.funds import FUND, CommandRefused, get_fund
+from campaign.edges.db import db
+from campaign.funders import funder_actions, payment_receipts
+from campaign.funders.funders import Funder
+from campaign.rules import business_numbers
+from campaign.texts import action_errors
+from campaign.texts.action_errors import ActionRefused
+
+ACTOR = "command line"
+
+
+@click.command("funder")
+@FUND
+@click.option("--legal-name", help="Legal name, for receipts.")
+@click.option("--address", multiple=True, help="A line of the address; repeat the option for each line.")
+@click.option("--email", help="Address for receipts and notices.")
+@click.option("--language", type=click.Choice(["en", "fr"]), help="Language of receipts and notices.")
+@click.option(
+    "--registered-charity/--not-a-registered-charity",
+    " /--not-registered-charity",
+    "is_registered_charity",
+    default=None,
+    help="A registered charity gets no receipt. Until this is said, nobody does.",
+)
+@click.option("--registration-number", help="Number of a registered charity, as 123456782RR0001.")
+@with_appcontext
+def funder_command(
+    name: str, address: tuple[str, ...], email: str | None, registration_number: str | None, **options: str | bool | None
+) -> None:
+    """Set the details of a fund's funder that receipts need. Without options, show them."""
+    funder = db.session.get_one(Funder, get_fund(name).funder_id)
+    details: dict[str, object] = {field: value for field, value in options.items() if value is not None}
+    if address:
+        details["address"] = list(address)
+    if email:
+        details["email"] = _email(email)
+    if registration_number:
+        details["registration_number"] = business_numbers.normalized(registration_number)
+    try:
+        funder_actions.change_details(funder, details, actor=ACTOR)
+    except ActionRefused as error:
+        raise CommandRefused(f"{action_errors.describe_error(error.refusal, 'en')} Name it with --registration-number.") from None
+    click.echo(f"{funder.legal_name or 'no legal name'}; {', '.join(funder.address) or 'no address'}; {_more(funder)}.")
+    if funder.is_registered_charity and (valid := payment_receipts.list_valid_receipts(funder)):
+        serials = ", ".join(receipt.serial for receipt in valid)
+        click.echo(f"Its official receipts are still valid: {serials}. Ask to void them on their pages for staff.")
+
+
+def _more(funder: Funder) -> str:
+    charity = {
+        None: "not asked yet whether it is a registered charity",
+        True: f"a registered charity, {funder.registration_number or 'without its number'}",
+        False: "not a registered charity",
+    }[funder.is_registered_charity]
+    return f"{funder.email or 'no e-mail'}; {funder.language}; {charity}"
+
+
+def _email(text: str) -> str:
+    try:
+        return validate_email(text, check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError:
+        raise CommandRefused(f"{text} is not an e-mail address.") from None

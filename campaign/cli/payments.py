@@ -1,0 +1,200 @@
+"""Commands for the payments of funders: record one, list them, and correct or reverse one, which takes two members of staff.
+
+Whoever may run commands may name any member. The audit trail, and the mail to both and to all managers, let them find what they did not do.
+"""
+
+from collections.abc import Callable
+from datetime import date
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+
+from campaign.cli.funds import BY, FUND, REASON, CommandRefused, get_fund, parse_cents, time_zone_of
+from campaign.cli.pledges import BY_MEMBER, refused_by_name
+from campaign.funders import payment_actions, payment_receipts, payment_requests, payments
+from campaign.funders.payment_actions import PaymentDoubtful
+from campaign.funders.payment_requests import FunderPaymentRequest
+from campaign.funders.payments import FunderPayment
+from campaign.matching.funds import Fund
+from campaign.receipts.receipts import ReceiptIncomplete
+from campaign.rules import local_time, money
+from campaign.rules.funder_payments import PaymentDetails, PaymentQuestion
+from campaign.texts.action_errors import ActionRefused
+from campaign.texts.payment_changes import describe_change
+from campaign.texts.payment_questions import describe_question
+from campaign.texts.receipt_elements import describe_missing
+
+PAYMENT = click.argument("reference")
+YES = click.option("--yes", is_flag=True, help="Answer with yes what would be asked about an unusual day or amount.")
+
+
+@click.command("received")
+@FUND
+@click.argument("cents", metavar="AMOUNT", callback=parse_cents)
+@click.option("--on", required=True, help="Day on which it was received, as 2026-12-01.")
+@click.option("--reference", required=True, help="Reference of the bank transfer or cheque. A payment is recorded once.")
+@YES
+@BY
+@with_appcontext
+def received(name: str, cents: int, on: str, reference: str, actor: str, *, yes: bool) -> None:
+    """Record a payment from the funder and issue its receipt, unless the funder is a registered charity."""
+    fund, livemode = get_fund(name), not current_app.config["IS_SANDBOX"]
+    details = _details(fund, cents, on, reference)
+
+    def record(answered: list[PaymentQuestion]) -> list[str]:
+        return payment_actions.record(fund, details, livemode=livemode, actor=actor, answered=answered).missing
+
+    missing = _ask_and_act(record, details.received_on, actor, yes=yes)
+    received, pledged = (money.format_money(sum_, "en") for sum_ in (payments.received_cents(fund), fund.pledged_cents))
+    click.echo(f"{fund.slug}: {received} received of {pledged}.")
+    if missing:
+        click.echo(f"Its receipt waits for {describe_missing(missing, 'en')}; see `campaign fund funder {fund.slug} --help`.")
+
+
+def _details(fund: Fund, cents: int, on: str, reference: str) -> PaymentDetails:
+    if cents <= 0 or not reference.strip():
+        raise CommandRefused("A payment has an amount of more than zero, and a reference.")
+    return PaymentDetails(cents=cents, received_on=local_time.parse(on, time_zone_of(fund)).date(), reference=reference.strip())
+
+
+def _ask_and_act(act: Callable[[list[PaymentQuestion]], list[str]], day: date, actor: str, *, yes: bool) -> list[str]:
+    """Act, once what is asked about the payment is answered with yes. Raises CommandRefused."""
+    answered = list(PaymentQuestion) if yes else []
+    while True:
+        try:
+            return act(answered)
+        except PaymentDoubtful as error:
+            answered += [question for question in error.questions if _is_answered(question, day)]
+        except ActionRefused as error:
+            raise refused_by_name(error, actor) from None
+
+
+def _is_answered(question: PaymentQuestion, day: date) -> bool:
+    """Ask. Raises CommandRefused when the answer is not yes, or nobody can answer."""
+    sentence = describe_question(question, day.isoformat(), "en")
+    try:
+        is_right = click.confirm(sentence)
+    except click.Abort:
+        raise CommandRefused(f"{sentence} If so, add --yes. Nothing was recorded.") from None
+    if not is_right:
+        raise CommandRefused("Nothing was recorded.")
+    return True
+
+
+@click.command("payments")
+@FUND
+@with_appcontext
+def list_payments(name: str) -> None:
+    """List the payments received for a fund, with their receipts and open requests."""
+    fund = get_fund(name)
+    for payment in payments.payments_of(fund):
+        receipt = payment_receipts.last_receipt_of(payment)
+        amount, about = money.format_money(payment.cents, "en"), f"receipt {receipt.serial}" if receipt else "no receipt"
+        state = " (reversed)" if payments.reversal_of(payment) else ""
+        click.echo(f"{payment.received_on} {amount} {payment.reference}{state}: {about}, recorded by {payment.recorded_by}")
+        if request := payment_requests.open_for(payment):
+            click.echo(f"  {request.requested_by} asks: {_change(request, payment)} {request.reason}")
+    click.echo(f"{money.format_money(payments.received_cents(fund), 'en')} received of {money.format_money(fund.pledged_cents, 'en')}.")
+
+
+def _change(request: FunderPaymentRequest, payment: FunderPayment) -> str:
+    return describe_change(payment.details, request.corrected, was_returned=bool(request.was_returned), language="en")
+
+
+@click.command("correct-payment")
+@FUND
+@PAYMENT
+@click.option("--amount", "cents", callback=parse_cents, help="The right amount; default: as recorded.")
+@click.option("--on", help="The right day, as 2026-12-01; default: as recorded.")
+@click.option("--right-reference", help="The right reference; default: as recorded.")
+@YES
+@BY_MEMBER
+@REASON
+@with_appcontext
+def correct_payment(name: str, reference: str, actor: str, reason: str, *, yes: bool, **right: str | int | None) -> None:
+    """Ask that a payment that was recorded wrongly be corrected. It is when a second manager or administrator agrees."""
+    fund = get_fund(name)
+    payment = _payment(fund, reference)
+    cents, day = right["cents"], right["on"] or payment.received_on.isoformat()
+    details = _details(fund, payment.cents if cents is None else int(cents), str(day), str(right["right_reference"] or reference))
+
+    def ask(answered: list[PaymentQuestion]) -> list[str]:
+        payment_actions.request_correction(payment, details, actor=actor, reason=reason, answered=answered)
+        return []
+
+    _ask_and_act(ask, details.received_on, actor, yes=yes)
+    _show_request(fund, payment)
+
+
+@click.command("reverse-payment")
+@FUND
+@PAYMENT
+@click.option("--returned/--never-came", "was_returned", required=True, help="Whether the money came and was returned, or never came.")
+@BY_MEMBER
+@REASON
+@with_appcontext
+def reverse_payment(name: str, reference: str, actor: str, reason: str, *, was_returned: bool) -> None:
+    """Ask that a payment be reversed: it never came, is recorded twice, or was returned to the funder."""
+    fund = get_fund(name)
+    payment = _payment(fund, reference)
+    try:
+        payment_actions.request_reversal(payment, was_returned=was_returned, actor=actor, reason=reason)
+    except ActionRefused as error:
+        raise refused_by_name(error, actor) from None
+    _show_request(fund, payment)
+
+
+def _payment(fund: Fund, reference: str) -> FunderPayment:
+    payment = payments.find_payment(fund, reference.strip())
+    if payment is None:
+        raise CommandRefused(f"{fund.slug} has no payment {reference}; `campaign fund payments {fund.slug}` lists them.")
+    return payment
+
+
+def _show_request(fund: Fund, payment: FunderPayment) -> None:
+    request = payment_requests.open_for(payment)
+    assert request is not None
+    click.echo(f"{request.requested_by} asks: {_change(request, payment)} Nothing is changed yet.")
+    click.echo("Another manager or administrator agrees on the page of the fund's payments for staff, or with:")
+    click.echo(f"  campaign fund agree-payment {fund.slug} {payment.reference!r} --by ADDRESS")
+
+
+@click.command("agree-payment")
+@FUND
+@PAYMENT
+@BY_MEMBER
+@with_appcontext
+def agree_payment(name: str, reference: str, actor: str) -> None:
+    """Agree that a payment is corrected or reversed as another member asked."""
+    fund = get_fund(name)
+    _decide(fund, reference, agrees=True, actor=actor)
+    received, pledged = (money.format_money(sum_, "en") for sum_ in (payments.received_cents(fund), fund.pledged_cents))
+    click.echo(f"{fund.slug}: {received} received of {pledged}.")
+
+
+@click.command("refuse-payment")
+@FUND
+@PAYMENT
+@BY_MEMBER
+@with_appcontext
+def refuse_payment(name: str, reference: str, actor: str) -> None:
+    """Refuse to correct or reverse a payment. Whoever asked for it may take it back with this."""
+    _decide(get_fund(name), reference, agrees=False, actor=actor)
+    click.echo(f"The payment {reference} stays as it is.")
+
+
+def _decide(fund: Fund, reference: str, *, agrees: bool, actor: str) -> None:
+    request = payment_requests.open_for(_payment(fund, reference))
+    if request is None:
+        raise CommandRefused(f"Nobody asks to change the payment {reference} of {fund.slug}.")
+    try:
+        payment_actions.decide(request, agrees=agrees, actor=actor)
+    except ActionRefused as error:
+        raise refused_by_name(error, actor) from None
+    except ReceiptIncomplete as error:
+        missing = describe_missing(error.missing, "en")
+        raise CommandRefused(f"The new receipt would lack {missing}; see `campaign fund funder {fund.slug} --help`.") from None
+
+
+COMMANDS = (received, list_payments, correct_payment, reverse_payment, agree_payment, refuse_payment)

@@ -1,0 +1,105 @@
+"""Checks of funders' payments for checker.py, with SQL of their own: the books have each, and a receipt is for one that was not reversed."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from campaign.reporting.integrity.snapshot import rows
+
+
+def _received_equals_entries(snapshot: Connection) -> Iterator[str]:
+    for slug, paid, posted in rows(
+        snapshot,
+        """
+        SELECT f.slug, coalesce(p.cents, 0), coalesce(e.cents, 0) FROM fund f
+        LEFT JOIN (SELECT fund_id, sum(cents) FILTER (WHERE v.funder_payment_id IS NULL) AS cents FROM funder_payment
+                   LEFT JOIN funder_payment_reversal v ON v.funder_payment_id = id GROUP BY 1) p ON p.fund_id = f.id
+        LEFT JOIN (SELECT fund_id, sum(CASE kind WHEN 'receive' THEN cents WHEN 'receive_reversal' THEN -cents END) AS cents
+                   FROM move_sum GROUP BY 1) e ON e.fund_id = f.id
+        WHERE coalesce(p.cents, 0) <> coalesce(e.cents, 0) OR coalesce(p.cents, 0) > f.pledged_cents
+        """,
+    ):
+        yield f"I17: fund {slug} received {paid} cents, but {posted} are posted, or it is more than was pledged."
+
+
+def _payments_are_recorded_once(snapshot: Connection) -> Iterator[str]:
+    for slug, reference, count in rows(
+        snapshot,
+        """
+        SELECT f.slug, p.reference, count(*) FROM funder_payment p JOIN fund f ON f.id = p.fund_id
+        WHERE NOT EXISTS (SELECT FROM funder_payment_reversal v WHERE v.funder_payment_id = p.id) GROUP BY 1, 2 HAVING count(*) > 1
+        """,
+    ):
+        yield f"I17: fund {slug} has {count} payments with the reference {reference}."
+
+
+def _reversals_are_agreed_on(snapshot: Connection) -> Iterator[str]:
+    """A payment was reversed as one request says that two people agreed on, and replaced by what it says is right."""
+    for reference, slug in rows(
+        snapshot,
+        """
+        SELECT p.reference, f.slug FROM funder_payment_reversal v JOIN funder_payment p ON p.id = v.funder_payment_id JOIN fund f ON f.id = p.fund_id
+        LEFT JOIN funder_payment_request r ON r.id = v.request_id LEFT JOIN funder_payment n ON n.replaces_id = p.id
+        WHERE (r.funder_payment_id = p.id AND r.decision = 'agreed' AND r.requested_at <= r.decided_at
+               AND lower(btrim(r.requested_by)) <> lower(btrim(r.decided_by)) AND (r.kind = 'correct') = (n.id IS NOT NULL)
+               AND (n.id IS NULL OR (n.fund_id, n.cents, n.received_on, n.reference, n.recorded_by, n.livemode)
+                    = (p.fund_id, r.cents, r.received_on, r.reference, r.requested_by, p.livemode))) IS NOT TRUE
+        UNION
+        SELECT p.reference, f.slug FROM funder_payment n JOIN funder_payment p ON p.id = n.replaces_id JOIN fund f ON f.id = p.fund_id
+        WHERE NOT EXISTS (SELECT FROM funder_payment_reversal v WHERE v.funder_payment_id = p.id)
+        UNION
+        SELECT p.reference, f.slug FROM funder_payment_request r JOIN funder_payment p ON p.id = r.funder_payment_id JOIN fund f ON f.id = p.fund_id
+        WHERE r.decision = 'agreed' AND NOT EXISTS (SELECT FROM funder_payment_reversal v WHERE v.request_id = r.id)
+        ORDER BY 1, 2
+        """,
+    ):
+        yield f"I17: the payment {reference} of fund {slug} was changed otherwise than two people agreed."
+
+
+def _receipts_are_of_payments(snapshot: Connection) -> Iterator[str]:
+    """A valid receipt has the amount and day of a payment that is not reversed, of a funder who is no registered charity."""
+    for serial, receipted, paid in rows(
+        snapshot,
+        """
+        SELECT r.serial, g.cents, p.cents FROM receipt_line g JOIN receipt r ON r.id = g.receipt_id
+        JOIN funder_payment p ON p.id = g.funder_payment_id JOIN fund f ON f.id = p.fund_id JOIN funder u ON u.id = f.funder_id
+        WHERE g.is_current AND (g.cents <> p.cents OR u.is_registered_charity IS NOT FALSE OR r.content ->> 'received_on' <> p.received_on::text)
+        """,
+    ):
+        yield (
+            f"I17: receipt {serial} of {receipted} cents is for a payment of {paid} or of another day, "
+            "or for a funder who is a registered charity or was not asked."
+        )
+    for serial, reference in rows(
+        snapshot,
+        """
+        SELECT r.serial, p.reference FROM receipt_line g JOIN receipt r ON r.id = g.receipt_id JOIN funder_payment p ON p.id = g.funder_payment_id
+        JOIN funder_payment_reversal v ON v.funder_payment_id = p.id WHERE g.is_current
+        """,
+    ):
+        yield f"I17: receipt {serial} is valid, but its payment {reference} was reversed."
+
+
+def _each_payment_is_posted(snapshot: Connection) -> Iterator[str]:
+    for slug, reference, what in rows(
+        snapshot,
+        """
+        WITH due AS (
+            SELECT fund_id, reference, cents, 'receive:' || id AS entry, 'received' AS what FROM funder_payment
+            UNION ALL
+            SELECT p.fund_id, p.reference, p.cents, 'receive_reversal:' || p.id, 'reversed'
+            FROM funder_payment_reversal v JOIN funder_payment p ON p.id = v.funder_payment_id)
+        SELECT f.slug, d.reference, d.what FROM due d JOIN fund f ON f.id = d.fund_id
+        WHERE NOT EXISTS (SELECT FROM ledger_entry e WHERE e.reference = d.entry AND e.fund_id = d.fund_id AND e.cents = d.cents
+                          AND e.kind = split_part(d.entry, ':', 1))
+        UNION ALL
+        SELECT f.slug, e.reference, 'posted' FROM ledger_entry e JOIN fund f ON f.id = e.fund_id
+        WHERE e.kind IN ('receive', 'receive_reversal') AND NOT EXISTS (SELECT FROM due d WHERE d.entry = e.reference)
+        """,
+    ):
+        yield f"I17: the payment {reference} of fund {slug} is {what} otherwise than its entries say."
+
+
+CHECKS = (_received_equals_entries, _payments_are_recorded_once, _reversals_are_agreed_on, _receipts_are_of_payments)
+# A part of the books has no entries of earlier payments.
+CHECKS_OF_ALL = (_each_payment_is_posted,)

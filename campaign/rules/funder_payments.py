@@ -1,0 +1,32 @@
+"""What is written down of a payment of a funder, and what is asked first, because it is seldom right: an old day, or one sum twice on a day."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentDetails:
+    """What is written down of a payment. `received_on` is a day in the charity's time zone."""
+
+    cents: int
+    received_on: date
+    reference: str
+
+
+class PaymentQuestion(StrEnum):
+    """What may be a mistake. The values are those of the form's boxes."""
+
+    EARLIER_YEAR = "earlier_year"
+    BEFORE_CAMPAIGN = "before_campaign"
+    SAME_AMOUNT = "same_amount"
+
+
+def questions_about(received_on: date, *, today: date, campaign_began_on: date, has_same_amount: bool) -> list[PaymentQuestion]:
+    """The questions about a payment of this day. Days are in the charity's time zone; `has_same_amount` is of another payment of that day."""
+    asked = {
+        PaymentQuestion.EARLIER_YEAR: received_on.year < today.year,
+        PaymentQuestion.BEFORE_CAMPAIGN: received_on < campaign_began_on,
+        PaymentQuestion.SAME_AMOUNT: has_same_amount,
+    }
+    return [question for question, is_asked in asked.items() if is_asked]

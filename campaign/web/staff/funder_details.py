@@ -1,0 +1,125 @@
+"""A funder's details for managers: what their receipts and notices need, and whether they are a registered charity."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from email_validator import EmailNotValidError, validate_email
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from flask_security import current_user
+
+from campaign.edges import pdf
+from campaign.edges.db import db
+from campaign.funders import funder_actions, payment_receipts
+from campaign.funders.funders import Funder
+from campaign.matching.funds import Fund
+from campaign.rules import business_numbers, typed_text
+from campaign.texts import action_errors
+from campaign.texts.action_errors import ActionError
+from campaign.web.errors import campaign_or_404
+from campaign.web.languages import LANGUAGES, current_language
+from campaign.web.public.address_form import describe_forbidden, describe_unprintable
+from campaign.web.security import access
+from campaign.web.staff.payment_form import find_fund_or_404
+
+bp = Blueprint("staff_funder_details", __name__, url_prefix="/staff/funds/<slug>/funder")
+
+LONGEST = {"legal_name": 160, "address": 400, "email": 254, "registration_number": 30}
+ADDRESS_LINES = 6
+ANSWERS = {"yes": True, "no": False}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunderForm:
+    """The fields as typed, and the error of each."""
+
+    typed: dict[str, str]
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+@bp.get("")
+@access("manager")
+def page(slug: str) -> ResponseReturnValue:
+    """The form with the funder's details."""
+    fund = find_fund_or_404(slug)
+    funder = db.session.get_one(Funder, fund.funder_id)
+    typed = {name: getattr(funder, name) for name in ("legal_name", "email", "language", "registration_number")}
+    answers: dict[bool | None, str] = {value: name for name, value in ANSWERS.items()}
+    return _page(
+        fund, FunderForm(typed={**typed, "address": "\n".join(funder.address), "charity": answers.get(funder.is_registered_charity, "")})
+    )
+
+
+def _page(fund: Fund, form: FunderForm) -> str:
+    language = current_language()
+    funder = db.session.get_one(Funder, fund.funder_id)
+    valid = payment_receipts.list_valid_receipts(funder) if funder.is_registered_charity else []
+    return render_template(
+        "staff/funder_details.html",
+        title=campaign_or_404().title(language),
+        slug=fund.slug,
+        fund=fund.name(language),
+        public_name=funder.name(language),
+        form=form,
+        longest=LONGEST,
+        valid=[receipt.serial for receipt in valid],
+    )
+
+
+@bp.post("")
+@access("manager", fresh=True)
+def change(slug: str) -> ResponseReturnValue:
+    """Change the details. Receipts that waited for them are sent, and those that were issued stay as they are."""
+    fund, form = find_fund_or_404(slug), _read_form()
+    if form.errors:
+        return _page(fund, form), 422
+    funder = db.session.get_one(Funder, fund.funder_id)
+    changed = funder_actions.change_details(funder, _details(form.typed), actor=current_user.email)
+    flash(gettext("Noted. Receipts from now on show it.") if changed else gettext("Nothing has changed."))
+    return redirect(url_for("staff_funder_details.page", slug=slug), 303)
+
+
+def _details(typed: dict[str, str]) -> dict[str, Any]:
+    answer = {"is_registered_charity": ANSWERS[typed["charity"]]} if typed["charity"] else {}
+    number = {"registration_number": business_numbers.normalized(typed["registration_number"])} if typed["charity"] == "yes" else {}
+    plain = {name: typed[name] for name in ("legal_name", "email", "language")}
+    return {**plain, "address": typed["address"].splitlines(), **answer, **number}
+
+
+def _read_form() -> FunderForm:
+    posted = {name: typed_text.clean_lines(request.form.get(name)) for name in ("legal_name", "address", "email", "registration_number")}
+    lines = [line for line in (" ".join(line.split()) for line in posted["address"].split("\n")) if line]
+    choices = {"language": request.form.get("language", ""), "charity": request.form.get("charity", "")}
+    typed = {**posted, "address": "\n".join(lines), **choices}
+    errors = {name: error for name in LONGEST if (error := _text_error(name, typed[name]))}
+    if len(lines) > ADDRESS_LINES:
+        errors["address"] = gettext("Please write the address in %(count)s lines at most.", count=ADDRESS_LINES)
+    if typed["language"] not in LANGUAGES:
+        errors["language"] = gettext("Please choose a language.")
+    if typed["charity"] not in {"", *ANSWERS}:
+        typed["charity"] = ""
+    if typed["email"] and "email" not in errors:
+        typed["email"], error = _email(typed["email"])
+        errors |= {"email": error} if error else {}
+    if typed["charity"] == "yes" and not business_numbers.is_registration_number(business_numbers.normalized(typed["registration_number"])):
+        errors["registration_number"] = action_errors.describe_error(ActionError.REGISTRATION_NUMBER, current_language())
+    return FunderForm(typed=typed, errors=errors)
+
+
+def _text_error(name: str, text: str) -> str:
+    if character := typed_text.first_forbidden(text.replace("\n", " ") if name == "address" else text):
+        return describe_forbidden(character)
+    if len(text) > LONGEST[name]:
+        return str(gettext("Please write at most %(count)s characters.", count=LONGEST[name]))
+    if name in {"legal_name", "address"} and (characters := pdf.first_unprintable(text)):
+        return describe_unprintable(characters)
+    return ""
+
+
+def _email(text: str) -> tuple[str, str]:
+    """The address in its normal form, and what is wrong with it."""
+    try:
+        return validate_email(text, check_deliverability=False, allow_smtputf8=False, test_environment=True).normalized, ""
+    except EmailNotValidError:
+        return text, str(gettext("Please write an e-mail address, for example name@example.org."))

@@ -1,0 +1,162 @@
+"""The payments received for a fund, for staff: the list with receipts and open requests, and recording one."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, current_app, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import format_date, format_datetime, gettext
+from flask_security import current_user
+
+from campaign.edges.db import db
+from campaign.funders import payment_actions, payment_receipts, payment_requests, payments
+from campaign.funders.funders import Funder
+from campaign.funders.payment_actions import PaymentDoubtful
+from campaign.funders.payment_requests import FunderPaymentRequest
+from campaign.funders.payments import FunderPayment
+from campaign.matching.funds import Fund
+from campaign.receipts import receipts
+from campaign.receipts.render_jobs import issue_context
+from campaign.rules.money import format_money
+from campaign.rules.receipt_requirements import INFORMATION_RETURN_ABOVE_CENTS, INFORMATION_RETURN_WITHIN_DAYS
+from campaign.texts import action_errors
+from campaign.texts.action_errors import ActionRefused
+from campaign.texts.payment_changes import describe_change
+from campaign.texts.receipt_elements import describe_missing
+from campaign.web.errors import campaign_or_404
+from campaign.web.labels import receipt_status_labels
+from campaign.web.languages import current_language
+from campaign.web.security import access, has_role
+from campaign.web.staff.payment_form import (
+    LONGEST_REFERENCE,
+    PaymentForm,
+    answered_questions,
+    find_fund_or_404,
+    read_payment,
+    today,
+    with_questions,
+)
+
+bp = Blueprint("staff_payments", __name__, url_prefix="/staff/funds/<slug>/payments")
+
+
+@bp.get("")
+@access("viewer")
+def page(slug: str) -> ResponseReturnValue:
+    """The payments with their receipts, what receipts wait for, and the open requests to change a payment."""
+    fund, campaign, language = find_fund_or_404(slug), campaign_or_404(), current_language()
+    funder = db.session.get_one(Funder, fund.funder_id)
+    recorded = payments.payments_of(fund)
+    return render_template(
+        "staff/payments.html",
+        title=campaign.title(language),
+        slug=slug,
+        name=fund.name(language),
+        funder=funder.legal_name or funder.name(language),
+        received=format_money(payments.received_cents(fund), language),
+        pledged=format_money(fund.pledged_cents, language),
+        payments=[_payment_row(payment) for payment in reversed(recorded)],
+        requests=[_request_row(asked) for payment in recorded if (asked := payment_requests.open_for(payment))],
+        missing=_missing(recorded),
+        may_manage=has_role("manager"),
+    )
+
+
+def _missing(recorded: list[FunderPayment]) -> str:
+    """What the receipts of payments wait for, in words."""
+    context = issue_context()
+    waiting = [payment for payment in recorded if not payment_receipts.last_receipt_of(payment) and not payments.reversal_of(payment)]
+    names = {name: None for payment in waiting for name in payment_receipts.missing_elements(payment, context)}
+    return describe_missing(list(names), current_language())
+
+
+def _payment_row(payment: FunderPayment) -> dict[str, Any]:
+    receipt, reversal = payment_receipts.last_receipt_of(payment), payments.reversal_of(payment)
+    return {
+        "id": payment.id,
+        "day": payment.received_on.isoformat(),
+        "amount": format_money(payment.cents, current_language()),
+        "reference": payment.reference,
+        "recorded_by": payment.recorded_by,
+        "recorded_on": _day_of(payment.recorded_at).isoformat(),
+        "serial": receipt.serial if receipt else "",
+        "status": receipt_status_labels()[receipts.status_of(receipt).value] if receipt else "",
+        "is_reversed": reversal is not None,
+        "return_due": _return_due(payment),
+        "may_be_changed": reversal is None and payment_requests.open_for(payment) is None,
+    }
+
+
+def _day_of(moment: datetime) -> date:
+    return campaign_or_404().charity.local(moment).date()
+
+
+def _return_due(payment: FunderPayment) -> str:
+    """By when the CRA wants an information return about a payment that was returned after its receipt; empty when it wants none (CG-016)."""
+    reversal = payments.reversal_of(payment)
+    if reversal is None or payment.cents <= INFORMATION_RETURN_ABOVE_CENTS or payment_receipts.last_receipt_of(payment) is None:
+        return ""
+    if not db.session.get_one(FunderPaymentRequest, reversal.request_id).was_returned:
+        return ""
+    return str(format_date(_day_of(reversal.at) + timedelta(days=INFORMATION_RETURN_WITHIN_DAYS), "long"))
+
+
+def _request_row(asked: FunderPaymentRequest) -> dict[str, Any]:
+    moment = campaign_or_404().charity.local(asked.requested_at)
+    return {
+        "id": asked.id,
+        "change": _describe(asked),
+        "who": asked.requested_by,
+        "reason": asked.reason,
+        "iso": asked.requested_at.isoformat(),
+        "moment": format_datetime(moment, "yyyy-MM-dd HH:mm", rebase=False),
+        "is_mine": asked.requested_by.casefold() == current_user.email.casefold(),
+    }
+
+
+def _describe(asked: FunderPaymentRequest) -> str:
+    payment = db.session.get_one(FunderPayment, asked.funder_payment_id)
+    return describe_change(payment.details, asked.corrected, was_returned=bool(asked.was_returned), language=current_language())
+
+
+@bp.get("/new")
+@access("manager", fresh=True)
+def form(slug: str) -> ResponseReturnValue:
+    """The form to record a payment. Asking for the password before it is filled in keeps what is typed."""
+    return _form_page(find_fund_or_404(slug), PaymentForm())
+
+
+def _form_page(fund: Fund, typed: PaymentForm) -> str:
+    language = current_language()
+    return render_template(
+        "staff/payment.html",
+        title=campaign_or_404().title(language),
+        slug=fund.slug,
+        name=fund.name(language),
+        received=format_money(payments.received_cents(fund), language),
+        pledged=format_money(fund.pledged_cents, language),
+        typed=typed,
+        longest_reference=LONGEST_REFERENCE,
+        today=today().isoformat(),
+    )
+
+
+@bp.post("")
+@access("manager", fresh=True)
+def record(slug: str) -> ResponseReturnValue:
+    """Record a payment. What is asked about it comes back with the form."""
+    fund, typed = find_fund_or_404(slug), read_payment(has_reason=False)
+    if not typed.is_valid:
+        return _form_page(fund, typed), 422
+    livemode = not current_app.config["IS_SANDBOX"]
+    try:
+        done = payment_actions.record(fund, typed.details, livemode=livemode, actor=current_user.email, answered=answered_questions())
+    except PaymentDoubtful as error:
+        return _form_page(fund, with_questions(typed, error)), 422
+    except ActionRefused as error:
+        flash(action_errors.describe_error(error.refusal, current_language()), "error")
+        return _form_page(fund, typed), 422
+    flash(gettext("The payment is recorded."))
+    if done.missing:
+        flash(gettext("Its receipt waits for %(reason)s.", reason=describe_missing(done.missing, current_language())), "error")
+    return redirect(url_for("staff_payments.page", slug=slug), 303)

@@ -1,0 +1,79 @@
+"""Fields of forms of staff as they were typed, with what they mean and what is wrong with them, so that nothing typed is lost."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from flask import request
+from flask_babel import gettext
+
+from campaign.rules import typed_text
+from campaign.rules.money import InvalidMoney, format_money, format_money_short, parse
+from campaign.web.languages import current_language
+from campaign.web.public.address_form import describe_forbidden
+from campaign.web.staff.receipts import LONGEST_REASON
+
+
+@dataclass(frozen=True, kw_only=True)
+class TypedLine:
+    """One line of text."""
+
+    text: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TypedAmount:
+    """An amount; `cents` is of a valid one."""
+
+    text: str = ""
+    cents: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TypedDay:
+    """A day; `day` is of a valid one."""
+
+    text: str = ""
+    day: date = date.min
+    error: str = ""
+
+
+def read_line(name: str, *, longest: int, empty: str) -> TypedLine:
+    """The posted line in NFC. `empty` is the error of one that is empty, too long, or has a line end."""
+    text = " ".join(typed_text.clean(request.form.get(name)).split())
+    if not text or len(text) > longest:
+        return TypedLine(text=text[:longest], error=empty)
+    if character := typed_text.first_forbidden(text):
+        return TypedLine(text=text, error=describe_forbidden(character))
+    return TypedLine(text=text)
+
+
+def read_reason_line() -> TypedLine:
+    """The posted reason, in one line."""
+    reason = " ".join(request.form.get("reason", "").split())
+    is_valid = reason and len(reason) <= LONGEST_REASON and reason.isprintable()
+    return TypedLine(text=reason, error="" if is_valid else gettext("Please say why, in one line."))
+
+
+def read_amount(*, most_cents: int) -> TypedAmount:
+    """The posted amount, of more than zero."""
+    typed, language = request.form.get("amount", "").strip(), current_language()
+    try:
+        cents = parse(typed, language)
+    except InvalidMoney:
+        example = format_money(1_234_56, language)
+        return TypedAmount(text=typed, error=gettext("Please write an amount, for example %(example)s.", example=example))
+    if not 0 < cents <= most_cents:
+        most = format_money_short(most_cents, language)
+        return TypedAmount(text=typed, error=gettext("Please write an amount of more than zero, and %(most)s at most.", most=most))
+    return TypedAmount(text=typed, cents=cents)
+
+
+def read_day(name: str, *, example: date) -> TypedDay:
+    """The posted day, as browsers send it."""
+    typed = request.form.get(name, "").strip()
+    try:
+        return TypedDay(text=typed, day=date.fromisoformat(typed))
+    except ValueError:
+        return TypedDay(text=typed, error=gettext("Please write a day, for example %(example)s.", example=example.isoformat()))

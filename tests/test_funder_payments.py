@@ -1,0 +1,440 @@
+"""Payments of funders: who gets a receipt, what is asked first, and that correcting or reversing one takes two people and erases nothing."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from sqlalchemy import select, text
+from sqlalchemy.exc import DatabaseError, IntegrityError
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.cli import main
+from campaign.config import resource
+from campaign.edges.db import db
+from campaign.funders import funder_actions, payment_actions, payment_receipts, payment_requests, payments
+from campaign.funders.funders import Funder
+from campaign.funders.payment_actions import PaymentDoubtful
+from campaign.funders.payment_requests import FunderPaymentRequest
+from campaign.funders.payments import FunderPayment
+from campaign.ledger.entries import LedgerEntry
+from campaign.mail import send_jobs
+from campaign.matching.funds import Fund
+from campaign.receipts import receipts
+from campaign.receipts.receipts import EndReason, Receipt, ReceiptIncomplete, Status
+from campaign.receipts.render_jobs import issue_context
+from campaign.reporting import receipt_register, staff_todo, totals
+from campaign.reporting.integrity import checker
+from campaign.reporting.statement_actions import take_statement
+from campaign.rules import business_numbers
+from campaign.rules.funder_payments import PaymentDetails, PaymentQuestion, questions_about
+from campaign.staff import members
+from campaign.staff.audit import AuditEntry
+from campaign.texts.action_errors import ActionError, ActionRefused
+from tests.conftest import Post
+from tests.factories import create_managers, run_concurrently
+from tests.mail import attached, text_of
+
+ONE, TWO = "asks@payments.example.org", "agrees@payments.example.org"
+ADDRESS = ["1, rue Sherbrooke", "Montréal QC  H2X 1Y4"]
+
+
+@pytest.fixture
+def funder(fund: Fund) -> Funder:
+    funder = db.session.get_one(Funder, fund.funder_id)
+    funder.legal_name, funder.address, funder.email, funder.is_registered_charity = "Fonds inc.", ADDRESS, "corrected@example.org", False
+    create_managers(ONE, TWO)
+    return funder
+
+
+def today(fund: Fund) -> date:
+    return db.session.get_one(Campaign, fund.campaign_id).charity.local(datetime.now(UTC)).date()
+
+
+def details(fund: Fund, cents: int = 12_500_00, reference: str = "cheque 17", *, days_ago: int = 0) -> PaymentDetails:
+    return PaymentDetails(cents=cents, received_on=today(fund) - timedelta(days=days_ago), reference=reference)
+
+
+def record(fund: Fund, cents: int = 12_500_00, reference: str = "cheque 17") -> FunderPayment:
+    return payment_actions.record(fund, details(fund, cents, reference), livemode=False, actor=ONE, answered=list(PaymentQuestion)).payment
+
+
+def receipted(fund: Fund) -> tuple[FunderPayment, Receipt]:
+    payment = record(fund)
+    receipt = payment_receipts.issue_receipt(payment, issue_context())
+    assert receipt
+    db.session.commit()
+    return payment, receipt
+
+
+def corrected(payment: FunderPayment, right: PaymentDetails) -> FunderPayment:
+    request = payment_actions.request_correction(payment, right, actor=ONE, reason="a digit", answered=list(PaymentQuestion))
+    found = payment_actions.decide(request, agrees=True, actor=TWO)
+    assert found
+    return found
+
+
+def reverse(payment: FunderPayment, *, was_returned: bool = False) -> None:
+    request = payment_actions.request_reversal(payment, was_returned=was_returned, actor=ONE, reason="it bounced")
+    assert payment_actions.decide(request, agrees=True, actor=TWO) is None
+
+
+def refusal_of(attempt: Callable[[], object]) -> ActionError:
+    with pytest.raises(ActionRefused) as error:
+        attempt()
+    return error.value.refusal
+
+
+def run(sql: str) -> None:
+    db.session.execute(text(sql))
+
+
+@pytest.mark.parametrize(
+    ("changed", "missing"),
+    [
+        ({"is_registered_charity": None}, ["charity_status"]),
+        ({"legal_name": ""}, ["funder_name"]),
+        ({"legal_name": "Fonds ❤"}, ["funder_name ❤"]),
+        ({"address": ["1, rue Sherbrooke"], "legal_name": ""}, ["funder_name", "funder_address"]),
+    ],
+)
+def test_without_the_answer_the_legal_name_or_the_address_a_receipt_waits_and_staff_see_why(
+    fund: Fund, funder: Funder, changed: dict[str, object], missing: list[str]
+) -> None:
+    for name, value in changed.items():
+        setattr(funder, name, value)
+    done = payment_actions.record(fund, details(fund), livemode=False, actor=ONE)
+    assert done.missing == missing
+    with pytest.raises(ReceiptIncomplete):
+        payment_receipts.issue_receipt(done.payment, issue_context())
+    send_jobs.send_due()
+    assert [(waiting.missing, waiting.count) for waiting in totals.receipts_waiting()] == [(missing, 1)]
+    assert db.session.query(Receipt).count() == 0, "no number is used"
+    right = {"is_registered_charity": False, "legal_name": "Fonds inc.", "address": ADDRESS}
+    assert funder_actions.change_details(funder, right, actor=ONE) == sorted(changed)
+    send_jobs.send_due()
+    receipt = payment_receipts.receipt_of(done.payment)
+    assert receipt and receipt.content["donor_name"] == "Fonds inc."
+    assert checker.findings(db.engine) == []
+
+
+@pytest.mark.owner
+def test_the_migration_keeps_an_answer_that_receipts_were_issued_by_and_asks_the_others(fund: Fund, funder: Funder) -> None:
+    """The statement of the migration, over a funder with a valid receipt and one without."""
+    db.session.add(Funder(name_en="Another", name_fr="Un autre", is_registered_charity=False))
+    receipted(fund)
+    source = (resource("migrations") / "versions" / "0024_funder_payment_corrections.py").read_text(encoding="utf-8")
+    run(source[source.index("UPDATE funder u") : source.index("ALTER TABLE funder ADD CONSTRAINT number")])
+    assert db.session.execute(text("SELECT is_registered_charity FROM funder ORDER BY id")).scalars().all() == [False, None]
+
+
+def test_a_registered_charity_has_a_number_whose_check_digit_fits(fund: Fund, funder: Funder) -> None:
+    for number in ("", "123456782", "123456789RR0001", "123456782RT0001"):
+        answer = {"is_registered_charity": True, "registration_number": number}
+        assert refusal_of(lambda answer=answer: funder_actions.change_details(funder, answer, actor=ONE)) is ActionError.REGISTRATION_NUMBER  # type: ignore[misc]
+    assert not funder.is_registered_charity
+    number = business_numbers.normalized("12345 6782 rr-0001")
+    funder_actions.change_details(funder, {"is_registered_charity": True, "registration_number": number}, actor=ONE)
+    entry = db.session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc()).limit(1)).one()
+    assert (entry.actor, entry.detail["registration_number"]) == (ONE, "123456782RR0001")
+    payment = record(fund)
+    assert payment_receipts.issue_receipt(payment, issue_context()) is None
+    corrected(payment, details(fund, 100_00))
+    assert db.session.query(Receipt).count() == 0
+    funder_actions.change_details(funder, {"is_registered_charity": False}, actor=ONE)
+    assert funder.registration_number == ""
+    with pytest.raises(IntegrityError, match="number_is_of_charity"):
+        run("UPDATE funder SET registration_number = '123456782RR0001'")
+
+
+def test_what_is_asked_of_a_payment() -> None:
+    def asked(day: date, *, has_same: bool = False) -> list[PaymentQuestion]:
+        return questions_about(day, today=date(2027, 1, 5), campaign_began_on=date(2026, 11, 1), has_same_amount=has_same)
+
+    assert asked(date(2027, 1, 5)) == []
+    assert asked(date(2026, 12, 31)) == [PaymentQuestion.EARLIER_YEAR]
+    assert asked(date(2026, 10, 31)) == [PaymentQuestion.EARLIER_YEAR, PaymentQuestion.BEFORE_CAMPAIGN]
+    assert asked(date(2027, 1, 1), has_same=True) == [PaymentQuestion.SAME_AMOUNT]
+
+
+def test_a_day_in_the_future_is_refused_and_an_old_one_or_the_same_amount_is_asked_about(fund: Fund, funder: Funder) -> None:
+    def attempt(noted: PaymentDetails, *answered: PaymentQuestion) -> object:
+        return payment_actions.record(fund, noted, livemode=False, actor=ONE, answered=answered)
+
+    assert refusal_of(lambda: attempt(details(fund, days_ago=-1))) is ActionError.PAYMENT_IN_FUTURE
+    with pytest.raises(PaymentDoubtful) as error:
+        attempt(details(fund, days_ago=400))
+    assert error.value.questions == [PaymentQuestion.EARLIER_YEAR, PaymentQuestion.BEFORE_CAMPAIGN]
+    with pytest.raises(PaymentDoubtful, match="before_campaign"):
+        attempt(details(fund, days_ago=400), PaymentQuestion.EARLIER_YEAR)
+    assert payments.payments_of(fund) == []
+    attempt(details(fund), *PaymentQuestion)
+    with pytest.raises(PaymentDoubtful, match="same_amount"):
+        attempt(details(fund, reference="cheque 18"))
+    attempt(details(fund, 1_00, "cheque 18"))
+    assert refusal_of(lambda: attempt(details(fund, 2_00, "cheque 18"))) is ActionError.PAYMENT_IS_RECORDED
+    assert refusal_of(lambda: attempt(details(fund, 40_000_00, "cheque 19"))) is ActionError.PAYMENT_BEYOND_PLEDGE
+
+
+def test_a_corrected_payment_has_a_receipt_that_cancels_and_replaces_the_earlier_one(fund: Fund, funder: Funder, post: Post) -> None:
+    payment, first = receipted(fund)
+    before = take_statement(fund)
+    send_jobs.send_due()
+    right = details(fund, 1_250_00, "transfer 3", days_ago=1)
+    new = corrected(payment, right)
+    send_jobs.send_due()
+    receipt = payment_receipts.receipt_of(new)
+    assert receipt
+    assert (new.replaces_id, new.details, new.recorded_by) == (payment.id, right, ONE)
+    assert (receipt.cents, receipt.content["received_on"], receipt.content["replaces"]) == (
+        1_250_00,
+        right.received_on.isoformat(),
+        first.serial,
+    )
+    assert receipts.status_of(first) is Status.REPLACED
+    moves = select(LedgerEntry.kind, LedgerEntry.cents).where(LedgerEntry.fund_id == fund.id).order_by(LedgerEntry.id)
+    assert db.session.execute(moves).all()[-3:] == [("receive", 12_500_00), ("receive_reversal", 12_500_00), ("receive", 1_250_00)]
+    charity = db.session.query(Campaign).one().charity
+    years = [receipt_register.totals_of(charity, year) for year in receipt_register.years(charity)]
+    assert (
+        sum(year.retained_cents for year in years)
+        == sum(year.receipted_cents for year in years)
+        == payments.received_cents(fund)
+        == 1_250_00
+    )
+    after = take_statement(fund)
+    assert (before.received_cents, after.received_cents) == (12_500_00, 1_250_00)
+    assert take_statement(fund, before=before.as_of).received_cents == 12_500_00, "what was stated then stays stated"
+    mail = next(m for _, to, m, _ in post.box.newest(9) if to == [funder.email])
+    assert f"Official receipt no. {first.serial} is cancelled and replaced by no. {receipt.serial}" in text_of(mail)
+    assert "Right is: $1,250.00" in text_of(mail)
+    assert attached(mail) == [receipt.file_name]
+    assert checker.findings(db.engine) == []
+
+
+@pytest.mark.parametrize("was_returned", [False, True])
+def test_a_reversed_payment_has_no_receipt_and_its_reference_is_free_again(
+    fund: Fund, funder: Funder, post: Post, was_returned: bool
+) -> None:
+    payment, receipt = receipted(fund)
+    reverse(payment, was_returned=was_returned)
+    send_jobs.send_due()
+    ended = receipts.end_of(receipt)
+    assert ended and (ended.ended_as, ended.reason) == ("cancelled", EndReason.RETURNED if was_returned else EndReason.WRONG_PAYMENT)
+    assert (payments.received_cents(fund), take_statement(fund).received_cents) == (0, 0)
+    mail = next(text_of(m) for _, to, m, _ in post.box.newest(9) if to == [funder.email])
+    assert ("We have returned to you your payment" if was_returned else "That was a mistake") in mail
+    assert f"Official receipt no. {receipt.serial} is cancelled." in mail
+    again = record(fund)
+    send_jobs.send_due()
+    assert payment_receipts.receipt_of(again)
+    assert payments.received_cents(fund) == 12_500_00
+    assert checker.findings(db.engine) == []
+
+
+def test_a_payment_that_is_reversed_before_its_receipt_never_gets_one(fund: Fund, funder: Funder) -> None:
+    payment = record(fund)
+    reverse(payment)
+    send_jobs.send_due()
+    assert (payment_receipts.issue_receipt(payment, issue_context()), db.session.query(Receipt).count()) == (None, 0)
+    assert checker.findings(db.engine) == []
+
+
+def test_a_correction_whose_receipt_would_lack_something_changes_nothing(fund: Fund, funder: Funder) -> None:
+    payment, receipt = receipted(fund)
+    funder.address = []
+    request = payment_actions.request_correction(payment, details(fund, 1_00), actor=ONE, reason="r")
+    with pytest.raises(ReceiptIncomplete) as error:
+        payment_actions.decide(request, agrees=True, actor=TWO)
+    assert error.value.missing == ["funder_address"]
+    assert (receipts.status_of(receipt), payments.received_cents(fund)) == (Status.VALID, 12_500_00)
+    funder_actions.change_details(funder, {"address": ADDRESS}, actor=ONE)
+    assert payment_actions.decide(request, agrees=True, actor=TWO)
+
+
+def test_only_a_second_manager_who_has_the_role_for_a_day_can_agree(fund: Fund, funder: Funder) -> None:
+    campaign, payment = db.session.query(Campaign).one(), record(fund)
+    assert (
+        refusal_of(lambda: payment_actions.request_correction(payment, payment.details, actor=ONE, reason="r"))
+        is ActionError.PAYMENT_IS_THE_SAME
+    )
+    request = payment_actions.request_reversal(payment, was_returned=False, actor=f" {ONE.upper()} ", reason="r")
+    assert staff_todo.todo_of(campaign).counted["payments"] == 1
+    new, clerk = members.add_staff("new@example.org", "manager"), members.add_staff("clerk@example.org", "clerk")
+    new.password = clerk.password = "a hash"
+    db.session.commit()
+    for actor, error in (
+        (ONE, ActionError.ANOTHER_PERSON),
+        (ONE.upper(), ActionError.ANOTHER_PERSON),
+        ("clerk@example.org", ActionError.NOT_A_MANAGER),
+        ("nobody", ActionError.NOT_A_MANAGER),
+        ("new@example.org", ActionError.NEW_MANAGER),
+    ):
+        assert refusal_of(lambda actor=actor: payment_actions.decide(request, agrees=True, actor=actor)) is error  # type: ignore[misc]
+        assert payments.received_cents(fund) == 12_500_00
+    again = refusal_of(lambda: payment_actions.request_reversal(payment, was_returned=False, actor=TWO, reason="r"))
+    assert again is ActionError.PAYMENT_CHANGE_IS_REQUESTED
+    payment_actions.decide(request, agrees=False, actor=ONE)
+    reverse(payment)
+    assert refusal_of(lambda: payment_actions.decide(request, agrees=True, actor=TWO)) is ActionError.PAYMENT_CHANGE_IS_DECIDED
+    assert (
+        refusal_of(lambda: payment_actions.request_reversal(payment, was_returned=True, actor=ONE, reason="r"))
+        is ActionError.PAYMENT_IS_REVERSED
+    )
+    assert staff_todo.todo_of(campaign).payments == 0
+
+
+def test_of_two_who_agree_at_the_same_time_one_is_heeded_while_the_mail_goes_out(app: Flask, fund: Fund, funder: Funder) -> None:
+    payment = record(fund)
+    request = payment_actions.request_correction(payment, details(fund, 1_250_00), actor=ONE, reason="r")
+    request_id, payment_id = request.id, payment.id
+
+    def agree() -> str:
+        try:
+            payment_actions.decide(db.session.get_one(FunderPaymentRequest, request_id), agrees=True, actor=TWO)
+        except ActionRefused as error:
+            return error.refusal.value
+        return "done"
+
+    def issue() -> str:
+        payment_receipts.issue_receipt(db.session.get_one(FunderPayment, payment_id), issue_context())
+        db.session.commit()
+        return "issued"
+
+    assert sorted(run_concurrently(app, [agree, issue, agree])) == ["done", "issued", "payment change is decided"]
+    db.session.expire_all()
+    send_jobs.send_due()
+    assert payments.received_cents(fund) == 1_250_00
+    assert checker.findings(db.engine) == []
+
+
+def request_sql(**other: str) -> str:
+    row = {"funder_payment_id": "1", "kind": "'reverse'", "was_returned": "false", "reason": "'r'", "requested_by": f"'{ONE}'", **other}
+    return f"INSERT INTO funder_payment_request ({', '.join(row)}) VALUES ({', '.join(row.values())})"
+
+
+def payment_sql(reference: str, replaces: str) -> str:
+    columns = "fund_id, cents, received_on, livemode, recorded_by, reference, replaces_id"
+    return f"INSERT INTO funder_payment ({columns}) VALUES (1, 1, now(), false, '{ONE}', {reference}, {replaces})"
+
+
+def test_the_database_refuses_what_two_people_did_not_agree_on(fund: Fund, funder: Funder) -> None:
+    payment, receipt = receipted(fund)
+    agreed = {"decision": "'agreed'", "decided_at": "now()"}
+    reversal = "INSERT INTO funder_payment_reversal (funder_payment_id, request_id) VALUES (1, 1)"
+    entry = "INSERT INTO ledger_entry (kind, from_account, to_account, cents, campaign_id, fund_id, reference, cause) VALUES "
+    run(request_sql())
+    for statement, guard in (
+        (request_sql(**agreed, decided_by=f"'{ONE}'"), "two_people_change_payment"),
+        (request_sql(**agreed, decided_by=f"'{TWO}'", requested_by=f"'{TWO}'"), "two_people_change_payment"),
+        (request_sql(**agreed, decided_by="'nobody'"), "decided_by_exists"),
+        (request_sql(), "one_open_request_of_payment"),
+        (request_sql(kind="'correct'"), "payment_change_fits_kind"),
+        (request_sql(cents="1"), "payment_change_fits_kind"),
+        (reversal, "two_people_reverse"),
+        (entry + "('receive_reversal', 'received', 'funder', 1250000, 1, 1, 'receive_reversal:1', 'x')", "received_is_a_payment"),
+        (entry + "('receive', 'funder', 'received', 1, 1, 1, 'receive:again', 'x')", "received_is_a_payment"),
+        (payment_sql("'x'", "1"), "replacement_is_agreed"),
+        (payment_sql("'cheque 17'", "NULL"), "payment_is_recorded_once"),
+    ):
+        with pytest.raises(IntegrityError, match=guard), db.session.begin_nested():
+            run(statement)
+    run(f"UPDATE funder_payment_request SET decision = 'agreed', decided_by = '{TWO}', decided_at = now()")
+    with pytest.raises(IntegrityError, match="receipt_ends_before_reversal"), db.session.begin_nested():
+        run(reversal)
+    receipts.end(receipt, Status.CANCELLED, EndReason.WRONG_PAYMENT, actor=TWO)
+    run(reversal)  # Control: what two people agreed on.
+    with pytest.raises(IntegrityError, match="receipted_payment_is_not_reversed"):
+        run(f"INSERT INTO receipt_line (receipt_id, funder_payment_id, cents) VALUES ({receipt.id}, {payment.id}, 1)")
+
+
+@pytest.mark.owner
+def test_a_request_changes_by_its_decision_alone_and_a_reversal_never(fund: Fund, funder: Funder) -> None:
+    payment = record(fund)
+    reverse(payment)
+    run(request_sql())
+    for change in (
+        "UPDATE funder_payment_request SET was_returned = true",
+        f"UPDATE funder_payment_request SET requested_by = '{TWO}'",
+        "UPDATE funder_payment_request SET decision = NULL, decided_by = NULL, decided_at = NULL WHERE decision IS NOT NULL",
+        "DELETE FROM funder_payment_request",
+        "UPDATE funder_payment_reversal SET request_id = 2",
+        "DELETE FROM funder_payment_reversal",
+        "TRUNCATE funder_payment_reversal",
+    ):
+        with pytest.raises(DatabaseError, match="append-only"), db.session.begin_nested():
+            run(change)
+
+
+TAMPERED = {
+    "UPDATE funder_payment_request SET requested_by = decided_by": "otherwise than two people agreed",
+    "UPDATE funder_payment_request SET cents = cents + 1": "otherwise than two people agreed",
+    "UPDATE funder_payment SET cents = cents + 1 WHERE replaces_id IS NULL": "is received otherwise than its entries say",
+    "DELETE FROM funder_payment_reversal": "fund sanaa-richard received 1375000 cents, but 125000 are posted",
+    "DELETE FROM receipt_end; UPDATE receipt_line SET is_current = true": "is valid, but its payment cheque 17 was reversed",
+    "UPDATE funder SET is_registered_charity = NULL": "or for a funder who is a registered charity or was not asked",
+    "UPDATE funder_payment SET received_on = received_on - 1": "of another day",
+}
+
+
+@pytest.mark.owner
+@pytest.mark.parametrize("tampering", TAMPERED)
+def test_the_checker_finds_a_payment_that_was_tampered_with(fund: Fund, funder: Funder, tampering: str) -> None:
+    payment, _ = receipted(fund)
+    corrected(payment, details(fund, 1_250_00))
+    assert checker.findings(db.engine) == [], "control"
+    run("SET session_replication_role = replica")
+    run("ALTER TABLE funder_payment_request DROP CONSTRAINT two_people_change_payment")
+    run(tampering)
+    run("SET session_replication_role = origin")
+    db.session.commit()
+    assert any(finding.startswith("I17") and TAMPERED[tampering] in finding for finding in checker.findings(db.engine))
+
+
+def fund_command(app: Flask, *arguments: str, typed: str = "") -> Result:
+    result = app.test_cli_runner().invoke(main.campaign, ["fund", *arguments], standalone_mode=False, input=typed)
+    db.session.expire_all()
+    return result
+
+
+def test_on_the_command_line_doubts_are_asked_and_two_named_members_correct_a_payment(app: Flask, fund: Fund, funder: Funder) -> None:
+    slug, day = fund.slug, today(fund).isoformat()
+    old = ("received", slug, "12,500", "--on", (today(fund) - timedelta(days=400)).isoformat(), "--reference", "17")
+    assert "If so, add --yes" in str(fund_command(app, *old).exception)
+    assert "Nothing was recorded" in str(fund_command(app, *old, typed="y\nn\n").exception)
+    assert payments.payments_of(fund) == []
+    assert "$12,500.00 received of $50,000.00" in fund_command(app, *old, typed="y\ny\n").output
+    funder.legal_name = ""
+    db.session.commit()
+    said = fund_command(app, "received", slug, "1", "--on", day, "--reference", "18").output
+    assert "Its receipt waits for the funder’s legal name" in said
+    assert "has not come yet" in str(fund_command(app, "received", slug, "1", "--on", "2999-01-01", "--reference", "19").exception)
+    ask = ("correct-payment", slug, "17", "--on", day, "--reason", "the year")
+    assert "the chair is not an active manager" in str(fund_command(app, *ask, "--by", "the chair").exception)
+    assert "campaign fund agree-payment sanaa-richard '17' --by ADDRESS" in fund_command(app, *ask, "--by", ONE).output
+    assert f"{ONE} asks: Correct the payment 17" in fund_command(app, "payments", slug).output
+    assert "cannot approve your own" in str(fund_command(app, "agree-payment", slug, "17", "--by", ONE).exception)
+    assert "$12,501.00 received" in fund_command(app, "agree-payment", slug, "17", "--by", TWO).output
+    assert "Nobody asks" in str(fund_command(app, "agree-payment", slug, "17", "--by", TWO).exception)
+    fund_command(app, "reverse-payment", slug, "18", "--never-came", "--reason", "it bounced", "--by", TWO)
+    assert "stays as it is" in fund_command(app, "refuse-payment", slug, "18", "--by", TWO).output
+    assert "has no payment 99" in str(
+        fund_command(app, "reverse-payment", slug, "99", "--returned", "--reason", "r", "--by", ONE).exception
+    )
+
+
+def test_both_members_are_notified_of_a_request_and_of_the_decision(fund: Fund, funder: Funder, post: Post) -> None:
+    payment = record(fund)
+    request = payment_actions.request_reversal(payment, was_returned=True, actor=ONE, reason="by their wish")
+    send_jobs.send_due()
+    payment_actions.decide(request, agrees=True, actor=TWO)
+    send_jobs.send_due()
+    mails = list(post.box.newest(20))
+    for address in (ONE, TWO):
+        decided, requested, *_ = (text_of(mail) for _, to, mail, _ in mails if to == [address])
+        assert f"{ONE} asks to change a payment to the fund Fonds Sanâa and Richard: by their wish" in requested
+        assert "it came, and was returned to the funder" in requested
+        assert f"/staff/funds/{fund.slug}/payments" in requested
+        assert f"{TWO} agreed to what {ONE} asked for" in decided
+    assert payment_requests.list_open(fund.campaign_id) == []

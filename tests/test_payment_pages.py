@@ -1,0 +1,187 @@
+"""The pages of funders' payments for staff: recording one, two members who change one, and the funder's details; nothing typed is lost."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.edges.db import db
+from campaign.funders import payment_receipts, payment_requests, payments
+from campaign.funders.funders import Funder
+from campaign.funders.payments import FunderPayment
+from campaign.mail import send_jobs
+from campaign.matching.funds import Fund
+from campaign.receipts.render_jobs import issue_context
+from campaign.staff.audit import AuditEntry
+from tests.web import open_page, signed_in, submit
+
+FUNDS = "/staff/funds"
+PAGE, DETAILS = f"{FUNDS}/sanaa-richard/payments", f"{FUNDS}/sanaa-richard/funder"
+NEW = f"{PAGE}/new"
+FUNDER = {
+    "legal_name": "Fonds Sanâa inc.",
+    "address": " 1, rue  X \r\n\r\nMontréal",
+    "email": "f@example.org",
+    "language": "fr",
+    "charity": "no",
+}
+
+
+@pytest.fixture
+def one(app: Flask) -> FlaskClient:
+    return signed_in(app, "manager", address="one@example.org")
+
+
+@pytest.fixture
+def two(app: Flask, one: FlaskClient) -> FlaskClient:
+    return signed_in(app, "admin", address="two@example.org")
+
+
+def today() -> date:
+    return db.session.query(Campaign).one().charity.local(datetime.now(UTC)).date()
+
+
+def post(client: FlaskClient, path: str, *, page: str, **fields: Any) -> TestResponse:
+    answer = submit(client, open_page(client, page), path, **fields)
+    db.session.rollback()
+    return answer
+
+
+def record(client: FlaskClient, **changed: object) -> TestResponse:
+    return post(client, PAGE, page=NEW, **{"amount": "12,500", "day": today().isoformat(), "reference": "cheque 17", **changed})
+
+
+def recorded(fund: Fund, client: FlaskClient) -> FunderPayment:
+    assert post(client, DETAILS, page=DETAILS, **FUNDER).status_code == 303
+    assert record(client).status_code == 303
+    (payment,) = payments.payments_of(fund)
+    assert payment_receipts.issue_receipt(payment, issue_context())
+    db.session.commit()
+    return payment
+
+
+def test_a_manager_records_a_payment_and_the_page_says_what_its_receipt_waits_for(fund: Fund, one: FlaskClient) -> None:
+    assert "No payment is recorded yet" in open_page(one, PAGE).text
+    assert "0.00" in open_page(one, FUNDS).text
+    answer = record(one)
+    assert (answer.status_code, answer.location) == (303, PAGE)
+    page = open_page(one, PAGE).text
+    waits = "the answer whether the funder is a registered charity, the funder’s legal name, the funder’s address"
+    for shown in ("The payment is recorded.", f"Its receipt waits for {waits}.", "$12,500.00", "cheque 17", "one@example.org", PAGE):
+        assert shown in page
+    assert post(one, DETAILS, page=DETAILS, **FUNDER).status_code == 303
+    send_jobs.send_due()
+    page = open_page(one, PAGE).text
+    assert "-000001</a> valid" in page
+    assert "wait for" not in page
+    assert db.session.query(AuditEntry).filter_by(action="changed a funder's details", actor="one@example.org").count() == 1
+    viewer = signed_in(one.application, "viewer", address="viewer@example.org")
+    assert "$12,500.00" in open_page(viewer, PAGE).text
+    assert (open_page(viewer, NEW).status_code, open_page(viewer, DETAILS).status_code) == (403, 403)
+
+
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        ({"amount": "1.234,5"}, "Please write an amount, for example"),
+        ({"amount": "0"}, "more than zero"),
+        ({"day": "yesterday"}, "Please write a day, for example"),
+        ({"reference": "  "}, "Please write the reference"),
+        ({"reference": "a\u202eb"}, "invisible character"),
+        ({"day": "2999-01-01"}, "has not come yet"),
+        ({"amount": "60,000"}, "raise the pledge first"),
+    ],
+)
+def test_a_payment_with_an_error_is_not_recorded_and_nothing_typed_is_lost(
+    fund: Fund, one: FlaskClient, changed: dict[str, str], error: str
+) -> None:
+    answer = record(one, **changed)
+    assert answer.status_code == 422
+    assert error in answer.text
+    for value in ({"amount": "12,500", "reference": "cheque 17"} | changed).values():
+        assert f'value="{value.strip()}"' in answer.text or not value.strip()
+    assert payments.payments_of(fund) == []
+
+
+def test_an_old_day_comes_back_with_a_question_and_a_box_for_each(fund: Fund, one: FlaskClient) -> None:
+    old = (today() - timedelta(days=400)).isoformat()
+    answer = record(one, day=old)
+    assert (answer.status_code, answer.text.count('name="answered"')) == (422, 2)
+    assert "is in an earlier year" in answer.text
+    assert "is before the campaign began" in answer.text
+    assert record(one, day=old, answered="earlier_year").status_code == 422
+    assert payments.payments_of(fund) == []
+    assert record(one, day=old, answered=["earlier_year", "before_campaign"]).status_code == 303
+
+
+def test_two_members_correct_a_payment_on_the_page(fund: Fund, one: FlaskClient, two: FlaskClient) -> None:
+    payment = recorded(fund, one)
+    form = f"{PAGE}/{payment.id}/requests"
+    assert 'value="12500"' in open_page(one, form).text
+    typed = {"change": "correct", "amount": "1250", "day": today().isoformat(), "reference": "cheque 17"}
+    assert "Please say why" in post(one, form, page=form, **typed).text
+    assert post(one, form, page=form, **typed, reason="a digit").location == PAGE
+    request = payment_requests.open_for(payment)
+    assert request
+    decision = f"{PAGE}/requests/{request.id}"
+    assert "request to change a payment of a funder waits" in open_page(two, FUNDS).text
+    own = open_page(one, PAGE).text
+    assert "You asked for it yourself, so you cannot agree" in own
+    assert 'value="agree"' not in own
+    post(one, decision, page=PAGE, decision="agree")
+    assert "You cannot approve your own request" in open_page(one, PAGE).text
+    assert 'value="agree"' in open_page(two, PAGE).text
+    post(two, decision, page=PAGE, decision="agree")
+    page = open_page(two, PAGE).text
+    for shown in ("It is done", "<s>$12,500.00</s>", "reversed", "replaced", "$1,250.00 of $50,000.00 pledged"):
+        assert shown in page
+    assert open_page(one, form).status_code == 200
+    assert "was reversed already" in post(one, form, page=form, **typed, reason="again").text
+
+
+def test_a_reversal_asks_whether_the_money_came_and_says_when_a_return_is_due(fund: Fund, one: FlaskClient, two: FlaskClient) -> None:
+    payment = recorded(fund, one)
+    form = f"{PAGE}/{payment.id}/requests"
+    assert "Please choose whether the money came." in post(one, form, page=form, change="reverse", reason="by their wish").text
+    assert post(one, form, page=form, change="reverse", reason="by their wish", was_returned="yes").status_code == 303
+    request = payment_requests.open_for(payment)
+    assert request
+    assert post(two, f"{PAGE}/requests/{request.id}", page=PAGE, decision="agree").status_code == 303
+    assert "Information return to the Canada Revenue Agency due by" in open_page(two, PAGE).text
+    assert post(one, form, page=PAGE, change="erase").status_code == 404
+    assert post(one, f"{PAGE}/requests/99", page=PAGE, decision="agree").status_code == 404
+    assert open_page(one, f"{FUNDS}/nobody/payments").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        ({"legal_name": "Fonds ❤"}, "cannot be"),
+        ({"email": "nobody"}, "Please write an e-mail address"),
+        ({"address": "1\n" * 7}, "in 6 lines at most"),
+        ({"language": "de"}, "Please choose a language"),
+        ({"charity": "yes"}, "A registered charity has a number"),
+        ({"charity": "yes", "registration_number": "123456789 RR0001"}, "A registered charity has a number"),
+    ],
+)
+def test_details_with_an_error_change_nothing_and_nothing_typed_is_lost(
+    fund: Fund, one: FlaskClient, changed: dict[str, str], error: str
+) -> None:
+    answer = post(one, DETAILS, page=DETAILS, **{**FUNDER, **changed})
+    assert answer.status_code == 422
+    assert error in answer.text
+    assert "Montréal" in answer.text or "address" in changed
+    assert db.session.get_one(Funder, fund.funder_id).legal_name == ""
+
+
+def test_a_charity_with_valid_receipts_is_said_so_with_what_to_do(fund: Fund, one: FlaskClient) -> None:
+    recorded(fund, one)
+    assert db.session.get_one(Funder, fund.funder_id).address == ["1, rue X", "Montréal"]
+    post(one, DETAILS, page=DETAILS, **{**FUNDER, "charity": "yes", "registration_number": "12345 6782 rr 0001"})
+    page = open_page(one, DETAILS).text
+    assert 'value="123456782RR0001"' in page
+    assert "A registered charity gets no official receipt, and these are valid" in page
