@@ -118,7 +118,7 @@ def payment_reversed(
 
 
 def _noted(payment: FunderPayment, language: str) -> dict[str, str]:
-    amount, day = format_money(payment.cents, language), format_date(payment.received_on, "long")
+    amount, day = format_money(payment.cents, language), format_day(payment.received_on, language)
     return {"amount": amount, "day": day, "reference": payment.reference}
 
 

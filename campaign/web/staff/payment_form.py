@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
 from flask import abort, request
-from flask_babel import format_date, gettext
+from flask_babel import gettext
 
 from campaign.funders.payment_actions import PaymentDoubtful
 from campaign.matching import funds, pledge_requests
 from campaign.matching.funds import Fund
 from campaign.rules.funder_payments import PaymentDetails, PaymentQuestion
+from campaign.texts.dates import format_day
 from campaign.texts.payment_questions import describe_question
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
@@ -73,5 +74,6 @@ def answered_questions() -> list[PaymentQuestion]:
 def with_questions(typed: PaymentForm, doubtful: PaymentDoubtful) -> PaymentForm:
     """The form with what is asked, and what was answered before."""
     asked = [question for question in PaymentQuestion if question in doubtful.questions or question in answered_questions()]
-    day, language = format_date(typed.day.day, "long"), current_language()
+    language = current_language()
+    day = format_day(typed.day.day, language)
     return replace(typed, questions={question.value: describe_question(question, day, language) for question in asked})
