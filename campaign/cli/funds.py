@@ -13,7 +13,7 @@ from flask.cli import with_appcontext
 from campaign.campaigns.campaigns import Campaign, campaign_by_slug
 from campaign.edges.db import db
 from campaign.funders import payments
-from campaign.funders.funders import Funder
+from campaign.funders.funders import PROVINCES, Funder
 from campaign.funders.payments import PaymentRefused
 from campaign.matching import fund_lifecycle, funds, pledge_requests
 from campaign.matching.fund_lifecycle import FundChangeRefused
@@ -239,6 +239,7 @@ def time_zone_of(fund: Fund) -> ZoneInfo:
 @click.option("--address", multiple=True, help="A line of the address; repeat the option for each line.")
 @click.option("--email", help="Address for receipts and notices.")
 @click.option("--language", type=click.Choice(["en", "fr"]), help="Language of receipts and notices.")
+@click.option("--province", type=click.Choice(PROVINCES), help="Province of the address, or abroad; for the charity's returns.")
 @click.option("--registered-charity/--not-registered-charity", "is_registered_charity", default=None, help="A charity gets no receipt.")
 @with_appcontext
 def fund_funder(name: str, address: tuple[str, ...], email: str | None, **options: Any) -> None:
@@ -256,7 +257,11 @@ def fund_funder(name: str, address: tuple[str, ...], email: str | None, **option
     db.session.commit()
     name, address_text = funder.legal_name or funder.name_en, ", ".join(funder.address) or "no address"
     charity = "a registered charity" if funder.is_registered_charity else "not a registered charity"
-    click.echo(f"{name}; {address_text}; {funder.email or 'no e-mail'}; {funder.language}; {charity}.")
+    click.echo(f"{name}; {address_text}; {_place(funder)}; {funder.email or 'no e-mail'}; {funder.language}; {charity}.")
+
+
+def _place(funder: Funder) -> str:
+    return funder.province or "province unknown"
 
 
 def _email(text: str) -> str:

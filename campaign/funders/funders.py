@@ -6,9 +6,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base
 
+ABROAD = "abroad"
+PROVINCES = ("AB", "BC", "MB", "NB", "NL", "NS", "NT", "NU", "ON", "PE", "QC", "SK", "YT", ABROAD)
+
 
 class Funder(Base):
-    """A funder. `legal_name`, `address` and `language` are for receipts of their payments; `email` is for notices, and may be empty."""
+    """A funder. `legal_name`, `address` and `language` are for receipts of their payments; `email` is for notices, and may be empty.
+
+    `province` is for the charity's returns: one of PROVINCES, or empty while it is not known.
+    """
 
     __tablename__ = "funder"
 
@@ -20,6 +26,7 @@ class Funder(Base):
     address: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)
     email: Mapped[str] = mapped_column(server_default="", default="")
     language: Mapped[str] = mapped_column(server_default="en", default="en")
+    province: Mapped[str] = mapped_column(server_default="", default="")
 
     def name(self, language: str) -> str:
         """The funder's public name in `en` or `fr`. Receipts print `legal_name` if it is set."""
