@@ -35,7 +35,10 @@ def _rows(sheet: bytes, is_date: list[bool]) -> list[list[Cell]]:
 
 def _column(reference: str) -> int:
     letters = re.sub("[0-9]", "", reference)
-    return sum((ord(letter) - 64) * 26**power for power, letter in enumerate(reversed(letters))) - 1
+    number = 0
+    for character in letters:
+        number = number * 26 + ord(character) - ord("A") + 1
+    return number - 1
 
 
 def _value(cell: ET.Element, is_date: list[bool]) -> Cell:

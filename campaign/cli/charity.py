@@ -83,7 +83,7 @@ def charity_show() -> None:
 @click.option("--fiscal-year-end", callback=_year_end, help="Last day of the fiscal year, as 03-31. It bounds the charity's returns.")
 @click.option(
     "--awaited-gifts-as",
-    type=click.Choice([*AwaitedAs]),
+    type=click.Choice([one.value for one in AwaitedAs]),
     help="How TP-985.22 counts gifts whose receipt is still to come: on line 12 or on line 14. The accountant decides.",
 )
 @with_appcontext

@@ -257,11 +257,9 @@ def fund_funder(name: str, address: tuple[str, ...], email: str | None, **option
     db.session.commit()
     name, address_text = funder.legal_name or funder.name_en, ", ".join(funder.address) or "no address"
     charity = "a registered charity" if funder.is_registered_charity else "not a registered charity"
-    click.echo(f"{name}; {address_text}; {_place(funder)}; {funder.email or 'no e-mail'}; {funder.language}; {charity}.")
-
-
-def _place(funder: Funder) -> str:
-    return funder.province or "province unknown"
+    click.echo(
+        f"{name}; {address_text}; {funder.email or 'no e-mail'}; {funder.language}; {charity}. Province: {funder.province or 'unknown'}."
+    )
 
 
 def _email(text: str) -> str:

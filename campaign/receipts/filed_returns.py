@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, Subquery, UniqueConstraint, func, insert, literal, select
-from sqlalchemy.orm import Mapped, deferred, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.campaigns.charities import Charity
 from campaign.edges.db import Base, db
@@ -33,7 +33,7 @@ class FiledReturn(Base):
     last_on: Mapped[date]
     awaited_gifts_as: Mapped[str]
     lines: Mapped[dict[str, Any]]
-    register: Mapped[bytes] = deferred(mapped_column(LargeBinary))
+    register: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     sha256: Mapped[str]
     filed_on: Mapped[date]
     filed_by: Mapped[str]

@@ -145,7 +145,7 @@ def _lacks_details() -> ColumnElement[bool]:
     name = func.coalesce(func.nullif(d.organization, ""), func.btrim(func.concat(d.first_name, " ", d.last_name)))
     place = func.concat(d.city, d.province, d.postal_code)
     present = (d.address_line1 != "", d.address_line2 != "", place != "", d.country != "CA")
-    lines = sum((case((is_there, 1), else_=0) for is_there in present[1:]), start=case((present[0], 1), else_=0))
+    lines = sum((case((is_present, 1), else_=0) for is_present in present[1:]), start=case((present[0], 1), else_=0))
     missing = func.array_to_string(o.missing_elements, ",").like("%donor_%")
     return or_(name == "", lines < 2, exists().where(o.donation_id == d.id, leases.is_pending(o), missing))
 

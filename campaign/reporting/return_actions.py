@@ -21,7 +21,7 @@ class FilingRefused(Exception):
     """The day of filing is not after the fiscal year, or has not come yet."""
 
 
-def file_return(
+def record_filed_return(
     charity: Charity,
     form: Form,
     period: Period,

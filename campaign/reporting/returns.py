@@ -77,6 +77,12 @@ class ReturnsOfYear:
         """The part of each line from gifts of this place."""
         return return_lines.line_cents(self.version(form), self._of((), place), self.awaited_as)
 
+    def lines_of_group(self, form: Form, group: GiftGroup) -> str:
+        """The numbers of the lines that count gifts of this group; a dash for gifts that no line counts."""
+        places = {s.is_abroad for s in self._of((group,), None)} or {False}
+        figures = (return_lines.figure_of(form, group, is_abroad=is_abroad, awaited_as=self.awaited_as) for is_abroad in sorted(places))
+        return ", ".join(dict.fromkeys(self.version(form).line_of(figure) or "–" for figure in figures))
+
     def in_quebec(self, form: Form) -> dict[str, int]:
         """The part of each line from Québec."""
         return self.lines_of_place(form, QUEBEC)

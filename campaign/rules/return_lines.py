@@ -56,16 +56,10 @@ NOT_ADDED = (Figure.HAS_RECEIPTS, Figure.RECEIPTED_ABROAD)
 
 @dataclass(frozen=True, kw_only=True)
 class ReturnLine:
-    """A line of a form, with what it asks for in the two languages."""
+    """A line of a form, and what it counts. Its words are in texts/return_labels.py."""
 
     number: str
     figure: Figure
-    en: str
-    fr: str
-
-    def name(self, language: str) -> str:
-        """What the line asks for."""
-        return self.fr if language == "fr" else self.en
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,14 +69,8 @@ class FormVersion:
     form: Form
     version: str
     first_year: int
-    title_en: str
-    title_fr: str
     source: str
     lines: tuple[ReturnLine, ...]
-
-    def title(self, language: str) -> str:
-        """The form's number and name."""
-        return self.title_fr if language == "fr" else self.title_en
 
     def line_of(self, figure: Figure | None) -> str:
         """The number of the line that counts this; empty for None."""
@@ -94,80 +82,26 @@ VERSIONS = (
         form=Form.T3010,
         version="24",
         first_year=2023,
-        title_en="T3010, Registered Charity Information Return",
-        title_fr="T3010, Déclaration de renseignements des organismes de bienfaisance enregistrés",
         source="T3010 (24), section D and schedule 6; T4033 Rev. 24; CRA open data dictionary, form ID 27",
         lines=(
-            ReturnLine(
-                number="4490",
-                figure=Figure.HAS_RECEIPTS,
-                en="Did the charity issue tax receipts for gifts?",
-                fr="L’organisme a-t-il délivré des reçus d’impôt pour des dons?",
-            ),
-            ReturnLine(
-                number="4500",
-                figure=Figure.RECEIPTED,
-                en="Eligible amount of all gifts for which tax receipts were or will be issued",
-                fr="Montant admissible de tous les dons pour lesquels des reçus d’impôt ont été ou seront délivrés",
-            ),
-            ReturnLine(
-                number="4510",
-                figure=Figure.OTHER_CHARITIES,
-                en="Received from other registered charities",
-                fr="Reçu d’autres organismes de bienfaisance enregistrés",
-            ),
-            ReturnLine(
-                number="4530",
-                figure=Figure.UNRECEIPTED,
-                en="Other gifts without a tax receipt (without line 4575)",
-                fr="Autres dons sans reçu d’impôt (sans la ligne 4575)",
-            ),
-            ReturnLine(
-                number="4571",
-                figure=Figure.RECEIPTED_ABROAD,
-                en="Tax-receipted revenue from outside Canada (part of line 4500)",
-                fr="Revenus de l’extérieur du Canada avec reçu d’impôt (compris dans la ligne 4500)",
-            ),
-            ReturnLine(
-                number="4575",
-                figure=Figure.UNRECEIPTED_ABROAD,
-                en="Revenue from outside Canada without a tax receipt",
-                fr="Revenus de l’extérieur du Canada sans reçu d’impôt",
-            ),
+            ReturnLine(number="4490", figure=Figure.HAS_RECEIPTS),
+            ReturnLine(number="4500", figure=Figure.RECEIPTED),
+            ReturnLine(number="4510", figure=Figure.OTHER_CHARITIES),
+            ReturnLine(number="4530", figure=Figure.UNRECEIPTED),
+            ReturnLine(number="4571", figure=Figure.RECEIPTED_ABROAD),
+            ReturnLine(number="4575", figure=Figure.UNRECEIPTED_ABROAD),
         ),
     ),
     FormVersion(
         form=Form.TP_985_22,
         version="2023-10",
         first_year=2023,
-        title_en="TP-985.22, Information Return for Registered Charities and Other Donees",
-        title_fr="TP-985.22, Déclaration de renseignements des organismes de bienfaisance enregistrés et d’autres donataires",
         source="Revenu Québec, Gifts and Other Revenue (Lines 12 to 24); TP-985.22.G (2023-10), section 6.2.1",
         lines=(
-            ReturnLine(
-                number="12",
-                figure=Figure.RECEIPTED,
-                en="Eligible amount of gifts with official receipts",
-                fr="Montant admissible des dons avec reçus officiels",
-            ),
-            ReturnLine(
-                number="13",
-                figure=Figure.OTHER_CHARITIES,
-                en="Gifts from other organizations with the same tax status",
-                fr="Dons d’autres organismes ayant le même statut fiscal",
-            ),
-            ReturnLine(
-                number="14",
-                figure=Figure.UNRECEIPTED,
-                en="Other gifts without an official receipt",
-                fr="Autres dons sans reçu officiel",
-            ),
-            ReturnLine(
-                number="16",
-                figure=Figure.UNRECEIPTED_ABROAD,
-                en="Revenue from sources outside Canada",
-                fr="Revenus provenant de l’extérieur du Canada",
-            ),
+            ReturnLine(number="12", figure=Figure.RECEIPTED),
+            ReturnLine(number="13", figure=Figure.OTHER_CHARITIES),
+            ReturnLine(number="14", figure=Figure.UNRECEIPTED),
+            ReturnLine(number="16", figure=Figure.UNRECEIPTED_ABROAD),
         ),
     ),
 )

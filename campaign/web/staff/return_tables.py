@@ -13,6 +13,7 @@ from campaign.reporting.spreadsheets import Cell, Column, Kind, Table
 from campaign.rules import return_lines
 from campaign.rules.fiscal_years import Period
 from campaign.rules.return_lines import Figure, Form, GiftGroup
+from campaign.texts.return_labels import form_number, line_label
 from campaign.web.labels import end_reason_labels, gift_group_labels, payment_method, receipt_status_labels
 from campaign.web.languages import current_language
 
@@ -124,13 +125,13 @@ def not_applicable() -> str:
 def _line_rows(found: ReturnsOfYear, form: Form) -> Iterator[list[Cell]]:
     version, language = found.version(form), current_language()
     cents, in_quebec, unknown = found.lines(form), found.in_quebec(form), found.of_unknown_place(form)
-    head = [version.title(language).partition(",")[0], version.version]
+    head = [form_number(form), version.version]
     for line in version.lines:
         number = line.number
         if line.figure is Figure.HAS_RECEIPTS:
-            yield [*head, number, line.name(language), gettext("yes") if cents[number] else gettext("no"), None, None, None]
+            yield [*head, number, line_label(version, line, language), gettext("yes") if cents[number] else gettext("no"), None, None, None]
         else:
-            yield [*head, number, line.name(language), "", cents[number], in_quebec[number], unknown[number]]
+            yield [*head, number, line_label(version, line, language), "", cents[number], in_quebec[number], unknown[number]]
     added, by_books = return_lines.added_cents(version, cents), found.totals.retained_cents
     yield [*head, "", gettext("Sum of the lines"), "", added, None, None]
     yield [*head, "", gettext("Retained of the year’s gifts, by the books"), "", by_books, None, None]
@@ -152,7 +153,7 @@ def _groups_table(found: ReturnsOfYear) -> Table:
             Column(heading=gettext("Retained"), kind=Kind.MONEY, is_totalled=True),
             Column(heading=gettext("Of this, outside Canada"), kind=Kind.MONEY, is_totalled=True),
         ),
-        rows=[[labels[group], *_lines_of(found, group, is_abroad=False), *_group_sums(found, group)] for group in GiftGroup],
+        rows=[[labels[group], *(found.lines_of_group(form, group) for form in Form), *_group_sums(found, group)] for group in GiftGroup],
         total=gettext("Total"),
     )
 

@@ -19,6 +19,7 @@ from campaign.rules import return_lines
 from campaign.rules.fiscal_years import Period, fiscal_year, fiscal_year_of
 from campaign.rules.money import format_money
 from campaign.rules.return_lines import AWAITED, Figure, Form, FormVersion, GiftGroup
+from campaign.texts.return_labels import form_number, form_title, line_label
 from campaign.web.errors import campaign_or_404
 from campaign.web.labels import gift_group_labels
 from campaign.web.languages import current_language
@@ -74,7 +75,7 @@ def _form_row(charity: Charity, found: ReturnsOfYear, form: Form) -> dict[str, A
     added = return_lines.added_cents(version, cents)
     return {
         "form": form.value,
-        "title": version.title(current_language()),
+        "title": form_title(version.form, current_language()),
         "version": version.version,
         "source": version.source,
         "lines": [
@@ -99,7 +100,7 @@ def _line_row(version: FormVersion, number: str, cents: dict[str, int], filed: F
     then = filed.lines.get(number, 0) if filed else 0
     return {
         "number": number,
-        "name": line.name(current_language()),
+        "name": line_label(version, line, current_language()),
         "now": _yes_or_no(cents[number]) if is_question else _money(cents[number]),
         "filed": "" if filed is None else _yes_or_no(then) if is_question else _money(then),
         "difference": "" if filed is None or is_question else _money(cents[number] - then),
@@ -116,10 +117,9 @@ def _money(cents: int) -> str:
 
 
 def _group_row(found: ReturnsOfYear, group: GiftGroup) -> dict[str, Any]:
-    figures = [return_lines.figure_of(form, group, is_abroad=False, awaited_as=found.awaited_as) for form in Form]
     return {
         "name": gift_group_labels()[group],
-        "lines": [found.version(form).line_of(figure) for form, figure in zip(Form, figures, strict=True)],
+        "lines": [found.lines_of_group(form, group) for form in Form],
         "gifts": found.gifts(group),
         "cents": _money(found.cents(group)),
         "in_quebec": _money(found.cents(group, place="QC")),
@@ -149,10 +149,9 @@ def _books_row(found: ReturnsOfYear) -> dict[str, Any]:
 
 
 def _copy_row(filed: FiledReturn) -> dict[str, Any]:
-    version = return_lines.version_for(Form(filed.form), filed.last_on.year)
     return {
         "id": filed.id,
-        "title": version.title(current_language()).partition(",")[0],
+        "title": form_number(Form(filed.form)),
         "first_on": filed.first_on.isoformat(),
         "last_on": filed.last_on.isoformat(),
         "filed_on": filed.filed_on.isoformat(),
@@ -192,7 +191,7 @@ def file() -> ResponseReturnValue:
         abort(404)
     if note:
         try:
-            filed = return_actions.file_return(
+            filed = return_actions.record_filed_return(
                 charity,
                 Form(form),
                 period,
@@ -234,7 +233,7 @@ def copy(filed_id: int) -> ResponseReturnValue:
         copy=_copy_row(filed),
         year=period.year,
         version=filed.version,
-        form_title=version.title(current_language()),
+        form_title=form_title(version.form, current_language()),
         lines=[_line_row(version, number, cents, filed) for number in cents],
         changed=[_changed_row(gift) for gift in changed[:CHANGES_SHOWN]],
         has_more=len(changed) > CHANGES_SHOWN,
@@ -250,8 +249,8 @@ def _changed_row(gift: ChangedGift) -> dict[str, Any]:
         "donor": gift.donor,
         "then": labels[gift.group_then] if gift.group_then else gettext("Not a gift of the year"),
         "now": labels[gift.group_now] if gift.group_now else gettext("Not a gift of the year"),
-        "line_then": gift.line_then or "–",
-        "line_now": gift.line_now or "–",
+        "line_then": gift.line_then,
+        "line_now": gift.line_now,
         "cents_then": _money(gift.cents_then),
         "cents_now": _money(gift.cents_now),
         "serial_then": gift.serial_then,
