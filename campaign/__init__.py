@@ -51,6 +51,7 @@ from campaign.web.staff import holds as staff_holds
 from campaign.web.staff import mail as staff_mail
 from campaign.web.staff import quarantine as staff_quarantine
 from campaign.web.staff import receipts as staff_receipts
+from campaign.web.staff import returns as staff_returns
 from campaign.web.stripe_webhook import WebhookEndpoint
 
 STATIC_SECONDS = 3600
@@ -84,6 +85,7 @@ PAGES = (
     staff_quarantine,
     settlement,
     staff_receipts,
+    staff_returns,
     information_returns,
     staff_mail,
 )

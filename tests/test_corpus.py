@@ -26,7 +26,7 @@ from campaign.edges.db import db
 from campaign.mail import send_jobs
 from campaign.matching.funds import Fund
 from campaign.receipts.receipts import Receipt
-from campaign.reporting import receipt_register
+from campaign.reporting import spreadsheets
 from tests.conftest import Post, Stripe
 from tests.factories import pay
 from tests.mail import body_of
@@ -259,7 +259,7 @@ def test_what_is_accepted_is_shown_literally_everywhere(
     for path in (".json", "/proof.json"):  # What funders get has no donors either: as_csv and as_json of funder_statement.py.
         exported = json.dumps(json.loads(get(client, f"/en/donations/{begun[0][0].token}{path}")), ensure_ascii=False)
         assert [text for text in begun[0][1].values() if len(text) > 6 and text in exported] == []
-    monkeypatch.setattr(receipt_register, "_formula_safe", str)  # Control: an export without the guard is found.
+    monkeypatch.setattr(spreadsheets, "_formula_safe", str)  # Control: an export without the guard is found.
     with pytest.raises(AssertionError):
         assert_exports(staff, names)
 
@@ -269,7 +269,7 @@ def assert_exports(staff: FlaskClient, names: list[str]) -> None:
     year = datetime.now(UTC).year
     rows = list(csv.reader(io.StringIO(get(staff, f"/staff/receipts/register.csv?year={year}").decode("utf-8-sig"))))[1:]
     assert [row[3].removeprefix("'") if row[3][1:2] in tuple("=+-@＝＋－＠") else row[3] for row in rows] == names
-    assert {len(row) for row in rows} == {10}
+    assert {len(row) for row in rows} == {19}
     assert [cell for row in rows for cell in row if cell[:1] in tuple("=+-@＝＋－＠\t\r")] == []
     book = zipfile.ZipFile(io.BytesIO(get(staff, f"/staff/receipts/register.xlsx?year={year}")))
     space = {"x": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}

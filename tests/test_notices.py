@@ -22,6 +22,7 @@ from campaign.receipts import lifecycle
 from campaign.receipts.receipts import Receipt
 from campaign.reporting import receipt_register
 from campaign.reporting.integrity import checker
+from campaign.rules.fiscal_years import calendar_year
 from campaign.staff import members
 from campaign.texts.action_errors import ActionRefused
 from tests.conftest import Post
@@ -67,7 +68,7 @@ def test_a_funder_gets_a_receipt_for_what_it_paid_and_none_for_a_pledge(app: Fla
     (document,) = message.iter_attachments()
     assert "12 500,00 $" in pdf_text(document.get_content())
     assert "nous avons reçu 12 500,00 $" in text_of(message)
-    year = receipt_register.totals_of(db.session.query(Campaign).one().charity, 2026)
+    year = receipt_register.totals_of(db.session.query(Campaign).one().charity, calendar_year(2026))
     assert (year.receipted_cents, year.unreceipted_cents) == (12_500_00, 0)
     assert checker.findings(db.engine) == []
     lifecycle.void(receipt, actor="manager@example.org", note="wrong sum")

@@ -32,6 +32,7 @@ from campaign.payments import quarantine, quarantine_actions
 from campaign.receipts import annual
 from campaign.reporting import receipt_register
 from campaign.reporting.integrity import checker
+from campaign.rules.fiscal_years import calendar_year
 from campaign.rules.payment_moments import PaymentMoments, are_alike, moments_of_charge
 from campaign.schedule import schedule_jobs
 from campaign.stripe_sync import charges, event_jobs, poll_checkout_jobs, reconciliations
@@ -334,14 +335,14 @@ def assert_received_in_2025(donation: Donation) -> None:
     """By its receipt, by annual receipts, and by the register."""
     db.session.expire_all()
     charity = donation.campaign.charity
-    before = receipt_register.totals_of(charity, 2025).receipted_cents
+    before = receipt_register.totals_of(charity, calendar_year(2025)).receipted_cents
     donors.set_receipt_preference(donation.donor_id, donors.ANNUAL)
     assert [donation.id] in [list(group.donation_ids) for group in annual.groups_due(charity, 2025, limit=100)]
     donors.set_receipt_preference(donation.donor_id, donors.PER_DONATION)
     receipt = issue_receipt(donation)
     assert receipt
     assert receipt.content["received_on"] == "2025-12-31"
-    assert receipt_register.totals_of(charity, 2025).receipted_cents == before + donation.charged_cents
+    assert receipt_register.totals_of(charity, calendar_year(2025)).receipted_cents == before + donation.charged_cents
     db.session.rollback()
 
 

@@ -1,6 +1,8 @@
 """What one page, document, message or file says of a sum, all others say too, with covered fees and partial refunds."""
 
 import json
+from datetime import date
+from decimal import Decimal
 
 import pytest
 from flask import Flask
@@ -20,6 +22,7 @@ from campaign.texts.donation_timeline import TimelineKind
 from tests.conftest import Post
 from tests.factories import create_refund, paid, reversal_decision
 from tests.mail import body_of, pdf_text
+from tests.sheets import read_workbook
 from tests.web import signed_in
 
 
@@ -119,6 +122,8 @@ def test_what_a_fund_matched_is_one_sum_everywhere(
     report = plain(client.get("/funder/report?lang=en").text)
     assert "3 gifts matched" in report
     assert "$37,499.99" in report
+    (sheet,) = read_workbook(client.get("/funder/report.xlsx?lang=en").data).values()
+    assert (sheet[-1], type(sheet[1][0])) == (["Total", count, Decimal(cents) / 100], date)
     totals = reporting.totals_of(campaign.slug)
     assert totals is not None
     assert totals.matched_cents == cents

@@ -18,6 +18,8 @@ class Charity(Base):
 
     `series`, `yearly` or `continuous`, is how receipts are numbered. `bilingual_receipts` prints both languages on one page.
     `signature` is the SHA-256 of the picture of the signature (receipts/signatures.py); without one, the name is printed in italics.
+    `fiscal_year_end` is a month and a day, as `03-31`; `awaited_gifts_as` is how TP-985.22 counts gifts whose receipt is still to come
+    (rules/return_lines.py).
     """
 
     __tablename__ = "charity"
@@ -40,6 +42,8 @@ class Charity(Base):
     series: Mapped[str] = mapped_column(server_default="yearly")
     bilingual_receipts: Mapped[bool] = mapped_column(server_default="false")
     signature: Mapped[str | None] = mapped_column(ForeignKey("signature.sha256"))
+    fiscal_year_end: Mapped[str] = mapped_column(server_default="12-31")
+    awaited_gifts_as: Mapped[str] = mapped_column(server_default="receipted")
 
     def name(self, language: str) -> str:
         """The name on pages and in e-mails; receipts print `legal_name`."""

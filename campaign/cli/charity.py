@@ -12,11 +12,16 @@ from campaign.cli.receipts import OPERATOR, the_charity
 from campaign.edges.db import db
 from campaign.edges.pdf import RenderingFailed
 from campaign.receipts import receipts, render_jobs, signatures
+from campaign.rules import fiscal_years
+from campaign.rules.fiscal_years import InvalidYearEnd
 from campaign.rules.receipt_requirements import REGISTRATION_NUMBER, ReceiptContent
+from campaign.rules.return_lines import AwaitedAs
 from campaign.staff import audit
 
 EXAMPLE_NUMBER = "000000000RR0001"
 MAX_SIGNATURE_BYTES = 200 * 1024
+# What no receipt says: changing it needs no new confirmation.
+NOT_PRINTED = {"series", "bilingual_receipts", "fiscal_year_end", "awaited_gifts_as"}
 DETAILS = ("legal_name", "registration_number", "place_of_issue", "signatory_name", "signatory_title_en", "signatory_title_fr")
 
 
@@ -27,6 +32,13 @@ def _signature(_context: click.Context, _parameter: click.Parameter, path: Path 
     if path.stat().st_size > MAX_SIGNATURE_BYTES or not (png := path.read_bytes()).startswith(b"\x89PNG\r\n\x1a\n"):
         raise click.BadParameter("A signature must be a PNG of at most 200 KB.")
     return png
+
+
+def _year_end(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    try:
+        return fiscal_years.parse_year_end(text) if text is not None else None
+    except InvalidYearEnd as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.group("charity")
@@ -45,6 +57,8 @@ def charity_show() -> None:
     click.echo(f"signature: {'a picture' if found.signature else 'the name in italics'}")
     click.echo(f"series: {found.series}")
     click.echo(f"bilingual-receipts: {'yes' if found.bilingual_receipts else 'no'}")
+    click.echo(f"fiscal-year-end: {found.fiscal_year_end}")
+    click.echo(f"awaited-gifts-as: {found.awaited_gifts_as}")
     click.echo(f"confirmed: {found.confirmed_at:%Y-%m-%d}" if found.confirmed_at else "confirmed: no; in live mode no receipts are issued")
 
 
@@ -66,6 +80,12 @@ def charity_show() -> None:
 @click.option(
     "--bilingual-receipts/--receipts-in-one-language", "bilingual_receipts", default=None, help="Print receipts in both languages."
 )
+@click.option("--fiscal-year-end", callback=_year_end, help="Last day of the fiscal year, as 03-31. It bounds the charity's returns.")
+@click.option(
+    "--awaited-gifts-as",
+    type=click.Choice([one.value for one in AwaitedAs]),
+    help="How TP-985.22 counts gifts whose receipt is still to come: on line 12 or on line 14. The accountant decides.",
+)
 @with_appcontext
 def charity_set(address: tuple[str, ...], signature: bytes | None, **options: str | bool | None) -> None:
     """Change the charity's details. Changed legal details must be confirmed again. Issued receipts do not change."""
@@ -83,7 +103,7 @@ def charity_set(address: tuple[str, ...], signature: bytes | None, **options: st
         raise CommandRefused("A detail must not be empty.")
     for name, value in changed.items():
         setattr(found, name, value)
-    if changed.keys() - {"series", "bilingual_receipts"}:
+    if changed.keys() - NOT_PRINTED:
         found.confirmed_at = None
     audit.record(OPERATOR, "changed the charity's details", found.legal_name, fields=sorted(changed))
     db.session.commit()

@@ -7,7 +7,7 @@ from flask.cli import with_appcontext
 from campaign.cli.funds import FUND, CommandRefused, get_fund
 from campaign.edges.db import db
 from campaign.funders import funder_actions, payment_receipts
-from campaign.funders.funders import Funder
+from campaign.funders.funders import PROVINCES, Funder
 from campaign.rules import business_numbers
 from campaign.texts import action_errors
 from campaign.texts.action_errors import ActionRefused
@@ -21,6 +21,7 @@ ACTOR = "command line"
 @click.option("--address", multiple=True, help="A line of the address; repeat the option for each line.")
 @click.option("--email", help="Address for receipts and notices.")
 @click.option("--language", type=click.Choice(["en", "fr"]), help="Language of receipts and notices.")
+@click.option("--province", type=click.Choice(PROVINCES), help="Province of the address, or abroad; for the charity's returns.")
 @click.option(
     "--registered-charity/--not-a-registered-charity",
     " /--not-registered-charity",
@@ -58,7 +59,7 @@ def _more(funder: Funder) -> str:
         True: f"a registered charity, {funder.registration_number or 'without its number'}",
         False: "not a registered charity",
     }[funder.is_registered_charity]
-    return f"{funder.email or 'no e-mail'}; {funder.language}; {charity}"
+    return f"{funder.email or 'no e-mail'}; {funder.language}; {funder.province or 'province unknown'}; {charity}"
 
 
 def _email(text: str) -> str:

@@ -41,6 +41,6 @@ def statement(name: str, as_of: str | None, form: str, language: str, output: Pa
             pieces = funder_statement.as_json(found, services().signing_key)
         else:
             with force_locale(language):
-                pieces = funder_statement.as_csv(found, [gettext("Day"), gettext("Donations matched"), gettext("Matched (CAD)")])
+                pieces = funder_statement.as_csv(found, [gettext("Day"), gettext("Donations matched"), gettext("Matched (CAD)")], language)
         for piece in pieces:
             target.write(piece.encode())

@@ -10,7 +10,7 @@ from campaign.rules import business_numbers
 from campaign.staff import audit, two_people
 from campaign.texts.action_errors import ActionError, ActionRefused
 
-DETAILS = ("legal_name", "address", "email", "language", "is_registered_charity", "registration_number")
+DETAILS = ("legal_name", "address", "email", "language", "province", "is_registered_charity", "registration_number")
 
 
 @two_people.roll_back_if_refused()

@@ -6,12 +6,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base
 
+ABROAD = "abroad"
+PROVINCES = ("AB", "BC", "MB", "NB", "NL", "NS", "NT", "NU", "ON", "PE", "QC", "SK", "YT", ABROAD)
+
 
 class Funder(Base):
     """A funder. `legal_name`, `address` and `language` are for receipts of their payments; `email` is for notices, and may be empty.
 
     `is_registered_charity` is None until somebody has asked. A registered charity gets no official receipt, and its gifts are reported apart
     (T4033, line 4510): `registration_number` names it. It is empty for other funders, and for charities from before it was asked.
+    `province` is for the charity's returns: one of PROVINCES, or empty while it is not known.
     """
 
     __tablename__ = "funder"
@@ -25,6 +29,7 @@ class Funder(Base):
     address: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)
     email: Mapped[str] = mapped_column(server_default="", default="")
     language: Mapped[str] = mapped_column(server_default="en", default="en")
+    province: Mapped[str] = mapped_column(server_default="", default="")
 
     def name(self, language: str) -> str:
         """The funder's public name in `en` or `fr`. Receipts print `legal_name` alone."""

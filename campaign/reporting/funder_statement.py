@@ -3,11 +3,9 @@
 A statement covers the chain up to the last entry before its moment, so that building it again later gives the same bytes.
 """
 
-import csv
-import io
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -23,9 +21,10 @@ from campaign.edges.pdf_signing import KeyFile
 from campaign.ledger.entries import LedgerEntry
 from campaign.ledger.moves import Move
 from campaign.matching.funds import Fund
-from campaign.reporting import proofs, published_heads
+from campaign.reporting import proofs, published_heads, spreadsheets
 from campaign.reporting.published_heads import SignedHead
-from campaign.rules.money import format_decimal, format_money
+from campaign.reporting.spreadsheets import Cell, Column, Kind, Table
+from campaign.rules.money import format_money
 from campaign.texts.document_labels import statement_labels
 
 TEMPLATE = resource("templates") / "funders" / "statement.typ"
@@ -160,17 +159,21 @@ def _days(fund: Fund, charity: Charity, last: int) -> list[Day]:
     return [Day(on=on, donations=count, matched_cents=int(cents)) for on, count, cents in rows]
 
 
-def as_csv(statement: Statement, headings: list[str]) -> Iterator[str]:
-    """Yield CSV lines, one a day, with sums as 1234.56. A byte order mark makes spreadsheets read it as UTF-8."""
-    yield "\ufeff" + _line(headings)
-    for day in statement.days:
-        yield _line([day.on.isoformat(), str(day.donations), format_decimal(day.matched_cents)])
+def as_csv(statement: Statement, headings: list[str], language: str = "en") -> Iterator[str]:
+    """Yield CSV lines, one a day, for the spreadsheets of the language."""
+    return spreadsheets.csv_lines(table_of(statement, headings, title="", total=""), language)
 
 
-def _line(cells: list[str]) -> str:
-    out = io.StringIO()
-    csv.writer(out).writerow(cells)
-    return out.getvalue()
+def table_of(statement: Statement, headings: list[str], *, title: str, total: str) -> Table:
+    """The days of the statement as a sheet, whose sums are those of the statement."""
+    day, donations, matched = headings
+    columns = (
+        Column(heading=day, kind=Kind.DATE),
+        Column(heading=donations, kind=Kind.COUNT, is_totalled=True),
+        Column(heading=matched, kind=Kind.MONEY, is_totalled=True),
+    )
+    rows: Iterator[Sequence[Cell]] = ([found.on, found.donations, found.matched_cents] for found in statement.days)
+    return Table(title=title, columns=columns, rows=rows, total=total)
 
 
 def as_json(statement: Statement, key: KeyFile) -> Iterator[str]:

@@ -7,6 +7,7 @@ from campaign.outbox import deliveries
 from campaign.outbox.messages import MessageKind
 from campaign.payments.status import Status
 from campaign.receipts import receipts
+from campaign.rules.return_lines import GiftGroup
 
 
 def status_labels() -> dict[Status, str]:
@@ -102,3 +103,23 @@ def message_kind_labels() -> dict[MessageKind, str]:
         MessageKind.ADDRESS_CHANGED: gettext("Change of a postal address"),
         MessageKind.LINKS_RENEWED: gettext("New links"),
     }
+
+
+def gift_group_labels() -> dict[GiftGroup, str]:
+    """What a gift is for the charity's returns."""
+    return {
+        GiftGroup.RECEIPTED: gettext("With a valid receipt"),
+        GiftGroup.ANNUAL: gettext("Awaiting the receipt for the calendar year"),
+        GiftGroup.DUE: gettext("Receipt due, not issued yet"),
+        GiftGroup.OTHER_CHARITY: gettext("From another registered charity, no receipt"),
+        GiftGroup.INCOMPLETE: gettext("Without a receipt: name or address missing"),
+        GiftGroup.VOIDED: gettext("Without a receipt: voided by two people"),
+        GiftGroup.RETURNED: gettext("Returned in full"),
+    }
+
+
+def payment_method(*, is_debit: bool | None) -> str:
+    """How a gift was paid; None is for a payment of a funder."""
+    if is_debit is None:
+        return gettext("cheque or transfer of a funder")
+    return gettext("bank debit") if is_debit else gettext("card or wallet")

@@ -1,5 +1,6 @@
-"""A funder's report as HTML, CSV, JSON and PDF, behind a private link. It shows amounts and counts, never donors."""
+"""A funder's report as HTML, XLSX, CSV, JSON and PDF, behind a private link. It shows amounts and counts, never donors."""
 
+import io
 import time
 from typing import Any
 
@@ -14,7 +15,8 @@ from campaign.edges.services import services
 from campaign.funders import access_links
 from campaign.funders.access_links import MAX_SESSION, SESSION_IDLE, AccessLink
 from campaign.matching.funds import Fund
-from campaign.reporting.funder_statement import Statement, as_csv, as_json, render_pdf
+from campaign.reporting import spreadsheets
+from campaign.reporting.funder_statement import Statement, as_csv, as_json, render_pdf, table_of
 from campaign.reporting.statement_actions import take_statement
 from campaign.rules.money import format_money
 from campaign.texts.dates import format_day, format_moment
@@ -86,10 +88,24 @@ def _days(statement: Statement, language: str) -> list[dict[str, Any]]:
 def report_csv() -> ResponseReturnValue:
     """The matches by day, one line a day."""
     statement = _build_statement()
-    headings = [gettext("Day"), gettext("Donations matched"), gettext("Matched (CAD)")]
-    response = Response(as_csv(statement, headings), mimetype="text/csv; charset=utf-8")
+    response = Response(as_csv(statement, _headings(), current_language()), mimetype="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{statement.fund.slug}-{statement.as_of:%Y-%m-%d}.csv"'
     return response
+
+
+@bp.get("/report.xlsx")
+@access("funder")
+def report_xlsx() -> ResponseReturnValue:
+    """The matches by day as a workbook, with their sums."""
+    statement, workbook = _build_statement(), io.BytesIO()
+    spreadsheets.write_xlsx(workbook, [table_of(statement, _headings(), title=gettext("Day by day"), total=gettext("Total"))])
+    response = Response(workbook.getvalue(), mimetype=spreadsheets.XLSX)
+    response.headers["Content-Disposition"] = f'attachment; filename="{statement.fund.slug}-{statement.as_of:%Y-%m-%d}.xlsx"'
+    return response
+
+
+def _headings() -> list[str]:
+    return [gettext("Day"), gettext("Donations matched"), gettext("Matched (CAD)")]
 
 
 @bp.get("/report.json")

@@ -12,13 +12,15 @@ from flask_security import current_user
 from campaign.edges import pdf
 from campaign.edges.db import db
 from campaign.funders import funder_actions, payment_receipts
-from campaign.funders.funders import Funder
+from campaign.funders.funders import ABROAD, PROVINCES, Funder
 from campaign.matching.funds import Fund
 from campaign.rules import business_numbers, typed_text
 from campaign.texts import action_errors
 from campaign.texts.action_errors import ActionError
+from campaign.texts.catalogue import translator
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import LANGUAGES, current_language
+from campaign.web.public.address_form import PROVINCES as PROVINCE_NAMES
 from campaign.web.public.address_form import describe_forbidden, describe_unprintable
 from campaign.web.security import access
 from campaign.web.staff.payment_form import find_fund_or_404
@@ -44,7 +46,7 @@ def page(slug: str) -> ResponseReturnValue:
     """The form with the funder's details."""
     fund = find_fund_or_404(slug)
     funder = db.session.get_one(Funder, fund.funder_id)
-    typed = {name: getattr(funder, name) for name in ("legal_name", "email", "language", "registration_number")}
+    typed = {name: getattr(funder, name) for name in ("legal_name", "email", "language", "province", "registration_number")}
     answers: dict[bool | None, str] = {value: name for name, value in ANSWERS.items()}
     return _page(
         fund, FunderForm(typed={**typed, "address": "\n".join(funder.address), "charity": answers.get(funder.is_registered_charity, "")})
@@ -63,6 +65,7 @@ def _page(fund: Fund, form: FunderForm) -> str:
         public_name=funder.name(language),
         form=form,
         longest=LONGEST,
+        provinces={code: gettext("abroad") if code == ABROAD else translator(language).gettext(PROVINCE_NAMES[code]) for code in PROVINCES},
         valid=[receipt.serial for receipt in valid],
     )
 
@@ -83,20 +86,22 @@ def change(slug: str) -> ResponseReturnValue:
 def _details(typed: dict[str, str]) -> dict[str, Any]:
     answer = {"is_registered_charity": ANSWERS[typed["charity"]]} if typed["charity"] else {}
     number = {"registration_number": business_numbers.normalized(typed["registration_number"])} if typed["charity"] == "yes" else {}
-    plain = {name: typed[name] for name in ("legal_name", "email", "language")}
+    plain = {name: typed[name] for name in ("legal_name", "email", "language", "province")}
     return {**plain, "address": typed["address"].splitlines(), **answer, **number}
 
 
 def _read_form() -> FunderForm:
     posted = {name: typed_text.clean_lines(request.form.get(name)) for name in ("legal_name", "address", "email", "registration_number")}
     lines = [line for line in (" ".join(line.split()) for line in posted["address"].split("\n")) if line]
-    choices = {"language": request.form.get("language", ""), "charity": request.form.get("charity", "")}
+    choices = {name: request.form.get(name, "") for name in ("language", "charity", "province")}
     typed = {**posted, "address": "\n".join(lines), **choices}
     errors = {name: error for name in LONGEST if (error := _text_error(name, typed[name]))}
     if len(lines) > ADDRESS_LINES:
         errors["address"] = gettext("Please write the address in %(count)s lines at most.", count=ADDRESS_LINES)
     if typed["language"] not in LANGUAGES:
         errors["language"] = gettext("Please choose a language.")
+    if typed["province"] not in {"", *PROVINCES}:
+        errors["province"] = gettext("Please choose a province, or abroad.")
     if typed["charity"] not in {"", *ANSWERS}:
         typed["charity"] = ""
     if typed["email"] and "email" not in errors:

@@ -1,11 +1,9 @@
 """Receipts for staff: the register of a year with its totals, each receipt, and voiding one, which takes two people."""
 
-import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, Response, abort, flash, redirect, render_template, request, stream_with_context, url_for
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime, gettext
 from flask_security import current_user
@@ -21,6 +19,7 @@ from campaign.receipts.receipt_actions import ReceiptActionRefused
 from campaign.receipts.receipts import Receipt
 from campaign.reporting import receipt_register
 from campaign.reporting.receipt_register import RegisterLine, RegisterTotals
+from campaign.rules.fiscal_years import Period, calendar_year, fiscal_year
 from campaign.rules.money import format_money
 from campaign.texts import action_errors
 from campaign.web.errors import campaign_or_404
@@ -28,12 +27,13 @@ from campaign.web.labels import end_reason_labels, receipt_status_labels
 from campaign.web.languages import current_language
 from campaign.web.public.receipt_page import send_receipt
 from campaign.web.security import access, has_role
-from campaign.web.staff.exports import record_export
+from campaign.web.staff.exports import record_export, send_csv, send_xlsx
+from campaign.web.staff.return_tables import register_table
 
 bp = Blueprint("staff_receipts", __name__, url_prefix="/staff/receipts")
 
 LONGEST_REASON = 500
-CHUNK_BYTES = 64 * 1024
+FISCAL = "fiscal"
 EARLIEST_YEAR, LATEST_YEAR = 2000, 2200
 
 
@@ -42,16 +42,19 @@ EARLIEST_YEAR, LATEST_YEAR = 2000, 2200
 def register() -> ResponseReturnValue:
     """The receipts of a year, one page at a time, with totals that agree with the books."""
     campaign = campaign_or_404()
-    charity, language, year = campaign.charity, current_language(), _year(campaign)
+    charity, language, year, period = campaign.charity, current_language(), _year(campaign), _period(campaign)
     after, serial = request.args.get("after", 0, type=int), " ".join(request.args.get("serial", "").split())[:40]
-    lines = receipt_register.register_page(charity, year, after=after, serial=serial)
+    lines = receipt_register.register_page(charity, period, after=after, serial=serial)
     # Totals only on the first page: they aggregate the whole year.
-    totals = None if after or serial else receipt_register.totals_of(charity, year)
+    totals = None if after or serial else receipt_register.totals_of(charity, period)
     return render_template(
         "staff/receipts.html",
         title=campaign.title(language),
         charity_name=charity.name(language),
         year=year,
+        period=request.args.get("period") if request.args.get("period") == FISCAL else None,
+        first_on=period.first_on.isoformat(),
+        last_on=period.last_on.isoformat(),
         years=sorted({year, *receipt_register.years(charity)}, reverse=True),
         serial=serial,
         totals=_totals_row(totals) if totals else None,
@@ -105,17 +108,9 @@ def _void_row(void_request: void_requests.VoidRequest) -> dict[str, Any]:
 def register_csv() -> ResponseReturnValue:
     """The register of the year as CSV, read while it is sent."""
     campaign = campaign_or_404()
-    year = _year(campaign)
-    record_export("register of receipts (CSV)", str(year))
-    chunks = receipt_register.as_csv(receipt_register.whole_register(campaign.charity, year), _headings(), receipt_status_labels())
-    response = Response(stream_with_context(_encode(chunks)), mimetype="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="receipts-{year}.csv"'
-    return response
-
-
-def _encode(chunks: Iterator[str]) -> Iterator[bytes]:
-    for chunk in chunks:
-        yield chunk.encode()
+    period = _period(campaign)
+    record_export("register of receipts (CSV)", _subject(period))
+    return send_csv(register_table(campaign.charity, period), f"receipts-{_subject(period)}")
 
 
 @bp.get("/register.xlsx")
@@ -123,38 +118,14 @@ def _encode(chunks: Iterator[str]) -> Iterator[bytes]:
 def register_xlsx() -> ResponseReturnValue:
     """The register of the year as an XLSX workbook."""
     campaign = campaign_or_404()
-    year = _year(campaign)
-    record_export("register of receipts (XLSX)", str(year))
-    response = Response(stream_with_context(_workbook(campaign, year)), mimetype=XLSX)
-    response.headers["Content-Disposition"] = f'attachment; filename="receipts-{year}.xlsx"'
-    return response
+    period = _period(campaign)
+    record_export("register of receipts (XLSX)", _subject(period))
+    return send_xlsx([register_table(campaign.charity, period)], f"receipts-{_subject(period)}")
 
 
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
-
-def _workbook(campaign: Campaign, year: int) -> Iterator[bytes]:
-    """Write the workbook to a temporary file and yield it in chunks; the file is deleted afterwards."""
-    with tempfile.TemporaryFile(prefix="register-") as file:
-        receipt_register.write_xlsx(file, receipt_register.whole_register(campaign.charity, year), _headings(), receipt_status_labels())
-        file.seek(0)
-        while chunk := file.read(CHUNK_BYTES):
-            yield chunk
-
-
-def _headings() -> list[str]:
-    return [
-        gettext("Serial number"),
-        gettext("Date of issue"),
-        gettext("Gift received"),
-        gettext("Donor"),
-        gettext("Province"),
-        gettext("Amount"),
-        gettext("Advantage"),
-        gettext("Eligible amount"),
-        gettext("State"),
-        gettext("Replaces"),
-    ]
+def _subject(period: Period) -> str:
+    """The calendar year, or the last day of a fiscal year, which is the calendar year when they are the same."""
+    return str(period.year) if period == calendar_year(period.year) else f"{period.last_on}"
 
 
 @bp.get("/<serial>")
@@ -266,5 +237,14 @@ def _receipt_or_404(campaign: Campaign, serial: str) -> Receipt:
 
 
 def _year(campaign: Campaign) -> int:
-    year = request.args.get("year", campaign.charity.local(datetime.now(UTC)).year, type=int)
+    return bounded_year(request.args.get("year", campaign.charity.local(datetime.now(UTC)).year, type=int))
+
+
+def bounded_year(year: int) -> int:
+    """The year, within those that a date may have here."""
     return min(max(year, EARLIEST_YEAR), LATEST_YEAR)
+
+
+def _period(campaign: Campaign) -> Period:
+    is_fiscal = request.args.get("period") == FISCAL
+    return fiscal_year(campaign.charity.fiscal_year_end, _year(campaign)) if is_fiscal else calendar_year(_year(campaign))

@@ -1,0 +1,193 @@
+"""The gifts of a period, donations and payments of funders, with what the books retain of each and its group for the charity's returns.
+
+A gift belongs to the period in which it was received, in the charity's time zone, less what went back of it until now: when a receipt is
+changed, the return of the year of the gift is amended (CRA, information letter CIL 2001-023; form T1240).
+"""
+
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, cast, exists, func, literal, null, or_, select, union_all
+from sqlalchemy.orm import aliased
+from sqlalchemy.types import BigInteger
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.campaigns.charities import Charity
+from campaign.donations.donations import Donation
+from campaign.donations.donors import ANNUAL, Donor
+from campaign.edges.db import db
+from campaign.funders.funders import ABROAD, Funder
+from campaign.funders.payment_requests import FunderPaymentRequest
+from campaign.funders.payments import FunderPayment, FunderPaymentReversal, is_counted
+from campaign.ledger.entries import LedgerEntry
+from campaign.ledger.moves import Move
+from campaign.matching.funds import Fund
+from campaign.outbox import leases
+from campaign.outbox.messages import OutboxMessage
+from campaign.receipts.receipts import EndReason, Receipt, ReceiptEnd, ReceiptLine
+from campaign.rules.fiscal_years import Period
+from campaign.rules.return_lines import GiftGroup
+
+PAYMENTS = (Move.DONATION, Move.COVERED_FEE)
+REINSTATEMENTS = (Move.REINSTATEMENT, Move.COVERED_FEE_REINSTATEMENT)
+REVERSALS = (Move.REFUND, Move.DISPUTE, Move.COVERED_FEE_REFUND)
+QUEBEC, OTHER_PROVINCE, UNKNOWN = "QC", "other", "unknown"
+
+# What an entry adds to what the charity retains of a donation.
+SIGNED_CENTS = case(
+    (LedgerEntry.kind.in_((*PAYMENTS, *REINSTATEMENTS)), LedgerEntry.cents),
+    (LedgerEntry.kind.in_(REVERSALS), -LedgerEntry.cents),
+    else_=0,
+)
+
+
+def campaigns_of(charity: Charity) -> Select[Any]:
+    """The ids of the charity's campaigns."""
+    return select(Campaign.id).where(Campaign.charity_id == charity.id)
+
+
+def is_received_in(charity: Charity, period: Period) -> ColumnElement[bool]:
+    """Whether a donation was received in the period."""
+    first, after = period.moments(ZoneInfo(charity.time_zone))
+    return and_(Donation.campaign_id.in_(campaigns_of(charity)), Donation.received_at >= first, Donation.received_at < after)
+
+
+def funder_payments_in(charity: Charity, period: Period) -> Subquery:
+    """The payments of funders that were received in the period, with what the returns need of the funder. All reads of them are here.
+
+    `is_charity` is null while it is not known whether the funder is a registered charity. `was_returned` is null unless the payment is reversed.
+    """
+    reversed_payment = select(FunderPaymentRequest.was_returned).where(
+        FunderPaymentReversal.funder_payment_id == FunderPayment.id, FunderPaymentRequest.id == FunderPaymentReversal.request_id
+    )
+    return (
+        select(
+            FunderPayment.id,
+            FunderPayment.cents,
+            FunderPayment.received_on,
+            FunderPayment.reference,
+            func.coalesce(func.nullif(Funder.legal_name, ""), Funder.name_en).label("name"),
+            Funder.legal_name,
+            Funder.id.label("funder_id"),
+            Funder.address,
+            Funder.province,
+            Funder.is_registered_charity.label("is_charity"),
+            (~is_counted()).label("is_reversed"),
+            reversed_payment.scalar_subquery().label("was_returned"),
+        )
+        .join(Fund, Fund.id == FunderPayment.fund_id)
+        .join(Funder, Funder.id == Fund.funder_id)
+        .where(
+            Fund.campaign_id.in_(campaigns_of(charity)),
+            FunderPayment.received_on >= period.first_on,
+            FunderPayment.received_on <= period.last_on,
+        )
+        .subquery("paid_by_funders")
+    )
+
+
+def first_and_last_of_funders(charity: Charity) -> tuple[date | None, date | None]:
+    """The days of the first and last payment of the charity's funders; None without any."""
+    funds = select(Fund.id).where(Fund.campaign_id.in_(campaigns_of(charity)))
+    first, last = func.min(FunderPayment.received_on), func.max(FunderPayment.received_on)
+    row = db.session.execute(select(first, last).where(FunderPayment.fund_id.in_(funds))).one()
+    return row[0], row[1]
+
+
+def gifts_in(charity: Charity, period: Period) -> Subquery:
+    """Each gift of the period with its group, its place, its cents by the books, and the number of its valid receipt."""
+    return union_all(_donations(charity, period), _funder_payments(charity, period)).subquery("gifts")
+
+
+def _donations(charity: Charity, period: Period) -> Select[Any]:
+    moved, is_abroad = _moved(charity, period), Donation.country.not_in(("CA", ""))
+    group = case(
+        (moved.c.cents == 0, GiftGroup.RETURNED.value),
+        (Receipt.id.is_not(None), GiftGroup.RECEIPTED.value),
+        (_was_voided("donation_id", Donation.id), GiftGroup.VOIDED.value),
+        (_lacks_details(), GiftGroup.INCOMPLETE.value),
+        (Donor.receipt_preference == ANNUAL, GiftGroup.ANNUAL.value),
+        else_=GiftGroup.DUE.value,
+    )
+    place = case((is_abroad, ABROAD), (Donation.province == QUEBEC, QUEBEC), (Donation.province == "", UNKNOWN), else_=OTHER_PROVINCE)
+    return (
+        select(
+            Donation.id.label("donation_id"),
+            cast(null(), BigInteger).label("funder_payment_id"),
+            group.label("gift_group"),
+            place.label("place"),
+            is_abroad.label("is_abroad"),
+            moved.c.received_cents,
+            (moved.c.received_cents - moved.c.cents).label("returned_cents"),
+            moved.c.late_cents,
+            moved.c.cents,
+            func.coalesce(Receipt.serial, "").label("serial"),
+        )
+        .join(moved, moved.c.donation_id == Donation.id)
+        .join(Donor, Donor.id == Donation.donor_id)
+        .outerjoin(ReceiptLine, and_(ReceiptLine.donation_id == Donation.id, ReceiptLine.is_current))
+        .outerjoin(Receipt, Receipt.id == ReceiptLine.receipt_id)
+    )
+
+
+def _moved(charity: Charity, period: Period) -> Subquery:
+    """What the entries of each donation of the period say. Reversals less reinstatements after the period are late."""
+    e, (_, after) = LedgerEntry, period.moments(ZoneInfo(charity.time_zone))
+    is_late = and_(e.kind.in_((*REVERSALS, *REINSTATEMENTS)), e.at >= after)
+    return (
+        select(
+            e.donation_id,
+            func.sum(case((e.kind.in_(PAYMENTS), e.cents), else_=0)).label("received_cents"),
+            func.sum(case((is_late, -SIGNED_CENTS), else_=0)).label("late_cents"),
+            func.sum(SIGNED_CENTS).label("cents"),
+        )
+        .join(Donation, Donation.id == e.donation_id)
+        .where(e.fund_id.is_(None), is_received_in(charity, period))
+        .group_by(e.donation_id)
+        .subquery("moved")
+    )
+
+
+def _was_voided(name: str, gift_id: Any) -> ColumnElement[bool]:
+    """Whether a receipt was voided of the gift with this id, in the column `name` of a receipt's lines."""
+    line = aliased(ReceiptLine)
+    voided = select(line.id).join(ReceiptEnd, ReceiptEnd.receipt_id == line.receipt_id).where(ReceiptEnd.reason == EndReason.VOID.value)
+    return exists(voided.where(getattr(line, name) == gift_id))
+
+
+def _lacks_details() -> ColumnElement[bool]:
+    """Whether a name or an address is missing (Donation.lacks_details), or the receipt waits for one that can be printed."""
+    d, o = Donation, OutboxMessage
+    name = func.coalesce(func.nullif(d.organization, ""), func.btrim(func.concat(d.first_name, " ", d.last_name)))
+    place = func.concat(d.city, d.province, d.postal_code)
+    present = (d.address_line1 != "", d.address_line2 != "", place != "", d.country != "CA")
+    lines = sum((case((is_present, 1), else_=0) for is_present in present[1:]), start=case((present[0], 1), else_=0))
+    missing = func.array_to_string(o.missing_elements, ",").like("%donor_%")
+    return or_(name == "", lines < 2, exists().where(o.donation_id == d.id, leases.is_pending(o), missing))
+
+
+def _funder_payments(charity: Charity, period: Period) -> Select[Any]:
+    """Payments of funders. One of whom it is not known whether they are a registered charity counts as another donor.
+
+    A payment that was recorded wrongly is no gift; one whose money came and went back is a gift that was returned.
+    """
+    paid = funder_payments_in(charity, period).c
+    group = case(
+        (paid.is_reversed, GiftGroup.RETURNED.value),
+        (paid.is_charity, GiftGroup.OTHER_CHARITY.value),
+        (Receipt.id.is_not(None), GiftGroup.RECEIPTED.value),
+        (_was_voided("funder_payment_id", paid.id), GiftGroup.VOIDED.value),
+        (or_(func.cardinality(paid.address) < 2, paid.legal_name == ""), GiftGroup.INCOMPLETE.value),
+        else_=GiftGroup.DUE.value,
+    )
+    place = case((paid.province.in_((QUEBEC, ABROAD)), paid.province), (paid.province == "", UNKNOWN), else_=OTHER_PROVINCE)
+    nothing, serial = cast(literal(0), BigInteger), func.coalesce(Receipt.serial, "")
+    returned = case((paid.is_reversed, paid.cents), else_=nothing)
+    sums = (paid.cents, returned, nothing, paid.cents - returned)
+    return (
+        select(cast(null(), BigInteger), paid.id, group, place, paid.province == ABROAD, *sums, serial)
+        .outerjoin(ReceiptLine, and_(ReceiptLine.funder_payment_id == paid.id, ReceiptLine.is_current))
+        .outerjoin(Receipt, Receipt.id == ReceiptLine.receipt_id)
+        .where(or_(~paid.is_reversed, paid.was_returned))
+    )

@@ -1,0 +1,170 @@
+"""Each gift of a fiscal year as the returns count it, and the gifts that changed since a return was filed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import product
+from typing import Any
+
+from sqlalchemy import ColumnElement, Subquery, and_, case, func, or_, select
+
+from campaign.campaigns.charities import Charity
+from campaign.donations.donations import Donation
+from campaign.edges.db import db
+from campaign.funders.funders import ABROAD
+from campaign.receipts.filed_returns import FiledGift, FiledReturn
+from campaign.reporting.gifts_received import funder_payments_in, gifts_in
+from campaign.rules import return_lines
+from campaign.rules.fiscal_years import Period
+from campaign.rules.return_lines import AwaitedAs, Figure, Form, GiftGroup
+
+ROWS_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReturnGift:
+    """One gift; sums in cents. `payment` is Stripe's payment, or the reference of a funder's cheque or transfer. `donation` is empty for a funder.
+
+    `is_debit` is None for a funder, `serial` empty without a valid receipt.
+    """
+
+    received_on: date
+    donor: str
+    address: str
+    province: str
+    country: str
+    donation: str
+    payment: str
+    is_debit: bool | None
+    group: GiftGroup
+    is_abroad: bool
+    received_cents: int
+    returned_cents: int
+    cents: int
+    serial: str
+
+
+def gifts_of(charity: Charity, period: Period, *groups: GiftGroup) -> Iterator[ReturnGift]:
+    """Yield the gifts of these groups, by default all, streamed from the database: donations first, then payments of funders."""
+    g, paid = gifts_in(charity, period).c, funder_payments_in(charity, period)
+    amounts = (g.received_cents, g.returned_cents, g.cents, g.serial)
+    query = (
+        select(Donation, paid.c.received_on, paid.c.name, paid.c.address, paid.c.province, paid.c.reference)
+        .add_columns(g.gift_group, g.is_abroad, *amounts)
+        .select_from(g.cents.table)
+        .outerjoin(Donation, Donation.id == g.donation_id)
+        .outerjoin(paid, paid.c.id == g.funder_payment_id)
+        .order_by(g.donation_id, g.funder_payment_id)
+    )
+    if groups:
+        query = query.where(g.gift_group.in_([group.value for group in groups]))
+    for row in db.session.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}):
+        yield _gift(charity, *row)
+
+
+def _gift(charity: Charity, donation: Donation | None, *row: Any) -> ReturnGift:
+    paid_on, name, address, province, reference, group, is_abroad, received, returned, cents, serial = row
+    amounts = {"received_cents": int(received), "returned_cents": int(returned), "cents": int(cents)}
+    counted = {"group": GiftGroup(group), "is_abroad": is_abroad, "serial": serial, **amounts}
+    if donation is None:
+        place = {"province": province.replace(ABROAD, ""), "country": "" if is_abroad else "CA"}
+        return ReturnGift(
+            received_on=paid_on, donor=name, address=", ".join(address), donation="", payment=reference, is_debit=None, **place, **counted
+        )
+    assert donation.received_at is not None
+    return ReturnGift(
+        received_on=charity.local(donation.received_at).date(),
+        donor=donation.full_name,
+        address=", ".join(donation.address_lines),
+        province=donation.province,
+        country=donation.country,
+        donation=donation.public_id,
+        payment=donation.payment_intent or "",
+        is_debit=donation.processing_at is not None,
+        **counted,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangedGift:
+    """A gift that a line counts otherwise than when the return was filed. A group is None for a gift that was or is not of the year.
+
+    `donation` is a public id, `payment` the reference of a funder's payment; one of them is empty.
+    """
+
+    donation: str
+    payment: str
+    donor: str
+    group_then: GiftGroup | None
+    group_now: GiftGroup | None
+    line_then: str
+    line_now: str
+    cents_then: int
+    cents_now: int
+    serial_then: str
+    serial_now: str
+
+
+def changed_gifts(charity: Charity, filed: FiledReturn, *, limit: int) -> list[ChangedGift]:
+    """The gifts of the filed year that another line, or the same line with another amount, counts now; at most `limit`."""
+    form, then, now = Form(filed.form), AwaitedAs(filed.awaited_gifts_as), AwaitedAs(charity.awaited_gifts_as)
+    period = Period(first_on=filed.first_on, last_on=filed.last_on)
+    f, g = _filed_gifts(filed), gifts_in(charity, period)
+    f_figure, g_figure = _figure(form, f, then), _figure(form, g, now)
+    donation_id, payment_id = (func.coalesce(f.c[name], g.c[name]) for name in ("donation_id", "funder_payment_id"))
+    paid = funder_payments_in(charity, period)
+    query = (
+        select(Donation, paid.c.reference, paid.c.name, f.c.gift_group, g.c.gift_group, f_figure, g_figure)
+        .add_columns(func.coalesce(f.c.cents, 0), func.coalesce(g.c.cents, 0), func.coalesce(f.c.serial, ""), func.coalesce(g.c.serial, ""))
+        .select_from(f)
+        .join(g, _key(f) == _key(g), full=True)
+        .outerjoin(Donation, Donation.id == donation_id)
+        .outerjoin(paid, paid.c.id == payment_id)
+        .where(or_(f_figure.is_distinct_from(g_figure), and_(f_figure.is_not(None), f.c.cents != g.c.cents)))
+        .order_by(donation_id, payment_id)
+        .limit(limit)
+    )
+    version = return_lines.version_for(form, period.year)
+    return [_changed(version, *row) for row in db.session.execute(query)]
+
+
+def _filed_gifts(filed: FiledReturn) -> Subquery:
+    return select(FiledGift).where(FiledGift.filed_return_id == filed.id).subquery("filed")
+
+
+def _key(gifts: Subquery) -> ColumnElement[int]:
+    return func.coalesce(gifts.c.donation_id, -gifts.c.funder_payment_id)
+
+
+def _figure(form: Form, gifts: Subquery, awaited_as: AwaitedAs) -> ColumnElement[str]:
+    """The figure that counts a gift, in SQL, from the one function that knows (return_lines.figure_of)."""
+    cases = []
+    for group, is_abroad in product(GiftGroup, (False, True)):
+        figure = return_lines.figure_of(form, group, is_abroad=is_abroad, awaited_as=awaited_as)
+        if figure is not None:
+            cases.append((and_(gifts.c.gift_group == group.value, gifts.c.is_abroad.is_(is_abroad)), figure.value))
+    return case(*cases, else_=None)
+
+
+def _changed(version: return_lines.FormVersion, donation: Donation | None, *row: Any) -> ChangedGift:
+    reference, name, group_then, group_now, figure_then, figure_now, cents_then, cents_now, serial_then, serial_now = row
+    line_then, line_now = (version.line_of(Figure(figure) if figure else None) for figure in (figure_then, figure_now))
+    return ChangedGift(
+        donation=donation.public_id if donation else "",
+        payment=reference or "",
+        donor=donation.full_name if donation else name or "",
+        group_then=GiftGroup(group_then) if group_then else None,
+        group_now=GiftGroup(group_now) if group_now else None,
+        line_then=line_then,
+        line_now=line_now,
+        cents_then=int(cents_then),
+        cents_now=int(cents_now),
+        serial_then=serial_then,
+        serial_now=serial_now,
+    )
+
+
+def change_of_line(number: str, changed: Sequence[ChangedGift]) -> int:
+    """What these gifts change of the line, in cents."""
+    added = sum(gift.cents_now for gift in changed if gift.line_now == number)
+    return added - sum(gift.cents_then for gift in changed if gift.line_then == number)

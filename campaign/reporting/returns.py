@@ -1,0 +1,132 @@
+"""The charity's returns for a fiscal year, T3010 and TP-985.22: each line's figure, and how the lines add up to the books."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from campaign.campaigns.charities import Charity
+from campaign.donations.donations import Donation
+from campaign.edges.db import db
+from campaign.reporting import receipt_register
+from campaign.reporting.gifts_received import QUEBEC, UNKNOWN, campaigns_of, funder_payments_in, gifts_in
+from campaign.reporting.receipt_register import RegisterTotals
+from campaign.rules import return_lines
+from campaign.rules.fiscal_years import Period, fiscal_year, fiscal_year_of
+from campaign.rules.return_lines import AwaitedAs, Form, FormVersion, GiftGroup, GroupSum
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReturnsOfYear:
+    """The gifts of a fiscal year by group and place. `totals` are read apart, from entries and receipts, so that they prove the sums.
+
+    `questions` names the funders of the year of whom it is not known whether they are registered charities.
+    """
+
+    period: Period
+    sums: list[GroupSum]
+    totals: RegisterTotals
+    questions: list[str]
+    awaited_as: AwaitedAs
+
+    def cents(self, *groups: GiftGroup, place: str | None = None) -> int:
+        """What the books retain of the gifts of these groups, by default of all, and of this place."""
+        return sum(s.cents for s in self._of(groups, place))
+
+    def gifts(self, *groups: GiftGroup) -> int:
+        """How many gifts are in these groups, by default in all."""
+        return sum(s.gifts for s in self._of(groups, None))
+
+    def _of(self, groups: tuple[GiftGroup, ...], place: str | None) -> list[GroupSum]:
+        return [s for s in self.sums if (not groups or s.group in groups) and place in (None, s.place)]
+
+    @property
+    def received_cents(self) -> int:
+        """What was received in the year, before anything went back."""
+        return sum(s.received_cents for s in self.sums)
+
+    @property
+    def returned_cents(self) -> int:
+        """What went back of the gifts of the year until now."""
+        return sum(s.returned_cents for s in self.sums)
+
+    @property
+    def late_cents(self) -> int:
+        """What of it went back after the year."""
+        return sum(s.late_cents for s in self.sums)
+
+    @property
+    def difference_from_books_cents(self) -> int:
+        """What the groups differ by from the entries of the ledger: zero."""
+        return self.cents() - self.totals.retained_cents
+
+    @property
+    def difference_from_receipts_cents(self) -> int:
+        """What the receipted gifts differ by from the valid receipts: not zero while a receipt is being replaced or cancelled."""
+        return self.cents(GiftGroup.RECEIPTED) - self.totals.receipted_cents
+
+    def version(self, form: Form) -> FormVersion:
+        """The version of the form for the year."""
+        return return_lines.version_for(form, self.period.year)
+
+    def lines(self, form: Form) -> dict[str, int]:
+        """The cents of each line, by its number (return_lines.line_cents)."""
+        return return_lines.line_cents(self.version(form), self.sums, self.awaited_as)
+
+    def lines_of_place(self, form: Form, place: str) -> dict[str, int]:
+        """The part of each line from gifts of this place."""
+        return return_lines.line_cents(self.version(form), self._of((), place), self.awaited_as)
+
+    def lines_of_group(self, form: Form, group: GiftGroup) -> str:
+        """The numbers of the lines that count gifts of this group; a dash for gifts that no line counts."""
+        places = {s.is_abroad for s in self._of((group,), None)} or {False}
+        figures = (return_lines.figure_of(form, group, is_abroad=is_abroad, awaited_as=self.awaited_as) for is_abroad in sorted(places))
+        return ", ".join(dict.fromkeys(self.version(form).line_of(figure) or "–" for figure in figures))
+
+    def in_quebec(self, form: Form) -> dict[str, int]:
+        """The part of each line from Québec."""
+        return self.lines_of_place(form, QUEBEC)
+
+    def of_unknown_place(self, form: Form) -> dict[str, int]:
+        """The part of each line whose province is not known."""
+        return self.lines_of_place(form, UNKNOWN)
+
+
+def returns_of(charity: Charity, period: Period) -> ReturnsOfYear:
+    """The returns of the fiscal year, by the books as they are now."""
+    paid = funder_payments_in(charity, period).c
+    return ReturnsOfYear(
+        period=period,
+        sums=_sums(charity, period),
+        totals=receipt_register.totals_of(charity, period),
+        questions=list(db.session.scalars(select(paid.name).where(paid.is_charity.is_(None)).distinct().order_by(paid.name))),
+        awaited_as=AwaitedAs(charity.awaited_gifts_as),
+    )
+
+
+def _sums(charity: Charity, period: Period) -> list[GroupSum]:
+    g = gifts_in(charity, period).c
+    sums = (func.sum(column) for column in (g.received_cents, g.returned_cents, g.late_cents, g.cents))
+    by = (g.gift_group, g.place)
+    return [
+        GroupSum(
+            group=GiftGroup(group),
+            place=place,
+            gifts=count,
+            received_cents=int(received),
+            returned_cents=int(returned),
+            late_cents=int(late),
+            cents=int(cents),
+        )
+        for group, place, count, received, returned, late, cents in db.session.execute(
+            select(*by, func.count(), *sums).group_by(*by).order_by(*by)
+        )
+    ]
+
+
+def fiscal_years(charity: Charity, now: datetime) -> list[Period]:
+    """The fiscal years from that of the first donation to the current one, latest first."""
+    first = db.session.scalar(select(func.min(Donation.received_at)).where(Donation.campaign_id.in_(campaigns_of(charity))))
+    this = fiscal_year_of(charity.fiscal_year_end, charity.local(now).date())
+    since = fiscal_year_of(charity.fiscal_year_end, charity.local(first).date()) if first else this
+    return [fiscal_year(charity.fiscal_year_end, year) for year in range(this, since - 1, -1)]

@@ -1,0 +1,155 @@
+"""Tables as spreadsheets: XLSX with dates, amounts and totals, and CSV as the Excel of each language opens it. All exports are made here.
+
+French CSV has semicolons and decimal commas, as the list separator and decimal sign of Canadian French are; English has commas and points. No
+text that people entered can be taken for a formula or a link.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import Enum, auto
+from typing import IO, Any
+
+import xlsxwriter
+
+from campaign.rules.money import DECIMAL_SIGNS, format_decimal
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+SEPARATORS = {"en": ",", "fr": ";"}
+# In a spreadsheet, also as wide characters of Japanese keyboards.
+BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+DATE_FORMAT, MONEY_FORMAT, COUNT_FORMAT = "yyyy-mm-dd", "#,##0.00", "0"
+# Of a worksheet, the row of headings and that of totals included. A longer table goes on in another sheet.
+MAX_ROWS = 1_048_576
+LONGEST_SHEET_NAME = 31
+CHUNK_BYTES = 64 * 1024
+
+
+class Kind(Enum):
+    """What the cells of a column are: `str`, `date` or None, cents, or an `int`."""
+
+    TEXT = auto()
+    DATE = auto()
+    MONEY = auto()
+    COUNT = auto()
+
+
+Cell = str | date | int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column; `is_totalled` adds it up in the last row of a sheet."""
+
+    heading: str
+    kind: Kind = Kind.TEXT
+    width: int = 16
+    is_totalled: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A sheet named `title`. `rows` may be streamed. `notes` follow the table, each in a row of its own, in XLSX alone."""
+
+    title: str
+    columns: Sequence[Column]
+    rows: Iterable[Sequence[Cell]]
+    total: str
+    notes: Sequence[str] = ()
+
+
+def csv_lines(table: Table, language: str) -> Iterator[str]:
+    """Yield the lines of a CSV file for the spreadsheets of the language. A byte order mark makes them read UTF-8. It has no totals."""
+    yield "\ufeff" + _csv_line([column.heading for column in table.columns], language)
+    for row in table.rows:
+        yield _csv_line([_csv_cell(column.kind, cell, language) for column, cell in zip(table.columns, row, strict=True)], language)
+
+
+def _csv_line(cells: list[str], language: str) -> str:
+    out = io.StringIO()
+    csv.writer(out, delimiter=SEPARATORS[language]).writerow(cells)
+    return out.getvalue()
+
+
+def _csv_cell(kind: Kind, cell: Cell, language: str) -> str:
+    if cell is None:
+        return ""
+    if kind is Kind.MONEY and isinstance(cell, int):
+        return format_decimal(cell).replace(".", DECIMAL_SIGNS[language])
+    return _formula_safe(cell) if isinstance(cell, str) else str(cell)
+
+
+def _formula_safe(text: str) -> str:
+    return f"'{text}" if text.startswith(BEGINS_FORMULA) else text
+
+
+def write_xlsx(target: IO[bytes], tables: Sequence[Table]) -> None:
+    """Write a workbook with a sheet for each table, a row at a time, so that memory use is constant."""
+    # Text entered by people stays text, even if it begins like a formula or a URL.
+    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    with xlsxwriter.Workbook(target, options) as book:
+        formats = _formats(book)
+        for table in tables:
+            _write_table(book, table, formats)
+
+
+def _formats(book: Any) -> dict[Any, Any]:
+    numbers = {Kind.TEXT: "@", Kind.DATE: DATE_FORMAT, Kind.MONEY: MONEY_FORMAT, Kind.COUNT: COUNT_FORMAT}
+    plain = {kind: book.add_format({"num_format": number}) for kind, number in numbers.items()}
+    bold = {(kind, True): book.add_format({"num_format": number, "bold": True, "top": 1}) for kind, number in numbers.items()}
+    return {**plain, **bold, "heading": book.add_format({"bold": True, "text_wrap": True, "valign": "top"})}
+
+
+def _write_table(book: Any, table: Table, formats: dict[Any, Any]) -> None:
+    totals = {number: 0 for number, column in enumerate(table.columns) if column.is_totalled}
+    sheet, names, at = None, 0, 0
+    for row in table.rows:
+        if sheet is None or at == MAX_ROWS - 1:
+            names += 1
+            sheet, at = _add_sheet(book, table, names, formats), 1
+        for number, (column, cell) in enumerate(zip(table.columns, row, strict=True)):
+            _write_cell(sheet, at, number, column.kind, cell, formats[column.kind])
+            if number in totals and isinstance(cell, int):
+                totals[number] += cell
+        at += 1
+    if sheet is None:
+        sheet, at = _add_sheet(book, table, 1, formats), 1
+    if totals:
+        _write_totals(sheet, at, table, totals, formats)
+    for number, note in enumerate(table.notes, at + 2):
+        sheet.write_string(number, 0, note)
+
+
+def _add_sheet(book: Any, table: Table, number: int, formats: dict[Any, Any]) -> Any:
+    suffix = f" {number}" if number > 1 else ""
+    sheet = book.add_worksheet(table.title[: LONGEST_SHEET_NAME - len(suffix)] + suffix)
+    sheet.freeze_panes(1, 0)
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(0)
+    for at, column in enumerate(table.columns):
+        sheet.set_column(at, at, column.width)
+        sheet.write_string(0, at, column.heading, formats["heading"])
+    return sheet
+
+
+def _write_cell(sheet: Any, row: int, column: int, kind: Kind, cell: Cell, style: Any) -> None:
+    if isinstance(cell, str):
+        sheet.write_string(row, column, cell)
+    elif isinstance(cell, date):
+        sheet.write_datetime(row, column, cell, style)
+    elif cell is not None:
+        # A sheet has no integer cents. The cell is exact to 15 digits.
+        sheet.write_number(row, column, Decimal(cell).scaleb(-2) if kind is Kind.MONEY else cell, style)
+
+
+def _write_totals(sheet: Any, row: int, table: Table, totals: dict[int, int], formats: dict[Any, Any]) -> None:
+    """Sums of the whole table, as values: programs that do not calculate read them too."""
+    for number, column in enumerate(table.columns):
+        if number in totals:
+            _write_cell(sheet, row, number, column.kind, totals[number], formats[column.kind, True])
+        else:
+            sheet.write_string(row, number, "" if number else table.total, formats[Kind.TEXT, True])

@@ -1,0 +1,274 @@
+"""The charity's returns T3010 and TP-985.22 by fiscal year: their lines tied to the books, exports, and copies as filed with later differences."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import format_date, gettext
+from flask_security import current_user
+
+from campaign.campaigns.charities import Charity
+from campaign.receipts import filed_returns
+from campaign.receipts.filed_returns import FiledReturn
+from campaign.reporting import return_actions, return_gifts, returns
+from campaign.reporting.return_actions import FilingRefused
+from campaign.reporting.return_gifts import ChangedGift
+from campaign.reporting.returns import ReturnsOfYear
+from campaign.rules import return_lines
+from campaign.rules.fiscal_years import Period, fiscal_year, fiscal_year_of
+from campaign.rules.money import format_money
+from campaign.rules.return_lines import AWAITED, Figure, Form, FormVersion, GiftGroup
+from campaign.texts.return_labels import form_number, form_title, line_label
+from campaign.web.errors import campaign_or_404
+from campaign.web.labels import gift_group_labels
+from campaign.web.languages import current_language
+from campaign.web.security import access, has_role
+from campaign.web.staff.exports import record_export, send_csv, send_stored_xlsx, send_xlsx
+from campaign.web.staff.receipts import LONGEST_REASON, bounded_year, read_reason
+from campaign.web.staff.return_tables import gifts_table, not_applicable, workbook_tables
+
+bp = Blueprint("staff_returns", __name__, url_prefix="/staff/receipts/returns")
+
+COPIES_SHOWN = 50
+CHANGES_SHOWN = 200
+
+
+@bp.get("")
+@access("viewer")
+def page() -> ResponseReturnValue:
+    """Both returns of a fiscal year, with how their lines add up to the books, and the copies as filed."""
+    campaign = campaign_or_404()
+    charity, period = campaign.charity, _period(campaign.charity)
+    found, today = returns.returns_of(charity, period), charity.local(datetime.now(UTC)).date()
+    return render_template(
+        "staff/returns.html",
+        title=campaign.title(current_language()),
+        charity_name=charity.name(current_language()),
+        year=period.year,
+        years=sorted({period.year, *(one.year for one in returns.fiscal_years(charity, datetime.now(UTC)))}, reverse=True),
+        first_on=format_date(period.first_on, "long"),
+        last_on=format_date(period.last_on, "long"),
+        fiscal_year_end=charity.fiscal_year_end,
+        forms=[_form_row(charity, found, form) for form in Form],
+        groups=[_group_row(found, group) for group in GiftGroup],
+        books=_books_row(found),
+        questions=found.questions,
+        not_applicable=not_applicable(),
+        copies=[_copy_row(filed) for filed in filed_returns.list_of(charity, limit=COPIES_SHOWN)],
+        is_over=period.last_on < today,
+        today=today.isoformat(),
+        may_file=has_role("manager"),
+        longest_reason=LONGEST_REASON,
+    )
+
+
+def _period(charity: Charity) -> Period:
+    """The fiscal year in the query or the form, by default the last one that is over."""
+    last = fiscal_year_of(charity.fiscal_year_end, charity.local(datetime.now(UTC)).date()) - 1
+    return fiscal_year(charity.fiscal_year_end, bounded_year(request.values.get("year", last, type=int)))
+
+
+def _form_row(charity: Charity, found: ReturnsOfYear, form: Form) -> dict[str, Any]:
+    version, filed = found.version(form), filed_returns.last_of(charity, form, found.period)
+    cents, in_quebec, unknown = found.lines(form), found.in_quebec(form), found.of_unknown_place(form)
+    added = return_lines.added_cents(version, cents)
+    return {
+        "form": form.value,
+        "title": form_title(version.form, current_language()),
+        "version": version.version,
+        "source": version.source,
+        "lines": [
+            {
+                **_line_row(version, number, cents, filed),
+                "in_quebec": "" if number == version.line_of(Figure.HAS_RECEIPTS) else _money(in_quebec[number]),
+                "unknown": _money(unknown[number]) if unknown[number] and number != version.line_of(Figure.HAS_RECEIPTS) else "",
+            }
+            for number in cents
+        ],
+        "sum": _money(added),
+        "by_books": _money(found.totals.retained_cents),
+        "difference": _money(added - found.totals.retained_cents),
+        "ties": added == found.totals.retained_cents,
+        "filed": _copy_row(filed) if filed else None,
+    }
+
+
+def _line_row(version: FormVersion, number: str, cents: dict[str, int], filed: FiledReturn | None) -> dict[str, Any]:
+    line = next(line for line in version.lines if line.number == number)
+    is_question = line.figure is Figure.HAS_RECEIPTS
+    then = filed.lines.get(number, 0) if filed else 0
+    return {
+        "number": number,
+        "name": line_label(version, line, current_language()),
+        "now": _yes_or_no(cents[number]) if is_question else _money(cents[number]),
+        "filed": "" if filed is None else _yes_or_no(then) if is_question else _money(then),
+        "difference": "" if filed is None or is_question else _money(cents[number] - then),
+        "differs": filed is not None and not is_question and cents[number] != then,
+    }
+
+
+def _yes_or_no(count: int) -> str:
+    return gettext("yes") if count else gettext("no")
+
+
+def _money(cents: int) -> str:
+    return format_money(cents, current_language())
+
+
+def _group_row(found: ReturnsOfYear, group: GiftGroup) -> dict[str, Any]:
+    return {
+        "name": gift_group_labels()[group],
+        "lines": [found.lines_of_group(form, group) for form in Form],
+        "gifts": found.gifts(group),
+        "cents": _money(found.cents(group)),
+        "in_quebec": _money(found.cents(group, place="QC")),
+    }
+
+
+def _books_row(found: ReturnsOfYear) -> dict[str, Any]:
+    return {
+        "gifts": found.gifts(),
+        "received": _money(found.received_cents),
+        "returned": _money(found.returned_cents),
+        "late": _money(found.late_cents) if found.late_cents else "",
+        "sum": _money(found.cents()),
+        "in_quebec": _money(found.cents(place="QC")),
+        "retained": _money(found.totals.retained_cents),
+        "ties": not found.difference_from_books_cents,
+        "difference": _money(found.difference_from_books_cents),
+        "receipts": _money(found.totals.receipted_cents),
+        "valid": found.totals.valid,
+        "receipts_tie": not found.difference_from_receipts_cents,
+        "receipts_difference": _money(found.difference_from_receipts_cents),
+        "cancelled": found.totals.cancelled,
+        "replaced": found.totals.replaced,
+        "awaited": _money(found.cents(*AWAITED)),
+        "awaited_as": found.awaited_as.value,
+    }
+
+
+def _copy_row(filed: FiledReturn) -> dict[str, Any]:
+    return {
+        "id": filed.id,
+        "title": form_number(Form(filed.form)),
+        "first_on": filed.first_on.isoformat(),
+        "last_on": filed.last_on.isoformat(),
+        "filed_on": filed.filed_on.isoformat(),
+        "filed_by": filed.filed_by,
+        "note": filed.note,
+        "sha256": filed.sha256,
+    }
+
+
+@bp.get("/returns.xlsx")
+@access("manager", fresh=True)
+def workbook() -> ResponseReturnValue:
+    """The workbook for both returns: lines, kinds of gifts, register, gifts without a receipt."""
+    charity = campaign_or_404().charity
+    period = _period(charity)
+    record_export("returns (XLSX)", str(period.last_on))
+    return send_xlsx(workbook_tables(charity, returns.returns_of(charity, period)), f"returns-{period.last_on}")
+
+
+@bp.get("/gifts.csv")
+@access("manager", fresh=True)
+def gifts_csv() -> ResponseReturnValue:
+    """Each gift of the fiscal year with its line on each form, as CSV."""
+    charity = campaign_or_404().charity
+    period = _period(charity)
+    record_export("gifts by line (CSV)", str(period.last_on))
+    return send_csv(gifts_table(charity, returns.returns_of(charity, period)), f"gifts-{period.last_on}")
+
+
+@bp.post("/filings")
+@access("manager", fresh=True)
+def file() -> ResponseReturnValue:
+    """Record that a return was filed, with a copy of its lines and its register."""
+    charity = campaign_or_404().charity
+    period, form, note = _period(charity), request.form.get("form", ""), read_reason()
+    if form not in [*Form]:
+        abort(404)
+    if note:
+        try:
+            filed = return_actions.record_filed_return(
+                charity,
+                Form(form),
+                period,
+                lambda found: workbook_tables(charity, found),
+                filed_on=_filed_on(),
+                actor=current_user.email,
+                note=note,
+            )
+            flash(gettext("The copy is kept. Later differences are shown against it."))
+            return redirect(url_for("staff_returns.copy", filed_id=filed.id), 303)
+        except FilingRefused:
+            flash(
+                gettext("Please give the day on which it was filed: after the fiscal year, and today at the latest. Nothing was kept."),
+                "error",
+            )
+    return redirect(url_for("staff_returns.page", year=period.year), 303)
+
+
+def _filed_on() -> date:
+    try:
+        return date.fromisoformat(request.form.get("filed_on", ""))
+    except ValueError:
+        raise FilingRefused from None
+
+
+@bp.get("/filings/<int:filed_id>")
+@access("viewer")
+def copy(filed_id: int) -> ResponseReturnValue:
+    """A return as it was filed, each line as of now, and the gifts that explain the difference."""
+    campaign = campaign_or_404()
+    charity, filed = campaign.charity, _filed_or_404(campaign.charity, filed_id)
+    form, period = Form(filed.form), Period(first_on=filed.first_on, last_on=filed.last_on)
+    found, changed = returns.returns_of(charity, period), return_gifts.changed_gifts(charity, filed, limit=CHANGES_SHOWN + 1)
+    version, cents = found.version(form), found.lines(form)
+    return render_template(
+        "staff/filed_return.html",
+        title=campaign.title(current_language()),
+        charity_name=charity.name(current_language()),
+        copy=_copy_row(filed),
+        year=period.year,
+        version=filed.version,
+        form_title=form_title(version.form, current_language()),
+        lines=[_line_row(version, number, cents, filed) for number in cents],
+        changed=[_changed_row(gift) for gift in changed[:CHANGES_SHOWN]],
+        has_more=len(changed) > CHANGES_SHOWN,
+        may_export=has_role("manager"),
+    )
+
+
+def _changed_row(gift: ChangedGift) -> dict[str, Any]:
+    labels = gift_group_labels()
+    return {
+        "donation": gift.donation,
+        "payment": gift.payment,
+        "donor": gift.donor,
+        "then": labels[gift.group_then] if gift.group_then else gettext("Not a gift of the year"),
+        "now": labels[gift.group_now] if gift.group_now else gettext("Not a gift of the year"),
+        "line_then": gift.line_then,
+        "line_now": gift.line_now,
+        "cents_then": _money(gift.cents_then),
+        "cents_now": _money(gift.cents_now),
+        "serial_then": gift.serial_then,
+        "serial_now": gift.serial_now,
+    }
+
+
+@bp.get("/filings/<int:filed_id>/register.xlsx")
+@access("manager", fresh=True)
+def register(filed_id: int) -> ResponseReturnValue:
+    """The workbook that was stored with a filed return, byte for byte."""
+    filed = _filed_or_404(campaign_or_404().charity, filed_id)
+    record_export("register as filed (XLSX)", f"{filed.form} {filed.last_on}")
+    return send_stored_xlsx(filed.register, f"{filed.form}-{filed.last_on}-as-filed-{filed.id}")
+
+
+def _filed_or_404(charity: Charity, filed_id: int) -> FiledReturn:
+    filed = filed_returns.find(charity, filed_id)
+    if filed is None:
+        abort(404)
+    return filed

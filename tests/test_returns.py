@@ -1,0 +1,351 @@
+"""The charity's returns T3010 and TP-985.22: a fiscal year whose lines were computed by hand from policy.md, exports, and copies as filed."""
+
+import io
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+from sqlalchemy.exc import DatabaseError
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.cli import main
+from campaign.donations.donations import Donation
+from campaign.edges.db import db
+from campaign.edges.links import Links
+from campaign.funders import payment_receipts, payments
+from campaign.funders.funders import Funder
+from campaign.funders.payments import FunderPayment
+from campaign.matching.funds import Fund
+from campaign.receipts import annual_jobs, filed_returns, lifecycle
+from campaign.receipts.filed_returns import FiledReturn
+from campaign.receipts.receipts import IssueContext
+from campaign.reporting import return_gifts, returns, spreadsheets
+from campaign.reporting.gifts_received import gifts_in
+from campaign.reporting.integrity import checker
+from campaign.reporting.spreadsheets import Column, Kind, Table
+from campaign.rules import fiscal_years, return_lines
+from campaign.rules.fiscal_years import InvalidYearEnd, Period, fiscal_year, fiscal_year_of
+from campaign.rules.return_lines import AwaitedAs, Form, GiftGroup
+from campaign.staff.audit import AuditEntry
+from tests.factories import create_fund, create_refund, issue_receipt, paid, pay, pay_with_annual_receipt, start_donation
+from tests.sheets import read_csv, read_workbook
+from tests.web import open_page, signed_in, submit
+
+TORONTO = ZoneInfo("America/Toronto")
+END = "03-31"
+# The last fiscal year that is over: what a test does now comes after it.
+YEAR = fiscal_year_of(END, datetime.now(UTC).date()) - 1
+PERIOD = fiscal_year(END, YEAR)
+NO_ADDRESS: dict[str, Any] = {"address_line1": "", "city": "", "province": "", "postal_code": ""}
+
+# By hand, from policy.md: what the charity retains now of the gifts of the year.
+LINES = {"4500": 6_504_50, "4510": 1_000_00, "4530": 100_00, "4571": 500_00, "4575": 30_00}
+TP_LINES = {"12": 6_504_50, "13": 1_000_00, "14": 100_00, "16": 30_00}
+RETAINED = 7_634_50
+QUEBEC = 5_154_50
+
+
+class SeededYear:
+    """Gifts of the fiscal year PERIOD: those of LINES before $130 went back after its end."""
+
+    def __init__(self, campaign: Campaign, fund: Fund) -> None:
+        self.campaign = campaign
+        campaign.charity.fiscal_year_end = END
+        self.receipted(100_00, covered_fee_cents=3_50)
+        self.partly = self.receipted(200_00, province="ON")
+        self.returned = self.receipted(80_00)
+        december, february = (datetime(year, month, 14, 15, tzinfo=UTC) for year, month in ((YEAR - 1, 12), (YEAR, 2)))
+        pay_with_annual_receipt(campaign, december, february)
+        annual_jobs.issue_for(campaign.charity, YEAR - 1)
+        self.paid(40_00, **NO_ADDRESS)
+        self.void(self.receipted(60_00, province="ON"))
+        self.receipted(500_00, country="US", province="NY", city="Albany", postal_code="12207")
+        self.paid(30_00, country="US", **NO_ADDRESS)
+        self.receipted(1_00, at=datetime(YEAR, 3, 31, 23, 59, 59, tzinfo=TORONTO))
+        self.receipted(9_999_00, at=datetime(YEAR, 4, 1, tzinfo=TORONTO))
+        self.quebec = self.paid_by(fund, 5_000_00, province="QC")
+        self.paid_by(create_fund(campaign, 2_000_00, position=8), 1_000_00, is_registered_charity=True)
+        payment_receipts.issue_receipt(self.quebec, self.context)
+        self.paid_by(create_fund(campaign, 1_000_00, position=9), 700_00)
+        db.session.commit()
+
+    @property
+    def context(self) -> IssueContext:
+        return IssueContext(now=datetime.now(UTC), links=Links("http://127.0.0.1:8000"))
+
+    def paid(self, cents: int, *, at: datetime | None = None, **details: Any) -> Donation:
+        donation = start_donation(self.campaign, cents, **details)
+        pay(donation, at=at or datetime(YEAR - 1, 10, 5, 15, tzinfo=UTC))
+        return donation
+
+    def receipted(self, cents: int, **details: Any) -> Donation:
+        donation = self.paid(cents, **details)
+        assert issue_receipt(donation)
+        return donation
+
+    def void(self, donation: Donation) -> None:
+        receipt = issue_receipt(donation)
+        assert receipt
+        lifecycle.void(receipt, actor="manager@example.org", note="not a gift")
+
+    def paid_by(self, fund: Fund, cents: int, **details: Any) -> FunderPayment:
+        funder = db.session.get_one(Funder, fund.funder_id)
+        for name, value in {"legal_name": f"Funder {fund.slug}", "address": ["1, rue Neuve", "Laval"], **details}.items():
+            setattr(funder, name, value)
+        paid_on = date(YEAR - 1, 11, 20)
+        return payments.record_payment(fund, cents, received_on=paid_on, reference="cheque 17", livemode=False, actor="manager@example.org")
+
+    def return_after_the_year(self) -> None:
+        create_refund(self.partly, 50_00)
+        create_refund(self.returned, 80_00)
+        for donation in (self.partly, self.returned):
+            issue_receipt(donation)
+        db.session.commit()
+
+
+@pytest.fixture
+def year(campaign: Campaign, fund: Fund) -> SeededYear:
+    return SeededYear(campaign, fund)
+
+
+@pytest.fixture
+def manager(app: Flask, year: SeededYear) -> FlaskClient:
+    return signed_in(app, "manager")
+
+
+def download(client: FlaskClient, path: str) -> bytes:
+    answer = open_page(client, path)
+    assert answer.status_code == 200, path
+    return bytes(answer.data)
+
+
+def today() -> date:
+    return datetime.now(TORONTO).date()
+
+
+def dollars(cents: int) -> Decimal:
+    return Decimal(cents) / 100
+
+
+def test_the_lines_of_a_fiscal_year_are_those_of_policy_and_add_up_to_the_books(year: SeededYear) -> None:
+    year.return_after_the_year()
+    found = returns.returns_of(year.campaign.charity, PERIOD)
+    assert {line: found.lines(Form.T3010)[line] for line in LINES} == LINES
+    assert found.lines(Form.TP_985_22) == TP_LINES
+    assert (found.cents(), found.totals.retained_cents, found.difference_from_books_cents) == (RETAINED, RETAINED, 0)
+    assert (found.received_cents, found.returned_cents, found.late_cents) == (RETAINED + 130_00, 130_00, 130_00)
+    assert found.in_quebec(Form.T3010)["4500"] == found.in_quebec(Form.TP_985_22)["12"] == QUEBEC
+    assert found.of_unknown_place(Form.T3010)["4500"] == 700_00, "the funder whose province nobody has set"
+    assert found.difference_from_receipts_cents == 0
+    assert (found.totals.cancelled, found.totals.replaced) == (2, 1)
+    assert found.cents(GiftGroup.ANNUAL) == 25_00, "of the two gifts of the annual donor, that of the calendar year without a receipt"
+    assert checker.findings(db.engine) == []
+    year.campaign.charity.awaited_gifts_as = AwaitedAs.UNRECEIPTED
+    found, awaited = returns.returns_of(year.campaign.charity, PERIOD), 25_00 + 700_00
+    assert found.lines(Form.TP_985_22) == TP_LINES | {"12": TP_LINES["12"] - awaited, "14": TP_LINES["14"] + awaited}, (
+        "as the accountant says"
+    )
+    assert found.lines(Form.T3010)["4500"] == LINES["4500"], "T3010 counts receipts that will be issued"
+
+
+def test_both_returns_are_prepared_from_the_exports_alone_in_both_languages(year: SeededYear, manager: FlaskClient) -> None:
+    year.return_after_the_year()
+    for language in ("en", "fr"):
+        check_workbook(download(manager, f"/staff/receipts/returns/returns.xlsx?year={YEAR}&lang={language}"))
+    for language, separator, decimal in (("en", ",", "."), ("fr", ";", ",")):
+        rows = read_csv(download(manager, f"/staff/receipts/returns/gifts.csv?year={YEAR}&lang={language}"), separator=separator)
+        check_gifts(rows, decimal)
+        rows = read_csv(download(manager, f"/staff/receipts/register.csv?year={YEAR}&period=fiscal&lang={language}"), separator=separator)
+        assert ({len(row) for row in rows}, f"103{decimal}50" in {row[5] for row in rows}) == ({19}, True)
+    check_register(year, download(manager, f"/staff/receipts/register.xlsx?year={YEAR}&period=fiscal&lang=en"))
+
+
+def check_workbook(workbook: bytes) -> None:
+    """Lines, kinds of gifts, receipts and gifts without one have the figures of policy, and add up to the books."""
+    lines, groups, register, without = read_workbook(workbook).values()
+    amounts = {row[2]: row[5] for row in lines if len(row) > 5 and row[2]}
+    for expected in (LINES, TP_LINES):
+        assert {number: amounts[number] for number in expected} == {number: dollars(cents) for number, cents in expected.items()}
+    assert [row[5] for row in lines[1:] if len(row) > 5 and not row[2]] == [dollars(RETAINED), dollars(RETAINED), 0] * 2
+    assert (groups[-1][0], groups[-1][7]) == ("Total", dollars(RETAINED))
+    receipted = dollars(LINES["4500"] - 25_00 - 700_00)
+    assert register[-1][10] == sum(row[10] for row in register[1:-1] if isinstance(row[10], Decimal)) == receipted
+    assert {type(cell) for row in register[1:-1] for cell in row[1:3]} == {date}
+    assert all(PERIOD.first_on <= row[2] <= PERIOD.last_on for row in register[1:-1] if isinstance(row[2], date))
+    assert without[-1][10] == dollars(RETAINED) - receipted
+    assert {row[6] for row in without[1:-1]} == {"4500", "4510", "4530", "4575"}
+
+
+def check_gifts(rows: list[list[str]], decimal: str) -> None:
+    """Each gift has its line; their sums are the lines of TP-985.22."""
+    counted: dict[str, Decimal] = {}
+    for row in rows[1:]:
+        assert (len(row), row[10][-3], date.fromisoformat(row[0]) <= PERIOD.last_on) == (15, decimal, True)
+        counted[row[7]] = counted.get(row[7], Decimal(0)) + Decimal(row[10].replace(decimal, "."))
+    assert counted == {**{line: dollars(cents) for line, cents in TP_LINES.items()}, "": 0}
+
+
+def check_register(year: SeededYear, workbook: bytes) -> None:
+    """The register has what an accountant traces a gift by."""
+    (register,) = read_workbook(workbook).values()
+    headings = register[0]
+    rows = [dict(zip(headings, row, strict=False)) for row in register[1:-1]]
+    replaced, replacement = (row for row in rows if row["Reference of the donation"] == year.partly.public_id)
+    assert replaced["Ended on"] == year.campaign.charity.local(datetime.now(UTC)).date()
+    assert (replaced["State"], replaced["Reason of the end"]) == ("replaced", "money of the gift went back")
+    assert (replaced["Replaced by"], replaced["Serial number"]) == (replacement["Serial number"], replacement["Replaces"])
+    assert [row["Eligible amount, valid receipts"] for row in (replaced, replacement)] == [0, 150]
+    assert (replacement["Reference of the payment"], replacement["Method"]) == (year.partly.payment_intent, "card or wallet")
+    assert "rue de l’Église" in str(replacement["Address"])
+    assert (replacement["Province"], replacement["Country"]) == ("ON", "CA")
+    (funder,) = (row for row in rows if row["Method"] == "cheque or transfer of a funder")
+    assert (funder["Reference of the payment"], funder["Province"], funder["Gift received"]) == ("cheque 17", "QC", date(YEAR - 1, 11, 20))
+
+
+def test_the_page_shows_both_returns_and_what_they_differ_by_from_the_books(
+    year: SeededYear, manager: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    year.return_after_the_year()
+    english, french = (
+        open_page(manager, f"/staff/receipts/returns?year={YEAR}&lang={language}").text.replace("\u00a0", " ") for language in ("en", "fr")
+    )
+    assert (english.count("The lines add up to $7,634.50"), french.count("Les lignes totalisent 7 634,50 $")) == (2, 2)
+    assert (english.count("Not applicable here"), french.count("Sans objet ici")) == (1, 1)
+    assert ("province unknown: $700.00" in english, "province inconnue : 700,00 $" in french) == (True, True)
+    sums = returns._sums  # Control: a group that no line counts.
+    monkeypatch.setattr(returns, "_sums", lambda *args: [s for s in sums(*args) if s.group is not GiftGroup.VOIDED])
+    page = open_page(manager, f"/staff/receipts/returns?year={YEAR}&lang=en").text
+    assert (page.count("a difference of -$60.00"), page.count("differs from the total above by -$60.00")) == (2, 1)
+
+
+def file(client: FlaskClient, form: Form, filed_on: date) -> str:
+    page = open_page(client, f"/staff/receipts/returns?year={YEAR}&lang=en")
+    fields: dict[str, Any] = {"form": form.value, "year": YEAR, "filed_on": filed_on.isoformat(), "reason": "sent by mail"}
+    return submit(client, page, "/staff/receipts/returns/filings", **fields).location
+
+
+def test_a_return_is_kept_as_filed_and_later_differences_name_their_gifts(year: SeededYear, manager: FlaskClient) -> None:
+    copy = file(manager, Form.T3010, PERIOD.last_on + timedelta(days=1))
+    filed = db.session.query(FiledReturn).one()
+    assert {line: filed.lines[line] for line in LINES} == LINES | {"4500": LINES["4500"] + 130_00}
+    stored = download(manager, f"{copy}/register.xlsx")
+    assert sha256(stored).hexdigest() == filed.sha256
+    assert "Nothing: each gift counts as it was filed." in open_page(manager, copy).text
+    year.return_after_the_year()
+    charity = year.campaign.charity
+    changed = return_gifts.changed_gifts(charity, filed, limit=10)
+    assert [(gift.donation, gift.cents_then, gift.cents_now, gift.line_now) for gift in changed] == [
+        (year.partly.public_id, 200_00, 150_00, "4500"),
+        (year.returned.public_id, 80_00, 0, ""),
+    ]
+    assert return_gifts.change_of_line("4500", changed) == -130_00
+    page = open_page(manager, f"/staff/receipts/returns?year={YEAR}").text
+    assert "<strong>-$130.00</strong>" in page
+    page = open_page(manager, copy).text
+    assert f"/staff/donations/{year.partly.public_id}" in page
+    assert download(manager, f"{copy}/register.xlsx") == stored
+    amended = file(manager, Form.T3010, today())
+    assert amended != copy
+    assert "Nothing: each gift counts as it was filed." in open_page(manager, amended).text
+    assert f"/staff/donations/{year.partly.public_id}" in open_page(manager, copy).text, "the first copy is compared as before"
+    entries = db.session.query(AuditEntry).filter_by(action="recorded a filed return").all()
+    assert [entry.subject for entry in entries] == [f"t3010 {PERIOD.last_on}"] * 2
+
+
+def test_only_what_another_line_counts_is_a_difference(app: Flask, year: SeededYear, manager: FlaskClient) -> None:
+    for day in (PERIOD.last_on, today() + timedelta(days=1)):
+        assert file(manager, Form.T3010, day).endswith(f"returns?year={YEAR}"), "not a day on which it can have been filed"
+    assert db.session.query(FiledReturn).count() == 0
+    file(manager, Form.TP_985_22, PERIOD.last_on + timedelta(days=1))
+    filed = db.session.query(FiledReturn).one()
+    assert annual_jobs.issue_for(year.campaign.charity, YEAR).issued == 1
+    assert return_gifts.changed_gifts(year.campaign.charity, filed, limit=10) == [], "an annual receipt counted before it was issued"
+    funder = db.session.get_one(Funder, db.session.get_one(Fund, year.quebec.fund_id).funder_id)
+    funder.is_registered_charity = True
+    db.session.commit()
+    (gift,) = return_gifts.changed_gifts(year.campaign.charity, filed, limit=10)
+    assert (gift.payment, gift.line_then, gift.line_now, gift.cents_now) == ("cheque 17", "12", "13", 5_000_00)
+
+
+def test_viewers_see_returns_and_neither_file_nor_export_them(app: Flask, campaign: Campaign) -> None:
+    viewer = signed_in(app, "viewer")
+    page = open_page(viewer, f"/staff/receipts/returns?year={YEAR}")
+    assert (page.status_code, "/returns/filings" in page.text) == (200, False)
+    fields: dict[str, Any] = {"form": "t3010", "year": YEAR, "filed_on": today().isoformat(), "reason": "x"}
+    assert submit(viewer, page, "/staff/receipts/returns/filings", **fields).status_code == 403
+    assert open_page(viewer, "/staff/receipts/returns/returns.xlsx").status_code == 403
+
+
+@pytest.mark.owner
+def test_what_was_filed_never_changes(campaign: Campaign) -> None:
+    paid(campaign)
+    period = fiscal_years.calendar_year(datetime.now(UTC).year)
+    filed_returns.record(
+        campaign.charity, Form.T3010, period, version="24", lines={}, register=b"x", gifts=gifts_in(campaign.charity, period),
+        filed_on=today(), actor="test", note="",
+    )  # fmt: skip
+    db.session.commit()
+    for table, column in (("filed_return", "note"), ("filed_gift", "serial")):
+        with pytest.raises(DatabaseError, match="append-only"):
+            db.session.execute(text(f"UPDATE {table} SET {column} = 'x'"))
+        db.session.rollback()
+        db.session.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER append_only"))
+        assert db.session.execute(text(f"UPDATE {table} SET {column} = 'x' RETURNING 1")).scalar_one() == 1  # Control.
+        db.session.rollback()
+
+
+def test_the_year_and_the_province_of_a_funder_are_set_by_command(app: Flask, campaign: Campaign, fund: Fund) -> None:
+    campaign.charity.confirmed_at = datetime.now(UTC)
+    db.session.commit()
+
+    def run(*arguments: str) -> str:
+        return app.test_cli_runner().invoke(main.campaign, list(arguments)).output
+
+    assert "fiscal_year_end" in run("charity", "set", "--fiscal-year-end", END, "--awaited-gifts-as", "unreceipted")
+    assert f"fiscal-year-end: {END}" in run("charity", "show")
+    db.session.refresh(campaign.charity)
+    assert campaign.charity.confirmed_at is not None, "no receipt says it"
+    assert "03-32 is not a month and a day" in run("charity", "set", "--fiscal-year-end", "03-32")
+    assert "Province: unknown." in run("fund", "funder", fund.slug)
+    assert "Province: QC." in run("fund", "funder", fund.slug, "--province", "QC")
+
+
+def test_a_fiscal_year_ends_on_the_last_day_of_february_when_that_is_its_end() -> None:
+    assert fiscal_year("02-29", 2027) == Period(first_on=date(2026, 3, 1), last_on=date(2027, 2, 28))
+    assert fiscal_year("02-29", 2028) == Period(first_on=date(2027, 3, 1), last_on=date(2028, 2, 29))
+    assert fiscal_year("02-28", 2028).last_on == date(2028, 2, 28)
+    assert [fiscal_year_of("02-29", day) for day in (date(2028, 2, 29), date(2028, 3, 1), date(2027, 2, 28))] == [2028, 2029, 2027]
+    assert fiscal_years.calendar_year(2026) == Period(first_on=date(2026, 1, 1), last_on=date(2026, 12, 31))
+    for wrong in ("02-30", "13-01", "3-31", "00-10", "31-03", ""):
+        with pytest.raises(InvalidYearEnd):
+            fiscal_years.parse_year_end(wrong)
+
+
+def test_each_kind_of_gift_has_one_line_on_each_form_and_a_later_version_adds_to_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    for form in Form:
+        version = return_lines.version_for(form, 2026)
+        assert len({line.number for line in version.lines}) == len({line.figure for line in version.lines}) == len(version.lines)
+        for group in set(GiftGroup) - {GiftGroup.RETURNED}:
+            for is_abroad in (False, True):
+                assert version.line_of(return_lines.figure_of(form, group, is_abroad=is_abroad, awaited_as=AwaitedAs.RECEIPTED))
+    later = replace(return_lines.version_for(Form.T3010, 2026), version="30", first_year=2030)
+    monkeypatch.setattr(return_lines, "VERSIONS", (later, *return_lines.VERSIONS))
+    assert [return_lines.version_for(Form.T3010, year).version for year in (2020, 2029, 2030, 2031)] == ["24", "24", "30", "30"]
+
+
+def test_a_table_that_is_too_long_for_a_sheet_goes_on_in_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spreadsheets, "MAX_ROWS", 4)
+    columns = (Column(heading="When", kind=Kind.DATE), Column(heading="Sum", kind=Kind.MONEY, is_totalled=True))
+    rows: list[list[spreadsheets.Cell]] = [[date(2026, 1, day), day * 100] for day in range(1, 6)]
+    target = io.BytesIO()
+    spreadsheets.write_xlsx(target, [Table(title="Gifts", columns=columns, rows=rows, total="Total")])
+    sheets = read_workbook(target.getvalue())
+    assert {name: len(sheet) for name, sheet in sheets.items()} == {"Gifts": 3, "Gifts 2": 3, "Gifts 3": 3}
+    assert sheets["Gifts 3"][-1] == ["Total", 15]
