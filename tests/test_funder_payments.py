@@ -21,7 +21,7 @@ from campaign.funders.payments import FunderPayment
 from campaign.ledger.entries import LedgerEntry
 from campaign.mail import send_jobs
 from campaign.matching.funds import Fund
-from campaign.receipts import receipts
+from campaign.receipts import information_returns, receipts
 from campaign.receipts.receipts import EndReason, Receipt, ReceiptIncomplete, Status
 from campaign.receipts.render_jobs import issue_context
 from campaign.reporting import receipt_register, staff_todo, totals
@@ -77,7 +77,8 @@ def corrected(payment: FunderPayment, right: PaymentDetails) -> FunderPayment:
 
 
 def reverse(payment: FunderPayment, *, was_returned: bool = False) -> None:
-    request = payment_actions.request_reversal(payment, was_returned=was_returned, actor=ONE, reason="it bounced")
+    returned_on = payment.received_on if was_returned else None
+    request = payment_actions.request_reversal(payment, returned_on=returned_on, actor=ONE, reason="it bounced")
     assert payment_actions.decide(request, agrees=True, actor=TWO) is None
 
 
@@ -224,6 +225,8 @@ def test_a_reversed_payment_has_no_receipt_and_its_reference_is_free_again(
     ended = receipts.end_of(receipt)
     assert ended and (ended.ended_as, ended.reason) == ("cancelled", EndReason.RETURNED if was_returned else EndReason.WRONG_PAYMENT)
     assert (payments.received_cents(fund), take_statement(fund).received_cents) == (0, 0)
+    task = information_returns.of_payment(payment.id)
+    assert (task and (task.returned_cents, task.returned_on)) == ((payment.cents, payment.received_on) if was_returned else None)
     mail = next(text_of(m) for _, to, m, _ in post.box.newest(9) if to == [funder.email])
     assert ("We have returned to you your payment" if was_returned else "That was a mistake") in mail
     assert f"Official receipt no. {receipt.serial} is cancelled." in mail
@@ -260,7 +263,7 @@ def test_only_a_second_manager_who_has_the_role_for_a_day_can_agree(fund: Fund, 
         refusal_of(lambda: payment_actions.request_correction(payment, payment.details, actor=ONE, reason="r"))
         is ActionError.PAYMENT_IS_THE_SAME
     )
-    request = payment_actions.request_reversal(payment, was_returned=False, actor=f" {ONE.upper()} ", reason="r")
+    request = payment_actions.request_reversal(payment, returned_on=None, actor=f" {ONE.upper()} ", reason="r")
     assert staff_todo.todo_of(campaign).counted["payments"] == 1
     new, clerk = members.add_staff("new@example.org", "manager"), members.add_staff("clerk@example.org", "clerk")
     new.password = clerk.password = "a hash"
@@ -274,13 +277,13 @@ def test_only_a_second_manager_who_has_the_role_for_a_day_can_agree(fund: Fund, 
     ):
         assert refusal_of(lambda actor=actor: payment_actions.decide(request, agrees=True, actor=actor)) is error  # type: ignore[misc]
         assert payments.received_cents(fund) == 12_500_00
-    again = refusal_of(lambda: payment_actions.request_reversal(payment, was_returned=False, actor=TWO, reason="r"))
+    again = refusal_of(lambda: payment_actions.request_reversal(payment, returned_on=None, actor=TWO, reason="r"))
     assert again is ActionError.PAYMENT_CHANGE_IS_REQUESTED
     payment_actions.decide(request, agrees=False, actor=ONE)
     reverse(payment)
     assert refusal_of(lambda: payment_actions.decide(request, agrees=True, actor=TWO)) is ActionError.PAYMENT_CHANGE_IS_DECIDED
     assert (
-        refusal_of(lambda: payment_actions.request_reversal(payment, was_returned=True, actor=ONE, reason="r"))
+        refusal_of(lambda: payment_actions.request_reversal(payment, returned_on=payment.received_on, actor=ONE, reason="r"))
         is ActionError.PAYMENT_IS_REVERSED
     )
     assert staff_todo.todo_of(campaign).payments == 0
@@ -311,7 +314,7 @@ def test_of_two_who_agree_at_the_same_time_one_is_heeded_while_the_mail_goes_out
 
 
 def request_sql(**other: str) -> str:
-    row = {"funder_payment_id": "1", "kind": "'reverse'", "was_returned": "false", "reason": "'r'", "requested_by": f"'{ONE}'", **other}
+    row = {"funder_payment_id": "1", "kind": "'reverse'", "reason": "'r'", "requested_by": f"'{ONE}'", **other}
     return f"INSERT INTO funder_payment_request ({', '.join(row)}) VALUES ({', '.join(row.values())})"
 
 
@@ -356,7 +359,7 @@ def test_a_request_changes_by_its_decision_alone_and_a_reversal_never(fund: Fund
     reverse(payment)
     run(request_sql())
     for change in (
-        "UPDATE funder_payment_request SET was_returned = true",
+        "UPDATE funder_payment_request SET returned_on = '2026-01-02'",
         f"UPDATE funder_payment_request SET requested_by = '{TWO}'",
         "UPDATE funder_payment_request SET decision = NULL, decided_by = NULL, decided_at = NULL WHERE decision IS NOT NULL",
         "DELETE FROM funder_payment_request",
@@ -421,13 +424,13 @@ def test_on_the_command_line_doubts_are_asked_and_two_named_members_correct_a_pa
     fund_command(app, "reverse-payment", slug, "18", "--never-came", "--reason", "it bounced", "--by", TWO)
     assert "stays as it is" in fund_command(app, "refuse-payment", slug, "18", "--by", TWO).output
     assert "has no payment 99" in str(
-        fund_command(app, "reverse-payment", slug, "99", "--returned", "--reason", "r", "--by", ONE).exception
+        fund_command(app, "reverse-payment", slug, "99", "--never-came", "--reason", "r", "--by", ONE).exception
     )
 
 
 def test_both_members_are_notified_of_a_request_and_of_the_decision(fund: Fund, funder: Funder, post: Post) -> None:
     payment = record(fund)
-    request = payment_actions.request_reversal(payment, was_returned=True, actor=ONE, reason="by their wish")
+    request = payment_actions.request_reversal(payment, returned_on=payment.received_on, actor=ONE, reason="by their wish")
     send_jobs.send_due()
     payment_actions.decide(request, agrees=True, actor=TWO)
     send_jobs.send_due()

@@ -147,7 +147,11 @@ def test_a_reversal_asks_whether_the_money_came_and_says_when_a_return_is_due(fu
     payment = recorded(fund, one)
     form = f"{PAGE}/{payment.id}/requests"
     assert "Please choose whether the money came." in post(one, form, page=form, change="reverse", reason="by their wish").text
-    assert post(one, form, page=form, change="reverse", reason="by their wish", was_returned="yes").status_code == 303
+    page = post(one, form, page=form, change="reverse", reason="by their wish", was_returned="yes").text
+    assert 'value="by their wish"' in page
+    assert 'aria-describedby="returned-on-error"' in page
+    day = payment.received_on.isoformat()
+    assert post(one, form, page=form, change="reverse", reason="by their wish", was_returned="yes", returned_on=day).status_code == 303
     request = payment_requests.open_for(payment)
     assert request
     assert post(two, f"{PAGE}/requests/{request.id}", page=PAGE, decision="agree").status_code == 303

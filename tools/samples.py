@@ -237,7 +237,7 @@ def test_payment_changes(app: Flask, fund: Fund, post: Post, language: str) -> N
     write_email(post, "funder-payment-corrected", language, to="fonds@example.org")
     if language == "en":
         write_email(post, "staff-payment-change-decided", "both", to=asks)
-    request = payment_actions.request_reversal(corrected, was_returned=False, actor=asks, reason="the cheque bounced")
+    request = payment_actions.request_reversal(corrected, returned_on=None, actor=asks, reason="the cheque bounced")
     payment_actions.decide(request, agrees=True, actor=agrees)
     write_email(post, "funder-payment-reversed", language, to="fonds@example.org")
 

@@ -99,7 +99,7 @@ def list_payments(name: str) -> None:
 
 
 def _change(request: FunderPaymentRequest, payment: FunderPayment) -> str:
-    return describe_change(payment.details, request.corrected, was_returned=bool(request.was_returned), language="en")
+    return describe_change(payment.details, request.corrected, was_returned=request.was_returned, language="en")
 
 
 @click.command("correct-payment")
@@ -130,16 +130,20 @@ def correct_payment(name: str, reference: str, actor: str, reason: str, *, yes: 
 @click.command("reverse-payment")
 @FUND
 @PAYMENT
-@click.option("--returned/--never-came", "was_returned", required=True, help="Whether the money came and was returned, or never came.")
+@click.option("--returned-on", help="Day on which money that had come was returned, as 2026-12-01.")
+@click.option("--never-came", is_flag=True, help="The money never came, or is recorded twice.")
 @BY_MEMBER
 @REASON
 @with_appcontext
-def reverse_payment(name: str, reference: str, actor: str, reason: str, *, was_returned: bool) -> None:
+def reverse_payment(name: str, reference: str, actor: str, reason: str, *, returned_on: str | None, never_came: bool) -> None:
     """Ask that a payment be reversed: it never came, is recorded twice, or was returned to the funder."""
     fund = get_fund(name)
+    if never_came == (returned_on is not None):
+        raise CommandRefused("Say either --never-came, or with --returned-on the day on which the money was returned.")
     payment = _payment(fund, reference)
+    returned = local_time.parse(returned_on, time_zone_of(fund)).date() if returned_on else None
     try:
-        payment_actions.request_reversal(payment, was_returned=was_returned, actor=actor, reason=reason)
+        payment_actions.request_reversal(payment, returned_on=returned, actor=actor, reason=reason)
     except ActionRefused as error:
         raise refused_by_name(error, actor) from None
     _show_request(fund, payment)

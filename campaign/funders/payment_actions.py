@@ -5,7 +5,7 @@ All managers and administrators, and both people named, are notified by mail of 
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.edges.db import db
@@ -59,8 +59,8 @@ def record(
 
 def _check(fund: Fund, details: PaymentDetails, answered: Collection[PaymentQuestion], *, instead_of: FunderPayment | None = None) -> None:
     """Raise ActionRefused unless the payment may be recorded, and PaymentDoubtful unless its questions are answered."""
-    campaign = db.session.get_one(Campaign, fund.campaign_id)
-    today, began_on = (campaign.charity.local(moment).date() for moment in (datetime.now(UTC), campaign.created_at))
+    campaign, today = db.session.get_one(Campaign, fund.campaign_id), _today(fund)
+    began_on = campaign.charity.local(campaign.created_at).date()
     if details.received_on > today:
         raise ActionRefused(ActionError.PAYMENT_IN_FUTURE)
     payments.check_recordable(fund, details.cents, details.reference, instead_of=instead_of)
@@ -69,6 +69,10 @@ def _check(fund: Fund, details: PaymentDetails, answered: Collection[PaymentQues
     if open_questions := [question for question in asked if question not in answered]:
         db.session.rollback()
         raise PaymentDoubtful(open_questions)
+
+
+def _today(fund: Fund) -> date:
+    return db.session.get_one(Campaign, fund.campaign_id).charity.local(datetime.now(UTC)).date()
 
 
 @two_people.roll_back_if_refused()
@@ -88,13 +92,15 @@ def request_correction(
 
 
 @two_people.roll_back_if_refused()
-def request_reversal(payment: FunderPayment, *, was_returned: bool, actor: str, reason: str) -> FunderPaymentRequest:
+def request_reversal(payment: FunderPayment, *, returned_on: date | None, actor: str, reason: str) -> FunderPaymentRequest:
     """Request that the payment be reversed; a second person must agree. Raises ActionRefused.
 
-    `was_returned` says that the money had come and was returned to the funder; otherwise it never came. `actor` is as above.
+    `returned_on` is the day on which the money was returned to the funder; without one it never came. `actor` is as above.
     """
     member = _lock_for_request(payment, actor)
-    request = payment_requests.create_reversal(payment, was_returned=was_returned, actor=member, reason=reason)
+    if returned_on and not payment.received_on <= returned_on <= _today(payments.fund_of(payment)):
+        raise ActionRefused(ActionError.PAYMENT_RETURN_DAY)
+    request = payment_requests.create_reversal(payment, returned_on=returned_on, actor=member, reason=reason)
     return _complete_request(request, payment, "asked to reverse a payment")
 
 

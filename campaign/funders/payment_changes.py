@@ -8,7 +8,7 @@ from campaign.funders.payment_requests import FunderPaymentRequest, PaymentChang
 from campaign.funders.payments import FunderPayment
 from campaign.matching.funds import Fund
 from campaign.outbox.messages import MessageKind, enqueue_notice
-from campaign.receipts import receipts
+from campaign.receipts import information_returns, receipts
 from campaign.receipts.receipts import EndReason, IssueContext, Receipt, Status
 
 
@@ -40,6 +40,8 @@ def _end_receipt(payment: FunderPayment, request: FunderPaymentRequest) -> Recei
     reason = EndReason.RETURNED if request.was_returned else EndReason.WRONG_PAYMENT
     ended_as = Status.REPLACED if is_replaced else Status.CANCELLED
     receipts.end(receipt, ended_as, reason, actor=request.decided_by or request.requested_by, note=request.reason)
+    if request.returned_on is not None:
+        information_returns.open_for_payment(receipt, payment.id, returned_on=request.returned_on)
     return receipt
 
 

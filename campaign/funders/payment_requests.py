@@ -24,7 +24,7 @@ class PaymentChange(StrEnum):
 
 
 class FunderPaymentRequest(TwoPersonRequest, Base):
-    """A request to correct a payment, with what is right, or to reverse it. `was_returned` says that the money had come and was returned."""
+    """A request to correct a payment, with what is right, or to reverse it. `returned_on` is the day on which money that had come was returned."""
 
     __tablename__ = "funder_payment_request"
     __table_args__ = (Index("one_open_request_of_payment", "funder_payment_id", unique=True, postgresql_where=text("decision IS NULL")),)
@@ -34,7 +34,12 @@ class FunderPaymentRequest(TwoPersonRequest, Base):
     cents: Mapped[int | None]
     received_on: Mapped[date | None]
     reference: Mapped[str | None]
-    was_returned: Mapped[bool | None]
+    returned_on: Mapped[date | None]
+
+    @property
+    def was_returned(self) -> bool:
+        """Whether the money had come and was returned; otherwise it never came, or the payment is to be corrected."""
+        return self.returned_on is not None
 
     @property
     def corrected(self) -> PaymentDetails | None:
@@ -50,9 +55,9 @@ def create_correction(payment: FunderPayment, right: PaymentDetails, *, actor: s
     return _create(FunderPaymentRequest(kind=PaymentChange.CORRECT, **details), payment, actor=actor, reason=reason)
 
 
-def create_reversal(payment: FunderPayment, *, was_returned: bool, actor: str, reason: str) -> FunderPaymentRequest:
+def create_reversal(payment: FunderPayment, *, returned_on: date | None, actor: str, reason: str) -> FunderPaymentRequest:
     """Create an open request to reverse the payment."""
-    return _create(FunderPaymentRequest(kind=PaymentChange.REVERSE, was_returned=was_returned), payment, actor=actor, reason=reason)
+    return _create(FunderPaymentRequest(kind=PaymentChange.REVERSE, returned_on=returned_on), payment, actor=actor, reason=reason)
 
 
 def _create(request: FunderPaymentRequest, payment: FunderPayment, *, actor: str, reason: str) -> FunderPaymentRequest:

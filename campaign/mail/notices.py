@@ -71,7 +71,7 @@ def _funder_payment_reversed(message: OutboxMessage) -> EmailContent | None:
         payment,
         funder,
         payments.campaign_of(payment),
-        was_returned=bool(db.session.get_one(FunderPaymentRequest, reversal.request_id).was_returned),
+        was_returned=db.session.get_one(FunderPaymentRequest, reversal.request_id).was_returned,
         ended=payment_receipts.last_receipt_of(payment),
         head=_head_of(payment),
     )

@@ -80,6 +80,28 @@ def open_if_due(receipt: Receipt, line: ReceiptLine, *, retained_cents: int, on:
     return task
 
 
+def open_for_payment(receipt: Receipt, payment_id: int, *, returned_on: date) -> InformationReturn | None:
+    """Open a return for a funder's payment that was returned in full after this receipt; None up to $50."""
+    if receipt.cents <= INFORMATION_RETURN_ABOVE_CENTS:
+        return None
+    task = InformationReturn(
+        receipt_id=receipt.id,
+        funder_payment_id=payment_id,
+        receipted_cents=receipt.cents,
+        returned_cents=receipt.cents,
+        returned_on=returned_on,
+        due_on=returned_on + timedelta(days=INFORMATION_RETURN_WITHIN_DAYS),
+    )
+    db.session.add(task)
+    db.session.flush()
+    return task
+
+
+def of_payment(payment_id: int) -> InformationReturn | None:
+    """The return for a funder's payment, or None."""
+    return db.session.scalar(select(InformationReturn).where(InformationReturn.funder_payment_id == payment_id))
+
+
 def _unreported(donation: Donation, above_cents: int) -> tuple[list[Reversal], datetime | None]:
     """The reversals that no return reports, and the moment from which the first of them has to be reported; None if Stripe names none.
 

@@ -58,7 +58,7 @@ def funder_payments_in(charity: Charity, period: Period) -> Subquery:
 
     `is_charity` is null while it is not known whether the funder is a registered charity. `was_returned` is null unless the payment is reversed.
     """
-    reversed_payment = select(FunderPaymentRequest.was_returned).where(
+    reversed_payment = select(FunderPaymentRequest.returned_on.is_not(None)).where(
         FunderPaymentReversal.funder_payment_id == FunderPayment.id, FunderPaymentRequest.id == FunderPaymentReversal.request_id
     )
     return (

@@ -36,6 +36,7 @@ class ActionError(StrEnum):
     PAYMENT_IS_RECORDED = "payment is recorded"
     PAYMENT_BEYOND_PLEDGE = "payment beyond pledge"
     PAYMENT_IN_FUTURE = "payment in future"
+    PAYMENT_RETURN_DAY = "payment return day"
     PAYMENT_IS_REVERSED = "payment is reversed"
     PAYMENT_CHANGE_IS_REQUESTED = "payment change is requested"
     PAYMENT_CHANGE_IS_DECIDED = "payment change is decided"
@@ -93,6 +94,7 @@ _MESSAGES = {
         "A payment with this reference is recorded already. If it is another one, write how its reference differs."
     ),
     ActionError.PAYMENT_BEYOND_PLEDGE: gettext_noop("More would be received than is pledged; raise the pledge first."),
+    ActionError.PAYMENT_RETURN_DAY: gettext_noop("The money was returned between the day of the payment and today: write that day."),
     ActionError.PAYMENT_IN_FUTURE: gettext_noop("This day has not come yet. Write the day on which the payment was received."),
     ActionError.PAYMENT_IS_REVERSED: gettext_noop("This payment was reversed already, so there is nothing to correct."),
     ActionError.PAYMENT_CHANGE_IS_REQUESTED: gettext_noop(

@@ -38,7 +38,7 @@ def upgrade() -> None:
             cents bigint,
             received_on date,
             reference text,
-            was_returned boolean,
+            returned_on date,
             reason text NOT NULL,
             requested_by text NOT NULL,
             requested_at timestamptz NOT NULL DEFAULT now(),
@@ -48,7 +48,7 @@ def upgrade() -> None:
             CONSTRAINT pk_funder_payment_request PRIMARY KEY (id),
             CONSTRAINT payment_change_is_known CHECK (kind IN ('correct', 'reverse')),
             CONSTRAINT payment_change_fits_kind CHECK (
-                num_nonnulls(cents, received_on, reference) = (CASE kind WHEN 'correct' THEN 3 ELSE 0 END) AND (was_returned IS NOT NULL) = (kind = 'reverse')
+                num_nonnulls(cents, received_on, reference) = (CASE kind WHEN 'correct' THEN 3 ELSE 0 END) AND (returned_on IS NULL OR kind = 'reverse')
             ),
             CONSTRAINT corrected_payment_is_positive CHECK (cents > 0),
             CONSTRAINT payment_decision_is_complete CHECK (((decided_by IS NULL) = (decision IS NULL)) AND ((decided_by IS NULL) = (decided_at IS NULL))),

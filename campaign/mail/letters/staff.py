@@ -141,7 +141,7 @@ def payment_change_decided(
 
 
 def _change(request: FunderPaymentRequest, payment: FunderPayment, language: str) -> str:
-    return describe_change(payment.details, request.corrected, was_returned=bool(request.was_returned), language=language)
+    return describe_change(payment.details, request.corrected, was_returned=request.was_returned, language=language)
 
 
 def _decision(request: PledgeRequest, fund: Fund, language: str) -> str:

@@ -77,3 +77,32 @@ def with_questions(typed: PaymentForm, doubtful: PaymentDoubtful) -> PaymentForm
     language = current_language()
     day = format_day(typed.day.day, language)
     return replace(typed, questions={question.value: describe_question(question, day, language) for question in asked})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReversalForm:
+    """What a member typed of a reversal: whether the money came and was returned (`yes` or `no`), on which day, and why."""
+
+    was_returned: str = ""
+    choice_error: str = ""
+    day: TypedDay = field(default_factory=TypedDay)
+    reason: TypedLine = field(default_factory=TypedLine)
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether all fields are."""
+        return not (self.choice_error or self.day.error or self.reason.error)
+
+    @property
+    def returned_on(self) -> date | None:
+        """The day on which the money was returned, if the form is valid; None if it never came."""
+        return self.day.day if self.was_returned == "yes" else None
+
+
+def read_reversal() -> ReversalForm:
+    """The posted reversal."""
+    was_returned = request.form.get("was_returned", "")
+    if was_returned not in {"yes", "no"}:
+        return ReversalForm(choice_error=gettext("Please choose whether the money came."), reason=read_reason_line())
+    day = read_day("returned_on", example=today()) if was_returned == "yes" else TypedDay()
+    return ReversalForm(was_returned=was_returned, day=day, reason=read_reason_line())

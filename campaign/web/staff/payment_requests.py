@@ -21,14 +21,16 @@ from campaign.web.security import access
 from campaign.web.staff.payment_form import (
     LONGEST_REFERENCE,
     PaymentForm,
+    ReversalForm,
     answered_questions,
     find_fund_or_404,
     read_payment,
+    read_reversal,
     today,
     with_questions,
 )
 from campaign.web.staff.receipts import LONGEST_REASON
-from campaign.web.staff.typed_fields import TypedAmount, TypedDay, TypedLine, read_reason_line
+from campaign.web.staff.typed_fields import TypedAmount, TypedDay, TypedLine
 
 bp = Blueprint("staff_payment_requests", __name__, url_prefix="/staff/funds/<slug>/payments")
 
@@ -49,7 +51,7 @@ def _recorded(payment: FunderPayment) -> PaymentForm:
     )
 
 
-def _change_page(payment: FunderPayment, typed: PaymentForm, reversal_error: str = "", *, reason: str = "") -> str:
+def _change_page(payment: FunderPayment, typed: PaymentForm, reversal: ReversalForm | None = None) -> str:
     language, receipt = current_language(), payment_receipts.receipt_of(payment)
     return render_template(
         "staff/payment_change.html",
@@ -59,8 +61,7 @@ def _change_page(payment: FunderPayment, typed: PaymentForm, reversal_error: str
         amount=format_money(payment.cents, language),
         serial=receipt.serial if receipt else "",
         typed=typed,
-        reversal_error=reversal_error,
-        reversal_reason=reason,
+        reversal=reversal or ReversalForm(),
         longest_reference=LONGEST_REFERENCE,
         longest_reason=LONGEST_REASON,
         today=today().isoformat(),
@@ -95,15 +96,14 @@ def _request_correction(payment: FunderPayment) -> ResponseReturnValue:
 
 
 def _request_reversal(payment: FunderPayment) -> ResponseReturnValue:
-    reason, was_returned = read_reason_line(), request.form.get("was_returned")
-    if was_returned not in {"yes", "no"} or reason.error:
-        error = reason.error or gettext("Please choose whether the money came.")
-        return _change_page(payment, _recorded(payment), error, reason=reason.text), 422
+    typed = read_reversal()
+    if not typed.is_valid:
+        return _change_page(payment, _recorded(payment), typed), 422
     try:
-        payment_actions.request_reversal(payment, was_returned=was_returned == "yes", actor=current_user.email, reason=reason.text)
+        payment_actions.request_reversal(payment, returned_on=typed.returned_on, actor=current_user.email, reason=typed.reason.text)
     except ActionRefused as error:
         flash(action_errors.describe_error(error.refusal, current_language()), "error")
-        return _change_page(payment, _recorded(payment), reason=reason.text), 422
+        return _change_page(payment, _recorded(payment), typed), 422
     return _asked(payment)
 
 

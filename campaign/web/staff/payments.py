@@ -1,11 +1,11 @@
 """The payments received for a fund, for staff: the list with receipts and open requests, and recording one."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from flask import Blueprint, current_app, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import format_date, format_datetime, gettext
+from flask_babel import format_datetime, gettext
 from flask_security import current_user
 
 from campaign.edges.db import db
@@ -15,12 +15,12 @@ from campaign.funders.payment_actions import PaymentDoubtful
 from campaign.funders.payment_requests import FunderPaymentRequest
 from campaign.funders.payments import FunderPayment
 from campaign.matching.funds import Fund
-from campaign.receipts import receipts
+from campaign.receipts import information_returns, receipts
 from campaign.receipts.render_jobs import issue_context
 from campaign.rules.money import format_money
-from campaign.rules.receipt_requirements import INFORMATION_RETURN_ABOVE_CENTS, INFORMATION_RETURN_WITHIN_DAYS
 from campaign.texts import action_errors
 from campaign.texts.action_errors import ActionRefused
+from campaign.texts.dates import format_day
 from campaign.texts.payment_changes import describe_change
 from campaign.texts.receipt_elements import describe_missing
 from campaign.web.errors import campaign_or_404
@@ -92,13 +92,9 @@ def _day_of(moment: datetime) -> date:
 
 
 def _return_due(payment: FunderPayment) -> str:
-    """By when the CRA wants an information return about a payment that was returned after its receipt; empty when it wants none (CG-016)."""
-    reversal = payments.reversal_of(payment)
-    if reversal is None or payment.cents <= INFORMATION_RETURN_ABOVE_CENTS or payment_receipts.last_receipt_of(payment) is None:
-        return ""
-    if not db.session.get_one(FunderPaymentRequest, reversal.request_id).was_returned:
-        return ""
-    return str(format_date(_day_of(reversal.at) + timedelta(days=INFORMATION_RETURN_WITHIN_DAYS), "long"))
+    """By when an information return about the payment is due; empty when there is none to file."""
+    task = information_returns.of_payment(payment.id)
+    return format_day(task.due_on, current_language()) if task is not None and task.closed_at is None else ""
 
 
 def _request_row(asked: FunderPaymentRequest) -> dict[str, Any]:
@@ -116,7 +112,7 @@ def _request_row(asked: FunderPaymentRequest) -> dict[str, Any]:
 
 def _describe(asked: FunderPaymentRequest) -> str:
     payment = db.session.get_one(FunderPayment, asked.funder_payment_id)
-    return describe_change(payment.details, asked.corrected, was_returned=bool(asked.was_returned), language=current_language())
+    return describe_change(payment.details, asked.corrected, was_returned=asked.was_returned, language=current_language())
 
 
 @bp.get("/new")
