@@ -101,7 +101,10 @@ class ReceiptLine(Base):
 
 
 class ReceiptEnd(Base):
-    """The end of a receipt. `actor` is the e-mail address of a staff member, or `SYSTEM_ACTOR`; `note` is for the audit trail."""
+    """The end of a receipt. `actor` is the e-mail address of a staff member, or `SYSTEM_ACTOR`; `note` is for the audit trail.
+
+    `awaits_replacement` is said of a receipt that was cancelled while one for the rest could not be issued yet (awaited.py).
+    """
 
     __tablename__ = "receipt_end"
 
@@ -111,6 +114,7 @@ class ReceiptEnd(Base):
     actor: Mapped[str]
     note: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=func.now())
+    awaits_replacement: Mapped[bool] = mapped_column(server_default="false", default=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,9 +181,11 @@ def issue_frozen(
     return receipt
 
 
-def preview(items: Sequence[Receiptable], context: IssueContext) -> ReceiptContent:
+def preview(
+    items: Sequence[Receiptable], context: IssueContext, *, received_in: int | None = None, replaces: Receipt | None = None
+) -> ReceiptContent:
     """The content of a receipt issued now. Takes no number and does not check that the content is complete."""
-    return _content(items, items[0].donation.campaign.charity, context, received_in=None, replaces=None, code="")
+    return _content(items, items[0].donation.campaign.charity, context, received_in=received_in, replaces=replaces, code="")
 
 
 def random_check_code() -> str:
@@ -226,10 +232,13 @@ def _content(
     )
 
 
-def end(receipt: Receipt, ended_as: Status, reason: EndReason, *, actor: str, note: str = "") -> ReceiptEnd:
+def end(
+    receipt: Receipt, ended_as: Status, reason: EndReason, *, actor: str, note: str = "", awaits_replacement: bool = False
+) -> ReceiptEnd:
     """End the receipt. Its donations may then be on another receipt; its number, content and documents are retained."""
     assert ended_as is not Status.VALID
-    ended = ReceiptEnd(receipt_id=receipt.id, ended_as=ended_as.value, reason=reason.value, actor=actor, note=note)
+    values = {"ended_as": ended_as.value, "reason": reason.value, "awaits_replacement": awaits_replacement}
+    ended = ReceiptEnd(receipt_id=receipt.id, actor=actor, note=note, **values)
     db.session.add(ended)
     db.session.flush()
     return ended
