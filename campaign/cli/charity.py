@@ -178,8 +178,12 @@ def charity_confirm(actor: str, fingerprint: str | None) -> None:
 
 
 def _check_real(findings: Sequence[Finding]) -> None:
+    """Print what to do about each finding. Raises CommandRefused if there is any."""
+    for finding in findings:
+        click.echo(f"not real: {_sentence(finding)}")
     if findings:
-        raise CommandRefused("Not everything is real. " + " ".join(_sentence(finding) for finding in findings))
+        names = ", ".join(finding.detail.value.replace("_", "-") for finding in findings)
+        raise CommandRefused(f"Nothing was confirmed, because not everything is real: {names}; what to do about each is listed above.")
 
 
 def _ask(charity: Charity) -> str:

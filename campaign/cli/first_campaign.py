@@ -10,7 +10,7 @@ from campaign.edges.db import db
 from campaign.funders.funders import Funder
 from campaign.matching import fund_lifecycle
 from campaign.matching.funds import Fund
-from campaign.rules.charity_details import EXAMPLE
+from campaign.rules.charity_details import EXAMPLES
 from campaign.staff import audit
 
 OPERATOR = "command line"
@@ -84,15 +84,15 @@ def create_first_campaign() -> Campaign | None:
 
 def _example_charity() -> Charity:
     return Charity(
-        legal_name=EXAMPLE.legal_name,
-        name_en=EXAMPLE.name_en,
-        name_fr=EXAMPLE.name_fr,
-        address=list(EXAMPLE.address),
-        registration_number=EXAMPLE.registration_number,
-        place_of_issue=EXAMPLE.place_of_issue,
-        signatory_name=EXAMPLE.signatory_name,
-        signatory_title_en=EXAMPLE.signatory_title_en,
-        signatory_title_fr=EXAMPLE.signatory_title_fr,
+        legal_name="GBS/CIDP Foundation of Canada",
+        name_en="GBS/CIDP Foundation of Canada",
+        name_fr="Fondation canadienne du SGB et de la PDIC",
+        address=list(EXAMPLES.address),
+        registration_number=EXAMPLES.registration_number,
+        place_of_issue=EXAMPLES.place_of_issue,
+        signatory_name=EXAMPLES.signatory_name,
+        signatory_title_en=EXAMPLES.signatory_title_en,
+        signatory_title_fr=EXAMPLES.signatory_title_fr,
         email="info@example.org",
         website="https://www.gbscidp.ca",
         privacy_officer="privacy@example.org",

@@ -92,8 +92,9 @@ def confirm() -> ResponseReturnValue:
         woken = confirmation_actions.confirm(
             campaign_or_404().charity, sample=request.form.get("fingerprint", ""), actor=current_user.email
         )
-        sent = ngettext("%(num)s receipt that waited is being sent.", "%(num)s receipts that waited are being sent.", woken)
-        flash(f"{gettext('Confirmed. Official receipts are issued for real money.')} {sent}")
+        flash(gettext("Confirmed. Official receipts are issued for real money."))
+        if woken:
+            flash(ngettext("%(num)s receipt that waited is being sent.", "%(num)s receipts that waited are being sent.", woken))
     except DetailsNotReal:
         flash(gettext("Nothing was confirmed: not everything is real yet. What to do is said below."), "error")
     except SampleIsStale:
