@@ -166,7 +166,7 @@ def charity_confirm(actor: str, fingerprint: str | None) -> None:
     found = the_charity()
     _check_real(charity_confirmations.findings_of(found))
     try:
-        woken = confirmation_actions.confirm(found, sample=fingerprint or _ask(found), actor=actor.strip())
+        woken = confirmation_actions.confirm(found, sample=fingerprint or _confirm_sample(found), actor=actor.strip())
     except DetailsNotReal as error:
         _check_real(error.findings)
         raise
@@ -186,7 +186,7 @@ def _check_real(findings: Sequence[Finding]) -> None:
         raise CommandRefused(f"Nothing was confirmed, because not everything is real: {names}; what to do about each is listed above.")
 
 
-def _ask(charity: Charity) -> str:
+def _confirm_sample(charity: Charity) -> str:
     """Show the details and a sample, and return the fingerprint of what was shown if the answer is yes. Raises CommandRefused."""
     if not sys.stdin.isatty():
         raise CommandRefused(

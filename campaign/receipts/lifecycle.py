@@ -44,7 +44,7 @@ def bring_up_to_date(donation: Donation, context: IssueContext) -> LifecycleResu
         return LifecycleResult(receipt=receipt)
     missing = _missing_of_replacement(receipt, retained, context)
     if missing:
-        _end(receipt, retained, Status.CANCELLED, EndReason.RETURNED, context, actor=SYSTEM_ACTOR, awaits_replacement=True)
+        _end(receipt, retained, Status.CANCELLED, EndReason.RETURNED, context, actor=SYSTEM_ACTOR, is_awaiting=True)
         waiting_receipts.enqueue(donation)
         return LifecycleResult(receipt=None, ended=receipt)
     return LifecycleResult(receipt=_replace(receipt, retained, context, EndReason.RETURNED, actor=SYSTEM_ACTOR), ended=receipt)
@@ -162,10 +162,10 @@ def _end(
     *,
     actor: str,
     note: str = "",
-    awaits_replacement: bool = False,
+    is_awaiting: bool = False,
 ) -> None:
     """End the receipt, and open the information returns that are due for what was returned."""
-    receipts.end(receipt, ended_as, reason, actor=actor, note=note, awaits_replacement=awaits_replacement)
+    receipts.end(receipt, ended_as, reason, actor=actor, note=note, is_awaiting=is_awaiting)
     cents_by_donation = {item.donation.id: item.cents for item in retained}
     for line in receipts.lines_of(receipt):
         information_returns.open_if_due(receipt, line, retained_cents=cents_by_donation.get(line.donation_id or 0, 0), on=context.now)

@@ -232,12 +232,10 @@ def _content(
     )
 
 
-def end(
-    receipt: Receipt, ended_as: Status, reason: EndReason, *, actor: str, note: str = "", awaits_replacement: bool = False
-) -> ReceiptEnd:
+def end(receipt: Receipt, ended_as: Status, reason: EndReason, *, actor: str, note: str = "", is_awaiting: bool = False) -> ReceiptEnd:
     """End the receipt. Its donations may then be on another receipt; its number, content and documents are retained."""
     assert ended_as is not Status.VALID
-    values = {"ended_as": ended_as.value, "reason": reason.value, "awaits_replacement": awaits_replacement}
+    values = {"ended_as": ended_as.value, "reason": reason.value, "awaits_replacement": is_awaiting}
     ended = ReceiptEnd(receipt_id=receipt.id, actor=actor, note=note, **values)
     db.session.add(ended)
     db.session.flush()

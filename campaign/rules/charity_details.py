@@ -15,7 +15,7 @@ from campaign.rules.receipt_requirements import REGISTRATION_NUMBER
 LEAST_ADDRESS_LINES = 2
 SHORTEST_NAME = 2
 FINGERPRINT_DIGITS = 12
-# Localities of British Columbia whose names have a number, such as 100 Mile House.
+# Localities of British Columbia that are named after a number of miles.
 NUMBERED_LOCALITY = re.compile(r"\d+ mile \w+", re.IGNORECASE)
 EXAMPLE_MARKS = ("(example)", "(exemple)")
 SEPARATOR = "\x1f"

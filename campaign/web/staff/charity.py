@@ -85,7 +85,7 @@ def sample(sample_language: str) -> ResponseReturnValue:
 @bp.post("/confirmations")
 @access(ADMIN, fresh=True)
 def confirm() -> ResponseReturnValue:
-    """Confirm the details as they were on the page, having looked at the sample."""
+    """Confirm the details as they were on the page, having seen the sample."""
     if request.form.get("looked") != "yes":
         return _page(gettext("Please open the sample receipt, compare it with the registration, and tick the box.")), 422
     try:
