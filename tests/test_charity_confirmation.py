@@ -102,7 +102,7 @@ def test_a_charity_with_one_detail_that_is_not_real_cannot_be_confirmed(app: Fla
             assert f"not everything is real: {detail.value.replace('_', '-')};" in str(result.exception)
         else:
             page = open_page(client, PAGE)
-            assert f"`campaign charity set --{detail.value.replace('_', '-')}`" in page.text
+            assert f"<code>campaign charity set --{detail.value.replace('_', '-')}</code>" in page.text
             submit(client, page, f"{PAGE}/confirmations", looked="yes", fingerprint=fingerprint())
         assert not is_confirmed(), detail
     set_real_details()  # The control: with real details both ways confirm.

@@ -41,7 +41,7 @@ def _page(box_error: str = "") -> str:
         "staff/charity.html",
         title=campaign.title(language),
         details=_details(charity, language),
-        findings=[{"name": name_of(one.detail, language), "sentence": describe_finding(one, language)} for one in findings],
+        findings=[{"name": name_of(one.detail, language), "parts": describe_finding(one, language).split("`")} for one in findings],
         is_confirmed=charity.confirmed_at is not None,
         last=_row(history[0], charity) if history and charity.confirmed_at else None,
         history=[_row(confirmation, charity) for confirmation in history],
