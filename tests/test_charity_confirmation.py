@@ -31,6 +31,7 @@ from tests.conftest import Post
 from tests.factories import (
     confirm_charity,
     create_refund,
+    issue_receipt,
     paid,
     pay,
     pay_with_annual_receipt,
@@ -318,6 +319,17 @@ def test_a_correction_is_stored_while_its_receipt_waits_and_is_refused_while_ano
         receipt_actions.correct_details(donation, {**person, "city": "Gatineau"}, actor="clerk@example.org", reason="moved")
     db.session.expire_all()
     assert (donation.city, states()) == ("Laval", [(100_00, "valid")])
+
+
+def test_a_session_that_read_the_details_before_they_changed_issues_nothing(app: Flask, campaign: Campaign) -> None:
+    charity = confirm_charity()
+    donation = with_real_money(paid(campaign, 100_00))
+    assert donation.campaign.charity is charity
+    with db.engine.begin() as another:
+        another.execute(text("UPDATE charity SET legal_name = 'Another Foundation'"))
+    assert charity.confirmed_at is not None, "the session does not know yet"
+    with pytest.raises(ReceiptIncomplete, match="confirmation"):
+        issue_receipt(donation)
 
 
 def test_staff_confirm_on_the_page_what_they_have_looked_into(app: Flask, campaign: Campaign) -> None:

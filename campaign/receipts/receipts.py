@@ -194,7 +194,8 @@ def random_check_code() -> str:
 
 
 def charity_fields(charity: Charity, context: IssueContext, *, language: str, code: str) -> dict[str, Any]:
-    """The fields of `ReceiptContent` that come from the charity, the time of issue and the verification URL."""
+    """The fields of `ReceiptContent` that come from the charity as it is now, the time of issue and the verification URL."""
+    db.session.refresh(charity)  # A worker's session may have read it long ago.
     return {
         "language": language,
         "is_bilingual": charity.bilingual_receipts,
