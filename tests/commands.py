@@ -2,9 +2,11 @@
 
 import multiprocessing
 import os
+import pty
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -17,11 +19,11 @@ _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(["campaign.cli.main"])
 
 
-def run_command(*arguments: str, environment: Mapping[str, str]) -> CompletedProcess[str]:
-    """Run `campaign` with these arguments and nothing but this environment."""
-    with tempfile.TemporaryDirectory() as folder:
+def run_command(*arguments: str, environment: Mapping[str, str], typed: str | None = None) -> CompletedProcess[str]:
+    """Run `campaign` with these arguments and nothing but this environment; with what is `typed`, at a terminal."""
+    with tempfile.TemporaryDirectory() as folder, _terminal(typed) as terminal:
         output, errors = Path(folder) / "output", Path(folder) / "errors"
-        process = _forks.Process(target=_run, args=(arguments, dict(environment), output, errors))
+        process = _forks.Process(target=_run, args=(arguments, dict(environment), output, errors, terminal))
         process.start()
         process.join(MAX_SECONDS)
         code = process.exitcode
@@ -31,11 +33,29 @@ def run_command(*arguments: str, environment: Mapping[str, str]) -> CompletedPro
         return CompletedProcess(arguments, code, output.read_text(), errors.read_text())
 
 
-def _run(arguments: tuple[str, ...], environment: dict[str, str], output: Path, errors: Path) -> None:
+@contextmanager
+def _terminal(typed: str | None) -> Iterator[str]:
+    """The name of a terminal at which this is typed; empty for none."""
+    if typed is None:
+        yield ""
+        return
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, typed.encode())
+        yield os.ttyname(theirs)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def _run(arguments: tuple[str, ...], environment: dict[str, str], output: Path, errors: Path, terminal: str) -> None:
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(ROOT)
     for path, descriptor in ((output, 1), (errors, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), descriptor)
+    if terminal:
+        os.dup2(os.open(terminal, os.O_RDONLY | os.O_NOCTTY), 0)
+        sys.stdin = os.fdopen(0)
     sys.argv = ["campaign", *arguments]
     main.main()

@@ -16,6 +16,7 @@ from sqlalchemy import func, select, text
 
 from campaign.campaigns import campaigns
 from campaign.campaigns.campaigns import Campaign
+from campaign.campaigns.charities import Charity
 from campaign.donations import donors
 from campaign.donations.donations import Donation, DonationDetails
 from campaign.edges.db import db
@@ -32,7 +33,7 @@ from campaign.payments import checkouts, reversals, settlement, snapshot_numbers
 from campaign.payments.checkouts import CheckoutContext
 from campaign.payments.quarantine import SucceededPayment
 from campaign.payments.reversals import ReversalSnapshot
-from campaign.receipts import lifecycle
+from campaign.receipts import charity_confirmations, confirmation_actions, lifecycle, signatures
 from campaign.receipts.receipts import IssueContext, Receipt
 from campaign.rules.payment_moments import moments_of_charge
 from campaign.staff import members
@@ -188,6 +189,35 @@ def paid(campaign: Campaign, cents: int = 100_00, **changed: Any) -> Donation:
 def issue_receipt(donation: Donation, *, now: datetime | None = None) -> Receipt | None:
     """Bring the donation's receipt up to date with the books and return it."""
     return lifecycle.bring_up_to_date(donation, IssueContext(now=now or datetime.now(UTC), links=Links("http://127.0.0.1:8000"))).receipt
+
+
+REAL_DETAILS: dict[str, Any] = {
+    "legal_name": "Nerve Research Foundation",
+    "name_en": "Nerve Research Foundation",
+    "name_fr": "Fondation de recherche sur les nerfs",
+    "address": ["1 Real Street", "Ottawa ON  K1P 1A1"],
+    "registration_number": "123456782RR0001",
+    "place_of_issue": "Ottawa",
+    "signatory_name": "Anne Roy",
+    "signatory_title_en": "Treasurer",
+    "signatory_title_fr": "Trésorière",
+}
+
+
+def set_real_details(**changed: Any) -> Charity:
+    """Give the charity details that look real, signature included, except for those that are passed. Commits."""
+    charity = db.session.query(Charity).one()
+    for name, value in {**REAL_DETAILS, "signature": signatures.store(png_picture()), **changed}.items():
+        setattr(charity, name, value)
+    db.session.commit()
+    return charity
+
+
+def confirm_charity() -> Charity:
+    """Give the charity details that look real, and confirm them."""
+    charity = set_real_details()
+    confirmation_actions.confirm(charity, sample=charity_confirmations.fingerprint_of(charity), actor="anne@example.org")
+    return charity
 
 
 def another_campaign(

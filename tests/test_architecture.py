@@ -25,6 +25,7 @@ LIBRARY_HOMES = {
     "redis": {"campaign.edges.wakeups", "campaign.devstack.servers"},
     "typst": {"campaign.edges.pdf"},
     "segno": {"campaign.edges.pdf"},
+    "PIL": {"campaign.edges.pictures"},
     "pyhanko": {"campaign.edges.pdf_signing"},
     "cryptography": {"campaign.edges.pdf_signing", "campaign.edges.secret_keys", "campaign.edges.sealed_text"},
     "psycopg": {"campaign.devstack.servers", "campaign.devstack.command_settings"},

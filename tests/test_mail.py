@@ -17,7 +17,7 @@ from campaign.edges.db import db
 from campaign.mail import send_jobs
 from campaign.outbox import leases, messages
 from campaign.outbox.messages import MessageKind
-from campaign.receipts import render_jobs
+from campaign.receipts import charity_confirmations, render_jobs
 from campaign.receipts.receipts import Receipt, ReceiptIncomplete
 from campaign.reporting import totals
 from campaign.reporting.integrity import checker
@@ -141,7 +141,7 @@ def test_in_live_mode_no_receipt_is_issued_until_the_charity_is_confirmed(app: F
     db.session.flush()
     with pytest.raises(ReceiptIncomplete, match="confirmation"):
         issue_receipt(donation)
-    db.session.query(Charity).one().confirmed_at = datetime.now(UTC)
+    charity_confirmations.confirm(db.session.query(Charity).one(), actor="Anne Roy")
     receipt = issue_receipt(donation)
     assert receipt and receipt.number == 1
 

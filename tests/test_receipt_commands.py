@@ -21,14 +21,9 @@ from campaign.staff.audit import AuditEntry
 from tests.factories import issue_receipt, paid, pay_with_annual_receipt, png_picture
 
 DETAILS = [
-    "--registration-number",
-    "123456789RR0001",
-    "--address",
-    "1 Real Street",
-    "--address",
-    "Ottawa ON  K1P 1A1",
-    "--place-of-issue",
-    "Ottawa",
+    *("--registration-number", "123456782RR0001", "--address", "1 Real Street", "--address", "Ottawa ON  K1P 1A1"),
+    *("--place-of-issue", "Ottawa", "--signatory-name", "Anne Roy", "--signatory-title-en", "Treasurer"),
+    *("--signatory-title-fr", "Trésorière"),
 ]
 
 
@@ -48,24 +43,28 @@ def error_of(result: Result) -> str:
     return str(result.exception)
 
 
-def test_in_live_mode_receipts_are_issued_once_the_real_details_are_set_and_confirmed(app: Flask, campaign: Campaign) -> None:
+def test_in_live_mode_receipts_are_issued_once_the_real_details_are_set_and_confirmed(
+    app: Flask, campaign: Campaign, tmp_path: Path
+) -> None:
+    (picture := tmp_path / "signature.png").write_bytes(png_picture())
     donation = paid(campaign)
     donation.livemode = True
     db.session.commit()
     assert "confirmed: no" in output_of(run(app, "charity", "show"))
-    assert "still the examples" in error_of(run(app, "charity", "confirm", "--by", "Anne Roy"))
+    assert "not everything is real: address, registration-number" in error_of(run(app, "charity", "confirm", "--by", "Anne Roy"))
     assert "nine digits" in error_of(run(app, "charity", "set", "--registration-number", "12345"))
-    assert "Confirm with" in output_of(run(app, "charity", "set", *DETAILS))
+    assert "Confirm with" in output_of(run(app, "charity", "set", *DETAILS, "--signature", str(picture)))
     with pytest.raises(ReceiptIncomplete, match="confirmation"):
         issue_receipt(donation)
-    output_of(run(app, "charity", "confirm", "--by", "Anne Roy"))
+    sample = output_of(run(app, "charity", "sample", str(tmp_path / "sample.pdf"))).split()[-1]
+    output_of(run(app, "charity", "confirm", "--by", "Anne Roy", "--sample", sample))
     receipt = issue_receipt(donation)
     assert receipt
     assert receipt.content["charity_address"] == ["1 Real Street", "Ottawa ON  K1P 1A1"]
     assert not receipt.content["is_test"]
     output_of(run(app, "charity", "set", "--series", "continuous", "--bilingual-receipts"))
     assert db.session.query(Charity).one().confirmed_at is not None, "the numbering and the languages of receipts are no legal details"
-    output_of(run(app, "charity", "set", "--signatory-name", "B. New"))
+    assert "no official receipt is issued for real money" in output_of(run(app, "charity", "set", "--signatory-name", "B. New"))
     assert db.session.query(Charity).one().confirmed_at is None, "a changed detail must be confirmed again"
     assert db.session.query(AuditEntry).filter_by(actor="Anne Roy").count() == 1
 
@@ -143,11 +142,11 @@ def test_a_payment_from_a_funder_is_recorded_with_its_receipt(app: Flask, campai
 
 def test_a_signature_must_be_a_png_that_can_be_printed(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
     picture = tmp_path / "signature.png"
-    for wrong in (b"GIF89a", b"\x89PNG\r\n\x1a\n" + b"x" * 300_000):
+    for wrong in (b"GIF89a", b"\x89PNG\r\n\x1a\nbroken", png_picture()[:-30]):
         picture.write_bytes(wrong)
-        assert "PNG of at most 200 KB" in error_of(run(app, "charity", "set", "--signature", str(picture)))
-    picture.write_bytes(b"\x89PNG\r\n\x1a\nbroken")
-    assert "cannot be printed" in error_of(run(app, "charity", "set", "--signature", str(picture)))
+        assert "no complete PNG" in error_of(run(app, "charity", "set", "--signature", str(picture)))
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + b"x" * 300_000)
+    assert "PNG of at most 200 KB" in error_of(run(app, "charity", "set", "--signature", str(picture)))
     assert db.session.query(Charity).one().signature is None
     picture.write_bytes(png_picture())
     assert "Changed: signature." in output_of(run(app, "charity", "set", "--signature", str(picture)))

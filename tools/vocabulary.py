@@ -20,7 +20,7 @@ VERBS = frozenset(
     expire extend fail finish freeze handle hold insert invite issue lease load lock make mark merge migrate move notify open pause poll
     post postpone prepare publish quarantine raise reactivate receive reconcile record redirect refund release rematch remove render renew reopen repair
     replace replay report request requeue resend reserve reset resolve resume retry revoke rotate run send set settle sign start store
-    sync take tie undo update void wait watch write
+    sync take tie undo update void wait wake watch write
     """.split()
 )
 READERS = ("get_", "find_", "list_", "count_", "is_", "has_", "read_")

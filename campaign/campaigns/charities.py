@@ -1,12 +1,13 @@
 """The charity that receives the donations, with the legal details that its official receipts must carry.
 
-Until these details are confirmed (`confirmed_at`), no official receipt is issued for real money.
+Until these details are confirmed (`confirmed_at`), no official receipt is issued for real money. Who confirmed them is in
+receipts/charity_confirmations.py; the database clears the moment when a printed detail changes.
 """
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ForeignKey, Text, select
+from sqlalchemy import FetchedValue, ForeignKey, Text, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -38,7 +39,7 @@ class Charity(Base):
     website: Mapped[str]
     privacy_officer: Mapped[str]
     time_zone: Mapped[str]
-    confirmed_at: Mapped[datetime | None]
+    confirmed_at: Mapped[datetime | None] = mapped_column(server_onupdate=FetchedValue())
     series: Mapped[str] = mapped_column(server_default="yearly")
     bilingual_receipts: Mapped[bool] = mapped_column(server_default="false")
     signature: Mapped[str | None] = mapped_column(ForeignKey("signature.sha256"))

@@ -1,6 +1,8 @@
 """Commands for the charity's legal details, which are printed on receipts."""
 
-from datetime import UTC, datetime
+import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -9,28 +11,33 @@ from flask.cli import with_appcontext
 from campaign.campaigns.charities import Charity
 from campaign.cli.funds import CommandRefused
 from campaign.cli.receipts import OPERATOR, the_charity
+from campaign.edges import pictures
 from campaign.edges.db import db
 from campaign.edges.pdf import RenderingFailed
-from campaign.receipts import receipts, render_jobs, signatures
+from campaign.outbox import waiting_receipts
+from campaign.receipts import charity_confirmations, confirmation_actions, render_jobs, signatures
+from campaign.receipts.completeness import CONFIRMATION
+from campaign.receipts.confirmation_actions import DetailsNotReal, SampleIsStale
 from campaign.rules import fiscal_years
+from campaign.rules.charity_details import Detail, Finding, text_of
 from campaign.rules.fiscal_years import InvalidYearEnd
-from campaign.rules.receipt_requirements import REGISTRATION_NUMBER, ReceiptContent
+from campaign.rules.pictures import MAX_BYTES
+from campaign.rules.receipt_requirements import REGISTRATION_NUMBER
 from campaign.rules.return_lines import AwaitedAs
 from campaign.staff import audit
+from campaign.texts.charity_details import describe_finding, describe_flaw, name_of
 
-EXAMPLE_NUMBER = "000000000RR0001"
-MAX_SIGNATURE_BYTES = 200 * 1024
-# What no receipt says: changing it needs no new confirmation.
-NOT_PRINTED = {"series", "bilingual_receipts", "fiscal_year_end", "awaited_gifts_as"}
-DETAILS = ("legal_name", "registration_number", "place_of_issue", "signatory_name", "signatory_title_en", "signatory_title_fr")
+LANGUAGE = "en"
 
 
 def _signature(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> bytes | None:
-    """Read the file of a signature. Raises BadParameter unless it is a PNG within the size limit."""
+    """Read the file of a signature. Raises BadParameter unless it is a picture that can be printed."""
     if path is None:
         return None
-    if path.stat().st_size > MAX_SIGNATURE_BYTES or not (png := path.read_bytes()).startswith(b"\x89PNG\r\n\x1a\n"):
-        raise click.BadParameter("A signature must be a PNG of at most 200 KB.")
+    with path.open("rb") as file:
+        png = file.read(MAX_BYTES + 1)
+    if flaw := pictures.flaw_of_signature(png):
+        raise click.BadParameter(describe_flaw(flaw, LANGUAGE))
     return png
 
 
@@ -51,19 +58,43 @@ def charity_group() -> None:
 def charity_show() -> None:
     """Show the charity's details, and whether they are confirmed."""
     found = the_charity()
-    for name in DETAILS:
-        click.echo(f"{name.replace('_', '-')}: {getattr(found, name)}")
-    click.echo(f"address: {'; '.join(found.address)}")
-    click.echo(f"signature: {'a picture' if found.signature else 'the name in italics'}")
+    _echo_details(found)
     click.echo(f"series: {found.series}")
     click.echo(f"bilingual-receipts: {'yes' if found.bilingual_receipts else 'no'}")
     click.echo(f"fiscal-year-end: {found.fiscal_year_end}")
     click.echo(f"awaited-gifts-as: {found.awaited_gifts_as}")
-    click.echo(f"confirmed: {found.confirmed_at:%Y-%m-%d}" if found.confirmed_at else "confirmed: no; in live mode no receipts are issued")
+    for finding in charity_confirmations.findings_of(found):
+        click.echo(f"not real: {_sentence(finding)}")
+    if found.confirmed_at is None:
+        click.echo(f"confirmed: no. {_what_stops()}")
+    else:
+        (last,) = charity_confirmations.list_confirmations(found, limit=1)
+        click.echo(f"confirmed: {found.local(last.at):%Y-%m-%d %H:%M} by {last.actor}")
+
+
+def _echo_details(charity: Charity) -> None:
+    details = charity_confirmations.details_of(charity)
+    for detail in Detail:
+        text = text_of(details, detail).replace("\n", "; ")
+        if detail is Detail.SIGNATURE:
+            text = "a picture" if text else "no picture; the name in italics"
+        click.echo(f"{detail.value.replace('_', '-')}: {text}")
+
+
+def _sentence(finding: Finding) -> str:
+    return f"{name_of(finding.detail, LANGUAGE)}: {describe_finding(finding, LANGUAGE)}"
+
+
+def _what_stops() -> str:
+    count = waiting_receipts.count_for(CONFIRMATION)
+    receipts = "1 receipt waits" if count == 1 else f"{count} receipts wait"
+    return f"Until the details are confirmed no official receipt is issued for real money; {receipts} for it."
 
 
 @charity_group.command("set")
 @click.option("--legal-name", help="Legal name on file with the Canada Revenue Agency.")
+@click.option("--name-en", help="Name on pages and in emails in English.")
+@click.option("--name-fr", help="Name on pages and in emails in French.")
 @click.option("--registration-number", help="Registration number, as 123456789RR0001.")
 @click.option("--address", multiple=True, help="A line of the address on file; repeat the option for each line.")
 @click.option("--place-of-issue", help="City or town where receipts are issued.")
@@ -74,7 +105,7 @@ def charity_show() -> None:
     "--signature",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     callback=_signature,
-    help="PNG of the signature, at most 200 KB, on a white or transparent background.",
+    help="PNG of the signature in a dark colour, at most 200 KB, on a white or transparent background.",
 )
 @click.option("--series", type=click.Choice(["yearly", "continuous"]), help="Whether serial numbers restart each year.")
 @click.option(
@@ -103,47 +134,89 @@ def charity_set(address: tuple[str, ...], signature: bytes | None, **options: st
         raise CommandRefused("A detail must not be empty.")
     for name, value in changed.items():
         setattr(found, name, value)
-    if changed.keys() - NOT_PRINTED:
-        found.confirmed_at = None
     audit.record(OPERATOR, "changed the charity's details", found.legal_name, fields=sorted(changed))
     db.session.commit()
-    click.echo(
-        f"Changed: {', '.join(sorted(changed)) or 'nothing'}." + ("" if found.confirmed_at else " Confirm with `campaign charity confirm`.")
-    )
+    click.echo(f"Changed: {', '.join(sorted(changed)) or 'nothing'}.")
+    if found.confirmed_at is None:
+        click.echo(f"{_what_stops()} Confirm with `campaign charity confirm`.")
 
 
 def _check_printable(signature: bytes, charity: Charity) -> None:
     """Render a receipt with the picture, so that an unusable picture is refused now. Raises CommandRefused."""
-    context = render_jobs.issue_context()
-    content = ReceiptContent(
-        **receipts.charity_fields(charity, context, language="en", code=""),
-        received_on=context.now.date(),
-        donor_name="–",
-        donor_address=(),
-        amount_cents=0,
-        advantage_cents=0,
-        eligible_cents=0,
-        currency="CAD",
-    )
     try:
-        render_jobs.render_page(content, signature, serial="–", mark=render_jobs.PREVIEW_MARK, at=context.now)
+        render_jobs.check_signature(charity, signature)
     except RenderingFailed:
         raise CommandRefused("This picture cannot be printed on a receipt; save it as a standard PNG.") from None
 
 
+@charity_group.command("sample")
+@click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, writable=True, path_type=Path))
+@click.option("--language", type=click.Choice(["en", "fr"]), default="en", show_default=True, help="Language of the sample.")
+@with_appcontext
+def charity_sample(path: Path, language: str) -> None:
+    """Write a sample receipt with the details as they are, and print their fingerprint, which `confirm --sample` takes."""
+    found = the_charity()
+    fingerprint = charity_confirmations.fingerprint_of(found)
+    _write_sample(found, path, language)
+    click.echo(f"Wrote {path}, a sample that is no receipt. Compare everything on it with the charity's registration.")
+    click.echo(f"Fingerprint of the details: {fingerprint}")
+
+
+def _write_sample(charity: Charity, path: Path, language: str) -> None:
+    try:
+        path.write_bytes(render_jobs.render_sample(charity, language))
+    except RenderingFailed:
+        raise CommandRefused(
+            "A receipt with these details cannot be printed; look for unusual characters in `campaign charity show`."
+        ) from None
+    except OSError as error:
+        raise CommandRefused(f"The sample cannot be written to {path} ({error.strerror}); name another file.") from None
+
+
 @charity_group.command("confirm")
 @click.option("--by", "actor", required=True, help="Person who has compared the details with the registration.")
+@click.option("--sample", "fingerprint", help="Fingerprint that `campaign charity sample` printed, where nobody can be asked.")
 @with_appcontext
-def charity_confirm(actor: str) -> None:
-    """Confirm that the details are those on file. Then receipts are issued in live mode."""
+def charity_confirm(actor: str, fingerprint: str | None) -> None:
+    """Confirm that the details are those on file, having seen a sample receipt. Then receipts are issued in live mode."""
+    if not actor.strip():
+        raise CommandRefused("Please say who confirms, with --by.")
     found = the_charity()
-    if found.registration_number == EXAMPLE_NUMBER:
+    _check_real(charity_confirmations.findings_of(found))
+    try:
+        woken = confirmation_actions.confirm(found, sample=fingerprint or _confirm_sample(found), actor=actor.strip())
+    except DetailsNotReal as error:
+        _check_real(error.findings)
+        raise
+    except SampleIsStale:
         raise CommandRefused(
-            "The details are still the examples that `campaign setup` wrote; set the real ones with `campaign charity set`."
+            "That is not the fingerprint of the details as they are now; make a sample with `campaign charity sample`, and look at it."
+        ) from None
+    click.echo(f"Confirmed by {actor.strip()}. Receipts are now issued in live mode; {woken} that waited are being sent.")
+
+
+def _check_real(findings: Sequence[Finding]) -> None:
+    """Print what to do about each finding. Raises CommandRefused if there is any."""
+    for finding in findings:
+        click.echo(f"not real: {_sentence(finding)}")
+    if findings:
+        names = ", ".join(finding.detail.value.replace("_", "-") for finding in findings)
+        raise CommandRefused(f"Nothing was confirmed, because not everything is real: {names}; what to do about each is listed above.")
+
+
+def _confirm_sample(charity: Charity) -> str:
+    """Show the details and a sample, and return the fingerprint of what was shown if the answer is yes. Raises CommandRefused."""
+    if not sys.stdin.isatty():
+        raise CommandRefused(
+            "Nobody can be asked here: look at a sample, made with `campaign charity sample FILE`, and confirm with the fingerprint that it prints:"
+            " `--sample FINGERPRINT`."
         )
-    if not REGISTRATION_NUMBER.fullmatch(found.registration_number) or len(found.address) < 2:
-        raise CommandRefused("The registration number or the address is incomplete; see `campaign charity show`.")
-    found.confirmed_at = datetime.now(UTC)
-    audit.record(actor, "confirmed the charity's details", found.legal_name)
-    db.session.commit()
-    click.echo(f"Confirmed by {actor}. Receipts are now issued in live mode.")
+    fingerprint = charity_confirmations.fingerprint_of(charity)
+    _echo_details(charity)
+    folder = Path(tempfile.mkdtemp(prefix="sample-receipt-"))
+    for language in ("en", "fr"):
+        _write_sample(charity, folder / f"sample-{language}.pdf", language)
+        click.echo(f"sample receipt: {folder / f'sample-{language}.pdf'}")
+    if not click.confirm("Have you looked at the samples, and is everything on them right?"):
+        raise CommandRefused("Nothing was confirmed; correct the details with `campaign charity set`.")
+    return fingerprint

@@ -10,6 +10,7 @@ from campaign.edges.db import db
 from campaign.funders.funders import Funder
 from campaign.matching import fund_lifecycle
 from campaign.matching.funds import Fund
+from campaign.rules.charity_details import EXAMPLES
 from campaign.staff import audit
 
 OPERATOR = "command line"
@@ -86,12 +87,12 @@ def _example_charity() -> Charity:
         legal_name="GBS/CIDP Foundation of Canada",
         name_en="GBS/CIDP Foundation of Canada",
         name_fr="Fondation canadienne du SGB et de la PDIC",
-        address=["100 Example Street, Suite 200", "Ottawa ON  K1A 0B1"],
-        registration_number="000000000RR0001",
-        place_of_issue="Ottawa, Ontario",
-        signatory_name="A. Example",
-        signatory_title_en="Treasurer (example)",
-        signatory_title_fr="Trésorière (exemple)",
+        address=list(EXAMPLES.address),
+        registration_number=EXAMPLES.registration_number,
+        place_of_issue=EXAMPLES.place_of_issue,
+        signatory_name=EXAMPLES.signatory_name,
+        signatory_title_en=EXAMPLES.signatory_title_en,
+        signatory_title_fr=EXAMPLES.signatory_title_fr,
         email="info@example.org",
         website="https://www.gbscidp.ca",
         privacy_officer="privacy@example.org",

@@ -1,7 +1,6 @@
 """Composes the e-mail of each message from the current state of the books; None when there is no longer anything to report."""
 
 from collections.abc import Callable
-from contextlib import suppress
 
 from campaign.donations.donations import Donation, lock_donations
 from campaign.donations.donors import Donor, wants_annual_receipt
@@ -12,15 +11,16 @@ from campaign.funders import payment_receipts
 from campaign.mail import notices
 from campaign.mail.letters import donations, recurring
 from campaign.mail.letters import receipts as receipt_emails
+from campaign.mail.letters.receipts import ReceiptChange
 from campaign.matching.holds import match_of
-from campaign.outbox import deliveries, donor_access
+from campaign.outbox import deliveries, donor_access, messages, waiting_receipts
 from campaign.outbox.deliveries import EmailContent
 from campaign.outbox.donor_access import DonorAccess
 from campaign.outbox.messages import MessageKind, OutboxMessage
 from campaign.payments import reversals
 from campaign.payments.reversals import Reversal
 from campaign.payments.status import status_of
-from campaign.receipts import lifecycle, receipts
+from campaign.receipts import annual, awaited, lifecycle, receipts
 from campaign.receipts.receipts import Receipt, ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
 from campaign.recurring import contacts, instalments, recurring_gifts
@@ -32,16 +32,28 @@ from campaign.texts import donation_timeline
 def prepare_receipts(message: OutboxMessage) -> None:
     """Bring the receipts that the e-mail will mention up to date. The caller commits before anything is composed or rendered.
 
-    Raises ReceiptIncomplete when a receipt is due that would lack an element; news of a reversal is sent in any case.
+    Raises ReceiptIncomplete when a receipt is due that would lack an element. News of a reversal is sent in any case, and a message of its own
+    waits for the receipt.
     """
+    message.missing_elements = None
     match message.kind:
-        case MessageKind.RECEIPT | MessageKind.RECEIPT_COPY:
+        case MessageKind.RECEIPT:
+            lifecycle.bring_up_to_date(_lock_donation(message), issue_context())
+        case MessageKind.RECEIPT_COPY:
+            annual.issue_overdue(db.session.get_one(Donation, message.donation_id), issue_context())
             lifecycle.bring_up_to_date(_lock_donation(message), issue_context())
         case MessageKind.REVERSAL:
-            with suppress(ReceiptIncomplete), db.session.begin_nested():
-                lifecycle.bring_up_to_date(_lock_donation(message), issue_context())
+            _bring_up_to_date_or_wait(_lock_donation(message))
         case MessageKind.FUNDER_PAYMENT | MessageKind.FUNDER_PAYMENT_CORRECTED:
             payment_receipts.issue_receipt(notices.funder_payment_of(message), issue_context())
+
+
+def _bring_up_to_date_or_wait(donation: Donation) -> None:
+    try:
+        with db.session.begin_nested():
+            lifecycle.bring_up_to_date(donation, issue_context())
+    except ReceiptIncomplete:
+        waiting_receipts.enqueue(donation)
 
 
 def compose(message: OutboxMessage) -> EmailContent | None:
@@ -116,36 +128,43 @@ def _compose_reversal(message: OutboxMessage) -> EmailContent | None:
     """What was returned or reinstated, and what the match and the receipt are now."""
     donation = _lock_donation(message)
     assert message.cents
-    receipt, ended = _receipt_changes(donation)
-    changes = {"page_url": _page_url(donation), "outcome": _match_outcome(donation)}
+    change, page_url, outcome = _receipt_change(donation), _page_url(donation), _match_outcome(donation)
     if message.is_reinstatement:
-        return receipt_emails.money_reinstated(donation, cents=message.cents, receipt=receipt, ended=ended, **changes)
+        return receipt_emails.money_reinstated(donation, page_url=page_url, cents=message.cents, outcome=outcome, change=change)
     is_dispute = db.session.get_one(Reversal, message.reversal_id).kind == ReversalKind.DISPUTE
-    return receipt_emails.money_returned(donation, cents=message.cents, is_dispute=is_dispute, receipt=receipt, ended=ended, **changes)
+    return receipt_emails.money_returned(
+        donation, page_url=page_url, cents=message.cents, is_dispute=is_dispute, outcome=outcome, change=change
+    )
 
 
-def _receipt_changes(donation: Donation) -> tuple[Receipt | None, Receipt | None]:
+def _receipt_change(donation: Donation) -> ReceiptChange:
     """The receipt that was not sent yet, and the one that it replaces or that was cancelled."""
     last = receipts.last_receipt_of(donation.id)
     if last is None:
-        return None, None
+        return ReceiptChange()
     if receipts.end_of(last) is not None:
         # A receipt for several donations is replaced by one without this donation.
         replacement = receipts.replacement_of(last)
-        return None if replacement is None or deliveries.is_emailed(replacement.id) else replacement, last
+        unsent = None if replacement is None or deliveries.is_emailed(replacement.id) else replacement
+        return ReceiptChange(receipt=unsent, ended=last, follows=awaited.awaiting_receipt_of(donation.id) is not None)
     if deliveries.is_emailed(last.id):
-        return None, None
-    return last, db.session.get(Receipt, last.replaces_id) if last.replaces_id else None
+        return ReceiptChange()
+    return ReceiptChange(receipt=last, ended=db.session.get(Receipt, last.replaces_id) if last.replaces_id else None)
 
 
 def _compose_receipt_copy(message: OutboxMessage) -> EmailContent | None:
+    """None for a receipt that was cancelled because its donation was returned, and for a new annual one: other messages have that news."""
     donation = _lock_donation(message)
-    receipt = receipts.receipt_of(donation.id)
+    change = _receipt_change(donation)
+    receipt = receipts.receipt_of(donation.id) or change.receipt
     if receipt is not None:
         is_first = not deliveries.is_emailed(receipt.id)
+        if is_first and messages.has_annual_message(receipt.id):
+            return None
         return receipt_emails.receipt_copy(donation, page_url=_page_url(donation), receipt=receipt, is_first=is_first)
-    last = receipts.last_receipt_of(donation.id)
-    return receipt_emails.receipt_cancelled(donation, page_url=_page_url(donation), receipt=last) if last else None
+    if change.ended is None or not lifecycle.was_voided(change.ended):
+        return None
+    return receipt_emails.receipt_cancelled(donation, page_url=_page_url(donation), receipt=change.ended)
 
 
 def _compose_annual_receipt(message: OutboxMessage) -> EmailContent | None:

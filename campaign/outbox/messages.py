@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Text, bindparam, func, select, update
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Text, bindparam, exists, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -278,6 +278,11 @@ def count_recent(donation: Donation, kind: MessageKind, *, hours: int) -> int:
 def count_all(donation: Donation, kind: MessageKind) -> int:
     """How many messages of this kind were ever enqueued for the donation."""
     return db.session.scalar(select(func.count()).where(OutboxMessage.donation_id == donation.id, OutboxMessage.kind == kind)) or 0
+
+
+def has_annual_message(receipt_id: int) -> bool:
+    """Whether this is an annual receipt that has a message of its own."""
+    return db.session.scalar(select(exists().where(OutboxMessage.receipt_id == receipt_id))) is True
 
 
 def messages_of(donation_id: int) -> list[OutboxMessage]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, func, select, true
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from campaign.campaigns.campaigns import Campaign
@@ -18,12 +18,13 @@ from campaign.donations.donations import PERSON_FIELDS, Donation, lock_donations
 from campaign.donations.donors import ANNUAL, Donor
 from campaign.edges.db import db
 from campaign.outbox.messages import MessageKind, NewMessage, enqueue
-from campaign.receipts import receipts
+from campaign.receipts import awaited, receipts
 from campaign.receipts.lifecycle import receiptable
 from campaign.receipts.receipts import EndReason, IssueContext, Receipt, ReceiptEnd, ReceiptLine
 
 # Month and day. Stripe may report a payment of the last days of a year a few days later.
 FIRST_ISSUE_DAY = (1, 8)
+MAX_GROUPS_OF_DONOR = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,16 +40,17 @@ def year_that_is_due(charity: Charity, now: datetime) -> int:
     return local.year - 1 if (local.month, local.day) >= FIRST_ISSUE_DAY else local.year - 2
 
 
-def groups_due(charity: Charity, year: int, *, limit: int, after: int = 0) -> list[AnnualGroup]:
-    """Groups without a receipt for this year, ordered by first donation id, starting after the donation id `after`.
+def groups_due(charity: Charity, year: int, *, limit: int, after: int = 0, donor_id: int | None = None) -> list[AnnualGroup]:
+    """Groups without a receipt for this year, of all donors or one, ordered by first donation id, starting after the donation id `after`.
 
-    Donations whose receipt was voided by staff are left out.
+    Donations whose receipt was voided by staff, or was cancelled and awaits its replacement (lifecycle.py), are left out.
     """
     zone, d = ZoneInfo(charity.time_zone), Donation
     has_receipt = exists().where(ReceiptLine.donation_id == d.id, ReceiptLine.is_current)
     was_voided = exists().where(
         ReceiptLine.donation_id == d.id, ReceiptEnd.receipt_id == ReceiptLine.receipt_id, ReceiptEnd.reason == EndReason.VOID
     )
+    awaits_other = exists().where(ReceiptLine.donation_id == d.id, ReceiptLine.receipt_id == Receipt.id, awaited.is_awaiting())
     first = func.min(d.id)
     query = (
         select(func.array_agg(aggregate_order_by(d.id, d.id)))
@@ -61,6 +63,8 @@ def groups_due(charity: Charity, year: int, *, limit: int, after: int = 0) -> li
             d.net_cents > 0,
             ~has_receipt,
             ~was_voided,
+            ~awaits_other,
+            true() if donor_id is None else d.donor_id == donor_id,
         )
         .group_by(d.donor_id, d.livemode, d.currency, *(getattr(d, field) for field in PERSON_FIELDS))
         .having(first > after)
@@ -82,6 +86,17 @@ def issue(group: AnnualGroup, year: int, context: IssueContext) -> Receipt | Non
     receipt = receipts.issue(items, context, received_in=year)
     enqueue(NewMessage(MessageKind.ANNUAL_RECEIPT, items[-1].donation, str(receipt.id), receipt_id=receipt.id))
     return receipt
+
+
+def issue_overdue(donation: Donation, context: IssueContext) -> Receipt | None:
+    """Issue the annual receipt that the donation should be on, once its year is over; None when none is due. Raises ReceiptIncomplete."""
+    charity = donation.campaign.charity
+    year = charity.local(donation.received_at or context.now).year
+    if year >= charity.local(context.now).year:
+        return None
+    groups = groups_due(charity, year, limit=MAX_GROUPS_OF_DONOR, donor_id=donation.donor_id)
+    group = next((group for group in groups if donation.id in group.donation_ids), None)
+    return issue(group, year, context) if group else None
 
 
 def _without_receipt(donations: Sequence[Donation]) -> list[Donation]:

@@ -9,7 +9,7 @@ from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.outbox import messages
+from campaign.outbox import messages, waiting_receipts
 from campaign.outbox.messages import MessageKind, NewMessage
 from campaign.receipts import annual
 from campaign.receipts.receipts import ReceiptIncomplete
@@ -40,7 +40,7 @@ def issue_for(charity: Charity, year: int) -> AnnualRun:
             except ReceiptIncomplete:
                 db.session.rollback()
                 run.incomplete += 1
-                _request_details(after)
+                _wait_for_details(after)
     db.session.rollback()
     if run.incomplete:
         log.warning("annual_receipts.incomplete", year=year, receipts=run.incomplete)
@@ -49,10 +49,11 @@ def issue_for(charity: Charity, year: int) -> AnnualRun:
     return run
 
 
-def _request_details(donation_id: int) -> None:
-    """Ask the donor, once, for the name or address that the receipt lacks. The outbox drops a repeated acknowledgement."""
+def _wait_for_details(donation_id: int) -> None:
+    """Let the receipt wait where staff see it, and ask the donor, once, for a name or address that it lacks."""
     donation = db.session.get_one(Donation, donation_id)
-    if donation.lacks_details:
+    waiting_receipts.enqueue(donation)
+    if donation.lacks_details:  # The outbox drops a repeated acknowledgement.
         messages.enqueue(NewMessage(MessageKind.ACKNOWLEDGEMENT, donation))
     db.session.commit()
 

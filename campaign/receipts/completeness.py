@@ -5,6 +5,7 @@ from campaign.edges import pdf
 from campaign.rules import receipt_requirements
 from campaign.rules.receipt_requirements import ReceiptContent
 
+CONFIRMATION = "confirmation"
 PRINTED = ("charity_name", "charity_address", "place_of_issue", "donor_name", "donor_address", "signatory_name", "signatory_title")
 
 
@@ -15,7 +16,7 @@ def missing_elements(charity: Charity, content: ReceiptContent) -> list[str]:
     """
     missing = receipt_requirements.missing_elements(content)
     if not content.is_test and charity.confirmed_at is None:
-        missing.append("confirmation")
+        missing.append(CONFIRMATION)
     return missing + _unprintable_elements(content)
 
 

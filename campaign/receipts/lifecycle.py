@@ -12,9 +12,10 @@ from sqlalchemy import exists, select
 from campaign.donations.donations import Donation, lock_donations
 from campaign.donations.donors import wants_annual_receipt
 from campaign.edges.db import db
+from campaign.outbox import waiting_receipts
 from campaign.payments import reversals
-from campaign.receipts import information_returns, receipts
-from campaign.receipts.receipts import EndReason, IssueContext, Receipt, Receiptable, ReceiptLine, Status
+from campaign.receipts import awaited, completeness, information_returns, receipts
+from campaign.receipts.receipts import EndReason, IssueContext, Receipt, Receiptable, ReceiptIncomplete, ReceiptLine, Status
 
 SYSTEM_ACTOR = "the books"
 
@@ -31,16 +32,21 @@ def bring_up_to_date(donation: Donation, context: IssueContext) -> LifecycleResu
     """Issue, replace or cancel the donation's receipt so that it agrees with the books.
 
     A donation gets no receipt while it is unpaid, when it is fully returned, when its donor wants annual receipts, or after staff voided its
-    receipt. Raises ReceiptIncomplete when a receipt is due and would lack an element.
+    receipt. A receipt that disagrees with the books ends in any case: when its replacement would lack an element it is cancelled, and a
+    message is enqueued that waits for the element. Raises ReceiptIncomplete when a receipt is due, would lack an element, and none has to end.
     """
     locked = _lock(donation)
     receipt = receipts.receipt_of(donation.id)
     if receipt is None:
-        current = next(d for d in locked if d.id == donation.id)
-        return LifecycleResult(receipt=_issue_first(current, context))
-    retained = [item for item in map(receiptable, locked) if item.cents]
+        return LifecycleResult(receipt=_issue_due(donation, locked, context))
+    retained = _retained(locked)
     if {item.donation.id: item.cents for item in retained} == {line.donation_id: line.cents for line in receipts.lines_of(receipt)}:
         return LifecycleResult(receipt=receipt)
+    missing = _missing_of_replacement(receipt, retained, context)
+    if missing:
+        _end(receipt, retained, Status.CANCELLED, EndReason.RETURNED, context, actor=SYSTEM_ACTOR, is_awaiting=True)
+        waiting_receipts.enqueue(donation)
+        return LifecycleResult(receipt=None, ended=receipt)
     return LifecycleResult(receipt=_replace(receipt, retained, context, EndReason.RETURNED, actor=SYSTEM_ACTOR), ended=receipt)
 
 
@@ -52,13 +58,15 @@ def receiptable(donation: Donation) -> Receiptable:
 def replace(donation: Donation, context: IssueContext, reason: EndReason, *, actor: str, note: str) -> LifecycleResult:
     """Replace the valid receipt by one with a new number: for a lost receipt, and for a corrected name or address.
 
-    Without a valid receipt it does the same as `bring_up_to_date`. Raises ReceiptIncomplete.
+    Without a valid receipt it does the same as `bring_up_to_date`. Raises ReceiptIncomplete, and then nothing has ended.
     """
     locked = _lock(donation)
     receipt = receipts.receipt_of(donation.id)
     if receipt is None:
         return bring_up_to_date(donation, context)
-    retained = [item for item in map(receiptable, locked) if item.cents]
+    retained = _retained(locked)
+    if missing := _missing_of_replacement(receipt, retained, context):
+        raise ReceiptIncomplete(missing)
     return LifecycleResult(receipt=_replace(receipt, retained, context, reason, actor=actor, note=note), ended=receipt)
 
 
@@ -82,40 +90,88 @@ def void(receipt: Receipt, *, actor: str, note: str) -> None:
     receipts.end(receipt, Status.CANCELLED, EndReason.VOID, actor=actor, note=note)
 
 
+def was_voided(receipt: Receipt) -> bool:
+    """Whether staff voided the receipt."""
+    ended = receipts.end_of(receipt)
+    return ended is not None and ended.reason == EndReason.VOID
+
+
 def _lock(donation: Donation) -> list[Donation]:
-    """Lock until the receipt that was read before locking is still the valid one: it may be replaced while this waits for a lock."""
+    """Lock until the receipt that was read before locking is still the valid one: it may be replaced while this waits for a lock.
+
+    A receipt whose replacement is awaited counts as the valid one.
+    """
     donation_ids: set[int] = {donation.id}
     while True:
-        receipt = receipts.receipt_of(donation.id)
+        receipt = _receipt_to_lock(donation.id)
         donation_ids |= {line.donation_id for line in receipts.lines_of(receipt) if line.donation_id} if receipt else set()
         locked = lock_donations(sorted(donation_ids))
-        current = receipts.receipt_of(donation.id)
+        current = _receipt_to_lock(donation.id)
         if current is None or (receipt is not None and current.id == receipt.id):
             return locked
 
 
+def _receipt_to_lock(donation_id: int) -> Receipt | None:
+    return receipts.receipt_of(donation_id) or awaited.awaiting_receipt_of(donation_id)
+
+
+def _retained(donations: Sequence[Donation]) -> list[Receiptable]:
+    return [item for item in map(receiptable, donations) if item.cents]
+
+
+def _issue_due(donation: Donation, locked: Sequence[Donation], context: IssueContext) -> Receipt | None:
+    """Issue the receipt that an earlier one awaits, which it names (Income Tax Regulations, s. 3501(4)), or else the first one."""
+    awaiting = awaited.awaiting_receipt_of(donation.id)
+    if awaiting is None:
+        return _issue_first(next(d for d in locked if d.id == donation.id), context)
+    retained = _retained(locked)
+    return receipts.issue(retained, context, received_in=_year_of(awaiting), replaces=awaiting) if retained else None
+
+
 def _issue_first(donation: Donation, context: IssueContext) -> Receipt | None:
     item, last = receiptable(donation), receipts.last_receipt_of(donation.id)
-    if item.cents == 0 or wants_annual_receipt(donation.donor_id) or (last is not None and _was_voided(last)):
+    if item.cents == 0 or wants_annual_receipt(donation.donor_id) or (last is not None and was_voided(last)):
         return None
     return receipts.issue([item], context)
 
 
-def _was_voided(receipt: Receipt) -> bool:
-    ended = receipts.end_of(receipt)
-    return ended is not None and ended.reason == EndReason.VOID
+def _missing_of_replacement(receipt: Receipt, retained: Sequence[Receiptable], context: IssueContext) -> list[str]:
+    """What the receipt that replaces this one would lack; empty when nothing is retained, and so none is due."""
+    if not retained:
+        return []
+    content = receipts.preview(retained, context, received_in=_year_of(receipt), replaces=receipt)
+    return completeness.missing_elements(retained[0].donation.campaign.charity, content)
 
 
 def _replace(
     receipt: Receipt, retained: Sequence[Receiptable], context: IssueContext, reason: EndReason, *, actor: str, note: str = ""
 ) -> Receipt | None:
-    ended_as = Status.REPLACED if retained else Status.CANCELLED
-    lines = receipts.lines_of(receipt)
-    receipts.end(receipt, ended_as, reason, actor=actor, note=note)
-    cents_by_donation = {item.donation.id: item.cents for item in retained}
-    for line in lines:
-        information_returns.open_if_due(receipt, line, retained_cents=cents_by_donation.get(line.donation_id or 0, 0), on=context.now)
+    _end(receipt, retained, Status.REPLACED if retained else Status.CANCELLED, reason, context, actor=actor, note=note)
     if not retained:
         return None
     db.session.expire(receipt)
-    return receipts.issue(retained, context, received_in=receipt.content.get("received_in"), replaces=receipt)
+    return receipts.issue(retained, context, received_in=_year_of(receipt), replaces=receipt)
+
+
+def _end(
+    receipt: Receipt,
+    retained: Sequence[Receiptable],
+    ended_as: Status,
+    reason: EndReason,
+    context: IssueContext,
+    *,
+    actor: str,
+    note: str = "",
+    is_awaiting: bool = False,
+) -> None:
+    """End the receipt, and open the information returns that are due for what was returned."""
+    receipts.end(receipt, ended_as, reason, actor=actor, note=note, is_awaiting=is_awaiting)
+    cents_by_donation = {item.donation.id: item.cents for item in retained}
+    for line in receipts.lines_of(receipt):
+        information_returns.open_if_due(receipt, line, retained_cents=cents_by_donation.get(line.donation_id or 0, 0), on=context.now)
+
+
+def _year_of(receipt: Receipt) -> int | None:
+    """The year of an annual receipt; None for a receipt for one donation."""
+    year: int | None = receipt.content.get("received_in")
+    return year

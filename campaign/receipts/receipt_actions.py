@@ -10,9 +10,9 @@ from campaign.donations.donations import PERSON_FIELDS, Donation, lock_donations
 from campaign.donations.donors import PER_DONATION
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.outbox import deliveries, messages
+from campaign.outbox import deliveries, messages, waiting_receipts
 from campaign.outbox.messages import MessageKind, NewMessage
-from campaign.receipts import information_returns, lifecycle, receipts, void_requests
+from campaign.receipts import awaited, information_returns, lifecycle, receipts, void_requests
 from campaign.receipts.receipts import EndReason, Receipt, ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
 from campaign.receipts.void_requests import VoidRequest
@@ -38,12 +38,13 @@ def complete_details(donation: Donation, person: Mapping[str, str]) -> None:
     Raises ReceiptActionRefused when a receipt was issued already.
     """
     db.session.refresh(donation, with_for_update={"key_share": True})
-    if receipts.last_receipt_of(donation.id) is not None:
+    if not awaited.is_due(donation.id):
         db.session.rollback()
         raise ReceiptActionRefused(ActionError.RECEIPT_IS_ISSUED)
     changed = _update_person(donation, person)
     audit.record("the donor", "completed their address", donation.public_id, fields=changed)
     messages.enqueue_now(NewMessage(MessageKind.RECEIPT, donation))
+    waiting_receipts.wake_of(donation)
     db.session.commit()
     services().waker.wake("mail")
 
@@ -76,7 +77,8 @@ def correct_details(
 ) -> Receipt | None:
     """Correct the name or address: of the donation and those on the same receipt, which is replaced; of later months; or both.
 
-    Returns the receipt that replaces another. Raises ReceiptActionRefused when nothing changed, and ReceiptIncomplete.
+    Returns the receipt that replaces another, or is issued at last; None when it waits for something else. Raises ReceiptActionRefused when
+    nothing changed, and ReceiptIncomplete when the receipt that replaces a valid one would lack something: then nothing has changed.
     """
     later = contacts.running_gifts_like(donation) if scope.is_for_later else []  # By the name before it is corrected.
     sharing = lifecycle.lock_sharing_donations(donation) if scope.is_for_this_gift else []
@@ -102,16 +104,20 @@ def replace_lost(donation: Donation, *, actor: str, reason: str) -> Receipt | No
 
 
 def _replace(donation: Donation, end_reason: EndReason, *, actor: str, note: str) -> Receipt | None:
+    has_receipt = receipts.receipt_of(donation.id) is not None
+    issued = None
     try:
-        replaced = lifecycle.replace(donation, issue_context(), end_reason, actor=actor, note=note)
+        with db.session.begin_nested():
+            issued = lifecycle.replace(donation, issue_context(), end_reason, actor=actor, note=note).receipt
     except ReceiptIncomplete:
-        db.session.rollback()
-        raise
-    if replaced.receipt is not None:
+        if has_receipt:
+            db.session.rollback()
+            raise
+    if not waiting_receipts.wake_of(donation) and issued is not None:
         messages.enqueue_receipt_copy(donation)
     db.session.commit()
     services().waker.wake("mail")
-    return replaced.receipt
+    return issued
 
 
 def request_void(receipt: Receipt, *, actor: str, reason: str) -> None:

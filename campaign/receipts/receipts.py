@@ -102,7 +102,10 @@ class ReceiptLine(Base):
 
 
 class ReceiptEnd(Base):
-    """The end of a receipt. `actor` is the e-mail address of a staff member, or `SYSTEM_ACTOR`; `note` is for the audit trail."""
+    """The end of a receipt. `actor` is the e-mail address of a staff member, or `SYSTEM_ACTOR`; `note` is for the audit trail.
+
+    `awaits_replacement` is said of a receipt that was cancelled while one for the rest could not be issued yet (awaited.py).
+    """
 
     __tablename__ = "receipt_end"
 
@@ -112,6 +115,7 @@ class ReceiptEnd(Base):
     actor: Mapped[str]
     note: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=func.now())
+    awaits_replacement: Mapped[bool] = mapped_column(server_default="false", default=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,9 +182,11 @@ def issue_frozen(
     return receipt
 
 
-def preview(items: Sequence[Receiptable], context: IssueContext) -> ReceiptContent:
+def preview(
+    items: Sequence[Receiptable], context: IssueContext, *, received_in: int | None = None, replaces: Receipt | None = None
+) -> ReceiptContent:
     """The content of a receipt issued now. Takes no number and does not check that the content is complete."""
-    return _content(items, items[0].donation.campaign.charity, context, received_in=None, replaces=None, code="")
+    return _content(items, items[0].donation.campaign.charity, context, received_in=received_in, replaces=replaces, code="")
 
 
 def random_check_code() -> str:
@@ -189,7 +195,8 @@ def random_check_code() -> str:
 
 
 def charity_fields(charity: Charity, context: IssueContext, *, language: str, code: str) -> dict[str, Any]:
-    """The fields of `ReceiptContent` that come from the charity, the time of issue and the verification URL."""
+    """The fields of `ReceiptContent` that come from the charity as it is now, the time of issue and the verification URL."""
+    db.session.refresh(charity)  # A worker's session may have read it long ago.
     return {
         "language": language,
         "is_bilingual": charity.bilingual_receipts,
@@ -227,10 +234,11 @@ def _content(
     )
 
 
-def end(receipt: Receipt, ended_as: Status, reason: EndReason, *, actor: str, note: str = "") -> ReceiptEnd:
+def end(receipt: Receipt, ended_as: Status, reason: EndReason, *, actor: str, note: str = "", is_awaiting: bool = False) -> ReceiptEnd:
     """End the receipt. Its donations may then be on another receipt; its number, content and documents are retained."""
     assert ended_as is not Status.VALID
-    ended = ReceiptEnd(receipt_id=receipt.id, ended_as=ended_as.value, reason=reason.value, actor=actor, note=note)
+    values = {"ended_as": ended_as.value, "reason": reason.value, "awaits_replacement": is_awaiting}
+    ended = ReceiptEnd(receipt_id=receipt.id, actor=actor, note=note, **values)
     db.session.add(ended)
     db.session.flush()
     return ended

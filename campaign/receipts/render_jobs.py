@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from campaign.campaigns.charities import Charity
 from campaign.config import resource
 from campaign.donations.donations import Donation
 from campaign.edges import pdf
@@ -14,11 +15,13 @@ from campaign.receipts.documents import DocumentKind, document_of, store_documen
 from campaign.receipts.receipts import IssueContext, Receipt, Status
 from campaign.rules.money import format_money
 from campaign.rules.receipt_requirements import ReceiptContent, content_from_json
+from campaign.texts.charity_details import sample_donor
 from campaign.texts.document_labels import receipt_labels
 
 RECEIPT_TEMPLATE = resource("templates") / "receipts" / "receipt.typ"
 TEST_MARK = "test"
 PREVIEW_MARK = "preview"
+SAMPLE_CENTS = 100_00
 
 
 def get_or_render_pdf(receipt: Receipt) -> bytes:
@@ -63,6 +66,36 @@ def render_preview(donation: Donation) -> bytes:
     signature = _signature_picture(content)
     db.session.commit()
     return render_page(replace(content, check_url=""), signature, serial="–", mark=PREVIEW_MARK, at=context.now)
+
+
+def render_sample(charity: Charity, language: str) -> bytes:
+    """A sample receipt with the charity's details as they are and an invented donor: marked, without a number. Raises RenderingFailed."""
+    context = issue_context()
+    content = _sample_content(charity, language, context)
+    signature = _signature_picture(content)
+    db.session.commit()
+    return render_page(content, signature, serial="–", mark=PREVIEW_MARK, at=context.now)
+
+
+def check_signature(charity: Charity, png: bytes) -> None:
+    """Render a sample receipt with the picture. Raises RenderingFailed when it cannot be printed."""
+    context = issue_context()
+    render_page(_sample_content(charity, "en", context), png, serial="–", mark=PREVIEW_MARK, at=context.now)
+
+
+def _sample_content(charity: Charity, language: str, context: IssueContext) -> ReceiptContent:
+    donor_name, donor_address = sample_donor(language)
+    content = ReceiptContent(
+        **receipts.charity_fields(charity, context, language=language, code=""),
+        received_on=charity.local(context.now).date(),
+        donor_name=donor_name,
+        donor_address=donor_address,
+        amount_cents=SAMPLE_CENTS,
+        advantage_cents=0,
+        eligible_cents=SAMPLE_CENTS,
+        currency="CAD",
+    )
+    return replace(content, check_url="")
 
 
 def _render(receipt: Receipt, *, mark: str) -> bytes:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.edges.services import services
 from campaign.funders import payment_requests
 from campaign.matching import fund_lifecycle, pledge_requests
 from campaign.operations import heartbeats, integrity_checks, job_results
@@ -19,8 +20,8 @@ class StaffTodo:
     """How many items of each kind need staff. `findings` are those of the last integrity check, `receipts` the reasons why they wait.
 
     `percent_on_hold` is the part of a fund that unpaid gifts hold, if staff should know; `busy_networks` is the number of unpaid checkouts
-    of the busiest network; `card_testing` is 1 while the guard against card testing is on. Information returns are counted once: overdue, due
-    soon, or due later.
+    of the busiest network; `card_testing` is 1 while the guard against card testing is on, `unconfirmed` while the charity's details are not
+    confirmed and real money moves. Information returns are counted once: overdue, due soon, or due later.
     """
 
     findings: int = 0
@@ -30,6 +31,7 @@ class StaffTodo:
     percent_on_hold: int = 0
     busy_networks: int = 0
     card_testing: int = 0
+    unconfirmed: int = 0
     quarantined: int = 0
     dead_events: int = 0
     differences: int = 0
@@ -77,6 +79,7 @@ def todo_of(campaign: Campaign) -> StaffTodo:
         percent_on_hold=percent if percent > hold_watch.REPORTED_PERCENT else 0,
         busy_networks=max((network.checkouts for network in networks), default=0),
         card_testing=int(card_testing.current_guard() is not None),
+        unconfirmed=int(services().settings.stripe_livemode and campaign.charity.confirmed_at is None),
         quarantined=quarantine.count_pending(),
         dead_events=inbox.count_dead(),
         differences=reconciliations.count_open(),

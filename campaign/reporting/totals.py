@@ -212,12 +212,18 @@ class WaitingReceipts:
     count: int
 
 
+_waits_with_receipt = or_(
+    OutboxMessage.missing_elements.is_not(None),
+    and_(OutboxMessage.kind.in_(WITH_RECEIPT), OutboxMessage.last_error.is_not(None)),
+)
+
+
 def receipts_waiting() -> list[WaitingReceipts]:
     """Return why receipts that are due have not been sent, the most frequent reasons first."""
     o = OutboxMessage
     rows = db.session.execute(
         select(o.missing_elements, o.last_error, func.count())
-        .where(o.kind.in_(WITH_RECEIPT), leases.is_pending(o), o.last_error.is_not(None))
+        .where(_waits_with_receipt, leases.is_pending(o))
         .group_by(o.missing_elements, o.last_error)
         .order_by(func.count().desc())
         .limit(5)

@@ -6,7 +6,7 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.funders.funders import Funder
 from campaign.funders.payments import FunderPayment
 from campaign.mail.letters.frame import Paragraph, Recipient, build_email, contact_line, receipt_subject
-from campaign.mail.letters.receipts import about_ended
+from campaign.mail.letters.receipts import ReceiptChange, about_ended
 from campaign.matching.funds import Fund
 from campaign.outbox.deliveries import EmailContent
 from campaign.receipts.receipts import Receipt
@@ -93,7 +93,7 @@ def payment_corrected(
 def _about_receipts(ended: Receipt | None, receipt: Receipt | None) -> list[Paragraph]:
     if ended is None and receipt is not None:
         return [Paragraph(gettext("Your official receipt no. %(new)s is attached.", new=receipt.serial))]
-    return about_ended(ended, receipt)
+    return about_ended(ReceiptChange(ended=ended, receipt=receipt))
 
 
 def payment_reversed(
@@ -112,7 +112,13 @@ def payment_reversed(
             )
         )
         no_longer = Paragraph(gettext("It no longer counts as received towards your pledge."))
-        paragraphs = [Paragraph(text), no_longer, *about_ended(ended, None), _for_the_auditor(head), contact_line(campaign.charity)]
+        paragraphs = [
+            Paragraph(text),
+            no_longer,
+            *about_ended(ReceiptChange(ended=ended)),
+            _for_the_auditor(head),
+            contact_line(campaign.charity),
+        ]
         subject = gettext("Your payment no longer counts – %(campaign)s", campaign=title)
         return build_email(_recipient(funder, campaign, is_test=not payment.livemode), subject, paragraphs)
 

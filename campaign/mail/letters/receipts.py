@@ -1,5 +1,7 @@
 """E-mails about reversals and reinstatements, and about receipts that were replaced, cancelled or requested again."""
 
+from dataclasses import dataclass
+
 from flask_babel import force_locale, gettext
 
 from campaign.donations.donations import Donation
@@ -18,13 +20,19 @@ from campaign.receipts.receipts import Receipt
 from campaign.rules.money import format_money
 
 
-def money_returned(
-    donation: Donation, *, page_url: str, cents: int, is_dispute: bool, outcome: str, receipt: Receipt | None, ended: Receipt | None
-) -> EmailContent:
+@dataclass(frozen=True, kw_only=True)
+class ReceiptChange:
+    """What an e-mail tells about a receipt that has `ended`, and the `receipt` that replaces it; one `follows` when it cannot be issued yet."""
+
+    receipt: Receipt | None = None
+    ended: Receipt | None = None
+    follows: bool = False
+
+
+def money_returned(donation: Donation, *, page_url: str, cents: int, is_dispute: bool, outcome: str, change: ReceiptChange) -> EmailContent:
     """Part or all of a donation was returned to the donor by a refund or a lost dispute.
 
-    `cents` is the reversed amount, covered fee included. `outcome` describes the match. `ended` is the receipt that has ended, `receipt`
-    the one that replaces it.
+    `cents` is the reversed amount, covered fee included. `outcome` describes the match.
     """
     language, title = donation.language, donation.campaign.title(donation.language)
     with force_locale(language):
@@ -40,13 +48,14 @@ def money_returned(
                 **sums,
             )
         )
-        paragraphs = [Paragraph(first), Paragraph(outcome, style=MATCH), *about_ended(ended, receipt), donation_page_link(page_url)]
+        paragraphs = [Paragraph(first), Paragraph(outcome, style=MATCH), *about_ended(change), donation_page_link(page_url)]
         paragraphs.append(contact_line(donation.campaign.charity))
-        subject = _subject_of_return(title, receipt, ended, is_whole=donation.net_cents == 0)
-        return build_email(recipient_of(donation), subject, paragraphs, receipt=receipt)
+        subject = _subject_of_return(title, change, is_whole=donation.net_cents == 0)
+        return build_email(recipient_of(donation), subject, paragraphs, receipt=change.receipt)
 
 
-def _subject_of_return(title: str, receipt: Receipt | None, ended: Receipt | None, *, is_whole: bool) -> str:
+def _subject_of_return(title: str, change: ReceiptChange, *, is_whole: bool) -> str:
+    receipt, ended = change.receipt, change.ended
     if is_whole and ended is not None and receipt is None:
         whole = gettext("Your gift was given back: receipt %(serial)s is cancelled – %(campaign)s", serial=ended.serial, campaign=title)
         return str(whole)
@@ -58,8 +67,9 @@ def _subject_of_return(title: str, receipt: Receipt | None, ended: Receipt | Non
     return str(gettext("Your gift was given back in part – %(campaign)s", campaign=title))
 
 
-def about_ended(ended: Receipt | None, receipt: Receipt | None) -> list[Paragraph]:
-    """That a receipt has ended, and which one replaces it; that one is attached. Each may be None."""
+def about_ended(change: ReceiptChange) -> list[Paragraph]:
+    """That a receipt has ended, and which one replaces it; that one is attached."""
+    receipt, ended = change.receipt, change.ended
     if ended is not None and receipt is not None:
         text = gettext(
             "Official receipt no. %(old)s is cancelled and replaced by no. %(new)s, which is attached. Please use only the new one.",
@@ -68,15 +78,18 @@ def about_ended(ended: Receipt | None, receipt: Receipt | None) -> list[Paragrap
         )
         return [Paragraph(text)]
     if ended is not None:
-        return [Paragraph(gettext("Official receipt no. %(old)s is cancelled. Please do not use it for your taxes.", old=ended.serial))]
+        text = gettext("Official receipt no. %(old)s is cancelled. Please do not use it for your taxes.", old=ended.serial)
+        return [Paragraph(text), *_about_next(change)]
     if receipt is not None:
         return [Paragraph(gettext("Your official receipt no. %(new)s for what is left of the gift is attached.", new=receipt.serial))]
     return []
 
 
-def money_reinstated(
-    donation: Donation, *, page_url: str, cents: int, outcome: str, receipt: Receipt | None, ended: Receipt | None
-) -> EmailContent:
+def _about_next(change: ReceiptChange) -> list[Paragraph]:
+    return [Paragraph(gettext("A new receipt, for what we keep of your gift, follows by e-mail."))] if change.follows else []
+
+
+def money_reinstated(donation: Donation, *, page_url: str, cents: int, outcome: str, change: ReceiptChange) -> EmailContent:
     """Money that was returned to the donor was reinstated. The arguments are those of `money_returned`."""
     language, title = donation.language, donation.campaign.title(donation.language)
     with force_locale(language):
@@ -87,11 +100,12 @@ def money_reinstated(
             campaign=title,
         )
         paragraphs = [Paragraph(text), Paragraph(outcome, style=MATCH)]
-        if receipt is not None and ended is None:
-            paragraphs.append(Paragraph(gettext("Your official receipt no. %(new)s is attached.", new=receipt.serial)))
+        if change.receipt is not None and change.ended is None:
+            paragraphs.append(Paragraph(gettext("Your official receipt no. %(new)s is attached.", new=change.receipt.serial)))
         else:
-            paragraphs += about_ended(ended, receipt)
+            paragraphs += about_ended(change)
         paragraphs += [donation_page_link(page_url), contact_line(donation.campaign.charity)]
+        receipt = change.receipt
         subject = (
             gettext("Your gift is with us again: your receipt is %(serial)s – %(campaign)s", serial=receipt.serial, campaign=title)
             if receipt is not None
@@ -151,6 +165,6 @@ def receipt_cancelled(donation: Donation, *, page_url: str, receipt: Receipt) ->
     """Staff have cancelled a receipt that should not have been issued."""
     title = donation.campaign.title(donation.language)
     with force_locale(donation.language):
-        paragraphs = [*about_ended(receipt, None), donation_page_link(page_url), contact_line(donation.campaign.charity)]
+        paragraphs = [*about_ended(ReceiptChange(ended=receipt)), donation_page_link(page_url), contact_line(donation.campaign.charity)]
         subject = gettext("Official donation receipt %(serial)s is cancelled – %(campaign)s", serial=receipt.serial, campaign=title)
         return build_email(recipient_of(donation), subject, paragraphs)

@@ -196,6 +196,7 @@ def describe_todo(name: str, count: int) -> str:
         ),
         "busy_networks": gettext("One network has begun %(num)s checkouts within an hour that are not paid.", num=count),
         "card_testing": gettext("The guard against card testing is on, so each gift takes one more step."),
+        "unconfirmed": gettext("The charity’s details are not confirmed, so no official receipt is issued for real money."),
         "quarantined": ngettext(
             "%(num)s payment is in quarantine and waits for a decision.",
             "%(num)s payments are in quarantine and wait for a decision.",

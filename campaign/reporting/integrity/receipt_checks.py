@@ -14,10 +14,15 @@ SUMS = (
                                  WHEN kind IN ('refund', 'dispute', 'covered_fee_refund') THEN -cents ELSE 0 END) AS cents
     FROM ledger_entry WHERE fund_id IS NULL AND donation_id IS NOT NULL GROUP BY 1
     """,
-    # Donations with a pending message that will bring their receipts up to date.
+    # Donations with a pending message that will bring their receipts up to date, and those whose cancelled receipt it will replace too.
     """
     CREATE TEMPORARY TABLE receipt_pending ON COMMIT DROP AS
-    SELECT DISTINCT donation_id FROM outbox WHERE kind IN ('receipt', 'receipt_copy', 'reversal') AND done_at IS NULL AND dead_at IS NULL
+    WITH pending AS (
+        SELECT DISTINCT donation_id FROM outbox WHERE kind IN ('receipt', 'receipt_copy', 'reversal') AND done_at IS NULL AND dead_at IS NULL)
+    SELECT donation_id FROM pending
+    UNION SELECT other.donation_id FROM pending p JOIN receipt_line l ON l.donation_id = p.donation_id
+    JOIN receipt_end e ON e.receipt_id = l.receipt_id AND e.awaits_replacement JOIN receipt_line other ON other.receipt_id = e.receipt_id
+    WHERE NOT EXISTS (SELECT FROM receipt n WHERE n.replaces_id = e.receipt_id)
     """,
     "ANALYZE retained, receipt_pending",
 )
@@ -86,12 +91,14 @@ def _serials_are_of_their_numbers(snapshot: Connection) -> Iterator[str]:
 
 
 def _receipts_are_immutable(snapshot: Connection) -> Iterator[str]:
+    """A receipt that is cancelled for what was returned may be replaced later, by one that says so."""
     for serial, ended_as in rows(
         snapshot,
         """
         SELECT r.serial, coalesce(e.ended_as, 'not ended') FROM receipt r LEFT JOIN receipt_end e ON e.receipt_id = r.id
         LEFT JOIN receipt n ON n.replaces_id = r.id
-        WHERE coalesce(e.ended_as = 'replaced', false) <> (n.id IS NOT NULL) OR (n.id IS NOT NULL AND n.content ->> 'replaces' <> r.serial)
+        WHERE (coalesce(e.ended_as = 'replaced', false) <> (n.id IS NOT NULL) AND NOT coalesce(e.awaits_replacement, false))
+           OR (n.id IS NOT NULL AND (n.content ->> 'replaces' <> r.serial OR n.id < r.id))
         """,
     ):
         yield f"I16: receipt {serial} is {ended_as}, but the receipt that replaces it does not say so, or is missing."
@@ -168,10 +175,26 @@ def _emails_are_delivered_once(snapshot: Connection) -> Iterator[str]:
         yield f"I18: receipt {serial} is attached to {count} emails that nobody requested."
 
 
+def _details_are_confirmed_by_somebody(snapshot: Connection) -> Iterator[str]:
+    """Confirmations before there were samples have no fingerprint."""
+    for name, moment in rows(
+        snapshot,
+        """
+        SELECT h.legal_name, h.confirmed_at FROM charity h WHERE h.confirmed_at IS NOT NULL AND NOT EXISTS (
+            SELECT FROM charity_confirmation c WHERE c.charity_id = h.id AND c.at = h.confirmed_at AND c.fingerprint IN ('', left(encode(sha256(
+                convert_to(array_to_string(ARRAY[h.legal_name, h.name_en, h.name_fr, array_to_string(h.address, E'\\n'), h.registration_number,
+                    h.place_of_issue, h.signatory_name, h.signatory_title_en, h.signatory_title_fr, coalesce(h.signature, '')], chr(31)), 'UTF8')),
+                'hex'), 12)))
+        """,
+    ):
+        yield f"I16: nobody has confirmed the details of {name} as they are, though they are marked as confirmed at {moment}."
+
+
 CHECKS = (
     _one_receipt_a_donation,
     _serials_are_of_their_numbers,
     _receipts_are_immutable,
+    _details_are_confirmed_by_somebody,
     _receipts_equal_donations,
     _receipts_are_dated_when_received,
     _emails_are_delivered_once,

@@ -1,6 +1,5 @@
 """The form for a name and postal address: normalizes the input, or shows an error beside the field."""
 
-import re
 import unicodedata
 from functools import cache
 from typing import Any
@@ -15,6 +14,7 @@ from wtforms.validators import StopValidation
 from campaign.donations.donations import PERSON_FIELDS
 from campaign.edges import pdf
 from campaign.rules import typed_text
+from campaign.rules.postal_codes import CANADIAN_POSTAL_CODE
 from campaign.texts.catalogue import gettext_noop, translator
 from campaign.web.languages import LANGUAGES
 
@@ -90,8 +90,6 @@ def provinces(language: str) -> list[str]:
 
 # What people write between the halves of a postal code.
 _BETWEEN = dict.fromkeys(map(ord, " -–.·"))
-# Canada Post uses neither D, F, I, O, Q and U nor, as the first letter, W and Z.
-CANADIAN_POSTAL_CODE = re.compile(r"[ABCEGHJ-NPRSTVXY][0-9][ABCEGHJ-NPRSTV-Z] [0-9][ABCEGHJ-NPRSTV-Z][0-9]")
 
 
 class PlainText:

@@ -17,7 +17,7 @@ from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
 from campaign.edges.stripe.reversals import ReversalKind
 from campaign.payments import reversals
 from campaign.payments.status import DonationStatus, Status, status_of
-from campaign.receipts import receipts
+from campaign.receipts import awaited, receipts
 from campaign.recurring.recurring_gifts import recurring_gift_of
 from campaign.reporting import donation_history, proofs
 from campaign.rules import money
@@ -64,7 +64,8 @@ def page(language: str, token: str) -> ResponseReturnValue:
         receipt_status=receipts.status_of(receipt).value if receipt else "",
         is_annual=wants_annual_receipt(donation.donor_id),
         may_change=may_change(donation),
-        lacks_details=donation.received_at is not None and receipt is None and donation.lacks_details,
+        follows=awaited.awaiting_receipt_of(donation.id) is not None,
+        lacks_details=donation.received_at is not None and donation.lacks_details and awaited.is_due(donation.id),
         receipt_url=url_for("receipt_page.pdf", language=language, token=token),
         proof_url=url_for("donation_page.proof", language=language, token=token) if status.matched_cents or status.held_cents else "",
         json_url=url_for("donation_page.data", language=language, token=token),

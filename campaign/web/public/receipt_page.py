@@ -8,7 +8,7 @@ from flask_babel import gettext
 from campaign.donations.donations import PERSON_FIELDS, Donation, donation_by_token
 from campaign.donations.donors import ANNUAL, PER_DONATION
 from campaign.edges.services import services
-from campaign.receipts import receipt_actions, receipts, render_jobs
+from campaign.receipts import awaited, receipt_actions, receipts, render_jobs
 from campaign.receipts.receipt_actions import ReceiptActionRefused
 from campaign.rules import money
 from campaign.rules.masking import mask_email
@@ -80,7 +80,7 @@ def choose(language: str, token: str) -> ResponseReturnValue:
 def address(language: str, token: str) -> ResponseReturnValue:
     """Complete the name and address, when the receipt waits for them."""
     donation = _donation_or_404(token)
-    if donation.received_at is None or receipts.last_receipt_of(donation.id) or not donation.lacks_details or not may_change(donation):
+    if donation.received_at is None or not awaited.is_due(donation.id) or not donation.lacks_details or not may_change(donation):
         return redirect(url_for("donation_page.page", language=language, token=token), 303)
     if request.method == "GET":
         person = {name: getattr(donation, name) for name in PERSON_FIELDS}

@@ -28,11 +28,12 @@ from campaign.web.security import access, has_role
 bp = Blueprint("staff_dashboard", __name__, url_prefix="/staff")
 
 FINDINGS_SHOWN = 5
-# The page for each item of the to-do list. Findings, paused funds and incomplete receipts are listed on the dashboard itself.
+# The page for each item of the to-do list. Findings, paused funds and the reasons of incomplete receipts are listed on the dashboard itself.
 TODO_PAGES = {
     "percent_on_hold": "staff_holds.page",
     "busy_networks": "staff_holds.page",
     "card_testing": "staff_card_testing.page",
+    "unconfirmed": "staff_charity.page",
     "quarantined": "staff_quarantine.page",
     "dead_events": "staff_failed_events.dead",
     "differences": "staff_settlement.page",

@@ -13,7 +13,7 @@ from campaign.campaigns.charities import Charity
 from campaign.donations.donations import PERSON_FIELDS, Donation, donation_by_public_id
 from campaign.edges.db import db
 from campaign.mail import mail_actions
-from campaign.outbox import messages
+from campaign.outbox import messages, waiting_receipts
 from campaign.payments import disputes
 from campaign.payments.status import status_of
 from campaign.receipts import receipt_actions, receipts, render_jobs
@@ -64,6 +64,7 @@ def page(public_id: str) -> ResponseReturnValue:
         monthly_state=_monthly_state(gift, charity) if gift else "",
         receipts=[_receipt_row(receipt) for receipt in receipts.receipts_of(donation.id)],
         has_receipt=receipts.receipt_of(donation.id) is not None,
+        receipt_lacks=_waits_for(donation),
         typed_email=request.args.get("email", "")[:MAX_EMAIL_LENGTH],
         mails=mail_lines(messages.messages_of(donation.id)),
         may_act=has_role("clerk") and donation.received_at is not None,
@@ -99,6 +100,12 @@ def _monthly_state(gift: RecurringGift, charity: Charity) -> str:
             return gettext("goes on")
         case _:
             return gift.status.replace("_", " ")
+
+
+def _waits_for(donation: Donation) -> str:
+    """What the receipt of the donation waits for, in words; empty when none waits."""
+    waiting = waiting_receipts.find_of(donation)
+    return describe_missing(waiting.missing_elements or [], current_language()) if waiting else ""
 
 
 def _receipt_row(receipt: receipts.Receipt) -> dict[str, Any]:
@@ -241,7 +248,12 @@ def _read_scope() -> Scope:
 def _describe_refusal(error: ReceiptActionRefused | ReceiptIncomplete) -> str:
     if isinstance(error, ReceiptActionRefused):
         return action_errors.describe_error(error.refusal, current_language())
-    return str(gettext("The receipt would lack this: %(lacking)s.", lacking=describe_missing(error.missing, current_language())))
+    return str(
+        gettext(
+            "Nothing was changed: the new receipt would lack this: %(lacking)s.",
+            lacking=describe_missing(error.missing, current_language()),
+        )
+    )
 
 
 def _donation_or_404(public_id: str) -> Donation:

@@ -12,7 +12,8 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.funders.payments import FunderPayment, funder_of
-from campaign.outbox import deliveries
+from campaign.outbox import deliveries, waiting_receipts
+from campaign.outbox.messages import OutboxMessage
 from campaign.receipts import receipt_actions, receipts, render_jobs, void_requests
 from campaign.receipts.lifecycle import SYSTEM_ACTOR
 from campaign.receipts.receipt_actions import ReceiptActionRefused
@@ -22,6 +23,7 @@ from campaign.reporting.receipt_register import RegisterLine, RegisterTotals
 from campaign.rules.fiscal_years import Period, calendar_year, fiscal_year
 from campaign.rules.money import format_money
 from campaign.texts import action_errors
+from campaign.texts.receipt_elements import describe_missing
 from campaign.web.errors import campaign_or_404
 from campaign.web.labels import end_reason_labels, receipt_status_labels
 from campaign.web.languages import current_language
@@ -34,6 +36,7 @@ bp = Blueprint("staff_receipts", __name__, url_prefix="/staff/receipts")
 
 LONGEST_REASON = 500
 FISCAL = "fiscal"
+WAITING_SHOWN = 50
 EARLIEST_YEAR, LATEST_YEAR = 2000, 2200
 
 
@@ -61,6 +64,7 @@ def register() -> ResponseReturnValue:
         lines=[_register_row(line) for line in lines[: receipt_register.PAGE_SIZE]],
         next_after=lines[receipt_register.PAGE_SIZE - 1].id if len(lines) > receipt_register.PAGE_SIZE else None,
         may_export=has_role("manager"),
+        waiting=[_waiting_row(message, campaign) for message in waiting_receipts.list_oldest(limit=WAITING_SHOWN)],
         voids=[_void_row(void_request) for void_request in void_requests.list_open()],
         may_decide=has_role("manager"),
     )
@@ -89,6 +93,17 @@ def _register_row(line: RegisterLine) -> dict[str, Any]:
         "status": line.status,
         "status_words": receipt_status_labels()[line.status],
         "replaces": line.replaces,
+    }
+
+
+def _waiting_row(message: OutboxMessage, campaign: Campaign) -> dict[str, Any]:
+    donation = db.session.get_one(Donation, message.donation_id) if message.donation_id else None
+    payment = db.session.get_one(FunderPayment, message.funder_payment_id) if message.funder_payment_id else None
+    return {
+        "since": _moment(message.created_at, campaign),
+        "public_id": donation.public_id if donation else "",
+        "name": donation.full_name if donation else funder_of(payment).name(current_language()) if payment else "",
+        "lacks": describe_missing(message.missing_elements or [], current_language()),
     }
 
 

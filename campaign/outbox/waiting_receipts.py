@@ -1,0 +1,53 @@
+"""Messages whose receipt cannot be issued yet, because it lacks an element: to enqueue, wake, count and list them."""
+
+from sqlalchemy import ColumnElement, exists, func, or_, select, update
+
+from campaign.donations.donations import Donation
+from campaign.edges.db import db
+from campaign.outbox import leases, messages
+from campaign.outbox.messages import MessageKind, OutboxMessage
+
+
+def enqueue(donation: Donation) -> None:
+    """Enqueue a receipt that is due but cannot be issued yet, unless a message waits for it already."""
+    m = OutboxMessage
+    is_waiting = or_(m.missing_elements.is_not(None), m.attempts == 0)  # Others are being sent, with what they read before.
+    of_receipts = m.kind.in_([MessageKind.RECEIPT, MessageKind.RECEIPT_COPY])
+    if not db.session.scalar(select(exists().where(m.donation_id == donation.id, of_receipts, leases.is_pending(m), is_waiting))):
+        messages.enqueue_receipt_copy(donation)
+
+
+def wake_for(element: str) -> int:
+    """Make the messages that wait for this element due now. Returns how many."""
+    return _wake(OutboxMessage.missing_elements.contains([element]))
+
+
+def wake_of(donation: Donation) -> int:
+    """Make the messages that wait for what a receipt of this donation lacks due now. Returns how many."""
+    return _wake(OutboxMessage.missing_elements.is_not(None), OutboxMessage.donation_id == donation.id)
+
+
+def _wake(*conditions: ColumnElement[bool]) -> int:
+    m = OutboxMessage
+    due = update(m).where(leases.is_pending(m), *conditions).values(not_before=func.now()).returning(m.id)
+    return len(db.session.execute(due, execution_options={"synchronize_session": False}).all())
+
+
+def count_for(element: str) -> int:
+    """The number of messages that wait for this element."""
+    is_waiting = OutboxMessage.missing_elements.contains([element])
+    return db.session.scalar(select(func.count()).where(leases.is_pending(OutboxMessage), is_waiting)) or 0
+
+
+def list_oldest(*, limit: int) -> list[OutboxMessage]:
+    """Messages that wait for any element, the longest waiting first."""
+    is_waiting = OutboxMessage.missing_elements.is_not(None)
+    found = select(OutboxMessage).where(leases.is_pending(OutboxMessage), is_waiting).order_by(OutboxMessage.id).limit(limit)
+    return list(db.session.scalars(found, execution_options={"populate_existing": True}))
+
+
+def find_of(donation: Donation) -> OutboxMessage | None:
+    """The message that waits for what a receipt of this donation lacks, or None."""
+    is_waiting = OutboxMessage.missing_elements.is_not(None)
+    of_donation = select(OutboxMessage).where(OutboxMessage.donation_id == donation.id, leases.is_pending(OutboxMessage), is_waiting)
+    return db.session.scalar(of_donation.order_by(OutboxMessage.id).limit(1))

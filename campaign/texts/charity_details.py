@@ -1,0 +1,68 @@
+"""The names of a charity's details, why they are not real and what to do about it, and the donor of the sample receipt."""
+
+from campaign.rules.charity_details import Detail, Finding, Problem
+from campaign.rules.pictures import LEAST_HEIGHT, LEAST_WIDTH, MAX_BYTES, PictureFlaw
+from campaign.texts.catalogue import gettext_noop, pgettext_noop, translator
+
+_NAMES = {
+    Detail.LEGAL_NAME: gettext_noop("Legal name"),
+    Detail.NAME_EN: gettext_noop("Public name in English"),
+    Detail.NAME_FR: gettext_noop("Public name in French"),
+    Detail.ADDRESS: gettext_noop("Address on file"),
+    Detail.REGISTRATION_NUMBER: gettext_noop("Registration number"),
+    Detail.PLACE_OF_ISSUE: gettext_noop("Place of issue"),
+    Detail.SIGNATORY_NAME: gettext_noop("Name of the signatory"),
+    Detail.SIGNATORY_TITLE_EN: gettext_noop("Title of the signatory in English"),
+    Detail.SIGNATORY_TITLE_FR: gettext_noop("Title of the signatory in French"),
+    Detail.SIGNATURE: gettext_noop("Signature"),
+}
+_PROBLEMS = {
+    Problem.MISSING: gettext_noop("It is missing. Set it with %(option)s."),
+    Problem.EXAMPLE: gettext_noop("It is the example that `campaign setup` wrote. Set the real one with %(option)s."),
+    Problem.ONE_LINE: gettext_noop("It has one line. Give the whole address on file with the CRA, with %(option)s once for each line."),
+    Problem.NO_POSTAL_CODE: gettext_noop(
+        "It has no Canadian postal code. Give the address on file with the CRA, with %(option)s for each line."
+    ),
+    Problem.WRONG_FORM: gettext_noop("It is not nine digits, RR and four digits, as 123456789RR0001. Set it with %(option)s."),
+    Problem.WRONG_CHECK_DIGIT: gettext_noop(
+        "Its check digit is wrong, so a digit is mistyped. Compare it with the CRA’s letter, and set it with %(option)s."
+    ),
+    Problem.WHOLE_ADDRESS: gettext_noop("It must be a city or town alone, without street and postal code. Set it with %(option)s."),
+    Problem.UNUSABLE_PICTURE: gettext_noop("The picture shows nothing or cannot be read. Give another with %(option)s."),
+}
+_NO_SIGNATURE = gettext_noop("There is no picture of it, and a receipt must be signed. Give a PNG with %(option)s.")
+_FLAWS = {
+    PictureFlaw.TOO_LARGE: gettext_noop("A signature must be a PNG of at most %(kilobytes)s KB and four million pixels."),
+    PictureFlaw.UNREADABLE: gettext_noop("This file is no complete PNG; save the picture as a standard PNG and try again."),
+    PictureFlaw.TOO_SMALL: gettext_noop("A signature must be at least %(width)s by %(height)s pixels; scan it larger."),
+    PictureFlaw.BLANK: gettext_noop("This picture shows nothing on white paper; sign in a dark colour and scan it again."),
+}
+_SAMPLE_DONOR = (
+    pgettext_noop("sample receipt", "Jane Q. Sample"),
+    pgettext_noop("sample receipt", "1 Sample Street"),
+    pgettext_noop("sample receipt", "Sampleton ON  K0A 0A0"),
+)
+
+
+def name_of(detail: Detail, language: str) -> str:
+    """The name of the detail."""
+    return translator(language).gettext(_NAMES[detail])
+
+
+def describe_finding(finding: Finding, language: str) -> str:
+    """Why the detail is not real, and what to do."""
+    option = f"`campaign charity set --{finding.detail.value.replace('_', '-')}`"
+    is_unsigned = finding.detail is Detail.SIGNATURE and finding.problem is Problem.MISSING
+    return translator(language).gettext(_NO_SIGNATURE if is_unsigned else _PROBLEMS[finding.problem], option=option)
+
+
+def describe_flaw(flaw: PictureFlaw, language: str) -> str:
+    """Why a picture cannot be printed as a signature, and what to do."""
+    return translator(language).gettext(_FLAWS[flaw], kilobytes=MAX_BYTES // 1024, width=LEAST_WIDTH, height=LEAST_HEIGHT)
+
+
+def sample_donor(language: str) -> tuple[str, tuple[str, ...]]:
+    """The name and the address of the donor on a sample receipt, whom nobody knows."""
+    to = translator(language)
+    name, *lines = (to.pgettext("sample receipt", message) for message in _SAMPLE_DONOR)
+    return name, tuple(lines)

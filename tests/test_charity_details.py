@@ -1,0 +1,104 @@
+"""What is not real about a charity's details, and which pictures are signatures."""
+
+import warnings
+from dataclasses import replace
+from io import BytesIO
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from campaign.edges.pictures import flaw_of_signature
+from campaign.rules.charity_details import EXAMPLES, CharityDetails, Detail, Finding, Problem, fingerprint_of, list_findings
+from campaign.rules.pictures import LEAST_HEIGHT, LEAST_WIDTH, PictureFlaw
+from tests.factories import REAL_DETAILS, png_picture
+
+REAL = CharityDetails(**{**REAL_DETAILS, "address": tuple(REAL_DETAILS["address"])}, signature="hash")
+NOT_REAL: list[tuple[Detail, Any, Problem]] = [
+    *[(Detail(name), value, Problem.EXAMPLE) for name, value in vars(EXAMPLES).items()],
+    *[(detail, " ", Problem.MISSING) for detail in Detail if detail not in {Detail.ADDRESS, Detail.SIGNATURE}],
+    (Detail.ADDRESS, (), Problem.MISSING),
+    (Detail.ADDRESS, ("1 Real Street, Ottawa ON K1P 1A1", " "), Problem.ONE_LINE),
+    (Detail.ADDRESS, ("1 Real Street", "Ottawa ON"), Problem.NO_POSTAL_CODE),
+    (Detail.ADDRESS, ("1 Real Street", "Seattle WA 98101"), Problem.NO_POSTAL_CODE),
+    (Detail.ADDRESS, ("100 EXAMPLE Street,  suite 200", "Ottawa ON  K1P 1A1"), Problem.EXAMPLE),
+    (Detail.REGISTRATION_NUMBER, "123456782RR0000", Problem.WRONG_FORM),
+    (Detail.REGISTRATION_NUMBER, "123456782RC0001", Problem.WRONG_FORM),
+    (Detail.REGISTRATION_NUMBER, "123456789RR0001", Problem.WRONG_CHECK_DIGIT),
+    (Detail.REGISTRATION_NUMBER, "132456782RR0001", Problem.WRONG_CHECK_DIGIT),
+    (Detail.REGISTRATION_NUMBER, "000000000RR0002", Problem.WRONG_CHECK_DIGIT),
+    (Detail.PLACE_OF_ISSUE, "1 Real Street", Problem.WHOLE_ADDRESS),
+    (Detail.PLACE_OF_ISSUE, "1 Real Street, Ottawa", Problem.WHOLE_ADDRESS),
+    (Detail.PLACE_OF_ISSUE, "Ottawa k1p1a1", Problem.WHOLE_ADDRESS),
+    (Detail.SIGNATORY_TITLE_EN, "President (Example)", Problem.EXAMPLE),
+]
+
+
+@pytest.mark.parametrize(("detail", "value", "problem"), NOT_REAL)
+def test_a_detail_that_is_not_real_is_found_by_its_name(detail: Detail, value: Any, problem: Problem) -> None:
+    changed = replace(REAL, **{detail.value: value})
+    assert list_findings(changed, has_usable_picture=True) == [Finding(detail=detail, problem=problem)]
+
+
+@pytest.mark.parametrize(("signature", "problem"), [("", Problem.MISSING), ("hash", Problem.UNUSABLE_PICTURE)])
+def test_without_a_picture_that_shows_something_there_is_no_signature(signature: str, problem: Problem) -> None:
+    found = list_findings(replace(REAL, signature=signature), has_usable_picture=False)
+    assert found == [Finding(detail=Detail.SIGNATURE, problem=problem)]
+
+
+# Numbers of charities that are in the CRA's public list.
+@pytest.mark.parametrize("number", ["119219814RR0001", "108084419RR0001", "122680572 RR 0001"])
+@pytest.mark.parametrize("place", ["Ottawa, Ontario", "100 Mile House, British Columbia", "L’Île-Perrot"])
+def test_control_real_details_have_no_finding(number: str, place: str) -> None:
+    assert list_findings(replace(REAL, registration_number=number, place_of_issue=place), has_usable_picture=True) == []
+
+
+def test_the_fingerprint_changes_with_each_detail() -> None:
+    values: dict[str, Any] = {detail.value: "x" for detail in Detail} | {"address": ("x", "y")}
+    changed = [replace(REAL, **{name: value}) for name, value in values.items()]
+    assert len({fingerprint_of(details) for details in (REAL, *changed)}) == len(Detail) + 1
+    assert fingerprint_of(REAL) == fingerprint_of(replace(REAL))
+
+
+def picture(*, size: tuple[int, int] = (180, 60), paper: str = "#0000", ink: str = "", mode: str = "RGBA", kind: str = "PNG") -> bytes:
+    drawn = Image.new("RGBA", size, paper)
+    if ink:
+        drawn.paste(ink, (10, 10, 60, 20))
+    file = BytesIO()
+    drawn.convert(mode).save(file, kind)
+    return file.getvalue()
+
+
+def bomb() -> bytes:
+    """A PNG whose head claims 400 million pixels."""
+    head = bytearray(png_picture())
+    head[16:24] = (20_000).to_bytes(4, "big") * 2
+    return bytes(head)
+
+
+@pytest.mark.parametrize(
+    ("png", "flaw"),
+    [
+        (picture(ink="black")[:-20], PictureFlaw.UNREADABLE),
+        (png_picture()[: len(png_picture()) // 2], PictureFlaw.UNREADABLE),
+        (b"", PictureFlaw.UNREADABLE),
+        (picture(ink="black", mode="RGB", kind="JPEG"), PictureFlaw.UNREADABLE),
+        (bomb(), PictureFlaw.UNREADABLE),
+        (picture(), PictureFlaw.BLANK),
+        (picture(paper="white", mode="L"), PictureFlaw.BLANK),
+        (picture(paper="black"), PictureFlaw.BLANK),
+        (picture(ink="white"), PictureFlaw.BLANK),
+        (picture(size=(LEAST_WIDTH - 1, LEAST_HEIGHT), ink="black"), PictureFlaw.TOO_SMALL),
+        (picture(size=(LEAST_WIDTH, LEAST_HEIGHT - 1), ink="black"), PictureFlaw.TOO_SMALL),
+        (picture(size=(4_000, 1_001), ink="black"), PictureFlaw.TOO_LARGE),
+        (picture(ink="black") + b"x" * 200 * 1024, PictureFlaw.TOO_LARGE),
+    ],
+)
+def test_a_picture_that_receipts_cannot_show_is_refused(png: bytes, flaw: PictureFlaw) -> None:
+    with warnings.catch_warnings():
+        assert flaw_of_signature(png) is flaw
+
+
+@pytest.mark.parametrize("png", [png_picture(), picture(ink="black"), picture(paper="white", ink="#115", mode="P"), picture(ink="#0008")])
+def test_control_a_signature_in_any_kind_of_png_is_accepted(png: bytes) -> None:
+    assert flaw_of_signature(png) is None
