@@ -11,7 +11,8 @@ from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.outbox import messages
 from campaign.outbox.messages import MessageKind, NewMessage
-from campaign.receipts import annual
+from campaign.receipts import annual, completeness
+from campaign.receipts.annual import AnnualGroup
 from campaign.receipts.receipts import ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
 
@@ -40,7 +41,7 @@ def issue_for(charity: Charity, year: int) -> AnnualRun:
             except ReceiptIncomplete:
                 db.session.rollback()
                 run.incomplete += 1
-                _request_details(after)
+                _request_details(group)
     db.session.rollback()
     if run.incomplete:
         log.warning("annual_receipts.incomplete", year=year, receipts=run.incomplete)
@@ -49,11 +50,12 @@ def issue_for(charity: Charity, year: int) -> AnnualRun:
     return run
 
 
-def _request_details(donation_id: int) -> None:
-    """Ask the donor, once, for the name or address that the receipt lacks. The outbox drops a repeated acknowledgement."""
-    donation = db.session.get_one(Donation, donation_id)
-    if donation.lacks_details:
-        messages.enqueue(NewMessage(MessageKind.ACKNOWLEDGEMENT, donation))
+def _request_details(group: AnnualGroup) -> None:
+    """Ask the donor, once for each donation, for what the receipt lacks of them. The outbox drops a repeated acknowledgement."""
+    for donation_id in group.donation_ids:
+        donation = db.session.get_one(Donation, donation_id)
+        if completeness.waits_for_donor(donation):
+            messages.enqueue(NewMessage(MessageKind.ACKNOWLEDGEMENT, donation))
     db.session.commit()
 
 

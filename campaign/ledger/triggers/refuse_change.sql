@@ -19,6 +19,8 @@ CREATE OR REPLACE TRIGGER transaction_is_immutable BEFORE UPDATE ON balance_tran
         OR OLD.payment_intent <> NEW.payment_intent OR OLD.payout <> NEW.payout OR OLD.posted_at <> NEW.posted_at
     )
     EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON declaration_document FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON declaration_document FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER ended_once BEFORE UPDATE ON delivery_attempt
     FOR EACH ROW WHEN (
         OLD.outcome IS NOT NULL OR OLD.outbox_id <> NEW.outbox_id OR OLD.sha256 <> NEW.sha256
@@ -46,6 +48,8 @@ CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON pledge_request FOR 
 CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON quarantined_payment FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON receipt FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON receipt FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON receipt_declaration FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON receipt_declaration FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON receipt_document FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON receipt_document FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON receipt_end FOR EACH ROW EXECUTE FUNCTION refuse_change();
