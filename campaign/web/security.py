@@ -10,7 +10,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 import structlog
-from flask import Flask, Response, abort, current_app, g, redirect, request, session, url_for
+from flask import Flask, Response, abort, after_this_request, current_app, g, redirect, request, session, url_for
 from flask.sessions import SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
@@ -111,9 +111,16 @@ def _guard(confirm: Callable[[], bool]) -> ResponseReturnValue | None:
         return redirect(url_for("security.login", next=request.path))
     if getattr(view, "takes_document", False):
         request.max_content_length = LARGEST_UPLOAD
+        after_this_request(_close_files)
     if getattr(view, "needs_fresh", False) and not is_fresh() and not confirm():
         raise FreshnessRequired
     return None
+
+
+def _close_files(response: Response) -> Response:
+    """End the temporary files of large documents with the request."""
+    request.close()
+    return response
 
 
 def is_fresh() -> bool:

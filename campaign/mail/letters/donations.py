@@ -39,7 +39,7 @@ def thanks(
             *_covered_fee(donation, charged),
             *_tribute(donation),
             *_about_receipt(donation, receipt, address_url, declaration_url, is_annual=is_annual),
-            donation_page_link(page_url),
+            *([] if declaration_url else [donation_page_link(page_url)]),
         ]
         if recurring_url:
             paragraphs.append(Paragraph(gettext("You give each month. To change the sum or the card, or to stop:"), recurring_url))
@@ -84,7 +84,7 @@ def _about_receipt(
         paragraphs += [Paragraph(text, address_url), Paragraph(gettext("This message is not a receipt."))]
     if declaration_url:
         text = gettext(
-            "An official receipt names whoever’s money it is, and you named %(name)s. Is it its money? Say so on your page, or put your own name on the receipt:",
+            "An official receipt names whoever’s money it is. Is it the money of %(name)s? Say so on your page, or put your own name on the receipt:",
             name=donation.organization,
         )
         paragraphs += [Paragraph(text, declaration_url), Paragraph(gettext("This message is not a receipt."))]
@@ -97,7 +97,7 @@ def _about_own_name(donation: Donation) -> list[Paragraph]:
     if not donation.organization or donation.names.bears_organization:
         return []
     text = gettext(
-        "It is in your own name, as you did not say that the money is that of %(name)s. If it is, please answer this mail.",
+        "It is in your own name: you named %(name)s and did not say that the money is its. If it is, please answer this mail.",
         name=donation.organization,
     )
     return [Paragraph(text)]

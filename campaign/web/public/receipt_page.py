@@ -7,7 +7,7 @@ from flask_babel import gettext
 
 from campaign.donations.declarations import How, Statement
 from campaign.donations.donations import PERSON_FIELDS, Donation, donation_by_token
-from campaign.donations.donors import ANNUAL, PER_DONATION
+from campaign.donations.donors import ANNUAL, PER_DONATION, wants_annual_receipt
 from campaign.edges.services import services
 from campaign.receipts import completeness, receipt_actions, receipts, render_jobs
 from campaign.receipts.receipt_actions import ReceiptActionRefused
@@ -94,10 +94,18 @@ def address(language: str, token: str) -> ResponseReturnValue:
         return _address_page(donation, form, language), 422
     try:
         receipt_actions.complete_details(donation, form.person(), statement=form.statement(How.PAGE))
-        flash(gettext("Thank you. Your official receipt is being made, and comes by e-mail."))
+        _thank(donation)
     except ReceiptActionRefused as error:
         flash(action_errors.describe_error(error.refusal, language), "error")
     return redirect(url_for("donation_page.page", language=language, token=token), 303)
+
+
+def _thank(donation: Donation) -> None:
+    flash(
+        gettext("Thank you. This gift is on the official receipt for the whole year, which comes in January.")
+        if wants_annual_receipt(donation.donor_id)
+        else gettext("Thank you. Your official receipt is being made, and comes by e-mail.")
+    )
 
 
 def _may_complete(donation: Donation) -> bool:
@@ -119,7 +127,7 @@ def declare(language: str, token: str) -> ResponseReturnValue:
     words = words_on_page(name, language, is_monthly=donation.recurring_gift_id is not None)
     try:
         receipt_actions.record_declaration(donation, name, Statement(how=How.PAGE, words=words, language=language))
-        flash(gettext("Thank you. Your official receipt is being made, and comes by e-mail."))
+        _thank(donation)
     except ReceiptActionRefused as error:
         flash(action_errors.describe_error(error.refusal, language), "error")
     return redirect(url_for("donation_page.page", language=language, token=token), 303)

@@ -76,7 +76,7 @@ class PersonForm(AddressForm):
         except ValueError:
             raise StopValidation(gettext("Please write the day on which the donor declared it, like 2026-11-27.")) from None
         if self.day > self.today:
-            raise StopValidation(gettext("This day has not come yet."))
+            raise StopValidation(gettext("This day has not come yet. Please check it."))
 
     def validate_document(self, field: Field) -> None:
         if not self.takes_declaration:
@@ -85,7 +85,7 @@ class PersonForm(AddressForm):
         if self.document_lost.data and not self.content:
             raise StopValidation(gettext("Please choose the document again: it did not come along while we asked for your password."))
         if len(self.content) > LARGEST_DOCUMENT:
-            raise StopValidation(gettext("This document is too large. It may have up to 5 MB."))
+            raise StopValidation(gettext("This document is too large. Please choose one of up to 5 MB."))
         if self.content and media_type_of(self.content) is None:
             raise StopValidation(gettext("This is no PDF, PNG or JPEG. Please choose another document."))
         if not self.content and not self.declared_words.data:
