@@ -103,6 +103,7 @@ def _details(number: int) -> DonationDetails:
         language="en",
         amount_cents=5_00,
         covered_fee_cents=0,
+        in_own_name=False,
         first_name="Zoë",
         last_name="Roy",
         email=f"donor{number}@example.org",

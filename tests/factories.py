@@ -45,6 +45,7 @@ T = TypeVar("T")
 Decision = Callable[[RematchingSession], Effects]
 
 NAME = ("Sanâa Œuvré", "D'Arcy-Lévesque")
+DECLARED = "The money is the organization’s."
 
 
 def donation_details(cents: int = 100_00, **changed: Any) -> DonationDetails:
@@ -76,7 +77,11 @@ def donation_details(cents: int = 100_00, **changed: Any) -> DonationDetails:
 def start_donation(
     campaign: Campaign, cents: int = 100_00, *, expected: int | None = 0, attempt: str | None = None, client_key: str = "", **changed: Any
 ) -> Donation:
-    context = checkout_context(expected_match_cents=expected, client_key=client_key, **({"attempt": attempt} if attempt else {}))
+    """A donation that is begun. One under the name of an organization is declared to be of its money, unless it is not `is_declared`."""
+    is_declared = changed.pop("is_declared", True) and not changed.get("in_own_name")
+    words = DECLARED if is_declared and changed.get("organization") else ""
+    named = {"attempt": attempt} if attempt else {}
+    context = checkout_context(expected_match_cents=expected, client_key=client_key, declaration=words, **named)
     return checkouts.start_checkout(campaign, donation_details(cents, **changed), context)
 
 

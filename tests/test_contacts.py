@@ -59,7 +59,7 @@ def test_a_corrected_name_is_for_this_gift_for_later_months_or_for_both(
     app: Flask, stripe: Stripe, first: Donation, scope: str, this: str, later: str
 ) -> None:
     old = first.last_name
-    receipt_actions.correct_details(first, MOVED, actor="clerk@example.org", reason="moved", scope=Scope(scope))
+    receipt_actions.correct_details(first, MOVED, actor="clerk@example.org", reason="moved", scope=Scope(scope), is_same_donor=True)
     advance_months(stripe)
     names = [old if name == "old" else name for name in (this, later)]
     assert [month.last_name for month in months_of(first)] == names
@@ -132,7 +132,13 @@ def test_staff_choose_what_a_correction_is_for(app: Flask, stripe: Stripe, first
         page = client.get(f"/staff/donations/{first.public_id}/person")
 
     assert re.search(r'value="both" checked', page.text), [line for line in page.text.splitlines() if "scope" in line]
-    data = {**MOVED, "reason": "moved", "scope": "from_now_on", "csrf_token": hidden_fields(page)["csrf_token"]}
+    data = {
+        **MOVED,
+        "name_change": "same_donor",
+        "reason": "moved",
+        "scope": "from_now_on",
+        "csrf_token": hidden_fields(page)["csrf_token"],
+    }
     with app.app_context():
         assert client.post(f"/staff/donations/{first.public_id}/person", data=data).status_code == 303
     assert (gift_of(first).last_name, first.last_name) == ("Moved", "D'Arcy-Lévesque")
@@ -260,7 +266,8 @@ def test_of_two_people_who_share_an_address_one_changes_only_their_own_gift(app:
     with app.app_context():
         assert client.post(path, data={**MOVED, "csrf_token": token}).status_code == 303
     assert (gift_of(second).last_name, gift_of(first).last_name) == ("Moved", "D'Arcy-Lévesque")
-    receipt_actions.correct_details(first, {**MOVED, "last_name": "Other"}, actor="clerk@example.org", reason="moved", scope=Scope.BOTH)
+    other = {**MOVED, "last_name": "Other"}
+    receipt_actions.correct_details(first, other, actor="clerk@example.org", reason="moved", scope=Scope.BOTH, is_same_donor=True)
     assert (gift_of(second).last_name, gift_of(first).last_name) == ("Moved", "Other")
 
 
@@ -270,7 +277,12 @@ def test_a_correction_of_a_gift_in_another_name_leaves_the_monthly_gift_alone(
     of_organization = paid(campaign, 50_00, email=first.email, organization="ACME")
     db.session.commit()
     receipt_actions.correct_details(
-        of_organization, {"organization": "ACME Inc."}, actor="clerk@example.org", reason="its name", scope=Scope.BOTH
+        of_organization,
+        {"organization": "ACME Inc."},
+        actor="clerk@example.org",
+        reason="its name",
+        scope=Scope.BOTH,
+        is_same_donor=True,
     )
     assert (gift_of(first).organization, of_organization.organization) == ("", "ACME Inc.")
 

@@ -30,6 +30,7 @@ from campaign.stripe_sync import inbox
 from campaign.stripe_sync.inbox import StripeEvent
 from campaign.web import front
 from campaign.web.front import Front, environ_of
+from campaign.web.uploads import LARGEST_UPLOAD
 from tests.conftest import Stripe, make_settings
 from tests.factories import start_donation
 from tests.stripe import body_of, completed, signed
@@ -106,6 +107,21 @@ def test_a_large_body_is_refused_before_it_is_read_and_while_it_is() -> None:
     chunked = scope_of(length=None, headers=[(b"transfer-encoding", b"chunked")])
     assert serve(Front(echo), (scope_of(length=front.LARGEST_BODY + 1), announced), (chunked, lying)) == [413, 413]
     assert serve(Front(echo), (scope_of(headers=[(b"content-length", b"many")]), Client(b""))) == [413]
+
+
+def test_a_form_with_a_document_is_larger_and_few_are_under_way_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    path, large = f"/staff/donations/d_{'0' * 20}/person", front.LARGEST_BODY + 1
+    chunked: dict[str, Any] = {"headers": [(b"transfer-encoding", b"chunked")]}
+    tried = (
+        scope_of(path, length=large),
+        scope_of(f"{path}s", length=large),
+        scope_of(path, length=LARGEST_UPLOAD + 1),
+        scope_of(path, **chunked),
+    )
+    assert serve(Front(echo), *((scope, Client(b"x" * large)) for scope in tried)) == [200, 413, 413, 413]
+    monkeypatch.setattr(front, "UPLOADS", 2)
+    clients = [Client(b"x", ends=False), *(Client(b"x" * large, pause=0.05) for _ in range(2))]
+    assert serve(Front(echo), *((scope_of(path, length=large), client) for client in clients)) == [408, 200, 200]
 
 
 def test_when_a_network_sends_too_many_bodies_the_oldest_are_cut_and_new_ones_arrive(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,8 +106,9 @@ def test_a_clerk_corrects_a_name_with_a_reason_and_the_correction_is_audited(app
     details = {**CORRECTED, "province": "QC", "postal_code": "H7A 1A1"}
     assert post_form(client, path, path, **details, reason="").status_code == 422
     assert post_form(client, path, path, **{**details, "postal_code": "X"}, reason="typo").status_code == 422
+    assert "Please choose why" in post_form(client, path, path, **details, reason="typo").text
     assert db.session.query(receipts.Receipt).count() == 1
-    assert post_form(client, path, path, **details, reason="typo").status_code == 303
+    assert post_form(client, path, path, **details, reason="typo", name_change="same_donor").status_code == 303
     assert db.session.query(receipts.Receipt).count() == 2
     entry = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "corrected name or address")).one()
     assert entry.detail["reason"] == "typo"

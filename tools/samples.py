@@ -121,7 +121,7 @@ def test_receipt_resent_and_corrected(app: Flask, campaign: Campaign, post: Post
     send_jobs.send_due()
     receipt_actions.request_copy(donation)
     write_email(post, "receipt-copy", language)
-    receipt_actions.correct_details(donation, {"last_name": "Richard"}, actor="clerk@example.org", reason="misspelt")
+    receipt_actions.correct_details(donation, {"last_name": "Richard"}, actor="clerk@example.org", reason="misspelt", is_same_donor=True)
     write_email(post, "receipt-corrected", language)
     receipt = receipts.receipt_of(donation.id)
     assert receipt

@@ -20,12 +20,15 @@ from campaign.edges.db import Base, db
 from campaign.edges.mailed_tokens import token_hash
 from campaign.edges.page_tokens import PUBLIC_ID_BYTES, PUBLIC_ID_PREFIX, Page, derive_page_token, is_page_token, public_id_in
 from campaign.edges.services import services
+from campaign.rules.receipt_names import ReceiptNames
 
 # Whose payments are ours, in an account that may serve others too, is known by the form of this id in their metadata.
 _PUBLIC_ID = re.compile(r"d_[0-9a-f]{20}")
 
 # The donor's name and address as printed on a receipt.
 PERSON_FIELDS = ("first_name", "last_name", "organization", "address_line1", "address_line2", "city", "province", "postal_code", "country")
+# The same, and in whose name the receipt is.
+RECEIPT_FIELDS = (*PERSON_FIELDS, "in_own_name")
 
 
 def new_public_id() -> str:
@@ -40,7 +43,10 @@ def is_public_id(value: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class DonationDetails:
-    """What the donor entered, validated and normalized. Missing texts are empty; `frequency` is `once` or `monthly`."""
+    """What the donor entered, validated and normalized. Missing texts are empty; `frequency` is `once` or `monthly`.
+
+    `in_own_name` says that the person gives, who has named an organization too (rules/receipt_names.py).
+    """
 
     language: str
     frequency: str
@@ -62,6 +68,7 @@ class DonationDetails:
     tribute_name: str
     message: str
     news_consent: bool
+    in_own_name: bool = False
 
 
 class Donation(Base):
@@ -72,7 +79,7 @@ class Donation(Base):
     `net_cents` is the donation net of reversals, zero before it is paid; only ledger entries change it. `match_limit` is the `Limit` that
     kept the match below full when the payment was settled. `authorized_at` is when the donor made the payment, `received_at` when the charity
     had it; both are set once it is paid (policy.md, section 2b). `processing_at` is set for a bank debit, `unverified_at` since when one had to be
-    verified first. `closed_by` is the member of staff who closed its checkout.
+    verified first. `closed_by` is the member of staff who closed its checkout. `in_own_name` is as in DonationDetails.
     `client_key` identifies the donor's
     network address without storing it.
     """
@@ -92,6 +99,7 @@ class Donation(Base):
     first_name: Mapped[str]
     last_name: Mapped[str]
     organization: Mapped[str]
+    in_own_name: Mapped[bool] = mapped_column(server_default="false", default=False)
     email: Mapped[str]
     address_line1: Mapped[str]
     address_line2: Mapped[str]
@@ -144,8 +152,15 @@ class Donation(Base):
 
     @property
     def full_name(self) -> str:
-        """The donor's name on a receipt: the organization if there is one, else the person."""
-        return self.organization or f"{self.first_name} {self.last_name}".strip()
+        """The donor's name on a receipt."""
+        return self.names.on_receipt
+
+    @property
+    def names(self) -> ReceiptNames:
+        """The names that were typed, of which a receipt bears one."""
+        return ReceiptNames(
+            first_name=self.first_name, last_name=self.last_name, organization=self.organization, in_own_name=self.in_own_name
+        )
 
     @property
     def address_lines(self) -> tuple[str, ...]:

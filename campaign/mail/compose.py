@@ -20,7 +20,7 @@ from campaign.outbox.messages import MessageKind, OutboxMessage
 from campaign.payments import reversals
 from campaign.payments.reversals import Reversal
 from campaign.payments.status import status_of
-from campaign.receipts import annual, awaited, lifecycle, receipts
+from campaign.receipts import annual, awaited, completeness, lifecycle, receipts
 from campaign.receipts.receipts import Receipt, ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
 from campaign.recurring import contacts, instalments, recurring_gifts
@@ -89,6 +89,12 @@ def _address_url(donation: Donation) -> str:
     return services().links.donor_address(donation.language, donation.token) if donation.lacks_details else ""
 
 
+def _declaration_url(donation: Donation) -> str:
+    """The page where the donor can say whose money it is; empty when the receipt does not wait for that."""
+    waits = receipts.last_receipt_of(donation.id) is None and completeness.lacks_declaration(donation)
+    return _page_url(donation) if waits and not donation.lacks_details else ""
+
+
 def _match_outcome(donation: Donation) -> str:
     status = donation_history.match_status(donation, status_of(donation), donation.language)
     return donation_timeline.match_outcome(status, donation.language)
@@ -108,6 +114,7 @@ def _compose_thanks_with_receipt(message: OutboxMessage) -> EmailContent | None:
         receipt=None if is_annual else receipt,
         recurring_url=_running_url(donation),
         address_url=_address_url(donation),
+        declaration_url=_declaration_url(donation),
         is_annual=is_annual,
     )
 
@@ -121,6 +128,7 @@ def _compose_acknowledgement(message: OutboxMessage) -> EmailContent | None:
         receipt=None,
         recurring_url=_running_url(donation),
         address_url=_address_url(donation),
+        declaration_url=_declaration_url(donation),
     )
 
 

@@ -12,7 +12,8 @@ from sqlalchemy import Executable, ScalarResult, bindparam, case, func, select, 
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from campaign.campaigns.campaigns import Campaign
-from campaign.donations import donor_merges
+from campaign.donations import declarations, donor_merges
+from campaign.donations.declarations import How, Statement
 from campaign.donations.donations import Donation, DonationDetails, new_public_id
 from campaign.donations.donors import get_or_create_donor_ids
 from campaign.edges.db import db
@@ -46,7 +47,8 @@ class LessMatchAvailable(Exception):
 class CheckoutContext:
     """What a checkout needs besides the donor's details. `expected_match_cents` is the match that the donor was shown, None when none was.
 
-    `client_key` identifies the donor's network address without storing it.
+    `client_key` identifies the donor's network address without storing it. `declaration` are the words with which the donor declares that the
+    money is the organization's; empty when they do not.
     """
 
     attempt: str
@@ -54,6 +56,7 @@ class CheckoutContext:
     livemode: bool
     now: datetime
     client_key: str = ""
+    declaration: str = ""
 
 
 def start_checkout(campaign: Campaign, details: DonationDetails, context: CheckoutContext) -> Donation:
@@ -116,7 +119,16 @@ def _insert_new(
     rows = [_row(campaign, details, context, donors[details.email]) for details, context in ordered]
     columns = {name: [row[name] for row in rows] for name in _COLUMNS}
     created: ScalarResult[Donation] = db.session.scalars(_insert, columns)
-    return {donation.attempt: donation for donation in created}
+    donations = {donation.attempt: donation for donation in created}
+    _record_declarations(donations, {context.attempt: context for _, context in reversed(ordered)})
+    return donations
+
+
+def _record_declarations(donations: Mapping[str, Donation], contexts: Mapping[str, CheckoutContext]) -> None:
+    for attempt, donation in donations.items():
+        if donation.organization and (words := contexts[attempt].declaration):
+            statement = Statement(how=How.FORM, words=words, language=donation.language)
+            declarations.record(statement, [donation.id], donation.organization)
 
 
 def _row(campaign: Campaign, details: DonationDetails, context: CheckoutContext, donor_id: int) -> dict[str, object]:

@@ -1,7 +1,8 @@
 """Annual receipts: one receipt for all donations of a year, for donors who chose it.
 
 The donations without a receipt are read from the books, so an interrupted run resumes where it stopped, and a repeated run issues nothing.
-A receipt covers the donations of one donor under one name and address; donations under another name or address get their own.
+A receipt covers the donations of one donor under one name and address; donations under another name or address get their own. Those in the name
+of an organization, whose declaration is missing, wait for it.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,8 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
-from campaign.donations.donations import PERSON_FIELDS, Donation, lock_donations
+from campaign.donations import declarations
+from campaign.donations.donations import RECEIPT_FIELDS, Donation, lock_donations
 from campaign.donations.donors import ANNUAL, Donor
 from campaign.edges.db import db
 from campaign.outbox.messages import MessageKind, NewMessage, enqueue
@@ -51,7 +53,7 @@ def groups_due(charity: Charity, year: int, *, limit: int, after: int = 0, donor
         ReceiptLine.donation_id == d.id, ReceiptEnd.receipt_id == ReceiptLine.receipt_id, ReceiptEnd.reason == EndReason.VOID
     )
     awaits_other = exists().where(ReceiptLine.donation_id == d.id, ReceiptLine.receipt_id == Receipt.id, awaited.is_awaiting())
-    first = func.min(d.id)
+    first, is_declared = func.min(d.id), declarations.is_declared_in_query()
     query = (
         select(func.array_agg(aggregate_order_by(d.id, d.id)))
         .join(Donor, Donor.id == d.donor_id)
@@ -66,7 +68,7 @@ def groups_due(charity: Charity, year: int, *, limit: int, after: int = 0, donor
             ~awaits_other,
             true() if donor_id is None else d.donor_id == donor_id,
         )
-        .group_by(d.donor_id, d.livemode, d.currency, *(getattr(d, field) for field in PERSON_FIELDS))
+        .group_by(d.donor_id, d.livemode, d.currency, *(getattr(d, field) for field in RECEIPT_FIELDS), is_declared)
         .having(first > after)
         .order_by(first)
         .limit(limit)

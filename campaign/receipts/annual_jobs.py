@@ -11,7 +11,8 @@ from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.outbox import messages, waiting_receipts
 from campaign.outbox.messages import MessageKind, NewMessage
-from campaign.receipts import annual
+from campaign.receipts import annual, completeness
+from campaign.receipts.annual import AnnualGroup
 from campaign.receipts.receipts import ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
 
@@ -40,7 +41,7 @@ def issue_for(charity: Charity, year: int) -> AnnualRun:
             except ReceiptIncomplete:
                 db.session.rollback()
                 run.incomplete += 1
-                _wait_for_details(after)
+                _wait_for_details(group)
     db.session.rollback()
     if run.incomplete:
         log.warning("annual_receipts.incomplete", year=year, receipts=run.incomplete)
@@ -49,12 +50,13 @@ def issue_for(charity: Charity, year: int) -> AnnualRun:
     return run
 
 
-def _wait_for_details(donation_id: int) -> None:
-    """Let the receipt wait where staff see it, and ask the donor, once, for a name or address that it lacks."""
-    donation = db.session.get_one(Donation, donation_id)
-    waiting_receipts.enqueue(donation)
-    if donation.lacks_details:  # The outbox drops a repeated acknowledgement.
-        messages.enqueue(NewMessage(MessageKind.ACKNOWLEDGEMENT, donation))
+def _wait_for_details(group: AnnualGroup) -> None:
+    """Let the receipt wait where staff see it, and ask the donor, once for each donation, for what it lacks of them."""
+    for donation_id in group.donation_ids:
+        donation = db.session.get_one(Donation, donation_id)
+        if completeness.waits_for_donor(donation):  # The outbox drops a repeated acknowledgement.
+            messages.enqueue(NewMessage(MessageKind.ACKNOWLEDGEMENT, donation))
+    waiting_receipts.enqueue(db.session.get_one(Donation, group.donation_ids[0]))
     db.session.commit()
 
 

@@ -1,6 +1,10 @@
-"""What a receipt lacks before it may be issued: elements, the confirmation of the charity's details, and characters that no font has."""
+"""What a receipt lacks before it may be issued: elements, declarations, the confirmation of the charity's details, and characters that no font has."""
+
+from collections.abc import Sequence
 
 from campaign.campaigns.charities import Charity
+from campaign.donations import declarations
+from campaign.donations.donations import Donation
 from campaign.edges import pdf
 from campaign.rules import receipt_requirements
 from campaign.rules.receipt_requirements import ReceiptContent
@@ -18,6 +22,25 @@ def missing_elements(charity: Charity, content: ReceiptContent) -> list[str]:
     if not content.is_test and charity.confirmed_at is None:
         missing.append(CONFIRMATION)
     return missing + _unprintable_elements(content)
+
+
+def lacks_declaration(donation: Donation) -> bool:
+    """Whether the donor has yet to declare that the money of the donation is the organization's, whose name the receipt would bear."""
+    return donation.names.bears_organization and not declarations.is_declared(donation)
+
+
+def missing_declarations(donations: Sequence[Donation], *, replaced_name: str) -> list[str]:
+    """`declaration` if a receipt for these donations takes one that is missing.
+
+    One that replaces a receipt in the same name takes none: that one was issued with a declaration, or before these were asked for.
+    """
+    is_same = replaced_name == donations[0].full_name
+    return [] if is_same or not any(map(lacks_declaration, donations)) else ["declaration"]
+
+
+def waits_for_donor(donation: Donation) -> bool:
+    """Whether the receipt lacks something that the donor alone can say: a name or address, or whose money it is."""
+    return donation.lacks_details or lacks_declaration(donation)
 
 
 def _unprintable_elements(content: ReceiptContent) -> list[str]:

@@ -3,21 +3,22 @@
 Each action commits once, together with its audit row, and wakes the mail worker when it enqueues an e-mail.
 """
 
-from collections.abc import Mapping
-
-from campaign.donations import donors
-from campaign.donations.donations import PERSON_FIELDS, Donation, lock_donations
+from campaign.donations import declarations, donors
+from campaign.donations.declarations import Statement
+from campaign.donations.donations import Donation, lock_donations
 from campaign.donations.donors import PER_DONATION
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.outbox import deliveries, messages, waiting_receipts
 from campaign.outbox.messages import MessageKind, NewMessage
-from campaign.receipts import awaited, information_returns, lifecycle, receipts, void_requests
+from campaign.receipts import awaited, information_returns, lifecycle, name_changes, receipts, void_requests
+from campaign.receipts.name_changes import Person
 from campaign.receipts.receipts import EndReason, Receipt, ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
 from campaign.receipts.void_requests import VoidRequest
 from campaign.recurring import contacts
 from campaign.recurring.contacts import Scope
+from campaign.recurring.recurring_gifts import RecurringGift, recurring_gift_of
 from campaign.staff import audit
 from campaign.texts.action_errors import ActionError
 
@@ -32,19 +33,52 @@ class ReceiptActionRefused(Exception):
         self.refusal = refusal
 
 
-def complete_details(donation: Donation, person: Mapping[str, str]) -> None:
-    """Store the name and address that the donor's receipt lacked, and send the receipt.
+def complete_details(donation: Donation, person: Person, *, statement: Statement | None = None) -> None:
+    """Store the name and address that the donor's receipt lacked, with what they declare about the organization, and send the receipt.
 
-    Raises ReceiptActionRefused when a receipt was issued already.
+    Months of the same monthly gift that wait for the same get it too. Raises ReceiptActionRefused when a receipt was issued already.
     """
-    db.session.refresh(donation, with_for_update={"key_share": True})
+    waiting, later = _lock_waiting(donation)
+    changed = {field for one in waiting for field in name_changes.update_person(one, person)}
+    changed |= set(contacts.change_person(later, person))
+    audit.record("the donor", "completed their address", donation.public_id, fields=sorted(changed))
+    _finish_details(donation, waiting, statement)
+
+
+def record_declaration(donation: Donation, name: str, statement: Statement) -> None:
+    """Record that the money is that of the organization with this name, and send the receipts that waited for it.
+
+    Raises ReceiptActionRefused when a receipt was issued already, or the organization has another name by now.
+    """
+    waiting, later = _lock_waiting(donation)
+    if donation.organization != name:
+        db.session.rollback()
+        raise ReceiptActionRefused(ActionError.NAME_HAS_CHANGED)
+    for one in waiting:
+        one.in_own_name = False
+    for gift in later:
+        gift.in_own_name = False
+    _finish_details(donation, waiting, statement)
+
+
+def _lock_waiting(donation: Donation) -> tuple[list[Donation], list[RecurringGift]]:
+    """The donation, months of the same monthly gift without a receipt under the same names, and the gift if its later months have these too."""
+    gift = recurring_gift_of(donation)
+    months = [d for d in lifecycle.donations_without_receipt(donation.donor_id) if gift and d.recurring_gift_id == gift.id]
+    locked = lock_donations(sorted({donation.id, *(month.id for month in months)}))
     if not awaited.is_due(donation.id):
         db.session.rollback()
         raise ReceiptActionRefused(ActionError.RECEIPT_IS_ISSUED)
-    changed = _update_person(donation, person)
-    audit.record("the donor", "completed their address", donation.public_id, fields=changed)
-    messages.enqueue_now(NewMessage(MessageKind.RECEIPT, donation))
-    waiting_receipts.wake_of(donation)
+    return [one for one in locked if one.names == donation.names], [gift] if gift and gift.names == donation.names else []
+
+
+def _finish_details(donation: Donation, waiting: list[Donation], statement: Statement | None) -> None:
+    if statement is not None:
+        declarations.record(statement, [contacts.first_month_of(donation)], donation.organization)
+        audit.record("the donor", "declared whose money it is", donation.public_id, how=statement.how)
+    messages.enqueue_now(*(NewMessage(MessageKind.RECEIPT, one) for one in waiting))
+    for one in waiting:
+        waiting_receipts.wake_of(one)
     db.session.commit()
     services().waker.wake("mail")
 
@@ -73,26 +107,53 @@ def resend(donation: Donation, *, actor: str) -> None:
 
 
 def correct_details(
-    donation: Donation, person: Mapping[str, str], *, actor: str, reason: str, scope: Scope = Scope.THIS_GIFT
+    donation: Donation,
+    person: Person,
+    *,
+    actor: str,
+    reason: str,
+    scope: Scope = Scope.THIS_GIFT,
+    is_same_donor: bool = False,
+    statement: Statement | None = None,
 ) -> Receipt | None:
     """Correct the name or address: of the donation and those on the same receipt, which is replaced; of later months; or both.
 
+    A name changes for the same donor, or because the money is somebody else's: then with the donor's statement, which may also come alone.
     Returns the receipt that replaces another, or is issued at last; None when it waits for something else. Raises ReceiptActionRefused when
-    nothing changed, and ReceiptIncomplete when the receipt that replaces a valid one would lack something: then nothing has changed.
+    nothing changed or nothing says why the name did, and ReceiptIncomplete when the receipt that replaces a valid one would lack something: then
+    nothing has changed.
     """
     later = contacts.running_gifts_like(donation) if scope.is_for_later else []  # By the name before it is corrected.
     sharing = lifecycle.lock_sharing_donations(donation) if scope.is_for_this_gift else []
-    changed = sorted({field for one in sharing for field in _update_person(one, person)})
+    bearers = name_changes.bearers_of(sharing, later)
+    changed = {field for one in sharing for field in name_changes.update_person(one, person)}
     changed_later = contacts.change_person(later, person)
-    if not changed and not changed_later:
+    refusal = name_changes.why_refused(bearers, is_same_donor=is_same_donor, statement=statement)
+    if not changed and not changed_later and statement is None:
+        refusal = ActionError.NOTHING_CHANGED
+    if refusal is not None:
         db.session.rollback()
-        raise ReceiptActionRefused(ActionError.NOTHING_CHANGED)
+        raise ReceiptActionRefused(refusal)
     fields = sorted({*changed, *changed_later})
     audit.record(actor, "corrected name or address", donation.public_id, fields=fields, scope=scope, reason=reason)
-    if not changed:
-        db.session.commit()
-        return None
-    return _replace(donation, EndReason.CORRECTED, actor=actor, note=reason)
+    if statement is None:
+        name_changes.extend_declarations(bearers, actor=actor, reason=reason)
+    else:
+        name_changes.record_statement(bearers, statement)
+        audit.record(actor, "recorded a declaration", donation.public_id, how=statement.how, has_document=bool(statement.document))
+    if changed:
+        return _replace(donation, EndReason.CORRECTED, actor=actor, note=reason)
+    _send_waiting(donation)
+    return None
+
+
+def _send_waiting(donation: Donation) -> None:
+    """Send the receipt if it was not issued before: what it waited for may be there now."""
+    if donation.received_at is not None and awaited.is_due(donation.id):
+        messages.enqueue_now(NewMessage(MessageKind.RECEIPT, donation))
+        waiting_receipts.wake_of(donation)
+    db.session.commit()
+    services().waker.wake("mail")
 
 
 def replace_lost(donation: Donation, *, actor: str, reason: str) -> Receipt | None:
@@ -197,12 +258,3 @@ def reopen_return(task_id: int, *, actor: str) -> bool:
         audit.record(actor, "reopened an information return", f"information return {task_id}")
     db.session.commit()
     return task is not None
-
-
-def _update_person(donation: Donation, person: Mapping[str, str]) -> list[str]:
-    """Update the name and address. Returns the names of the fields that changed: the audit trail holds no personal data."""
-    changed = [field for field in PERSON_FIELDS if field in person and getattr(donation, field) != person[field]]
-    for field in changed:
-        setattr(donation, field, person[field])
-    db.session.flush()
-    return changed

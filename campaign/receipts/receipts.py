@@ -51,7 +51,10 @@ class EndReason(StrEnum):
 
 
 class Receipt(Base):
-    """One official receipt. `content` is its frozen `ReceiptContent` as JSON; `check_code` opens the public page that shows whether it is valid."""
+    """One official receipt. `content` is its frozen `ReceiptContent` as JSON; `check_code` opens the public page that shows whether it is valid.
+
+    `predates_declarations` says that it was issued before declarations were asked for.
+    """
 
     __tablename__ = "receipt"
     __table_args__ = (
@@ -70,6 +73,7 @@ class Receipt(Base):
     issued_at: Mapped[datetime] = mapped_column(server_default=func.now())
     check_code: Mapped[str] = mapped_column(unique=True)
     replaces_id: Mapped[int | None] = mapped_column(ForeignKey("receipt.id"), unique=True)
+    predates_declarations: Mapped[bool] = mapped_column(server_default="false")
 
     @property
     def file_name(self) -> str:
@@ -145,6 +149,9 @@ def issue(
         raise ReceiptIncomplete(["payment"])
     charity, code = items[0].donation.campaign.charity, random_check_code()
     content = _content(items, charity, context, received_in=received_in, replaces=replaces, code=code)
+    replaced_name = replaces.content["donor_name"] if replaces else ""
+    if undeclared := completeness.missing_declarations([item.donation for item in items], replaced_name=replaced_name):
+        raise ReceiptIncomplete([*completeness.missing_elements(charity, content), *undeclared])
     lines = [ReceiptLine(donation_id=item.donation.id, cents=item.cents) for item in items]
     return issue_frozen(charity, content, lines, context, code=code, replaces=replaces)
 

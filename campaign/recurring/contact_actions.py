@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from campaign.donations import declarations
+from campaign.donations.declarations import Statement
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.services import services
@@ -15,9 +17,15 @@ from campaign.staff import audit
 DONOR = "the donor"
 
 
-def change_address(gift: RecurringGift, first: Donation, person: Mapping[str, str]) -> bool:
-    """Change the name or address of later months, and confirm it by mail. Returns False when nothing has changed."""
+def change_address(gift: RecurringGift, first: Donation, person: Mapping[str, str | bool], *, statement: Statement | None = None) -> bool:
+    """Change the name or address of later months, and confirm it by mail. Returns False when nothing has changed.
+
+    With a statement the donor declares that the money of later months is the organization's.
+    """
     changed = contacts.change_person([gift], person)
+    if statement is not None and not declarations.is_declared_for(first, gift.organization):
+        declarations.record(statement, [first.id], gift.organization)
+        changed.append("declaration")
     if changed:
         audit.record(DONOR, "changed the name or address of later months", first.public_id, fields=changed)
         about = f"{gift.id}-{messages.count_all(first, MessageKind.ADDRESS_CHANGED)}"

@@ -12,7 +12,7 @@ from sqlalchemy import ForeignKey, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from campaign.donations.donations import PERSON_FIELDS, Donation
+from campaign.donations.donations import PERSON_FIELDS, RECEIPT_FIELDS, Donation
 from campaign.donations.donors import Donor, is_current
 from campaign.edges.db import Base, db
 from campaign.edges.mailed_tokens import derive_token, known_token, token_hash
@@ -82,11 +82,17 @@ def running_gifts_like(donation: Donation) -> list[RecurringGift]:
     return [gift for gift in running if all(getattr(gift, field) == getattr(donation, field) for field in PERSON_FIELDS)]
 
 
-def change_person(gifts: Sequence[RecurringGift], person: Mapping[str, str]) -> list[str]:
+def first_month_of(donation: Donation) -> int:
+    """The id of the donation that declarations about this one are recorded for: the first month of its monthly gift, or itself."""
+    first = select(RecurringGift.donation_id).where(RecurringGift.id == donation.recurring_gift_id)
+    return db.session.scalar(first) or donation.id
+
+
+def change_person(gifts: Sequence[RecurringGift], person: Mapping[str, str | bool]) -> list[str]:
     """Change the name or address of later months. Returns the names of the fields that changed."""
     changed = set()
     for gift in gifts:
-        for field in PERSON_FIELDS:
+        for field in RECEIPT_FIELDS:
             if field in person and getattr(gift, field) != person[field]:
                 setattr(gift, field, person[field])
                 changed.add(field)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from campaign.donations.donations import PERSON_FIELDS, Donation, DonationDetails, donation_by_public_id
+from campaign.donations.donations import RECEIPT_FIELDS, Donation, DonationDetails, donation_by_public_id
 from campaign.edges.db import db
 from campaign.edges.stripe.subscriptions import StripeInvoice
 from campaign.matching.effects import Effects
@@ -19,7 +19,7 @@ from campaign.payments.quarantine import Anomaly, SucceededPayment
 from campaign.recurring.recurring_gifts import MONTHLY, RecurringGift
 from campaign.rules.payment_moments import PaymentMoments
 
-CONTACT_FIELDS = ("email", *PERSON_FIELDS)
+CONTACT_FIELDS = ("email", *RECEIPT_FIELDS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from campaign.edges.page_tokens import Page, derive_page_token, is_page_token, p
 from campaign.edges.services import services
 from campaign.edges.stripe.subscriptions import StripeSubscription
 from campaign.payments.alerts import Alert, AlertKind, raise_alert
+from campaign.rules.receipt_names import ReceiptNames
 
 # Nothing follows these. An `unpaid` subscription may be paid and become active again.
 ENDED_STATUSES = {"canceled", "incomplete_expired"}
@@ -47,6 +48,7 @@ class RecurringGift(Base):
     first_name: Mapped[str]
     last_name: Mapped[str]
     organization: Mapped[str]
+    in_own_name: Mapped[bool] = mapped_column(server_default="false", default=False)
     address_line1: Mapped[str]
     address_line2: Mapped[str]
     city: Mapped[str]
@@ -70,6 +72,13 @@ class RecurringGift(Base):
     def token(self) -> str:
         """What opens the donor's page."""
         return derive_page_token(services().keys, Page.RECURRING_GIFT, self.donation.public_id, self.link_version)
+
+    @property
+    def names(self) -> ReceiptNames:
+        """The names of later months, of which a receipt bears one."""
+        return ReceiptNames(
+            first_name=self.first_name, last_name=self.last_name, organization=self.organization, in_own_name=self.in_own_name
+        )
 
     @property
     def is_over(self) -> bool:

@@ -26,6 +26,9 @@ class ActionError(StrEnum):
     RECEIPT_IS_ISSUED = "receipt is issued"
     NO_RECEIPT = "no receipt"
     NOTHING_CHANGED = "nothing changed"
+    NAME_IS_UNEXPLAINED = "name is unexplained"
+    NOT_SAME_DONOR = "not same donor"
+    NAME_HAS_CHANGED = "name has changed"
     ANOTHER_PERSON = "another person"
     PLEDGE_IS_REQUESTED = "pledge is requested"
     PLEDGE_IS_DECIDED = "pledge is decided"
@@ -76,6 +79,11 @@ _MESSAGES = {
     ),
     ActionError.NO_RECEIPT: gettext_noop("There is no valid receipt for this gift, so there is nothing to send, replace or cancel."),
     ActionError.NOTHING_CHANGED: gettext_noop("The name and address have not changed, so the receipt stays as it is."),
+    ActionError.NAME_IS_UNEXPLAINED: gettext_noop("The name on the receipt changes. Please choose why."),
+    ActionError.NOT_SAME_DONOR: gettext_noop(
+        "A person and an organization are not the same donor. Please choose the other reason, with the donor’s declaration."
+    ),
+    ActionError.NAME_HAS_CHANGED: gettext_noop("The name of the organization has changed meanwhile. Please read it again."),
     ActionError.ANOTHER_PERSON: gettext_noop("You cannot approve your own request: a second person decides."),
     ActionError.PLEDGE_IS_REQUESTED: gettext_noop(
         "Somebody has already asked to raise this pledge. Agree to that request or refuse it first."

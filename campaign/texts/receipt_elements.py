@@ -26,6 +26,7 @@ _NAMES = {
     "check_url": gettext_noop("the address where it can be checked"),
     "confirmation": gettext_noop("the confirmation of the charity’s legal details"),
     "payment": gettext_noop("the payment"),
+    "declaration": gettext_noop("the donor’s declaration that the money is the organization’s"),
 }
 
 

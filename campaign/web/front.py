@@ -22,12 +22,16 @@ from campaign.edges.links import STRIPE_WEBHOOK
 from campaign.web.bare_headers import bare_headers
 from campaign.web.networks import network_of
 from campaign.web.stripe_webhook import MAX_BATCH
+from campaign.web.uploads import LARGEST_UPLOAD, takes_upload
 
 log = structlog.get_logger()
 
 BODY_SECONDS = 20
 # Stripe's events are the largest bodies. Forms have a limit of their own (security.py).
 LARGEST_BODY = 256 * 1024
+# Forms with a document are larger (uploads.py): they have more time, and so many may be under way at a time.
+UPLOAD_SECONDS = 60
+UPLOADS = 8
 # How many bodies may be under way at a time. When one more comes, the oldest is cut: it had the most time.
 BODIES_OF_A_NETWORK = 100
 BODIES = 2000
@@ -77,6 +81,7 @@ class Front:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
         self._arriving: dict[str, list[asyncio.Timeout]] = {}
         self._all_arriving: list[asyncio.Timeout] = []
+        self._uploads: list[asyncio.Timeout] = []
         self._events: list[_PendingEvent] = []
         self._storing: asyncio.Task[None] | None = None
 
@@ -148,7 +153,9 @@ class Front:
         """The whole body. Raises BodyRefused."""
         headers = dict(scope["headers"])
         length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > LARGEST_BODY:
+        is_upload = length.isdigit() and int(length) > LARGEST_BODY and takes_upload(scope["path"])
+        largest, seconds = (LARGEST_UPLOAD, UPLOAD_SECONDS) if is_upload else (LARGEST_BODY, BODY_SECONDS)
+        if not length.isdigit() or int(length) > largest:
             raise BodyRefused(413)
         if length == b"0" and b"transfer-encoding" not in headers:
             return b""
@@ -156,17 +163,20 @@ class Front:
         of_sender = self._arriving.setdefault(sender, [])
         _cut_oldest(of_sender, BODIES_OF_A_NETWORK)
         _cut_oldest(self._all_arriving, BODIES)
+        if is_upload:
+            _cut_oldest(self._uploads, UPLOADS)
+        queues = [of_sender, self._all_arriving, *([self._uploads] if is_upload else [])]
         try:
-            async with asyncio.timeout(BODY_SECONDS) as deadline:
-                of_sender.append(deadline)
-                self._all_arriving.append(deadline)
-                return await _receive_all(receive)
+            async with asyncio.timeout(seconds) as deadline:
+                for queue in queues:
+                    queue.append(deadline)
+                return await _receive_all(receive, largest)
         except TimeoutError:
             raise BodyRefused(408) from None
         finally:
-            for arriving in (of_sender, self._all_arriving):
-                if deadline in arriving:
-                    arriving.remove(deadline)
+            for queue in queues:
+                if deadline in queue:
+                    queue.remove(deadline)
             if not of_sender and self._arriving.get(sender) is of_sender:
                 del self._arriving[sender]
 
@@ -186,14 +196,14 @@ def _cut_oldest(arriving: list[asyncio.Timeout], most: int) -> None:
         arriving.pop(0).reschedule(asyncio.get_running_loop().time())
 
 
-async def _receive_all(receive: Receive) -> bytes:
+async def _receive_all(receive: Receive, largest: int) -> bytes:
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise BodyRefused(408)
         body += message.get("body", b"")
-        if len(body) > LARGEST_BODY:
+        if len(body) > largest:
             raise BodyRefused(413)
         if not message.get("more_body", False):
             return bytes(body)

@@ -2,6 +2,7 @@
 
 from flask_babel import gettext, pgettext
 
+from campaign.donations.declarations import How
 from campaign.matching.funds import FundStatus
 from campaign.outbox import deliveries
 from campaign.outbox.messages import MessageKind
@@ -52,6 +53,19 @@ def end_reason_labels() -> dict[str, str]:
         receipts.EndReason.LOST.value: gettext("it was lost"),
         receipts.EndReason.VOID.value: gettext("it was voided by two people"),
         receipts.EndReason.WRONG_PAYMENT.value: gettext("the payment was written down wrongly"),
+    }
+
+
+def declaration_labels() -> dict[How, str]:
+    """How a donor has declared whose money it is."""
+    return {
+        How.FORM: gettext("in the donation form"),
+        How.PAGE: gettext("on their own page"),
+        How.EMAIL: gettext("by email"),
+        How.PHONE: gettext("by phone"),
+        How.POST: gettext("by post"),
+        How.IN_PERSON: gettext("in person"),
+        How.SAME_DONOR: gettext("the name was corrected, the donor is the same"),
     }
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 import structlog
-from flask import Flask, Response, abort, current_app, g, redirect, request, session, url_for
+from flask import Flask, Response, abort, after_this_request, current_app, g, redirect, request, session, url_for
 from flask.sessions import SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
@@ -23,6 +23,7 @@ from campaign.config import Settings
 from campaign.staff.members import ROLES
 from campaign.web.bare_headers import HSTS
 from campaign.web.networks import client_key
+from campaign.web.uploads import LARGEST_UPLOAD
 
 log = structlog.get_logger()
 
@@ -72,15 +73,15 @@ class FreshnessRequired(Forbidden):
     """The member has to confirm that it is them (staff/confirm.py)."""
 
 
-def access(role: str, *, fresh: bool = False) -> Callable[[View], View]:
+def access(role: str, *, fresh: bool = False, takes_document: bool = False) -> Callable[[View], View]:
     """Declare who may use a route: `public`, `funder` (with an access link), or the minimum role of staff.
 
-    A `fresh` route also wants the member's password or passkey of the last ten minutes.
+    A `fresh` route also wants the member's password or passkey of the last ten minutes. One that takes a document reads more of a request.
     """
     assert role in {"public", "funder", *ROLES}, role
 
     def declare(view: View) -> View:
-        view.access, view.needs_fresh = role, fresh  # type: ignore[attr-defined]  # read by `_guard`
+        view.access, view.needs_fresh, view.takes_document = role, fresh, takes_document  # type: ignore[attr-defined]  # read by `_guard`
         return view
 
     return declare
@@ -108,9 +109,18 @@ def _guard(confirm: Callable[[], bool]) -> ResponseReturnValue | None:
         if current_user.is_authenticated:
             abort(403)
         return redirect(url_for("security.login", next=request.path))
+    if getattr(view, "takes_document", False):
+        request.max_content_length = LARGEST_UPLOAD
+        after_this_request(_close_files)
     if getattr(view, "needs_fresh", False) and not is_fresh() and not confirm():
         raise FreshnessRequired
     return None
+
+
+def _close_files(response: Response) -> Response:
+    """End the temporary files of large documents with the request."""
+    request.close()
+    return response
 
 
 def is_fresh() -> bool:

@@ -31,12 +31,14 @@ def thanks(
     receipt: Receipt | None,
     recurring_url: str = "",
     address_url: str = "",
+    declaration_url: str = "",
     is_annual: bool = False,
 ) -> EmailContent:
     """The thanks, with the official receipt when there is one; else an acknowledgement that says what the receipt waits for.
 
     `outcome` describes the match. `recurring_url` is the page of the recurring donation, for an instalment. `address_url` is the page
-    for a missing name or address. `is_annual` says that the donor gets one receipt for the year.
+    for a missing name or address, `declaration_url` the one where the donor says whose money it is, when the receipt waits for that. `is_annual`
+    says that the donor gets one receipt for the year.
     """
     language, title = donation.language, donation.campaign.title(donation.language)
     with force_locale(language):
@@ -46,8 +48,8 @@ def thanks(
             Paragraph(outcome, style=MATCH),
             *_covered_fee(donation, charged),
             *_tribute(donation),
-            *_about_receipt(donation, receipt, address_url, is_annual=is_annual),
-            donation_page_link(page_url),
+            *_about_receipt(donation, receipt, address_url, declaration_url, is_annual=is_annual),
+            *([] if declaration_url else [donation_page_link(page_url)]),
         ]
         if recurring_url:
             paragraphs.append(Paragraph(gettext("You give each month. To change the sum or the card, or to stop:"), recurring_url))
@@ -71,14 +73,16 @@ def _tribute(donation: Donation) -> list[Paragraph]:
     return [Paragraph(gettext("Given in memory of %(name)s.", name=donation.tribute_name))]
 
 
-def _about_receipt(donation: Donation, receipt: Receipt | None, address_url: str, *, is_annual: bool) -> list[Paragraph]:
+def _about_receipt(
+    donation: Donation, receipt: Receipt | None, address_url: str, declaration_url: str, *, is_annual: bool
+) -> list[Paragraph]:
     if receipt is not None:
         text = gettext(
             "Your official receipt no. %(serial)s for %(charged)s is attached. It shows your own gift; the match is the gift of the fund.",
             serial=receipt.serial,
             charged=format_money(receipt.cents, donation.language),
         )
-        return [Paragraph(text)]
+        return [Paragraph(text), *_about_own_name(donation)]
     paragraphs = []
     if is_annual:
         text = gettext(
@@ -88,9 +92,25 @@ def _about_receipt(donation: Donation, receipt: Receipt | None, address_url: str
     if address_url:
         text = gettext("An official receipt needs your full name and postal address. Give them here:")
         paragraphs += [Paragraph(text, address_url), Paragraph(gettext("This message is not a receipt."))]
+    if declaration_url:
+        text = gettext(
+            "An official receipt names whoever’s money it is. Is it the money of %(name)s? Say so on your page, or put your own name on the receipt:",
+            name=donation.organization,
+        )
+        paragraphs += [Paragraph(text, declaration_url), Paragraph(gettext("This message is not a receipt."))]
     if paragraphs:
         return paragraphs
     return [Paragraph(gettext("Your official receipt follows by e-mail. This message is not a receipt."))]
+
+
+def _about_own_name(donation: Donation) -> list[Paragraph]:
+    if not donation.organization or donation.names.bears_organization:
+        return []
+    text = gettext(
+        "It is in your own name: you named %(name)s and did not say that the money is its. If it is, please answer this mail.",
+        name=donation.organization,
+    )
+    return [Paragraph(text)]
 
 
 def _on_statement(donation: Donation) -> list[Paragraph]:

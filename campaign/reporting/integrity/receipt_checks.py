@@ -149,6 +149,23 @@ def _receipts_are_dated_when_received(snapshot: Connection) -> Iterator[str]:
         yield f"I25: receipt {serial} says that donation {name} was received on {said}, but it was received on {received}."
 
 
+def _organizations_are_declared(snapshot: Connection) -> Iterator[str]:
+    """CRA, CPC-010: a receipt in the name of an organization has the donor's declaration, unless it is in the name of the one that it replaces."""
+    for serial, name in rows(
+        snapshot,
+        """
+        SELECT r.serial, d.public_id FROM receipt_line g JOIN receipt r ON r.id = g.receipt_id JOIN donation d ON d.id = g.donation_id
+        LEFT JOIN receipt w ON w.id = r.replaces_id
+        WHERE g.is_current AND NOT r.predates_declarations AND NOT d.in_own_name AND d.organization <> ''
+          AND r.content ->> 'donor_name' = d.organization AND w.content ->> 'donor_name' IS DISTINCT FROM r.content ->> 'donor_name'
+          AND NOT EXISTS (SELECT FROM receipt_declaration v WHERE v.name = d.organization AND v.donation_id = d.id)
+          AND NOT EXISTS (SELECT FROM receipt_declaration v JOIN recurring_gift m ON m.donation_id = v.donation_id
+                          WHERE v.name = d.organization AND m.id = d.recurring_gift_id)
+        """,
+    ):
+        yield f"I14: receipt {serial} is in the name of an organization, but the donor of donation {name} has not declared that the money is its."
+
+
 def _emails_are_delivered_once(snapshot: Connection) -> Iterator[str]:
     for key, why in rows(
         snapshot,
@@ -197,6 +214,7 @@ CHECKS = (
     _details_are_confirmed_by_somebody,
     _receipts_equal_donations,
     _receipts_are_dated_when_received,
+    _organizations_are_declared,
     _emails_are_delivered_once,
 )
 CHECKS_OF_ALL = (_receipts_count_up,)

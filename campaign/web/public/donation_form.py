@@ -11,14 +11,14 @@ from wtforms.validators import Optional as OptionalField
 from wtforms.validators import StopValidation
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.donations.declarations import How
 from campaign.donations.donations import DonationDetails
 from campaign.edges.secret_keys import Purpose, SecretKeys
 from campaign.edges.services import services
 from campaign.rules import email_typos, money, typed_text
-from campaign.web.public.address_form import AddressForm, PlainText, Required, text_field
+from campaign.web.public.address_form import FALSE_VALUES, AddressForm, PlainText, Required, text_field
 
 ATTEMPT_LIFETIME_SECONDS = 24 * 3600
-FALSE_VALUES = (False, "", "false", "0", "no", "off", "n", "f")
 FIRST_FIELDS = ("amount", "frequency", "first_name", "last_name", "email")
 
 
@@ -36,6 +36,7 @@ class DonationForm(AddressForm):
         csrf = False
 
     printed = (*AddressForm.printed, "public_name", "tribute_name")
+    takes_name_later = True
 
     amount = StringField(lazy_gettext("Amount"), [Required(lazy_gettext("How much would you like to give? For example 50 or 125.50."))])
     frequency = HiddenField()
@@ -149,7 +150,13 @@ class DonationForm(AddressForm):
             tribute_name=self.tribute_name.data if kind else "",
             message=self.message.data,
             news_consent=bool(self.news_consent.data),
+            in_own_name=self.in_own_name(),
         )
+
+    def declaration(self) -> str:
+        """The words with which the donor declares that the money is the organization's; empty when they do not."""
+        statement = self.statement(How.FORM)
+        return statement.words if statement else ""
 
     def expected_match_cents(self) -> int | None:
         """The match in cents that the donor was shown; None when none was shown, or the field is not a valid number."""

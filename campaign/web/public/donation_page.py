@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import func, or_, update
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.donations import declarations
 from campaign.donations.donations import Donation, donation_by_token
 from campaign.donations.donors import wants_annual_receipt
 from campaign.edges.db import db
@@ -17,13 +18,14 @@ from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
 from campaign.edges.stripe.reversals import ReversalKind
 from campaign.payments import reversals
 from campaign.payments.status import DonationStatus, Status, status_of
-from campaign.receipts import awaited, receipts
+from campaign.receipts import awaited, completeness, receipts
 from campaign.recurring.recurring_gifts import recurring_gift_of
 from campaign.reporting import donation_history, proofs
 from campaign.rules import money
 from campaign.stripe_sync import poll_checkout_jobs
 from campaign.texts import donation_timeline
 from campaign.texts.dates import format_moment
+from campaign.texts.declaration_words import words_on_page
 from campaign.web.public.donor_access import may_change
 from campaign.web.security import LINKS_PER_CLIENT, access, limiter
 
@@ -65,7 +67,7 @@ def page(language: str, token: str) -> ResponseReturnValue:
         is_annual=wants_annual_receipt(donation.donor_id),
         may_change=may_change(donation),
         follows=awaited.awaiting_receipt_of(donation.id) is not None,
-        lacks_details=donation.received_at is not None and donation.lacks_details and awaited.is_due(donation.id),
+        **_missing(donation, language),
         receipt_url=url_for("receipt_page.pdf", language=language, token=token),
         proof_url=url_for("donation_page.proof", language=language, token=token) if status.matched_cents or status.held_cents else "",
         json_url=url_for("donation_page.data", language=language, token=token),
@@ -75,6 +77,18 @@ def page(language: str, token: str) -> ResponseReturnValue:
         is_monthly_over=gift is not None and gift.is_over,
         was_lost=reversals.kinds_in_effect(donation) == {ReversalKind.DISPUTE},
     )
+
+
+def _missing(donation: Donation, language: str) -> dict[str, object]:
+    """What the receipt lacks, and the words of the declaration that it takes to be in the name of the organization."""
+    is_due = donation.received_at is not None and awaited.is_due(donation.id)
+    is_monthly = donation.recurring_gift_id is not None
+    may_declare = is_due and bool(donation.organization) and not donation.lacks_details and not declarations.is_declared(donation)
+    return {
+        "lacks_details": is_due and donation.lacks_details,
+        "lacks_declaration": is_due and completeness.lacks_declaration(donation),
+        "declaration": words_on_page(donation.organization, language, is_monthly=is_monthly) if may_declare else "",
+    }
 
 
 def _sums(donation: Donation, status: DonationStatus, language: str) -> dict[str, str]:

@@ -5,14 +5,16 @@ from flask import Blueprint, Response, abort, flash, redirect, render_template, 
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
+from campaign.donations.declarations import How, Statement
 from campaign.donations.donations import PERSON_FIELDS, Donation, donation_by_token
-from campaign.donations.donors import ANNUAL, PER_DONATION
+from campaign.donations.donors import ANNUAL, PER_DONATION, wants_annual_receipt
 from campaign.edges.services import services
-from campaign.receipts import awaited, receipt_actions, receipts, render_jobs
+from campaign.receipts import awaited, completeness, receipt_actions, receipts, render_jobs
 from campaign.receipts.receipt_actions import ReceiptActionRefused
 from campaign.rules import money
 from campaign.rules.masking import mask_email
 from campaign.texts import action_errors
+from campaign.texts.declaration_words import words_on_page
 from campaign.web.public.address_form import AddressForm, provinces
 from campaign.web.public.donor_access import may_change, require_access
 from campaign.web.security import LINKS_PER_CLIENT, access, csrf, limiter
@@ -78,9 +80,9 @@ def choose(language: str, token: str) -> ResponseReturnValue:
 @csrf.exempt  # The form checks its own token: a stale one is an error above the form, and nothing typed is lost.
 @limiter.limit(LINKS_PER_CLIENT, methods=["POST"])
 def address(language: str, token: str) -> ResponseReturnValue:
-    """Complete the name and address, when the receipt waits for them."""
+    """Complete the name and address, and say whose money it is, when the receipt waits for that."""
     donation = _donation_or_404(token)
-    if donation.received_at is None or not awaited.is_due(donation.id) or not donation.lacks_details or not may_change(donation):
+    if not _may_complete(donation):
         return redirect(url_for("donation_page.page", language=language, token=token), 303)
     if request.method == "GET":
         person = {name: getattr(donation, name) for name in PERSON_FIELDS}
@@ -91,8 +93,41 @@ def address(language: str, token: str) -> ResponseReturnValue:
     if not form.validate():
         return _address_page(donation, form, language), 422
     try:
-        receipt_actions.complete_details(donation, form.person())
-        flash(gettext("Thank you. Your official receipt is being made, and comes by e-mail."))
+        receipt_actions.complete_details(donation, form.person(), statement=form.statement(How.PAGE))
+        _thank(donation)
+    except ReceiptActionRefused as error:
+        flash(action_errors.describe_error(error.refusal, language), "error")
+    return redirect(url_for("donation_page.page", language=language, token=token), 303)
+
+
+def _thank(donation: Donation) -> None:
+    flash(
+        gettext("Thank you. This gift is on the official receipt for the whole year, which comes in January.")
+        if wants_annual_receipt(donation.donor_id)
+        else gettext("Thank you. Your official receipt is being made, and comes by e-mail.")
+    )
+
+
+def _may_complete(donation: Donation) -> bool:
+    """Whether the receipt waits for something that this browser may say."""
+    if donation.received_at is None or not awaited.is_due(donation.id):
+        return False
+    return completeness.waits_for_donor(donation) and may_change(donation)
+
+
+@bp.post("/<any(en,fr):language>/donations/<token>/declaration")
+@access("public")
+@limiter.limit(LINKS_PER_CLIENT)
+def declare(language: str, token: str) -> ResponseReturnValue:
+    """Declare that the money is the organization's, in the words that were shown with the posted name."""
+    donation, name = _donation_or_404(token), request.form.get("organization", "")
+    require_access(donation)
+    if donation.received_at is None or not name:
+        abort(400)
+    words = words_on_page(name, language, is_monthly=donation.recurring_gift_id is not None)
+    try:
+        receipt_actions.record_declaration(donation, name, Statement(how=How.PAGE, words=words, language=language))
+        _thank(donation)
     except ReceiptActionRefused as error:
         flash(action_errors.describe_error(error.refusal, language), "error")
     return redirect(url_for("donation_page.page", language=language, token=token), 303)

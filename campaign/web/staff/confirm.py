@@ -1,6 +1,6 @@
 """Confirming that it is the member: with the password or a passkey of the last ten minutes, before what moves money, exports or changes access.
 
-A form that was sent too late loses nothing: it is carried on by the page that asks for the password.
+A form that was sent too late loses nothing that was typed: it is carried on by the page that asks for the password.
 """
 
 import time
@@ -41,6 +41,7 @@ def ask(_: FreshnessRequired) -> ResponseReturnValue:
     if request.method != "POST":
         return redirect(url_for("security.verify", next=request.full_path.rstrip("?")), 303)
     fields = [(name, value) for name, value in request.form.items(multi=True) if name not in _OWN_FIELDS]
+    fields += [(f"{name}_lost", "y") for name, file in request.files.items() if file.filename]  # A page cannot carry a file on.
     return _page(request.full_path.rstrip("?"), fields=fields, is_waiting=True), 403
 
 

@@ -1,6 +1,6 @@
 """One donation for staff: its status, history, receipts and e-mails, and the corrections that staff can make."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
@@ -16,7 +16,7 @@ from campaign.mail import mail_actions
 from campaign.outbox import messages, waiting_receipts
 from campaign.payments import disputes
 from campaign.payments.status import status_of
-from campaign.receipts import receipt_actions, receipts, render_jobs
+from campaign.receipts import completeness, receipt_actions, receipts, render_jobs
 from campaign.receipts.receipt_actions import ReceiptActionRefused
 from campaign.receipts.receipts import ReceiptIncomplete
 from campaign.recurring import contact_actions, contacts
@@ -26,14 +26,17 @@ from campaign.reporting import donation_history
 from campaign.rules.email_typos import suggested_address
 from campaign.rules.money import format_money
 from campaign.texts import action_errors
+from campaign.texts.action_errors import ActionError
 from campaign.texts.donation_timeline import describe
 from campaign.texts.receipt_elements import describe_missing
 from campaign.web.labels import receipt_status_labels, status_labels
 from campaign.web.languages import current_language
-from campaign.web.public.address_form import AddressForm, provinces
+from campaign.web.public.address_form import provinces
 from campaign.web.security import access, csrf, has_role
+from campaign.web.staff.declarations import declaration_rows
 from campaign.web.staff.exports import record_export
 from campaign.web.staff.mail import mail_lines
+from campaign.web.staff.person_form import PersonForm
 from campaign.web.staff.receipts import LONGEST_REASON, read_reason
 from campaign.web.staff.settlement import dispute_line
 
@@ -65,6 +68,8 @@ def page(public_id: str) -> ResponseReturnValue:
         receipts=[_receipt_row(receipt) for receipt in receipts.receipts_of(donation.id)],
         has_receipt=receipts.receipt_of(donation.id) is not None,
         receipt_lacks=_waits_for(donation),
+        lacks_declaration=receipts.receipt_of(donation.id) is None and completeness.lacks_declaration(donation),
+        declarations=declaration_rows(donation),
         typed_email=request.args.get("email", "")[:MAX_EMAIL_LENGTH],
         mails=mail_lines(messages.messages_of(donation.id)),
         may_act=has_role("clerk") and donation.received_at is not None,
@@ -156,32 +161,50 @@ def replace(public_id: str) -> ResponseReturnValue:
 
 
 @bp.route("/<public_id>/person", methods=["GET", "POST"])
-@access("clerk", fresh=True)
+@access("clerk", fresh=True, takes_document=True)
 @csrf.exempt  # The form checks its own token: a stale one is an error in the form, and nothing typed is lost.
 def person(public_id: str) -> ResponseReturnValue:
-    """Correct the name or address; a valid receipt is replaced."""
+    """Correct the name or address, with the donor's declaration when the money is somebody else's; a valid receipt is replaced."""
     donation, language = _donation_or_404(public_id), current_language()
+    today = donation.campaign.charity.local(datetime.now(UTC)).date()
     if request.method == "GET":
         person_fields = {name: getattr(donation, name) for name in PERSON_FIELDS}
-        return _person_page(donation, AddressForm(language, formdata=None, **person_fields))
-    form = AddressForm(language)
+        return _person_page(donation, PersonForm(donation, language, today=today, formdata=None, **person_fields))
+    form = PersonForm(donation, language, today=today)
     is_valid, reason = form.validate(), read_reason()
     if not is_valid or not reason:
         return _person_page(donation, form), 422
     try:
-        receipt = receipt_actions.correct_details(donation, form.person(), actor=current_user.email, reason=reason, scope=_read_scope())
+        receipt = receipt_actions.correct_details(
+            donation,
+            form.person(),
+            actor=current_user.email,
+            reason=reason,
+            scope=_read_scope(),
+            is_same_donor=form.is_same_donor,
+            statement=form.reported_statement(),
+        )
         flash(
             gettext("Corrected. Receipt no. %(serial)s is on its way to the donor.", serial=receipt.serial)
             if receipt
             else gettext("Corrected.")
         )
     except (ReceiptActionRefused, ReceiptIncomplete) as error:
-        flash(_describe_refusal(error), "error")
+        _show_refusal(form, error)
         return _person_page(donation, form), 422
     return redirect(url_for("staff_donations.page", public_id=public_id), 303)
 
 
-def _person_page(donation: Donation, form: AddressForm) -> str:
+def _show_refusal(form: PersonForm, error: ReceiptActionRefused | ReceiptIncomplete) -> None:
+    """Beside the field that can be changed, or above the form."""
+    if isinstance(error, ReceiptActionRefused) and error.refusal in {ActionError.NAME_IS_UNEXPLAINED, ActionError.NOT_SAME_DONOR}:
+        form.name_change.errors = [_describe_refusal(error)]
+    else:
+        flash(_describe_refusal(error), "error")
+
+
+def _person_page(donation: Donation, form: PersonForm) -> str:
+    form.ask_again_for_document()
     return render_template(
         "staff/person.html",
         title=donation.campaign.title(current_language()),

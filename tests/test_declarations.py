@@ -1,0 +1,387 @@
+"""A receipt in a name that is not the payer's takes the donor's declaration: in the form, on their page, or recorded by staff."""
+
+import io
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import TestResponse, encode_multipart
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.donations import declarations
+from campaign.donations.declarations import How, ReceiptDeclaration, Statement
+from campaign.donations.donations import Donation
+from campaign.edges.db import db
+from campaign.mail import send_jobs
+from campaign.receipts import annual_jobs, completeness, lifecycle, receipt_actions, receipts
+from campaign.receipts.receipt_actions import ReceiptActionRefused
+from campaign.receipts.receipts import EndReason, ReceiptIncomplete
+from campaign.receipts.render_jobs import issue_context
+from campaign.recurring import recurring_gifts
+from campaign.recurring.contacts import Scope
+from campaign.reporting import totals
+from campaign.reporting.integrity import checker
+from campaign.rules.document_types import JPEG, PDF, PNG, media_type_of
+from campaign.rules.receipt_names import ReceiptNames
+from campaign.schedule import schedule_jobs
+from campaign.staff.audit import AuditEntry
+from campaign.texts.action_errors import ActionError
+from campaign.web.security import CONFIRMED_AT
+from campaign.web.staff.person_form import LARGEST_DOCUMENT
+from tests.conftest import Post, Stripe
+from tests.factories import create_refund, issue_receipt, paid, pay, pay_with_annual_receipt, png_picture, start_donation
+from tests.mail import attached, last_email, text_of
+from tests.stripe import advance_months, start_recurring
+from tests.web import CORRECTED, grant_access, hidden_fields, open_page, send, signed_in
+
+ALONE: dict[str, Any] = {"first_name": "", "last_name": "", "organization": "ACME Inc."}
+TICKED = {"organization_declaration": "y"}
+ADDRESS = {**CORRECTED, "province": "QC", "postal_code": "H7A 1A1"}
+REPORTED: dict[str, Any] = {
+    "name_change": "other_donor",
+    "declared_how": "phone",
+    "declared_on": "2026-01-02",
+    "declared_words": "It was the money of Paul.",
+    "reason": "they called",
+}
+SAID = Statement(how=How.PHONE, words="It is ours.", language="en", recorded_by="clerk@example.org", declared_on=date(2026, 1, 2))
+DOCUMENT = b"%PDF-1.7\n...\n%%EOF\n"
+
+
+def receipt_name(donation: Donation) -> str | None:
+    receipt = receipts.receipt_of(donation.id)
+    return receipt.content["donor_name"] if receipt else None
+
+
+def donated(client: FlaskClient, **fields: str) -> Donation:
+    """A donation by the form, in English, that is paid and whose messages were sent."""
+    assert send(client, "en", **fields).status_code == 303
+    donation = db.session.query(Donation).order_by(Donation.id.desc()).first()
+    assert donation
+    pay(donation)
+    db.session.commit()
+    send_jobs.send_due()
+    send_jobs.send_due()
+    return donation
+
+
+def of_staff(app: Flask, donation: Donation, **fields: Any) -> TestResponse:
+    """The answer to the form in which a clerk corrects the name."""
+    return all_of_staff(app, donation, fields)[0]
+
+
+def all_of_staff(app: Flask, donation: Donation, *posts: dict[str, Any], is_fresh: bool = True) -> list[TestResponse]:
+    """The answers to several posts of the form; without `is_fresh`, of a clerk who confirmed long ago that it is them."""
+    client, path = signed_in(app, "clerk"), f"/staff/donations/{donation.public_id}/person"
+    token, answers = hidden_fields(open_page(client, path))["csrf_token"], []
+    if not is_fresh:
+        with client.session_transaction() as session:
+            session[CONFIRMED_AT] = 0
+    for fields in posts:
+        files = {name: FileStorage(*value) for name, value in fields.items() if isinstance(value, tuple)}
+        boundary, body = encode_multipart({"csrf_token": token, **fields, **files})
+        with app.app_context():
+            answers.append(client.post(path, data=body, content_type=f"multipart/form-data; boundary={boundary}"))
+    return answers
+
+
+def names_of(donation: Donation, **changed: str) -> dict[str, str]:
+    address = ("address_line1", "city", "province", "postal_code", "country")
+    return {**{name: getattr(donation, name) for name in ("first_name", "last_name", "organization", *address)}, **changed}
+
+
+@pytest.mark.parametrize(
+    ("person", "organization", "in_own_name", "expected"),
+    [
+        (("Zoë", "Roy"), "", False, "Zoë Roy"),
+        (("Zoë", "Roy"), "ACME", False, "ACME"),
+        (("Zoë", "Roy"), "ACME", True, "Zoë Roy"),
+        (("", ""), "ACME", True, "ACME"),
+        (("", ""), "", False, ""),
+    ],
+)
+def test_a_receipt_bears_the_name_of_the_organization_unless_the_person_gives(
+    person: tuple[str, str], organization: str, in_own_name: bool, expected: str
+) -> None:
+    first, last = person
+    names = ReceiptNames(first_name=first, last_name=last, organization=organization, in_own_name=in_own_name)
+    assert names.on_receipt == expected
+    assert names.bears_organization is (bool(organization) and expected == organization)
+
+
+def test_with_a_name_of_ones_own_the_box_decides_whose_name_the_receipt_bears(client: FlaskClient, stripe: Stripe, post: Post) -> None:
+    declared = donated(client, organization="ACME Inc.", **TICKED)
+    (said,) = declarations.declarations_of(declared)
+    assert (receipt_name(declared), said.name, said.how, said.recorded_by) == ("ACME Inc.", "ACME Inc.", "form", "the donor")
+    assert f"{said.words}</label>" in client.get("/en/vision-sanaa-richard").text, "the words are those that were shown"
+    own = donated(client, organization="ACME Inc.", email="own@example.org")
+    assert (receipt_name(own), own.organization) == ("Sanâa Œuvré D'Arcy-Lévesque", "ACME Inc.")
+    assert declarations.declarations_of(own) == []
+    explained = "you named ACME Inc. and did not say that the money is its"
+    assert [explained in text_of(last_email(post, donation)) for donation in (declared, own)] == [False, True]
+    assert checker.findings(db.engine) == []
+
+
+def test_an_organization_alone_waits_for_the_declaration_which_the_donor_makes_on_their_page(
+    app: Flask, client: FlaskClient, stripe: Stripe, post: Post
+) -> None:
+    donation = donated(client, **ALONE)
+    assert receipt_name(donation) is None
+    assert [(waiting.missing, waiting.count) for waiting in totals.receipts_waiting()] == [(["declaration"], 1)]
+    asked = text_of(last_email(post, donation))
+    assert "Is it the money of ACME Inc.?" in asked
+    path = f"/en/donations/{donation.token}"
+    assert path in asked
+    declared = {"organization": "ACME Inc."}
+    app.config["WTF_CSRF_CHECK_DEFAULT"] = False
+    assert client.post(f"{path}/declaration", data=declared).status_code == 403, "the link of a page changes nothing"
+    assert ("I declare that" in client.get(path).text, "waits: is the money that of ACME Inc.?" in client.get(path).text) == (False, True)
+    grant_access(client, donation)
+    words = "I declare that the money of this gift is that of ACME Inc., and that the official receipt is to be in its name."
+    assert words in client.get(path).text
+    client.post(f"{path}/declaration", data={"organization": "another"})
+    assert receipt_name(donation) is None, "a name that is not the organization's any more declares nothing"
+    assert client.post(f"{path}/declaration", data=declared).status_code == 303
+    send_jobs.send_due()
+    assert receipt_name(donation) == "ACME Inc."
+    assert [(one.how, one.words) for one in declarations.declarations_of(donation)] == [("page", words)]
+    assert len(attached(last_email(post, donation))) == 1
+    assert "has already been issued" in client.post(f"{path}/declaration", data=declared, follow_redirects=True).text
+
+
+def test_a_donor_who_gave_themself_puts_their_own_name_on_the_receipt(client: FlaskClient, campaign: Campaign, post: Post) -> None:
+    donation = paid(campaign, is_declared=False, **ALONE)
+    grant_access(client, donation)
+    path = f"/en/donations/{donation.token}/address"
+    assert "put my own name on the receipt" in client.get(f"/en/donations/{donation.token}").text
+    token = hidden_fields(client.get(path))["csrf_token"]
+    details = {**ADDRESS, "organization": "ACME Inc.", "csrf_token": token}
+    refused = client.post(path, data={**details, "first_name": "", "last_name": ""})
+    assert (refused.status_code, "Please tick this if it is so" in refused.text) == (422, True)
+    assert client.post(path, data=details).status_code == 303
+    send_jobs.send_due()
+    assert (receipt_name(donation), donation.in_own_name) == ("Sanâa Richard", True)
+
+
+def test_the_same_form_sent_again_with_another_declaration_begins_nothing(app: Flask, client: FlaskClient, stripe: Stripe) -> None:
+    fields = hidden_fields(client.get("/en/vision-sanaa-richard"))
+    assert send(client, "en", **ALONE, **fields).status_code == 303
+    assert send(client, "en", **ALONE, **fields).status_code == 303
+    assert send(client, "en", **ALONE, **TICKED, **fields).status_code == 409
+    assert (db.session.query(Donation).count(), db.session.query(ReceiptDeclaration).count()) == (1, 0)
+
+
+def test_months_are_declared_once_and_wait_together(app: Flask, client: FlaskClient, stripe: Stripe, post: Post) -> None:
+    first = start_recurring(app, stripe, **ALONE)
+    schedule_jobs.poll_stripe()
+    advance_months(stripe)
+    send_jobs.send_due()
+    months = recurring_gifts.instalments_of(_gift_of(first))
+    assert [completeness.lacks_declaration(month) for month in months] == [True, True]
+    receipt_actions.record_declaration(months[0], "ACME Inc.", Statement(how=How.PAGE, words="ours", language="en"))
+    send_jobs.send_due()
+    advance_months(stripe)
+    send_jobs.send_due()
+    months = recurring_gifts.instalments_of(_gift_of(first))
+    assert [completeness.lacks_declaration(month) for month in months] == [False] * 3
+    assert receipt_name(first) == "ACME Inc.", "the other months are ahead of the clock of receipts"
+    client = app.test_client()
+    grant_access(client, first)
+    path = f"/en/monthly/{_gift_of(first).token}/address"
+    with app.app_context():
+        page = client.get(path)
+    assert 'type="checkbox" value="y" checked' in page.text, "what is declared is shown as such"
+    data = {**ADDRESS, **ALONE, "organization": "Widgets", "csrf_token": hidden_fields(page)["csrf_token"]}
+    with app.app_context():
+        assert client.post(path, data=data).status_code == 422, "another name of an organization takes another declaration"
+    with app.app_context():
+        assert client.post(path, data={**data, **TICKED}).status_code == 303
+    assert (_gift_of(first).names.on_receipt, declarations.is_declared_for(first, "Widgets")) == ("Widgets", True)
+    assert checker.findings(db.engine) == []
+
+
+def _gift_of(donation: Donation) -> recurring_gifts.RecurringGift:
+    db.session.expire_all()
+    gift = recurring_gifts.recurring_gift_of(donation)
+    assert gift
+    return gift
+
+
+def test_of_a_year_only_what_is_declared_is_on_the_receipt_of_the_organization(app: Flask, campaign: Campaign, post: Post) -> None:
+    days = [datetime(2025, month, 3, tzinfo=UTC) for month in (1, 2)]
+    declared = pay_with_annual_receipt(campaign, *days, email="yearly@acme.example.org", organization="ACME Inc.")
+    (waiting,) = pay_with_annual_receipt(campaign, days[1], email="yearly@acme.example.org", organization="ACME Inc.", is_declared=False)
+    with time_machine.travel(datetime(2026, 1, 15, 12, tzinfo=UTC), tick=True):
+        run = annual_jobs.issue_for(campaign.charity, 2025)
+        assert (run.issued, run.incomplete) == (1, 1)
+        receipt = receipts.receipt_of(declared[0].id)
+        assert receipt
+        assert (receipt.content["donor_name"], receipt.cents) == ("ACME Inc.", 50_00)
+        send_jobs.send_due()
+        declarations.record(SAID, [waiting.id], "ACME Inc.")
+        assert annual_jobs.issue_for(campaign.charity, 2025).issued == 1
+    assert receipt_name(waiting) == "ACME Inc."
+    bodies = [text_of(message) for _, to, message, _ in post.box.newest(50) if to == [waiting.email]]
+    assert any("Is it the money of ACME Inc.?" in body for body in bodies), "the donor was asked"
+
+
+def test_staff_say_why_a_name_changes(app: Flask, campaign: Campaign, post: Post) -> None:
+    donation = paid(campaign)
+    send_jobs.send_due()
+    person = names_of(donation, last_name="Roy")
+    unexplained = of_staff(app, donation, **person, reason="typo")
+    assert (unexplained.status_code, "Please choose why" in unexplained.text, 'value="Roy"' in unexplained.text) == (422, True, True)
+    moved = names_of(donation, address_line1="2, rue Neuve")
+    assert of_staff(app, donation, **moved, reason="moved").status_code == 303, "an address alone asks nothing"
+    renamed = {**moved, "last_name": "Roy"}
+    assert of_staff(app, donation, **renamed, name_change="same_donor", reason="married").status_code == 303
+    organization = {**renamed, "organization": "ACME Inc."}
+    not_same = of_staff(app, donation, **organization, name_change="same_donor", reason="x")
+    assert (not_same.status_code, "are not the same donor" in not_same.text) == (422, True)
+    db.session.expire_all()
+    assert (receipt_name(donation), db.session.query(ReceiptDeclaration).count()) == (f"{donation.first_name} Roy", 0)
+    assert of_staff(app, donation, **organization, **REPORTED).status_code == 303
+    db.session.expire_all()
+    (said,) = declarations.declarations_of(donation)
+    assert (said.name, said.words, said.how, said.recorded_by) == ("ACME Inc.", REPORTED["declared_words"], "phone", "member@example.org")
+    assert (receipt_name(donation), said.declared_on) == ("ACME Inc.", date(2026, 1, 2))
+    spelled = {**organization, "organization": "ACME Incorporated"}
+    assert of_staff(app, donation, **spelled, name_change="same_donor", reason="in full").status_code == 303
+    assert receipt_name(donation) == "ACME Incorporated", "what was declared holds under the corrected name"
+    page = open_page(signed_in(app, "viewer"), f"/staff/donations/{donation.public_id}").text
+    assert all(shown in page for shown in (REPORTED["declared_words"], "by phone", "2026-01-02", "recorded by member@example.org"))
+    assert all("ACME" not in str(entry.detail) for entry in db.session.query(AuditEntry))
+    assert checker.findings(db.engine) == []
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "declared_how": ({"declared_how": "telepathy"}, "Please choose how"),
+    "declared_on": ({"declared_on": "2999-01-01"}, "has not come yet"),
+    "day": ({"declared_on": "soon"}, "Please write the day"),
+    "words": ({"declared_words": ""}, "write the donor’s words"),
+    "control": ({"declared_words": "a\0b"}, "U+0000"),
+    "type": ({"document": (io.BytesIO(DOCUMENT.rjust(LARGEST_DOCUMENT)), "letter.pdf")}, "no PDF, PNG or JPEG"),
+    "size": ({"document": (io.BytesIO(DOCUMENT.ljust(LARGEST_DOCUMENT + 1)), "letter.pdf")}, "up to 5 MB"),
+    "lost": ({"document_lost": "y"}, "choose the document again"),
+}
+
+
+def test_a_declaration_that_is_not_complete_is_refused_at_its_field_and_nothing_typed_is_lost(app: Flask, campaign: Campaign) -> None:
+    donation = paid(campaign)
+    complete = {**names_of(donation, first_name="Paul"), **REPORTED}
+    answers = all_of_staff(app, donation, *({**complete, **fields} for fields, _ in WRONG.values()))
+    for answer, (wrong, (_, error)) in zip(answers, WRONG.items(), strict=True):
+        assert (answer.status_code, error in answer.text, 'value="Paul"' in answer.text) == (422, True, True), wrong
+        assert ("they called" in answer.text, 'value="other_donor" checked' in answer.text) == (True, True), wrong
+    (asked,) = all_of_staff(app, donation, {**complete, "document": (io.BytesIO(DOCUMENT), "letter.pdf")}, is_fresh=False)
+    assert (asked.status_code, 'name="document_lost" value="y"' in asked.text) == (403, True), "no page carries a file on"
+    assert REPORTED["declared_words"] in asked.text, "what was typed waits"
+    assert (db.session.query(ReceiptDeclaration).count(), donation.first_name) == (0, "Sanâa Œuvré")
+
+
+def test_staff_record_what_a_waiting_donor_has_declared_with_a_document_that_only_they_can_download(
+    app: Flask, client: FlaskClient, campaign: Campaign, post: Post
+) -> None:
+    donation = paid(campaign, is_declared=False, **ALONE)
+    assert "has not declared that the money is its" in open_page(signed_in(app, "clerk"), f"/staff/donations/{donation.public_id}").text
+    report = {**REPORTED, "declared_how": "post", "declared_words": "", "document": (io.BytesIO(DOCUMENT), "x.html")}
+    assert of_staff(app, donation, **names_of(donation), **report).status_code == 303
+    send_jobs.send_due()
+    assert receipt_name(donation) == "ACME Inc."
+    (said,) = declarations.declarations_of(donation)
+    path = f"/staff/declarations/{said.id}/document"
+    assert client.get(path).status_code == 302
+    assert open_page(signed_in(app, "viewer", address="viewer@example.org"), path).status_code == 403
+    answer = open_page(signed_in(app, "clerk"), path)
+    assert (answer.data, answer.mimetype, answer.headers["X-Content-Type-Options"]) == (DOCUMENT, "application/pdf", "nosniff")
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="declaration-{said.id}.pdf"'
+    assert db.session.query(AuditEntry).filter_by(action="exported", subject=f"declaration {said.id}").count() == 1
+    assert open_page(signed_in(app, "clerk"), "/staff/declarations/999/document").status_code == 404
+
+
+def test_a_later_month_is_corrected_with_its_declaration(app: Flask, stripe: Stripe, post: Post) -> None:
+    first = start_recurring(app, stripe)
+    schedule_jobs.poll_stripe()
+    with pytest.raises(ReceiptActionRefused) as error:
+        receipt_actions.correct_details(first, {"organization": "ACME"}, actor="clerk@example.org", reason="x", scope=Scope.FROM_NOW_ON)
+    assert error.value.refusal is ActionError.NAME_IS_UNEXPLAINED
+    receipt_actions.correct_details(
+        first, {"organization": "ACME"}, actor="clerk@example.org", reason="x", scope=Scope.FROM_NOW_ON, statement=SAID
+    )
+    send_jobs.send_due()
+    assert (_gift_of(first).names.on_receipt, declarations.is_declared_for(first, "ACME")) == ("ACME", True)
+    assert receipt_name(first) == first.full_name == "Sanâa Œuvré D'Arcy-Lévesque"
+
+
+def test_a_receipt_from_before_declarations_is_replaced_in_its_name_and_what_is_new_waits(app: Flask, campaign: Campaign) -> None:
+    donation = paid(campaign, organization="ACME Inc.", is_declared=False)
+    with pytest.raises(ReceiptIncomplete):
+        issue_receipt(donation)
+    db.session.rollback()
+    first = _issue_without_the_rule(donation)
+    create_refund(donation, 10_00)
+    second = issue_receipt(donation)
+    assert second
+    assert (second.content["donor_name"], second.content["replaces"]) == ("ACME Inc.", first.serial)
+    third = lifecycle.replace(donation, issue_context(), EndReason.LOST, actor="clerk@example.org", note="lost").receipt
+    assert third
+    assert third.content["donor_name"] == "ACME Inc."
+
+
+def _issue_without_the_rule(donation: Donation) -> receipts.Receipt:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(completeness, "missing_declarations", lambda *_, **__: [])
+        receipt = issue_receipt(donation)
+    db.session.commit()
+    assert receipt
+    return receipt
+
+
+@pytest.mark.owner
+def test_the_checker_finds_a_receipt_of_an_organization_that_nobody_declared(app: Flask, campaign: Campaign) -> None:
+    donation = paid(campaign, organization="ACME Inc.", is_declared=False)
+    receipt = _issue_without_the_rule(donation)
+    assert [sentence for sentence in checker.findings(db.engine) if receipt.serial in sentence and "has not declared" in sentence]
+    db.session.execute(text("ALTER TABLE receipt DISABLE TRIGGER append_only; UPDATE receipt SET predates_declarations = true"))
+    db.session.execute(text("ALTER TABLE receipt ENABLE TRIGGER append_only"))
+    db.session.commit()
+    assert checker.findings(db.engine) == [], "control: one from before declarations were asked for"
+
+
+def test_declarations_are_never_changed_and_say_when_and_how(app: Flask, campaign: Campaign) -> None:
+    donation = paid(campaign, organization="ACME Inc.")
+    for change in ("UPDATE receipt_declaration SET name = 'x'", "DELETE FROM receipt_declaration", "TRUNCATE receipt_declaration"):
+        with pytest.raises(DBAPIError):
+            db.session.execute(text(change))
+        db.session.rollback()
+    with pytest.raises(DBAPIError):
+        db.session.execute(text("INSERT INTO receipt_declaration (recorded_at) VALUES (now())"))
+    db.session.rollback()
+    ahead = datetime.now(UTC).date() + timedelta(days=3)
+    for wrong in ({"declared_on": ahead}, {"declared_on": None}, {"words": ""}, {"how": How.FORM}):
+        with pytest.raises(IntegrityError):
+            declarations.record(Statement(**{**vars(SAID), **wrong}), [donation.id], "ACME Inc.")
+        db.session.rollback()
+
+
+def test_a_document_is_known_by_its_content() -> None:
+    assert media_type_of(DOCUMENT) == PDF
+    assert media_type_of(png_picture()) == PNG
+    assert media_type_of(b"\xff\xd8\xff\xe0JFIF\xff\xd9trailer") == JPEG
+    for cut in (DOCUMENT[:8], png_picture()[:-12], b"\xff\xd8\xff\xe0JFIF", b"<script>", b"", b"GIF89a"):
+        assert media_type_of(cut) is None
+
+
+def test_a_fresh_form_never_has_a_declaration_that_was_made_for_another_gift(client: FlaskClient, campaign: Campaign, app: Flask) -> None:
+    earlier = start_donation(campaign, organization="ACME Inc.")
+    db.session.commit()
+    grant_access(client, earlier)
+    page = client.get(f"/en/vision-sanaa-richard?again={earlier.token}").text
+    box = page.split('id="organization_declaration"')[1].split(">")[0]
+    assert ('value="ACME Inc."' in page, "checked" in box) == (True, False)
