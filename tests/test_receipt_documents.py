@@ -170,8 +170,8 @@ from pathlib import Path
 from campaign.rules.receipt_requirements import content_from_json
 from campaign.receipts import render_jobs
 frozen = json.loads(Path(sys.argv[1]).read_text())
-at = datetime.fromisoformat(frozen["at"])
-Path(sys.argv[2]).write_bytes(render_jobs.render_page(content_from_json(frozen["content"]), b"", serial=frozen["serial"], mark="test", at=at))
+content, at = content_from_json(frozen["content"]), datetime.fromisoformat(frozen["at"])
+Path(sys.argv[2]).write_bytes(render_jobs.render_page(content, render_jobs.Pictures(), serial=frozen["serial"], mark="test", at=at))
 """
 
 
@@ -241,7 +241,7 @@ def test_a_preview_uses_no_number_and_is_marked_as_a_preview(app: Flask, campaig
 def test_a_key_is_created_once_a_rotation_retains_the_certificate_and_a_missing_key_is_reported(tmp_path: Path) -> None:
     key, now = KeyFile(path=tmp_path / "keys" / "receipts.pem"), datetime.now(UTC)
     with pytest.raises(SigningKeyMissing, match="campaign setup"):
-        key.sign(b"%PDF")
+        key.sign(b"%PDF", name="Signature")
     assert key.make(name="Charity", now=now)
     first = key.certificates()
     assert not key.make(name="Charity", now=now)
@@ -251,7 +251,7 @@ def test_a_key_is_created_once_a_rotation_retains_the_certificate_and_a_missing_
     assert key.certificates().endswith(first)
     (tmp_path / "keys" / "receipts.pem").write_text("nothing")
     with pytest.raises(SigningKeyMissing, match="contains no key"):
-        key.sign(b"%PDF")
+        key.sign(b"%PDF", name="Signature")
 
 
 def test_signatures_of_the_old_key_stay_valid(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
@@ -259,10 +259,10 @@ def test_signatures_of_the_old_key_stay_valid(app: Flask, campaign: Campaign, tm
     key.make(name="Old", now=datetime.now(UTC))
     plain = render_jobs.get_or_archive(issue(paid(campaign)))
     old = tmp_path / "old.pdf"
-    old.write_bytes(key.sign(plain))
+    old.write_bytes(key.sign(plain, name="Signature"))
     key.rotate(name="New", now=datetime.now(UTC))
     new = tmp_path / "new.pdf"
-    new.write_bytes(key.sign(plain))
+    new.write_bytes(key.sign(plain, name="Signature"))
     for path, name in ((old, "Old"), (new, "New")):
         output = run(tool("pdfsig"), str(path))
         assert "Signature is Valid" in output

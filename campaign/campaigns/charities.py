@@ -18,6 +18,7 @@ class Charity(Base):
 
     `series`, `yearly` or `continuous`, is how receipts are numbered. `bilingual_receipts` prints both languages on one page.
     `signature` is the SHA-256 of the picture of the signature (receipts/signatures.py); without one, the name is printed in italics.
+    `logo` is the SHA-256 of the picture at the head of receipts (receipts/logos.py); without one, the charity's name stands there.
     """
 
     __tablename__ = "charity"
@@ -40,14 +41,16 @@ class Charity(Base):
     series: Mapped[str] = mapped_column(server_default="yearly")
     bilingual_receipts: Mapped[bool] = mapped_column(server_default="false")
     signature: Mapped[str | None] = mapped_column(ForeignKey("signature.sha256"))
+    logo: Mapped[str | None] = mapped_column(ForeignKey("logo.sha256"))
 
     def name(self, language: str) -> str:
         """The name on pages and in e-mails; receipts print `legal_name`."""
         return self.name_fr if language == "fr" else self.name_en
 
-    def signatory_title(self, language: str) -> str:
-        """The signatory's title."""
-        return self.signatory_title_fr if language == "fr" else self.signatory_title_en
+    def signatory_title(self, *languages: str) -> str:
+        """The signatory's title in these languages."""
+        titles = [self.signatory_title_fr if language == "fr" else self.signatory_title_en for language in languages]
+        return " / ".join(dict.fromkeys(titles))
 
     def local(self, moment: datetime) -> datetime:
         """The moment in the charity's time zone."""

@@ -20,7 +20,7 @@ from campaign.edges.db import Base, db
 from campaign.edges.links import Links
 from campaign.receipts import completeness
 from campaign.receipts.numbering import series_of, take_next_number
-from campaign.rules.receipt_requirements import GiftLine, ReceiptContent, format_serial
+from campaign.rules.receipt_requirements import GiftLine, ReceiptContent, format_serial, receipt_languages
 from campaign.texts.document_labels import receipt_file_stem
 
 
@@ -198,8 +198,9 @@ def charity_fields(charity: Charity, context: IssueContext, *, language: str, co
         "place_of_issue": charity.place_of_issue,
         "issued_on": charity.local(context.now).date(),
         "signatory_name": charity.signatory_name,
-        "signatory_title": charity.signatory_title(language),
+        "signatory_title": charity.signatory_title(*receipt_languages(language, is_bilingual=charity.bilingual_receipts)),
         "signature": charity.signature or "",
+        "logo": charity.logo or "",
         "check_url": context.links.receipt_check(language, code),
     }
 
