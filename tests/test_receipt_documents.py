@@ -23,7 +23,8 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.pdf_signing import KeyFile, SigningKeyMissing
 from campaign.mail import send_jobs
-from campaign.receipts import receipts, render_jobs, signatures
+from campaign.receipts import logos, receipts, render_jobs, signatures
+from campaign.receipts.documents import DocumentKind, store_document
 from campaign.receipts.receipts import Receipt
 from tests.conftest import Post
 from tests.factories import issue_receipt, paid, png_picture
@@ -292,6 +293,16 @@ def test_the_certificates_can_be_downloaded(app: Flask) -> None:
 
 
 @pytest.mark.owner
+def test_the_logo_of_a_receipt_is_never_changed(app: Flask, campaign: Campaign) -> None:
+    db.session.query(Charity).one().logo = logos.store(png_picture())
+    receipt = issue(paid(campaign))
+    assert logos.get_picture(receipt.content["logo"]) == png_picture()
+    db.session.commit()
+    with pytest.raises(DatabaseError, match="append-only"):
+        db.session.execute(db.text("UPDATE logo SET png = ''"))
+
+
+@pytest.mark.owner
 def test_the_signature_is_printed_as_it_was_when_the_receipt_was_issued(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
     charity, plain = db.session.query(Charity).one(), issue(paid(campaign))
     charity.signature = signatures.store(png_picture())
@@ -311,3 +322,10 @@ def test_the_signature_is_printed_as_it_was_when_the_receipt_was_issued(app: Fla
     assert "Signature of an authorized individual: A. Example" in figures
     with pytest.raises(DatabaseError, match="append-only"):
         db.session.execute(db.text("DELETE FROM signature"))
+
+
+def test_a_stored_document_is_not_rendered_again(app: Flask, campaign: Campaign) -> None:
+    before, after = issue(paid(campaign)), issue(paid(campaign))
+    store_document(before, DocumentKind.ARCHIVED, b"%PDF of an earlier layout")
+    assert render_jobs.get_or_archive(before) == b"%PDF of an earlier layout"
+    assert len(render_jobs.get_or_archive(after)) > 10_000, "control: what was not stored yet gets the present layout"

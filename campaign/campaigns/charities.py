@@ -18,7 +18,7 @@ class Charity(Base):
 
     `series`, `yearly` or `continuous`, is how receipts are numbered. `bilingual_receipts` prints both languages on one page.
     `signature` is the SHA-256 of the picture of the signature (receipts/signatures.py); without one, the name is printed in italics.
-    `logo` is the SHA-256 of the picture at the head of receipts (receipts/logos.py); without one, the charity's name stands there.
+    `logo` is the SHA-256 of the picture at the head of receipts (receipts/logos.py); without one, the charity's name is printed large.
     """
 
     __tablename__ = "charity"

@@ -183,8 +183,8 @@ def _copy_without_archive_claims(pdf: bytes) -> PdfFileWriter:
     """Copy the PDF. The copy's metadata do not claim PDF/A, which forbids encryption (ISO 19005-2, 6.1.3). All else in them stays."""
     writer = copy_into_new_writer(PdfFileReader(BytesIO(pdf)))
     roots = writer.root["/Metadata"].xmp
-    kept = [XmpStructure({name: value for name, value in root if not name.ns.startswith(PDF_A)}) for root in roots]
-    writer.root["/Metadata"] = writer.add_object(MetadataStream.from_xmp(kept))
+    others = [XmpStructure({name: value for name, value in root if not name.ns.startswith(PDF_A)}) for root in roots]
+    writer.root["/Metadata"] = writer.add_object(MetadataStream.from_xmp(others))
     return writer
 
 

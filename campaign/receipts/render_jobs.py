@@ -21,7 +21,8 @@ from campaign.texts.document_labels import receipt_labels, signature_name
 RECEIPT_TEMPLATE = resource("templates") / "receipts" / "receipt.typ"
 TEST_MARK = "test"
 PREVIEW_MARK = "preview"
-# The gifts of a year stand below the signature when there is room, else on pages of their own: so no page has the signature alone.
+# How many gifts of a year fit below the signature, in each column. More are listed on pages of their own, so that no page has the
+# signature alone.
 ROWS_BELOW = 6
 ROWS_OF_A_PAGE = 34
 

@@ -9,11 +9,13 @@ down_revision = "role_since"
 def upgrade() -> None:
     op.execute("""
         CREATE TABLE logo (
-            sha256 varchar PRIMARY KEY,
+            sha256 text NOT NULL,
             png bytea NOT NULL,
-            added_at timestamptz NOT NULL DEFAULT now()
+            added_at timestamptz NOT NULL DEFAULT now(),
+            CONSTRAINT pk_logo PRIMARY KEY (sha256),
+            CONSTRAINT hash_of_logo CHECK (sha256 = encode(sha256(png), 'hex'))
         );
-        ALTER TABLE charity ADD logo varchar REFERENCES logo (sha256)
+        ALTER TABLE charity ADD logo text CONSTRAINT charity_logo_exists REFERENCES logo (sha256)
     """)
 
 
