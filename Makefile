@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run test lint architecture bench books mutants storm samples translations lock clean .venv/moved
+.PHONY: help run test lint architecture bench books mutants storm readers samples translations lock clean .venv/moved
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,16 @@ mutants: .venv/ready-test ## Change the triggers that move money, one at a time:
 
 storm: .venv/ready-test ## Issue 10,000 receipts while workers are killed, 15 minutes (RECEIPTS=10000 WORKERS=8)
 	$(BIN)/python -m pytest tests/test_receipt_storm.py -n 0 -s --timeout 5400 --receipts $(or $(RECEIPTS),10000) --workers $(or $(WORKERS),8)
+
+readers: .venv/ready-test build/readers/ready ## Render receipts of every script and length, have other programs read them, two minutes
+	$(BIN)/python -m tools.receipt_gallery
+
+# Readers that are packages of Python and Node.js, apart from the service's environment. pdf.js is left out where there is no npm.
+build/readers/ready: tools/readers.txt
+	@$(PYTHON) -m venv build/readers
+	@build/readers/bin/python -m pip install --quiet -r tools/readers.txt
+	@! command -v npm >/dev/null || npm install --prefix build/readers --silent --no-audit --no-fund pdfjs-dist@5.6.205
+	@touch $@
 
 samples: .venv/ready-test ## Write the text of every email and receipt to docs/samples
 	$(BIN)/python -m pytest -p tests.conftest tools/samples.py -n 0 -p no:randomly

@@ -10,7 +10,7 @@ from benchmarks.place import Servers
 from benchmarks.row import Row
 from campaign.edges import pdf
 from campaign.edges.pdf_signing import KeyFile
-from campaign.receipts.render_jobs import render_page
+from campaign.receipts.render_jobs import Pictures, render_page
 from campaign.rules.receipt_requirements import ReceiptContent
 
 TARGET_RENDERED, TARGET_SIGNED = 100, 12
@@ -49,7 +49,7 @@ def measure(servers: Servers, count: int) -> list[Row]:
         for _ in range(ROUNDS):
             floors.append(rate(lambda: pdf.render(one_word, {"word": "word"}, at=AT), count // 20))
             rendered.append(rate(render_receipt, count // 20))
-            signed.append(rate(lambda: key.sign(plain), count // 60))
+            signed.append(rate(lambda: key.sign(plain, name="Signature"), count // 60))
     floor, ours = sum(floors) / ROUNDS, sum(rendered) / ROUNDS
     both = 1 / (1 / ours + ROUNDS / sum(signed))
     return [
@@ -74,7 +74,7 @@ def measure(servers: Servers, count: int) -> list[Row]:
 
 def render_receipt() -> bytes:
     """Render a receipt from its frozen content."""
-    return render_page(CONTENT, b"", serial="2026-000042", mark="", at=AT)
+    return render_page(CONTENT, Pictures(), serial="2026-000042", mark="", at=AT)
 
 
 def rate(act: Callable[[], bytes], count: int) -> float:

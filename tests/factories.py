@@ -34,7 +34,8 @@ from campaign.payments.checkouts import CheckoutContext
 from campaign.payments.quarantine import SucceededPayment
 from campaign.payments.reversals import ReversalSnapshot
 from campaign.receipts import charity_confirmations, confirmation_actions, lifecycle, signatures
-from campaign.receipts.receipts import IssueContext, Receipt
+from campaign.receipts.contents import IssueContext
+from campaign.receipts.receipts import Receipt
 from campaign.rules.payment_moments import moments_of_charge
 from campaign.staff import members
 from campaign.stripe_sync import balance_transactions

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from campaign.edges.pictures import flaw_of_signature
+from campaign.edges.pictures import flaw_of
 from campaign.rules.charity_details import EXAMPLES, CharityDetails, Detail, Finding, Problem, fingerprint_of, list_findings
 from campaign.rules.pictures import LEAST_HEIGHT, LEAST_WIDTH, PictureFlaw
 from tests.factories import REAL_DETAILS, png_picture
@@ -96,9 +96,9 @@ def bomb() -> bytes:
 )
 def test_a_picture_that_receipts_cannot_show_is_refused(png: bytes, flaw: PictureFlaw) -> None:
     with warnings.catch_warnings():
-        assert flaw_of_signature(png) is flaw
+        assert flaw_of(png) is flaw
 
 
 @pytest.mark.parametrize("png", [png_picture(), picture(ink="black"), picture(paper="white", ink="#115", mode="P"), picture(ink="#0008")])
 def test_control_a_signature_in_any_kind_of_png_is_accepted(png: bytes) -> None:
-    assert flaw_of_signature(png) is None
+    assert flaw_of(png) is None

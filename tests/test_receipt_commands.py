@@ -1,11 +1,13 @@
 """Commands for receipts, charity details and payments from funders: their effects and their refusals."""
 
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 from flask import Flask
+from pypdf import PdfReader
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
@@ -16,6 +18,7 @@ from campaign.funders import payment_receipts, payments
 from campaign.funders.funders import Funder
 from campaign.mail import send_jobs
 from campaign.matching.funds import Fund
+from campaign.receipts import render_jobs
 from campaign.receipts.receipts import Receipt, ReceiptIncomplete
 from campaign.staff.audit import AuditEntry
 from tests.factories import issue_receipt, paid, pay_with_annual_receipt, png_picture
@@ -153,3 +156,25 @@ def test_a_signature_must_be_a_png_that_can_be_printed(app: Flask, campaign: Cam
     assert "signature: a picture" in output_of(run(app, "charity", "show"))
     receipt = issue_receipt(paid(campaign))
     assert receipt and receipt.content["signature"] == db.session.query(Charity).one().signature
+
+
+def test_a_logo_is_printed_on_receipts_issued_from_then_on(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
+    picture, charity = tmp_path / "logo.png", db.session.query(Charity).one()
+    picture.write_bytes(b"GIF89a")
+    assert "A logo must be a PNG of at most 200 KB" in error_of(run(app, "charity", "set", "--logo", str(picture)))
+    picture.write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    assert "cannot be printed" in error_of(run(app, "charity", "set", "--logo", str(picture)))
+    before = issue_receipt(paid(campaign))
+    charity.confirmed_at = datetime.now(UTC)
+    db.session.commit()
+    picture.write_bytes(png_picture())
+    output = output_of(run(app, "charity", "set", "--logo", str(picture)))
+    assert "Changed: logo." in output
+    assert "Confirm with" not in output, "a logo is no legal detail"
+    assert "logo: a picture" in output_of(run(app, "charity", "show"))
+    after = issue_receipt(paid(campaign))
+    assert before and after
+    db.session.refresh(charity)
+    assert (before.content["logo"], after.content["logo"]) == ("", charity.logo)
+    pages = [PdfReader(BytesIO(render_jobs.get_or_archive(receipt))).pages[0] for receipt in (before, after)]
+    assert [len(page.images) for page in pages] == [0, 1]

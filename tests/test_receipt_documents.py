@@ -23,7 +23,8 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.pdf_signing import KeyFile, SigningKeyMissing
 from campaign.mail import send_jobs
-from campaign.receipts import receipts, render_jobs, signatures
+from campaign.receipts import logos, receipts, render_jobs, signatures
+from campaign.receipts.documents import DocumentKind, store_document
 from campaign.receipts.receipts import Receipt
 from tests.conftest import Post
 from tests.factories import issue_receipt, paid, png_picture
@@ -170,8 +171,8 @@ from pathlib import Path
 from campaign.rules.receipt_requirements import content_from_json
 from campaign.receipts import render_jobs
 frozen = json.loads(Path(sys.argv[1]).read_text())
-at = datetime.fromisoformat(frozen["at"])
-Path(sys.argv[2]).write_bytes(render_jobs.render_page(content_from_json(frozen["content"]), b"", serial=frozen["serial"], mark="test", at=at))
+content, at = content_from_json(frozen["content"]), datetime.fromisoformat(frozen["at"])
+Path(sys.argv[2]).write_bytes(render_jobs.render_page(content, render_jobs.Pictures(), serial=frozen["serial"], mark="test", at=at))
 """
 
 
@@ -241,7 +242,7 @@ def test_a_preview_uses_no_number_and_is_marked_as_a_preview(app: Flask, campaig
 def test_a_key_is_created_once_a_rotation_retains_the_certificate_and_a_missing_key_is_reported(tmp_path: Path) -> None:
     key, now = KeyFile(path=tmp_path / "keys" / "receipts.pem"), datetime.now(UTC)
     with pytest.raises(SigningKeyMissing, match="campaign setup"):
-        key.sign(b"%PDF")
+        key.sign(b"%PDF", name="Signature")
     assert key.make(name="Charity", now=now)
     first = key.certificates()
     assert not key.make(name="Charity", now=now)
@@ -251,7 +252,7 @@ def test_a_key_is_created_once_a_rotation_retains_the_certificate_and_a_missing_
     assert key.certificates().endswith(first)
     (tmp_path / "keys" / "receipts.pem").write_text("nothing")
     with pytest.raises(SigningKeyMissing, match="contains no key"):
-        key.sign(b"%PDF")
+        key.sign(b"%PDF", name="Signature")
 
 
 def test_signatures_of_the_old_key_stay_valid(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
@@ -259,10 +260,10 @@ def test_signatures_of_the_old_key_stay_valid(app: Flask, campaign: Campaign, tm
     key.make(name="Old", now=datetime.now(UTC))
     plain = render_jobs.get_or_archive(issue(paid(campaign)))
     old = tmp_path / "old.pdf"
-    old.write_bytes(key.sign(plain))
+    old.write_bytes(key.sign(plain, name="Signature"))
     key.rotate(name="New", now=datetime.now(UTC))
     new = tmp_path / "new.pdf"
-    new.write_bytes(key.sign(plain))
+    new.write_bytes(key.sign(plain, name="Signature"))
     for path, name in ((old, "Old"), (new, "New")):
         output = run(tool("pdfsig"), str(path))
         assert "Signature is Valid" in output
@@ -292,6 +293,16 @@ def test_the_certificates_can_be_downloaded(app: Flask) -> None:
 
 
 @pytest.mark.owner
+def test_the_logo_of_a_receipt_is_never_changed(app: Flask, campaign: Campaign) -> None:
+    db.session.query(Charity).one().logo = logos.store(png_picture())
+    receipt = issue(paid(campaign))
+    assert logos.get_picture(receipt.content["logo"]) == png_picture()
+    db.session.commit()
+    with pytest.raises(DatabaseError, match="append-only"):
+        db.session.execute(db.text("UPDATE logo SET png = ''"))
+
+
+@pytest.mark.owner
 def test_the_signature_is_printed_as_it_was_when_the_receipt_was_issued(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
     charity, plain = db.session.query(Charity).one(), issue(paid(campaign))
     charity.signature = signatures.store(png_picture())
@@ -311,3 +322,10 @@ def test_the_signature_is_printed_as_it_was_when_the_receipt_was_issued(app: Fla
     assert "Signature of an authorized individual: A. Example" in figures
     with pytest.raises(DatabaseError, match="append-only"):
         db.session.execute(db.text("DELETE FROM signature"))
+
+
+def test_a_stored_document_is_not_rendered_again(app: Flask, campaign: Campaign) -> None:
+    before, after = issue(paid(campaign)), issue(paid(campaign))
+    store_document(before, DocumentKind.ARCHIVED, b"%PDF of an earlier layout")
+    assert render_jobs.get_or_archive(before) == b"%PDF of an earlier layout"
+    assert len(render_jobs.get_or_archive(after)) > 10_000, "control: what was not stored yet gets the present layout"

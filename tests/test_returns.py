@@ -24,8 +24,8 @@ from campaign.funders.funders import Funder
 from campaign.funders.payments import FunderPayment
 from campaign.matching.funds import Fund
 from campaign.receipts import annual_jobs, filed_returns, lifecycle
+from campaign.receipts.contents import IssueContext
 from campaign.receipts.filed_returns import FiledReturn
-from campaign.receipts.receipts import IssueContext
 from campaign.reporting import return_gifts, returns, spreadsheets
 from campaign.reporting.gifts_received import gifts_in
 from campaign.reporting.integrity import checker

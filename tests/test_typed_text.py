@@ -83,7 +83,9 @@ def errors_of(app: Flask, **changed: str) -> dict[str, str]:
 
 
 def render(name: str) -> bytes:
-    return render_jobs.render_page(ReceiptContent(**{**vars(CONTENT), "donor_name": name}), b"", serial="2026-000001", mark="", at=AT)
+    return render_jobs.render_page(
+        ReceiptContent(**{**vars(CONTENT), "donor_name": name}), render_jobs.Pictures(), serial="2026-000001", mark="", at=AT
+    )
 
 
 def mail_to(name: str, address: str = "jane@example.org") -> OutgoingEmail:

@@ -21,6 +21,7 @@ class Charity(Base):
     `signature` is the SHA-256 of the picture of the signature (receipts/signatures.py); without one, the name is printed in italics.
     `fiscal_year_end` is a month and a day, as `03-31`; `awaited_gifts_as` is how TP-985.22 counts gifts whose receipt is still to come
     (rules/return_lines.py).
+    `logo` is the SHA-256 of the picture at the head of receipts (receipts/logos.py); without one, the charity's name is printed large.
     """
 
     __tablename__ = "charity"
@@ -45,14 +46,16 @@ class Charity(Base):
     signature: Mapped[str | None] = mapped_column(ForeignKey("signature.sha256"))
     fiscal_year_end: Mapped[str] = mapped_column(server_default="12-31")
     awaited_gifts_as: Mapped[str] = mapped_column(server_default="receipted")
+    logo: Mapped[str | None] = mapped_column(ForeignKey("logo.sha256"))
 
     def name(self, language: str) -> str:
         """The name on pages and in e-mails; receipts print `legal_name`."""
         return self.name_fr if language == "fr" else self.name_en
 
-    def signatory_title(self, language: str) -> str:
-        """The signatory's title."""
-        return self.signatory_title_fr if language == "fr" else self.signatory_title_en
+    def signatory_title(self, *languages: str) -> str:
+        """The signatory's title in these languages."""
+        titles = [self.signatory_title_fr if language == "fr" else self.signatory_title_en for language in languages]
+        return " / ".join(dict.fromkeys(titles))
 
     def local(self, moment: datetime) -> datetime:
         """The moment in the charity's time zone."""

@@ -2,8 +2,9 @@
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 from flask.cli import with_appcontext
@@ -15,9 +16,10 @@ from campaign.edges import pictures
 from campaign.edges.db import db
 from campaign.edges.pdf import RenderingFailed
 from campaign.outbox import waiting_receipts
-from campaign.receipts import charity_confirmations, confirmation_actions, render_jobs, signatures
+from campaign.receipts import charity_confirmations, confirmation_actions, logos, render_jobs, signatures
 from campaign.receipts.completeness import CONFIRMATION
 from campaign.receipts.confirmation_actions import DetailsNotReal, SampleIsStale
+from campaign.receipts.render_jobs import Pictures
 from campaign.rules import fiscal_years
 from campaign.rules.charity_details import Detail, Finding, text_of
 from campaign.rules.fiscal_years import InvalidYearEnd
@@ -27,18 +29,23 @@ from campaign.rules.return_lines import AwaitedAs
 from campaign.staff import audit
 from campaign.texts.charity_details import describe_finding, describe_flaw, name_of
 
+FC = TypeVar("FC", bound=Callable[..., Any] | click.Command)
 LANGUAGE = "en"
 
 
-def _signature(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> bytes | None:
-    """Read the file of a signature. Raises BadParameter unless it is a picture that can be printed."""
+def _picture(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> bytes | None:
+    """Read the file of a picture. Raises BadParameter unless it is one that can be printed."""
     if path is None:
         return None
     with path.open("rb") as file:
         png = file.read(MAX_BYTES + 1)
-    if flaw := pictures.flaw_of_signature(png):
+    if flaw := pictures.flaw_of(png):
         raise click.BadParameter(describe_flaw(flaw, LANGUAGE))
     return png
+
+
+def _picture_option(name: str, what: str) -> Callable[[FC], FC]:
+    return click.option(name, type=click.Path(exists=True, dir_okay=False, path_type=Path), callback=_picture, help=what)
 
 
 def _year_end(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
@@ -59,6 +66,7 @@ def charity_show() -> None:
     """Show the charity's details, and whether they are confirmed."""
     found = the_charity()
     _echo_details(found)
+    click.echo(f"logo: {'a picture' if found.logo else 'none; the name is printed large'}")
     click.echo(f"series: {found.series}")
     click.echo(f"bilingual-receipts: {'yes' if found.bilingual_receipts else 'no'}")
     click.echo(f"fiscal-year-end: {found.fiscal_year_end}")
@@ -101,12 +109,8 @@ def _what_stops() -> str:
 @click.option("--signatory-name", help="Name of the person who signs receipts.")
 @click.option("--signatory-title-en", help="Title of that person in English.")
 @click.option("--signatory-title-fr", help="Title of that person in French.")
-@click.option(
-    "--signature",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    callback=_signature,
-    help="PNG of the signature in a dark colour, at most 200 KB, on a white or transparent background.",
-)
+@_picture_option("--signature", "PNG of the signature in a dark colour, at most 200 KB, on a white or transparent background.")
+@_picture_option("--logo", "PNG of the logo at the head of receipts, at most 200 KB, about 800 by 300 pixels.")
 @click.option("--series", type=click.Choice(["yearly", "continuous"]), help="Whether serial numbers restart each year.")
 @click.option(
     "--bilingual-receipts/--receipts-in-one-language", "bilingual_receipts", default=None, help="Print receipts in both languages."
@@ -118,15 +122,18 @@ def _what_stops() -> str:
     help="How TP-985.22 counts gifts whose receipt is still to come: on line 12 or on line 14. The accountant decides.",
 )
 @with_appcontext
-def charity_set(address: tuple[str, ...], signature: bytes | None, **options: str | bool | None) -> None:
+def charity_set(address: tuple[str, ...], signature: bytes | None, logo: bytes | None, **options: str | bool | None) -> None:
     """Change the charity's details. Changed legal details must be confirmed again. Issued receipts do not change."""
     found = the_charity()
     changed = {name: value for name, value in options.items() if value is not None and value != getattr(found, name)}
     if address and list(address) != found.address:
         changed["address"] = list(address)  # type: ignore[assignment]  # the only detail that is a list
     if signature is not None:
-        _check_printable(signature, found)
+        _check_printable(Pictures(signature=signature), found)
         changed["signature"] = signatures.store(signature)
+    if logo is not None:
+        _check_printable(Pictures(logo=logo), found)
+        changed["logo"] = logos.store(logo)
     number = changed.get("registration_number")
     if number is not None and not REGISTRATION_NUMBER.fullmatch(str(number)):
         raise CommandRefused("A registration number consists of nine digits, RR and four digits, as 123456789RR0001.")
@@ -141,10 +148,10 @@ def charity_set(address: tuple[str, ...], signature: bytes | None, **options: st
         click.echo(f"{_what_stops()} Confirm with `campaign charity confirm`.")
 
 
-def _check_printable(signature: bytes, charity: Charity) -> None:
+def _check_printable(printed: Pictures, charity: Charity) -> None:
     """Render a receipt with the picture, so that an unusable picture is refused now. Raises CommandRefused."""
     try:
-        render_jobs.check_signature(charity, signature)
+        render_jobs.check_pictures(charity, printed)
     except RenderingFailed:
         raise CommandRefused("This picture cannot be printed on a receipt; save it as a standard PNG.") from None
 

@@ -19,7 +19,7 @@ from campaign.payments import checkouts, settlement
 from campaign.payments.checkouts import CheckoutContext
 from campaign.payments.quarantine import SucceededPayment
 from campaign.receipts import lifecycle
-from campaign.receipts.receipts import IssueContext
+from campaign.receipts.contents import IssueContext
 from campaign.rules.money import fee_to_cover
 from campaign.rules.payment_moments import moments_of_charge
 from campaign.stripe_sync import balance_transactions

@@ -29,6 +29,12 @@ TRIAL = b"""
 NOT_DISPLAYED = re.compile(r'the text `"(.+?)"` could not be displayed')
 ESCAPED = re.compile(r"\\u\{([0-9a-f]+)\}")
 QUIET_ZONE = 2
+# Pale enough to read through, in colour and in grey.
+WATERMARK = b"""
+#set page(width: auto, height: auto, margin: 0pt, fill: none)
+#set text(size: 72pt, weight: "bold", fill: rgb("#f6e2d3"), top-edge: "bounds", bottom-edge: "bounds", fallback: false)
+#sys.inputs.text
+"""
 
 
 class RenderingFailed(Exception):
@@ -91,6 +97,14 @@ def _extra_fonts() -> list[Path]:
     package = find_spec("cvttf_NotoSansCJK_Regular")
     assert package and package.origin
     return [FONTS, Path(package.origin).parent]
+
+
+@lru_cache(100)
+def outlines(text: str) -> str:
+    """Return the pale outlines of this text as SVG, for a watermark that readers of text do not find among the words of a page."""
+    svg = typst.compile(WATERMARK, format="svg", sys_inputs={"text": text}, ignore_system_fonts=True)
+    assert isinstance(svg, bytes)
+    return svg.decode()
 
 
 def qr_code(text: str) -> str:

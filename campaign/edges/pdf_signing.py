@@ -21,21 +21,30 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import NameOID
 from pyhanko.keys import load_certs_from_pemder_data, load_private_key_from_pemder_data
 from pyhanko.pdf_utils.crypt.permissions import StandardPermissions
-from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.extensions import DeveloperExtension
+from pyhanko.pdf_utils.generic import DictionaryObject, NumberObject, pdf_name, pdf_string
+from pyhanko.pdf_utils.metadata.model import XmpStructure
+from pyhanko.pdf_utils.metadata.xmp_xml import MetadataStream
 from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.pdf_utils.writer import copy_into_new_writer
-from pyhanko.sign.fields import MDPPerm
+from pyhanko.pdf_utils.writer import BasePdfFileWriter, PdfFileWriter, copy_into_new_writer
+from pyhanko.sign.fields import MDPPerm, SigFieldSpec, append_signature_field
 from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner, SimpleSigner
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 CERTIFICATE_LIFETIME = timedelta(days=20 * 366)
 SIGNATURE_BYTES = 8192
+FIELD = "Signature"
 PERMITTED = (
     StandardPermissions.ALLOW_PRINTING
     | StandardPermissions.ALLOW_HIGH_QUALITY_PRINTING
     | StandardPermissions.ALLOW_ASSISTIVE_TECHNOLOGY
     | StandardPermissions.ALLOW_CONTENT_EXTRACTION
+    | StandardPermissions.TOLERATE_MISSING_PDF_MAC
 )
+# Adobe's extension of PDF 1.7 with encryption by AES-256, as PDF 2.0 has it.
+AES_256 = DeveloperExtension(prefix_name=pdf_name("/ADBE"), base_version=pdf_name("/1.7"), extension_level=8)
+# The namespaces of the properties that claim PDF/A, and of the schemas that only PDF/A asks for.
+PDF_A = "http://www.aiim.org/pdfa/ns/"
 
 
 class SigningKeyMissing(Exception):
@@ -79,13 +88,17 @@ class KeyFile:
         """The certificates of all keys in PEM, the current one first. Raises SigningKeyMissing."""
         return b"".join(c.public_bytes(serialization.Encoding.PEM) for c in x509.load_pem_x509_certificates(self._read()))
 
-    def sign(self, pdf: bytes) -> bytes:
-        """Return a protected, signed copy of a PDF. Raises SigningKeyMissing.
+    def sign(self, pdf: bytes, *, name: str) -> bytes:
+        """Return a protected, signed copy of a tagged PDF; `name` names the signature's field for readers. Raises SigningKeyMissing.
 
-        The bytes differ each time, as encryption keys and salts are random: store what is sent.
+        The copy is not PDF/A, and does not claim it; it stays PDF/UA-1. The bytes differ each time, as encryption keys and salts are
+        random: store what is sent.
         """
         key = _load_key(self.path, self._changed_at())
-        return _sign(_encrypt(pdf), key)
+        writer = _copy_without_archive_claims(pdf)
+        _encrypt(writer)
+        _add_field(writer, name)
+        return _sign(writer, key)
 
     def sign_bytes(self, data: bytes) -> Signature:
         """Sign these bytes, for a statement or a published head. The same bytes always give the same signature. Raises SigningKeyMissing."""
@@ -166,19 +179,61 @@ def _load_key(path: Path, changed_at: int) -> SigningKey:
     return SigningKey(key=key, certificate=certificate)
 
 
-def _encrypt(pdf: bytes) -> bytes:
-    """Permit everybody to open and print, and nobody to change: the owner's password is not stored."""
-    writer, out = copy_into_new_writer(PdfFileReader(BytesIO(pdf))), BytesIO()
-    writer.encrypt(secrets.token_urlsafe(24), "", perms=PERMITTED)
-    writer.write(out)
-    return out.getvalue()
+def _copy_without_archive_claims(pdf: bytes) -> PdfFileWriter:
+    """Copy the PDF. The copy's metadata do not claim PDF/A, which forbids encryption (ISO 19005-2, 6.1.3). All else in them stays."""
+    writer = copy_into_new_writer(PdfFileReader(BytesIO(pdf)))
+    roots = writer.root["/Metadata"].xmp
+    others = [XmpStructure({name: value for name, value in root if not name.ns.startswith(PDF_A)}) for root in roots]
+    writer.root["/Metadata"] = writer.add_object(MetadataStream.from_xmp(others))
+    return writer
 
 
-def _sign(pdf: bytes, key: SigningKey) -> bytes:
+def _encrypt(writer: PdfFileWriter) -> None:
+    """Permit everybody to open, print and read aloud, and nobody to change: the owner's password is not stored.
+
+    PDF/UA-1 rests on PDF 1.7 and permits encryption that does not exclude assistive technology (ISO 14289-1, 7.16). AES-256 is an
+    extension of PDF 1.7, and declared as one. The integrity code of PDF 2.0 would add nothing, as everybody can open the document.
+    """
+    writer.encrypt(secrets.token_urlsafe(24), "", perms=PERMITTED, pdf_mac=False)
+    writer.output_version = (1, 7)
+    writer.register_extension(AES_256)
+
+
+def _add_field(writer: PdfFileWriter, name: str) -> None:
+    """Add the signature's field to the last page: invisible, with a name for tooltips and screen readers, last in the reading order.
+
+    Fields of a PDF/UA document are named, and tagged as `Form` (ISO 14289-1, 7.18.1 and 7.18.4).
+    """
+    append_signature_field(writer, SigFieldSpec(FIELD, on_page=-1, readable_field_name=name))
+    page, _ = writer.find_page_for_modification(-1)
+    page.get_object()["/Tabs"] = pdf_name("/S")
+    field, tree = writer.root["/AcroForm"]["/Fields"].raw_get(0), writer.root["/StructTreeRoot"]
+    document, key = tree["/K"].raw_get(0), tree["/ParentTreeNextKey"]
+    annotation = {pdf_name("/Type"): pdf_name("/OBJR"), pdf_name("/Obj"): field, pdf_name("/Pg"): page}
+    form = {
+        pdf_name("/Type"): pdf_name("/StructElem"),
+        pdf_name("/S"): pdf_name("/Form"),
+        pdf_name("/P"): document,
+        pdf_name("/Alt"): pdf_string(name),
+        pdf_name("/K"): DictionaryObject(annotation),
+    }
+    tagged = writer.add_object(DictionaryObject(form))
+    document.get_object()["/K"].append(tagged)
+    tree["/ParentTree"]["/Nums"].extend([key, tagged])
+    tree["/ParentTreeNextKey"] = NumberObject(key + 1)
+    field.get_object()["/StructParent"] = key
+
+
+class _Signer(PdfSigner):
+    """Signs without raising the version of PDF, which must be the one that PDF/UA-1 rests on."""
+
+    def register_extensions(self, pdf_out: BasePdfFileWriter, *, md_algorithm: str) -> None:
+        """Declare nothing: pyHanko would declare PDF 2.0 for the elliptic curve. Readers find the algorithm in the signature."""
+
+
+def _sign(writer: PdfFileWriter, key: SigningKey) -> bytes:
     """Sign with a signer that is used once: a shared signer keeps references to its earlier documents."""
-    writer = IncrementalPdfFileWriter(BytesIO(pdf))
-    writer.encrypt("")
     signer = SimpleSigner(signing_cert=key.certificate, signing_key=key.key, cert_registry=SimpleCertificateStore())
-    metadata = PdfSignatureMetadata(field_name="Signature", md_algorithm="sha256", certify=True, docmdp_permissions=MDPPerm.NO_CHANGES)
-    signed: bytes = PdfSigner(metadata, signer=signer).sign_pdf(writer, bytes_reserved=SIGNATURE_BYTES).getvalue()
+    metadata = PdfSignatureMetadata(field_name=FIELD, md_algorithm="sha256", certify=True, docmdp_permissions=MDPPerm.NO_CHANGES)
+    signed: bytes = _Signer(metadata, signer=signer).sign_pdf(writer, bytes_reserved=SIGNATURE_BYTES).getvalue()
     return signed

@@ -18,7 +18,7 @@ PRINTED_ON = "white"
 _BROKEN = (OSError, SyntaxError, ValueError, struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
-def flaw_of_signature(png: bytes) -> PictureFlaw | None:
+def flaw_of(png: bytes) -> PictureFlaw | None:
     """What is wrong with the picture; None for a PNG that decodes completely, is large enough, and shows something on white paper."""
     if len(png) > MAX_BYTES:
         return PictureFlaw.TOO_LARGE

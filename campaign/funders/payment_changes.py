@@ -9,7 +9,8 @@ from campaign.funders.payments import FunderPayment
 from campaign.matching.funds import Fund
 from campaign.outbox.messages import MessageKind, enqueue_notice
 from campaign.receipts import information_returns, receipts
-from campaign.receipts.receipts import EndReason, IssueContext, Receipt, Status
+from campaign.receipts.contents import IssueContext
+from campaign.receipts.receipts import EndReason, Receipt, Status
 
 
 def apply_agreed(request: FunderPaymentRequest, payment: FunderPayment, fund: Fund, context: IssueContext) -> FunderPayment | None:

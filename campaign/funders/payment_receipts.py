@@ -14,8 +14,9 @@ from campaign.funders.payments import FunderPayment
 from campaign.matching.funds import Fund
 from campaign.outbox import leases
 from campaign.outbox.messages import OutboxMessage
-from campaign.receipts import completeness, receipts
-from campaign.receipts.receipts import IssueContext, Receipt, ReceiptIncomplete, ReceiptLine
+from campaign.receipts import completeness, contents, receipts
+from campaign.receipts.contents import IssueContext
+from campaign.receipts.receipts import Receipt, ReceiptIncomplete, ReceiptLine
 from campaign.rules.receipt_requirements import ReceiptContent
 
 # An element of its own: the answer that decides whether there is a receipt at all.
@@ -67,7 +68,7 @@ def _content(
     payment: FunderPayment, funder: Funder, context: IssueContext, *, code: str, replaces: Receipt | None = None
 ) -> ReceiptContent:
     return ReceiptContent(
-        **receipts.charity_fields(payments.charity_of(payment), context, language=funder.language, code=code),
+        **contents.charity_fields(payments.charity_of(payment), context, language=funder.language, code=code),
         received_on=payment.received_on,
         donor_name=funder.legal_name,
         donor_address=tuple(funder.address),

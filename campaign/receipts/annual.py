@@ -21,8 +21,9 @@ from campaign.donations.donors import ANNUAL, Donor
 from campaign.edges.db import db
 from campaign.outbox.messages import MessageKind, NewMessage, enqueue
 from campaign.receipts import awaited, receipts
+from campaign.receipts.contents import IssueContext
 from campaign.receipts.lifecycle import receiptable
-from campaign.receipts.receipts import EndReason, IssueContext, Receipt, ReceiptEnd, ReceiptLine
+from campaign.receipts.receipts import EndReason, Receipt, ReceiptEnd, ReceiptLine
 
 # Month and day. Stripe may report a payment of the last days of a year a few days later.
 FIRST_ISSUE_DAY = (1, 8)

@@ -49,7 +49,7 @@ def details_of(charity: Charity) -> CharityDetails:
 def findings_of(charity: Charity) -> list[Finding]:
     """What is not real about the details, the stored picture of the signature included; empty when they may be confirmed."""
     details = details_of(charity)
-    has_picture = bool(details.signature) and pictures.flaw_of_signature(signatures.get_picture(details.signature)) is None
+    has_picture = bool(details.signature) and pictures.flaw_of(signatures.get_picture(details.signature)) is None
     return charity_details.list_findings(details, has_usable_picture=has_picture)
 
 

@@ -14,8 +14,9 @@ from campaign.donations.donors import wants_annual_receipt
 from campaign.edges.db import db
 from campaign.outbox import waiting_receipts
 from campaign.payments import reversals
-from campaign.receipts import awaited, completeness, information_returns, receipts
-from campaign.receipts.receipts import EndReason, IssueContext, Receipt, Receiptable, ReceiptIncomplete, ReceiptLine, Status
+from campaign.receipts import awaited, completeness, contents, information_returns, receipts
+from campaign.receipts.contents import IssueContext, Receiptable
+from campaign.receipts.receipts import EndReason, Receipt, ReceiptIncomplete, ReceiptLine, Status
 
 SYSTEM_ACTOR = "the books"
 
@@ -139,7 +140,7 @@ def _missing_of_replacement(receipt: Receipt, retained: Sequence[Receiptable], c
     """What the receipt that replaces this one would lack; empty when nothing is retained, and so none is due."""
     if not retained:
         return []
-    content = receipts.preview(retained, context, received_in=_year_of(receipt), replaces=receipt)
+    content = contents.content_of(retained, context, received_in=_year_of(receipt), replaced_serial=receipt.serial)
     return completeness.missing_elements(retained[0].donation.campaign.charity, content)
 
 

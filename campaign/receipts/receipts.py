@@ -6,7 +6,6 @@ or replaces it. A unique index allows at most one valid receipt for each donatio
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -15,12 +14,11 @@ from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.campaigns.charities import Charity
-from campaign.donations.donations import Donation
 from campaign.edges.db import Base, db
-from campaign.edges.links import Links
 from campaign.receipts import completeness
+from campaign.receipts.contents import IssueContext, Receiptable, content_of
 from campaign.receipts.numbering import series_of, take_next_number
-from campaign.rules.receipt_requirements import GiftLine, ReceiptContent, format_serial
+from campaign.rules.receipt_requirements import ReceiptContent, format_serial
 from campaign.texts.document_labels import receipt_file_stem
 
 
@@ -122,22 +120,6 @@ class ReceiptEnd(Base):
     awaits_replacement: Mapped[bool] = mapped_column(server_default="false", default=False)
 
 
-@dataclass(frozen=True, kw_only=True)
-class IssueContext:
-    """The time of issue, and the links of the service, from which the receipt's verification URL is built."""
-
-    now: datetime
-    links: Links
-
-
-@dataclass(frozen=True, kw_only=True)
-class Receiptable:
-    """A paid donation and the cents that a receipt may show for it: what the charity retains, covered fee included."""
-
-    donation: Donation
-    cents: int
-
-
 def issue(
     items: Sequence[Receiptable], context: IssueContext, *, received_in: int | None = None, replaces: Receipt | None = None
 ) -> Receipt:
@@ -148,7 +130,7 @@ def issue(
     if any(item.donation.received_at is None for item in items):
         raise ReceiptIncomplete(["payment"])
     charity, code = items[0].donation.campaign.charity, random_check_code()
-    content = _content(items, charity, context, received_in=received_in, replaces=replaces, code=code)
+    content = content_of(items, context, code=code, received_in=received_in, replaced_serial=replaces.serial if replaces else "")
     replaced_name = replaces.content["donor_name"] if replaces else ""
     if undeclared := completeness.missing_declarations([item.donation for item in items], replaced_name=replaced_name):
         raise ReceiptIncomplete([*completeness.missing_elements(charity, content), *undeclared])
@@ -189,56 +171,9 @@ def issue_frozen(
     return receipt
 
 
-def preview(
-    items: Sequence[Receiptable], context: IssueContext, *, received_in: int | None = None, replaces: Receipt | None = None
-) -> ReceiptContent:
-    """The content of a receipt issued now. Takes no number and does not check that the content is complete."""
-    return _content(items, items[0].donation.campaign.charity, context, received_in=received_in, replaces=replaces, code="")
-
-
 def random_check_code() -> str:
     """An unguessable code for the verification page."""
     return secrets.token_urlsafe(16)
-
-
-def charity_fields(charity: Charity, context: IssueContext, *, language: str, code: str) -> dict[str, Any]:
-    """The fields of `ReceiptContent` that come from the charity as it is now, the time of issue and the verification URL."""
-    db.session.refresh(charity)  # A worker's session may have read it long ago.
-    return {
-        "language": language,
-        "is_bilingual": charity.bilingual_receipts,
-        "charity_name": charity.legal_name,
-        "charity_address": tuple(charity.address),
-        "registration_number": charity.registration_number.replace(" ", ""),
-        "place_of_issue": charity.place_of_issue,
-        "issued_on": charity.local(context.now).date(),
-        "signatory_name": charity.signatory_name,
-        "signatory_title": charity.signatory_title(language),
-        "signature": charity.signature or "",
-        "check_url": context.links.receipt_check(language, code),
-    }
-
-
-def _content(
-    items: Sequence[Receiptable], charity: Charity, context: IssueContext, *, received_in: int | None, replaces: Receipt | None, code: str
-) -> ReceiptContent:
-    donation, cents = items[0].donation, sum(item.cents for item in items)
-    days = [charity.local(item.donation.received_at or context.now).date() for item in items]
-    gifts = [GiftLine(received_on=day, cents=item.cents) for day, item in sorted(zip(days, items, strict=True), key=lambda pair: pair[0])]
-    return ReceiptContent(
-        **charity_fields(charity, context, language=donation.language, code=code),
-        received_on=None if received_in else days[0],
-        received_in=received_in,
-        gifts=tuple(gifts) if received_in else (),
-        donor_name=donation.full_name,
-        donor_address=donation.address_lines,
-        amount_cents=cents,
-        advantage_cents=0,
-        eligible_cents=cents,
-        currency=donation.currency,
-        replaces=replaces.serial if replaces else "",
-        is_test=not donation.livemode,
-    )
 
 
 def end(receipt: Receipt, ended_as: Status, reason: EndReason, *, actor: str, note: str = "", is_awaiting: bool = False) -> ReceiptEnd:

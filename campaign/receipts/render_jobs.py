@@ -1,7 +1,9 @@
 """The PDF documents of receipts: rendered and signed on first use, then stored. No lock is held while a document is rendered or signed."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from math import ceil
 from typing import Any
 
 from campaign.campaigns.charities import Charity
@@ -10,18 +12,31 @@ from campaign.donations.donations import Donation
 from campaign.edges import pdf
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.receipts import lifecycle, receipts, signatures
+from campaign.receipts import contents, lifecycle, logos, receipts, signatures
+from campaign.receipts.contents import IssueContext
 from campaign.receipts.documents import DocumentKind, document_of, store_document
-from campaign.receipts.receipts import IssueContext, Receipt, Status
+from campaign.receipts.receipts import Receipt, Status
 from campaign.rules.money import format_money
 from campaign.rules.receipt_requirements import ReceiptContent, content_from_json
 from campaign.texts.charity_details import sample_donor
-from campaign.texts.document_labels import receipt_labels
+from campaign.texts.document_labels import receipt_labels, signature_name
 
 RECEIPT_TEMPLATE = resource("templates") / "receipts" / "receipt.typ"
 TEST_MARK = "test"
 PREVIEW_MARK = "preview"
 SAMPLE_CENTS = 100_00
+# How many gifts of a year fit below the signature, in each column. More are listed on pages of their own, so that no page has the
+# signature alone.
+ROWS_BELOW = 6
+ROWS_OF_A_PAGE = 34
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """The pictures of a receipt, each a PNG, or empty."""
+
+    signature: bytes = b""
+    logo: bytes = b""
 
 
 def get_or_render_pdf(receipt: Receipt) -> bytes:
@@ -51,9 +66,9 @@ def _get_or_render(receipt: Receipt, kind: DocumentKind) -> bytes:
     if kind is DocumentKind.ARCHIVED:
         document = _render(receipt, mark=TEST_MARK if content_from_json(receipt.content).is_test else "")
     elif kind is DocumentKind.SIGNED:
-        document = _sign(get_or_archive(receipt))
+        document = _sign(receipt, get_or_archive(receipt))
     else:
-        document = _sign(_render(receipt, mark=receipts.status_of(receipt).value))
+        document = _sign(receipt, _render(receipt, mark=receipts.status_of(receipt).value))
     stored = store_document(receipt, kind, document)
     db.session.commit()
     return stored
@@ -62,31 +77,31 @@ def _get_or_render(receipt: Receipt, kind: DocumentKind) -> bytes:
 def render_preview(donation: Donation) -> bytes:
     """A preview of the donation's receipt: marked, without a number, not stored. Raises RenderingFailed."""
     context = issue_context()
-    content = receipts.preview([lifecycle.receiptable(donation)], context)
-    signature = _signature_picture(content)
+    content = contents.content_of([lifecycle.receiptable(donation)], context)
+    pictures = pictures_of(content)
     db.session.commit()
-    return render_page(replace(content, check_url=""), signature, serial="–", mark=PREVIEW_MARK, at=context.now)
+    return render_page(replace(content, check_url=""), pictures, serial="–", mark=PREVIEW_MARK, at=context.now)
 
 
 def render_sample(charity: Charity, language: str) -> bytes:
     """A sample receipt with the charity's details as they are and an invented donor: marked, without a number. Raises RenderingFailed."""
     context = issue_context()
     content = _sample_content(charity, language, context)
-    signature = _signature_picture(content)
+    pictures = pictures_of(content)
     db.session.commit()
-    return render_page(content, signature, serial="–", mark=PREVIEW_MARK, at=context.now)
+    return render_page(content, pictures, serial="–", mark=PREVIEW_MARK, at=context.now)
 
 
-def check_signature(charity: Charity, png: bytes) -> None:
-    """Render a sample receipt with the picture. Raises RenderingFailed when it cannot be printed."""
+def check_pictures(charity: Charity, pictures: Pictures) -> None:
+    """Render a sample receipt with the pictures. Raises RenderingFailed when one cannot be printed."""
     context = issue_context()
-    render_page(_sample_content(charity, "en", context), png, serial="–", mark=PREVIEW_MARK, at=context.now)
+    render_page(_sample_content(charity, "en", context), pictures, serial="–", mark=PREVIEW_MARK, at=context.now)
 
 
 def _sample_content(charity: Charity, language: str, context: IssueContext) -> ReceiptContent:
     donor_name, donor_address = sample_donor(language)
     content = ReceiptContent(
-        **receipts.charity_fields(charity, context, language=language, code=""),
+        **contents.charity_fields(charity, context, language=language, code=""),
         received_on=charity.local(context.now).date(),
         donor_name=donor_name,
         donor_address=donor_address,
@@ -100,47 +115,67 @@ def _sample_content(charity: Charity, language: str, context: IssueContext) -> R
 
 def _render(receipt: Receipt, *, mark: str) -> bytes:
     content, serial, at = content_from_json(receipt.content), receipt.serial, receipt.issued_at
-    signature = _signature_picture(content)
+    pictures = pictures_of(content)
     db.session.commit()
-    return render_page(content, signature, serial=serial, mark=mark, at=at)
+    return render_page(content, pictures, serial=serial, mark=mark, at=at)
 
 
-def _signature_picture(content: ReceiptContent) -> bytes:
-    return signatures.get_picture(content.signature) if content.signature else b""
+def pictures_of(content: ReceiptContent) -> Pictures:
+    """The pictures that the content names by their SHA-256."""
+    return Pictures(
+        signature=signatures.get_picture(content.signature) if content.signature else b"",
+        logo=logos.get_picture(content.logo) if content.logo else b"",
+    )
 
 
-def render_page(content: ReceiptContent, signature: bytes, *, serial: str, mark: str, at: datetime) -> bytes:
-    """Render the receipt as PDF. `signature` is a PNG, or empty. The same arguments give the same bytes. Raises RenderingFailed."""
+def render_page(content: ReceiptContent, pictures: Pictures, *, serial: str, mark: str, at: datetime) -> bytes:
+    """Render the receipt as PDF. The same arguments give the same bytes. Raises RenderingFailed."""
     qr = pdf.qr_code(content.check_url) if content.check_url else ""
-    data = {**_template_data(content, serial=serial, mark=mark), "qr": qr, "signature": list(signature)}
-    return pdf.render(RECEIPT_TEMPLATE, data, at=at)
+    printed = {"qr": qr, "signature": list(pictures.signature), "logo": list(pictures.logo)}
+    return pdf.render(RECEIPT_TEMPLATE, {**_template_data(content, serial=serial, mark=mark), **printed}, at=at)
 
 
 def _template_data(content: ReceiptContent, *, serial: str, mark: str) -> dict[str, Any]:
     """The data of the receipt template, formatted for display. `mark` is a key of the labels (texts/document_labels.py), or empty."""
-    languages = [content.language]
-    if content.is_bilingual:
-        languages += [other for other in ("en", "fr") if other != content.language]
+    languages = content.languages
+    labels = [receipt_labels(language) for language in languages]
 
     def sums(cents: int) -> str:
         return " / ".join(format_money(cents, language) for language in languages)
 
-    plain = content.as_json()
+    gifts = [{"received_on": gift.received_on.isoformat(), "amount": sums(gift.cents)} for gift in content.gifts]
+    columns = 2 if content.is_bilingual else 3
+    fits_below = len(gifts) <= columns * ROWS_BELOW
     return {
-        **plain,
-        "labels": [receipt_labels(language) for language in languages],
+        **content.as_json(),
+        "received": str(content.received_in or content.received_on),
+        "languages": languages,
+        "labels": labels,
         "serial": serial,
-        "mark": mark,
+        "banners": [banner for banner in dict.fromkeys((mark, TEST_MARK if content.is_test and mark else "")) if banner],
+        "has_thanks": mark not in (Status.CANCELLED, Status.REPLACED),
         "amount": sums(content.amount_cents),
         "advantage": sums(content.advantage_cents),
         "eligible": sums(content.eligible_cents),
-        "gifts": [{**gift, "amount": format_money(gift["cents"], content.language)} for gift in plain["gifts"]],
+        "gift_columns": _in_columns(gifts, columns) if fits_below else [],
+        "gift_pages": [] if fits_below else [_in_columns(page, 2) for page in _batches(gifts, 2 * ROWS_OF_A_PAGE)],
+        "watermark": pdf.outlines(" / ".join(dict.fromkeys(each[mark] for each in labels))) if mark else "",
     }
 
 
-def _sign(plain: bytes) -> bytes:
+def _in_columns(gifts: Sequence[dict[str, str]], columns: int) -> list[Sequence[dict[str, str]]]:
+    """The gifts in columns of about the same height."""
+    return _batches(gifts, ceil(len(gifts) / columns)) if gifts else []
+
+
+def _batches(gifts: Sequence[dict[str, str]], size: int) -> list[Sequence[dict[str, str]]]:
+    return [gifts[start : start + size] for start in range(0, len(gifts), size)]
+
+
+def _sign(receipt: Receipt, plain: bytes) -> bytes:
+    content = content_from_json(receipt.content)
     db.session.commit()
-    return services().signing_key.sign(plain)
+    return services().signing_key.sign(plain, name=signature_name(content.languages, content.charity_name))
 
 
 def issue_context() -> IssueContext:

@@ -1,4 +1,4 @@
-"""What the picture of a signature must be, and why one is refused (edges/pictures.py)."""
+"""What a picture of a signature or logo must be, and why one is refused (edges/pictures.py)."""
 
 from enum import StrEnum
 
@@ -9,7 +9,7 @@ LEAST_WIDTH, LEAST_HEIGHT = 100, 50
 
 
 class PictureFlaw(StrEnum):
-    """Why a picture cannot be printed as a signature."""
+    """Why a picture cannot be printed on receipts."""
 
     TOO_LARGE = "too large"
     UNREADABLE = "unreadable"

@@ -11,6 +11,7 @@ from typing import Any
 
 REGISTRATION_NUMBER = re.compile(r"[0-9]{9}RR[0-9]{4}")
 CONTINUOUS = 0
+LANGUAGES = ("en", "fr")
 INFORMATION_RETURN_ABOVE_CENTS = 50_00
 INFORMATION_RETURN_WITHIN_DAYS = 90
 
@@ -30,7 +31,7 @@ class ReceiptContent:
     A receipt for one donation has `received_on`. A receipt for a year has `received_in`, and each donation in `gifts`.
     `is_bilingual` prints both languages, `language` first. `replaces` is the serial number of the receipt that this one cancels.
     `check_url` is the page that says whether the receipt is valid. `is_test` marks a receipt for which no real money was paid.
-    `signature` is the SHA-256 of the picture of the signature, empty when there is none.
+    `signature` and `logo` are the SHA-256 of pictures, empty when there is none.
     """
 
     language: str
@@ -55,12 +56,23 @@ class ReceiptContent:
     check_url: str = ""
     is_test: bool = False
     signature: str = ""
+    logo: str = ""
+
+    @property
+    def languages(self) -> list[str]:
+        """The languages in which the receipt is printed, the donor's first."""
+        return receipt_languages(self.language, is_bilingual=self.is_bilingual)
 
     def as_json(self) -> dict[str, Any]:
         """Values for JSON, as they are frozen with the receipt."""
         plain = {k: v.isoformat() if isinstance(v, date) else v for k, v in asdict(self).items()}
         lines = {k: list(plain[k]) for k in ("charity_address", "donor_address")}
         return {**plain, **lines, "gifts": [{"received_on": g.received_on.isoformat(), "cents": g.cents} for g in self.gifts]}
+
+
+def receipt_languages(language: str, *, is_bilingual: bool) -> list[str]:
+    """The languages in which a receipt is printed, the donor's first."""
+    return list(dict.fromkeys((language, *LANGUAGES))) if is_bilingual else [language]
 
 
 def content_from_json(frozen: Mapping[str, Any]) -> ReceiptContent:
@@ -92,7 +104,7 @@ def missing_elements(content: ReceiptContent) -> list[str]:
     ]
 
 
-OPTIONAL_ELEMENTS = {"is_bilingual", "is_test", "signature", "received_in", "gifts", "replaces"}
+OPTIONAL_ELEMENTS = {"is_bilingual", "is_test", "signature", "logo", "received_in", "gifts", "replaces"}
 
 
 def _last_received(content: ReceiptContent) -> date:

@@ -32,10 +32,10 @@ _PROBLEMS = {
 }
 _NO_SIGNATURE = gettext_noop("There is no picture of it, and a receipt must be signed. Give a PNG with %(option)s.")
 _FLAWS = {
-    PictureFlaw.TOO_LARGE: gettext_noop("A signature must be a PNG of at most %(kilobytes)s KB and four million pixels."),
+    PictureFlaw.TOO_LARGE: gettext_noop("A picture must be a PNG of at most %(kilobytes)s KB and four million pixels."),
     PictureFlaw.UNREADABLE: gettext_noop("This file is no complete PNG; save the picture as a standard PNG and try again."),
-    PictureFlaw.TOO_SMALL: gettext_noop("A signature must be at least %(width)s by %(height)s pixels; scan it larger."),
-    PictureFlaw.BLANK: gettext_noop("This picture shows nothing on white paper; sign in a dark colour and scan it again."),
+    PictureFlaw.TOO_SMALL: gettext_noop("A picture must be at least %(width)s by %(height)s pixels; scan or save it larger."),
+    PictureFlaw.BLANK: gettext_noop("This picture shows nothing on white paper; it must be in a dark colour."),
 }
 _SAMPLE_DONOR = (
     pgettext_noop("sample receipt", "Jane Q. Sample"),
@@ -57,7 +57,7 @@ def describe_finding(finding: Finding, language: str) -> str:
 
 
 def describe_flaw(flaw: PictureFlaw, language: str) -> str:
-    """Why a picture cannot be printed as a signature, and what to do."""
+    """Why a picture cannot be printed, and what to do."""
     return translator(language).gettext(_FLAWS[flaw], kilobytes=MAX_BYTES // 1024, width=LEAST_WIDTH, height=LEAST_HEIGHT)
 
 

@@ -1,5 +1,7 @@
 """The labels printed on PDFs: official receipts, funders' statements and drafts of information returns."""
 
+from collections.abc import Iterable
+
 from campaign.texts.catalogue import pgettext_noop, translator
 
 _RECEIPT = {
@@ -18,13 +20,17 @@ _RECEIPT = {
     "none": pgettext_noop("official receipt", "None"),
     "eligible": pgettext_noop("official receipt", "Eligible amount of the gift"),
     "gifts": pgettext_noop("official receipt", "The gifts of the year"),
+    "listed": pgettext_noop("official receipt", "The gifts of the year are listed from page 2 on."),
     "day": pgettext_noop("official receipt", "Received on"),
     "issued_on": pgettext_noop("official receipt", "Date of issue"),
     "place_of_issue": pgettext_noop("official receipt", "Place of issue"),
     "signature": pgettext_noop("official receipt", "Signature of an authorized individual"),
     "agency": pgettext_noop("official receipt", "Canada Revenue Agency, canada.ca/charities-giving"),
-    "check": pgettext_noop("official receipt", "To check whether this receipt is valid:"),
+    "check": pgettext_noop("official receipt", "Verify this receipt at"),
     "qr": pgettext_noop("official receipt", "QR code of the address where this receipt can be checked"),
+    "logo": pgettext_noop("official receipt", "Logo"),
+    "thanks": pgettext_noop("official receipt", "Thank you for your generosity."),
+    "keep": pgettext_noop("official receipt", "Keep this receipt for your income tax return."),
     "test": pgettext_noop("official receipt", "TEST"),
     "test_banner": pgettext_noop("official receipt", "TEST – not a valid receipt"),
     "preview": pgettext_noop("official receipt", "PREVIEW"),
@@ -34,6 +40,7 @@ _RECEIPT = {
     "replaced": pgettext_noop("official receipt", "CANCELLED"),
     "replaced_banner": pgettext_noop("official receipt", "CANCELLED – replaced by another receipt"),
 }
+_SIGNATURE_NAME = pgettext_noop("official receipt", "Electronic signature of %(charity)s")
 _STATEMENT = {
     "title": pgettext_noop("statement", "Matching fund statement"),
     "test_banner": pgettext_noop("statement", "TEST – not a real statement"),
@@ -121,6 +128,12 @@ def information_return_labels(language: str) -> dict[str, str]:
     """
     to = translator(language)
     return receipt_labels(language) | {key: to.pgettext("information return", message) for key, message in _INFORMATION_RETURN.items()}
+
+
+def signature_name(languages: Iterable[str], charity: str) -> str:
+    """Return the name of the electronic signature in these languages, for tooltips and screen readers."""
+    names = [translator(language).pgettext("official receipt", _SIGNATURE_NAME) % {"charity": charity} for language in languages]
+    return " / ".join(names)
 
 
 def receipt_file_stem(language: str) -> str:
