@@ -54,10 +54,10 @@ SANDBOX := campaign/devstack/sandbox
 translations: .venv/ready-run ## Collect the texts to translate, and compile the translations
 	@mkdir -p build
 	$(BIN)/pybabel -q extract -F translations/extract.cfg -k lazy_gettext -k gettext_noop -k pgettext_noop:1c,2 --no-location --omit-header -o build/messages.pot .
-	$(BIN)/pybabel -q update -i build/messages.pot -d translations -l fr --no-fuzzy-matching --ignore-pot-creation-date
+	$(BIN)/pybabel -q update -i build/messages.pot -d translations -l fr --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
 	$(BIN)/pybabel -q compile -d translations
 	$(BIN)/pybabel -q extract --no-location --omit-header -o build/sandbox.pot $(SANDBOX)
-	$(BIN)/pybabel -q update -i build/sandbox.pot -d $(SANDBOX)/translations -l fr --no-fuzzy-matching --ignore-pot-creation-date
+	$(BIN)/pybabel -q update -i build/sandbox.pot -d $(SANDBOX)/translations -l fr --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
 	$(BIN)/pybabel -q compile -d $(SANDBOX)/translations
 
 # Each lock is constrained by the one before it, so that what is tested is what is deployed. Pinned versions are kept unless
