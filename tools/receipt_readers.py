@@ -98,12 +98,13 @@ def mupdf(readings: Sequence[Reading]) -> Iterator[Finding]:
 
 def zbar(readings: Sequence[Reading]) -> Iterator[Finding]:
     for reading in (r for r in readings if r.url):
-        page = reading.path.with_suffix("")
-        run("pdftoppm", "-r", "110", "-f", "1", "-l", "1", "-gray", "-png", "-singlefile", reading.path, page)
-        found = run("zbarimg", "-q", "--raw", f"{page}.png").stdout.strip()
-        Path(f"{page}.png").unlink()
-        if found != reading.url:
-            yield reading.path, f"QR code: {found or 'none'}"
+        run("pdftoppm", "-r", "110", "-gray", "-png", reading.path, reading.path.with_suffix(""))
+        pages = list(reading.path.parent.glob(f"{reading.path.stem}-[0-9]*.png"))
+        found = run("zbarimg", "-q", "--raw", *pages).stdout.split()
+        for page in pages:
+            page.unlink()
+        if found != [reading.url]:
+            yield reading.path, f"QR codes: {found}"
 
 
 def _by_line(readings: Sequence[Reading], *command: str | Path) -> Iterator[Finding]:
