@@ -19,7 +19,8 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.mail.send_jobs import send_due
 from campaign.outbox.deliveries import FrozenEmail
-from campaign.outbox.messages import MessageKind, OutboxMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import OutboxMessage
 from campaign.payments import card_testing, card_testing_actions
 from campaign.payments.card_declines import CardDecline
 from campaign.payments.card_testing import BEGINS_AT, ENDS_BELOW, SERVICE

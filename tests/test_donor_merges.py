@@ -16,7 +16,8 @@ from campaign.donations.donors import ANNUAL, Donor, DonorMerge, donor_at, set_r
 from campaign.edges.db import db
 from campaign.matching.holds import match_of
 from campaign.operations import integrity_checks
-from campaign.outbox.messages import MessageKind, OutboxMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import OutboxMessage
 from campaign.payments import checkouts
 from campaign.receipts import donor_merge_actions
 from campaign.recurring.recurring_gifts import RecurringGift

@@ -26,7 +26,8 @@ from campaign.edges.db import db
 from campaign.mail.send_jobs import send_due
 from campaign.outbox import checkout_codes
 from campaign.outbox.deliveries import FrozenEmail
-from campaign.outbox.messages import MessageKind, OutboxMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import OutboxMessage
 from campaign.payments import card_testing_actions, checkout_bounds
 from campaign.rules.proof_of_work import is_proof
 from campaign.web.public import batching, human_check

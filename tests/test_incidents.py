@@ -20,7 +20,8 @@ from campaign.matching.funds import Fund, funds_of
 from campaign.matching.holds import FreedBy, match_of
 from campaign.matching.rematching import PendingRematch
 from campaign.outbox import messages
-from campaign.outbox.messages import MessageKind, OutboxMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import OutboxMessage
 from campaign.payments import reversals
 from campaign.payments.status import status_of
 from campaign.reporting.integrity import checker

@@ -9,7 +9,8 @@ from flask.testing import FlaskClient
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
-from campaign.outbox.messages import MessageKind, OutboxMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import OutboxMessage
 from campaign.receipts import receipt_actions
 from campaign.web.networks import client_key
 from campaign.web.security import DONATIONS_PER_EMAIL, DONATIONS_PER_EMAIL_AND_CLIENT, limiter

@@ -16,7 +16,7 @@ from campaign.edges import pdf, smtp
 from campaign.edges.db import db
 from campaign.mail import send_jobs
 from campaign.outbox import leases, messages
-from campaign.outbox.messages import MessageKind
+from campaign.outbox.message_kinds import MessageKind
 from campaign.receipts import charity_confirmations, render_jobs
 from campaign.receipts.receipts import Receipt, ReceiptIncomplete
 from campaign.reporting import totals

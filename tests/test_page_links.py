@@ -16,7 +16,7 @@ from campaign.edges.sealed_text import UnknownKey, seal, unseal
 from campaign.edges.secret_keys import SecretKeys
 from campaign.mail import compose, deliver_jobs, send_jobs
 from campaign.outbox import deliveries, messages
-from campaign.outbox.messages import MessageKind
+from campaign.outbox.message_kinds import MessageKind
 from campaign.recurring import page_links
 from campaign.recurring.recurring_gifts import RecurringGift, recurring_gift_by_token
 from campaign.staff import audit

@@ -15,7 +15,8 @@ from sqlalchemy import update
 from werkzeug.serving import make_server
 
 from campaign.edges.db import db
-from campaign.outbox.messages import MessageKind, OutboxMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import OutboxMessage
 from campaign.staff import members, passkeys
 from campaign.staff.members import Staff
 from campaign.staff.passkeys import Passkey

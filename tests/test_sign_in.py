@@ -13,7 +13,8 @@ from werkzeug.test import TestResponse
 
 from campaign.edges.db import db
 from campaign.mail import mail_actions, send_jobs
-from campaign.outbox.messages import MessageKind, OutboxMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import OutboxMessage
 from campaign.staff import members, sessions
 from campaign.staff.audit import AuditEntry
 from campaign.staff.members import Staff

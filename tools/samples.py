@@ -29,7 +29,8 @@ from campaign.matching import pledge_actions
 from campaign.matching.funds import Fund
 from campaign.outbox import donor_access, messages
 from campaign.outbox.donor_access import Opens
-from campaign.outbox.messages import MessageKind, NewMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import NewMessage
 from campaign.receipts import annual_jobs, lifecycle, receipt_actions, receipts, render_jobs
 from campaign.receipts.receipts import Receipt
 from campaign.receipts.void_requests import VoidRequest

@@ -14,7 +14,8 @@ from campaign.funders import payment_changes, payment_receipts, payment_requests
 from campaign.funders.payment_requests import FunderPaymentRequest
 from campaign.funders.payments import FunderPayment
 from campaign.matching.funds import Fund
-from campaign.outbox.messages import MessageKind, enqueue_notice
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import enqueue_notice
 from campaign.receipts.receipts import ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
 from campaign.rules.funder_payments import PaymentDetails, PaymentQuestion, questions_about

@@ -7,7 +7,8 @@ from campaign.funders import payment_receipts, payments
 from campaign.funders.payment_requests import FunderPaymentRequest, PaymentChange
 from campaign.funders.payments import FunderPayment
 from campaign.matching.funds import Fund
-from campaign.outbox.messages import MessageKind, enqueue_notice
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import enqueue_notice
 from campaign.receipts import information_returns, receipts
 from campaign.receipts.contents import IssueContext
 from campaign.receipts.receipts import EndReason, Receipt, Status

@@ -17,7 +17,7 @@ from campaign.ledger.entries import Entry, post_entries
 from campaign.ledger.moves import Move
 from campaign.matching.funds import Fund
 from campaign.outbox import messages
-from campaign.outbox.messages import MessageKind
+from campaign.outbox.message_kinds import MessageKind
 from campaign.rules.funder_payments import PaymentDetails
 from campaign.texts.action_errors import ActionError, ActionRefused
 

@@ -16,7 +16,8 @@ from campaign.matching.holds import match_of
 from campaign.outbox import deliveries, donor_access, messages, waiting_receipts
 from campaign.outbox.deliveries import EmailContent
 from campaign.outbox.donor_access import DonorAccess
-from campaign.outbox.messages import MessageKind, OutboxMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import OutboxMessage
 from campaign.payments import reversals
 from campaign.payments.reversals import Reversal
 from campaign.payments.status import status_of

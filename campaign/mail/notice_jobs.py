@@ -7,7 +7,8 @@ from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.funders.funders import Funder
 from campaign.matching.funds import Fund
-from campaign.outbox.messages import MessageKind, enqueue_notice
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import enqueue_notice
 from campaign.reporting import staff_todo
 from campaign.staff.members import members_to_notify
 

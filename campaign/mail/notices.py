@@ -15,7 +15,8 @@ from campaign.matching.pledge_requests import PledgeRequest
 from campaign.outbox import checkout_codes
 from campaign.outbox.checkout_codes import CheckoutCode
 from campaign.outbox.deliveries import EmailContent
-from campaign.outbox.messages import MessageKind, OutboxMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import OutboxMessage
 from campaign.payments.card_testing import CardTestingGuard
 from campaign.receipts.receipts import Receipt
 from campaign.reporting import published_heads, staff_todo

@@ -14,7 +14,8 @@ from campaign.mail import compose, deliver_jobs
 from campaign.outbox import deliveries, leases, messages
 from campaign.outbox.deliveries import FrozenEmail
 from campaign.outbox.leases import Lease
-from campaign.outbox.messages import MessageKind, NewMessage, OutboxMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import NewMessage, OutboxMessage
 from campaign.receipts import receipts
 from campaign.receipts.receipts import ReceiptIncomplete
 from campaign.stripe_sync import inbox

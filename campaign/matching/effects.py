@@ -7,7 +7,8 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.ledger.entries import Entry, post_entries
 from campaign.matching.rematching import Rematched, RematchingSession, lock_match_session, pending_rematch_of
-from campaign.outbox.messages import MessageKind, NewMessage, enqueue
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import NewMessage, enqueue
 
 
 @dataclass(frozen=True, kw_only=True)

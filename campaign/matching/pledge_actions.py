@@ -8,7 +8,8 @@ from campaign.edges.services import services
 from campaign.matching import fund_lifecycle, pledge_requests
 from campaign.matching.funds import Fund, FundStatus, lock_funds
 from campaign.matching.pledge_requests import PledgeRequest
-from campaign.outbox.messages import MessageKind, enqueue_notice
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import enqueue_notice
 from campaign.staff import audit, two_people
 from campaign.texts.action_errors import ActionError, ActionRefused
 

@@ -16,7 +16,7 @@ from campaign.edges.db import Base, db
 from campaign.edges.secret_keys import Purpose, SecretKeys
 from campaign.edges.services import services
 from campaign.outbox import messages
-from campaign.outbox.messages import MessageKind
+from campaign.outbox.message_kinds import MessageKind
 
 LIFETIME = timedelta(minutes=15)
 MAX_WRONG = 5

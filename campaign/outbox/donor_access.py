@@ -15,7 +15,8 @@ from campaign.edges.db import Base, db
 from campaign.edges.mailed_tokens import derive_token, known_token, token_hash
 from campaign.edges.services import services
 from campaign.outbox import messages
-from campaign.outbox.messages import MessageKind, NewMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import NewMessage
 
 # Of the tokens of these links.
 WHAT = "donor access"

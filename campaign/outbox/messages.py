@@ -5,7 +5,6 @@ Wake-ups through Redis carry no data; the schedule finds a message whose wake-up
 
 import secrets
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Text, bindparam, exists, func, select, update
@@ -16,46 +15,11 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import Base, db
 from campaign.outbox import leases
 from campaign.outbox.leases import Leasable, Lease
+from campaign.outbox.message_kinds import MessageKind
 from campaign.staff.factor_changes import FactorChange
 
 REMATCH_NEWS_DELAY_SECONDS = 20
 REMATCH_NEWS_INTERVAL_SECONDS = 600
-
-
-class MessageKind(StrEnum):
-    """What a message is about."""
-
-    RECEIPT = "receipt"
-    ACKNOWLEDGEMENT = "acknowledgement"
-    RECEIPT_COPY = "receipt_copy"
-    ANNUAL_RECEIPT = "annual_receipt"
-    REVERSAL = "reversal"
-    MATCH_INCREASED = "match_increased"
-    PAYMENT_FAILED = "payment_failed"
-    INSTALMENT_FAILED = "instalment_failed"
-    RECURRING_GIFT_ENDED = "recurring_gift_ended"
-    RECURRING_GIFT_LINK = "recurring_gift_link"
-    RECURRING_GIFT_CHANGED = "recurring_gift_changed"
-    RECEIPT_CHOICE_CHANGED = "receipt_choice_changed"
-    DONOR_ACCESS = "donor_access"
-    EMAIL_CHANGE = "email_change"
-    EMAIL_CHANGED = "email_changed"
-    ADDRESS_CHANGED = "address_changed"
-    LINKS_RENEWED = "links_renewed"
-    FUNDER_PAYMENT = "funder_payment"
-    FUNDER_PAYMENT_CORRECTED = "funder_payment_corrected"
-    FUNDER_PAYMENT_REVERSED = "funder_payment_reversed"
-    PAYMENT_CHANGE_REQUESTED = "payment_change_requested"
-    PAYMENT_CHANGE_DECIDED = "payment_change_decided"
-    PLEDGE_MATCHED = "pledge_matched"
-    STAFF_TODO = "staff_todo"
-    STAFF_ACCESS = "staff_access"
-    STAFF_FACTOR = "staff_factor"
-    PLEDGE_REQUESTED = "pledge_requested"
-    PLEDGE_DECIDED = "pledge_decided"
-    CARD_TESTING_BEGUN = "card_testing_begun"
-    CARD_TESTING_ENDED = "card_testing_ended"
-    CHECKOUT_CODE = "checkout_code"
 
 
 class NewMessage(NamedTuple):

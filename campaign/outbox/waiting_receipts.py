@@ -5,7 +5,8 @@ from sqlalchemy import ColumnElement, exists, func, or_, select, update
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.outbox import leases, messages
-from campaign.outbox.messages import MessageKind, OutboxMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import OutboxMessage
 
 
 def enqueue(donation: Donation) -> None:

@@ -15,7 +15,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation
 from campaign.edges.db import Base, db
-from campaign.outbox.messages import MessageKind, enqueue_notice
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import enqueue_notice
 from campaign.payments.card_declines import CardDecline
 from campaign.staff import audit
 from campaign.staff.members import members_to_notify

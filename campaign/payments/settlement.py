@@ -11,7 +11,8 @@ from campaign.ledger.moves import Move
 from campaign.matching.effects import Effects
 from campaign.matching.holds import FreedBy
 from campaign.matching.rematching import Rematched, RematchingSession
-from campaign.outbox.messages import MessageKind, NewMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import NewMessage
 from campaign.payments import moments, quarantine
 from campaign.payments.alerts import Alert, AlertKind, raise_alert
 from campaign.payments.quarantine import Anomaly, QuarantinedPayment, SucceededPayment

@@ -19,7 +19,8 @@ from campaign.donations import declarations
 from campaign.donations.donations import RECEIPT_FIELDS, Donation, lock_donations
 from campaign.donations.donors import ANNUAL, Donor
 from campaign.edges.db import db
-from campaign.outbox.messages import MessageKind, NewMessage, enqueue
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import NewMessage, enqueue
 from campaign.receipts import awaited, receipts
 from campaign.receipts.contents import IssueContext
 from campaign.receipts.lifecycle import receiptable

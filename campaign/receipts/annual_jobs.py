@@ -10,7 +10,8 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.outbox import messages, waiting_receipts
-from campaign.outbox.messages import MessageKind, NewMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import NewMessage
 from campaign.receipts import annual, completeness
 from campaign.receipts.annual import AnnualGroup
 from campaign.receipts.receipts import ReceiptIncomplete

@@ -14,7 +14,8 @@ from campaign.matching import effects
 from campaign.matching.holds import FreedBy
 from campaign.matching.rematching import QueuedDonation, RematchingSession, lock_match_session
 from campaign.outbox import messages
-from campaign.outbox.messages import MessageKind, NewMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import NewMessage
 from campaign.receipts import lifecycle
 from campaign.recurring import contacts, page_links
 from campaign.staff import audit

@@ -10,7 +10,8 @@ from campaign.donations.donors import PER_DONATION
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.outbox import deliveries, messages, waiting_receipts
-from campaign.outbox.messages import MessageKind, NewMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import NewMessage
 from campaign.receipts import awaited, information_returns, lifecycle, name_changes, receipts, void_requests
 from campaign.receipts.name_changes import Person
 from campaign.receipts.receipts import EndReason, Receipt, ReceiptIncomplete

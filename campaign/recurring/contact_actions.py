@@ -8,7 +8,8 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.outbox import messages
-from campaign.outbox.messages import MessageKind, NewMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import NewMessage
 from campaign.recurring import contacts, page_links
 from campaign.recurring.contacts import EmailChange, EmailTaken
 from campaign.recurring.recurring_gifts import RecurringGift

@@ -19,7 +19,8 @@ from campaign.edges.mailed_tokens import derive_token, known_token, token_hash
 from campaign.edges.services import services
 from campaign.matching.funds import lock_funds
 from campaign.outbox import messages
-from campaign.outbox.messages import MessageKind, NewMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import NewMessage
 from campaign.recurring.recurring_gifts import RecurringGift
 
 # Of the tokens of these links.

@@ -11,7 +11,8 @@ from campaign.donations.donations import RECEIPT_FIELDS, Donation, DonationDetai
 from campaign.edges.db import db
 from campaign.edges.stripe.subscriptions import StripeInvoice
 from campaign.matching.effects import Effects
-from campaign.outbox.messages import MessageKind, NewMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import NewMessage
 from campaign.payments import checkouts
 from campaign.payments.alerts import Alert, AlertKind, raise_alert
 from campaign.payments.checkouts import CheckoutContext

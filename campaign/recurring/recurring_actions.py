@@ -6,7 +6,8 @@ from campaign.edges.services import services
 from campaign.edges.stripe.subscriptions import StripeSubscription
 from campaign.outbox import donor_access, messages
 from campaign.outbox.donor_access import Opens
-from campaign.outbox.messages import MessageKind, NewMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import NewMessage
 from campaign.payments import snapshot_numbers
 from campaign.recurring import recurring_gifts
 from campaign.recurring.recurring_gifts import RecurringGift, SubscriptionSnapshot

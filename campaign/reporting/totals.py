@@ -15,7 +15,8 @@ from campaign.matching.funds import Fund
 from campaign.matching.holds import NO_MATCH, matches_of
 from campaign.matching.rematching import PendingRematch
 from campaign.outbox import leases
-from campaign.outbox.messages import MessageKind, OutboxMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import OutboxMessage
 from campaign.texts.match_copy import FundStatus, FundView, MatchState
 
 LATEST = 25

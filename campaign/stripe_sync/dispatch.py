@@ -20,7 +20,8 @@ from campaign.matching.effects import Effects, apply_effects
 from campaign.matching.rematching import RematchingSession, lock_match_session
 from campaign.outbox import leases
 from campaign.outbox.leases import Lease
-from campaign.outbox.messages import MessageKind, NewMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import NewMessage
 from campaign.payments import disputes, quarantine, reversals, settlement
 from campaign.payments.quarantine import Anomaly, SucceededPayment
 from campaign.payments.reversals import ReversalSnapshot

@@ -5,7 +5,7 @@ from flask_babel import gettext, pgettext
 from campaign.donations.declarations import How
 from campaign.matching.funds import FundStatus
 from campaign.outbox import deliveries
-from campaign.outbox.messages import MessageKind
+from campaign.outbox.message_kinds import MessageKind
 from campaign.payments.status import Status
 from campaign.receipts import receipts
 from campaign.rules.return_lines import GiftGroup

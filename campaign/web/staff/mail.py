@@ -15,7 +15,8 @@ from campaign.edges.sealed_text import UnknownKey
 from campaign.mail import mail_actions
 from campaign.outbox import deliveries, delivery_delays, messages
 from campaign.outbox.deliveries import FrozenEmail
-from campaign.outbox.messages import MessageKind, OutboxMessage
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import OutboxMessage
 from campaign.web.errors import campaign_or_404
 from campaign.web.labels import email_state_labels, message_kind_labels
 from campaign.web.languages import current_language

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import format_date, gettext
+from flask_babel import gettext
 from flask_security import current_user
 
 from campaign.campaigns.charities import Charity
@@ -19,6 +19,7 @@ from campaign.rules import return_lines
 from campaign.rules.fiscal_years import Period, fiscal_year, fiscal_year_of
 from campaign.rules.money import format_money
 from campaign.rules.return_lines import AWAITED, Figure, Form, FormVersion, GiftGroup
+from campaign.texts.dates import format_day
 from campaign.texts.return_labels import form_number, form_title, line_label
 from campaign.web.errors import campaign_or_404
 from campaign.web.labels import gift_group_labels
@@ -47,8 +48,8 @@ def page() -> ResponseReturnValue:
         charity_name=charity.name(current_language()),
         year=period.year,
         years=sorted({period.year, *(one.year for one in returns.fiscal_years(charity, datetime.now(UTC)))}, reverse=True),
-        first_on=format_date(period.first_on, "long"),
-        last_on=format_date(period.last_on, "long"),
+        first_on=format_day(period.first_on, current_language()),
+        last_on=format_day(period.last_on, current_language()),
         fiscal_year_end=charity.fiscal_year_end,
         forms=[_form_row(charity, found, form) for form in Form],
         groups=[_group_row(found, group) for group in GiftGroup],
