@@ -19,6 +19,7 @@ from campaign.donations.declarations import How, ReceiptDeclaration, Statement
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.mail import send_jobs
+from campaign.outbox import waiting_receipts
 from campaign.receipts import annual_jobs, completeness, lifecycle, receipt_actions, receipts
 from campaign.receipts.receipt_actions import ReceiptActionRefused
 from campaign.receipts.receipts import EndReason, ReceiptIncomplete
@@ -336,7 +337,7 @@ def test_a_receipt_from_before_declarations_is_replaced_in_its_name_and_what_is_
 
 def _issue_without_the_rule(donation: Donation) -> receipts.Receipt:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(completeness, "missing_declarations", lambda *_, **__: [])
+        patch.setattr(completeness, "lacks_declaration", lambda _: False)
         receipt = issue_receipt(donation)
     db.session.commit()
     assert receipt
@@ -352,6 +353,24 @@ def test_the_checker_finds_a_receipt_of_an_organization_that_nobody_declared(app
     db.session.execute(text("ALTER TABLE receipt ENABLE TRIGGER append_only"))
     db.session.commit()
     assert checker.findings(db.engine) == [], "control: one from before declarations were asked for"
+
+
+def test_a_receipt_that_states_too_much_ends_although_its_replacement_takes_a_declaration(app: Flask, campaign: Campaign) -> None:
+    donation = paid(campaign, 200_00)
+    receipt = issue_receipt(donation)
+    assert receipt
+    donation.organization = "ACME Inc."  # Without the actions that ask why.
+    create_refund(donation, 80_00)
+    db.session.commit()
+    send_jobs.send_due()
+    assert receipts.receipt_of(donation.id) is None
+    assert [(waiting.missing, waiting.count) for waiting in totals.receipts_waiting()] == [(["declaration"], 1)]
+    declarations.record(SAID, [donation.id], "ACME Inc.")
+    waiting_receipts.wake_of(donation)
+    db.session.commit()
+    send_jobs.send_due()
+    assert receipt_name(donation) == "ACME Inc."
+    assert checker.findings(db.engine) == []
 
 
 def test_declarations_are_never_changed_and_say_when_and_how(app: Flask, campaign: Campaign) -> None:

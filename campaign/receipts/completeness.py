@@ -29,13 +29,13 @@ def lacks_declaration(donation: Donation) -> bool:
     return donation.names.bears_organization and not declarations.is_declared(donation)
 
 
-def missing_declarations(donations: Sequence[Donation], *, replaced_name: str) -> list[str]:
-    """`declaration` if a receipt for these donations takes one that is missing.
+def missing_for_donations(charity: Charity, content: ReceiptContent, donations: Sequence[Donation], *, replaced_name: str) -> list[str]:
+    """As `missing_elements`, with `declaration` if a receipt for these donations takes one that is missing.
 
     One that replaces a receipt in the same name takes none: that one was issued with a declaration, or before these were asked for.
     """
-    is_same = replaced_name == donations[0].full_name
-    return [] if is_same or not any(map(lacks_declaration, donations)) else ["declaration"]
+    takes_none = replaced_name == donations[0].full_name or not any(map(lacks_declaration, donations))
+    return missing_elements(charity, content) + ([] if takes_none else ["declaration"])
 
 
 def waits_for_donor(donation: Donation) -> bool:

@@ -141,7 +141,9 @@ def _missing_of_replacement(receipt: Receipt, retained: Sequence[Receiptable], c
     if not retained:
         return []
     content = contents.content_of(retained, context, received_in=_year_of(receipt), replaced_serial=receipt.serial)
-    return completeness.missing_elements(retained[0].donation.campaign.charity, content)
+    donations = [item.donation for item in retained]
+    charity, replaced_name = donations[0].campaign.charity, str(receipt.content["donor_name"])
+    return completeness.missing_for_donations(charity, content, donations, replaced_name=replaced_name)
 
 
 def _replace(

@@ -132,8 +132,9 @@ def issue(
     charity, code = items[0].donation.campaign.charity, random_check_code()
     content = content_of(items, context, code=code, received_in=received_in, replaced_serial=replaces.serial if replaces else "")
     replaced_name = replaces.content["donor_name"] if replaces else ""
-    if undeclared := completeness.missing_declarations([item.donation for item in items], replaced_name=replaced_name):
-        raise ReceiptIncomplete([*completeness.missing_elements(charity, content), *undeclared])
+    donations = [item.donation for item in items]
+    if missing := completeness.missing_for_donations(charity, content, donations, replaced_name=replaced_name):
+        raise ReceiptIncomplete(missing)
     lines = [ReceiptLine(donation_id=item.donation.id, cents=item.cents) for item in items]
     return issue_frozen(charity, content, lines, context, code=code, replaces=replaces)
 
