@@ -307,7 +307,7 @@ def test_a_correction_is_stored_while_its_receipt_waits_and_is_refused_while_ano
     with_real_money(donation)
     send_jobs.send_due()
     person = {**CORRECTED, "province": "QC", "postal_code": "H7A 1A1"}
-    assert receipt_actions.correct_details(donation, person, actor="clerk@example.org", reason="by phone") is None
+    assert receipt_actions.correct_details(donation, person, actor="clerk@example.org", reason="by phone", is_same_donor=True) is None
     assert donation.city == "Laval"
     send_jobs.send_due()
     assert [waiting.missing for waiting in totals.receipts_waiting()] == [[CONFIRMATION]]

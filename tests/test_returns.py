@@ -34,7 +34,7 @@ from campaign.rules import fiscal_years, return_lines
 from campaign.rules.fiscal_years import InvalidYearEnd, Period, fiscal_year, fiscal_year_of
 from campaign.rules.return_lines import AwaitedAs, Form, GiftGroup
 from campaign.staff.audit import AuditEntry
-from tests.factories import create_fund, create_refund, issue_receipt, paid, pay, pay_with_annual_receipt, start_donation
+from tests.factories import confirm_charity, create_fund, create_refund, issue_receipt, paid, pay, pay_with_annual_receipt, start_donation
 from tests.sheets import read_csv, read_workbook
 from tests.web import open_page, signed_in, submit
 
@@ -302,8 +302,7 @@ def test_what_was_filed_never_changes(campaign: Campaign) -> None:
 
 
 def test_the_year_and_the_province_of_a_funder_are_set_by_command(app: Flask, campaign: Campaign, fund: Fund) -> None:
-    campaign.charity.confirmed_at = datetime.now(UTC)
-    db.session.commit()
+    confirm_charity()
 
     def run(*arguments: str) -> str:
         return app.test_cli_runner().invoke(main.campaign, list(arguments)).output

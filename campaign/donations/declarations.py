@@ -140,5 +140,5 @@ def document_of(declaration_id: int) -> DeclarationDocument | None:
 
 def _covers(donation_id: int | ColumnElement[int], gift_id: int | ColumnElement[int | None] | None) -> ColumnElement[bool]:
     """Of declarations: whether they are for the donation, or for the first month of its monthly gift."""
-    first_month = select(_recurring_gift.c.donation_id).where(_recurring_gift.c.id == gift_id).scalar_subquery()
+    first_month = select(_recurring_gift.c.donation_id).where(_recurring_gift.c.id == gift_id).correlate(Donation).scalar_subquery()
     return or_(ReceiptDeclaration.donation_id == donation_id, ReceiptDeclaration.donation_id == first_month)
