@@ -373,6 +373,19 @@ def test_a_receipt_that_states_too_much_ends_although_its_replacement_takes_a_de
     assert checker.findings(db.engine) == []
 
 
+def test_a_declaration_about_one_gift_names_nobody_else_on_the_receipt_that_they_share(app: Flask, campaign: Campaign) -> None:
+    first, second = pay_with_annual_receipt(campaign, datetime(2025, 3, 1, 12, tzinfo=UTC), datetime(2025, 4, 1, 12, tzinfo=UTC))
+    annual_jobs.issue_for(campaign.charity, 2025)
+    assert receipts.receipt_of(first.id) == receipts.receipt_of(second.id) is not None
+    first.organization = "ACME Inc."  # Without the actions that ask why.
+    declarations.record(SAID, [first.id], "ACME Inc.")
+    create_refund(first, 1_00)
+    db.session.commit()
+    send_jobs.send_due()
+    assert receipts.receipt_of(second.id) is None
+    assert [waiting.missing for waiting in totals.receipts_waiting()] == [["declaration"]]
+
+
 def test_declarations_are_never_changed_and_say_when_and_how(app: Flask, campaign: Campaign) -> None:
     donation = paid(campaign, organization="ACME Inc.")
     for change in ("UPDATE receipt_declaration SET name = 'x'", "DELETE FROM receipt_declaration", "TRUNCATE receipt_declaration"):

@@ -58,11 +58,13 @@ def server(request: pytest.FixtureRequest) -> Iterator[tuple[MailServer, str]]:
 class Workers:
     """Worker processes that are replaced when they exit, and killed at random."""
 
-    def __init__(self, settings_file: Path, count: int, mode: str = "") -> None:
+    def __init__(self, settings_file: Path, count: int, receipts_wanted: int, mode: str = "") -> None:
         self.settings_file, self.mode, self.count = settings_file, mode, count
         self.running: list[subprocess.Popen[bytes]] = []
         self.deaths = 0
         self.kills_left = 0
+        # One of the workers issues at least this many receipts, and so exits once, whichever number it draws.
+        self.exit_at = min(7 * count, receipts_wanted // count)
 
     def replace_exited(self) -> None:
         exited = [w for w in self.running if w.poll() is not None]
@@ -74,7 +76,7 @@ class Workers:
                 "-m",
                 "tools.storm_worker",
                 str(self.settings_file),
-                str(random.randint(6, 7 * self.count)),
+                str(random.randint(2, self.exit_at)),
                 *([self.mode] if self.mode else []),
             ]
             self.running.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL))
@@ -123,7 +125,7 @@ def run(
     settings = app.extensions["services"].settings.model_copy(update={"mail_url": url, "log_level": "ERROR"})
     file = home / "settings.json"
     file.write_text(json.dumps(settings.model_dump()))
-    workers = Workers(file, count, mode)
+    workers = Workers(file, count, receipts_wanted, mode)
     workers.kills_left = 2 + receipts_wanted // 20  # A worker takes seconds to start: workers that are killed too often get nothing done.
     try:
         storm(app, workers, seconds=110 + receipts_wanted * 0.4, kill_every=5)

@@ -32,9 +32,11 @@ def lacks_declaration(donation: Donation) -> bool:
 def missing_for_donations(charity: Charity, content: ReceiptContent, donations: Sequence[Donation], *, replaced_name: str) -> list[str]:
     """As `missing_elements`, with `declaration` if a receipt for these donations takes one that is missing.
 
-    One that replaces a receipt in the same name takes none: that one was issued with a declaration, or before these were asked for.
+    One that replaces a receipt in the same name takes none: that one was issued with a declaration, or before these were asked for. Donations
+    that bear different names by now are on no receipt together.
     """
-    takes_none = replaced_name == donations[0].full_name or not any(map(lacks_declaration, donations))
+    has_one_name = all(donation.full_name == content.donor_name for donation in donations)
+    takes_none = has_one_name and (replaced_name == content.donor_name or not any(map(lacks_declaration, donations)))
     return missing_elements(charity, content) + ([] if takes_none else ["declaration"])
 
 
