@@ -58,7 +58,7 @@ hypothesis_settings.load_profile("here")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--steps", type=int, default=500, help="the number of steps of the random donation histories")
+    parser.addoption("--steps", type=int, default=300, help="the number of steps of the random donation histories")
     parser.addoption("--receipts", type=int, default=40, help="the number of receipts that the storm issues")
     parser.addoption("--workers", type=int, default=2, help="the number of workers that the storm kills")
     parser.addoption("--cluster", type=Path, help="the directory of a cluster that is already prepared (tools/mutants.py)")
