@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from campaign import config
-from campaign.devstack import copies, servers
+from campaign.devstack import copies, directories
 from campaign.devstack.copies import refuse_copied_environment, separate_copy
 from campaign.devstack.processes import command_of, end_leftovers
 from campaign.devstack.servers import StartFailed
@@ -75,22 +75,22 @@ def test_data_behind_a_link_is_copied_with_its_checkout_and_kept_when_it_moves(
     shared = tmp_path / "shared"
     shared.mkdir()
     monkeypatch.setattr(copies, "SHARED_DIRECTORY", shared)
-    monkeypatch.setattr(servers, "SHARED_DIRECTORY", shared)
-    monkeypatch.setattr(servers, "_is_reachable_by_all", lambda _: False)
-    monkeypatch.setattr(servers, "_make_directory", lambda directory, _: directory.mkdir(exist_ok=True))
-    data = servers._data_directory(var / "postgres", "nobody")
+    monkeypatch.setattr(directories, "SHARED_DIRECTORY", shared)
+    monkeypatch.setattr(directories, "is_reachable_by_all", lambda _: False)
+    monkeypatch.setattr(directories, "make_directory", lambda directory, _: directory.mkdir(exist_ok=True))
+    data = directories.data_directory(var / "postgres", "nobody")
     (data / "books").write_text("ours")
     copy = copy_of(var)
     separate_copy(copy)
-    theirs = servers._data_directory(copy / "postgres", "nobody")
+    theirs = directories.data_directory(copy / "postgres", "nobody")
     assert (theirs / "books").read_text() == "ours"
     (theirs / "books").write_text("theirs")
     moved = var.parent.rename(var.parent.with_name("moved")) / "var"
     separate_copy(moved)
-    assert servers._data_directory(moved / "postgres", "nobody") == data
+    assert directories.data_directory(moved / "postgres", "nobody") == data
     again = var.parent / "var" / "postgres"
     again.mkdir(parents=True)
-    assert list(servers._data_directory(again, "nobody").iterdir()) == [], "a new checkout at the old path has books of its own"
+    assert list(directories.data_directory(again, "nobody").iterdir()) == [], "a new checkout at the old path has books of its own"
     assert (data / "books").read_text() == "ours"
 
 

@@ -195,6 +195,29 @@ def test_postgres_starts_again_after_a_kill_and_ends_a_server_left_behind(direct
     assert third.wait(20) == 0
 
 
+def test_postgres_waits_for_the_last_process_of_a_killed_server(directory: Path) -> None:
+    """A process that has not yet noticed the end of its server is stopped here, so that it does not notice it in time."""
+    directory.mkdir()
+    cluster, log = prepare_postgres(directory / "postgres"), directory / "log"
+    server = start_postgres(cluster, log)
+    with cluster.connect() as connection:
+        (last,) = connection.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = 'background writer'").fetchone() or (0,)
+    os.kill(int(str(last)), signal.SIGSTOP)
+    server.kill()
+    server.wait(10)
+    seen = log.stat().st_size
+
+    def is_refused() -> bool:
+        if "is still in use" in log.read_text()[seen:]:
+            os.kill(int(str(last)), signal.SIGCONT)
+        return False
+
+    again = start_postgres(prepare_postgres(directory / "postgres"), log, is_cancelled=is_refused)
+    assert "is still in use" in log.read_text()[seen:], "the process held the memory"
+    again.send_signal(signal.SIGINT)
+    assert again.wait(20) == 0
+
+
 def test_a_stale_pid_of_another_program_is_left_alone(directory: Path) -> None:
     directory.mkdir()
     cluster = prepare_postgres(directory / "postgres")

@@ -1,7 +1,7 @@
 """Information returns: their 90 days run from when Stripe says the money went back, and their letters have all that the return must contain."""
 
 import itertools
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -47,6 +47,12 @@ def receipted(campaign: Campaign, cents: int = 200_00, **changed: Any) -> Donati
 
 def returned(donation: Donation, cents: int, at: datetime | None, **changed: Any) -> None:
     create_refund(donation, cents, returned_at=at, **changed)
+
+
+def days_ago(campaign: Campaign, days: int) -> datetime:
+    """Noon of the day so many days ago where the charity is: the same hours ago may be another day, when the clocks changed between."""
+    today = campaign.charity.local(datetime.now(UTC)).date()
+    return datetime.combine(today - days * DAY, time(12), ZoneInfo(campaign.charity.time_zone))
 
 
 def tasks() -> list[InformationReturn]:
@@ -124,7 +130,7 @@ def test_a_dispute_is_dated_by_its_withdrawal_from_the_balance(moved: list[tuple
 
 
 def test_a_lost_dispute_is_reported_from_its_withdrawal_and_may_be_overdue_at_once(app: Flask, campaign: Campaign) -> None:
-    donation, long_ago = receipted(campaign), datetime.now(UTC) - 91 * DAY
+    donation, long_ago = receipted(campaign), days_ago(campaign, 91)
     returned(donation, 200_00, long_ago, kind="dispute", name="dp_1", status="needs_response")
     issue_receipt(donation)
     assert tasks() == [], "it counts as given until it is lost"
@@ -236,7 +242,7 @@ def test_the_database_refuses_a_return_of_none_or_of_two_gifts(app: Flask, campa
 
 def due_in(campaign: Campaign, days: int) -> InformationReturn:
     donation = receipted(campaign)
-    returned(donation, 200_00, datetime.now(UTC) - (90 - days) * DAY)
+    returned(donation, 200_00, days_ago(campaign, 90 - days))
     issue_receipt(donation)
     db.session.commit()
     return tasks()[-1]

@@ -10,7 +10,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from campaign.devstack.servers import SHARED_DIRECTORY, StartFailed
+from campaign.devstack.directories import SHARED_DIRECTORY
+from campaign.devstack.servers import StartFailed
 
 MARKER = "checkout.json"
 # Files in var/ that name processes or sockets.

