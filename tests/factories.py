@@ -8,8 +8,9 @@ import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from flask import Flask
 from sqlalchemy import func, select, text
@@ -46,7 +47,13 @@ T = TypeVar("T")
 Decision = Callable[[RematchingSession], Effects]
 
 NAME = ("Sanâa Œuvré", "D'Arcy-Lévesque")
+TORONTO = ZoneInfo("America/Toronto")
 DECLARED = "The money is the organization’s."
+
+
+def today() -> date:
+    """The day in the zone of the first charity, which is not always that in UTC."""
+    return datetime.now(TORONTO).date()
 
 
 def donation_details(cents: int = 100_00, **changed: Any) -> DonationDetails:

@@ -9,7 +9,6 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html.parser import HTMLParser
@@ -28,7 +27,7 @@ from campaign.matching.funds import Fund
 from campaign.receipts.receipts import Receipt
 from campaign.reporting import spreadsheets
 from tests.conftest import Post, Stripe
-from tests.factories import pay
+from tests.factories import pay, today
 from tests.mail import body_of
 from tests.web import FORM, SLUG, hidden_fields, signed_in
 
@@ -266,7 +265,7 @@ def test_what_is_accepted_is_shown_literally_everywhere(
 
 def assert_exports(staff: FlaskClient, names: list[str]) -> None:
     """The register as CSV and XLSX has every name; neither a spreadsheet nor a CSV reader finds a formula or another cell."""
-    year = datetime.now(UTC).year
+    year = today().year
     rows = list(csv.reader(io.StringIO(get(staff, f"/staff/receipts/register.csv?year={year}").decode("utf-8-sig"))))[1:]
     assert [row[3].removeprefix("'") if row[3][1:2] in tuple("=+-@＝＋－＠") else row[3] for row in rows] == names
     assert {len(row) for row in rows} == {19}

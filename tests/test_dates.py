@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,14 @@ def test_other_days_and_english_have_none() -> None:
     assert [d for d in days if format_day(d, "fr") != f"{d.day} janvier 2027"] == []
     assert [format_day(date(2027, 11, 1), "en"), format_day(date(2027, 11, 11), "en")] == ["November 1, 2027", "November 11, 2027"]
     assert "1er" not in format_moment(datetime(2027, 11, 11, 1, 1, tzinfo=UTC), "fr")
+
+
+def test_no_test_takes_the_day_of_utc_for_that_of_the_charity() -> None:
+    """Such a test fails for some hours of a day or a year: `factories.today()` is the day of the first charity."""
+    pattern = re.compile(r"now\(UTC\)\.(?:year|month|date\(\))|date\.today\(\)")
+    assert pattern.search("datetime.now(UTC)" + ".year"), "the pattern finds what it is meant to find"
+    found = [path.name for path in Path(__file__).parent.glob("*.py") if pattern.search(path.read_text())]
+    assert found == []
 
 
 def test_no_other_module_writes_a_day_in_words() -> None:

@@ -36,7 +36,7 @@ from campaign.texts.action_errors import ActionError
 from campaign.web.security import CONFIRMED_AT
 from campaign.web.staff.person_form import LARGEST_DOCUMENT
 from tests.conftest import Post, Stripe
-from tests.factories import create_refund, issue_receipt, paid, pay, pay_with_annual_receipt, png_picture, start_donation
+from tests.factories import create_refund, issue_receipt, paid, pay, pay_with_annual_receipt, png_picture, start_donation, today
 from tests.mail import attached, last_email, text_of
 from tests.stripe import advance_months, start_recurring
 from tests.web import CORRECTED, grant_access, hidden_fields, open_page, send, signed_in
@@ -395,7 +395,7 @@ def test_declarations_are_never_changed_and_say_when_and_how(app: Flask, campaig
     with pytest.raises(DBAPIError):
         db.session.execute(text("INSERT INTO receipt_declaration (recorded_at) VALUES (now())"))
     db.session.rollback()
-    ahead = datetime.now(UTC).date() + timedelta(days=3)
+    ahead = today() + timedelta(days=3)
     for wrong in ({"declared_on": ahead}, {"declared_on": None}, {"words": ""}, {"how": How.FORM}):
         with pytest.raises(IntegrityError):
             declarations.record(Statement(**{**vars(SAID), **wrong}), [donation.id], "ACME Inc.")

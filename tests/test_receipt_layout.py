@@ -24,7 +24,8 @@ from campaign.rules.receipt_requirements import ReceiptContent, content_from_jso
 from campaign.texts.document_labels import receipt_labels, signature_name
 from tests.factories import png_picture
 from tests.mail import pdf_text
-from tools.receipt_gallery import CONTENT, LANGUAGES, in_languages, of_a_year
+from tools.receipt_gallery import LANGUAGES, in_languages, of_a_year
+from tools.sample_receipt import CONTENT
 
 AT = datetime(2027, 1, 9, 15, tzinfo=UTC)
 BOTH = in_languages(CONTENT, ("fr", True))

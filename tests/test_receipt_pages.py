@@ -23,7 +23,7 @@ from campaign.reporting.integrity import checker
 from campaign.rules.fiscal_years import calendar_year
 from campaign.staff.audit import AuditEntry
 from tests.conftest import Post
-from tests.factories import create_refund, issue_receipt, paid, pay, start_donation
+from tests.factories import create_refund, issue_receipt, paid, pay, start_donation, today
 from tests.mail import attached, last_email
 from tests.web import CORRECTED, signed_in
 
@@ -55,7 +55,7 @@ def test_the_register_of_a_year_agrees_with_the_books(app: Flask, campaign: Camp
     create_refund(partly_returned, 30_00)
     for donation in (returned, partly_returned):
         issue_receipt(donation)
-    charity, year = campaign.charity, datetime.now(UTC).year
+    charity, year = campaign.charity, today().year
     period = calendar_year(year)
     totals = receipt_register.totals_of(charity, period)
     assert (totals.retained_cents, totals.receipted_cents, totals.unreceipted_cents) == (270_00, 170_00, 100_00)

@@ -34,14 +34,24 @@ from campaign.rules import fiscal_years, return_lines
 from campaign.rules.fiscal_years import InvalidYearEnd, Period, fiscal_year, fiscal_year_of
 from campaign.rules.return_lines import AwaitedAs, Form, GiftGroup
 from campaign.staff.audit import AuditEntry
-from tests.factories import confirm_charity, create_fund, create_refund, issue_receipt, paid, pay, pay_with_annual_receipt, start_donation
+from tests.factories import (
+    confirm_charity,
+    create_fund,
+    create_refund,
+    issue_receipt,
+    paid,
+    pay,
+    pay_with_annual_receipt,
+    start_donation,
+    today,
+)
 from tests.sheets import read_csv, read_workbook
 from tests.web import open_page, signed_in, submit
 
 TORONTO = ZoneInfo("America/Toronto")
 END = "03-31"
 # The last fiscal year that is over: what a test does now comes after it.
-YEAR = fiscal_year_of(END, datetime.now(UTC).date()) - 1
+YEAR = fiscal_year_of(END, today()) - 1
 PERIOD = fiscal_year(END, YEAR)
 NO_ADDRESS: dict[str, Any] = {"address_line1": "", "city": "", "province": "", "postal_code": ""}
 
@@ -124,10 +134,6 @@ def download(client: FlaskClient, path: str) -> bytes:
     answer = open_page(client, path)
     assert answer.status_code == 200, path
     return bytes(answer.data)
-
-
-def today() -> date:
-    return datetime.now(TORONTO).date()
 
 
 def dollars(cents: int) -> Decimal:
@@ -286,7 +292,7 @@ def test_viewers_see_returns_and_neither_file_nor_export_them(app: Flask, campai
 @pytest.mark.owner
 def test_what_was_filed_never_changes(campaign: Campaign) -> None:
     paid(campaign)
-    period = fiscal_years.calendar_year(datetime.now(UTC).year)
+    period = fiscal_years.calendar_year(today().year)
     filed_returns.record(
         campaign.charity, Form.T3010, period, version="24", lines={}, register=b"x", gifts=gifts_in(campaign.charity, period),
         filed_on=today(), actor="test", note="",
