@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,11 +11,29 @@ from benchmarks.row import Row
 from campaign.edges import pdf
 from campaign.edges.pdf_signing import KeyFile
 from campaign.receipts.render_jobs import Pictures, render_page
-from tools.sample_receipt import CONTENT
+from campaign.rules.receipt_requirements import ReceiptContent
 
 TARGET_RENDERED, TARGET_SIGNED = 100, 12
 ROUNDS = 3
 AT = datetime(2026, 11, 26, tzinfo=UTC)
+CONTENT = ReceiptContent(
+    language="fr",
+    charity_name="GBS/CIDP Foundation of Canada",
+    charity_address=("100 Example Street, Suite 200", "Ottawa ON  K1A 0B1"),
+    registration_number="000000000RR0001",
+    place_of_issue="Ottawa, Ontario",
+    received_on=date(2026, 11, 25),
+    issued_on=date(2026, 11, 26),
+    donor_name="Sanâa Œuvré D'Arcy-Lévesque",
+    donor_address=("123, rue de l’Église", "Montréal QC  H2X 1Y4"),
+    amount_cents=103_30,
+    advantage_cents=0,
+    eligible_cents=103_30,
+    signatory_name="A. Example",
+    signatory_title="Trésorière",
+    currency="CAD",
+    check_url="https://give.example.org/fr/receipts/check/q8Zk2Vv0xT5mB7nL3cRd",
+)
 
 
 def measure(servers: Servers, count: int) -> list[Row]:

@@ -261,21 +261,11 @@ def settings(database: str, valkey: str, stripe: Stripe, post: Post) -> Settings
     return make_settings(database, redis_url=valkey, stripe_api_base=stripe.url, mail_url=post.url)
 
 
-COMPILED: dict[Any, Any] = {}
-
-
-def _share_compiled_statements() -> None:
-    """Let the engines of all apps share the statements that SQLAlchemy has compiled: each would compile the same ones again."""
-    for name, engine in db.engines.items():
-        engine.dialect, engine._compiled_cache = COMPILED.setdefault(name, (engine.dialect, engine._compiled_cache))
-
-
 @pytest.fixture
 def app(settings: Settings) -> Iterator[Flask]:
     app = create_app(settings)
     app.jinja_env.undefined = StrictUndefined  # A name that a template misspells is an error, not an empty text.
     with app.app_context():
-        _share_compiled_statements()
         app.extensions["services"].waker._client.flushall()
         yield app
         close_connections()

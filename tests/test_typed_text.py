@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
 
@@ -19,8 +19,8 @@ from campaign.edges.pdf import RenderingFailed
 from campaign.edges.smtp import OutgoingEmail
 from campaign.receipts import render_jobs
 from campaign.rules import typed_text
+from campaign.rules.receipt_requirements import ReceiptContent
 from campaign.web.public.address_form import AddressForm
-from tools.sample_receipt import CONTENT
 
 PERSON = {
     "first_name": "Jane",
@@ -31,6 +31,24 @@ PERSON = {
     "postal_code": "H2X 1Y4",
     "country": "CA",
 }
+CONTENT = ReceiptContent(
+    language="fr",
+    charity_name="Fondation",
+    charity_address=("1, rue Neuve", "Laval QC  H2X 1Y4"),
+    registration_number="123456789RR0001",
+    place_of_issue="Laval",
+    received_on=date(2026, 11, 1),
+    issued_on=date(2026, 11, 1),
+    donor_name="Jane Roy",
+    donor_address=("1, rue Neuve", "Laval QC  H2X 1Y4"),
+    amount_cents=100_00,
+    advantage_cents=0,
+    eligible_cents=100_00,
+    signatory_name="A. Example",
+    signatory_title="Trésorière",
+    currency="CAD",
+    check_url="https://give.example.org/fr/receipts/check/abc",
+)
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 GENUINE = (
     "D’Arcy-Lévesque",
@@ -65,7 +83,9 @@ def errors_of(app: Flask, **changed: str) -> dict[str, str]:
 
 
 def render(name: str) -> bytes:
-    return render_jobs.render_page(replace(CONTENT, donor_name=name), render_jobs.Pictures(), serial="2026-000001", mark="", at=AT)
+    return render_jobs.render_page(
+        ReceiptContent(**{**vars(CONTENT), "donor_name": name}), render_jobs.Pictures(), serial="2026-000001", mark="", at=AT
+    )
 
 
 def mail_to(name: str, address: str = "jane@example.org") -> OutgoingEmail:

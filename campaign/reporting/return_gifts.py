@@ -80,7 +80,7 @@ def _gift(charity: Charity, donation: Donation | None, *row: Any) -> ReturnGift:
         country=donation.country,
         donation=donation.public_id,
         payment=donation.payment_intent or "",
-        is_debit=donation.processing_at is not None,
+        is_debit=donation.is_debit,
         **counted,
     )
 
