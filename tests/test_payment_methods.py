@@ -121,11 +121,15 @@ def test_a_card_that_its_bank_still_decides_on_is_no_bank_debit(app: Flask, camp
     ]
 
 
+def begin_debit(donation: Donation) -> None:
+    effects.decide_and_apply(donation, lambda session: settlement.record_processing(donation, session, cause="test"))
+
+
 def test_the_charge_says_what_paid_whatever_was_begun_before(app: Flask, campaign: Campaign, fund: Fund, stripe: Stripe) -> None:
     """Known when it is settled, by a repeated report, or by the balance transaction."""
     started = [start_donation(campaign) for _ in range(6)]
     for donation in started[:3]:
-        effects.decide_and_apply(donation, lambda session, donation=donation: settlement.record_processing(donation, session, cause="test"))
+        begin_debit(donation)
     for by_card, (settled, repeated, listed) in ((True, started[:3]), (False, started[3:])):
         pay(settled, is_debit=not by_card)
         pay(repeated)
@@ -140,7 +144,7 @@ def test_the_charge_says_what_paid_whatever_was_begun_before(app: Flask, campaig
 def test_a_payment_in_quarantine_is_accepted_as_what_it_is(app: Flask, campaign: Campaign, fund: Fund) -> None:
     for is_debit in (False, True):
         donation = start_donation(campaign)
-        effects.decide_and_apply(donation, lambda session, donation=donation: settlement.record_processing(donation, session, cause="test"))
+        begin_debit(donation)
         pay(donation, amount_cents=70_00, is_debit=is_debit)
         db.session.commit()
         (waiting,) = quarantine.list_pending(limit=2)

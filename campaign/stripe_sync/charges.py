@@ -50,7 +50,9 @@ def _unclear_charges(events: Iterable[Event]) -> dict[int, FetchRequest]:
         if payment.payment_intent and (payment.is_debit or not payment.moments.is_decisive(edges, zones))
     }
     known = {row.payment_intent for row in donations.find_donations([], sorted(set(unclear.values())))} if unclear else set()
-    compared = {event.row for event, payment in paid if payment.is_debit and event.type != DEBIT_SUCCEEDED}  # A reconciliation says that its moments differ.
+    compared = {
+        event.row for event, payment in paid if payment.is_debit and event.type != DEBIT_SUCCEEDED
+    }  # A reconciliation says that its moments differ.
     return {row: FetchRequest(ObjectKind.CHARGE_OF, name) for row, name in unclear.items() if name not in known or row in compared}
 
 
