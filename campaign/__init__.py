@@ -53,6 +53,7 @@ from campaign.web.staff import holds as staff_holds
 from campaign.web.staff import mail as staff_mail
 from campaign.web.staff import quarantine as staff_quarantine
 from campaign.web.staff import receipts as staff_receipts
+from campaign.web.staff import return_gift_list as staff_return_gifts
 from campaign.web.staff import returns as staff_returns
 from campaign.web.stripe_webhook import WebhookEndpoint
 
@@ -89,6 +90,7 @@ PAGES = (
     staff_quarantine,
     settlement,
     staff_receipts,
+    staff_return_gifts,
     staff_returns,
     information_returns,
     staff_mail,

@@ -3,7 +3,7 @@
 import csv
 import io
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from uuid import uuid4
 
 import pytest
@@ -18,8 +18,9 @@ from campaign.mail import send_jobs
 from campaign.outbox import deliveries
 from campaign.outbox.messages import OutboxMessage
 from campaign.receipts import information_returns, receipts
-from campaign.reporting import receipt_register
+from campaign.reporting import receipt_register, spreadsheets
 from campaign.reporting.integrity import checker
+from campaign.reporting.spreadsheets import Column, Kind, Table
 from campaign.rules.fiscal_years import calendar_year
 from campaign.staff.audit import AuditEntry
 from tests.conftest import Post
@@ -77,10 +78,31 @@ def test_the_register_is_a_spreadsheet_without_formulas(app: Flask, campaign: Ca
     assert rows[1][3].startswith("'=HYPERLINK")
     assert rows[1][5:8] == ["1234.56", "0.00", "1234.56"]
     book = zipfile.ZipFile(io.BytesIO(client.get("/staff/receipts/register.xlsx").data))
-    sheet = book.read("xl/worksheets/sheet1.xml").decode()
+    sheet = book.read("xl/worksheets/sheet2.xml").decode()
     assert "<f>" not in sheet
     assert "<v>1234.56</v>" in sheet
     assert staff_of(app, "clerk").get("/staff/receipts/register.csv").status_code == 403
+
+
+def test_no_text_of_a_csv_begins_a_formula_whatever_is_put_before_it() -> None:
+    """A spreadsheet drops what nobody sees; wide and small signs are taken for plain ones."""
+    columns = [Column(heading="Donor"), Column(heading="When", kind=Kind.DATE), Column(heading="Sum", kind=Kind.MONEY)]
+
+    def cells(typed: str, language: str) -> list[str]:
+        table = Table(title="", columns=columns, rows=[[typed, date(2026, 1, 2), -5]], total="")
+        return list(spreadsheets.csv_lines(table, language))
+
+    for sign in "=+-@\u2212\ufe62\ufe63\ufe66\ufe6b\uff1d\uff0b\uff0d\uff20":
+        for before in ("", " ", "\u00a0", "\u202f", "\u3000", "\u200b", "\ufeff", "\u2060", "\t", "\r", "\n", " \u200b "):
+            assert cells(f"{before}{sign}A1", "en")[1].startswith(f"\"'{before}{sign}"), (before, sign)
+    for typed in ("\tA1", "\rA1"):
+        assert cells(typed, "en")[1].startswith(f"\"'{typed}")
+    for typed in ("Jean-Marie", "  A1", "1 = 1", "é+", "", "–"):
+        assert cells(typed, "en")[1].startswith(f'"{typed}"'), typed
+    heading, line = cells('Sana "Œ"; fils', "fr")
+    assert (heading, line) == ('\ufeff"Donor";"When";"Sum"\r\n', '"Sana ""Œ""; fils";2026-01-02;-0,05\r\n'), (
+        "dates and amounts are no texts"
+    )
 
 
 def test_each_line_of_the_register_links_to_its_receipt_and_the_receipt_to_its_donation(app: Flask, campaign: Campaign) -> None:

@@ -1,6 +1,9 @@
 """The charity's returns T3010 and TP-985.22: a fiscal year whose lines were computed by hand from policy.md, exports, and copies as filed."""
 
 import io
+import re
+import zipfile
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -15,7 +18,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.campaigns.charities import Charity
 from campaign.cli import main
+from campaign.donations import declarations, donors
+from campaign.donations.declarations import How, Statement
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.links import Links
@@ -34,6 +40,7 @@ from campaign.rules import fiscal_years, return_lines
 from campaign.rules.fiscal_years import InvalidYearEnd, Period, fiscal_year, fiscal_year_of
 from campaign.rules.return_lines import AwaitedAs, Form, GiftGroup
 from campaign.staff.audit import AuditEntry
+from campaign.web.staff import return_gift_list
 from tests.factories import (
     confirm_charity,
     create_fund,
@@ -45,6 +52,7 @@ from tests.factories import (
     start_donation,
     today,
 )
+from tests.return_oracle import read_year
 from tests.sheets import read_csv, read_workbook
 from tests.web import open_page, signed_in, submit
 
@@ -56,9 +64,9 @@ PERIOD = fiscal_year(END, YEAR)
 NO_ADDRESS: dict[str, Any] = {"address_line1": "", "city": "", "province": "", "postal_code": ""}
 
 # By hand, from policy.md: what the charity retains now of the gifts of the year.
-LINES = {"4500": 6_504_50, "4510": 1_000_00, "4530": 100_00, "4571": 500_00, "4575": 30_00}
-TP_LINES = {"12": 6_504_50, "13": 1_000_00, "14": 100_00, "16": 30_00}
-RETAINED = 7_634_50
+LINES = {"4500": 6_504_50, "4510": 1_000_00, "4530": 135_00, "4571": 500_00, "4575": 30_00}
+TP_LINES = {"12": 6_504_50, "13": 1_000_00, "14": 135_00, "16": 30_00}
+RETAINED = 7_669_50
 QUEBEC = 5_154_50
 
 
@@ -75,6 +83,7 @@ class SeededYear:
         pay_with_annual_receipt(campaign, december, february)
         annual_jobs.issue_for(campaign.charity, YEAR - 1)
         self.paid(40_00, **NO_ADDRESS)
+        self.undeclared = self.paid(35_00, first_name="", last_name="", organization="Acme Inc.", is_declared=False)
         self.void(self.receipted(60_00, province="ON"))
         self.receipted(500_00, country="US", province="NY", city="Albany", postal_code="12207")
         self.paid(30_00, country="US", **NO_ADDRESS)
@@ -142,7 +151,14 @@ def dollars(cents: int) -> Decimal:
 
 def test_the_lines_of_a_fiscal_year_are_those_of_policy_and_add_up_to_the_books(year: SeededYear) -> None:
     year.return_after_the_year()
-    found = returns.returns_of(year.campaign.charity, PERIOD)
+    found, oracle = returns.returns_of(year.campaign.charity, PERIOD), read_year(db.session.connection(), PERIOD.first_on, PERIOD.last_on)
+    assert {line: oracle.lines[line] for line in [*LINES, *TP_LINES]} == LINES | TP_LINES
+    for form in Form:
+        lines = [line.number for line in found.version(form).lines if line.number != "4490"]
+        assert {line: found.lines(form)[line] for line in lines} == {line: oracle.lines[line] for line in lines}
+        assert {line: found.in_quebec(form)[line] for line in lines} == {line: oracle.in_quebec[line] for line in lines}
+    assert (found.totals.retained_cents, found.received_cents) == (oracle.retained_cents, oracle.received_cents)
+    assert found.totals.receipted_cents == found.cents(GiftGroup.RECEIPTED) == oracle.receipted_cents
     assert {line: found.lines(Form.T3010)[line] for line in LINES} == LINES
     assert found.lines(Form.TP_985_22) == TP_LINES
     assert (found.cents(), found.totals.retained_cents, found.difference_from_books_cents) == (RETAINED, RETAINED, 0)
@@ -161,10 +177,29 @@ def test_the_lines_of_a_fiscal_year_are_those_of_policy_and_add_up_to_the_books(
     assert found.lines(Form.T3010)["4500"] == LINES["4500"], "T3010 counts receipts that will be issued"
 
 
+def test_a_gift_waits_for_its_declaration_in_a_group_of_its_own(year: SeededYear) -> None:
+    """Without a receipt until the donor declares; then its receipt is due, or awaited with those of the year."""
+    charity, gift = year.campaign.charity, year.undeclared
+
+    def group_of(donation: Donation) -> list[GiftGroup]:
+        return [found.group for found in return_gifts.gifts_of(charity, PERIOD) if found.donation == donation.public_id]
+
+    donors.set_receipt_preference(gift.donor_id, donors.ANNUAL)
+    assert group_of(gift) == [GiftGroup.UNDECLARED], "a yearly receipt takes a declaration too"
+    donors.set_receipt_preference(gift.donor_id, donors.PER_DONATION)
+    assert group_of(gift) == [GiftGroup.UNDECLARED]
+    declarations.record(Statement(how=How.PAGE, words="It is.", language="en"), [gift.id], "Acme Inc.")
+    assert group_of(gift) == [GiftGroup.DUE]
+    own = year.paid(10_00, organization="Acme Inc.", in_own_name=True)
+    assert group_of(own) == [GiftGroup.DUE], "it is in the person’s own name"
+
+
 def test_both_returns_are_prepared_from_the_exports_alone_in_both_languages(year: SeededYear, manager: FlaskClient) -> None:
     year.return_after_the_year()
     for language in ("en", "fr"):
-        check_workbook(download(manager, f"/staff/receipts/returns/returns.xlsx?year={YEAR}&lang={language}"))
+        check_workbook(download(manager, f"/staff/receipts/returns/returns.xlsx?year={YEAR}&lang={language}"), language)
+        page = open_page(manager, f"/staff/receipts/returns?year={YEAR}&lang={language}").text
+        assert amounts_on_page(page) == LINES | TP_LINES
     for language, separator, decimal in (("en", ",", "."), ("fr", ";", ",")):
         rows = read_csv(download(manager, f"/staff/receipts/returns/gifts.csv?year={YEAR}&lang={language}"), separator=separator)
         check_gifts(rows, decimal)
@@ -173,14 +208,34 @@ def test_both_returns_are_prepared_from_the_exports_alone_in_both_languages(year
     check_register(year, download(manager, f"/staff/receipts/register.xlsx?year={YEAR}&period=fiscal&lang=en"))
 
 
-def check_workbook(workbook: bytes) -> None:
+def amounts_on_page(page: str) -> dict[str, int]:
+    """The cents of each line, from the digits that the page shows."""
+    rows = re.findall(r"<strong>([0-9.]+)</strong></td><td>.*?<strong>([^<]+)</strong>", page)
+    return {line: int("".join(filter(str.isdecimal, shown))) for line, shown in rows if line != "4490"}
+
+
+ABOUT = {
+    "en": ["Charity", "Registration number", "First day", "Last day", "As the books were on", "Exported by"],
+    "fr": ["Organisme", "Numéro d’enregistrement", "Premier jour", "Dernier jour", "État des livres au", "Exporté par"],
+}
+
+
+def check_workbook(workbook: bytes, language: str) -> None:
     """Lines, kinds of gifts, receipts and gifts without one have the figures of policy, and add up to the books."""
-    lines, groups, register, without = read_workbook(workbook).values()
+    about, lines, groups, register, without = read_workbook(workbook).values()
+    charity = db.session.query(Charity).one()
+    assert [row[0] for row in about] == ABOUT[language]
+    assert [row[1] for row in about[:4]] == [charity.legal_name, charity.registration_number, PERIOD.first_on, PERIOD.last_on]
+    assert (str(about[4][1])[:10], str(about[4][1])[16:]) == (today().isoformat(), " (America/Toronto)")
+    assert about[5][1] == "member@example.org"
+    printed = zipfile.ZipFile(io.BytesIO(workbook)).read("xl/worksheets/sheet4.xml").decode()
+    assert all(fact in printed for fact in (charity.registration_number, "member@example.org")), "on each printed page"
     amounts = {row[2]: row[5] for row in lines if len(row) > 5 and row[2]}
     for expected in (LINES, TP_LINES):
         assert {number: amounts[number] for number in expected} == {number: dollars(cents) for number, cents in expected.items()}
     assert [row[5] for row in lines[1:] if len(row) > 5 and not row[2]] == [dollars(RETAINED), dollars(RETAINED), 0] * 2
-    assert (groups[-1][0], groups[-1][7]) == ("Total", dollars(RETAINED))
+    assert (groups[-1][0], groups[-1][4], groups[-1][7]) == ("Total", dollars(RETAINED + 130_00), dollars(RETAINED))
+    assert sum(row[7] for row in groups[1:-1] if isinstance(row[7], Decimal)) == dollars(RETAINED)
     receipted = dollars(LINES["4500"] - 25_00 - 700_00)
     assert register[-1][10] == sum(row[10] for row in register[1:-1] if isinstance(row[10], Decimal)) == receipted
     assert {type(cell) for row in register[1:-1] for cell in row[1:3]} == {date}
@@ -190,17 +245,19 @@ def check_workbook(workbook: bytes) -> None:
 
 
 def check_gifts(rows: list[list[str]], decimal: str) -> None:
-    """Each gift has its line; their sums are the lines of TP-985.22."""
-    counted: dict[str, Decimal] = {}
+    """Each gift has its line; their sums are the lines of both forms."""
+    counted: Counter[str] = Counter()
     for row in rows[1:]:
         assert (len(row), row[10][-3], date.fromisoformat(row[0]) <= PERIOD.last_on) == (15, decimal, True)
-        counted[row[7]] = counted.get(row[7], Decimal(0)) + Decimal(row[10].replace(decimal, "."))
-    assert counted == {**{line: dollars(cents) for line, cents in TP_LINES.items()}, "": 0}
+        cents = int(row[10].replace(decimal, ""))
+        counted.update({row[6]: cents, row[7]: cents} if row[6] else {"": cents})
+        counted["4571"] += cents if (row[6], row[4]) == ("4500", "US") else 0
+    assert counted == LINES | TP_LINES | {"": 0}
 
 
 def check_register(year: SeededYear, workbook: bytes) -> None:
     """The register has what an accountant traces a gift by."""
-    (register,) = read_workbook(workbook).values()
+    _, register = read_workbook(workbook).values()
     headings = register[0]
     rows = [dict(zip(headings, row, strict=False)) for row in register[1:-1]]
     replaced, replacement = (row for row in rows if row["Reference of the donation"] == year.partly.public_id)
@@ -222,13 +279,45 @@ def test_the_page_shows_both_returns_and_what_they_differ_by_from_the_books(
     english, french = (
         open_page(manager, f"/staff/receipts/returns?year={YEAR}&lang={language}").text.replace("\u00a0", " ") for language in ("en", "fr")
     )
-    assert (english.count("The lines add up to $7,634.50"), french.count("Les lignes totalisent 7 634,50 $")) == (2, 2)
+    assert (english.count("The lines add up to $7,669.50"), french.count("Les lignes totalisent 7 669,50 $")) == (2, 2)
     assert (english.count("Not applicable here"), french.count("Sans objet ici")) == (1, 1)
     assert ("province unknown: $700.00" in english, "province inconnue : 700,00 $" in french) == (True, True)
     sums = returns._sums  # Control: a group that no line counts.
     monkeypatch.setattr(returns, "_sums", lambda *args: [s for s in sums(*args) if s.group is not GiftGroup.VOIDED])
     page = open_page(manager, f"/staff/receipts/returns?year={YEAR}&lang=en").text
     assert (page.count("a difference of -$60.00"), page.count("differs from the total above by -$60.00")) == (2, 1)
+
+
+def test_each_line_leads_to_the_gifts_that_make_it_up(year: SeededYear, manager: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    year.return_after_the_year()
+    charity, page = year.campaign.charity, open_page(manager, f"/staff/receipts/returns?year={YEAR}").text.replace("&amp;", "&")
+    found = returns.returns_of(charity, PERIOD)
+    for form in Form:
+        for line in found.version(form).lines:
+            assert f"/staff/receipts/returns/gifts?year={YEAR}&form={form.value}&line={line.number}" in page
+            gifts = return_gifts.gifts_on_line(charity, PERIOD, form, line.figure, skip=0, limit=99)
+            counted = found.lines(form)[line.number]
+            assert counted == (len(gifts) if line.number == "4490" else sum(gift.cents for gift in gifts)), line
+            assert len(return_gifts.gifts_on_line(charity, PERIOD, form, line.figure, skip=1, limit=99)) == len(gifts) - 1
+    path = f"/staff/receipts/returns/gifts?year={YEAR}"
+    listed = open_page(manager, f"{path}&form=t3010&line=4510&lang=fr").text.replace("\u00a0", " ")
+    assert ("T3010, ligne 4510 : " in listed, "1 000,00 $" in listed, "cheque 17" in listed) == (True, True, True)
+    listed = open_page(manager, f"{path}&group=undeclared&lang=en").text
+    assert (f"/staff/donations/{year.undeclared.public_id}" in listed, "Retained: $35.00 · 1 gift" in listed) == (True, True)
+    assert [open_page(manager, f"{path}&{query}").status_code for query in ("form=t3010&line=12", "form=x", "group=x")] == [404] * 3
+    assert "No gift of the year is counted here." in open_page(manager, f"{path}&group=returned&page=2").text
+    assert "No gift was received in this fiscal year" in open_page(manager, f"/staff/receipts/returns?year={YEAR - 5}").text
+    monkeypatch.setattr(return_gift_list, "SHOWN", 1)
+    following = re.search(r'href="([^"]+)">The next ones', open_page(manager, f"{path}&form=t3010&line=4530").text)
+    assert following
+    assert "The next ones" in open_page(manager, following[1].replace("&amp;", "&")).text, "three gifts, one a page"
+
+
+def test_the_year_of_a_payment_before_all_donations_can_be_chosen(campaign: Campaign, fund: Fund) -> None:
+    paid(campaign)
+    now = datetime.now(UTC)
+    payments.record_payment(fund, 1_00, received_on=date(now.year - 2, 5, 1), reference="x", livemode=False, actor="x")
+    assert [period.year for period in returns.fiscal_years(campaign.charity, now)] == [now.year, now.year - 1, now.year - 2]
 
 
 def file(client: FlaskClient, form: Form, filed_on: date) -> str:

@@ -47,13 +47,13 @@ def test_a_cancelled_start_leaves_no_server_running(tmp_path: Path, interrupt: s
         signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.parametrize("written", ["out of memory\n", "FATAL:  out of memory\nHINT:  Buy some.\nLOG:  database system is shut down\n"])
-def test_a_process_that_exits_while_awaited_ends_the_wait_and_its_reason_is_named(tmp_path: Path, written: str) -> None:
+@pytest.mark.parametrize("output", ["out of memory\n", "FATAL:  out of memory\nHINT:  Buy some.\nLOG:  database system is shut down\n"])
+def test_a_process_that_exits_while_awaited_ends_the_wait_and_its_reason_is_named(tmp_path: Path, output: str) -> None:
     log = tmp_path / "log"
     log.write_text("FATAL:  of an earlier start\n")
     start = log.stat().st_size
     with log.open("a") as out:
-        out.write(written)
+        out.write(output)
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     with pytest.raises(StartFailed, match=f"Valkey exited during startup: (FATAL:  )?out of memory .full log: {log}."):

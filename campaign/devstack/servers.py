@@ -166,8 +166,8 @@ def _wait(
 ) -> None:
     def is_ready() -> bool:
         if server.poll() is not None:
-            written = log.read_bytes()[start:].decode(errors="replace")
-            raise StartFailed(f"{name} exited during startup: {_reason(written)} (full log: {log})")
+            output = log.read_bytes()[start:].decode(errors="replace")
+            raise StartFailed(f"{name} exited during startup: {_reason(output)} (full log: {log})")
         try:
             probe()
         except (psycopg.OperationalError, redis.RedisError, OSError):

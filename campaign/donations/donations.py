@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Column, ForeignKey, Index, Row, Table, Text, any_, bindparam, func, or_, select
+from sqlalchemy import Column, ColumnElement, ForeignKey, Index, Row, Table, Text, any_, bindparam, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from campaign.campaigns.campaigns import Campaign
@@ -78,8 +79,8 @@ class Donation(Base):
 
     `net_cents` is the donation net of reversals, zero before it is paid; only ledger entries change it. `match_limit` is the `Limit` that
     kept the match below full when the payment was settled. `authorized_at` is when the donor made the payment, `received_at` when the charity
-    had it; both are set once it is paid (policy.md, section 2b). `processing_at` is set for a bank debit, `unverified_at` since when one had to be
-    verified first. `closed_by` is the member of staff who closed its checkout. `in_own_name` is as in DonationDetails.
+    had it; both are set once it is paid (policy.md, section 2b). `processing_at` is since when a bank debit was under way, None for a card
+    (`is_debit`); `unverified_at` since when one had to be verified first. `closed_by` is the member of staff who closed its checkout. `in_own_name` is as in DonationDetails.
     `client_key` identifies the donor's
     network address without storing it.
     """
@@ -173,6 +174,16 @@ class Donation(Base):
     def lacks_details(self) -> bool:
         """Whether the donor's name or address is missing for a receipt, or cannot be printed."""
         return not self.full_name or len(self.address_lines) < 2 or bool(pdf.first_unprintable(self.full_name, *self.address_lines))
+
+    @hybrid_property
+    def is_debit(self) -> bool:
+        """Whether it is paid by bank debit rather than by card or wallet, as far as Stripe has said (settlement.record_method)."""
+        return self.processing_at is not None
+
+    @is_debit.inplace.expression
+    @classmethod
+    def _is_debit_in_query(cls) -> ColumnElement[bool]:
+        return cls.processing_at.is_not(None)
 
     @property
     def is_open(self) -> bool:

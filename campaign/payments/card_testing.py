@@ -86,7 +86,7 @@ def list_guards() -> list[CardTestingGuard]:
 _is_payment = (
     Donation.campaign_id.in_(select(Campaign.id)),
     Donation.payment_intent.is_not(None),
-    Donation.processing_at.is_(None),
+    ~Donation.is_debit,
     Donation.attempt.not_like("invoice:%"),
 )
 _this_hour = func.date_trunc("hour", func.now())

@@ -63,7 +63,7 @@ class DecisionRefused(Exception):
 class SucceededPayment:
     """A payment that has succeeded at Stripe, with its moments by Stripe's clock.
 
-    `is_debit` is whether its charge is known to be a bank debit; `succeeded_at` is when Stripe reported its success, if that report was
+    `is_debit` is whether it is a bank debit, None when what was read does not say; `succeeded_at` is when Stripe reported its success, if that report was
     read. `anomaly` is set when reading it already showed one: another Stripe account, metadata that names two donations, or lines
     of an invoice that do not tell the gift from the covered fee.
     """
@@ -73,13 +73,16 @@ class SucceededPayment:
     currency: str
     livemode: bool
     moments: PaymentMoments
-    is_debit: bool = False
+    is_debit: bool | None = None
     succeeded_at: datetime | None = None
     anomaly: Anomaly | None = None
 
 
 class QuarantinedPayment(Base):
-    """One payment in quarantine. `donation_id` is the donation that it names, if that exists; `reason` is the reason of the decision."""
+    """One payment in quarantine. `donation_id` is the donation that it names, if that exists; `reason` is the reason of the decision.
+
+    `is_debit` is as in SucceededPayment.
+    """
 
     __tablename__ = "quarantined_payment"
 
@@ -92,6 +95,7 @@ class QuarantinedPayment(Base):
     livemode: Mapped[bool]
     authorized_at: Mapped[datetime]
     received_at: Mapped[datetime]
+    is_debit: Mapped[bool | None]
     quarantined_at: Mapped[datetime] = mapped_column(server_default=func.now())
     decision: Mapped[str | None]
     decided_at: Mapped[datetime | None]
@@ -126,6 +130,7 @@ def quarantine_payment(payment: SucceededPayment, donation: Donation | None, ano
                 livemode=payment.livemode,
                 authorized_at=payment.moments.authorized_at,
                 received_at=payment.moments.received_at,
+                is_debit=payment.is_debit,
             )
             .on_conflict_do_nothing(index_elements=[QuarantinedPayment.payment_intent])
         )

@@ -36,9 +36,16 @@ def record_payment(donation: Donation, payment: SucceededPayment, session: Remat
         return _quarantine(donation, payment, anomaly, session, cause)
     donation.payment_intent = payment.payment_intent
     donation.authorized_at, donation.received_at = payment.moments.authorized_at, payment.moments.received_at
-    if payment.is_debit:
-        donation.processing_at = donation.processing_at or func.now()
+    record_method(donation, is_debit=payment.is_debit)
     return _post_payment(donation, session, cause)
+
+
+def record_method(donation: Donation, *, is_debit: bool | None) -> None:
+    """Write whether the payment is a bank debit, by its charge: a debit that fails may be followed by a card. None changes nothing."""
+    if is_debit:
+        donation.processing_at = donation.processing_at or func.now()
+    elif is_debit is not None:
+        donation.processing_at = None
 
 
 def _post_payment(donation: Donation, session: RematchingSession, cause: str) -> Effects:
@@ -62,9 +69,11 @@ def _handle_repeat(donation: Donation, payment: SucceededPayment, session: Remat
         donation.payment_intent = payment.payment_intent
         if donation.quarantined_at:
             quarantine.quarantine_payment(payment, donation, _anomaly_of(donation, payment) or Anomaly.AMOUNT)
+    if donation.received_at and payment.payment_intent:
+        record_method(donation, is_debit=payment.is_debit)
     if donation.authorized_at and payment.moments.is_of_charge:
         moments.make_exact(donation, payment.moments, session.window_edges(donation.campaign_id))
-    elif donation.authorized_at and donation.processing_at and payment.succeeded_at:
+    elif donation.authorized_at and donation.is_debit and payment.succeeded_at:
         # A checkout reports a bank debit a little later than the payment does: the payment's report counts, in any order.
         succeeded = moments_of_charge(donation.authorized_at, succeeded_at=payment.succeeded_at)
         moments.make_exact(donation, succeeded, session.window_edges(donation.campaign_id))
@@ -126,6 +135,7 @@ def accept(
     donation.quarantined_at = donation.quarantine_reason = None
     donation.payment_intent = payment.payment_intent
     donation.authorized_at, donation.received_at = payment.authorized_at, payment.received_at
+    record_method(donation, is_debit=payment.is_debit)
     return _post_payment(donation, session, cause)
 
 
@@ -159,7 +169,7 @@ def record_processing(donation: Donation, session: RematchingSession, *, cause: 
     """A verified bank debit is processing, which may take days. Its hold stays; without one, it gets what may be held now."""
     if not donation.is_open:
         return Effects(outcome="known")
-    donation.processing_at = donation.processing_at or func.now()
+    record_method(donation, is_debit=True)
     if not donation.campaign.holds_match or session.holds(donation):
         return Effects(outcome="processing")
     quote = session.hold_quote(donation, donation.campaign.hold_bounds, Holders(donation.campaign, [donation], session).of(donation))
@@ -168,7 +178,7 @@ def record_processing(donation: Donation, session: RematchingSession, *, cause: 
 
 def record_unverified(donation: Donation, session: RematchingSession, *, cause: str) -> Effects:
     """The donor chose a bank debit that is not verified, which takes days and may never be: it holds nothing meanwhile (policy.md, section 2a)."""
-    if not donation.is_open or donation.processing_at or donation.unverified_at:
+    if not donation.is_open or donation.is_debit or donation.unverified_at:
         return Effects(outcome="known")
     donation.unverified_at = func.now()
     return _release_hold(donation, session, "a bank debit waits for its verification", FreedBy.RELEASE, cause)
@@ -192,7 +202,7 @@ def record_failure(donation: Donation, session: RematchingSession, *, cause: str
         raise_alert(Alert(kind=AlertKind.FAILED_AFTER_SUCCESS, object_id=donation.payment_intent, donation_id=donation.id, detail={}))
         return Effects(outcome="known as paid: staff are alerted")
     was_open = donation.is_open
-    if was_open:
-        donation.processing_at = donation.processing_at or func.now()
+    if was_open:  # A card that fails leaves the checkout open.
+        record_method(donation, is_debit=True)
     ended = record_end(donation, session, ended_as=FAILED, cause=cause)
     return ended.combined_with(Effects(outcome="", messages=[NewMessage(MessageKind.PAYMENT_FAILED, donation)])) if was_open else ended

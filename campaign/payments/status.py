@@ -53,7 +53,7 @@ def _status(donation: Donation) -> Status:
         return _status_of_paid(donation)
     if donation.ended_at:
         return Status.EXPIRED if donation.ended_as == "expired" else Status.FAILED
-    return Status.PROCESSING if donation.processing_at or donation.unverified_at else Status.PENDING
+    return Status.PROCESSING if donation.is_debit or donation.unverified_at else Status.PENDING
 
 
 def _status_of_paid(donation: Donation) -> Status:

@@ -25,11 +25,12 @@ CONTACT_FIELDS = ("email", *RECEIPT_FIELDS)
 
 @dataclass(frozen=True, kw_only=True)
 class InvoiceSnapshot:
-    """An invoice as it was fetched from Stripe, with the moments of its payments by payment intent."""
+    """An invoice as it was fetched from Stripe, with the moments of its payments and whether they are bank debits, by payment intent."""
 
     invoice: StripeInvoice
     snapshot_number: int
     moments: Mapping[str, PaymentMoments]
+    are_debits: Mapping[str, bool | None]
 
     @property
     def payments(self) -> list[SucceededPayment]:
@@ -42,6 +43,7 @@ class InvoiceSnapshot:
                 currency=invoice.currency,
                 livemode=invoice.livemode,
                 moments=self.moments[payment.payment_intent],
+                is_debit=self.are_debits[payment.payment_intent],
                 anomaly=None if _are_lines_clear(invoice) else Anomaly.LINES,
             )
             for payment in invoice.payments

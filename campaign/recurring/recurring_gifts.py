@@ -16,6 +16,7 @@ from campaign.edges.mailed_tokens import token_hash
 from campaign.edges.page_tokens import Page, derive_page_token, is_page_token, public_id_in
 from campaign.edges.services import services
 from campaign.edges.stripe.subscriptions import StripeSubscription
+from campaign.payments import disputes
 from campaign.payments.alerts import Alert, AlertKind, raise_alert
 from campaign.rules.receipt_names import ReceiptNames
 
@@ -186,6 +187,12 @@ def record_subscription(snapshot: SubscriptionSnapshot) -> tuple[str, Donation |
         return f"recurring donation: {subscription.status}", db.session.get_one(Donation, recurring_gift.donation_id)
     db.session.flush()
     return f"recurring donation: {subscription.status}", None
+
+
+def end_disputed(donation: Donation) -> None:
+    """Request that the recurring donation ends of an instalment that the donor's bank did not want to be charged."""
+    if donation.recurring_gift_id and (dispute := disputes.dispute_against_agreement(donation.payment_intent)):
+        request_cancellation(donation, dispute=dispute)
 
 
 def request_cancellation(donation: Donation, *, dispute: str) -> None:

@@ -132,8 +132,8 @@ def match_status(donation: Donation, now: DonationStatus, language: str) -> Matc
         matched_cents=now.matched_cents,
         fund_name=fund_names(donation, language),
         is_paid=donation.received_at is not None,
-        is_processing=donation.processing_at is not None,
-        is_unverified=donation.campaign.holds_match and donation.unverified_at is not None and donation.processing_at is None,
+        is_processing=donation.is_debit,
+        is_unverified=donation.campaign.holds_match and donation.unverified_at is not None and not donation.is_debit,
         later_cents=_later_cents(donation) if donation.is_open else 0,
         waits=is_queued(donation),
     )

@@ -14,6 +14,7 @@ from sqlalchemy.types import BigInteger
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
+from campaign.donations import declarations
 from campaign.donations.donations import Donation
 from campaign.donations.donors import ANNUAL, Donor
 from campaign.edges.db import db
@@ -107,6 +108,7 @@ def _donations(charity: Charity, period: Period) -> Select[Any]:
         (Receipt.id.is_not(None), GiftGroup.RECEIPTED.value),
         (_was_voided("donation_id", Donation.id), GiftGroup.VOIDED.value),
         (_lacks_details(), GiftGroup.INCOMPLETE.value),
+        (_lacks_declaration(), GiftGroup.UNDECLARED.value),
         (Donor.receipt_preference == ANNUAL, GiftGroup.ANNUAL.value),
         else_=GiftGroup.DUE.value,
     )
@@ -158,13 +160,33 @@ def _was_voided(name: str, gift_id: Any) -> ColumnElement[bool]:
 
 def _lacks_details() -> ColumnElement[bool]:
     """Whether a name or an address is missing (Donation.lacks_details), or the receipt waits for one that can be printed."""
-    d, o = Donation, OutboxMessage
+    d = Donation
     name = func.coalesce(func.nullif(d.organization, ""), func.btrim(func.concat(d.first_name, " ", d.last_name)))
     place = func.concat(d.city, d.province, d.postal_code)
     present = (d.address_line1 != "", d.address_line2 != "", place != "", d.country != "CA")
     lines = sum((case((is_present, 1), else_=0) for is_present in present[1:]), start=case((present[0], 1), else_=0))
-    missing = func.array_to_string(o.missing_elements, ",").like("%donor_%")
-    return or_(name == "", lines < 2, exists().where(o.donation_id == d.id, leases.is_pending(o), missing))
+    return or_(name == "", lines < 2, _waits_for("donor_%"))
+
+
+def _lacks_declaration() -> ColumnElement[bool]:
+    """Whether the receipt would bear an organization's name that the donor has not declared (completeness.lacks_declaration).
+
+    One that replaces a receipt in the same name takes no declaration.
+    """
+    d, line = Donation, aliased(ReceiptLine)
+    person = func.btrim(func.concat(d.first_name, " ", d.last_name))
+    bears_organization = and_(d.organization != "", ~and_(d.in_own_name, person != ""))
+    replaced = select(line.id).join(ReceiptEnd, ReceiptEnd.receipt_id == line.receipt_id).join(Receipt, Receipt.id == line.receipt_id)
+    same_name = Receipt.content["donor_name"].astext == d.organization
+    is_replaced = exists(replaced.where(line.donation_id == d.id, ReceiptEnd.awaits_replacement, same_name).correlate(d))
+    return or_(and_(bears_organization, ~declarations.is_declared_in_query(), ~is_replaced), _waits_for("declaration"))
+
+
+def _waits_for(element: str) -> ColumnElement[bool]:
+    """Whether the receipt of a donation waits for an element whose name is like this."""
+    o = OutboxMessage
+    missing = func.concat(",", func.array_to_string(o.missing_elements, ",")).like(f"%,{element}%")
+    return exists().where(o.donation_id == Donation.id, leases.is_pending(o), missing)
 
 
 def _funder_payments(charity: Charity, period: Period) -> Select[Any]:

@@ -208,7 +208,7 @@ def _gifts(charity: Charity, period: Period) -> Select[Any]:
             Donation.public_id,
             Donation.received_at,
             func.coalesce(Donation.payment_intent, paid.c.reference, "").label("payment"),
-            case((Donation.id.is_not(None), Donation.processing_at.is_not(None))).label("is_debit"),
+            case((Donation.id.is_not(None), Donation.is_debit)).label("is_debit"),
             func.coalesce(Donation.province, func.nullif(paid.c.province, ABROAD), "").label("province"),
             func.coalesce(Donation.country, case((paid.c.province == ABROAD, ""), else_="CA")).label("country"),
             paid.c.received_on,

@@ -11,7 +11,7 @@ from campaign.receipts.filed_returns import FiledReturn
 from campaign.reporting import returns, spreadsheets
 from campaign.reporting.gifts_received import gifts_in
 from campaign.reporting.returns import ReturnsOfYear
-from campaign.reporting.spreadsheets import Table
+from campaign.reporting.spreadsheets import Origin, Table
 from campaign.rules.fiscal_years import Period
 from campaign.rules.return_lines import Form
 from campaign.staff import audit
@@ -26,6 +26,7 @@ def record_filed_return(
     form: Form,
     period: Period,
     tables: Callable[[ReturnsOfYear], Sequence[Table]],
+    origin: Origin,
     *,
     filed_on: date,
     actor: str,
@@ -38,7 +39,7 @@ def record_filed_return(
     # Lines, register and gifts are read from one snapshot, whatever is posted meanwhile.
     db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
     found, register = returns.returns_of(charity, period), io.BytesIO()
-    spreadsheets.write_xlsx(register, tables(found))
+    spreadsheets.write_xlsx(register, tables(found), origin)
     filed = filed_returns.record(
         charity,
         form,

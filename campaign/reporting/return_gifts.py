@@ -6,7 +6,7 @@ from datetime import date
 from itertools import product
 from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, or_, select
 
 from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
@@ -46,20 +46,48 @@ class ReturnGift:
 
 def gifts_of(charity: Charity, period: Period, *groups: GiftGroup) -> Iterator[ReturnGift]:
     """Yield the gifts of these groups, by default all, streamed from the database: donations first, then payments of funders."""
-    g, paid = gifts_in(charity, period).c, funder_payments_in(charity, period)
+    gifts = gifts_in(charity, period)
+    query = _query(charity, period, gifts)
+    if groups:
+        query = query.where(gifts.c.gift_group.in_([group.value for group in groups]))
+    for row in db.session.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}):
+        yield _gift(charity, *row)
+
+
+def gifts_on_line(charity: Charity, period: Period, form: Form, figure: Figure, *, skip: int, limit: int) -> list[ReturnGift]:
+    """The gifts that make up what a line of the form counts, after the first `skip` of them."""
+    gifts = gifts_in(charity, period)
+    counted, is_abroad = _figure(form, gifts, AwaitedAs(charity.awaited_gifts_as)), gifts.c.is_abroad
+    match figure:
+        case Figure.HAS_RECEIPTS:
+            is_on_line = gifts.c.gift_group == GiftGroup.RECEIPTED.value
+        case Figure.RECEIPTED_ABROAD:
+            is_on_line = and_(counted == Figure.RECEIPTED.value, is_abroad)
+        case _:
+            is_on_line = counted == figure.value
+    query = _query(charity, period, gifts).where(is_on_line).offset(skip).limit(limit)
+    return [_gift(charity, *row) for row in db.session.execute(query)]
+
+
+def gifts_in_groups(charity: Charity, period: Period, groups: Sequence[GiftGroup], *, skip: int, limit: int) -> list[ReturnGift]:
+    """The gifts of these groups, after the first `skip` of them."""
+    gifts = gifts_in(charity, period)
+    is_in_group = gifts.c.gift_group.in_([group.value for group in groups])
+    query = _query(charity, period, gifts).where(is_in_group).offset(skip).limit(limit)
+    return [_gift(charity, *row) for row in db.session.execute(query)]
+
+
+def _query(charity: Charity, period: Period, gifts: Subquery) -> Select[Any]:
+    g, paid = gifts.c, funder_payments_in(charity, period)
     amounts = (g.received_cents, g.returned_cents, g.cents, g.serial)
-    query = (
+    return (
         select(Donation, paid.c.received_on, paid.c.name, paid.c.address, paid.c.province, paid.c.reference)
         .add_columns(g.gift_group, g.is_abroad, *amounts)
-        .select_from(g.cents.table)
+        .select_from(gifts)
         .outerjoin(Donation, Donation.id == g.donation_id)
         .outerjoin(paid, paid.c.id == g.funder_payment_id)
         .order_by(g.donation_id, g.funder_payment_id)
     )
-    if groups:
-        query = query.where(g.gift_group.in_([group.value for group in groups]))
-    for row in db.session.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}):
-        yield _gift(charity, *row)
 
 
 def _gift(charity: Charity, donation: Donation | None, *row: Any) -> ReturnGift:
@@ -80,7 +108,7 @@ def _gift(charity: Charity, donation: Donation | None, *row: Any) -> ReturnGift:
         country=donation.country,
         donation=donation.public_id,
         payment=donation.payment_intent or "",
-        is_debit=donation.processing_at is not None,
+        is_debit=donation.is_debit,
         **counted,
     )
 

@@ -1,11 +1,10 @@
 """Tables as spreadsheets: XLSX with dates, amounts and totals, and CSV as the Excel of each language opens it. All exports are made here.
 
 French CSV has semicolons and decimal commas, as the list separator and decimal sign of Canadian French are; English has commas and points. No
-text that people entered can be taken for a formula or a link.
+text that people entered can be taken for a formula or a link. A workbook begins with what it is of; a CSV says so in its name alone.
 """
 
-import csv
-import io
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,12 +18,16 @@ from campaign.rules.money import DECIMAL_SIGNS, format_decimal
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 SEPARATORS = {"en": ",", "fr": ";"}
-# In a spreadsheet, also as wide characters of Japanese keyboards.
-BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# What a formula begins with, also as wide or small characters, which are these in Unicode's compatibility form, and as a minus sign.
+BEGINS_FORMULA = frozenset("=+-@\u2212")
+# What programs drop or do not show at the beginning of a cell: spaces of any width, controls, and marks such as a byte order mark.
+UNSEEN = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
 DATE_FORMAT, MONEY_FORMAT, COUNT_FORMAT = "yyyy-mm-dd", "#,##0.00", "0"
 # Of a worksheet, the row of headings and that of totals included. A longer table goes on in another sheet.
 MAX_ROWS = 1_048_576
 LONGEST_SHEET_NAME = 31
+# Of each part of a printed head or foot line. Excel takes 255 characters for all parts.
+LONGEST_PRINTED = 110
 CHUNK_BYTES = 64 * 1024
 
 
@@ -61,17 +64,26 @@ class Table:
     notes: Sequence[str] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What a workbook is of. `facts` are names with values, on a first sheet `title`; `subject` and `source` are printed on each page."""
+
+    title: str
+    facts: Sequence[tuple[str, str | date]]
+    subject: str
+    source: str
+
+
 def csv_lines(table: Table, language: str) -> Iterator[str]:
-    """Yield the lines of a CSV file for the spreadsheets of the language. A byte order mark makes them read UTF-8. It has no totals."""
-    yield "\ufeff" + _csv_line([column.heading for column in table.columns], language)
+    """Yield the lines of a CSV file for the spreadsheets of the language. A byte order mark makes them read UTF-8. It has no totals.
+
+    Texts are quoted; dates, amounts and counts are not.
+    """
+    separator = SEPARATORS[language]
+    yield "\ufeff" + separator.join(_quoted(column.heading) for column in table.columns) + "\r\n"
     for row in table.rows:
-        yield _csv_line([_csv_cell(column.kind, cell, language) for column, cell in zip(table.columns, row, strict=True)], language)
-
-
-def _csv_line(cells: list[str], language: str) -> str:
-    out = io.StringIO()
-    csv.writer(out, delimiter=SEPARATORS[language]).writerow(cells)
-    return out.getvalue()
+        cells = (_csv_cell(column.kind, cell, language) for column, cell in zip(table.columns, row, strict=True))
+        yield separator.join(cells) + "\r\n"
 
 
 def _csv_cell(kind: Kind, cell: Cell, language: str) -> str:
@@ -79,21 +91,31 @@ def _csv_cell(kind: Kind, cell: Cell, language: str) -> str:
         return ""
     if kind is Kind.MONEY and isinstance(cell, int):
         return format_decimal(cell).replace(".", DECIMAL_SIGNS[language])
-    return _formula_safe(cell) if isinstance(cell, str) else str(cell)
+    return _quoted(_formula_safe(cell)) if isinstance(cell, str) else str(cell)
+
+
+def _quoted(text: str) -> str:
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"'
 
 
 def _formula_safe(text: str) -> str:
-    return f"'{text}" if text.startswith(BEGINS_FORMULA) else text
+    shown = next((character for character in text if unicodedata.category(character) not in UNSEEN), "")
+    return f"'{text}" if unicodedata.normalize("NFKC", shown)[:1] in BEGINS_FORMULA or text.startswith(("\t", "\r")) else text
 
 
-def write_xlsx(target: IO[bytes], tables: Sequence[Table]) -> None:
+def write_xlsx(target: IO[bytes], tables: Sequence[Table], origin: Origin | None = None) -> None:
     """Write a workbook with a sheet for each table, a row at a time, so that memory use is constant."""
     # Text entered by people stays text, even if it begins like a formula or a URL.
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     with xlsxwriter.Workbook(target, options) as book:
         formats = _formats(book)
+        if origin:
+            _write_origin(book, origin, formats)
         for table in tables:
             _write_table(book, table, formats)
+        if origin:
+            _print_on_each_page(book, origin)
 
 
 def _formats(book: Any) -> dict[Any, Any]:
@@ -101,6 +123,26 @@ def _formats(book: Any) -> dict[Any, Any]:
     plain = {kind: book.add_format({"num_format": number}) for kind, number in numbers.items()}
     bold = {(kind, True): book.add_format({"num_format": number, "bold": True, "top": 1}) for kind, number in numbers.items()}
     return {**plain, **bold, "heading": book.add_format({"bold": True, "text_wrap": True, "valign": "top"})}
+
+
+def _write_origin(book: Any, origin: Origin, formats: dict[Any, Any]) -> None:
+    sheet = book.add_worksheet(origin.title)
+    sheet.set_column(0, 0, 26)
+    sheet.set_column(1, 1, 70)
+    for row, (name, value) in enumerate(origin.facts):
+        sheet.write_string(row, 0, name, formats["heading"])
+        _write_cell(sheet, row, 1, Kind.DATE, value, formats[Kind.DATE])
+
+
+def _print_on_each_page(book: Any, origin: Origin) -> None:
+    for sheet in book.worksheets():
+        sheet.set_header(f"&L{_printed(origin.subject)}&R&A")
+        sheet.set_footer(f"&L{_printed(origin.source)}&R&P / &N")
+
+
+def _printed(text: str) -> str:
+    """The text in a head or foot line of Excel, where an ampersand begins a code."""
+    return text[:LONGEST_PRINTED].replace("&", "&&")
 
 
 def _write_table(book: Any, table: Table, formats: dict[Any, Any]) -> None:

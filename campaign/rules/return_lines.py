@@ -25,6 +25,7 @@ class GiftGroup(StrEnum):
     DUE = "due"  # Its receipt is due and not issued yet.
     OTHER_CHARITY = "other_charity"  # A registered charity gave it, and gets no receipt (policy.md, section 4).
     INCOMPLETE = "incomplete"  # A name or an address is missing.
+    UNDECLARED = "undeclared"  # The donor has yet to declare that the money is the organization's that they named.
     VOIDED = "voided"  # Two people voided its receipt.
     RETURNED = "returned"  # All of it went back.
 

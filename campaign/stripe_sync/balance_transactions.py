@@ -16,7 +16,7 @@ from campaign.edges.stripe.balance import CHARGES, StripeBalanceTransaction
 from campaign.ledger.entries import Entry, LedgerEntry, post_entries
 from campaign.ledger.moves import Move
 from campaign.matching import funds
-from campaign.payments import moments
+from campaign.payments import moments, settlement
 from campaign.rules.payment_moments import moments_of_charge
 
 PAYOUT = "payout"
@@ -99,18 +99,17 @@ def post_fees(*, limit: int) -> int:
     )
     edges = funds.window_edges() if found else []
     for transaction, donation in found:
-        _make_moments_exact(donation, transaction, edges)
+        _take_over_charge(donation, transaction, edges)
         transaction.posted_at = func.now()
     db.session.flush()
     return len(found)
 
 
-def _make_moments_exact(donation: Donation, transaction: BalanceTransaction, edges: Collection[datetime]) -> None:
-    """Events say when a bank debit succeeded; all else is in the charge."""
+def _take_over_charge(donation: Donation, transaction: BalanceTransaction, edges: Collection[datetime]) -> None:
+    """Write the method and the moments of the charge. Events say when a bank debit succeeded; all else is in the charge."""
     if transaction.charged_at is None:
         return
-    if transaction.is_debit:
-        donation.processing_at = donation.processing_at or transaction.charged_at
+    settlement.record_method(donation, is_debit=transaction.is_debit)
     succeeded_at = donation.received_at if transaction.is_debit else None
     moments.make_exact(donation, moments_of_charge(transaction.charged_at, succeeded_at=succeeded_at), edges)
 

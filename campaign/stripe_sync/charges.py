@@ -14,23 +14,21 @@ from campaign.matching import funds
 from campaign.matching.session import MatchSession
 from campaign.payments.quarantine import SucceededPayment
 from campaign.rules.payment_moments import PaymentMoments, moments_of_charge
-from campaign.stripe_sync.event import Event, FetchRequest, ObjectKind
+from campaign.stripe_sync.event import DEBIT_SUCCEEDED, Event, FetchRequest, ObjectKind
 
 # The status of a payment that waits for the donor to verify their bank account.
 UNVERIFIED = "requires_action"
-# The outcome of a bank debit, whose moments are days apart.
-DEBIT_SUCCEEDED = "checkout.session.async_payment_succeeded"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChargeSnapshot:
-    """When the charge of a payment was created, None when Stripe shows none, and whether it is a bank debit.
+    """When the charge of a payment was created, and whether it is a bank debit; None when Stripe shows none.
 
     `succeeded_at` is when a bank debit succeeded, if Stripe still lists that. `status` is that of the payment.
     """
 
     charged_at: datetime | None
-    is_debit: bool = False
+    is_debit: bool | None = None
     succeeded_at: datetime | None = None
     status: str = ""
 
@@ -49,10 +47,12 @@ def _unclear_charges(events: Iterable[Event]) -> dict[int, FetchRequest]:
     unclear = {
         event.row: payment.payment_intent
         for event, payment in paid
-        if payment.payment_intent and (event.type == DEBIT_SUCCEEDED or payment.is_debit or not payment.moments.is_decisive(edges, zones))
+        if payment.payment_intent and (payment.is_debit or not payment.moments.is_decisive(edges, zones))
     }
     known = {row.payment_intent for row in donations.find_donations([], sorted(set(unclear.values())))} if unclear else set()
-    compared = {event.row for event, payment in paid if payment.is_debit}  # A reconciliation says that its moments differ.
+    compared = {
+        event.row for event, payment in paid if payment.is_debit and event.type != DEBIT_SUCCEEDED
+    }  # A reconciliation says that its moments differ.
     return {row: FetchRequest(ObjectKind.CHARGE_OF, name) for row, name in unclear.items() if name not in known or row in compared}
 
 
@@ -77,6 +77,11 @@ def is_unverified(snapshots: Iterable[object]) -> bool:
     return any(isinstance(snapshot, ChargeSnapshot) and snapshot.status == UNVERIFIED for snapshot in snapshots)
 
 
+def is_by_card(snapshots: Iterable[object]) -> bool:
+    """Whether the charge that was fetched is one of a card."""
+    return any(isinstance(snapshot, ChargeSnapshot) and snapshot.is_debit is False for snapshot in snapshots)
+
+
 def read_charge(stripe: StripePayments, payment_intent: str) -> ChargeSnapshot:
     """Fetch the charge of a payment. Raises StripeUnavailable, and StripeRefused when there is no such payment."""
     payment = stripe.get_payment(payment_intent)
@@ -85,7 +90,8 @@ def read_charge(stripe: StripePayments, payment_intent: str) -> ChargeSnapshot:
     if payment.is_debit and payment.charged_at and payment.status == "succeeded":
         successes = stripe.list_successes(payment.charged_at)
         succeeded_at = next((moment for name, moment in successes if name == payment_intent), None)
-    return ChargeSnapshot(charged_at=payment.charged_at, is_debit=payment.is_debit, succeeded_at=succeeded_at, status=payment.status)
+    is_debit = payment.is_debit if payment.charged_at else None
+    return ChargeSnapshot(charged_at=payment.charged_at, is_debit=is_debit, succeeded_at=succeeded_at, status=payment.status)
 
 
 def try_to_read_charge(stripe: StripePayments, payment_intent: str) -> ChargeSnapshot:
@@ -101,7 +107,8 @@ def with_charge(payment: SucceededPayment, snapshots: Iterable[object]) -> Succe
     charge = next((snapshot for snapshot in snapshots if isinstance(snapshot, ChargeSnapshot)), None)
     if charge is None:
         return payment
-    return replace(payment, moments=moments_of(charge, reported_at=payment.moments.received_at), is_debit=charge.is_debit)
+    is_debit = payment.is_debit if charge.is_debit is None else charge.is_debit
+    return replace(payment, moments=moments_of(charge, reported_at=payment.moments.received_at), is_debit=is_debit)
 
 
 def moments_of(charge: ChargeSnapshot, *, reported_at: datetime) -> PaymentMoments:

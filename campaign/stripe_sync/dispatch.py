@@ -22,7 +22,7 @@ from campaign.outbox import leases
 from campaign.outbox.leases import Lease
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import NewMessage
-from campaign.payments import disputes, quarantine, reversals, settlement
+from campaign.payments import quarantine, reversals, settlement
 from campaign.payments.quarantine import Anomaly, SucceededPayment
 from campaign.payments.reversals import ReversalSnapshot
 from campaign.recurring import instalments, recurring_gifts
@@ -53,6 +53,7 @@ NOT_TAKEN = Effects(outcome="ignored: Stripe took no money for the invoice; staf
 OF_ANOTHER_ACCOUNT = Effects(outcome="ignored: an event of another Stripe account")
 NOTHING_TO_FETCH = Effects(outcome="ignored: names no object of ours that could be fetched")
 NOT_ITS_CHECKOUT = Effects(outcome="ignored: not the checkout that the donor has")
+BY_CARD = Effects(outcome="noted: no bank debit; another event says that the card or the invoice is paid")
 CHECKOUT_IS_OPEN = Effects(outcome="noted: the checkout is open")
 
 
@@ -190,7 +191,7 @@ class EventBatch:
                 payer = self._payer_of(snapshot)
                 effects = reversals.record(snapshot, payer, self._session, cause=cause)
                 if payer:
-                    _end_disputed_agreement(payer)
+                    recurring_gifts.end_disputed(payer)
                 return effects
             case PayoutSnapshot():
                 return Effects(outcome=payouts.record(snapshot))
@@ -236,7 +237,7 @@ class EventBatch:
         for payment in payments:
             if payment is not paid:
                 quarantine.quarantine_payment(payment, donation, Anomaly.SECOND)
-        _end_disputed_agreement(donation)  # The dispute may have been reported before the instalment.
+        recurring_gifts.end_disputed(donation)  # The dispute may have been reported before the instalment.
         return self._post_earlier_reversals(effects, donation, cause=cause)
 
     def _handle_event(self, event: Event) -> Effects:
@@ -278,7 +279,8 @@ class EventBatch:
         if charges.is_unverified(self._snapshots.get(event.row, ())):
             return settlement.record_unverified(donation, self._session, cause=event.id)
         if event.type in {"checkout.session.completed", "payment_intent.processing"}:
-            return settlement.record_processing(donation, self._session, cause=event.id)
+            begins_debit = event.begins_debit and not charges.is_by_card(self._snapshots.get(event.row, ()))
+            return settlement.record_processing(donation, self._session, cause=event.id) if begins_debit else BY_CARD
         if donation.checkout_id not in {None, clean_id(event.object.get("id"))}:
             return NOT_ITS_CHECKOUT
         if event.type == "checkout.session.expired":
@@ -290,9 +292,3 @@ class EventBatch:
         if donation.payment_intent not in self._with_reversals:
             return effects
         return reversals.post_after_payment(effects, donation, self._session, cause=cause)
-
-
-def _end_disputed_agreement(donation: Donation) -> None:
-    """Cancel the recurring donation of an instalment that the donor's bank did not want to be charged."""
-    if donation.recurring_gift_id and (dispute := disputes.dispute_against_agreement(donation.payment_intent)):
-        recurring_gifts.request_cancellation(donation, dispute=dispute)

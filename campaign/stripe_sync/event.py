@@ -39,10 +39,12 @@ FETCH_FIRST = (
     "invoice_payment.paid",
 )
 DECLINED = "payment_intent.payment_failed"
+# The outcome of a bank debit, whose moments are days apart. A card has none.
+DEBIT_SUCCEEDED = "checkout.session.async_payment_succeeded"
 # What is handled when it is received, and what polling looks for.
 HANDLED_TYPES = (
     "checkout.session.completed",
-    "checkout.session.async_payment_succeeded",
+    DEBIT_SUCCEEDED,
     "checkout.session.async_payment_failed",
     "checkout.session.expired",
     "payment_intent.succeeded",
@@ -172,10 +174,23 @@ class Event:
             currency=clean_id(data.get("currency")) or "",
             livemode=data.get("livemode") is True,
             moments=self._moments,
-            is_debit=charge_in(data)[1],
+            is_debit=self._is_debit,
             succeeded_at=self.at if self.type == "payment_intent.succeeded" and self.id.startswith(STRIPE_EVENT) else None,
             anomaly=self._anomaly,
         )
+
+    @property
+    def _is_debit(self) -> bool | None:
+        charged_at, is_debit = charge_in(self.object)
+        return is_debit if charged_at else True if self.type == DEBIT_SUCCEEDED else None
+
+    @property
+    def begins_debit(self) -> bool:
+        """Whether it says that a bank debit is under way. The checkout of a monthly gift never says so: its invoice is paid, by card."""
+        if self.type == "payment_intent.processing":  # A card is, too, while its bank takes its time.
+            methods, processing = self.object.get("payment_method_types"), self.object.get("processing")
+            return methods != [CARD] and not (isinstance(processing, dict) and processing.get("type") == CARD)
+        return self.is_unpaid_completion
 
     @cached_property
     def decline(self) -> Decline | None:

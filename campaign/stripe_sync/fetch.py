@@ -11,11 +11,9 @@ from datetime import UTC, datetime
 from campaign.edges.services import Services
 from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
 from campaign.edges.stripe.reversals import StripeReversal
-from campaign.edges.stripe.subscriptions import InvoicePayment
 from campaign.payments.reversals import ReversalSnapshot
 from campaign.recurring.instalments import InvoiceSnapshot
 from campaign.recurring.recurring_gifts import SubscriptionSnapshot
-from campaign.rules.payment_moments import PaymentMoments
 from campaign.stripe_sync import charges, declines
 from campaign.stripe_sync.dispatch import CheckoutSnapshot, Snapshot
 from campaign.stripe_sync.event import FetchRequest, ObjectKind
@@ -79,18 +77,18 @@ def _fetch(request: FetchRequest, services: Services, number: int) -> list[Snaps
 
 
 def _invoice(invoice_id: str, services: Services, number: int) -> list[Snapshot]:
-    """The invoice with the moments of its payments, and its subscription as it is after it."""
+    """The invoice with the charges of its payments, and its subscription as it is after it."""
     invoice = services.stripe_subscriptions.get_invoice(invoice_id)
-    moments = {payment.payment_intent: _moments(payment, services) for payment in invoice.payments}
-    snapshots: list[Snapshot] = [InvoiceSnapshot(invoice=invoice, snapshot_number=number, moments=moments)]
+    found = {payment: charges.try_to_read_charge(services.stripe_payments, payment.payment_intent) for payment in invoice.payments}
+    moments = {
+        payment.payment_intent: charges.moments_of(charge, reported_at=payment.paid_at or datetime.now(UTC))
+        for payment, charge in found.items()
+    }
+    are_debits = {payment.payment_intent: charge.is_debit for payment, charge in found.items()}
+    snapshots: list[Snapshot] = [InvoiceSnapshot(invoice=invoice, snapshot_number=number, moments=moments, are_debits=are_debits)]
     if invoice.subscription:
         snapshots.append(_subscription(invoice.subscription, services, number))
     return snapshots
-
-
-def _moments(payment: InvoicePayment, services: Services) -> PaymentMoments:
-    charge = charges.try_to_read_charge(services.stripe_payments, payment.payment_intent)
-    return charges.moments_of(charge, reported_at=payment.paid_at or datetime.now(UTC))
 
 
 def _subscription(subscription_id: str, services: Services, number: int) -> SubscriptionSnapshot:

@@ -68,7 +68,7 @@ def _record_found(donation: Donation, found: Checkout, charge: ChargeSnapshot | 
             currency=found.currency,
             livemode=found.livemode,
             moments=charges.moments_of(charge, reported_at=_now()) if charge else PaymentMoments(authorized_at=_now(), received_at=_now()),
-            is_debit=charge is not None and charge.is_debit,
+            is_debit=charge.is_debit if charge else None,
         )
         effects_of_payment = settlement.record_payment(donation, succeeded, session, cause=cause)
         return reversals.post_after_payment(effects_of_payment, donation, session, cause=cause)
@@ -78,7 +78,7 @@ def _record_found(donation: Donation, found: Checkout, charge: ChargeSnapshot | 
         return settlement.record_failure(donation, session, cause=cause)
     if charge and charges.is_unverified([charge]):
         return settlement.record_unverified(donation, session, cause=cause)
-    if found.status == "complete":
+    if found.status == "complete" and found.payment_intent and not charges.is_by_card([charge]):
         return settlement.record_processing(donation, session, cause=cause)
     return Effects(outcome="still open")
 
@@ -107,7 +107,7 @@ def cancel_checkout(donation: Donation, *, actor: str | None = None) -> None:
     db.session.refresh(donation)
     checkout_id = donation.checkout_id
     db.session.commit()
-    if checkout_id is None or not donation.is_open or donation.processing_at or donation.unverified_at:
+    if checkout_id is None or not donation.is_open or donation.is_debit or donation.unverified_at:
         return
     try:
         services().stripe_payments.expire_checkout(checkout_id)

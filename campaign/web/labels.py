@@ -127,6 +127,7 @@ def gift_group_labels() -> dict[GiftGroup, str]:
         GiftGroup.DUE: gettext("Receipt due, not issued yet"),
         GiftGroup.OTHER_CHARITY: gettext("From another registered charity, no receipt"),
         GiftGroup.INCOMPLETE: gettext("Without a receipt: name or address missing"),
+        GiftGroup.UNDECLARED: gettext("Without a receipt: declaration missing"),
         GiftGroup.VOIDED: gettext("Without a receipt: voided by two people"),
         GiftGroup.RETURNED: gettext("Returned in full"),
     }

@@ -114,8 +114,8 @@ def _about_own_name(donation: Donation) -> list[Paragraph]:
 
 
 def _on_statement(donation: Donation) -> list[Paragraph]:
-    """What a card statement says; nothing for a bank debit, whose payment was processing for days."""
-    if donation.processing_at is not None:
+    """What a card statement says; nothing for a bank debit."""
+    if donation.is_debit:
         return []
     name = donation.campaign.charity.name(donation.language)
     return [Paragraph(gettext("On your card statement the payment is under this name: %(charity)s.", charity=name), style=SMALL)]

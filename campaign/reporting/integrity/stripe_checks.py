@@ -140,6 +140,19 @@ def _moments_are_of_the_charge(snapshot: Connection) -> Iterator[str]:
         yield f"{ABOUT_A_CHARGE} was made at {charged}, but donation {donation} is said to be made at {authorized} and received at {received}."
 
 
+def _methods_are_of_the_charge(snapshot: Connection) -> Iterator[str]:
+    """I25: a payment by card is nowhere called a bank debit, nor a bank debit a payment by card."""
+    for donation, is_debit in rows(
+        snapshot,
+        """
+        SELECT d.public_id, l.is_debit FROM balance_transaction l JOIN donation d ON d.payment_intent = l.payment_intent
+        WHERE l.charged_at IS NOT NULL AND l.posted_at IS NOT NULL AND l.is_debit <> (d.processing_at IS NOT NULL)
+        """,
+    ):
+        charge, said = ("a bank debit", "a card") if is_debit else ("of a card", "a bank debit")
+        yield f"{ABOUT_A_CHARGE} is {charge}, but donation {donation} is said to be paid by {said}."
+
+
 def _debits_are_received_when_stripe_says(snapshot: Connection) -> Iterator[str]:
     """I25: a bank debit is received when Stripe reported its success, if that report was received."""
     for donation, received, said in rows(
@@ -213,6 +226,7 @@ CHECKS = (
     _transactions_are_posted,
     _paid_donations_moved_the_balance,
     _moments_are_of_the_charge,
+    _methods_are_of_the_charge,
 )
 CHECKS_OF_ALL = (
     _debits_are_received_when_stripe_says,

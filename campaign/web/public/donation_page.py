@@ -51,7 +51,7 @@ def page(language: str, token: str) -> ResponseReturnValue:
         is_waiting=status.state == Status.PENDING,
         is_cancelled=donation.cancelled_at is not None,
         is_closed=donation.closed_by is not None,
-        must_verify=donation.unverified_at is not None and donation.processing_at is None,
+        must_verify=donation.unverified_at is not None and not donation.is_debit,
         campaign=campaign,
         title=campaign.title(language),
         charity=campaign.charity,

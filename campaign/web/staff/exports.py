@@ -2,18 +2,48 @@
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 import structlog
 from flask import Response, stream_with_context
+from flask_babel import gettext
 from flask_security import current_user
 
+from campaign.campaigns.charities import Charity
 from campaign.edges.db import db
 from campaign.reporting import spreadsheets
-from campaign.reporting.spreadsheets import CHUNK_BYTES, XLSX, Table
+from campaign.reporting.spreadsheets import CHUNK_BYTES, XLSX, Origin, Table
+from campaign.rules.fiscal_years import Period
 from campaign.staff import audit
 from campaign.web.languages import current_language
 
 log = structlog.get_logger()
+
+
+def origin_of(charity: Charity, period: Period) -> Origin:
+    """What a workbook that the member makes now is of: the charity, the period, the moment and the member."""
+    exported_at, name = charity.local(datetime.now(UTC)), charity.legal_name
+    moment = f"{exported_at:%Y-%m-%d %H:%M} ({charity.time_zone})"
+    days = gettext("From %(first)s to %(last)s", first=period.first_on, last=period.last_on)
+    return Origin(
+        title=gettext("About this file"),
+        facts=[
+            (gettext("Charity"), name),
+            (gettext("Registration number"), charity.registration_number),
+            (gettext("First day"), period.first_on),
+            (gettext("Last day"), period.last_on),
+            (gettext("As the books were on"), moment),
+            (gettext("Exported by"), current_user.email),
+        ],
+        subject=f"{name}, {charity.registration_number}. {days}",
+        source=f"{moment}, {current_user.email}",
+    )
+
+
+def file_name(charity: Charity, document: str, period: Period) -> str:
+    """The name of an export, which says what a CSV has no row for: the charity's number, the last day of the period, and the day of the export."""
+    number = "".join(filter(str.isalnum, charity.registration_number))
+    return f"{document}-{number}-{period.last_on}-as-of-{charity.local(datetime.now(UTC)):%Y-%m-%d}"
 
 
 def record_export(document: str, subject: str) -> None:
@@ -29,15 +59,15 @@ def send_csv(table: Table, name: str) -> Response:
     return _attachment(Response(stream_with_context(chunks), mimetype="text/csv; charset=utf-8"), f"{name}.csv")
 
 
-def send_xlsx(tables: Sequence[Table], name: str) -> Response:
-    """The tables as a workbook."""
-    return _attachment(Response(stream_with_context(_workbook(tables)), mimetype=XLSX), f"{name}.xlsx")
+def send_xlsx(tables: Sequence[Table], origin: Origin, name: str) -> Response:
+    """The tables as a workbook that says what it is of."""
+    return _attachment(Response(stream_with_context(_workbook(tables, origin)), mimetype=XLSX), f"{name}.xlsx")
 
 
-def _workbook(tables: Sequence[Table]) -> Iterator[bytes]:
+def _workbook(tables: Sequence[Table], origin: Origin) -> Iterator[bytes]:
     """Write the workbook to a temporary file and yield it in chunks; the file is deleted afterwards."""
     with tempfile.TemporaryFile(prefix="export-") as file:
-        spreadsheets.write_xlsx(file, tables)
+        spreadsheets.write_xlsx(file, tables, origin)
         file.seek(0)
         while chunk := file.read(CHUNK_BYTES):
             yield chunk

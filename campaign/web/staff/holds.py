@@ -69,8 +69,8 @@ def _row(hold: OpenHold, campaign: Campaign, language: str) -> dict[str, Any]:
         "started": format_datetime(campaign.charity.local(donation.started_at), "yyyy-MM-dd HH:mm", rebase=False),
         "amount": format_money(donation.amount_cents, language),
         "held": format_money(hold.cents, language),
-        "is_debit": donation.processing_at is not None,
-        "may_be_ended": donation.checkout_id is not None and donation.processing_at is None,
+        "is_debit": donation.is_debit,
+        "may_be_ended": donation.checkout_id is not None and not donation.is_debit,
     }
 
 

@@ -29,7 +29,7 @@ from campaign.web.labels import end_reason_labels, receipt_status_labels
 from campaign.web.languages import current_language
 from campaign.web.public.receipt_page import send_receipt
 from campaign.web.security import access, has_role
-from campaign.web.staff.exports import record_export, send_csv, send_xlsx
+from campaign.web.staff.exports import file_name, origin_of, record_export, send_csv, send_xlsx
 from campaign.web.staff.return_tables import register_table
 
 bp = Blueprint("staff_receipts", __name__, url_prefix="/staff/receipts")
@@ -125,7 +125,7 @@ def register_csv() -> ResponseReturnValue:
     campaign = campaign_or_404()
     period = _period(campaign)
     record_export("register of receipts (CSV)", _subject(period))
-    return send_csv(register_table(campaign.charity, period), f"receipts-{_subject(period)}")
+    return send_csv(register_table(campaign.charity, period), file_name(campaign.charity, "receipts", period))
 
 
 @bp.get("/register.xlsx")
@@ -135,7 +135,8 @@ def register_xlsx() -> ResponseReturnValue:
     campaign = campaign_or_404()
     period = _period(campaign)
     record_export("register of receipts (XLSX)", _subject(period))
-    return send_xlsx([register_table(campaign.charity, period)], f"receipts-{_subject(period)}")
+    charity = campaign.charity
+    return send_xlsx([register_table(charity, period)], origin_of(charity, period), file_name(charity, "receipts", period))
 
 
 def _subject(period: Period) -> str:

@@ -17,7 +17,7 @@ from campaign.texts.return_labels import form_number, line_label
 from campaign.web.labels import end_reason_labels, gift_group_labels, payment_method, receipt_status_labels
 from campaign.web.languages import current_language
 
-WITHOUT_RECEIPT = (GiftGroup.OTHER_CHARITY, GiftGroup.INCOMPLETE, GiftGroup.VOIDED, GiftGroup.ANNUAL, GiftGroup.DUE)
+WITHOUT_RECEIPT = (GiftGroup.OTHER_CHARITY, GiftGroup.INCOMPLETE, GiftGroup.UNDECLARED, GiftGroup.VOIDED, GiftGroup.ANNUAL, GiftGroup.DUE)
 
 
 def register_table(charity: Charity, period: Period) -> Table:
@@ -147,7 +147,7 @@ def _groups_table(found: ReturnsOfYear) -> Table:
             Column(heading=gettext("T3010, line"), width=12),
             Column(heading=gettext("TP-985.22, line"), width=12),
             Column(heading=gettext("Gifts"), kind=Kind.COUNT, width=10, is_totalled=True),
-            Column(heading=gettext("Received"), kind=Kind.MONEY, is_totalled=True),
+            Column(heading=gettext("Amount received"), kind=Kind.MONEY, is_totalled=True),
             Column(heading=gettext("Returned until now"), kind=Kind.MONEY, is_totalled=True),
             Column(heading=gettext("Of this, after the year"), kind=Kind.MONEY, is_totalled=True),
             Column(heading=gettext("Retained"), kind=Kind.MONEY, is_totalled=True),
@@ -181,7 +181,7 @@ def _gifts_table(title: str, found: ReturnsOfYear, gifts: Iterable[ReturnGift]) 
             Column(heading=gettext("Kind of gift"), width=44),
             Column(heading=gettext("T3010, line"), width=12),
             Column(heading=gettext("TP-985.22, line"), width=12),
-            Column(heading=gettext("Received"), kind=Kind.MONEY, is_totalled=True),
+            Column(heading=gettext("Amount received"), kind=Kind.MONEY, is_totalled=True),
             Column(heading=gettext("Returned until now"), kind=Kind.MONEY, is_totalled=True),
             Column(heading=gettext("Retained"), kind=Kind.MONEY, is_totalled=True),
             Column(heading=gettext("Serial number")),

@@ -19,13 +19,13 @@ from campaign.rules import return_lines
 from campaign.rules.fiscal_years import Period, fiscal_year, fiscal_year_of
 from campaign.rules.money import format_money
 from campaign.rules.return_lines import AWAITED, Figure, Form, FormVersion, GiftGroup
-from campaign.texts.dates import format_day
+from campaign.texts.dates import format_day, format_moment
 from campaign.texts.return_labels import form_number, form_title, line_label
 from campaign.web.errors import campaign_or_404
 from campaign.web.labels import gift_group_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
-from campaign.web.staff.exports import record_export, send_csv, send_stored_xlsx, send_xlsx
+from campaign.web.staff.exports import file_name, origin_of, record_export, send_csv, send_stored_xlsx, send_xlsx
 from campaign.web.staff.receipts import LONGEST_REASON, bounded_year, read_reason
 from campaign.web.staff.return_tables import gifts_table, not_applicable, workbook_tables
 
@@ -40,12 +40,16 @@ CHANGES_SHOWN = 200
 def page() -> ResponseReturnValue:
     """Both returns of a fiscal year, with how their lines add up to the books, and the copies as filed."""
     campaign = campaign_or_404()
-    charity, period = campaign.charity, _period(campaign.charity)
+    charity, period = campaign.charity, requested_period(campaign.charity)
     found, today = returns.returns_of(charity, period), charity.local(datetime.now(UTC)).date()
     return render_template(
         "staff/returns.html",
         title=campaign.title(current_language()),
         charity_name=charity.name(current_language()),
+        legal_name=charity.legal_name,
+        registration_number=charity.registration_number,
+        as_of=format_moment(charity.local(datetime.now(UTC)), current_language(), "long"),
+        has_gifts=bool(found.gifts()),
         year=period.year,
         years=sorted({period.year, *(one.year for one in returns.fiscal_years(charity, datetime.now(UTC)))}, reverse=True),
         first_on=format_day(period.first_on, current_language()),
@@ -64,7 +68,7 @@ def page() -> ResponseReturnValue:
     )
 
 
-def _period(charity: Charity) -> Period:
+def requested_period(charity: Charity) -> Period:
     """The fiscal year in the query or the form, by default the last one that is over."""
     last = fiscal_year_of(charity.fiscal_year_end, charity.local(datetime.now(UTC)).date()) - 1
     return fiscal_year(charity.fiscal_year_end, bounded_year(request.values.get("year", last, type=int)))
@@ -119,6 +123,7 @@ def _money(cents: int) -> str:
 
 def _group_row(found: ReturnsOfYear, group: GiftGroup) -> dict[str, Any]:
     return {
+        "group": group.value,
         "name": gift_group_labels()[group],
         "lines": [found.lines_of_group(form, group) for form in Form],
         "gifts": found.gifts(group),
@@ -167,9 +172,10 @@ def _copy_row(filed: FiledReturn) -> dict[str, Any]:
 def workbook() -> ResponseReturnValue:
     """The workbook for both returns: lines, kinds of gifts, register, gifts without a receipt."""
     charity = campaign_or_404().charity
-    period = _period(charity)
+    period = requested_period(charity)
     record_export("returns (XLSX)", str(period.last_on))
-    return send_xlsx(workbook_tables(charity, returns.returns_of(charity, period)), f"returns-{period.last_on}")
+    tables = workbook_tables(charity, returns.returns_of(charity, period))
+    return send_xlsx(tables, origin_of(charity, period), file_name(charity, "returns", period))
 
 
 @bp.get("/gifts.csv")
@@ -177,9 +183,9 @@ def workbook() -> ResponseReturnValue:
 def gifts_csv() -> ResponseReturnValue:
     """Each gift of the fiscal year with its line on each form, as CSV."""
     charity = campaign_or_404().charity
-    period = _period(charity)
+    period = requested_period(charity)
     record_export("gifts by line (CSV)", str(period.last_on))
-    return send_csv(gifts_table(charity, returns.returns_of(charity, period)), f"gifts-{period.last_on}")
+    return send_csv(gifts_table(charity, returns.returns_of(charity, period)), file_name(charity, "gifts", period))
 
 
 @bp.post("/filings")
@@ -187,7 +193,7 @@ def gifts_csv() -> ResponseReturnValue:
 def file() -> ResponseReturnValue:
     """Record that a return was filed, with a copy of its lines and its register."""
     charity = campaign_or_404().charity
-    period, form, note = _period(charity), request.form.get("form", ""), read_reason()
+    period, form, note = requested_period(charity), request.form.get("form", ""), read_reason()
     if form not in [*Form]:
         abort(404)
     if note:
@@ -197,6 +203,7 @@ def file() -> ResponseReturnValue:
                 Form(form),
                 period,
                 lambda found: workbook_tables(charity, found),
+                origin_of(charity, period),
                 filed_on=_filed_on(),
                 actor=current_user.email,
                 note=note,

@@ -1,0 +1,71 @@
+"""The lines of T3010 and TP-985.22 for a fiscal year, from rows of the database by policy.md alone: nothing of the service is called.
+
+Each gift is read with what Stripe reported about it, not with the entries of the ledger, and put on its line in Python.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+DONATIONS = """
+    SELECT d.public_id AS name, d.amount_cents + d.covered_fee_cents
+             - coalesce((SELECT sum(r.posted_cents) FROM reversal r WHERE r.payment_intent = d.payment_intent), 0) AS cents,
+           d.amount_cents + d.covered_fee_cents AS received_cents, d.province = 'QC' AND d.country = 'CA' AS in_quebec, d.country <> 'CA' AS abroad, false AS charity,
+           concat(d.first_name, d.last_name, d.organization) <> '' AND d.address_line1 <> '' AND d.city <> '' AS complete,
+           d.organization = '' OR d.in_own_name OR d.organization IN (SELECT w.name FROM receipt_declaration w WHERE w.donation_id = d.id) AS declared,
+           EXISTS (SELECT FROM receipt_line l WHERE l.donation_id = d.id AND l.receipt_id NOT IN (SELECT receipt_id FROM receipt_end)) AS receipted,
+           EXISTS (SELECT FROM receipt_line l JOIN receipt_end e USING (receipt_id) WHERE l.donation_id = d.id AND e.reason = 'void') AS voided
+    FROM donation d WHERE (d.received_at AT TIME ZONE 'America/Toronto')::date BETWEEN :first AND :last
+"""
+FUNDERS = """
+    SELECT p.reference AS name, p.cents, p.cents AS received_cents, f.province = 'QC' AS in_quebec, f.province = 'abroad' AS abroad,
+           coalesce(f.is_registered_charity, false) AS charity, f.legal_name <> '' AND cardinality(f.address) > 1 AS complete, true AS declared,
+           EXISTS (SELECT FROM receipt_line l WHERE l.funder_payment_id = p.id AND l.receipt_id NOT IN (SELECT receipt_id FROM receipt_end)) AS receipted,
+           false AS voided
+    FROM funder_payment p JOIN fund ON fund.id = p.fund_id JOIN funder f ON f.id = fund.funder_id
+    WHERE p.received_on BETWEEN :first AND :last AND p.id NOT IN (SELECT funder_payment_id FROM funder_payment_reversal)
+"""
+# T3010, and TP-985.22 while the accountant counts receipts that are to come as issued.
+LINES = {"charity": ("4510", "13"), "receipt": ("4500", "12"), "none": ("4530", "14"), "none abroad": ("4575", "16")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OracleYear:
+    """Cents by line, of all gifts and of those from Québec; `receipted_cents` is what valid receipts state."""
+
+    lines: Counter[str]
+    in_quebec: Counter[str]
+    retained_cents: int
+    received_cents: int
+    receipted_cents: int
+
+
+def read_year(connection: Connection, first_on: date, last_on: date) -> OracleYear:
+    """The gifts that the charity received from the one day to the other, both inclusive, where it is."""
+    days = {"first": first_on, "last": last_on}
+    gifts = [gift for query in (DONATIONS, FUNDERS) for gift in connection.execute(text(query), days).mappings()]
+    lines: Counter[str] = Counter()
+    in_quebec: Counter[str] = Counter()
+    for gift in gifts:
+        for line in _lines_of(gift):
+            lines[line] += gift["cents"]
+            in_quebec[line] += gift["cents"] if gift["in_quebec"] else 0
+    return OracleYear(
+        lines=lines,
+        in_quebec=in_quebec,
+        retained_cents=sum(gift["cents"] for gift in gifts),
+        received_cents=sum(gift["received_cents"] for gift in gifts),
+        receipted_cents=sum(gift["cents"] for gift in gifts if gift["receipted"]),
+    )
+
+
+def _lines_of(gift: Any) -> tuple[str, ...]:
+    if gift["charity"]:
+        return LINES["charity"]
+    will_have_receipt = gift["complete"] and gift["declared"] and not gift["voided"]
+    if gift["receipted"] or will_have_receipt:
+        return (*LINES["receipt"], *(["4571"] if gift["abroad"] else []))
+    return LINES["none abroad" if gift["abroad"] else "none"]
