@@ -29,7 +29,7 @@ from campaign.recurring.contacts import Scope
 from campaign.reporting import totals
 from campaign.reporting.integrity import checker
 from campaign.rules.document_types import JPEG, PDF, PNG, media_type_of
-from campaign.rules.receipt_names import ReceiptNames
+from campaign.rules.receipt_names import ReceiptNames, legal_form_in
 from campaign.schedule import schedule_jobs
 from campaign.staff.audit import AuditEntry
 from campaign.texts.action_errors import ActionError
@@ -142,7 +142,10 @@ def test_an_organization_alone_waits_for_the_declaration_which_the_donor_makes_o
     declared = {"organization": "ACME Inc."}
     app.config["WTF_CSRF_CHECK_DEFAULT"] = False
     assert client.post(f"{path}/declaration", data=declared).status_code == 403, "the link of a page changes nothing"
-    assert ("I declare that" in client.get(path).text, "waits: is the money that of ACME Inc.?" in client.get(path).text) == (False, True)
+    assert (
+        "I declare that" in client.get(path).text,
+        "waits for your answer: is the money that of ACME Inc.?" in client.get(path).text,
+    ) == (False, True)
     grant_access(client, donation)
     words = "I declare that the money of this gift is that of ACME Inc., and that the official receipt is to be in its name."
     assert words in client.get(path).text
@@ -417,3 +420,30 @@ def test_a_fresh_form_never_has_a_declaration_that_was_made_for_another_gift(cli
     page = client.get(f"/en/vision-sanaa-richard?again={earlier.token}").text
     box = page.split('id="organization_declaration"')[1].split(">")[0]
     assert ('value="ACME Inc."' in page, "checked" in box) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("Acme Inc.", "Inc."),
+        ("Les Fleurs Ltée", "Ltée"),
+        ("Roy, LLP", "LLP"),
+        ("Tremblay et fils S.E.N.C.", "S.E.N.C."),
+        ("Incarnación Co", ""),
+        ("Zoë Lim-Corpuz", ""),
+    ],
+)
+def test_a_legal_form_in_a_persons_name_is_found(name: str, word: str) -> None:
+    assert legal_form_in(name) == word
+
+
+def test_a_persons_name_with_a_legal_form_is_asked_about_once_and_never_refused(client: FlaskClient) -> None:
+    typed = {"first_name": "Acme", "last_name": "Inc."}
+    asked = send(client, "en", **typed)
+    assert (asked.status_code, "“Inc.” belongs to the name of an organization" in asked.text) == (422, True)
+    assert hidden_fields(asked)["name_checked"] == "Acme Inc."
+    assert send(client, "en", **typed, name_checked="Other Inc.").status_code == 422, "another name was asked about"
+    assert send(client, "en", **typed, organization_declaration="y").status_code == 422, "there is no organization to declare for"
+    as_organization = send(client, "en", **ALONE, organization_declaration="y")
+    assert as_organization.status_code == 303, "an organization has its own field"
+    assert receipt_name(donated(client, **typed, name_checked="Acme Inc.")) == "Acme Inc."
