@@ -441,7 +441,7 @@ def test_a_persons_name_with_a_legal_form_is_asked_about_once_and_never_refused(
     typed = {"first_name": "Acme", "last_name": "Inc."}
     asked = send(client, "en", **typed)
     assert (asked.status_code, "“Inc.” belongs to the name of an organization" in asked.text) == (422, True)
-    assert hidden_fields(asked)["name_checked"] == "Acme Inc."
+    assert 'name="name_checked" value="Acme Inc."' in asked.text
     assert send(client, "en", **typed, name_checked="Other Inc.").status_code == 422, "another name was asked about"
     assert send(client, "en", **typed, organization_declaration="y").status_code == 422, "there is no organization to declare for"
     as_organization = send(client, "en", **ALONE, organization_declaration="y")
