@@ -1,6 +1,7 @@
 """A receipt in a name that is not the payer's takes the donor's declaration: in the form, on their page, or recorded by staff."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -447,3 +448,33 @@ def test_a_persons_name_with_a_legal_form_is_asked_about_once_and_never_refused(
     as_organization = send(client, "en", **ALONE, organization_declaration="y")
     assert as_organization.status_code == 303, "an organization has its own field"
     assert receipt_name(donated(client, **typed, name_checked="Acme Inc.")) == "Acme Inc."
+
+
+def test_pages_show_whose_name_the_receipt_bears_who_corrected_it_and_why(app: Flask, client: FlaskClient, campaign: Campaign) -> None:
+    donation = paid(campaign, first_name="Ada", last_name="Roy", organization="Cycle Ltd.", in_own_name=True)
+    issue_receipt(donation)
+    db.session.commit()
+    page = client.get(f"/en/donations/{donation.token}").text
+    assert "<dt>Name on the receipt</dt><dd>Ada Roy</dd>" in page
+    assert "You named Cycle Ltd., and did not say that the money is its: the receipt is in your own name." in page
+    assert "please write to info@example.org" in page
+    with app.app_context():
+        staff = signed_in(app, "clerk")
+        undeclared = staff.get(f"/staff/donations/{donation.public_id}").text
+        assert "<dt>Organization named, not declared</dt><dd>Cycle Ltd.</dd>" in undeclared
+        assert ("If they say that it is, record the declaration" in undeclared, "Record the declaration" in undeclared) == (True, True)
+        said = replace(SAID, how=How.EMAIL, document=DOCUMENT)
+        person: dict[str, str | bool] = {"organization": "Cycle Ltd.", "in_own_name": False}
+        receipt_actions.correct_details(donation, person, actor="clerk@example.org", reason="she wrote to us", statement=said)
+        corrected = staff.get(f"/staff/donations/{donation.public_id}").text
+        declaration = db.session.query(ReceiptDeclaration).one()
+        assert "<strong>Name</strong> – clerk@example.org: she wrote to us" in corrected
+        assert f'href="#declaration-{declaration.id}"' in corrected and f'id="declaration-{declaration.id}"' in corrected
+        assert "<dt>Person who gave</dt><dd>Ada Roy</dd>" in corrected
+        receipt = receipts.receipt_of(donation.id)
+        assert receipt
+        named = staff.get(f"/staff/receipts/{receipt.serial}").text
+        assert "by clerk@example.org: she wrote to us" in named and "The earlier receipt bears another name:</span> Ada Roy" in named
+        assert f"/staff/donations/{donation.public_id}#declaration-{declaration.id}" in named
+        assert f"/staff/declarations/{declaration.id}/document" in named
+    assert "<dt>Name on the receipt</dt><dd>Cycle Ltd.</dd>" in client.get(f"/en/donations/{donation.token}").text

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import read_po
 
+from campaign.texts.causes import describe_cause
+
 ROOT = Path(__file__).resolve().parents[1]
 CATALOGUES = (ROOT / "translations", ROOT / "campaign" / "devstack" / "sandbox" / "translations")
-TEMPLATES = sorted((ROOT / "templates").glob("**/*.html"))
+TEMPLATES = sorted(path for path in (ROOT / "templates").glob("**/*.html") if path.parent.name != "mail")
 # Placeholders for what people are called: a name may end with a period, as Cycle Ltd. or Hélène Q. do.
 NAMES = r"%\((?:name|old_name|organization|charity|officer|fund|funder|donor|tribute)\)s"
 
@@ -74,3 +76,26 @@ def test_the_rules_find_what_they_are_for() -> None:
         (r"«[^»]*«", "« a « b » »"),
     ):
         assert re.search(wrong, text)
+
+
+def test_every_table_stacks_on_a_phone_with_the_names_of_columns() -> None:
+    """A cell without the name of its column says by itself what it is."""
+    wrong = []
+    for path in TEMPLATES:
+        for table in re.findall(r"<table class=.*?</table>", path.read_text(), re.DOTALL):
+            body = table.partition("<tbody>")[2].partition("</tbody>")[0]
+            cells = re.findall(r"<td\b[^>]*>", body)
+            if "stack" not in table.partition(">")[0] or sum("data-label" not in cell for cell in cells) > 2:
+                wrong.append(str(path.relative_to(ROOT)))
+    assert wrong == []
+
+
+def test_staff_read_the_cause_of_each_event_in_words() -> None:
+    for cause, words in {
+        "polled:cs_test_1": "read at Stripe",
+        "evt_1": "Stripe reported it",
+        "refund_ab": "a refund that staff asked for",
+    }.items():
+        assert describe_cause(cause, "en") == words
+        assert describe_cause(cause, "fr") not in {"", words}
+    assert [describe_cause(cause, "en") for cause in ("begun", "rematch/refund", "seed")] == ["", "", ""]
