@@ -8,10 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from flask import Flask
+from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import select, text
 
 from campaign.campaigns.campaigns import Campaign
@@ -91,6 +93,32 @@ def test_a_failure_is_a_bounce_as_one_that_staff_note_and_once(sent: Sent) -> No
     entries = list(db.session.scalars(select(AuditEntry).where(AuditEntry.action == "reported a bounce")))
     expected = ("mail server", sent.message.key, {"reason": bounce.reason})
     assert [(entry.actor, entry.subject, entry.detail) for entry in entries] == [expected]
+
+
+def test_a_report_that_names_thousands_of_ids_costs_as_much_as_one(sent: Sent) -> None:
+    group = b"\r\nOriginal-Envelope-Id: %d@example.net\r\nFinal-Recipient: rfc822; x@example.net\r\nAction: failed\r\n"
+    many = b"".join(group % number for number in range(2000))
+    report = sent.report().replace(b"\r\nFinal-Recipient: rfc822;", many + b"\r\nFinal-Recipient: rfc822;", 1)
+    parsed = delivery_reports.parse_report(report)
+    assert parsed
+    assert (len(parsed.message_ids), parsed.message_ids[0]) == (delivery_reports.MAX_MESSAGE_IDS, sent.message.message_id)
+    with counted_queries() as queries:
+        assert handle_message(report) is ReportOutcome.NOT_OURS, "whom the email went to is not among the first recipients"
+    assert len(queries) < 10
+
+
+@contextmanager
+def counted_queries() -> Iterator[list[str]]:
+    queries: list[str] = []
+
+    def count(*event: Any) -> None:
+        queries.append(event[2])
+
+    sqlalchemy_event.listen(db.engine, "before_cursor_execute", count)
+    try:
+        yield queries
+    finally:
+        sqlalchemy_event.remove(db.engine, "before_cursor_execute", count)
 
 
 def test_a_delay_is_noted_for_staff_and_nothing_else(app: Flask, sent: Sent) -> None:
@@ -320,7 +348,7 @@ def test_a_mailbox_that_cannot_be_read_is_reported_to_staff_and_tried_again(app:
         schedule_jobs.run_infrequent_work()
     found = db.session.execute(text("SELECT failures, reason, error FROM job_result WHERE name = 'handle_bounces'")).one()
     assert tuple(found) == (2, "mailbox", "MailboxUnavailable: connection: ConnectionRefusedError")
-    assert "The mailbox for mail that came back cannot be read" in signed_in(app, "viewer").get("/staff/").text
+    assert "The mailbox for email that came back cannot be read" in signed_in(app, "viewer").get("/staff/").text
     answer = app.test_client().get("/readyz")
     assert (answer.status_code, "mailbox" in json.loads(answer.data)["degraded"]) == (200, True)
     use_mailbox(app, "")

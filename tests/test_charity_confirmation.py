@@ -217,7 +217,7 @@ def test_a_partial_refund_without_a_confirmation_cancels_the_receipt_and_confirm
     second = receipts.receipt_of(donation.id)
     assert second and (second.replaces_id, second.content["replaces"]) == (first.id, first.serial)
     message = last_email(post, donation)
-    assert f"no. {first.serial} is cancelled and replaced by no. {second.serial}" in text_of(message)
+    assert f"no. {first.serial}, which showed $200.00, is cancelled and replaced by no. {second.serial}" in text_of(message)
     assert attached(message) == [second.file_name]
     assert (totals.receipts_waiting(), checker.findings(db.engine)) == ([], [])
 

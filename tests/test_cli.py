@@ -97,7 +97,7 @@ def test_check_books_prints_nothing_or_the_findings(app: Flask, campaign: Campai
         (["check-books"], {"DATABASE_URL": "postgresql://a:b@host:port/x"}, "DATABASE_URL must be"),
         (["web", "--port", "0"], {}, "--port"),
         (["funder", "link", "nothing"], {}, "There is no fund nothing; known funds: sanaa-richard."),
-        (["staff", "add", "nobody", "--role", "admin"], {}, "not an e-mail address"),
+        (["staff", "add", "nobody", "--role", "admin"], {}, "not an email address"),
         (["staff", "add", "a@example.org", "--role", "king"], {}, "--role"),
         (["staff", "add"], {}, "EMAIL"),
         (["seed"], {}, "--donations"),

@@ -226,7 +226,7 @@ def test_an_address_that_is_no_address_or_another_donors_changes_nothing(
     db.session.commit()
     grant_access(client, donor)
     ask_for_email(client, donor, "nobody")
-    assert "does not look like an e-mail address" in client.get(f"/en/donations/{donor.token}").text
+    assert "does not look like an email address" in client.get(f"/en/donations/{donor.token}").text
     ask_for_email(client, donor, "another@example.org")
     answer = client.post(link_to(post, "another@example.org"))
     assert (answer.status_code, "There are other gifts under this address" in answer.text) == (409, True)

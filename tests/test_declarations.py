@@ -1,6 +1,7 @@
 """A receipt in a name that is not the payer's takes the donor's declaration: in the form, on their page, or recorded by staff."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -29,7 +30,7 @@ from campaign.recurring.contacts import Scope
 from campaign.reporting import totals
 from campaign.reporting.integrity import checker
 from campaign.rules.document_types import JPEG, PDF, PNG, media_type_of
-from campaign.rules.receipt_names import ReceiptNames
+from campaign.rules.receipt_names import ReceiptNames, legal_form_in
 from campaign.schedule import schedule_jobs
 from campaign.staff.audit import AuditEntry
 from campaign.texts.action_errors import ActionError
@@ -142,7 +143,10 @@ def test_an_organization_alone_waits_for_the_declaration_which_the_donor_makes_o
     declared = {"organization": "ACME Inc."}
     app.config["WTF_CSRF_CHECK_DEFAULT"] = False
     assert client.post(f"{path}/declaration", data=declared).status_code == 403, "the link of a page changes nothing"
-    assert ("I declare that" in client.get(path).text, "waits: is the money that of ACME Inc.?" in client.get(path).text) == (False, True)
+    assert (
+        "I declare that" in client.get(path).text,
+        "waits for your answer: is the money that of ACME Inc.?" in client.get(path).text,
+    ) == (False, True)
     grant_access(client, donation)
     words = "I declare that the money of this gift is that of ACME Inc., and that the official receipt is to be in its name."
     assert words in client.get(path).text
@@ -417,3 +421,60 @@ def test_a_fresh_form_never_has_a_declaration_that_was_made_for_another_gift(cli
     page = client.get(f"/en/vision-sanaa-richard?again={earlier.token}").text
     box = page.split('id="organization_declaration"')[1].split(">")[0]
     assert ('value="ACME Inc."' in page, "checked" in box) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("Acme Inc.", "Inc."),
+        ("Les Fleurs Ltée", "Ltée"),
+        ("Roy, LLP", "LLP"),
+        ("Tremblay et fils S.E.N.C.", "S.E.N.C."),
+        ("Incarnación Co", ""),
+        ("Zoë Lim-Corpuz", ""),
+    ],
+)
+def test_a_legal_form_in_a_persons_name_is_found(name: str, word: str) -> None:
+    assert legal_form_in(name) == word
+
+
+def test_a_persons_name_with_a_legal_form_is_asked_about_once_and_never_refused(client: FlaskClient) -> None:
+    typed = {"first_name": "Acme", "last_name": "Inc."}
+    asked = send(client, "en", **typed)
+    assert (asked.status_code, "“Inc.” belongs to the name of an organization" in asked.text) == (422, True)
+    assert 'name="name_checked" value="Acme Inc."' in asked.text
+    assert send(client, "en", **typed, name_checked="Other Inc.").status_code == 422, "another name was asked about"
+    assert send(client, "en", **typed, organization_declaration="y").status_code == 422, "there is no organization to declare for"
+    as_organization = send(client, "en", **ALONE, organization_declaration="y")
+    assert as_organization.status_code == 303, "an organization has its own field"
+    assert receipt_name(donated(client, **typed, name_checked="Acme Inc.")) == "Acme Inc."
+
+
+def test_pages_show_whose_name_the_receipt_bears_who_corrected_it_and_why(app: Flask, client: FlaskClient, campaign: Campaign) -> None:
+    donation = paid(campaign, first_name="Ada", last_name="Roy", organization="Cycle Ltd.", in_own_name=True)
+    issue_receipt(donation)
+    db.session.commit()
+    page = client.get(f"/en/donations/{donation.token}").text
+    assert "<dt>Name on the receipt</dt><dd>Ada Roy</dd>" in page
+    assert "You named Cycle Ltd., and did not say that the money is its: the receipt is in your own name." in page
+    assert "please write to info@example.org" in page
+    with app.app_context():
+        staff = signed_in(app, "clerk")
+        undeclared = staff.get(f"/staff/donations/{donation.public_id}").text
+        assert "<dt>Organization named, not declared</dt><dd>Cycle Ltd.</dd>" in undeclared
+        assert ("If they say that it is, record the declaration" in undeclared, "Record the declaration" in undeclared) == (True, True)
+        said = replace(SAID, how=How.EMAIL, document=DOCUMENT)
+        person: dict[str, str | bool] = {"organization": "Cycle Ltd.", "in_own_name": False}
+        receipt_actions.correct_details(donation, person, actor="clerk@example.org", reason="she wrote to us", statement=said)
+        corrected = staff.get(f"/staff/donations/{donation.public_id}").text
+        declaration = db.session.query(ReceiptDeclaration).one()
+        assert "<strong>Name</strong> – clerk@example.org: she wrote to us" in corrected
+        assert f'href="#declaration-{declaration.id}"' in corrected and f'id="declaration-{declaration.id}"' in corrected
+        assert "<dt>Person who gave</dt><dd>Ada Roy</dd>" in corrected
+        receipt = receipts.receipt_of(donation.id)
+        assert receipt
+        named = staff.get(f"/staff/receipts/{receipt.serial}").text
+        assert "by clerk@example.org: she wrote to us" in named and "The earlier receipt bears another name:</span> Ada Roy" in named
+        assert f"/staff/donations/{donation.public_id}#declaration-{declaration.id}" in named
+        assert f"/staff/declarations/{declaration.id}/document" in named
+    assert "<dt>Name on the receipt</dt><dd>Cycle Ltd.</dd>" in client.get(f"/en/donations/{donation.token}").text

@@ -139,7 +139,7 @@ def test_each_email_names_the_sum_of_its_own_change_however_late_it_is_sent(
         for _, recipients, message, _ in post.box.newest(20)
         if recipients == ["late@example.org"] and "back" in text_of(message)
     )
-    for mail, words in zip(mails, ["$60.00 of your gift", "$100.00 went back to you"], strict=True):
+    for mail, words in zip(mails, ["$60.00 of your gift", "$100.00 was returned to you"], strict=True):
         assert words in mail
 
 
@@ -164,7 +164,7 @@ def test_staff_see_a_dispute_that_waits_for_an_answer_with_its_deadline(app: Fla
 
 
 @pytest.mark.parametrize(
-    ("language", "words"), [("en", "your bank returned the money to you"), ("fr", "votre banque vous a rendu l’argent")]
+    ("language", "words"), [("en", "your bank returned the money to you"), ("fr", "votre banque vous a retourné l’argent")]
 )
 def test_the_donors_page_after_a_lost_dispute_does_not_promise_a_refund(
     app: Flask, campaign: Campaign, stripe: Stripe, language: str, words: str

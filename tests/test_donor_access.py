@@ -53,7 +53,7 @@ def choose(client: FlaskClient, donation: Donation) -> int:
 
 def test_a_link_from_an_old_email_shows_the_gift_and_changes_nothing(client: FlaskClient, donation: Donation, post: Post) -> None:
     page = client.get(f"/en/donations/{donation.token}")
-    assert "Mail me a link" in page.text
+    assert "Email me a link" in page.text
     assert "receipt-choice" not in page.text
     assert choose(client, donation) == 403
     assert not wants_annual_receipt(donation.donor_id)

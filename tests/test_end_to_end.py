@@ -109,7 +109,7 @@ def fill(page: Page, labels: dict[str, str]) -> None:
 ENGLISH = {
     "First name": NAME[0],
     "Last name": NAME[1],
-    "E-mail": "english@example.org",
+    "Email": "english@example.org",
     "Address": "123 Church Street",
     "City": "Ottawa",
     "Province or territory": "Ontario",
@@ -157,7 +157,7 @@ def donate_in_english(stack: DevStack, page: Page) -> None:
     expect(page.get_by_role("alert")).to_have_text("Your card was declined.")
     fill(page, {"Card number": "4242 4242 4242 4242"})
     page.get_by_role("button", name="Donate").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text(f"Thank you, {NAME[0]}.")
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Thank you, {NAME[0]}!")
     expect(page.get_by_text("is added to your gift of $100: research receives $200.")).to_be_visible()
     expect(page.get_by_role("link", name="Open the official receipt (PDF)")).to_be_visible(timeout=30_000)
     assert_accessible(page)
@@ -302,11 +302,11 @@ def check_revoked_link(stack: DevStack, page: Page) -> None:
 
 def donate_with_markup_in_the_name(stack: DevStack, page: Page) -> None:
     page.goto(f"{stack.settings['BASE_URL']}/en/{SLUG}?amount=5")
-    fill(page, {**ENGLISH, "First name": "<b>Zoë</b>", "Last name": "=1+1", "E-mail": "odd@example.org"})
+    fill(page, {**ENGLISH, "First name": "<b>Zoë</b>", "Last name": "=1+1", "Email": "odd@example.org"})
     page.get_by_role("button", name="Give $5").click()
     page.get_by_label("Card number").fill("4242424242424242")
     page.get_by_role("button", name="Donate").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Thank you, <b>Zoë</b>.")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thank you, <b>Zoë</b>!")
     email = eventually(lambda: email_to(stack, "odd@example.org"))
     assert "<b>Zoë</b> =1+1" in receipt_words(stack, email)
 
@@ -315,7 +315,7 @@ def donate(stack: DevStack, page: Page, language: str, amount: str, email: str) 
     """Donate by the form and pay; return the URL of the donation page."""
     labels, card, press = (FRENCH, "Numéro de carte", "Donner") if language == "fr" else (ENGLISH, "Card number", "Donate")
     page.goto(f"{stack.settings['BASE_URL']}/{language}/{SLUG}?amount={amount}")
-    fill(page, {**labels, "Courriel" if language == "fr" else "E-mail": email})
+    fill(page, {**labels, "Courriel" if language == "fr" else "Email": email})
     page.locator("form button[type=submit]").last.click()
     page.get_by_label(card).fill("4242424242424242")
     page.get_by_role("button", name=press).click()

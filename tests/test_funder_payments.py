@@ -209,7 +209,9 @@ def test_a_corrected_payment_has_a_receipt_that_cancels_and_replaces_the_earlier
     assert (before.received_cents, after.received_cents) == (12_500_00, 1_250_00)
     assert take_statement(fund, before=before.as_of).received_cents == 12_500_00, "what was stated then stays stated"
     mail = next(m for _, to, m, _ in post.box.newest(9) if to == [funder.email])
-    assert f"Official receipt no. {first.serial} is cancelled and replaced by no. {receipt.serial}" in text_of(mail)
+    assert f"Official receipt no. {first.serial}, which showed $12,500.00, is cancelled and replaced by no. {receipt.serial}" in text_of(
+        mail
+    )
     assert "Right is: $1,250.00" in text_of(mail)
     assert attached(mail) == [receipt.file_name]
     assert checker.findings(db.engine) == []
@@ -229,7 +231,7 @@ def test_a_reversed_payment_has_no_receipt_and_its_reference_is_free_again(
     assert (task and (task.returned_cents, task.returned_on)) == ((payment.cents, payment.received_on) if was_returned else None)
     mail = next(text_of(m) for _, to, m, _ in post.box.newest(9) if to == [funder.email])
     assert ("We have returned to you your payment" if was_returned else "That was a mistake") in mail
-    assert f"Official receipt no. {receipt.serial} is cancelled." in mail
+    assert f"Official receipt no. {receipt.serial}, which showed $12,500.00, is cancelled." in mail
     again = record(fund)
     send_jobs.send_due()
     assert payment_receipts.receipt_of(again)

@@ -264,7 +264,7 @@ def test_a_donation_refunded_before_its_receipt_was_issued_gets_none(app: Flask,
     db.session.commit()
     send_jobs.send_due()
     (email,) = [m for _, to, m, _ in post.box.newest(1000) if to == [donation.email]]
-    assert "given back" in str(email["Subject"])
+    assert "returned" in str(email["Subject"])
     assert list(email.iter_attachments()) == []
     assert db.session.execute(text("SELECT count(*) FROM receipt")).scalar_one() == 0
     assert checker.findings(db.engine) == []

@@ -186,7 +186,7 @@ def test_pressing_the_button_without_the_code_mails_no_second_one(app: Flask, st
     client = app.test_client()
     fields = form_of(client)
     begin(client, fields)
-    assert "Please write the code that we have mailed to you." in begin(client, fields).text
+    assert "Please write the code that we have emailed to you." in begin(client, fields).text
     assert len(mailed_codes()) == 1
     begin(client, fields, new_code="y")
     first, second = mailed_codes()
@@ -201,7 +201,7 @@ def test_a_code_counts_for_its_form_and_address_alone(app: Flask, stripe: Stripe
     (code,) = mailed_codes()
     for answer in (begin(client, other, code=code), begin(client, fields, code=code, email="another@example.org")):
         assert answer.status_code == 422
-        assert "We have mailed a code of six digits" in answer.text
+        assert "We have emailed a code of six digits" in answer.text
     assert count_donations() == 0
     assert begin(client, fields, code=code, email=FORM["email"].upper()).status_code == 303
 
@@ -341,7 +341,7 @@ def test_in_a_browser_the_donor_presses_once_and_without_the_script_writes_a_cod
     tab.goto(f"{address}{PAGE}")
     fill(tab)
     press(tab)
-    field = tab.get_by_label("Code from the mail")
+    field = tab.get_by_label("Code from the email")
     field.wait_for()
     tab.locator("[role=alert]:focus").wait_for()
     found = Axe().run(tab)

@@ -36,13 +36,13 @@ def send(post: Post, donation: Donation) -> tuple[str, list[str | None]]:
     [
         (
             *("en", "receipt-{}.pdf", "Your official donation receipt {}"),
-            *("Your gift was given back in part: your receipt is {}", "Your new official donation receipt {}"),
-            *("Official donation receipt {} is cancelled", "Your gift was given back: receipt {} is cancelled"),
+            *("Your gift was returned in part: your receipt is {}", "Your new official donation receipt {}"),
+            *("Official donation receipt {} is cancelled", "Your gift was returned: receipt {} is cancelled"),
         ),
         (
             *("fr", "recu-{}.pdf", "Votre reçu officiel de don {}"),
-            *("Votre don a été remboursé en partie\u00a0: votre reçu est le {}", "Votre nouveau reçu officiel de don {}"),
-            *("Le reçu officiel de don {} est annulé", "Votre don a été remboursé\u00a0: le reçu {} est annulé"),
+            *("Votre don a été retourné en partie\u00a0: votre reçu est le {}", "Votre nouveau reçu officiel de don {}"),
+            *("Le reçu officiel de don {} est annulé", "Votre don a été retourné\u00a0: le reçu {} est annulé"),
         ),
     ],
 )
@@ -90,7 +90,7 @@ def test_a_card_statement_is_spoken_of_for_cards_alone(app: Flask, campaign: Cam
     db.session.commit()
     send_jobs.send_due()
     texts = [text_of(last_email(post, donation)) for donation in (card, debit)]
-    assert ["Sur votre relevé de carte, le paiement figure sous ce nom : Fondation" in text for text in texts] == [True, False]
+    assert ["Le paiement figure sous le nom Fondation" in text for text in texts] == [True, False]
     assert ["relevé" in text for text in texts] == [True, False]
     assert ["répondez à ce courriel" in text for text in texts] == [True, True]
 
@@ -129,3 +129,77 @@ def test_outlook_gets_a_width_that_it_keeps_and_others_a_sheet_that_shrinks(app:
     assert {(table["role"], table["width"]) for table in tables.tables} == {("presentation", "100%")}
     assert tables.loose == []
     assert '<td class="match">' in html
+
+
+@pytest.mark.parametrize(
+    ("language", "part", "corrected", "lost"),
+    [
+        (
+            "en",
+            (
+                "We are giving back $51.65 of your gift",
+                "Of the $103.30 that you paid we keep $51.65. The processing fee that you covered is returned in the same proportion: $1.65",
+                "no. {0}, which showed $103.30, is cancelled and replaced by no. {1}, which is attached: it shows $51.65, in the name of Personne Àtaire",
+                "because money was returned to you",
+            ),
+            (
+                "no. {1}, which showed $51.65 and the name “Personne Àtaire”, is cancelled and replaced by no. {2}",
+                "it shows $51.65 and the name “Personne Roy Jr.”. Please",
+                "because the name was corrected",
+            ),
+            ("no. {2}, which showed $51.65, is cancelled and replaced by no. {3}", "because it was reported to us as lost"),
+        ),
+        (
+            "fr",
+            (
+                "Nous vous remboursons 51,65 $ de votre don",
+                "Des 103,30 $ que vous aviez payés, nous conservons 51,65 $.",
+                "nº {0}, qui indiquait 103,30 $, est annulé et remplacé par le nº {1}, joint à ce courriel : il indique 51,65 $, au nom de Personne Àtaire",
+                "parce que de l’argent vous a été retourné",
+            ),
+            (
+                "nº {1}, qui indiquait 51,65 $ et le nom « Personne Àtaire », est annulé et remplacé par le nº {2}",
+                "il indique 51,65 $ et le nom « Personne Roy Jr. ». N’utilisez",
+                "parce que le nom a été corrigé",
+            ),
+            ("nº {2}, qui indiquait 51,65 $, est annulé et remplacé par le nº {3}", "parce qu’on nous a dit qu’il était perdu"),
+        ),
+    ],
+)
+def test_an_email_about_a_replaced_receipt_says_what_both_show_and_why(
+    app: Flask, campaign: Campaign, post: Post, language: str, part: tuple[str, ...], corrected: tuple[str, ...], lost: tuple[str, ...]
+) -> None:
+    year = campaign.charity.local(datetime.now(UTC)).year
+    serials = [f"{year}-{number:06d}" for number in range(1, 5)]
+    donation = paid(campaign, 100_00, covered_fee_cents=3_30, language=language, **PERSONAL)
+    send_jobs.send_due()
+
+    def newest() -> str:
+        db.session.commit()
+        send_jobs.send_due()
+        return " ".join(text_of(last_email(post, donation)).replace("\u00a0", " ").split())
+
+    create_refund(donation, 51_65)
+    assert [words for words in part if words.format(*serials) not in newest()] == []
+    receipt_actions.correct_details(donation, {"last_name": "Roy Jr."}, actor="clerk@example.org", reason="married", is_same_donor=True)
+    assert [words for words in corrected if words.format(*serials) not in newest()] == []
+    receipt_actions.replace_lost(donation, actor="clerk@example.org", reason="the dog ate it")
+    assert [words for words in lost if words.format(*serials) not in newest()] == []
+    assert ".." not in newest(), "a name that ends with a period ends no sentence"
+
+
+@pytest.mark.parametrize(
+    ("fee_cents", "words"),
+    [
+        (0, "all of the $100.00 that you paid: no fee is deducted"),
+        (3_30, "all of the $103.30 that you paid, the processing fee of $3.30 included"),
+    ],
+)
+def test_an_email_about_a_full_refund_says_that_no_fee_was_kept(
+    app: Flask, campaign: Campaign, post: Post, fee_cents: int, words: str
+) -> None:
+    donation = paid(campaign, 100_00, covered_fee_cents=fee_cents)
+    create_refund(donation, donation.charged_cents)
+    db.session.commit()
+    send_jobs.send_due()
+    assert words in " ".join(text_of(last_email(post, donation)).split())

@@ -153,7 +153,7 @@ def test_staff_get_one_todo_email_a_day_in_both_languages(app: Flask, campaign: 
     assert emails_to(post, "viewer@notices.example.org") == []
     for role in ("manager", "admin"):
         (message,) = emails_to(post, f"{role}@notices.example.org")
-        assert "1 mail could not be delivered." in text_of(message)
+        assert "1 email could not be delivered." in text_of(message)
         assert "Ceci demande quelqu’un" in text_of(message)
         assert "courriel" in text_of(message)
         assert "/staff/" in text_of(message)

@@ -117,7 +117,7 @@ def test_a_member_adds_a_passkey_signs_in_and_confirms_with_it(app: Flask, page:
     sign_in_for_the_first_time(app, page, base)
     add_passkey(page, base)
     page.get_by_role("button", name="Sign out").click()
-    fill(page, {"E-mail": ADDRESS, "Password": PASSWORD})
+    fill(page, {"Email": ADDRESS, "Password": PASSWORD})
     page.get_by_role("button", name="Sign in").click()
     with page.expect_request(re.compile("/staff/passkey")) as sent:
         page.get_by_role("button", name="Use a passkey").click()

@@ -165,7 +165,7 @@ def test_a_reversal_asks_whether_the_money_came_and_says_when_a_return_is_due(fu
     ("changed", "error"),
     [
         ({"legal_name": "Fonds ❤"}, "cannot be"),
-        ({"email": "nobody"}, "Please write an e-mail address"),
+        ({"email": "nobody"}, "Please write an email address"),
         ({"address": "1\n" * 7}, "in 6 lines at most"),
         ({"language": "de"}, "Please choose a language"),
         ({"charity": "yes"}, "A registered charity has a number"),

@@ -113,7 +113,7 @@ def test_a_payment_from_a_funder_is_recorded_with_its_receipt(app: Flask, campai
     assert "Fonds inc.; 1, rue X, Montréal; f@example.org; fr; province unknown; not a registered charity." in output_of(
         run(app, "fund", "funder", fund.slug, *details)
     )
-    assert "is not an e-mail" in error_of(run(app, "fund", "funder", fund.slug, "--email", "nobody"))
+    assert "is not an email" in error_of(run(app, "fund", "funder", fund.slug, "--email", "nobody"))
     payment = [
         "fund",
         "received",

@@ -188,7 +188,7 @@ def test_a_bounced_email_is_sent_to_the_corrected_address(app: Flask, campaign: 
     item = db.session.scalars(select(OutboxMessage)).one()
     client = staff_of(app, "clerk")
     page = client.get(f"/staff/mail/{item.id}").text
-    assert "The mail server took it." in page
+    assert "The mail server accepted it." in page
     assert "Thank you for your gift" in page
     post_form(client, f"/staff/mail/{item.id}", f"/staff/mail/{item.id}/bounces", reason="550 no such user")
     assert deliveries.count_open_bounces() == 1

@@ -320,7 +320,7 @@ def test_the_link_is_sent_by_email_and_the_response_reveals_no_donor(app: Flask,
     token, counts = csrf_of(client.get("/en/monthly")), []
     for email in (donation.email.upper(), "nobody@example.org", "", "x" * 400):
         answer = client.post("/en/monthly", data={"csrf_token": token, "email": email})
-        counts.append(client.get(answer.location).text.count("a mail with the link to it is on its way"))
+        counts.append(client.get(answer.location).text.count("an email with the link to it is on its way"))
     assert counts == [1, 1, 1, 1]
     send_jobs.send_due()
     ((subject, body),) = emails_since(post, before)

@@ -262,7 +262,7 @@ def check_register(year: SeededYear, workbook: bytes) -> None:
     rows = [dict(zip(headings, row, strict=False)) for row in register[1:-1]]
     replaced, replacement = (row for row in rows if row["Reference of the donation"] == year.partly.public_id)
     assert replaced["Ended on"] == year.campaign.charity.local(datetime.now(UTC)).date()
-    assert (replaced["State"], replaced["Reason of the end"]) == ("replaced", "money of the gift went back")
+    assert (replaced["State"], replaced["Reason of the end"]) == ("replaced", "money of the gift was returned")
     assert (replaced["Replaced by"], replaced["Serial number"]) == (replacement["Serial number"], replacement["Replaces"])
     assert [row["Eligible amount, valid receipts"] for row in (replaced, replacement)] == [0, 150]
     assert (replacement["Reference of the payment"], replacement["Method"]) == (year.partly.payment_intent, "card or wallet")

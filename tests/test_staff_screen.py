@@ -1,17 +1,19 @@
-"""A page of staff does not stay on the screen when its session has ended, in any tab and without the service."""
+"""Pages of staff in a browser: none stays on the screen when its session has ended, and all fit a phone, in the dark scheme too."""
 
 import threading
 from collections.abc import Iterator
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from flask import Flask
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.devstack.sandbox.__main__ import Quiet
+from campaign.edges.db import db
 from tests.browser import ARGUMENTS, chromium_path
-from tests.factories import paid
+from tests.factories import issue_receipt, paid
 from tests.web import signed_in
 
 pytestmark = pytest.mark.skipif(chromium_path() is None, reason="no Chromium on this machine")
@@ -29,7 +31,7 @@ def server(app: Flask) -> Iterator[BaseWSGIServer]:
 @pytest.fixture
 def context(app: Flask, server: BaseWSGIServer) -> Iterator[BrowserContext]:
     """A browser in which a member of staff is signed in."""
-    cookie = signed_in(app, "viewer").get_cookie("session")
+    cookie = signed_in(app, "admin").get_cookie("session")
     assert cookie
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
@@ -65,3 +67,38 @@ def test_a_page_clears_itself_after_the_session_and_at_a_sign_out_in_another_tab
     other = open_tab()
     open_tab().get_by_role("button", name="Sign out").click()
     expect(other).to_have_url(f"http://127.0.0.1:{server.port}/staff/sign-in")
+
+
+LONG = {"first_name": "Wolfeschlegelsteinhausenbergerdorff", "last_name": "Saint-Jean-Baptiste de la Salle", "organization": "ACME Inc."}
+OVERFLOWS = """() => [document.documentElement, ...document.querySelectorAll('.scroll')]
+    .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => [...e.querySelectorAll('*')].filter(x => x.getBoundingClientRect().right > 321).map(x => x.outerHTML.slice(0, 90)))"""
+
+
+def test_every_page_of_staff_fits_a_phone_and_has_contrast_in_the_dark(
+    context: BrowserContext, server: BaseWSGIServer, app: Flask, campaign: Campaign
+) -> None:
+    donation = paid(campaign, 25_000_00, email="a.very.long.address.of.somebody@subdomain.example.org", in_own_name=True, **LONG)
+    receipt = issue_receipt(donation)
+    db.session.commit()
+    assert receipt
+    own = [f"/staff/donations/{donation.public_id}", f"/staff/donations/{donation.public_id}/person", f"/staff/receipts/{receipt.serial}"]
+    own += [f"/staff/donors/{donation.donor_id}", f"/{campaign.slug}", f"/en/donations/{donation.token}"]
+    files = (".csv", ".xlsx", ".pdf", ".json", ".pem")
+    with app.app_context():
+        rules = {str(rule) for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ()) and not rule.arguments}
+    pages = sorted(path for path in rules if path.startswith("/staff") and not path.endswith(files)) + own
+    tab = context.new_page()
+    tab.emulate_media(color_scheme="dark")
+    tab.set_viewport_size({"width": 320, "height": 700})
+    wrong = {}
+    for path in pages:
+        tab.goto(f"http://127.0.0.1:{server.port}{path}")
+        if found := tab.evaluate(OVERFLOWS):
+            wrong[path] = found
+        if path in own:
+            tested = Axe().run(tab, options={"runOnly": ["color-contrast"]}).response
+            wrong |= {node["html"][:150]: [path] for rule in tested["violations"] for node in rule["nodes"]}
+    assert wrong == {}
+    assert len(pages) > 20
+    tab.emulate_media(media="print")
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

@@ -83,7 +83,7 @@ def test_a_form_that_was_used_says_what_became_of_its_gift(client: FlaskClient, 
 @pytest.mark.parametrize(
     ("parameter", "said"),
     [
-        ("customer_email", "Stripe did not accept your e-mail address"),
+        ("customer_email", "Stripe did not accept your email address"),
         ("expires_at", "It is not because of what you wrote"),
         ("", "It is not because"),
     ],

@@ -95,8 +95,17 @@ def test_thanks_without_an_address(app: Flask, campaign: Campaign, post: Post, l
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
+def test_thanks_to_an_organization_that_is_not_declared(app: Flask, campaign: Campaign, post: Post, language: str) -> None:
+    donate(campaign, language, organization="Cycle Ltd.", in_own_name=True, is_declared=False)
+    write_email(post, "thanks-in-own-name", language)
+    donate(campaign, language, first_name="", last_name="", organization="Cycle Ltd.", is_declared=False)
+    send_jobs.send_due()
+    write_email(post, "thanks-without-declaration", language)
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
 def test_reversals(app: Flask, campaign: Campaign, post: Post, language: str) -> None:
-    donation = donate(campaign, language, 250_00)
+    donation = donate(campaign, language, 250_00, covered_fee_cents=7_80)
     send_jobs.send_due()
     first = receipts.receipt_of(donation.id)
     create_refund(donation, 60_00)
@@ -104,14 +113,14 @@ def test_reversals(app: Flask, campaign: Campaign, post: Post, language: str) ->
     write_email(post, "refund-in-part", language)
     write_receipt(receipts.receipt_of(donation.id), "receipt-that-replaces", language)
     write_receipt(first, "receipt-replaced", language)
-    create_refund(donation, 190_00, kind="dispute", name="dp_1")
+    create_refund(donation, 197_80, kind="dispute", name="dp_1")
     db.session.commit()
     write_email(post, "dispute-lost", language)
     write_receipt(receipts.last_receipt_of(donation.id), "receipt-cancelled", language)
-    create_refund(donation, 190_00, kind="dispute", name="dp_1", status="won")
+    create_refund(donation, 197_80, kind="dispute", name="dp_1", status="won")
     db.session.commit()
     write_email(post, "reversal-reinstated", language)
-    create_refund(donation, 190_00)
+    create_refund(donation, 197_80)
     db.session.commit()
     write_email(post, "refund-in-full", language)
 
@@ -124,6 +133,8 @@ def test_receipt_resent_and_corrected(app: Flask, campaign: Campaign, post: Post
     write_email(post, "receipt-copy", language)
     receipt_actions.correct_details(donation, {"last_name": "Richard"}, actor="clerk@example.org", reason="misspelt", is_same_donor=True)
     write_email(post, "receipt-corrected", language)
+    receipt_actions.replace_lost(donation, actor="clerk@example.org", reason="the email was deleted")
+    write_email(post, "receipt-lost", language)
     receipt = receipts.receipt_of(donation.id)
     assert receipt
     receipt_actions.request_void(receipt, actor="one@example.org", reason="not a gift")

@@ -39,7 +39,7 @@ Fonds Sanâa and Richard stands beside everybody who gives. What it adds, and to
 
 ## Where the money goes
 
-Gifts go to the GBS/CIDP Foundation of Canada, a registered charity. You receive an official receipt for income tax by e-mail, usually within a minute. We publish what was given and what was matched, to the cent, on this page.
+Gifts go to the GBS/CIDP Foundation of Canada, a registered charity. You receive an official receipt for income tax by email, usually within a minute. We publish what was given and what was matched, to the cent, on this page.
 """.strip()
 STORY_FR = """
 ## Ce que votre don permet

@@ -59,11 +59,11 @@ def _more(funder: Funder) -> str:
         True: f"a registered charity, {funder.registration_number or 'without its number'}",
         False: "not a registered charity",
     }[funder.is_registered_charity]
-    return f"{funder.email or 'no e-mail'}; {funder.language}; {funder.province or 'province unknown'}; {charity}"
+    return f"{funder.email or 'no email'}; {funder.language}; {funder.province or 'province unknown'}; {charity}"
 
 
 def _email(text: str) -> str:
     try:
         return validate_email(text, check_deliverability=False, test_environment=True).normalized
     except EmailNotValidError:
-        raise CommandRefused(f"{text} is not an e-mail address.") from None
+        raise CommandRefused(f"{text} is not an email address.") from None

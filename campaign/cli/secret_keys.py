@@ -14,7 +14,7 @@ from campaign.web.staff.one_time_codes import UnknownSecretKey, encrypt_second_f
 
 
 @click.command("rotate-secret-key")
-@click.option("--end-links", is_flag=True, help="End the links in earlier e-mails: somebody has learned the old key.")
+@click.option("--end-links", is_flag=True, help="End the links in earlier emails: somebody has learned the old key.")
 @with_appcontext
 def rotate_secret_key(*, end_links: bool) -> None:
     """Make what depends on earlier keys depend on the new SECRET_KEY, so that SECRET_KEY_FALLBACKS can go (docs/security.md)."""
@@ -26,7 +26,7 @@ def rotate_secret_key(*, end_links: bool) -> None:
     db.session.commit()
     click.echo(f"{count} second factors of staff are encrypted with the new key. {links}")
     if unsent := deliveries.count_unsent():
-        click.echo(f"{unsent} e-mails are on their way: leave the old key among SECRET_KEY_FALLBACKS until they are sent.")
+        click.echo(f"{unsent} emails are on their way: leave the old key among SECRET_KEY_FALLBACKS until they are sent.")
 
 
 def _rotate_links(*, end_links: bool) -> str:
@@ -35,7 +35,7 @@ def _rotate_links(*, end_links: bool) -> str:
         page_links.renew_all_links()
         for secret in fallbacks:
             audit.record(OPERATOR, page_links.ENDED, page_links.name_of(secret))
-        return "The links of donors in earlier e-mails have ended. Unset SECRET_KEY_FALLBACKS now: whoever knows an old key can make links while it is set."
+        return "The links of donors in earlier emails have ended. Unset SECRET_KEY_FALLBACKS now: whoever knows an old key can make links while it is set."
     if not fallbacks:
         return "SECRET_KEY_FALLBACKS names no old key, so the links of donors stay as they are."
     if audit.has_entry(page_links.ENDED, page_links.name_of(fallbacks[0])):

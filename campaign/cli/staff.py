@@ -26,7 +26,7 @@ def staff_add(email: str, role: str) -> None:
         address = validate_email(email, check_deliverability=False, test_environment=True).normalized
         link = invite_staff(address, role)
     except EmailNotValidError:
-        raise CommandRefused(f"{email} is not an e-mail address.") from None
+        raise CommandRefused(f"{email} is not an email address.") from None
     except AlreadyStaff:
         raise CommandRefused(f"{email} is a member of staff already; `staff reset` gives them a new link.") from None
     db.session.commit()

@@ -9,19 +9,22 @@ from dataclasses import dataclass
 from email import message_from_bytes, message_from_string
 from email.message import Message
 from enum import StrEnum
+from itertools import chain, islice
 
 from campaign.edges.smtp import OUR_ID
 
 # The report and the header of the returned message come first: what follows is the returned text, which is not needed.
 MAX_BYTES = 256 * 1024
 MAX_RECIPIENTS = 20
+# A report is about one email, under the id of its envelope and those of its header.
+MAX_MESSAGE_IDS = 20
 MAX_DIAGNOSTIC = 300
 # Longer ones are cut before anything is looked for in them, which takes time that grows with the square of their length.
 MAX_FIELD = 2000
 STATUS_TYPES = {"message/delivery-status", "message/global-delivery-status"}
 RETURNED_TYPES = {"message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers"}
 _STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
-_MESSAGE_ID = re.compile(r"<[^<>\s]{3,250}>")
+_MESSAGE_ID = re.compile(r"<[^<>\s]{1,200}@[^<>@\s]{1,100}>")
 _ADDRESS = re.compile(r"[^\s<>();:,\"'=]+@[^\s<>();:,\"'=]+")
 
 
@@ -62,16 +65,21 @@ def parse_report(raw: bytes) -> DeliveryReport | None:
         return None
     returned = [part for part in parts if part.get_content_type() in RETURNED_TYPES]
     return DeliveryReport(
-        message_ids=tuple(
-            dict.fromkeys(
-                [
-                    *(found for group in groups for found in _envelope_ids(group)),
-                    *(found for part in returned for found in _returned_ids(part)),
-                ]
-            )
-        ),
+        message_ids=tuple(islice(_distinct_ids(groups, returned), MAX_MESSAGE_IDS)),
         recipients=tuple(_recipient(group) for group in groups if _names_recipient(group))[:MAX_RECIPIENTS],
     )
+
+
+def _distinct_ids(groups: list[Message], returned: list[Message]) -> Iterator[str]:
+    """The ids in the order of their worth: our own header of the returned message, then what servers say."""
+    ids = chain(
+        (found for part in returned for found in _returned_ids(part)), (found for group in groups for found in _envelope_ids(group))
+    )
+    seen: set[str] = set()
+    for found in ids:
+        if found not in seen:
+            seen.add(found)
+            yield found
 
 
 def _field_groups(part: Message) -> Iterator[Message]:

@@ -68,10 +68,9 @@ def handle_message(raw: bytes) -> ReportOutcome:
 
 
 def _handle_report(report: DeliveryReport) -> ReportOutcome:
-    for message_id in report.message_ids:
-        message = messages.message_by_message_id(message_id)
-        found = _report_about(message, report) if message else None
-        if message and found:
+    for message in messages.messages_by_message_id(report.message_ids):
+        found = _report_about(message, report)
+        if found:
             outcome = _record(message, found)
             log.info("bounce.read", key=message.key, outcome=outcome.value, status=found.status)
             return outcome

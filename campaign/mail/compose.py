@@ -11,7 +11,8 @@ from campaign.funders import payment_receipts
 from campaign.mail import notices
 from campaign.mail.letters import donations, recurring
 from campaign.mail.letters import receipts as receipt_emails
-from campaign.mail.letters.receipts import ReceiptChange
+from campaign.mail.letters.receipts import Retained
+from campaign.mail.receipt_changes import receipt_change_of
 from campaign.matching.holds import match_of
 from campaign.outbox import deliveries, donor_access, messages, waiting_receipts
 from campaign.outbox.deliveries import EmailContent
@@ -21,8 +22,8 @@ from campaign.outbox.messages import OutboxMessage
 from campaign.payments import reversals
 from campaign.payments.reversals import Reversal
 from campaign.payments.status import status_of
-from campaign.receipts import annual, awaited, completeness, lifecycle, receipts
-from campaign.receipts.receipts import Receipt, ReceiptIncomplete
+from campaign.receipts import annual, completeness, lifecycle, receipts
+from campaign.receipts.receipts import ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
 from campaign.recurring import contacts, instalments, recurring_gifts
 from campaign.recurring.contacts import EmailChange
@@ -137,40 +138,30 @@ def _compose_reversal(message: OutboxMessage) -> EmailContent | None:
     """What was returned or reinstated, and what the match and the receipt are now."""
     donation = _lock_donation(message)
     assert message.cents
-    change, page_url, outcome = _receipt_change(donation), _page_url(donation), _match_outcome(donation)
+    change, page_url, outcome = receipt_change_of(donation), _page_url(donation), _match_outcome(donation)
     if message.is_reinstatement:
         return receipt_emails.money_reinstated(donation, page_url=page_url, cents=message.cents, outcome=outcome, change=change)
-    is_dispute = db.session.get_one(Reversal, message.reversal_id).kind == ReversalKind.DISPUTE
     return receipt_emails.money_returned(
-        donation, page_url=page_url, cents=message.cents, is_dispute=is_dispute, outcome=outcome, change=change
+        donation,
+        page_url=page_url,
+        cents=message.cents,
+        is_dispute=db.session.get_one(Reversal, message.reversal_id).kind == ReversalKind.DISPUTE,
+        retained=Retained(cents=reversals.retained_cents(donation), returned_fee_cents=reversals.returned_fee_cents(donation)),
+        outcome=outcome,
+        change=change,
     )
-
-
-def _receipt_change(donation: Donation) -> ReceiptChange:
-    """The receipt that was not sent yet, and the one that it replaces or that was cancelled."""
-    last = receipts.last_receipt_of(donation.id)
-    if last is None:
-        return ReceiptChange()
-    if receipts.end_of(last) is not None:
-        # A receipt for several donations is replaced by one without this donation.
-        replacement = receipts.replacement_of(last)
-        unsent = None if replacement is None or deliveries.is_emailed(replacement.id) else replacement
-        return ReceiptChange(receipt=unsent, ended=last, follows=awaited.awaiting_receipt_of(donation.id) is not None)
-    if deliveries.is_emailed(last.id):
-        return ReceiptChange()
-    return ReceiptChange(receipt=last, ended=db.session.get(Receipt, last.replaces_id) if last.replaces_id else None)
 
 
 def _compose_receipt_copy(message: OutboxMessage) -> EmailContent | None:
     """None for a receipt that was cancelled because its donation was returned, and for a new annual one: other messages have that news."""
     donation = _lock_donation(message)
-    change = _receipt_change(donation)
+    change = receipt_change_of(donation)
     receipt = receipts.receipt_of(donation.id) or change.receipt
     if receipt is not None:
         is_first = not deliveries.is_emailed(receipt.id)
         if is_first and messages.has_annual_message(receipt.id):
             return None
-        return receipt_emails.receipt_copy(donation, page_url=_page_url(donation), receipt=receipt, is_first=is_first)
+        return receipt_emails.receipt_copy(donation, page_url=_page_url(donation), receipt=receipt, is_first=is_first, change=change)
     if change.ended is None or not lifecycle.was_voided(change.ended):
         return None
     return receipt_emails.receipt_cancelled(donation, page_url=_page_url(donation), receipt=change.ended)

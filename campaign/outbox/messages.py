@@ -4,6 +4,7 @@ Wake-ups through Redis carry no data; the schedule finds a message whose wake-up
 """
 
 import secrets
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -177,9 +178,11 @@ def message_of(lease: Lease) -> OutboxMessage:
     return db.session.get_one(OutboxMessage, lease.id)
 
 
-def message_by_message_id(message_id: str) -> OutboxMessage | None:
-    """The message with this Message-ID."""
-    return db.session.scalar(select(OutboxMessage).where(OutboxMessage.message_id == message_id))
+def messages_by_message_id(message_ids: Collection[str]) -> list[OutboxMessage]:
+    """The messages with these Message-IDs, the latest first."""
+    return list(
+        db.session.scalars(select(OutboxMessage).where(OutboxMessage.message_id.in_(message_ids)).order_by(OutboxMessage.id.desc()))
+    )
 
 
 def assign_message_id(message: OutboxMessage, domain: str) -> str:

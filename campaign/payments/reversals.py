@@ -261,6 +261,11 @@ def retained_cents(donation: Donation) -> int:
     return donation.charged_cents - min(donation.charged_cents, int(reversed_total))
 
 
+def returned_fee_cents(donation: Donation) -> int:
+    """Which part of the covered fee was returned, in cents."""
+    return _covered_fee_part(donation, donation.charged_cents - retained_cents(donation))
+
+
 def refundable_cents(donation: Donation) -> int:
     """What of the charge can still be refunded, in cents; refunds in progress count as reversed."""
     assert donation.payment_intent

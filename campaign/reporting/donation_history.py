@@ -43,11 +43,13 @@ KIND_OF_END = {"expired": TimelineKind.EXPIRED, "failed": TimelineKind.FAILED, "
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryEntry:
-    """An event in the history. `source` is its cause, for staff: a Stripe event, a poll, or a person with a reason."""
+    """An event in the history. For staff, `cause` is that of its ledger entry, `actor` the person, with a reason if there is one."""
 
     at: datetime
     event: TimelineEvent
-    source: str = ""
+    cause: str = ""
+    actor: str = ""
+    reason: str = ""
 
 
 def history_of(donation: Donation, language: str) -> list[HistoryEntry]:
@@ -89,7 +91,7 @@ def _posted(donation: Donation, language: str) -> list[HistoryEntry]:
             fund_name=fund_names_by_id.get(entry.fund_id or 0, ""),
             reason=freed or "",
         )
-        entries.append(HistoryEntry(at=entry.at, event=event, source=entry.cause))
+        entries.append(HistoryEntry(at=entry.at, event=event, cause=entry.cause))
         if kind is TimelineKind.PAID or (kind is TimelineKind.MATCHED and settlement_end is not None):
             settlement_end = len(entries)
     if donation.match_limit and settlement_end is not None:
@@ -110,17 +112,12 @@ def _ended(donation: Donation) -> list[HistoryEntry]:
         if kind is TimelineKind.EXPIRED and (donation.closed_by or donation.cancelled_at):
             kind = TimelineKind.CLOSED if donation.closed_by else TimelineKind.CANCELLED
         event = TimelineEvent(kind=kind, cents=donation.amount_cents)
-        entries.append(HistoryEntry(at=donation.ended_at, event=event, source=donation.closed_by or ""))
+        entries.append(HistoryEntry(at=donation.ended_at, event=event, actor=donation.closed_by or ""))
     for payment in quarantine.payments_of(donation):
-        entries.append(
-            HistoryEntry(at=payment.quarantined_at, event=TimelineEvent(kind=TimelineKind.QUARANTINED), source=payment.payment_intent)
-        )
+        entries.append(HistoryEntry(at=payment.quarantined_at, event=TimelineEvent(kind=TimelineKind.QUARANTINED)))
         if payment.decided_at and payment.decision == Decision.ACCEPTED:
-            entries.append(
-                HistoryEntry(
-                    at=payment.decided_at, event=TimelineEvent(kind=TimelineKind.ACCEPTED), source=f"{payment.decided_by}: {payment.reason}"
-                )
-            )
+            event, actor, reason = TimelineEvent(kind=TimelineKind.ACCEPTED), payment.decided_by or "", payment.reason or ""
+            entries.append(HistoryEntry(at=payment.decided_at, event=event, actor=actor, reason=reason))
     return entries
 
 

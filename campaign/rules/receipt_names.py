@@ -6,6 +6,28 @@ a question of fact, and takes evidence; CRA, "Who is the true donor of this gift
 
 from dataclasses import dataclass
 
+# What the name of a corporation ends with (Canada Business Corporations Act, s. 10(1)), and of companies and partnerships of other laws.
+LEGAL_FORMS = frozenset(
+    [
+        "inc",
+        "incorporated",
+        "incorporée",
+        "ltd",
+        "ltée",
+        "ltee",
+        "limited",
+        "limitée",
+        "corp",
+        "corporation",
+        "sarf",
+        "llc",
+        "llp",
+        "ulc",
+        "senc",
+        "sencrl",
+    ]
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReceiptNames:
@@ -35,3 +57,8 @@ class ReceiptNames:
 def gives_in_own_name(*, first_name: str, last_name: str, organization: str, is_declared: bool) -> bool:
     """Whether the person who typed this gives: they name an organization beside their full name, and do not declare that the money is its."""
     return bool(organization and first_name and last_name) and not is_declared
+
+
+def legal_form_in(name: str) -> str:
+    """The first word of a person's name, as typed, that says what kind of organization has this name; empty when there is none."""
+    return next((word for word in name.replace(",", " ").split() if word.replace(".", "").casefold() in LEGAL_FORMS), "")

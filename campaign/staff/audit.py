@@ -1,5 +1,6 @@
 """The audit trail: one row for each action of staff or operators, written in the transaction of the action and never changed."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -30,3 +31,9 @@ def record(actor: str, action: str, subject: str, **detail: object) -> None:
 def has_entry(action: str, subject: str) -> bool:
     """Whether this was ever done."""
     return db.session.scalar(select(exists().where(AuditEntry.action == action, AuditEntry.subject == subject))) is True
+
+
+def entries_about(subject: str, actions: Collection[str]) -> list[AuditEntry]:
+    """What was done to the object by one of these actions, the latest first."""
+    found = select(AuditEntry).where(AuditEntry.subject == subject, AuditEntry.action.in_(actions))
+    return list(db.session.scalars(found.order_by(AuditEntry.id.desc())))

@@ -94,10 +94,10 @@ _INFORMATION_RETURN = {
     "ended": pgettext_noop("information return", "Cancelled; no receipt is in its place"),
     "signature_line": pgettext_noop("information return", "Signature"),
     "copy": pgettext_noop("information return", "Copy for the donor"),
-    "donor_title": pgettext_noop("information return", "About a gift that went back to you"),
+    "donor_title": pgettext_noop("information return", "About a gift that was returned to you"),
     "donor_intro": pgettext_noop(
         "information return",
-        "%(amount)s of your gift to us went back to you. As we had issued an official donation receipt for it, the law asks us to tell the "
+        "%(amount)s of your gift to us was returned to you. As we had issued an official donation receipt for it, the law asks us to tell the "
         "Canada Revenue Agency, and to give you a copy of what we tell it. The copy is on the next page.",
     ),
     "donor_ended": pgettext_noop(

@@ -246,7 +246,7 @@ def monthly_explanation(state: MatchState, language: str) -> str:
     own = to.gettext("Each month is a gift of its own, with a receipt of its own. Change the sum or stop whenever you like.")
     if state.first_open is None:
         return own
-    matched = to.gettext("Each is matched in its turn, as long as matching money is left; the mail of the month says what it came to.")
+    matched = to.gettext("Each is matched in its turn, as long as matching money is left; the email of the month says what it came to.")
     return f"{own} {matched}"
 
 

@@ -55,7 +55,7 @@ _MESSAGES = {
         "At Stripe, %(reversal)s %(object)s is for %(theirs)s, %(status)s; in our books it is for %(ours)s, %(our_status)s."
     ),
     DifferenceKind.REVERSAL_DATED_DIFFERENTLY: gettext_noop(
-        "The money of %(reversal)s %(object)s went back on %(theirs)s by Stripe, and on %(ours)s by our books."
+        "The money of %(reversal)s %(object)s was returned on %(theirs)s by Stripe, and on %(ours)s by our books."
     ),
     DifferenceKind.REVERSAL_NOT_AT_STRIPE: gettext_noop("Our books have %(reversal)s %(object)s of %(ours)s that Stripe does not have."),
     DifferenceKind.TRANSACTION_MISSING: gettext_noop(

@@ -107,7 +107,7 @@ def _message_for(code: int, *, minutes: int = 1) -> tuple[str, str]:
         403: (gettext("Not for you"), gettext("Your role does not allow this. Ask an administrator if it should.")),
         404: (
             gettext("This page does not exist"),
-            gettext("The link may be old or cut short. If it came by mail, please use the whole link."),
+            gettext("The link may be old or cut short. If it came by email, please use the whole link."),
         ),
         405: (gettext("This cannot be done here"), gettext("Please go back and try again.")),
         413: (gettext("This is too large"), gettext("Please shorten what you wrote and send it again. Nothing has been charged.")),

@@ -48,7 +48,7 @@ def receipt_status_labels() -> dict[str, str]:
 def end_reason_labels() -> dict[str, str]:
     """Why a receipt was ended."""
     return {
-        receipts.EndReason.RETURNED.value: gettext("money of the gift went back"),
+        receipts.EndReason.RETURNED.value: gettext("money of the gift was returned"),
         receipts.EndReason.CORRECTED.value: gettext("name or address was corrected"),
         receipts.EndReason.LOST.value: gettext("it was lost"),
         receipts.EndReason.VOID.value: gettext("it was voided by two people"),
@@ -103,7 +103,7 @@ def message_kind_labels() -> dict[MessageKind, str]:
         MessageKind.CARD_TESTING_BEGUN: gettext("Guard against card testing: begun"),
         MessageKind.CARD_TESTING_ENDED: gettext("Guard against card testing: ended"),
         MessageKind.CHECKOUT_CODE: gettext("Code to give during card testing"),
-        MessageKind.REVERSAL: gettext("Money that went or came back"),
+        MessageKind.REVERSAL: gettext("Money that was returned or came back"),
         MessageKind.MATCH_INCREASED: gettext("Increased match"),
         MessageKind.PAYMENT_FAILED: gettext("Payment that failed"),
         MessageKind.INSTALMENT_FAILED: gettext("Month that could not be charged"),
@@ -113,7 +113,7 @@ def message_kind_labels() -> dict[MessageKind, str]:
         MessageKind.RECEIPT_CHOICE_CHANGED: gettext("Choice of receipts"),
         MessageKind.DONOR_ACCESS: gettext("Link to change something"),
         MessageKind.EMAIL_CHANGE: gettext("Link to confirm a new address"),
-        MessageKind.EMAIL_CHANGED: gettext("Change of an e-mail address"),
+        MessageKind.EMAIL_CHANGED: gettext("Change of an email address"),
         MessageKind.ADDRESS_CHANGED: gettext("Change of a postal address"),
         MessageKind.LINKS_RENEWED: gettext("New links"),
     }

@@ -16,7 +16,7 @@ def words(language: str) -> dict[str, str]:
         "expiry": gettext("Expiry (MM / YY)"),
         "cvc": gettext("Security code"),
         "name": gettext("Name on card"),
-        "email": gettext("E-mail"),
+        "email": gettext("Email"),
         "or_debit": gettext("Pay by bank debit instead"),
         "or_microdeposits": gettext("Pay by bank debit, verified later by two small deposits"),
         "pay": gettext("Donate"),

@@ -25,7 +25,7 @@ def begun(guard: CardTestingGuard, *, recipient: str, charity: Charity, url: str
                 Paragraph(_figures(guard)),
                 Paragraph(
                     gettext(
-                        "Until it ends, each checkout takes a short computation by the donor’s browser or a code by mail, and fewer of them are "
+                        "Until it ends, each checkout takes a short computation by the donor’s browser or a code by email, and fewer of them are "
                         "possible. Donors lose nothing that they wrote. The figures, and the switch:"
                     ),
                     url,

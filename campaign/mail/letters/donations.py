@@ -69,8 +69,8 @@ def _tribute(donation: Donation) -> list[Paragraph]:
     if not donation.tribute_kind or not donation.tribute_name:
         return []
     if donation.tribute_kind == "honour":
-        return [Paragraph(gettext("Given in honour of %(name)s.", name=donation.tribute_name))]
-    return [Paragraph(gettext("Given in memory of %(name)s.", name=donation.tribute_name))]
+        return [Paragraph(gettext("In honour of %(name)s", name=donation.tribute_name))]
+    return [Paragraph(gettext("In memory of %(name)s", name=donation.tribute_name))]
 
 
 def _about_receipt(
@@ -100,14 +100,14 @@ def _about_receipt(
         paragraphs += [Paragraph(text, declaration_url), Paragraph(gettext("This message is not a receipt."))]
     if paragraphs:
         return paragraphs
-    return [Paragraph(gettext("Your official receipt follows by e-mail. This message is not a receipt."))]
+    return [Paragraph(gettext("Your official receipt follows by email. This message is not a receipt."))]
 
 
 def _about_own_name(donation: Donation) -> list[Paragraph]:
     if not donation.organization or donation.names.bears_organization:
         return []
     text = gettext(
-        "It is in your own name: you named %(name)s and did not say that the money is its. If it is, please answer this mail.",
+        "It is in your own name: you named %(name)s and did not say that the money is its. If it is, please answer this email.",
         name=donation.organization,
     )
     return [Paragraph(text)]
@@ -118,7 +118,7 @@ def _on_statement(donation: Donation) -> list[Paragraph]:
     if donation.is_debit:
         return []
     name = donation.campaign.charity.name(donation.language)
-    return [Paragraph(gettext("On your card statement the payment is under this name: %(charity)s.", charity=name), style=SMALL)]
+    return [Paragraph(gettext("The payment is under the name %(charity)s on your card statement.", charity=name), style=SMALL)]
 
 
 def match_increased(donation: Donation, *, page_url: str, matched_cents: int, more_cents: int, fund_name: str) -> EmailContent:
@@ -172,7 +172,7 @@ def contact_changed(donation: Donation, *, address: str, new_email: str = "") ->
     with force_locale(language):
         what = (
             gettext(
-                "Mail about your gifts goes to %(email)s from now on.", email=new_email if address == new_email else mask_email(new_email)
+                "Email about your gifts goes to %(email)s from now on.", email=new_email if address == new_email else mask_email(new_email)
             )
             if new_email
             else gettext("The name or postal address of your monthly gift has changed. Later receipts show the new one.")

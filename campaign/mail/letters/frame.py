@@ -101,4 +101,4 @@ def paid_on(donation: Donation) -> str:
 
 def contact_line(charity: Charity) -> Paragraph:
     """How to reach the charity."""
-    return Paragraph(gettext("If anything is not right, please answer this mail or write to %(email)s.", email=charity.email), style=SMALL)
+    return Paragraph(gettext("If anything is not right, please answer this email or write to %(email)s.", email=charity.email), style=SMALL)

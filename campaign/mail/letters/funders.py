@@ -6,7 +6,7 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.funders.funders import Funder
 from campaign.funders.payments import FunderPayment
 from campaign.mail.letters.frame import Paragraph, Recipient, build_email, contact_line, receipt_subject
-from campaign.mail.letters.receipts import ReceiptChange, about_ended
+from campaign.mail.letters.receipt_changes import ReceiptChange, about_ended
 from campaign.matching.funds import Fund
 from campaign.outbox.deliveries import EmailContent
 from campaign.receipts.receipts import Receipt
@@ -80,7 +80,7 @@ def payment_corrected(
             **_noted(earlier, language),
         )
         right = gettext("Right is: %(amount)s, received on %(day)s (%(reference)s).", **_noted(payment, language))
-        paragraphs = [Paragraph(text), Paragraph(right), *_about_receipts(ended, receipt)]
+        paragraphs = [Paragraph(text), Paragraph(right), *_about_receipts(ended, receipt, language)]
         if receipt is None:
             paragraphs.append(
                 Paragraph(gettext("As a registered charity you get no official receipt for it; this message is an acknowledgement."))
@@ -90,10 +90,15 @@ def payment_corrected(
         return build_email(_recipient(funder, campaign, is_test=not payment.livemode), subject, paragraphs, receipt=receipt)
 
 
-def _about_receipts(ended: Receipt | None, receipt: Receipt | None) -> list[Paragraph]:
+def _about_receipts(ended: Receipt | None, receipt: Receipt | None, language: str) -> list[Paragraph]:
     if ended is None and receipt is not None:
-        return [Paragraph(gettext("Your official receipt no. %(new)s is attached.", new=receipt.serial))]
-    return about_ended(ReceiptChange(ended=ended, receipt=receipt))
+        text = gettext(
+            "Your official receipt no. %(new)s for %(amount)s is attached.",
+            new=receipt.serial,
+            amount=format_money(receipt.cents, language),
+        )
+        return [Paragraph(text)]
+    return about_ended(ReceiptChange(ended=ended, receipt=receipt), language)
 
 
 def payment_reversed(
@@ -115,7 +120,7 @@ def payment_reversed(
         paragraphs = [
             Paragraph(text),
             no_longer,
-            *about_ended(ReceiptChange(ended=ended)),
+            *about_ended(ReceiptChange(ended=ended), language),
             _for_the_auditor(head),
             contact_line(campaign.charity),
         ]
@@ -138,7 +143,7 @@ def pledge_is_matched(fund: Fund, funder: Funder, campaign: Campaign, *, is_test
             campaign=campaign.title(language),
         )
         more = gettext(
-            "Should a gift be given back, its match goes to the next gift in line. We write to you about the payment of the pledge."
+            "Should a gift be returned, its match goes to the next gift in line. We write to you about the payment of the pledge."
         )
         paragraphs = [Paragraph(text), Paragraph(more), _for_the_auditor(head), contact_line(campaign.charity)]
         subject = gettext("Your pledge is matched in full – %(campaign)s", campaign=campaign.title(language))

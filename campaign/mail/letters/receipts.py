@@ -15,21 +15,23 @@ from campaign.mail.letters.frame import (
     receipt_subject,
     recipient_of,
 )
+from campaign.mail.letters.receipt_changes import ReceiptChange, about_ended
 from campaign.outbox.deliveries import EmailContent
 from campaign.receipts.receipts import Receipt
 from campaign.rules.money import format_money
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReceiptChange:
-    """What an e-mail tells about a receipt that has `ended`, and the `receipt` that replaces it; one `follows` when it cannot be issued yet."""
+class Retained:
+    """What the charity retains of a charge, covered fee included, and which part of the covered fee it has returned, in cents."""
 
-    receipt: Receipt | None = None
-    ended: Receipt | None = None
-    follows: bool = False
+    cents: int
+    returned_fee_cents: int
 
 
-def money_returned(donation: Donation, *, page_url: str, cents: int, is_dispute: bool, outcome: str, change: ReceiptChange) -> EmailContent:
+def money_returned(
+    donation: Donation, *, page_url: str, cents: int, is_dispute: bool, retained: Retained, outcome: str, change: ReceiptChange
+) -> EmailContent:
     """Part or all of a donation was returned to the donor by a refund or a lost dispute.
 
     `cents` is the reversed amount, covered fee included. `outcome` describes the match.
@@ -39,7 +41,7 @@ def money_returned(donation: Donation, *, page_url: str, cents: int, is_dispute:
         sums = {"amount": format_money(cents, language), "day": paid_on(donation), "campaign": title}
         first = (
             gettext(
-                "Your bank has decided about the payment of %(day)s to %(campaign)s that was questioned: %(amount)s went back to you.",
+                "Your bank has decided about the payment of %(day)s to %(campaign)s that was questioned: %(amount)s was returned to you.",
                 **sums,
             )
             if is_dispute
@@ -48,45 +50,47 @@ def money_returned(donation: Donation, *, page_url: str, cents: int, is_dispute:
                 **sums,
             )
         )
-        paragraphs = [Paragraph(first), Paragraph(outcome, style=MATCH), *about_ended(change), donation_page_link(page_url)]
-        paragraphs.append(contact_line(donation.campaign.charity))
+        paragraphs = [
+            Paragraph(f"{first} {_about_fee(donation, retained)}"),
+            Paragraph(outcome, style=MATCH),
+            *about_ended(change, language),
+            donation_page_link(page_url),
+            contact_line(donation.campaign.charity),
+        ]
         subject = _subject_of_return(title, change, is_whole=donation.net_cents == 0)
         return build_email(recipient_of(donation), subject, paragraphs, receipt=change.receipt)
+
+
+def _about_fee(donation: Donation, retained: Retained) -> str:
+    """What was returned and retained in all, and that no fee was deducted. Empty when the money is back with the charity by now."""
+    language = donation.language
+    charged, fee = format_money(donation.charged_cents, language), format_money(retained.returned_fee_cents, language)
+    sums = {"charged": charged, "fee": fee, "retained": format_money(retained.cents, language)}
+    if retained.cents == donation.charged_cents:
+        return ""
+    if retained.cents == 0 and donation.covered_fee_cents:
+        return gettext("With that you have back all of the %(charged)s that you paid, the processing fee of %(fee)s included.", **sums)
+    if retained.cents == 0:
+        return gettext("With that you have back all of the %(charged)s that you paid: no fee is deducted.", **sums)
+    if donation.covered_fee_cents:
+        return gettext(
+            "Of the %(charged)s that you paid we keep %(retained)s. The processing fee that you covered is returned in the same proportion: %(fee)s of it.",
+            **sums,
+        )
+    return gettext("Of the %(charged)s that you paid we keep %(retained)s: no fee is deducted from what you get back.", **sums)
 
 
 def _subject_of_return(title: str, change: ReceiptChange, *, is_whole: bool) -> str:
     receipt, ended = change.receipt, change.ended
     if is_whole and ended is not None and receipt is None:
-        whole = gettext("Your gift was given back: receipt %(serial)s is cancelled – %(campaign)s", serial=ended.serial, campaign=title)
+        whole = gettext("Your gift was returned: receipt %(serial)s is cancelled – %(campaign)s", serial=ended.serial, campaign=title)
         return str(whole)
     if is_whole:
-        return str(gettext("Your gift was given back – %(campaign)s", campaign=title))
+        return str(gettext("Your gift was returned – %(campaign)s", campaign=title))
     if receipt is not None:
-        part = gettext("Your gift was given back in part: your receipt is %(serial)s – %(campaign)s", serial=receipt.serial, campaign=title)
+        part = gettext("Your gift was returned in part: your receipt is %(serial)s – %(campaign)s", serial=receipt.serial, campaign=title)
         return str(part)
-    return str(gettext("Your gift was given back in part – %(campaign)s", campaign=title))
-
-
-def about_ended(change: ReceiptChange) -> list[Paragraph]:
-    """That a receipt has ended, and which one replaces it; that one is attached."""
-    receipt, ended = change.receipt, change.ended
-    if ended is not None and receipt is not None:
-        text = gettext(
-            "Official receipt no. %(old)s is cancelled and replaced by no. %(new)s, which is attached. Please use only the new one.",
-            old=ended.serial,
-            new=receipt.serial,
-        )
-        return [Paragraph(text)]
-    if ended is not None:
-        text = gettext("Official receipt no. %(old)s is cancelled. Please do not use it for your taxes.", old=ended.serial)
-        return [Paragraph(text), *_about_next(change)]
-    if receipt is not None:
-        return [Paragraph(gettext("Your official receipt no. %(new)s for what is left of the gift is attached.", new=receipt.serial))]
-    return []
-
-
-def _about_next(change: ReceiptChange) -> list[Paragraph]:
-    return [Paragraph(gettext("A new receipt, for what we keep of your gift, follows by e-mail."))] if change.follows else []
+    return str(gettext("Your gift was returned in part – %(campaign)s", campaign=title))
 
 
 def money_reinstated(donation: Donation, *, page_url: str, cents: int, outcome: str, change: ReceiptChange) -> EmailContent:
@@ -94,16 +98,17 @@ def money_reinstated(donation: Donation, *, page_url: str, cents: int, outcome: 
     language, title = donation.language, donation.campaign.title(donation.language)
     with force_locale(language):
         text = gettext(
-            "%(amount)s of your gift of %(day)s to %(campaign)s, which had gone back, is with us again.",
+            "%(amount)s of your gift of %(day)s to %(campaign)s, which had been returned, is with us again.",
             amount=format_money(cents, language),
             day=paid_on(donation),
             campaign=title,
         )
         paragraphs = [Paragraph(text), Paragraph(outcome, style=MATCH)]
         if change.receipt is not None and change.ended is None:
-            paragraphs.append(Paragraph(gettext("Your official receipt no. %(new)s is attached.", new=change.receipt.serial)))
+            sums = {"new": change.receipt.serial, "amount": format_money(change.receipt.cents, language)}
+            paragraphs.append(Paragraph(gettext("Your official receipt no. %(new)s for %(amount)s is attached.", **sums)))
         else:
-            paragraphs += about_ended(change)
+            paragraphs += about_ended(change, language)
         paragraphs += [donation_page_link(page_url), contact_line(donation.campaign.charity)]
         receipt = change.receipt
         subject = (
@@ -137,34 +142,36 @@ def annual_receipt(donation: Donation, *, page_url: str, receipt: Receipt) -> Em
         )
 
 
-def receipt_copy(donation: Donation, *, page_url: str, receipt: Receipt, is_first: bool) -> EmailContent:
+def receipt_copy(donation: Donation, *, page_url: str, receipt: Receipt, is_first: bool, change: ReceiptChange) -> EmailContent:
     """The valid receipt: for the first time, again, or as the replacement of another."""
-    title, replaces = donation.campaign.title(donation.language), receipt.content.get("replaces")
-    with force_locale(donation.language):
-        text = (
-            gettext(
-                "Official receipt no. %(old)s is cancelled and replaced by no. %(new)s, which is attached. Please use only the new one.",
-                old=replaces,
-                new=receipt.serial,
-            )
-            if replaces and is_first
-            else gettext("Your official receipt no. %(new)s is attached.", new=receipt.serial)
-            if is_first
-            else gettext("Here is your official receipt no. %(serial)s once more. It is the same as before.", serial=receipt.serial)
-        )
-        paragraphs = [Paragraph(text), donation_page_link(page_url), contact_line(donation.campaign.charity)]
+    language, title = donation.language, donation.campaign.title(donation.language)
+    is_replacement = is_first and change.ended is not None
+    with force_locale(language):
+        sums = {"new": receipt.serial, "amount": format_money(receipt.cents, language)}
+        if is_replacement:
+            about = about_ended(change, language)
+        elif is_first:
+            about = [Paragraph(gettext("Your official receipt no. %(new)s for %(amount)s is attached.", **sums))]
+        else:
+            again = gettext("Here is your official receipt no. %(new)s for %(amount)s once more. It is the same as before.", **sums)
+            about = [Paragraph(again)]
         subject = (
             gettext("Your new official donation receipt %(serial)s – %(campaign)s", serial=receipt.serial, campaign=title)
-            if replaces and is_first
+            if is_replacement
             else receipt_subject(receipt, title)
         )
+        paragraphs = [*about, donation_page_link(page_url), contact_line(donation.campaign.charity)]
         return build_email(recipient_of(donation), subject, paragraphs, receipt=receipt)
 
 
 def receipt_cancelled(donation: Donation, *, page_url: str, receipt: Receipt) -> EmailContent:
     """Staff have cancelled a receipt that should not have been issued."""
-    title = donation.campaign.title(donation.language)
-    with force_locale(donation.language):
-        paragraphs = [*about_ended(ReceiptChange(ended=receipt)), donation_page_link(page_url), contact_line(donation.campaign.charity)]
+    language, title = donation.language, donation.campaign.title(donation.language)
+    with force_locale(language):
+        paragraphs = [
+            *about_ended(ReceiptChange(ended=receipt), language),
+            donation_page_link(page_url),
+            contact_line(donation.campaign.charity),
+        ]
         subject = gettext("Official donation receipt %(serial)s is cancelled – %(campaign)s", serial=receipt.serial, campaign=title)
         return build_email(recipient_of(donation), subject, paragraphs)

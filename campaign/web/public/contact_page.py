@@ -78,7 +78,7 @@ def change_email(language: str, token: str) -> ResponseReturnValue:
         else:
             flash(gettext("We have sent you several links today. Please use the newest, or try again tomorrow."), "error")
     except EmailNotValidError:
-        flash(gettext("This does not look like an e-mail address. Please check it, for example name@example.com."), "error")
+        flash(gettext("This does not look like an email address. Please check it, for example name@example.com."), "error")
     return redirect(url_for("donation_page.page", language=language, token=token), 303)
 
 
@@ -92,7 +92,7 @@ def renew_links(language: str, token: str) -> ResponseReturnValue:
         abort(404)
     require_access(donation)
     contact_actions.renew_links(donation)
-    flash(gettext("The old links have ended. This page has a new address, and we mail it to you."))
+    flash(gettext("The old links have ended. This page has a new address, and we email it to you."))
     return redirect(url_for("donation_page.page", language=language, token=donation.token), 303)
 
 

@@ -234,7 +234,7 @@ def _stripe_refused(campaign: Campaign, error: StripeRefused) -> Notice:
     charged = gettext("Nothing has been charged and nothing you wrote is lost.")
     if error.parameter == "customer_email":
         advice = gettext(
-            "Stripe did not accept your e-mail address. Please check it; if it is right, write to %(email)s.", email=campaign.charity.email
+            "Stripe did not accept your email address. Please check it; if it is right, write to %(email)s.", email=campaign.charity.email
         )
     else:
         advice = gettext(

@@ -40,7 +40,7 @@ class DonationForm(AddressForm):
 
     amount = StringField(lazy_gettext("Amount"), [Required(lazy_gettext("How much would you like to give? For example 50 or 125.50."))])
     frequency = HiddenField()
-    email = text_field(lazy_gettext("E-mail"), Required(lazy_gettext("Please write your e-mail address.")), longest=254)
+    email = text_field(lazy_gettext("Email"), Required(lazy_gettext("Please write your email address.")), longest=254)
     cover_fee = BooleanField(lazy_gettext("Cover the processing fee"), false_values=FALSE_VALUES)
     public_name = text_field(lazy_gettext("Name shown to the public"), longest=80)
     anonymous = BooleanField(lazy_gettext("Do not show my name"), false_values=FALSE_VALUES)
@@ -54,7 +54,7 @@ class DonationForm(AddressForm):
     expected_match = HiddenField()
     website = StringField()
     proof = HiddenField()
-    code = StringField(lazy_gettext("Code from the mail"))
+    code = StringField(lazy_gettext("Code from the email"))
     new_code = BooleanField(false_values=FALSE_VALUES)
 
     def __init__(self, campaign: Campaign, language: str, *args: Any, **kw: Any) -> None:
@@ -101,7 +101,7 @@ class DonationForm(AddressForm):
             field.data = address.ascii_email or address.normalized
         except EmailNotValidError:
             raise StopValidation(
-                gettext("This does not look like an e-mail address. Please check it, for example name@example.com.")
+                gettext("This does not look like an email address. Please check it, for example name@example.com.")
             ) from None
         suggested = email_typos.suggested_address(field.data)
         if suggested and self.email_checked.data != field.data:

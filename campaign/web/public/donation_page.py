@@ -19,6 +19,7 @@ from campaign.edges.stripe.reversals import ReversalKind
 from campaign.payments import reversals
 from campaign.payments.status import DonationStatus, Status, status_of
 from campaign.receipts import awaited, completeness, receipts
+from campaign.receipts.receipts import Receipt
 from campaign.recurring.recurring_gifts import recurring_gift_of
 from campaign.reporting import donation_history, proofs
 from campaign.rules import money
@@ -63,11 +64,12 @@ def page(language: str, token: str) -> ResponseReturnValue:
         received_at=_local_moment(campaign, donation.received_at, language),
         history=_timeline(donation, language),
         receipt=receipt,
+        receipt_name=_receipt_name(donation, receipt, status),
         receipt_status=receipts.status_of(receipt).value if receipt else "",
         is_annual=wants_annual_receipt(donation.donor_id),
         may_change=may_change(donation),
         follows=awaited.awaiting_receipt_of(donation.id) is not None,
-        **_missing(donation, language),
+        **_missing(donation, status, language),
         receipt_url=url_for("receipt_page.pdf", language=language, token=token),
         proof_url=url_for("donation_page.proof", language=language, token=token) if status.matched_cents or status.held_cents else "",
         json_url=url_for("donation_page.data", language=language, token=token),
@@ -79,12 +81,22 @@ def page(language: str, token: str) -> ResponseReturnValue:
     )
 
 
-def _missing(donation: Donation, language: str) -> dict[str, object]:
+def _receipt_name(donation: Donation, receipt: Receipt | None, status: DonationStatus) -> str:
+    """The name that the receipt bears, or will bear; empty when there is to be none."""
+    if receipt is not None and awaited.awaiting_receipt_of(donation.id) is None:
+        return str(receipt.content["donor_name"])
+    is_to_come = status.state in {Status.PENDING, Status.PROCESSING, Status.PAID, Status.PARTIALLY_REFUNDED}
+    return donation.full_name if is_to_come else ""
+
+
+def _missing(donation: Donation, status: DonationStatus, language: str) -> dict[str, object]:
     """What the receipt lacks, and the words of the declaration that it takes to be in the name of the organization."""
     is_due = donation.received_at is not None and awaited.is_due(donation.id)
     is_monthly = donation.recurring_gift_id is not None
     may_declare = is_due and bool(donation.organization) and not donation.lacks_details and not declarations.is_declared(donation)
+    is_retained = status.state in {Status.PAID, Status.PARTIALLY_REFUNDED}
     return {
+        "is_undeclared": is_retained and bool(donation.organization) and not donation.names.bears_organization,
         "lacks_details": is_due and donation.lacks_details,
         "lacks_declaration": is_due and completeness.lacks_declaration(donation),
         "declaration": words_on_page(donation.organization, language, is_monthly=is_monthly) if may_declare else "",

@@ -108,9 +108,9 @@ def _check_code(campaign: Campaign, form: DonationForm, attempt: str) -> Refusal
         if found is CodeCheck.RIGHT:
             return None
         if found is CodeCheck.WRONG:
-            return _show_error(form, gettext("This code is not right. Please compare it with the newest mail from us."))
+            return _show_error(form, gettext("This code is not right. Please compare it with the newest email from us."))
         if not typed and checkout_codes.has_open_code(attempt=attempt, email=email):
-            return _show_error(form, gettext("Please write the code that we have mailed to you."))
+            return _show_error(form, gettext("Please write the code that we have emailed to you."))
         if found in {CodeCheck.EXPIRED, CodeCheck.USED_UP}:
             return _send_code(campaign, form, attempt, _why_ended(found))
     return _send_code(campaign, form, attempt, "")
@@ -141,14 +141,14 @@ def _send_code(campaign: Campaign, form: DonationForm, attempt: str, why_again: 
     db.session.commit()
     services().waker.wake("mail")
     sent = gettext(
-        "We have mailed a code of six digits to %(email)s. Please write it below within %(minutes)s minutes, and press the button again.",
+        "We have emailed a code of six digits to %(email)s. Please write it below within %(minutes)s minutes, and press the button again.",
         email=email,
         minutes=_lifetime_minutes(),
     )
     return Refusal(
         notice=Notice(
             kind="change",
-            title=gettext("One more step: a code by mail"),
+            title=gettext("One more step: a code by email"),
             text=f"{why_again or _why()} {sent} {_nothing_lost()}",
             link="#code",
             link_text=gettext("Write the code"),
@@ -162,7 +162,7 @@ def _too_many_codes(campaign: Campaign) -> Refusal:
         "later, or in a browser with JavaScript, which needs no code, or write to %(email)s.",
         email=campaign.charity.email,
     )
-    notice = Notice(kind="problem", title=gettext("We cannot mail another code now"), text=f"{_why()} {text} {_nothing_lost()}")
+    notice = Notice(kind="problem", title=gettext("We cannot email another code now"), text=f"{_why()} {text} {_nothing_lost()}")
     return Refusal(notice=notice, status=429, headers={"Retry-After": str(HOUR)})
 
 
@@ -171,7 +171,7 @@ def _too_many(wait: Wait, most: int) -> Refusal:
     if wait.bound is Bound.EMAIL:
         reason = gettext(
             "While we guard this form against people who try stolen cards, at most %(most)s gifts that are not paid may be begun within an hour under "
-            "one e-mail address.",
+            "one email address.",
             most=checkout_bounds.PER_EMAIL,
         )
     else:

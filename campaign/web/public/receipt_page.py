@@ -51,7 +51,7 @@ def mail_again(language: str, token: str) -> ResponseReturnValue:
     if receipts.receipt_of(donation.id) is None:
         abort(404)
     if receipt_actions.request_copy(donation):
-        flash(gettext("We are sending your receipt to %(email)s again. Look among unwanted mail too.", email=mask_email(donation.email)))
+        flash(gettext("We are sending your receipt to %(email)s again. Look in your junk email too.", email=mask_email(donation.email)))
     else:
         flash(gettext("We have sent it several times today. You can open it here, or write to us."), "error")
     return redirect(url_for("donation_page.page", language=language, token=token), 303)
@@ -104,7 +104,7 @@ def _thank(donation: Donation) -> None:
     flash(
         gettext("Thank you. This gift is on the official receipt for the whole year, which comes in January.")
         if wants_annual_receipt(donation.donor_id)
-        else gettext("Thank you. Your official receipt is being made, and comes by e-mail.")
+        else gettext("Thank you. Your official receipt is being made, and comes by email.")
     )
 
 

@@ -185,5 +185,5 @@ def ask_for_link(language: str) -> ResponseReturnValue:
 def send_link(language: str) -> ResponseReturnValue:
     """Send the links. The response is the same for every e-mail address, so that it reveals no donor."""
     recurring_actions.send_links(request.form.get("email", "")[:MAX_EMAIL_LENGTH])
-    flash(gettext("If a monthly gift goes on under this address, a mail with the link to it is on its way."))
+    flash(gettext("If a monthly gift goes on under this address, an email with the link to it is on its way."))
     return redirect(url_for("recurring_page.ask_for_link", language=language), 303)

@@ -71,7 +71,7 @@ def _actor(actor: str) -> str:
 def begin() -> ResponseReturnValue:
     """Begin the guard."""
     if card_testing_actions.begin_guard(current_user.email):
-        flash(gettext("The guard is on. Other members were notified by mail."))
+        flash(gettext("The guard is on. Other members were notified by email."))
     else:
         flash(gettext("The guard was on already."))
     return redirect(url_for("staff_card_testing.page"), 303)

@@ -141,7 +141,7 @@ def _failure(jobs: Sequence[FailingJob], campaign: Campaign) -> dict[str, str]:
         case FailureReason.CLOCK:
             sentence = gettext("The clock of the server is wrong. Payments may be refused until it is set.")
         case FailureReason.MAILBOX:
-            sentence = gettext("The mailbox for mail that came back cannot be read. Nothing in it is lost; look there by hand meanwhile.")
+            sentence = gettext("The mailbox for email that came back cannot be read. Nothing in it is lost; look there by hand meanwhile.")
         case _:
             sentence = gettext("A job in the background keeps failing (%(job)s).", job=jobs[0].name)
     return {

@@ -16,7 +16,7 @@ from campaign.mail import mail_actions
 from campaign.outbox import messages, waiting_receipts
 from campaign.payments import disputes
 from campaign.payments.status import status_of
-from campaign.receipts import completeness, receipt_actions, receipts, render_jobs
+from campaign.receipts import receipt_actions, receipts, render_jobs
 from campaign.receipts.receipt_actions import ReceiptActionRefused
 from campaign.receipts.receipts import ReceiptIncomplete
 from campaign.recurring import contact_actions, contacts
@@ -27,13 +27,14 @@ from campaign.rules.email_typos import suggested_address
 from campaign.rules.money import format_money
 from campaign.texts import action_errors
 from campaign.texts.action_errors import ActionError
+from campaign.texts.causes import describe_cause
 from campaign.texts.donation_timeline import describe
 from campaign.texts.receipt_elements import describe_missing
 from campaign.web.labels import receipt_status_labels, status_labels
 from campaign.web.languages import current_language
 from campaign.web.public.address_form import provinces
 from campaign.web.security import access, csrf, has_role
-from campaign.web.staff.declarations import declaration_rows
+from campaign.web.staff.declarations import whose_money
 from campaign.web.staff.exports import record_export
 from campaign.web.staff.mail import mail_lines
 from campaign.web.staff.person_form import PersonForm
@@ -48,7 +49,7 @@ MAX_EMAIL_LENGTH = 254
 @bp.get("/<public_id>")
 @access("viewer")
 def page(public_id: str) -> ResponseReturnValue:
-    """The donation, its match, its history with the source of each event, its receipts and its e-mails."""
+    """The donation, its match, its history with the cause of each event, its receipts and its e-mails."""
     donation = _donation_or_404(public_id)
     language, status, charity = current_language(), status_of(donation), donation.campaign.charity
     gift = recurring_gift_of(donation)
@@ -68,8 +69,7 @@ def page(public_id: str) -> ResponseReturnValue:
         receipts=[_receipt_row(receipt) for receipt in receipts.receipts_of(donation.id)],
         has_receipt=receipts.receipt_of(donation.id) is not None,
         receipt_lacks=_waits_for(donation),
-        lacks_declaration=receipts.receipt_of(donation.id) is None and completeness.lacks_declaration(donation),
-        declarations=declaration_rows(donation),
+        **whose_money(donation),
         typed_email=request.args.get("email", "")[:MAX_EMAIL_LENGTH],
         mails=mail_lines(messages.messages_of(donation.id)),
         may_act=has_role("clerk") and donation.received_at is not None,
@@ -79,7 +79,8 @@ def page(public_id: str) -> ResponseReturnValue:
                 "at": format_datetime(charity.local(moment.at), "yyyy-MM-dd HH:mm:ss", rebase=False),
                 "iso": moment.at.isoformat(),
                 "text": describe(moment.event, language),
-                "source": moment.source,
+                "cause": moment.actor or describe_cause(moment.cause, language),
+                "reason": moment.reason,
             }
             for moment in donation_history.history_of(donation, language)
         ],
@@ -104,7 +105,7 @@ def _monthly_state(gift: RecurringGift, charity: Charity) -> str:
         case "active":
             return gettext("goes on")
         case _:
-            return gift.status.replace("_", " ")
+            return gettext("not begun or paused at Stripe")
 
 
 def _waits_for(donation: Donation) -> str:
@@ -235,9 +236,9 @@ def email(public_id: str) -> ResponseReturnValue:
             return redirect(url_for("staff_donations.page", public_id=public_id, email=corrected), 303)
         mail_actions.correct_email(donation, corrected, actor=current_user.email, scope=scope)
         flash(
-            gettext("Mail about this donor’s gifts goes to %(email)s from now on.", email=corrected)
+            gettext("Email about this donor’s gifts goes to %(email)s from now on.", email=corrected)
             if scope.is_for_later
-            else gettext("Mail about this gift goes to %(email)s from now on.", email=corrected)
+            else gettext("Email about this gift goes to %(email)s from now on.", email=corrected)
         )
     except EmailTaken:
         db.session.rollback()
@@ -249,7 +250,7 @@ def email(public_id: str) -> ResponseReturnValue:
         )
         return redirect(url_for("staff_donors.page", donor_id=donation.donor_id, other=corrected), 303)
     except EmailNotValidError:
-        flash(gettext("This does not look like an e-mail address. Please check it, for example name@example.com."), "error")
+        flash(gettext("This does not look like an email address. Please check it, for example name@example.com."), "error")
     return redirect(url_for("staff_donations.page", public_id=public_id), 303)
 
 

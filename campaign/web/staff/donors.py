@@ -113,7 +113,7 @@ def merge(donor_id: int) -> ResponseReturnValue:
         return redirect(url_for("staff_donors.page", donor_id=donor_id, other=other.email), 303)
     try:
         donor_merge_actions.merge(donor.id, other.id, actor=current_user.email, reason=reason)
-        flash(gettext("The two are one donor now. Mail goes to %(email)s.", email=donor.email))
+        flash(gettext("The two are one donor now. Email goes to %(email)s.", email=donor.email))
     except NotMergeable:
         flash(gettext("One of the two is part of another merge. Undo that one first, or merge the other way round."), "error")
     return redirect(url_for("staff_donors.page", donor_id=donor_id), 303)

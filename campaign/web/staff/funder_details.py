@@ -127,4 +127,4 @@ def _email(text: str) -> tuple[str, str]:
     try:
         return validate_email(text, check_deliverability=False, allow_smtputf8=False, test_environment=True).normalized, ""
     except EmailNotValidError:
-        return text, str(gettext("Please write an e-mail address, for example name@example.org."))
+        return text, str(gettext("Please write an email address, for example name@example.org."))

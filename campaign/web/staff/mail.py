@@ -111,9 +111,9 @@ def _readable_text(email: FrozenEmail) -> str:
 def again(item_id: int) -> ResponseReturnValue:
     """Retry a dead-lettered message."""
     if mail_actions.retry(_message_or_404(item_id), actor=current_user.email):
-        flash(gettext("The mail is being sent again. If it fails once more, it comes back here."))
+        flash(gettext("The email is being sent again. If it fails once more, it comes back here."))
     else:
-        flash(gettext("This mail has already been sent, or is being sent."))
+        flash(gettext("This email has already been sent, or is being sent."))
     return _back(item_id)
 
 
@@ -123,7 +123,7 @@ def bounce(item_id: int) -> ResponseReturnValue:
     """Record that the e-mail bounced to the charity's mailbox."""
     reason = read_reason()
     if reason and not mail_actions.report_bounce(_message_or_404(item_id), actor=current_user.email, reason=reason):
-        flash(gettext("This was noted before, or the mail was never sent."), "error")
+        flash(gettext("This was noted before, or the email was never sent."), "error")
     elif reason:
         flash(gettext("Noted. Correct the address on the page of the gift, or send the receipt by post."))
     return _back(item_id)

@@ -55,7 +55,7 @@ def invite() -> ResponseReturnValue:
         address = validate_email(typed, check_deliverability=False, test_environment=True).normalized.casefold()
         member = members.add_staff(address, role)
     except EmailNotValidError:
-        flash(gettext("This does not look like an e-mail address. Please check it, for example name@example.com."), "error")
+        flash(gettext("This does not look like an email address. Please check it, for example name@example.com."), "error")
         return redirect(url_for("staff_members.page"), 303)
     except AlreadyStaff:
         db.session.rollback()

@@ -122,7 +122,7 @@ def decide(slug: str, request_id: int) -> ResponseReturnValue:
     _payment_or_404(slug, asked.funder_payment_id)
     try:
         payment_actions.decide(asked, agrees=decision == "agree", actor=current_user.email)
-        done = gettext("It is done, and the funder is notified by mail.")
+        done = gettext("It is done, and the funder is notified by email.")
         flash(done if decision == "agree" else gettext("The payment stays as it is."))
     except ActionRefused as error:
         flash(action_errors.describe_error(error.refusal, current_language()), "error")

@@ -29,6 +29,7 @@ from campaign.web.labels import end_reason_labels, receipt_status_labels
 from campaign.web.languages import current_language
 from campaign.web.public.receipt_page import send_receipt
 from campaign.web.security import access, has_role
+from campaign.web.staff.declarations import name_of_receipt
 from campaign.web.staff.exports import file_name, origin_of, record_export, send_csv, send_xlsx
 from campaign.web.staff.return_tables import register_table
 
@@ -161,6 +162,7 @@ def page(serial: str) -> ResponseReturnValue:
         amount=format_money(receipt.content["amount_cents"], language),
         advantage=format_money(receipt.content["advantage_cents"], language),
         eligible=format_money(receipt.content["eligible_cents"], language),
+        named=name_of_receipt(receipt),
         gifts=[_line_row(line, language) for line in receipts.lines_of(receipt)],
         ended=ended,
         sent_on=_moment(deliveries.sent_at(receipt.id), campaign),

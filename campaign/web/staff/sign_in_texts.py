@@ -7,15 +7,15 @@ from flask_security.core import _default_messages
 from campaign.config import resource
 from campaign.texts.catalogue import gettext_noop
 
-WRONG = gettext_noop("The e-mail address or the password is not right. Please check both, and try again.")
+WRONG = gettext_noop("The email address or the password is not right. Please check both, and try again.")
 UNREADABLE = gettext_noop("This could not be read. Please try again.")
 ANYTHING_ELSE = gettext_noop("This did not work. Please try again.")
 MESSAGES = {
     "API_ERROR": UNREADABLE,
     "INVALID_INPUT": UNREADABLE,
     "GENERIC_AUTHN_FAILED": WRONG,
-    "EMAIL_NOT_PROVIDED": gettext_noop("Please write your e-mail address."),
-    "INVALID_EMAIL_ADDRESS": gettext_noop("This does not look like an e-mail address. Please check it, for example name@example.com."),
+    "EMAIL_NOT_PROVIDED": gettext_noop("Please write your email address."),
+    "INVALID_EMAIL_ADDRESS": gettext_noop("This does not look like an email address. Please check it, for example name@example.com."),
     "PASSWORD_NOT_PROVIDED": gettext_noop("Please write a password."),
     "INVALID_PASSWORD": gettext_noop("This password is not right. Please try again."),
     "RETYPE_PASSWORD_MISMATCH": gettext_noop("The two passwords are not the same. Please type both again."),

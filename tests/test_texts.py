@@ -1,0 +1,101 @@
+"""All texts of both languages: typography, one word for one meaning, and sentences that read well with any name."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from babel.messages.pofile import read_po
+
+from campaign.texts.causes import describe_cause
+
+ROOT = Path(__file__).resolve().parents[1]
+CATALOGUES = (ROOT / "translations", ROOT / "campaign" / "devstack" / "sandbox" / "translations")
+TEMPLATES = sorted(path for path in (ROOT / "templates").glob("**/*.html") if path.parent.name != "mail")
+# Placeholders for what people are called: a name may end with a period, as Cycle Ltd. or Hélène Q. do.
+NAMES = r"%\((?:name|old_name|organization|charity|officer|fund|funder|donor|tribute)\)s"
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """Each text in English and French."""
+    for catalogue in CATALOGUES:
+        with (catalogue / "fr" / "LC_MESSAGES" / "messages.po").open("rb") as file:
+            for message in read_po(file, locale="fr"):
+                if message.id:
+                    forms = [pair if isinstance(pair, (tuple, list)) else (pair,) for pair in (message.id, message.string)]
+                    yield from zip(*forms, strict=True)
+
+
+ENGLISH, FRENCH = ([pair[index] for pair in texts()] for index in (0, 1))
+
+
+@pytest.mark.parametrize(
+    ("where", "wrong"),
+    [
+        ("English", r"\b[Ee]-mail|\b[Mm]ail(?:s|ed)?\b(?! server)"),
+        ("English", rf"{NAMES}\."),
+        ("French", rf"{NAMES}\."),
+        # A colon takes a no-break space before it, except in a time, an address or a name of a program.
+        ("French", r"[^\u00a0\d\w]:|\w:(?=\s|$)"),
+        ("French", r"«(?!\u00a0)|(?<!\u00a0)»"),
+        ("French", r"«[^»]*«"),
+        ("French", r"[\s\u202f][;!?]"),
+        # Of money: `conservé` is retained, `retourné` returned, `remboursé` refunded.
+        ("French", r"\b[Rr]endu(?:e?s?)\b|\b[Rr]endre\b(?! compte)|\b[Gg]ardée?s?\b"),
+    ],
+)
+def test_no_text_has(where: str, wrong: str) -> None:
+    found = [text for text in {"English": ENGLISH, "French": FRENCH}[where] if re.search(wrong, text)]
+    assert found == []
+
+
+def test_each_word_for_money_that_moved_back_has_one_translation() -> None:
+    words = {r"\b[Rr]etained\b": "onserv", r"\b[Rr]eturned\b": "etour", r"\b[Rr]efund": "embours"}
+    # An information return is a form, and a return to a page moves no money.
+    other = ("information return about a returned", "J’ai")
+    wrong = [
+        (english, french)
+        for english, french in texts()
+        for word, stem in words.items()
+        if re.search(word, english) and stem not in french and not french.startswith(other)
+    ]
+    assert wrong == []
+
+
+def test_templates_add_no_punctuation_to_what_they_show() -> None:
+    """A colon or period behind a value is a text's own affair: French sets it apart, and a name may have one already."""
+    added = re.compile(r"\}\}(?:</\w+>)*[:.](?=[\s<])")
+    found = [f"{path.relative_to(ROOT)}: {match[0]}" for path in TEMPLATES for match in added.finditer(path.read_text())]
+    assert found == []
+
+
+def test_the_rules_find_what_they_are_for() -> None:
+    for wrong, text in (
+        (rf"{NAMES}\.", "Merci, %(name)s."),
+        (r"[^\u00a0\d\w]:|\w:(?=\s|$)", "Nom sur le reçu:"),
+        (r"«[^»]*«", "« a « b » »"),
+    ):
+        assert re.search(wrong, text)
+
+
+def test_every_table_stacks_on_a_phone_with_the_names_of_columns() -> None:
+    """A cell without the name of its column says by itself what it is."""
+    wrong = []
+    for path in TEMPLATES:
+        for table in re.findall(r"<table class=.*?</table>", path.read_text(), re.DOTALL):
+            body = table.partition("<tbody>")[2].partition("</tbody>")[0]
+            cells = re.findall(r"<td\b[^>]*>", body)
+            if "stack" not in table.partition(">")[0] or sum("data-label" not in cell for cell in cells) > 2:
+                wrong.append(str(path.relative_to(ROOT)))
+    assert wrong == []
+
+
+def test_staff_read_the_cause_of_each_event_in_words() -> None:
+    for cause, words in {
+        "polled:cs_test_1": "read at Stripe",
+        "evt_1": "Stripe reported it",
+        "refund_ab": "a refund that staff asked for",
+    }.items():
+        assert describe_cause(cause, "en") == words
+        assert describe_cause(cause, "fr") not in {"", words}
+    assert [describe_cause(cause, "en") for cause in ("begun", "rematch/refund", "seed")] == ["", "", ""]
