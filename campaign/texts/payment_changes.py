@@ -17,7 +17,7 @@ _RECEIPT = gettext_noop(
     "Issue a new receipt for the payment %(reference)s of %(day)s, %(amount)s: the funder’s name or address has changed since the receipt."
 )
 _VOIDED = gettext_noop("Its receipt was voided, so it gets no other one, even if it is corrected.")
-_NEW_NAME = gettext_noop("Receipt %(serial)s is for %(old_name)s. The new one is for %(new_name)s.")
+_NEW_NAME = gettext_noop("Receipt %(serial)s is for “%(old_name)s”, the new one is for “%(new_name)s”.")
 
 
 def describe_change(recorded: PaymentDetails, right: PaymentDetails | None, *, returned_on: date | None, language: str) -> str:
