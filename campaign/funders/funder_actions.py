@@ -52,14 +52,14 @@ def change_details(funder: Funder, details: Mapping[str, object], *, actor: str,
         audit.record(actor, "changed a funder's details", funder.name_en, fields=sorted(changed), **answer)
         payment_receipts.retry_waiting(funder)
     answered = funder.is_registered_charity if "is_registered_charity" in details else None
-    to_void = _ask_to_void(funder, actor=actor, reason=void_reason) if answered is True else []
+    to_void = _request_voids(funder, actor=actor, reason=void_reason) if answered is True else []
     due = payment_receipts.enqueue_due(funder) if answered is False else 0
     db.session.commit()
     services().waker.wake("mail")
     return ChangedDetails(fields=sorted(changed), to_void=to_void, receipts_due=due)
 
 
-def _ask_to_void(funder: Funder, *, actor: str, reason: str) -> list[Receipt]:
+def _request_voids(funder: Funder, *, actor: str, reason: str) -> list[Receipt]:
     """Ask that the funder's valid receipts be voided, unless somebody asks already."""
     asked = [receipt for receipt in payment_receipts.list_valid_receipts(funder) if void_requests.open_for(receipt) is None]
     for receipt in asked:

@@ -34,8 +34,9 @@ def _recipient(funder: Funder, campaign: Campaign, *, is_test: bool) -> Recipien
 
 def _for_the_auditor(head: SignedHead) -> Codes:
     """Where the fund's books end as the message is written, so that nobody can write them anew unseen (docs/verify.md)."""
-    label = gettext("For your auditor: where the books of your fund end now, and the charity’s signature of it. Please keep these codes.")
-    return Codes(label=label, codes=[head.text, head.signature])
+    label = gettext("Codes for your auditor, please keep them:")
+    end, signature = gettext("end of the books of your fund now"), gettext("the charity’s signature of it")
+    return Codes(label=label, codes=[f"{head.text} ({end})", f"{head.signature} ({signature})"])
 
 
 def money_received(
