@@ -139,6 +139,8 @@ def test_two_members_correct_a_payment_on_the_page(fund: Fund, one: FlaskClient,
     page = open_page(two, PAGE).text
     for shown in ("It is done", "<s>$12,500.00</s>", "reversed", "replaced", "$1,250.00 of $50,000.00 pledged"):
         assert shown in page
+    assert f"corrected: see cheque 17 of {today()}" in page
+    assert "Reversed: one@example.org asked, two@example.org agreed: a digit" in page
     assert open_page(one, form).status_code == 200
     assert "was reversed already" in post(one, form, page=form, **typed, reason="again").text
 
@@ -155,7 +157,10 @@ def test_a_reversal_asks_whether_the_money_came_and_says_when_a_return_is_due(fu
     request = payment_requests.open_for(payment)
     assert request
     assert post(two, f"{PAGE}/requests/{request.id}", page=PAGE, decision="agree").status_code == 303
-    assert "Information return to the Canada Revenue Agency due by" in open_page(two, PAGE).text
+    page = open_page(two, PAGE).text
+    assert "Information return to the Canada Revenue Agency due by" in page
+    assert f"returned to the funder on {day}" in page
+    assert "Reversed: one@example.org asked, two@example.org agreed: by their wish" in page
     assert post(one, form, page=PAGE, change="erase").status_code == 404
     assert post(one, f"{PAGE}/requests/99", page=PAGE, decision="agree").status_code == 404
     assert open_page(one, f"{FUNDS}/nobody/payments").status_code == 404
@@ -182,10 +187,36 @@ def test_details_with_an_error_change_nothing_and_nothing_typed_is_lost(
     assert db.session.get_one(Funder, fund.funder_id).legal_name == ""
 
 
-def test_a_charity_with_valid_receipts_is_said_so_with_what_to_do(fund: Fund, one: FlaskClient) -> None:
-    recorded(fund, one)
+def test_the_answer_that_the_funder_is_a_charity_asks_to_void_its_receipts_and_no_charity_gets_them(fund: Fund, one: FlaskClient) -> None:
+    payment = recorded(fund, one)
+    receipt = payment_receipts.receipt_of(payment)
+    assert receipt
     assert db.session.get_one(Funder, fund.funder_id).address == ["1, rue X", "Montréal"]
-    post(one, DETAILS, page=DETAILS, **{**FUNDER, "charity": "yes", "registration_number": "12345 6782 rr 0001"})
+    charity = {**FUNDER, "charity": "yes", "registration_number": "12345 6782 rr 0001"}
+    post(one, DETAILS, page=DETAILS, **charity)
     page = open_page(one, DETAILS).text
-    assert 'value="123456782RR0001"' in page
-    assert "A registered charity gets no official receipt, and these are valid" in page
+    for shown in (
+        'value="123456782RR0001"',
+        "As a registered charity it gets no official receipt",
+        f"Another manager is asked to void the receipts that are valid: {receipt.serial}.",
+        "A registered charity gets no official receipt, and these are valid",
+    ):
+        assert shown in page
+    assert "Receipts from now on show it" not in page
+    assert (
+        "one@example.org asks to void it: The funder is a registered charity." in open_page(one, f"/staff/receipts/{receipt.serial}").text
+    )
+    year = today().year
+    returns = open_page(one, f"/staff/receipts/returns?year={year}").text
+    assert "Fonds Sanâa inc. is a registered charity and gets no receipt. Have this one voided before filing:" in returns
+    assert f'/staff/receipts/{receipt.serial}">' in returns
+    assert record(one, reference="cheque 18", amount="1").status_code == 303
+    send_jobs.send_due()
+    post(one, DETAILS, page=DETAILS, **FUNDER)
+    page = open_page(one, DETAILS).text
+    for shown in (
+        "Receipts from now on show it.",
+        "The receipt of 1 earlier payment is issued and sent.",
+        "Somebody asks to void these receipts",
+    ):
+        assert shown in page

@@ -25,7 +25,7 @@ from campaign.donations.declarations import How, Statement
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.links import Links
-from campaign.funders import payment_receipts, payments
+from campaign.funders import payment_actions, payment_receipts, payments
 from campaign.funders.funders import Funder
 from campaign.funders.payments import FunderPayment
 from campaign.matching.funds import Fund
@@ -42,8 +42,10 @@ from campaign.rules.return_lines import AwaitedAs, Form, GiftGroup
 from campaign.staff.audit import AuditEntry
 from campaign.web.staff import return_gift_list
 from tests.factories import (
+    PLEDGERS,
     confirm_charity,
     create_fund,
+    create_pledgers,
     create_refund,
     issue_receipt,
     paid,
@@ -367,6 +369,73 @@ def test_only_what_another_line_counts_is_a_difference(app: Flask, year: SeededY
     db.session.commit()
     (gift,) = return_gifts.changed_gifts(year.campaign.charity, filed, limit=10)
     assert (gift.payment, gift.line_then, gift.line_now, gift.cents_now) == ("cheque 17", "12", "13", 5_000_00)
+
+
+# Payments of funders, each with the line that counts it on both forms, by hand from policy.md, section 4, and docs/receipts.md. `gone` is the day of the
+# return as days after the fiscal year, or None for money that never came; `line` is the lines' figure in cents.
+FUNDED: tuple[dict[str, Any], ...] = (
+    {"charity": True, "province": "QC", "cents": 1_000_01, "lines": ("4510", "13")},
+    {"charity": True, "province": "ON", "cents": 2_000_02, "lines": ("4510", "13")},
+    {"charity": True, "province": "abroad", "cents": 3_000_04, "lines": ("4510", "13")},
+    {"charity": True, "province": "", "cents": 4_000_08, "lines": ("4510", "13")},
+    {"charity": True, "province": "QC", "cents": 5_000_16, "lines": None, "gone": -30},
+    {"charity": True, "province": "QC", "cents": 6_000_32, "lines": None, "gone": 1, "late": True},
+    {"charity": False, "province": "QC", "cents": 7_000_64, "lines": None, "gone": 1, "late": True, "has_receipt": True},
+    {"charity": False, "province": "QC", "cents": 100_00, "lines": None, "gone": 0, "has_receipt": True},
+    {"charity": False, "province": "QC", "cents": 8_001_28, "lines": ("4500", "12"), "has_receipt": True},
+    {"charity": False, "province": "abroad", "cents": 9_002_56, "lines": ("4500", "12"), "has_receipt": True},
+    {"charity": False, "province": "QC", "cents": 10_005_12, "lines": ("4530", "14"), "legal_name": ""},
+    {"charity": None, "province": "ON", "cents": 11_010_24, "lines": ("4500", "12")},
+    {"charity": True, "province": "QC", "cents": 200_00, "lines": None, "never": True},
+    {"charity": True, "province": "QC", "cents": 400_00, "lines": None, "outside": -1},
+    {"charity": True, "province": "QC", "cents": 800_00, "lines": None, "outside": 1},
+)
+
+
+def funded(campaign: Campaign, position: int, row: dict[str, Any]) -> None:
+    """A fund whose funder paid as the row says, on the last day of the fiscal year unless it is `outside`."""
+    fund = create_fund(campaign, row["cents"], position=position)
+    funder = db.session.get_one(Funder, fund.funder_id)
+    funder.legal_name, funder.address, funder.province = (
+        row.get("legal_name", f"Funder {position}"),
+        ["1, rue Neuve", "Laval"],
+        row["province"],
+    )
+    funder.is_registered_charity = row["charity"]
+    day = {-1: PERIOD.first_on - timedelta(days=1), 0: PERIOD.first_on, 1: PERIOD.last_on + timedelta(days=1)}[row.get("outside", 0)]
+    payment = payments.record_payment(fund, row["cents"], received_on=day, reference="17", livemode=False, actor="manager@example.org")
+    if row.get("has_receipt"):
+        assert payment_receipts.issue_receipt(payment, IssueContext(now=datetime.now(UTC), links=Links("http://127.0.0.1:8000")))
+    db.session.commit()
+    if "gone" in row or "never" in row:
+        returned_on = None if "never" in row else PERIOD.last_on + timedelta(days=row["gone"])
+        request = payment_actions.request_reversal(payment, returned_on=returned_on, actor=PLEDGERS[0], reason="r")
+        payment_actions.decide(request, agrees=True, actor=PLEDGERS[1])
+
+
+def test_payments_of_funders_are_on_the_lines_of_policy_whoever_paid_wherever_and_whatever_went_back(campaign: Campaign) -> None:
+    campaign.charity.fiscal_year_end = END
+    create_pledgers()
+    for position, row in enumerate(FUNDED, 10):
+        funded(campaign, position, row)
+    found = returns.returns_of(campaign.charity, PERIOD)
+    for form, index in ((Form.T3010, 0), (Form.TP_985_22, 1)):
+        counted, in_quebec, unknown = ({line.number: 0 for line in found.version(form).lines} for _ in range(3))
+        for row in FUNDED:
+            if row["lines"]:
+                counted[row["lines"][index]] += row["cents"]
+                in_quebec[row["lines"][index]] += row["cents"] if row["province"] == "QC" else 0
+                unknown[row["lines"][index]] += row["cents"] if not row["province"] else 0
+        if form is Form.T3010:
+            counted |= {"4571": 9_002_56, "4490": 2}  # Of line 4500, what is from abroad; and how many gifts have a receipt.
+            in_quebec["4490"] = 1
+        assert (found.lines(form), found.in_quebec(form), found.of_unknown_place(form)) == (counted, in_quebec, unknown)
+    gone = sum(row["cents"] for row in FUNDED if "gone" in row)
+    retained = sum(row["cents"] for row in FUNDED if row["lines"])
+    late = sum(row["cents"] for row in FUNDED if row.get("late"))
+    assert (found.received_cents, found.returned_cents, found.late_cents) == (retained + gone, gone, late)
+    assert (found.cents(), found.totals.retained_cents, found.difference_from_receipts_cents) == (retained, retained, 0)
+    assert checker.findings(db.engine) == []
 
 
 def test_viewers_see_returns_and_neither_file_nor_export_them(app: Flask, campaign: Campaign) -> None:

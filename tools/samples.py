@@ -209,11 +209,17 @@ def test_funder_and_staff(app: Flask, campaign: Campaign, fund: Fund, post: Post
     payment = payments.record_payment(fund, 12_500_00, received_on=date(2026, 11, 20), reference="17", livemode=False, actor="x")
     db.session.commit()
     write_email(post, "funder-money-received", language, to="fonds@example.org")
-    write_receipt(payment_receipts.receipt_of(payment), "receipt-of-a-funder", language)
+    receipt = payment_receipts.receipt_of(payment)
+    write_receipt(receipt, "receipt-of-a-funder", language)
     funder.is_registered_charity = True
     payments.record_payment(fund, 10_00, received_on=date(2026, 11, 21), reference="18", livemode=False, actor="x")
     db.session.commit()
     write_email(post, "funder-money-received-from-a-charity", language, to="fonds@example.org")
+    assert receipt
+    lifecycle.void(receipt, actor="x", note="a charity")
+    messages.enqueue_payment_news(payment.id)
+    db.session.commit()
+    write_email(post, "funder-receipt-voided", language, to="fonds@example.org")
     own = another_campaign(50_00, like=campaign)
     backer = db.session.get_one(Funder, db.session.query(Fund).filter_by(campaign_id=own.id).one().funder_id)
     backer.email, backer.language, backer.name_en, backer.name_fr = "full@example.org", language, "Fonds Exemple", "Fonds Exemple"

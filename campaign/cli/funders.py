@@ -4,15 +4,13 @@ import click
 from email_validator import EmailNotValidError, validate_email
 from flask.cli import with_appcontext
 
-from campaign.cli.funds import FUND, CommandRefused, get_fund
+from campaign.cli.funds import BY, FUND, CommandRefused, get_fund
 from campaign.edges.db import db
 from campaign.funders import funder_actions, payment_receipts
 from campaign.funders.funders import PROVINCES, Funder
 from campaign.rules import business_numbers
 from campaign.texts import action_errors
 from campaign.texts.action_errors import ActionRefused
-
-ACTOR = "command line"
 
 
 @click.command("funder")
@@ -30,11 +28,15 @@ ACTOR = "command line"
     help="A registered charity gets no receipt. Until this is said, nobody does.",
 )
 @click.option("--registration-number", help="Number of a registered charity, as 123456782RR0001.")
+@BY
 @with_appcontext
 def funder_command(
-    name: str, address: tuple[str, ...], email: str | None, registration_number: str | None, **options: str | bool | None
+    name: str, actor: str, address: tuple[str, ...], email: str | None, registration_number: str | None, **options: str | bool | None
 ) -> None:
-    """Set the details of a fund's funder that receipts need. Without options, show them."""
+    """Set the details of a fund's funder that receipts need. Without options, show them.
+
+    Saying that it is a registered charity asks another person to void its valid receipts; saying that it is not issues those that are due.
+    """
     funder = db.session.get_one(Funder, get_fund(name).funder_id)
     details: dict[str, object] = {field: value for field, value in options.items() if value is not None}
     if address:
@@ -44,13 +46,17 @@ def funder_command(
     if registration_number:
         details["registration_number"] = business_numbers.normalized(registration_number)
     try:
-        funder_actions.change_details(funder, details, actor=ACTOR)
+        changed = funder_actions.change_details(funder, details, actor=actor, void_reason="The funder is a registered charity.")
     except ActionRefused as error:
         raise CommandRefused(f"{action_errors.describe_error(error.refusal, 'en')} Name it with --registration-number.") from None
     click.echo(f"{funder.legal_name or 'no legal name'}; {', '.join(funder.address) or 'no address'}; {_more(funder)}.")
+    if changed.receipts_due:
+        click.echo(f"Receipts of earlier payments that are issued now: {changed.receipts_due}.")
     if funder.is_registered_charity and (valid := payment_receipts.list_valid_receipts(funder)):
         serials = ", ".join(receipt.serial for receipt in valid)
-        click.echo(f"Its official receipts are still valid: {serials}. Ask to void them on their pages for staff.")
+        click.echo(
+            f"Its official receipts are still valid: {serials}. Another manager is asked to void them, on the page of receipts for staff."
+        )
 
 
 def _more(funder: Funder) -> str:

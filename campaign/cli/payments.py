@@ -14,6 +14,7 @@ from campaign.cli.funds import BY, FUND, REASON, CommandRefused, get_fund, parse
 from campaign.cli.pledges import BY_MEMBER, refused_by_name
 from campaign.funders import payment_actions, payment_receipts, payment_requests, payments
 from campaign.funders.payment_actions import PaymentDoubtful
+from campaign.funders.payment_descriptions import describe_request
 from campaign.funders.payment_requests import FunderPaymentRequest
 from campaign.funders.payments import FunderPayment
 from campaign.matching.funds import Fund
@@ -21,7 +22,6 @@ from campaign.receipts.receipts import ReceiptIncomplete
 from campaign.rules import local_time, money
 from campaign.rules.funder_payments import PaymentDetails, PaymentQuestion
 from campaign.texts.action_errors import ActionRefused
-from campaign.texts.payment_changes import describe_change
 from campaign.texts.payment_questions import describe_question
 from campaign.texts.receipt_elements import describe_missing
 
@@ -95,11 +95,13 @@ def list_payments(name: str) -> None:
         click.echo(f"{payment.received_on} {amount} {payment.reference}{state}: {about}, recorded by {payment.recorded_by}")
         if request := payment_requests.open_for(payment):
             click.echo(f"  {request.requested_by} asks: {_change(request, payment)} {request.reason}")
+        if decided := payment_requests.reversing_request_of(payment):
+            click.echo(f"  {decided.requested_by} asked and {decided.decided_by} agreed: {_change(decided, payment)} {decided.reason}")
     click.echo(f"{money.format_money(payments.received_cents(fund), 'en')} received of {money.format_money(fund.pledged_cents, 'en')}.")
 
 
 def _change(request: FunderPaymentRequest, payment: FunderPayment) -> str:
-    return describe_change(payment.details, request.corrected, was_returned=request.was_returned, language="en")
+    return describe_request(request, payment, "en")
 
 
 @click.command("correct-payment")

@@ -1,11 +1,18 @@
-"""Changes of a funder's details by staff and operators. Each commits once, with its audit row, and sends what waited for them."""
+"""Changes of a funder's details by staff and operators. Each commits once, with its audit row, and sends what waited for them.
+
+Whether a funder is a registered charity decides about receipts of earlier payments too. With "yes", a second person is asked to void those that
+are valid, as voiding takes two people; with "no", those that are due are issued.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.funders import payment_receipts
 from campaign.funders.funders import Funder
+from campaign.receipts import void_requests
+from campaign.receipts.receipts import Receipt
 from campaign.rules import business_numbers
 from campaign.staff import audit, two_people
 from campaign.texts.action_errors import ActionError, ActionRefused
@@ -13,11 +20,21 @@ from campaign.texts.action_errors import ActionError, ActionRefused
 DETAILS = ("legal_name", "address", "email", "language", "province", "is_registered_charity", "registration_number")
 
 
-@two_people.roll_back_if_refused()
-def change_details(funder: Funder, details: Mapping[str, object], *, actor: str) -> list[str]:
-    """Set these of DETAILS, and return the names of those that changed. Receipts that were issued do not change.
+@dataclass(frozen=True, kw_only=True)
+class ChangedDetails:
+    """The names of the details that changed, the receipts that another person is now asked to void, and how many earlier payments get one."""
 
-    A funder that is no registered charity has no number. Raises ActionRefused when a registered charity would have none.
+    fields: list[str]
+    to_void: list[Receipt]
+    receipts_due: int
+
+
+@two_people.roll_back_if_refused()
+def change_details(funder: Funder, details: Mapping[str, object], *, actor: str, void_reason: str) -> ChangedDetails:
+    """Set these of DETAILS. Receipts that were issued do not change.
+
+    A funder that is no registered charity has no number. The same answer again asks and issues what is still missing. `void_reason` is for the person who is asked to void the receipts of one that is.
+    Raises ActionRefused when a registered charity would have no number.
     """
     db.session.refresh(funder, with_for_update={"key_share": True})
     changed = {name: value for name, value in details.items() if value != getattr(funder, name)}
@@ -28,14 +45,27 @@ def change_details(funder: Funder, details: Mapping[str, object], *, actor: str)
         funder.registration_number = ""
     elif {"is_registered_charity", "registration_number"} & details.keys():
         _check_number(funder.registration_number)
+    db.session.flush()
     if changed:
         # The audit trail holds no personal data; the answer is no such.
         answer = {name: value for name, value in changed.items() if name in {"is_registered_charity", "registration_number"}}
         audit.record(actor, "changed a funder's details", funder.name_en, fields=sorted(changed), **answer)
         payment_receipts.retry_waiting(funder)
+    answered = funder.is_registered_charity if "is_registered_charity" in details else None
+    to_void = _request_voids(funder, actor=actor, reason=void_reason) if answered is True else []
+    due = payment_receipts.enqueue_due(funder) if answered is False else 0
     db.session.commit()
     services().waker.wake("mail")
-    return sorted(changed)
+    return ChangedDetails(fields=sorted(changed), to_void=to_void, receipts_due=due)
+
+
+def _request_voids(funder: Funder, *, actor: str, reason: str) -> list[Receipt]:
+    """Ask that the funder's valid receipts be voided, unless somebody asks already."""
+    asked = [receipt for receipt in payment_receipts.list_valid_receipts(funder) if void_requests.open_for(receipt) is None]
+    for receipt in asked:
+        void_requests.create(receipt, actor=actor, reason=reason)
+        audit.record(actor, "asked to void a receipt", receipt.serial, reason=reason)
+    return asked
 
 
 def _check_number(number: str) -> None:

@@ -16,6 +16,7 @@ from campaign.funders.payments import FunderPayment
 from campaign.matching.funds import Fund
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import enqueue_notice
+from campaign.receipts import filed_returns
 from campaign.receipts.receipts import ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
 from campaign.rules.funder_payments import PaymentDetails, PaymentQuestion, questions_about
@@ -66,7 +67,9 @@ def _check(fund: Fund, details: PaymentDetails, answered: Collection[PaymentQues
         raise ActionRefused(ActionError.PAYMENT_IN_FUTURE)
     payments.check_recordable(fund, details.cents, details.reference, instead_of=instead_of)
     has_same = payments.has_same_amount(fund, details.cents, details.received_on, instead_of=instead_of)
-    asked = questions_about(details.received_on, today=today, campaign_began_on=began_on, has_same_amount=has_same)
+    days = {details.received_on, *([instead_of.received_on] if instead_of else [])}
+    is_filed = filed_returns.has_filed(campaign.charity, days)
+    asked = questions_about(details.received_on, today=today, campaign_began_on=began_on, is_filed=is_filed, has_same_amount=has_same)
     if open_questions := [question for question in asked if question not in answered]:
         db.session.rollback()
         raise PaymentDoubtful(open_questions)
@@ -82,10 +85,10 @@ def request_correction(
 ) -> FunderPaymentRequest:
     """Request that the payment be replaced by the right one; a second person must agree. Raises ActionRefused and PaymentDoubtful.
 
-    `actor` is the address of a manager or administrator.
+    The right one may be the same when its receipt has another name or address than the funder: then a new receipt is what is right. `actor` is the address of a manager or administrator.
     """
     member = _lock_for_request(payment, actor)
-    if right == payment.details:
+    if right == payment.details and not payment_receipts.is_outdated(payment):
         raise ActionRefused(ActionError.PAYMENT_IS_THE_SAME)
     _check(payments.fund_of(payment), right, answered, instead_of=payment)
     request = payment_requests.create_correction(payment, right, actor=member, reason=reason)

@@ -39,7 +39,7 @@ def _end_receipt(payment: FunderPayment, request: FunderPaymentRequest) -> Recei
     if receipt is None:
         return None
     is_replaced = request.kind == PaymentChange.CORRECT and not funder.is_registered_charity
-    reason = EndReason.RETURNED if request.was_returned else EndReason.WRONG_PAYMENT
+    reason = EndReason.RETURNED if request.returned_on else EndReason.WRONG_PAYMENT
     ended_as = Status.REPLACED if is_replaced else Status.CANCELLED
     receipts.end(receipt, ended_as, reason, actor=request.decided_by or request.requested_by, note=request.reason)
     if request.returned_on is not None:

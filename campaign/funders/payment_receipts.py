@@ -1,22 +1,24 @@
 """Official receipts for payments of funders: none for a registered charity, and none while nobody has asked whether the funder is one.
 
-The receipt shows the funder's legal name, never the public one (Income Tax Regulations, s. 3501(1)(g); policy.md, section 4).
+The receipt shows the funder's legal name, never the public one (Income Tax Regulations, s. 3501(1)(g); policy.md, section 4). A payment whose
+receipt was voided gets no other one, nor does a payment that corrects it: two people said that there is to be none.
 """
 
 from collections.abc import Sequence
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import CTE, ColumnElement, Select, exists, func, select, update
+from sqlalchemy.orm import aliased
 
 from campaign.edges.db import db
 from campaign.funders import payments
 from campaign.funders.funders import Funder
 from campaign.funders.payments import FunderPayment
 from campaign.matching.funds import Fund
-from campaign.outbox import leases
+from campaign.outbox import leases, messages
 from campaign.outbox.messages import OutboxMessage
 from campaign.receipts import completeness, contents, receipts
 from campaign.receipts.contents import IssueContext
-from campaign.receipts.receipts import Receipt, ReceiptIncomplete, ReceiptLine
+from campaign.receipts.receipts import EndReason, Receipt, ReceiptEnd, ReceiptIncomplete, ReceiptLine
 from campaign.rules.receipt_requirements import ReceiptContent
 
 # An element of its own: the answer that decides whether there is a receipt at all.
@@ -37,13 +39,35 @@ def _receipts(payment: FunderPayment) -> Select[Receipt]:
     return select(Receipt).join(ReceiptLine, ReceiptLine.receipt_id == Receipt.id).where(ReceiptLine.funder_payment_id == payment.id)
 
 
+def voided_payments() -> CTE:
+    """The ids of payments whose receipt was voided, and of payments without a receipt that correct one of them."""
+    line, payment = ReceiptLine, FunderPayment
+    is_void = (ReceiptEnd.reason == EndReason.VOID.value, line.funder_payment_id.is_not(None))
+    voided = select(line.funder_payment_id.label("id")).join(ReceiptEnd, ReceiptEnd.receipt_id == line.receipt_id).where(*is_void)
+    found = voided.cte("voided_payments", recursive=True)
+    return found.union(select(payment.id).join(found, payment.replaces_id == found.c.id).where(~_has_line()))
+
+
+def _has_line() -> ColumnElement[bool]:
+    """A condition: a receipt was issued for the payment, whether it is valid or not."""
+    line = aliased(ReceiptLine)
+    return exists().where(line.funder_payment_id == FunderPayment.id)
+
+
+def was_voided(payment: FunderPayment) -> bool:
+    """Whether the payment gets no receipt because one was voided, its own or that of a payment that it corrects."""
+    found = voided_payments()
+    return db.session.scalar(select(exists().where(found.c.id == payment.id))) is True
+
+
 def issue_receipt(payment: FunderPayment, context: IssueContext, *, replaces: Receipt | None = None) -> Receipt | None:
     """The payment's valid receipt, issued if none was ever issued. Raises ReceiptIncomplete before a number is taken.
 
-    None for a registered charity, and for a payment that was reversed. `replaces` is the receipt of the payment that this one corrects.
+    None for a registered charity, for a payment that was reversed, and after a receipt was voided. `replaces` is the receipt of the payment that
+    this one corrects.
     """
     funder = payments.lock_funder(payment)
-    if funder.is_registered_charity or payments.reversal_of(payment) or last_receipt_of(payment):
+    if funder.is_registered_charity or payments.reversal_of(payment) or last_receipt_of(payment) or was_voided(payment):
         return receipt_of(payment)
     if missing := missing_elements(payment, context):
         raise ReceiptIncomplete(missing)
@@ -54,9 +78,9 @@ def issue_receipt(payment: FunderPayment, context: IssueContext, *, replaces: Re
 
 
 def missing_elements(payment: FunderPayment, context: IssueContext) -> list[str]:
-    """What a receipt would lack if it were issued now, by the names of texts/receipt_elements.py. Empty for a registered charity."""
+    """What a receipt would lack if it were issued now, by the names of texts/receipt_elements.py. Empty when there is to be none."""
     funder = payments.funder_of(payment)
-    if funder.is_registered_charity:
+    if funder.is_registered_charity or was_voided(payment):
         return []
     asked = [CHARITY_STATUS] if funder.is_registered_charity is None else []
     content = _content(payment, funder, context, code="preview")
@@ -81,18 +105,42 @@ def _content(
     )
 
 
+def is_outdated(payment: FunderPayment) -> bool:
+    """Whether the payment's valid receipt has another name or address than the funder has now."""
+    receipt, funder = receipt_of(payment), payments.funder_of(payment)
+    return receipt is not None and (receipt.content["donor_name"], receipt.content["donor_address"]) != (funder.legal_name, funder.address)
+
+
 def list_valid_receipts(funder: Funder) -> Sequence[Receipt]:
     """The valid receipts of the funder's payments, oldest first."""
-    of_funder = select(FunderPayment.id).join(Fund, Fund.id == FunderPayment.fund_id).where(Fund.funder_id == funder.id)
-    lines = select(ReceiptLine.receipt_id).where(ReceiptLine.funder_payment_id.in_(of_funder), ReceiptLine.is_current)
+    lines = select(ReceiptLine.receipt_id).where(ReceiptLine.funder_payment_id.in_(_payments_of(funder)), ReceiptLine.is_current)
     return db.session.scalars(select(Receipt).where(Receipt.id.in_(lines)).order_by(Receipt.id)).all()
+
+
+def _payments_of(funder: Funder) -> Select[int]:
+    return select(FunderPayment.id).join(Fund, Fund.id == FunderPayment.fund_id).where(Fund.funder_id == funder.id)
+
+
+def enqueue_due(funder: Funder) -> int:
+    """Enqueue the receipts that are due and that no message brings: the funder was a registered charity when the payments were recorded.
+
+    Returns how many. A message that is being sent may have been composed before the answer changed, and counts as none.
+    """
+    brings_receipt = exists().where(
+        OutboxMessage.funder_payment_id == FunderPayment.id, leases.is_pending(OutboxMessage), OutboxMessage.attempts == 0
+    )
+    voided = select(voided_payments().c.id)
+    due = _payments_of(funder).where(payments.is_counted(), ~_has_line(), FunderPayment.id.not_in(voided), ~brings_receipt)
+    found = db.session.scalars(due.order_by(FunderPayment.id)).all()
+    for payment_id in found:
+        messages.enqueue_payment_news(payment_id)
+    return len(found)
 
 
 def retry_waiting(funder: Funder) -> None:
     """Make the emails due now that wait for what the receipts of the funder's payments lack."""
-    of_funder = select(FunderPayment.id).join(Fund, Fund.id == FunderPayment.fund_id).where(Fund.funder_id == funder.id)
     waiting = (
-        OutboxMessage.funder_payment_id.in_(of_funder),
+        OutboxMessage.funder_payment_id.in_(_payments_of(funder)),
         OutboxMessage.missing_elements.is_not(None),
         leases.is_pending(OutboxMessage),
     )

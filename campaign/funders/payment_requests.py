@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
-from campaign.funders.payments import FunderPayment
+from campaign.funders.payments import FunderPayment, reversal_of
 from campaign.matching.funds import Fund
 from campaign.rules.funder_payments import PaymentDetails
 from campaign.staff.two_people import TwoPersonRequest
@@ -37,11 +37,6 @@ class FunderPaymentRequest(TwoPersonRequest, Base):
     returned_on: Mapped[date | None]
 
     @property
-    def was_returned(self) -> bool:
-        """Whether the money had come and was returned; otherwise it never came, or the payment is to be corrected."""
-        return self.returned_on is not None
-
-    @property
     def corrected(self) -> PaymentDetails | None:
         """What is right; None for a reversal."""
         if self.cents is None or self.received_on is None or self.reference is None:
@@ -65,6 +60,12 @@ def _create(request: FunderPaymentRequest, payment: FunderPayment, *, actor: str
     db.session.add(request)
     db.session.flush()
     return request
+
+
+def reversing_request_of(payment: FunderPayment) -> FunderPaymentRequest | None:
+    """The request that two people agreed on, by which the payment was reversed; None while it counts."""
+    reversal = reversal_of(payment)
+    return db.session.get_one(FunderPaymentRequest, reversal.request_id) if reversal else None
 
 
 def open_for(payment: FunderPayment) -> FunderPaymentRequest | None:

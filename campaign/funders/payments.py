@@ -94,9 +94,12 @@ def record_payment(fund: Fund, cents: int, *, received_on: date, reference: str,
 
 
 def check_recordable(fund: Fund, cents: int, reference: str, *, instead_of: FunderPayment | None = None) -> None:
-    """Raise ActionRefused unless a payment of this amount and reference may be recorded, in place of another one if so."""
-    others = FunderPayment.id != (instead_of.id if instead_of else 0)
-    same = select(FunderPayment.id).where(FunderPayment.fund_id == fund.id, FunderPayment.reference == reference, others, is_counted())
+    """Raise ActionRefused unless a payment of this amount and reference may be recorded, in place of another one if so.
+
+    References that differ in capital letters alone are the same.
+    """
+    others, is_same = FunderPayment.id != (instead_of.id if instead_of else 0), func.lower(FunderPayment.reference) == reference.lower()
+    same = select(FunderPayment.id).where(FunderPayment.fund_id == fund.id, is_same, others, is_counted()).limit(1)
     if db.session.scalar(same) is not None:
         raise ActionRefused(ActionError.PAYMENT_IS_RECORDED)
     if received_cents(fund) - (instead_of.cents if instead_of else 0) + cents > fund.pledged_cents:
@@ -104,9 +107,10 @@ def check_recordable(fund: Fund, cents: int, reference: str, *, instead_of: Fund
 
 
 def has_same_amount(fund: Fund, cents: int, received_on: date, *, instead_of: FunderPayment | None = None) -> bool:
-    """Whether another payment of this amount and day is recorded."""
+    """Whether another payment of this amount and day is recorded, for any fund of the funder."""
     p = FunderPayment
-    same = select(p.id).where(p.fund_id == fund.id, p.cents == cents, p.received_on == received_on, is_counted())
+    of_funder = select(Fund.id).where(Fund.funder_id == fund.funder_id)
+    same = select(p.id).where(p.fund_id.in_(of_funder), p.cents == cents, p.received_on == received_on, is_counted())
     return db.session.scalar(same.where(p.id != (instead_of.id if instead_of else 0)).limit(1)) is not None
 
 
@@ -158,6 +162,11 @@ def find_payment(fund: Fund, reference: str) -> FunderPayment | None:
 def reversal_of(payment: FunderPayment) -> FunderPaymentReversal | None:
     """The reversal of the payment, or None."""
     return db.session.get(FunderPaymentReversal, payment.id, populate_existing=True)
+
+
+def correction_of(payment: FunderPayment) -> FunderPayment | None:
+    """The payment that corrects this one, or None."""
+    return db.session.scalar(select(FunderPayment).where(FunderPayment.replaces_id == payment.id))
 
 
 def fund_of(payment: FunderPayment) -> Fund:

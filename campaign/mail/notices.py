@@ -12,7 +12,7 @@ from campaign.funders.payments import FunderPayment
 from campaign.mail.letters import card_testing, funders, staff
 from campaign.matching.funds import Fund
 from campaign.matching.pledge_requests import PledgeRequest
-from campaign.outbox import checkout_codes
+from campaign.outbox import checkout_codes, deliveries
 from campaign.outbox.checkout_codes import CheckoutCode
 from campaign.outbox.deliveries import EmailContent
 from campaign.outbox.message_kinds import MessageKind
@@ -27,18 +27,31 @@ from campaign.staff.password_links import one_time_link
 
 
 def _funder_payment_received(message: OutboxMessage) -> EmailContent | None:
-    """Thanks, with the receipt when one was issued; None when the funder has no e-mail address, or the payment was reversed meanwhile."""
+    """Thanks, with the receipt when one was issued, or that a receipt was voided.
+
+    None when the funder has no e-mail address, the payment was reversed meanwhile, or an e-mail carried the receipt already.
+    """
     payment = funder_payment_of(message)
     receipt, funder = payment_receipts.receipt_of(payment), payments.funder_of(payment)
-    if _has_no_news(payment, receipt):
+    if _has_no_news(payment, receipt) or (receipt is not None and deliveries.is_emailed(receipt.id)):
         return None
+    if payment_receipts.was_voided(payment):
+        return _receipt_voided(payment, funder)
     return funders.money_received(payment, funder, payments.campaign_of(payment), receipt=receipt, head=_head_of(payment))
+
+
+def _receipt_voided(payment: FunderPayment, funder: Funder) -> EmailContent | None:
+    """None for a receipt that the funder never had."""
+    ended = payment_receipts.last_receipt_of(payment)
+    if ended is None or not deliveries.is_emailed(ended.id):
+        return None
+    return funders.receipt_voided(payment, funder, payments.campaign_of(payment), ended=ended, head=_head_of(payment))
 
 
 def _has_no_news(payment: FunderPayment, receipt: Receipt | None) -> bool:
     funder = payments.funder_of(payment)
-    is_without_receipt = receipt is None and not funder.is_registered_charity
-    return not funder.email or is_without_receipt or payments.reversal_of(payment) is not None
+    is_due = receipt is None and not funder.is_registered_charity and not payment_receipts.was_voided(payment)
+    return not funder.email or is_due or payments.reversal_of(payment) is not None
 
 
 def _head_of(payment: FunderPayment) -> SignedHead:
@@ -72,7 +85,7 @@ def _funder_payment_reversed(message: OutboxMessage) -> EmailContent | None:
         payment,
         funder,
         payments.campaign_of(payment),
-        was_returned=db.session.get_one(FunderPaymentRequest, reversal.request_id).was_returned,
+        returned_on=db.session.get_one(FunderPaymentRequest, reversal.request_id).returned_on,
         ended=payment_receipts.last_receipt_of(payment),
         head=_head_of(payment),
     )

@@ -212,6 +212,13 @@ def enqueue_notice(kind: MessageKind, about: str, **payload: int) -> None:
     db.session.execute(row.on_conflict_do_nothing(index_elements=["key"]))
 
 
+def enqueue_payment_news(funder_payment_id: int) -> None:
+    """Enqueue what is new about a funder's payment, however often the funder had mail about it: a receipt that is due now, or was voided."""
+    of_payment = OutboxMessage.funder_payment_id == funder_payment_id
+    number = db.session.scalars(select(func.count()).where(of_payment)).one() + 1
+    enqueue_notice(MessageKind.FUNDER_PAYMENT, f"{funder_payment_id}:{number}", funder_payment_id=funder_payment_id)
+
+
 def enqueue_staff_password(staff_id: int, *, most_an_hour: int) -> bool:
     """Enqueue the link with which a member chooses a password. Returns False when they have had that many within the hour."""
     m = OutboxMessage

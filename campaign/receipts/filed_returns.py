@@ -3,11 +3,12 @@
 An amended return is another copy. Later differences are shown against a copy (reporting/return_differences.py).
 """
 
+from collections.abc import Collection
 from datetime import date, datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, Subquery, UniqueConstraint, func, insert, literal, select
+from sqlalchemy import ForeignKey, Index, LargeBinary, Subquery, UniqueConstraint, and_, exists, func, insert, literal, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.campaigns.charities import Charity
@@ -108,6 +109,13 @@ def last_of(charity: Charity, form: Form, period: Period) -> FiledReturn | None:
     r = FiledReturn
     of_year = select(r).where(r.charity_id == charity.id, r.form == form.value, r.last_on == period.last_on)
     return db.session.scalar(of_year.order_by(r.id.desc()).limit(1))
+
+
+def has_filed(charity: Charity, days: Collection[date]) -> bool:
+    """Whether a return was filed for the fiscal year of one of these days."""
+    r = FiledReturn
+    covers = or_(*(and_(r.first_on <= day, r.last_on >= day) for day in days))
+    return db.session.scalar(select(exists().where(r.charity_id == charity.id, covers))) is True
 
 
 def list_of(charity: Charity, *, limit: int) -> list[FiledReturn]:

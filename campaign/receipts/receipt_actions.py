@@ -213,10 +213,17 @@ def decide_void(request: VoidRequest, *, agrees: bool, actor: str) -> None:
     audit.record(actor, "agreed to void a receipt" if agrees else "refused to void a receipt", receipt.serial)
     if agrees:
         lifecycle.void(receipt, actor=actor, note=locked.reason)
-        if first := receipts.lines_of(receipt)[0].donation_id:
-            messages.enqueue_receipt_copy(db.session.get_one(Donation, first))
+        _notify_of_void(receipt)
     db.session.commit()
     services().waker.wake("mail")
+
+
+def _notify_of_void(receipt: Receipt) -> None:
+    first = receipts.lines_of(receipt)[0]
+    if first.donation_id:
+        messages.enqueue_receipt_copy(db.session.get_one(Donation, first.donation_id))
+    if first.funder_payment_id:
+        messages.enqueue_payment_news(first.funder_payment_id)
 
 
 def choose_preference(donation: Donation, choice: str) -> bool:

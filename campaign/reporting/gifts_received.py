@@ -19,6 +19,7 @@ from campaign.donations.donations import Donation
 from campaign.donations.donors import ANNUAL, Donor
 from campaign.edges.db import db
 from campaign.funders.funders import ABROAD, Funder
+from campaign.funders.payment_receipts import voided_payments
 from campaign.funders.payment_requests import FunderPaymentRequest
 from campaign.funders.payments import FunderPayment, FunderPaymentReversal, is_counted
 from campaign.ledger.entries import LedgerEntry
@@ -57,9 +58,9 @@ def is_received_in(charity: Charity, period: Period) -> ColumnElement[bool]:
 def funder_payments_in(charity: Charity, period: Period) -> Subquery:
     """The payments of funders that were received in the period, with what the returns need of the funder. All reads of them are here.
 
-    `is_charity` is null while it is not known whether the funder is a registered charity. `was_returned` is null unless the payment is reversed.
+    `is_charity` is null while it is not known whether the funder is a registered charity. `returned_on` is null unless its money came and was returned.
     """
-    reversed_payment = select(FunderPaymentRequest.returned_on.is_not(None)).where(
+    returned_on = select(FunderPaymentRequest.returned_on).where(
         FunderPaymentReversal.funder_payment_id == FunderPayment.id, FunderPaymentRequest.id == FunderPaymentReversal.request_id
     )
     return (
@@ -75,7 +76,7 @@ def funder_payments_in(charity: Charity, period: Period) -> Subquery:
             Funder.province,
             Funder.is_registered_charity.label("is_charity"),
             (~is_counted()).label("is_reversed"),
-            reversed_payment.scalar_subquery().label("was_returned"),
+            returned_on.scalar_subquery().label("returned_on"),
         )
         .join(Fund, Fund.id == FunderPayment.fund_id)
         .join(Funder, Funder.id == Fund.funder_id)
@@ -106,7 +107,7 @@ def _donations(charity: Charity, period: Period) -> Select[Any]:
     group = case(
         (moved.c.cents == 0, GiftGroup.RETURNED.value),
         (Receipt.id.is_not(None), GiftGroup.RECEIPTED.value),
-        (_was_voided("donation_id", Donation.id), GiftGroup.VOIDED.value),
+        (_was_voided(), GiftGroup.VOIDED.value),
         (_lacks_details(), GiftGroup.INCOMPLETE.value),
         (_lacks_declaration(), GiftGroup.UNDECLARED.value),
         (Donor.receipt_preference == ANNUAL, GiftGroup.ANNUAL.value),
@@ -151,11 +152,11 @@ def _moved(charity: Charity, period: Period) -> Subquery:
     )
 
 
-def _was_voided(name: str, gift_id: Any) -> ColumnElement[bool]:
-    """Whether a receipt was voided of the gift with this id, in the column `name` of a receipt's lines."""
+def _was_voided() -> ColumnElement[bool]:
+    """Whether a receipt of the donation was voided."""
     line = aliased(ReceiptLine)
     voided = select(line.id).join(ReceiptEnd, ReceiptEnd.receipt_id == line.receipt_id).where(ReceiptEnd.reason == EndReason.VOID.value)
-    return exists(voided.where(getattr(line, name) == gift_id))
+    return exists(voided.where(line.donation_id == Donation.id))
 
 
 def _lacks_details() -> ColumnElement[bool]:
@@ -199,17 +200,18 @@ def _funder_payments(charity: Charity, period: Period) -> Select[Any]:
         (paid.is_reversed, GiftGroup.RETURNED.value),
         (paid.is_charity, GiftGroup.OTHER_CHARITY.value),
         (Receipt.id.is_not(None), GiftGroup.RECEIPTED.value),
-        (_was_voided("funder_payment_id", paid.id), GiftGroup.VOIDED.value),
+        (paid.id.in_(select(voided_payments().c.id)), GiftGroup.VOIDED.value),
         (or_(func.cardinality(paid.address) < 2, paid.legal_name == ""), GiftGroup.INCOMPLETE.value),
         else_=GiftGroup.DUE.value,
     )
     place = case((paid.province.in_((QUEBEC, ABROAD)), paid.province), (paid.province == "", UNKNOWN), else_=OTHER_PROVINCE)
     nothing, serial = cast(literal(0), BigInteger), func.coalesce(Receipt.serial, "")
     returned = case((paid.is_reversed, paid.cents), else_=nothing)
-    sums = (paid.cents, returned, nothing, paid.cents - returned)
+    late = case((paid.returned_on > period.last_on, paid.cents), else_=nothing)
+    sums = (paid.cents, returned, late, paid.cents - returned)
     return (
         select(cast(null(), BigInteger), paid.id, group, place, paid.province == ABROAD, *sums, serial)
         .outerjoin(ReceiptLine, and_(ReceiptLine.funder_payment_id == paid.id, ReceiptLine.is_current))
         .outerjoin(Receipt, Receipt.id == ReceiptLine.receipt_id)
-        .where(or_(~paid.is_reversed, paid.was_returned))
+        .where(or_(~paid.is_reversed, paid.returned_on.is_not(None)))
     )

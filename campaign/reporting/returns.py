@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
+from campaign.receipts.receipts import Receipt, ReceiptLine
 from campaign.reporting import receipt_register
 from campaign.reporting.gifts_received import QUEBEC, UNKNOWN, campaigns_of, first_and_last_of_funders, funder_payments_in, gifts_in
 from campaign.reporting.receipt_register import RegisterTotals
@@ -20,13 +21,15 @@ from campaign.rules.return_lines import AwaitedAs, Form, FormVersion, GiftGroup,
 class ReturnsOfYear:
     """The gifts of a fiscal year by group and place. `totals` are read apart, from entries and receipts, so that they prove the sums.
 
-    `questions` names the funders of the year of whom it is not known whether they are registered charities.
+    `questions` names the funders of the year of whom it is not known whether they are registered charities; `to_void` names those that are, each
+    with the number of a receipt that is valid although they get none.
     """
 
     period: Period
     sums: list[GroupSum]
     totals: RegisterTotals
     questions: list[str]
+    to_void: list[tuple[str, str]]
     awaited_as: AwaitedAs
 
     def cents(self, *groups: GiftGroup, place: str | None = None) -> int:
@@ -99,9 +102,17 @@ def returns_of(charity: Charity, period: Period) -> ReturnsOfYear:
         period=period,
         sums=_sums(charity, period),
         totals=receipt_register.totals_of(charity, period),
+        to_void=_receipts_to_void(charity, period),
         questions=list(db.session.scalars(select(paid.name).where(paid.is_charity.is_(None)).distinct().order_by(paid.name))),
         awaited_as=AwaitedAs(charity.awaited_gifts_as),
     )
+
+
+def _receipts_to_void(charity: Charity, period: Period) -> list[tuple[str, str]]:
+    paid = funder_payments_in(charity, period).c
+    query = select(paid.name, Receipt.serial).join(ReceiptLine, ReceiptLine.funder_payment_id == paid.id)
+    query = query.join(Receipt, Receipt.id == ReceiptLine.receipt_id).where(ReceiptLine.is_current, paid.is_charity)
+    return [(name, serial) for name, serial in db.session.execute(query.order_by(Receipt.id))]
 
 
 def _sums(charity: Charity, period: Period) -> list[GroupSum]:

@@ -1,4 +1,4 @@
-"""What is written down of a payment of a funder, and what is asked first, because it is seldom right: an old day, or one sum twice on a day."""
+"""What is written down of a payment of a funder, and what is asked first, because it is seldom right or has consequences: an old day, or one sum twice."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -18,14 +18,21 @@ class PaymentQuestion(StrEnum):
     """What may be a mistake. The values are those of the form's boxes."""
 
     EARLIER_YEAR = "earlier_year"
+    FILED_YEAR = "filed_year"
     BEFORE_CAMPAIGN = "before_campaign"
     SAME_AMOUNT = "same_amount"
 
 
-def questions_about(received_on: date, *, today: date, campaign_began_on: date, has_same_amount: bool) -> list[PaymentQuestion]:
-    """The questions about a payment of this day. Days are in the charity's time zone; `has_same_amount` is of another payment of that day."""
+def questions_about(
+    received_on: date, *, today: date, campaign_began_on: date, is_filed: bool, has_same_amount: bool
+) -> list[PaymentQuestion]:
+    """The questions about a payment of this day. Days are in the charity's time zone.
+
+    `is_filed` is whether a return was filed that would count the payment otherwise, `has_same_amount` whether another one was on that day.
+    """
     asked = {
         PaymentQuestion.EARLIER_YEAR: received_on.year < today.year,
+        PaymentQuestion.FILED_YEAR: is_filed,
         PaymentQuestion.BEFORE_CAMPAIGN: received_on < campaign_began_on,
         PaymentQuestion.SAME_AMOUNT: has_same_amount,
     }

@@ -26,6 +26,14 @@ class Paragraph:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Codes:
+    """Technical codes for whoever checks something later, below the signature, each on a line of its own after the `label`."""
+
+    label: str
+    codes: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipient:
     """The recipient of an e-mail, and the charity that sends it."""
 
@@ -57,6 +65,7 @@ def build_email(
     receipt: Receipt | None = None,
     greeting: str = "",
     ending: str = "",
+    codes: Codes | None = None,
 ) -> EmailContent:
     """Build the e-mail. The caller has set the recipient's language with `force_locale`; paragraphs without text are left out."""
     subject = f"[TEST] {subject}" if recipient.is_test else subject
@@ -69,6 +78,7 @@ def build_email(
         "charity_name": recipient.charity.name(recipient.language),
         "registration_number": recipient.charity.registration_number,
         "is_test": recipient.is_test,
+        "codes": codes,
     }
     return EmailContent(
         recipient=recipient.address,

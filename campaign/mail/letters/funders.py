@@ -1,11 +1,16 @@
-"""E-mails to funders: thanks for a payment, its correction or reversal, with receipts, and the notice that a pledge is fully matched."""
+"""E-mails to funders: thanks for a payment, its correction or reversal, with receipts, and the notice that a pledge is fully matched.
+
+They are about money and taxes, so they address the funder by the legal name, as receipts do, and not by the public one.
+"""
+
+from datetime import date
 
 from flask_babel import force_locale, gettext
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.funders.funders import Funder
 from campaign.funders.payments import FunderPayment
-from campaign.mail.letters.frame import Paragraph, Recipient, build_email, contact_line, receipt_subject
+from campaign.mail.letters.frame import Codes, Paragraph, Recipient, build_email, contact_line, receipt_subject
 from campaign.mail.letters.receipt_changes import ReceiptChange, about_ended
 from campaign.matching.funds import Fund
 from campaign.outbox.deliveries import EmailContent
@@ -20,22 +25,18 @@ def _recipient(funder: Funder, campaign: Campaign, *, is_test: bool) -> Recipien
     return Recipient(
         address=funder.email,
         name=name,
-        greeted_as=funder.name(funder.language),
+        greeted_as=name,
         language=funder.language,
         charity=campaign.charity,
         is_test=is_test,
     )
 
 
-def _for_the_auditor(head: SignedHead) -> Paragraph:
+def _for_the_auditor(head: SignedHead) -> Codes:
     """Where the fund's books end as the message is written, so that nobody can write them anew unseen (docs/verify.md)."""
-    return Paragraph(
-        gettext(
-            "For your auditor, to keep: where the books of your fund end now, %(head)s, and the charity’s signature of these words, %(signature)s.",
-            head=head.text,
-            signature=head.signature,
-        )
-    )
+    label = gettext("Codes for your auditor, please keep them:")
+    end, signature = gettext("end of the books of your fund now"), gettext("the charity’s signature of it")
+    return Codes(label=label, codes=[f"{head.text} ({end})", f"{head.signature} ({signature})"])
 
 
 def money_received(
@@ -50,15 +51,33 @@ def money_received(
             amount=format_money(payment.cents, language),
             campaign=campaign.title(language),
         )
-        about = (
-            gettext("Your official receipt no. %(new)s is attached.", new=receipt.serial)
-            if receipt
-            else gettext("As a registered charity you get no official receipt for it; this message is an acknowledgement.")
-        )
-        paragraphs = [Paragraph(text), Paragraph(about), _for_the_auditor(head), contact_line(campaign.charity)]
+        about = gettext("Your official receipt no. %(new)s is attached.", new=receipt.serial) if receipt else _no_receipt_for_charity()
+        paragraphs = [Paragraph(text), Paragraph(about), contact_line(campaign.charity)]
         title = campaign.title(language)
         subject = receipt_subject(receipt, title) if receipt else gettext("Your payment has arrived – %(campaign)s", campaign=title)
-        return build_email(_recipient(funder, campaign, is_test=not payment.livemode), subject, paragraphs, receipt=receipt)
+        recipient, codes = _recipient(funder, campaign, is_test=not payment.livemode), _for_the_auditor(head)
+        return build_email(recipient, subject, paragraphs, receipt=receipt, codes=codes)
+
+
+def _no_receipt_for_charity() -> str:
+    return str(gettext("As a registered charity you get no official receipt for it; this message is an acknowledgement."))
+
+
+def receipt_voided(payment: FunderPayment, funder: Funder, campaign: Campaign, *, ended: Receipt, head: SignedHead) -> EmailContent:
+    """Two people have voided the receipt of a payment, which still counts."""
+    language, title = funder.language, campaign.title(funder.language)
+    with force_locale(language):
+        counts = gettext(
+            "It was for your payment of %(amount)s, received on %(day)s (%(reference)s). The payment still counts towards your pledge.",
+            **_noted(payment, language),
+        )
+        paragraphs = [*about_ended(ReceiptChange(ended=ended), language), Paragraph(counts)]
+        if funder.is_registered_charity:
+            paragraphs.append(Paragraph(_no_receipt_for_charity()))
+        paragraphs.append(contact_line(campaign.charity))
+        subject = gettext("Official donation receipt %(serial)s is cancelled – %(campaign)s", serial=ended.serial, campaign=title)
+        recipient = _recipient(funder, campaign, is_test=not payment.livemode)
+        return build_email(recipient, subject, paragraphs, codes=_for_the_auditor(head))
 
 
 def payment_corrected(
@@ -81,13 +100,12 @@ def payment_corrected(
         )
         right = gettext("Right is: %(amount)s, received on %(day)s (%(reference)s).", **_noted(payment, language))
         paragraphs = [Paragraph(text), Paragraph(right), *_about_receipts(ended, receipt, language)]
-        if receipt is None:
-            paragraphs.append(
-                Paragraph(gettext("As a registered charity you get no official receipt for it; this message is an acknowledgement."))
-            )
-        paragraphs += [_for_the_auditor(head), contact_line(campaign.charity)]
+        if funder.is_registered_charity:
+            paragraphs.append(Paragraph(_no_receipt_for_charity()))
+        paragraphs.append(contact_line(campaign.charity))
         subject = gettext("Your payment is corrected – %(campaign)s", campaign=title)
-        return build_email(_recipient(funder, campaign, is_test=not payment.livemode), subject, paragraphs, receipt=receipt)
+        recipient, codes = _recipient(funder, campaign, is_test=not payment.livemode), _for_the_auditor(head)
+        return build_email(recipient, subject, paragraphs, receipt=receipt, codes=codes)
 
 
 def _about_receipts(ended: Receipt | None, receipt: Receipt | None, language: str) -> list[Paragraph]:
@@ -102,30 +120,29 @@ def _about_receipts(ended: Receipt | None, receipt: Receipt | None, language: st
 
 
 def payment_reversed(
-    payment: FunderPayment, funder: Funder, campaign: Campaign, *, was_returned: bool, ended: Receipt | None, head: SignedHead
+    payment: FunderPayment, funder: Funder, campaign: Campaign, *, returned_on: date | None, ended: Receipt | None, head: SignedHead
 ) -> EmailContent:
-    """A payment no longer counts: it `was_returned` to the funder, or it was noted by mistake. `ended` is its receipt."""
+    """A payment no longer counts: it was returned to the funder on `returned_on`, or it was noted by mistake. `ended` is its receipt."""
     language, title = funder.language, campaign.title(funder.language)
     with force_locale(language):
         noted = {"campaign": title, **_noted(payment, language)}
         text = (
-            gettext("We have returned to you your payment of %(amount)s to %(campaign)s, received on %(day)s (%(reference)s).", **noted)
-            if was_returned
+            gettext(
+                "On %(returned_on)s we returned to you your payment of %(amount)s to %(campaign)s, received on %(day)s (%(reference)s).",
+                returned_on=format_day(returned_on, language),
+                **noted,
+            )
+            if returned_on
             else gettext(
                 "We had noted a payment of %(amount)s from you to %(campaign)s, received on %(day)s (%(reference)s). That was a mistake: it did not arrive, or was noted twice.",
                 **noted,
             )
         )
         no_longer = Paragraph(gettext("It no longer counts as received towards your pledge."))
-        paragraphs = [
-            Paragraph(text),
-            no_longer,
-            *about_ended(ReceiptChange(ended=ended), language),
-            _for_the_auditor(head),
-            contact_line(campaign.charity),
-        ]
+        paragraphs = [Paragraph(text), no_longer, *about_ended(ReceiptChange(ended=ended), language), contact_line(campaign.charity)]
         subject = gettext("Your payment no longer counts – %(campaign)s", campaign=title)
-        return build_email(_recipient(funder, campaign, is_test=not payment.livemode), subject, paragraphs)
+        recipient = _recipient(funder, campaign, is_test=not payment.livemode)
+        return build_email(recipient, subject, paragraphs, codes=_for_the_auditor(head))
 
 
 def _noted(payment: FunderPayment, language: str) -> dict[str, str]:
@@ -145,6 +162,6 @@ def pledge_is_matched(fund: Fund, funder: Funder, campaign: Campaign, *, is_test
         more = gettext(
             "Should a gift be returned, its match goes to the next gift in line. We write to you about the payment of the pledge."
         )
-        paragraphs = [Paragraph(text), Paragraph(more), _for_the_auditor(head), contact_line(campaign.charity)]
+        paragraphs = [Paragraph(text), Paragraph(more), contact_line(campaign.charity)]
         subject = gettext("Your pledge is matched in full – %(campaign)s", campaign=campaign.title(language))
-        return build_email(_recipient(funder, campaign, is_test=is_test), subject, paragraphs)
+        return build_email(_recipient(funder, campaign, is_test=is_test), subject, paragraphs, codes=_for_the_auditor(head))

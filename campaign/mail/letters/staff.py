@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from flask_babel import force_locale, gettext, ngettext
 
 from campaign.campaigns.charities import Charity
+from campaign.funders.payment_descriptions import describe_request
 from campaign.funders.payment_requests import FunderPaymentRequest
 from campaign.funders.payments import FunderPayment
 from campaign.mail.letters.frame import Paragraph, Recipient, build_email
@@ -13,7 +14,6 @@ from campaign.matching.pledge_requests import PledgeRequest
 from campaign.outbox.deliveries import EmailContent
 from campaign.rules.money import format_money
 from campaign.staff.factor_changes import FactorChange
-from campaign.texts.payment_changes import describe_change
 
 LANGUAGES = ("en", "fr")
 
@@ -141,7 +141,7 @@ def payment_change_decided(
 
 
 def _change(request: FunderPaymentRequest, payment: FunderPayment, language: str) -> str:
-    return describe_change(payment.details, request.corrected, was_returned=request.was_returned, language=language)
+    return describe_request(request, payment, language)
 
 
 def _decision(request: PledgeRequest, fund: Fund, language: str) -> str:

@@ -1,4 +1,4 @@
-"""Checks of funders' payments for checker.py, with SQL of their own: the books have each, and a receipt is for one that was not reversed."""
+"""Checks of funders' payments for checker.py, with SQL of their own: the books have each, and a receipt if one is due and only then."""
 
 from collections.abc import Iterator
 
@@ -57,18 +57,22 @@ def _reversals_are_agreed_on(snapshot: Connection) -> Iterator[str]:
 
 
 def _receipts_are_of_payments(snapshot: Connection) -> Iterator[str]:
-    """A valid receipt has the amount and day of a payment that is not reversed, of a funder who is no registered charity."""
+    """A valid receipt has the amount and day of a payment that is not reversed, of a funder who is no registered charity.
+
+    Once a funder is known to be one, its receipts are valid until a second person agrees to void them.
+    """
     for serial, receipted, paid in rows(
         snapshot,
         """
         SELECT r.serial, g.cents, p.cents FROM receipt_line g JOIN receipt r ON r.id = g.receipt_id
         JOIN funder_payment p ON p.id = g.funder_payment_id JOIN fund f ON f.id = p.fund_id JOIN funder u ON u.id = f.funder_id
-        WHERE g.is_current AND (g.cents <> p.cents OR u.is_registered_charity IS NOT FALSE OR r.content ->> 'received_on' <> p.received_on::text)
+        WHERE g.is_current AND (g.cents <> p.cents OR u.is_registered_charity IS NULL OR r.content ->> 'received_on' <> p.received_on::text
+            OR (u.is_registered_charity AND NOT EXISTS (SELECT FROM void_request v WHERE v.receipt_id = r.id AND v.decision IS NULL)))
         """,
     ):
         yield (
             f"I17: receipt {serial} of {receipted} cents is for a payment of {paid} or of another day, "
-            "or for a funder who is a registered charity or was not asked."
+            "or for a funder who was not asked, or who is a registered charity while nobody asks to void it."
         )
     for serial, reference in rows(
         snapshot,
@@ -78,6 +82,46 @@ def _receipts_are_of_payments(snapshot: Connection) -> Iterator[str]:
         """,
     ):
         yield f"I17: receipt {serial} is valid, but its payment {reference} was reversed."
+
+
+def _each_payment_has_its_receipt(snapshot: Connection) -> Iterator[str]:
+    """A payment of a funder who is no registered charity has a receipt or waits for it, unless two people voided one."""
+    for slug, reference in rows(
+        snapshot,
+        """
+        WITH RECURSIVE voided AS (
+            SELECT g.funder_payment_id AS id FROM receipt_line g JOIN receipt_end e ON e.receipt_id = g.receipt_id
+            WHERE e.reason = 'void' AND g.funder_payment_id IS NOT NULL
+            UNION
+            SELECT n.id FROM funder_payment n JOIN voided v ON v.id = n.replaces_id
+            WHERE NOT EXISTS (SELECT FROM receipt_line g WHERE g.funder_payment_id = n.id))
+        SELECT f.slug, p.reference FROM funder_payment p JOIN fund f ON f.id = p.fund_id JOIN funder u ON u.id = f.funder_id
+        WHERE u.is_registered_charity IS NOT TRUE AND p.id NOT IN (SELECT id FROM voided)
+          AND NOT EXISTS (SELECT FROM funder_payment_reversal v WHERE v.funder_payment_id = p.id)
+          AND NOT EXISTS (SELECT FROM receipt_line g WHERE g.funder_payment_id = p.id AND g.is_current)
+          AND NOT EXISTS (SELECT FROM outbox o WHERE o.funder_payment_id = p.id AND o.done_at IS NULL AND o.dead_at IS NULL)
+        ORDER BY 1, 2
+        """,
+    ):
+        yield f"I14: the payment {reference} of fund {slug} has no receipt and none is pending."
+
+
+def _returned_payments_are_reported(snapshot: Connection) -> Iterator[str]:
+    """A payment of more than $50 that was returned after its receipt has an information return, due 90 days after the day (CG-016)."""
+    for slug, reference in rows(
+        snapshot,
+        """
+        SELECT f.slug, p.reference FROM funder_payment_reversal v JOIN funder_payment_request q ON q.id = v.request_id
+        JOIN funder_payment p ON p.id = v.funder_payment_id JOIN fund f ON f.id = p.fund_id
+        LEFT JOIN (SELECT DISTINCT g.funder_payment_id AS id, g.cents FROM receipt_line g JOIN receipt_end e ON e.receipt_id = g.receipt_id
+                   WHERE e.reason = 'returned' AND g.cents > 5000) g ON g.id = p.id
+        LEFT JOIN information_return i ON i.funder_payment_id = p.id
+        WHERE (g.id IS NULL) <> (i.id IS NULL) OR i.returned_cents <> p.cents OR i.returned_on <> q.returned_on OR i.due_on <> q.returned_on + 90
+           OR q.returned_on < p.received_on
+        ORDER BY 1, 2
+        """,
+    ):
+        yield f"I17: the payment {reference} of fund {slug} was returned, but its information return is missing or says otherwise."
 
 
 def _each_payment_is_posted(snapshot: Connection) -> Iterator[str]:
@@ -101,5 +145,5 @@ def _each_payment_is_posted(snapshot: Connection) -> Iterator[str]:
 
 
 CHECKS = (_received_equals_entries, _payments_are_recorded_once, _reversals_are_agreed_on, _receipts_are_of_payments)
-# A part of the books has no entries of earlier payments.
-CHECKS_OF_ALL = (_each_payment_is_posted,)
+# A part of the books has no entries, emails and ended receipts of earlier payments.
+CHECKS_OF_ALL = (_each_payment_is_posted, _each_payment_has_its_receipt, _returned_payments_are_reported)

@@ -6,14 +6,16 @@ from typing import Any
 from email_validator import EmailNotValidError, validate_email
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from flask_security import current_user
 
 from campaign.edges import pdf
 from campaign.edges.db import db
 from campaign.funders import funder_actions, payment_receipts
+from campaign.funders.funder_actions import ChangedDetails
 from campaign.funders.funders import ABROAD, PROVINCES, Funder
 from campaign.matching.funds import Fund
+from campaign.receipts import void_requests
 from campaign.rules import business_numbers, typed_text
 from campaign.texts import action_errors
 from campaign.texts.action_errors import ActionError
@@ -56,7 +58,8 @@ def page(slug: str) -> ResponseReturnValue:
 def _page(fund: Fund, form: FunderForm) -> str:
     language = current_language()
     funder = db.session.get_one(Funder, fund.funder_id)
-    valid = payment_receipts.list_valid_receipts(funder) if funder.is_registered_charity else []
+    valid = payment_receipts.list_valid_receipts(funder)
+    to_void = [receipt.serial for receipt in valid if funder.is_registered_charity or void_requests.open_for(receipt)]
     return render_template(
         "staff/funder_details.html",
         title=campaign_or_404().title(language),
@@ -66,21 +69,43 @@ def _page(fund: Fund, form: FunderForm) -> str:
         form=form,
         longest=LONGEST,
         provinces={code: gettext("abroad") if code == ABROAD else translator(language).gettext(PROVINCE_NAMES[code]) for code in PROVINCES},
-        valid=[receipt.serial for receipt in valid],
+        to_void=to_void,
+        is_charity=funder.is_registered_charity,
     )
 
 
 @bp.post("")
 @access("manager", fresh=True)
 def change(slug: str) -> ResponseReturnValue:
-    """Change the details. Receipts that waited for them are sent, and those that were issued stay as they are."""
+    """Change the details. Receipts that waited for them are sent. Those that a charity must not have are asked to be voided."""
     fund, form = find_fund_or_404(slug), _read_form()
     if form.errors:
         return _page(fund, form), 422
     funder = db.session.get_one(Funder, fund.funder_id)
-    changed = funder_actions.change_details(funder, _details(form.typed), actor=current_user.email)
-    flash(gettext("Noted. Receipts from now on show it.") if changed else gettext("Nothing has changed."))
+    reason = gettext("The funder is a registered charity.")
+    changed = funder_actions.change_details(funder, _details(form.typed), actor=current_user.email, void_reason=reason)
+    flash(_describe(changed, funder))
+    if changed.to_void:
+        serials = ", ".join(receipt.serial for receipt in changed.to_void)
+        flash(gettext("Another manager is asked to void the receipts that are valid: %(serials)s.", serials=serials), "error")
+    if changed.receipts_due:
+        count = changed.receipts_due
+        flash(
+            ngettext(
+                "The receipt of %(num)s earlier payment is issued and sent.",
+                "The receipts of %(num)s earlier payments are issued and sent.",
+                count,
+            )
+        )
     return redirect(url_for("staff_funder_details.page", slug=slug), 303)
+
+
+def _describe(changed: ChangedDetails, funder: Funder) -> str:
+    if not changed.fields:
+        return str(gettext("Nothing has changed."))
+    if funder.is_registered_charity:
+        return str(gettext("Noted. As a registered charity it gets no official receipt; its payments are reported apart."))
+    return str(gettext("Noted. Receipts from now on show it."))
 
 
 def _details(typed: dict[str, str]) -> dict[str, Any]:

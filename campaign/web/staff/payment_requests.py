@@ -8,6 +8,7 @@ from flask_security import current_user
 from campaign.edges.db import db
 from campaign.funders import payment_actions, payment_receipts, payment_requests, payments
 from campaign.funders.payment_actions import PaymentDoubtful
+from campaign.funders.payment_descriptions import describe_receipt
 from campaign.funders.payment_requests import PaymentChange
 from campaign.funders.payments import FunderPayment
 from campaign.receipts.receipts import ReceiptIncomplete
@@ -60,6 +61,7 @@ def _change_page(payment: FunderPayment, typed: PaymentForm, reversal: ReversalF
         payment=payment,
         amount=format_money(payment.cents, language),
         serial=receipt.serial if receipt else "",
+        about_receipt=describe_receipt(payment, language),
         typed=typed,
         reversal=reversal or ReversalForm(),
         longest_reference=LONGEST_REFERENCE,

@@ -12,6 +12,7 @@ from campaign.edges.db import db
 from campaign.funders import payment_actions, payment_receipts, payment_requests, payments
 from campaign.funders.funders import Funder
 from campaign.funders.payment_actions import PaymentDoubtful
+from campaign.funders.payment_descriptions import describe_request
 from campaign.funders.payment_requests import FunderPaymentRequest
 from campaign.funders.payments import FunderPayment
 from campaign.matching.funds import Fund
@@ -21,7 +22,6 @@ from campaign.rules.money import format_money
 from campaign.texts import action_errors
 from campaign.texts.action_errors import ActionRefused
 from campaign.texts.dates import format_day
-from campaign.texts.payment_changes import describe_change
 from campaign.texts.receipt_elements import describe_missing
 from campaign.web.errors import campaign_or_404
 from campaign.web.labels import receipt_status_labels
@@ -71,7 +71,7 @@ def _missing(recorded: list[FunderPayment]) -> str:
 
 
 def _payment_row(payment: FunderPayment) -> dict[str, Any]:
-    receipt, reversal = payment_receipts.last_receipt_of(payment), payments.reversal_of(payment)
+    receipt, decided = payment_receipts.last_receipt_of(payment), payment_requests.reversing_request_of(payment)
     return {
         "id": payment.id,
         "day": payment.received_on.isoformat(),
@@ -81,9 +81,29 @@ def _payment_row(payment: FunderPayment) -> dict[str, Any]:
         "recorded_on": _day_of(payment.recorded_at).isoformat(),
         "serial": receipt.serial if receipt else "",
         "status": receipt_status_labels()[receipts.status_of(receipt).value] if receipt else "",
-        "is_reversed": reversal is not None,
+        "reversal": _reversal_row(payment, decided) if decided else None,
         "return_due": _return_due(payment),
-        "may_be_changed": reversal is None and payment_requests.open_for(payment) is None,
+        "may_be_changed": decided is None and payment_requests.open_for(payment) is None,
+    }
+
+
+def _reversal_row(payment: FunderPayment, decided: FunderPaymentRequest) -> dict[str, Any]:
+    """Why the payment does not count, who asked for it and who agreed."""
+    corrected, returned_on = payments.correction_of(payment), decided.returned_on
+    what = (
+        gettext("corrected: see %(reference)s of %(day)s", reference=corrected.reference, day=corrected.received_on.isoformat())
+        if corrected
+        else gettext("returned to the funder on %(day)s", day=returned_on.isoformat())
+        if returned_on
+        else gettext("it never came, or was recorded twice")
+    )
+    assert decided.decided_at is not None
+    return {
+        "what": what,
+        "reason": decided.reason,
+        "asked_by": decided.requested_by,
+        "agreed_by": decided.decided_by,
+        "on": _day_of(decided.decided_at).isoformat(),
     }
 
 
@@ -112,7 +132,7 @@ def _request_row(asked: FunderPaymentRequest) -> dict[str, Any]:
 
 def _describe(asked: FunderPaymentRequest) -> str:
     payment = db.session.get_one(FunderPayment, asked.funder_payment_id)
-    return describe_change(payment.details, asked.corrected, was_returned=asked.was_returned, language=current_language())
+    return describe_request(asked, payment, current_language())
 
 
 @bp.get("/new")

@@ -59,6 +59,7 @@ def page() -> ResponseReturnValue:
         groups=[_group_row(found, group) for group in GiftGroup],
         books=_books_row(found),
         questions=found.questions,
+        to_void=found.to_void,
         not_applicable=not_applicable(),
         copies=[_copy_row(filed) for filed in filed_returns.list_of(charity, limit=COPIES_SHOWN)],
         is_over=period.last_on < today,
