@@ -1,4 +1,4 @@
-"""Actions of donors and staff on receipts: complete details, request a copy, correct, replace, void, choose a preference, close a return.
+"""Actions of donors and staff on receipts: complete details, request a copy, correct, replace, void, choose a preference.
 
 Each action commits once, together with its audit row, and wakes the mail worker when it enqueues an e-mail.
 """
@@ -12,7 +12,7 @@ from campaign.edges.services import services
 from campaign.outbox import deliveries, messages, waiting_receipts
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import NewMessage
-from campaign.receipts import awaited, information_returns, lifecycle, name_changes, receipts, void_requests
+from campaign.receipts import awaited, lifecycle, name_changes, receipts, void_requests
 from campaign.receipts.name_changes import Person
 from campaign.receipts.receipts import EndReason, Receipt, ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
@@ -241,21 +241,3 @@ def choose_preference(donation: Donation, choice: str) -> bool:
     db.session.commit()
     services().waker.wake("mail")
     return True
-
-
-def close_return(task_id: int, *, actor: str, note: str) -> bool:
-    """Close an information return as filed or not needed. Returns False when it was closed already."""
-    task = information_returns.close(task_id, actor=actor, note=note)
-    if task is not None:
-        audit.record(actor, "closed an information return", f"information return {task_id}", note=note)
-    db.session.commit()
-    return task is not None
-
-
-def reopen_return(task_id: int, *, actor: str) -> bool:
-    """Reopen an information return that was closed. Returns False when it is not closed."""
-    task = information_returns.reopen(task_id)
-    if task is not None:
-        audit.record(actor, "reopened an information return", f"information return {task_id}")
-    db.session.commit()
-    return task is not None
