@@ -13,10 +13,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.donations import donors
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.mail import send_jobs
-from campaign.donations import donors
 from campaign.receipts import annual_jobs, awaited, donor_merge_actions, information_return_actions, lifecycle, receipts
 from campaign.receipts.information_returns import Filing, FilingMethod, InformationReturn
 from campaign.receipts.receipts import SYSTEM_ACTOR, ReceiptIncomplete
@@ -66,7 +66,9 @@ def take_declaration(donation: Donation) -> None:
 
 
 @pytest.mark.parametrize("lose", [lose_name, lose_address, take_declaration])
-def test_what_is_returned_while_a_receipt_waits_is_reported(app: Flask, campaign: Campaign, post: Post, lose: Callable[[Donation], None]) -> None:
+def test_what_is_returned_while_a_receipt_waits_is_reported(
+    app: Flask, campaign: Campaign, post: Post, lose: Callable[[Donation], None]
+) -> None:
     donation = receipted(campaign)
     lose(donation)
     refund(donation, 60_00)
@@ -102,7 +104,9 @@ def test_a_dispute_of_what_a_refund_left_is_reported_beside_it(app: Flask, campa
     assert checker.findings(db.engine) == []
 
 
-def test_a_dispute_that_is_reinstated_and_lost_again_is_reported_once_unless_it_was_filed(app: Flask, campaign: Campaign, post: Post) -> None:
+def test_a_dispute_that_is_reinstated_and_lost_again_is_reported_once_unless_it_was_filed(
+    app: Flask, campaign: Campaign, post: Post
+) -> None:
     donation, filed = receipted(campaign), receipted(campaign)
     for one in (donation, filed):
         refund(one, 200_00, kind="dispute", name=f"dp_{one.id}")
@@ -293,7 +297,11 @@ def test_the_database_and_the_checker_refuse_what_is_reported_twice_or_not_at_al
     refund(donation, 60_00)
     (task,) = tasks(donation)
     again = "INSERT INTO reported_reversal (reversal_id, information_return_id, cents) SELECT reversal_id, {}, {} FROM reported_reversal"
-    for row, name in (((task.id, 60_00), "reported_once"), (("NULL", 1), "reported_once"), ((task.id, -60_01), "reported_before_taken_back")):
+    for row, name in (
+        ((task.id, 60_00), "reported_once"),
+        (("NULL", 1), "reported_once"),
+        ((task.id, -60_01), "reported_before_taken_back"),
+    ):
         with pytest.raises(IntegrityError, match=name), db.session.begin_nested():
             db.session.execute(text(again.format(*row)))
     assert checker.findings(db.engine) == []

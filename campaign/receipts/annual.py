@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, exists, func, select, true
+from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from campaign.campaigns.campaigns import Campaign
@@ -24,7 +24,7 @@ from campaign.outbox.messages import NewMessage, enqueue
 from campaign.receipts import awaited, receipts, reported_reversals
 from campaign.receipts.contents import IssueContext
 from campaign.receipts.lifecycle import receiptable
-from campaign.receipts.receipts import EndReason, Receipt, ReceiptEnd, ReceiptLine
+from campaign.receipts.receipts import Receipt
 
 # Month and day. Stripe may report a payment of the last days of a year a few days later.
 FIRST_ISSUE_DAY = (1, 8)
@@ -74,18 +74,9 @@ def groups_due(charity: Charity, year: int, *, limit: int, after: int = 0, donor
 
 
 def _are_due(charity: Charity) -> tuple[ColumnElement[bool], ...]:
-    """Conditions on donations, joined with their donors: they wait for an annual receipt.
-
-    Those whose receipt was voided by staff, or was cancelled and awaits its replacement (lifecycle.py), do not.
-    """
-    d = Donation
-    has_receipt = exists().where(ReceiptLine.donation_id == d.id, ReceiptLine.is_current)
-    was_voided = exists().where(
-        ReceiptLine.donation_id == d.id, ReceiptEnd.receipt_id == ReceiptLine.receipt_id, ReceiptEnd.reason == EndReason.VOID
-    )
-    awaits_other = exists().where(ReceiptLine.donation_id == d.id, ReceiptLine.receipt_id == Receipt.id, awaited.is_awaiting())
-    of_charity = d.campaign_id.in_(select(Campaign.id).where(Campaign.charity_id == charity.id))
-    return Donor.receipt_preference == ANNUAL, of_charity, d.net_cents > 0, ~has_receipt, ~was_voided, ~awaits_other
+    """Conditions on donations, joined with their donors: they wait for an annual receipt."""
+    of_charity = Donation.campaign_id.in_(select(Campaign.id).where(Campaign.charity_id == charity.id))
+    return Donor.receipt_preference == ANNUAL, of_charity, Donation.net_cents > 0, awaited.has_no_receipt()
 
 
 def issue(group: AnnualGroup, year: int, context: IssueContext) -> Receipt | None:

@@ -8,17 +8,17 @@ from campaign.receipts import information_returns, reported_reversals
 from campaign.receipts.information_returns import Filing, InformationReturn
 from campaign.receipts.receipts import Receipt
 from campaign.staff import audit
-
-
-class DayRefused(Exception):
-    """The day of filing is before the money was returned, or has not come yet."""
+from campaign.texts.action_errors import ActionError, ActionRefused
 
 
 def close(task_id: int, filing: Filing | None, *, actor: str, note: str) -> bool:
-    """Close an information return as filed, or as not needed for the reason in `note`. Returns False when it is closed. Raises DayRefused."""
+    """Close an information return as filed, or as not needed for the reason in `note`. Returns False when it is closed already.
+
+    Raises ActionRefused when it cannot have been filed on that day.
+    """
     task = information_returns.get(task_id)
     if task is not None and filing is not None and not task.returned_on <= filing.on <= _today(task):
-        raise DayRefused
+        raise ActionRefused(ActionError.FILING_DAY)
     closed = information_returns.close(task_id, filing, actor=actor, note=note)
     if closed is not None:
         filed = {"filed_on": filing.on.isoformat(), "how": filing.method.value} if filing else {}

@@ -7,7 +7,7 @@ same content.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 
 from campaign.donations.donations import Donation, lock_donations
 from campaign.donations.donors import wants_annual_receipt
@@ -16,7 +16,7 @@ from campaign.outbox import waiting_receipts
 from campaign.payments import reversals
 from campaign.receipts import awaited, completeness, contents, receipts, reported_reversals
 from campaign.receipts.contents import IssueContext, Receiptable
-from campaign.receipts.receipts import SYSTEM_ACTOR, EndReason, Receipt, ReceiptIncomplete, ReceiptLine, Status
+from campaign.receipts.receipts import SYSTEM_ACTOR, EndReason, Receipt, ReceiptIncomplete, Status
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,13 +78,9 @@ def replace(donation: Donation, context: IssueContext, reason: EndReason, *, act
 
 
 def donations_without_receipt(donor_id: int) -> list[Donation]:
-    """Paid donations of the donor, not fully returned, for which no receipt was ever issued."""
-    has_receipt = exists().where(ReceiptLine.donation_id == Donation.id)
-    return list(
-        db.session.scalars(
-            select(Donation).where(Donation.donor_id == donor_id, Donation.net_cents > 0, ~has_receipt).order_by(Donation.id)
-        )
-    )
+    """Paid donations of the donor, not fully returned, that have no receipt: none was issued, or they were reinstated after it had ended."""
+    own = select(Donation).where(Donation.donor_id == donor_id, Donation.net_cents > 0, awaited.has_no_receipt())
+    return list(db.session.scalars(own.order_by(Donation.id)))
 
 
 def lock_sharing_donations(donation: Donation) -> list[Donation]:

@@ -37,9 +37,10 @@ class ReceiptActionRefused(Exception):
 def complete_details(donation: Donation, person: Person, *, statement: Statement | None = None) -> None:
     """Store the name and address that the donor's receipt lacked, with what they declare about the organization, and send the receipt.
 
-    Months of the same monthly gift that wait for the same get it too. Raises ReceiptActionRefused when a receipt was issued already.
+    Months of the same monthly gift that wait for the same get it too, and all gifts that are to be on the same receipt, unless the donor declares
+    something of this one. Raises ReceiptActionRefused when a receipt was issued already.
     """
-    waiting, later = _lock_waiting(donation)
+    waiting, later = _lock_waiting(donation, with_all_on_receipt=statement is None)
     changed = {field for one in waiting for field in name_changes.update_person(one, person)}
     changed |= set(contacts.change_person(later, person))
     audit.record("the donor", "completed their address", donation.public_id, fields=sorted(changed))
@@ -62,15 +63,22 @@ def record_declaration(donation: Donation, name: str, statement: Statement) -> N
     _finish_details(donation, waiting, statement)
 
 
-def _lock_waiting(donation: Donation) -> tuple[list[Donation], list[RecurringGift]]:
-    """The donation, months of the same monthly gift without a receipt under the same names, and the gift if its later months have these too."""
+def _lock_waiting(donation: Donation, *, with_all_on_receipt: bool = False) -> tuple[list[Donation], list[RecurringGift]]:
+    """The donation, months of the same monthly gift without a receipt under the same names, and the gift if its later months have these too.
+
+    If asked, also whatever is on the receipt whose replacement the donation awaits: only under one name can it be on one receipt again.
+    """
     gift = recurring_gift_of(donation)
-    months = [d for d in lifecycle.donations_without_receipt(donation.donor_id) if gift and d.recurring_gift_id == gift.id]
-    locked = lock_donations(sorted({donation.id, *(month.id for month in months)}))
-    if not awaited.is_due(donation.id):
+    months = [d.id for d in lifecycle.donations_without_receipt(donation.donor_id) if gift and d.recurring_gift_id == gift.id]
+    awaiting = awaited.awaiting_receipt_of(donation.id)
+    lines = receipts.lines_of(awaiting) if awaiting and with_all_on_receipt else []
+    sharing = {line.donation_id for line in lines if line.donation_id}
+    locked = lock_donations(sorted({donation.id, *months, *sharing}))
+    if not awaited.is_due(donation):
         db.session.rollback()
         raise ReceiptActionRefused(ActionError.RECEIPT_IS_ISSUED)
-    return [one for one in locked if one.names == donation.names], [gift] if gift and gift.names == donation.names else []
+    waiting = [one for one in locked if one.names == donation.names or one.id in sharing]
+    return waiting, [gift] if gift and gift.names == donation.names else []
 
 
 def _finish_details(donation: Donation, waiting: list[Donation], statement: Statement | None) -> None:
@@ -150,7 +158,7 @@ def correct_details(
 
 def _send_waiting(donation: Donation) -> None:
     """Send the receipt if it was not issued before: what it waited for may be there now."""
-    if donation.received_at is not None and awaited.is_due(donation.id):
+    if donation.received_at is not None and awaited.is_due(donation):
         messages.enqueue_now(NewMessage(MessageKind.RECEIPT, donation))
         waiting_receipts.wake_of(donation)
     db.session.commit()

@@ -21,7 +21,6 @@ from campaign.receipts.numbering import series_of, take_next_number
 from campaign.rules.receipt_requirements import ReceiptContent, format_serial
 from campaign.texts.document_labels import receipt_file_stem
 
-
 SYSTEM_ACTOR = "the books"
 
 

@@ -66,7 +66,7 @@ def bring_up_to_date(donation: Donation, *, on: datetime) -> InformationReturn |
     for reversal_id, cents in changes.items():
         _take_from_returns(reversal_id, -cents, named)
     is_due = returned_gifts.has_to_be_reported(returned_gifts.returned_cents(states, changes))
-    _withdraw_open(donation, all_of_them=not is_due)
+    _close_withdrawn(donation, all_of_them=not is_due)
     unreported = {reversal_id: cents for reversal_id, cents in changes.items() if cents > 0}
     if not is_due or not unreported:
         return None
@@ -90,7 +90,7 @@ def _open(donation: Donation, receipt: Receipt, unreported: Mapping[int, int], *
     return task
 
 
-def _withdraw_open(donation: Donation, *, all_of_them: bool) -> None:
+def _close_withdrawn(donation: Donation, *, all_of_them: bool) -> None:
     """Withdraw the open returns whose money has come back: nothing is to be sent. With `all_of_them` what the others report is reported later."""
     found = select(InformationReturn).where(InformationReturn.donation_id == donation.id, InformationReturn.closed_at.is_(None))
     for task in db.session.scalars(found.with_for_update(), execution_options={"populate_existing": True}):
@@ -129,7 +129,10 @@ def _named(reversals: Sequence[Reversal]) -> Named:
     r = ReportedReversal
     ids = [reversal.id for reversal in reversals]
     summed = select(r.reversal_id, r.information_return_id, func.sum(r.cents)).where(r.reversal_id.in_(ids))
-    return {(reversal, task): int(cents) for reversal, task, cents in db.session.execute(summed.group_by(r.reversal_id, r.information_return_id))}
+    return {
+        (reversal, task): int(cents)
+        for reversal, task, cents in db.session.execute(summed.group_by(r.reversal_id, r.information_return_id))
+    }
 
 
 def _states(reversals: Sequence[Reversal], named: Named) -> list[ReversalState]:
@@ -156,7 +159,9 @@ class ReturnPart:
 def parts_of(task: InformationReturn) -> list[ReturnPart]:
     """The parts of a return that have not come back, in the order in which their money went back."""
     r = ReportedReversal
-    summed = select(r.reversal_id, func.sum(r.cents).label("cents")).where(r.information_return_id == task.id).group_by(r.reversal_id).subquery()
+    summed = (
+        select(r.reversal_id, func.sum(r.cents).label("cents")).where(r.information_return_id == task.id).group_by(r.reversal_id).subquery()
+    )
     found = select(Reversal, summed.c.cents).join(summed, summed.c.reversal_id == Reversal.id).where(summed.c.cents > 0)
     in_order = found.order_by(Reversal.returned_at.asc().nulls_last(), Reversal.id)
     return [ReturnPart(reversal=reversal, cents=int(cents)) for reversal, cents in db.session.execute(in_order)]

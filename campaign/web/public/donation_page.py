@@ -81,7 +81,7 @@ def page(language: str, token: str) -> ResponseReturnValue:
 
 def _missing(donation: Donation, language: str) -> dict[str, object]:
     """What the receipt lacks, and the words of the declaration that it takes to be in the name of the organization."""
-    is_due = donation.received_at is not None and awaited.is_due(donation.id)
+    is_due = donation.received_at is not None and awaited.is_due(donation)
     is_monthly = donation.recurring_gift_id is not None
     may_declare = is_due and bool(donation.organization) and not donation.lacks_details and not declarations.is_declared(donation)
     return {
