@@ -42,7 +42,7 @@ Named = Mapping[tuple[int, int | None], int]
 
 
 def record_left_out(donation: Donation, *, receipted_cents: int) -> None:
-    """Record what had gone back before the receipt that was issued just now for so much of the donation, if it is the first one."""
+    """Record what had been returned before the receipt that was issued just now for so much of the donation, if it is the first one."""
     if receipted_cents == donation.charged_cents or len(receipts.receipts_of(donation.id)) > 1:
         return
     states = _states(_reversals_of(donation), {})

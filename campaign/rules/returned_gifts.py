@@ -33,7 +33,7 @@ class ReversalState:
 def unnamed_changes(states: Sequence[ReversalState], *, charged_cents: int) -> dict[int, int]:
     """By reversal, the cents that are in effect and not named yet; less than zero for what is named and has come back since.
 
-    `states` are all reversals of one payment, in the order in which their money went back. Together they return no more than was charged: what is
+    `states` are all reversals of one payment, in the order in which their money went back. Together they return what was charged at most: what is
     named stays so as long as it is in effect, and the rest is counted in this order.
     """
     staying = {state.reversal_id: min(state.posted_cents, state.named_cents) for state in states}

@@ -9,7 +9,7 @@ from alembic import op
 revision = "reported_reversal"
 down_revision = "charity_logo"
 
-# What had gone back before the first receipt is what that one left out: the reversals that were posted first.
+# What had been returned before the first receipt is what that one left out: the reversals that were posted first.
 LEFT_OUT = """
     WITH posted AS (
         SELECT r.id, r.posted_cents, d.amount_cents + d.covered_fee_cents - first.cents AS left_out_cents,
