@@ -10,16 +10,17 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.donations import donors
 from campaign.edges.db import db
 from campaign.mail import send_jobs
 from campaign.receipts import annual, annual_jobs, receipt_actions, receipts
 from campaign.receipts.receipts import Receipt
-from campaign.reporting import receipt_register
+from campaign.reporting import receipt_register, totals
 from campaign.reporting.integrity import checker
 from campaign.rules.fiscal_years import calendar_year
 from campaign.schedule import schedule_jobs
 from tests.conftest import Post
-from tests.factories import create_refund, issue_receipt, pay, pay_with_annual_receipt, start_donation
+from tests.factories import create_refund, issue_receipt, paid, pay, pay_with_annual_receipt, start_donation
 from tests.mail import attached, last_email, pdf_text, text_of
 from tests.web import grant_access
 
@@ -177,4 +178,62 @@ def test_an_annual_receipt_without_an_address_asks_the_donor_once(app: Flask, ca
     details = {"address_line1": "1, rue Neuve", "city": "Laval", "province": "QC", "postal_code": "H7A 1A1"}
     receipt_actions.complete_details(donation, details)
     assert annual_jobs.issue_for(campaign.charity, 2025).issued == 1
+    assert checker.findings(db.engine) == []
+
+
+def test_a_gift_that_is_receiptable_again_after_its_year_went_out_is_issued(app: Flask, campaign: Campaign, post: Post) -> None:
+    """A refund that failed and a dispute that was won: of last year, and of two years back, for which the schedule has nothing else to do."""
+    donations = pay_with_annual_receipt(campaign, *map(in_2026, range(1, 4)))
+    with time_machine.travel(MID_JANUARY, tick=True):
+        annual_jobs.issue_due()
+        send_jobs.send_due()
+        create_refund(donations[1], 25_00, name="re_1")
+        create_refund(donations[2], 25_00, kind="dispute", name="dp_1")
+        db.session.commit()
+        send_jobs.send_due()
+        assert receipts.receipt_of(donations[1].id) is None
+        create_refund(donations[1], 25_00, name="re_1", status="failed")
+        db.session.commit()
+        send_jobs.send_due()
+    again = receipts.receipt_of(donations[1].id)
+    assert again
+    assert (again.cents, again.content["received_in"], attached(last_email(post, donations[1]))) == (25_00, 2026, [again.file_name])
+    with time_machine.travel(datetime(2028, 5, 1, 12, tzinfo=UTC), tick=True):
+        donations[2].first_name = donations[2].last_name = ""
+        create_refund(donations[2], 25_00, kind="dispute", name="dp_1", status="won")
+        db.session.commit()
+        send_jobs.send_due()
+        assert receipts.receipt_of(donations[2].id) is None
+        assert [waiting.missing for waiting in totals.receipts_waiting()] == [["donor_name"]], "it waits where staff see it"
+        receipt_actions.complete_details(donations[2], {"first_name": "Anne", "last_name": "Roy"})
+        send_jobs.send_due()
+    last = receipts.receipt_of(donations[2].id)
+    assert last
+    assert (last.cents, last.content["donor_name"], attached(last_email(post, donations[2]))) == (25_00, "Anne Roy", [last.file_name])
+    assert checker.findings(db.engine) == []
+
+
+def test_the_schedule_issues_what_is_due_of_each_year_that_went_out(app: Flask, campaign: Campaign) -> None:
+    for year in (2024, 2025, 2026, 2027):
+        pay_with_annual_receipt(campaign, datetime(year, 12, 31, 23, tzinfo=UTC), email="years@yearly.example.org")
+    with time_machine.travel(datetime(2027, 1, 7, 12, tzinfo=UTC), tick=True):
+        assert annual.years_due(campaign.charity, datetime.now(UTC)) == [2024, 2025]
+        assert (annual_jobs.issue_due(), annual_jobs.issue_due()) == (2, 0)
+    assert [receipt.content["received_in"] for receipt in db.session.query(Receipt).order_by(Receipt.id)] == [2024, 2025]
+
+
+def test_a_reinstated_gift_gets_a_receipt_of_its_own_when_the_donor_chooses_that(app: Flask, campaign: Campaign, post: Post) -> None:
+    donation = paid(campaign, 25_00)
+    send_jobs.send_due()
+    create_refund(donation, 25_00, kind="dispute", name="dp_1")
+    db.session.commit()
+    send_jobs.send_due()
+    receipt_actions.choose_preference(donation, donors.ANNUAL)
+    create_refund(donation, 25_00, kind="dispute", name="dp_1", status="won")
+    db.session.commit()
+    send_jobs.send_due()
+    assert receipts.receipt_of(donation.id) is None, "it waits for the receipt of the year"
+    receipt_actions.choose_preference(donation, donors.PER_DONATION)
+    send_jobs.send_due()
+    assert receipts.receipt_of(donation.id) is not None
     assert checker.findings(db.engine) == []

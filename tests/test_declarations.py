@@ -387,7 +387,41 @@ def test_a_declaration_about_one_gift_names_nobody_else_on_the_receipt_that_they
     db.session.commit()
     send_jobs.send_due()
     assert receipts.receipt_of(second.id) is None
-    assert [waiting.missing for waiting in totals.receipts_waiting()] == [["declaration"]]
+    assert [waiting.missing for waiting in totals.receipts_waiting()] == [["one_name"]]
+    page = open_page(signed_in(app, "clerk"), "/staff/receipts").text
+    assert "one name for all its gifts" in page and f"/staff/donations/{first.public_id}" in page, "staff see the way out"
+    receipt_actions.correct_details(first, {"organization": ""}, actor="clerk@example.org", reason="a misunderstanding", statement=SAID)
+    send_jobs.send_due()
+    assert receipts.receipt_of(first.id) == receipts.receipt_of(second.id) is not None
+    assert checker.findings(db.engine) == []
+
+
+def test_what_a_donor_completes_goes_to_all_gifts_that_await_one_receipt(app: Flask, campaign: Campaign, post: Post) -> None:
+    first, second = pay_with_annual_receipt(campaign, datetime(2025, 3, 1, 12, tzinfo=UTC), datetime(2025, 4, 1, 12, tzinfo=UTC))
+    annual_jobs.issue_for(campaign.charity, 2025)
+    for donation in (first, second):
+        donation.first_name = donation.last_name = ""
+    create_refund(first, 1_00)
+    db.session.commit()
+    send_jobs.send_due()
+    receipt_actions.complete_details(second, {"first_name": "Anne", "last_name": "Roy"})
+    send_jobs.send_due()
+    assert receipts.receipt_of(first.id) == receipts.receipt_of(second.id) is not None
+    assert (receipt_name(first), totals.receipts_waiting()) == ("Anne Roy", [])
+    assert checker.findings(db.engine) == []
+
+
+@pytest.mark.owner
+def test_the_checker_finds_a_receipt_in_a_name_that_is_not_that_of_each_of_its_gifts(app: Flask, campaign: Campaign) -> None:
+    months = pay_with_annual_receipt(campaign, *(datetime(2025, month, 1, 12, tzinfo=UTC) for month in (3, 4)), organization="ACME Inc.")
+    annual_jobs.issue_for(campaign.charity, 2025)
+    assert checker.findings(db.engine) == []
+    for changed in ({"organization": "Widgets"}, {"in_own_name": True}):
+        for field, value in changed.items():
+            setattr(months[1], field, value)
+        db.session.commit()
+        assert [sentence for sentence in checker.findings(db.engine) if "is in the name of 'ACME Inc.'" in sentence], changed
+        months[1].organization = "ACME Inc."
 
 
 def test_declarations_are_never_changed_and_say_when_and_how(app: Flask, campaign: Campaign) -> None:

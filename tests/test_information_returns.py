@@ -325,10 +325,25 @@ def test_the_letter_about_an_annual_receipt_names_the_one_gift_and_its_parts(app
     assert "Fair market value when it was returned $70.00" in said
 
 
-def test_a_letter_after_a_full_return_says_that_no_receipt_is_left(app: Flask, campaign: Campaign) -> None:
-    task, client = due_in(campaign, 5), signed_in(app, "clerk")
-    assert "Cancelled; no receipt is in its place" in draft_text(client, task, "agency", "en")
-    assert "is cancelled. Please do not use it for your taxes." in draft_text(client, task, "donor", "en")
+def test_a_letter_after_two_refunds_is_about_the_first_receipt_and_lists_those_that_replaced_it(app: Flask, campaign: Campaign) -> None:
+    donation = receipted(campaign)
+    for cents, at in ((150_00, FIRST), (50_00, SECOND)):
+        returned(donation, cents, at)
+        issue_receipt(donation)
+    db.session.commit()
+    first, second = receipts.receipts_of(donation.id)
+    task, client = tasks()[-1], signed_in(app, "clerk")
+    facts = (
+        f"serial number {first.serial}",
+        "Amount of the gift $200.00",
+        f"No. {first.serial} today Cancelled and replaced by no. {second.serial} of {second.content['issued_on']} for $50.00",
+        f"No. {second.serial} today Cancelled; no receipt is in its place",
+        "Fair market value when it was returned $50.00",
+    )
+    said = draft_text(client, task, "agency", "en")
+    assert [fact for fact in facts if fact not in said] == []
+    ended = f"Official receipts no. {first.serial}, {second.serial} are cancelled. Please do not use them for your taxes."
+    assert ended in draft_text(client, task, "donor", "en")
 
 
 def test_letters_are_for_clerks_and_of_returns_that_exist(app: Flask, campaign: Campaign) -> None:

@@ -3,7 +3,7 @@
 import csv
 import io
 import zipfile
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -26,7 +26,7 @@ from campaign.staff.audit import AuditEntry
 from tests.conftest import Post
 from tests.factories import create_refund, issue_receipt, paid, pay, start_donation, today
 from tests.mail import attached, last_email
-from tests.web import CORRECTED, signed_in
+from tests.web import CORRECTED, open_page, signed_in, submit
 
 
 def staff_of(app: Flask, role: str) -> FlaskClient:
@@ -164,22 +164,49 @@ def test_a_lost_receipt_is_replaced_and_a_void_takes_a_second_person(app: Flask,
     }
 
 
-def test_an_information_return_is_filed_with_a_note_and_can_be_reopened(app: Flask, campaign: Campaign) -> None:
+def test_an_information_return_is_filed_on_a_day_in_a_way_and_can_be_reopened(app: Flask, campaign: Campaign) -> None:
     donation = paid(campaign, 200_00)
     issue_receipt(donation)
-    create_refund(donation, 200_00)
-    issue_receipt(donation)
+    today = campaign.charity.local(datetime.now(UTC)).date()
+    for cents in (150_00, 50_00):
+        create_refund(donation, cents)
+        issue_receipt(donation)
     db.session.commit()
     client = staff_of(app, "clerk")
     page = client.get("/staff/returned-gifts").text
     assert donation.full_name in page.replace("&#39;", "'")
-    assert "$200.00" in page
-    (task,) = information_returns.list_open()
-    post_form(client, "/staff/returned-gifts", f"/staff/returned-gifts/{task.id}/filings", reason="sent 2026-12-01")
-    assert information_returns.count_open() == 0
-    post_form(client, "/staff/returned-gifts", f"/staff/returned-gifts/{task.id}/reopenings")
+    assert "$150.00" in page and page.count("cancelled, none in its place") == 2
+    task, other = information_returns.list_open()
+    path, yesterday, tomorrow = f"/staff/returned-gifts/{task.id}", today - timedelta(days=1), today + timedelta(days=1)
+    wrong: tuple[tuple[dict[str, str], str, str], ...] = (
+        ({"how": "", "filed_on": str(today)}, "Please choose how it was filed", "Veuillez choisir comment"),
+        ({"how": "fax", "filed_on": ""}, "Please write a day, for example", "Veuillez écrire un jour, par exemple"),
+        ({"how": "fax", "filed_on": str(tomorrow)}, "It was filed between the day", "Elle a été produite entre le jour"),
+        ({"how": "mail", "filed_on": str(yesterday)}, "It was filed between the day", "Elle a été produite entre le jour"),
+        ({"how": "other", "filed_on": str(today)}, "Please write the other way", "Veuillez écrire l’autre façon"),
+        ({"how": "not_needed", "reason": "x" * 501}, "Please write the other way", "Veuillez écrire l’autre façon"),
+        ({"how": "portal", "filed_on": str(today), "reason": "a\u202eb"}, "U+202E", "U+202E"),
+    )
+    for fields, *errors in wrong:
+        for language, error in zip(("en", "fr"), errors, strict=True):
+            form = open_page(client, f"/staff/returned-gifts?lang={language}")
+            answer = submit(client, form, f"{path}/filings", **fields)
+            assert (answer.status_code, error in answer.text) == (422, True), (fields, language)
+            assert not fields.get("filed_on") or f'value="{fields["filed_on"]}"' in answer.text, "nothing typed is lost"
+    assert information_returns.count_open() == 2
+    post_form(client, "/staff/returned-gifts?lang=en", f"{path}/filings", how="fax", filed_on=str(today))
+    post_form(client, "/staff/returned-gifts", f"/staff/returned-gifts/{other.id}/filings", how="not_needed", reason="of the same day")
+    page = client.get("/staff/returned-gifts").text
+    assert f"{today}, by fax" in page and "of the same day" in page and page.count("clerk-") >= 2
+    assert post_form(client, "/staff/receipts", f"{path}/filings", how="fax", filed_on=str(today)).status_code == 303
+    assert "noted this before" in client.get("/staff/returned-gifts").text
+    assert db.session.query(AuditEntry).filter_by(action="filed an information return").count() == 1
+    audited = {entry.action: entry.detail for entry in db.session.query(AuditEntry)}
+    assert audited["filed an information return"] == {"filed_on": str(today), "how": "fax", "note": ""}
+    assert audited["closed an information return as not needed"]["note"] == "of the same day"
+    post_form(client, "/staff/returned-gifts", f"{path}/reopenings")
     assert information_returns.count_open() == 1
-    assert staff_of(app, "viewer").post(f"/staff/returned-gifts/{task.id}/filings").status_code in {400, 403}
+    assert staff_of(app, "viewer").post(f"{path}/filings").status_code in {400, 403}
 
 
 def test_a_bounced_email_is_sent_to_the_corrected_address(app: Flask, campaign: Campaign, post: Post) -> None:

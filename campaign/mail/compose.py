@@ -45,17 +45,21 @@ def prepare_receipts(message: OutboxMessage) -> None:
             annual.issue_overdue(db.session.get_one(Donation, message.donation_id), issue_context())
             lifecycle.bring_up_to_date(_lock_donation(message), issue_context())
         case MessageKind.REVERSAL:
-            _bring_up_to_date_or_wait(_lock_donation(message))
+            _bring_up_to_date_or_wait(message)
         case MessageKind.FUNDER_PAYMENT | MessageKind.FUNDER_PAYMENT_CORRECTED:
             payment_receipts.issue_receipt(notices.funder_payment_of(message), issue_context())
 
 
-def _bring_up_to_date_or_wait(donation: Donation) -> None:
+def _bring_up_to_date_or_wait(message: OutboxMessage) -> None:
+    donation, context = db.session.get_one(Donation, message.donation_id), issue_context()
     try:
         with db.session.begin_nested():
-            lifecycle.bring_up_to_date(donation, issue_context())
+            annual.issue_overdue(donation, context)
+            lifecycle.bring_up_to_date(_lock_donation(message), context)
     except ReceiptIncomplete:
         waiting_receipts.enqueue(donation)
+    # Whether or not its receipt can be issued: what the savepoint rolled back is reported here.
+    lifecycle.report_returned([_lock_donation(message)], context)
 
 
 def compose(message: OutboxMessage) -> EmailContent | None:

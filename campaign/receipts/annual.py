@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import exists, func, select, true
+from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from campaign.campaigns.campaigns import Campaign
@@ -21,10 +21,10 @@ from campaign.donations.donors import ANNUAL, Donor
 from campaign.edges.db import db
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import NewMessage, enqueue
-from campaign.receipts import awaited, receipts
+from campaign.receipts import awaited, receipts, reported_reversals
 from campaign.receipts.contents import IssueContext
 from campaign.receipts.lifecycle import receiptable
-from campaign.receipts.receipts import EndReason, Receipt, ReceiptEnd, ReceiptLine
+from campaign.receipts.receipts import Receipt
 
 # Month and day. Stripe may report a payment of the last days of a year a few days later.
 FIRST_ISSUE_DAY = (1, 8)
@@ -44,30 +44,25 @@ def year_that_is_due(charity: Charity, now: datetime) -> int:
     return local.year - 1 if (local.month, local.day) >= FIRST_ISSUE_DAY else local.year - 2
 
 
-def groups_due(charity: Charity, year: int, *, limit: int, after: int = 0, donor_id: int | None = None) -> list[AnnualGroup]:
-    """Groups without a receipt for this year, of all donors or one, ordered by first donation id, starting after the donation id `after`.
+def years_due(charity: Charity, now: datetime) -> list[int]:
+    """The years up to the last one that is due which have donations without a receipt: some of earlier years may have been reinstated since."""
+    year = func.extract("year", func.timezone(charity.time_zone, Donation.received_at))
+    before = datetime(year_that_is_due(charity, now) + 1, 1, 1, tzinfo=ZoneInfo(charity.time_zone))
+    found = select(year).distinct().join(Donor, Donor.id == Donation.donor_id).where(*_are_due(charity), Donation.received_at < before)
+    return sorted(int(one) for one in db.session.scalars(found))
 
-    Donations whose receipt was voided by staff, or was cancelled and awaits its replacement (lifecycle.py), are left out.
-    """
+
+def groups_due(charity: Charity, year: int, *, limit: int, after: int = 0, donor_id: int | None = None) -> list[AnnualGroup]:
+    """Groups without a receipt for this year, of all donors or one, ordered by first donation id, starting after the donation id `after`."""
     zone, d = ZoneInfo(charity.time_zone), Donation
-    has_receipt = exists().where(ReceiptLine.donation_id == d.id, ReceiptLine.is_current)
-    was_voided = exists().where(
-        ReceiptLine.donation_id == d.id, ReceiptEnd.receipt_id == ReceiptLine.receipt_id, ReceiptEnd.reason == EndReason.VOID
-    )
-    awaits_other = exists().where(ReceiptLine.donation_id == d.id, ReceiptLine.receipt_id == Receipt.id, awaited.is_awaiting())
     first, is_declared = func.min(d.id), declarations.is_declared_in_query()
     query = (
         select(func.array_agg(aggregate_order_by(d.id, d.id)))
         .join(Donor, Donor.id == d.donor_id)
         .where(
-            Donor.receipt_preference == ANNUAL,
-            d.campaign_id.in_(select(Campaign.id).where(Campaign.charity_id == charity.id)),
+            *_are_due(charity),
             d.received_at >= datetime(year, 1, 1, tzinfo=zone),
             d.received_at < datetime(year + 1, 1, 1, tzinfo=zone),
-            d.net_cents > 0,
-            ~has_receipt,
-            ~was_voided,
-            ~awaits_other,
             true() if donor_id is None else d.donor_id == donor_id,
         )
         .group_by(d.donor_id, d.livemode, d.currency, *(getattr(d, field) for field in RECEIPT_FIELDS), is_declared)
@@ -76,6 +71,12 @@ def groups_due(charity: Charity, year: int, *, limit: int, after: int = 0, donor
         .limit(limit)
     )
     return [AnnualGroup(donation_ids=tuple(ids)) for ids in db.session.scalars(query)]
+
+
+def _are_due(charity: Charity) -> tuple[ColumnElement[bool], ...]:
+    """Conditions on donations, joined with their donors: they wait for an annual receipt."""
+    of_charity = Donation.campaign_id.in_(select(Campaign.id).where(Campaign.charity_id == charity.id))
+    return Donor.receipt_preference == ANNUAL, of_charity, Donation.net_cents > 0, awaited.has_no_receipt()
 
 
 def issue(group: AnnualGroup, year: int, context: IssueContext) -> Receipt | None:
@@ -88,15 +89,17 @@ def issue(group: AnnualGroup, year: int, context: IssueContext) -> Receipt | Non
     if not items:
         return None
     receipt = receipts.issue(items, context, received_in=year)
+    for item in items:
+        reported_reversals.record_left_out(item.donation, receipted_cents=item.cents)
     enqueue(NewMessage(MessageKind.ANNUAL_RECEIPT, items[-1].donation, str(receipt.id), receipt_id=receipt.id))
     return receipt
 
 
 def issue_overdue(donation: Donation, context: IssueContext) -> Receipt | None:
-    """Issue the annual receipt that the donation should be on, once its year is over; None when none is due. Raises ReceiptIncomplete."""
+    """Issue the annual receipt that the donation should be on, once its year is due; None when none is due. Raises ReceiptIncomplete."""
     charity = donation.campaign.charity
     year = charity.local(donation.received_at or context.now).year
-    if year >= charity.local(context.now).year:
+    if year > year_that_is_due(charity, context.now):
         return None
     groups = groups_due(charity, year, limit=MAX_GROUPS_OF_DONOR, donor_id=donation.donor_id)
     group = next((group for group in groups if donation.id in group.donation_ids), None)

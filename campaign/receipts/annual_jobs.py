@@ -62,10 +62,9 @@ def _wait_for_details(group: AnnualGroup) -> None:
 
 
 def issue_due() -> int:
-    """Issue the receipts of each charity's last year that is due; returns how many were issued. Called by the schedule."""
+    """Issue the receipts of each charity's years that are due; returns how many were issued. Called by the schedule."""
     issued = 0
     for charity in db.session.query(Charity):
-        year = annual.year_that_is_due(charity, datetime.now(UTC))
-        issued += issue_for(charity, year).issued
+        issued += sum(issue_for(charity, year).issued for year in annual.years_due(charity, datetime.now(UTC)))
     db.session.rollback()
     return issued

@@ -7,9 +7,10 @@ one for the rest names it when it is issued (Income Tax Regulations, s. 3501(4))
 from sqlalchemy import ColumnElement, and_, exists, select
 from sqlalchemy.orm import aliased
 
+from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.receipts import receipts
-from campaign.receipts.receipts import Receipt, ReceiptEnd, ReceiptLine
+from campaign.receipts.receipts import EndReason, Receipt, ReceiptEnd, ReceiptLine
 
 
 def is_awaiting() -> ColumnElement[bool]:
@@ -25,6 +26,19 @@ def awaiting_receipt_of(donation_id: int) -> Receipt | None:
     return db.session.scalar(of_donation.where(is_awaiting()).order_by(Receipt.id.desc()).limit(1))
 
 
-def is_due(donation_id: int) -> bool:
-    """Whether the donation never had a receipt, or had one whose replacement is still to be issued."""
-    return receipts.last_receipt_of(donation_id) is None or awaiting_receipt_of(donation_id) is not None
+def has_no_receipt() -> ColumnElement[bool]:
+    """A condition on a `Donation`: it has no valid receipt, none that staff voided, and none whose replacement is still to be issued."""
+    is_on = ReceiptLine.donation_id == Donation.id
+    is_valid = exists().where(is_on, ReceiptLine.is_current)
+    was_voided = exists().where(is_on, ReceiptEnd.receipt_id == ReceiptLine.receipt_id, ReceiptEnd.reason == EndReason.VOID)
+    awaits_other = exists().where(is_on, ReceiptLine.receipt_id == Receipt.id, is_awaiting())
+    return and_(~is_valid, ~was_voided, ~awaits_other)
+
+
+def is_due(donation: Donation) -> bool:
+    """Whether the donation never had a receipt, had one whose replacement is still to be issued, or was reinstated after its receipt had ended."""
+    last = receipts.last_receipt_of(donation.id)
+    if last is None or awaiting_receipt_of(donation.id) is not None:
+        return True
+    ended = receipts.end_of(last)
+    return ended is not None and ended.reason == EndReason.RETURNED and donation.net_cents > 0

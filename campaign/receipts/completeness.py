@@ -10,6 +10,7 @@ from campaign.rules import receipt_requirements
 from campaign.rules.receipt_requirements import ReceiptContent
 
 CONFIRMATION = "confirmation"
+ONE_NAME = "one_name"
 PRINTED = ("charity_name", "charity_address", "place_of_issue", "donor_name", "donor_address", "signatory_name", "signatory_title")
 
 
@@ -30,14 +31,17 @@ def lacks_declaration(donation: Donation) -> bool:
 
 
 def missing_for_donations(charity: Charity, content: ReceiptContent, donations: Sequence[Donation], *, replaced_name: str) -> list[str]:
-    """As `missing_elements`, with `declaration` if a receipt for these donations takes one that is missing.
+    """As `missing_elements`, with ONE_NAME if these donations bear several names by now: they are on no receipt together until staff correct that.
 
-    One that replaces a receipt in the same name takes none: that one was issued with a declaration, or before these were asked for. Donations
-    that bear different names by now are on no receipt together.
+    With `declaration` too if the receipt takes one that is missing. One that replaces a receipt in the same name takes none: that one was issued
+    with a declaration, or before these were asked for.
     """
-    has_one_name = all(donation.full_name == content.donor_name for donation in donations)
-    takes_none = has_one_name and (replaced_name == content.donor_name or not any(map(lacks_declaration, donations)))
-    return missing_elements(charity, content) + ([] if takes_none else ["declaration"])
+    missing = missing_elements(charity, content)
+    if any(donation.full_name != content.donor_name for donation in donations):
+        missing.append(ONE_NAME)
+    if replaced_name != content.donor_name and any(map(lacks_declaration, donations)):
+        missing.append("declaration")
+    return missing
 
 
 def waits_for_donor(donation: Donation) -> bool:

@@ -7,18 +7,16 @@ same content.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 
 from campaign.donations.donations import Donation, lock_donations
 from campaign.donations.donors import wants_annual_receipt
 from campaign.edges.db import db
 from campaign.outbox import waiting_receipts
 from campaign.payments import reversals
-from campaign.receipts import awaited, completeness, contents, information_returns, receipts
+from campaign.receipts import awaited, completeness, contents, receipts, reported_reversals
 from campaign.receipts.contents import IssueContext, Receiptable
-from campaign.receipts.receipts import EndReason, Receipt, ReceiptIncomplete, ReceiptLine, Status
-
-SYSTEM_ACTOR = "the books"
+from campaign.receipts.receipts import SYSTEM_ACTOR, EndReason, Receipt, ReceiptIncomplete, Status
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +35,7 @@ def bring_up_to_date(donation: Donation, context: IssueContext) -> LifecycleResu
     message is enqueued that waits for the element. Raises ReceiptIncomplete when a receipt is due, would lack an element, and none has to end.
     """
     locked = _lock(donation)
+    report_returned(locked, context)
     receipt = receipts.receipt_of(donation.id)
     if receipt is None:
         return LifecycleResult(receipt=_issue_due(donation, locked, context))
@@ -45,10 +44,16 @@ def bring_up_to_date(donation: Donation, context: IssueContext) -> LifecycleResu
         return LifecycleResult(receipt=receipt)
     missing = _missing_of_replacement(receipt, retained, context)
     if missing:
-        _end(receipt, retained, Status.CANCELLED, EndReason.RETURNED, context, actor=SYSTEM_ACTOR, is_awaiting=True)
+        receipts.end(receipt, Status.CANCELLED, EndReason.RETURNED, actor=SYSTEM_ACTOR, is_awaiting=True)
         waiting_receipts.enqueue(donation)
         return LifecycleResult(receipt=None, ended=receipt)
     return LifecycleResult(receipt=_replace(receipt, retained, context, EndReason.RETURNED, actor=SYSTEM_ACTOR), ended=receipt)
+
+
+def report_returned(donations: Sequence[Donation], context: IssueContext) -> None:
+    """Open the information returns that are due for what was returned of these donations after their receipts. The donations are locked."""
+    for donation in donations:
+        reported_reversals.bring_up_to_date(donation, on=context.now)
 
 
 def receiptable(donation: Donation) -> Receiptable:
@@ -65,6 +70,7 @@ def replace(donation: Donation, context: IssueContext, reason: EndReason, *, act
     receipt = receipts.receipt_of(donation.id)
     if receipt is None:
         return bring_up_to_date(donation, context)
+    report_returned(locked, context)
     retained = _retained(locked)
     if missing := _missing_of_replacement(receipt, retained, context):
         raise ReceiptIncomplete(missing)
@@ -72,13 +78,9 @@ def replace(donation: Donation, context: IssueContext, reason: EndReason, *, act
 
 
 def donations_without_receipt(donor_id: int) -> list[Donation]:
-    """Paid donations of the donor, not fully returned, for which no receipt was ever issued."""
-    has_receipt = exists().where(ReceiptLine.donation_id == Donation.id)
-    return list(
-        db.session.scalars(
-            select(Donation).where(Donation.donor_id == donor_id, Donation.net_cents > 0, ~has_receipt).order_by(Donation.id)
-        )
-    )
+    """Paid donations of the donor, not fully returned, that have no receipt: none was issued, or they were reinstated after it had ended."""
+    own = select(Donation).where(Donation.donor_id == donor_id, Donation.net_cents > 0, awaited.has_no_receipt())
+    return list(db.session.scalars(own.order_by(Donation.id)))
 
 
 def lock_sharing_donations(donation: Donation) -> list[Donation]:
@@ -133,7 +135,9 @@ def _issue_first(donation: Donation, context: IssueContext) -> Receipt | None:
     item, last = receiptable(donation), receipts.last_receipt_of(donation.id)
     if item.cents == 0 or wants_annual_receipt(donation.donor_id) or (last is not None and was_voided(last)):
         return None
-    return receipts.issue([item], context)
+    receipt = receipts.issue([item], context)
+    reported_reversals.record_left_out(donation, receipted_cents=item.cents)
+    return receipt
 
 
 def _missing_of_replacement(receipt: Receipt, retained: Sequence[Receiptable], context: IssueContext) -> list[str]:
@@ -149,29 +153,11 @@ def _missing_of_replacement(receipt: Receipt, retained: Sequence[Receiptable], c
 def _replace(
     receipt: Receipt, retained: Sequence[Receiptable], context: IssueContext, reason: EndReason, *, actor: str, note: str = ""
 ) -> Receipt | None:
-    _end(receipt, retained, Status.REPLACED if retained else Status.CANCELLED, reason, context, actor=actor, note=note)
+    receipts.end(receipt, Status.REPLACED if retained else Status.CANCELLED, reason, actor=actor, note=note)
     if not retained:
         return None
     db.session.expire(receipt)
     return receipts.issue(retained, context, received_in=_year_of(receipt), replaces=receipt)
-
-
-def _end(
-    receipt: Receipt,
-    retained: Sequence[Receiptable],
-    ended_as: Status,
-    reason: EndReason,
-    context: IssueContext,
-    *,
-    actor: str,
-    note: str = "",
-    is_awaiting: bool = False,
-) -> None:
-    """End the receipt, and open the information returns that are due for what was returned."""
-    receipts.end(receipt, ended_as, reason, actor=actor, note=note, is_awaiting=is_awaiting)
-    cents_by_donation = {item.donation.id: item.cents for item in retained}
-    for line in receipts.lines_of(receipt):
-        information_returns.open_if_due(receipt, line, retained_cents=cents_by_donation.get(line.donation_id or 0, 0), on=context.now)
 
 
 def _year_of(receipt: Receipt) -> int | None:

@@ -1,4 +1,4 @@
-"""Actions of donors and staff on receipts: complete details, request a copy, correct, replace, void, choose a preference, close a return.
+"""Actions of donors and staff on receipts: complete details, request a copy, correct, replace, void, choose a preference.
 
 Each action commits once, together with its audit row, and wakes the mail worker when it enqueues an e-mail.
 """
@@ -12,7 +12,7 @@ from campaign.edges.services import services
 from campaign.outbox import deliveries, messages, waiting_receipts
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import NewMessage
-from campaign.receipts import awaited, information_returns, lifecycle, name_changes, receipts, void_requests
+from campaign.receipts import awaited, lifecycle, name_changes, receipts, void_requests
 from campaign.receipts.name_changes import Person
 from campaign.receipts.receipts import EndReason, Receipt, ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
@@ -37,9 +37,10 @@ class ReceiptActionRefused(Exception):
 def complete_details(donation: Donation, person: Person, *, statement: Statement | None = None) -> None:
     """Store the name and address that the donor's receipt lacked, with what they declare about the organization, and send the receipt.
 
-    Months of the same monthly gift that wait for the same get it too. Raises ReceiptActionRefused when a receipt was issued already.
+    Months of the same monthly gift that wait for the same get it too, and all gifts that are to be on the same receipt, unless the donor declares
+    something of this one. Raises ReceiptActionRefused when a receipt was issued already.
     """
-    waiting, later = _lock_waiting(donation)
+    waiting, later = _lock_waiting(donation, with_all_on_receipt=statement is None)
     changed = {field for one in waiting for field in name_changes.update_person(one, person)}
     changed |= set(contacts.change_person(later, person))
     audit.record("the donor", "completed their address", donation.public_id, fields=sorted(changed))
@@ -62,15 +63,22 @@ def record_declaration(donation: Donation, name: str, statement: Statement) -> N
     _finish_details(donation, waiting, statement)
 
 
-def _lock_waiting(donation: Donation) -> tuple[list[Donation], list[RecurringGift]]:
-    """The donation, months of the same monthly gift without a receipt under the same names, and the gift if its later months have these too."""
+def _lock_waiting(donation: Donation, *, with_all_on_receipt: bool = False) -> tuple[list[Donation], list[RecurringGift]]:
+    """The donation, months of the same monthly gift without a receipt under the same names, and the gift if its later months have these too.
+
+    If asked, also whatever is on the receipt whose replacement the donation awaits: only under one name can it be on one receipt again.
+    """
     gift = recurring_gift_of(donation)
-    months = [d for d in lifecycle.donations_without_receipt(donation.donor_id) if gift and d.recurring_gift_id == gift.id]
-    locked = lock_donations(sorted({donation.id, *(month.id for month in months)}))
-    if not awaited.is_due(donation.id):
+    months = [d.id for d in lifecycle.donations_without_receipt(donation.donor_id) if gift and d.recurring_gift_id == gift.id]
+    awaiting = awaited.awaiting_receipt_of(donation.id)
+    lines = receipts.lines_of(awaiting) if awaiting and with_all_on_receipt else []
+    sharing = {line.donation_id for line in lines if line.donation_id}
+    locked = lock_donations(sorted({donation.id, *months, *sharing}))
+    if not awaited.is_due(donation):
         db.session.rollback()
         raise ReceiptActionRefused(ActionError.RECEIPT_IS_ISSUED)
-    return [one for one in locked if one.names == donation.names], [gift] if gift and gift.names == donation.names else []
+    waiting = [one for one in locked if one.names == donation.names or one.id in sharing]
+    return waiting, [gift] if gift and gift.names == donation.names else []
 
 
 def _finish_details(donation: Donation, waiting: list[Donation], statement: Statement | None) -> None:
@@ -150,7 +158,7 @@ def correct_details(
 
 def _send_waiting(donation: Donation) -> None:
     """Send the receipt if it was not issued before: what it waited for may be there now."""
-    if donation.received_at is not None and awaited.is_due(donation.id):
+    if donation.received_at is not None and awaited.is_due(donation):
         messages.enqueue_now(NewMessage(MessageKind.RECEIPT, donation))
         waiting_receipts.wake_of(donation)
     db.session.commit()
@@ -248,21 +256,3 @@ def choose_preference(donation: Donation, choice: str) -> bool:
     db.session.commit()
     services().waker.wake("mail")
     return True
-
-
-def close_return(task_id: int, *, actor: str, note: str) -> bool:
-    """Close an information return as filed or not needed. Returns False when it was closed already."""
-    task = information_returns.close(task_id, actor=actor, note=note)
-    if task is not None:
-        audit.record(actor, "closed an information return", f"information return {task_id}", note=note)
-    db.session.commit()
-    return task is not None
-
-
-def reopen_return(task_id: int, *, actor: str) -> bool:
-    """Reopen an information return that was closed. Returns False when it is not closed."""
-    task = information_returns.reopen(task_id)
-    if task is not None:
-        audit.record(actor, "reopened an information return", f"information return {task_id}")
-    db.session.commit()
-    return task is not None

@@ -21,6 +21,8 @@ from campaign.receipts.numbering import series_of, take_next_number
 from campaign.rules.receipt_requirements import ReceiptContent, format_serial
 from campaign.texts.document_labels import receipt_file_stem
 
+SYSTEM_ACTOR = "the books"
+
 
 class ReceiptIncomplete(Exception):
     """The receipt would lack elements; `missing` lists their names, some with characters that cannot be printed (texts/receipt_elements.py)."""
@@ -242,3 +244,19 @@ def status_of(receipt: Receipt) -> Status:
 def replacement_of(receipt: Receipt) -> Receipt | None:
     """The receipt that replaces this one, or None."""
     return db.session.scalar(select(Receipt).where(Receipt.replaces_id == receipt.id))
+
+
+def first_of_chain(receipt: Receipt) -> Receipt:
+    """The receipt that this one replaces, directly or through others, and that replaces none itself."""
+    while receipt.replaces_id is not None:
+        receipt = db.session.get_one(Receipt, receipt.replaces_id)
+    return receipt
+
+
+def replacements_of(receipt: Receipt) -> list[Receipt]:
+    """The receipt that replaces this one, the one that replaces that, and so on."""
+    replacement, found = replacement_of(receipt), []
+    while replacement is not None:
+        found.append(replacement)
+        replacement = replacement_of(replacement)
+    return found

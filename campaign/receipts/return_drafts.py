@@ -4,8 +4,9 @@ The return is a letter with what the Income Tax Regulations, s. 3501.1, ask for:
 what the receipt said (CRA guidance CG-016). A draft is rendered again each time, from the return and the receipts as they are then.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
 from campaign.campaigns.charities import Charity
@@ -13,9 +14,10 @@ from campaign.config import resource
 from campaign.donations.donations import Donation
 from campaign.edges import pdf
 from campaign.edges.db import db
-from campaign.receipts import information_returns, receipts
+from campaign.receipts import receipts, reported_reversals
 from campaign.receipts.information_returns import InformationReturn
 from campaign.receipts.receipts import Receipt, Status
+from campaign.receipts.reported_reversals import returned_cents
 from campaign.rules.money import format_money
 from campaign.texts.document_labels import information_return_labels
 
@@ -34,8 +36,8 @@ class Reader(StrEnum):
 def render_draft(task: InformationReturn, reader: Reader, *, language: str) -> bytes:
     """The draft as PDF, in one language. The donor's has a letter before the copy of the return. Raises RenderingFailed."""
     receipt = db.session.get_one(Receipt, task.receipt_id)
-    charity = db.session.get_one(Charity, receipt.charity_id)
-    labels, revised = information_return_labels(language), _revised_receipt(receipt)
+    charity, replacements = db.session.get_one(Charity, receipt.charity_id), receipts.replacements_of(receipt)
+    labels, donor = information_return_labels(language), _donor(receipt, replacements)
     data = {
         "labels": labels,
         "language": language,
@@ -45,62 +47,62 @@ def render_draft(task: InformationReturn, reader: Reader, *, language: str) -> b
         "registration_number": charity.registration_number,
         "signatory": f"{charity.signatory_name}, {charity.signatory_title(language)}",
         "serial": receipt.serial,
-        "donor": [receipt.content["donor_name"], *receipt.content["donor_address"]],
-        "letter": _words_to_donor(task, receipt, revised, charity, labels, language) if reader is Reader.DONOR else [],
-        "property": list(_property(task, receipt, charity, labels, language)),
-        "receipt": list(_receipt(task, receipt, revised, charity, labels, language)),
+        "donor": donor,
+        "letter": _words_to_donor(task, [receipt, *replacements], charity, labels, language) if reader is Reader.DONOR else [],
+        "property": list(_property(task, receipt, donor, charity, labels, language)),
+        "receipt": [*_receipt(task, receipt, charity, labels, language), *_replacements([receipt, *replacements], labels, language)],
     }
     return pdf.render(TEMPLATE, data, at=task.opened_at)
 
 
 def file_name(task: InformationReturn, reader: Reader, *, language: str) -> str:
-    """The name of the PDF as a download, in ASCII."""
+    """The name of the PDF as a download, in ASCII. There may be several returns about one receipt."""
     serial = db.session.get_one(Receipt, task.receipt_id).serial
-    return f"information-return-{serial}-{reader}-{language}.pdf"
+    return f"information-return-{serial}-{task.id}-{reader}-{language}.pdf"
 
 
-def _revised_receipt(receipt: Receipt) -> Receipt | None:
-    """The valid receipt that has replaced this one, directly or after others; None when none is valid."""
-    replacement = receipts.replacement_of(receipt)
-    while replacement is not None and receipts.status_of(replacement) is not Status.VALID:
-        replacement = receipts.replacement_of(replacement)
-    return replacement
+def _donor(receipt: Receipt, replacements: Sequence[Receipt]) -> list[str]:
+    """The donor's name and address as on the latest receipt: an earlier one may have had them wrong."""
+    latest = [receipt, *replacements][-1]
+    return [latest.content["donor_name"], *latest.content["donor_address"]]
 
 
 def _words_to_donor(
-    task: InformationReturn, receipt: Receipt, revised: Receipt | None, charity: Charity, labels: Mapping[str, str], language: str
+    task: InformationReturn, chain: Sequence[Receipt], charity: Charity, labels: Mapping[str, str], language: str
 ) -> list[str]:
-    ended = labels["donor_revised"] % {"serial": receipt.serial, "new": revised.serial} if revised else labels["donor_ended"]
+    valid = [receipt.serial for receipt in chain if receipts.status_of(receipt) is Status.VALID]
+    ended = [receipt.serial for receipt in chain if receipt.serial not in valid]
+    said = labels[("donor_revised" if valid else "donor_ended") + ("_several" if len(ended) > 1 else "")]
+    about = [said % {"serial": ", ".join(ended), "new": ", ".join(valid)}] if ended else []
     return [
-        labels["donor_intro"] % {"amount": format_money(task.returned_cents, language)},
-        ended if revised else ended % {"serial": receipt.serial},
+        labels["donor_intro"] % {"amount": format_money(returned_cents(task), language)},
+        *about,
         labels["donor_claimed"],
         labels["donor_contact"] % {"email": charity.email},
     ]
 
 
-def _property(task: InformationReturn, receipt: Receipt, charity: Charity, labels: Mapping[str, str], language: str) -> Iterator[Row]:
+def _property(
+    task: InformationReturn, receipt: Receipt, donor: list[str], charity: Charity, labels: Mapping[str, str], language: str
+) -> Iterator[Row]:
     """The property, its value and its day, and whom it was returned to (Income Tax Regulations, s. 3501.1, a to d)."""
     yield labels["description"], [f"{labels['money']} ({receipt.content['currency']})"]
-    yield labels["value"], [format_money(task.returned_cents, language)]
-    parts = information_returns.parts_of(task)
-    if len(parts) < 2:
-        yield labels["returned_on"], [task.returned_on.isoformat()]
-    for part in parts if len(parts) > 1 else []:
-        assert part.returned_at
-        yield labels["part"] % {"day": charity.local(part.returned_at).date()}, [format_money(part.posted_cents, language)]
-    yield labels["returned_to"], [receipt.content["donor_name"], *receipt.content["donor_address"]]
+    yield labels["value"], [format_money(returned_cents(task), language)]
+    parts = reported_reversals.parts_of(task)
+    days = [charity.local(part.reversal.returned_at).date() if part.reversal.returned_at else task.returned_on for part in parts]
+    if len(parts) > 1 and sum(part.cents for part in parts) == returned_cents(task):
+        for part, day in zip(parts, days, strict=True):
+            yield labels["part"] % {"day": day}, [format_money(part.cents, language)]
+    else:
+        yield labels["returned_on"], [(days[0] if len(days) == 1 else task.returned_on).isoformat()]
+    yield labels["returned_to"], donor
     yield labels["due_on"], [task.due_on.isoformat()]
 
 
-def _receipt(
-    task: InformationReturn, receipt: Receipt, revised: Receipt | None, charity: Charity, labels: Mapping[str, str], language: str
-) -> Iterator[Row]:
-    """What the receipt said (e), and what has become of it."""
+def _receipt(task: InformationReturn, receipt: Receipt, charity: Charity, labels: Mapping[str, str], language: str) -> Iterator[Row]:
+    """What the first receipt of the gift said (e)."""
     content: Mapping[str, Any] = receipt.content
     yield labels["serial"], [receipt.serial]
-    if content["replaces"]:
-        yield labels["replaces"], [content["replaces"]]
     yield labels["issued_by"], [", ".join((content["charity_name"], *content["charity_address"], content["registration_number"]))]
     yield labels["place_of_issue"], [content["place_of_issue"]]
     yield labels["issued_on"], [content["issued_on"]]
@@ -113,7 +115,6 @@ def _receipt(
     yield labels["advantage"], [f"{labels['none']}, {advantage}" if content["advantage_cents"] == 0 else advantage]
     yield labels["eligible"], [format_money(content["eligible_cents"], language)]
     yield labels["signed_by"], [f"{content['signatory_name']}, {content['signatory_title']}"]
-    yield labels["state"], [_state(revised, labels, language)]
 
 
 def _gift_of_annual_receipt(
@@ -126,8 +127,11 @@ def _gift_of_annual_receipt(
         yield labels["this_gift"] % {"day": charity.local(received_at).date()}, [format_money(task.receipted_cents, language)]
 
 
-def _state(revised: Receipt | None, labels: Mapping[str, str], language: str) -> str:
-    if revised is None:
-        return labels["ended"]
-    values = {"serial": revised.serial, "day": revised.content["issued_on"], "amount": format_money(revised.cents, language)}
-    return labels["revised"] % values
+def _replacements(chain: Sequence[Receipt], labels: Mapping[str, str], language: str) -> Iterator[Row]:
+    """What has become of the first receipt: each one that replaced another, and whether none is in the place of the last."""
+    for earlier, receipt in pairwise(chain):
+        values = {"serial": receipt.serial, "day": receipt.content["issued_on"], "amount": format_money(receipt.cents, language)}
+        yield labels["state"] % {"serial": earlier.serial}, [labels["revised"] % values]
+    last = chain[-1]
+    state = "valid" if receipts.status_of(last) is Status.VALID else "ended"
+    yield labels["state"] % {"serial": last.serial}, [labels[state]]

@@ -45,6 +45,7 @@ class ActionError(StrEnum):
     PAYMENT_CHANGE_IS_DECIDED = "payment change is decided"
     PAYMENT_IS_THE_SAME = "payment is the same"
     REGISTRATION_NUMBER = "registration number"
+    FILING_DAY = "filing day"
 
 
 class ActionRefused(Exception):
@@ -103,6 +104,7 @@ _MESSAGES = {
     ),
     ActionError.PAYMENT_BEYOND_PLEDGE: gettext_noop("More would be received than is pledged; raise the pledge first."),
     ActionError.PAYMENT_RETURN_DAY: gettext_noop("The money was returned between the day of the payment and today: write that day."),
+    ActionError.FILING_DAY: gettext_noop("It was filed between the day on which the money was returned and today: write that day."),
     ActionError.PAYMENT_IN_FUTURE: gettext_noop("This day has not come yet. Write the day on which the payment was received."),
     ActionError.PAYMENT_IS_REVERSED: gettext_noop("This payment was reversed already, so there is nothing to correct."),
     ActionError.PAYMENT_CHANGE_IS_REQUESTED: gettext_noop(

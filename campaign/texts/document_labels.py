@@ -89,7 +89,8 @@ _INFORMATION_RETURN = {
     "issued_by": pgettext_noop("information return", "Issued by"),
     "this_gift": pgettext_noop("information return", "This gift on it, received on %(day)s"),
     "signed_by": pgettext_noop("information return", "Signed by"),
-    "state": pgettext_noop("information return", "Receipt today"),
+    "state": pgettext_noop("information return", "No. %(serial)s today"),
+    "valid": pgettext_noop("information return", "Valid"),
     "revised": pgettext_noop("information return", "Cancelled and replaced by no. %(serial)s of %(day)s for %(amount)s"),
     "ended": pgettext_noop("information return", "Cancelled; no receipt is in its place"),
     "signature_line": pgettext_noop("information return", "Signature"),
@@ -105,6 +106,12 @@ _INFORMATION_RETURN = {
     ),
     "donor_revised": pgettext_noop(
         "information return", "Official receipt no. %(serial)s is cancelled and replaced by no. %(new)s. Please use only the new one."
+    ),
+    "donor_ended_several": pgettext_noop(
+        "information return", "Official receipts no. %(serial)s are cancelled. Please do not use them for your taxes."
+    ),
+    "donor_revised_several": pgettext_noop(
+        "information return", "Official receipts no. %(serial)s are cancelled and replaced by no. %(new)s. Please use only the new one."
     ),
     "donor_claimed": pgettext_noop(
         "information return",

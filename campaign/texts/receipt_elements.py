@@ -26,6 +26,7 @@ _NAMES = {
     "check_url": gettext_noop("the address where it can be checked"),
     "confirmation": gettext_noop("the confirmation of the charity’s legal details"),
     "payment": gettext_noop("the payment"),
+    "one_name": gettext_noop("one name for all its gifts (correct the name of one of them, for this gift: the others get it too)"),
     "declaration": gettext_noop("the donor’s declaration that the money is the organization’s"),
 }
 

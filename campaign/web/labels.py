@@ -8,6 +8,7 @@ from campaign.outbox import deliveries
 from campaign.outbox.message_kinds import MessageKind
 from campaign.payments.status import Status
 from campaign.receipts import receipts
+from campaign.receipts.information_returns import FilingMethod
 from campaign.rules.return_lines import GiftGroup
 
 
@@ -66,6 +67,16 @@ def declaration_labels() -> dict[How, str]:
         How.POST: gettext("by post"),
         How.IN_PERSON: gettext("in person"),
         How.SAME_DONOR: gettext("the name was corrected, the donor is the same"),
+    }
+
+
+def filing_labels() -> dict[FilingMethod, str]:
+    """How an information return was filed."""
+    return {
+        FilingMethod.MAIL: gettext("on paper, by post"),
+        FilingMethod.FAX: gettext("by fax"),
+        FilingMethod.PORTAL: gettext("online: My Business Account or Represent a Client"),
+        FilingMethod.OTHER: gettext("in another way, as noted"),
     }
 
 

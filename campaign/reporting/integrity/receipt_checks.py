@@ -166,6 +166,64 @@ def _organizations_are_declared(snapshot: Connection) -> Iterator[str]:
         yield f"I14: receipt {serial} is in the name of an organization, but the donor of donation {name} has not declared that the money is its."
 
 
+def _names_on_receipts_are_of_their_donors(snapshot: Connection) -> Iterator[str]:
+    """CRA, CPC-010: a receipt names whoever's money it is, for each of its donations."""
+    for serial, said, name, donor in rows(
+        snapshot,
+        """
+        SELECT r.serial, r.content ->> 'donor_name', d.public_id, n.name FROM receipt_line g JOIN receipt r ON r.id = g.receipt_id
+        JOIN donation d ON d.id = g.donation_id
+        CROSS JOIN LATERAL (SELECT btrim(d.first_name || ' ' || d.last_name) AS person) p
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN d.organization = '' OR (d.in_own_name AND p.person <> '') THEN p.person ELSE d.organization END AS name) n
+        WHERE g.is_current AND r.content ->> 'donor_name' <> n.name
+        """,
+    ):
+        yield f"I14: receipt {serial} is in the name of {said!r}, but donation {name} on it bears the name {donor!r}."
+
+
+def _returned_gifts_are_reported_once(snapshot: Connection) -> Iterator[str]:
+    """policy.md, section 4: more than $50 returned after a receipt takes an information return; by the entries, and the most that was receipted.
+
+    What waits to be handled is in a message about its reversal. A receipt that waits for something lets nothing else wait.
+    """
+    for name, returned, reported, reversed_cents in rows(
+        snapshot,
+        """
+        SELECT d.public_id, b.receipted - b.retained, b.reported, b.charged - b.retained FROM donation d
+        JOIN (SELECT donation_id, max(cents) AS cents FROM receipt_line GROUP BY 1) f ON f.donation_id = d.id
+        LEFT JOIN retained k ON k.donation_id = d.id
+        LEFT JOIN LATERAL (SELECT sum(p.cents) AS cents FROM reported_reversal p JOIN reversal r ON r.id = p.reversal_id
+            WHERE r.payment_intent = d.payment_intent AND p.information_return_id IS NOT NULL) i ON true
+        CROSS JOIN LATERAL (SELECT f.cents AS receipted, coalesce(k.cents, 0) AS retained, coalesce(i.cents, 0) AS reported,
+            d.amount_cents + d.covered_fee_cents AS charged) b
+        WHERE ((b.receipted - b.retained > 5000 AND b.reported < b.receipted - b.retained) OR b.reported > b.charged - b.retained)
+          AND NOT EXISTS (SELECT FROM outbox o WHERE o.donation_id = d.id AND o.kind = 'reversal' AND o.done_at IS NULL AND o.dead_at IS NULL)
+        """,
+    ):
+        yield (
+            f"I17: of donation {name}, {returned} cents were returned after its receipt and {reversed_cents} in all, "
+            f"but information returns report {reported}."
+        )
+    for number, name, why in rows(
+        snapshot,
+        """
+        SELECT i.id, d.public_id, v.why FROM information_return i JOIN donation d ON d.id = i.donation_id
+        CROSS JOIN LATERAL (SELECT coalesce(sum(p.cents), 0) AS cents, bool_or(r.payment_intent <> d.payment_intent) AS is_of_another
+            FROM reported_reversal p JOIN reversal r ON r.id = p.reversal_id WHERE p.information_return_id = i.id) n
+        CROSS JOIN LATERAL (VALUES
+            ('reports more than its refunds and disputes', n.cents > i.returned_cents),
+            ('reports a refund or dispute of another donation', n.is_of_another),
+            ('is open although its money came back', i.closed_at IS NULL AND n.cents <= 0),
+            ('is not due 90 days after the money was returned', i.due_on <> i.returned_on + 90),
+            ('was filed before the money was returned', i.filed_on < i.returned_on)) v (why, is_so)
+        WHERE v.is_so AND NOT EXISTS (
+            SELECT FROM outbox o WHERE o.donation_id = d.id AND o.kind = 'reversal' AND o.done_at IS NULL AND o.dead_at IS NULL)
+        """,
+    ):
+        yield f"I17: information return {number} on donation {name} {why}."
+
+
 def _emails_are_delivered_once(snapshot: Connection) -> Iterator[str]:
     for key, why in rows(
         snapshot,
@@ -215,6 +273,8 @@ CHECKS = (
     _receipts_equal_donations,
     _receipts_are_dated_when_received,
     _organizations_are_declared,
+    _names_on_receipts_are_of_their_donors,
+    _returned_gifts_are_reported_once,
     _emails_are_delivered_once,
 )
 CHECKS_OF_ALL = (_receipts_count_up,)

@@ -91,7 +91,7 @@ def _receipt_name(donation: Donation, receipt: Receipt | None, status: DonationS
 
 def _missing(donation: Donation, status: DonationStatus, language: str) -> dict[str, object]:
     """What the receipt lacks, and the words of the declaration that it takes to be in the name of the organization."""
-    is_due = donation.received_at is not None and awaited.is_due(donation.id)
+    is_due = donation.received_at is not None and awaited.is_due(donation)
     is_monthly = donation.recurring_gift_id is not None
     may_declare = is_due and bool(donation.organization) and not donation.lacks_details and not declarations.is_declared(donation)
     is_retained = status.state in {Status.PAID, Status.PARTIALLY_REFUNDED}

@@ -110,7 +110,7 @@ def _thank(donation: Donation) -> None:
 
 def _may_complete(donation: Donation) -> bool:
     """Whether the receipt waits for something that this browser may say."""
-    if donation.received_at is None or not awaited.is_due(donation.id):
+    if donation.received_at is None or not awaited.is_due(donation):
         return False
     return completeness.waits_for_donor(donation) and may_change(donation)
 

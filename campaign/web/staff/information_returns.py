@@ -1,48 +1,102 @@
 """Information returns on returned donations: those that are due, with drafts of the letters to send, and closing or reopening one."""
 
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from flask import Blueprint, Response, abort, flash, redirect, render_template, url_for
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 from flask_security import current_user
 
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
-from campaign.receipts import information_returns, receipt_actions, receipts, return_drafts
-from campaign.receipts.information_returns import WARNED_BEFORE, InformationReturn
-from campaign.receipts.receipts import Receipt
+from campaign.receipts import information_return_actions, information_returns, receipts, reported_reversals, return_drafts
+from campaign.receipts.information_returns import WARNED_BEFORE, Filing, FilingMethod, InformationReturn
+from campaign.receipts.receipts import SYSTEM_ACTOR, Receipt, Status
 from campaign.receipts.return_drafts import Reader
 from campaign.rules.money import format_money
+from campaign.texts import action_errors
+from campaign.texts.action_errors import ActionRefused
 from campaign.texts.dates import format_day
 from campaign.web.errors import campaign_or_404
+from campaign.web.labels import filing_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
 from campaign.web.staff.exports import record_export
-from campaign.web.staff.receipts import LONGEST_REASON, read_reason
+from campaign.web.staff.receipts import LONGEST_REASON
+from campaign.web.staff.typed_fields import TypedDay, TypedLine, read_day, read_line
 
 bp = Blueprint("staff_information_returns", __name__, url_prefix="/staff/returned-gifts")
 
 CLOSED_SHOWN = 50
 # In their own language.
 LANGUAGE_NAMES = {"en": "English", "fr": "Français"}
+# What is chosen instead of a way to file.
+NOT_NEEDED = "not_needed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilingForm:
+    """What a member typed about how a return was filed, or why it need not be."""
+
+    how: str = ""
+    how_error: str = ""
+    day: TypedDay = field(default_factory=TypedDay)
+    note: TypedLine = field(default_factory=TypedLine)
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether all fields are."""
+        return not (self.how_error or self.day.error or self.note.error)
+
+    @property
+    def filing(self) -> Filing | None:
+        """When and how the return was filed, if the form is valid; None if it need not be."""
+        return None if self.how == NOT_NEEDED else Filing(on=self.day.day, method=FilingMethod(self.how))
+
+
+def _read_filing() -> FilingForm:
+    how = request.form.get("how", "")
+    note = read_line(
+        "reason", longest=LONGEST_REASON, empty=gettext("Please write the other way, or why it need not be filed, in one line.")
+    )
+    if how not in {*FilingMethod, NOT_NEEDED}:
+        chosen = gettext("Please choose how it was filed, or that it need not be.")
+        return FilingForm(how_error=chosen, day=TypedDay(text=request.form.get("filed_on", "")), note=replace(note, error=""))
+    if not note.text and how not in {FilingMethod.OTHER, NOT_NEEDED}:
+        note = TypedLine()
+    day = TypedDay() if how == NOT_NEEDED else read_day("filed_on", example=_today())
+    return FilingForm(how=how, day=day, note=note)
+
+
+def _today() -> date:
+    return campaign_or_404().charity.local(datetime.now(UTC)).date()
 
 
 @bp.get("")
 @access("viewer")
 def page() -> ResponseReturnValue:
     """Open returns, the earliest due first, with what is left of their time, and the latest closed ones."""
-    campaign = campaign_or_404()
-    today = campaign.charity.local(datetime.now(UTC)).date()
+    return _page({})
+
+
+def _page(typed: dict[int, FilingForm]) -> str:
+    """The page, with what was typed about a return by its id."""
+    campaign, today = campaign_or_404(), _today()
     return render_template(
         "staff/information_returns.html",
         title=campaign.title(current_language()),
-        due=[{**_return_row(task), **_urgency(task.due_on, today)} for task in information_returns.list_open()],
+        due=[
+            {**_return_row(task), **_urgency(task.due_on, today), "typed": typed.get(task.id, FilingForm())}
+            for task in information_returns.list_open()
+        ],
         done=[_return_row(task) for task in information_returns.list_closed(limit=CLOSED_SHOWN)],
         languages=LANGUAGE_NAMES,
         may_file=has_role("clerk"),
         longest_reason=LONGEST_REASON,
+        today=today.isoformat(),
+        ways={**filing_labels(), NOT_NEEDED: gettext("it need not be filed, as noted")},
     )
 
 
@@ -52,21 +106,26 @@ def _return_row(task: InformationReturn) -> dict[str, Any]:
         db.session.get_one(Receipt, task.receipt_id),
         db.session.get(Donation, task.donation_id) if task.donation_id else None,
     )
-    replacement = receipts.replacement_of(receipt)
+    replacements = receipts.replacements_of(receipt)
+    came_back = reported_reversals.came_back_cents(task)
     return {
         "id": task.id,
         "due_on": task.due_on.isoformat(),
         "due": format_day(task.due_on, language),
         "returned_on": task.returned_on.isoformat(),
-        "returned": format_money(task.returned_cents, language),
+        "returned": format_money(task.returned_cents if task.closed_at else reported_reversals.returned_cents(task), language),
+        "came_back": format_money(came_back, language) if came_back else "",
         "receipted": format_money(task.receipted_cents, language),
         "donor": receipt.content["donor_name"],
         "address": receipt.content["donor_address"],
         "serial": receipt.serial,
         "issued_on": receipt.content["issued_on"],
-        "replacement": replacement.serial if replacement else "",
-        "left": format_money(replacement.cents, language) if replacement else "",
+        "replacements": [{"serial": one.serial, "left": format_money(one.cents, language)} for one in replacements],
+        "is_valid": receipts.status_of([receipt, *replacements][-1]) is Status.VALID,
         "public_id": donation.public_id if donation else "",
+        "filed_on": task.filed_on.isoformat() if task.filed_on else "",
+        "filed_how": filing_labels()[FilingMethod(task.filed_how)] if task.filed_how else "",
+        "is_withdrawn": task.closed_by == SYSTEM_ACTOR,
         "done_by": task.closed_by,
         "note": task.note,
     }
@@ -101,13 +160,19 @@ def draft(task_id: int, reader: str, language: str) -> ResponseReturnValue:
 @bp.post("/<int:task_id>/filings")
 @access("clerk", fresh=True)
 def file(task_id: int) -> ResponseReturnValue:
-    """Close a return as filed or not needed, with a note that says which."""
-    note = read_reason()
-    if note:
-        if receipt_actions.close_return(task_id, actor=current_user.email, note=note):
-            flash(gettext("Noted. It stays in the list below, and can be opened again."))
-        else:
-            flash(gettext("Somebody has noted this before."), "error")
+    """Close a return as filed on a day, in a way, or as not needed for a reason."""
+    typed = _read_filing()
+    if not typed.is_valid:
+        return _page({task_id: typed}), 422
+    try:
+        is_closed = information_return_actions.close(task_id, typed.filing, actor=current_user.email, note=typed.note.text)
+    except ActionRefused as error:
+        day = replace(typed.day, error=action_errors.describe_error(error.refusal, current_language()))
+        return _page({task_id: replace(typed, day=day)}), 422
+    if is_closed:
+        flash(gettext("Noted. It stays in the list below, and can be opened again."))
+    else:
+        flash(gettext("Somebody has noted this before."), "error")
     return redirect(url_for("staff_information_returns.page"), 303)
 
 
@@ -115,6 +180,8 @@ def file(task_id: int) -> ResponseReturnValue:
 @access("clerk", fresh=True)
 def reopen(task_id: int) -> ResponseReturnValue:
     """Reopen a closed return."""
-    if receipt_actions.reopen_return(task_id, actor=current_user.email):
+    if information_return_actions.reopen(task_id, actor=current_user.email):
         flash(gettext("It is due again."))
+    else:
+        flash(gettext("It is open already, or its money has come back to the charity: nothing was changed."), "error")
     return redirect(url_for("staff_information_returns.page"), 303)

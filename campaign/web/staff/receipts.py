@@ -15,9 +15,8 @@ from campaign.funders.payments import FunderPayment, funder_of
 from campaign.outbox import deliveries, waiting_receipts
 from campaign.outbox.messages import OutboxMessage
 from campaign.receipts import receipt_actions, receipts, render_jobs, void_requests
-from campaign.receipts.lifecycle import SYSTEM_ACTOR
 from campaign.receipts.receipt_actions import ReceiptActionRefused
-from campaign.receipts.receipts import Receipt
+from campaign.receipts.receipts import SYSTEM_ACTOR, Receipt
 from campaign.reporting import receipt_register
 from campaign.reporting.receipt_register import RegisterLine, RegisterTotals
 from campaign.rules.fiscal_years import Period, calendar_year, fiscal_year
