@@ -15,6 +15,7 @@ _NAMES = {
     Detail.SIGNATORY_TITLE_EN: gettext_noop("Title of the signatory in English"),
     Detail.SIGNATORY_TITLE_FR: gettext_noop("Title of the signatory in French"),
     Detail.SIGNATURE: gettext_noop("Signature"),
+    Detail.LOGO: gettext_noop("Logo"),
 }
 _PROBLEMS = {
     Problem.MISSING: gettext_noop("It is missing. Set it with %(option)s."),
@@ -36,6 +37,7 @@ _FLAWS = {
     PictureFlaw.UNREADABLE: gettext_noop("This file is no complete PNG; save the picture as a standard PNG and try again."),
     PictureFlaw.TOO_SMALL: gettext_noop("A picture must be at least %(width)s by %(height)s pixels; scan or save it larger."),
     PictureFlaw.BLANK: gettext_noop("This picture shows nothing on white paper; it must be in a dark colour."),
+    PictureFlaw.ANIMATED: gettext_noop("This picture moves; save one frame of it as a standard PNG and try again."),
 }
 _SAMPLE_DONOR = (
     pgettext_noop("sample receipt", "Jane Q. Sample"),
