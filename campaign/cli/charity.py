@@ -192,7 +192,11 @@ def _write_sample(charity: Charity, path: Path, language: str) -> Sample:
 
 @charity_group.command("confirm")
 @click.option("--by", "actor", required=True, help="Person who has compared the details with the registration.")
-@click.option("--sample", "fingerprint", help="Fingerprint at the foot of the samples that `campaign charity sample` wrote, where nobody can be asked.")
+@click.option(
+    "--sample",
+    "fingerprint",
+    help="Fingerprint at the foot of the samples that `campaign charity sample` wrote, where nobody can be asked.",
+)
 @with_appcontext
 def charity_confirm(actor: str, fingerprint: str | None) -> None:
     """Confirm that the details are those on file, having seen a sample receipt. Then receipts are issued in live mode."""

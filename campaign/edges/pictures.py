@@ -8,7 +8,7 @@ import struct
 import zlib
 from io import BytesIO
 
-from PIL import Image
+from PIL import Image, ImageStat
 
 from campaign.rules.pictures import LEAST_HEIGHT, LEAST_WIDTH, MAX_BYTES, MAX_PIXELS, PictureFlaw
 
@@ -47,5 +47,5 @@ def _is_blank(picture: Image.Image) -> bool:
     # Pillow cuts off grey of 16 bits above 255 instead of scaling it.
     with_alpha = (picture.convert("I").point(lambda grey: grey * (1 / 257)) if picture.mode.startswith("I") else picture).convert("RGBA")
     paper = Image.new("RGBA", with_alpha.size, PRINTED_ON)
-    bands = Image.alpha_composite(paper, with_alpha).convert("RGB").split()
-    return all(band_range[1] - band_range[0] < LEAST_CONTRAST for band_range in (band.getextrema() for band in bands))
+    printed = Image.alpha_composite(paper, with_alpha).convert("RGB")
+    return all(lightest - darkest < LEAST_CONTRAST for darkest, lightest in ImageStat.Stat(printed).extrema)

@@ -28,7 +28,7 @@ def upgrade() -> None:
         ALTER TABLE charity_confirmation
             ADD opened_by text,
             ADD details jsonb,
-            ADD CONSTRAINT confirmation_has_details CHECK (fingerprint <> '' AND num_nulls(opened_by, details) = 0) NOT VALID;
+            ADD CONSTRAINT confirmation_has_fingerprint CHECK (details IS NULL OR (fingerprint <> '' AND opened_by IS NOT NULL));
         ALTER TABLE receipt
             ADD predates_confirmations boolean NOT NULL DEFAULT true,
             ADD confirmation_id bigint,
@@ -61,6 +61,6 @@ def downgrade() -> None:
         DROP TRIGGER IF EXISTS confirmed_later ON charity;
         DROP TRIGGER IF EXISTS changed_detail_is_unconfirmed ON charity;
         ALTER TABLE receipt DROP confirmation_id, DROP predates_confirmations;
-        ALTER TABLE charity_confirmation DROP CONSTRAINT confirmation_has_details, DROP details, DROP opened_by;
+        ALTER TABLE charity_confirmation DROP CONSTRAINT confirmation_has_fingerprint, DROP details, DROP opened_by;
         DROP TABLE opened_sample
     """)
