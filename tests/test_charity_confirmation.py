@@ -480,7 +480,15 @@ def test_the_page_shows_all_that_is_printed_or_decides_about_receipts(app: Flask
             "on line 12",
             "America/Toronto",
         ),
-        "fr": ("Trésorière", "Le chiffre de contrôle est faux", "000001", "les deux sur une page", "1er mars", "à la ligne 12", "America/Toronto"),
+        "fr": (
+            "Trésorière",
+            "Le chiffre de contrôle est faux",
+            "000001",
+            "les deux sur une page",
+            "1er mars",
+            "à la ligne 12",
+            "America/Toronto",
+        ),
     }
     for language, words in shown.items():
         page = open_page(client, f"{PAGE}?lang={language}").text
@@ -495,8 +503,8 @@ def test_an_administrator_changes_the_logo_on_the_page_which_is_confirmed_again(
     page = open_page(client, PAGE)
 
     def send(png: bytes | None, **fields: object) -> TestResponse:
-        file = {"logo": (BytesIO(png), "logo.png")} if png is not None else {}
-        return submit(client, page, f"{PAGE}/logo", **file, **fields)
+        file: dict[str, object] = {"logo": (BytesIO(png), "logo.png")} if png is not None else {}
+        return submit(client, page, f"{PAGE}/logo", base=None, **(file | fields))
 
     for png, error in (
         (None, "choose a picture"),

@@ -20,7 +20,7 @@ from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
 from campaign.web.staff.exports import record_export
-from campaign.web.staff.receipts import LONGEST_REASON, read_reason
+from campaign.web.staff.typed_fields import LONGEST_REASON, read_reason, refused
 
 bp = Blueprint("staff_information_returns", __name__, url_prefix="/staff/returned-gifts")
 
@@ -102,12 +102,13 @@ def draft(task_id: int, reader: str, language: str) -> ResponseReturnValue:
 @access("clerk", fresh=True)
 def file(task_id: int) -> ResponseReturnValue:
     """Close a return as filed or not needed, with a note that says which."""
-    note = read_reason()
-    if note:
-        if receipt_actions.close_return(task_id, actor=current_user.email, note=note):
-            flash(gettext("Noted. It stays in the list below, and can be opened again."))
-        else:
-            flash(gettext("Somebody has noted this before."), "error")
+    note = read_reason(missing=gettext("The note is missing. Please write it in one line."))
+    if not note:
+        return refused(page())
+    if receipt_actions.close_return(task_id, actor=current_user.email, note=note):
+        flash(gettext("Noted. It stays in the list below, and can be opened again."))
+    else:
+        flash(gettext("Somebody has noted this before."), "error")
     return redirect(url_for("staff_information_returns.page"), 303)
 
 
