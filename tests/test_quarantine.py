@@ -342,8 +342,9 @@ def test_a_refused_decision_is_explained_in_the_language_of_staff(app: Flask, ca
     handle(completed(first), completed(start_donation(campaign, 100_00), payment_intent=f"pi_{first.public_id}"))
     client = signed_in(app, "manager")
     token = csrf_of(client.get("/staff/quarantine?lang=fr"))
-    client.post(f"/staff/quarantine/{pending_id()}/decisions", data={"csrf_token": token, "decision": "refunded", "reason": "x"})
-    assert "Mettez-le de côté" in client.get("/staff/quarantine").text
+    fields = {"csrf_token": token, "decision": "refunded", "reason": "par téléphone"}
+    answer = client.post(f"/staff/quarantine/{pending_id()}/decisions", data=fields)
+    assert ("Mettez-le de côté" in answer.text, 'value="par téléphone"' in answer.text) == (True, True)
 
 
 def test_the_database_refuses_a_decision_without_an_actor_and_a_reason(campaign: Campaign, stripe: Stripe) -> None:

@@ -91,10 +91,10 @@ class Setting:
     option: str = ""
 
 
-def list_settings(charity: _Settings, language: str) -> list[Setting]:
-    """What decides about receipts and returns, and is no detail that is confirmed."""
+def list_settings(charity: _Settings, language: str, *, year: int) -> list[Setting]:
+    """What decides about receipts and returns, and is no detail that is confirmed, in this year."""
     gettext, day = translator(language).gettext, date.fromisoformat(f"{ANY_LEAP_YEAR}-{charity.fiscal_year_end}")
-    every_year = gettext("one series a year, such as %(serial)s", serial=format_serial(ANY_LEAP_YEAR, 1))
+    every_year = gettext("one series a year, such as %(serial)s", serial=format_serial(year, 1))
     continuous = gettext("one series for all years, such as %(serial)s", serial=format_serial(CONTINUOUS, 1))
     is_on_line_12 = charity.awaited_gifts_as == AwaitedAs.RECEIPTED
     return [

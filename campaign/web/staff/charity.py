@@ -1,6 +1,7 @@
 """The charity's details as receipts print them: what is not real yet, sample receipts, their confirmation by a person, and the logo."""
 
 from base64 import b64encode
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
@@ -44,7 +45,7 @@ def _page(*, box_error: str = "", logo_error: str = "") -> str:
         "staff/charity.html",
         title=campaign.title(language),
         details=_details(charity, findings, language),
-        settings=[{"name": one.name, "value": one.value, "option": one.option} for one in list_settings(charity, language)],
+        settings=list_settings(charity, language, year=charity.local(datetime.now(UTC)).year),
         findings=len(findings),
         is_confirmed=charity.confirmed_at is not None,
         last=_row(history[0], charity) if history and charity.confirmed_at else None,
@@ -112,11 +113,11 @@ def _row(confirmation: CharityConfirmation, charity: Charity) -> dict[str, str]:
 def sample(sample_language: str) -> ResponseReturnValue:
     """A sample receipt with the details as they are and an invented donor, marked, without a number. That it was opened is recorded."""
     try:
-        made = render_jobs.render_sample(campaign_or_404().charity, sample_language, opened_by=current_user.email)
+        rendered = render_jobs.render_sample(campaign_or_404().charity, sample_language, opened_by=current_user.email)
     except RenderingFailed:
         flash(gettext("A receipt with these details cannot be printed: one of them has an unusual character."), "error")
         return redirect(url_for("staff_charity.page"), 303)
-    response = Response(made.pdf, mimetype="application/pdf")
+    response = Response(rendered.pdf, mimetype="application/pdf")
     response.headers["Content-Disposition"] = f'inline; filename="sample-{sample_language}.pdf"'
     return response
 
