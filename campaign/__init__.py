@@ -44,6 +44,7 @@ from campaign.web.staff import (
     payments,
     settlement,
     sign_in,
+    typed_fields,
 )
 from campaign.web.staff import donations as staff_donations
 from campaign.web.staff import donors as staff_donors
@@ -126,6 +127,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     malformed.init_app(app)
     languages.init_app(app)
     errors.init_app(app)
+    typed_fields.init_app(app)
     sign_in.init_app(app, settings, keys)  # Before the access check, which needs the signed-in member.
     security.init_app(app, settings, confirm=confirm.confirm_from_form)
     for module in PAGES:

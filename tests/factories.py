@@ -34,8 +34,9 @@ from campaign.payments import checkouts, reversals, settlement, snapshot_numbers
 from campaign.payments.checkouts import CheckoutContext
 from campaign.payments.quarantine import SucceededPayment
 from campaign.payments.reversals import ReversalSnapshot
-from campaign.receipts import charity_confirmations, confirmation_actions, lifecycle, signatures
+from campaign.receipts import charity_confirmations, confirmation_actions, lifecycle, printed_pictures
 from campaign.receipts.contents import IssueContext
+from campaign.receipts.printed_pictures import Signature
 from campaign.receipts.receipts import Receipt
 from campaign.rules.payment_moments import moments_of_charge
 from campaign.staff import members
@@ -220,17 +221,28 @@ REAL_DETAILS: dict[str, Any] = {
 def set_real_details(**changed: Any) -> Charity:
     """Give the charity details that look real, signature included, except for those that are passed. Commits."""
     charity = db.session.query(Charity).one()
-    for name, value in {**REAL_DETAILS, "signature": signatures.store(png_picture()), **changed}.items():
+    for name, value in {**REAL_DETAILS, "signature": printed_pictures.store(Signature, png_picture()), **changed}.items():
         setattr(charity, name, value)
     db.session.commit()
     return charity
 
 
-def confirm_charity() -> Charity:
-    """Give the charity details that look real, and confirm them."""
-    charity = set_real_details()
-    confirmation_actions.confirm(charity, sample=charity_confirmations.fingerprint_of(charity), actor="anne@example.org")
+def confirm_charity(**changed: Any) -> Charity:
+    """Give the charity details that look real, except for those that are passed, and confirm them."""
+    charity = set_real_details(**changed)
+    if charity.confirmed_at is None:
+        sample = record_samples(charity, opened_by="anne@example.org")
+        confirmation_actions.confirm(charity, sample=sample, actor="anne@example.org", opened_by="anne@example.org")
     return charity
+
+
+def record_samples(charity: Charity, *, opened_by: str) -> str:
+    """Record that somebody opened the samples of the details as they are, without rendering them; returns their fingerprint."""
+    fingerprint = charity_confirmations.fingerprint_of(charity)
+    for language in ("en", "fr"):
+        charity_confirmations.record_opened(charity, fingerprint=fingerprint, language=language, opened_by=opened_by)
+    db.session.commit()
+    return fingerprint
 
 
 def another_campaign(

@@ -1,14 +1,21 @@
 """The confirmation of the charity's details: by whom, of what, what clears it, and what happens to receipts without it."""
 
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from click.testing import Result
 from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
+from werkzeug.test import TestResponse
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
@@ -18,23 +25,38 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.mail import send_jobs
 from campaign.outbox import waiting_receipts
-from campaign.receipts import annual_jobs, charity_confirmations, information_returns, receipt_actions, receipts
+from campaign.receipts import (
+    annual_jobs,
+    charity_confirmations,
+    confirmation_actions,
+    information_returns,
+    printed_pictures,
+    receipt_actions,
+    receipts,
+)
 from campaign.receipts.charity_confirmations import CharityConfirmation
 from campaign.receipts.completeness import CONFIRMATION
+from campaign.receipts.confirmation_actions import AlreadyConfirmed
+from campaign.receipts.printed_pictures import Logo
 from campaign.receipts.receipts import Receipt, ReceiptIncomplete
 from campaign.reporting import staff_todo, totals
 from campaign.reporting.integrity import checker
-from campaign.rules.charity_details import EXAMPLES, Detail
+from campaign.rules.charity_details import EXAMPLES, PICTURES, Detail
+from campaign.staff import members
 from campaign.staff.audit import AuditEntry
+from campaign.staff.members import Staff
 from tests.commands import run_command
 from tests.conftest import Post
 from tests.factories import (
+    REAL_DETAILS,
     confirm_charity,
     create_refund,
     issue_receipt,
     paid,
     pay,
     pay_with_annual_receipt,
+    png_picture,
+    record_samples,
     set_real_details,
     start_donation,
 )
@@ -88,6 +110,23 @@ def confirm_again() -> None:
     confirm_charity()
 
 
+@contextmanager
+def altered(receipt: Receipt, change: str) -> Iterator[None]:
+    """The receipt as an owner without scruples leaves it, until the end of the block."""
+    before = {"id": receipt.id, "content": json.dumps(receipt.content), "confirmation": receipt.confirmation_id}
+    db.session.commit()
+
+    def update(statement: str) -> None:
+        db.session.execute(text("ALTER TABLE receipt DISABLE TRIGGER append_only"))
+        db.session.execute(text(f"UPDATE receipt SET {statement} WHERE id = :id"), before)
+        db.session.execute(text("ALTER TABLE receipt ENABLE TRIGGER append_only"))
+        db.session.commit()
+
+    update(change)
+    yield
+    update("content = CAST(:content AS jsonb), confirmation_id = :confirmation")
+
+
 def send_all() -> None:
     make_due()
     send_jobs.send_due()
@@ -95,18 +134,18 @@ def send_all() -> None:
 
 @pytest.mark.parametrize("way", ["command", "page"])
 def test_a_charity_with_one_detail_that_is_not_real_cannot_be_confirmed(app: Flask, campaign: Campaign, way: str) -> None:
-    client = signed_in(app, "admin")
+    client, opened_by = signed_in(app, "admin"), "command line" if way == "command" else "member@example.org"
     for detail, value in NOT_REAL.items():
-        set_real_details(**{detail.value: value})
+        record_samples(set_real_details(**{detail.value: value}), opened_by=opened_by)
         if way == "command":
             result = run(app, "charity", "confirm", "--by", "Anne", "--sample", fingerprint())
             assert f"not everything is real: {detail.value.replace('_', '-')};" in str(result.exception)
         else:
             page = open_page(client, PAGE)
             assert f"<code>campaign charity set --{detail.value.replace('_', '-')}</code>" in page.text
-            submit(client, page, f"{PAGE}/confirmations", looked="yes", fingerprint=fingerprint())
+            assert submit(client, page, f"{PAGE}/confirmations", looked="yes", fingerprint=fingerprint()).status_code == 303
         assert not is_confirmed(), detail
-    set_real_details()  # The control: with real details both ways confirm.
+    record_samples(set_real_details(), opened_by=opened_by)  # The control: with real details both ways confirm.
     if way == "command":
         assert run(app, "charity", "confirm", "--by", "Anne", "--sample", fingerprint()).exception is None
     else:
@@ -120,21 +159,30 @@ def test_a_command_without_a_terminal_takes_the_fingerprint_of_a_sample_of_the_d
 ) -> None:
     set_real_details()
     assert "campaign charity sample FILE" in str(run(app, "charity", "confirm", "--by", "Anne").exception)
+    assert "make samples" in str(run(app, "charity", "confirm", "--by", "Anne", "--sample", "0123456789ab").exception)
+    assert "--language en" in str(run(app, "charity", "confirm", "--by", "Anne", "--sample", fingerprint()).exception), "none was made"
     sample = tmp_path / "sample.pdf"
-    printed = run(app, "charity", "sample", str(sample), "--language", "fr").output.split()[-1]
-    assert printed == fingerprint()
+    assert fingerprint() not in run(app, "charity", "sample", str(sample), "--language", "fr").output, "it is on the sample alone"
     words = pdf_text(sample.read_bytes())
-    assert [word for word in ("APERÇU", "Nerve Research Foundation", "123456782RR0001", "Trésorière") if word not in words] == []
+    assert [
+        word for word in ("APERÇU", "Nerve Research Foundation", "123456782RR0001", "Trésorière", fingerprint()) if word not in words
+    ] == []
+    printed = fingerprint()
+    in_english = str(run(app, "charity", "confirm", "--by", "Anne", "--sample", printed).exception)
+    assert "--language en" in in_english and "--language fr" not in in_english
     assert db.session.query(Receipt).count() == 0
     set_real_details(signatory_name="Another Person")
-    assert "make a sample" in str(run(app, "charity", "confirm", "--by", "Anne", "--sample", printed).exception)
+    assert "make samples" in str(run(app, "charity", "confirm", "--by", "Anne", "--sample", printed).exception)
     assert "cannot be written" in str(run(app, "charity", "sample", str(tmp_path / "no" / "file.pdf")).exception)
     assert "who confirms" in str(run(app, "charity", "confirm", "--by", " ", "--sample", fingerprint()).exception)
     assert not is_confirmed()
+    record_samples(db.session.query(Charity).one(), opened_by="command line")
     assert "Confirmed by Anne" in run(app, "charity", "confirm", "--by", " Anne ", "--sample", fingerprint()).output
     assert "by Anne" in run(app, "charity", "show").output
+    assert "confirmed already" in str(run(app, "charity", "confirm", "--by", "Bea", "--sample", fingerprint()).exception)
     (row,) = db.session.query(CharityConfirmation)
-    assert (row.actor, row.fingerprint, row.at) == ("Anne", fingerprint(), db.session.query(Charity).one().confirmed_at)
+    assert (row.actor, row.opened_by, row.fingerprint) == ("Anne", "command line", fingerprint())
+    assert row.at == db.session.query(Charity).one().confirmed_at
 
 
 @pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("n\n", 2)])
@@ -150,8 +198,9 @@ def test_at_a_terminal_a_person_sees_the_details_and_a_sample_and_says_yes(setti
 
 @pytest.mark.owner
 def test_a_changed_detail_clears_the_confirmation_whoever_changes_it(app: Flask, campaign: Campaign) -> None:
-    changes = {detail.value: f"{detail.value} || 'x'" for detail in Detail if detail not in {Detail.ADDRESS, Detail.SIGNATURE}}
-    for column, value in {**changes, "address": "address || 'Canada'::text", "signature": "NULL"}.items():
+    changes = {detail.value: f"{detail.value} || 'x'" for detail in Detail if detail not in {Detail.ADDRESS, *PICTURES}}
+    logo = f"'{printed_pictures.store(Logo, png_picture(90))}'"
+    for column, value in {**changes, "address": "address || 'Canada'::text", "signature": "NULL", "logo": logo}.items():
         confirm_charity()
         db.session.execute(text(f"UPDATE charity SET {column} = {value}, confirmed_at = confirmed_at"))
         db.session.commit()
@@ -332,7 +381,7 @@ def test_a_session_that_read_the_details_before_they_changed_issues_nothing(app:
         issue_receipt(donation)
 
 
-def test_staff_confirm_on_the_page_what_they_have_looked_into(app: Flask, campaign: Campaign) -> None:
+def test_staff_confirm_on_the_page_the_samples_that_they_opened(app: Flask, campaign: Campaign) -> None:
     set_real_details()
     viewer, manager, admin = (signed_in(app, role, address=f"{role}@example.org") for role in ("viewer", "manager", "admin"))
     assert "An administrator confirms them" in open_page(viewer, PAGE).text
@@ -343,17 +392,210 @@ def test_staff_confirm_on_the_page_what_they_have_looked_into(app: Flask, campai
     with app.app_context():
         assert manager.post(f"{PAGE}/confirmations", data={"csrf_token": "x"}).status_code in {400, 403}
     page = open_page(admin, PAGE)
-    unticked = submit(admin, page, f"{PAGE}/confirmations", fingerprint=fingerprint())
-    assert (unticked.status_code, "tick the box" in unticked.text, is_confirmed()) == (422, True, False)
-    before = fingerprint()
-    set_real_details(place_of_issue="Gatineau")
-    submit(admin, page, f"{PAGE}/confirmations", looked="yes", fingerprint=before)
-    assert "have changed since you opened the page" in open_page(admin, PAGE).text
-    assert not is_confirmed()
+
+    def refusal(**fields: str) -> str:
+        refused = submit(admin, page, f"{PAGE}/confirmations", **{"looked": "yes", "fingerprint": fingerprint(), **fields})
+        assert (refused.status_code, is_confirmed()) == (422, False)
+        assert 'aria-describedby="looked-error"' in refused.text
+        return refused.text
+
+    assert "tick the box" in refusal(looked="")
+    assert "you have not opened the sample receipts" in refusal(), "what a viewer opened is not what the administrator opened"
+    record_samples(db.session.query(Charity).one(), opened_by="viewer@example.org")
+    opened = open_page(admin, f"{PAGE}/sample-en.pdf")
+    assert fingerprint() in pdf_text(opened.data)
+    assert "sample receipt in French" in refusal()
+    before = record_samples(db.session.query(Charity).one(), opened_by="admin@example.org")
+    assert open_page(admin, PAGE).text.count("opened by you") == 2
+    set_real_details(name_fr="Fondation des nerfs")
+    assert "have changed since you opened" in refusal(fingerprint=before)
+    assert "have changed since you opened" in refusal(), "the page is new, but the samples are not"
+    assert "opened by you" not in open_page(admin, PAGE).text
+    record_samples(db.session.query(Charity).one(), opened_by="admin@example.org")
     submit(admin, page, f"{PAGE}/confirmations", looked="yes", fingerprint=fingerprint())
     confirmed = open_page(viewer, PAGE).text
     assert "admin@example.org confirmed these details" in confirmed
     assert "Confirm the details" not in open_page(admin, PAGE).text
+    again = submit(admin, page, f"{PAGE}/confirmations", looked="yes", fingerprint=fingerprint())
+    assert (again.status_code, db.session.query(CharityConfirmation).count()) == (303, 1)
+
+
+def test_of_two_people_who_confirm_at_once_one_confirms(app: Flask, campaign: Campaign) -> None:
+    charity = set_real_details()
+    people = ["a@example.org", "b@example.org"]
+    for person in people:
+        sample = record_samples(charity, opened_by=person)
+    db.session.remove()
+    start = Barrier(2)
+
+    def confirm(person: str) -> str:
+        with app.app_context():
+            found = db.session.query(Charity).one()
+            start.wait()
+            try:
+                confirmation_actions.confirm(found, sample=sample, actor=person, opened_by=person)
+            except AlreadyConfirmed:
+                return "late"
+            finally:
+                db.session.remove()
+            return "confirmed"
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(confirm, people)) == ["confirmed", "late"]
+    assert (db.session.query(CharityConfirmation).count(), checker.findings(db.engine)) == (1, [])
+
+
+def test_an_administrator_who_is_one_no_longer_confirms_nothing_and_a_new_one_opens_the_samples_first(
+    app: Flask, campaign: Campaign
+) -> None:
+    charity = set_real_details()
+    added = {
+        name: signed_in(app, role, address=f"{name}@example.org") for name, role in (("was", "admin"), ("new", "viewer"), ("x", "admin"))
+    }
+    pages = {name: open_page(client, PAGE) for name, client in added.items()}
+    sample = record_samples(charity, opened_by="was@example.org")
+    for name, role in (("was", "viewer"), ("new", "admin")):
+        members.change_role(db.session.query(Staff).filter_by(email=f"{name}@example.org").one(), role)
+    db.session.commit()
+    for name in ("was", "new"):
+        refused = submit(added[name], pages[name], f"{PAGE}/confirmations", looked="yes", fingerprint=sample)
+        assert refused.status_code in {302, 403}, "their sessions ended"
+    again = signed_in(app, "admin", address="new@example.org")
+    refused = submit(again, open_page(again, PAGE), f"{PAGE}/confirmations", looked="yes", fingerprint=sample)
+    assert (refused.status_code, "you have not opened" in refused.text, is_confirmed()) == (422, True, False)
+
+
+def test_the_page_shows_all_that_is_printed_or_decides_about_receipts(app: Flask, campaign: Campaign) -> None:
+    charity = set_real_details(registration_number="123456789RR0001", series="continuous", bilingual_receipts=True, fiscal_year_end="03-01")
+    charity.logo = printed_pictures.store(Logo, png_picture(90))
+    db.session.commit()
+    client = signed_in(app, "viewer")
+    shown = {
+        "en": (
+            "Nerve Research Foundation",
+            "Its check digit is wrong",
+            "000001",
+            "both on one page",
+            "March 1",
+            "on line 12",
+            "America/Toronto",
+        ),
+        "fr": (
+            "Trésorière",
+            "Le chiffre de contrôle est faux",
+            "000001",
+            "les deux sur une page",
+            "1er mars",
+            "à la ligne 12",
+            "America/Toronto",
+        ),
+    }
+    for language, words in shown.items():
+        page = open_page(client, f"{PAGE}?lang={language}").text
+        assert [word for word in words if word not in page] == []
+        assert page.count("data:image/png;base64,") == 2
+    assert "Replace the logo" not in page, "a viewer changes nothing"
+
+
+def test_an_administrator_changes_the_logo_on_the_page_which_is_confirmed_again(app: Flask, campaign: Campaign) -> None:
+    confirm_charity()
+    client = signed_in(app, "admin")
+    page = open_page(client, PAGE)
+
+    def send(png: bytes | None, **fields: object) -> TestResponse:
+        file: dict[str, object] = {"logo": (BytesIO(png), "logo.png")} if png is not None else {}
+        return submit(client, page, f"{PAGE}/logo", base=None, **(file | fields))
+
+    for png, error in (
+        (None, "choose a picture"),
+        (b"", "choose a picture"),
+        (b"<svg/>", "no complete PNG"),
+        (bytes(300 * 1024), "at most 200 KB"),
+    ):
+        refused = send(png)
+        assert (refused.status_code, error in refused.text, is_confirmed()) == (422, True, True), error
+        assert 'id="logo-error"' in refused.text
+    with app.app_context():
+        assert client.post(f"{PAGE}/logo", data={"csrf_token": "x", "change": "remove"}).status_code == 400
+    assert "choose the picture again" in send(None, logo_lost="y").text
+    assert send(png_picture(90)).status_code == 303
+    assert "no official receipt is issued for real money" in open_page(client, PAGE).text
+    logo = db.session.query(Charity).one().logo
+    assert logo and not is_confirmed()
+    confirm_charity()
+    assert send(None, change="remove").status_code == 303
+    assert (db.session.query(Charity).one().logo, is_confirmed()) == (None, False)
+    assert db.session.query(AuditEntry).filter_by(action="changed the charity's details").count() == 2
+
+
+def test_the_service_cannot_put_an_earlier_confirmation_in_force_nor_one_of_nothing(app: Flask, campaign: Campaign) -> None:
+    charity = confirm_charity()
+    charity_id, earlier = charity.id, charity.confirmed_at
+    set_real_details(legal_name="Another Foundation")
+    current = record_samples(charity, opened_by="x@example.org")
+    confirmation = (
+        "INSERT INTO charity_confirmation (charity_id, actor, opened_by, fingerprint) VALUES ({id}, 'x', '{by}', '{fingerprint}');"
+        " UPDATE charity SET confirmed_at = now() WHERE id = {id}"
+    )
+    for refused in (
+        f"UPDATE charity SET confirmed_at = '{earlier}'",
+        f"UPDATE charity SET confirmed_at = '{earlier}', legal_name = '{REAL_DETAILS['legal_name']}'; UPDATE charity SET confirmed_at = '{earlier}'",
+        "INSERT INTO charity_confirmation (charity_id, at, actor, opened_by, fingerprint) SELECT id, now(), 'x', 'x', '' FROM charity",
+        confirmation.format(id=charity_id, by="x@example.org", fingerprint=""),
+        confirmation.format(id=charity_id, by="x@example.org", fingerprint="0123456789ab"),
+        confirmation.format(id=charity_id, by="nobody@example.org", fingerprint=current),
+        confirmation.format(id=charity_id, by="x@example.org", fingerprint=current).replace(
+            "; UPDATE", "; UPDATE charity SET place_of_issue = 'Laval'; UPDATE"
+        ),
+    ):
+        with pytest.raises(DatabaseError, match=r"nobody confirmed|is_of_details|were_opened|permission denied"):
+            db.session.execute(text(refused))
+        db.session.rollback()
+    assert not is_confirmed()
+    db.session.execute(text(confirmation.format(id=charity_id, by="x@example.org", fingerprint=current)))
+    db.session.commit()
+    (finding,) = checker.findings(db.engine)
+    assert finding.startswith("I16: x confirmed the details of the charity at"), "what is done by SQL is not in the audit trail"
+
+
+@pytest.mark.owner
+def test_a_receipt_for_real_money_states_what_was_confirmed_when_it_was_issued(app: Flask, campaign: Campaign) -> None:
+    confirm_charity()
+    donation, another = with_real_money(paid(campaign, 200_00)), paid(campaign, 50_00)
+    send_jobs.send_due()
+    first, test = db.session.query(Receipt).order_by(Receipt.id)
+    (confirmation,) = db.session.query(CharityConfirmation)
+    assert (first.confirmation_id, test.confirmation_id) == (confirmation.id, None)
+    set_real_details(signatory_title_fr="Présidente", logo=printed_pictures.store(Logo, png_picture(90)))
+    copied = "INSERT INTO receipt SELECT (jsonb_populate_record(r, jsonb_build_object('id', 99, 'number', 9, 'check_code', 'x', 'serial', 'y'))).* FROM receipt r WHERE r.id = 1"
+    with pytest.raises(DatabaseError, match="receipt_is_confirmed"):
+        db.session.execute(text(copied))
+    db.session.rollback()
+    db.session.query(Charity).one().bilingual_receipts = True
+    confirm_charity(signatory_title_fr="Présidente")
+    with pytest.raises(DatabaseError, match="states_confirmed_details"):
+        db.session.execute(text(copied))
+    db.session.rollback()
+    later = issue_receipt(with_real_money(paid(campaign, 30_00)))
+    assert later and later.content["signatory_title"] == "Treasurer / Présidente"
+    db.session.commit()
+    serial, first_confirmation = later.serial, confirmation.id
+    assert (later.confirmation_id != first_confirmation, checker.findings(db.engine)) == (True, [])
+    # The controls.
+    for change, finding in (
+        ("content = jsonb_set(content, '{place_of_issue}', '\"Laval\"')", "nobody had confirmed"),
+        ("content = jsonb_set(content, '{logo}', '\"\"')", "nobody had confirmed"),
+        ("content = jsonb_set(content, '{signatory_title}', '\"Treasurer\"')", "nobody had confirmed"),
+        (f"confirmation_id = {first_confirmation}", "nobody had confirmed"),
+        ("confirmation_id = NULL", "nobody had confirmed"),
+        ("content = content || '{\"is_test\": true}'", "is marked as a test, but is for real money"),
+    ):
+        with altered(later, change):
+            assert [one for one in checker.findings(db.engine) if one.startswith(f"I16: receipt {serial} ") and finding in one], change
+    assert checker.findings(db.engine) == []
+    another.livemode = donation.livemode
+    db.session.commit()
+    assert [one for one in checker.findings(db.engine) if "is marked as a test, but is for real money" in one]
 
 
 @pytest.mark.parametrize("is_live", [True, False])

@@ -1,6 +1,7 @@
 """What is not real about a charity's details, and which pictures are signatures."""
 
 import warnings
+import zlib
 from dataclasses import replace
 from io import BytesIO
 from typing import Any
@@ -9,14 +10,14 @@ import pytest
 from PIL import Image
 
 from campaign.edges.pictures import flaw_of
-from campaign.rules.charity_details import EXAMPLES, CharityDetails, Detail, Finding, Problem, fingerprint_of, list_findings
+from campaign.rules.charity_details import EXAMPLES, PICTURES, CharityDetails, Detail, Finding, Problem, fingerprint_of, list_findings
 from campaign.rules.pictures import LEAST_HEIGHT, LEAST_WIDTH, PictureFlaw
 from tests.factories import REAL_DETAILS, png_picture
 
 REAL = CharityDetails(**{**REAL_DETAILS, "address": tuple(REAL_DETAILS["address"])}, signature="hash")
 NOT_REAL: list[tuple[Detail, Any, Problem]] = [
     *[(Detail(name), value, Problem.EXAMPLE) for name, value in vars(EXAMPLES).items()],
-    *[(detail, " ", Problem.MISSING) for detail in Detail if detail not in {Detail.ADDRESS, Detail.SIGNATURE}],
+    *[(detail, " ", Problem.MISSING) for detail in Detail if detail not in {Detail.ADDRESS, *PICTURES}],
     (Detail.ADDRESS, (), Problem.MISSING),
     (Detail.ADDRESS, ("1 Real Street, Ottawa ON K1P 1A1", " "), Problem.ONE_LINE),
     (Detail.ADDRESS, ("1 Real Street", "Ottawa ON"), Problem.NO_POSTAL_CODE),
@@ -37,20 +38,27 @@ NOT_REAL: list[tuple[Detail, Any, Problem]] = [
 @pytest.mark.parametrize(("detail", "value", "problem"), NOT_REAL)
 def test_a_detail_that_is_not_real_is_found_by_its_name(detail: Detail, value: Any, problem: Problem) -> None:
     changed = replace(REAL, **{detail.value: value})
-    assert list_findings(changed, has_usable_picture=True) == [Finding(detail=detail, problem=problem)]
+    assert list_findings(changed, usable_pictures={Detail.SIGNATURE}) == [Finding(detail=detail, problem=problem)]
 
 
 @pytest.mark.parametrize(("signature", "problem"), [("", Problem.MISSING), ("hash", Problem.UNUSABLE_PICTURE)])
 def test_without_a_picture_that_shows_something_there_is_no_signature(signature: str, problem: Problem) -> None:
-    found = list_findings(replace(REAL, signature=signature), has_usable_picture=False)
+    found = list_findings(replace(REAL, signature=signature), usable_pictures=())
     assert found == [Finding(detail=Detail.SIGNATURE, problem=problem)]
+
+
+def test_a_charity_needs_no_logo_but_one_that_it_has_must_be_a_picture() -> None:
+    assert list_findings(REAL, usable_pictures={Detail.SIGNATURE}) == []
+    with_logo = replace(REAL, logo="hash")
+    assert list_findings(with_logo, usable_pictures=set(PICTURES)) == []
+    assert list_findings(with_logo, usable_pictures={Detail.SIGNATURE}) == [Finding(detail=Detail.LOGO, problem=Problem.UNUSABLE_PICTURE)]
 
 
 # Numbers of charities that are in the CRA's public list.
 @pytest.mark.parametrize("number", ["119219814RR0001", "108084419RR0001", "122680572 RR 0001"])
 @pytest.mark.parametrize("place", ["Ottawa, Ontario", "100 Mile House, British Columbia", "L’Île-Perrot"])
 def test_control_real_details_have_no_finding(number: str, place: str) -> None:
-    assert list_findings(replace(REAL, registration_number=number, place_of_issue=place), has_usable_picture=True) == []
+    assert list_findings(replace(REAL, registration_number=number, place_of_issue=place), usable_pictures={Detail.SIGNATURE}) == []
 
 
 def test_the_fingerprint_changes_with_each_detail() -> None:
@@ -58,6 +66,7 @@ def test_the_fingerprint_changes_with_each_detail() -> None:
     changed = [replace(REAL, **{name: value}) for name, value in values.items()]
     assert len({fingerprint_of(details) for details in (REAL, *changed)}) == len(Detail) + 1
     assert fingerprint_of(REAL) == fingerprint_of(replace(REAL))
+    assert fingerprint_of(REAL) == "fa5ff513490a", "that of a charity without a logo stays what it was before there were logos"
 
 
 def picture(*, size: tuple[int, int] = (180, 60), paper: str = "#0000", ink: str = "", mode: str = "RGBA", kind: str = "PNG") -> bytes:
@@ -67,6 +76,27 @@ def picture(*, size: tuple[int, int] = (180, 60), paper: str = "#0000", ink: str
     file = BytesIO()
     drawn.convert(mode).save(file, kind)
     return file.getvalue()
+
+
+def grey_of_16_bits(ink: int) -> bytes:
+    """White paper with a mark of this grey, of 65535 steps."""
+    drawn, file = Image.new("I;16", (180, 60), 65_535), BytesIO()
+    drawn.paste(ink, (10, 10, 60, 20))
+    drawn.save(file, "PNG")
+    return file.getvalue()
+
+
+def animation() -> bytes:
+    frames, file = [Image.new("RGB", (180, 60), "white") for _ in range(2)], BytesIO()
+    frames[1].paste("black", (10, 10, 60, 20))
+    frames[0].save(file, "PNG", save_all=True, append_images=frames[1:])
+    return file.getvalue()
+
+
+def with_chunk(kind: bytes, data: bytes) -> bytes:
+    """A usable picture with one more chunk after its head."""
+    png, chunk = png_picture(), kind + data
+    return png[:33] + len(data).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big") + png[33:]
 
 
 def bomb() -> bytes:
@@ -84,6 +114,13 @@ def bomb() -> bytes:
         (b"", PictureFlaw.UNREADABLE),
         (picture(ink="black", mode="RGB", kind="JPEG"), PictureFlaw.UNREADABLE),
         (bomb(), PictureFlaw.UNREADABLE),
+        (b'<svg xmlns="http://www.w3.org/2000/svg" width="200" height="100"><rect width="50" height="50"/></svg>', PictureFlaw.UNREADABLE),
+        (picture(ink="black", mode="CMYK", kind="JPEG"), PictureFlaw.UNREADABLE),
+        (picture(ink="black", mode="P", kind="GIF"), PictureFlaw.UNREADABLE),
+        (with_chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(20_000_000))), PictureFlaw.UNREADABLE),
+        (animation(), PictureFlaw.ANIMATED),
+        (grey_of_16_bits(65_535), PictureFlaw.BLANK),
+        (picture(paper="white", ink="#f0f0f0"), PictureFlaw.BLANK),
         (picture(), PictureFlaw.BLANK),
         (picture(paper="white", mode="L"), PictureFlaw.BLANK),
         (picture(paper="black"), PictureFlaw.BLANK),
@@ -99,6 +136,17 @@ def test_a_picture_that_receipts_cannot_show_is_refused(png: bytes, flaw: Pictur
         assert flaw_of(png) is flaw
 
 
-@pytest.mark.parametrize("png", [png_picture(), picture(ink="black"), picture(paper="white", ink="#115", mode="P"), picture(ink="#0008")])
+@pytest.mark.parametrize(
+    "png",
+    [
+        png_picture(),
+        picture(ink="black"),
+        picture(paper="white", ink="#115", mode="P"),
+        picture(ink="#0008"),
+        picture(ink="black", mode="LA"),
+        picture(paper="white", ink="black", mode="1"),
+        grey_of_16_bits(20_000),
+    ],
+)
 def test_control_a_signature_in_any_kind_of_png_is_accepted(png: bytes) -> None:
     assert flaw_of(png) is None

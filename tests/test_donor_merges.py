@@ -268,7 +268,7 @@ def test_staff_see_what_a_merge_would_do_before_they_do_it_and_undo_it(app: Flas
     assert "This is the address of this donor." in pages[1]
     assert f"1 gift of {MERGED} will belong to {PRIMARY}" in pages[2]
     for data, status in (
-        ({"other": merged, "reason": ""}, 303),
+        ({"other": merged, "reason": ""}, 422),
         ({"other": "x", "reason": "x"}, 404),
         ({"other": merged, "reason": "typo"}, 303),
     ):

@@ -82,9 +82,9 @@ def test_two_members_raise_a_pledge_on_the_page(app: Flask, fund: Fund, asker: F
     [
         ("en", "", "r", ["Please write an amount, for example $1,234.56."]),
         ("en", "1.234,5", "r", ["Please write an amount, for example"]),
-        ("en", "0", "", ["more than zero", "Please say why"]),
+        ("en", "0", "", ["more than zero", "invisible character"]),
         ("en", "9" * 24, "r", ["$1,000,000,000 at most"]),
-        ("fr", "1,234", "", ["par exemple 1\u00a0234,56\u00a0$.", "dire pourquoi"]),
+        ("fr", "1,234", "", ["par exemple 1\u00a0234,56\u00a0$.", "caractère invisible"]),
     ],
 )
 def test_errors_are_beside_their_fields_and_nothing_typed_is_lost(

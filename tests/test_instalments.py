@@ -174,8 +174,9 @@ def test_lines_that_do_not_say_what_they_are_wait_for_a_decision(
     assert 'name="covered_fee" inputmode="decimal" maxlength="20" autocomplete="off" value="3.30"' in page.text
     form = {"csrf_token": csrf_of(page), "decision": "accepted", "reason": "as Stripe's dashboard shows"}
     for typed, why in (("a lot", "Please write the covered fee as an amount"), ("103.30", "must be less than the payment")):
-        clerk.post(f"/staff/quarantine/{pending.id}/decisions", data={**form, "covered_fee": typed})
-        assert why in clerk.get("/staff/quarantine").text
+        refused = clerk.post(f"/staff/quarantine/{pending.id}/decisions", data={**form, "covered_fee": typed})
+        assert (refused.status_code, why in refused.text) == (422, True)
+        assert f'value="{typed}"' in refused.text and "as Stripe&#39;s dashboard shows" in refused.text, "nothing typed is lost"
         assert quarantine.count_pending() == 1
     clerk.post(f"/staff/quarantine/{pending.id}/decisions", data={**form, "covered_fee": typed_fee})
     db.session.expire_all()

@@ -10,20 +10,19 @@ from flask import Flask
 from sqlalchemy import text
 
 from campaign.campaigns.campaigns import Campaign
-from campaign.campaigns.charities import Charity
 from campaign.devstack.stack import free_port
 from campaign.edges import pdf, smtp
 from campaign.edges.db import db
 from campaign.mail import send_jobs
 from campaign.outbox import leases, messages
 from campaign.outbox.message_kinds import MessageKind
-from campaign.receipts import charity_confirmations, render_jobs
+from campaign.receipts import render_jobs
 from campaign.receipts.receipts import Receipt, ReceiptIncomplete
 from campaign.reporting import totals
 from campaign.reporting.integrity import checker
 from campaign.stripe_sync import event_jobs, inbox
 from tests.conftest import Post, ScriptedSmtp
-from tests.factories import issue_receipt, paid, pay, start_donation
+from tests.factories import confirm_charity, issue_receipt, paid, pay, start_donation
 from tests.mail import LABELS, make_due, pdf_text
 from tests.mail import body_of as email_body
 from tests.stripe import body_of, completed
@@ -141,7 +140,7 @@ def test_in_live_mode_no_receipt_is_issued_until_the_charity_is_confirmed(app: F
     db.session.flush()
     with pytest.raises(ReceiptIncomplete, match="confirmation"):
         issue_receipt(donation)
-    charity_confirmations.confirm(db.session.query(Charity).one(), actor="Anne Roy")
+    confirm_charity()
     receipt = issue_receipt(donation)
     assert receipt and receipt.number == 1
 

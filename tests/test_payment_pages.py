@@ -123,7 +123,7 @@ def test_two_members_correct_a_payment_on_the_page(fund: Fund, one: FlaskClient,
     form = f"{PAGE}/{payment.id}/requests"
     assert 'value="12500"' in open_page(one, form).text
     typed = {"change": "correct", "amount": "1250", "day": today().isoformat(), "reference": "cheque 17"}
-    assert "Please say why" in post(one, form, page=form, **typed).text
+    assert "The reason is missing" in post(one, form, page=form, **typed).text
     assert post(one, form, page=form, **typed, reason="a digit").location == PAGE
     request = payment_requests.open_for(payment)
     assert request

@@ -315,10 +315,20 @@ def test_staff_below_manager_see_no_buttons_and_are_refused(app: Flask, campaign
     assert len(pending()) == 1
 
 
-@pytest.mark.parametrize("reason", ["", "   ", "x" * 501, "a\x00b"])
-def test_a_decision_without_a_valid_reason_is_refused(app: Flask, campaign: Campaign, stripe: Stripe, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("reason", "error"), [("", "reason is missing"), ("   ", "reason is missing"), ("x" * 501, "too long"), ("a\x00b", "cannot")]
+)
+def test_a_decision_without_a_valid_reason_is_refused_at_its_field(
+    app: Flask, campaign: Campaign, stripe: Stripe, reason: str, error: str
+) -> None:
     pay_wrong_amount(campaign, stripe, 250_00)
-    assert "Please say why" in decide(app, "manager", "accepted", reason)
+    client = signed_in(app, "manager")
+    path = f"/staff/quarantine/{pending_id()}/decisions"
+    answer = client.post(path, data={"csrf_token": csrf_of(client.get("/staff/quarantine")), "decision": "accepted", "reason": reason})
+    assert answer.status_code == 422
+    shown = answer.text.split(f'id="reason-{pending_id()}-error">')[1].split("<")[0]
+    assert error in shown
+    assert reason.strip().replace("\x00", "") in answer.text.replace("\x00", ""), "nothing typed is lost"
     assert len(pending()) == 1
 
 
@@ -332,8 +342,9 @@ def test_a_refused_decision_is_explained_in_the_language_of_staff(app: Flask, ca
     handle(completed(first), completed(start_donation(campaign, 100_00), payment_intent=f"pi_{first.public_id}"))
     client = signed_in(app, "manager")
     token = csrf_of(client.get("/staff/quarantine?lang=fr"))
-    client.post(f"/staff/quarantine/{pending_id()}/decisions", data={"csrf_token": token, "decision": "refunded", "reason": "x"})
-    assert "Mettez-le de côté" in client.get("/staff/quarantine").text
+    fields = {"csrf_token": token, "decision": "refunded", "reason": "par téléphone"}
+    answer = client.post(f"/staff/quarantine/{pending_id()}/decisions", data=fields)
+    assert ("Mettez-le de côté" in answer.text, 'value="par téléphone"' in answer.text) == (True, True)
 
 
 def test_the_database_refuses_a_decision_without_an_actor_and_a_reason(campaign: Campaign, stripe: Stripe) -> None:

@@ -21,10 +21,10 @@ from campaign.matching.funds import Fund
 from campaign.receipts import render_jobs
 from campaign.receipts.receipts import Receipt, ReceiptIncomplete
 from campaign.staff.audit import AuditEntry
-from tests.factories import confirm_charity, issue_receipt, paid, pay_with_annual_receipt, png_picture, today
+from tests.factories import confirm_charity, issue_receipt, paid, pay_with_annual_receipt, png_picture, record_samples, today
 
 DETAILS = [
-    *("--registration-number", "123456782RR0001", "--address", "1 Real Street", "--address", "Ottawa ON  K1P 1A1"),
+    *("--registration-number", "12345 6782 rr 0001", "--address", "1 Real Street", "--address", "Ottawa ON  K1P 1A1"),
     *("--place-of-issue", "Ottawa", "--signatory-name", "Anne Roy", "--signatory-title-en", "Treasurer"),
     *("--signatory-title-fr", "Trésorière"),
 ]
@@ -56,10 +56,13 @@ def test_in_live_mode_receipts_are_issued_once_the_real_details_are_set_and_conf
     assert "confirmed: no" in output_of(run(app, "charity", "show"))
     assert "not everything is real: address, registration-number" in error_of(run(app, "charity", "confirm", "--by", "Anne Roy"))
     assert "nine digits" in error_of(run(app, "charity", "set", "--registration-number", "12345"))
+    assert "check digit is wrong" in error_of(run(app, "charity", "set", "--registration-number", "12345 6789 RR 0001"))
+    assert db.session.query(Charity).one().registration_number == "000000000RR0001"
     assert "Confirm with" in output_of(run(app, "charity", "set", *DETAILS, "--signature", str(picture)))
     with pytest.raises(ReceiptIncomplete, match="confirmation"):
         issue_receipt(donation)
-    sample = output_of(run(app, "charity", "sample", str(tmp_path / "sample.pdf"))).split()[-1]
+    assert db.session.query(Charity).one().registration_number == "123456782RR0001", "typed as people write it"
+    sample = record_samples(db.session.query(Charity).one(), opened_by="command line")
     output_of(run(app, "charity", "confirm", "--by", "Anne Roy", "--sample", sample))
     receipt = issue_receipt(donation)
     assert receipt
@@ -169,7 +172,7 @@ def test_a_logo_is_printed_on_receipts_issued_from_then_on(app: Flask, campaign:
     picture.write_bytes(png_picture())
     output = output_of(run(app, "charity", "set", "--logo", str(picture)))
     assert "Changed: logo." in output
-    assert "Confirm with" not in output, "a logo is no legal detail"
+    assert "Confirm with" in output, "whoever confirms has seen the logo"
     assert "logo: a picture" in output_of(run(app, "charity", "show"))
     after = issue_receipt(paid(campaign))
     assert before and after
@@ -177,3 +180,7 @@ def test_a_logo_is_printed_on_receipts_issued_from_then_on(app: Flask, campaign:
     assert (before.content["logo"], after.content["logo"]) == ("", charity.logo)
     pages = [PdfReader(BytesIO(render_jobs.get_or_archive(receipt))).pages[0] for receipt in (before, after)]
     assert [len(page.images) for page in pages] == [0, 1]
+    assert "either --logo or --no-logo" in error_of(run(app, "charity", "set", "--no-logo", "--logo", str(picture)))
+    assert "Changed: logo." in output_of(run(app, "charity", "set", "--no-logo"))
+    assert "logo: no picture" in output_of(run(app, "charity", "show"))
+    assert "Changed: nothing." in output_of(run(app, "charity", "set", "--no-logo"))

@@ -23,8 +23,9 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.pdf_signing import KeyFile, SigningKeyMissing
 from campaign.mail import send_jobs
-from campaign.receipts import logos, receipts, render_jobs, signatures
+from campaign.receipts import printed_pictures, receipts, render_jobs
 from campaign.receipts.documents import DocumentKind, store_document
+from campaign.receipts.printed_pictures import Logo, Signature
 from campaign.receipts.receipts import Receipt
 from tests.conftest import Post
 from tests.factories import issue_receipt, paid, png_picture
@@ -294,9 +295,9 @@ def test_the_certificates_can_be_downloaded(app: Flask) -> None:
 
 @pytest.mark.owner
 def test_the_logo_of_a_receipt_is_never_changed(app: Flask, campaign: Campaign) -> None:
-    db.session.query(Charity).one().logo = logos.store(png_picture())
+    db.session.query(Charity).one().logo = printed_pictures.store(Logo, png_picture())
     receipt = issue(paid(campaign))
-    assert logos.get_picture(receipt.content["logo"]) == png_picture()
+    assert printed_pictures.get_picture(Logo, receipt.content["logo"]) == png_picture()
     db.session.commit()
     with pytest.raises(DatabaseError, match="append-only"):
         db.session.execute(db.text("UPDATE logo SET png = ''"))
@@ -305,9 +306,9 @@ def test_the_logo_of_a_receipt_is_never_changed(app: Flask, campaign: Campaign) 
 @pytest.mark.owner
 def test_the_signature_is_printed_as_it_was_when_the_receipt_was_issued(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
     charity, plain = db.session.query(Charity).one(), issue(paid(campaign))
-    charity.signature = signatures.store(png_picture())
+    charity.signature = printed_pictures.store(Signature, png_picture())
     signed = issue(paid(campaign))
-    charity.signature = signatures.store(png_picture(30))
+    charity.signature = printed_pictures.store(Signature, png_picture(30))
     db.session.commit()
     pictures = []
     for receipt in (plain, signed):

@@ -13,6 +13,7 @@ from sqlalchemy import select, text
 from werkzeug.test import TestResponse
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.donations.donors import Donor
 from campaign.edges.db import db
 from campaign.mail import send_jobs
 from campaign.outbox import deliveries
@@ -162,6 +163,44 @@ def test_a_lost_receipt_is_replaced_and_a_void_takes_a_second_person(app: Flask,
         "asked to void a receipt",
         "agreed to void a receipt",
     }
+
+
+def test_a_reason_that_is_refused_is_shown_at_its_field_as_it_was_typed(app: Flask, campaign: Campaign) -> None:
+    donation = paid(campaign, 100_00)
+    send_jobs.send_due()
+    paid(campaign, 30_00, email="other@example.org")
+    db.session.commit()
+    receipt, item = (
+        receipts.receipt_of(donation.id),
+        db.session.scalars(select(OutboxMessage).where(OutboxMessage.donation_id == donation.id)).first(),
+    )
+    other = db.session.query(Donor).filter_by(email="other@example.org").one()
+    assert receipt and item
+    page, last_year = f"/staff/donations/{donation.public_id}", str(today().year - 1)
+    forms = {
+        f"{page}/receipts": (page, {}),
+        f"{page}/person": (f"{page}/person", {"first_name": "Zoé"}),
+        f"/staff/receipts/{receipt.serial}/voids": (f"/staff/receipts/{receipt.serial}", {}),
+        f"/staff/donors/{donation.donor_id}/merges": (
+            f"/staff/donors/{donation.donor_id}?other=other@example.org",
+            {"other": str(other.id)},
+        ),
+        f"/staff/mail/{item.id}/bounces": (f"/staff/mail/{item.id}", {}),
+        "/staff/receipts/returns/filings": (
+            f"/staff/receipts/returns?year={last_year}",
+            {"form": "tp-985.22", "year": last_year, "filed_on": "2026-02-03"},
+        ),
+    }
+    client = staff_of(app, "manager")
+    for action, (shown_on, fields) in forms.items():
+        for reason, error in ((" ", "missing"), (501 * "x", "at most 500 characters")):
+            refused = post_form(client, shown_on, action, reason=reason, **fields)
+            assert refused.status_code == 422, action
+            field = refused.text.split('name="reason"')[1].split("</div>")[0]
+            assert 'aria-invalid="true"' in field and error in field, action
+            assert f'value="{reason.strip()}"' in field
+            assert all(value in refused.text for value in fields.values()), action
+    assert (receipts.receipt_of(donation.id), deliveries.count_open_bounces()) == (receipt, 0)
 
 
 def test_an_information_return_is_filed_on_a_day_in_a_way_and_can_be_reopened(app: Flask, campaign: Campaign) -> None:

@@ -18,10 +18,10 @@ class Charity(Base):
     """One registered charity. `address` is line by line, as on file with the Canada Revenue Agency.
 
     `series`, `yearly` or `continuous`, is how receipts are numbered. `bilingual_receipts` prints both languages on one page.
-    `signature` is the SHA-256 of the picture of the signature (receipts/signatures.py); without one, the name is printed in italics.
+    `signature` is the SHA-256 of the picture of the signature (receipts/printed_pictures.py); without one, the name is printed in italics.
     `fiscal_year_end` is a month and a day, as `03-31`; `awaited_gifts_as` is how TP-985.22 counts gifts whose receipt is still to come
     (rules/return_lines.py).
-    `logo` is the SHA-256 of the picture at the head of receipts (receipts/logos.py); without one, the charity's name is printed large.
+    `logo` is the SHA-256 of the picture at the head of receipts (receipts/printed_pictures.py); without one, the charity's name is printed large.
     """
 
     __tablename__ = "charity"

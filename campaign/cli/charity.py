@@ -12,19 +12,18 @@ from flask.cli import with_appcontext
 from campaign.campaigns.charities import Charity
 from campaign.cli.funds import CommandRefused
 from campaign.cli.receipts import OPERATOR, the_charity
-from campaign.edges import pictures
 from campaign.edges.db import db
 from campaign.edges.pdf import RenderingFailed
 from campaign.outbox import waiting_receipts
-from campaign.receipts import charity_confirmations, confirmation_actions, logos, render_jobs, signatures
+from campaign.receipts import charity_confirmations, confirmation_actions, printed_pictures, render_jobs
 from campaign.receipts.completeness import CONFIRMATION
-from campaign.receipts.confirmation_actions import DetailsNotReal, SampleIsStale
-from campaign.receipts.render_jobs import Pictures
-from campaign.rules import fiscal_years
+from campaign.receipts.confirmation_actions import AlreadyConfirmed, DetailsNotReal, PictureRefused, SampleIsStale, SampleNotOpened
+from campaign.receipts.printed_pictures import Logo, Signature
+from campaign.receipts.render_jobs import Pictures, Sample
+from campaign.rules import business_numbers, charity_details, fiscal_years
 from campaign.rules.charity_details import Detail, Finding, text_of
 from campaign.rules.fiscal_years import InvalidYearEnd
 from campaign.rules.pictures import MAX_BYTES
-from campaign.rules.receipt_requirements import REGISTRATION_NUMBER
 from campaign.rules.return_lines import AwaitedAs
 from campaign.staff import audit
 from campaign.texts.charity_details import describe_finding, describe_flaw, name_of
@@ -34,18 +33,25 @@ LANGUAGE = "en"
 
 
 def _picture(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> bytes | None:
-    """Read the file of a picture. Raises BadParameter unless it is one that can be printed."""
+    """Read the file of a picture, as far as one may be long."""
     if path is None:
         return None
     with path.open("rb") as file:
-        png = file.read(MAX_BYTES + 1)
-    if flaw := pictures.flaw_of(png):
-        raise click.BadParameter(describe_flaw(flaw, LANGUAGE))
-    return png
+        return file.read(MAX_BYTES + 1)
 
 
 def _picture_option(name: str, what: str) -> Callable[[FC], FC]:
     return click.option(name, type=click.Path(exists=True, dir_okay=False, path_type=Path), callback=_picture, help=what)
+
+
+def _registration_number(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    """The number as it is stored. Raises BadParameter with what is wrong."""
+    if text is None:
+        return None
+    if problem := charity_details.problem_of_number(text):
+        finding = Finding(detail=Detail.REGISTRATION_NUMBER, problem=problem)
+        raise click.BadParameter(describe_finding(finding, LANGUAGE).replace("`", ""))
+    return business_numbers.normalized(text)
 
 
 def _year_end(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
@@ -66,7 +72,6 @@ def charity_show() -> None:
     """Show the charity's details, and whether they are confirmed."""
     found = the_charity()
     _echo_details(found)
-    click.echo(f"logo: {'a picture' if found.logo else 'none; the name is printed large'}")
     click.echo(f"series: {found.series}")
     click.echo(f"bilingual-receipts: {'yes' if found.bilingual_receipts else 'no'}")
     click.echo(f"fiscal-year-end: {found.fiscal_year_end}")
@@ -84,8 +89,9 @@ def _echo_details(charity: Charity) -> None:
     details = charity_confirmations.details_of(charity)
     for detail in Detail:
         text = text_of(details, detail).replace("\n", "; ")
-        if detail is Detail.SIGNATURE:
-            text = "a picture" if text else "no picture; the name in italics"
+        if detail in charity_details.PICTURES:
+            instead = "the name in italics" if detail is Detail.SIGNATURE else "the name in large type"
+            text = "a picture" if text else f"no picture; {instead}"
         click.echo(f"{detail.value.replace('_', '-')}: {text}")
 
 
@@ -103,7 +109,7 @@ def _what_stops() -> str:
 @click.option("--legal-name", help="Legal name on file with the Canada Revenue Agency.")
 @click.option("--name-en", help="Name on pages and in emails in English.")
 @click.option("--name-fr", help="Name on pages and in emails in French.")
-@click.option("--registration-number", help="Registration number, as 123456789RR0001.")
+@click.option("--registration-number", callback=_registration_number, help="Registration number, as 12345 6782 RR 0001.")
 @click.option("--address", multiple=True, help="A line of the address on file; repeat the option for each line.")
 @click.option("--place-of-issue", help="City or town where receipts are issued.")
 @click.option("--signatory-name", help="Name of the person who signs receipts.")
@@ -111,6 +117,7 @@ def _what_stops() -> str:
 @click.option("--signatory-title-fr", help="Title of that person in French.")
 @_picture_option("--signature", "PNG of the signature in a dark colour, at most 200 KB, on a white or transparent background.")
 @_picture_option("--logo", "PNG of the logo at the head of receipts, at most 200 KB, about 800 by 300 pixels.")
+@click.option("--no-logo", is_flag=True, help="Print the charity's name at the head of receipts instead of a logo.")
 @click.option("--series", type=click.Choice(["yearly", "continuous"]), help="Whether serial numbers restart each year.")
 @click.option(
     "--bilingual-receipts/--receipts-in-one-language", "bilingual_receipts", default=None, help="Print receipts in both languages."
@@ -122,23 +129,26 @@ def _what_stops() -> str:
     help="How TP-985.22 counts gifts whose receipt is still to come: on line 12 or on line 14. The accountant decides.",
 )
 @with_appcontext
-def charity_set(address: tuple[str, ...], signature: bytes | None, logo: bytes | None, **options: str | bool | None) -> None:
+def charity_set(
+    address: tuple[str, ...], signature: bytes | None, logo: bytes | None, *, no_logo: bool, **options: str | bool | None
+) -> None:
     """Change the charity's details. Changed legal details must be confirmed again. Issued receipts do not change."""
     found = the_charity()
-    changed = {name: value for name, value in options.items() if value is not None and value != getattr(found, name)}
+    changed: dict[str, Any] = {name: value for name, value in options.items() if value is not None and value != getattr(found, name)}
     if address and list(address) != found.address:
-        changed["address"] = list(address)  # type: ignore[assignment]  # the only detail that is a list
-    if signature is not None:
-        _check_printable(Pictures(signature=signature), found)
-        changed["signature"] = signatures.store(signature)
-    if logo is not None:
-        _check_printable(Pictures(logo=logo), found)
-        changed["logo"] = logos.store(logo)
-    number = changed.get("registration_number")
-    if number is not None and not REGISTRATION_NUMBER.fullmatch(str(number)):
-        raise CommandRefused("A registration number consists of nine digits, RR and four digits, as 123456789RR0001.")
+        changed["address"] = list(address)
     if any(not str(value).strip() for value in changed.values()):
         raise CommandRefused("A detail must not be empty.")
+    if logo is not None and no_logo:
+        raise CommandRefused("Choose either --logo or --no-logo.")
+    if signature is not None:
+        _check_printable(Pictures(signature=signature), found)
+        changed["signature"] = printed_pictures.store(Signature, signature)
+    if logo is not None:
+        _check_printable(Pictures(logo=logo), found)
+        changed["logo"] = printed_pictures.store(Logo, logo)
+    elif no_logo and found.logo:
+        changed["logo"] = None
     for name, value in changed.items():
         setattr(found, name, value)
     audit.record(OPERATOR, "changed the charity's details", found.legal_name, fields=sorted(changed))
@@ -149,11 +159,11 @@ def charity_set(address: tuple[str, ...], signature: bytes | None, logo: bytes |
 
 
 def _check_printable(printed: Pictures, charity: Charity) -> None:
-    """Render a receipt with the picture, so that an unusable picture is refused now. Raises CommandRefused."""
+    """Raises CommandRefused unless the picture can be printed on a receipt."""
     try:
-        render_jobs.check_pictures(charity, printed)
-    except RenderingFailed:
-        raise CommandRefused("This picture cannot be printed on a receipt; save it as a standard PNG.") from None
+        confirmation_actions.check_picture(charity, printed)
+    except PictureRefused as error:
+        raise CommandRefused(f"{'The logo' if printed.logo else 'The signature'}: {describe_flaw(error.flaw, LANGUAGE)}") from None
 
 
 @charity_group.command("sample")
@@ -161,17 +171,17 @@ def _check_printable(printed: Pictures, charity: Charity) -> None:
 @click.option("--language", type=click.Choice(["en", "fr"]), default="en", show_default=True, help="Language of the sample.")
 @with_appcontext
 def charity_sample(path: Path, language: str) -> None:
-    """Write a sample receipt with the details as they are, and print their fingerprint, which `confirm --sample` takes."""
-    found = the_charity()
-    fingerprint = charity_confirmations.fingerprint_of(found)
-    _write_sample(found, path, language)
+    """Write a sample receipt with the details as they are. It states their fingerprint, which `confirm --sample` takes."""
+    _write_sample(the_charity(), path, language)
     click.echo(f"Wrote {path}, a sample that is no receipt. Compare everything on it with the charity's registration.")
-    click.echo(f"Fingerprint of the details: {fingerprint}")
+    click.echo("`campaign charity confirm --sample` takes the fingerprint at its foot, once there are samples in English and in French.")
 
 
-def _write_sample(charity: Charity, path: Path, language: str) -> None:
+def _write_sample(charity: Charity, path: Path, language: str) -> Sample:
     try:
-        path.write_bytes(render_jobs.render_sample(charity, language))
+        sample = render_jobs.render_sample(charity, language, opened_by=OPERATOR)
+        path.write_bytes(sample.pdf)
+        return sample
     except RenderingFailed:
         raise CommandRefused(
             "A receipt with these details cannot be printed; look for unusual characters in `campaign charity show`."
@@ -182,7 +192,11 @@ def _write_sample(charity: Charity, path: Path, language: str) -> None:
 
 @charity_group.command("confirm")
 @click.option("--by", "actor", required=True, help="Person who has compared the details with the registration.")
-@click.option("--sample", "fingerprint", help="Fingerprint that `campaign charity sample` printed, where nobody can be asked.")
+@click.option(
+    "--sample",
+    "fingerprint",
+    help="Fingerprint at the foot of the samples that `campaign charity sample` wrote, where nobody can be asked.",
+)
 @with_appcontext
 def charity_confirm(actor: str, fingerprint: str | None) -> None:
     """Confirm that the details are those on file, having seen a sample receipt. Then receipts are issued in live mode."""
@@ -190,15 +204,23 @@ def charity_confirm(actor: str, fingerprint: str | None) -> None:
         raise CommandRefused("Please say who confirms, with --by.")
     found = the_charity()
     _check_real(charity_confirmations.findings_of(found))
+    if found.confirmed_at is not None:
+        raise CommandRefused("These details are confirmed already; `campaign charity show` says by whom.")
+    sample = fingerprint.strip() if fingerprint else _confirm_sample(found)
     try:
-        woken = confirmation_actions.confirm(found, sample=fingerprint or _confirm_sample(found), actor=actor.strip())
+        woken = confirmation_actions.confirm(found, sample=sample, actor=actor.strip(), opened_by=OPERATOR)
     except DetailsNotReal as error:
         _check_real(error.findings)
         raise
+    except AlreadyConfirmed:
+        raise CommandRefused("Somebody else has just confirmed these details.") from None
     except SampleIsStale:
         raise CommandRefused(
-            "That is not the fingerprint of the details as they are now; make a sample with `campaign charity sample`, and look at it."
+            "That is not the fingerprint of the details as they are now: make samples in both languages with `campaign charity sample`, and read them."
         ) from None
+    except SampleNotOpened as error:
+        options = " and ".join(f"`campaign charity sample FILE --language {language}`" for language in error.languages)
+        raise CommandRefused(f"Receipts are in English and in French: read the sample of {options} too.") from None
     click.echo(f"Confirmed by {actor.strip()}. Receipts are now issued in live mode; {woken} that waited are being sent.")
 
 
@@ -215,15 +237,14 @@ def _confirm_sample(charity: Charity) -> str:
     """Show the details and a sample, and return the fingerprint of what was shown if the answer is yes. Raises CommandRefused."""
     if not sys.stdin.isatty():
         raise CommandRefused(
-            "Nobody can be asked here: look at a sample, made with `campaign charity sample FILE`, and confirm with the fingerprint that it prints:"
-            " `--sample FINGERPRINT`."
+            "Nobody can be asked here: read samples, made with `campaign charity sample FILE --language en` and `fr`, and confirm with the"
+            " fingerprint at their foot: `--sample FINGERPRINT`."
         )
-    fingerprint = charity_confirmations.fingerprint_of(charity)
     _echo_details(charity)
     folder = Path(tempfile.mkdtemp(prefix="sample-receipt-"))
     for language in ("en", "fr"):
-        _write_sample(charity, folder / f"sample-{language}.pdf", language)
+        sample = _write_sample(charity, folder / f"sample-{language}.pdf", language)
         click.echo(f"sample receipt: {folder / f'sample-{language}.pdf'}")
     if not click.confirm("Have you looked at the samples, and is everything on them right?"):
         raise CommandRefused("Nothing was confirmed; correct the details with `campaign charity set`.")
-    return fingerprint
+    return sample.fingerprint

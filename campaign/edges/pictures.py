@@ -8,18 +8,20 @@ import struct
 import zlib
 from io import BytesIO
 
-from PIL import Image
+from PIL import Image, ImageStat
 
 from campaign.rules.pictures import LEAST_HEIGHT, LEAST_WIDTH, MAX_BYTES, MAX_PIXELS, PictureFlaw
 
 PRINTED_ON = "white"
+# Of 255 steps between black and white: less is not seen on paper.
+LEAST_CONTRAST = 48
 
 # What Pillow raises for a file that is no PNG, broken, truncated, or larger when decoded than its limits, which stay on.
 _BROKEN = (OSError, SyntaxError, ValueError, struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 def flaw_of(png: bytes) -> PictureFlaw | None:
-    """What is wrong with the picture; None for a PNG that decodes completely, is large enough, and shows something on white paper."""
+    """What is wrong with the picture; None for a still PNG that decodes completely, is large enough, and shows something on white paper."""
     if len(png) > MAX_BYTES:
         return PictureFlaw.TOO_LARGE
     try:
@@ -29,6 +31,8 @@ def flaw_of(png: bytes) -> PictureFlaw | None:
             return PictureFlaw.TOO_LARGE
         if picture.width < LEAST_WIDTH or picture.height < LEAST_HEIGHT:
             return PictureFlaw.TOO_SMALL
+        if getattr(picture, "is_animated", False):
+            return PictureFlaw.ANIMATED
         return PictureFlaw.BLANK if _is_blank(picture) else None
     except _BROKEN:
         return PictureFlaw.UNREADABLE
@@ -39,8 +43,9 @@ def _open(png: bytes) -> Image.Image:
 
 
 def _is_blank(picture: Image.Image) -> bool:
-    """Whether the picture has one colour on white paper: it is transparent, white on transparent, or of one colour."""
-    with_alpha = picture.convert("RGBA")
+    """Whether nothing of it is seen on white paper: it is transparent, white on transparent, of one colour, or pale."""
+    # Pillow cuts off grey of 16 bits above 255 instead of scaling it.
+    with_alpha = (picture.convert("I").point(lambda grey: grey * (1 / 257)) if picture.mode.startswith("I") else picture).convert("RGBA")
     paper = Image.new("RGBA", with_alpha.size, PRINTED_ON)
-    bands = Image.alpha_composite(paper, with_alpha).convert("RGB").split()
-    return all(len(band.getcolors() or ()) == 1 for band in bands)
+    printed = Image.alpha_composite(paper, with_alpha).convert("RGB")
+    return all(lightest - darkest < LEAST_CONTRAST for darkest, lightest in ImageStat.Stat(printed).extrema)

@@ -18,8 +18,10 @@ ADDED_BY_OWNER = frozenset({"alembic_version", "campaign_donor", "donation_match
 # Of new rows, these columns are the database's own.
 ADDED_EXCEPT: Mapping[str, frozenset[str]] = {
     "audit_entry": frozenset({"id", "at"}),
+    "charity_confirmation": frozenset({"id", "at", "details"}),
     "declaration_document": frozenset({"added_at"}),
-    "receipt": frozenset({"predates_declarations"}),
+    "opened_sample": frozenset({"id", "at"}),
+    "receipt": frozenset({"predates_declarations", "predates_confirmations", "confirmation_id"}),
     "receipt_declaration": frozenset({"id", "recorded_at"}),
 }
 # Tables whose rows the service changes.

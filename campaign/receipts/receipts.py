@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, func, select, text
+from sqlalchemy import FetchedValue, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.campaigns.charities import Charity
@@ -53,7 +53,8 @@ class EndReason(StrEnum):
 class Receipt(Base):
     """One official receipt. `content` is its frozen `ReceiptContent` as JSON; `check_code` opens the public page that shows whether it is valid.
 
-    `predates_declarations` says that it was issued before declarations were asked for.
+    `confirmation_id` is the confirmation of the charity's details that was in force, set by the database; a test has none.
+    `predates_declarations` and `predates_confirmations` say that it was issued before declarations were asked for and confirmations were named.
     """
 
     __tablename__ = "receipt"
@@ -73,7 +74,9 @@ class Receipt(Base):
     issued_at: Mapped[datetime] = mapped_column(server_default=func.now())
     check_code: Mapped[str] = mapped_column(unique=True)
     replaces_id: Mapped[int | None] = mapped_column(ForeignKey("receipt.id"), unique=True)
+    confirmation_id: Mapped[int | None] = mapped_column(ForeignKey("charity_confirmation.id"), server_default=FetchedValue())
     predates_declarations: Mapped[bool] = mapped_column(server_default="false")
+    predates_confirmations: Mapped[bool] = mapped_column(server_default="false")
 
     @property
     def file_name(self) -> str:

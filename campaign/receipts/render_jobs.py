@@ -12,9 +12,10 @@ from campaign.donations.donations import Donation
 from campaign.edges import pdf
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.receipts import contents, lifecycle, logos, receipts, signatures
+from campaign.receipts import charity_confirmations, contents, lifecycle, printed_pictures, receipts
 from campaign.receipts.contents import IssueContext
 from campaign.receipts.documents import DocumentKind, document_of, store_document
+from campaign.receipts.printed_pictures import Logo, Signature
 from campaign.receipts.receipts import Receipt, Status
 from campaign.rules.money import format_money
 from campaign.rules.receipt_requirements import ReceiptContent, content_from_json
@@ -37,6 +38,14 @@ class Pictures:
 
     signature: bytes = b""
     logo: bytes = b""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """A sample receipt as PDF, and the fingerprint of the details on it, which it states."""
+
+    pdf: bytes
+    fingerprint: str
 
 
 def get_or_render_pdf(receipt: Receipt) -> bytes:
@@ -83,13 +92,19 @@ def render_preview(donation: Donation) -> bytes:
     return render_page(replace(content, check_url=""), pictures, serial="–", mark=PREVIEW_MARK, at=context.now)
 
 
-def render_sample(charity: Charity, language: str) -> bytes:
-    """A sample receipt with the charity's details as they are and an invented donor: marked, without a number. Raises RenderingFailed."""
+def render_sample(charity: Charity, language: str, *, opened_by: str) -> Sample:
+    """A sample receipt with the charity's details as they are and an invented donor: marked, without a number. Raises RenderingFailed.
+
+    That it was opened is recorded once it is rendered.
+    """
     context = issue_context()
     content = _sample_content(charity, language, context)
-    pictures = pictures_of(content)
+    fingerprint, pictures = charity_confirmations.fingerprint_of(charity), pictures_of(content)
     db.session.commit()
-    return render_page(content, pictures, serial="–", mark=PREVIEW_MARK, at=context.now)
+    sample = render_page(content, pictures, serial="–", mark=PREVIEW_MARK, at=context.now, fingerprint=fingerprint)
+    charity_confirmations.record_opened(charity, fingerprint=fingerprint, language=language, opened_by=opened_by)
+    db.session.commit()
+    return Sample(pdf=sample, fingerprint=fingerprint)
 
 
 def check_pictures(charity: Charity, pictures: Pictures) -> None:
@@ -123,15 +138,15 @@ def _render(receipt: Receipt, *, mark: str) -> bytes:
 def pictures_of(content: ReceiptContent) -> Pictures:
     """The pictures that the content names by their SHA-256."""
     return Pictures(
-        signature=signatures.get_picture(content.signature) if content.signature else b"",
-        logo=logos.get_picture(content.logo) if content.logo else b"",
+        signature=printed_pictures.get_picture(Signature, content.signature) if content.signature else b"",
+        logo=printed_pictures.get_picture(Logo, content.logo) if content.logo else b"",
     )
 
 
-def render_page(content: ReceiptContent, pictures: Pictures, *, serial: str, mark: str, at: datetime) -> bytes:
-    """Render the receipt as PDF. The same arguments give the same bytes. Raises RenderingFailed."""
+def render_page(content: ReceiptContent, pictures: Pictures, *, serial: str, mark: str, at: datetime, fingerprint: str = "") -> bytes:
+    """Render the receipt as PDF, a sample with its fingerprint. The same arguments give the same bytes. Raises RenderingFailed."""
     qr = pdf.qr_code(content.check_url) if content.check_url else ""
-    printed = {"qr": qr, "signature": list(pictures.signature), "logo": list(pictures.logo)}
+    printed = {"qr": qr, "signature": list(pictures.signature), "logo": list(pictures.logo), "fingerprint": fingerprint}
     return pdf.render(RECEIPT_TEMPLATE, {**_template_data(content, serial=serial, mark=mark), **printed}, at=at)
 
 

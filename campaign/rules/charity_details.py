@@ -5,10 +5,12 @@ a program can see is refused before.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 
+from campaign.rules import business_numbers
 from campaign.rules.postal_codes import CANADIAN_POSTAL_CODE
 from campaign.rules.receipt_requirements import REGISTRATION_NUMBER
 
@@ -34,6 +36,10 @@ class Detail(StrEnum):
     SIGNATORY_TITLE_EN = "signatory_title_en"
     SIGNATORY_TITLE_FR = "signatory_title_fr"
     SIGNATURE = "signature"
+    LOGO = "logo"
+
+
+PICTURES = (Detail.SIGNATURE, Detail.LOGO)
 
 
 class Problem(StrEnum):
@@ -51,7 +57,7 @@ class Problem(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class CharityDetails:
-    """The details as they are printed. `signature` is the SHA-256 of the picture of the signature, empty when there is none."""
+    """The details as they are printed. `signature` and `logo` are the SHA-256 of pictures, empty when there is none."""
 
     legal_name: str
     name_en: str
@@ -63,6 +69,7 @@ class CharityDetails:
     signatory_title_en: str
     signatory_title_fr: str
     signature: str = ""
+    logo: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,14 +95,17 @@ class Examples:
 EXAMPLES = Examples()
 
 
-def list_findings(details: CharityDetails, *, has_usable_picture: bool) -> list[Finding]:
+def list_findings(details: CharityDetails, *, usable_pictures: Collection[Detail]) -> list[Finding]:
     """What is not real, at most one finding for a detail, in the order of `Detail`; empty when the details may be confirmed.
 
-    `has_usable_picture` says whether the stored picture is one (edges/pictures.py).
+    `usable_pictures` are the details whose stored picture is one (edges/pictures.py). A charity need not have a logo.
     """
-    found: dict[Detail, Problem | None] = {detail: _problem_of(detail, details) for detail in Detail if detail is not Detail.SIGNATURE}
-    if not has_usable_picture:
-        found[Detail.SIGNATURE] = Problem.UNUSABLE_PICTURE if details.signature else Problem.MISSING
+    found: dict[Detail, Problem | None] = {detail: _problem_of(detail, details) for detail in Detail if detail not in PICTURES}
+    for detail in (picture for picture in PICTURES if picture not in usable_pictures):
+        if text_of(details, detail):
+            found[detail] = Problem.UNUSABLE_PICTURE
+        elif detail is Detail.SIGNATURE:
+            found[detail] = Problem.MISSING
     return [Finding(detail=detail, problem=problem) for detail, problem in found.items() if problem]
 
 
@@ -108,7 +118,7 @@ def _problem_of(detail: Detail, details: CharityDetails) -> Problem | None:
         case Detail.ADDRESS:
             return _problem_of_address(details.address)
         case Detail.REGISTRATION_NUMBER:
-            return _problem_of_number(details.registration_number)
+            return problem_of_number(details.registration_number)
         case Detail.PLACE_OF_ISSUE:
             return None if _is_locality(details) else Problem.WHOLE_ADDRESS
         case _:
@@ -139,18 +149,13 @@ def _has_postal_code(line: str) -> bool:
     return CANADIAN_POSTAL_CODE.search(line.upper()) is not None
 
 
-def _problem_of_number(number: str) -> Problem | None:
-    """Nine digits, RR and the number of the program account, which begins with 0001 (CRA, "What is a business number?")."""
-    bare = number.replace(" ", "")
+def problem_of_number(number: str) -> Problem | None:
+    """Why this is no registration number: nine digits, RR and the program account, from 0001 on (CRA, "What is a business number?")."""
+    bare = business_numbers.normalized(number)
     if not REGISTRATION_NUMBER.fullmatch(bare) or bare.endswith("0000"):
         return Problem.WRONG_FORM
-    return None if is_business_number(bare[:9]) else Problem.WRONG_CHECK_DIGIT
-
-
-def is_business_number(digits: str) -> bool:
-    """Whether the ninth of nine digits is their check digit: Luhn's, mod 10 (`stdnum.ca.bn`; `isValidBusinessNumber` of Dynamics AX)."""
-    doubled = [int(digit) * (1 + position % 2) for position, digit in enumerate(digits)]
-    return any(doubled) and sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
+    # The check digit of nine zeros fits.
+    return None if business_numbers.is_registration_number(bare) and bare[:9].strip("0") else Problem.WRONG_CHECK_DIGIT
 
 
 def _is_locality(details: CharityDetails) -> bool:
@@ -167,6 +172,6 @@ def text_of(details: CharityDetails, detail: Detail) -> str:
 
 
 def fingerprint_of(details: CharityDetails) -> str:
-    """A short hash over all details, the picture of the signature included: it changes with each of them."""
-    joined = SEPARATOR.join(text_of(details, detail) for detail in Detail)
+    """A short hash over all details, pictures included: it changes with each of them. Without a logo it is that of before there were any."""
+    joined = SEPARATOR.join(text_of(details, detail) for detail in Detail if detail is not Detail.LOGO or details.logo)
     return sha256(joined.encode()).hexdigest()[:FINGERPRINT_DIGITS]

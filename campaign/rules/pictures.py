@@ -15,3 +15,4 @@ class PictureFlaw(StrEnum):
     UNREADABLE = "unreadable"
     TOO_SMALL = "too small"
     BLANK = "blank"
+    ANIMATED = "animated"

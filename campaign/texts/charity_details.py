@@ -1,8 +1,17 @@
 """The names of a charity's details, why they are not real and what to do about it, and the donor of the sample receipt."""
 
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
 from campaign.rules.charity_details import Detail, Finding, Problem
 from campaign.rules.pictures import LEAST_HEIGHT, LEAST_WIDTH, MAX_BYTES, PictureFlaw
+from campaign.rules.receipt_requirements import CONTINUOUS, format_serial
+from campaign.rules.return_lines import AwaitedAs
 from campaign.texts.catalogue import gettext_noop, pgettext_noop, translator
+from campaign.texts.dates import format_day_of_year
+
+ANY_LEAP_YEAR = 2024
 
 _NAMES = {
     Detail.LEGAL_NAME: gettext_noop("Legal name"),
@@ -15,6 +24,7 @@ _NAMES = {
     Detail.SIGNATORY_TITLE_EN: gettext_noop("Title of the signatory in English"),
     Detail.SIGNATORY_TITLE_FR: gettext_noop("Title of the signatory in French"),
     Detail.SIGNATURE: gettext_noop("Signature"),
+    Detail.LOGO: gettext_noop("Logo"),
 }
 _PROBLEMS = {
     Problem.MISSING: gettext_noop("It is missing. Set it with %(option)s."),
@@ -36,6 +46,7 @@ _FLAWS = {
     PictureFlaw.UNREADABLE: gettext_noop("This file is no complete PNG; save the picture as a standard PNG and try again."),
     PictureFlaw.TOO_SMALL: gettext_noop("A picture must be at least %(width)s by %(height)s pixels; scan or save it larger."),
     PictureFlaw.BLANK: gettext_noop("This picture shows nothing on white paper; it must be in a dark colour."),
+    PictureFlaw.ANIMATED: gettext_noop("This picture moves; save one frame of it as a standard PNG and try again."),
 }
 _SAMPLE_DONOR = (
     pgettext_noop("sample receipt", "Jane Q. Sample"),
@@ -59,6 +70,48 @@ def describe_finding(finding: Finding, language: str) -> str:
 def describe_flaw(flaw: PictureFlaw, language: str) -> str:
     """Why a picture cannot be printed, and what to do."""
     return translator(language).gettext(_FLAWS[flaw], kilobytes=MAX_BYTES // 1024, width=LEAST_WIDTH, height=LEAST_HEIGHT)
+
+
+class _Settings(Protocol):
+    """What of a charity decides about its receipts and returns, beside the details."""
+
+    series: str
+    bilingual_receipts: bool
+    fiscal_year_end: str
+    awaited_gifts_as: str
+    time_zone: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One setting in words. `option` of `campaign charity set` changes it; the time zone has none."""
+
+    name: str
+    value: str
+    option: str = ""
+
+
+def list_settings(charity: _Settings, language: str, *, year: int) -> list[Setting]:
+    """What decides about receipts and returns, and is no detail that is confirmed, in this year."""
+    gettext, day = translator(language).gettext, date.fromisoformat(f"{ANY_LEAP_YEAR}-{charity.fiscal_year_end}")
+    every_year = gettext("one series a year, such as %(serial)s", serial=format_serial(year, 1))
+    continuous = gettext("one series for all years, such as %(serial)s", serial=format_serial(CONTINUOUS, 1))
+    is_on_line_12 = charity.awaited_gifts_as == AwaitedAs.RECEIPTED
+    return [
+        Setting(name=gettext("Serial numbers"), value=every_year if charity.series == "yearly" else continuous, option="--series"),
+        Setting(
+            name=gettext("Languages of receipts"),
+            value=gettext("both on one page, the donor’s first") if charity.bilingual_receipts else gettext("the donor’s"),
+            option="--receipts-in-one-language" if charity.bilingual_receipts else "--bilingual-receipts",
+        ),
+        Setting(name=gettext("End of the fiscal year"), value=format_day_of_year(day, language), option="--fiscal-year-end"),
+        Setting(
+            name=gettext("Gifts whose receipt is still to come, on TP-985.22"),
+            value=gettext("on line 12") if is_on_line_12 else gettext("on line 14"),
+            option="--awaited-gifts-as",
+        ),
+        Setting(name=gettext("Time zone of all dates"), value=charity.time_zone),
+    ]
 
 
 def sample_donor(language: str) -> tuple[str, tuple[str, ...]]:

@@ -15,6 +15,11 @@ def format_day(day: date, language: str, width: Width = "long") -> str:
     return _with_ordinal(dates.format_date(day, width, locale=language), day, language)
 
 
+def format_day_of_year(day: date, language: str) -> str:
+    """`March 31` or `31 mars`, of any year."""
+    return _with_ordinal(dates.format_skeleton("MMMMd", day, locale=language), day, language)
+
+
 def format_moment(moment: datetime, language: str, width: Width = "medium") -> str:
     """The day and time of a moment, in the time zone that it has."""
     return _with_ordinal(dates.format_datetime(moment, width, locale=language), moment, language)

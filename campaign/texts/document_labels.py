@@ -27,6 +27,7 @@ _RECEIPT = {
     "signature": pgettext_noop("official receipt", "Signature of an authorized individual"),
     "agency": pgettext_noop("official receipt", "Canada Revenue Agency, canada.ca/charities-giving"),
     "check": pgettext_noop("official receipt", "Verify this receipt at"),
+    "fingerprint": pgettext_noop("official receipt", "Fingerprint of the details of the charity on this sample"),
     "qr": pgettext_noop("official receipt", "QR code of the address where this receipt can be checked"),
     "logo": pgettext_noop("official receipt", "Logo"),
     "thanks": pgettext_noop("official receipt", "Thank you for your generosity."),

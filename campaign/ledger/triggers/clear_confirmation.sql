@@ -15,5 +15,6 @@ CREATE OR REPLACE TRIGGER changed_detail_is_unconfirmed BEFORE UPDATE ON charity
         OR OLD.place_of_issue IS DISTINCT FROM NEW.place_of_issue OR OLD.signatory_name IS DISTINCT FROM NEW.signatory_name
         OR OLD.signatory_title_en IS DISTINCT FROM NEW.signatory_title_en
         OR OLD.signatory_title_fr IS DISTINCT FROM NEW.signatory_title_fr OR OLD.signature IS DISTINCT FROM NEW.signature
+        OR OLD.logo IS DISTINCT FROM NEW.logo
     )
     EXECUTE FUNCTION clear_confirmation();

@@ -1,8 +1,11 @@
--- A charity's details are confirmed by somebody: at the moment of a row of charity_confirmation, and no other.
+-- A charity's details are confirmed by somebody: in the transaction of a row of charity_confirmation that is of these details, and in no other.
+-- So the moment of an earlier confirmation, which a change of a detail has ended, is not in force again.
 CREATE OR REPLACE FUNCTION refuse_bare_confirmation() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM charity_confirmation WHERE charity_id = NEW.id AND at = NEW.confirmed_at) THEN
+    IF NEW.confirmed_at <> now() OR NOT EXISTS (
+        SELECT FROM charity_confirmation WHERE charity_id = NEW.id AND at = NEW.confirmed_at AND details = details_of_charity(NEW)
+    ) THEN
         RAISE EXCEPTION 'nobody confirmed the details of charity % at %', NEW.id, NEW.confirmed_at USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NEW;

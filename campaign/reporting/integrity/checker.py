@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, text
 
 from campaign.reporting.integrity import (
     chain_checks,
+    confirmation_checks,
     derived_checks,
     document_checks,
     funder_checks,
@@ -189,6 +190,7 @@ CHECKS = (
     *derived_checks.CHECKS,
     *stripe_checks.CHECKS,
     *receipt_checks.CHECKS,
+    *confirmation_checks.CHECKS,
     *funder_checks.CHECKS,
     _totals_equal_entries,
     _nets_equal_entries,
@@ -205,6 +207,7 @@ CHECKS_OF_ALL = (
     *match_checks.CHECKS_OF_ALL,
     *stripe_checks.CHECKS_OF_ALL,
     *receipt_checks.CHECKS_OF_ALL,
+    *confirmation_checks.CHECKS_OF_ALL,
     *funder_checks.CHECKS_OF_ALL,
     *chain_checks.CHECKS_OF_ALL,
 )

@@ -250,26 +250,10 @@ def _emails_are_delivered_once(snapshot: Connection) -> Iterator[str]:
         yield f"I18: receipt {serial} is attached to {count} emails that nobody requested."
 
 
-def _details_are_confirmed_by_somebody(snapshot: Connection) -> Iterator[str]:
-    """Confirmations before there were samples have no fingerprint."""
-    for name, moment in rows(
-        snapshot,
-        """
-        SELECT h.legal_name, h.confirmed_at FROM charity h WHERE h.confirmed_at IS NOT NULL AND NOT EXISTS (
-            SELECT FROM charity_confirmation c WHERE c.charity_id = h.id AND c.at = h.confirmed_at AND c.fingerprint IN ('', left(encode(sha256(
-                convert_to(array_to_string(ARRAY[h.legal_name, h.name_en, h.name_fr, array_to_string(h.address, E'\\n'), h.registration_number,
-                    h.place_of_issue, h.signatory_name, h.signatory_title_en, h.signatory_title_fr, coalesce(h.signature, '')], chr(31)), 'UTF8')),
-                'hex'), 12)))
-        """,
-    ):
-        yield f"I16: nobody has confirmed the details of {name} as they are, though they are marked as confirmed at {moment}."
-
-
 CHECKS = (
     _one_receipt_a_donation,
     _serials_are_of_their_numbers,
     _receipts_are_immutable,
-    _details_are_confirmed_by_somebody,
     _receipts_equal_donations,
     _receipts_are_dated_when_received,
     _organizations_are_declared,

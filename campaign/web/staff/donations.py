@@ -38,8 +38,8 @@ from campaign.web.staff.declarations import whose_money
 from campaign.web.staff.exports import record_export
 from campaign.web.staff.mail import mail_lines
 from campaign.web.staff.person_form import PersonForm
-from campaign.web.staff.receipts import LONGEST_REASON, read_reason
 from campaign.web.staff.settlement import dispute_line
+from campaign.web.staff.typed_fields import LONGEST_REASON, read_reason, refused, typed_reason
 
 bp = Blueprint("staff_donations", __name__, url_prefix="/staff/donations")
 
@@ -152,12 +152,13 @@ def send_again(public_id: str) -> ResponseReturnValue:
 def replace(public_id: str) -> ResponseReturnValue:
     """Replace a lost receipt."""
     donation, reason = _donation_or_404(public_id), read_reason()
-    if reason:
-        try:
-            receipt = receipt_actions.replace_lost(donation, actor=current_user.email, reason=reason)
-            flash(gettext("Receipt no. %(serial)s is on its way to the donor.", serial=receipt.serial if receipt else ""))
-        except (ReceiptActionRefused, ReceiptIncomplete) as error:
-            flash(_describe_refusal(error), "error")
+    if not reason:
+        return refused(page(public_id))
+    try:
+        receipt = receipt_actions.replace_lost(donation, actor=current_user.email, reason=reason)
+        flash(gettext("Receipt no. %(serial)s is on its way to the donor.", serial=receipt.serial if receipt else ""))
+    except (ReceiptActionRefused, ReceiptIncomplete) as error:
+        flash(_describe_refusal(error), "error")
     return redirect(url_for("staff_donations.page", public_id=public_id), 303)
 
 
@@ -204,6 +205,11 @@ def _show_refusal(form: PersonForm, error: ReceiptActionRefused | ReceiptIncompl
         flash(_describe_refusal(error), "error")
 
 
+def _reason_errors() -> list[tuple[str, str]]:
+    error = typed_reason(request.path).error
+    return [("reason", error)] if error else []
+
+
 def _person_page(donation: Donation, form: PersonForm) -> str:
     form.ask_again_for_document()
     return render_template(
@@ -211,9 +217,8 @@ def _person_page(donation: Donation, form: PersonForm) -> str:
         title=donation.campaign.title(current_language()),
         donation=donation,
         form=form,
-        errors=form.all_errors(),
+        errors=[*form.all_errors(), *_reason_errors()],
         provinces=provinces(current_language()),
-        reason=request.form.get("reason", ""),
         has_receipt=receipts.receipt_of(donation.id) is not None,
         gives_monthly=bool(contacts.running_gifts_like(donation)),
         chosen_scope=_read_scope().value if request.method == "POST" else Scope.BOTH.value,

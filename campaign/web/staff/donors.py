@@ -19,7 +19,7 @@ from campaign.web.errors import campaign_or_404
 from campaign.web.labels import status_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
-from campaign.web.staff.receipts import LONGEST_REASON, read_reason
+from campaign.web.staff.typed_fields import LONGEST_REASON, read_reason
 
 bp = Blueprint("staff_donors", __name__, url_prefix="/staff/donors")
 
@@ -31,7 +31,11 @@ MAX_EMAIL_LENGTH = 254
 @access("viewer")
 def page(donor_id: int) -> ResponseReturnValue:
     """The donor, their latest gifts and merges. `?other=` is the address of a donor to merge with: the page then says what that would do."""
-    campaign, donor, typed = campaign_or_404(), _donor_or_404(donor_id), request.args.get("other", "")[:MAX_EMAIL_LENGTH].strip()
+    return _page(donor_id, request.args.get("other", "")[:MAX_EMAIL_LENGTH].strip())
+
+
+def _page(donor_id: int, typed: str) -> str:
+    campaign, donor = campaign_or_404(), _donor_or_404(donor_id)
     other = donor_at(typed) if typed and has_role("manager") else None
     gifts = donations_of(donor.id, limit=GIFTS_SHOWN)
     return render_template(
@@ -110,7 +114,7 @@ def merge(donor_id: int) -> ResponseReturnValue:
     if other is None:
         abort(404)
     if not reason:
-        return redirect(url_for("staff_donors.page", donor_id=donor_id, other=other.email), 303)
+        return _page(donor_id, other.email), 422
     try:
         donor_merge_actions.merge(donor.id, other.id, actor=current_user.email, reason=reason)
         flash(gettext("The two are one donor now. Email goes to %(email)s.", email=donor.email))

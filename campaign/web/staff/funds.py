@@ -21,8 +21,7 @@ from campaign.web.errors import campaign_or_404
 from campaign.web.labels import fund_status_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
-from campaign.web.staff.receipts import LONGEST_REASON
-from campaign.web.staff.typed_fields import TypedAmount, TypedLine, read_amount, read_reason_line
+from campaign.web.staff.typed_fields import LONGEST_REASON, TypedAmount, TypedLine, read_amount, read_reason_line
 
 bp = Blueprint("staff_funds", __name__, url_prefix="/staff/funds")
 

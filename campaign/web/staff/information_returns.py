@@ -24,8 +24,7 @@ from campaign.web.labels import filing_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
 from campaign.web.staff.exports import record_export
-from campaign.web.staff.receipts import LONGEST_REASON
-from campaign.web.staff.typed_fields import TypedDay, TypedLine, read_day, read_line
+from campaign.web.staff.typed_fields import LONGEST_REASON, TypedDay, TypedLine, read_day, read_line
 
 bp = Blueprint("staff_information_returns", __name__, url_prefix="/staff/returned-gifts")
 

@@ -21,7 +21,7 @@ from campaign.web.errors import campaign_or_404
 from campaign.web.labels import email_state_labels, message_kind_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
-from campaign.web.staff.receipts import LONGEST_REASON, read_reason
+from campaign.web.staff.typed_fields import LONGEST_REASON, read_reason, refused
 
 bp = Blueprint("staff_mail", __name__, url_prefix="/staff/mail")
 
@@ -121,10 +121,12 @@ def again(item_id: int) -> ResponseReturnValue:
 @access("clerk")
 def bounce(item_id: int) -> ResponseReturnValue:
     """Record that the e-mail bounced to the charity's mailbox."""
-    reason = read_reason()
-    if reason and not mail_actions.report_bounce(_message_or_404(item_id), actor=current_user.email, reason=reason):
+    reason = read_reason(missing=gettext("What the other server said is missing. Please write it in one line."))
+    if not reason:
+        return refused(message(item_id))
+    if not mail_actions.report_bounce(_message_or_404(item_id), actor=current_user.email, reason=reason):
         flash(gettext("This was noted before, or the email was never sent."), "error")
-    elif reason:
+    else:
         flash(gettext("Noted. Correct the address on the page of the gift, or send the receipt by post."))
     return _back(item_id)
 

@@ -30,8 +30,7 @@ from campaign.web.staff.payment_form import (
     today,
     with_questions,
 )
-from campaign.web.staff.receipts import LONGEST_REASON
-from campaign.web.staff.typed_fields import TypedAmount, TypedDay, TypedLine
+from campaign.web.staff.typed_fields import LONGEST_REASON, TypedAmount, TypedDay, TypedLine
 
 bp = Blueprint("staff_payment_requests", __name__, url_prefix="/staff/funds/<slug>/payments")
 

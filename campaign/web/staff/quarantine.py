@@ -18,18 +18,22 @@ from campaign.rules.money import InvalidMoney, format_money, format_typed, parse
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
+from campaign.web.staff.typed_fields import LONGEST_REASON, read_reason
 
 bp = Blueprint("staff_quarantine", __name__, url_prefix="/staff/quarantine")
 
 SHOWN = 100
 DECIDED_SHOWN = 50
-LONGEST_REASON = 500
 
 
 @bp.get("")
 @access("viewer")
 def page() -> ResponseReturnValue:
     """Pending payments, oldest first, and the latest decisions."""
+    return _page()
+
+
+def _page(fee_error: str = "") -> str:
     campaign = campaign_or_404()
     pending = quarantine.list_pending(limit=SHOWN)
     return render_template(
@@ -40,6 +44,7 @@ def page() -> ResponseReturnValue:
         count=quarantine.count_pending(),
         waiting=[_payment_row(payment, campaign) for payment in pending],
         decided=[_payment_row(payment, campaign) for payment in quarantine.list_decided(limit=DECIDED_SHOWN)],
+        fee_error=fee_error,
     )
 
 
@@ -47,18 +52,17 @@ def page() -> ResponseReturnValue:
 @access("manager", fresh=True)
 def decide(row: int) -> ResponseReturnValue:
     """Accept, refund or dismiss a payment."""
-    decision, reason = request.form.get("decision", ""), " ".join(request.form.get("reason", "").split())
+    decision, reason, fee_error, covered_fee = request.form.get("decision", ""), read_reason(), "", None
     if decision not in set(Decision):
         abort(400)
-    if not reason or len(reason) > LONGEST_REASON or not reason.isprintable():
-        flash(gettext("Please say why, in one line; nothing was decided."), "error")
-    else:
-        try:
-            covered_fee = _covered_fee(request.form.get("covered_fee", "")) if decision == Decision.ACCEPTED else None
-        except InvalidMoney:
-            flash(gettext("Please write the covered fee as an amount, such as 3.30, or 0; nothing was decided."), "error")
-        else:
-            _decide(row, Decision(decision), reason, covered_fee)
+    try:
+        covered_fee = _covered_fee(request.form.get("covered_fee", "")) if decision == Decision.ACCEPTED else None
+    except InvalidMoney:
+        fee_error = gettext("Please write the covered fee as an amount, such as 3.30, or 0; nothing was decided.")
+    if fee_error or not reason:
+        return _page(fee_error), 422
+    if not _decide(row, Decision(decision), reason, covered_fee):
+        return _page(), 422
     return redirect(url_for("staff_quarantine.page"), 303)
 
 
@@ -67,7 +71,8 @@ def _covered_fee(typed: str) -> int | None:
     return parse(typed, current_language()) if typed.strip() else None
 
 
-def _decide(row: int, decision: Decision, reason: str, covered_fee_cents: int | None) -> None:
+def _decide(row: int, decision: Decision, reason: str, covered_fee_cents: int | None) -> bool:
+    """Whether the decision was not refused."""
     actor = current_user.email
     try:
         match decision:
@@ -83,9 +88,11 @@ def _decide(row: int, decision: Decision, reason: str, covered_fee_cents: int | 
     except (DecisionRefused, RefundRefused) as error:
         db.session.rollback()
         flash(error.describe(current_language()), "error")
+        return False
     except StripeUnavailable:
         db.session.rollback()
         flash(gettext("Stripe did not answer. The refund request is stored and will be retried within minutes."))
+    return True
 
 
 def _payment_row(payment: QuarantinedPayment, campaign: Campaign) -> dict[str, Any]:

@@ -31,10 +31,10 @@ from campaign.web.security import access, has_role
 from campaign.web.staff.declarations import name_of_receipt
 from campaign.web.staff.exports import file_name, origin_of, record_export, send_csv, send_xlsx
 from campaign.web.staff.return_tables import register_table
+from campaign.web.staff.typed_fields import LONGEST_REASON, read_reason, refused
 
 bp = Blueprint("staff_receipts", __name__, url_prefix="/staff/receipts")
 
-LONGEST_REASON = 500
 FISCAL = "fiscal"
 WAITING_SHOWN = 50
 EARLIEST_YEAR, LATEST_YEAR = 2000, 2200
@@ -212,12 +212,13 @@ def archived(serial: str) -> ResponseReturnValue:
 def ask_to_void(serial: str) -> ResponseReturnValue:
     """Request that the receipt be voided."""
     receipt, reason = _receipt_or_404(campaign_or_404(), serial), read_reason()
-    if reason:
-        try:
-            receipt_actions.request_void(receipt, actor=current_user.email, reason=reason)
-            flash(gettext("Another manager must agree. Until then the receipt stays valid."))
-        except ReceiptActionRefused as error:
-            flash(action_errors.describe_error(error.refusal, current_language()), "error")
+    if not reason:
+        return refused(page(serial))
+    try:
+        receipt_actions.request_void(receipt, actor=current_user.email, reason=reason)
+        flash(gettext("Another manager must agree. Until then the receipt stays valid."))
+    except ReceiptActionRefused as error:
+        flash(action_errors.describe_error(error.refusal, current_language()), "error")
     return redirect(url_for("staff_receipts.page", serial=serial), 303)
 
 
@@ -235,15 +236,6 @@ def decide_void(request_id: int) -> ResponseReturnValue:
     except ReceiptActionRefused as error:
         flash(action_errors.describe_error(error.refusal, current_language()), "error")
     return redirect(url_for("staff_receipts.register"), 303)
-
-
-def read_reason() -> str:
-    """The reason in the posted form, normalized to one line. Without a valid one, returns an empty string and flashes an error."""
-    reason = " ".join(request.form.get("reason", "").split())
-    if not reason or len(reason) > LONGEST_REASON or not reason.isprintable():
-        flash(gettext("Please say why, in one line; nothing was changed."), "error")
-        return ""
-    return reason
 
 
 def _receipt_or_404(campaign: Campaign, serial: str) -> Receipt:

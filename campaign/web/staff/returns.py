@@ -26,8 +26,9 @@ from campaign.web.labels import gift_group_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
 from campaign.web.staff.exports import file_name, origin_of, record_export, send_csv, send_stored_xlsx, send_xlsx
-from campaign.web.staff.receipts import LONGEST_REASON, bounded_year, read_reason
+from campaign.web.staff.receipts import bounded_year
 from campaign.web.staff.return_tables import gifts_table, not_applicable, workbook_tables
+from campaign.web.staff.typed_fields import LONGEST_REASON, read_reason, refused
 
 bp = Blueprint("staff_returns", __name__, url_prefix="/staff/receipts/returns")
 
@@ -194,28 +195,30 @@ def gifts_csv() -> ResponseReturnValue:
 def file() -> ResponseReturnValue:
     """Record that a return was filed, with a copy of its lines and its register."""
     charity = campaign_or_404().charity
-    period, form, note = requested_period(charity), request.form.get("form", ""), read_reason()
+    period, form = requested_period(charity), request.form.get("form", "")
+    note = read_reason(missing=gettext("The note is missing. Please write it in one line."))
     if form not in [*Form]:
         abort(404)
-    if note:
-        try:
-            filed = return_actions.record_filed_return(
-                charity,
-                Form(form),
-                period,
-                lambda found: workbook_tables(charity, found),
-                origin_of(charity, period),
-                filed_on=_filed_on(),
-                actor=current_user.email,
-                note=note,
-            )
-            flash(gettext("The copy is kept. Later differences are shown against it."))
-            return redirect(url_for("staff_returns.copy", filed_id=filed.id), 303)
-        except FilingRefused:
-            flash(
-                gettext("Please give the day on which it was filed: after the fiscal year, and today at the latest. Nothing was kept."),
-                "error",
-            )
+    if not note:
+        return refused(page())
+    try:
+        filed = return_actions.record_filed_return(
+            charity,
+            Form(form),
+            period,
+            lambda found: workbook_tables(charity, found),
+            origin_of(charity, period),
+            filed_on=_filed_on(),
+            actor=current_user.email,
+            note=note,
+        )
+        flash(gettext("The copy is kept. Later differences are shown against it."))
+        return redirect(url_for("staff_returns.copy", filed_id=filed.id), 303)
+    except FilingRefused:
+        flash(
+            gettext("Please give the day on which it was filed: after the fiscal year, and today at the latest. Nothing was kept."),
+            "error",
+        )
     return redirect(url_for("staff_returns.page", year=period.year), 303)
 
 

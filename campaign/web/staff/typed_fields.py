@@ -3,14 +3,16 @@
 from dataclasses import dataclass
 from datetime import date
 
-from flask import request
+from flask import Flask, Response, g, make_response, request
+from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from campaign.rules import typed_text
 from campaign.rules.money import InvalidMoney, format_money, format_money_short, parse
 from campaign.web.languages import current_language
 from campaign.web.public.address_form import describe_forbidden
-from campaign.web.staff.receipts import LONGEST_REASON
+
+LONGEST_REASON = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +51,40 @@ def read_line(name: str, *, longest: int, empty: str) -> TypedLine:
     return TypedLine(text=text)
 
 
-def read_reason_line() -> TypedLine:
-    """The posted reason, in one line."""
+def init_app(app: Flask) -> None:
+    """Let templates show a reason that was refused at its field."""
+    app.jinja_env.globals["typed_reason"] = typed_reason
+
+
+def read_reason_line(*, missing: str = "") -> TypedLine:
+    """The posted reason, in one line. `missing` is the error of one that is empty, of a field with another name."""
     reason = " ".join(request.form.get("reason", "").split())
-    is_valid = reason and len(reason) <= LONGEST_REASON and reason.isprintable()
-    return TypedLine(text=reason, error="" if is_valid else gettext("Please say why, in one line."))
+    error = ""
+    if not reason:
+        error = missing or gettext("The reason is missing. Please say why, in one line.")
+    elif len(reason) > LONGEST_REASON:
+        error = gettext("This is too long. Please write at most %(longest)s characters.", longest=LONGEST_REASON)
+    elif character := next((c for c in reason if not c.isprintable()), ""):
+        error = describe_forbidden(character)
+    return TypedLine(text=reason, error=error)
+
+
+def read_reason(*, missing: str = "") -> str:
+    """The posted reason; empty when it is refused: its form, shown again, then has it as it was typed and what is wrong (`typed_reason`)."""
+    g.typed_reason = read_reason_line(missing=missing)
+    return "" if g.typed_reason.error else str(g.typed_reason.text)
+
+
+def refused(page: ResponseReturnValue) -> Response:
+    """The page with a form that was refused, whose fields have what was typed."""
+    response = make_response(page)
+    response.status_code = 422
+    return response
+
+
+def typed_reason(action: str) -> TypedLine:
+    """The reason that was posted to this address in this request; empty for other forms of the page."""
+    return g.get("typed_reason", TypedLine()) if request.path == action else TypedLine()
 
 
 def read_amount(*, most_cents: int) -> TypedAmount:
