@@ -267,7 +267,10 @@ COMPILED: dict[Any, Any] = {}
 def _share_compiled_statements() -> None:
     """Let the engines of all apps share the statements that SQLAlchemy has compiled: each would compile the same ones again."""
     for name, engine in db.engines.items():
-        engine.dialect, engine._compiled_cache = COMPILED.setdefault(name, (engine.dialect, engine._compiled_cache))
+        if name not in COMPILED:
+            engine.connect().close()  # A dialect knows its server after the first connection.
+            COMPILED[name] = (engine.dialect, engine._compiled_cache)
+        engine.dialect, engine._compiled_cache = COMPILED[name]
 
 
 @pytest.fixture
