@@ -137,7 +137,7 @@ def test_each_email_names_the_sum_of_its_own_change_however_late_it_is_sent(
     mails = sorted(
         text_of(message)
         for _, recipients, message, _ in post.box.newest(20)
-        if recipients == ["late@example.org"] and "back" in text_of(message)
+        if recipients == ["late@example.org"] and "returned" in text_of(message)
     )
     for mail, words in zip(mails, ["$60.00 of your gift", "$100.00 was returned to you"], strict=True):
         assert words in mail

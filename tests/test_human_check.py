@@ -254,13 +254,13 @@ def test_codes_within_an_hour_are_bounded(
     assert answers[-1].headers["Retry-After"] == "3600"
 
 
-@pytest.mark.parametrize(("most", "whose"), [(checkout_bounds.PER_EMAIL, "under one e-mail address"), (3, "from one network")])
+@pytest.mark.parametrize(("most", "whose"), [(checkout_bounds.PER_EMAIL, "under one email address"), (3, "from one network")])
 def test_checkouts_within_an_hour_are_bounded_and_the_reason_is_said(
     app: Flask, stripe: Stripe, guard: None, most: int, whose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkout_bounds, "PER_NETWORK_WITH_PROOF", most if "network" in whose else 100)
     client = app.test_client()
-    emails = itertools.repeat(FORM["email"]) if "e-mail" in whose else (f"donor{n}@example.org" for n in itertools.count())
+    emails = itertools.repeat(FORM["email"]) if "email" in whose else (f"donor{n}@example.org" for n in itertools.count())
     answers = [begin_with_proof(client, email=next(emails)) for _ in range(most + 1)]
     assert [answer.status_code for answer in answers] == [303] * most + [429]
     assert f"at most {most} gifts that are not paid may be begun within an hour {whose}" in re.sub(r"\s+", " ", answers[-1].text)

@@ -138,7 +138,7 @@ def test_outlook_gets_a_width_that_it_keeps_and_others_a_sheet_that_shrinks(app:
             "en",
             (
                 "We are giving back $51.65 of your gift",
-                "Of the $103.30 that you paid we keep $51.65. The processing fee that you covered is returned in the same proportion: $1.65",
+                "Of the $103.30 that you paid we now keep $51.65. The processing fee that you covered is returned in the same proportion: $1.65",
                 "no. {0}, which showed $103.30, is cancelled and replaced by no. {1}, which is attached: it shows $51.65, in the name of Personne Àtaire",
                 "because money was returned to you",
             ),
@@ -153,7 +153,7 @@ def test_outlook_gets_a_width_that_it_keeps_and_others_a_sheet_that_shrinks(app:
             "fr",
             (
                 "Nous vous remboursons 51,65 $ de votre don",
-                "Des 103,30 $ que vous aviez payés, nous conservons 51,65 $.",
+                "Des 103,30 $ que vous aviez payés, nous conservons maintenant 51,65 $.",
                 "nº {0}, qui indiquait 103,30 $, est annulé et remplacé par le nº {1}, joint à ce courriel : il indique 51,65 $, au nom de Personne Àtaire",
                 "parce que de l’argent vous a été retourné",
             ),

@@ -74,10 +74,10 @@ def _about_fee(donation: Donation, retained: Retained) -> str:
         return gettext("With that you have back all of the %(charged)s that you paid: no fee is deducted.", **sums)
     if donation.covered_fee_cents:
         return gettext(
-            "Of the %(charged)s that you paid we keep %(retained)s. The processing fee that you covered is returned in the same proportion: %(fee)s of it.",
+            "Of the %(charged)s that you paid we now keep %(retained)s. The processing fee that you covered is returned in the same proportion: %(fee)s of it.",
             **sums,
         )
-    return gettext("Of the %(charged)s that you paid we keep %(retained)s: no fee is deducted from what you get back.", **sums)
+    return gettext("Of the %(charged)s that you paid we now keep %(retained)s: no fee is deducted from what you get back.", **sums)
 
 
 def _subject_of_return(title: str, change: ReceiptChange, *, is_whole: bool) -> str:
