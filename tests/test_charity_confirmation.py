@@ -7,12 +7,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
+from math import isqrt
 from pathlib import Path
+from random import Random
 from threading import Barrier
 
 import pytest
 from click.testing import Result
 from flask import Flask
+from PIL import Image
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 from werkzeug.test import TestResponse
@@ -497,6 +500,21 @@ def test_the_page_shows_all_that_is_printed_or_decides_about_receipts(app: Flask
     assert "Replace the logo" not in page, "a viewer changes nothing"
 
 
+def noisy_png(size: int) -> bytes:
+    """A PNG of about so many bytes: of noise, which nothing compresses."""
+    side = isqrt(size // 3)
+    picture = BytesIO()
+    Image.frombytes("RGB", (side, side), Random(size).randbytes(3 * side * side)).save(picture, "PNG")
+    return picture.getvalue()
+
+
+def test_a_sample_that_was_asked_for_without_its_pages_was_not_opened(app: Flask, campaign: Campaign) -> None:
+    client = signed_in(app, "admin")
+    for language in ("en", "fr"):
+        assert client.head(f"{PAGE}/sample-{language}.pdf").status_code == 200
+    assert db.session.execute(text("SELECT count(*) FROM opened_sample")).scalar_one() == 0
+
+
 def test_an_administrator_changes_the_logo_on_the_page_which_is_confirmed_again(app: Flask, campaign: Campaign) -> None:
     confirm_charity()
     client = signed_in(app, "admin")
@@ -518,6 +536,9 @@ def test_an_administrator_changes_the_logo_on_the_page_which_is_confirmed_again(
     with app.app_context():
         assert client.post(f"{PAGE}/logo", data={"csrf_token": "x", "change": "remove"}).status_code == 400
     assert "choose the picture again" in send(None, logo_lost="y").text
+    for large in (130_000, 195_000):
+        assert len(noise := noisy_png(large)) <= 200 * 1024
+        assert send(noise).status_code == 303, "a picture as large as the page says"
     assert send(png_picture(90)).status_code == 303
     assert "no official receipt is issued for real money" in open_page(client, PAGE).text
     logo = db.session.query(Charity).one().logo
@@ -525,7 +546,7 @@ def test_an_administrator_changes_the_logo_on_the_page_which_is_confirmed_again(
     confirm_charity()
     assert send(None, change="remove").status_code == 303
     assert (db.session.query(Charity).one().logo, is_confirmed()) == (None, False)
-    assert db.session.query(AuditEntry).filter_by(action="changed the charity's details").count() == 2
+    assert db.session.query(AuditEntry).filter_by(action="changed the charity's details").count() == 4
 
 
 def test_the_service_cannot_put_an_earlier_confirmation_in_force_nor_one_of_nothing(app: Flask, campaign: Campaign) -> None:

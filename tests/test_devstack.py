@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -209,7 +210,8 @@ def test_postgres_waits_for_the_last_process_of_a_killed_server(directory: Path)
 
     def is_refused() -> bool:
         if "is still in use" in log.read_text()[seen:]:
-            os.kill(int(str(last)), signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                os.kill(int(str(last)), signal.SIGCONT)
         return False
 
     again = start_postgres(prepare_postgres(directory / "postgres"), log, is_cancelled=is_refused)

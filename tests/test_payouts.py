@@ -381,7 +381,7 @@ def test_staff_see_payouts_with_their_transactions(app: Flask, campaign: Campaig
     schedule_jobs.poll_stripe()
     page = client.get("/staff/stripe").text
     assert f'href="/staff/stripe/payouts/{payout["id"]}"' in page
-    assert "came back: The bank account has been closed." in page
+    assert "came back · The bank account has been closed." in page
     transactions = client.get(f"/staff/stripe/payouts/{payout['id']}").text
     for shown in ("Payout of $96.80", "$100.00", "$3.20", f"/staff/donations/{donation.public_id}", "payment"):
         assert shown in transactions

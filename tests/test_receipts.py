@@ -216,6 +216,15 @@ def test_a_void_takes_two_people_and_nothing_is_issued_in_its_place(app: Flask, 
     assert checker.findings(db.engine) == []
 
 
+def test_a_second_request_of_the_same_moment_is_refused(app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    receipt = issue_receipt(paid(campaign))
+    receipt_actions.request_void(receipt, actor="one@example.org", reason="a trial")
+    monkeypatch.setattr(void_requests, "open_for", lambda _: None)  # As it was when both looked.
+    with pytest.raises(ReceiptActionRefused) as refused:
+        receipt_actions.request_void(receipt, actor="two@example.org", reason="a trial too")
+    assert refused.value.refusal is ActionError.VOID_IS_REQUESTED
+
+
 def test_the_database_refuses_a_void_by_one_person(app: Flask, campaign: Campaign) -> None:
     receipt = issue(paid(campaign))
     void_requests.create(receipt, actor="one@example.org", reason="x")

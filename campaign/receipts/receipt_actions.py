@@ -3,6 +3,8 @@
 Each action commits once, together with its audit row, and wakes the mail worker when it enqueues an e-mail.
 """
 
+from sqlalchemy.exc import IntegrityError
+
 from campaign.donations import declarations, donors
 from campaign.donations.declarations import Statement
 from campaign.donations.donations import Donation, lock_donations
@@ -199,7 +201,11 @@ def request_void(receipt: Receipt, *, actor: str, reason: str) -> None:
         raise ReceiptActionRefused(ActionError.NO_RECEIPT)
     if void_requests.open_for(receipt) is not None:
         raise ReceiptActionRefused(ActionError.VOID_IS_REQUESTED)
-    void_requests.create(receipt, actor=actor, reason=reason)
+    try:
+        void_requests.create(receipt, actor=actor, reason=reason)
+    except IntegrityError as error:  # Somebody else asked at this moment.
+        db.session.rollback()
+        raise ReceiptActionRefused(ActionError.VOID_IS_REQUESTED) from error
     audit.record(actor, "asked to void a receipt", receipt.serial, reason=reason)
     db.session.commit()
 

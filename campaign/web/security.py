@@ -110,7 +110,7 @@ def _guard(confirm: Callable[[], bool]) -> ResponseReturnValue | None:
             abort(403)
         return redirect(url_for("security.login", next=request.path))
     if getattr(view, "takes_document", False):
-        request.max_content_length = LARGEST_UPLOAD
+        request.max_content_length = request.max_form_memory_size = LARGEST_UPLOAD  # The parser counts a chunk of a file as a field, too.
         after_this_request(_close_files)
     if getattr(view, "needs_fresh", False) and not is_fresh() and not confirm():
         raise FreshnessRequired

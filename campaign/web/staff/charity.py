@@ -112,6 +112,8 @@ def _row(confirmation: CharityConfirmation, charity: Charity) -> dict[str, str]:
 @access("viewer")
 def sample(sample_language: str) -> ResponseReturnValue:
     """A sample receipt with the details as they are and an invented donor, marked, without a number. That it was opened is recorded."""
+    if request.method == "HEAD":  # Nothing is shown.
+        return Response(mimetype="application/pdf")
     try:
         rendered = render_jobs.render_sample(campaign_or_404().charity, sample_language, opened_by=current_user.email)
     except RenderingFailed:
