@@ -218,6 +218,7 @@ def test_a_void_takes_two_people_and_nothing_is_issued_in_its_place(app: Flask, 
 
 def test_a_second_request_of_the_same_moment_is_refused(app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
     receipt = issue_receipt(paid(campaign))
+    assert receipt
     receipt_actions.request_void(receipt, actor="one@example.org", reason="a trial")
     monkeypatch.setattr(void_requests, "open_for", lambda _: None)  # As it was when both looked.
     with pytest.raises(ReceiptActionRefused) as refused:
