@@ -253,6 +253,16 @@ def test_a_reversed_payment_has_no_receipt_and_its_reference_is_free_again(
     assert checker.findings(db.engine) == []
 
 
+def test_a_payment_that_is_returned_after_its_receipt_was_voided_is_reported(fund: Fund, funder: Funder) -> None:
+    payment, receipt = receipted(fund)
+    receipt_actions.request_void(receipt, actor=ONE, reason="it was no gift")
+    decide_void(receipt, agrees=True)
+    reverse(payment, was_returned=True)
+    task = information_returns.of_payment(payment.id)
+    assert task and (task.receipt_id, task.returned_cents) == (receipt.id, payment.cents)
+    assert checker.findings(db.engine) == []
+
+
 def test_a_payment_that_is_reversed_before_its_receipt_never_gets_one(fund: Fund, funder: Funder) -> None:
     payment = record(fund)
     reverse(payment)

@@ -154,7 +154,7 @@ def test_outlook_gets_a_width_that_it_keeps_and_others_a_sheet_that_shrinks(app:
             (
                 "Nous vous remboursons 51,65 $ de votre don",
                 "Des 103,30 $ que vous aviez payés, nous conservons maintenant 51,65 $.",
-                "nº {0}, qui indiquait 103,30 $, est annulé et remplacé par le nº {1}, joint à ce courriel : il indique 51,65 $, au nom de Personne Àtaire",
+                "nº {0}, qui indiquait 103,30 $, est annulé et remplacé par le nº {1}, joint à ce courriel : il indique 51,65 $. Le nom, Personne Àtaire, est le même qu’avant.",
                 "parce que de l’argent vous a été retourné",
             ),
             (

@@ -226,6 +226,24 @@ def test_a_second_request_of_the_same_moment_is_refused(app: Flask, campaign: Ca
     assert refused.value.refusal is ActionError.VOID_IS_REQUESTED
 
 
+def test_a_receipt_that_a_refund_ends_at_the_same_moment_is_not_voided(
+    app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    donation = paid(campaign)
+    receipt = issue_receipt(donation)
+    assert receipt
+    receipt_actions.request_void(receipt, actor="one@example.org", reason="a trial")
+    create_refund(donation, donation.charged_cents)
+    issue_receipt(donation)
+    request = void_requests.open_for(receipt)
+    assert request
+    db.session.commit()
+    monkeypatch.setattr(receipts, "end_of", lambda _: None)  # As it was before the refund.
+    with pytest.raises(ReceiptActionRefused) as refused:
+        receipt_actions.decide_void(request, agrees=True, actor="two@example.org")
+    assert refused.value.refusal is ActionError.NO_RECEIPT
+
+
 def test_the_database_refuses_a_void_by_one_person(app: Flask, campaign: Campaign) -> None:
     receipt = issue(paid(campaign))
     void_requests.create(receipt, actor="one@example.org", reason="x")

@@ -122,6 +122,18 @@ def test_a_dispute_that_is_reinstated_and_lost_again_is_reported_once_unless_it_
     assert checker.findings(db.engine) == []
 
 
+def test_a_return_of_which_too_little_is_left_is_not_reopened(app: Flask, campaign: Campaign, post: Post) -> None:
+    donation = receipted(campaign)
+    refund(donation, 30_00)
+    refund(donation, 100_00, kind="dispute", name="dp_1")
+    assert reported(donation) == [130_00]
+    file(donation)
+    refund(donation, 100_00, kind="dispute", name="dp_1", status="won")
+    assert reported(donation) == [30_00]
+    assert not information_return_actions.reopen(tasks(donation)[0].id, actor="clerk@example.org")
+    assert checker.findings(db.engine) == []
+
+
 def test_a_reinstated_gift_that_is_refunded_is_reported_again(app: Flask, campaign: Campaign, post: Post) -> None:
     """The control as well: by sums alone, all had been reported before."""
     donation = receipted(campaign)

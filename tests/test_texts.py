@@ -14,6 +14,8 @@ CATALOGUES = (ROOT / "translations", ROOT / "campaign" / "devstack" / "sandbox" 
 TEMPLATES = sorted(path for path in (ROOT / "templates").glob("**/*.html") if path.parent.name != "mail")
 # Placeholders for what people are called: a name may end with a period, as Cycle Ltd. or Hélène Q. do.
 NAMES = r"%\((?:name|old_name|organization|charity|officer|fund|funder|donor|tribute)\)s"
+# Those, and others whose first letter no text knows.
+BEGINS_AS_IT_LIKES = r"%\((?:name|old_name|organization|charity|officer|fund|funder|donor|tribute|other|who|email|reason|campaign)\)s"
 
 
 def texts() -> Iterator[tuple[str, str]]:
@@ -37,6 +39,8 @@ ENGLISH, FRENCH = ([pair[index] for pair in texts()] for index in (0, 1))
         ("French", rf"{NAMES}\."),
         # A colon takes a no-break space before it, except in a time, an address or a name of a program.
         ("French", r"[^\u00a0\d\w]:|\w:(?=\s|$)"),
+        # De and que lose their e before a vowel, as names and reasons may begin with one.
+        ("French", r"\b(?:[Dd]e|[Qq]ue) " + BEGINS_AS_IT_LIKES),
         ("French", r"«(?!\u00a0)|(?<!\u00a0)»"),
         ("French", r"«[^»]*«"),
         ("French", r"[\s\u202f][;!?]"),
@@ -64,7 +68,7 @@ def test_each_word_for_money_that_moved_back_has_one_translation() -> None:
 
 def test_templates_add_no_punctuation_to_what_they_show() -> None:
     """A colon or period behind a value is a text's own affair: French sets it apart, and a name may have one already."""
-    added = re.compile(r"\}\}(?:</\w+>)*[:.](?=[\s<])")
+    added = re.compile(r"\}\}(?:</\w+>)*[:.](?=[\s<])|\}\}\{% if [^%]+%\}: ")
     found = [f"{path.relative_to(ROOT)}: {match[0]}" for path in TEMPLATES for match in added.finditer(path.read_text())]
     assert found == []
 
@@ -74,6 +78,7 @@ def test_the_rules_find_what_they_are_for() -> None:
         (rf"{NAMES}\.", "Merci, %(name)s."),
         (r"[^\u00a0\d\w]:|\w:(?=\s|$)", "Nom sur le reçu:"),
         (r"«[^»]*«", "« a « b » »"),
+        (r"\bde " + BEGINS_AS_IT_LIKES, "Don de %(name)s"),
     ):
         assert re.search(wrong, text)
 

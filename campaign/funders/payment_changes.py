@@ -33,17 +33,17 @@ def apply_agreed(request: FunderPaymentRequest, payment: FunderPayment, fund: Fu
 
 
 def _end_receipt(payment: FunderPayment, request: FunderPaymentRequest) -> Receipt | None:
-    """End the payment's valid receipt. It is replaced if the right payment gets one."""
+    """End the payment's valid receipt, which is replaced if the right payment gets one. What was returned after any receipt is reported."""
     funder = payments.lock_funder(payment)
-    receipt = payment_receipts.receipt_of(payment)
+    receipt, last = payment_receipts.receipt_of(payment), payment_receipts.last_receipt_of(payment)
+    if last is not None and request.returned_on is not None:
+        information_returns.open_for_payment(last, payment.id, returned_on=request.returned_on)
     if receipt is None:
         return None
     is_replaced = request.kind == PaymentChange.CORRECT and not funder.is_registered_charity
     reason = EndReason.RETURNED if request.returned_on else EndReason.WRONG_PAYMENT
     ended_as = Status.REPLACED if is_replaced else Status.CANCELLED
     receipts.end(receipt, ended_as, reason, actor=request.decided_by or request.requested_by, note=request.reason)
-    if request.returned_on is not None:
-        information_returns.open_for_payment(receipt, payment.id, returned_on=request.returned_on)
     return receipt
 
 

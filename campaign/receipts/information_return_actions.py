@@ -34,9 +34,9 @@ def _today(task: InformationReturn) -> date:
 
 
 def reopen(task_id: int, *, actor: str) -> bool:
-    """Reopen an information return that was closed. Returns False when it is not closed, or all its money has come back to the charity."""
+    """Reopen an information return that was closed. Returns False when it is not closed, or too little of its gift is still returned."""
     task = information_returns.reopen(task_id)
-    if task is None or reported_reversals.returned_cents(task) <= 0:
+    if task is None or not reported_reversals.is_to_be_filed(task):
         db.session.rollback()
         return False
     audit.record(actor, "reopened an information return", _subject(task_id))

@@ -226,7 +226,11 @@ def decide_void(request: VoidRequest, *, agrees: bool, actor: str) -> None:
     void_requests.decide(locked, agrees=agrees, actor=actor)
     audit.record(actor, "agreed to void a receipt" if agrees else "refused to void a receipt", receipt.serial)
     if agrees:
-        lifecycle.void(receipt, actor=actor, note=locked.reason)
+        try:
+            lifecycle.void(receipt, actor=actor, note=locked.reason)
+        except IntegrityError as error:  # A refund or a correction ended it at this moment.
+            db.session.rollback()
+            raise ReceiptActionRefused(ActionError.NO_RECEIPT) from error
         _notify_of_void(receipt)
     db.session.commit()
     services().waker.wake("mail")

@@ -172,6 +172,17 @@ def returned_cents(task: InformationReturn) -> int:
     return task.returned_cents - came_back_cents(task)
 
 
+def is_to_be_filed(task: InformationReturn) -> bool:
+    """Whether money that the return reports is still returned, and more than $50 of its gift in all."""
+    if task.donation_id is None:
+        return True
+    donation = db.session.get_one(Donation, task.donation_id)
+    reversals = _reversals_of(donation)
+    states = _states(reversals, _named(reversals))
+    changes = returned_gifts.unnamed_changes(states, charged_cents=donation.charged_cents)
+    return returned_cents(task) > 0 and returned_gifts.has_to_be_reported(returned_gifts.returned_cents(states, changes))
+
+
 def came_back_cents(task: InformationReturn) -> int:
     """What came back to the charity of the money that the return reports, in cents."""
     taken = select(func.coalesce(-func.sum(ReportedReversal.cents), 0))

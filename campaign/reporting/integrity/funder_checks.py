@@ -113,10 +113,9 @@ def _returned_payments_are_reported(snapshot: Connection) -> Iterator[str]:
         """
         SELECT f.slug, p.reference FROM funder_payment_reversal v JOIN funder_payment_request q ON q.id = v.request_id
         JOIN funder_payment p ON p.id = v.funder_payment_id JOIN fund f ON f.id = p.fund_id
-        LEFT JOIN (SELECT DISTINCT g.funder_payment_id AS id, g.cents FROM receipt_line g JOIN receipt_end e ON e.receipt_id = g.receipt_id
-                   WHERE e.reason = 'returned' AND g.cents > 5000) g ON g.id = p.id
         LEFT JOIN information_return i ON i.funder_payment_id = p.id
-        WHERE (g.id IS NULL) <> (i.id IS NULL) OR i.returned_cents <> p.cents OR i.returned_on <> q.returned_on OR i.due_on <> q.returned_on + 90
+        WHERE (q.returned_on IS NOT NULL AND p.cents > 5000 AND EXISTS (SELECT FROM receipt_line g WHERE g.funder_payment_id = p.id))
+              <> (i.id IS NOT NULL) OR i.returned_cents <> p.cents OR i.returned_on <> q.returned_on OR i.due_on <> q.returned_on + 90
            OR q.returned_on < p.received_on
         ORDER BY 1, 2
         """,

@@ -88,7 +88,7 @@ def _days(statement: Statement, language: str) -> list[dict[str, Any]]:
 def report_csv() -> ResponseReturnValue:
     """The matches by day, one line a day."""
     statement = _build_statement()
-    response = Response(as_csv(statement, _headings(), current_language()), mimetype="text/csv; charset=utf-8")
+    response = Response(as_csv(statement, _headings(), current_language()), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{statement.fund.slug}-{statement.as_of:%Y-%m-%d}.csv"'
     return response
 
@@ -123,7 +123,7 @@ def report_json() -> ResponseReturnValue:
 @access("public")
 def verifier() -> ResponseReturnValue:
     """The program that verifies a statement without us; it needs Python alone."""
-    response = Response((resource("tools") / "verify_statement.py").read_bytes(), mimetype="text/x-python; charset=utf-8")
+    response = Response((resource("tools") / "verify_statement.py").read_bytes(), mimetype="text/x-python")
     response.headers["Content-Disposition"] = 'attachment; filename="verify_statement.py"'
     return response
 

@@ -56,7 +56,7 @@ def record_export(document: str, subject: str) -> None:
 def send_csv(table: Table, name: str) -> Response:
     """The table as CSV for the spreadsheets of the current language, read while it is sent."""
     chunks = (line.encode() for line in spreadsheets.csv_lines(table, current_language()))
-    return _attachment(Response(stream_with_context(chunks), mimetype="text/csv; charset=utf-8"), f"{name}.csv")
+    return _attachment(Response(stream_with_context(chunks), mimetype="text/csv"), f"{name}.csv")
 
 
 def send_xlsx(tables: Sequence[Table], origin: Origin, name: str) -> Response:

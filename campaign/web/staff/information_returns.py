@@ -106,6 +106,7 @@ def _return_row(task: InformationReturn) -> dict[str, Any]:
         db.session.get(Donation, task.donation_id) if task.donation_id else None,
     )
     replacements = receipts.replacements_of(receipt)
+    latest = [receipt, *replacements][-1]
     came_back = reported_reversals.came_back_cents(task)
     return {
         "id": task.id,
@@ -115,12 +116,12 @@ def _return_row(task: InformationReturn) -> dict[str, Any]:
         "returned": format_money(task.returned_cents if task.closed_at else reported_reversals.returned_cents(task), language),
         "came_back": format_money(came_back, language) if came_back else "",
         "receipted": format_money(task.receipted_cents, language),
-        "donor": receipt.content["donor_name"],
-        "address": receipt.content["donor_address"],
+        "donor": latest.content["donor_name"],
+        "address": latest.content["donor_address"],
         "serial": receipt.serial,
         "issued_on": receipt.content["issued_on"],
         "replacements": [{"serial": one.serial, "left": format_money(one.cents, language)} for one in replacements],
-        "is_valid": receipts.status_of([receipt, *replacements][-1]) is Status.VALID,
+        "is_valid": receipts.status_of(latest) is Status.VALID,
         "public_id": donation.public_id if donation else "",
         "filed_on": task.filed_on.isoformat() if task.filed_on else "",
         "filed_how": filing_labels()[FilingMethod(task.filed_how)] if task.filed_how else "",
