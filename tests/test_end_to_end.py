@@ -91,8 +91,8 @@ def get_json(url: str) -> Any:
         return json.load(answer)
 
 
-def eventually(probe: Callable[[], T | None], *, seconds: float = 30) -> T:
-    """The first truthy result of `probe`, which is called until it has one."""
+def eventually(probe: Callable[[], T | None], *, seconds: float = 90) -> T:
+    """The first truthy result of `probe`, which is called until it has one. Servers take long to start on a machine that runs other tests."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if found := probe():
