@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run test lint architecture bench books mutants storm readers samples translations lock clean .venv/moved
+.PHONY: help run test lint architecture bench books mutants long storm readers samples translations lock clean .venv/moved
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -29,7 +29,10 @@ books: .venv/ready-run ## Measure the check of large books (COUNT=300000), 11 mi
 	$(BIN)/python -m benchmarks.books $(COUNT)
 
 mutants: .venv/ready-test ## Change the triggers that move money, one at a time: a test must notice each change
-	$(BIN)/python -m tools.mutants
+	SCALE=2 $(BIN)/python -m tools.mutants
+
+long: .venv/ready-test ## Run the random tests twenty times as long as in the suite, an hour or two (SCALE=20)
+	SCALE=$(or $(SCALE),20) $(BIN)/python -m pytest --timeout 7200 $$(grep -l "examples(" tests/test_*.py)
 
 storm: .venv/ready-test ## Issue 10,000 receipts while workers are killed, 15 minutes (RECEIPTS=10000 WORKERS=8)
 	$(BIN)/python -m pytest tests/test_receipt_storm.py -n 0 -s --timeout 5400 --receipts $(or $(RECEIPTS),10000) --workers $(or $(WORKERS),8)

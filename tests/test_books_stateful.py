@@ -33,6 +33,7 @@ from tests.factories import (
     start_donation,
 )
 from tests.oracle import Oracle, OracleBounds, OracleDonation, OracleFund, check
+from tests.scale import examples
 from tests.stripe import completed, handle, succeeded
 
 SUMS = st.sampled_from([5_00, 10_01, 37_42, 100_00, 250_00])
@@ -327,12 +328,8 @@ def machine(app: Flask) -> Iterator[type[Books]]:
 
 
 @pytest.mark.timeout(3600)
-def test_random_histories_end_as_the_oracle_says(machine: type[Books], pytestconfig: pytest.Config) -> None:
-    steps = pytestconfig.getoption("--steps")
-    while machine.steps < steps:
-        examples = max(10, (steps - machine.steps) // 40)
-        run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=50, deadline=None))
-    print(f"{machine.steps} steps")
+def test_random_histories_end_as_the_oracle_says(machine: type[Books]) -> None:
+    run_state_machine_as_test(machine, settings=settings(max_examples=examples(6), stateful_step_count=50, deadline=None))
 
 
 def test_control_without_rematching_the_checker_reports_findings(app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:

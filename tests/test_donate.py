@@ -27,6 +27,7 @@ from campaign.reporting.integrity import checker
 from campaign.web.public.donation_form import Attempts
 from tests.conftest import Stripe, make_settings
 from tests.factories import another_campaign, start_donation
+from tests.scale import examples
 from tests.stripe import sessions
 from tests.web import FORM, SLUG, TRIES, hidden_fields, send
 
@@ -313,7 +314,7 @@ def test_an_invalid_form_does_not_count_toward_the_limit(client: FlaskClient) ->
     assert {client.post(f"/en/{SLUG}/donations", data={}).status_code for _ in range(TRIES + 10)} == {422}
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(30))
 @given(
     field=st.sampled_from([*FORM, "organization", "message", "tribute_name", "tribute_kind", "expected_match", "attempt", "csrf_token"]),
     value=st.text(max_size=200),

@@ -35,6 +35,7 @@ from campaign.reporting.integrity import checker
 from campaign.stripe_sync import balance_jobs, event_jobs, inbox, poll_event_jobs, reconcile_jobs, reconciliations
 from tests.conftest import Stripe
 from tests.factories import another_campaign, start_donation
+from tests.scale import examples
 from tests.stripe import body_of, state, stored_object
 
 # The drawn values are printed. Minimizing an example takes longer than reading it.
@@ -302,12 +303,8 @@ def run_histories(data: st.DataObject, stripe: Stripe, campaign: Campaign, first
 
 
 @pytest.mark.timeout(900)
-def test_i8_i26_events_in_any_order_with_killed_workers_end_in_the_same_books(
-    app: Flask, campaign: Campaign, stripe: Stripe, pytestconfig: pytest.Config
-) -> None:
-    examples = max(12, pytestconfig.getoption("--steps") // 160)
-
-    @settings(max_examples=examples, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
+def test_i8_i26_events_in_any_order_with_killed_workers_end_in_the_same_books(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+    @settings(max_examples=examples(8), deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
     @given(data=st.data(), pledge=st.sampled_from([70_00, 10_000_00]))
     def run(data: st.DataObject, pledge: int) -> None:
         first_event = reset_account(stripe)
@@ -325,7 +322,7 @@ def test_i8_i26_events_in_any_order_with_killed_workers_end_in_the_same_books(
 
 @pytest.mark.timeout(900)
 def test_without_webhooks_polling_ends_in_the_same_books(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
-    @settings(max_examples=6, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(4), deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
     @given(data=st.data(), pledge=st.sampled_from([70_00, 10_000_00]))
     def run(data: st.DataObject, pledge: int) -> None:
         first_event = reset_account(stripe)

@@ -35,6 +35,7 @@ from campaign.web.security import limiter
 from tests.browser import ARGUMENTS, chromium_path
 from tests.conftest import Post, Stripe
 from tests.factories import pay
+from tests.scale import examples
 from tests.web import FORM, SLUG, hidden_fields, send
 
 PAGE = f"/en/{SLUG}"
@@ -90,7 +91,7 @@ def count_donations() -> int:
     return db.session.query(Donation).count()
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(20))
 @given(bits=st.integers(0, 10), challenge=st.text(max_size=80), counter=st.integers(0, 10_000))
 def test_a_proof_is_a_counter_whose_hash_begins_with_so_many_zero_bits(bits: int, challenge: str, counter: int) -> None:
     hashed = sha256(f"{challenge}:{counter}".encode("utf-8", "replace")).digest()

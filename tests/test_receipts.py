@@ -22,6 +22,7 @@ from campaign.texts.action_errors import ActionError
 from tests.conftest import Post
 from tests.factories import create_refund, issue_receipt, paid
 from tests.mail import attached, last_email, pdf_text, text_of
+from tests.scale import examples
 from tests.web import CORRECTED
 
 
@@ -118,7 +119,7 @@ def test_two_refunds_together_create_one_replacement(app: Flask, campaign: Campa
     assert checker.findings(db.engine) == []
 
 
-@settings(max_examples=25, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=examples(12), phases=[Phase.explicit, Phase.generate])
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 5), st.booleans()), max_size=12))
 def test_i14_i17_receipts_state_what_the_charity_retains_whenever_they_are_brought_up_to_date(
     app: Flask, campaign: Campaign, changes: list[tuple[int, int, bool]]

@@ -27,6 +27,7 @@ from campaign.rules import returned_gifts
 from campaign.rules.returned_gifts import ReversalState
 from tests.conftest import Post
 from tests.factories import create_refund, issue_receipt, paid, pay, start_donation
+from tests.scale import examples
 
 MID_JANUARY = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
@@ -247,7 +248,7 @@ def test_a_return_that_is_reopened_reports_what_it_did(app: Flask, campaign: Cam
     assert checker.findings(db.engine) == []
 
 
-@settings(max_examples=12, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=examples(8), phases=[Phase.explicit, Phase.generate])
 @given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["change", "lose", "restore", "file"]), st.booleans()), max_size=10))
 def test_i17_in_any_order_each_cent_is_reported_once(app: Flask, campaign: Campaign, events: list[tuple[int, str, bool]]) -> None:
     """Refunds and disputes of one donation go out and come back; its receipt waits at times; returns are filed."""

@@ -56,6 +56,9 @@ CALLS: dict[str, Callable[[Services], Any]] = {
     ),
 }
 
+# These ask many endpoints and read nothing of the answers.
+READ_NOTHING = {"StripeAccount.list_missing_permissions"}
+
 
 def answers_by_endpoint(calls: list[Call]) -> dict[tuple[str, str], Document]:
     """The latest answer of each endpoint; of a list, one item of each kind on one page."""
@@ -124,7 +127,10 @@ def test_every_client_method_reads_objects_without_their_optional_fields(
     }
     changed = {endpoint: [*changed_answers(answer)] for endpoint, answer in answers.items()}
     failures: set[str] = set()
-    for name, call in CALLS.items():
+    for name in READ_NOTHING:
+        serve(monkeypatch, lambda *_: {})
+        failures.update(result_faults(CALLS[name](services()), returned[name], name))
+    for name, call in ((name, call) for name, call in CALLS.items() if name not in READ_NOTHING):
         for endpoint in endpoints_of(call, answers, monkeypatch):
             for change, answer in changed[endpoint]:
                 served = answers | {endpoint: answer}

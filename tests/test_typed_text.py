@@ -20,6 +20,7 @@ from campaign.edges.smtp import OutgoingEmail
 from campaign.receipts import render_jobs
 from campaign.rules import typed_text
 from campaign.web.public.address_form import AddressForm
+from tests.scale import examples
 from tools.sample_receipt import CONTENT
 
 PERSON = {
@@ -199,7 +200,7 @@ def assert_carried(name: str, address: str = "jane@example.org") -> None:
 @example('Jo "the" Roy')
 @example("=?utf-8?q?Jane?=")
 @example("Roy, Jane <jane@example.com>")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_no_name_breaks_the_header_of_an_email(name: str) -> None:
     assert_carried(name)
 

@@ -19,6 +19,7 @@ from campaign.stripe_sync import event_jobs
 from campaign.stripe_sync.event import HANDLED_TYPES, NOTED_TYPES
 from campaign.stripe_sync.inbox import InvalidEvent, parse_event
 from tests.factories import start_donation
+from tests.scale import examples
 from tests.stripe import body_of, completed, event, signed
 
 GOOD = event("checkout.session.completed", {"id": "cs_1", "object": "checkout.session"})
@@ -142,7 +143,7 @@ JUNK = st.sampled_from(
 FIELDS = ("id", "object", "amount", "amount_total", "amount_received", "currency", "status", "payment_status", "payment_intent")
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=examples(50), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     kind=st.sampled_from([*HANDLED_TYPES, *NOTED_TYPES]),
     changed=st.dictionaries(st.sampled_from([*FIELDS, "metadata", "client_reference_id", "livemode"]), JUNK, max_size=6),

@@ -98,7 +98,7 @@ def is_killed(home: Path) -> bool:
         os.dup2(sink, 1)
         os.dup2(sink, 2)
         quiet = ["-o", "addopts=", "-p", "no:randomly", "-p", "no:xdist", "-p", "no:cacheprovider", "-W", "ignore", "-x", "-q"]
-        os._exit(pytest.main([*quiet, "--cluster", str(home), "--steps", "400", *(f"tests/{name}.py" for name in TESTS)]))
+        os._exit(pytest.main([*quiet, "--cluster", str(home), *(f"tests/{name}.py" for name in TESTS)]))
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
 
 
