@@ -50,8 +50,9 @@ def test_no_route_fails_with_hostile_parameters(app: Flask, stripe: Stripe, post
     app.config["WTF_CSRF_CHECK_DEFAULT"] = False  # Otherwise few forms would be read.
     client = signed_in(app, role) if role else app.test_client()
     failed = []
+    every = 1 if role in {None, "admin"} else 3  # Who may less meets the same parameters more seldom.
     for rule in own_routes(app):
-        for path in paths_of(rule):
+        for path in list(paths_of(rule))[::every]:
             for method in sorted((rule.methods or set()) - {"OPTIONS"}):
                 with app.app_context():
                     answer = client.open(path, method=method, data=surrogates_as_bytes(POSTED) if method == "POST" else None)

@@ -86,8 +86,13 @@ def package_of(module: str) -> str:
     return parts[1] if len(parts) > 1 else "campaign"
 
 
-def imports_of(path: Path) -> Iterator[str]:
-    """Yield the modules that a file imports, by their full names."""
+@cache
+def imports_of(path: Path) -> tuple[str, ...]:
+    """Return the modules that a file imports, by their full names."""
+    return tuple(_imports_of(path))
+
+
+def _imports_of(path: Path) -> Iterator[str]:
     for node in ast.walk(parse(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
