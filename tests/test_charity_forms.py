@@ -108,7 +108,9 @@ def test_what_cannot_be_accepted_is_said_at_its_field_and_nothing_typed_is_lost(
         client, open_page(client, f"{PAGE}/contact?lang=fr"), "contact", **(CONTACT | {"email": "a@b", "fiscal_year_end": "13-40"})
     )
     assert "Veuillez écrire un mois et un jour" in french.text and 'value="a@b"' in french.text
-    french = save(client, page, "contact", **(CONTACT | {"email": "info@example.org", "website": "charite.ca"}))
+    french = save(
+        client, open_page(client, f"{PAGE}/contact"), "contact", **(CONTACT | {"email": "info@example.org", "website": "charite.ca"})
+    )
     assert "C’est un exemple" in french.text and "n’est pas l’adresse d’un site" in french.text
     assert (charity().confirmed_at is None, changes()) == (False, [])
 
