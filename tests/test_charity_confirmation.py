@@ -580,8 +580,9 @@ def test_a_receipt_for_real_money_states_what_was_confirmed_when_it_was_issued(a
 def test_with_real_money_unconfirmed_details_are_a_task_on_the_dashboard(app: Flask, campaign: Campaign, is_live: bool) -> None:
     services = app.extensions["services"]
     app.extensions["services"] = replace(services, settings=services.settings.model_copy(update={"stripe_livemode": is_live}))
-    assert staff_todo.todo_of(campaign).unconfirmed == is_live
-    assert ("details are not confirmed" in open_page(signed_in(app, "viewer"), "/staff/").text) == is_live
+    assert (staff_todo.todo_of(campaign).unconfirmed, staff_todo.todo_of(campaign).unreachable) == ((1, 2) if is_live else (0, 0))
+    page = open_page(signed_in(app, "viewer"), "/staff/").text
+    assert {words in page for words in ("details are not confirmed", "2 addresses at which donors reach the charity")} == {is_live}
     confirm_charity()
     db.session.expire_all()
-    assert staff_todo.todo_of(campaign).unconfirmed == 0
+    assert (staff_todo.todo_of(campaign).unconfirmed, staff_todo.todo_of(campaign).unreachable) == (0, 0)

@@ -96,6 +96,12 @@ def findings_of(charity: Charity) -> list[Finding]:
     return charity_details.list_findings(details, usable_pictures=usable, unprintable=unprintable)
 
 
+def unreal_contacts(charity: Charity) -> list[Detail]:
+    """At which addresses donors do not reach the charity: those that `campaign setup` wrote stay until somebody sets real ones."""
+    found = charity_details.list_findings(details_of(charity), usable_pictures=charity_details.PICTURES)
+    return [finding.detail for finding in found if finding.detail in charity_details.CONTACTS]
+
+
 def fingerprint_of(charity: Charity) -> str:
     """The fingerprint of the details as they are now."""
     return charity_details.fingerprint_of(details_of(charity))
