@@ -215,6 +215,9 @@ REAL_DETAILS: dict[str, Any] = {
     "signatory_name": "Anne Roy",
     "signatory_title_en": "Treasurer",
     "signatory_title_fr": "Trésorière",
+    "email": "info@nerve-research.ca",
+    "website": "https://nerve-research.ca",
+    "privacy_officer": "privacy@nerve-research.ca",
 }
 
 

@@ -6,19 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from io import BytesIO
-from math import isqrt
 from pathlib import Path
-from random import Random
 from threading import Barrier
 
 import pytest
 from click.testing import Result
 from flask import Flask
-from PIL import Image
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
-from werkzeug.test import TestResponse
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
@@ -44,7 +39,7 @@ from campaign.receipts.printed_pictures import Logo
 from campaign.receipts.receipts import Receipt, ReceiptIncomplete
 from campaign.reporting import staff_todo, totals
 from campaign.reporting.integrity import checker
-from campaign.rules.charity_details import EXAMPLES, PICTURES, Detail
+from campaign.rules.charity_details import CONFIRMED, CONTACTS, EXAMPLES, PICTURES, Detail
 from campaign.staff import members
 from campaign.staff.audit import AuditEntry
 from campaign.staff.members import Staff
@@ -73,6 +68,9 @@ NOT_REAL = {
     Detail.NAME_FR: "",
     **{Detail(name): list(value) if isinstance(value, tuple) else value for name, value in vars(EXAMPLES).items()},
     Detail.SIGNATURE: None,
+    Detail.EMAIL: "info@example.org",
+    Detail.WEBSITE: "https://www.example.com",
+    Detail.PRIVACY_OFFICER: "privacy@charity.invalid",
 }
 
 
@@ -145,7 +143,7 @@ def test_a_charity_with_one_detail_that_is_not_real_cannot_be_confirmed(app: Fla
             assert f"not everything is real: {detail.value.replace('_', '-')};" in str(result.exception)
         else:
             page = open_page(client, PAGE)
-            assert f"<code>campaign charity set --{detail.value.replace('_', '-')}</code>" in page.text
+            assert page.text.count('<span class="to-do wrong">') == 1, detail
             assert submit(client, page, f"{PAGE}/confirmations", looked="yes", fingerprint=fingerprint()).status_code == 303
         assert not is_confirmed(), detail
     record_samples(set_real_details(), opened_by=opened_by)  # The control: with real details both ways confirm.
@@ -168,7 +166,7 @@ def test_a_command_without_a_terminal_takes_the_fingerprint_of_a_sample_of_the_d
     assert fingerprint() not in run(app, "charity", "sample", str(sample), "--language", "fr").output, "it is on the sample alone"
     words = pdf_text(sample.read_bytes())
     assert [
-        word for word in ("APERÇU", "Nerve Research Foundation", "123456782RR0001", "Trésorière", fingerprint()) if word not in words
+        word for word in ("SPÉCIMEN", "Nerve Research Foundation", "123456782RR0001", "Trésorière", fingerprint()) if word not in words
     ] == []
     printed = fingerprint()
     in_english = str(run(app, "charity", "confirm", "--by", "Anne", "--sample", printed).exception)
@@ -201,7 +199,7 @@ def test_at_a_terminal_a_person_sees_the_details_and_a_sample_and_says_yes(setti
 
 @pytest.mark.owner
 def test_a_changed_detail_clears_the_confirmation_whoever_changes_it(app: Flask, campaign: Campaign) -> None:
-    changes = {detail.value: f"{detail.value} || 'x'" for detail in Detail if detail not in {Detail.ADDRESS, *PICTURES}}
+    changes = {detail.value: f"{detail.value} || 'x'" for detail in CONFIRMED if detail not in {Detail.ADDRESS, *PICTURES}}
     logo = f"'{printed_pictures.store(Logo, png_picture(90))}'"
     for column, value in {**changes, "address": "address || 'Canada'::text", "signature": "NULL", "logo": logo}.items():
         confirm_charity()
@@ -209,7 +207,8 @@ def test_a_changed_detail_clears_the_confirmation_whoever_changes_it(app: Flask,
         db.session.commit()
         assert not is_confirmed(), column
     confirm_charity()
-    db.session.execute(text("UPDATE charity SET email = 'new@example.org', address = address, series = 'continuous'"))
+    new = ", ".join(f"{detail.value} = {detail.value} || 'x'" for detail in CONTACTS)
+    db.session.execute(text(f"UPDATE charity SET {new}, address = address, series = 'continuous'"))
     db.session.commit()
     assert is_confirmed()
     assert checker.findings(db.engine) == []
@@ -497,15 +496,7 @@ def test_the_page_shows_all_that_is_printed_or_decides_about_receipts(app: Flask
         page = open_page(client, f"{PAGE}?lang={language}").text
         assert [word for word in words if word not in page] == []
         assert page.count("data:image/png;base64,") == 2
-    assert "Replace the logo" not in page, "a viewer changes nothing"
-
-
-def noisy_png(size: int) -> bytes:
-    """A PNG of about so many bytes: of noise, which nothing compresses."""
-    side = isqrt(size // 3)
-    picture = BytesIO()
-    Image.frombytes("RGB", (side, side), Random(size).randbytes(3 * side * side)).save(picture, "PNG")
-    return picture.getvalue()
+    assert "/staff/charity/pictures" not in page, "a viewer changes nothing"
 
 
 def test_a_sample_that_was_asked_for_without_its_pages_was_not_opened(app: Flask, campaign: Campaign) -> None:
@@ -513,40 +504,6 @@ def test_a_sample_that_was_asked_for_without_its_pages_was_not_opened(app: Flask
     for language in ("en", "fr"):
         assert client.head(f"{PAGE}/sample-{language}.pdf").status_code == 200
     assert db.session.execute(text("SELECT count(*) FROM opened_sample")).scalar_one() == 0
-
-
-def test_an_administrator_changes_the_logo_on_the_page_which_is_confirmed_again(app: Flask, campaign: Campaign) -> None:
-    confirm_charity()
-    client = signed_in(app, "admin")
-    page = open_page(client, PAGE)
-
-    def send(png: bytes | None, **fields: object) -> TestResponse:
-        file: dict[str, object] = {"logo": (BytesIO(png), "logo.png")} if png is not None else {}
-        return submit(client, page, f"{PAGE}/logo", base=None, **(file | fields))
-
-    for png, error in (
-        (None, "choose a picture"),
-        (b"", "choose a picture"),
-        (b"<svg/>", "no complete PNG"),
-        (bytes(300 * 1024), "at most 200 KB"),
-    ):
-        refused = send(png)
-        assert (refused.status_code, error in refused.text, is_confirmed()) == (422, True, True), error
-        assert 'id="logo-error"' in refused.text
-    with app.app_context():
-        assert client.post(f"{PAGE}/logo", data={"csrf_token": "x", "change": "remove"}).status_code == 400
-    assert "choose the picture again" in send(None, logo_lost="y").text
-    for large in (130_000, 195_000):
-        assert len(noise := noisy_png(large)) <= 200 * 1024
-        assert send(noise).status_code == 303, "a picture as large as the page says"
-    assert send(png_picture(90)).status_code == 303
-    assert "no official receipt is issued for real money" in open_page(client, PAGE).text
-    logo = db.session.query(Charity).one().logo
-    assert logo and not is_confirmed()
-    confirm_charity()
-    assert send(None, change="remove").status_code == 303
-    assert (db.session.query(Charity).one().logo, is_confirmed()) == (None, False)
-    assert db.session.query(AuditEntry).filter_by(action="changed the charity's details").count() == 4
 
 
 def test_the_service_cannot_put_an_earlier_confirmation_in_force_nor_one_of_nothing(app: Flask, campaign: Campaign) -> None:
@@ -623,8 +580,9 @@ def test_a_receipt_for_real_money_states_what_was_confirmed_when_it_was_issued(a
 def test_with_real_money_unconfirmed_details_are_a_task_on_the_dashboard(app: Flask, campaign: Campaign, is_live: bool) -> None:
     services = app.extensions["services"]
     app.extensions["services"] = replace(services, settings=services.settings.model_copy(update={"stripe_livemode": is_live}))
-    assert staff_todo.todo_of(campaign).unconfirmed == is_live
-    assert ("details are not confirmed" in open_page(signed_in(app, "viewer"), "/staff/").text) == is_live
+    assert (staff_todo.todo_of(campaign).unconfirmed, staff_todo.todo_of(campaign).unreachable) == ((1, 2) if is_live else (0, 0))
+    page = open_page(signed_in(app, "viewer"), "/staff/").text
+    assert {words in page for words in ("details are not confirmed", "2 addresses at which donors reach the charity")} == {is_live}
     confirm_charity()
     db.session.expire_all()
-    assert staff_todo.todo_of(campaign).unconfirmed == 0
+    assert (staff_todo.todo_of(campaign).unconfirmed, staff_todo.todo_of(campaign).unreachable) == (0, 0)

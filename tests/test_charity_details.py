@@ -7,14 +7,29 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from flask import Flask
 from PIL import Image
 
+from campaign.campaigns.campaigns import Campaign
 from campaign.edges.pictures import flaw_of
-from campaign.rules.charity_details import EXAMPLES, PICTURES, CharityDetails, Detail, Finding, Problem, fingerprint_of, list_findings
+from campaign.receipts import charity_confirmations
+from campaign.rules.charity_details import (
+    CONFIRMED,
+    CONTACTS,
+    EXAMPLES,
+    PICTURES,
+    CharityDetails,
+    Detail,
+    Finding,
+    Problem,
+    fingerprint_of,
+    list_findings,
+)
 from campaign.rules.pictures import LEAST_HEIGHT, LEAST_WIDTH, PictureFlaw
-from tests.factories import REAL_DETAILS, png_picture
+from tests.factories import REAL_DETAILS, png_picture, set_real_details
 
 REAL = CharityDetails(**{**REAL_DETAILS, "address": tuple(REAL_DETAILS["address"])}, signature="hash")
+RESERVED_HOSTS = ("example.org", "www.Example.com", "charity.example", "charity.invalid", "charity.test", "mail.localhost")
 NOT_REAL: list[tuple[Detail, Any, Problem]] = [
     *[(Detail(name), value, Problem.EXAMPLE) for name, value in vars(EXAMPLES).items()],
     *[(detail, " ", Problem.MISSING) for detail in Detail if detail not in {Detail.ADDRESS, *PICTURES}],
@@ -32,13 +47,51 @@ NOT_REAL: list[tuple[Detail, Any, Problem]] = [
     (Detail.PLACE_OF_ISSUE, "1 Real Street, Ottawa", Problem.WHOLE_ADDRESS),
     (Detail.PLACE_OF_ISSUE, "Ottawa k1p1a1", Problem.WHOLE_ADDRESS),
     (Detail.SIGNATORY_TITLE_EN, "President (Example)", Problem.EXAMPLE),
+    (Detail.LEGAL_NAME, "Nerve\u202eResearch", Problem.FORBIDDEN),
+    (Detail.NAME_FR, "Fondation\ndes nerfs", Problem.FORBIDDEN),
+    (Detail.ADDRESS, ("1 Real Street\x07", "Ottawa ON  K1P 1A1"), Problem.FORBIDDEN),
+    (Detail.ADDRESS, ("Unit 1", "c/o A", "Floor 2", "1 Real Street", "Box 3", "Ottawa ON  K1P 1A1", "Canada"), Problem.TOO_MANY_LINES),
+    (Detail.SIGNATORY_NAME, "A" * 81, Problem.TOO_LONG),
+    *[(detail, f"info@{host}", Problem.EXAMPLE) for detail in (Detail.EMAIL, Detail.PRIVACY_OFFICER) for host in RESERVED_HOSTS],
+    *[(Detail.WEBSITE, f"https://{host}/en", Problem.EXAMPLE) for host in RESERVED_HOSTS],
+    *[
+        (Detail.EMAIL, text, Problem.NO_EMAIL_ADDRESS)
+        for text in (
+            *("charity.ca", "@charity.ca", "a@", "a b@charity.ca", "a@charity", "a@charity.ca, b@charity.ca", "A <a@charity.ca>"),
+            *(
+                "a..b@charity.ca",
+                ".a@charity.ca",
+                "a@-charity.ca",
+                "a@charity..ca",
+                "a@127.0.0.1",
+                "é@charity.ca",
+                f"{'a' * 65}@charity.ca",
+            ),
+        )
+    ],
+    *[
+        (Detail.WEBSITE, text, Problem.NO_WEB_ADDRESS)
+        for text in (
+            *("charity.ca", "ftp://charity.ca", "javascript:alert(1)//charity.ca", "https://", "https://charity", "https://127.0.0.1"),
+            *("https://a:b@charity.ca", "https://charity.ca:99999", 'https://charity.ca/"x', "https://charity.ca/a b", "https://[::1]/"),
+        )
+    ],
 ]
 
 
 @pytest.mark.parametrize(("detail", "value", "problem"), NOT_REAL)
 def test_a_detail_that_is_not_real_is_found_by_its_name(detail: Detail, value: Any, problem: Problem) -> None:
     changed = replace(REAL, **{detail.value: value})
-    assert list_findings(changed, usable_pictures={Detail.SIGNATURE}) == [Finding(detail=detail, problem=problem)]
+    (finding,) = list_findings(changed, usable_pictures={Detail.SIGNATURE})
+    assert (finding.detail, finding.problem) == (detail, problem)
+
+
+def test_a_character_that_cannot_be_used_or_printed_is_named(app: Flask, campaign: Campaign) -> None:
+    assert list_findings(replace(REAL, signatory_name="A\x07"), usable_pictures={Detail.SIGNATURE})[0].characters == "\x07"
+    charity = set_real_details(legal_name="Nerves ❤", signatory_title_fr="Trésorière 𓀀")
+    found = {finding.detail: (finding.problem, finding.characters) for finding in charity_confirmations.findings_of(charity)}
+    assert found == {Detail.LEGAL_NAME: (Problem.UNPRINTABLE, "❤"), Detail.SIGNATORY_TITLE_FR: (Problem.UNPRINTABLE, "𓀀")}
+    assert charity_confirmations.findings_of(set_real_details(legal_name="Fondation de l’Œuvre – Łódź, 神経, עצבים")) == []
 
 
 @pytest.mark.parametrize(("signature", "problem"), [("", Problem.MISSING), ("hash", Problem.UNUSABLE_PICTURE)])
@@ -54,6 +107,17 @@ def test_a_charity_needs_no_logo_but_one_that_it_has_must_be_a_picture() -> None
     assert list_findings(with_logo, usable_pictures={Detail.SIGNATURE}) == [Finding(detail=Detail.LOGO, problem=Problem.UNUSABLE_PICTURE)]
 
 
+@pytest.mark.parametrize(
+    "contacts",
+    [
+        {"email": "o'neil+dons@sous.charity.ca", "website": "http://charity.ca:8080/fr?a=b#c"},
+        {"email": f"{'a' * 64}@example-nerves.org", "website": "https://xn--nerv-bpa.ca"},
+    ],
+)
+def test_control_real_contacts_have_no_finding(contacts: dict[str, Any]) -> None:
+    assert list_findings(replace(REAL, **contacts), usable_pictures={Detail.SIGNATURE}) == []
+
+
 # Numbers of charities that are in the CRA's public list.
 @pytest.mark.parametrize("number", ["119219814RR0001", "108084419RR0001", "122680572 RR 0001"])
 @pytest.mark.parametrize("place", ["Ottawa, Ontario", "100 Mile House, British Columbia", "L’Île-Perrot"])
@@ -64,7 +128,8 @@ def test_control_real_details_have_no_finding(number: str, place: str) -> None:
 def test_the_fingerprint_changes_with_each_detail() -> None:
     values: dict[str, Any] = {detail.value: "x" for detail in Detail} | {"address": ("x", "y")}
     changed = [replace(REAL, **{name: value}) for name, value in values.items()]
-    assert len({fingerprint_of(details) for details in (REAL, *changed)}) == len(Detail) + 1
+    assert len({fingerprint_of(details) for details in (REAL, *changed)}) == len(CONFIRMED) + 1
+    assert {fingerprint_of(replace(REAL, **{detail.value: values[detail.value]})) for detail in CONTACTS} == {fingerprint_of(REAL)}
     assert fingerprint_of(REAL) == fingerprint_of(replace(REAL))
     assert fingerprint_of(REAL) == "fa5ff513490a", "that of a charity without a logo stays what it was before there were logos"
 

@@ -1,6 +1,8 @@
 """The page of funds for staff: balances, and two members who raise a pledge; nobody agrees alone, and nothing typed is lost."""
 
 import time
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask, g
@@ -11,6 +13,7 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.edges.db import db
 from campaign.matching import fund_lifecycle, pledge_requests
 from campaign.matching.funds import Fund
+from campaign.staff.members import Staff
 from campaign.web.security import CONFIRMED_AT
 from tests.factories import create_fund, start_donation
 from tests.web import csrf_of, signed_in
@@ -107,6 +110,24 @@ def test_asking_and_deciding_need_a_password_of_the_last_ten_minutes(fund: Fund,
     for answer in (asker.post(FORM, data=fields), asker.post(f"{PAGE}/pledge-requests/1", data=fields)):
         assert (answer.status_code, "confirm_password" in answer.text) == (403, True)
     assert pledge_requests.open_for(fund) is None
+
+
+def test_whoever_has_had_their_role_for_less_than_a_day_reads_from_when_on_they_may(app: Flask, fund: Fund, asker: FlaskClient) -> None:
+    post(asker, FORM, FORM, amount="1", reason="r")
+    new = signed_in(app, "manager", address="new@example.org")
+    assert "role-wait" not in get(new).text + get(new, FORM).text, "the control"
+    since = datetime.now(UTC).replace(second=30) - timedelta(hours=20)
+    db.session.query(Staff).filter_by(email="new@example.org").one().role_since = since
+    db.session.commit()
+    until = (since + timedelta(days=1, seconds=30)).astimezone(ZoneInfo("America/Toronto"))
+    for path, disabled in ((PAGE, 'value="agree" aria-describedby="request-1 role-wait" disabled'), (FORM, "<fieldset disabled")):
+        page = get(new, path).text
+        assert f"From {until:%Y-%m-%d %H:%M} on you can ask" in page and disabled in page
+    assert 'value="refuse" class="secondary outline" aria-describedby="request-1">' in get(new).text, "refusing is for everybody"
+    assert "role-wait" not in get(signed_in(app, "viewer", address="v@example.org")).text
+    db.session.query(Staff).filter_by(email="new@example.org").one().role_since = since - timedelta(hours=4, seconds=30)
+    db.session.commit()
+    assert "role-wait" not in get(new).text + get(new, FORM).text
 
 
 def test_funds_whose_pledge_cannot_be_raised_and_other_decisions_are_not_found(campaign: Campaign, fund: Fund, asker: FlaskClient) -> None:

@@ -17,6 +17,7 @@ from campaign.mail import send_jobs
 from campaign.matching.funds import Fund
 from campaign.receipts.render_jobs import issue_context
 from campaign.staff.audit import AuditEntry
+from campaign.staff.members import Staff
 from tests.web import open_page, signed_in, submit
 
 FUNDS = "/staff/funds"
@@ -118,7 +119,7 @@ def test_an_old_day_comes_back_with_a_question_and_a_box_for_each(fund: Fund, on
     assert record(one, day=old, answered=["earlier_year", "before_campaign"]).status_code == 303
 
 
-def test_two_members_correct_a_payment_on_the_page(fund: Fund, one: FlaskClient, two: FlaskClient) -> None:
+def test_two_members_correct_a_payment_on_the_page(app: Flask, fund: Fund, one: FlaskClient, two: FlaskClient) -> None:
     payment = recorded(fund, one)
     form = f"{PAGE}/{payment.id}/requests"
     assert 'value="12500"' in open_page(one, form).text
@@ -129,6 +130,10 @@ def test_two_members_correct_a_payment_on_the_page(fund: Fund, one: FlaskClient,
     assert request
     decision = f"{PAGE}/requests/{request.id}"
     assert "request to change a payment of a funder waits" in open_page(two, FUNDS).text
+    new = signed_in(app, "manager", address="new@example.org")
+    db.session.query(Staff).filter_by(email="new@example.org").one().role_since = datetime.now(UTC)
+    db.session.commit()
+    assert 'role-wait" disabled' in open_page(new, PAGE).text and open_page(new, form).text.count("<fieldset disabled") == 2
     own = open_page(one, PAGE).text
     assert "You asked for it yourself, so you cannot agree" in own
     assert 'value="agree"' not in own

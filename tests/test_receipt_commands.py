@@ -26,7 +26,7 @@ from tests.factories import confirm_charity, issue_receipt, paid, pay_with_annua
 DETAILS = [
     *("--registration-number", "12345 6782 rr 0001", "--address", "1 Real Street", "--address", "Ottawa ON  K1P 1A1"),
     *("--place-of-issue", "Ottawa", "--signatory-name", "Anne Roy", "--signatory-title-en", "Treasurer"),
-    *("--signatory-title-fr", "Trésorière"),
+    *("--signatory-title-fr", "Trésorière", "--email", "info@nerves.ca", "--privacy-officer", "privacy@nerves.ca"),
 ]
 
 

@@ -236,7 +236,7 @@ def test_names_in_scripts_used_in_canada_are_rendered(app: Flask, campaign: Camp
 def test_a_preview_uses_no_number_and_is_marked_as_a_preview(app: Flask, campaign: Campaign, tmp_path: Path) -> None:
     path = tmp_path / "preview.pdf"
     path.write_bytes(render_jobs.render_preview(paid(campaign, 100_00)))
-    assert "PREVIEW – not a receipt, no number was used" in text_of(path)
+    assert "SAMPLE – not a receipt, no number was used" in text_of(path)
     assert db.session.query(Receipt).count() == 0
 
 

@@ -123,7 +123,7 @@ def test_the_signature_is_valid_permits_no_change_and_covers_the_whole_file(key:
     assert not status_of(copy[:at] + bytes([copy[at] ^ 1]) + copy[at + 1 :]).bottom_line, "control"
 
 
-@pytest.mark.parametrize("mark", ["test", "preview", "cancelled", "replaced"])
+@pytest.mark.parametrize("mark", ["test", "sample", "cancelled", "replaced"])
 def test_the_letters_of_a_watermark_are_not_among_the_words_of_the_page(mark: str) -> None:
     for content in (CONTENT, BOTH):
         text = "\n".join(page.extract_text() for page in PdfReader(BytesIO(rendered(content, mark))).pages)
@@ -162,10 +162,10 @@ def test_no_page_of_a_year_has_the_signature_alone_and_each_has_its_header(count
 
 def test_a_bilingual_receipt_is_in_both_languages_throughout() -> None:
     content = of_a_year(BOTH, 2)
-    text, labels = pdf_text(rendered(content, "preview")), [receipt_labels(language) for language in ("fr", "en")]
-    left_out = {"colon", "qr", "fingerprint", "logo", "received_on", "replaces", "listed", "test", "preview", "cancelled", "replaced"}
+    text, labels = pdf_text(rendered(content, "sample")), [receipt_labels(language) for language in ("fr", "en")]
+    left_out = {"colon", "qr", "fingerprint", "logo", "received_on", "replaces", "listed", "test", "sample", "cancelled", "replaced"}
     printed = [key for key in labels[0] if key not in left_out and not key.endswith("_banner")]
-    assert [(key, each[key]) for key in [*printed, "preview_banner"] for each in labels if each[key] not in text] == []
+    assert [(key, each[key]) for key in [*printed, "sample_banner"] for each in labels if each[key] not in text] == []
     for words in ("Aucun / None", "0,00 $ / $0.00", "25,00 $ / $25.00", "25,01 $ / $25.01", "50,01 $ / $50.01", "Trésorière / Treasurer"):
         assert words in text
     pictures = Pictures(signature=png_picture(), logo=png_picture(30))

@@ -1,4 +1,4 @@
-"""Commands for the charity's legal details, which are printed on receipts."""
+"""Commands for the charity's details: those that receipts print, how donors reach it, and the settings of receipts and returns."""
 
 import sys
 import tempfile
@@ -12,20 +12,19 @@ from flask.cli import with_appcontext
 from campaign.campaigns.charities import Charity
 from campaign.cli.funds import CommandRefused
 from campaign.cli.receipts import OPERATOR, the_charity
-from campaign.edges.db import db
 from campaign.edges.pdf import RenderingFailed
 from campaign.outbox import waiting_receipts
-from campaign.receipts import charity_confirmations, confirmation_actions, printed_pictures, render_jobs
+from campaign.receipts import charity_actions, charity_confirmations, confirmation_actions, render_jobs
+from campaign.receipts.charity_actions import PictureRefused
+from campaign.receipts.charity_confirmations import DetailsNotReal
 from campaign.receipts.completeness import CONFIRMATION
-from campaign.receipts.confirmation_actions import AlreadyConfirmed, DetailsNotReal, PictureRefused, SampleIsStale, SampleNotOpened
-from campaign.receipts.printed_pictures import Logo, Signature
-from campaign.receipts.render_jobs import Pictures, Sample
-from campaign.rules import business_numbers, charity_details, fiscal_years
-from campaign.rules.charity_details import Detail, Finding, text_of
+from campaign.receipts.confirmation_actions import AlreadyConfirmed, SampleIsStale, SampleNotOpened
+from campaign.receipts.render_jobs import Sample
+from campaign.rules import charity_details, fiscal_years
+from campaign.rules.charity_details import Detail, Finding, normalized, text_of
 from campaign.rules.fiscal_years import InvalidYearEnd
 from campaign.rules.pictures import MAX_BYTES
 from campaign.rules.return_lines import AwaitedAs
-from campaign.staff import audit
 from campaign.texts.charity_details import describe_finding, describe_flaw, name_of
 
 FC = TypeVar("FC", bound=Callable[..., Any] | click.Command)
@@ -44,16 +43,6 @@ def _picture_option(name: str, what: str) -> Callable[[FC], FC]:
     return click.option(name, type=click.Path(exists=True, dir_okay=False, path_type=Path), callback=_picture, help=what)
 
 
-def _registration_number(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
-    """The number as it is stored. Raises BadParameter with what is wrong."""
-    if text is None:
-        return None
-    if problem := charity_details.problem_of_number(text):
-        finding = Finding(detail=Detail.REGISTRATION_NUMBER, problem=problem)
-        raise click.BadParameter(describe_finding(finding, LANGUAGE).replace("`", ""))
-    return business_numbers.normalized(text)
-
-
 def _year_end(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
     try:
         return fiscal_years.parse_year_end(text) if text is not None else None
@@ -63,7 +52,7 @@ def _year_end(_context: click.Context, _parameter: click.Parameter, text: str | 
 
 @click.group("charity")
 def charity_group() -> None:
-    """Manage the charity's legal details, which are printed on receipts."""
+    """Manage the charity's details, which receipts print and donors read."""
 
 
 @charity_group.command("show")
@@ -96,7 +85,11 @@ def _echo_details(charity: Charity) -> None:
 
 
 def _sentence(finding: Finding) -> str:
-    return f"{name_of(finding.detail, LANGUAGE)}: {describe_finding(finding, LANGUAGE)}"
+    return f"{name_of(finding.detail, LANGUAGE)}: {describe_finding(finding, LANGUAGE)} Set it with `campaign charity set {_option(finding.detail)}`."
+
+
+def _option(detail: Detail) -> str:
+    return f"--{detail.value.replace('_', '-')}"
 
 
 def _what_stops() -> str:
@@ -109,7 +102,7 @@ def _what_stops() -> str:
 @click.option("--legal-name", help="Legal name on file with the Canada Revenue Agency.")
 @click.option("--name-en", help="Name on pages and in emails in English.")
 @click.option("--name-fr", help="Name on pages and in emails in French.")
-@click.option("--registration-number", callback=_registration_number, help="Registration number, as 12345 6782 RR 0001.")
+@click.option("--registration-number", help="Registration number, as 12345 6782 RR 0001.")
 @click.option("--address", multiple=True, help="A line of the address on file; repeat the option for each line.")
 @click.option("--place-of-issue", help="City or town where receipts are issued.")
 @click.option("--signatory-name", help="Name of the person who signs receipts.")
@@ -118,6 +111,9 @@ def _what_stops() -> str:
 @_picture_option("--signature", "PNG of the signature in a dark colour, at most 200 KB, on a white or transparent background.")
 @_picture_option("--logo", "PNG of the logo at the head of receipts, at most 200 KB, about 800 by 300 pixels.")
 @click.option("--no-logo", is_flag=True, help="Print the charity's name at the head of receipts instead of a logo.")
+@click.option("--email", help="Address to which donors write; emails are answered to it.")
+@click.option("--website", help="Address of the charity's website, which begins with https://.")
+@click.option("--privacy-officer", help="Email address of the person who answers questions about privacy.")
 @click.option("--series", type=click.Choice(["yearly", "continuous"]), help="Whether serial numbers restart each year.")
 @click.option(
     "--bilingual-receipts/--receipts-in-one-language", "bilingual_receipts", default=None, help="Print receipts in both languages."
@@ -132,38 +128,38 @@ def _what_stops() -> str:
 def charity_set(
     address: tuple[str, ...], signature: bytes | None, logo: bytes | None, *, no_logo: bool, **options: str | bool | None
 ) -> None:
-    """Change the charity's details. Changed legal details must be confirmed again. Issued receipts do not change."""
+    """Change the charity's details. What receipts print must be confirmed again. Issued receipts do not change."""
     found = the_charity()
-    changed: dict[str, Any] = {name: value for name, value in options.items() if value is not None and value != getattr(found, name)}
-    if address and list(address) != found.address:
-        changed["address"] = list(address)
-    if any(not str(value).strip() for value in changed.values()):
-        raise CommandRefused("A detail must not be empty.")
     if logo is not None and no_logo:
         raise CommandRefused("Choose either --logo or --no-logo.")
-    if signature is not None:
-        _check_printable(Pictures(signature=signature), found)
-        changed["signature"] = printed_pictures.store(Signature, signature)
-    if logo is not None:
-        _check_printable(Pictures(logo=logo), found)
-        changed["logo"] = printed_pictures.store(Logo, logo)
-    elif no_logo and found.logo:
-        changed["logo"] = None
-    for name, value in changed.items():
-        setattr(found, name, value)
-    audit.record(OPERATOR, "changed the charity's details", found.legal_name, fields=sorted(changed))
-    db.session.commit()
-    click.echo(f"Changed: {', '.join(sorted(changed)) or 'nothing'}.")
+    typed = {name: value for name, value in options.items() if value is not None}
+    values: dict[str, Any] = {
+        name: normalized(Detail(name), value) if name in set(Detail) and isinstance(value, str) else value for name, value in typed.items()
+    }
+    if address:
+        values["address"] = _read_address(address)
+    if no_logo:
+        values["logo"] = None
+    files = {Detail.SIGNATURE: signature, Detail.LOGO: logo}
+    try:
+        pictures = charity_actions.store_pictures(found, {detail: png for detail, png in files.items() if png is not None})
+        changed = charity_actions.change(found, values | pictures, actor=OPERATOR)
+    except PictureRefused as error:
+        raise CommandRefused(f"{_option(error.detail)}: {describe_flaw(error.flaw, LANGUAGE)}") from None
+    except DetailsNotReal as error:
+        sentences = [f"{_option(finding.detail)}: {describe_finding(finding, LANGUAGE)}" for finding in error.findings]
+        raise CommandRefused(f"Nothing was changed. {' '.join(sentences)}") from None
+    click.echo(f"Changed: {', '.join(changed) or 'nothing'}.")
     if found.confirmed_at is None:
         click.echo(f"{_what_stops()} Confirm with `campaign charity confirm`.")
 
 
-def _check_printable(printed: Pictures, charity: Charity) -> None:
-    """Raises CommandRefused unless the picture can be printed on a receipt."""
-    try:
-        confirmation_actions.check_picture(charity, printed)
-    except PictureRefused as error:
-        raise CommandRefused(f"{'The logo' if printed.logo else 'The signature'}: {describe_flaw(error.flaw, LANGUAGE)}") from None
+def _read_address(lines: Sequence[str]) -> list[str]:
+    """The lines as they are stored. Raises CommandRefused for one that is empty."""
+    read = [line for text in lines for line in normalized(Detail.ADDRESS, text) or [""]]
+    if "" in read:
+        raise CommandRefused("Nothing was changed. --address: A line of the address is empty.")
+    return read
 
 
 @charity_group.command("sample")

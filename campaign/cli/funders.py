@@ -4,6 +4,7 @@ import click
 from email_validator import EmailNotValidError, validate_email
 from flask.cli import with_appcontext
 
+from campaign.cli import printed_text
 from campaign.cli.funds import BY, FUND, CommandRefused, get_fund
 from campaign.edges.db import db
 from campaign.funders import funder_actions, payment_receipts
@@ -15,8 +16,8 @@ from campaign.texts.action_errors import ActionRefused
 
 @click.command("funder")
 @FUND
-@click.option("--legal-name", help="Legal name, for receipts.")
-@click.option("--address", multiple=True, help="A line of the address; repeat the option for each line.")
+@click.option("--legal-name", callback=printed_text.printed, help="Legal name, for receipts.")
+@click.option("--address", multiple=True, callback=printed_text.printed, help="A line of the address; repeat the option for each line.")
 @click.option("--email", help="Address for receipts and notices.")
 @click.option("--language", type=click.Choice(["en", "fr"]), help="Language of receipts and notices.")
 @click.option("--province", type=click.Choice(PROVINCES), help="Province of the address, or abroad; for the charity's returns.")
@@ -41,9 +42,9 @@ def funder_command(
     details: dict[str, object] = {field: value for field, value in options.items() if value is not None}
     if address:
         details["address"] = list(address)
-    if email:
+    if email is not None:
         details["email"] = _email(email)
-    if registration_number:
+    if registration_number is not None:
         details["registration_number"] = business_numbers.normalized(registration_number)
     try:
         changed = funder_actions.change_details(funder, details, actor=actor, void_reason="The funder is a registered charity.")
@@ -70,6 +71,6 @@ def _more(funder: Funder) -> str:
 
 def _email(text: str) -> str:
     try:
-        return validate_email(text, check_deliverability=False, test_environment=True).normalized
+        return validate_email(text, check_deliverability=False, allow_smtputf8=False, test_environment=True).normalized
     except EmailNotValidError:
         raise CommandRefused(f"{text} is not an email address.") from None

@@ -9,6 +9,7 @@ import click
 from flask.cli import with_appcontext
 
 from campaign.campaigns.campaigns import Campaign, campaign_by_slug
+from campaign.cli import printed_text
 from campaign.edges.db import db
 from campaign.funders.funders import Funder
 from campaign.matching import fund_lifecycle, funds, pledge_requests
@@ -87,9 +88,9 @@ def _terms(fund: Fund) -> str:
 @fund_group.command("add")
 @click.argument("campaign_slug", metavar="CAMPAIGN")
 @click.argument("slug")
-@click.option("--name-en", required=True, help="Public name of the fund in English.")
-@click.option("--name-fr", required=True, help="Public name of the fund in French.")
-@click.option("--funder", "funder_name", help="Name of the funder, if it differs from the name of the fund.")
+@click.option("--name-en", required=True, callback=printed_text.printed, help="Public name of the fund in English.")
+@click.option("--name-fr", required=True, callback=printed_text.printed, help="Public name of the fund in French.")
+@click.option("--funder", "funder_name", callback=printed_text.printed, help="Name of the funder, if it differs from the name of the fund.")
 @click.option("--ratio", default="1:1", show_default=True, callback=_ratio, help="Ratio of match to donation.")
 @click.option("--minimum", callback=parse_cents, help="Smallest donation that is matched.")
 @click.option("--per-donation", callback=parse_cents, help="Maximum match of one donation.")

@@ -10,6 +10,7 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
+from campaign.cli import printed_text
 from campaign.cli.funds import BY, FUND, REASON, CommandRefused, get_fund, parse_cents, time_zone_of
 from campaign.cli.pledges import BY_MEMBER, refused_by_name
 from campaign.funders import payment_actions, payment_receipts, payment_requests, payments
@@ -33,7 +34,9 @@ YES = click.option("--yes", is_flag=True, help="Answer with yes what would be as
 @FUND
 @click.argument("cents", metavar="AMOUNT", callback=parse_cents)
 @click.option("--on", required=True, help="Day on which it was received, as 2026-12-01.")
-@click.option("--reference", required=True, help="Reference of the bank transfer or cheque. A payment is recorded once.")
+@click.option(
+    "--reference", required=True, callback=printed_text.line, help="Reference of the bank transfer or cheque. A payment is recorded once."
+)
 @YES
 @BY
 @with_appcontext
@@ -109,7 +112,7 @@ def _change(request: FunderPaymentRequest, payment: FunderPayment) -> str:
 @PAYMENT
 @click.option("--amount", "cents", callback=parse_cents, help="The right amount; default: as recorded.")
 @click.option("--on", help="The right day, as 2026-12-01; default: as recorded.")
-@click.option("--right-reference", help="The right reference; default: as recorded.")
+@click.option("--right-reference", callback=printed_text.line, help="The right reference; default: as recorded.")
 @YES
 @BY_MEMBER
 @REASON

@@ -23,7 +23,7 @@ def staff() -> None:
 def staff_add(email: str, role: str) -> None:
     """Create a member of staff and print a one-time sign-in link."""
     try:
-        address = validate_email(email, check_deliverability=False, test_environment=True).normalized
+        address = validate_email(email, check_deliverability=False, allow_smtputf8=False, test_environment=True).normalized
         link = invite_staff(address, role)
     except EmailNotValidError:
         raise CommandRefused(f"{email} is not an email address.") from None

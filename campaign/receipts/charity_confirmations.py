@@ -12,7 +12,7 @@ from sqlalchemy import FetchedValue, ForeignKey, Index, exists, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.campaigns.charities import Charity
-from campaign.edges import pictures
+from campaign.edges import pdf, pictures
 from campaign.edges.db import Base, db
 from campaign.receipts import printed_pictures
 from campaign.receipts.printed_pictures import Logo, Signature
@@ -21,6 +21,14 @@ from campaign.rules.charity_details import CharityDetails, Detail, Finding, text
 from campaign.rules.receipt_requirements import LANGUAGES
 
 TABLES = {Detail.SIGNATURE: Signature, Detail.LOGO: Logo}
+
+
+class DetailsNotReal(Exception):
+    """Details are not real; `findings` says which, and why."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        super().__init__(", ".join(f"{finding.detail}: {finding.problem}" for finding in findings))
+        self.findings = findings
 
 
 class OpenedSample(Base):
@@ -56,7 +64,7 @@ class CharityConfirmation(Base):
 
 
 def details_of(charity: Charity) -> CharityDetails:
-    """The charity's details as receipts print them."""
+    """The charity's details as receipts print them, and how donors reach it."""
     return CharityDetails(
         legal_name=charity.legal_name,
         name_en=charity.name_en,
@@ -67,17 +75,31 @@ def details_of(charity: Charity) -> CharityDetails:
         signatory_name=charity.signatory_name,
         signatory_title_en=charity.signatory_title_en,
         signatory_title_fr=charity.signatory_title_fr,
+        email=charity.email,
+        website=charity.website,
+        privacy_officer=charity.privacy_officer,
         signature=charity.signature or "",
         logo=charity.logo or "",
     )
 
 
 def findings_of(charity: Charity) -> list[Finding]:
-    """What is not real about the details, the stored pictures included; empty when they may be confirmed."""
+    """What is not real about the details, or cannot be printed, the stored pictures included; empty when they may be confirmed."""
     details = details_of(charity)
-    stored = {kind: text_of(details, kind) for kind in TABLES if text_of(details, kind)}
-    usable = {kind for kind, digest in stored.items() if not pictures.flaw_of(printed_pictures.get_picture(TABLES[kind], digest))}
-    return charity_details.list_findings(details, usable_pictures=usable)
+    texts = {detail: text_of(details, detail) for detail in Detail}
+    stored = [kind for kind in TABLES if texts[kind]]
+    usable = {kind for kind in stored if not pictures.flaw_of(printed_pictures.get_picture(TABLES[kind], texts[kind]))}
+    # One trial for all texts, and one for each only if something cannot be printed.
+    printed = {detail: text for detail, text in texts.items() if detail not in TABLES}
+    is_printable = not pdf.first_unprintable(*printed.values())
+    unprintable = {} if is_printable else {detail: pdf.first_unprintable(text) for detail, text in printed.items()}
+    return charity_details.list_findings(details, usable_pictures=usable, unprintable=unprintable)
+
+
+def unreal_contacts(charity: Charity) -> list[Detail]:
+    """At which addresses donors do not reach the charity: those that `campaign setup` wrote stay until somebody sets real ones."""
+    found = charity_details.list_findings(details_of(charity), usable_pictures=charity_details.PICTURES)
+    return [finding.detail for finding in found if finding.detail in charity_details.CONTACTS]
 
 
 def fingerprint_of(charity: Charity) -> str:
@@ -113,6 +135,13 @@ def confirm(charity: Charity, *, actor: str, opened_by: str) -> CharityConfirmat
     charity.confirmed_at = confirmation.at
     db.session.flush()
     return confirmation
+
+
+def confirmed_details(charity: Charity) -> dict[str, Any]:
+    """The details that somebody confirmed last, by their names; empty when nobody has, or before they were stored."""
+    c = CharityConfirmation
+    last = select(c.details).where(c.charity_id == charity.id).order_by(c.at.desc(), c.id.desc()).limit(1)
+    return db.session.scalar(last) or {}
 
 
 def list_confirmations(charity: Charity, *, limit: int) -> list[CharityConfirmation]:

@@ -1,26 +1,13 @@
-"""Confirming a charity's details, and changing its logo. Each action commits once, together with its audit row; confirming sends what waits."""
+"""Confirming a charity's details, which sends the receipts that wait. It commits once, together with its audit row."""
 
 from campaign.campaigns.charities import Charity
-from campaign.edges import pictures
 from campaign.edges.db import db
-from campaign.edges.pdf import RenderingFailed
 from campaign.edges.services import services
 from campaign.outbox import waiting_receipts
-from campaign.receipts import charity_confirmations, printed_pictures, render_jobs
+from campaign.receipts import charity_confirmations
+from campaign.receipts.charity_confirmations import DetailsNotReal
 from campaign.receipts.completeness import CONFIRMATION
-from campaign.receipts.printed_pictures import Logo
-from campaign.receipts.render_jobs import Pictures
-from campaign.rules.charity_details import Finding
-from campaign.rules.pictures import PictureFlaw
 from campaign.staff import audit
-
-
-class DetailsNotReal(Exception):
-    """Details are not real; `findings` says which, and why."""
-
-    def __init__(self, findings: list[Finding]) -> None:
-        super().__init__(", ".join(f"{finding.detail}: {finding.problem}" for finding in findings))
-        self.findings = findings
 
 
 class SampleNotOpened(Exception):
@@ -37,14 +24,6 @@ class SampleIsStale(Exception):
 
 class AlreadyConfirmed(Exception):
     """Somebody has confirmed these details already."""
-
-
-class PictureRefused(Exception):
-    """The picture cannot be printed on receipts, because of `flaw`."""
-
-    def __init__(self, flaw: PictureFlaw) -> None:
-        super().__init__(flaw.value)
-        self.flaw = flaw
 
 
 def confirm(charity: Charity, *, sample: str, actor: str, opened_by: str) -> int:
@@ -77,22 +56,3 @@ def _check_confirmable(charity: Charity, *, sample: str, opened_by: str) -> None
         raise SampleIsStale
     if unopened:
         raise SampleNotOpened(unopened)
-
-
-def change_logo(charity: Charity, png: bytes | None, *, actor: str) -> None:
-    """Print this logo on receipts from now on, or none: the details are then to be confirmed again. Raises PictureRefused."""
-    if png is not None:
-        check_picture(charity, Pictures(logo=png))
-    charity.logo = printed_pictures.store(Logo, png) if png is not None else None
-    audit.record(actor, "changed the charity's details", charity.legal_name, fields=["logo"])
-    db.session.commit()
-
-
-def check_picture(charity: Charity, printed: Pictures) -> None:
-    """Render a receipt with the picture, so that one that cannot be printed is refused now. Raises PictureRefused."""
-    if flaw := pictures.flaw_of(printed.logo or printed.signature):
-        raise PictureRefused(flaw)
-    try:
-        render_jobs.check_pictures(charity, printed)
-    except RenderingFailed:
-        raise PictureRefused(PictureFlaw.UNREADABLE) from None

@@ -24,7 +24,7 @@ from campaign.texts.document_labels import receipt_labels, signature_name
 
 RECEIPT_TEMPLATE = resource("templates") / "receipts" / "receipt.typ"
 TEST_MARK = "test"
-PREVIEW_MARK = "preview"
+SAMPLE_MARK = "sample"
 SAMPLE_CENTS = 100_00
 # How many gifts of a year fit below the signature, in each column. More are listed on pages of their own, so that no page has the
 # signature alone.
@@ -89,7 +89,7 @@ def render_preview(donation: Donation) -> bytes:
     content = contents.content_of([lifecycle.receiptable(donation)], context)
     pictures = pictures_of(content)
     db.session.commit()
-    return render_page(replace(content, check_url=""), pictures, serial="–", mark=PREVIEW_MARK, at=context.now)
+    return render_page(replace(content, check_url=""), pictures, serial="–", mark=SAMPLE_MARK, at=context.now)
 
 
 def render_sample(charity: Charity, language: str, *, opened_by: str) -> Sample:
@@ -101,7 +101,7 @@ def render_sample(charity: Charity, language: str, *, opened_by: str) -> Sample:
     content = _sample_content(charity, language, context)
     fingerprint, pictures = charity_confirmations.fingerprint_of(charity), pictures_of(content)
     db.session.commit()
-    sample = render_page(content, pictures, serial="–", mark=PREVIEW_MARK, at=context.now, fingerprint=fingerprint)
+    sample = render_page(content, pictures, serial="–", mark=SAMPLE_MARK, at=context.now, fingerprint=fingerprint)
     charity_confirmations.record_opened(charity, fingerprint=fingerprint, language=language, opened_by=opened_by)
     db.session.commit()
     return Sample(pdf=sample, fingerprint=fingerprint)
@@ -110,7 +110,7 @@ def render_sample(charity: Charity, language: str, *, opened_by: str) -> Sample:
 def check_pictures(charity: Charity, pictures: Pictures) -> None:
     """Render a sample receipt with the pictures. Raises RenderingFailed when one cannot be printed."""
     context = issue_context()
-    render_page(_sample_content(charity, "en", context), pictures, serial="–", mark=PREVIEW_MARK, at=context.now)
+    render_page(_sample_content(charity, "en", context), pictures, serial="–", mark=SAMPLE_MARK, at=context.now)
 
 
 def _sample_content(charity: Charity, language: str, context: IssueContext) -> ReceiptContent:

@@ -10,7 +10,7 @@ from campaign.matching import fund_lifecycle, pledge_requests
 from campaign.operations import heartbeats, integrity_checks, job_results
 from campaign.outbox import deliveries, messages
 from campaign.payments import alerts, card_testing, disputes, hold_watch, quarantine
-from campaign.receipts import information_returns, void_requests
+from campaign.receipts import charity_confirmations, information_returns, void_requests
 from campaign.reporting import totals
 from campaign.stripe_sync import inbox, reconciliations
 
@@ -21,7 +21,7 @@ class StaffTodo:
 
     `percent_on_hold` is the part of a fund that unpaid gifts hold, if staff should know; `busy_networks` is the number of unpaid checkouts
     of the busiest network; `card_testing` is 1 while the guard against card testing is on, `unconfirmed` while the charity's details are not
-    confirmed and real money moves. Information returns are counted once: overdue, due soon, or due later.
+    confirmed and real money moves, `unreachable` is how many of its addresses for donors are not real meanwhile. Information returns are counted once: overdue, due soon, or due later.
     """
 
     findings: int = 0
@@ -32,6 +32,7 @@ class StaffTodo:
     busy_networks: int = 0
     card_testing: int = 0
     unconfirmed: int = 0
+    unreachable: int = 0
     quarantined: int = 0
     dead_events: int = 0
     differences: int = 0
@@ -80,6 +81,7 @@ def todo_of(campaign: Campaign) -> StaffTodo:
         busy_networks=max((network.checkouts for network in networks), default=0),
         card_testing=int(card_testing.current_guard() is not None),
         unconfirmed=int(services().settings.stripe_livemode and campaign.charity.confirmed_at is None),
+        unreachable=len(charity_confirmations.unreal_contacts(campaign.charity)) if services().settings.stripe_livemode else 0,
         quarantined=quarantine.count_pending(),
         dead_events=inbox.count_dead(),
         differences=reconciliations.count_open(),

@@ -1,16 +1,16 @@
-"""What is not real about a charity's details, which its official receipts state (Income Tax Regulations, s. 3501(1)).
+"""What is not real about a charity's details, which its official receipts state (Income Tax Regulations, s. 3501(1)) and donors read.
 
 A receipt with an invented name, address, number, place or signature is worth nothing to the donor. The details are confirmed by a person; what
-a program can see is refused before.
+a program can see is refused before, when a detail is set and again when all are confirmed.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 
-from campaign.rules import business_numbers
+from campaign.rules import business_numbers, contact_addresses, typed_text
 from campaign.rules.postal_codes import CANADIAN_POSTAL_CODE
 from campaign.rules.receipt_requirements import REGISTRATION_NUMBER
 
@@ -24,7 +24,7 @@ SEPARATOR = "\x1f"
 
 
 class Detail(StrEnum):
-    """A detail that a receipt states, or by which donors know the charity; the fields of `CharityDetails`."""
+    """A detail that a receipt states, or by which donors know or reach the charity; the fields of `CharityDetails`."""
 
     LEGAL_NAME = "legal_name"
     NAME_EN = "name_en"
@@ -37,27 +37,55 @@ class Detail(StrEnum):
     SIGNATORY_TITLE_FR = "signatory_title_fr"
     SIGNATURE = "signature"
     LOGO = "logo"
+    EMAIL = "email"
+    WEBSITE = "website"
+    PRIVACY_OFFICER = "privacy_officer"
 
 
 PICTURES = (Detail.SIGNATURE, Detail.LOGO)
+# How donors reach the charity. Pages and emails show them and no receipt does: they must be real when the others are confirmed, and are no part of
+# what is confirmed, so that a new address stops no receipt.
+CONTACTS = (Detail.EMAIL, Detail.WEBSITE, Detail.PRIVACY_OFFICER)
+CONFIRMED = tuple(detail for detail in Detail if detail not in CONTACTS)
+MOST_ADDRESS_LINES = 6
+LONGEST = {
+    Detail.LEGAL_NAME: 160,
+    Detail.NAME_EN: 120,
+    Detail.NAME_FR: 120,
+    Detail.ADDRESS: 400,
+    Detail.REGISTRATION_NUMBER: 30,
+    Detail.PLACE_OF_ISSUE: 80,
+    Detail.SIGNATORY_NAME: 80,
+    Detail.SIGNATORY_TITLE_EN: 80,
+    Detail.SIGNATORY_TITLE_FR: 80,
+    Detail.EMAIL: contact_addresses.LONGEST_EMAIL,
+    Detail.WEBSITE: 200,
+    Detail.PRIVACY_OFFICER: contact_addresses.LONGEST_EMAIL,
+}
 
 
 class Problem(StrEnum):
-    """Why a detail is not real, or cannot be printed."""
+    """Why a detail is not real, or cannot be printed or sent."""
 
     MISSING = "missing"
+    FORBIDDEN = "forbidden character"
+    UNPRINTABLE = "unprintable character"
+    TOO_LONG = "too long"
+    TOO_MANY_LINES = "too many lines"
     EXAMPLE = "example"
     ONE_LINE = "one line"
     NO_POSTAL_CODE = "no postal code"
     WRONG_FORM = "wrong form"
     WRONG_CHECK_DIGIT = "wrong check digit"
     WHOLE_ADDRESS = "whole address"
+    NO_EMAIL_ADDRESS = "no email address"
+    NO_WEB_ADDRESS = "no web address"
     UNUSABLE_PICTURE = "unusable picture"
 
 
 @dataclass(frozen=True, kw_only=True)
 class CharityDetails:
-    """The details as they are printed. `signature` and `logo` are the SHA-256 of pictures, empty when there is none."""
+    """The details as they are printed and shown. `signature` and `logo` are the SHA-256 of pictures, empty when there is none."""
 
     legal_name: str
     name_en: str
@@ -68,16 +96,20 @@ class CharityDetails:
     signatory_name: str
     signatory_title_en: str
     signatory_title_fr: str
+    email: str
+    website: str
+    privacy_officer: str
     signature: str = ""
     logo: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One detail that is not real, and why."""
+    """One detail that is not real, and why. `characters` are those that cannot be used or printed, if that is the reason."""
 
     detail: Detail
     problem: Problem
+    characters: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,23 +127,47 @@ class Examples:
 EXAMPLES = Examples()
 
 
-def list_findings(details: CharityDetails, *, usable_pictures: Collection[Detail]) -> list[Finding]:
+def normalized(detail: Detail, typed: str) -> str | list[str]:
+    """The text of a detail as it is stored: the address line by line, the registration number without spaces."""
+    if detail is Detail.ADDRESS:
+        return [line for line in map(typed_text.clean, typed_text.clean_lines(typed).split("\n")) if line]
+    text = typed_text.clean(typed)
+    return business_numbers.normalized(text) if detail is Detail.REGISTRATION_NUMBER else text
+
+
+def list_findings(
+    details: CharityDetails, *, usable_pictures: Collection[Detail], unprintable: Mapping[Detail, str] | None = None
+) -> list[Finding]:
     """What is not real, at most one finding for a detail, in the order of `Detail`; empty when the details may be confirmed.
 
-    `usable_pictures` are the details whose stored picture is one (edges/pictures.py). A charity need not have a logo.
+    `usable_pictures` are the details whose stored picture is one (edges/pictures.py), `unprintable` has the characters of texts that no font has
+    (edges/pdf.py). A charity need not have a logo.
     """
-    found: dict[Detail, Problem | None] = {detail: _problem_of(detail, details) for detail in Detail if detail not in PICTURES}
+    found = {detail: _finding_of(detail, details, (unprintable or {}).get(detail, "")) for detail in Detail if detail not in PICTURES}
     for detail in (picture for picture in PICTURES if picture not in usable_pictures):
         if text_of(details, detail):
-            found[detail] = Problem.UNUSABLE_PICTURE
+            found[detail] = Finding(detail=detail, problem=Problem.UNUSABLE_PICTURE)
         elif detail is Detail.SIGNATURE:
-            found[detail] = Problem.MISSING
-    return [Finding(detail=detail, problem=problem) for detail, problem in found.items() if problem]
+            found[detail] = Finding(detail=detail, problem=Problem.MISSING)
+    return [finding for detail in Detail if (finding := found.get(detail))]
+
+
+def _finding_of(detail: Detail, details: CharityDetails, unprintable: str) -> Finding | None:
+    text = text_of(details, detail)
+    if forbidden := typed_text.first_forbidden(text.replace("\n", "") if detail is Detail.ADDRESS else text):
+        return Finding(detail=detail, problem=Problem.FORBIDDEN, characters=forbidden)
+    problem = _problem_of(detail, details)
+    if unprintable and problem is not Problem.TOO_LONG:
+        return Finding(detail=detail, problem=Problem.UNPRINTABLE, characters=unprintable)
+    return Finding(detail=detail, problem=problem) if problem else None
 
 
 def _problem_of(detail: Detail, details: CharityDetails) -> Problem | None:
-    if len(text_of(details, detail).strip()) < SHORTEST_NAME:
+    text = text_of(details, detail)
+    if len(text.strip()) < SHORTEST_NAME:
         return Problem.MISSING
+    if len(text) > LONGEST[detail]:
+        return Problem.TOO_LONG
     if _is_example(detail, details):
         return Problem.EXAMPLE
     match detail:
@@ -121,6 +177,10 @@ def _problem_of(detail: Detail, details: CharityDetails) -> Problem | None:
             return problem_of_number(details.registration_number)
         case Detail.PLACE_OF_ISSUE:
             return None if _is_locality(details) else Problem.WHOLE_ADDRESS
+        case Detail.EMAIL | Detail.PRIVACY_OFFICER:
+            return None if contact_addresses.is_email(text) else Problem.NO_EMAIL_ADDRESS
+        case Detail.WEBSITE:
+            return None if contact_addresses.is_website(text) else Problem.NO_WEB_ADDRESS
         case _:
             return None
 
@@ -129,6 +189,8 @@ def _is_example(detail: Detail, details: CharityDetails) -> bool:
     text = text_of(details, detail).casefold()
     if any(mark in text for mark in EXAMPLE_MARKS):
         return True
+    if detail in CONTACTS:
+        return contact_addresses.is_reserved(text)
     if detail is Detail.ADDRESS:
         return _bare(EXAMPLES.address[0]) in {_bare(line) for line in details.address}
     return _bare(text) == _bare(getattr(EXAMPLES, detail, ""))
@@ -142,6 +204,8 @@ def _problem_of_address(address: tuple[str, ...]) -> Problem | None:
     lines = [line for line in address if line.strip()]
     if len(lines) < LEAST_ADDRESS_LINES:
         return Problem.ONE_LINE
+    if len(lines) > MOST_ADDRESS_LINES:
+        return Problem.TOO_MANY_LINES
     return None if any(_has_postal_code(line) for line in lines) else Problem.NO_POSTAL_CODE
 
 
@@ -172,6 +236,6 @@ def text_of(details: CharityDetails, detail: Detail) -> str:
 
 
 def fingerprint_of(details: CharityDetails) -> str:
-    """A short hash over all details, pictures included: it changes with each of them. Without a logo it is that of before there were any."""
-    joined = SEPARATOR.join(text_of(details, detail) for detail in Detail if detail is not Detail.LOGO or details.logo)
+    """A short hash over what is confirmed, pictures included: it changes with each. Without a logo it is that of before there were any."""
+    joined = SEPARATOR.join(text_of(details, detail) for detail in CONFIRMED if detail is not Detail.LOGO or details.logo)
     return sha256(joined.encode()).hexdigest()[:FINGERPRINT_DIGITS]

@@ -119,10 +119,11 @@ def find_manager(address: str) -> Staff | None:
     return found[0] if found else None
 
 
-def is_appointed_recently(member: Staff) -> bool:
-    """Whether the member has had their role for less than APPOINTED_FOR: then one person might have appointed them for one purpose."""
-    recent = select(Staff.id).where(Staff.id == member.id, Staff.role_since > func.now() - APPOINTED_FOR)
-    return db.session.scalar(recent) is not None
+def new_role_until(member: Staff) -> datetime | None:
+    """When the member will have had their role for APPOINTED_FOR: before, one person might have appointed them for one purpose. None if they have."""
+    recent = select(Staff.role_since).where(Staff.id == member.id, Staff.role_since > func.now() - APPOINTED_FOR)
+    since = db.session.scalar(recent)
+    return since + APPOINTED_FOR if since else None
 
 
 def change_role(member: Staff, role: str) -> None:

@@ -78,7 +78,7 @@ def _get_manager(address: str) -> Staff:
 
 
 def _check_role(member: Staff) -> None:
-    if members.is_appointed_recently(member):
+    if members.new_role_until(member):
         raise ActionRefused(ActionError.NEW_MANAGER)
 
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
-from campaign.rules.charity_details import Detail, Finding, Problem
+from campaign.rules.charity_details import LONGEST, MOST_ADDRESS_LINES, Detail, Finding, Problem
 from campaign.rules.pictures import LEAST_HEIGHT, LEAST_WIDTH, MAX_BYTES, PictureFlaw
 from campaign.rules.receipt_requirements import CONTINUOUS, format_serial
 from campaign.rules.return_lines import AwaitedAs
 from campaign.texts.catalogue import gettext_noop, pgettext_noop, translator
+from campaign.texts.characters import describe_forbidden, describe_unprintable
 from campaign.texts.dates import format_day_of_year
 
 ANY_LEAP_YEAR = 2024
@@ -25,22 +26,25 @@ _NAMES = {
     Detail.SIGNATORY_TITLE_FR: gettext_noop("Title of the signatory in French"),
     Detail.SIGNATURE: gettext_noop("Signature"),
     Detail.LOGO: gettext_noop("Logo"),
+    Detail.EMAIL: gettext_noop("Email address for donors"),
+    Detail.WEBSITE: gettext_noop("Website"),
+    Detail.PRIVACY_OFFICER: gettext_noop("Email address of the privacy officer"),
 }
 _PROBLEMS = {
-    Problem.MISSING: gettext_noop("It is missing. Set it with %(option)s."),
-    Problem.EXAMPLE: gettext_noop("It is the example that `campaign setup` wrote. Set the real one with %(option)s."),
-    Problem.ONE_LINE: gettext_noop("It has one line. Give the whole address on file with the CRA, with %(option)s once for each line."),
-    Problem.NO_POSTAL_CODE: gettext_noop(
-        "It has no Canadian postal code. Give the address on file with the CRA, with %(option)s for each line."
-    ),
-    Problem.WRONG_FORM: gettext_noop("It is not nine digits, RR and four digits, as 123456789RR0001. Set it with %(option)s."),
-    Problem.WRONG_CHECK_DIGIT: gettext_noop(
-        "Its check digit is wrong, so a digit is mistyped. Compare it with the CRA’s letter, and set it with %(option)s."
-    ),
-    Problem.WHOLE_ADDRESS: gettext_noop("It must be a city or town alone, without street and postal code. Set it with %(option)s."),
-    Problem.UNUSABLE_PICTURE: gettext_noop("The picture shows nothing or cannot be read. Give another with %(option)s."),
+    Problem.MISSING: gettext_noop("It is missing."),
+    Problem.TOO_LONG: gettext_noop("It is too long. Please write at most %(longest)s characters."),
+    Problem.TOO_MANY_LINES: gettext_noop("It has too many lines. Please write the address in %(lines)s lines at most."),
+    Problem.EXAMPLE: gettext_noop("It is an example. Please write the real one."),
+    Problem.ONE_LINE: gettext_noop("It has one line. Please write the whole address on file with the CRA, line by line."),
+    Problem.NO_POSTAL_CODE: gettext_noop("It has no Canadian postal code. Please write the address on file with the CRA."),
+    Problem.WRONG_FORM: gettext_noop("It is not nine digits, RR and four digits, as 123456789RR0001."),
+    Problem.WRONG_CHECK_DIGIT: gettext_noop("Its check digit is wrong, so a digit is mistyped. Please compare it with the CRA’s letter."),
+    Problem.WHOLE_ADDRESS: gettext_noop("It must be a city or town alone, without street and postal code."),
+    Problem.NO_EMAIL_ADDRESS: gettext_noop("Please write an email address, for example name@example.org."),
+    Problem.NO_WEB_ADDRESS: gettext_noop("It is not the address of a website, which begins with https:// or http://."),
+    Problem.UNUSABLE_PICTURE: gettext_noop("The picture shows nothing or cannot be read."),
 }
-_NO_SIGNATURE = gettext_noop("There is no picture of it, and a receipt must be signed. Give a PNG with %(option)s.")
+_NO_SIGNATURE = gettext_noop("There is no picture of it, and a receipt must be signed.")
 _FLAWS = {
     PictureFlaw.TOO_LARGE: gettext_noop("A picture must be a PNG of at most %(kilobytes)s KB and four million pixels."),
     PictureFlaw.UNREADABLE: gettext_noop("This file is no complete PNG; save the picture as a standard PNG and try again."),
@@ -61,10 +65,17 @@ def name_of(detail: Detail, language: str) -> str:
 
 
 def describe_finding(finding: Finding, language: str) -> str:
-    """Why the detail is not real, and what to do."""
-    option = f"`campaign charity set --{finding.detail.value.replace('_', '-')}`"
-    is_unsigned = finding.detail is Detail.SIGNATURE and finding.problem is Problem.MISSING
-    return translator(language).gettext(_NO_SIGNATURE if is_unsigned else _PROBLEMS[finding.problem], option=option)
+    """Why the detail is not real, or cannot be printed."""
+    detail = finding.detail
+    match finding.problem:
+        case Problem.FORBIDDEN:
+            return describe_forbidden(finding.characters, language)
+        case Problem.UNPRINTABLE:
+            return describe_unprintable(finding.characters, language)
+        case Problem.MISSING if detail is Detail.SIGNATURE:
+            return translator(language).gettext(_NO_SIGNATURE)
+        case problem:
+            return translator(language).gettext(_PROBLEMS[problem], longest=LONGEST.get(detail, 0), lines=MOST_ADDRESS_LINES)
 
 
 def describe_flaw(flaw: PictureFlaw, language: str) -> str:
@@ -77,7 +88,6 @@ class _Settings(Protocol):
 
     series: str
     bilingual_receipts: bool
-    fiscal_year_end: str
     awaited_gifts_as: str
     time_zone: str
 
@@ -91,9 +101,14 @@ class Setting:
     option: str = ""
 
 
+def format_year_end(year_end: str, language: str) -> str:
+    """The last day of a fiscal year, stored as `03-31`, in words."""
+    return format_day_of_year(date.fromisoformat(f"{ANY_LEAP_YEAR}-{year_end}"), language)
+
+
 def list_settings(charity: _Settings, language: str, *, year: int) -> list[Setting]:
     """What decides about receipts and returns, and is no detail that is confirmed, in this year."""
-    gettext, day = translator(language).gettext, date.fromisoformat(f"{ANY_LEAP_YEAR}-{charity.fiscal_year_end}")
+    gettext = translator(language).gettext
     every_year = gettext("one series a year, such as %(serial)s", serial=format_serial(year, 1))
     continuous = gettext("one series for all years, such as %(serial)s", serial=format_serial(CONTINUOUS, 1))
     is_on_line_12 = charity.awaited_gifts_as == AwaitedAs.RECEIPTED
@@ -104,7 +119,6 @@ def list_settings(charity: _Settings, language: str, *, year: int) -> list[Setti
             value=gettext("both on one page, the donor’s first") if charity.bilingual_receipts else gettext("the donor’s"),
             option="--receipts-in-one-language" if charity.bilingual_receipts else "--bilingual-receipts",
         ),
-        Setting(name=gettext("End of the fiscal year"), value=format_day_of_year(day, language), option="--fiscal-year-end"),
         Setting(
             name=gettext("Gifts whose receipt is still to come, on TP-985.22"),
             value=gettext("on line 12") if is_on_line_12 else gettext("on line 14"),

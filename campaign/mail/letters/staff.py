@@ -196,7 +196,7 @@ def describe_todo(name: str, count: int) -> str:
         ),
         "busy_networks": gettext("One network has begun %(num)s checkouts within an hour that are not paid.", num=count),
         "card_testing": gettext("The guard against card testing is on, so each gift takes one more step."),
-        "unconfirmed": gettext("The charity’s details are not confirmed, so no official receipt is issued for real money."),
+        **_describe_charity(count),
         "quarantined": ngettext(
             "%(num)s payment is in quarantine and waits for a decision.",
             "%(num)s payments are in quarantine and wait for a decision.",
@@ -222,6 +222,18 @@ def describe_todo(name: str, count: int) -> str:
         **_requests(count),
     }
     return str(sentences[name])
+
+
+def _describe_charity(count: int) -> dict[str, str]:
+    """What is not right about the charity's details."""
+    return {
+        "unconfirmed": gettext("The charity’s details are not confirmed, so no official receipt is issued for real money."),
+        "unreachable": ngettext(
+            "%(num)s address at which donors reach the charity is not a real one.",
+            "%(num)s addresses at which donors reach the charity are not real ones.",
+            count,
+        ),
+    }
 
 
 def _requests(count: int) -> dict[str, str]:

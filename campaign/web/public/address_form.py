@@ -18,8 +18,9 @@ from campaign.rules import typed_text
 from campaign.rules.postal_codes import CANADIAN_POSTAL_CODE
 from campaign.rules.receipt_names import gives_in_own_name, legal_form_in
 from campaign.texts.catalogue import gettext_noop, translator
+from campaign.texts.characters import describe_forbidden, describe_unprintable
 from campaign.texts.declaration_words import words_in_form
-from campaign.web.languages import LANGUAGES
+from campaign.web.languages import LANGUAGES, current_language
 
 PROVINCES = {
     "AB": gettext_noop("Alberta"),
@@ -105,28 +106,9 @@ class PlainText:
     def __call__(self, form: Form, field: Field) -> None:
         text = field.data or ""
         if character := typed_text.first_forbidden(text, has_lines=self.lines):
-            raise StopValidation(describe_forbidden(character))
+            raise StopValidation(describe_forbidden(character, current_language()))
         if len(text) > self.longest:
             raise StopValidation(gettext("Please write at most %(count)s characters.", count=self.longest))
-
-
-def describe_unprintable(characters: str) -> str:
-    """That no font of the receipt has these characters."""
-    return gettext(
-        "“%(character)s” (%(code)s) cannot be printed on a receipt. Please write it another way.",
-        character=characters,
-        code=typed_text.code_points(characters),
-    )
-
-
-def describe_forbidden(character: str) -> str:
-    """That this character is part of no name."""
-    code = typed_text.code_points(character)
-    if character == typed_text.UNREADABLE:
-        return gettext("Some of this text could not be read. Please type it again.")
-    if typed_text.is_visible(character):
-        return gettext("The character “%(character)s” (%(code)s) cannot be used here. Please remove it.", character=character, code=code)
-    return gettext("This has an invisible character (%(code)s) that cannot be used. Please delete the text and type it again.", code=code)
 
 
 class Required:
@@ -232,7 +214,7 @@ class AddressForm(FlaskForm):
         characters = pdf.first_unprintable(*(field.data or "" for field in printed))
         for field in printed:
             if characters and characters in (field.data or ""):
-                field.errors = [describe_unprintable(characters)]
+                field.errors = [describe_unprintable(characters, current_language())]
         return not characters
 
     def _validate_address(self) -> bool:

@@ -1,6 +1,7 @@
-"""The charity's details as receipts print them: what is not real yet, sample receipts, their confirmation by a person, and the logo."""
+"""The charity's details: what is not real yet or not confirmed, sample receipts, and the confirmation by a person."""
 
-from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,17 +13,18 @@ from flask_security import current_user
 from campaign.campaigns.charities import Charity
 from campaign.edges.pdf import RenderingFailed
 from campaign.outbox import waiting_receipts
-from campaign.receipts import charity_confirmations, confirmation_actions, printed_pictures, render_jobs
-from campaign.receipts.charity_confirmations import CharityConfirmation
+from campaign.receipts import charity_confirmations, confirmation_actions, render_jobs
+from campaign.receipts.charity_confirmations import CharityConfirmation, DetailsNotReal
 from campaign.receipts.completeness import CONFIRMATION
-from campaign.receipts.confirmation_actions import AlreadyConfirmed, DetailsNotReal, PictureRefused, SampleIsStale, SampleNotOpened
-from campaign.rules.charity_details import Detail, Finding, text_of
-from campaign.rules.pictures import MAX_BYTES
+from campaign.receipts.confirmation_actions import AlreadyConfirmed, SampleIsStale, SampleNotOpened
+from campaign.rules.charity_details import PICTURES, Detail, Finding, text_of
 from campaign.staff.members import ADMIN
-from campaign.texts.charity_details import describe_finding, describe_flaw, list_settings, name_of
+from campaign.texts.charity_details import describe_finding, format_year_end, list_settings, name_of
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import LANGUAGES, current_language
-from campaign.web.security import access, csrf, has_role
+from campaign.web.security import access, has_role
+from campaign.web.staff.charity_details import GROUPS
+from campaign.web.staff.charity_rows import changed_since_confirmed, name_of_group, picture_of
 
 bp = Blueprint("staff_charity", __name__, url_prefix="/staff/charity")
 
@@ -36,7 +38,7 @@ def page() -> ResponseReturnValue:
     return _page()
 
 
-def _page(*, box_error: str = "", logo_error: str = "") -> str:
+def _page(*, box_error: str = "") -> str:
     campaign, language = campaign_or_404(), current_language()
     charity = campaign.charity
     findings = charity_confirmations.findings_of(charity)
@@ -44,7 +46,7 @@ def _page(*, box_error: str = "", logo_error: str = "") -> str:
     return render_template(
         "staff/charity.html",
         title=campaign.title(language),
-        details=_details(charity, findings, language),
+        groups=_groups(charity, findings, language),
         settings=list_settings(charity, language, year=charity.local(datetime.now(UTC)).year),
         findings=len(findings),
         is_confirmed=charity.confirmed_at is not None,
@@ -54,41 +56,60 @@ def _page(*, box_error: str = "", logo_error: str = "") -> str:
         fingerprint=charity_confirmations.fingerprint_of(charity),
         samples=_samples(charity),
         may_confirm=has_role(ADMIN),
-        has_logo=bool(charity.logo),
-        kilobytes=MAX_BYTES // 1024,
+        may_edit=has_role("manager"),
         box_error=box_error,
-        logo_error=logo_error,
     )
 
 
-def _details(charity: Charity, findings: list[Finding], language: str) -> list[dict[str, Any]]:
-    details, wrong = charity_confirmations.details_of(charity), {finding.detail: finding for finding in findings}
-    return [
-        {
-            "name": name_of(detail, language),
-            "lines": _lines(text_of(details, detail), detail),
-            "picture": _picture(text_of(details, detail), detail),
-            # Text and, at every second place, code.
-            "problem": describe_finding(wrong[detail], language).split("`") if detail in wrong else [],
-        }
-        for detail in Detail
-    ]
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A detail as it is, what is wrong with it, and what it was if that change is not confirmed yet. Pictures are addresses that have them."""
+
+    name: str
+    lines: list[str]
+    picture: str = ""
+    problem: str = ""
+    is_changed: bool = False
+    was: str = ""
+    picture_was: str = ""
 
 
-def _lines(text: str, detail: Detail) -> list[str]:
-    if detail not in charity_confirmations.TABLES:
-        return text.splitlines() or ["–"]
+def _groups(charity: Charity, findings: list[Finding], language: str) -> list[dict[str, Any]]:
+    """What is printed, and then how donors reach the charity."""
+    shown = {"legal": GROUPS["legal"], "signatory": GROUPS["signatory"], "pictures": PICTURES, "contact": GROUPS["contact"]}
+    problems = {finding.detail: describe_finding(finding, language) for finding in findings}
+    details, changed = charity_confirmations.details_of(charity), changed_since_confirmed(charity)
+    rows = {
+        group: [_detail_row(detail, text_of(details, detail), problems.get(detail, ""), changed, language) for detail in in_group]
+        for group, in_group in shown.items()
+    }
+    year_end = format_year_end(charity.fiscal_year_end, language)
+    rows["contact"].append(Row(name=gettext("End of the fiscal year"), lines=[year_end]))
+    return [{"key": group, "name": name_of_group(group), "url": _form_address(group), "rows": rows[group]} for group in shown]
+
+
+def _form_address(group: str) -> str:
+    return url_for("staff_charity_details.form", group=group) if group in GROUPS else url_for("staff_charity_details.pictures")
+
+
+def _detail_row(detail: Detail, text: str, problem: str, changed: Mapping[Detail, str], language: str) -> Row:
+    is_picture, was = detail in PICTURES, changed.get(detail, "")
+    return Row(
+        name=name_of(detail, language),
+        lines=_instead(text, detail) if is_picture else text.splitlines() or ["–"],
+        picture=picture_of(detail, text),
+        problem=problem,
+        is_changed=detail in changed,
+        was=was.replace("\n", "; ") or gettext("none"),
+        picture_was=picture_of(detail, was),
+    )
+
+
+def _instead(text: str, detail: Detail) -> list[str]:
+    """What is printed without a picture."""
     if text:
         return []
     return [gettext("none; the name in italics") if detail is Detail.SIGNATURE else gettext("none; the name in large type")]
-
-
-def _picture(digest: str, detail: Detail) -> str:
-    """The stored picture as an address that has it."""
-    if detail not in charity_confirmations.TABLES or not digest:
-        return ""
-    png = printed_pictures.get_picture(charity_confirmations.TABLES[detail], digest)
-    return f"data:image/png;base64,{b64encode(png).decode()}"
 
 
 def _samples(charity: Charity) -> list[dict[str, Any]]:
@@ -157,23 +178,3 @@ def _describe_unopened(languages: list[str]) -> str:
     if languages == ["fr"]:
         return gettext("Nothing was confirmed: you have not opened the sample receipt in French.")
     return gettext("Nothing was confirmed: you have not opened the sample receipt in English.")
-
-
-@bp.post("/logo")
-@access(ADMIN, fresh=True, takes_document=True)
-@csrf.exempt  # Its token is checked here, once the request may be as large as a picture.
-def change_logo() -> ResponseReturnValue:
-    """Print another logo on receipts, or none: the details are then to be confirmed again."""
-    csrf.protect()
-    charity, file = campaign_or_404().charity, request.files.get("logo")
-    is_removal = request.form.get("change") == "remove"
-    png = None if is_removal else file.read(MAX_BYTES + 1) if file else b""
-    if png == b"":
-        lost = gettext("Please choose the picture again: it did not come along while we asked for your password.")
-        return _page(logo_error=lost if request.form.get("logo_lost") else gettext("Please choose a picture of the logo.")), 422
-    try:
-        confirmation_actions.change_logo(charity, png, actor=current_user.email)
-    except PictureRefused as error:
-        return _page(logo_error=describe_flaw(error.flaw, current_language())), 422
-    flash(gettext("The logo is removed.") if is_removal else gettext("The logo is changed."))
-    return redirect(url_for("staff_charity.page"), 303)

@@ -34,6 +34,7 @@ TODO_PAGES = {
     "busy_networks": "staff_holds.page",
     "card_testing": "staff_card_testing.page",
     "unconfirmed": "staff_charity.page",
+    "unreachable": "staff_charity.page",
     "quarantined": "staff_quarantine.page",
     "dead_events": "staff_failed_events.dead",
     "differences": "staff_settlement.page",

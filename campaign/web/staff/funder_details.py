@@ -20,10 +20,10 @@ from campaign.rules import business_numbers, typed_text
 from campaign.texts import action_errors
 from campaign.texts.action_errors import ActionError
 from campaign.texts.catalogue import translator
+from campaign.texts.characters import describe_forbidden, describe_unprintable
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import LANGUAGES, current_language
 from campaign.web.public.address_form import PROVINCES as PROVINCE_NAMES
-from campaign.web.public.address_form import describe_forbidden, describe_unprintable
 from campaign.web.security import access
 from campaign.web.staff.payment_form import find_fund_or_404
 
@@ -139,11 +139,11 @@ def _read_form() -> FunderForm:
 
 def _text_error(name: str, text: str) -> str:
     if character := typed_text.first_forbidden(text.replace("\n", " ") if name == "address" else text):
-        return describe_forbidden(character)
+        return describe_forbidden(character, current_language())
     if len(text) > LONGEST[name]:
         return str(gettext("Please write at most %(count)s characters.", count=LONGEST[name]))
     if name in {"legal_name", "address"} and (characters := pdf.first_unprintable(text)):
-        return describe_unprintable(characters)
+        return describe_unprintable(characters, current_language())
     return ""
 
 

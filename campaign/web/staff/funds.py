@@ -21,6 +21,7 @@ from campaign.web.errors import campaign_or_404
 from campaign.web.labels import fund_status_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
+from campaign.web.staff.role_wait import role_wait
 from campaign.web.staff.typed_fields import LONGEST_REASON, TypedAmount, TypedLine, read_amount, read_reason_line
 
 bp = Blueprint("staff_funds", __name__, url_prefix="/staff/funds")
@@ -39,6 +40,7 @@ def page() -> ResponseReturnValue:
         payment_requests=Counter(fund.slug for _, _, fund in changes),
         funds=[_fund_row(fund, {open_fund.id for _, open_fund in requested}) for fund in funds.list_funds(campaign.id)],
         may_decide=has_role("manager"),
+        role_wait=role_wait(),
     )
 
 
@@ -104,6 +106,7 @@ def _form_page(fund: Fund, typed: RaiseForm) -> str:
         pledged=format_money(fund.pledged_cents, language),
         left=format_money(fund.available_cents, language),
         typed=typed,
+        role_wait=role_wait(),
         longest_reason=LONGEST_REASON,
     )
 

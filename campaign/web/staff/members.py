@@ -52,7 +52,7 @@ def invite() -> ResponseReturnValue:
         abort(400)
     try:
         typed = request.form.get("email", "")[:254]
-        address = validate_email(typed, check_deliverability=False, test_environment=True).normalized.casefold()
+        address = validate_email(typed, check_deliverability=False, allow_smtputf8=False, test_environment=True).normalized.casefold()
         member = members.add_staff(address, role)
     except EmailNotValidError:
         flash(gettext("This does not look like an email address. Please check it, for example name@example.com."), "error")

@@ -30,6 +30,7 @@ from campaign.web.staff.payment_form import (
     today,
     with_questions,
 )
+from campaign.web.staff.role_wait import role_wait
 from campaign.web.staff.typed_fields import LONGEST_REASON, TypedAmount, TypedDay, TypedLine
 
 bp = Blueprint("staff_payment_requests", __name__, url_prefix="/staff/funds/<slug>/payments")
@@ -66,6 +67,7 @@ def _change_page(payment: FunderPayment, typed: PaymentForm, reversal: ReversalF
         longest_reference=LONGEST_REFERENCE,
         longest_reason=LONGEST_REASON,
         today=today().isoformat(),
+        role_wait=role_wait(),
     )
 
 

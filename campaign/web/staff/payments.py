@@ -36,6 +36,7 @@ from campaign.web.staff.payment_form import (
     today,
     with_questions,
 )
+from campaign.web.staff.role_wait import role_wait
 
 bp = Blueprint("staff_payments", __name__, url_prefix="/staff/funds/<slug>/payments")
 
@@ -58,6 +59,7 @@ def page(slug: str) -> ResponseReturnValue:
         payments=[_payment_row(payment) for payment in reversed(recorded)],
         requests=[_request_row(asked) for payment in recorded if (asked := payment_requests.open_for(payment))],
         missing=_missing(recorded),
+        role_wait=role_wait(),
         may_manage=has_role("manager"),
     )
 

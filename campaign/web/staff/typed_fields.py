@@ -9,8 +9,8 @@ from flask_babel import gettext
 
 from campaign.rules import typed_text
 from campaign.rules.money import InvalidMoney, format_money, format_money_short, parse
+from campaign.texts.characters import describe_forbidden
 from campaign.web.languages import current_language
-from campaign.web.public.address_form import describe_forbidden
 
 LONGEST_REASON = 500
 
@@ -47,7 +47,7 @@ def read_line(name: str, *, longest: int, empty: str) -> TypedLine:
     if not text or len(text) > longest:
         return TypedLine(text=text[:longest], error=empty)
     if character := typed_text.first_forbidden(text):
-        return TypedLine(text=text, error=describe_forbidden(character))
+        return TypedLine(text=text, error=describe_forbidden(character, current_language()))
     return TypedLine(text=text)
 
 
@@ -65,7 +65,7 @@ def read_reason_line(*, missing: str = "") -> TypedLine:
     elif len(reason) > LONGEST_REASON:
         error = gettext("This is too long. Please write at most %(longest)s characters.", longest=LONGEST_REASON)
     elif character := next((c for c in reason if not c.isprintable()), ""):
-        error = describe_forbidden(character)
+        error = describe_forbidden(character, current_language())
     return TypedLine(text=reason, error=error)
 
 

@@ -1,0 +1,46 @@
+"""Whether a text is an email address or a web address at which donors can reach somebody: of the right form, and of no name that is reserved."""
+
+import re
+from urllib.parse import urlsplit
+
+# RFC 5321, 4.5.3.1: with the angle brackets a path has 256 characters.
+LONGEST_EMAIL = 254
+LONGEST_LOCAL_PART = 64
+# RFC 2606 and 6761: these names are for examples, tests and machines of one's own, and lead nobody anywhere.
+RESERVED = ("example", "example.com", "example.net", "example.org", "invalid", "test", "localhost", "local", "home.arpa", "internal")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"(?:{_LABEL}\.)+(?=[a-z])(?:{_LABEL})", re.IGNORECASE)
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LOCAL_PART = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+# RFC 3986: no space, quote or angle bracket is part of an address.
+_URL = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
+
+
+def is_email(text: str) -> bool:
+    """Whether it has the form of an email address that every mail server takes (RFC 5321, without quotes and without UTF-8)."""
+    local, at, host = text.rpartition("@")
+    has_local_part = len(local) <= LONGEST_LOCAL_PART and _LOCAL_PART.fullmatch(local) is not None
+    return bool(at) and len(text) <= LONGEST_EMAIL and has_local_part and _HOST.fullmatch(host) is not None
+
+
+def is_website(text: str) -> bool:
+    """Whether it is an address that begins with http:// or https:// and has the name of a host, without a password."""
+    if not _URL.fullmatch(text) or "@" in text.partition("//")[2].partition("/")[0]:
+        return False
+    return _HOST.fullmatch(_host_of(text)) is not None
+
+
+def is_reserved(text: str) -> bool:
+    """Whether the host of the email or web address has a reserved name."""
+    host = _host_of(text).rstrip(".")
+    return any(host == name or host.endswith(f".{name}") for name in RESERVED)
+
+
+def _host_of(text: str) -> str:
+    if "//" not in text:
+        return text.rpartition("@")[2].casefold()
+    try:
+        parts = urlsplit(text)
+        return (parts.hostname or "") if parts.port != 0 else ""
+    except ValueError:  # No port, or brackets that are no address.
+        return ""
