@@ -160,6 +160,7 @@ def test_the_lines_of_a_fiscal_year_are_those_of_policy_and_add_up_to_the_books(
         assert {line: found.lines(form)[line] for line in lines} == {line: oracle.lines[line] for line in lines}
         assert {line: found.in_quebec(form)[line] for line in lines} == {line: oracle.in_quebec[line] for line in lines}
     assert (found.totals.retained_cents, found.received_cents) == (oracle.retained_cents, oracle.received_cents)
+    assert found.late_cents == oracle.late_cents
     assert found.totals.receipted_cents == found.cents(GiftGroup.RECEIPTED) == oracle.receipted_cents
     assert {line: found.lines(Form.T3010)[line] for line in LINES} == LINES
     assert found.lines(Form.TP_985_22) == TP_LINES
@@ -354,6 +355,51 @@ def test_a_return_is_kept_as_filed_and_later_differences_name_their_gifts(year: 
     assert f"/staff/donations/{year.partly.public_id}" in open_page(manager, copy).text, "the first copy is compared as before"
     entries = db.session.query(AuditEntry).filter_by(action="recorded a filed return").all()
     assert [entry.subject for entry in entries] == [f"t3010 {PERIOD.last_on}"] * 2
+
+
+IN_YEAR = datetime(YEAR, 3, 31, 23, 59, 59, tzinfo=TORONTO)
+AFTER_YEAR = datetime(YEAR, 4, 1, tzinfo=TORONTO)
+# What Stripe says of a gift of $100, in the order in which we hear of it, all of it now: (kind, cents, status, when the money went back), with
+# what is returned of the gift, and what of that after the fiscal year.
+WENT_BACK: tuple[tuple[tuple[tuple[str, int, str, datetime | None], ...], int, int], ...] = (
+    ((("refund", 60_00, "succeeded", IN_YEAR),), 60_00, 0),
+    ((("refund", 61_00, "succeeded", AFTER_YEAR),), 61_00, 61_00),
+    ((("refund", 62_00, "succeeded", None),), 62_00, 62_00),
+    ((("refund", 10_00, "succeeded", AFTER_YEAR), ("refund", 20_00, "succeeded", IN_YEAR)), 30_00, 10_00),
+    ((("refund", 63_00, "failed", AFTER_YEAR), ("refund", 64_00, "succeeded", IN_YEAR)), 64_00, 0),
+    ((("dispute", 100_00, "lost", IN_YEAR), ("dispute", 100_00, "won", IN_YEAR)), 0, 0),
+    ((("dispute", 100_00, "lost", AFTER_YEAR), ("dispute", 100_00, "won", AFTER_YEAR)), 0, 0),
+    ((("dispute", 100_00, "lost", IN_YEAR), ("dispute", 100_00, "won", IN_YEAR), ("dispute", 100_00, "lost", AFTER_YEAR)), 100_00, 100_00),
+    ((("refund", 40_00, "succeeded", AFTER_YEAR), ("dispute", 100_00, "lost", IN_YEAR)), 100_00, 0),
+    ((("refund", 40_00, "succeeded", IN_YEAR), ("dispute", 100_00, "lost", AFTER_YEAR)), 100_00, 60_00),
+)
+
+
+def test_what_went_back_after_the_year_goes_by_when_stripe_says_it_did(campaign: Campaign) -> None:
+    """Whenever we hear of it. What went back in the year that was filed, and is heard of later, is a difference from the copy."""
+    charity = campaign.charity
+    charity.fiscal_year_end = END
+    gifts = [start_donation(campaign) for _ in WENT_BACK]
+    for gift in gifts:
+        pay(gift, at=datetime(YEAR, 2, 1, 15, tzinfo=UTC))
+    filed = filed_returns.record(
+        charity, Form.T3010, PERIOD, version="24", lines=returns.returns_of(charity, PERIOD).lines(Form.T3010), register=b"x",
+        gifts=gifts_in(charity, PERIOD), filed_on=today(), actor="test", note="",
+    )  # fmt: skip
+    for gift, (reported, _, _) in zip(gifts, WENT_BACK, strict=True):
+        for kind, cents, status, at in reported:
+            name = f"{kind}_{gift.id}" + (f"_{cents}" if kind == "refund" else "")
+            create_refund(gift, cents, kind=kind, name=name, status=status, returned_at=at)
+    found, oracle = returns.returns_of(charity, PERIOD), read_year(db.session.connection(), PERIOD.first_on, PERIOD.last_on)
+    late, returned = (sum(row[index] for row in WENT_BACK) for index in (2, 1))
+    assert (found.returned_cents, found.late_cents) == (returned, late)
+    assert (oracle.received_cents - oracle.retained_cents, oracle.late_cents) == (returned, late)
+    by_gift = dict(db.session.execute(text("SELECT donation_id, cents FROM filed_gift")).tuples())
+    assert by_gift == {gift.id: 100_00 for gift in gifts}
+    changed = return_gifts.changed_gifts(charity, filed, limit=99)
+    expected = [(gift.public_id, 100_00 - row[1]) for gift, row in zip(gifts, WENT_BACK, strict=True) if row[1]]
+    assert [(gift.donation, gift.cents_now) for gift in changed] == expected
+    assert -return_gifts.change_of_line("4500", changed) == returned
 
 
 def test_only_what_another_line_counts_is_a_difference(app: Flask, year: SeededYear, manager: FlaskClient) -> None:
