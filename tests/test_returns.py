@@ -394,8 +394,6 @@ def test_what_went_back_after_the_year_goes_by_when_stripe_says_it_did(campaign:
     late, returned = (sum(row[index] for row in WENT_BACK) for index in (2, 1))
     assert (found.returned_cents, found.late_cents) == (returned, late)
     assert (oracle.received_cents - oracle.retained_cents, oracle.late_cents) == (returned, late)
-    by_gift = dict(db.session.execute(text("SELECT donation_id, cents FROM filed_gift")).tuples())
-    assert by_gift == {gift.id: 100_00 for gift in gifts}
     changed = return_gifts.changed_gifts(charity, filed, limit=99)
     expected = [(gift.public_id, 100_00 - row[1]) for gift, row in zip(gifts, WENT_BACK, strict=True) if row[1]]
     assert [(gift.donation, gift.cents_now) for gift in changed] == expected
