@@ -401,8 +401,24 @@ def test_what_went_back_after_the_year_goes_by_when_stripe_says_it_did(campaign:
 
 
 def test_only_what_another_line_counts_is_a_difference(app: Flask, year: SeededYear, manager: FlaskClient) -> None:
-    for day in (PERIOD.last_on, today() + timedelta(days=1)):
-        assert file(manager, Form.T3010, day).endswith(f"returns?year={YEAR}"), "not a day on which it can have been filed"
+    page, errors = (
+        open_page(manager, f"/staff/receipts/returns?year={YEAR}&lang=en"),
+        ("after the fiscal year, and today", "Please write a day"),
+    )
+    days = (str(PERIOD.last_on), str(today() + timedelta(days=1)), f"{today():%Y%m%d}", "")
+    for typed, error in zip(days, (errors[0], errors[0], errors[1], errors[1]), strict=True):
+        fields: dict[str, Any] = {"form": "tp-985.22", "year": YEAR, "filed_on": typed, "reason": "by mail"}
+        refused = submit(manager, page, "/staff/receipts/returns/filings", **fields)
+        shown = refused.text.split('<select id="form"')[1]
+        assert (refused.status_code, shown.count('aria-invalid="true"'), error in shown) == (422, 1, True), (
+            "not a day on which it was filed"
+        )
+        assert all(part in shown for part in ('value="tp-985.22" selected', f'value="{typed or today()}"', 'value="by mail"')), (
+            "all that was typed"
+        )
+    assert "The note is missing" in submit(manager, page, "/staff/receipts/returns/filings", **{**fields, "reason": ""}).text, (
+        "both errors at once"
+    )
     assert db.session.query(FiledReturn).count() == 0
     file(manager, Form.TP_985_22, PERIOD.last_on + timedelta(days=1))
     filed = db.session.query(FiledReturn).one()
