@@ -359,7 +359,7 @@ def test_a_return_is_kept_as_filed_and_later_differences_name_their_gifts(year: 
 
 IN_YEAR = datetime(YEAR, 3, 31, 23, 59, 59, tzinfo=TORONTO)
 AFTER_YEAR = datetime(YEAR, 4, 1, tzinfo=TORONTO)
-# What Stripe says of a gift of $100, in the order in which we hear of it, all of it now: (kind, cents, status, when the money went back), with
+# What Stripe says of a gift of $100, in the order of its reports, all of them now: (kind, cents, status, when the money went back), with
 # what is returned of the gift, and what of that after the fiscal year.
 WENT_BACK: tuple[tuple[tuple[tuple[str, int, str, datetime | None], ...], int, int], ...] = (
     ((("refund", 60_00, "succeeded", IN_YEAR),), 60_00, 0),
@@ -376,7 +376,7 @@ WENT_BACK: tuple[tuple[tuple[tuple[str, int, str, datetime | None], ...], int, i
 
 
 def test_what_went_back_after_the_year_goes_by_when_stripe_says_it_did(campaign: Campaign) -> None:
-    """Whenever we hear of it. What went back in the year that was filed, and is heard of later, is a difference from the copy."""
+    """Whenever we hear of it. What went back in the year that was filed, and is reported later, is a difference from the copy."""
     charity = campaign.charity
     charity.fiscal_year_end = END
     gifts = [start_donation(campaign) for _ in WENT_BACK]

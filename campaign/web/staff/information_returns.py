@@ -11,10 +11,14 @@ from flask_security import current_user
 
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
+from campaign.funders.funders import Funder
+from campaign.funders.payments import FunderPayment
+from campaign.matching.funds import Fund
 from campaign.receipts import information_return_actions, information_returns, receipts, reported_reversals, return_drafts
 from campaign.receipts.information_returns import WARNED_BEFORE, Filing, FilingMethod, InformationReturn
 from campaign.receipts.receipts import SYSTEM_ACTOR, Receipt, Status
 from campaign.receipts.return_drafts import Reader
+from campaign.reporting.gifts_received import QUEBEC
 from campaign.rules.money import format_money
 from campaign.texts import action_errors
 from campaign.texts.action_errors import ActionRefused
@@ -167,9 +171,19 @@ def draft(task_id: int, reader: str, language: str) -> ResponseReturnValue:
     task = _return_or_404(task_id)
     name = return_drafts.file_name(task, Reader(reader), language=language)
     record_export(f"draft of an information return (PDF, {reader}, {language})", f"information return {task_id}")
-    response = Response(return_drafts.render_draft(task, Reader(reader), language=language), mimetype="application/pdf")
+    pdf = return_drafts.render_draft(task, Reader(reader), language=language, lives_in_quebec=_lives_in_quebec(task))
+    response = Response(pdf, mimetype="application/pdf")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
+
+
+def _lives_in_quebec(task: InformationReturn) -> bool:
+    """Whether the donor, or the funder, files a tax return with Revenu Québec too, by their address."""
+    if task.donation_id is not None:
+        donation = db.session.get_one(Donation, task.donation_id)
+        return (donation.country, donation.province) == ("CA", QUEBEC)
+    fund = db.session.get_one(Fund, db.session.get_one(FunderPayment, task.funder_payment_id).fund_id)
+    return db.session.get_one(Funder, fund.funder_id).province == QUEBEC
 
 
 @bp.post("/<int:task_id>/filings")
