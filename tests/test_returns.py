@@ -209,6 +209,10 @@ def test_both_returns_are_prepared_from_the_exports_alone_in_both_languages(year
         rows = read_csv(download(manager, f"/staff/receipts/register.csv?year={YEAR}&period=fiscal&lang={language}"), separator=separator)
         assert ({len(row) for row in rows}, f"103{decimal}50" in {row[5] for row in rows}) == ({19}, True)
     check_register(year, download(manager, f"/staff/receipts/register.xlsx?year={YEAR}&period=fiscal&lang=en"))
+    (about, *_) = read_workbook(download(manager, f"/staff/receipts/register.xlsx?year={YEAR + 1}&period=fiscal&lang=en")).values()
+    assert about[-1] == ["Unfinished", "This period is not over: the figures still grow."]
+    exported = open_page(manager, f"/staff/receipts/returns/gifts.csv?year={YEAR}").headers["Content-Disposition"]
+    assert "TEST-gifts-" in exported, "a CSV says it in its name"
 
 
 def amounts_on_page(page: str) -> dict[str, int]:
@@ -227,7 +231,7 @@ def check_workbook(workbook: bytes, language: str) -> None:
     """Lines, kinds of gifts, receipts and gifts without one have the figures of policy, and add up to the books."""
     about, lines, groups, register, without = read_workbook(workbook).values()
     charity = db.session.query(Charity).one()
-    assert [row[0] for row in about] == ABOUT[language]
+    assert [row[0] for row in about] == [*ABOUT[language], {"en": "Trial", "fr": "Essai"}[language]]
     assert [row[1] for row in about[:4]] == [charity.legal_name, charity.registration_number, PERIOD.first_on, PERIOD.last_on]
     assert (str(about[4][1])[:10], str(about[4][1])[16:]) == (today().isoformat(), " (America/Toronto)")
     assert about[5][1] == "member@example.org"
@@ -236,14 +240,18 @@ def check_workbook(workbook: bytes, language: str) -> None:
     amounts = {row[2]: row[5] for row in lines if len(row) > 5 and row[2]}
     for expected in (LINES, TP_LINES):
         assert {number: amounts[number] for number in expected} == {number: dollars(cents) for number, cents in expected.items()}
-    assert [row[5] for row in lines[1:] if len(row) > 5 and not row[2]] == [dollars(RETAINED), dollars(RETAINED), 0] * 2
-    assert (groups[-1][0], groups[-1][4], groups[-1][7]) == ("Total", dollars(RETAINED + 130_00), dollars(RETAINED))
-    assert sum(row[7] for row in groups[1:-1] if isinstance(row[7], Decimal)) == dollars(RETAINED)
+    assert [row[5] for row in lines[1:] if len(row) > 5 and row[1] and not row[2]] == [dollars(RETAINED), dollars(RETAINED), 0] * 2
+    notes = " ".join(str(row[0]) for row in lines if row and not any(row[1:]))
+    assert {"en": "($725.00) count as receipted on both forms", "fr": "(725,00\u00a0$) comptent comme"}[language] in notes
+    total = next(row for row in groups if row[0] == "Total")
+    assert (total[4], total[7]) == (dollars(RETAINED + 130_00), dollars(RETAINED))
+    assert sum(row[7] for row in groups[1:] if isinstance(row[7], Decimal)) == dollars(RETAINED) * 2
     receipted = dollars(LINES["4500"] - 25_00 - 700_00)
     assert register[-1][10] == sum(row[10] for row in register[1:-1] if isinstance(row[10], Decimal)) == receipted
     assert {type(cell) for row in register[1:-1] for cell in row[1:3]} == {date}
     assert all(PERIOD.first_on <= row[2] <= PERIOD.last_on for row in register[1:-1] if isinstance(row[2], date))
-    assert without[-1][10] == dollars(RETAINED) - receipted
+    assert without[-1][11] == dollars(RETAINED) - receipted
+    assert ["4500 (4571)", "12"] in [row[1:3] for row in groups[1:-1]], "a part, which is not added"
     assert {row[6] for row in without[1:-1]} == {"4500", "4510", "4530", "4575"}
 
 
@@ -251,10 +259,9 @@ def check_gifts(rows: list[list[str]], decimal: str) -> None:
     """Each gift has its line; their sums are the lines of both forms."""
     counted: Counter[str] = Counter()
     for row in rows[1:]:
-        assert (len(row), row[10][-3], date.fromisoformat(row[0]) <= PERIOD.last_on) == (15, decimal, True)
-        cents = int(row[10].replace(decimal, ""))
-        counted.update({row[6]: cents, row[7]: cents} if row[6] else {"": cents})
-        counted["4571"] += cents if (row[6], row[4]) == ("4500", "US") else 0
+        assert (len(row), row[11][-3], date.fromisoformat(row[0]) <= PERIOD.last_on) == (16, decimal, True)
+        cents = int(row[11].replace(decimal, ""))
+        counted.update({row[6]: cents, row[8]: cents, **({row[7]: cents} if row[7] else {})} if row[6] else {"": cents})
     assert counted == LINES | TP_LINES | {"": 0}
 
 

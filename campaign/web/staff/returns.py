@@ -19,7 +19,7 @@ from campaign.reporting.returns import ReturnsOfYear
 from campaign.rules import return_lines
 from campaign.rules.fiscal_years import Period, fiscal_year, fiscal_year_of
 from campaign.rules.money import format_money
-from campaign.rules.return_lines import AWAITED, Figure, Form, FormVersion, GiftGroup
+from campaign.rules.return_lines import Figure, Form, FormVersion, GiftGroup
 from campaign.texts.dates import format_day, format_moment
 from campaign.texts.return_labels import form_number, form_title, line_label
 from campaign.web.errors import campaign_or_404
@@ -28,7 +28,7 @@ from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
 from campaign.web.staff.exports import file_name, origin_of, record_export, send_csv, send_stored_xlsx, send_xlsx
 from campaign.web.staff.receipts import bounded_year
-from campaign.web.staff.return_tables import gifts_table, not_applicable, workbook_tables
+from campaign.web.staff.return_tables import awaited_note, gifts_table, not_applicable, part_lines_note, workbook_tables
 from campaign.web.staff.typed_fields import LONGEST_REASON, TypedDay, read_day, read_reason, refused
 
 bp = Blueprint("staff_returns", __name__, url_prefix="/staff/receipts/returns")
@@ -68,6 +68,8 @@ def _page(filed_on: TypedDay) -> str:
         questions=found.questions,
         to_void=found.to_void,
         not_applicable=not_applicable(),
+        awaited_note=awaited_note(found),
+        part_lines_note=part_lines_note(),
         copies=[_copy_row(filed) for filed in filed_returns.list_of(charity, limit=COPIES_SHOWN)],
         is_over=period.last_on < today,
         today=today.isoformat(),
@@ -101,6 +103,7 @@ def _form_row(charity: Charity, found: ReturnsOfYear, form: Form) -> dict[str, A
             for number in cents
         ],
         "sum": _money(added),
+        "not_added": ", ".join(version.not_added),
         "by_books": _money(found.totals.retained_cents),
         "difference": _money(added - found.totals.retained_cents),
         "ties": added == found.totals.retained_cents,
@@ -158,8 +161,6 @@ def _books_row(found: ReturnsOfYear) -> dict[str, Any]:
         "receipts_difference": _money(found.difference_from_receipts_cents),
         "cancelled": found.totals.cancelled,
         "replaced": found.totals.replaced,
-        "awaited": _money(found.cents(*AWAITED)),
-        "awaited_as": found.awaited_as.value,
     }
 
 
