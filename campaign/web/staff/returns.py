@@ -165,10 +165,13 @@ def _books_row(found: ReturnsOfYear) -> dict[str, Any]:
 
 
 def _copy_row(filed: FiledReturn) -> dict[str, Any]:
+    first, last, day = (format_day(day, current_language()) for day in (filed.first_on, filed.last_on, filed.filed_on))
     return {
+        "first": first,
+        "last": last,
+        "day": day,
         "id": filed.id,
         "title": form_number(Form(filed.form)),
-        "first_on": filed.first_on.isoformat(),
         "last_on": filed.last_on.isoformat(),
         "filed_on": filed.filed_on.isoformat(),
         "filed_by": filed.filed_by,
