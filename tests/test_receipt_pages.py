@@ -251,9 +251,9 @@ def test_an_information_return_is_filed_on_a_day_in_a_way_and_can_be_reopened(ap
     audited = {entry.action: entry.detail for entry in db.session.query(AuditEntry)}
     assert audited["filed an information return"] == {"filed_on": str(today), "how": "fax", "note": ""}
     assert audited["closed an information return as not needed"]["note"] == "of the same day"
-    for answer in ("It is due again.", "This return is open already"):
+    for words in ("It is due again.", "This return is open already"):
         post_form(client, "/staff/returned-gifts", f"{path}/reopenings")
-        assert answer in client.get("/staff/returned-gifts?lang=en").text
+        assert words in client.get("/staff/returned-gifts?lang=en").text
     assert information_returns.count_open() == 1
     assert staff_of(app, "viewer").post(f"{path}/filings").status_code in {400, 403}
 

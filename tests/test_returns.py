@@ -398,7 +398,7 @@ def test_what_went_back_after_the_year_goes_by_when_stripe_says_it_did(campaign:
             name = f"{kind}_{gift.id}" + (f"_{cents}" if kind == "refund" else "")
             create_refund(gift, cents, kind=kind, name=name, status=status, returned_at=at)
     found, oracle = returns.returns_of(charity, PERIOD), read_year(db.session.connection(), PERIOD.first_on, PERIOD.last_on)
-    late, returned = (sum(row[index] for row in WENT_BACK) for index in (2, 1))
+    returned, late = sum(row[1] for row in WENT_BACK), sum(row[2] for row in WENT_BACK)
     assert (found.returned_cents, found.late_cents) == (returned, late)
     assert (oracle.received_cents - oracle.retained_cents, oracle.late_cents) == (returned, late)
     changed = return_gifts.changed_gifts(charity, filed, limit=99)

@@ -33,7 +33,7 @@ class Reader(StrEnum):
     DONOR = "donor"
 
 
-def render_draft(task: InformationReturn, reader: Reader, *, language: str, lives_in_quebec: bool) -> bytes:
+def render_draft(task: InformationReturn, reader: Reader, *, language: str, is_in_quebec: bool) -> bytes:
     """The draft as PDF, in one language. The donor's has a letter before the copy of the return. Raises RenderingFailed.
 
     A donor who lives in Québec has two tax returns to amend.
@@ -51,7 +51,7 @@ def render_draft(task: InformationReturn, reader: Reader, *, language: str, live
         "signatory": f"{charity.signatory_name}, {charity.signatory_title(language)}",
         "serial": receipt.serial,
         "donor": donor,
-        "letter": _words_to_donor(task, [receipt, *replacements], charity, labels, language, lives_in_quebec=lives_in_quebec)
+        "letter": _words_to_donor(task, [receipt, *replacements], charity, labels, language, is_in_quebec=is_in_quebec)
         if reader is Reader.DONOR
         else [],
         "property": list(_property(task, receipt, donor, charity, labels, language)),
@@ -73,7 +73,7 @@ def _donor(receipt: Receipt, replacements: Sequence[Receipt]) -> list[str]:
 
 
 def _words_to_donor(
-    task: InformationReturn, chain: Sequence[Receipt], charity: Charity, labels: Mapping[str, str], language: str, *, lives_in_quebec: bool
+    task: InformationReturn, chain: Sequence[Receipt], charity: Charity, labels: Mapping[str, str], language: str, *, is_in_quebec: bool
 ) -> list[str]:
     valid = [receipt.serial for receipt in chain if receipts.status_of(receipt) is Status.VALID]
     ended = [receipt.serial for receipt in chain if receipt.serial not in valid]
@@ -82,7 +82,7 @@ def _words_to_donor(
     return [
         labels["donor_intro"] % {"amount": format_money(returned_cents(task), language)},
         *about,
-        labels["donor_claimed_in_quebec" if lives_in_quebec else "donor_claimed"],
+        labels["donor_claimed_in_quebec" if is_in_quebec else "donor_claimed"],
         labels["donor_contact"] % {"email": charity.email},
     ]
 

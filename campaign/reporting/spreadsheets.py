@@ -29,7 +29,7 @@ MAX_ROWS = 1_048_576
 LONGEST_SHEET_NAME = 31
 # Of each part of a printed head or foot line. Excel takes 255 characters for all parts.
 LONGEST_PRINTED = 110
-LETTER_PAPER = 1
+PAPER = 1  # US Letter, the paper of Canada.
 LINE_HEIGHT = 15  # In points.
 # How much wider bold text is than the digits that widths of columns are counted in.
 BOLD = 1.15
@@ -197,7 +197,7 @@ def _add_sheet(book: Any, table: Table, number: int, formats: dict[Any, Any]) ->
 
 def _set_page(sheet: Any) -> None:
     """Print all columns on one page of Letter paper."""
-    sheet.set_paper(LETTER_PAPER)
+    sheet.set_paper(PAPER)
     sheet.set_landscape()
     sheet.set_margins(left=0.4, right=0.4)
     sheet.fit_to_pages(1, 0)

@@ -104,7 +104,7 @@ def _page(typed: dict[int, FilingForm], closed: InformationReturn | None = None)
 
 
 def _ways() -> dict[str, str]:
-    return {**filing_labels(), NOT_NEEDED: gettext("it need not be filed, as noted")}
+    return {**{way.value: label for way, label in filing_labels().items()}, NOT_NEEDED: gettext("it need not be filed, as noted")}
 
 
 def _refused_row(task: InformationReturn, typed: FilingForm) -> dict[str, Any]:
@@ -171,13 +171,13 @@ def draft(task_id: int, reader: str, language: str) -> ResponseReturnValue:
     task = _return_or_404(task_id)
     name = return_drafts.file_name(task, Reader(reader), language=language)
     record_export(f"draft of an information return (PDF, {reader}, {language})", f"information return {task_id}")
-    pdf = return_drafts.render_draft(task, Reader(reader), language=language, lives_in_quebec=_lives_in_quebec(task))
+    pdf = return_drafts.render_draft(task, Reader(reader), language=language, is_in_quebec=_is_in_quebec(task))
     response = Response(pdf, mimetype="application/pdf")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 
-def _lives_in_quebec(task: InformationReturn) -> bool:
+def _is_in_quebec(task: InformationReturn) -> bool:
     """Whether the donor, or the funder, files a tax return with Revenu Québec too, by their address."""
     if task.donation_id is not None:
         donation = db.session.get_one(Donation, task.donation_id)
