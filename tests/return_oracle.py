@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 DONATIONS = """
-    SELECT d.public_id AS name, d.amount_cents + d.covered_fee_cents
-             - coalesce((SELECT sum(r.posted_cents) FROM reversal r WHERE r.payment_intent = d.payment_intent), 0) AS cents,
+    SELECT d.public_id AS name, greatest(0, d.amount_cents + d.covered_fee_cents
+             - coalesce((SELECT sum(r.posted_cents) FROM reversal r WHERE r.payment_intent = d.payment_intent), 0)) AS cents,
            d.amount_cents + d.covered_fee_cents AS received_cents, d.province = 'QC' AND d.country = 'CA' AS in_quebec, d.country <> 'CA' AS abroad, false AS charity,
            concat(d.first_name, d.last_name, d.organization) <> '' AND d.address_line1 <> '' AND d.city <> '' AS complete,
            d.organization = '' OR d.in_own_name OR d.organization IN (SELECT w.name FROM receipt_declaration w WHERE w.donation_id = d.id) AS declared,
@@ -28,19 +28,32 @@ FUNDERS = """
     FROM funder_payment p JOIN fund ON fund.id = p.fund_id JOIN funder f ON f.id = fund.funder_id
     WHERE p.received_on BETWEEN :first AND :last AND p.id NOT IN (SELECT funder_payment_id FROM funder_payment_reversal)
 """
+# Each refund or lost dispute of these gifts: the day on which the money went back where the charity is, by Stripe, or else by the books, and what is in effect of it.
+WENT_BACK = """
+    SELECT d.public_id AS name, d.amount_cents + d.covered_fee_cents AS received_cents, r.posted_cents AS cents,
+           (coalesce(r.returned_at, e.at) AT TIME ZONE 'America/Toronto')::date AS day
+    FROM donation d JOIN reversal r ON r.payment_intent = d.payment_intent
+    LEFT JOIN LATERAL (SELECT max(at) AS at FROM ledger_entry WHERE donation_id = d.id AND kind IN ('refund', 'dispute', 'covered_fee_refund')
+        AND reference LIKE '%:' || r.stripe_id || ':%') e ON true
+    WHERE (d.received_at AT TIME ZONE 'America/Toronto')::date BETWEEN :first AND :last AND r.posted_cents > 0 ORDER BY day
+"""
 # T3010, and TP-985.22 while the accountant counts receipts that are to come as issued.
 LINES = {"charity": ("4510", "13"), "receipt": ("4500", "12"), "none": ("4530", "14"), "none abroad": ("4575", "16")}
 
 
 @dataclass(frozen=True, kw_only=True)
 class OracleYear:
-    """Cents by line, of all gifts and of those from Québec; `receipted_cents` is what valid receipts state."""
+    """Cents by line, of all gifts and of those from Québec; `receipted_cents` is what valid receipts state.
+
+    `late_cents` is what donors got back after the year; never more than they gave.
+    """
 
     lines: Counter[str]
     in_quebec: Counter[str]
     retained_cents: int
     received_cents: int
     receipted_cents: int
+    late_cents: int
 
 
 def read_year(connection: Connection, first_on: date, last_on: date) -> OracleYear:
@@ -59,7 +72,17 @@ def read_year(connection: Connection, first_on: date, last_on: date) -> OracleYe
         retained_cents=sum(gift["cents"] for gift in gifts),
         received_cents=sum(gift["received_cents"] for gift in gifts),
         receipted_cents=sum(gift["cents"] for gift in gifts if gift["receipted"]),
+        late_cents=_late_cents(connection, days),
     )
+
+
+def _late_cents(connection: Connection, days: dict[str, date]) -> int:
+    late, left = 0, dict[str, int]()
+    for name, received_cents, cents, day in connection.execute(text(WENT_BACK), days):
+        before = left.get(name, received_cents)
+        left[name] = max(0, before - cents)
+        late += before - left[name] if day > days["last"] else 0
+    return late
 
 
 def _lines_of(gift: Any) -> tuple[str, ...]:

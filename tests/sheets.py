@@ -44,7 +44,9 @@ def _column(reference: str) -> int:
 def _value(cell: ET.Element, is_date: list[bool]) -> Cell:
     if cell.attrib.get("t") == "inlineStr":
         return "".join(cell.itertext())
-    number = Decimal("".join(cell.itertext()) or "0")
+    if not (text := "".join(cell.itertext())):
+        return None
+    number = Decimal(text)
     return date(1899, 12, 30) + timedelta(days=int(number)) if is_date[int(cell.attrib.get("s", 0))] else number
 
 

@@ -32,6 +32,9 @@ from campaign.edges.wakeups import JOBS, celery
 from campaign.ledger.triggers import FOLDER as TRIGGERS
 from campaign.ledger.triggers import install_triggers
 from campaign.matching.funds import Fund
+from campaign.receipts import lifecycle, reported_reversals, unreported_return_jobs
+from campaign.receipts.receipts import ReceiptIncomplete
+from campaign.receipts.render_jobs import issue_context
 from campaign.reporting.integrity import checker
 from campaign.stripe_sync import balance_transactions
 from campaign.web.security import access
@@ -268,6 +271,44 @@ def test_an_upgrade_keeps_what_returns_report_and_what_receipts_left_out(app: Fl
     db.session.remove()
     with db.engine.connect() as connection, pytest.raises(DatabaseError, match="several information returns"):
         command.downgrade(migration_config(connection), "charity_logo")
+
+
+@pytest.mark.owner
+def test_after_an_upgrade_the_schedule_reports_what_the_version_before_did_not(app: Flask, campaign: Campaign) -> None:
+    """It opened no return for what went back while a replacement was awaited, and compared sums, so that money that went back again was not seen."""
+    awaiting, again, small = (paid(campaign, 200_00, email=f"{name}@example.org") for name in ("a", "b", "c"))
+    for donation in (awaiting, again, small):
+        issue_receipt(donation)
+    awaiting.first_name = awaiting.last_name = ""
+    reversals = ((awaiting, 60_00, "re_1", "succeeded"), (awaiting, 40_00, "re_2", "succeeded"), (again, 150_00, "re_3", "succeeded"),
+                 (again, 150_00, "re_3", "failed"), (again, 170_00, "re_4", "succeeded"), (small, 50_00, "re_5", "succeeded"))  # fmt: skip
+    for donation, cents, name, status in reversals:
+        create_refund(donation, cents, name=name, status=status, returned_at=datetime(2026, 1, 2, 17, tzinfo=UTC))
+        with contextlib.suppress(ReceiptIncomplete):
+            issue_receipt(donation)
+        lifecycle.report_returned([donation], issue_context())
+    db.session.execute(text("UPDATE outbox SET done_at = now()"))
+    db.session.commit()
+    ids, reported = (awaiting.id, again.id), text("SELECT donation_id, returned_cents, due_on FROM information_return ORDER BY id")
+    expected = [(awaiting.id, 60_00, date(2026, 4, 2)), (awaiting.id, 40_00, date(2026, 4, 2)),
+                (again.id, 150_00, date(2026, 4, 2)), (again.id, 170_00, date(2026, 4, 2))]  # fmt: skip
+    assert db.session.execute(reported).all() == expected
+    db.session.remove()
+    with db.engine.connect() as connection:
+        connection.execute(text("ALTER TABLE reported_reversal DISABLE TRIGGER USER"))
+        unreported = "SELECT id FROM information_return WHERE returned_cents IN (4000, 17000)"
+        connection.execute(text(f"DELETE FROM reported_reversal WHERE information_return_id IN ({unreported})"))
+        connection.execute(text(f"DELETE FROM information_return WHERE id IN ({unreported})"))
+        command.downgrade(migration_config(connection), "payment_method")
+        connection.commit()
+        command.upgrade(migration_config(connection), "head")
+    found = [sentence for sentence in checker.findings(db.engine) if "information returns report" in sentence]
+    assert len(found) == 2, "the control: the check of the books sees both"
+    assert reported_reversals.list_unreported(limit=9) == list(ids)
+    assert unreported_return_jobs.report_unreported() == 2
+    assert sorted(map(tuple, db.session.execute(reported))) == sorted(expected), "overdue, as the money went back in January"
+    assert [sentence for sentence in checker.findings(db.engine) if sentence.startswith("I17")] == []
+    assert unreported_return_jobs.report_unreported() == 0
 
 
 @pytest.mark.owner

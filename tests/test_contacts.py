@@ -142,6 +142,9 @@ def test_staff_choose_what_a_correction_is_for(app: Flask, stripe: Stripe, first
     with app.app_context():
         assert client.post(f"/staff/donations/{first.public_id}/person", data=data).status_code == 303
     assert (gift_of(first).last_name, first.last_name) == ("Moved", "D'Arcy-Lévesque")
+    with app.app_context():
+        page = client.get(f"/staff/donations/{first.public_id}?lang=en")
+    assert "Last name (later months)</span> D&#39;Arcy-Lévesque → <strong>Moved</strong>" in page.text
 
 
 def test_a_donor_changes_the_address_of_later_months_and_gets_an_email_about_it(

@@ -1,11 +1,15 @@
 """Days and moments in words: each page and email has them from one place, where the first of a month is an ordinal in French."""
 
+import contextlib
 import re
 from datetime import UTC, date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from campaign.rules import local_time
+from campaign.rules.local_time import InvalidLocalTime
 from campaign.texts.dates import format_day, format_moment
 from tools.architecture import source_files
 
@@ -33,6 +37,42 @@ def test_no_test_takes_the_day_of_utc_for_that_of_the_charity() -> None:
     assert pattern.search("datetime.now(UTC)" + ".year"), "the pattern finds what it is meant to find"
     found = [path.name for path in Path(__file__).parent.glob("*.py") if pattern.search(path.read_text())]
     assert found == []
+
+
+NO_DAYS = (
+    "20261128", "2026-W48-6", "2026W486", "2026-11-28T00:00", "2026-11-28 00:00", "2026-11", "2026-1-2", "28-11-2026", "2026-02-30", "2026-11-28Z",
+    "\u0662\u0660\u0662\u0666-11-28", "0001-01-01", "9999-12-31", "1899-12-31", "3000-01-01", "today", "",
+)  # fmt: skip
+
+
+def test_a_day_is_written_in_one_way() -> None:
+    assert (local_time.parse_day(" 2026-11-28 "), local_time.parse_day("2028-02-29")) == (date(2026, 11, 28), date(2028, 2, 29))
+    for typed in NO_DAYS:
+        with pytest.raises(InvalidLocalTime, match="is not a day; write it like 2026-12-31"):
+            local_time.parse_day(typed)
+    for typed in {*NO_DAYS, "2026-11-28T9:30", "20261128T0930", "2026-W48-6T09:30", "2026-11-28 09"} - {
+        "2026-11-28T00:00",
+        "2026-11-28 00:00",
+    }:
+        with pytest.raises(InvalidLocalTime, match="is not a date or time"):
+            local_time.parse_end(typed, ZoneInfo("America/Toronto"))
+    accepted = [typed for typed in NO_DAYS if _reads(typed)]
+    assert accepted[:3] == ["20261128", "2026-W48-6", "2026W486"], "the control: the standard library reads these"
+
+
+def _reads(typed: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return bool(date.fromisoformat(typed))
+    return False
+
+
+# What we stored ourselves is read by these.
+READS_ISO = {"local_time.py", "receipt_register.py", "receipt_requirements.py", "integrity_checks.py", "charity_details.py"}
+
+
+def test_no_other_module_reads_a_typed_day() -> None:
+    found = {path.name for path in source_files() if re.search(r"fromiso(format|calendar)|strptime", path.read_text())}
+    assert found == READS_ISO
 
 
 def test_no_other_module_writes_a_day_in_words() -> None:

@@ -1,6 +1,7 @@
 """A receipt in a name that is not the payer's takes the donor's declaration: in the form, on their page, or recorded by staff."""
 
 import io
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -19,7 +20,7 @@ from campaign.donations import declarations
 from campaign.donations.declarations import How, ReceiptDeclaration, Statement
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
-from campaign.mail import send_jobs
+from campaign.mail import mail_actions, send_jobs
 from campaign.outbox import waiting_receipts
 from campaign.receipts import annual_jobs, completeness, lifecycle, receipt_actions, receipts
 from campaign.receipts.receipt_actions import ReceiptActionRefused
@@ -37,7 +38,16 @@ from campaign.texts.action_errors import ActionError
 from campaign.web.security import CONFIRMED_AT
 from campaign.web.staff.person_form import LARGEST_DOCUMENT
 from tests.conftest import Post, Stripe
-from tests.factories import create_refund, issue_receipt, paid, pay, pay_with_annual_receipt, png_picture, start_donation, today
+from tests.factories import (
+    create_refund,
+    issue_receipt,
+    paid,
+    pay,
+    pay_with_annual_receipt,
+    png_picture,
+    start_donation,
+    today,
+)
 from tests.mail import attached, last_email, text_of
 from tests.stripe import advance_months, start_recurring
 from tests.web import CORRECTED, grant_access, hidden_fields, open_page, send, signed_in
@@ -261,7 +271,19 @@ def test_staff_say_why_a_name_changes(app: Flask, campaign: Campaign, post: Post
     assert receipt_name(donation) == "ACME Incorporated", "what was declared holds under the corrected name"
     page = open_page(signed_in(app, "viewer"), f"/staff/donations/{donation.public_id}").text
     assert all(shown in page for shown in (REPORTED["declared_words"], "by phone", "2026-01-02", "recorded by member@example.org"))
+    history = re.sub(r"\s+", " ", page[page.index('id="corrections"') : page.index('id="receipts"')])
+    for change in (
+        "Organization</span> ACME Inc. → <strong>ACME Incorporated</strong>",
+        "Organization</span> – → <strong>ACME Inc.</strong>",
+        "Last name</span> D&#39;Arcy-Lévesque → <strong>Roy</strong>",
+        "Address</span> 123, rue de l’Église → <strong>2, rue Neuve</strong>",
+    ):
+        assert change in history, change
     assert all("ACME" not in str(entry.detail) for entry in db.session.query(AuditEntry))
+    old = donation.email
+    mail_actions.correct_email(donation, "<b>new</b>@example.org", actor="clerk@example.org", scope=Scope.BOTH)
+    page = open_page(signed_in(app, "viewer"), f"/staff/donations/{donation.public_id}").text
+    assert f"Email</span> {old} → <strong>&lt;b&gt;new&lt;/b&gt;@example.org</strong>" in page
     assert checker.findings(db.engine) == []
 
 
@@ -508,7 +530,7 @@ def test_pages_show_whose_name_the_receipt_bears_who_corrected_it_and_why(app: F
         receipt = receipts.receipt_of(donation.id)
         assert receipt
         named = staff.get(f"/staff/receipts/{receipt.serial}").text
-        assert "by clerk@example.org: she wrote to us" in named and "The earlier receipt bears another name:</span> Ada Roy" in named
+        assert "by clerk@example.org: she wrote to us" in named and "Name</span> Ada Roy → <strong>Cycle Ltd.</strong>" in named
         assert f"/staff/donations/{donation.public_id}#declaration-{declaration.id}" in named
         assert f"/staff/declarations/{declaration.id}/document" in named
     assert "<dt>Name on the receipt</dt><dd>Cycle Ltd.</dd>" in client.get(f"/en/donations/{donation.token}").text

@@ -41,6 +41,7 @@ from campaign.texts.action_errors import ActionError, ActionRefused
 from tests.conftest import Post
 from tests.factories import create_fund, create_managers, run_concurrently
 from tests.mail import attached, text_of
+from tests.web import signed_in
 
 ONE, TWO = "asks@payments.example.org", "agrees@payments.example.org"
 ADDRESS = ["1, rue Sherbrooke", "Montréal QC  H2X 1Y4"]
@@ -479,7 +480,7 @@ def test_a_voided_receipt_is_not_issued_again_by_a_correction(fund: Fund, funder
 
 
 def test_who_agrees_sees_that_a_receipt_would_be_for_another_name_and_a_renamed_funder_can_have_a_new_one(
-    fund: Fund, funder: Funder
+    app: Flask, fund: Fund, funder: Funder
 ) -> None:
     payment, receipt = receipted(fund)
     change(funder, legal_name="Autre inc.")
@@ -493,6 +494,9 @@ def test_who_agrees_sees_that_a_receipt_would_be_for_another_name_and_a_renamed_
     replacement = payment_receipts.receipt_of(new)
     assert replacement
     assert (replacement.content["donor_name"], replacement.content["replaces"]) == ("Autre inc.", receipt.serial)
+    page = signed_in(app, "viewer").get(f"/staff/receipts/{replacement.serial}").text
+    assert f"by {TWO}: the name" in page or f"by {ONE}: the name" in page
+    assert "Name</span> Fonds inc. → <strong>Autre inc.</strong>" in page
     assert payments.received_cents(fund) == payment.cents
     same = refusal_of(lambda: payment_actions.request_correction(new, new.details, actor=ONE, reason="r"))
     assert same is ActionError.PAYMENT_IS_THE_SAME

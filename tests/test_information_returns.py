@@ -297,6 +297,13 @@ def test_both_letters_have_all_that_the_return_must_contain_in_both_languages(ap
     ):
         said = draft_text(client, task, reader, language)
         assert [fact for fact in (*required, *words) if " ".join(fact.split()) not in said] == [], (reader, language)
+    both = "please amend both: the federal one, with the Canada Revenue Agency, and the one of Québec, with Revenu Québec"
+    assert donation.province == "QC"
+    assert [both in draft_text(client, task, reader, "en") for reader in ("donor", "agency")] == [True, False]
+    donation.province = "ON"
+    db.session.commit()
+    said = draft_text(client, task, "donor", "en")
+    assert ("Revenu Québec" in said, "the agency may reassess that return" in said) == (False, True)
     exported = {entry.detail["document"] for entry in db.session.query(AuditEntry) if entry.action == "exported"}
     assert len(exported) == 4
     assert "draft of an information return (PDF, agency, fr)" in exported

@@ -1,7 +1,9 @@
 """Staff pages for receipts, information returns and email: permissions, audit entries, and registers that agree with the books."""
 
 import csv
+import html
 import io
+import re
 import zipfile
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
@@ -221,6 +223,7 @@ def test_an_information_return_is_filed_on_a_day_in_a_way_and_can_be_reopened(ap
         ({"how": "", "filed_on": str(today)}, "Please choose how it was filed", "Veuillez choisir comment"),
         ({"how": "fax", "filed_on": ""}, "Please write a day, for example", "Veuillez écrire un jour, par exemple"),
         ({"how": "fax", "filed_on": str(tomorrow)}, "It was filed between the day", "Elle a été produite entre le jour"),
+        ({"how": "fax", "filed_on": f"{today:%Y%m%d}"}, "Please write a day, for example", "Veuillez écrire un jour, par exemple"),
         ({"how": "mail", "filed_on": str(yesterday)}, "It was filed between the day", "Elle a été produite entre le jour"),
         ({"how": "other", "filed_on": str(today)}, "Please write the other way", "Veuillez écrire l’autre façon"),
         ({"how": "not_needed", "reason": "x" * 501}, "Please write the other way", "Veuillez écrire l’autre façon"),
@@ -237,13 +240,20 @@ def test_an_information_return_is_filed_on_a_day_in_a_way_and_can_be_reopened(ap
     post_form(client, "/staff/returned-gifts", f"/staff/returned-gifts/{other.id}/filings", how="not_needed", reason="of the same day")
     page = client.get("/staff/returned-gifts").text
     assert f"{today}, by fax" in page and "of the same day" in page and page.count("clerk-") >= 2
-    assert post_form(client, "/staff/receipts", f"{path}/filings", how="fax", filed_on=str(today)).status_code == 303
-    assert "noted this before" in client.get("/staff/returned-gifts").text
+    late = post_form(client, "/staff/receipts?lang=en", f"{path}/filings", how="portal", filed_on="2026-1-2", reason="case <7>")
+    said = html.unescape(re.sub(r"<[^>]+>", "", late.text))
+    assert (late.status_code, said.count("Not recorded: this return was closed before")) == (409, 1)
+    assert re.search(rf"clerk-\S+ closed it on .*\n.*What is recorded: filed on {today}, by fax; note: –", said)
+    assert "What you typed: online: My Business Account or Represent a Client; filed on: 2026-1-2; note: case <7>" in said
+    for action in ("0/filings", f"{task.id + 99}/filings", "0/reopenings"):
+        assert post_form(client, "/staff/receipts", f"/staff/returned-gifts/{action}", how="fax").status_code == 404
     assert db.session.query(AuditEntry).filter_by(action="filed an information return").count() == 1
     audited = {entry.action: entry.detail for entry in db.session.query(AuditEntry)}
     assert audited["filed an information return"] == {"filed_on": str(today), "how": "fax", "note": ""}
     assert audited["closed an information return as not needed"]["note"] == "of the same day"
-    post_form(client, "/staff/returned-gifts", f"{path}/reopenings")
+    for words in ("It is due again.", "This return is open already"):
+        post_form(client, "/staff/returned-gifts", f"{path}/reopenings")
+        assert words in client.get("/staff/returned-gifts?lang=en").text
     assert information_returns.count_open() == 1
     assert staff_of(app, "viewer").post(f"{path}/filings").status_code in {400, 403}
 

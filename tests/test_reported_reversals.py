@@ -25,6 +25,7 @@ from campaign.receipts.reported_reversals import returned_cents
 from campaign.reporting.integrity import checker
 from campaign.rules import returned_gifts
 from campaign.rules.returned_gifts import ReversalState
+from campaign.texts.action_errors import ActionError, ActionRefused
 from tests.conftest import Post
 from tests.factories import create_refund, issue_receipt, paid, pay, start_donation
 from tests.scale import examples
@@ -119,7 +120,8 @@ def test_a_dispute_that_is_reinstated_and_lost_again_is_reported_once_unless_it_
     for one in (donation, filed):
         refund(one, 200_00, kind="dispute", name=f"dp_{one.id}")
     assert (reported(donation), reported(filed)) == ([200_00], [0, 200_00])
-    assert not information_return_actions.reopen(tasks(filed)[0].id, actor="clerk@example.org"), "nothing is left to report"
+    with pytest.raises(ActionRefused, match=ActionError.RETURN_CAME_BACK):
+        information_return_actions.reopen(tasks(filed)[0].id, actor="clerk@example.org")
     assert checker.findings(db.engine) == []
 
 
@@ -131,7 +133,8 @@ def test_a_return_of_which_too_little_is_left_is_not_reopened(app: Flask, campai
     file(donation)
     refund(donation, 100_00, kind="dispute", name="dp_1", status="won")
     assert reported(donation) == [30_00]
-    assert not information_return_actions.reopen(tasks(donation)[0].id, actor="clerk@example.org")
+    with pytest.raises(ActionRefused, match=ActionError.RETURN_TOO_SMALL):
+        information_return_actions.reopen(tasks(donation)[0].id, actor="clerk@example.org")
     assert checker.findings(db.engine) == []
 
 
@@ -239,7 +242,9 @@ def test_a_return_that_is_reopened_reports_what_it_did(app: Flask, campaign: Cam
     donation = receipted(campaign)
     refund(donation, 60_00)
     file(donation)
-    assert information_return_actions.reopen(tasks(donation)[0].id, actor="clerk@example.org")
+    information_return_actions.reopen(tasks(donation)[0].id, actor="clerk@example.org")
+    with pytest.raises(ActionRefused, match=ActionError.RETURN_IS_OPEN):
+        information_return_actions.reopen(tasks(donation)[0].id, actor="clerk@example.org")
     (task,) = tasks(donation)
     assert (task.closed_at, task.filed_on, task.filed_how) == (None, None, None)
     refund(donation, 70_00)

@@ -160,6 +160,7 @@ def test_the_lines_of_a_fiscal_year_are_those_of_policy_and_add_up_to_the_books(
         assert {line: found.lines(form)[line] for line in lines} == {line: oracle.lines[line] for line in lines}
         assert {line: found.in_quebec(form)[line] for line in lines} == {line: oracle.in_quebec[line] for line in lines}
     assert (found.totals.retained_cents, found.received_cents) == (oracle.retained_cents, oracle.received_cents)
+    assert found.late_cents == oracle.late_cents
     assert found.totals.receipted_cents == found.cents(GiftGroup.RECEIPTED) == oracle.receipted_cents
     assert {line: found.lines(Form.T3010)[line] for line in LINES} == LINES
     assert found.lines(Form.TP_985_22) == TP_LINES
@@ -208,6 +209,10 @@ def test_both_returns_are_prepared_from_the_exports_alone_in_both_languages(year
         rows = read_csv(download(manager, f"/staff/receipts/register.csv?year={YEAR}&period=fiscal&lang={language}"), separator=separator)
         assert ({len(row) for row in rows}, f"103{decimal}50" in {row[5] for row in rows}) == ({19}, True)
     check_register(year, download(manager, f"/staff/receipts/register.xlsx?year={YEAR}&period=fiscal&lang=en"))
+    (about, *_) = read_workbook(download(manager, f"/staff/receipts/register.xlsx?year={YEAR + 1}&period=fiscal&lang=en")).values()
+    assert about[-1] == ["Unfinished", "This period is not over: the figures still grow."]
+    exported = open_page(manager, f"/staff/receipts/returns/gifts.csv?year={YEAR}").headers["Content-Disposition"]
+    assert "TEST-gifts-" in exported, "a CSV says it in its name"
 
 
 def amounts_on_page(page: str) -> dict[str, int]:
@@ -226,7 +231,7 @@ def check_workbook(workbook: bytes, language: str) -> None:
     """Lines, kinds of gifts, receipts and gifts without one have the figures of policy, and add up to the books."""
     about, lines, groups, register, without = read_workbook(workbook).values()
     charity = db.session.query(Charity).one()
-    assert [row[0] for row in about] == ABOUT[language]
+    assert [row[0] for row in about] == [*ABOUT[language], {"en": "Trial", "fr": "Essai"}[language]]
     assert [row[1] for row in about[:4]] == [charity.legal_name, charity.registration_number, PERIOD.first_on, PERIOD.last_on]
     assert (str(about[4][1])[:10], str(about[4][1])[16:]) == (today().isoformat(), " (America/Toronto)")
     assert about[5][1] == "member@example.org"
@@ -235,14 +240,18 @@ def check_workbook(workbook: bytes, language: str) -> None:
     amounts = {row[2]: row[5] for row in lines if len(row) > 5 and row[2]}
     for expected in (LINES, TP_LINES):
         assert {number: amounts[number] for number in expected} == {number: dollars(cents) for number, cents in expected.items()}
-    assert [row[5] for row in lines[1:] if len(row) > 5 and not row[2]] == [dollars(RETAINED), dollars(RETAINED), 0] * 2
-    assert (groups[-1][0], groups[-1][4], groups[-1][7]) == ("Total", dollars(RETAINED + 130_00), dollars(RETAINED))
-    assert sum(row[7] for row in groups[1:-1] if isinstance(row[7], Decimal)) == dollars(RETAINED)
+    assert [row[5] for row in lines[1:] if len(row) > 5 and row[1] and not row[2]] == [dollars(RETAINED), dollars(RETAINED), 0] * 2
+    notes = " ".join(str(row[0]) for row in lines if row and not any(row[1:]))
+    assert {"en": "($725.00) count as receipted on both forms", "fr": "(725,00\u00a0$) comptent comme"}[language] in notes
+    total = next(row for row in groups if row[0] == "Total")
+    assert (total[4], total[7]) == (dollars(RETAINED + 130_00), dollars(RETAINED))
+    assert sum(row[7] for row in groups[1:] if isinstance(row[7], Decimal)) == dollars(RETAINED) * 2
     receipted = dollars(LINES["4500"] - 25_00 - 700_00)
     assert register[-1][10] == sum(row[10] for row in register[1:-1] if isinstance(row[10], Decimal)) == receipted
     assert {type(cell) for row in register[1:-1] for cell in row[1:3]} == {date}
     assert all(PERIOD.first_on <= row[2] <= PERIOD.last_on for row in register[1:-1] if isinstance(row[2], date))
-    assert without[-1][10] == dollars(RETAINED) - receipted
+    assert without[-1][11] == dollars(RETAINED) - receipted
+    assert ["4500 (4571)", "12"] in [row[1:3] for row in groups[1:-1]], "a part, which is not added"
     assert {row[6] for row in without[1:-1]} == {"4500", "4510", "4530", "4575"}
 
 
@@ -250,10 +259,9 @@ def check_gifts(rows: list[list[str]], decimal: str) -> None:
     """Each gift has its line; their sums are the lines of both forms."""
     counted: Counter[str] = Counter()
     for row in rows[1:]:
-        assert (len(row), row[10][-3], date.fromisoformat(row[0]) <= PERIOD.last_on) == (15, decimal, True)
-        cents = int(row[10].replace(decimal, ""))
-        counted.update({row[6]: cents, row[7]: cents} if row[6] else {"": cents})
-        counted["4571"] += cents if (row[6], row[4]) == ("4500", "US") else 0
+        assert (len(row), row[11][-3], date.fromisoformat(row[0]) <= PERIOD.last_on) == (16, decimal, True)
+        cents = int(row[11].replace(decimal, ""))
+        counted.update({row[6]: cents, row[8]: cents, **({row[7]: cents} if row[7] else {})} if row[6] else {"": cents})
     assert counted == LINES | TP_LINES | {"": 0}
 
 
@@ -356,9 +364,68 @@ def test_a_return_is_kept_as_filed_and_later_differences_name_their_gifts(year: 
     assert [entry.subject for entry in entries] == [f"t3010 {PERIOD.last_on}"] * 2
 
 
+IN_YEAR = datetime(YEAR, 3, 31, 23, 59, 59, tzinfo=TORONTO)
+AFTER_YEAR = datetime(YEAR, 4, 1, tzinfo=TORONTO)
+# What Stripe says of a gift of $100, in the order of its reports, all of them now: (kind, cents, status, when the money went back), with
+# what is returned of the gift, and what of that after the fiscal year.
+WENT_BACK: tuple[tuple[tuple[tuple[str, int, str, datetime | None], ...], int, int], ...] = (
+    ((("refund", 60_00, "succeeded", IN_YEAR),), 60_00, 0),
+    ((("refund", 61_00, "succeeded", AFTER_YEAR),), 61_00, 61_00),
+    ((("refund", 62_00, "succeeded", None),), 62_00, 62_00),
+    ((("refund", 10_00, "succeeded", AFTER_YEAR), ("refund", 20_00, "succeeded", IN_YEAR)), 30_00, 10_00),
+    ((("refund", 63_00, "failed", AFTER_YEAR), ("refund", 64_00, "succeeded", IN_YEAR)), 64_00, 0),
+    ((("dispute", 100_00, "lost", IN_YEAR), ("dispute", 100_00, "won", IN_YEAR)), 0, 0),
+    ((("dispute", 100_00, "lost", AFTER_YEAR), ("dispute", 100_00, "won", AFTER_YEAR)), 0, 0),
+    ((("dispute", 100_00, "lost", IN_YEAR), ("dispute", 100_00, "won", IN_YEAR), ("dispute", 100_00, "lost", AFTER_YEAR)), 100_00, 100_00),
+    ((("refund", 40_00, "succeeded", AFTER_YEAR), ("dispute", 100_00, "lost", IN_YEAR)), 100_00, 0),
+    ((("refund", 40_00, "succeeded", IN_YEAR), ("dispute", 100_00, "lost", AFTER_YEAR)), 100_00, 60_00),
+)
+
+
+def test_what_went_back_after_the_year_goes_by_when_stripe_says_it_did(campaign: Campaign) -> None:
+    """Whenever we hear of it. What went back in the year that was filed, and is reported later, is a difference from the copy."""
+    charity = campaign.charity
+    charity.fiscal_year_end = END
+    gifts = [start_donation(campaign) for _ in WENT_BACK]
+    for gift in gifts:
+        pay(gift, at=datetime(YEAR, 2, 1, 15, tzinfo=UTC))
+    filed = filed_returns.record(
+        charity, Form.T3010, PERIOD, version="24", lines=returns.returns_of(charity, PERIOD).lines(Form.T3010), register=b"x",
+        gifts=gifts_in(charity, PERIOD), filed_on=today(), actor="test", note="",
+    )  # fmt: skip
+    for gift, (reported, _, _) in zip(gifts, WENT_BACK, strict=True):
+        for kind, cents, status, at in reported:
+            name = f"{kind}_{gift.id}" + (f"_{cents}" if kind == "refund" else "")
+            create_refund(gift, cents, kind=kind, name=name, status=status, returned_at=at)
+    found, oracle = returns.returns_of(charity, PERIOD), read_year(db.session.connection(), PERIOD.first_on, PERIOD.last_on)
+    returned, late = sum(row[1] for row in WENT_BACK), sum(row[2] for row in WENT_BACK)
+    assert (found.returned_cents, found.late_cents) == (returned, late)
+    assert (oracle.received_cents - oracle.retained_cents, oracle.late_cents) == (returned, late)
+    changed = return_gifts.changed_gifts(charity, filed, limit=99)
+    expected = [(gift.public_id, 100_00 - row[1]) for gift, row in zip(gifts, WENT_BACK, strict=True) if row[1]]
+    assert [(gift.donation, gift.cents_now) for gift in changed] == expected
+    assert -return_gifts.change_of_line("4500", changed) == returned
+
+
 def test_only_what_another_line_counts_is_a_difference(app: Flask, year: SeededYear, manager: FlaskClient) -> None:
-    for day in (PERIOD.last_on, today() + timedelta(days=1)):
-        assert file(manager, Form.T3010, day).endswith(f"returns?year={YEAR}"), "not a day on which it can have been filed"
+    page, errors = (
+        open_page(manager, f"/staff/receipts/returns?year={YEAR}&lang=en"),
+        ("after the fiscal year, and today", "Please write a day"),
+    )
+    days = (str(PERIOD.last_on), str(today() + timedelta(days=1)), f"{today():%Y%m%d}", "")
+    for typed, error in zip(days, (errors[0], errors[0], errors[1], errors[1]), strict=True):
+        fields: dict[str, Any] = {"form": "tp-985.22", "year": YEAR, "filed_on": typed, "reason": "by mail"}
+        refused = submit(manager, page, "/staff/receipts/returns/filings", **fields)
+        shown = refused.text.split('<select id="form"')[1]
+        assert (refused.status_code, shown.count('aria-invalid="true"'), error in shown) == (422, 1, True), (
+            "not a day on which it was filed"
+        )
+        assert all(part in shown for part in ('value="tp-985.22" selected', f'value="{typed or today()}"', 'value="by mail"')), (
+            "all that was typed"
+        )
+    assert "The note is missing" in submit(manager, page, "/staff/receipts/returns/filings", **{**fields, "reason": ""}).text, (
+        "both errors at once"
+    )
     assert db.session.query(FiledReturn).count() == 0
     file(manager, Form.TP_985_22, PERIOD.last_on + timedelta(days=1))
     filed = db.session.query(FiledReturn).one()

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import date
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
@@ -12,8 +13,10 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from campaign.campaigns.campaigns import Campaign
 from campaign.devstack.sandbox.__main__ import Quiet
 from campaign.edges.db import db
+from campaign.funders import payments
+from campaign.funders.funders import Funder
 from tests.browser import ARGUMENTS, chromium_path
-from tests.factories import issue_receipt, paid
+from tests.factories import create_fund, issue_receipt, paid, today
 from tests.web import signed_in
 
 pytestmark = pytest.mark.skipif(chromium_path() is None, reason="no Chromium on this machine")
@@ -78,11 +81,13 @@ def test_every_page_of_staff_fits_a_phone_and_has_contrast_in_the_dark(
     context: BrowserContext, server: BaseWSGIServer, app: Flask, campaign: Campaign
 ) -> None:
     donation = paid(campaign, 25_000_00, email="a.very.long.address.of.somebody@subdomain.example.org", in_own_name=True, **LONG)
-    receipt = issue_receipt(donation)
+    receipt, fund, last_year = issue_receipt(donation), create_fund(campaign, 9_876_543_21, position=9), date(today().year - 1, 5, 1)
+    payments.record_payment(fund, 9_876_543_21, received_on=last_year, reference="1", livemode=False, actor="manager@example.org")
+    db.session.get_one(Funder, fund.funder_id).province = "QC"
     db.session.commit()
     assert receipt
     own = [f"/staff/donations/{donation.public_id}", f"/staff/donations/{donation.public_id}/person", f"/staff/receipts/{receipt.serial}"]
-    own += [f"/staff/donors/{donation.donor_id}", f"/{campaign.slug}", f"/en/donations/{donation.token}"]
+    own += ["/staff/receipts/returns?lang=fr", f"/staff/donors/{donation.donor_id}", f"/{campaign.slug}", f"/en/donations/{donation.token}"]
     files = (".csv", ".xlsx", ".pdf", ".json", ".pem")
     with app.app_context():
         rules = {str(rule) for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ()) and not rule.arguments}

@@ -11,7 +11,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from campaign.cli import printed_text
-from campaign.cli.funds import BY, FUND, REASON, CommandRefused, get_fund, parse_cents, time_zone_of
+from campaign.cli.funds import BY, FUND, REASON, CommandRefused, get_fund, parse_cents
 from campaign.cli.pledges import BY_MEMBER, refused_by_name
 from campaign.funders import payment_actions, payment_receipts, payment_requests, payments
 from campaign.funders.payment_actions import PaymentDoubtful
@@ -43,7 +43,7 @@ YES = click.option("--yes", is_flag=True, help="Answer with yes what would be as
 def received(name: str, cents: int, on: str, reference: str, actor: str, *, yes: bool) -> None:
     """Record a payment from the funder and issue its receipt, unless the funder is a registered charity."""
     fund, livemode = get_fund(name), not current_app.config["IS_SANDBOX"]
-    details = _details(fund, cents, on, reference)
+    details = _details(cents, on, reference)
 
     def record(answered: list[PaymentQuestion]) -> list[str]:
         return payment_actions.record(fund, details, livemode=livemode, actor=actor, answered=answered).missing
@@ -55,10 +55,10 @@ def received(name: str, cents: int, on: str, reference: str, actor: str, *, yes:
         click.echo(f"Its receipt waits for {describe_missing(missing, 'en')}; see `campaign fund funder {fund.slug} --help`.")
 
 
-def _details(fund: Fund, cents: int, on: str, reference: str) -> PaymentDetails:
+def _details(cents: int, on: str, reference: str) -> PaymentDetails:
     if cents <= 0 or not reference.strip():
         raise CommandRefused("A payment has an amount of more than zero, and a reference.")
-    return PaymentDetails(cents=cents, received_on=local_time.parse(on, time_zone_of(fund)).date(), reference=reference.strip())
+    return PaymentDetails(cents=cents, received_on=local_time.parse_day(on), reference=reference.strip())
 
 
 def _ask_and_act(act: Callable[[list[PaymentQuestion]], list[str]], day: date, actor: str, *, yes: bool) -> list[str]:
@@ -122,7 +122,7 @@ def correct_payment(name: str, reference: str, actor: str, reason: str, *, yes: 
     fund = get_fund(name)
     payment = _payment(fund, reference)
     cents, day = right["cents"], right["on"] or payment.received_on.isoformat()
-    details = _details(fund, payment.cents if cents is None else int(cents), str(day), str(right["right_reference"] or reference))
+    details = _details(payment.cents if cents is None else int(cents), str(day), str(right["right_reference"] or reference))
 
     def ask(answered: list[PaymentQuestion]) -> list[str]:
         payment_actions.request_correction(payment, details, actor=actor, reason=reason, answered=answered)
@@ -146,7 +146,7 @@ def reverse_payment(name: str, reference: str, actor: str, reason: str, *, retur
     if never_came == (returned_on is not None):
         raise CommandRefused("Say either --never-came, or with --returned-on the day on which the money was returned.")
     payment = _payment(fund, reference)
-    returned = local_time.parse(returned_on, time_zone_of(fund)).date() if returned_on else None
+    returned = local_time.parse_day(returned_on) if returned_on else None
     try:
         payment_actions.request_reversal(payment, returned_on=returned, actor=actor, reason=reason)
     except ActionRefused as error:

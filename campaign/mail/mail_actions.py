@@ -5,7 +5,7 @@ from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.outbox import deliveries, leases, messages
 from campaign.outbox.messages import OutboxMessage
-from campaign.recurring import contacts
+from campaign.recurring import contact_changes, contacts
 from campaign.recurring.contacts import Scope
 from campaign.staff import audit
 from campaign.staff.members import Staff
@@ -49,11 +49,13 @@ def correct_email(donation: Donation, email: str, *, actor: str, scope: Scope = 
 
     Dead-lettered messages are retried there; after a bounce the receipt is sent there again.
     """
+    before = contact_changes.contacts_of_donor(donation.donor_id)
     if scope.is_for_later:
         contacts.change_email(donation.donor_id, email)
     if scope.is_for_this_gift:
         donation.email = email
-    audit.record(actor, "corrected the e-mail address", donation.public_id, scope=scope)
+    entry = audit.record(actor, "corrected the e-mail address", donation.public_id, scope=scope)
+    contact_changes.record_changes(before, entry)
     for message in db.session.query(OutboxMessage).filter(OutboxMessage.donation_id == donation.id, OutboxMessage.dead_at.is_not(None)):
         leases.requeue(OutboxMessage, message.id)
     if deliveries.has_open_bounce(donation.id):

@@ -33,15 +33,22 @@ def _today(task: InformationReturn) -> date:
     return charity.local(datetime.now(UTC)).date()
 
 
-def reopen(task_id: int, *, actor: str) -> bool:
-    """Reopen an information return that was closed. Returns False when it is not closed, or too little of its gift is still returned."""
+def reopen(task_id: int, *, actor: str) -> None:
+    """Reopen an information return that was closed.
+
+    Raises ActionRefused when it is not closed, or $50 or less of its gift is still returned.
+    """
     task = information_returns.reopen(task_id)
-    if task is None or not reported_reversals.is_to_be_filed(task):
+    refusal = None
+    if task is None:
+        refusal = ActionError.RETURN_IS_OPEN
+    elif not reported_reversals.is_to_be_filed(task):
+        refusal = ActionError.RETURN_CAME_BACK if reported_reversals.returned_cents(task) <= 0 else ActionError.RETURN_TOO_SMALL
+    if refusal:
         db.session.rollback()
-        return False
+        raise ActionRefused(refusal)
     audit.record(actor, "reopened an information return", _subject(task_id))
     db.session.commit()
-    return True
 
 
 def _subject(task_id: int) -> str:

@@ -19,7 +19,7 @@ from campaign.receipts.name_changes import Person
 from campaign.receipts.receipts import EndReason, Receipt, ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
 from campaign.receipts.void_requests import VoidRequest
-from campaign.recurring import contacts
+from campaign.recurring import contact_changes, contacts
 from campaign.recurring.contacts import Scope
 from campaign.recurring.recurring_gifts import RecurringGift, recurring_gift_of
 from campaign.staff import audit
@@ -43,9 +43,11 @@ def complete_details(donation: Donation, person: Person, *, statement: Statement
     something of this one. Raises ReceiptActionRefused when a receipt was issued already.
     """
     waiting, later = _lock_waiting(donation, with_all_on_receipt=statement is None)
+    before = contact_changes.contacts_of([*waiting, *later])
     changed = {field for one in waiting for field in name_changes.update_person(one, person)}
     changed |= set(contacts.change_person(later, person))
-    audit.record("the donor", "completed their address", donation.public_id, fields=sorted(changed))
+    entry = audit.record("the donor", "completed their address", donation.public_id, fields=sorted(changed))
+    contact_changes.record_changes(before, entry)
     _finish_details(donation, waiting, statement)
 
 
@@ -136,7 +138,7 @@ def correct_details(
     """
     later = contacts.running_gifts_like(donation) if scope.is_for_later else []  # By the name before it is corrected.
     sharing = lifecycle.lock_sharing_donations(donation) if scope.is_for_this_gift else []
-    bearers = name_changes.bearers_of(sharing, later)
+    bearers, before = name_changes.bearers_of(sharing, later), contact_changes.contacts_of([*sharing, *later])
     changed = {field for one in sharing for field in name_changes.update_person(one, person)}
     changed_later = contacts.change_person(later, person)
     refusal = name_changes.why_refused(bearers, is_same_donor=is_same_donor, statement=statement)
@@ -146,7 +148,8 @@ def correct_details(
         db.session.rollback()
         raise ReceiptActionRefused(refusal)
     fields = sorted({*changed, *changed_later})
-    audit.record(actor, "corrected name or address", donation.public_id, fields=fields, scope=scope, reason=reason)
+    entry = audit.record(actor, "corrected name or address", donation.public_id, fields=fields, scope=scope, reason=reason)
+    contact_changes.record_changes(before, entry)
     if statement is None:
         name_changes.extend_declarations(bearers, actor=actor, reason=reason)
     else:

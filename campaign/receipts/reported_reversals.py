@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, func, select
+from sqlalchemy import ForeignKey, Subquery, and_, exists, func, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.donations.donations import Donation
@@ -16,9 +16,9 @@ from campaign.edges.db import Base, db
 from campaign.payments.reversals import Reversal
 from campaign.receipts import receipts
 from campaign.receipts.information_returns import InformationReturn
-from campaign.receipts.receipts import SYSTEM_ACTOR, Receipt
+from campaign.receipts.receipts import SYSTEM_ACTOR, Receipt, ReceiptLine
 from campaign.rules import returned_gifts
-from campaign.rules.receipt_requirements import INFORMATION_RETURN_WITHIN_DAYS
+from campaign.rules.receipt_requirements import INFORMATION_RETURN_ABOVE_CENTS, INFORMATION_RETURN_WITHIN_DAYS
 from campaign.rules.returned_gifts import ReversalState
 
 
@@ -71,6 +71,39 @@ def bring_up_to_date(donation: Donation, *, on: datetime) -> InformationReturn |
     if not is_due or not unreported:
         return None
     return _open(donation, receipt, unreported, returned_at=returned_gifts.reportable_from(states, changes) or on)
+
+
+def list_unreported(*, limit: int) -> list[int]:
+    """The ids of donations whose returns `bring_up_to_date` would change, whatever led to that."""
+    d, i, payment = Donation, InformationReturn, _named_by_payment().c
+    returned = func.least(payment.posted_cents, d.amount_cents + d.covered_fee_cents)
+    is_unreported = and_(returned != payment.named_cents, returned - payment.left_out_cents > INFORMATION_RETURN_ABOVE_CENTS)
+    reported = select(func.coalesce(func.sum(ReportedReversal.cents), 0)).where(ReportedReversal.information_return_id == i.id)
+    is_empty = exists().where(i.donation_id == d.id, i.closed_at.is_(None), reported.scalar_subquery() <= 0)
+    has_receipt = exists().where(ReceiptLine.donation_id == d.id)
+    query = select(d.id).join(payment.posted_cents.table, payment.payment_intent == d.payment_intent)
+    query = query.where(has_receipt, or_(is_unreported, payment.has_come_back, is_empty))
+    return list(db.session.scalars(query.order_by(d.id).limit(limit)))
+
+
+def _named_by_payment() -> Subquery:
+    """By payment, what of its reversals is in effect, named, and left out by the first receipt, and whether something named has come back."""
+    p, r = ReportedReversal, Reversal
+    each = (
+        select(
+            r.payment_intent,
+            r.posted_cents,
+            func.coalesce(func.sum(p.cents), 0).label("named_cents"),
+            func.coalesce(func.sum(p.cents).filter(p.information_return_id.is_(None)), 0).label("left_out_cents"),
+        )
+        .outerjoin(p, p.reversal_id == r.id)
+        .group_by(r.id)
+        .subquery()
+        .c
+    )
+    sums = (func.sum(each[name]).label(name) for name in ("posted_cents", "named_cents", "left_out_cents"))
+    has_come_back = func.bool_or(each.named_cents > each.posted_cents).label("has_come_back")
+    return select(each.payment_intent, *sums, has_come_back).group_by(each.payment_intent).subquery()
 
 
 def _open(donation: Donation, receipt: Receipt, unreported: Mapping[int, int], *, returned_at: datetime) -> InformationReturn:

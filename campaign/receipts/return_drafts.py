@@ -33,8 +33,11 @@ class Reader(StrEnum):
     DONOR = "donor"
 
 
-def render_draft(task: InformationReturn, reader: Reader, *, language: str) -> bytes:
-    """The draft as PDF, in one language. The donor's has a letter before the copy of the return. Raises RenderingFailed."""
+def render_draft(task: InformationReturn, reader: Reader, *, language: str, is_in_quebec: bool) -> bytes:
+    """The draft as PDF, in one language. The donor's has a letter before the copy of the return. Raises RenderingFailed.
+
+    A donor who lives in Québec has two tax returns to amend.
+    """
     receipt = db.session.get_one(Receipt, task.receipt_id)
     charity, replacements = db.session.get_one(Charity, receipt.charity_id), receipts.replacements_of(receipt)
     labels, donor = information_return_labels(language), _donor(receipt, replacements)
@@ -48,7 +51,9 @@ def render_draft(task: InformationReturn, reader: Reader, *, language: str) -> b
         "signatory": f"{charity.signatory_name}, {charity.signatory_title(language)}",
         "serial": receipt.serial,
         "donor": donor,
-        "letter": _words_to_donor(task, [receipt, *replacements], charity, labels, language) if reader is Reader.DONOR else [],
+        "letter": _words_to_donor(task, [receipt, *replacements], charity, labels, language, is_in_quebec=is_in_quebec)
+        if reader is Reader.DONOR
+        else [],
         "property": list(_property(task, receipt, donor, charity, labels, language)),
         "receipt": [*_receipt(task, receipt, charity, labels, language), *_replacements([receipt, *replacements], labels, language)],
     }
@@ -68,7 +73,7 @@ def _donor(receipt: Receipt, replacements: Sequence[Receipt]) -> list[str]:
 
 
 def _words_to_donor(
-    task: InformationReturn, chain: Sequence[Receipt], charity: Charity, labels: Mapping[str, str], language: str
+    task: InformationReturn, chain: Sequence[Receipt], charity: Charity, labels: Mapping[str, str], language: str, *, is_in_quebec: bool
 ) -> list[str]:
     valid = [receipt.serial for receipt in chain if receipts.status_of(receipt) is Status.VALID]
     ended = [receipt.serial for receipt in chain if receipt.serial not in valid]
@@ -77,7 +82,7 @@ def _words_to_donor(
     return [
         labels["donor_intro"] % {"amount": format_money(returned_cents(task), language)},
         *about,
-        labels["donor_claimed"],
+        labels["donor_claimed_in_quebec" if is_in_quebec else "donor_claimed"],
         labels["donor_contact"] % {"email": charity.email},
     ]
 

@@ -10,7 +10,7 @@ from campaign.edges.services import services
 from campaign.outbox import messages
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import NewMessage
-from campaign.recurring import contacts, page_links
+from campaign.recurring import contact_changes, contacts, page_links
 from campaign.recurring.contacts import EmailChange, EmailTaken
 from campaign.recurring.recurring_gifts import RecurringGift
 from campaign.staff import audit
@@ -23,12 +23,14 @@ def change_address(gift: RecurringGift, first: Donation, person: Mapping[str, st
 
     With a statement the donor declares that the money of later months is the organization's.
     """
+    before = contact_changes.contacts_of([gift])
     changed = contacts.change_person([gift], person)
     if statement is not None and not declarations.is_declared_for(first, gift.organization):
         declarations.record(statement, [first.id], gift.organization)
         changed.append("declaration")
     if changed:
-        audit.record(DONOR, "changed the name or address of later months", first.public_id, fields=changed)
+        entry = audit.record(DONOR, "changed the name or address of later months", first.public_id, fields=changed)
+        contact_changes.record_changes(before, entry)
         about = f"{gift.id}-{messages.count_all(first, MessageKind.ADDRESS_CHANGED)}"
         messages.enqueue(NewMessage(MessageKind.ADDRESS_CHANGED, first, about, recipient=gift.email))
     db.session.commit()
@@ -56,13 +58,14 @@ def request_email_change(donation: Donation, email: str) -> bool:
 
 def confirm_email(change: EmailChange) -> bool:
     """Move the donor to the address that they have confirmed. Returns False when another donor has it."""
-    donation = db.session.get_one(Donation, change.donation_id)
+    donation, before = db.session.get_one(Donation, change.donation_id), contact_changes.contacts_of_donor(change.donor_id)
     try:
         contacts.confirm_email_change(change)
     except EmailTaken:
         db.session.rollback()
         return False
-    audit.record(DONOR, "confirmed another e-mail address", donation.public_id)
+    entry = audit.record(DONOR, "confirmed another e-mail address", donation.public_id)
+    contact_changes.record_changes(before, entry)
     db.session.commit()
     services().waker.wake("mail")
     return True

@@ -27,6 +27,7 @@ from campaign.ledger.moves import Move
 from campaign.matching.funds import Fund
 from campaign.outbox import leases
 from campaign.outbox.messages import OutboxMessage
+from campaign.payments.reversals import Reversal
 from campaign.receipts.receipts import EndReason, Receipt, ReceiptEnd, ReceiptLine
 from campaign.rules.fiscal_years import Period
 from campaign.rules.return_lines import GiftGroup
@@ -103,7 +104,8 @@ def gifts_in(charity: Charity, period: Period) -> Subquery:
 
 
 def _donations(charity: Charity, period: Period) -> Select[Any]:
-    moved, is_abroad = _moved(charity, period), Donation.country.not_in(("CA", ""))
+    moved, in_time, is_abroad = _moved(charity, period), _returned_in_time(charity, period), Donation.country.not_in(("CA", ""))
+    returned = moved.c.received_cents - moved.c.cents
     group = case(
         (moved.c.cents == 0, GiftGroup.RETURNED.value),
         (Receipt.id.is_not(None), GiftGroup.RECEIPTED.value),
@@ -122,12 +124,13 @@ def _donations(charity: Charity, period: Period) -> Select[Any]:
             place.label("place"),
             is_abroad.label("is_abroad"),
             moved.c.received_cents,
-            (moved.c.received_cents - moved.c.cents).label("returned_cents"),
-            moved.c.late_cents,
+            returned.label("returned_cents"),
+            func.greatest(0, returned - func.coalesce(in_time.c.cents, 0)).label("late_cents"),
             moved.c.cents,
             func.coalesce(Receipt.serial, "").label("serial"),
         )
         .join(moved, moved.c.donation_id == Donation.id)
+        .outerjoin(in_time, in_time.c.donation_id == Donation.id)
         .join(Donor, Donor.id == Donation.donor_id)
         .outerjoin(ReceiptLine, and_(ReceiptLine.donation_id == Donation.id, ReceiptLine.is_current))
         .outerjoin(Receipt, Receipt.id == ReceiptLine.receipt_id)
@@ -135,20 +138,35 @@ def _donations(charity: Charity, period: Period) -> Select[Any]:
 
 
 def _moved(charity: Charity, period: Period) -> Subquery:
-    """What the entries of each donation of the period say. Reversals less reinstatements after the period are late."""
-    e, (_, after) = LedgerEntry, period.moments(ZoneInfo(charity.time_zone))
-    is_late = and_(e.kind.in_((*REVERSALS, *REINSTATEMENTS)), e.at >= after)
+    """What the entries of each donation of the period say."""
+    e = LedgerEntry
     return (
         select(
             e.donation_id,
             func.sum(case((e.kind.in_(PAYMENTS), e.cents), else_=0)).label("received_cents"),
-            func.sum(case((is_late, -SIGNED_CENTS), else_=0)).label("late_cents"),
             func.sum(SIGNED_CENTS).label("cents"),
         )
         .join(Donation, Donation.id == e.donation_id)
         .where(e.fund_id.is_(None), is_received_in(charity, period))
         .group_by(e.donation_id)
         .subquery("moved")
+    )
+
+
+def _returned_in_time(charity: Charity, period: Period) -> Subquery:
+    """What went back of each donation until the end of the period and is in effect, by Stripe's moments: we may hear of it later, by any route.
+
+    When Stripe names no moment, the last one at which the reversal was posted counts.
+    """
+    e, r, (_, after) = LedgerEntry, Reversal, period.moments(ZoneInfo(charity.time_zone))
+    is_of_reversal = func.split_part(e.reference, ":", 2) == r.stripe_id
+    posted_at = select(func.max(e.at)).where(e.donation_id == Donation.id, e.kind.in_(REVERSALS), is_of_reversal).scalar_subquery()
+    return (
+        select(Donation.id.label("donation_id"), func.sum(r.posted_cents).label("cents"))
+        .join(r, r.payment_intent == Donation.payment_intent)
+        .where(is_received_in(charity, period), func.coalesce(r.returned_at, posted_at) < after)
+        .group_by(Donation.id)
+        .subquery("returned_in_time")
     )
 
 

@@ -81,10 +81,19 @@ class ReturnsOfYear:
         return return_lines.line_cents(self.version(form), self._of((), place), self.awaited_as)
 
     def lines_of_group(self, form: Form, group: GiftGroup) -> str:
-        """The numbers of the lines that count gifts of this group; a dash for gifts that no line counts."""
-        places = {s.is_abroad for s in self._of((group,), None)} or {False}
-        figures = (return_lines.figure_of(form, group, is_abroad=is_abroad, awaited_as=self.awaited_as) for is_abroad in sorted(places))
-        return ", ".join(dict.fromkeys(self.version(form).line_of(figure) or "–" for figure in figures))
+        """The numbers of the lines that count gifts of this group, in parentheses those of a part of them; a dash for gifts that no line counts."""
+        lines, parts = dict[str, None](), dict[str, None]()
+        for is_abroad in sorted({s.is_abroad for s in self._of((group,), None)} or {False}):
+            line, part = self.lines_of_gift(form, group, is_abroad=is_abroad)
+            lines[line or "–"] = None
+            parts |= {part: None} if part else {}
+        return ", ".join(lines) + (f" ({', '.join(parts)})" if parts else "")
+
+    def lines_of_gift(self, form: Form, group: GiftGroup, *, is_abroad: bool) -> tuple[str, str]:
+        """The numbers of the line that counts a gift and of the one that repeats it as a part; empty for a gift that none does."""
+        figure = return_lines.figure_of(form, group, is_abroad=is_abroad, awaited_as=self.awaited_as)
+        version = self.version(form)
+        return version.line_of(figure), version.part_line_of(figure, is_abroad=is_abroad)
 
     def in_quebec(self, form: Form) -> dict[str, int]:
         """The part of each line from Québec."""

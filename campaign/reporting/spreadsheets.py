@@ -4,6 +4,7 @@ French CSV has semicolons and decimal commas, as the list separator and decimal 
 text that people entered can be taken for a formula or a link. A workbook begins with what it is of; a CSV says so in its name alone.
 """
 
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,10 @@ MAX_ROWS = 1_048_576
 LONGEST_SHEET_NAME = 31
 # Of each part of a printed head or foot line. Excel takes 255 characters for all parts.
 LONGEST_PRINTED = 110
+PAPER = 1  # US Letter, the paper of Canada.
+LINE_HEIGHT = 15  # In points.
+# How much wider bold text is than the digits that widths of columns are counted in.
+BOLD = 1.15
 CHUNK_BYTES = 64 * 1024
 
 
@@ -120,24 +125,31 @@ def write_xlsx(target: IO[bytes], tables: Sequence[Table], origin: Origin | None
 
 def _formats(book: Any) -> dict[Any, Any]:
     numbers = {Kind.TEXT: "@", Kind.DATE: DATE_FORMAT, Kind.MONEY: MONEY_FORMAT, Kind.COUNT: COUNT_FORMAT}
-    plain = {kind: book.add_format({"num_format": number}) for kind, number in numbers.items()}
+    wrapped = {"text_wrap": True, "valign": "top"}
+    # A number is at the right of its column, so that a text or a date beside it begins at a distance.
+    left, right = {"align": "left", "indent": 1}, {"align": "right"}
+    sides = {kind: right if kind in {Kind.MONEY, Kind.COUNT} else left for kind in Kind}
+    plain = {kind: book.add_format({"num_format": number, **wrapped, **sides[kind]}) for kind, number in numbers.items()}
     bold = {(kind, True): book.add_format({"num_format": number, "bold": True, "top": 1}) for kind, number in numbers.items()}
-    return {**plain, **bold, "heading": book.add_format({"bold": True, "text_wrap": True, "valign": "top"})}
+    fact = book.add_format({"num_format": DATE_FORMAT, **wrapped, **left})
+    headings = {("heading", kind): book.add_format({"bold": True, **wrapped, **sides[kind]}) for kind in Kind}
+    return {**plain, **bold, **headings, "fact": fact}
 
 
 def _write_origin(book: Any, origin: Origin, formats: dict[Any, Any]) -> None:
     sheet = book.add_worksheet(origin.title)
+    _set_page(sheet)
     sheet.set_column(0, 0, 26)
     sheet.set_column(1, 1, 70)
     for row, (name, value) in enumerate(origin.facts):
-        sheet.write_string(row, 0, name, formats["heading"])
-        _write_cell(sheet, row, 1, Kind.DATE, value, formats[Kind.DATE])
+        sheet.write_string(row, 0, name, formats["heading", Kind.TEXT])
+        _write_cell(sheet, row, 1, Kind.DATE, value, formats["fact"])
 
 
 def _print_on_each_page(book: Any, origin: Origin) -> None:
     for sheet in book.worksheets():
-        sheet.set_header(f"&L{_printed(origin.subject)}&R&A")
-        sheet.set_footer(f"&L{_printed(origin.source)}&R&P / &N")
+        sheet.set_header(f"&L{_printed(origin.subject)}&R&A", {"scale_with_doc": False})
+        sheet.set_footer(f"&L{_printed(origin.source)}&R&P / &N", {"scale_with_doc": False})
 
 
 def _printed(text: str) -> str:
@@ -146,12 +158,16 @@ def _printed(text: str) -> str:
 
 
 def _write_table(book: Any, table: Table, formats: dict[Any, Any]) -> None:
-    totals = {number: 0 for number, column in enumerate(table.columns) if column.is_totalled}
+    totals, widths = (
+        {number: 0 for number, column in enumerate(table.columns) if column.is_totalled},
+        [_width(column) for column in table.columns],
+    )
     sheet, names, at = None, 0, 0
     for row in table.rows:
         if sheet is None or at == MAX_ROWS - 1:
             names += 1
             sheet, at = _add_sheet(book, table, names, formats), 1
+        _set_height(sheet, at, row, widths)
         for number, (column, cell) in enumerate(zip(table.columns, row, strict=True)):
             _write_cell(sheet, at, number, column.kind, cell, formats[column.kind])
             if number in totals and isinstance(cell, int):
@@ -162,25 +178,51 @@ def _write_table(book: Any, table: Table, formats: dict[Any, Any]) -> None:
     if totals:
         _write_totals(sheet, at, table, totals, formats)
     for number, note in enumerate(table.notes, at + 2):
-        sheet.write_string(number, 0, note)
+        _set_height(sheet, number, [note], [sum(widths)])
+        sheet.merge_range(number, 0, number, len(widths) - 1, note, formats[Kind.TEXT])
 
 
 def _add_sheet(book: Any, table: Table, number: int, formats: dict[Any, Any]) -> Any:
     suffix = f" {number}" if number > 1 else ""
     sheet = book.add_worksheet(table.title[: LONGEST_SHEET_NAME - len(suffix)] + suffix)
+    _set_page(sheet)
     sheet.freeze_panes(1, 0)
-    sheet.set_landscape()
-    sheet.fit_to_pages(1, 0)
     sheet.repeat_rows(0)
+    _set_height(sheet, 0, [column.heading for column in table.columns], [_width(column) / BOLD for column in table.columns])
     for at, column in enumerate(table.columns):
-        sheet.set_column(at, at, column.width)
-        sheet.write_string(0, at, column.heading, formats["heading"])
+        sheet.set_column(at, at, _width(column))
+        sheet.write_string(0, at, column.heading, formats["heading", column.kind])
     return sheet
+
+
+def _set_page(sheet: Any) -> None:
+    """Print all columns on one page of Letter paper."""
+    sheet.set_paper(PAPER)
+    sheet.set_landscape()
+    sheet.set_margins(left=0.4, right=0.4)
+    sheet.fit_to_pages(1, 0)
+
+
+def _set_height(sheet: Any, row: int, cells: Sequence[Cell], widths: Sequence[float]) -> None:
+    """Make the row as high as its longest text takes: not every program does so itself."""
+    lines = max((_lines(cell, width) for cell, width in zip(cells, widths, strict=True) if isinstance(cell, str)), default=1)
+    if lines > 1:
+        sheet.set_row(row, lines * LINE_HEIGHT)
+
+
+def _lines(text: str, width: float) -> int:
+    """How many lines the text takes when it is broken between words."""
+    return len(textwrap.wrap(text, max(1, int(width)))) if len(text) > width else 1
+
+
+def _width(column: Column) -> float:
+    """The width that shows each word of the heading, which is bold, in one line."""
+    return max(column.width, BOLD * max(map(len, column.heading.split())) + 1)
 
 
 def _write_cell(sheet: Any, row: int, column: int, kind: Kind, cell: Cell, style: Any) -> None:
     if isinstance(cell, str):
-        sheet.write_string(row, column, cell)
+        sheet.write_string(row, column, cell, style)
     elif isinstance(cell, date):
         sheet.write_datetime(row, column, cell, style)
     elif cell is not None:

@@ -77,6 +77,15 @@ class FormVersion:
         """The number of the line that counts this; empty for None."""
         return next((line.number for line in self.lines if line.figure is figure), "")
 
+    def part_line_of(self, figure: Figure | None, *, is_abroad: bool) -> str:
+        """The number of the line that repeats, as a part, what the line of this figure counts; empty if none does. It is not added."""
+        return self.line_of(Figure.RECEIPTED_ABROAD) if figure is Figure.RECEIPTED and is_abroad else ""
+
+    @property
+    def not_added(self) -> list[str]:
+        """The numbers of the lines that are not added up."""
+        return [line.number for line in self.lines if line.figure in NOT_ADDED]
+
 
 VERSIONS = (
     FormVersion(
@@ -158,7 +167,7 @@ def line_cents(version: FormVersion, sums: Iterable[GroupSum], awaited_as: Await
         if figure is None:
             continue
         cents[version.line_of(figure)] += found.cents
-        if figure is Figure.RECEIPTED and found.is_abroad and (part := version.line_of(Figure.RECEIPTED_ABROAD)):
+        if part := version.part_line_of(figure, is_abroad=found.is_abroad):
             cents[part] += found.cents
         if found.group is GiftGroup.RECEIPTED and (question := version.line_of(Figure.HAS_RECEIPTS)):
             cents[question] += found.gifts
@@ -167,4 +176,4 @@ def line_cents(version: FormVersion, sums: Iterable[GroupSum], awaited_as: Await
 
 def added_cents(version: FormVersion, cents: dict[str, int]) -> int:
     """The sum of the lines, each cent once."""
-    return sum(cents[line.number] for line in version.lines if line.figure not in NOT_ADDED)
+    return sum(cents[line.number] for line in version.lines if line.number not in version.not_added)

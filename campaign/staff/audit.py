@@ -23,9 +23,11 @@ class AuditEntry(Base):
     detail: Mapped[dict[str, Any]]
 
 
-def record(actor: str, action: str, subject: str, **detail: object) -> None:
+def record(actor: str, action: str, subject: str, **detail: object) -> AuditEntry:
     """Insert an audit entry; `detail` is stored as JSON."""
-    db.session.add(AuditEntry(actor=actor, action=action, subject=subject, detail=detail))
+    entry = AuditEntry(actor=actor, action=action, subject=subject, detail=detail)
+    db.session.add(entry)
+    return entry
 
 
 def has_entry(action: str, subject: str) -> bool:

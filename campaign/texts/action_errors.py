@@ -46,6 +46,9 @@ class ActionError(StrEnum):
     PAYMENT_IS_THE_SAME = "payment is the same"
     REGISTRATION_NUMBER = "registration number"
     FILING_DAY = "filing day"
+    RETURN_IS_OPEN = "return is open"
+    RETURN_CAME_BACK = "return came back"
+    RETURN_TOO_SMALL = "return too small"
 
 
 class ActionRefused(Exception):
@@ -105,6 +108,11 @@ _MESSAGES = {
     ActionError.PAYMENT_BEYOND_PLEDGE: gettext_noop("More would be received than is pledged; raise the pledge first."),
     ActionError.PAYMENT_RETURN_DAY: gettext_noop("The money was returned between the day of the payment and today: write that day."),
     ActionError.FILING_DAY: gettext_noop("It was filed between the day on which the money was returned and today: write that day."),
+    ActionError.RETURN_IS_OPEN: gettext_noop("This return is open already: nothing was changed."),
+    ActionError.RETURN_CAME_BACK: gettext_noop("The money that this return reports came back to the charity: there is nothing to file."),
+    ActionError.RETURN_TOO_SMALL: gettext_noop(
+        "What is still returned of this gift is $50 or less, as the rest came back: there is nothing to file."
+    ),
     ActionError.PAYMENT_IN_FUTURE: gettext_noop("This day has not come yet. Write the day on which the payment was received."),
     ActionError.PAYMENT_IS_REVERSED: gettext_noop("This payment was reversed already, so there is nothing to correct."),
     ActionError.PAYMENT_CHANGE_IS_REQUESTED: gettext_noop(

@@ -119,6 +119,11 @@ _INFORMATION_RETURN = {
         "If you have claimed this receipt in a tax return already, the agency may reassess that return. The agency, or whoever helps you with "
         "your taxes, can say what to do.",
     ),
+    "donor_claimed_in_quebec": pgettext_noop(
+        "information return",
+        "If you have claimed this receipt in your tax returns already, please amend both: the federal one, with the Canada Revenue Agency, and "
+        "the one of Québec, with Revenu Québec. Each may reassess its own. They, or whoever helps you with your taxes, can say how.",
+    ),
     "donor_contact": pgettext_noop("information return", "If something here is not right, please write to %(email)s."),
 }
 

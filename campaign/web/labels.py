@@ -70,6 +70,23 @@ def declaration_labels() -> dict[How, str]:
     }
 
 
+def contact_labels() -> dict[str, str]:
+    """The fields of a name, an address and an email, as forms name them, in their order."""
+    return {
+        "first_name": gettext("First name"),
+        "last_name": gettext("Last name"),
+        "organization": gettext("Organization"),
+        "in_own_name": gettext("In the person’s own name"),
+        "address_line1": gettext("Address"),
+        "address_line2": gettext("Apartment, unit, PO box"),
+        "city": gettext("City"),
+        "province": gettext("Province or territory"),
+        "postal_code": gettext("Postal code"),
+        "country": gettext("Country"),
+        "email": gettext("Email"),
+    }
+
+
 def filing_labels() -> dict[FilingMethod, str]:
     """How an information return was filed."""
     return {

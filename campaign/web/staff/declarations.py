@@ -7,23 +7,29 @@ from flask import Blueprint, Response, abort
 from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime, gettext
 
+from campaign.campaigns.charities import Charity
 from campaign.donations import declarations
 from campaign.donations.declarations import DONOR, How, ReceiptDeclaration
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.receipts import completeness, receipts
 from campaign.receipts.receipts import EndReason, Receipt
+from campaign.recurring import contact_changes
+from campaign.recurring.contact_changes import ContactChange
 from campaign.rules.document_types import EXTENSIONS
+from campaign.rules.money import format_money
 from campaign.staff import audit
 from campaign.staff.audit import AuditEntry
-from campaign.web.labels import declaration_labels
+from campaign.web.labels import contact_labels, declaration_labels
+from campaign.web.languages import current_language
 from campaign.web.security import access
 from campaign.web.staff.exports import record_export
 
 bp = Blueprint("staff_declarations", __name__, url_prefix="/staff/declarations")
 
 
-CORRECTIONS = ("corrected name or address", "completed their address", "changed the name or address of later months")
+EMAILS = ("corrected the e-mail address", "confirmed another e-mail address")
+CORRECTIONS = ("corrected name or address", "completed their address", "changed the name or address of later months", *EMAILS)
 NAME_FIELDS = {"first_name", "last_name", "organization", "in_own_name"}
 
 
@@ -33,22 +39,54 @@ def whose_money(donation: Donation) -> dict[str, Any]:
     declared_at = {declaration.recorded_at: declaration.id for declaration in found}
     return {
         "declarations": [_row(declaration, donation) for declaration in found],
-        "corrections": [_correction_row(entry, donation, declared_at) for entry in audit.entries_about(donation.public_id, CORRECTIONS)],
+        "corrections": _corrections(donation, declared_at),
         "lacks_declaration": receipts.receipt_of(donation.id) is None and completeness.lacks_declaration(donation),
         "is_undeclared": bool(donation.organization) and not donation.names.bears_organization,
     }
 
 
-def _correction_row(entry: AuditEntry, donation: Donation, declared_at: dict[datetime, int]) -> dict[str, Any]:
+def _corrections(donation: Donation, declared_at: dict[datetime, int]) -> list[dict[str, Any]]:
+    """The latest first. One that was made on the page of another gift may have changed this one too."""
+    changes: dict[int, list[ContactChange]] = {}
+    entries = {entry.id: entry for entry in audit.entries_about(donation.public_id, CORRECTIONS)}
+    for change, entry in contact_changes.list_changes(donation):
+        entries[entry.id] = entry
+        changes.setdefault(entry.id, []).append(change)
+    latest = sorted(entries.values(), key=lambda entry: entry.id, reverse=True)
+    return [_correction_row(entry, donation, declared_at, changes.get(entry.id, [])) for entry in latest]
+
+
+def _correction_row(
+    entry: AuditEntry, donation: Donation, declared_at: dict[datetime, int], changes: list[ContactChange]
+) -> dict[str, Any]:
     """A declaration that was recorded with a correction has its moment: both are rows of one transaction."""
     return {
-        "what": _corrected(set(entry.detail.get("fields", ()))),
+        "what": gettext("Email address") if entry.action in EMAILS else _corrected(set(entry.detail.get("fields", ()))),
+        "changes": [row for change in changes for row in _change_rows(change)],
         "actor": "" if entry.actor == DONOR else entry.actor,
         "reason": entry.detail.get("reason", ""),
         "at": _moment(entry.at, donation),
         "iso": entry.at.isoformat(),
         "declaration_id": declared_at.get(entry.at),
     }
+
+
+def _change_rows(change: ContactChange) -> list[dict[str, str]]:
+    """Each field that was changed, in the order of the form, with what it was and what it is since."""
+    labels = contact_labels()
+    rows = [
+        {"field": labels[field], "old": _shown(change.old[field]), "new": _shown(change.new[field])}
+        for field in labels
+        if field in change.old
+    ]
+    later = gettext("later months")
+    return [{**row, "field": f"{row['field']} ({later})"} for row in rows] if change.recurring_gift_id else rows
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    return str(value) or "–"
 
 
 def _corrected(fields: set[str]) -> str:
@@ -69,25 +107,38 @@ def name_of_receipt(receipt: Receipt) -> dict[str, Any]:
         for declaration in declarations.declarations_of(donation)
         if declaration.name == receipt.content["donor_name"]
     }
-    return {"declarations": list(found.values()), "correction": _correction_before(receipt, donations)}
+    return {"declarations": list(found.values()), "correction": _correction_before(receipt)}
 
 
-def _correction_before(receipt: Receipt, donations: list[Donation]) -> dict[str, Any] | None:
+def _correction_before(receipt: Receipt) -> dict[str, Any] | None:
+    """What a corrected receipt, a donor's or a funder's, says otherwise than the one that it replaces."""
     replaced = db.session.get(Receipt, receipt.replaces_id) if receipt.replaces_id else None
     end = receipts.end_of(replaced) if replaced else None
-    if replaced is None or end is None or end.reason != EndReason.CORRECTED or not donations:
+    if replaced is None or end is None or end.reason not in {EndReason.CORRECTED, EndReason.WRONG_PAYMENT}:
         return None
-    old_name = replaced.content["donor_name"]
+    said = [_printed(one) for one in (replaced, receipt)]
+    changes = [{"field": field, "old": old, "new": said[1][field]} for field, old in said[0].items() if old != said[1][field]]
+    charity = db.session.get_one(Charity, receipt.charity_id)
+    return {"at": _format(charity.local(end.at)), "actor": end.actor, "reason": end.note, "changes": changes}
+
+
+def _printed(receipt: Receipt) -> dict[str, str]:
+    """What a receipt says of what can be corrected."""
+    content = receipt.content
     return {
-        "at": _moment(end.at, donations[0]),
-        "actor": end.actor,
-        "reason": end.note,
-        "old_name": old_name if old_name != receipt.content["donor_name"] else "",
+        gettext("Name"): content["donor_name"],
+        gettext("Address"): ", ".join(content["donor_address"]),
+        gettext("Gift received"): str(content["received_on"] or content["received_in"]),
+        gettext("Amount of the gift"): format_money(content["amount_cents"], current_language()),
     }
 
 
 def _moment(moment: datetime, donation: Donation) -> str:
-    return str(format_datetime(donation.campaign.charity.local(moment), "yyyy-MM-dd HH:mm:ss", rebase=False))
+    return _format(donation.campaign.charity.local(moment))
+
+
+def _format(local: datetime) -> str:
+    return str(format_datetime(local, "yyyy-MM-dd HH:mm:ss", rebase=False))
 
 
 def _row(declaration: ReceiptDeclaration, donation: Donation) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import structlog
-from flask import Response, stream_with_context
+from flask import Response, current_app, stream_with_context
 from flask_babel import gettext
 from flask_security import current_user
 
@@ -25,6 +25,11 @@ def origin_of(charity: Charity, period: Period) -> Origin:
     exported_at, name = charity.local(datetime.now(UTC)), charity.legal_name
     moment = f"{exported_at:%Y-%m-%d %H:%M} ({charity.time_zone})"
     days = gettext("From %(first)s to %(last)s", first=period.first_on, last=period.last_on)
+    marks = []
+    if current_app.config["IS_SANDBOX"]:
+        marks.append((gettext("Trial"), gettext("TEST – this is a trial. No real money moves and no receipt is valid.")))
+    if period.last_on >= exported_at.date():
+        marks.append((gettext("Unfinished"), gettext("This period is not over: the figures still grow.")))
     return Origin(
         title=gettext("About this file"),
         facts=[
@@ -34,16 +39,20 @@ def origin_of(charity: Charity, period: Period) -> Origin:
             (gettext("Last day"), period.last_on),
             (gettext("As the books were on"), moment),
             (gettext("Exported by"), current_user.email),
+            *marks,
         ],
-        subject=f"{name}, {charity.registration_number}. {days}",
+        subject=". ".join([*(mark.upper() for mark, _ in marks), f"{name}, {charity.registration_number}", days]),
         source=f"{moment}, {current_user.email}",
     )
 
 
 def file_name(charity: Charity, document: str, period: Period) -> str:
-    """The name of an export, which says what a CSV has no row for: the charity's number, the last day of the period, and the day of the export."""
+    """The name of an export, which says what a CSV has no row for: the charity's number, the last day of the period, the day of the export, and
+    whether it is of a trial.
+    """
+    trial = "TEST-" if current_app.config["IS_SANDBOX"] else ""
     number = "".join(filter(str.isalnum, charity.registration_number))
-    return f"{document}-{number}-{period.last_on}-as-of-{charity.local(datetime.now(UTC)):%Y-%m-%d}"
+    return f"{trial}{document}-{number}-{period.last_on}-as-of-{charity.local(datetime.now(UTC)):%Y-%m-%d}"
 
 
 def record_export(document: str, subject: str) -> None:

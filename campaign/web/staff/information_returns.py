@@ -11,14 +11,18 @@ from flask_security import current_user
 
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
+from campaign.funders.funders import Funder
+from campaign.funders.payments import FunderPayment
+from campaign.matching.funds import Fund
 from campaign.receipts import information_return_actions, information_returns, receipts, reported_reversals, return_drafts
 from campaign.receipts.information_returns import WARNED_BEFORE, Filing, FilingMethod, InformationReturn
 from campaign.receipts.receipts import SYSTEM_ACTOR, Receipt, Status
 from campaign.receipts.return_drafts import Reader
+from campaign.reporting.gifts_received import QUEBEC
 from campaign.rules.money import format_money
 from campaign.texts import action_errors
 from campaign.texts.action_errors import ActionRefused
-from campaign.texts.dates import format_day
+from campaign.texts.dates import format_day, format_moment
 from campaign.web.errors import campaign_or_404
 from campaign.web.labels import filing_labels
 from campaign.web.languages import current_language
@@ -56,17 +60,16 @@ class FilingForm:
 
 
 def _read_filing() -> FilingForm:
-    how = request.form.get("how", "")
+    how, day = request.form.get("how", ""), TypedDay(text=request.form.get("filed_on", ""))
     note = read_line(
         "reason", longest=LONGEST_REASON, empty=gettext("Please write the other way, or why it need not be filed, in one line.")
     )
     if how not in {*FilingMethod, NOT_NEEDED}:
         chosen = gettext("Please choose how it was filed, or that it need not be.")
-        return FilingForm(how_error=chosen, day=TypedDay(text=request.form.get("filed_on", "")), note=replace(note, error=""))
+        return FilingForm(how_error=chosen, day=day, note=replace(note, error=""))
     if not note.text and how not in {FilingMethod.OTHER, NOT_NEEDED}:
         note = TypedLine()
-    day = TypedDay() if how == NOT_NEEDED else read_day("filed_on", example=_today())
-    return FilingForm(how=how, day=day, note=note)
+    return FilingForm(how=how, day=day if how == NOT_NEEDED else read_day("filed_on", example=_today()), note=note)
 
 
 def _today() -> date:
@@ -80,8 +83,8 @@ def page() -> ResponseReturnValue:
     return _page({})
 
 
-def _page(typed: dict[int, FilingForm]) -> str:
-    """The page, with what was typed about a return by its id."""
+def _page(typed: dict[int, FilingForm], closed: InformationReturn | None = None) -> str:
+    """The page, with what was typed about a return by its id. `closed` is one of these that somebody has closed meanwhile."""
     campaign, today = campaign_or_404(), _today()
     return render_template(
         "staff/information_returns.html",
@@ -95,8 +98,26 @@ def _page(typed: dict[int, FilingForm]) -> str:
         may_file=has_role("clerk"),
         longest_reason=LONGEST_REASON,
         today=today.isoformat(),
-        ways={**filing_labels(), NOT_NEEDED: gettext("it need not be filed, as noted")},
+        ways=_ways(),
+        refused=_refused_row(closed, typed[closed.id]) if closed else None,
     )
+
+
+def _ways() -> dict[str, str]:
+    return {**{way.value: label for way, label in filing_labels().items()}, NOT_NEEDED: gettext("it need not be filed, as noted")}
+
+
+def _refused_row(task: InformationReturn, typed: FilingForm) -> dict[str, Any]:
+    """A return that is closed, and what was typed about it, which is not recorded."""
+    assert task.closed_at
+    charity = campaign_or_404().charity
+    return {
+        **_return_row(task),
+        "closed": format_moment(charity.local(task.closed_at), current_language()),
+        "typed_how": _ways().get(typed.how, "–"),
+        "typed_day": typed.day.text or "–",
+        "typed_note": typed.note.text or "–",
+    }
 
 
 def _return_row(task: InformationReturn) -> dict[str, Any]:
@@ -147,21 +168,31 @@ def _urgency(due_on: date, today: date) -> dict[str, Any]:
 @access("clerk", fresh=True)
 def draft(task_id: int, reader: str, language: str) -> ResponseReturnValue:
     """A draft of the return, or of the letter to the donor with its copy, to check, sign and send."""
-    task = information_returns.get(task_id)
-    if task is None:
-        abort(404)
+    task = _return_or_404(task_id)
     name = return_drafts.file_name(task, Reader(reader), language=language)
     record_export(f"draft of an information return (PDF, {reader}, {language})", f"information return {task_id}")
-    response = Response(return_drafts.render_draft(task, Reader(reader), language=language), mimetype="application/pdf")
+    pdf = return_drafts.render_draft(task, Reader(reader), language=language, is_in_quebec=_is_in_quebec(task))
+    response = Response(pdf, mimetype="application/pdf")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
+
+
+def _is_in_quebec(task: InformationReturn) -> bool:
+    """Whether the donor, or the funder, files a tax return with Revenu Québec too, by their address."""
+    if task.donation_id is not None:
+        donation = db.session.get_one(Donation, task.donation_id)
+        return (donation.country, donation.province) == ("CA", QUEBEC)
+    fund = db.session.get_one(Fund, db.session.get_one(FunderPayment, task.funder_payment_id).fund_id)
+    return db.session.get_one(Funder, fund.funder_id).province == QUEBEC
 
 
 @bp.post("/<int:task_id>/filings")
 @access("clerk", fresh=True)
 def file(task_id: int) -> ResponseReturnValue:
     """Close a return as filed on a day, in a way, or as not needed for a reason."""
-    typed = _read_filing()
+    task, typed = _return_or_404(task_id), _read_filing()
+    if task.closed_at:
+        return _page({task_id: typed}, task), 409
     if not typed.is_valid:
         return _page({task_id: typed}), 422
     try:
@@ -169,10 +200,9 @@ def file(task_id: int) -> ResponseReturnValue:
     except ActionRefused as error:
         day = replace(typed.day, error=action_errors.describe_error(error.refusal, current_language()))
         return _page({task_id: replace(typed, day=day)}), 422
-    if is_closed:
-        flash(gettext("Noted. It stays in the list below, and can be opened again."))
-    else:
-        flash(gettext("Somebody has noted this before."), "error")
+    if not is_closed:  # By somebody who was sooner by a moment.
+        return _page({task_id: typed}, _return_or_404(task_id)), 409
+    flash(gettext("Noted. It stays in the list below, and can be opened again."))
     return redirect(url_for("staff_information_returns.page"), 303)
 
 
@@ -180,8 +210,17 @@ def file(task_id: int) -> ResponseReturnValue:
 @access("clerk", fresh=True)
 def reopen(task_id: int) -> ResponseReturnValue:
     """Reopen a closed return."""
-    if information_return_actions.reopen(task_id, actor=current_user.email):
+    _return_or_404(task_id)
+    try:
+        information_return_actions.reopen(task_id, actor=current_user.email)
         flash(gettext("It is due again."))
-    else:
-        flash(gettext("It is open already, or its money has come back to the charity: nothing was changed."), "error")
+    except ActionRefused as error:
+        flash(action_errors.describe_error(error.refusal, current_language()), "error")
     return redirect(url_for("staff_information_returns.page"), 303)
+
+
+def _return_or_404(task_id: int) -> InformationReturn:
+    task = information_returns.get(task_id)
+    if task is None:
+        abort(404)
+    return task

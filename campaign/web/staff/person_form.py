@@ -11,8 +11,9 @@ from wtforms.validators import StopValidation
 
 from campaign.donations.declarations import REPORTED, How, Statement
 from campaign.donations.donations import Donation
-from campaign.rules import typed_text
+from campaign.rules import local_time, typed_text
 from campaign.rules.document_types import media_type_of
+from campaign.rules.local_time import InvalidLocalTime
 from campaign.web.labels import declaration_labels
 from campaign.web.public.address_form import AddressForm, PlainText
 
@@ -72,8 +73,8 @@ class PersonForm(AddressForm):
         if not self.takes_declaration:
             return
         try:
-            self.day = date.fromisoformat(field.data or "")
-        except ValueError:
+            self.day = local_time.parse_day(field.data or "")
+        except InvalidLocalTime:
             raise StopValidation(gettext("Please write the day on which the donor declared it, like 2026-11-27.")) from None
         if self.day > self.today:
             raise StopValidation(gettext("This day has not come yet. Please check it."))

@@ -22,6 +22,7 @@ from campaign.reporting.receipt_register import RegisterLine, RegisterTotals
 from campaign.rules.fiscal_years import Period, calendar_year, fiscal_year
 from campaign.rules.money import format_money
 from campaign.texts import action_errors
+from campaign.texts.dates import format_day
 from campaign.texts.receipt_elements import describe_missing
 from campaign.web.errors import campaign_or_404
 from campaign.web.labels import end_reason_labels, receipt_status_labels
@@ -56,8 +57,8 @@ def register() -> ResponseReturnValue:
         charity_name=charity.name(language),
         year=year,
         period=request.args.get("period") if request.args.get("period") == FISCAL else None,
-        first_on=period.first_on.isoformat(),
-        last_on=period.last_on.isoformat(),
+        first_on=format_day(period.first_on, current_language()),
+        last_on=format_day(period.last_on, current_language()),
         years=sorted({year, *receipt_register.years(charity)}, reverse=True),
         serial=serial,
         totals=_totals_row(totals) if totals else None,

@@ -12,7 +12,8 @@ from campaign.reporting.returns import ReturnsOfYear
 from campaign.reporting.spreadsheets import Cell, Column, Kind, Table
 from campaign.rules import return_lines
 from campaign.rules.fiscal_years import Period
-from campaign.rules.return_lines import Figure, Form, GiftGroup
+from campaign.rules.money import format_money
+from campaign.rules.return_lines import AWAITED, AwaitedAs, Figure, Form, GiftGroup
 from campaign.texts.return_labels import form_number, line_label
 from campaign.web.labels import end_reason_labels, gift_group_labels, payment_method, receipt_status_labels
 from campaign.web.languages import current_language
@@ -25,24 +26,24 @@ def register_table(charity: Charity, period: Period) -> Table:
     return Table(
         title=gettext("Receipts"),
         columns=(
-            Column(heading=gettext("Serial number")),
-            Column(heading=gettext("Date of issue"), kind=Kind.DATE),
-            Column(heading=gettext("Gift received"), kind=Kind.DATE),
-            Column(heading=gettext("Donor"), width=30),
+            Column(heading=gettext("Serial number"), width=13),
+            Column(heading=gettext("Date of issue"), kind=Kind.DATE, width=11),
+            Column(heading=gettext("Gift received"), kind=Kind.DATE, width=11),
+            Column(heading=gettext("Donor"), width=24),
             Column(heading=gettext("Province"), width=10),
-            Column(heading=gettext("Amount"), kind=Kind.MONEY),
-            Column(heading=gettext("Advantage"), kind=Kind.MONEY),
-            Column(heading=gettext("Eligible amount"), kind=Kind.MONEY),
-            Column(heading=gettext("State")),
-            Column(heading=gettext("Replaces")),
-            Column(heading=gettext("Eligible amount, valid receipts"), kind=Kind.MONEY, is_totalled=True),
-            Column(heading=gettext("Replaced by")),
-            Column(heading=gettext("Ended on"), kind=Kind.DATE),
-            Column(heading=gettext("Reason of the end"), width=30),
-            Column(heading=gettext("Address"), width=44),
+            Column(heading=gettext("Amount"), kind=Kind.MONEY, width=13),
+            Column(heading=gettext("Advantage"), kind=Kind.MONEY, width=13),
+            Column(heading=gettext("Eligible amount"), kind=Kind.MONEY, width=13),
+            Column(heading=gettext("State"), width=10),
+            Column(heading=gettext("Replaces"), width=13),
+            Column(heading=gettext("Eligible amount, valid receipts"), kind=Kind.MONEY, width=13, is_totalled=True),
+            Column(heading=gettext("Replaced by"), width=13),
+            Column(heading=gettext("Ended on"), kind=Kind.DATE, width=11),
+            Column(heading=gettext("Reason of the end"), width=22),
+            Column(heading=gettext("Address"), width=30),
             Column(heading=gettext("Country"), width=10),
-            Column(heading=gettext("Reference of the donation"), width=26),
-            Column(heading=gettext("Reference of the payment"), width=32),
+            Column(heading=gettext("Reference of the donation"), width=25),
+            Column(heading=gettext("Reference of the payment"), width=31),
             Column(heading=gettext("Method")),
         ),
         rows=map(_register_row, receipt_register.whole_register(charity, period)),
@@ -96,7 +97,7 @@ def _lines_table(found: ReturnsOfYear) -> Table:
             Column(heading=gettext("Form"), width=14),
             Column(heading=gettext("Version"), width=10),
             Column(heading=gettext("Line"), width=8),
-            Column(heading=gettext("What it counts"), width=70),
+            Column(heading=gettext("What it counts"), width=60),
             Column(heading=gettext("Yes or no"), width=10),
             Column(heading=gettext("Amount"), kind=Kind.MONEY),
             Column(heading=gettext("Of this, in Québec"), kind=Kind.MONEY),
@@ -110,9 +111,29 @@ def _lines_table(found: ReturnsOfYear) -> Table:
                 first=found.period.first_on,
                 last=found.period.last_on,
             ),
+            awaited_note(found),
             not_applicable(),
         ),
     )
+
+
+def awaited_note(found: ReturnsOfYear) -> str:
+    """How gifts whose receipt is still to come are counted, by the charity's setting, and how much they are."""
+    amount = format_money(found.cents(*AWAITED), current_language())
+    if found.awaited_as is AwaitedAs.RECEIPTED:
+        return gettext(
+            "Gifts whose receipt is still to come (%(amount)s) count as receipted on both forms. T3010 asks for gifts for which the charity “has issued or will issue tax receipts”; for TP-985.22 the accountant decides.",
+            amount=amount,
+        )
+    return gettext(
+        "Gifts whose receipt is still to come (%(amount)s) count as receipted on T3010, which asks for gifts for which the charity “has issued or will issue tax receipts”, and as gifts without a receipt on TP-985.22, as the accountant decided.",
+        amount=amount,
+    )
+
+
+def part_lines_note() -> str:
+    """What a line in parentheses is."""
+    return gettext("A line in parentheses has a part of the line before it, and is not added to it.")
 
 
 def not_applicable() -> str:
@@ -133,7 +154,13 @@ def _line_rows(found: ReturnsOfYear, form: Form) -> Iterator[list[Cell]]:
         else:
             yield [*head, number, line_label(version, line, language), "", cents[number], in_quebec[number], unknown[number]]
     added, by_books = return_lines.added_cents(version, cents), found.totals.retained_cents
-    yield [*head, "", gettext("Sum of the lines"), "", added, None, None]
+    not_added = ", ".join(version.not_added)
+    sum_label = (
+        gettext("Sum of the lines without %(numbers)s, which are not added", numbers=not_added)
+        if not_added
+        else gettext("Sum of the lines")
+    )
+    yield [*head, "", sum_label, "", added, None, None]
     yield [*head, "", gettext("Retained of the year’s gifts, by the books"), "", by_books, None, None]
     yield [*head, "", gettext("Difference"), "", added - by_books, None, None]
 
@@ -155,6 +182,7 @@ def _groups_table(found: ReturnsOfYear) -> Table:
         ),
         rows=[[labels[group], *(found.lines_of_group(form, group) for form in Form), *_group_sums(found, group)] for group in GiftGroup],
         total=gettext("Total"),
+        notes=(part_lines_note(),),
     )
 
 
@@ -165,28 +193,32 @@ def _group_sums(found: ReturnsOfYear, group: GiftGroup) -> list[int]:
 
 
 def _lines_of(found: ReturnsOfYear, group: GiftGroup, *, is_abroad: bool) -> list[str]:
-    figures = ((form, return_lines.figure_of(form, group, is_abroad=is_abroad, awaited_as=found.awaited_as)) for form in Form)
-    return [found.version(form).line_of(figure) for form, figure in figures]
+    """The line of T3010, the one that repeats it as a part, and the line of TP-985.22, which has no such parts."""
+    return [
+        *found.lines_of_gift(Form.T3010, group, is_abroad=is_abroad),
+        found.lines_of_gift(Form.TP_985_22, group, is_abroad=is_abroad)[0],
+    ]
 
 
 def _gifts_table(title: str, found: ReturnsOfYear, gifts: Iterable[ReturnGift]) -> Table:
     return Table(
         title=title,
         columns=(
-            Column(heading=gettext("Gift received"), kind=Kind.DATE),
-            Column(heading=gettext("Donor"), width=30),
-            Column(heading=gettext("Address"), width=44),
+            Column(heading=gettext("Gift received"), kind=Kind.DATE, width=11),
+            Column(heading=gettext("Donor"), width=24),
+            Column(heading=gettext("Address"), width=30),
             Column(heading=gettext("Province"), width=10),
             Column(heading=gettext("Country"), width=10),
-            Column(heading=gettext("Kind of gift"), width=44),
+            Column(heading=gettext("Kind of gift"), width=26),
             Column(heading=gettext("T3010, line"), width=12),
+            Column(heading=gettext("T3010, also on line (a part, not added)"), width=14),
             Column(heading=gettext("TP-985.22, line"), width=12),
-            Column(heading=gettext("Amount received"), kind=Kind.MONEY, is_totalled=True),
-            Column(heading=gettext("Returned until now"), kind=Kind.MONEY, is_totalled=True),
-            Column(heading=gettext("Retained"), kind=Kind.MONEY, is_totalled=True),
-            Column(heading=gettext("Serial number")),
-            Column(heading=gettext("Reference of the donation"), width=26),
-            Column(heading=gettext("Reference of the payment"), width=32),
+            Column(heading=gettext("Amount received"), kind=Kind.MONEY, width=13, is_totalled=True),
+            Column(heading=gettext("Returned until now"), kind=Kind.MONEY, width=13, is_totalled=True),
+            Column(heading=gettext("Retained"), kind=Kind.MONEY, width=13, is_totalled=True),
+            Column(heading=gettext("Serial number"), width=13),
+            Column(heading=gettext("Reference of the donation"), width=25),
+            Column(heading=gettext("Reference of the payment"), width=31),
             Column(heading=gettext("Method")),
         ),
         rows=(_gift_row(found, gift) for gift in gifts),

@@ -1,6 +1,7 @@
 """The charity's returns T3010 and TP-985.22 by fiscal year: their lines tied to the books, exports, and copies as filed with later differences."""
 
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -18,7 +19,7 @@ from campaign.reporting.returns import ReturnsOfYear
 from campaign.rules import return_lines
 from campaign.rules.fiscal_years import Period, fiscal_year, fiscal_year_of
 from campaign.rules.money import format_money
-from campaign.rules.return_lines import AWAITED, Figure, Form, FormVersion, GiftGroup
+from campaign.rules.return_lines import Figure, Form, FormVersion, GiftGroup
 from campaign.texts.dates import format_day, format_moment
 from campaign.texts.return_labels import form_number, form_title, line_label
 from campaign.web.errors import campaign_or_404
@@ -27,8 +28,8 @@ from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
 from campaign.web.staff.exports import file_name, origin_of, record_export, send_csv, send_stored_xlsx, send_xlsx
 from campaign.web.staff.receipts import bounded_year
-from campaign.web.staff.return_tables import gifts_table, not_applicable, workbook_tables
-from campaign.web.staff.typed_fields import LONGEST_REASON, read_reason, refused
+from campaign.web.staff.return_tables import awaited_note, gifts_table, not_applicable, part_lines_note, workbook_tables
+from campaign.web.staff.typed_fields import LONGEST_REASON, TypedDay, read_day, read_reason, refused
 
 bp = Blueprint("staff_returns", __name__, url_prefix="/staff/receipts/returns")
 
@@ -40,6 +41,11 @@ CHANGES_SHOWN = 200
 @access("viewer")
 def page() -> ResponseReturnValue:
     """Both returns of a fiscal year, with how their lines add up to the books, and the copies as filed."""
+    return _page(TypedDay())
+
+
+def _page(filed_on: TypedDay) -> str:
+    """The page, with the day of a filing as it was typed."""
     campaign = campaign_or_404()
     charity, period = campaign.charity, requested_period(campaign.charity)
     found, today = returns.returns_of(charity, period), charity.local(datetime.now(UTC)).date()
@@ -62,9 +68,12 @@ def page() -> ResponseReturnValue:
         questions=found.questions,
         to_void=found.to_void,
         not_applicable=not_applicable(),
+        awaited_note=awaited_note(found),
+        part_lines_note=part_lines_note(),
         copies=[_copy_row(filed) for filed in filed_returns.list_of(charity, limit=COPIES_SHOWN)],
         is_over=period.last_on < today,
         today=today.isoformat(),
+        filed_on=filed_on,
         may_file=has_role("manager"),
         longest_reason=LONGEST_REASON,
     )
@@ -94,6 +103,7 @@ def _form_row(charity: Charity, found: ReturnsOfYear, form: Form) -> dict[str, A
             for number in cents
         ],
         "sum": _money(added),
+        "not_added": ", ".join(version.not_added),
         "by_books": _money(found.totals.retained_cents),
         "difference": _money(added - found.totals.retained_cents),
         "ties": added == found.totals.retained_cents,
@@ -151,16 +161,17 @@ def _books_row(found: ReturnsOfYear) -> dict[str, Any]:
         "receipts_difference": _money(found.difference_from_receipts_cents),
         "cancelled": found.totals.cancelled,
         "replaced": found.totals.replaced,
-        "awaited": _money(found.cents(*AWAITED)),
-        "awaited_as": found.awaited_as.value,
     }
 
 
 def _copy_row(filed: FiledReturn) -> dict[str, Any]:
+    first, last, day = (format_day(day, current_language()) for day in (filed.first_on, filed.last_on, filed.filed_on))
     return {
+        "first": first,
+        "last": last,
+        "day": day,
         "id": filed.id,
         "title": form_number(Form(filed.form)),
-        "first_on": filed.first_on.isoformat(),
         "last_on": filed.last_on.isoformat(),
         "filed_on": filed.filed_on.isoformat(),
         "filed_by": filed.filed_by,
@@ -197,10 +208,11 @@ def file() -> ResponseReturnValue:
     charity = campaign_or_404().charity
     period, form = requested_period(charity), request.form.get("form", "")
     note = read_reason(missing=gettext("The note is missing. Please write it in one line."))
+    filed_on = read_day("filed_on", example=charity.local(datetime.now(UTC)).date())
     if form not in [*Form]:
         abort(404)
-    if not note:
-        return refused(page())
+    if filed_on.error or not note:
+        return refused(_page(filed_on))
     try:
         filed = return_actions.record_filed_return(
             charity,
@@ -208,25 +220,15 @@ def file() -> ResponseReturnValue:
             period,
             lambda found: workbook_tables(charity, found),
             origin_of(charity, period),
-            filed_on=_filed_on(),
+            filed_on=filed_on.day,
             actor=current_user.email,
             note=note,
         )
-        flash(gettext("The copy is kept. Later differences are shown against it."))
-        return redirect(url_for("staff_returns.copy", filed_id=filed.id), 303)
     except FilingRefused:
-        flash(
-            gettext("Please give the day on which it was filed: after the fiscal year, and today at the latest. Nothing was kept."),
-            "error",
-        )
-    return redirect(url_for("staff_returns.page", year=period.year), 303)
-
-
-def _filed_on() -> date:
-    try:
-        return date.fromisoformat(request.form.get("filed_on", ""))
-    except ValueError:
-        raise FilingRefused from None
+        error = gettext("Please give the day on which it was filed: after the fiscal year, and today at the latest. Nothing was kept.")
+        return refused(_page(replace(filed_on, error=error)))
+    flash(gettext("The copy is kept. Later differences are shown against it."))
+    return redirect(url_for("staff_returns.copy", filed_id=filed.id), 303)
 
 
 @bp.get("/filings/<int:filed_id>")

@@ -7,7 +7,8 @@ from flask import Flask, Response, g, make_response, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from campaign.rules import typed_text
+from campaign.rules import local_time, typed_text
+from campaign.rules.local_time import InvalidLocalTime
 from campaign.rules.money import InvalidMoney, format_money, format_money_short, parse
 from campaign.texts.characters import describe_forbidden
 from campaign.web.languages import current_language
@@ -105,6 +106,6 @@ def read_day(name: str, *, example: date) -> TypedDay:
     """The posted day, as browsers send it."""
     typed = request.form.get(name, "").strip()
     try:
-        return TypedDay(text=typed, day=date.fromisoformat(typed))
-    except ValueError:
+        return TypedDay(text=typed, day=local_time.parse_day(typed))
+    except InvalidLocalTime:
         return TypedDay(text=typed, error=gettext("Please write a day, for example %(example)s.", example=example.isoformat()))
