@@ -20,12 +20,14 @@ from campaign.rules.fiscal_years import Period, fiscal_year, fiscal_year_of
 from campaign.rules.money import format_money
 from campaign.rules.return_lines import AWAITED, Figure, Form, FormVersion, GiftGroup
 from campaign.texts.dates import format_day, format_moment
-from campaign.texts.return_labels import form_number, form_title, line_label
+from campaign.texts.return_labels import form_number, form_title, line_label, places_of_lines
 from campaign.web.errors import campaign_or_404
 from campaign.web.labels import gift_group_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
 from campaign.web.staff.exports import file_name, origin_of, record_export, send_csv, send_stored_xlsx, send_xlsx
+from campaign.web.staff.issue_dates import about_issue_dates, issue_dates_rows
+from campaign.web.staff.nonresidents import about_nonresidents, no_nonresidents, nonresident_rows
 from campaign.web.staff.receipts import bounded_year
 from campaign.web.staff.return_tables import gifts_table, not_applicable, workbook_tables
 from campaign.web.staff.typed_fields import LONGEST_REASON, read_reason, refused
@@ -62,6 +64,11 @@ def page() -> ResponseReturnValue:
         questions=found.questions,
         to_void=found.to_void,
         not_applicable=not_applicable(),
+        by_issue=issue_dates_rows(found),
+        about_issue_dates=about_issue_dates(),
+        nonresidents=nonresident_rows(charity, period),
+        no_nonresidents=no_nonresidents(),
+        about_nonresidents=about_nonresidents(),
         copies=[_copy_row(filed) for filed in filed_returns.list_of(charity, limit=COPIES_SHOWN)],
         is_over=period.last_on < today,
         today=today.isoformat(),
@@ -84,7 +91,7 @@ def _form_row(charity: Charity, found: ReturnsOfYear, form: Form) -> dict[str, A
         "form": form.value,
         "title": form_title(version.form, current_language()),
         "version": version.version,
-        "source": version.source,
+        "places": places_of_lines(form, current_language()),
         "lines": [
             {
                 **_line_row(version, number, cents, filed),
