@@ -58,6 +58,4 @@ def _donor(donation_id: int | None, funder_id: int | None, gifts: int, *sums: An
         funder = db.session.get_one(Funder, funder_id)
         return NonresidentDonor(name=funder.legal_name or funder.name_en, address=", ".join(funder.address), country="", **counted)
     donation = db.session.get_one(Donation, donation_id)
-    return NonresidentDonor(
-        name=donation.full_name, address=", ".join(donation.lines_in_country), country=donation.country, **counted
-    )
+    return NonresidentDonor(name=donation.full_name, address=", ".join(donation.lines_in_country), country=donation.country, **counted)

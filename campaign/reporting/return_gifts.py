@@ -150,7 +150,7 @@ def changed_gifts(charity: Charity, filed: FiledReturn, *, limit: int) -> list[C
     """The gifts of the filed year that another line, or the same line with another amount, counts now; at most `limit`."""
     form, then, now = Form(filed.form), AwaitedAs(filed.awaited_gifts_as), AwaitedAs(charity.awaited_gifts_as)
     period = Period(first_on=filed.first_on, last_on=filed.last_on)
-    f, g = _filed_gifts(filed), gifts_in(charity, period)
+    f, g = filed_gifts(filed), gifts_in(charity, period)
     f_figure, g_figure = _figure(form, f, then), _figure(form, g, now)
     donation_id, payment_id = (func.coalesce(f.c[name], g.c[name]) for name in ("donation_id", "funder_payment_id"))
     paid = funder_payments_in(charity, period)
@@ -158,7 +158,7 @@ def changed_gifts(charity: Charity, filed: FiledReturn, *, limit: int) -> list[C
         select(Donation, paid.c.reference, paid.c.name, f.c.gift_group, g.c.gift_group, f_figure, g_figure)
         .add_columns(func.coalesce(f.c.cents, 0), func.coalesce(g.c.cents, 0), func.coalesce(f.c.serial, ""), func.coalesce(g.c.serial, ""))
         .select_from(f)
-        .join(g, _key(f) == _key(g), full=True)
+        .join(g, gift_key(f) == gift_key(g), full=True)
         .outerjoin(Donation, Donation.id == donation_id)
         .outerjoin(paid, paid.c.id == payment_id)
         .where(or_(f_figure.is_distinct_from(g_figure), and_(f_figure.is_not(None), f.c.cents != g.c.cents)))
@@ -169,11 +169,13 @@ def changed_gifts(charity: Charity, filed: FiledReturn, *, limit: int) -> list[C
     return [_changed(version, *row) for row in db.session.execute(query)]
 
 
-def _filed_gifts(filed: FiledReturn) -> Subquery:
+def filed_gifts(filed: FiledReturn) -> Subquery:
+    """The gifts of the copy."""
     return select(FiledGift).where(FiledGift.filed_return_id == filed.id).subquery("filed")
 
 
-def _key(gifts: Subquery) -> ColumnElement[int]:
+def gift_key(gifts: Subquery) -> ColumnElement[int]:
+    """What joins the gifts of two readings: the number of the donation, or that of a funder's payment with a minus sign."""
     return func.coalesce(gifts.c.donation_id, -gifts.c.funder_payment_id)
 
 

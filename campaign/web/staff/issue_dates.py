@@ -23,6 +23,7 @@ def issue_dates_rows(found: ReturnsOfYear) -> dict[str, Any]:
     before = found.receipted_before
     sides = {Side.LATER: (later_gifts, -later_cents), Side.EARLIER: (before.gifts, before.cents)}
     return {
+        "about": about_issue_dates(),
         "lines": [_line_row(found, form, number, cents) for form in Form for number, cents in found.lines_by_issue(form).items()],
         "sides": [
             {"side": side.value, "name": side_labels()[side], "gifts": gifts, "cents": format_money(cents, current_language())}
@@ -34,7 +35,11 @@ def issue_dates_rows(found: ReturnsOfYear) -> dict[str, Any]:
 def _line_row(found: ReturnsOfYear, form: Form, number: str, by_issue: int) -> dict[str, str]:
     received = found.lines(form)[number]
     amounts = {"received": received, "issued": by_issue, "difference": by_issue - received}
-    return {"form": form_number(form), "number": number, **{name: format_money(cents, current_language()) for name, cents in amounts.items()}}
+    return {
+        "form": form_number(form),
+        "number": number,
+        **{name: format_money(cents, current_language()) for name, cents in amounts.items()},
+    }
 
 
 def issue_dates_table(charity: Charity, found: ReturnsOfYear) -> Table:

@@ -13,19 +13,19 @@ from campaign.web.labels import country_name
 from campaign.web.languages import current_language
 
 
-def nonresident_rows(charity: Charity, period: Period) -> list[dict[str, Any]]:
-    """The donors as the page shows them."""
-    return [
-        {
-            "name": donor.name,
-            "address": _whole_address(donor),
-            "gifts": donor.gifts,
-            "largest": format_money(donor.largest_cents, current_language()),
-            "received": format_money(donor.received_cents, current_language()),
-            "retained": format_money(donor.cents, current_language()),
-        }
-        for donor in nonresident_donors(charity, period)
-    ]
+def nonresident_rows(charity: Charity, period: Period) -> dict[str, Any]:
+    """What the page shows: the donors, or that there are none."""
+    return {
+        "about": about_nonresidents(),
+        "none": no_nonresidents(),
+        "donors": [_shown(donor) for donor in nonresident_donors(charity, period)],
+    }
+
+
+def _shown(donor: NonresidentDonor) -> dict[str, Any]:
+    amounts = {"largest": donor.largest_cents, "received": donor.received_cents, "retained": donor.cents}
+    shown = {name: format_money(cents, current_language()) for name, cents in amounts.items()}
+    return {"name": donor.name, "address": _whole_address(donor), "gifts": donor.gifts, **shown}
 
 
 def nonresidents_table(charity: Charity, period: Period) -> Table:
