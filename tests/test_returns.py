@@ -337,7 +337,13 @@ def test_the_year_of_a_payment_before_all_donations_can_be_chosen(campaign: Camp
 
 def file(client: FlaskClient, form: Form, filed_on: date) -> str:
     page = open_page(client, f"/staff/receipts/returns?year={YEAR}&lang=en")
-    fields: dict[str, Any] = {"form": form.value, "year": YEAR, "filed_on": filed_on.isoformat(), "reason": "sent by mail", "answered": "may_differ"}
+    fields: dict[str, Any] = {
+        "form": form.value,
+        "year": YEAR,
+        "filed_on": filed_on.isoformat(),
+        "reason": "sent by mail",
+        "answered": "may_differ",
+    }
     return submit(client, page, "/staff/receipts/returns/filings", **fields).location
 
 
@@ -469,6 +475,7 @@ def test_what_was_filed_never_changes(campaign: Campaign) -> None:
         filed_on=today(), actor="test", note="",
     )  # fmt: skip
     db.session.commit()
+    assert any("has lines of 0 cents, but its gifts sum to 10000" in finding for finding in checker.findings(db.engine))
     for table, column in (("filed_return", "note"), ("filed_gift", "serial")):
         with pytest.raises(DatabaseError, match="append-only"):
             db.session.execute(text(f"UPDATE {table} SET {column} = 'x'"))

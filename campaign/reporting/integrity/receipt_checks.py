@@ -273,6 +273,7 @@ CHECKS = (
     _organizations_are_declared,
     _names_on_receipts_are_of_their_donors,
     _returned_gifts_are_reported_once,
+    _copies_equal_their_gifts,
     _emails_are_delivered_once,
 )
-CHECKS_OF_ALL = (_receipts_count_up, _copies_equal_their_gifts)
+CHECKS_OF_ALL = (_receipts_count_up,)
