@@ -56,7 +56,7 @@ def about_nonresidents() -> str:
     """What line 3900 asks, and what is not known here."""
     return gettext(
         "T3010, line 3900, asks for donors who are not resident in Canada and gave $10,000 or more. Their details belong in Schedule 4, which is "
-        "confidential. Listed are addresses outside Canada. Whether a donor is resident in Canada or is excepted, such as a Canadian citizen, is for "
+        "confidential. Listed are addresses outside Canada, with all gifts of a donor in the year added up. Whether a donor is resident in Canada or is excepted, such as a Canadian citizen, is for "
         "the charity to find out."
     )
 
