@@ -181,6 +181,7 @@ def test_what_changed_between_filing_and_record_is_asked_once_and_named_on_the_c
     lifecycle.void(receipt, actor=ACTOR, note="")
     issue_receipt(incomplete)
     pay(unpaid, at=moment_in(YEAR))
+    create_refund(received(campaign, 30_00), 30_00)
     db.session.commit()
     details = {"is_registered_charity": True, "registration_number": "123456782RR0001"}
     funder_actions.change_details(payments.funder_of(answered), details, actor=ACTOR, void_reason="r")

@@ -99,7 +99,7 @@ def _changes(charity: Charity, period: Period, moment: datetime, gifts: Subquery
     cents_then, cents_now = func.coalesce(t.cents, 0), func.coalesce(g.cents, 0)
     is_answered = paid.funder_id.in_(_answered(moment, until))
     change = case(
-        (gift_key(then).is_(None), Change.RECORDED.value),
+        (and_(gift_key(then).is_(None), cents_now > 0), Change.RECORDED.value),
         (cents_then != cents_now, Change.AMOUNT.value),
         (is_answered, Change.ANSWERED.value),
         (and_(had_receipt, ~has_receipt), Change.ENDED.value),
