@@ -29,7 +29,7 @@ FUNDERS = """
     WHERE p.received_on BETWEEN :first AND :last AND p.id NOT IN (SELECT funder_payment_id FROM funder_payment_reversal)
 """
 # Each receipt of a gift, whenever the gift was received, with the day of issue that it prints, and what the charity has of the gift now. A payment of a funder
-# that corrects another is the same gift. `came_on` is the day on which the gift was received.
+# that corrects another is the same gift.
 ISSUED = """
     WITH RECURSIVE corrected AS (
         SELECT id, id AS root FROM funder_payment WHERE replaces_id IS NULL
