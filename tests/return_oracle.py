@@ -37,6 +37,21 @@ WENT_BACK = """
         AND reference LIKE '%:' || r.stripe_id || ':%') e ON true
     WHERE (d.received_at AT TIME ZONE 'America/Toronto')::date BETWEEN :first AND :last AND r.posted_cents > 0 ORDER BY day
 """
+# Each receipt of a gift, whenever the gift was received, with the day of issue that it prints, and what the charity has of the gift now. A payment of a funder
+# that corrects another is the same gift.
+ISSUED = """
+    WITH RECURSIVE corrected AS (
+        SELECT id, id AS root FROM funder_payment WHERE replaces_id IS NULL
+        UNION ALL SELECT p.id, c.root FROM funder_payment p JOIN corrected c ON p.replaces_id = c.id)
+    SELECT 'd' || d.id AS gift, r.content ->> 'issued_on' AS issued_on, e.receipt_id IS NULL AS is_valid, d.country <> 'CA' AS abroad, false AS charity,
+           d.amount_cents + d.covered_fee_cents
+             - coalesce((SELECT sum(v.posted_cents) FROM reversal v WHERE v.payment_intent = d.payment_intent), 0) AS cents
+    FROM receipt_line l JOIN receipt r ON r.id = l.receipt_id LEFT JOIN receipt_end e ON e.receipt_id = r.id JOIN donation d ON d.id = l.donation_id
+    UNION ALL
+    SELECT 'p' || c.root, r.content ->> 'issued_on', e.receipt_id IS NULL, f.province = 'abroad', coalesce(f.is_registered_charity, false), p.cents
+    FROM receipt_line l JOIN receipt r ON r.id = l.receipt_id LEFT JOIN receipt_end e ON e.receipt_id = r.id
+    JOIN funder_payment p ON p.id = l.funder_payment_id JOIN corrected c ON c.id = p.id JOIN fund ON fund.id = p.fund_id JOIN funder f ON f.id = fund.funder_id
+"""
 # T3010, and TP-985.22 while the accountant counts receipts that are to come as issued.
 LINES = {"charity": ("4510", "13"), "receipt": ("4500", "12"), "none": ("4530", "14"), "none abroad": ("4575", "16")}
 
@@ -92,3 +107,18 @@ def _lines_of(gift: Any) -> tuple[str, ...]:
     if gift["receipted"] or will_have_receipt:
         return (*LINES["receipt"], *(["4571"] if gift["abroad"] else []))
     return LINES["none abroad" if gift["abroad"] else "none"]
+
+
+def read_issued(connection: Connection, first_on: date, last_on: date) -> Counter[str]:
+    """The lines for gifts with receipts, each gift in the year in which its first receipt was issued, if one of its receipts is valid."""
+    first: dict[str, str] = {}
+    valid: dict[str, Any] = {}
+    for row in connection.execute(text(ISSUED)).mappings():
+        first[row["gift"]] = min(row["issued_on"], first.get(row["gift"], row["issued_on"]))
+        if row["is_valid"] and not row["charity"]:
+            valid[row["gift"]] = row
+    lines: Counter[str] = Counter({"4500": 0, "4571": 0, "12": 0})
+    for gift, row in valid.items():
+        if first_on.isoformat() <= first[gift] <= last_on.isoformat():
+            lines.update({"4500": row["cents"], "12": row["cents"], "4571": row["cents"] if row["abroad"] else 0})
+    return lines

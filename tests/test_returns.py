@@ -40,6 +40,7 @@ from campaign.rules import fiscal_years, return_lines
 from campaign.rules.fiscal_years import InvalidYearEnd, Period, fiscal_year, fiscal_year_of
 from campaign.rules.return_lines import AwaitedAs, Form, GiftGroup
 from campaign.staff.audit import AuditEntry
+from campaign.texts.return_labels import line_label
 from campaign.web.staff import return_gift_list
 from tests.factories import (
     PLEDGERS,
@@ -70,6 +71,7 @@ LINES = {"4500": 6_504_50, "4510": 1_000_00, "4530": 135_00, "4571": 500_00, "45
 TP_LINES = {"12": 6_504_50, "13": 1_000_00, "14": 135_00, "16": 30_00}
 RETAINED = 7_669_50
 QUEBEC = 5_154_50
+NUMBER = "123456782RR0001"
 
 
 class SeededYear:
@@ -92,7 +94,7 @@ class SeededYear:
         self.receipted(1_00, at=datetime(YEAR, 3, 31, 23, 59, 59, tzinfo=TORONTO))
         self.receipted(9_999_00, at=datetime(YEAR, 4, 1, tzinfo=TORONTO))
         self.quebec = self.paid_by(fund, 5_000_00, province="QC", is_registered_charity=False)
-        self.paid_by(create_fund(campaign, 2_000_00, position=8), 1_000_00, is_registered_charity=True)
+        self.paid_by(create_fund(campaign, 2_000_00, position=8), 1_000_00, is_registered_charity=True, registration_number=NUMBER)
         payment_receipts.issue_receipt(self.quebec, self.context)
         self.paid_by(create_fund(campaign, 1_000_00, position=9), 700_00)
         db.session.commit()
@@ -229,7 +231,7 @@ ABOUT = {
 
 def check_workbook(workbook: bytes, language: str) -> None:
     """Lines, kinds of gifts, receipts and gifts without one have the figures of policy, and add up to the books."""
-    about, lines, groups, register, without = read_workbook(workbook).values()
+    about, lines, groups, register, without, by_issue, nonresidents = read_workbook(workbook).values()
     charity = db.session.query(Charity).one()
     assert [row[0] for row in about] == [*ABOUT[language], {"en": "Trial", "fr": "Essai"}[language]]
     assert [row[1] for row in about[:4]] == [charity.legal_name, charity.registration_number, PERIOD.first_on, PERIOD.last_on]
@@ -253,13 +255,24 @@ def check_workbook(workbook: bytes, language: str) -> None:
     assert without[-1][11] == dollars(RETAINED) - receipted
     assert ["4500 (4571)", "12"] in [row[1:3] for row in groups[1:-1]], "a part, which is not added"
     assert {row[6] for row in without[1:-1]} == {"4500", "4510", "4530", "4575"}
+    assert {row[17] for row in without[1:-1] if row[6] == "4510"} == {NUMBER}
+    assert {row[4] for row in without[1:-1]} == {"Canada", "", {"en": "United States", "fr": "États-Unis"}[language]}
+    assert {row[2]: row[8] for row in lines[1:] if len(row) > 8 and row[2]} == {"4500": 0, "4571": 0, "12": 0}, (
+        "receipts were issued after it"
+    )
+    assert (by_issue[-2][7], len(by_issue)) == (dollars(-LINES["4500"]), 11), "eight gifts, and a note"
+    assert len(nonresidents[1:]) == 2, "that there are none, and what is not known"
 
 
 def check_gifts(rows: list[list[str]], decimal: str) -> None:
     """Each gift has its line; their sums are the lines of both forms."""
     counted: Counter[str] = Counter()
     for row in rows[1:]:
-        assert (len(row), row[11][-3], date.fromisoformat(row[0]) <= PERIOD.last_on) == (16, decimal, True)
+        assert (len(row), row[11][-3], date.fromisoformat(row[0]) <= PERIOD.last_on) == (18, decimal, True)
+        assert (row[16] >= row[0]) if row[12] else not row[16] or row[5].startswith(("Without", "Returned", "Sans", "Retourné")), (
+            "the first receipt"
+        )
+        assert row[2] == "" or row[4] in ("Canada", "") or row[2].endswith(f", {row[4]}"), "a country alone is no address"
         cents = int(row[11].replace(decimal, ""))
         counted.update({row[6]: cents, row[8]: cents, **({row[7]: cents} if row[7] else {})} if row[6] else {"": cents})
     assert counted == LINES | TP_LINES | {"": 0}
@@ -277,7 +290,7 @@ def check_register(year: SeededYear, workbook: bytes) -> None:
     assert [row["Eligible amount, valid receipts"] for row in (replaced, replacement)] == [0, 150]
     assert (replacement["Reference of the payment"], replacement["Method"]) == (year.partly.payment_intent, "card or wallet")
     assert "rue de l’Église" in str(replacement["Address"])
-    assert (replacement["Province"], replacement["Country"]) == ("ON", "CA")
+    assert (replacement["Province"], replacement["Country"]) == ("ON", "Canada")
     (funder,) = (row for row in rows if row["Method"] == "cheque or transfer of a funder")
     assert (funder["Reference of the payment"], funder["Province"], funder["Gift received"]) == ("cheque 17", "QC", date(YEAR - 1, 11, 20))
 
@@ -332,7 +345,13 @@ def test_the_year_of_a_payment_before_all_donations_can_be_chosen(campaign: Camp
 
 def file(client: FlaskClient, form: Form, filed_on: date) -> str:
     page = open_page(client, f"/staff/receipts/returns?year={YEAR}&lang=en")
-    fields: dict[str, Any] = {"form": form.value, "year": YEAR, "filed_on": filed_on.isoformat(), "reason": "sent by mail"}
+    fields: dict[str, Any] = {
+        "form": form.value,
+        "year": YEAR,
+        "filed_on": filed_on.isoformat(),
+        "reason": "sent by mail",
+        "answered": "may_differ",
+    }
     return submit(client, page, "/staff/receipts/returns/filings", **fields).location
 
 
@@ -342,7 +361,7 @@ def test_a_return_is_kept_as_filed_and_later_differences_name_their_gifts(year: 
     assert {line: filed.lines[line] for line in LINES} == LINES | {"4500": LINES["4500"] + 130_00}
     stored = download(manager, f"{copy}/register.xlsx")
     assert sha256(stored).hexdigest() == filed.sha256
-    assert "Nothing: each gift counts as it was filed." in open_page(manager, copy).text
+    assert "Nothing: each gift counts as in the copy." in open_page(manager, copy).text
     year.return_after_the_year()
     charity = year.campaign.charity
     changed = return_gifts.changed_gifts(charity, filed, limit=10)
@@ -358,7 +377,7 @@ def test_a_return_is_kept_as_filed_and_later_differences_name_their_gifts(year: 
     assert download(manager, f"{copy}/register.xlsx") == stored
     amended = file(manager, Form.T3010, today())
     assert amended != copy
-    assert "Nothing: each gift counts as it was filed." in open_page(manager, amended).text
+    assert "Nothing: each gift counts as in the copy." in open_page(manager, amended).text
     assert f"/staff/donations/{year.partly.public_id}" in open_page(manager, copy).text, "the first copy is compared as before"
     entries = db.session.query(AuditEntry).filter_by(action="recorded a filed return").all()
     assert [entry.subject for entry in entries] == [f"t3010 {PERIOD.last_on}"] * 2
@@ -523,6 +542,7 @@ def test_what_was_filed_never_changes(campaign: Campaign) -> None:
         filed_on=today(), actor="test", note="",
     )  # fmt: skip
     db.session.commit()
+    assert any("has lines of 0 cents, but its gifts sum to 10000" in finding for finding in checker.findings(db.engine))
     for table, column in (("filed_return", "note"), ("filed_gift", "serial")):
         with pytest.raises(DatabaseError, match="append-only"):
             db.session.execute(text(f"UPDATE {table} SET {column} = 'x'"))
@@ -560,14 +580,18 @@ def test_a_fiscal_year_ends_on_the_last_day_of_february_when_that_is_its_end() -
 
 def test_each_kind_of_gift_has_one_line_on_each_form_and_a_later_version_adds_to_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     for form in Form:
-        version = return_lines.version_for(form, 2026)
+        version = return_lines.version_for(form, date(2026, 3, 31))
         assert len({line.number for line in version.lines}) == len({line.figure for line in version.lines}) == len(version.lines)
         for group in set(GiftGroup) - {GiftGroup.RETURNED}:
             for is_abroad in (False, True):
                 assert version.line_of(return_lines.figure_of(form, group, is_abroad=is_abroad, awaited_as=AwaitedAs.RECEIPTED))
-    later = replace(return_lines.version_for(Form.T3010, 2026), version="30", first_year=2030)
+    assert all(line_label(version, line, "fr") for version in return_lines.VERSIONS for line in version.lines)
+    later = replace(return_lines.version_for(Form.T3010, date(2026, 3, 31)), version="30", since=date(2030, 6, 30))
     monkeypatch.setattr(return_lines, "VERSIONS", (later, *return_lines.VERSIONS))
-    assert [return_lines.version_for(Form.T3010, year).version for year in (2020, 2029, 2030, 2031)] == ["24", "24", "30", "30"]
+    ends = {"23": date(2023, 12, 30), "24": date(2023, 12, 31), "30": date(2030, 6, 30)}
+    assert {version: return_lines.version_for(Form.T3010, last_on).version for version, last_on in ends.items()} == {v: v for v in ends}
+    assert return_lines.version_for(Form.T3010, date(2030, 6, 29)).version == "24"
+    assert return_lines.version_for(Form.TP_985_22, date(2022, 12, 31)).version == "2023-10", "the first that is known"
 
 
 def test_a_table_that_is_too_long_for_a_sheet_goes_on_in_another(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,7 +123,10 @@ def check_books() -> None:
 @click.option("--reason", required=True, help="Reason, stored in the audit trail and not shown to the donor.")
 @with_appcontext
 def refund(public_id: str, cents: int | None, reason: str) -> None:
-    """Refund a donation through Stripe, in full or in part."""
+    """Refund a donation through Stripe, in full or in part.
+
+    As a rule a registered charity cannot return a gift (CRA guidance CG-016): refund what was no gift, such as a payment by mistake.
+    """
     donation = donation_by_public_id(public_id)
     if donation is None:
         raise CommandRefused(f"There is no donation {public_id}; an id begins with d_ and is shown on the donation's staff page.")

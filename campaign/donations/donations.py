@@ -166,9 +166,13 @@ class Donation(Base):
     @property
     def address_lines(self) -> tuple[str, ...]:
         """The donor's postal address, as on an envelope; fewer than two lines when it is incomplete."""
+        return (*self.lines_in_country, *([self.country] if self.country not in ("CA", "") else []))
+
+    @property
+    def lines_in_country(self) -> tuple[str, ...]:
+        """The lines of the address above the country."""
         place = f"{self.city} {self.province}  {self.postal_code}".strip()
-        lines = [self.address_line1, self.address_line2, place, self.country if self.country != "CA" else ""]
-        return tuple(line for line in lines if line)
+        return tuple(line for line in (self.address_line1, self.address_line2, place) if line)
 
     @property
     def lacks_details(self) -> bool:

@@ -75,6 +75,7 @@ def funder_payments_in(charity: Charity, period: Period) -> Subquery:
             Funder.id.label("funder_id"),
             Funder.address,
             Funder.province,
+            Funder.registration_number,
             Funder.is_registered_charity.label("is_charity"),
             (~is_counted()).label("is_reversed"),
             returned_on.scalar_subquery().label("returned_on"),

@@ -155,8 +155,8 @@ def register_page(charity: Charity, period: Period, *, after: int = 0, serial: s
 class RegisterGift:
     """One gift on a receipt, for exports; sums in cents. `valid_cents` is zero once the receipt has ended.
 
-    `address` is as printed on the receipt. `payment` is Stripe's payment, or the reference of a funder's cheque or transfer. `is_debit` is None
-    for a funder.
+    `address` is as printed on the receipt; `country` is a code, empty while it is not known. `payment` is Stripe's payment, or the reference of a
+    funder's cheque or transfer. `is_debit` is None for a funder.
     """
 
     serial: str
@@ -210,7 +210,7 @@ def _gifts(charity: Charity, period: Period) -> Select[Any]:
             func.coalesce(Donation.payment_intent, paid.c.reference, "").label("payment"),
             case((Donation.id.is_not(None), Donation.is_debit)).label("is_debit"),
             func.coalesce(Donation.province, func.nullif(paid.c.province, ABROAD), "").label("province"),
-            func.coalesce(Donation.country, case((paid.c.province == ABROAD, ""), else_="CA")).label("country"),
+            func.coalesce(Donation.country, case((paid.c.province.in_((ABROAD, "")), ""), else_="CA")).label("country"),
             paid.c.received_on,
         )
         .select_from(line)

@@ -1,4 +1,4 @@
-"""Each gift of a fiscal year as the returns count it, and the gifts that changed since a return was filed."""
+"""Each gift of a fiscal year as the returns count it, and the gifts that changed since a copy of a filed return was recorded."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,8 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.funders.funders import ABROAD
 from campaign.receipts.filed_returns import FiledGift, FiledReturn
+from campaign.reporting import first_receipts
+from campaign.reporting.first_receipts import Side
 from campaign.reporting.gifts_received import funder_payments_in, gifts_in
 from campaign.rules import return_lines
 from campaign.rules.fiscal_years import Period
@@ -25,7 +27,8 @@ ROWS_AT_ONCE = 1000
 class ReturnGift:
     """One gift; sums in cents. `payment` is Stripe's payment, or the reference of a funder's cheque or transfer. `donation` is empty for a funder.
 
-    `is_debit` is None for a funder, `serial` empty without a valid receipt.
+    `address` is without the country, a code that is empty while it is not known. `registration_number` is that of a funder that is a registered
+    charity. `is_debit` is None for a funder, `serial` empty without a valid receipt, `first_issued_on` None before the first receipt.
     """
 
     received_on: date
@@ -42,6 +45,8 @@ class ReturnGift:
     returned_cents: int
     cents: int
     serial: str
+    first_issued_on: date | None
+    registration_number: str = ""
 
 
 def gifts_of(charity: Charity, period: Period, *groups: GiftGroup) -> Iterator[ReturnGift]:
@@ -77,12 +82,20 @@ def gifts_in_groups(charity: Charity, period: Period, groups: Sequence[GiftGroup
     return [_gift(charity, *row) for row in db.session.execute(query)]
 
 
+def gifts_that_differ(charity: Charity, period: Period, side: Side, *, skip: int = 0, limit: int | None = None) -> Iterator[ReturnGift]:
+    """Yield the gifts that count in another year by the date of issue, on this side, after the first `skip` of them, streamed."""
+    gifts = first_receipts.gifts_that_differ(charity, period, side)
+    query = _query(charity, period.until_its_end, gifts).offset(skip).limit(limit)
+    for row in db.session.execute(query, execution_options={"yield_per": ROWS_AT_ONCE}):
+        yield _gift(charity, *row)
+
+
 def _query(charity: Charity, period: Period, gifts: Subquery) -> Select[Any]:
     g, paid = gifts.c, funder_payments_in(charity, period)
-    amounts = (g.received_cents, g.returned_cents, g.cents, g.serial)
+    counted = (g.gift_group, g.is_abroad, g.received_cents, g.returned_cents, g.cents, g.serial, first_receipts.first_issued_at(gifts))
     return (
-        select(Donation, paid.c.received_on, paid.c.name, paid.c.address, paid.c.province, paid.c.reference)
-        .add_columns(g.gift_group, g.is_abroad, *amounts)
+        select(Donation, paid.c.received_on, paid.c.name, paid.c.address, paid.c.province, paid.c.registration_number, paid.c.reference)
+        .add_columns(*counted)
         .select_from(gifts)
         .outerjoin(Donation, Donation.id == g.donation_id)
         .outerjoin(paid, paid.c.id == g.funder_payment_id)
@@ -91,19 +104,19 @@ def _query(charity: Charity, period: Period, gifts: Subquery) -> Select[Any]:
 
 
 def _gift(charity: Charity, donation: Donation | None, *row: Any) -> ReturnGift:
-    paid_on, name, address, province, reference, group, is_abroad, received, returned, cents, serial = row
+    paid_on, name, address, province, number, reference, group, is_abroad, received, returned, cents, serial, first_at = row
     amounts = {"received_cents": int(received), "returned_cents": int(returned), "cents": int(cents)}
-    counted = {"group": GiftGroup(group), "is_abroad": is_abroad, "serial": serial, **amounts}
+    first_on = charity.local(first_at).date() if first_at else None
+    counted = {"group": GiftGroup(group), "is_abroad": is_abroad, "serial": serial, "first_issued_on": first_on, **amounts}
     if donation is None:
-        place = {"province": province.replace(ABROAD, ""), "country": "" if is_abroad else "CA"}
-        return ReturnGift(
-            received_on=paid_on, donor=name, address=", ".join(address), donation="", payment=reference, is_debit=None, **place, **counted
-        )
+        place = {"province": province.replace(ABROAD, ""), "country": "CA" if province and not is_abroad else ""}
+        named = {"donor": name, "address": ", ".join(address), "registration_number": number}
+        return ReturnGift(received_on=paid_on, donation="", payment=reference, is_debit=None, **named, **place, **counted)
     assert donation.received_at is not None
     return ReturnGift(
         received_on=charity.local(donation.received_at).date(),
         donor=donation.full_name,
-        address=", ".join(donation.address_lines),
+        address=", ".join(donation.lines_in_country),
         province=donation.province,
         country=donation.country,
         donation=donation.public_id,
@@ -115,7 +128,7 @@ def _gift(charity: Charity, donation: Donation | None, *row: Any) -> ReturnGift:
 
 @dataclass(frozen=True, kw_only=True)
 class ChangedGift:
-    """A gift that a line counts otherwise than when the return was filed. A group is None for a gift that was or is not of the year.
+    """A gift that a line counts otherwise than in the copy of a filed return. A group is None for a gift that was or is not of the year.
 
     `donation` is a public id, `payment` the reference of a funder's payment; one of them is empty.
     """
@@ -137,7 +150,7 @@ def changed_gifts(charity: Charity, filed: FiledReturn, *, limit: int) -> list[C
     """The gifts of the filed year that another line, or the same line with another amount, counts now; at most `limit`."""
     form, then, now = Form(filed.form), AwaitedAs(filed.awaited_gifts_as), AwaitedAs(charity.awaited_gifts_as)
     period = Period(first_on=filed.first_on, last_on=filed.last_on)
-    f, g = _filed_gifts(filed), gifts_in(charity, period)
+    f, g = filed_gifts(filed), gifts_in(charity, period)
     f_figure, g_figure = _figure(form, f, then), _figure(form, g, now)
     donation_id, payment_id = (func.coalesce(f.c[name], g.c[name]) for name in ("donation_id", "funder_payment_id"))
     paid = funder_payments_in(charity, period)
@@ -145,22 +158,24 @@ def changed_gifts(charity: Charity, filed: FiledReturn, *, limit: int) -> list[C
         select(Donation, paid.c.reference, paid.c.name, f.c.gift_group, g.c.gift_group, f_figure, g_figure)
         .add_columns(func.coalesce(f.c.cents, 0), func.coalesce(g.c.cents, 0), func.coalesce(f.c.serial, ""), func.coalesce(g.c.serial, ""))
         .select_from(f)
-        .join(g, _key(f) == _key(g), full=True)
+        .join(g, gift_key(f) == gift_key(g), full=True)
         .outerjoin(Donation, Donation.id == donation_id)
         .outerjoin(paid, paid.c.id == payment_id)
         .where(or_(f_figure.is_distinct_from(g_figure), and_(f_figure.is_not(None), f.c.cents != g.c.cents)))
         .order_by(donation_id, payment_id)
         .limit(limit)
     )
-    version = return_lines.version_for(form, period.year)
+    version = return_lines.version_for(form, period.last_on)
     return [_changed(version, *row) for row in db.session.execute(query)]
 
 
-def _filed_gifts(filed: FiledReturn) -> Subquery:
+def filed_gifts(filed: FiledReturn) -> Subquery:
+    """The gifts of the copy."""
     return select(FiledGift).where(FiledGift.filed_return_id == filed.id).subquery("filed")
 
 
-def _key(gifts: Subquery) -> ColumnElement[int]:
+def gift_key(gifts: Subquery) -> ColumnElement[int]:
+    """What joins the gifts of two readings: the number of the donation, or that of a funder's payment with a minus sign."""
     return func.coalesce(gifts.c.donation_id, -gifts.c.funder_payment_id)
 
 

@@ -9,12 +9,13 @@ from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.receipts.receipts import Receipt, ReceiptLine
-from campaign.reporting import receipt_register
+from campaign.reporting import first_receipts, receipt_register
+from campaign.reporting.first_receipts import ReceiptedBefore
 from campaign.reporting.gifts_received import QUEBEC, UNKNOWN, campaigns_of, first_and_last_of_funders, funder_payments_in, gifts_in
 from campaign.reporting.receipt_register import RegisterTotals
 from campaign.rules import return_lines
 from campaign.rules.fiscal_years import Period, fiscal_year, fiscal_year_of
-from campaign.rules.return_lines import AwaitedAs, Form, FormVersion, GiftGroup, GroupSum
+from campaign.rules.return_lines import AWAITED, AwaitedAs, Figure, Form, FormVersion, GiftGroup, GroupSum
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +23,13 @@ class ReturnsOfYear:
     """The gifts of a fiscal year by group and place. `totals` are read apart, from entries and receipts, so that they prove the sums.
 
     `questions` names the funders of the year of whom it is not known whether they are registered charities; `to_void` names those that are, each
-    with the number of a receipt that is valid although they get none.
+    with the number of a receipt that is valid although they get none. `receipted_before` are gifts of earlier years that count in this one if the
+    lines for receipts go by their date of issue.
     """
 
     period: Period
     sums: list[GroupSum]
+    receipted_before: ReceiptedBefore
     totals: RegisterTotals
     questions: list[str]
     to_void: list[tuple[str, str]]
@@ -70,11 +73,30 @@ class ReturnsOfYear:
 
     def version(self, form: Form) -> FormVersion:
         """The version of the form for the year."""
-        return return_lines.version_for(form, self.period.year)
+        return return_lines.version_for(form, self.period.last_on)
 
     def lines(self, form: Form) -> dict[str, int]:
         """The cents of each line, by its number (return_lines.line_cents)."""
         return return_lines.line_cents(self.version(form), self.sums, self.awaited_as)
+
+    def lines_by_issue(self, form: Form) -> dict[str, int]:
+        """The cents of the lines for gifts with receipts, counted in the year in which the first receipt of a gift was issued."""
+        cents = {
+            Figure.RECEIPTED: self.issued_cents + self.receipted_before.cents,
+            Figure.RECEIPTED_ABROAD: sum(s.issued_cents for s in self.sums if s.is_abroad) + self.receipted_before.abroad_cents,
+        }
+        return {line.number: cents[line.figure] for line in self.version(form).lines if line.figure in cents}
+
+    @property
+    def issued_cents(self) -> int:
+        """What is retained of the gifts of the year whose first receipt was issued by its end, and that have a valid one."""
+        return sum(s.issued_cents for s in self.sums)
+
+    @property
+    def receipted_later(self) -> tuple[int, int]:
+        """How many gifts of the year with a receipt, issued or to come, had none by its end, and what is retained of them."""
+        counted = (GiftGroup.RECEIPTED, *AWAITED)
+        return self.gifts(*counted) - sum(s.issued_gifts for s in self.sums), self.cents(*counted) - self.issued_cents
 
     def lines_of_place(self, form: Form, place: str) -> dict[str, int]:
         """The part of each line from gifts of this place."""
@@ -110,6 +132,7 @@ def returns_of(charity: Charity, period: Period) -> ReturnsOfYear:
     return ReturnsOfYear(
         period=period,
         sums=_sums(charity, period),
+        receipted_before=first_receipts.received_before(charity, period),
         totals=receipt_register.totals_of(charity, period),
         to_void=_receipts_to_void(charity, period),
         questions=list(db.session.scalars(select(paid.name).where(paid.is_charity.is_(None)).distinct().order_by(paid.name))),
@@ -125,8 +148,10 @@ def _receipts_to_void(charity: Charity, period: Period) -> list[tuple[str, str]]
 
 
 def _sums(charity: Charity, period: Period) -> list[GroupSum]:
-    g = gifts_in(charity, period).c
+    gifts = gifts_in(charity, period)
+    g, is_issued = gifts.c, first_receipts.is_issued_by_end(charity, period, gifts)
     sums = (func.sum(column) for column in (g.received_cents, g.returned_cents, g.late_cents, g.cents))
+    issued = (func.count().filter(is_issued), func.coalesce(func.sum(g.cents).filter(is_issued), 0))
     by = (g.gift_group, g.place)
     return [
         GroupSum(
@@ -137,9 +162,11 @@ def _sums(charity: Charity, period: Period) -> list[GroupSum]:
             returned_cents=int(returned),
             late_cents=int(late),
             cents=int(cents),
+            issued_gifts=issued_gifts,
+            issued_cents=int(issued_cents),
         )
-        for group, place, count, received, returned, late, cents in db.session.execute(
-            select(*by, func.count(), *sums).group_by(*by).order_by(*by)
+        for group, place, count, received, returned, late, cents, issued_gifts, issued_cents in db.session.execute(
+            select(*by, func.count(), *sums, *issued).group_by(*by).order_by(*by)
         )
     ]
 

@@ -30,6 +30,16 @@ class Period:
         """The calendar year in which it ends."""
         return self.last_on.year
 
+    @property
+    def until_its_end(self) -> "Period":
+        """All days to its last one."""
+        return Period(first_on=date.min, last_on=self.last_on)
+
+    @property
+    def before(self) -> "Period":
+        """All days before its first one."""
+        return Period(first_on=date.min, last_on=self.first_on - timedelta(days=1))
+
     def moments(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
         """Its first moment and the first moment after it."""
         return datetime.combine(self.first_on, time.min, zone), datetime.combine(self.last_on + timedelta(days=1), time.min, zone)

@@ -6,7 +6,8 @@ T3010: form T3010 (24) and guide T4033, whose lines the CRA's open data dictiona
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from enum import StrEnum
 
 
@@ -65,11 +66,11 @@ class ReturnLine:
 
 @dataclass(frozen=True, kw_only=True)
 class FormVersion:
-    """A form as it is from fiscal years that end in `first_year` on. `source` says where its lines were read."""
+    """A form as it is for fiscal years that end on `since` or later. `source` says where its lines were read."""
 
     form: Form
     version: str
-    first_year: int
+    since: date
     source: str
     lines: tuple[ReturnLine, ...]
 
@@ -87,25 +88,27 @@ class FormVersion:
         return [line.number for line in self.lines if line.figure in NOT_ADDED]
 
 
-VERSIONS = (
-    FormVersion(
-        form=Form.T3010,
-        version="24",
-        first_year=2023,
-        source="T3010 (24), section D and schedule 6; T4033 Rev. 24; CRA open data dictionary, form ID 27",
-        lines=(
-            ReturnLine(number="4490", figure=Figure.HAS_RECEIPTS),
-            ReturnLine(number="4500", figure=Figure.RECEIPTED),
-            ReturnLine(number="4510", figure=Figure.OTHER_CHARITIES),
-            ReturnLine(number="4530", figure=Figure.UNRECEIPTED),
-            ReturnLine(number="4571", figure=Figure.RECEIPTED_ABROAD),
-            ReturnLine(number="4575", figure=Figure.UNRECEIPTED_ABROAD),
-        ),
+_T3010_24 = FormVersion(
+    form=Form.T3010,
+    version="24",
+    since=date(2023, 12, 31),
+    source="T3010 (24), section D and schedule 6; T4033 Rev. 24; CRA open data dictionary, form ID 27",
+    lines=(
+        ReturnLine(number="4490", figure=Figure.HAS_RECEIPTS),
+        ReturnLine(number="4500", figure=Figure.RECEIPTED),
+        ReturnLine(number="4510", figure=Figure.OTHER_CHARITIES),
+        ReturnLine(number="4530", figure=Figure.UNRECEIPTED),
+        ReturnLine(number="4571", figure=Figure.RECEIPTED_ABROAD),
+        ReturnLine(number="4575", figure=Figure.UNRECEIPTED_ABROAD),
     ),
+)
+VERSIONS = (
+    replace(_T3010_24, version="23", since=date.min, source="the lines of version 24; T3010 (23) was not read"),
+    _T3010_24,
     FormVersion(
         form=Form.TP_985_22,
         version="2023-10",
-        first_year=2023,
+        since=date(2023, 1, 1),
         source="Revenu Québec, Gifts and Other Revenue (Lines 12 to 24); TP-985.22.G (2023-10), section 6.2.1",
         lines=(
             ReturnLine(number="12", figure=Figure.RECEIPTED),
@@ -117,10 +120,10 @@ VERSIONS = (
 )
 
 
-def version_for(form: Form, year: int) -> FormVersion:
-    """The form for a fiscal year that ends in this calendar year: the latest version by then, else the first."""
-    versions = sorted((version for version in VERSIONS if version.form is form), key=lambda version: version.first_year)
-    return next((version for version in reversed(versions) if version.first_year <= year), versions[0])
+def version_for(form: Form, last_on: date) -> FormVersion:
+    """The form for a fiscal year that ends on this day: the latest version by then, else the first."""
+    versions = sorted((version for version in VERSIONS if version.form is form), key=lambda version: version.since)
+    return next((version for version in reversed(versions) if version.since <= last_on), versions[0])
 
 
 def figure_of(form: Form, group: GiftGroup, *, is_abroad: bool, awaited_as: AwaitedAs) -> Figure | None:
@@ -142,7 +145,7 @@ def figure_of(form: Form, group: GiftGroup, *, is_abroad: bool, awaited_as: Awai
 class GroupSum:
     """The gifts of one group in one place, in cents. `late_cents` is what of them was returned after the fiscal year.
 
-    `place` is `QC`, `other` (elsewhere in Canada), `abroad`, or `unknown`.
+    `issued_gifts` and `issued_cents` are of those with a valid receipt whose first one was issued by the end of the fiscal year. `place` is `QC`, `other` (elsewhere in Canada), `abroad`, or `unknown`.
     """
 
     group: GiftGroup
@@ -152,6 +155,8 @@ class GroupSum:
     returned_cents: int
     late_cents: int
     cents: int
+    issued_gifts: int
+    issued_cents: int
 
     @property
     def is_abroad(self) -> bool:

@@ -9,7 +9,11 @@ from campaign.outbox.message_kinds import MessageKind
 from campaign.payments.status import Status
 from campaign.receipts import receipts
 from campaign.receipts.information_returns import FilingMethod
+from campaign.reporting.filing_changes import Change
+from campaign.reporting.first_receipts import Side
 from campaign.rules.return_lines import GiftGroup
+from campaign.web.languages import current_language
+from campaign.web.public.address_form import countries
 
 
 def status_labels() -> dict[Status, str]:
@@ -159,6 +163,30 @@ def gift_group_labels() -> dict[GiftGroup, str]:
         GiftGroup.VOIDED: gettext("Without a receipt: voided by two people"),
         GiftGroup.RETURNED: gettext("Returned in full"),
     }
+
+
+def side_labels() -> dict[Side, str]:
+    """Why a gift counts in another fiscal year by the date of issue."""
+    return {
+        Side.LATER: gettext("Received in the year, first receipt after it or still to come"),
+        Side.EARLIER: gettext("Received before the year, first receipt in it"),
+    }
+
+
+def change_labels() -> dict[Change, str]:
+    """What changed of a gift since the day on which a return was filed."""
+    return {
+        Change.RECORDED: gettext("Recorded only afterwards"),
+        Change.AMOUNT: gettext("Amount changed: refund, dispute or reversal"),
+        Change.ANSWERED: gettext("Answer about the funder changed"),
+        Change.ENDED: gettext("Receipt ended, none is valid"),
+        Change.ISSUED: gettext("Receipt issued; one that was to come may have counted already"),
+    }
+
+
+def country_name(code: str) -> str:
+    """The name of the country with this code; the code itself when there is none."""
+    return dict(countries(current_language())).get(code, code)
 
 
 def payment_method(*, is_debit: bool | None) -> str:

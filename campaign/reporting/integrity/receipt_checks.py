@@ -252,6 +252,20 @@ def _emails_are_delivered_once(snapshot: Connection) -> Iterator[str]:
         yield f"I18: receipt {serial} is attached to {count} emails that nobody requested."
 
 
+def _copies_equal_their_gifts(snapshot: Connection) -> Iterator[str]:
+    """The lines of the copy of a filed return, each cent once: 4490 is a question, and line 4500 contains 4571."""
+    for form, last_on, said, counted in rows(
+        snapshot,
+        """
+        SELECT r.form, r.last_on, l.cents, g.cents FROM filed_return r
+        CROSS JOIN LATERAL (SELECT coalesce(sum(value::bigint), 0) AS cents FROM jsonb_each_text(r.lines) WHERE key NOT IN ('4490', '4571')) l
+        CROSS JOIN LATERAL (SELECT coalesce(sum(cents), 0) AS cents FROM filed_gift WHERE filed_return_id = r.id AND gift_group <> 'returned') g
+        WHERE l.cents <> g.cents
+        """,
+    ):
+        yield f"I17: the copy of {form} for the year to {last_on} has lines of {said} cents, but its gifts sum to {counted}."
+
+
 CHECKS = (
     _one_receipt_a_donation,
     _serials_are_of_their_numbers,
@@ -261,6 +275,7 @@ CHECKS = (
     _organizations_are_declared,
     _names_on_receipts_are_of_their_donors,
     _returned_gifts_are_reported_once,
+    _copies_equal_their_gifts,
     _emails_are_delivered_once,
 )
 CHECKS_OF_ALL = (_receipts_count_up,)

@@ -1,4 +1,4 @@
-"""The gifts that make up a line of the charity's returns, or a kind of gift, one page at a time."""
+"""The gifts that make up a line of the charity's returns, or a kind of gift, or that count elsewhere by the date of issue, one page at a time."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from flask_babel import gettext
 
 from campaign.campaigns.charities import Charity
 from campaign.reporting import return_gifts, returns
+from campaign.reporting.first_receipts import Side
 from campaign.reporting.return_gifts import ReturnGift
 from campaign.reporting.returns import ReturnsOfYear
 from campaign.rules.money import format_money
@@ -15,7 +16,7 @@ from campaign.rules.return_lines import Figure, Form, GiftGroup
 from campaign.texts.dates import format_day
 from campaign.texts.return_labels import form_number, line_label
 from campaign.web.errors import campaign_or_404
-from campaign.web.labels import gift_group_labels, payment_method
+from campaign.web.labels import country_name, gift_group_labels, payment_method, side_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access
 from campaign.web.staff.returns import requested_period
@@ -29,11 +30,12 @@ LAST_PAGE = 1_000_000
 @bp.get("")
 @access("viewer")
 def page() -> ResponseReturnValue:
-    """The gifts of a fiscal year on one line of a form, `form` and `line` in the query, those of one `group`, or all."""
+    """The gifts of a fiscal year on one line of a form, `form` and `line` in the query, those of one `group` or `side`, or all."""
     campaign = campaign_or_404()
     charity, number = campaign.charity, min(max(request.args.get("page", 1, type=int), 1), LAST_PAGE)
     found, skip = returns.returns_of(charity, requested_period(charity)), (number - 1) * SHOWN
-    chosen = _line(charity, found, skip) if "form" in request.args else _groups(charity, found, skip)
+    choose = _line if "form" in request.args else _side if "side" in request.args else _groups
+    chosen = choose(charity, found, skip)
     gifts = chosen.pop("gifts")
     return render_template(
         "staff/return_gifts.html",
@@ -71,17 +73,30 @@ def _line(charity: Charity, found: ReturnsOfYear, skip: int) -> dict[str, Any]:
     }
 
 
+def _side(charity: Charity, found: ReturnsOfYear, skip: int) -> dict[str, Any]:
+    side = Side(request.args["side"]) if request.args["side"] in [*Side] else abort(404)
+    before = (found.receipted_before.gifts, found.receipted_before.cents)
+    count, cents = found.receipted_later if side is Side.LATER else before
+    return {
+        "heading": side_labels()[side],
+        "count": count,
+        "sum": _money(cents),
+        "gifts": list(return_gifts.gifts_that_differ(charity, found.period, side, skip=skip, limit=SHOWN + 1)),
+    }
+
+
 def _gift_row(gift: ReturnGift) -> dict[str, Any]:
     return {
         "received_on": gift.received_on.isoformat(),
         "donor": gift.donor,
-        "place": ", ".join(filter(None, (gift.province, gift.country if gift.country != "CA" else ""))),
+        "place": ", ".join(filter(None, (gift.province, country_name(gift.country) if gift.country != "CA" else ""))),
         "donation": gift.donation,
         "paid_by": payment_method(is_debit=gift.is_debit) if gift.donation else gift.payment,
         "kind": gift_group_labels()[gift.group],
         "received": _money(gift.received_cents) if gift.returned_cents else "",
         "retained": _money(gift.cents),
         "serial": gift.serial,
+        "first_issued_on": gift.first_issued_on.isoformat() if gift.first_issued_on else "",
     }
 
 

@@ -14,9 +14,11 @@ from campaign.rules import return_lines
 from campaign.rules.fiscal_years import Period
 from campaign.rules.money import format_money
 from campaign.rules.return_lines import AWAITED, AwaitedAs, Figure, Form, GiftGroup
-from campaign.texts.return_labels import form_number, line_label
-from campaign.web.labels import end_reason_labels, gift_group_labels, payment_method, receipt_status_labels
+from campaign.texts.return_labels import form_number, line_label, places_of_lines
+from campaign.web.labels import country_name, end_reason_labels, gift_group_labels, payment_method, receipt_status_labels
 from campaign.web.languages import current_language
+from campaign.web.staff.issue_dates import issue_dates_table
+from campaign.web.staff.nonresidents import nonresidents_table
 
 WITHOUT_RECEIPT = (GiftGroup.OTHER_CHARITY, GiftGroup.INCOMPLETE, GiftGroup.UNDECLARED, GiftGroup.VOIDED, GiftGroup.ANNUAL, GiftGroup.DUE)
 
@@ -68,7 +70,7 @@ def _register_row(gift: RegisterGift) -> list[Cell]:
         gift.ended_on,
         end_reason_labels()[gift.end_reason] if gift.end_reason else "",
         gift.address,
-        gift.country,
+        country_name(gift.country),
         gift.donation,
         gift.payment,
         payment_method(is_debit=gift.is_debit),
@@ -76,12 +78,18 @@ def _register_row(gift: RegisterGift) -> list[Cell]:
 
 
 def workbook_tables(charity: Charity, found: ReturnsOfYear) -> list[Table]:
-    """The workbook for both returns: the lines, how they add up to the books, the register, and the gifts without a receipt."""
+    """The workbook for both returns.
+
+    The lines, how they add up to the books, the register, the gifts without a receipt, the gifts that count in another year by the date of issue,
+    and donors for line 3900.
+    """
     return [
         _lines_table(found),
         _groups_table(found),
         register_table(charity, found.period),
         _gifts_table(gettext("Without a receipt"), found, return_gifts.gifts_of(charity, found.period, *WITHOUT_RECEIPT)),
+        issue_dates_table(charity, found),
+        nonresidents_table(charity, found.period),
     ]
 
 
@@ -102,6 +110,7 @@ def _lines_table(found: ReturnsOfYear) -> Table:
             Column(heading=gettext("Amount"), kind=Kind.MONEY),
             Column(heading=gettext("Of this, in Québec"), kind=Kind.MONEY),
             Column(heading=gettext("Of this, province unknown"), kind=Kind.MONEY),
+            Column(heading=gettext("By date of issue"), kind=Kind.MONEY),
         ),
         rows=[row for form in Form for row in _line_rows(found, form)],
         total="",
@@ -112,6 +121,7 @@ def _lines_table(found: ReturnsOfYear) -> Table:
                 last=found.period.last_on,
             ),
             awaited_note(found),
+            *(f"{form_number(form)}: {places_of_lines(form, current_language())}" for form in Form),
             not_applicable(),
         ),
     )
@@ -145,14 +155,15 @@ def not_applicable() -> str:
 
 def _line_rows(found: ReturnsOfYear, form: Form) -> Iterator[list[Cell]]:
     version, language = found.version(form), current_language()
-    cents, in_quebec, unknown = found.lines(form), found.in_quebec(form), found.of_unknown_place(form)
+    cents, in_quebec, unknown, by_issue = found.lines(form), found.in_quebec(form), found.of_unknown_place(form), found.lines_by_issue(form)
     head = [form_number(form), version.version]
     for line in version.lines:
         number = line.number
         if line.figure is Figure.HAS_RECEIPTS:
-            yield [*head, number, line_label(version, line, language), gettext("yes") if cents[number] else gettext("no"), None, None, None]
+            yield [*head, number, line_label(version, line, language), gettext("yes") if cents[number] else gettext("no"), *[None] * 4]
         else:
-            yield [*head, number, line_label(version, line, language), "", cents[number], in_quebec[number], unknown[number]]
+            amounts = (cents[number], in_quebec[number], unknown[number], by_issue.get(number))
+            yield [*head, number, line_label(version, line, language), "", *amounts]
     added, by_books = return_lines.added_cents(version, cents), found.totals.retained_cents
     not_added = ", ".join(version.not_added)
     sum_label = (
@@ -160,9 +171,9 @@ def _line_rows(found: ReturnsOfYear, form: Form) -> Iterator[list[Cell]]:
         if not_added
         else gettext("Sum of the lines")
     )
-    yield [*head, "", sum_label, "", added, None, None]
-    yield [*head, "", gettext("Retained of the year’s gifts, by the books"), "", by_books, None, None]
-    yield [*head, "", gettext("Difference"), "", added - by_books, None, None]
+    yield [*head, "", sum_label, "", added, None, None, None]
+    yield [*head, "", gettext("Retained of the year’s gifts, by the books"), "", by_books, None, None, None]
+    yield [*head, "", gettext("Difference"), "", added - by_books, None, None, None]
 
 
 def _groups_table(found: ReturnsOfYear) -> Table:
@@ -220,6 +231,8 @@ def _gifts_table(title: str, found: ReturnsOfYear, gifts: Iterable[ReturnGift]) 
             Column(heading=gettext("Reference of the donation"), width=25),
             Column(heading=gettext("Reference of the payment"), width=31),
             Column(heading=gettext("Method")),
+            Column(heading=gettext("First receipt issued on"), kind=Kind.DATE),
+            Column(heading=gettext("Registration number of the funder"), width=20),
         ),
         rows=(_gift_row(found, gift) for gift in gifts),
         total=gettext("Total"),
@@ -230,9 +243,9 @@ def _gift_row(found: ReturnsOfYear, gift: ReturnGift) -> list[Cell]:
     return [
         gift.received_on,
         gift.donor,
-        gift.address,
+        _whole_address(gift),
         gift.province,
-        gift.country,
+        country_name(gift.country),
         gift_group_labels()[gift.group],
         *_lines_of(found, gift.group, is_abroad=gift.is_abroad),
         gift.received_cents,
@@ -242,4 +255,11 @@ def _gift_row(found: ReturnsOfYear, gift: ReturnGift) -> list[Cell]:
         gift.donation,
         gift.payment,
         payment_method(is_debit=gift.is_debit),
+        gift.first_issued_on,
+        gift.registration_number,
     ]
+
+
+def _whole_address(gift: ReturnGift) -> str:
+    """The address with the name of a country other than Canada; empty when the country is all that is known of it."""
+    return f"{gift.address}, {country_name(gift.country)}" if gift.address and gift.country not in ("CA", "") else gift.address

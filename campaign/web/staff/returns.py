@@ -1,10 +1,10 @@
-"""The charity's returns T3010 and TP-985.22 by fiscal year: their lines tied to the books, exports, and copies as filed with later differences."""
+"""The charity's returns T3010 and TP-985.22 by fiscal year: their lines tied to the books, exports, and copies of filed returns with what changed before and after the record."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_security import current_user
@@ -12,8 +12,8 @@ from flask_security import current_user
 from campaign.campaigns.charities import Charity
 from campaign.receipts import filed_returns
 from campaign.receipts.filed_returns import FiledReturn
-from campaign.reporting import return_actions, return_gifts, returns
-from campaign.reporting.return_actions import FilingRefused
+from campaign.reporting import filing_changes, return_actions, return_gifts, returns
+from campaign.reporting.return_actions import FilingDoubtful, FilingRefused
 from campaign.reporting.return_gifts import ChangedGift
 from campaign.reporting.returns import ReturnsOfYear
 from campaign.rules import return_lines
@@ -21,26 +21,29 @@ from campaign.rules.fiscal_years import Period, fiscal_year, fiscal_year_of
 from campaign.rules.money import format_money
 from campaign.rules.return_lines import Figure, Form, FormVersion, GiftGroup
 from campaign.texts.dates import format_day, format_moment
-from campaign.texts.return_labels import form_number, form_title, line_label
+from campaign.texts.return_labels import form_number, form_title, line_label, places_of_lines
 from campaign.web.errors import campaign_or_404
 from campaign.web.labels import gift_group_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
 from campaign.web.staff.exports import file_name, origin_of, record_export, send_csv, send_stored_xlsx, send_xlsx
+from campaign.web.staff.filing_rows import CHANGES_SHOWN, MAY_DIFFER, filing_rows
+from campaign.web.staff.issue_dates import issue_dates_rows
+from campaign.web.staff.nonresidents import nonresident_rows
 from campaign.web.staff.receipts import bounded_year
+from campaign.web.staff.return_sums import books_row, group_row
 from campaign.web.staff.return_tables import awaited_note, gifts_table, not_applicable, part_lines_note, workbook_tables
 from campaign.web.staff.typed_fields import LONGEST_REASON, TypedDay, read_day, read_reason, refused
 
 bp = Blueprint("staff_returns", __name__, url_prefix="/staff/receipts/returns")
 
 COPIES_SHOWN = 50
-CHANGES_SHOWN = 200
 
 
 @bp.get("")
 @access("viewer")
 def page() -> ResponseReturnValue:
-    """Both returns of a fiscal year, with how their lines add up to the books, and the copies as filed."""
+    """Both returns of a fiscal year, with how their lines add up to the books, and the copies of filed returns."""
     return _page(TypedDay())
 
 
@@ -63,17 +66,21 @@ def _page(filed_on: TypedDay) -> str:
         last_on=format_day(period.last_on, current_language()),
         fiscal_year_end=charity.fiscal_year_end,
         forms=[_form_row(charity, found, form) for form in Form],
-        groups=[_group_row(found, group) for group in GiftGroup],
-        books=_books_row(found),
+        groups=[group_row(found, group) for group in GiftGroup],
+        books=books_row(found),
         questions=found.questions,
         to_void=found.to_void,
         not_applicable=not_applicable(),
         awaited_note=awaited_note(found),
         part_lines_note=part_lines_note(),
-        copies=[_copy_row(filed) for filed in filed_returns.list_of(charity, limit=COPIES_SHOWN)],
+        by_issue=issue_dates_rows(found),
+        nonresidents=nonresident_rows(charity, period),
+        copies=[_copy_row(charity, filed) for filed in filed_returns.list_of(charity, limit=COPIES_SHOWN)],
         is_over=period.last_on < today,
         today=today.isoformat(),
         filed_on=filed_on,
+        changed_since_filing=g.get("changed_since_filing"),
+        may_differ=MAY_DIFFER,
         may_file=has_role("manager"),
         longest_reason=LONGEST_REASON,
     )
@@ -93,7 +100,7 @@ def _form_row(charity: Charity, found: ReturnsOfYear, form: Form) -> dict[str, A
         "form": form.value,
         "title": form_title(version.form, current_language()),
         "version": version.version,
-        "source": version.source,
+        "places": places_of_lines(form, current_language()),
         "lines": [
             {
                 **_line_row(version, number, cents, filed),
@@ -107,7 +114,7 @@ def _form_row(charity: Charity, found: ReturnsOfYear, form: Form) -> dict[str, A
         "by_books": _money(found.totals.retained_cents),
         "difference": _money(added - found.totals.retained_cents),
         "ties": added == found.totals.retained_cents,
-        "filed": _copy_row(filed) if filed else None,
+        "filed": _copy_row(charity, filed) if filed else None,
     }
 
 
@@ -133,38 +140,7 @@ def _money(cents: int) -> str:
     return format_money(cents, current_language())
 
 
-def _group_row(found: ReturnsOfYear, group: GiftGroup) -> dict[str, Any]:
-    return {
-        "group": group.value,
-        "name": gift_group_labels()[group],
-        "lines": [found.lines_of_group(form, group) for form in Form],
-        "gifts": found.gifts(group),
-        "cents": _money(found.cents(group)),
-        "in_quebec": _money(found.cents(group, place="QC")),
-    }
-
-
-def _books_row(found: ReturnsOfYear) -> dict[str, Any]:
-    return {
-        "gifts": found.gifts(),
-        "received": _money(found.received_cents),
-        "returned": _money(found.returned_cents),
-        "late": _money(found.late_cents) if found.late_cents else "",
-        "sum": _money(found.cents()),
-        "in_quebec": _money(found.cents(place="QC")),
-        "retained": _money(found.totals.retained_cents),
-        "ties": not found.difference_from_books_cents,
-        "difference": _money(found.difference_from_books_cents),
-        "receipts": _money(found.totals.receipted_cents),
-        "valid": found.totals.valid,
-        "receipts_tie": not found.difference_from_receipts_cents,
-        "receipts_difference": _money(found.difference_from_receipts_cents),
-        "cancelled": found.totals.cancelled,
-        "replaced": found.totals.replaced,
-    }
-
-
-def _copy_row(filed: FiledReturn) -> dict[str, Any]:
+def _copy_row(charity: Charity, filed: FiledReturn) -> dict[str, Any]:
     first, last, day = (format_day(day, current_language()) for day in (filed.first_on, filed.last_on, filed.filed_on))
     return {
         "first": first,
@@ -174,6 +150,7 @@ def _copy_row(filed: FiledReturn) -> dict[str, Any]:
         "title": form_number(Form(filed.form)),
         "last_on": filed.last_on.isoformat(),
         "filed_on": filed.filed_on.isoformat(),
+        "recorded_at": format_moment(charity.local(filed.recorded_at), current_language(), "medium"),
         "filed_by": filed.filed_by,
         "note": filed.note,
         "sha256": filed.sha256,
@@ -223,7 +200,11 @@ def file() -> ResponseReturnValue:
             filed_on=filed_on.day,
             actor=current_user.email,
             note=note,
+            may_differ=MAY_DIFFER in request.form.getlist("answered"),
         )
+    except FilingDoubtful as doubtful:
+        g.changed_since_filing = filing_rows(doubtful.changed)
+        return refused(_page(filed_on))
     except FilingRefused:
         error = gettext("Please give the day on which it was filed: after the fiscal year, and today at the latest. Nothing was kept.")
         return refused(_page(replace(filed_on, error=error)))
@@ -234,20 +215,21 @@ def file() -> ResponseReturnValue:
 @bp.get("/filings/<int:filed_id>")
 @access("viewer")
 def copy(filed_id: int) -> ResponseReturnValue:
-    """A return as it was filed, each line as of now, and the gifts that explain the difference."""
+    """The copy of a filed return, each line as of now, and the gifts that changed between filing and record, and since."""
     campaign = campaign_or_404()
     charity, filed = campaign.charity, _filed_or_404(campaign.charity, filed_id)
     form, period = Form(filed.form), Period(first_on=filed.first_on, last_on=filed.last_on)
     found, changed = returns.returns_of(charity, period), return_gifts.changed_gifts(charity, filed, limit=CHANGES_SHOWN + 1)
-    version, cents = found.version(form), found.lines(form)
+    version, cents, since = found.version(form), found.lines(form), filing_changes.end_of_filing_day(charity, filed.filed_on)
     return render_template(
         "staff/filed_return.html",
         title=campaign.title(current_language()),
         charity_name=charity.name(current_language()),
-        copy=_copy_row(filed),
+        copy=_copy_row(charity, filed),
         year=period.year,
         version=filed.version,
         form_title=form_title(version.form, current_language()),
+        before=filing_rows(filing_changes.changes_before_record(charity, filed, since)),
         lines=[_line_row(version, number, cents, filed) for number in cents],
         changed=[_changed_row(gift) for gift in changed[:CHANGES_SHOWN]],
         has_more=len(changed) > CHANGES_SHOWN,
@@ -276,9 +258,12 @@ def _changed_row(gift: ChangedGift) -> dict[str, Any]:
 @access("manager", fresh=True)
 def register(filed_id: int) -> ResponseReturnValue:
     """The workbook that was stored with a filed return, byte for byte."""
-    filed = _filed_or_404(campaign_or_404().charity, filed_id)
+    charity = campaign_or_404().charity
+    filed = _filed_or_404(charity, filed_id)
     record_export("register as filed (XLSX)", f"{filed.form} {filed.last_on}")
-    return send_stored_xlsx(filed.register, f"{filed.form}-{filed.last_on}-as-filed-{filed.id}")
+    return send_stored_xlsx(
+        filed.register, f"{filed.form}-{filed.last_on}-as-of-{charity.local(filed.recorded_at):%Y-%m-%d}-copy-{filed.id}"
+    )
 
 
 def _filed_or_404(charity: Charity, filed_id: int) -> FiledReturn:
