@@ -149,8 +149,8 @@ def test_donors_outside_canada_who_gave_ten_thousand_are_listed_by_donor(app: Fl
     sheet = list(read_workbook(open_page(client, path.format("/returns.xlsx", "fr")).data).values())[-1]
     assert [row[1] for row in sheet[1:4]] == ["1 Main Street, Boston", "France", "123, rue de l’Église, Albany NY  12207, États-Unis"]
     rows = read_csv(open_page(client, path.format("/gifts.csv", "fr")).data, separator=";")
-    assert [(row[2], row[4]) for row in rows if row[12] == nowhere.public_id] == [("", "France")]
-    assert [(row[2], row[4]) for row in rows if row[13] == "17"] == [("1 Main Street, Boston", "")]
+    assert [(row[2], row[4]) for row in rows if row[13] == nowhere.public_id] == [("", "France")]
+    assert [(row[2], row[4]) for row in rows if row[14] == "17"] == [("1 Main Street, Boston", "")]
 
 
 def record(client: Any, filed_on: date, **answer: str) -> Any:

@@ -4,7 +4,7 @@ from typing import Any
 
 from campaign.reporting.returns import ReturnsOfYear
 from campaign.rules.money import format_money
-from campaign.rules.return_lines import AWAITED, Form, GiftGroup
+from campaign.rules.return_lines import Form, GiftGroup
 from campaign.web.labels import gift_group_labels
 from campaign.web.languages import current_language
 
@@ -39,8 +39,6 @@ def books_row(found: ReturnsOfYear) -> dict[str, Any]:
         "receipts_difference": _money(found.difference_from_receipts_cents),
         "cancelled": found.totals.cancelled,
         "replaced": found.totals.replaced,
-        "awaited": _money(found.cents(*AWAITED)),
-        "awaited_as": found.awaited_as.value,
     }
 
 
