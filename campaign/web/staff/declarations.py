@@ -16,7 +16,10 @@ from campaign.receipts.receipts import EndReason, Receipt
 from campaign.rules.document_types import EXTENSIONS
 from campaign.staff import audit
 from campaign.staff.audit import AuditEntry
+from campaign.texts.file_names import Document, file_name
+from campaign.web.downloads import name_file
 from campaign.web.labels import declaration_labels
+from campaign.web.languages import current_language
 from campaign.web.security import access
 from campaign.web.staff.exports import record_export
 
@@ -113,7 +116,7 @@ def document(declaration_id: int) -> ResponseReturnValue:
     if found is None:
         abort(404)
     record_export("document of a declaration", f"declaration {declaration_id}")
-    response = Response(found.content, mimetype=found.media_type)
-    response.headers["Content-Disposition"] = f'attachment; filename="declaration-{declaration_id}.{EXTENSIONS[found.media_type]}"'
+    name = file_name(Document.DECLARATION, declaration_id, language=current_language(), extension=EXTENSIONS[found.media_type])
+    response = name_file(Response(found.content, mimetype=found.media_type), name)
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

@@ -20,12 +20,13 @@ from campaign.rules.fiscal_years import Period, fiscal_year, fiscal_year_of
 from campaign.rules.money import format_money
 from campaign.rules.return_lines import AWAITED, Figure, Form, FormVersion, GiftGroup
 from campaign.texts.dates import format_day, format_moment
+from campaign.texts.file_names import Document, file_name
 from campaign.texts.return_labels import form_number, form_title, line_label
 from campaign.web.errors import campaign_or_404
 from campaign.web.labels import gift_group_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
-from campaign.web.staff.exports import file_name, origin_of, record_export, send_csv, send_stored_xlsx, send_xlsx
+from campaign.web.staff.exports import export_name, origin_of, record_export, send_csv, send_stored_xlsx, send_xlsx
 from campaign.web.staff.receipts import bounded_year
 from campaign.web.staff.return_tables import gifts_table, not_applicable, workbook_tables
 from campaign.web.staff.typed_fields import LONGEST_REASON, read_reason, refused
@@ -177,7 +178,7 @@ def workbook() -> ResponseReturnValue:
     period = requested_period(charity)
     record_export("returns (XLSX)", str(period.last_on))
     tables = workbook_tables(charity, returns.returns_of(charity, period))
-    return send_xlsx(tables, origin_of(charity, period), file_name(charity, "returns", period))
+    return send_xlsx(tables, origin_of(charity, period), export_name(charity, Document.RETURNS, period, "xlsx"))
 
 
 @bp.get("/gifts.csv")
@@ -187,7 +188,7 @@ def gifts_csv() -> ResponseReturnValue:
     charity = campaign_or_404().charity
     period = requested_period(charity)
     record_export("gifts by line (CSV)", str(period.last_on))
-    return send_csv(gifts_table(charity, returns.returns_of(charity, period)), file_name(charity, "gifts", period))
+    return send_csv(gifts_table(charity, returns.returns_of(charity, period)), export_name(charity, Document.GIFTS, period, "csv"))
 
 
 @bp.post("/filings")
@@ -276,7 +277,8 @@ def register(filed_id: int) -> ResponseReturnValue:
     """The workbook that was stored with a filed return, byte for byte."""
     filed = _filed_or_404(campaign_or_404().charity, filed_id)
     record_export("register as filed (XLSX)", f"{filed.form} {filed.last_on}")
-    return send_stored_xlsx(filed.register, f"{filed.form}-{filed.last_on}-as-filed-{filed.id}")
+    name = file_name(Document.FILED_RETURN, filed.form, filed.last_on, filed.id, language=current_language(), extension="xlsx")
+    return send_stored_xlsx(filed.register, name)
 
 
 def _filed_or_404(charity: Charity, filed_id: int) -> FiledReturn:
