@@ -28,7 +28,7 @@ def send(post: Post, donation: Donation) -> tuple[str, list[str | None]]:
     subject = str(message["Subject"])
     assert [word for word in ("Personne", "Àtaire", "personne") if word in subject] == []
     assert subject.endswith((" – Vision Sanâa and Richard", " – Vision Sanâa et Richard"))
-    return subject.removeprefix("[TEST] ").rpartition(" – ")[0], attached(message)
+    return re.sub(r"^\[(?:TEST|ESSAI)\] ", "", subject).rpartition(" – ")[0], attached(message)
 
 
 @pytest.mark.parametrize(
@@ -154,15 +154,15 @@ def test_outlook_gets_a_width_that_it_keeps_and_others_a_sheet_that_shrinks(app:
             (
                 "Nous vous remboursons 51,65 $ de votre don",
                 "Des 103,30 $ que vous aviez payés, nous conservons maintenant 51,65 $.",
-                "nº {0}, qui indiquait 103,30 $, est annulé et remplacé par le nº {1}, joint à ce courriel : il indique 51,65 $. Le nom, Personne Àtaire, est le même qu’avant.",
+                "nº {0}, qui indiquait 103,30 $, est annulé et remplacé par le nº {1}, joint à ce courriel, qui indique 51,65 $. Le nom (Personne Àtaire) n’a pas changé.",
                 "parce que de l’argent vous a été retourné",
             ),
             (
                 "nº {1}, qui indiquait 51,65 $ et le nom « Personne Àtaire », est annulé et remplacé par le nº {2}",
-                "il indique 51,65 $ et le nom « Personne Roy Jr. ». N’utilisez",
+                "qui indique 51,65 $ et le nom « Personne Roy Jr. ». N’utilisez",
                 "parce que le nom a été corrigé",
             ),
-            ("nº {2}, qui indiquait 51,65 $, est annulé et remplacé par le nº {3}", "parce qu’on nous a dit qu’il était perdu"),
+            ("nº {2}, qui indiquait 51,65 $, est annulé et remplacé par le nº {3}", "parce qu’il nous a été signalé comme perdu"),
         ),
     ],
 )

@@ -42,7 +42,7 @@ ENGLISH, FRENCH = ([pair[index] for pair in texts()] for index in (0, 1))
         ("English", "'"),
         ("French", "'"),
         # A name may be plural, or take an article: it is no subject of a verb that agrees with it, and nothing contracts with its article.
-        ("English", r"(?:^|[.:!?] )%\((?:fund|charity|campaign|organization)\)s (?!pledged\b)\w"),
+        ("English", r"(?:^|[.:!?] )%\((?:fund|charity|campaign|organization)\)s (?!pledged\b)[\w%]"),
         ("French", r"(?:^|[.:!?;]\s)%\((?:fund|charity|campaign|organization)\)s \w"),
         ("French", r"\b(?:[Àà]|[Dd]u|[Aa]ux?|[Dd]es|[Pp]our|[Pp]ar) %\((?:fund|charity|campaign|organization)\)s"),
         # Nor does a verb agree with an amount, which may be below two dollars.

@@ -18,6 +18,7 @@ class Document(StrEnum):
     FILED_RETURN = pgettext_noop("name of a file", "filed return")
     DECLARATION = pgettext_noop("name of a file", "declaration")
     STATEMENT = pgettext_noop("name of a file", "statement")
+    SAMPLE = pgettext_noop("name of a file", "sample")
     PROOF = pgettext_noop("name of a file", "proof")
     RECEIPTS = pgettext_noop("name of a file", "receipts")
     RETURNS = pgettext_noop("name of a file", "returns")
