@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -104,7 +105,11 @@ def test_with_the_mailed_link_the_donor_changes_it_and_gets_an_email_about_it(
 def test_the_mailed_link_says_what_is_asked_whose_gift_it_is_and_what_happens_then(
     app: Flask, campaign: Campaign, post: Post, language: str, subjects: tuple[str, ...], asked: tuple[str, ...]
 ) -> None:
-    waiting = ({"address_line1": ""}, {"first_name": "", "last_name": "", "organization": "Cycle Ltd.", "is_declared": False}, {})
+    waiting: tuple[dict[str, Any], ...] = (
+        {"address_line1": ""},
+        {"first_name": "", "last_name": "", "organization": "Cycle Ltd.", "is_declared": False},
+        {},
+    )
     for number, (details, subject, words) in enumerate(zip(waiting, subjects, asked, strict=True)):
         gift = paid(campaign, 50_00, language=language, email=f"asked{number}@example.org", **details)
         send_jobs.send_due()

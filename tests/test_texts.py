@@ -41,11 +41,11 @@ ENGLISH, FRENCH = ([pair[index] for pair in texts()] for index in (0, 1))
         ("French", rf"{NAMES}[.!?]"),
         ("English", "'"),
         ("French", "'"),
-        # A name may be plural, or take an article: it is no subject of a verb that agrees with it, and nothing contracts with its article.
+        # A name may be plural, or take an article: nothing before it contracts with an article, and nothing after it agrees with it.
         ("English", r"(?:^|[.:!?] )%\((?:fund|charity|campaign|organization)\)s (?!pledged\b)[\w%]"),
         ("French", r"(?:^|[.:!?;]\s)%\((?:fund|charity|campaign|organization)\)s \w"),
         ("French", r"\b(?:[Àà]|[Dd]u|[Aa]ux?|[Dd]es|[Pp]our|[Pp]ar) %\((?:fund|charity|campaign|organization)\)s"),
-        # Nor does a verb agree with an amount, which may be below two dollars.
+        # Nor does anything agree with an amount, which may be below two dollars and so singular.
         ("French", rf"{AMOUNTS}(?: [\w’]+){{0,4}} (?:ont|sont|seront|avaient|restent|s’ajoutent)\b"),
         ("French", r"\b(?:s’ajoutent|restent|ont|sont) " + AMOUNTS),
         ("French", r"nº "),

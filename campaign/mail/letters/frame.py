@@ -103,12 +103,12 @@ def about_organization(donation: Donation, receipt: Receipt) -> list[Paragraph]:
     if not donation.organization:
         return []
     if receipt.content["donor_name"] == donation.organization:
-        because = gettext("It is in the name of %(name)s, because the money is the organization’s.", name=donation.organization)
-        return [Paragraph(because)]
-    text = gettext(
-        "It is in your own name: you named %(name)s and did not say that the money is the organization’s. If it is, please answer this email.",
-        name=donation.organization,
-    )
+        text = gettext("It is in the name of %(name)s, because the money is the organization’s.", name=donation.organization)
+    else:
+        text = gettext(
+            "It is in your own name: you named %(name)s and did not say that the money is the organization’s. If it is, please answer this email.",
+            name=donation.organization,
+        )
     return [Paragraph(text)]
 
 
