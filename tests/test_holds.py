@@ -207,7 +207,7 @@ def test_the_page_of_a_refunded_donation_says_where_donation_and_match_went(clie
     create_refund(donation, 100_00)
     db.session.commit()
     french = client.get(f"/fr/donations/{donation.token}").text.replace("\u00a0", " ")
-    assert "100 $ du jumelage sont retournés au fonds" in french
+    assert "Un jumelage de 100 $ est retourné au fonds" in french
     assert "Ce don a été remboursé" in french
 
 
