@@ -135,8 +135,11 @@ def test_with_a_name_of_ones_own_the_box_decides_whose_name_the_receipt_bears(cl
     own = donated(client, organization="ACME Inc.", email="own@example.org")
     assert (receipt_name(own), own.organization) == ("Sanâa Œuvré D'Arcy-Lévesque", "ACME Inc.")
     assert declarations.declarations_of(own) == []
-    explained = "you named ACME Inc. and did not say that the money is its"
-    assert [explained in text_of(last_email(post, donation)) for donation in (declared, own)] == [False, True]
+    for donation, explained in (
+        (declared, "It is in the name of ACME Inc., because the money is the organization’s."),
+        (own, "It is in your own name: you named ACME Inc. and did not say that the money is the organization’s."),
+    ):
+        assert explained in text_of(last_email(post, donation))
     assert checker.findings(db.engine) == []
 
 
@@ -147,7 +150,7 @@ def test_an_organization_alone_waits_for_the_declaration_which_the_donor_makes_o
     assert receipt_name(donation) is None
     assert [(waiting.missing, waiting.count) for waiting in totals.receipts_waiting()] == [(["declaration"], 1)]
     asked = text_of(last_email(post, donation))
-    assert "Is it the money of ACME Inc.?" in asked
+    assert "You named an organization, ACME Inc.: was this gift made with its money, or with yours?" in asked
     path = f"/en/donations/{donation.token}"
     assert path in asked
     declared = {"organization": "ACME Inc."}
@@ -155,7 +158,7 @@ def test_an_organization_alone_waits_for_the_declaration_which_the_donor_makes_o
     assert client.post(f"{path}/declaration", data=declared).status_code == 403, "the link of a page changes nothing"
     assert (
         "I declare that" in client.get(path).text,
-        "waits for your answer: is the money that of ACME Inc.?" in client.get(path).text,
+        "You named an organization, ACME Inc.: was the gift made with its money, or with yours?" in client.get(path).text,
     ) == (False, True)
     grant_access(client, donation)
     words = "I declare that the money of this gift is that of ACME Inc., and that the official receipt is to be in its name."
@@ -243,7 +246,9 @@ def test_of_a_year_only_what_is_declared_is_on_the_receipt_of_the_organization(a
         assert annual_jobs.issue_for(campaign.charity, 2025).issued == 1
     assert receipt_name(waiting) == "ACME Inc."
     bodies = [text_of(message) for _, to, message, _ in post.box.newest(50) if to == [waiting.email]]
-    assert any("Is it the money of ACME Inc.?" in body for body in bodies), "the donor was asked"
+    assert any("You named an organization, ACME Inc.: was this gift made with its money, or with yours?" in body for body in bodies), (
+        "the donor was asked"
+    )
 
 
 def test_staff_say_why_a_name_changes(app: Flask, campaign: Campaign, post: Post) -> None:
@@ -512,7 +517,7 @@ def test_pages_show_whose_name_the_receipt_bears_who_corrected_it_and_why(app: F
     db.session.commit()
     page = client.get(f"/en/donations/{donation.token}").text
     assert "<dt>Name on the receipt</dt><dd>Ada Roy</dd>" in page
-    assert "You named Cycle Ltd., and did not say that the money is its: the receipt is in your own name." in page
+    assert "You named Cycle Ltd., and did not say that the money is the organization’s: the receipt is in your own name." in page
     assert "please write to info@example.org" in page
     with app.app_context():
         staff = signed_in(app, "clerk")

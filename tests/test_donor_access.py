@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -76,6 +77,50 @@ def test_with_the_mailed_link_the_donor_changes_it_and_gets_an_email_about_it(
     assert "From now on, one official receipt for all your gifts of a year" in text_of(last_email(post, donation))
     assert (client.post(link).status_code, client.get(link).status_code) == (404, 404), "it works once"
     assert choose(app.test_client(), donation) == 403, "only this browser came by the link"
+
+
+@pytest.mark.parametrize(
+    ("language", "subjects", "asked"),
+    [
+        (
+            "en",
+            ("Your name and address for the receipt", "A question about your receipt", "Your link to change your gifts"),
+            (
+                "The official receipt for your gift of $50.00 to Vision Sanâa and Richard must show your full name and postal address",
+                "waits for your answer. You named an organization, Cycle Ltd.: was the gift made with its money, or with yours?",
+                "You asked to change something about your gifts",
+            ),
+        ),
+        (
+            "fr",
+            ("Votre nom et votre adresse pour le reçu", "Une question pour votre reçu", "Votre lien pour modifier vos dons"),
+            (
+                "Le reçu officiel de votre don de 50,00 $ à la campagne « Vision Sanâa et Richard » doit porter votre nom complet",
+                "attend votre réponse. Vous avez nommé un organisme (Cycle Ltd.) : le don vient-il de son argent ou du vôtre?",
+                "Vous avez demandé à modifier des renseignements sur vos dons",
+            ),
+        ),
+    ],
+)
+def test_the_mailed_link_says_what_is_asked_whose_gift_it_is_and_what_happens_then(
+    app: Flask, campaign: Campaign, post: Post, language: str, subjects: tuple[str, ...], asked: tuple[str, ...]
+) -> None:
+    waiting: tuple[dict[str, Any], ...] = (
+        {"address_line1": ""},
+        {"first_name": "", "last_name": "", "organization": "Cycle Ltd.", "is_declared": False},
+        {},
+    )
+    for number, (details, subject, words) in enumerate(zip(waiting, subjects, asked, strict=True)):
+        gift = paid(campaign, 50_00, language=language, email=f"asked{number}@example.org", **details)
+        send_jobs.send_due()
+        donor_access.request_access(gift, Opens.DONATION)
+        db.session.commit()
+        send_jobs.send_due()
+        message = last_email(post, gift)
+        assert subject in message["Subject"]
+        assert words in text_of(message)
+        then = ("can be made, and it comes by email" in text_of(message), "vous l’envoyer par courriel" in text_of(message))
+        assert any(then) == bool(details)
 
 
 def test_a_link_of_one_donor_opens_nothing_of_another(

@@ -1,5 +1,6 @@
 """Payments of funders: who gets a receipt, what is asked first, and that correcting or reversing one takes two people and erases nothing."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
@@ -27,7 +28,7 @@ from campaign.matching.funds import Fund
 from campaign.receipts import filed_returns, information_returns, receipt_actions, receipts, void_requests
 from campaign.receipts.receipts import EndReason, Receipt, ReceiptIncomplete, Status
 from campaign.receipts.render_jobs import issue_context
-from campaign.reporting import receipt_register, return_gifts, returns, staff_todo, totals
+from campaign.reporting import published_heads, receipt_register, return_gifts, returns, staff_todo, totals
 from campaign.reporting.gifts_received import gifts_in
 from campaign.reporting.integrity import checker
 from campaign.reporting.statement_actions import take_statement
@@ -224,10 +225,12 @@ def test_a_corrected_payment_has_a_receipt_that_cancels_and_replaces_the_earlier
     assert f"Official receipt no. {first.serial}, which showed $12,500.00, is cancelled and replaced by no. {receipt.serial}" in text_of(
         mail
     )
-    assert "Right is: $1,250.00" in text_of(mail)
+    assert "What is right: $1,250.00" in text_of(mail)
     assert text_of(mail).count("Dear Fonds inc.,") == 1
-    assert "campaign-head/" not in text_of(mail).partition("Registered charity")[0], "codes are below the signature"
-    assert "campaign-head/" in text_of(mail)
+    below = text_of(mail).partition("Registered charity")[2].strip().splitlines()[-2:]
+    assert below[0].startswith("For an audit: this line shows where the books of your fund end")
+    codes = [line for line in text_of(mail).splitlines() if re.search("[0-9a-f]{32}", line)]
+    assert codes == [below[1]] == [published_heads.end_of(fund)], "one code, below the signature"
     assert attached(mail) == [receipt.file_name]
     assert checker.findings(db.engine) == []
 
@@ -468,7 +471,7 @@ def test_a_voided_receipt_is_not_issued_again_by_a_correction(fund: Fund, funder
     send_jobs.send_due()
     assert (db.session.query(Receipt).count(), payment_receipts.missing_elements(again, issue_context())) == (1, [])
     assert "Your payment" not in mails_to(post, funder.email)[0]
-    assert "Right is: $1,260.00" in mails_to(post, funder.email)[0]
+    assert "What is right: $1,260.00" in mails_to(post, funder.email)[0]
     assert change(funder, is_registered_charity=False).receipts_due == 0
     assert checker.findings(db.engine) == []
     charity = db.session.query(Campaign).one().charity

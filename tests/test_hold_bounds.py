@@ -466,9 +466,9 @@ def test_staff_see_what_is_on_hold_by_whom_and_end_a_checkout(app: Flask, stripe
     assert "The checkout is closed, and what it held is free." in clerk.get("/staff/holds").text
     assert stored_object(stripe, donation.checkout_id)["status"] == "expired"
     assert (match_of(donation.id).held_cents, fund.held_cents) == (0, 0)
-    assert "The foundation closed this payment page. Nothing has been charged." in clerk.get(f"/en/donations/{donation.token}").text
+    assert "We closed this payment page. Nothing has been charged." in clerk.get(f"/en/donations/{donation.token}").text
     shown = clerk.get(f"/staff/donations/{donation.public_id}").text
-    assert "The foundation closed the payment page." in shown and "clerk@example.org" in shown
+    assert "The charity closed the payment page." in shown and "clerk@example.org" in shown
     (entry,) = db.session.query(AuditEntry).filter_by(action="checkout ended")
     assert (entry.actor, entry.subject) == ("clerk@example.org", donation.public_id)
     assert "Nothing is on hold now." in clerk.get("/staff/holds").text

@@ -207,7 +207,7 @@ def test_the_page_of_a_refunded_donation_says_where_donation_and_match_went(clie
     create_refund(donation, 100_00)
     db.session.commit()
     french = client.get(f"/fr/donations/{donation.token}").text.replace("\u00a0", " ")
-    assert "100 $ du jumelage sont retournés au fonds" in french
+    assert "Un jumelage de 100 $ est retourné au fonds" in french
     assert "Ce don a été remboursé" in french
 
 
@@ -230,9 +230,9 @@ def test_a_donor_whose_match_increased_gets_one_email_in_their_language(app: Fla
     send_jobs.send_due()
     message, *others = emails_to("mine@example.org", post)
     assert len(others) == len(thanks)
-    assert message["Subject"].startswith("[TEST] Votre don est jumelé davantage")
+    assert message["Subject"].startswith("[ESSAI] Du jumelage s’ajoute à votre don")
     body = message.get_body(("plain",)).get_content().replace("\u00a0", " ")
-    assert "50 $ de jumelage (Fonds 1) se sont ajoutés à votre don de 100 $" in body
+    assert "Un jumelage de 50 $ (Fonds 1) s’est ajouté à votre don de 100 $" in body
     assert match_of(mine.id).matched_cents == 50_00
 
 

@@ -1,7 +1,8 @@
 """What emails say: subjects that name the receipt and nobody, card statements for cards alone, and HTML with widths that Outlook keeps."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -10,7 +11,10 @@ from flask import Flask
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
+from campaign.funders import payments
+from campaign.funders.funders import Funder
 from campaign.mail import send_jobs
+from campaign.matching.funds import Fund
 from campaign.receipts import annual_jobs, receipt_actions, receipts
 from campaign.receipts.void_requests import VoidRequest
 from tests.conftest import Post
@@ -28,7 +32,7 @@ def send(post: Post, donation: Donation) -> tuple[str, list[str | None]]:
     subject = str(message["Subject"])
     assert [word for word in ("Personne", "Àtaire", "personne") if word in subject] == []
     assert subject.endswith((" – Vision Sanâa and Richard", " – Vision Sanâa et Richard"))
-    return subject.removeprefix("[TEST] ").rpartition(" – ")[0], attached(message)
+    return re.sub(r"^\[(?:TEST|ESSAI)\] ", "", subject).rpartition(" – ")[0], attached(message)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +135,28 @@ def test_outlook_gets_a_width_that_it_keeps_and_others_a_sheet_that_shrinks(app:
     assert '<td class="match">' in html
 
 
+def words_of(html: str) -> list[str]:
+    """The words that a reader of the HTML part reads, in their order."""
+    shown = re.sub(r"<head>.*?</head>|<!--.*?-->", " ", html, flags=re.DOTALL)
+    return unescape(re.sub(r"<[^>]+>", " ", shown)).split()
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_both_parts_of_an_email_say_the_same_and_nothing_before_it_is_hidden(
+    app: Flask, campaign: Campaign, fund: Fund, post: Post, language: str
+) -> None:
+    paid(campaign, language=language, organization="Cycle <Ltd.>", tribute_kind="memory", tribute_name="Œnone & Co")
+    db.session.query(Funder).update({"language": language, "email": "fonds@example.org", "is_registered_charity": True})
+    payments.record_payment(fund, 10_00, received_on=date(2026, 1, 5), reference="18", livemode=False, actor="x")
+    db.session.commit()
+    send_jobs.send_due()
+    emails = [message for _, _, message, _ in post.box.newest(2)]
+    assert len(emails) == 2
+    for message in emails:
+        assert words_of(body_of(message, "html")) == body_of(message, "plain").split()
+        assert str(message["Subject"]).startswith({"en": "[TEST] ", "fr": "[ESSAI] "}[language])
+
+
 @pytest.mark.parametrize(
     ("language", "part", "corrected", "lost"),
     [
@@ -154,15 +180,15 @@ def test_outlook_gets_a_width_that_it_keeps_and_others_a_sheet_that_shrinks(app:
             (
                 "Nous vous remboursons 51,65 $ de votre don",
                 "Des 103,30 $ que vous aviez payés, nous conservons maintenant 51,65 $.",
-                "nº {0}, qui indiquait 103,30 $, est annulé et remplacé par le nº {1}, joint à ce courriel : il indique 51,65 $. Le nom, Personne Àtaire, est le même qu’avant.",
+                "nº {0}, qui indiquait 103,30 $, est annulé et remplacé par le nº {1}, joint à ce courriel, qui indique 51,65 $. Le nom (Personne Àtaire) n’a pas changé.",
                 "parce que de l’argent vous a été retourné",
             ),
             (
                 "nº {1}, qui indiquait 51,65 $ et le nom « Personne Àtaire », est annulé et remplacé par le nº {2}",
-                "il indique 51,65 $ et le nom « Personne Roy Jr. ». N’utilisez",
+                "qui indique 51,65 $ et le nom « Personne Roy Jr. ». N’utilisez",
                 "parce que le nom a été corrigé",
             ),
-            ("nº {2}, qui indiquait 51,65 $, est annulé et remplacé par le nº {3}", "parce qu’on nous a dit qu’il était perdu"),
+            ("nº {2}, qui indiquait 51,65 $, est annulé et remplacé par le nº {3}", "parce qu’il nous a été signalé comme perdu"),
         ),
     ],
 )

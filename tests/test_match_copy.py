@@ -20,7 +20,7 @@ TORONTO = ZoneInfo("America/Toronto")
 ONE, HALF, TWO = Ratio(numerator=1, denominator=1), Ratio(numerator=1, denominator=2), Ratio(numerator=2, denominator=1)
 FUND = FundView(name="Fonds Sanâa", ratio=ONE, pledged_cents=50_000_00, available_cents=12_350_00, held_cents=0)
 OPEN = MatchState(funds=(FUND,))
-PROMISES = re.compile(r"doubl|adds|left\b|reste |s’ajoutent", re.IGNORECASE)
+PROMISES = re.compile(r"doubl|added|left\b|reste |de plus", re.IGNORECASE)
 LANGUAGES = ["en", "fr"]
 
 

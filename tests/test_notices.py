@@ -154,7 +154,7 @@ def test_staff_get_one_todo_email_a_day_in_both_languages(app: Flask, campaign: 
     for role in ("manager", "admin"):
         (message,) = emails_to(post, f"{role}@notices.example.org")
         assert "1 email could not be delivered." in text_of(message)
-        assert "Ceci demande quelqu’un" in text_of(message)
+        assert "À traiter :" in text_of(message)
         assert "courriel" in text_of(message)
         assert "/staff/" in text_of(message)
     assert db.session.scalars(select(OutboxMessage.kind).where(OutboxMessage.donation_id.is_(None))).all() == ["staff_todo"] * 2

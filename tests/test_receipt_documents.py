@@ -140,7 +140,7 @@ def test_the_archived_copy_is_pdf_a_and_pdf_ua(app: Flask, campaign: Campaign, t
         assert not document.is_encrypted
         root, meta = document.Root, document.open_metadata()
         assert (meta["pdfaid:part"], meta["pdfaid:conformance"], meta["pdfuaid:part"]) == ("2", "A", "1")
-        assert meta["dc:title"].startswith("Reçu officiel de don aux fins de l'impôt sur le revenu")
+        assert meta["dc:title"].startswith("Reçu officiel de don aux fins de l’impôt sur le revenu")
         assert str(root.Lang).lower().startswith("fr")
         assert root.MarkInfo.Marked
         assert root.ViewerPreferences.DisplayDocTitle

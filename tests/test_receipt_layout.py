@@ -175,7 +175,7 @@ def test_a_bilingual_receipt_is_in_both_languages_throughout() -> None:
         figures = [str(figure.Alt).replace("\u00a0", " ") for figure in tags(document.Root.StructTreeRoot.K[0], "/Figure")]
     assert figures[:2] == [
         "Logo : GBS/CIDP Foundation of Canada",
-        "Signature d'un particulier autorisé / Signature of an authorized individual : A. Example",
+        "Signature d’un particulier autorisé / Signature of an authorized individual : A. Example",
     ]
     assert all(each["qr"] in figures[2] for each in labels)
     marked = [page_streams(rendered(each)).count(b"Lang(en-CA)") for each in (content, in_languages(content, ("fr", False)))]

@@ -55,7 +55,7 @@ def test_a_cancelled_receipt_is_served_as_a_marked_copy(app: Flask, client: Flas
     send_jobs.send_due()
     first, second = (client.get(f"/fr/donations/{donation.token}/receipt.pdf").data for _ in range(2))
     assert first == second != before
-    assert "ANNULÉ – ce reçu n'est plus valide" in pdf_text(first)
+    assert "ANNULÉ – ce reçu n’est plus valide" in pdf_text(first)
     assert "ESSAI – reçu sans valeur" in pdf_text(first)
     view = client.get(f"/fr/donations/{donation.token}.json").get_json()
     assert view["receipt"]["status"] == "cancelled"

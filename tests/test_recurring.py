@@ -165,7 +165,7 @@ def test_a_refund_of_one_instalment_changes_only_that_donation(app: Flask, strip
     ("language", "failed", "ended"),
     [
         ("en", "could not be charged to your card", "as your card could not be charged any more"),
-        ("fr", "n’a pas pu être débité de votre carte", "car votre carte ne pouvait plus être débitée"),
+        ("fr", "n’a pas pu être prélevé sur votre carte", "car rien ne pouvait plus être prélevé sur votre carte"),
     ],
 )
 def test_a_failed_instalment_sends_one_email_and_so_does_the_end_of_the_recurring_donation(

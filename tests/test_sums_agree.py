@@ -55,7 +55,9 @@ def test_what_went_back_to_a_donor_is_one_sum_everywhere(
     assert f"We are giving back {back} of your gift" in newest_mail(post)
     assert client.get(f"/en/donations/{donation.token}.json").get_json()["net_cents"] == left
     french = plain(client.get(f"/fr/donations/{donation.token}").text)
-    assert f"{back[1:].replace('.', ',')} $ ont été remboursés, dont {fee[1:].replace('.', ',')} $ de frais de traitement." in french
+    assert (
+        f"La somme de {back[1:].replace('.', ',')} $ a été remboursée, dont {fee[1:].replace('.', ',')} $ de frais de traitement." in french
+    )
     assert "Le don de 100 $ a été payé, avec 3,30 $ de frais de traitement." in french
 
 

@@ -14,6 +14,7 @@ CATALOGUES = (ROOT / "translations", ROOT / "campaign" / "devstack" / "sandbox" 
 TEMPLATES = sorted(path for path in (ROOT / "templates").glob("**/*.html") if path.parent.name != "mail")
 # Placeholders for what people are called: a name may end with a period, as Cycle Ltd. or Hélène Q. do.
 NAMES = r"%\((?:name|old_name|organization|charity|officer|fund|funder|donor|tribute)\)s"
+AMOUNTS = r"%\((?:amount|match|later|held|more|added|left)\)s"
 # Those, and others whose first letter no text knows.
 BEGINS_AS_IT_LIKES = r"%\((?:name|old_name|organization|charity|officer|fund|funder|donor|tribute|other|who|email|reason|campaign)\)s"
 
@@ -35,8 +36,21 @@ ENGLISH, FRENCH = ([pair[index] for pair in texts()] for index in (0, 1))
     ("where", "wrong"),
     [
         ("English", r"\b[Ee]-mail|\b[Mm]ail(?:s|ed)?\b(?! server)"),
-        ("English", rf"{NAMES}\."),
-        ("French", rf"{NAMES}\."),
+        # A name that ends with a period would have two marks.
+        ("English", rf"{NAMES}[.!?]"),
+        ("French", rf"{NAMES}[.!?]"),
+        ("English", "'"),
+        ("French", "'"),
+        # A name may be plural, or take an article: nothing before it contracts with an article, and nothing after it agrees with it.
+        ("English", r"(?:^|[.:!?] )%\((?:fund|charity|campaign|organization)\)s (?!pledged\b)[\w%]"),
+        ("French", r"(?:^|[.:!?;]\s)%\((?:fund|charity|campaign|organization)\)s \w"),
+        ("French", r"\b(?:[Àà]|[Dd]u|[Aa]ux?|[Dd]es|[Pp]our|[Pp]ar) %\((?:fund|charity|campaign|organization)\)s"),
+        # Nor does anything agree with an amount, which may be below two dollars and so singular.
+        ("French", rf"{AMOUNTS}(?: [\w’]+){{0,4}} (?:ont|sont|seront|avaient|restent|s’ajoutent)\b"),
+        ("French", r"\b(?:s’ajoutent|restent|ont|sont) " + AMOUNTS),
+        ("French", r"nº "),
+        # What goes from a card or an account is `prélevé`.
+        ("French", r"\bdébitée?s?\b"),
         # A colon takes a no-break space before it, except in a time, an address or a name of a program.
         ("French", r"[^\u00a0\d\w]:|\w:(?=\s|$)"),
         # De and que lose their e before a vowel, as names and reasons may begin with one.
@@ -86,7 +100,8 @@ def test_templates_add_no_punctuation_to_what_they_show() -> None:
 
 def test_the_rules_find_what_they_are_for() -> None:
     for wrong, text in (
-        (rf"{NAMES}\.", "Merci, %(name)s."),
+        (rf"{NAMES}[.!?]", "Merci, %(name)s!"),
+        (rf"{AMOUNTS}(?: [\w’]+){{0,4}} (?:ont|sont)\b", "%(amount)s du don ont été remboursés."),
         (r"[^\u00a0\d\w]:|\w:(?=\s|$)", "Nom sur le reçu:"),
         (r"«[^»]*«", "« a « b » »"),
         (r"\bde " + BEGINS_AS_IT_LIKES, "Don de %(name)s"),

@@ -206,7 +206,7 @@ def test_no_name_breaks_the_header_of_an_email(name: str) -> None:
 
 
 @given(st.text(st.sampled_from("aé –[]â1 "), min_size=1, max_size=120).map(str.strip).filter(bool))
-@example("[TEST] Vos coordonnées ont été modifiées – Vision Sanâa et Richard")
+@example("[ESSAI] Vos coordonnées ont été modifiées – Vision Sanâa et Richard")
 @settings(deadline=None)
 def test_no_subject_loses_a_space_or_an_accent(subject: str) -> None:
     sent = smtp.build_message(replace(mail_to("Jane"), subject=subject)).as_bytes()

@@ -225,7 +225,7 @@ def test_staff_see_what_the_integrity_check_found_and_that_matching_is_paused(
     assert paused in page
 
 
-@pytest.mark.parametrize(("language", "expected"), [("en", "$100 was matched"), ("fr", "100\u00a0$ ont été jumelés")])
+@pytest.mark.parametrize(("language", "expected"), [("en", "$100 was matched"), ("fr", "Un jumelage de 100\u00a0$ s’est ajouté")])
 def test_staff_see_the_history_of_a_donation(app: Flask, campaign: Campaign, language: str, expected: str) -> None:
     donation = paid(campaign)
     page = signed_in(app, "viewer").get(f"/staff/donations/{donation.public_id}?lang={language}")

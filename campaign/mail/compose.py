@@ -11,18 +11,20 @@ from campaign.funders import payment_receipts
 from campaign.mail import notices
 from campaign.mail.letters import donations, recurring
 from campaign.mail.letters import receipts as receipt_emails
+from campaign.mail.letters.donations import Awaited
 from campaign.mail.letters.receipts import Retained
 from campaign.mail.receipt_changes import receipt_change_of
 from campaign.matching.holds import match_of
 from campaign.outbox import deliveries, donor_access, messages, waiting_receipts
 from campaign.outbox.deliveries import EmailContent
-from campaign.outbox.donor_access import DonorAccess
+from campaign.outbox.donor_access import DonorAccess, Opens
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import OutboxMessage
 from campaign.payments import reversals
 from campaign.payments.reversals import Reversal
 from campaign.payments.status import status_of
 from campaign.receipts import annual, completeness, lifecycle, receipts
+from campaign.receipts import awaited as receipts_awaited
 from campaign.receipts.receipts import ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
 from campaign.recurring import contacts, instalments, recurring_gifts
@@ -241,8 +243,10 @@ def _compose_links_renewed(message: OutboxMessage) -> EmailContent | None:
 def _compose_donor_access(message: OutboxMessage) -> EmailContent | None:
     """None when the link can no longer be made, as its SECRET_KEY is gone."""
     donation = _lock_donation(message)
-    url = _access_url(donation, message)
-    return donations.access_link(donation, url=url, address=_address_of(donation)) if url else None
+    url, opens = _access_url(donation, message), db.session.get_one(DonorAccess, message.donor_access_id).opens
+    is_due = opens == Opens.DONATION and donation.received_at is not None and receipts_awaited.is_due(donation)
+    awaited = Awaited(is_address=is_due and donation.lacks_details, is_declaration=is_due and completeness.lacks_declaration(donation))
+    return donations.access_link(donation, url=url, address=_address_of(donation), awaited=awaited) if url else None
 
 
 def _compose_email_change(message: OutboxMessage) -> EmailContent | None:

@@ -20,7 +20,6 @@ from campaign.outbox.messages import OutboxMessage
 from campaign.payments.card_testing import CardTestingGuard
 from campaign.receipts.receipts import Receipt
 from campaign.reporting import published_heads, staff_todo
-from campaign.reporting.published_heads import SignedHead
 from campaign.staff.factor_changes import FactorChange
 from campaign.staff.members import Staff
 from campaign.staff.password_links import one_time_link
@@ -54,8 +53,8 @@ def _has_no_news(payment: FunderPayment, receipt: Receipt | None) -> bool:
     return not funder.email or is_due or payments.reversal_of(payment) is not None
 
 
-def _head_of(payment: FunderPayment) -> SignedHead:
-    return published_heads.sign_head(payments.fund_of(payment), services().signing_key)
+def _head_of(payment: FunderPayment) -> str:
+    return published_heads.end_of(payments.fund_of(payment))
 
 
 def _funder_payment_corrected(message: OutboxMessage) -> EmailContent | None:
@@ -102,8 +101,8 @@ def _pledge_matched(message: OutboxMessage) -> EmailContent | None:
     funder, campaign = db.session.get_one(Funder, fund.funder_id), db.session.get_one(Campaign, fund.campaign_id)
     if fund.matched_cents < fund.pledged_cents or not funder.email:
         return None
-    head = published_heads.sign_head(fund, services().signing_key)
-    return funders.pledge_is_matched(fund, funder, campaign, is_test=services().settings.is_sandbox, head=head)
+    is_test, head = services().settings.is_sandbox, published_heads.end_of(fund)
+    return funders.pledge_is_matched(fund, funder, campaign, is_test=is_test, head=head)
 
 
 def _staff_todo(message: OutboxMessage) -> EmailContent | None:

@@ -19,7 +19,7 @@ from campaign.receipts import completeness
 from campaign.receipts.contents import IssueContext, Receiptable, content_of
 from campaign.receipts.numbering import series_of, take_next_number
 from campaign.rules.receipt_requirements import ReceiptContent, format_serial
-from campaign.texts.document_labels import receipt_file_stem
+from campaign.texts.file_names import Document, file_name
 
 SYSTEM_ACTOR = "the books"
 
@@ -80,8 +80,8 @@ class Receipt(Base):
 
     @property
     def file_name(self) -> str:
-        """The name of the PDF as an attachment and as a download."""
-        return f"{receipt_file_stem(self.content['language'])}-{self.serial}.pdf"
+        """The name of the PDF as an attachment and as a download, in the language of the donor."""
+        return file_name(Document.RECEIPT, self.serial, language=self.content["language"], extension="pdf")
 
     @property
     def cents(self) -> int:

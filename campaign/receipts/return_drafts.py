@@ -19,7 +19,9 @@ from campaign.receipts.information_returns import InformationReturn
 from campaign.receipts.receipts import Receipt, Status
 from campaign.receipts.reported_reversals import returned_cents
 from campaign.rules.money import format_money
+from campaign.texts import file_names
 from campaign.texts.document_labels import information_return_labels
+from campaign.texts.file_names import Document
 
 TEMPLATE = resource("templates") / "receipts" / "information_return.typ"
 # A label, and the lines beside it.
@@ -63,7 +65,7 @@ def render_draft(task: InformationReturn, reader: Reader, *, language: str, is_i
 def file_name(task: InformationReturn, reader: Reader, *, language: str) -> str:
     """The name of the PDF as a download, in ASCII. There may be several returns about one receipt."""
     serial = db.session.get_one(Receipt, task.receipt_id).serial
-    return f"information-return-{serial}-{task.id}-{reader}-{language}.pdf"
+    return file_names.file_name(Document.INFORMATION_RETURN, serial, task.id, reader, language, language=language, extension="pdf")
 
 
 def _donor(receipt: Receipt, replacements: Sequence[Receipt]) -> list[str]:

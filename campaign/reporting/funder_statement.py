@@ -25,6 +25,7 @@ from campaign.reporting import proofs, published_heads, spreadsheets
 from campaign.reporting.published_heads import SignedHead
 from campaign.reporting.spreadsheets import Cell, Column, Kind, Table
 from campaign.rules.money import format_money
+from campaign.texts.dates import format_moment
 from campaign.texts.document_labels import statement_labels
 
 TEMPLATE = resource("templates") / "funders" / "statement.typ"
@@ -222,7 +223,7 @@ def template_data(statement: Statement, language: str, head: SignedHead, *, is_t
         "fund": statement.fund.name(language),
         "campaign": statement.campaign.title(language),
         "charity": statement.charity.name(language),
-        "as_of": statement.as_of.strftime("%Y-%m-%d %H:%M:%S UTC%z"),
+        "as_of": format_moment(statement.as_of, language, "long"),
         "pledged": format_money(statement.pledged_cents, language),
         "held": format_money(statement.held_cents, language),
         "matched": format_money(statement.matched_cents, language),

@@ -9,8 +9,8 @@ _RECEIPT = {
     "registration_number": pgettext_noop("official receipt", "Registration number"),
     "serial": pgettext_noop("official receipt", "Unique serial number"),
     "replaces": pgettext_noop("official receipt", "Cancels and replaces receipt no."),
-    "donor_name": pgettext_noop("official receipt", "Donor's full name"),
-    "donor_address": pgettext_noop("official receipt", "Donor's address"),
+    "donor_name": pgettext_noop("official receipt", "Donor’s full name"),
+    "donor_address": pgettext_noop("official receipt", "Donor’s address"),
     "gift": pgettext_noop("official receipt", "Gift"),
     "received_on": pgettext_noop("official receipt", "Date the gift was received"),
     "received_in": pgettext_noop("official receipt", "Year in which the gifts were received"),
@@ -147,11 +147,6 @@ def signature_name(languages: Iterable[str], charity: str) -> str:
     """Return the name of the electronic signature in these languages, for tooltips and screen readers."""
     names = [translator(language).pgettext("official receipt", _SIGNATURE_NAME) % {"charity": charity} for language in languages]
     return " / ".join(names)
-
-
-def receipt_file_stem(language: str) -> str:
-    """Return the first part of the name of a receipt's file, in ASCII."""
-    return translator(language).pgettext("name of a file", "receipt")
 
 
 def statement_labels(language: str) -> dict[str, str]:

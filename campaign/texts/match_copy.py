@@ -90,7 +90,7 @@ def campaign_claim(state: MatchState, language: str) -> str:
     if fund := state.first_open:
         left, held = (sum(getattr(f, name) for f in state.on_same_terms) for name in ("unmatched_cents", "held_cents"))
         claim = to.gettext(
-            "%(fund)s %(rule)s%(conditions)s. %(left)s of matching is left.",
+            "With %(fund)s, %(rule)s%(conditions)s. %(left)s of matching is left.",
             fund=fund.name,
             rule=_rule(fund, to),
             conditions=_conditions(fund, to),
@@ -112,10 +112,10 @@ def _on_hold(left_cents: int, held_cents: int, to: Translator) -> str:
 def _rule(fund: FundView, to: Translator) -> str:
     ratio = fund.ratio
     if ratio.numerator == ratio.denominator:
-        return to.gettext("doubles every dollar you give")
+        return to.gettext("every dollar you give is doubled")
     if _is_whole_for_a_dollar(ratio):
-        return to.gettext("adds %(added)s to every dollar you give", added=format_money_short(ratio.match_of(100), to.language))
-    return to.gettext("adds %(added)s to every %(given)s you give", **_ratio_amounts(ratio, to))
+        return to.gettext("%(added)s is added to every dollar you give", added=format_money_short(ratio.match_of(100), to.language))
+    return to.gettext("%(added)s is added to every %(given)s you give", **_ratio_amounts(ratio, to))
 
 
 def _is_whole_for_a_dollar(ratio: Ratio) -> bool:

@@ -1,6 +1,6 @@
 """E-mails about a donation: the thanks, an increased match, a failed payment."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from flask_babel import force_locale, gettext
 
@@ -9,6 +9,7 @@ from campaign.mail.letters.frame import (
     MATCH,
     SMALL,
     Paragraph,
+    about_organization,
     build_email,
     contact_line,
     donation_page_link,
@@ -82,7 +83,7 @@ def _about_receipt(
             serial=receipt.serial,
             charged=format_money(receipt.cents, donation.language),
         )
-        return [Paragraph(text), *_about_own_name(donation)]
+        return [Paragraph(text), *about_organization(donation, receipt)]
     paragraphs = []
     if is_annual:
         text = gettext(
@@ -94,23 +95,14 @@ def _about_receipt(
         paragraphs += [Paragraph(text, address_url), Paragraph(gettext("This message is not a receipt."))]
     if declaration_url:
         text = gettext(
-            "An official receipt names whoever’s money it is. Is it the money of %(name)s? Say so on your page, or put your own name on the receipt:",
+            "An official receipt names whoever’s money it is. You named an organization, %(name)s: was this gift made with its money, or with "
+            "yours? Please answer on your page, so that the receipt can be made:",
             name=donation.organization,
         )
         paragraphs += [Paragraph(text, declaration_url), Paragraph(gettext("This message is not a receipt."))]
     if paragraphs:
         return paragraphs
     return [Paragraph(gettext("Your official receipt follows by email. This message is not a receipt."))]
-
-
-def _about_own_name(donation: Donation) -> list[Paragraph]:
-    if not donation.organization or donation.names.bears_organization:
-        return []
-    text = gettext(
-        "It is in your own name: you named %(name)s and did not say that the money is its. If it is, please answer this email.",
-        name=donation.organization,
-    )
-    return [Paragraph(text)]
 
 
 def _on_statement(donation: Donation) -> list[Paragraph]:
@@ -138,19 +130,51 @@ def match_increased(donation: Donation, *, page_url: str, matched_cents: int, mo
         return build_email(recipient_of(donation), gettext("Your gift is matched further – %(campaign)s", campaign=title), paragraphs)
 
 
-def access_link(donation: Donation, *, url: str, address: str) -> EmailContent:
-    """The link with which the donor may change something about their gifts, to their own address, whatever that of this gift is."""
+@dataclass(frozen=True, kw_only=True)
+class Awaited:
+    """What the receipt of a donation waits for, that the donor alone can say."""
+
+    is_address: bool
+    is_declaration: bool
+
+
+def access_link(donation: Donation, *, url: str, address: str, awaited: Awaited) -> EmailContent:
+    """The link with which the donor may answer for their receipt or change something about their gifts, to their own address, whatever that of this gift is."""
     language, title = donation.language, donation.campaign.title(donation.language)
     with force_locale(language):
+        asked, subject = _asked(donation, awaited, title)
         paragraphs = [
-            Paragraph(gettext("You asked to change something about your gifts to %(campaign)s. To go on:", campaign=title), url),
+            Paragraph(asked, url),
             Paragraph(
                 gettext("The link works once, within ten minutes. If you did not ask for it, please ignore this message: nothing changes.")
             ),
             contact_line(donation.campaign.charity),
         ]
         recipient = replace(recipient_of(donation), address=address)
-        return build_email(recipient, gettext("Your link to change your gifts – %(campaign)s", campaign=title), paragraphs)
+        return build_email(recipient, subject, paragraphs)
+
+
+def _asked(donation: Donation, awaited: Awaited, title: str) -> tuple[str, str]:
+    """What the donor is asked behind the link, why, and what happens then; and the subject of the e-mail."""
+    gift = {"amount": format_money(donation.amount_cents, donation.language), "campaign": title}
+    if awaited.is_address:
+        text = gettext(
+            "The official receipt for your gift of %(amount)s to %(campaign)s must show your full name and postal address. As soon as you "
+            "have given them, the receipt can be made, and it comes by email. To give them:",
+            **gift,
+        )
+        return text, gettext("Your name and address for the receipt – %(campaign)s", campaign=title)
+    if awaited.is_declaration:
+        text = gettext(
+            "The official receipt for your gift of %(amount)s to %(campaign)s waits for your answer. You named an organization, %(name)s: was "
+            "the gift made with its money, or with yours? A receipt names whoever’s money it was. As soon as you have answered, it can be made, "
+            "and it comes by email. To answer:",
+            name=donation.organization,
+            **gift,
+        )
+        return text, gettext("A question about your receipt – %(campaign)s", campaign=title)
+    text = gettext("You asked to change something about your gifts to %(campaign)s. To go on:", campaign=title)
+    return text, gettext("Your link to change your gifts – %(campaign)s", campaign=title)
 
 
 def email_change(donation: Donation, *, url: str, address: str) -> EmailContent:

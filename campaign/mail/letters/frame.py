@@ -26,11 +26,11 @@ class Paragraph:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Codes:
-    """Technical codes for whoever checks something later, below the signature, each on a line of its own after the `label`."""
+class Code:
+    """A technical code for whoever checks something later, on a line of its own below the signature; `purpose` says in words what it is for."""
 
-    label: str
-    codes: Sequence[str]
+    purpose: str
+    code: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +65,10 @@ def build_email(
     receipt: Receipt | None = None,
     greeting: str = "",
     ending: str = "",
-    codes: Codes | None = None,
+    code: Code | None = None,
 ) -> EmailContent:
     """Build the e-mail. The caller has set the recipient's language with `force_locale`; paragraphs without text are left out."""
-    subject = f"[TEST] {subject}" if recipient.is_test else subject
+    subject = gettext("[TEST] %(subject)s", subject=subject) if recipient.is_test else subject
     variables = {
         "language": recipient.language,
         "subject": subject,
@@ -78,7 +78,7 @@ def build_email(
         "charity_name": recipient.charity.name(recipient.language),
         "registration_number": recipient.charity.registration_number,
         "is_test": recipient.is_test,
-        "codes": codes,
+        "code": code,
     }
     return EmailContent(
         recipient=recipient.address,
@@ -96,6 +96,20 @@ def build_email(
 def receipt_subject(receipt: Receipt, title: str) -> str:
     """The subject of an e-mail whose news is its receipt. It names the receipt by its number, and nobody."""
     return str(gettext("Your official donation receipt %(serial)s – %(campaign)s", serial=receipt.serial, campaign=title))
+
+
+def about_organization(donation: Donation, receipt: Receipt) -> list[Paragraph]:
+    """Whose name the receipt of a donation bears for which an organization was named, and why; nothing for other donations."""
+    if not donation.organization:
+        return []
+    if receipt.content["donor_name"] == donation.organization:
+        text = gettext("It is in the name of %(name)s, because the money is the organization’s.", name=donation.organization)
+    else:
+        text = gettext(
+            "It is in your own name: you named %(name)s and did not say that the money is the organization’s. If it is, please answer this email.",
+            name=donation.organization,
+        )
+    return [Paragraph(text)]
 
 
 def donation_page_link(page_url: str) -> Paragraph:

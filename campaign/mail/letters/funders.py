@@ -10,12 +10,11 @@ from flask_babel import force_locale, gettext
 from campaign.campaigns.campaigns import Campaign
 from campaign.funders.funders import Funder
 from campaign.funders.payments import FunderPayment
-from campaign.mail.letters.frame import Codes, Paragraph, Recipient, build_email, contact_line, receipt_subject
+from campaign.mail.letters.frame import Code, Paragraph, Recipient, build_email, contact_line, receipt_subject
 from campaign.mail.letters.receipt_changes import ReceiptChange, about_ended
 from campaign.matching.funds import Fund
 from campaign.outbox.deliveries import EmailContent
 from campaign.receipts.receipts import Receipt
-from campaign.reporting.published_heads import SignedHead
 from campaign.rules.money import format_money
 from campaign.texts.dates import format_day
 
@@ -32,16 +31,16 @@ def _recipient(funder: Funder, campaign: Campaign, *, is_test: bool) -> Recipien
     )
 
 
-def _for_the_auditor(head: SignedHead) -> Codes:
-    """Where the fund's books end as the message is written, so that nobody can write them anew unseen (docs/verify.md)."""
-    label = gettext("Codes for your auditor, please keep them:")
-    end, signature = gettext("end of the books of your fund now"), gettext("the charity’s signature of it")
-    return Codes(label=label, codes=[f"{head.text} ({end})", f"{head.signature} ({signature})"])
+def _for_an_audit(head: str) -> Code:
+    """Where the fund's books end as the message is composed, so that nobody can write them anew unseen (docs/verify.md)."""
+    purpose = gettext(
+        "For an audit: this line shows where the books of your fund end today. With it, your auditor can check later that nothing before it "
+        "was changed. Please keep it."
+    )
+    return Code(purpose=purpose, code=head)
 
 
-def money_received(
-    payment: FunderPayment, funder: Funder, campaign: Campaign, *, receipt: Receipt | None, head: SignedHead
-) -> EmailContent:
+def money_received(payment: FunderPayment, funder: Funder, campaign: Campaign, *, receipt: Receipt | None, head: str) -> EmailContent:
     """Thanks for a payment. A registered charity gets no official receipt, and the e-mail says so."""
     language = funder.language
     with force_locale(language):
@@ -55,20 +54,20 @@ def money_received(
         paragraphs = [Paragraph(text), Paragraph(about), contact_line(campaign.charity)]
         title = campaign.title(language)
         subject = receipt_subject(receipt, title) if receipt else gettext("Your payment has arrived – %(campaign)s", campaign=title)
-        recipient, codes = _recipient(funder, campaign, is_test=not payment.livemode), _for_the_auditor(head)
-        return build_email(recipient, subject, paragraphs, receipt=receipt, codes=codes)
+        recipient, code = _recipient(funder, campaign, is_test=not payment.livemode), _for_an_audit(head)
+        return build_email(recipient, subject, paragraphs, receipt=receipt, code=code)
 
 
 def _no_receipt_for_charity() -> str:
     return str(gettext("As a registered charity you get no official receipt for it; this message is an acknowledgement."))
 
 
-def receipt_voided(payment: FunderPayment, funder: Funder, campaign: Campaign, *, ended: Receipt, head: SignedHead) -> EmailContent:
+def receipt_voided(payment: FunderPayment, funder: Funder, campaign: Campaign, *, ended: Receipt, head: str) -> EmailContent:
     """Two people have voided the receipt of a payment, which still counts."""
     language, title = funder.language, campaign.title(funder.language)
     with force_locale(language):
         counts = gettext(
-            "It was for your payment of %(amount)s, received on %(day)s (%(reference)s). The payment still counts towards your pledge.",
+            "It was for your payment of %(amount)s, received on %(day)s (reference %(reference)s). The payment still counts towards your pledge.",
             **_noted(payment, language),
         )
         paragraphs = [*about_ended(ReceiptChange(ended=ended), language), Paragraph(counts)]
@@ -77,7 +76,7 @@ def receipt_voided(payment: FunderPayment, funder: Funder, campaign: Campaign, *
         paragraphs.append(contact_line(campaign.charity))
         subject = gettext("Official donation receipt %(serial)s is cancelled – %(campaign)s", serial=ended.serial, campaign=title)
         recipient = _recipient(funder, campaign, is_test=not payment.livemode)
-        return build_email(recipient, subject, paragraphs, codes=_for_the_auditor(head))
+        return build_email(recipient, subject, paragraphs, code=_for_an_audit(head))
 
 
 def payment_corrected(
@@ -88,24 +87,24 @@ def payment_corrected(
     *,
     receipt: Receipt | None,
     ended: Receipt | None,
-    head: SignedHead,
+    head: str,
 ) -> EmailContent:
     """A payment was recorded wrongly, and `payment` is what is right. `ended` is the receipt of the earlier one, `receipt` the one that is valid."""
     language, title = funder.language, campaign.title(funder.language)
     with force_locale(language):
         text = gettext(
-            "We had noted your payment to %(campaign)s wrongly: %(amount)s, received on %(day)s (%(reference)s).",
+            "We recorded your payment to %(campaign)s wrongly, as %(amount)s, received on %(day)s (reference %(reference)s).",
             campaign=title,
             **_noted(earlier, language),
         )
-        right = gettext("Right is: %(amount)s, received on %(day)s (%(reference)s).", **_noted(payment, language))
+        right = gettext("What is right: %(amount)s, received on %(day)s (reference %(reference)s).", **_noted(payment, language))
         paragraphs = [Paragraph(text), Paragraph(right), *_about_receipts(ended, receipt, language)]
         if funder.is_registered_charity:
             paragraphs.append(Paragraph(_no_receipt_for_charity()))
         paragraphs.append(contact_line(campaign.charity))
         subject = gettext("Your payment is corrected – %(campaign)s", campaign=title)
-        recipient, codes = _recipient(funder, campaign, is_test=not payment.livemode), _for_the_auditor(head)
-        return build_email(recipient, subject, paragraphs, receipt=receipt, codes=codes)
+        recipient, code = _recipient(funder, campaign, is_test=not payment.livemode), _for_an_audit(head)
+        return build_email(recipient, subject, paragraphs, receipt=receipt, code=code)
 
 
 def _about_receipts(ended: Receipt | None, receipt: Receipt | None, language: str) -> list[Paragraph]:
@@ -120,7 +119,7 @@ def _about_receipts(ended: Receipt | None, receipt: Receipt | None, language: st
 
 
 def payment_reversed(
-    payment: FunderPayment, funder: Funder, campaign: Campaign, *, returned_on: date | None, ended: Receipt | None, head: SignedHead
+    payment: FunderPayment, funder: Funder, campaign: Campaign, *, returned_on: date | None, ended: Receipt | None, head: str
 ) -> EmailContent:
     """A payment no longer counts: it was returned to the funder on `returned_on`, or it was noted by mistake. `ended` is its receipt."""
     language, title = funder.language, campaign.title(funder.language)
@@ -128,13 +127,13 @@ def payment_reversed(
         noted = {"campaign": title, **_noted(payment, language)}
         text = (
             gettext(
-                "On %(returned_on)s we returned to you your payment of %(amount)s to %(campaign)s, received on %(day)s (%(reference)s).",
+                "On %(returned_on)s we returned to you your payment of %(amount)s to %(campaign)s, received on %(day)s (reference %(reference)s).",
                 returned_on=format_day(returned_on, language),
                 **noted,
             )
             if returned_on
             else gettext(
-                "We had noted a payment of %(amount)s from you to %(campaign)s, received on %(day)s (%(reference)s). That was a mistake: it did not arrive, or was noted twice.",
+                "We recorded a payment of %(amount)s from you to %(campaign)s, received on %(day)s (reference %(reference)s). That was a mistake: it did not arrive, or was recorded twice.",
                 **noted,
             )
         )
@@ -142,7 +141,7 @@ def payment_reversed(
         paragraphs = [Paragraph(text), no_longer, *about_ended(ReceiptChange(ended=ended), language), contact_line(campaign.charity)]
         subject = gettext("Your payment no longer counts – %(campaign)s", campaign=title)
         recipient = _recipient(funder, campaign, is_test=not payment.livemode)
-        return build_email(recipient, subject, paragraphs, codes=_for_the_auditor(head))
+        return build_email(recipient, subject, paragraphs, code=_for_an_audit(head))
 
 
 def _noted(payment: FunderPayment, language: str) -> dict[str, str]:
@@ -150,7 +149,7 @@ def _noted(payment: FunderPayment, language: str) -> dict[str, str]:
     return {"amount": amount, "day": day, "reference": payment.reference}
 
 
-def pledge_is_matched(fund: Fund, funder: Funder, campaign: Campaign, *, is_test: bool, head: SignedHead) -> EmailContent:
+def pledge_is_matched(fund: Fund, funder: Funder, campaign: Campaign, *, is_test: bool, head: str) -> EmailContent:
     """The whole pledge is matched."""
     language = funder.language
     with force_locale(language):
@@ -164,4 +163,4 @@ def pledge_is_matched(fund: Fund, funder: Funder, campaign: Campaign, *, is_test
         )
         paragraphs = [Paragraph(text), Paragraph(more), contact_line(campaign.charity)]
         subject = gettext("Your pledge is matched in full – %(campaign)s", campaign=campaign.title(language))
-        return build_email(_recipient(funder, campaign, is_test=is_test), subject, paragraphs, codes=_for_the_auditor(head))
+        return build_email(_recipient(funder, campaign, is_test=is_test), subject, paragraphs, code=_for_an_audit(head))

@@ -8,6 +8,7 @@ from campaign.donations.donations import Donation
 from campaign.mail.letters.frame import (
     MATCH,
     Paragraph,
+    about_organization,
     build_email,
     contact_line,
     donation_page_link,
@@ -106,7 +107,8 @@ def money_reinstated(donation: Donation, *, page_url: str, cents: int, outcome: 
         paragraphs = [Paragraph(text), Paragraph(outcome, style=MATCH)]
         if change.receipt is not None and change.ended is None:
             sums = {"new": change.receipt.serial, "amount": format_money(change.receipt.cents, language)}
-            paragraphs.append(Paragraph(gettext("Your official receipt no. %(new)s for %(amount)s is attached.", **sums)))
+            attached = gettext("Your official receipt no. %(new)s for %(amount)s is attached.", **sums)
+            paragraphs += [Paragraph(attached), *about_organization(donation, change.receipt)]
         else:
             paragraphs += about_ended(change, language)
         paragraphs += [donation_page_link(page_url), contact_line(donation.campaign.charity)]
@@ -131,7 +133,8 @@ def annual_receipt(donation: Donation, *, page_url: str, receipt: Receipt) -> Em
             amount=format_money(receipt.cents, language),
             serial=receipt.serial,
         )
-        paragraphs = [Paragraph(text), donation_page_link(page_url), contact_line(donation.campaign.charity)]
+        about = about_organization(donation, receipt)
+        paragraphs = [Paragraph(text), *about, donation_page_link(page_url), contact_line(donation.campaign.charity)]
         return build_email(
             recipient_of(donation),
             gettext(
@@ -151,10 +154,11 @@ def receipt_copy(donation: Donation, *, page_url: str, receipt: Receipt, is_firs
         if is_replacement:
             about = about_ended(change, language)
         elif is_first:
-            about = [Paragraph(gettext("Your official receipt no. %(new)s for %(amount)s is attached.", **sums))]
+            text = gettext("Your official receipt no. %(new)s for %(amount)s is attached.", **sums)
+            about = [Paragraph(text), *about_organization(donation, receipt)]
         else:
             again = gettext("Here is your official receipt no. %(new)s for %(amount)s once more. It is the same as before.", **sums)
-            about = [Paragraph(again)]
+            about = [Paragraph(again), *about_organization(donation, receipt)]
         subject = (
             gettext("Your new official donation receipt %(serial)s – %(campaign)s", serial=receipt.serial, campaign=title)
             if is_replacement

@@ -26,7 +26,7 @@ def instalment_failed(donation: Donation, gift: RecurringGift, *, page_url: str)
             gettext("It is not tried again. If you give us another card on your page, your monthly gift goes on.")
             if gift.status == "unpaid"
             else gettext(
-                "We try again within the next days by ourselves. If your card has changed, you can give us the new one on your page."
+                "We will try again in the next few days, and you need not do anything. If your card has changed, you can give us the new one on your page."
             ),
         ]
         return _monthly(donation, page_url, gettext("This month’s gift could not be charged"), sentences, address=gift.email)

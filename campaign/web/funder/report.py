@@ -20,6 +20,8 @@ from campaign.reporting.funder_statement import Statement, as_csv, as_json, rend
 from campaign.reporting.statement_actions import take_statement
 from campaign.rules.money import format_money
 from campaign.texts.dates import format_day, format_moment
+from campaign.texts.file_names import Document, file_name
+from campaign.web.downloads import name_file
 from campaign.web.languages import current_language
 from campaign.web.security import LINKS_PER_CLIENT, FunderLinkRequired, access, limiter
 
@@ -89,8 +91,7 @@ def report_csv() -> ResponseReturnValue:
     """The matches by day, one line a day."""
     statement = _build_statement()
     response = Response(as_csv(statement, _headings(), current_language()), mimetype="text/csv")
-    response.headers["Content-Disposition"] = f'attachment; filename="{statement.fund.slug}-{statement.as_of:%Y-%m-%d}.csv"'
-    return response
+    return name_file(response, _file_name(statement, "csv"))
 
 
 @bp.get("/report.xlsx")
@@ -100,8 +101,7 @@ def report_xlsx() -> ResponseReturnValue:
     statement, workbook = _build_statement(), io.BytesIO()
     spreadsheets.write_xlsx(workbook, [table_of(statement, _headings(), title=gettext("Day by day"), total=gettext("Total"))])
     response = Response(workbook.getvalue(), mimetype=spreadsheets.XLSX)
-    response.headers["Content-Disposition"] = f'attachment; filename="{statement.fund.slug}-{statement.as_of:%Y-%m-%d}.xlsx"'
-    return response
+    return name_file(response, _file_name(statement, "xlsx"))
 
 
 def _headings() -> list[str]:
@@ -115,8 +115,7 @@ def report_json() -> ResponseReturnValue:
     statement = _build_statement()
     services().signing_key.certificates()  # Without a key there is no statement: this raises before the first byte.
     response = Response(stream_with_context(as_json(statement, services().signing_key)), mimetype="application/json")
-    response.headers["Content-Disposition"] = f'attachment; filename="{statement.fund.slug}-{statement.as_of:%Y-%m-%d}.json"'
-    return response
+    return name_file(response, _file_name(statement, "json"))
 
 
 @bp.get("/verify_statement.py")
@@ -124,8 +123,7 @@ def report_json() -> ResponseReturnValue:
 def verifier() -> ResponseReturnValue:
     """The program that verifies a statement without us; it needs Python alone."""
     response = Response((resource("tools") / "verify_statement.py").read_bytes(), mimetype="text/x-python")
-    response.headers["Content-Disposition"] = 'attachment; filename="verify_statement.py"'
-    return response
+    return name_file(response, "verify_statement.py")
 
 
 @bp.get("/report.pdf")
@@ -134,10 +132,12 @@ def report_pdf() -> ResponseReturnValue:
     """The report as PDF."""
     statement = _build_statement()
     document = render_pdf(statement, current_language(), services().signing_key, is_test=current_app.config["IS_SANDBOX"])
-    name = f"{statement.fund.slug}-{statement.as_of:%Y-%m-%d}.pdf"
-    response = Response(document, mimetype="application/pdf")
-    response.headers["Content-Disposition"] = f'inline; filename="{name}"'
-    return response
+    return name_file(Response(document, mimetype="application/pdf"), _file_name(statement, "pdf"), disposition="inline")
+
+
+def _file_name(statement: Statement, extension: str) -> str:
+    day = f"{statement.as_of:%Y-%m-%d}"
+    return file_name(Document.STATEMENT, statement.fund.slug, day, language=current_language(), extension=extension)
 
 
 def _build_statement() -> Statement:

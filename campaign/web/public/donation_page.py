@@ -27,6 +27,8 @@ from campaign.stripe_sync import poll_checkout_jobs
 from campaign.texts import donation_timeline
 from campaign.texts.dates import format_moment
 from campaign.texts.declaration_words import words_on_page
+from campaign.texts.file_names import Document, file_name
+from campaign.web.downloads import name_file
 from campaign.web.public.donor_access import may_change
 from campaign.web.security import LINKS_PER_CLIENT, access, limiter
 
@@ -170,8 +172,7 @@ def proof(language: str, token: str) -> Response:
         abort(404)
     signed = proofs.signed_proof_of(donation, services().signing_key)
     response = _private(Response(signed, mimetype="application/json"))
-    response.headers["Content-Disposition"] = f'attachment; filename="proof-{donation.public_id}.json"'
-    return response
+    return name_file(response, file_name(Document.PROOF, donation.public_id, language=language, extension="json"))
 
 
 def _private(response: Response) -> Response:

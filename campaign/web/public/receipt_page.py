@@ -15,6 +15,7 @@ from campaign.rules import money
 from campaign.rules.masking import mask_email
 from campaign.texts import action_errors
 from campaign.texts.declaration_words import words_on_page
+from campaign.web.downloads import name_file
 from campaign.web.public.address_form import AddressForm, provinces
 from campaign.web.public.donor_access import may_change, require_access
 from campaign.web.security import LINKS_PER_CLIENT, access, csrf, limiter
@@ -36,8 +37,7 @@ def pdf(language: str, token: str) -> ResponseReturnValue:
 def send_receipt(receipt: receipts.Receipt) -> Response:
     """Respond with the PDF of the receipt, which must not be cached. Raises RenderingFailed and SigningKeyMissing (web/errors.py)."""
     document = render_jobs.get_or_render_pdf(receipt)
-    response = Response(document, mimetype="application/pdf")
-    response.headers["Content-Disposition"] = f'inline; filename="{receipt.file_name}"'
+    response = name_file(Response(document, mimetype="application/pdf"), receipt.file_name, disposition="inline")
     response.headers["Cache-Control"] = "private, no-store"
     return response
 

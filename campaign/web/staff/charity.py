@@ -20,6 +20,8 @@ from campaign.receipts.confirmation_actions import AlreadyConfirmed, SampleIsSta
 from campaign.rules.charity_details import PICTURES, Detail, Finding, text_of
 from campaign.staff.members import ADMIN
 from campaign.texts.charity_details import describe_finding, format_year_end, list_settings, name_of
+from campaign.texts.file_names import Document, file_name
+from campaign.web.downloads import name_file
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import LANGUAGES, current_language
 from campaign.web.security import access, has_role
@@ -140,9 +142,8 @@ def sample(sample_language: str) -> ResponseReturnValue:
     except RenderingFailed:
         flash(gettext("A receipt with these details cannot be printed: one of them has an unusual character."), "error")
         return redirect(url_for("staff_charity.page"), 303)
-    response = Response(rendered.pdf, mimetype="application/pdf")
-    response.headers["Content-Disposition"] = f'inline; filename="sample-{sample_language}.pdf"'
-    return response
+    name = file_name(Document.SAMPLE, sample_language, language=current_language(), extension="pdf")
+    return name_file(Response(rendered.pdf, mimetype="application/pdf"), name, disposition="inline")
 
 
 @bp.post("/confirmations")

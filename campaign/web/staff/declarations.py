@@ -20,6 +20,8 @@ from campaign.rules.document_types import EXTENSIONS
 from campaign.rules.money import format_money
 from campaign.staff import audit
 from campaign.staff.audit import AuditEntry
+from campaign.texts.file_names import Document, file_name
+from campaign.web.downloads import name_file
 from campaign.web.labels import contact_labels, declaration_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access
@@ -164,7 +166,7 @@ def document(declaration_id: int) -> ResponseReturnValue:
     if found is None:
         abort(404)
     record_export("document of a declaration", f"declaration {declaration_id}")
-    response = Response(found.content, mimetype=found.media_type)
-    response.headers["Content-Disposition"] = f'attachment; filename="declaration-{declaration_id}.{EXTENSIONS[found.media_type]}"'
+    name = file_name(Document.DECLARATION, declaration_id, language=current_language(), extension=EXTENSIONS[found.media_type])
+    response = name_file(Response(found.content, mimetype=found.media_type), name)
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

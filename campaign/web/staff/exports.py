@@ -15,6 +15,8 @@ from campaign.reporting import spreadsheets
 from campaign.reporting.spreadsheets import CHUNK_BYTES, XLSX, Origin, Table
 from campaign.rules.fiscal_years import Period
 from campaign.staff import audit
+from campaign.texts.file_names import AS_OF, Document, file_name
+from campaign.web.downloads import name_file
 from campaign.web.languages import current_language
 
 log = structlog.get_logger()
@@ -46,13 +48,13 @@ def origin_of(charity: Charity, period: Period) -> Origin:
     )
 
 
-def file_name(charity: Charity, document: str, period: Period) -> str:
+def export_name(charity: Charity, document: Document, period: Period, extension: str) -> str:
     """The name of an export, which says what a CSV has no row for: the charity's number, the last day of the period, the day of the export, and
     whether it is of a trial.
     """
-    trial = "TEST-" if current_app.config["IS_SANDBOX"] else ""
-    number = "".join(filter(str.isalnum, charity.registration_number))
-    return f"{trial}{document}-{number}-{period.last_on}-as-of-{charity.local(datetime.now(UTC)):%Y-%m-%d}"
+    number, today = "".join(filter(str.isalnum, charity.registration_number)), f"{charity.local(datetime.now(UTC)):%Y-%m-%d}"
+    parts = (number, period.last_on, AS_OF, today)
+    return file_name(document, *parts, language=current_language(), extension=extension, is_trial=current_app.config["IS_SANDBOX"])
 
 
 def record_export(document: str, subject: str) -> None:
@@ -65,12 +67,12 @@ def record_export(document: str, subject: str) -> None:
 def send_csv(table: Table, name: str) -> Response:
     """The table as CSV for the spreadsheets of the current language, read while it is sent."""
     chunks = (line.encode() for line in spreadsheets.csv_lines(table, current_language()))
-    return _attachment(Response(stream_with_context(chunks), mimetype="text/csv"), f"{name}.csv")
+    return name_file(Response(stream_with_context(chunks), mimetype="text/csv"), name)
 
 
 def send_xlsx(tables: Sequence[Table], origin: Origin, name: str) -> Response:
     """The tables as a workbook that says what it is of."""
-    return _attachment(Response(stream_with_context(_workbook(tables, origin)), mimetype=XLSX), f"{name}.xlsx")
+    return name_file(Response(stream_with_context(_workbook(tables, origin)), mimetype=XLSX), name)
 
 
 def _workbook(tables: Sequence[Table], origin: Origin) -> Iterator[bytes]:
@@ -84,9 +86,4 @@ def _workbook(tables: Sequence[Table], origin: Origin) -> Iterator[bytes]:
 
 def send_stored_xlsx(workbook: bytes, name: str) -> Response:
     """A workbook as it was stored."""
-    return _attachment(Response(workbook, mimetype=XLSX), f"{name}.xlsx")
-
-
-def _attachment(response: Response, name: str) -> Response:
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    return name_file(Response(workbook, mimetype=XLSX), name)

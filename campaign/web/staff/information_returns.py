@@ -23,6 +23,7 @@ from campaign.rules.money import format_money
 from campaign.texts import action_errors
 from campaign.texts.action_errors import ActionRefused
 from campaign.texts.dates import format_day, format_moment
+from campaign.web.downloads import name_file
 from campaign.web.errors import campaign_or_404
 from campaign.web.labels import filing_labels
 from campaign.web.languages import current_language
@@ -172,9 +173,7 @@ def draft(task_id: int, reader: str, language: str) -> ResponseReturnValue:
     name = return_drafts.file_name(task, Reader(reader), language=language)
     record_export(f"draft of an information return (PDF, {reader}, {language})", f"information return {task_id}")
     pdf = return_drafts.render_draft(task, Reader(reader), language=language, is_in_quebec=_is_in_quebec(task))
-    response = Response(pdf, mimetype="application/pdf")
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    return name_file(Response(pdf, mimetype="application/pdf"), name)
 
 
 def _is_in_quebec(task: InformationReturn) -> bool:

@@ -23,14 +23,16 @@ from campaign.rules.fiscal_years import Period, calendar_year, fiscal_year
 from campaign.rules.money import format_money
 from campaign.texts import action_errors
 from campaign.texts.dates import format_day
+from campaign.texts.file_names import Document, file_name
 from campaign.texts.receipt_elements import describe_missing
+from campaign.web.downloads import name_file
 from campaign.web.errors import campaign_or_404
 from campaign.web.labels import end_reason_labels, receipt_status_labels
 from campaign.web.languages import current_language
 from campaign.web.public.receipt_page import send_receipt
 from campaign.web.security import access, has_role
 from campaign.web.staff.declarations import name_of_receipt
-from campaign.web.staff.exports import file_name, origin_of, record_export, send_csv, send_xlsx
+from campaign.web.staff.exports import export_name, origin_of, record_export, send_csv, send_xlsx
 from campaign.web.staff.return_tables import register_table
 from campaign.web.staff.typed_fields import LONGEST_REASON, read_reason, refused
 
@@ -126,7 +128,7 @@ def register_csv() -> ResponseReturnValue:
     campaign = campaign_or_404()
     period = _period(campaign)
     record_export("register of receipts (CSV)", _subject(period))
-    return send_csv(register_table(campaign.charity, period), file_name(campaign.charity, "receipts", period))
+    return send_csv(register_table(campaign.charity, period), export_name(campaign.charity, Document.RECEIPTS, period, "csv"))
 
 
 @bp.get("/register.xlsx")
@@ -137,7 +139,7 @@ def register_xlsx() -> ResponseReturnValue:
     period = _period(campaign)
     record_export("register of receipts (XLSX)", _subject(period))
     charity = campaign.charity
-    return send_xlsx([register_table(charity, period)], origin_of(charity, period), file_name(charity, "receipts", period))
+    return send_xlsx([register_table(charity, period)], origin_of(charity, period), export_name(charity, Document.RECEIPTS, period, "xlsx"))
 
 
 def _subject(period: Period) -> str:
@@ -203,9 +205,8 @@ def archived(serial: str) -> ResponseReturnValue:
     """The archived document (PDF/A), for auditors."""
     receipt = _receipt_or_404(campaign_or_404(), serial)
     record_export("receipt (PDF/A)", receipt.serial)
-    response = Response(render_jobs.get_or_archive(receipt), mimetype="application/pdf")
-    response.headers["Content-Disposition"] = f'attachment; filename="{receipt.serial}-archive.pdf"'
-    return response
+    name = file_name(Document.ARCHIVED_RECEIPT, receipt.serial, language=current_language(), extension="pdf")
+    return name_file(Response(render_jobs.get_or_archive(receipt), mimetype="application/pdf"), name)
 
 
 @bp.post("/<serial>/voids")

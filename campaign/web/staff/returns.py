@@ -21,12 +21,13 @@ from campaign.rules.fiscal_years import Period, fiscal_year, fiscal_year_of
 from campaign.rules.money import format_money
 from campaign.rules.return_lines import Figure, Form, FormVersion, GiftGroup
 from campaign.texts.dates import format_day, format_moment
+from campaign.texts.file_names import AS_OF, Document, file_name
 from campaign.texts.return_labels import form_number, form_title, line_label, places_of_lines
 from campaign.web.errors import campaign_or_404
 from campaign.web.labels import gift_group_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
-from campaign.web.staff.exports import file_name, origin_of, record_export, send_csv, send_stored_xlsx, send_xlsx
+from campaign.web.staff.exports import export_name, origin_of, record_export, send_csv, send_stored_xlsx, send_xlsx
 from campaign.web.staff.filing_rows import CHANGES_SHOWN, MAY_DIFFER, filing_rows
 from campaign.web.staff.issue_dates import issue_dates_rows
 from campaign.web.staff.nonresidents import nonresident_rows
@@ -165,7 +166,7 @@ def workbook() -> ResponseReturnValue:
     period = requested_period(charity)
     record_export("returns (XLSX)", str(period.last_on))
     tables = workbook_tables(charity, returns.returns_of(charity, period))
-    return send_xlsx(tables, origin_of(charity, period), file_name(charity, "returns", period))
+    return send_xlsx(tables, origin_of(charity, period), export_name(charity, Document.RETURNS, period, "xlsx"))
 
 
 @bp.get("/gifts.csv")
@@ -175,7 +176,7 @@ def gifts_csv() -> ResponseReturnValue:
     charity = campaign_or_404().charity
     period = requested_period(charity)
     record_export("gifts by line (CSV)", str(period.last_on))
-    return send_csv(gifts_table(charity, returns.returns_of(charity, period)), file_name(charity, "gifts", period))
+    return send_csv(gifts_table(charity, returns.returns_of(charity, period)), export_name(charity, Document.GIFTS, period, "csv"))
 
 
 @bp.post("/filings")
@@ -261,9 +262,9 @@ def register(filed_id: int) -> ResponseReturnValue:
     charity = campaign_or_404().charity
     filed = _filed_or_404(charity, filed_id)
     record_export("register as filed (XLSX)", f"{filed.form} {filed.last_on}")
-    return send_stored_xlsx(
-        filed.register, f"{filed.form}-{filed.last_on}-as-of-{charity.local(filed.recorded_at):%Y-%m-%d}-copy-{filed.id}"
-    )
+    parts = (filed.form, filed.last_on, AS_OF, f"{charity.local(filed.recorded_at):%Y-%m-%d}", filed.id)
+    name = file_name(Document.FILED_RETURN, *parts, language=current_language(), extension="xlsx")
+    return send_stored_xlsx(filed.register, name)
 
 
 def _filed_or_404(charity: Charity, filed_id: int) -> FiledReturn:

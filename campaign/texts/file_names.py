@@ -1,0 +1,37 @@
+"""Names of the files that people download or get by email: in their language, and in ASCII, which every browser and mail program shows as it is."""
+
+import re
+import unicodedata
+from enum import StrEnum
+
+from campaign.texts.catalogue import pgettext_noop, translator
+
+_CONTEXT = "name of a file"
+
+
+class Document(StrEnum):
+    """What a file is, as the first word of its name."""
+
+    RECEIPT = pgettext_noop("name of a file", "receipt")
+    ARCHIVED_RECEIPT = pgettext_noop("name of a file", "archived receipt")
+    INFORMATION_RETURN = pgettext_noop("name of a file", "information return")
+    FILED_RETURN = pgettext_noop("name of a file", "filed return")
+    DECLARATION = pgettext_noop("name of a file", "declaration")
+    STATEMENT = pgettext_noop("name of a file", "statement")
+    SAMPLE = pgettext_noop("name of a file", "sample")
+    PROOF = pgettext_noop("name of a file", "proof")
+    RECEIPTS = pgettext_noop("name of a file", "receipts")
+    RETURNS = pgettext_noop("name of a file", "returns")
+    GIFTS = pgettext_noop("name of a file", "gifts")
+
+
+AS_OF = pgettext_noop("name of a file", "as of")
+TRIAL = pgettext_noop("name of a file", "TEST")
+
+
+def file_name(document: Document, *parts: object, language: str, extension: str, is_trial: bool = False) -> str:
+    """Return the name of a file, such as `recu-2026-000037.pdf`; of a trial, `ESSAI-dons-....csv`. Of the parts, `AS_OF` is translated."""
+    to, all_parts = translator(language), (*([TRIAL] if is_trial else []), document, *parts)
+    words = [to.pgettext(_CONTEXT, str(part)) if part in (document, AS_OF, TRIAL) else str(part) for part in all_parts]
+    ascii_only = unicodedata.normalize("NFKD", "-".join(words)).encode("ascii", "ignore").decode()
+    return re.sub(r"[^\w]+", "-", ascii_only).strip("-") + f".{extension}"
