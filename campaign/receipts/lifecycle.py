@@ -53,7 +53,7 @@ def bring_up_to_date(donation: Donation, context: IssueContext) -> LifecycleResu
 def report_returned(donations: Sequence[Donation], context: IssueContext) -> None:
     """Open the information returns that are due for what was returned of these donations after their receipts. The donations are locked."""
     for donation in donations:
-        reported_reversals.bring_up_to_date(donation, on=context.now)
+        reported_reversals.bring_up_to_date(reported_reversals.donated_gift_of(donation), on=context.now)
 
 
 def receiptable(donation: Donation) -> Receiptable:
