@@ -21,7 +21,9 @@ DONATIONS = """
     FROM donation d WHERE (d.received_at AT TIME ZONE 'America/Toronto')::date BETWEEN :first AND :last
 """
 FUNDERS = """
-    SELECT p.reference AS name, p.cents, p.cents AS received_cents, f.province = 'QC' AS in_quebec, f.province = 'abroad' AS abroad,
+    SELECT p.reference AS name, p.cents AS received_cents,
+           p.cents - coalesce((SELECT sum(t.cents) FROM funder_payment_return t WHERE t.funder_payment_id = p.id
+                               AND t.id NOT IN (SELECT return_id FROM undone_payment_return)), 0) AS cents, f.province = 'QC' AS in_quebec, f.province = 'abroad' AS abroad,
            coalesce(f.is_registered_charity, false) AS charity, f.legal_name <> '' AND cardinality(f.address) > 1 AS complete, true AS declared,
            EXISTS (SELECT FROM receipt_line l WHERE l.funder_payment_id = p.id AND l.receipt_id NOT IN (SELECT receipt_id FROM receipt_end)) AS receipted,
            false AS voided

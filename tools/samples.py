@@ -38,7 +38,7 @@ from campaign.recurring.recurring_gifts import RecurringGift
 from campaign.rules.funder_payments import PaymentDetails, PaymentQuestion
 from campaign.staff import members
 from tests.conftest import Post
-from tests.factories import another_campaign, create_pledgers, create_refund, paid, pay, start_donation
+from tests.factories import another_campaign, create_managers, create_pledgers, create_refund, paid, pay, start_donation
 from tests.mail import body_of
 
 SAMPLES = Path(__file__).resolve().parent.parent / "docs" / "samples"
@@ -138,6 +138,7 @@ def test_receipt_resent_and_corrected(app: Flask, campaign: Campaign, post: Post
     receipt = receipts.receipt_of(donation.id)
     assert receipt
     receipt_actions.request_void(receipt, actor="one@example.org", reason="not a gift")
+    create_managers("two@example.org")
     receipt_actions.decide_void(db.session.query(VoidRequest).one(), agrees=True, actor="two@example.org")
     write_email(post, "receipt-voided", language)
 

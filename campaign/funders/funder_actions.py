@@ -59,7 +59,7 @@ def change_details(funder: Funder, details: Mapping[str, object], *, actor: str,
         payment_receipts.retry_waiting(funder)
     answered = funder.is_registered_charity if "is_registered_charity" in details else None
     to_void = _request_voids(funder, actor=actor, reason=void_reason) if answered is True else []
-    not_to_void = _withdraw_voids(funder, actor=actor) if answered is False else []
+    not_to_void = _close_void_requests(funder, actor=actor) if answered is False else []
     due = payment_receipts.enqueue_due(funder) if answered is False else 0
     db.session.commit()
     services().waker.wake("mail")
@@ -75,9 +75,9 @@ def _request_voids(funder: Funder, *, actor: str, reason: str) -> list[Receipt]:
     return asked
 
 
-def _withdraw_voids(funder: Funder, *, actor: str) -> list[Receipt]:
+def _close_void_requests(funder: Funder, *, actor: str) -> list[Receipt]:
     """Withdraw the open requests to void that the earlier answer made."""
-    withdrawn = void_requests.withdraw_of_answer(payment_receipts.list_receipt_ids(funder), actor=actor)
+    withdrawn = void_requests.close_of_answer(payment_receipts.list_receipt_ids(funder), actor=actor)
     still_valid = [db.session.get_one(Receipt, request.receipt_id) for request in withdrawn]
     for receipt in still_valid:
         audit.record(actor, "withdrew a request to void a receipt", receipt.serial, reason="the funder is no registered charity")

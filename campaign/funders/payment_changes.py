@@ -4,10 +4,9 @@ A payment that was recorded wrongly is reversed, and a correction takes its plac
 cancels and replaces the earlier one (Income Tax Regulations, s. 3501(4) and (5); policy.md, section 4).
 """
 
-from campaign.edges.db import db
-from campaign.funders import payment_receipts, payments
+from campaign.funders import payment_receipts, payment_requests, payments
 from campaign.funders.payment_requests import FunderPaymentRequest, PaymentChange
-from campaign.funders.payments import FunderPayment, FunderPaymentReturn
+from campaign.funders.payments import FunderPayment
 from campaign.matching.funds import Fund
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import enqueue_notice
@@ -26,7 +25,7 @@ def apply_agreed(request: FunderPaymentRequest, payment: FunderPayment, fund: Fu
     """
     match PaymentChange(request.kind):
         case PaymentChange.CORRECT | PaymentChange.REVERSE:
-            return _reverse(request, payment, fund, context)
+            return _post_reversal(request, payment, fund, context)
         case PaymentChange.RETURN | PaymentChange.UNDO_RETURN:
             return _change_returned(request, payment, fund, context)
 
@@ -46,7 +45,7 @@ def check_returnable(payment: FunderPayment, cents: int, reference: str) -> None
         raise ActionRefused(ActionError.PAYMENT_RETURN_TOO_MUCH)
 
 
-def _reverse(request: FunderPaymentRequest, payment: FunderPayment, fund: Fund, context: IssueContext) -> FunderPayment | None:
+def _post_reversal(request: FunderPaymentRequest, payment: FunderPayment, fund: Fund, context: IssueContext) -> FunderPayment | None:
     check_not_returned(payment)
     had_receipt = _end_receipt(payment, request, EndReason.WRONG_PAYMENT, is_replaced=request.kind == PaymentChange.CORRECT)
     payments.post_reversal(payment, fund, request_id=request.id)
@@ -88,7 +87,7 @@ def _replace(payment: FunderPayment, right: PaymentDetails, fund: Fund, *, recor
 
 def _change_returned(request: FunderPaymentRequest, payment: FunderPayment, fund: Fund, context: IssueContext) -> FunderPayment:
     """Record that money went back, or that it did not. What went back after a receipt is reported, and its receipt shows what is left."""
-    undone = db.session.get(FunderPaymentReturn, request.return_id) if request.return_id else None
+    undone = payment_requests.undone_return_of(request)
     returned = request.returned
     is_left = undone is not None or (returned is not None and returned.cents < payments.retained_cents(payment))
     if returned is not None:

@@ -1,15 +1,14 @@
 """What a request changes of a payment and of its receipt, in words: for whoever decides on it, by page, command and mail alike."""
 
-from campaign.edges.db import db
-from campaign.funders import payment_receipts, payments
+from campaign.funders import payment_receipts, payment_requests, payments
 from campaign.funders.payment_requests import FunderPaymentRequest, PaymentChange
-from campaign.funders.payments import FunderPayment, FunderPaymentReturn
+from campaign.funders.payments import FunderPayment
 from campaign.texts.payment_changes import describe_change, describe_new_name, describe_return, describe_voided
 
 
 def describe_request(request: FunderPaymentRequest, payment: FunderPayment, language: str) -> str:
     """Return the sentences. That a new receipt is for another name is said while it is not decided: one person can rename a funder."""
-    undone = db.session.get(FunderPaymentReturn, request.return_id) if request.return_id else None
+    undone = payment_requests.undone_return_of(request)
     returned = undone.details if undone else request.returned
     about_receipt = describe_receipt(payment, language) if request.kind != PaymentChange.REVERSE and request.decision is None else ""
     if returned is not None:

@@ -89,7 +89,7 @@ def issue_receipt(payment: FunderPayment, context: IssueContext) -> Receipt | No
     line = ReceiptLine(funder_payment_id=payment.id, cents=content.amount_cents)
     receipt = receipts.issue_frozen(payments.charity_of(payment), content, [line], context, code=code, replaces=replaces)
     if replaces is None:
-        reported_reversals.leave_out(returned_gift_of(payment))
+        reported_reversals.record_all_left_out(returned_gift_of(payment))
     return receipt
 
 

@@ -31,7 +31,7 @@ class PaymentChange(StrEnum):
 
 
 class FunderPaymentRequest(TwoPersonRequest, Base):
-    """A request with the details of its kind: what is right, what was returned, or which return is undone.
+    """A request with the details of its kind: what is right, what was returned, or the request `undoes_id` for the return that is undone.
 
     A reversal of before returns were rows of their own may name the day `returned_on` which all of the money went back.
     """
@@ -45,7 +45,7 @@ class FunderPaymentRequest(TwoPersonRequest, Base):
     received_on: Mapped[date | None]
     reference: Mapped[str | None]
     returned_on: Mapped[date | None]
-    return_id: Mapped[int | None] = mapped_column(ForeignKey("funder_payment_return.id"))
+    undoes_id: Mapped[int | None] = mapped_column(ForeignKey("funder_payment_request.id"))
 
     @property
     def returned(self) -> ReturnDetails | None:
@@ -81,7 +81,7 @@ def create_return(payment: FunderPayment, returned: ReturnDetails, *, actor: str
 
 def create_undo(returned: FunderPaymentReturn, payment: FunderPayment, *, actor: str, reason: str) -> FunderPaymentRequest:
     """Create an open request to undo a return that was recorded wrongly."""
-    return _create(FunderPaymentRequest(kind=PaymentChange.UNDO_RETURN, return_id=returned.id), payment, actor=actor, reason=reason)
+    return _create(FunderPaymentRequest(kind=PaymentChange.UNDO_RETURN, undoes_id=returned.request_id), payment, actor=actor, reason=reason)
 
 
 def _create(request: FunderPaymentRequest, payment: FunderPayment, *, actor: str, reason: str) -> FunderPaymentRequest:
@@ -95,6 +95,13 @@ def reversing_request_of(payment: FunderPayment) -> FunderPaymentRequest | None:
     """The request that two people agreed on, by which the payment was reversed; None while it counts."""
     reversal = reversal_of(payment)
     return db.session.get_one(FunderPaymentRequest, reversal.request_id) if reversal else None
+
+
+def undone_return_of(request: FunderPaymentRequest) -> FunderPaymentReturn | None:
+    """The return that the request undoes; None for other requests."""
+    if request.undoes_id is None:
+        return None
+    return db.session.scalars(select(FunderPaymentReturn).where(FunderPaymentReturn.request_id == request.undoes_id)).one()
 
 
 def list_agreed(payment: FunderPayment) -> list[FunderPaymentRequest]:

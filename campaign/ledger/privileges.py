@@ -41,7 +41,7 @@ CHANGED_EXCEPT: Mapping[str, frozenset[str]] = {
     "donation": frozenset({"id", "public_id", "net_cents"}),
     "funder_payment_request": frozenset(
         {
-            *("id", "funder_payment_id", "kind", "cents", "received_on", "reference", "returned_on", "return_id"),
+            *("id", "funder_payment_id", "kind", "cents", "received_on", "reference", "returned_on", "undoes_id"),
             *("requested_by", "reason", "requested_at"),
         }
     ),

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from campaign.campaigns.campaigns import Campaign, current_campaign
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.funders import payment_receipts, payments
+from campaign.funders import payment_receipts, payment_requests, payments
 from campaign.funders.funders import Funder
 from campaign.funders.payment_requests import FunderPaymentRequest
-from campaign.funders.payments import FunderPayment, FunderPaymentReturn
+from campaign.funders.payments import FunderPayment
 from campaign.mail.letters import card_testing, funders, staff
 from campaign.matching.funds import Fund
 from campaign.matching.pledge_requests import PledgeRequest
@@ -45,8 +45,12 @@ def _funder_payment_received(message: OutboxMessage) -> EmailContent | None:
 
 
 def _replaced_by(receipt: Receipt | None) -> Receipt | None:
-    """The receipt that this one cancels and replaces, or None."""
-    return db.session.get_one(Receipt, receipt.replaces_id) if receipt is not None and receipt.replaces_id is not None else None
+    """The receipt that this one cancels and replaces, or the last one before that the funder has; None if it replaces none."""
+    replaces_id, replaced = receipt.replaces_id if receipt is not None else None, None
+    while replaces_id is not None and (replaced is None or not deliveries.is_emailed(replaced.id)):
+        replaced = db.session.get_one(Receipt, replaces_id)
+        replaces_id = replaced.replaces_id
+    return replaced
 
 
 def _voided_receipt_of(payment: FunderPayment) -> Receipt | None:
@@ -111,7 +115,7 @@ def _funder_payment_returned(message: OutboxMessage) -> EmailContent | None:
     None when the funder has no e-mail address.
     """
     payment, request = funder_payment_of(message), db.session.get_one(FunderPaymentRequest, message.funder_payment_request_id)
-    undone = db.session.get(FunderPaymentReturn, request.return_id) if request.return_id else None
+    undone = payment_requests.undone_return_of(request)
     funder, details, receipt = (
         payments.funder_of(payment),
         undone.details if undone else request.returned,

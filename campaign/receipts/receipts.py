@@ -188,7 +188,7 @@ def random_check_code() -> str:
 def end(receipt: Receipt, ended_as: Status, reason: EndReason, *, actor: str, note: str = "", is_awaiting: bool = False) -> ReceiptEnd:
     """End the receipt. Its donations may then be on another receipt; its number, content and documents are retained.
 
-    Whoever asks to void it is asked no more once it is cancelled; the receipt that replaces it takes over the request.
+    A request to void it is closed when it is cancelled; the receipt that replaces it takes over the request.
     """
     assert ended_as is not Status.VALID
     void_request = void_requests.lock_of_receipt(receipt.id)

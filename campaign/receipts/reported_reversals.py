@@ -90,10 +90,10 @@ def record_left_out(donation: Donation, *, receipted_cents: int) -> None:
     """Record what had been returned before the receipt that was issued just now for so much of the donation, if it is the first one."""
     if receipted_cents == donation.charged_cents or len(receipts.receipts_of(donation.id)) > 1:
         return
-    leave_out(donated_gift_of(donation))
+    record_all_left_out(donated_gift_of(donation))
 
 
-def leave_out(gift: ReturnedGift) -> None:
+def record_all_left_out(gift: ReturnedGift) -> None:
     """Record what had been returned before the gift's first receipt, which was issued just now."""
     for reversal_id, cents in returned_gifts.unnamed_changes(_states(gift, {}), charged_cents=gift.charged_cents).items():
         _add(gift, reversal_id, None, cents)

@@ -92,7 +92,7 @@ def move(request: VoidRequest, receipt_id: int, *, actor: str) -> None:
     moved.requested_at = request.requested_at
 
 
-def withdraw_of_answer(receipt_ids: Collection[int], *, actor: str) -> Sequence[VoidRequest]:
+def close_of_answer(receipt_ids: Collection[int], *, actor: str) -> Sequence[VoidRequest]:
     """Withdraw the open requests for these receipts that the answer "a registered charity" made, and return them."""
     v = VoidRequest
     found = select(v).where(v.receipt_id.in_(receipt_ids), v.of_charity_answer, v.decision.is_(None)).order_by(v.id).with_for_update()

@@ -23,15 +23,12 @@ OF_STAFF = (
     *OF_REQUESTS,
 )
 NEW = "funder_payment_returned"
-# Functions that read the new columns, and their triggers: installed again after the migrations.
 TRIGGERS = {
     "refuse_return_by_one_person": "returned_by_two_people ON funder_payment_return",
     "refuse_undo_by_one_person": "undone_by_two_people ON undone_payment_return",
 }
-CHANGED = (
-    *("refuse_change", "refuse_payment_beyond_pledge", "refuse_receipt_of_reversed_payment", "refuse_received_without_payment"),
-    *("refuse_report_beyond_reversal", "refuse_reversal_by_one_person"),
-)
+# Its triggers name the new tables.
+CHANGED = ("refuse_change",)
 # What the answer "yes, a registered charity" wrote as the reason.
 OF_ANSWER = ("The funder is a registered charity.", "Le bailleur de fonds est un organisme de bienfaisance enregistré.")
 
@@ -64,8 +61,8 @@ def upgrade() -> None:
             CONSTRAINT undone_payment_return_request_id_exists FOREIGN KEY (request_id) REFERENCES funder_payment_request (id)
         );
         ALTER TABLE funder_payment_request
-            ADD return_id bigint,
-            ADD CONSTRAINT funder_payment_request_return_id_exists FOREIGN KEY (return_id) REFERENCES funder_payment_return (id),
+            ADD undoes_id bigint,
+            ADD CONSTRAINT funder_payment_request_undoes_id_exists FOREIGN KEY (undoes_id) REFERENCES funder_payment_request (id),
             DROP CONSTRAINT payment_change_is_known,
             DROP CONSTRAINT payment_change_fits_kind
     """)
@@ -78,7 +75,7 @@ def upgrade() -> None:
             ADD CONSTRAINT payment_change_is_known CHECK (kind IN ('correct', 'reverse', 'return', 'undo_return')),
             ADD CONSTRAINT payment_change_fits_kind CHECK (
                 (cents IS NOT NULL) = (kind IN ('correct', 'return')) AND (reference IS NOT NULL) = (kind IN ('correct', 'return'))
-                AND (received_on IS NOT NULL) = (kind = 'correct') AND (return_id IS NOT NULL) = (kind = 'undo_return')
+                AND (received_on IS NOT NULL) = (kind = 'correct') AND (undoes_id IS NOT NULL) = (kind = 'undo_return')
                 AND (returned_on IS NOT NULL OR kind <> 'return') AND (returned_on IS NULL OR kind IN ('return', 'reverse'))
             );
         ALTER TABLE reported_reversal
@@ -120,7 +117,10 @@ def downgrade() -> None:
     for trigger in TRIGGERS.values():
         op.execute(f"DROP TRIGGER IF EXISTS {trigger}")
     _allow_kinds(KINDS, of_payments=OF_PAYMENTS, of_requests=OF_REQUESTS)
-    op.execute("ALTER TABLE funder_payment_request DROP CONSTRAINT payment_change_fits_kind, DROP CONSTRAINT payment_change_is_known")
+    op.execute("""
+        DROP TRIGGER IF EXISTS decided_once ON funder_payment_request;
+        ALTER TABLE funder_payment_request DROP CONSTRAINT payment_change_fits_kind, DROP CONSTRAINT payment_change_is_known
+    """)
     _change_requests("DELETE FROM funder_payment_request WHERE kind = 'undo_return'")
     _change_requests("UPDATE funder_payment_request SET kind = 'reverse', cents = NULL, reference = NULL WHERE kind = 'return'")
     op.execute("""
@@ -133,7 +133,7 @@ def downgrade() -> None:
             ADD CONSTRAINT information_return_receipt_id_funder_payment_id_is_unique UNIQUE (receipt_id, funder_payment_id);
         ALTER TABLE reported_reversal DROP funder_payment_return_id, DROP returned_on, ALTER reversal_id SET NOT NULL;
         ALTER TABLE funder_payment_request
-            DROP return_id,
+            DROP undoes_id,
             ADD CONSTRAINT payment_change_is_known CHECK (kind IN ('correct', 'reverse')),
             ADD CONSTRAINT payment_change_fits_kind CHECK (
                 num_nonnulls(cents, received_on, reference) = (CASE kind WHEN 'correct' THEN 3 ELSE 0 END) AND (returned_on IS NULL OR kind = 'reverse')
@@ -141,10 +141,6 @@ def downgrade() -> None:
         DROP TABLE undone_payment_return;
         DROP TABLE funder_payment_return
     """)
-    for function in TRIGGERS:
-        op.execute(f"DROP FUNCTION IF EXISTS {function}()")
-    op.execute("DROP FUNCTION IF EXISTS received_of_fund(bigint)")
-    _install_again()
 
 
 def _change_requests(statement: str) -> None:
@@ -188,7 +184,9 @@ def _allow_kinds(kinds: tuple[str, ...], *, of_payments: tuple[str, ...], of_req
 
 
 def _install_again() -> None:
-    """Functions whose files differ between the versions, or whose triggers do."""
+    """After a downgrade the functions are there without their triggers: both are installed again after the migrations."""
+    for function in TRIGGERS:
+        op.execute(f"DROP FUNCTION IF EXISTS {function}()")
     op.execute(f"""
         DO $$ DECLARE
             name text;

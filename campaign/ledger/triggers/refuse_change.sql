@@ -43,7 +43,7 @@ CREATE OR REPLACE TRIGGER decided_once BEFORE UPDATE ON funder_payment_request
         OLD.decision IS NOT NULL OR OLD.id <> NEW.id OR OLD.funder_payment_id <> NEW.funder_payment_id OR OLD.kind <> NEW.kind
         OR OLD.cents IS DISTINCT FROM NEW.cents OR OLD.received_on IS DISTINCT FROM NEW.received_on
         OR OLD.reference IS DISTINCT FROM NEW.reference OR OLD.returned_on IS DISTINCT FROM NEW.returned_on
-        OR OLD.return_id IS DISTINCT FROM NEW.return_id
+        OR OLD.undoes_id IS DISTINCT FROM NEW.undoes_id
         OR OLD.requested_by <> NEW.requested_by OR OLD.reason <> NEW.reason OR OLD.requested_at <> NEW.requested_at
     )
     EXECUTE FUNCTION refuse_change();

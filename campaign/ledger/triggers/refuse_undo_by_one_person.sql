@@ -8,8 +8,8 @@ DECLARE
 BEGIN
     PERFORM FROM fund WHERE id = of_fund FOR NO KEY UPDATE;
     PERFORM require(EXISTS (
-        SELECT FROM funder_payment_request r
-        WHERE r.id = NEW.request_id AND r.funder_payment_id = payment_id AND r.return_id = NEW.return_id AND r.kind = 'undo_return'
+        SELECT FROM funder_payment_request r JOIN funder_payment_return t ON t.request_id = r.undoes_id
+        WHERE r.id = NEW.request_id AND r.funder_payment_id = payment_id AND t.id = NEW.return_id AND r.kind = 'undo_return'
           AND r.decision = 'agreed'),
         'two_people_undo_return', what);
     PERFORM require(NOT EXISTS (SELECT FROM receipt_line g WHERE g.funder_payment_id = payment_id AND g.is_current),

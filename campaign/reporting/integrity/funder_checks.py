@@ -90,7 +90,7 @@ def _returns_are_agreed_on(snapshot: Connection) -> Iterator[str]:
         SELECT p.reference, f.slug FROM undone_payment_return u JOIN funder_payment_return t ON t.id = u.return_id
         JOIN funder_payment p ON p.id = t.funder_payment_id JOIN fund f ON f.id = p.fund_id LEFT JOIN funder_payment_request r ON r.id = u.request_id
         WHERE (r.kind = 'undo_return' AND r.decision = 'agreed' AND r.requested_at <= r.decided_at
-               AND lower(btrim(r.requested_by)) <> lower(btrim(r.decided_by)) AND (r.funder_payment_id, r.return_id) = (p.id, t.id)) IS NOT TRUE
+               AND lower(btrim(r.requested_by)) <> lower(btrim(r.decided_by)) AND (r.funder_payment_id, r.undoes_id) = (p.id, t.request_id)) IS NOT TRUE
         UNION
         SELECT p.reference, f.slug FROM payment_left l JOIN funder_payment p ON p.id = l.id JOIN fund f ON f.id = p.fund_id
         WHERE l.returned_cents > p.cents
@@ -198,7 +198,7 @@ def _returned_payments_are_reported(snapshot: Connection) -> Iterator[str]:
         WHERE v.is_so
         """,
     ):
-        yield f"I17: information return {number} on the payment {reference} {why}."
+        yield f"I17: the payment {reference} has information return {number}, which {why}."
 
 
 def _each_payment_is_posted(snapshot: Connection) -> Iterator[str]:
