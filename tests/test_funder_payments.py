@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -779,9 +780,14 @@ def test_the_draft_of_a_return_on_a_payment_has_each_part_and_its_day(fund: Fund
     send_back(payment, 55_00, "back 2", days_after=2)
     (task,) = information_returns.list_of_payment(payment.id)
     assert (task.returned_on, task.due_on) == (payment.received_on + timedelta(days=2), payment.received_on + timedelta(days=92))
-    drawn = []
+    drawn: list[dict[str, Any]] = []
+
+    def render(_: object, data: dict[str, Any], **__: object) -> bytes:
+        drawn.append(data)
+        return b""
+
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(pdf, "render", lambda _, data, **__: drawn.append(data) or b"")
+        patched.setattr(pdf, "render", render)
         return_drafts.render_draft(task, return_drafts.Reader.DONOR, language="en")
     (data,) = drawn
     said = [(label, values) for label, values in data["property"]]
@@ -805,12 +811,10 @@ def test_returns_count_a_part_that_went_back_in_the_year_in_which_the_payment_wa
     )  # fmt: skip
     db.session.commit()
     back = ReturnDetails(cents=300_00, returned_on=today(fund), reference="back 1")
-    for ask in (
-        lambda: payment_actions.request_return(payment, back, actor=ONE, reason="r"),
-        lambda: payment_actions.request_reversal(payment, actor=ONE, reason="r"),
-    ):
-        with pytest.raises(PaymentDoubtful, match="filed_year"):
-            ask()
+    with pytest.raises(PaymentDoubtful, match="filed_year"):
+        payment_actions.request_return(payment, back, actor=ONE, reason="r")
+    with pytest.raises(PaymentDoubtful, match="filed_year"):
+        payment_actions.request_reversal(payment, actor=ONE, reason="r")
     request = payment_actions.request_return(payment, back, actor=ONE, reason="r", answered=[PaymentQuestion.FILED_YEAR])
     payment_actions.decide(request, agrees=True, actor=TWO)
     with pytest.raises(PaymentDoubtful, match="filed_year"):
@@ -955,4 +959,19 @@ def test_the_answer_no_withdraws_what_yes_asked_for_and_replaces_what_was_voided
     decide_void(new, agrees=True)
     assert change(funder, is_registered_charity=False).receipts_due == 0, "voided because it was no gift"
     send_jobs.send_due()
+    assert checker.findings(db.engine) == []
+
+
+def test_a_payment_that_was_returned_by_its_reversal_stays_as_it_was(fund: Fund, funder: Funder) -> None:
+    """As before returns were rows of their own."""
+    payment = record(fund, 40_00)
+    agreed = {"decision": "'agreed'", "decided_by": f"'{TWO}'", "decided_at": "now()", "returned_on": f"'{payment.received_on}'"}
+    run(request_sql(**agreed))
+    payments.post_reversal(payment, fund, request_id=1)
+    db.session.commit()
+    request = payment_requests.reversing_request_of(payment)
+    assert request
+    assert f"it came, and was returned to the funder on {payment.received_on}" in describe_request(request, payment, "en")
+    year = returns.returns_of(db.session.query(Campaign).one().charity, calendar_year(payment.received_on.year))
+    assert (year.gifts(GiftGroup.RETURNED), year.returned_cents, year.cents(), year.difference_from_books_cents) == (1, 40_00, 0, 0)
     assert checker.findings(db.engine) == []

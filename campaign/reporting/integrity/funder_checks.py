@@ -6,7 +6,6 @@ from sqlalchemy import Connection, text
 
 from campaign.reporting.integrity.snapshot import rows
 
-
 SUMS = (
     # What is left of each payment by the rows of its reversal and returns.
     """
