@@ -300,6 +300,8 @@ OF_ALL_BOOKS = (
     "I11: Stripe has not listed",
     "I25: the charge of donation",
     "I20: records of the log",
+    "I14: the payment",
+    "I17: the payment",
 )
 
 

@@ -331,9 +331,12 @@ def run_concurrently(app: Flask, tasks: Sequence[Callable[[], T]]) -> list[T]:
         return list(pool.map(run, range(len(tasks))))
 
 
-def waits_for_this_transaction(thread: threading.Thread) -> bool:
-    """Whether the thread waits for a lock that the session's transaction has; False once it ends without waiting."""
-    blocked = text("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE :own = ANY(pg_blocking_pids(pid)))")
+def waits_for_this_transaction(thread: threading.Thread, *, waiting: int = 1) -> bool:
+    """Whether the thread waits for a lock that the session's transaction has; False once it ends without waiting.
+
+    `waiting` is how many wait for the transaction with it.
+    """
+    blocked = text("SELECT count(*) >= :waiting FROM pg_stat_activity WHERE :own = ANY(pg_blocking_pids(pid))").bindparams(waiting=waiting)
     own = db.session.scalar(text("SELECT pg_backend_pid()"))
     deadline = time.monotonic() + 60
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as another:

@@ -21,7 +21,9 @@ DONATIONS = """
     FROM donation d WHERE (d.received_at AT TIME ZONE 'America/Toronto')::date BETWEEN :first AND :last
 """
 FUNDERS = """
-    SELECT p.reference AS name, p.cents, p.cents AS received_cents, f.province = 'QC' AS in_quebec, f.province = 'abroad' AS abroad,
+    SELECT p.reference AS name, p.cents AS received_cents,
+           p.cents - coalesce((SELECT sum(t.cents) FROM funder_payment_return t WHERE t.funder_payment_id = p.id
+                               AND t.id NOT IN (SELECT return_id FROM undone_payment_return)), 0) AS cents, f.province = 'QC' AS in_quebec, f.province = 'abroad' AS abroad,
            coalesce(f.is_registered_charity, false) AS charity, f.legal_name <> '' AND cardinality(f.address) > 1 AS complete, true AS declared,
            EXISTS (SELECT FROM receipt_line l WHERE l.funder_payment_id = p.id AND l.receipt_id NOT IN (SELECT receipt_id FROM receipt_end)) AS receipted,
            false AS voided
@@ -48,7 +50,9 @@ ISSUED = """
              - coalesce((SELECT sum(v.posted_cents) FROM reversal v WHERE v.payment_intent = d.payment_intent), 0) AS cents
     FROM receipt_line l JOIN receipt r ON r.id = l.receipt_id LEFT JOIN receipt_end e ON e.receipt_id = r.id JOIN donation d ON d.id = l.donation_id
     UNION ALL
-    SELECT 'p' || c.root, r.content ->> 'issued_on', e.receipt_id IS NULL, f.province = 'abroad', coalesce(f.is_registered_charity, false), p.cents
+    SELECT 'p' || c.root, r.content ->> 'issued_on', e.receipt_id IS NULL, f.province = 'abroad', coalesce(f.is_registered_charity, false),
+           p.cents - coalesce((SELECT sum(b.cents) FROM funder_payment_return b WHERE b.funder_payment_id = p.id
+                               AND b.id NOT IN (SELECT return_id FROM undone_payment_return)), 0)
     FROM receipt_line l JOIN receipt r ON r.id = l.receipt_id LEFT JOIN receipt_end e ON e.receipt_id = r.id
     JOIN funder_payment p ON p.id = l.funder_payment_id JOIN corrected c ON c.id = p.id JOIN fund ON fund.id = p.fund_id JOIN funder f ON f.id = fund.funder_id
 """

@@ -7,23 +7,28 @@ from functools import partial
 import pytest
 from flask import Flask
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from campaign.campaigns.campaigns import Campaign, CampaignTotals
-from campaign.donations.donations import Donation
+from campaign.donations.donations import Donation, lock_donations
 from campaign.edges.db import db
 from campaign.ledger.entries import Entry, post_entries
 from campaign.ledger.moves import Move
-from campaign.mail import send_jobs
+from campaign.mail import compose, send_jobs
 from campaign.matching import rematching
 from campaign.matching.funds import Fund, LockedFunds, funds_of
 from campaign.matching.holds import match_of
 from campaign.outbox.leases import Lease
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import OutboxMessage
 from campaign.payments import checkouts
 from campaign.payments.checkouts import LessMatchAvailable
+from campaign.receipts import annual, lifecycle
 from campaign.receipts.receipts import Receipt
+from campaign.receipts.render_jobs import issue_context
 from campaign.reporting.integrity import checker
 from campaign.stripe_sync import dispatch, event_jobs, inbox
-from tests.factories import another_campaign, paid, run_concurrently, start_donation
+from tests.factories import another_campaign, paid, pay_with_annual_receipt, run_concurrently, start_donation, waits_for_this_transaction
 from tests.stripe import body_of, completed, succeeded
 
 
@@ -211,6 +216,53 @@ def take_from_sequence(charity_id: int, year: int) -> int:
     db.session.execute(text("INSERT INTO receipt_series VALUES (:c, :y, 0) ON CONFLICT DO NOTHING"), {"c": charity_id, "y": year})
     db.session.execute(text("SELECT nextval('serials')"))  # A number lost by a rolled-back transaction.
     return int(db.session.execute(text("SELECT nextval('serials')")).scalar_one())
+
+
+def test_workers_whose_receipts_share_donations_never_wait_for_each_other(app: Flask, campaign: Campaign) -> None:
+    """Both lock the donation of their message and those on its receipt. Before they do, one receipt for both donations is issued."""
+    first, second = pay_with_annual_receipt(campaign, datetime(2025, 3, 1, tzinfo=UTC), datetime(2025, 4, 1, tzinfo=UTC))
+    (group,) = annual.groups_due(campaign.charity, 2025, limit=2)
+    errors: list[Exception] = []
+
+    def lock(donation_id: int) -> None:
+        with app.app_context():
+            try:
+                lifecycle.lock_sharing_donations(db.session.get_one(Donation, donation_id))
+                db.session.commit()
+            except OperationalError as error:
+                errors.append(error)
+            finally:
+                db.session.remove()
+
+    def prepare(donation_id: int) -> None:
+        with app.app_context():
+            compose.prepare_receipts(OutboxMessage(kind=MessageKind.RECEIPT_COPY, donation_id=donation_id))
+            db.session.commit()
+            db.session.remove()
+
+    issued = annual.issue(group, 2025, issue_context())
+    assert issued
+    waiting = threading.Thread(target=lock, args=(second.id,))
+    waiting.start()  # It has read that the second donation is on no receipt.
+    assert waits_for_this_transaction(waiting)
+    with db.engine.connect() as another:
+        behind = threading.Thread(target=lambda: another.execute(text("SELECT FROM donation WHERE id = :id FOR UPDATE"), {"id": first.id}))
+        behind.start()
+        assert waits_for_this_transaction(behind, waiting=2)
+        db.session.commit()
+        behind.join()
+        another.execute(text("SET lock_timeout = '20s'"))
+        another.execute(text("SELECT FROM donation WHERE id = :id FOR UPDATE"), {"id": second.id})
+        another.rollback()
+    waiting.join()
+    lock_donations([first.id])
+    composing = threading.Thread(target=prepare, args=(second.id,))
+    composing.start()
+    assert waits_for_this_transaction(composing)
+    lock_donations([second.id])
+    db.session.rollback()
+    composing.join()
+    assert errors == []
 
 
 def test_i22_a_worker_whose_lease_has_expired_changes_nothing(app: Flask, campaign: Campaign) -> None:

@@ -39,7 +39,7 @@ from campaign.reporting.integrity import checker
 from campaign.stripe_sync import balance_transactions
 from campaign.web.security import access
 from tests.conftest import Stripe
-from tests.factories import balance_transaction_of, create_refund, issue_receipt, paid, pay, raise_pledge, start_donation
+from tests.factories import balance_transaction_of, create_managers, create_refund, issue_receipt, paid, pay, raise_pledge, start_donation
 from tests.stripe import handle, reversal_event
 from tools.architecture import source_files
 
@@ -309,6 +309,35 @@ def test_after_an_upgrade_the_schedule_reports_what_the_version_before_did_not(a
     assert sorted(map(tuple, db.session.execute(reported))) == sorted(expected), "overdue, as the money went back in January"
     assert [sentence for sentence in checker.findings(db.engine) if sentence.startswith("I17")] == []
     assert unreported_return_jobs.report_unreported() == 0
+
+
+def test_an_upgrade_makes_returns_of_open_requests_and_closes_voids_of_ended_receipts(app: Flask, campaign: Campaign) -> None:
+    create_managers("one@example.org")
+    issue_receipt(paid(campaign, 100_00))
+    db.session.commit()
+    db.session.remove()
+    with db.engine.connect() as connection:
+        command.downgrade(migration_config(connection), "confirmed_details")
+        connection.execute(
+            text("""
+            ALTER TABLE funder_payment DISABLE TRIGGER ALL;
+            INSERT INTO funder_payment (fund_id, cents, received_on, reference, livemode, recorded_by) VALUES (1, 700, '2026-01-02', '17', false, 'x');
+            ALTER TABLE funder_payment ENABLE TRIGGER ALL;
+            INSERT INTO funder_payment_request (funder_payment_id, kind, returned_on, reason, requested_by)
+            VALUES (1, 'reverse', '2026-01-03', 'r', 'one@example.org');
+            INSERT INTO void_request (receipt_id, requested_by, reason) SELECT id, 'one@example.org', 'The funder is a registered charity.' FROM receipt;
+            INSERT INTO receipt_end (receipt_id, ended_as, reason, actor, note) SELECT id, 'cancelled', 'void', 'x', 'x' FROM receipt""")
+        )
+        connection.commit()
+        command.upgrade(migration_config(connection), "head")
+        asked = connection.execute(text("SELECT kind, cents, returned_on, reference FROM funder_payment_request")).one()
+        assert tuple(asked) == ("return", 700, date(2026, 1, 3), "17")
+        # That reason is the answer's only on a funder's receipt.
+        voids = connection.execute(text("SELECT decision, decided_by, of_charity_answer FROM void_request")).one()
+        assert tuple(voids) == ("ended", "the books", False)
+        command.downgrade(migration_config(connection), "confirmed_details")
+        asked = connection.execute(text("SELECT kind, cents, returned_on, reference FROM funder_payment_request")).one()
+        assert tuple(asked) == ("reverse", None, date(2026, 1, 3), None)
 
 
 @pytest.mark.owner

@@ -18,7 +18,7 @@ from campaign.matching.funds import Fund
 from campaign.receipts import annual_jobs, receipt_actions, receipts
 from campaign.receipts.void_requests import VoidRequest
 from tests.conftest import Post
-from tests.factories import create_refund, paid, pay, pay_with_annual_receipt, start_donation
+from tests.factories import create_managers, create_refund, paid, pay, pay_with_annual_receipt, start_donation
 from tests.mail import attached, body_of, last_email, text_of
 
 PERSONAL = {"first_name": "Personne", "last_name": "Àtaire", "email": "personne@example.net"}
@@ -66,6 +66,7 @@ def test_a_subject_names_the_receipt_that_is_attached_or_cancelled_and_nobody(
     receipt = receipts.receipt_of(donation.id)
     assert receipt
     receipt_actions.request_void(receipt, actor="one@example.org", reason="not a gift")
+    create_managers("two@example.org")
     receipt_actions.decide_void(db.session.query(VoidRequest).one(), agrees=True, actor="two@example.org")
     assert send(post, donation) == (void.format(three), [])
     other = paid(campaign, 100_00, language=language, **PERSONAL)

@@ -150,25 +150,55 @@ def test_two_members_correct_a_payment_on_the_page(app: Flask, fund: Fund, one: 
     assert "was reversed already" in post(one, form, page=form, **typed, reason="again").text
 
 
-def test_a_reversal_asks_whether_the_money_came_and_says_when_a_return_is_due(fund: Fund, one: FlaskClient, two: FlaskClient) -> None:
+def test_two_members_record_that_a_part_went_back_and_undo_it(fund: Fund, one: FlaskClient, two: FlaskClient) -> None:
     payment = recorded(fund, one)
-    form = f"{PAGE}/{payment.id}/requests"
-    assert "Please choose whether the money came." in post(one, form, page=form, change="reverse", reason="by their wish").text
-    page = post(one, form, page=form, change="reverse", reason="by their wish", was_returned="yes").text
-    assert 'value="by their wish"' in page
-    assert 'aria-describedby="returned-on-error"' in page
-    day = payment.received_on.isoformat()
-    assert post(one, form, page=form, change="reverse", reason="by their wish", was_returned="yes", returned_on=day).status_code == 303
-    request = payment_requests.open_for(payment)
-    assert request
-    assert post(two, f"{PAGE}/requests/{request.id}", page=PAGE, decision="agree").status_code == 303
+    form, day = f"{PAGE}/{payment.id}/requests", payment.received_on.isoformat()
+    page = open_page(one, form).text
+    assert 'id="return-amount" name="amount"' in page
+    for heading in ("It came, and something of it is written down wrongly", "a part of it went back to the funder", "It never came"):
+        assert heading in page
+    typed = {"change": "return", "amount": "2,500", "day": day, "reference": "wire 9"}
+    refused = post(one, form, page=form, **{**typed, "day": "soon"}).text
+    for shown in ('aria-describedby="return-day-error"', 'value="wire 9"', 'value="2,500"', "The reason is missing"):
+        assert shown in refused
+    assert "More cannot have gone back" in post(one, form, page=form, **{**typed, "amount": "12,501"}, reason="by their wish").text
+    assert post(one, form, page=form, **typed, reason="by their wish").location == PAGE
+    agree(two, payment)
     page = open_page(two, PAGE).text
-    assert "Information return to the Canada Revenue Agency due by" in page
-    assert f"returned to the funder on {day}" in page
-    assert "Reversed: one@example.org asked, two@example.org agreed: by their wish" in page
+    for shown in (
+        "Information return to the Canada Revenue Agency due by",
+        f"<strong>$2,500.00 went back on {day} (wire 9)</strong>",
+        "Return: one@example.org asked, two@example.org agreed: by their wish",
+        "$10,000.00 of $50,000.00 pledged",
+    ):
+        assert shown in page
+    page = open_page(one, form).text
+    assert "It never came" not in page, "first the return is undone"
+    assert (
+        'id="return-amount" name="amount" type="text" autocomplete="off" required inputmode="decimal" maxlength="30" value="10000"' in page
+    )
+    (returned,) = payments.returns_of(payment)
+    undo = {"change": "undo_return", "return_id": str(returned.id)}
+    assert "The reason is missing" in post(one, form, page=form, **undo).text
+    assert post(one, form, page=form, **undo, reason="another funder").status_code == 303
+    agree(two, payment)
+    page = open_page(two, PAGE).text
+    assert f"it was recorded wrongly that $2,500.00 went back on {day} (wire 9)" in page
+    assert "Return undone: one@example.org asked, two@example.org agreed: another funder" in page
+    assert "Information return to the Canada Revenue Agency due by" not in page
+    assert post(one, form, page=form, change="undo_return", return_id="99", reason="r").status_code == 404
+    assert post(one, form, page=form, change="reverse", reason="it bounced").status_code == 303
+    agree(two, payment)
+    assert "it never came, or was recorded twice" in open_page(two, PAGE).text
     assert post(one, form, page=PAGE, change="erase").status_code == 404
     assert post(one, f"{PAGE}/requests/99", page=PAGE, decision="agree").status_code == 404
     assert open_page(one, f"{FUNDS}/nobody/payments").status_code == 404
+
+
+def agree(client: FlaskClient, payment: FunderPayment) -> None:
+    request = payment_requests.open_for(payment)
+    assert request
+    assert post(client, f"{PAGE}/requests/{request.id}", page=PAGE, decision="agree").status_code == 303
 
 
 @pytest.mark.parametrize(
@@ -222,6 +252,6 @@ def test_the_answer_that_the_funder_is_a_charity_asks_to_void_its_receipts_and_n
     for shown in (
         "Receipts from now on show it.",
         "The receipt of 1 earlier payment is issued and sent.",
-        "Somebody asks to void these receipts",
+        f"These receipts stay valid, and nobody is asked to void them any more: {receipt.serial}.",
     ):
         assert shown in page

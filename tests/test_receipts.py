@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import func, text
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from campaign.campaigns.campaigns import Campaign
@@ -17,10 +17,12 @@ from campaign.mail import send_jobs
 from campaign.receipts import information_returns, receipt_actions, receipts, void_requests
 from campaign.receipts.receipt_actions import ReceiptActionRefused
 from campaign.receipts.receipts import Receipt
+from campaign.receipts.void_requests import VoidDecision
 from campaign.reporting.integrity import checker
-from campaign.texts.action_errors import ActionError
+from campaign.staff import members
+from campaign.texts.action_errors import ActionError, ActionRefused
 from tests.conftest import Post
-from tests.factories import create_refund, issue_receipt, paid
+from tests.factories import create_managers, create_refund, issue_receipt, paid
 from tests.mail import attached, last_email, pdf_text, text_of
 from tests.scale import examples
 from tests.web import CORRECTED
@@ -200,15 +202,33 @@ def test_a_correction_that_changes_nothing_is_refused(app: Flask, campaign: Camp
     assert error.value.refusal is ActionError.NOTHING_CHANGED
 
 
+def set_appointed_now(address: str, *, since: timedelta = timedelta()) -> None:
+    member = members.find_member(address)
+    assert member
+    member.role_since = func.now() - since
+    db.session.commit()
+
+
 def test_a_void_takes_two_people_and_nothing_is_issued_in_its_place(app: Flask, campaign: Campaign, post: Post) -> None:
     donation = paid(campaign)
     send_jobs.send_due()
     receipt = valid_receipt(donation)
     receipt_actions.request_void(receipt, actor="one@example.org", reason="not a gift")
+    create_managers("one@example.org", "two@example.org", "three@example.org")
+    set_appointed_now("three@example.org")
     (request,) = void_requests.list_open()
-    with pytest.raises(ReceiptActionRefused) as error:
-        receipt_actions.decide_void(request, agrees=True, actor="ONE@example.org")
-    assert error.value.refusal is ActionError.ANOTHER_PERSON
+    for actor, refusal in (
+        ("ONE@example.org", ActionError.ANOTHER_PERSON),
+        ("three@example.org", ActionError.NEW_MANAGER),
+        ("nobody@example.org", ActionError.NOT_A_MANAGER),
+    ):
+        with pytest.raises(ActionRefused) as error:
+            receipt_actions.decide_void(request, agrees=True, actor=actor)
+        assert error.value.refusal is refusal
+    set_appointed_now("one@example.org")
+    with pytest.raises(ActionRefused, match="new manager"):
+        receipt_actions.decide_void(request, agrees=True, actor="two@example.org")
+    set_appointed_now("one@example.org", since=members.APPOINTED_FOR)
     receipt_actions.decide_void(request, agrees=True, actor="two@example.org")
     send_jobs.send_due()
     assert "is cancelled" in text_of(last_email(post, donation))
@@ -236,22 +256,41 @@ def test_a_receipt_that_a_refund_ends_at_the_same_moment_is_not_voided(
     receipt_actions.request_void(receipt, actor="one@example.org", reason="a trial")
     create_refund(donation, donation.charged_cents)
     issue_receipt(donation)
-    request = void_requests.open_for(receipt)
-    assert request
-    db.session.commit()
-    monkeypatch.setattr(receipts, "end_of", lambda _: None)  # As it was before the refund.
-    with pytest.raises(ReceiptActionRefused) as refused:
+    (request,) = void_requests.list_closed(receipt.id)
+    assert (request.decision, request.decided_by, void_requests.list_open()) == ("ended", receipts.SYSTEM_ACTOR, [])
+    create_managers("two@example.org")
+    with pytest.raises(ActionRefused) as refused:
         receipt_actions.decide_void(request, agrees=True, actor="two@example.org")
-    assert refused.value.refusal is ActionError.NO_RECEIPT
+    assert refused.value.refusal is ActionError.VOID_IS_DECIDED
+    db.session.execute(text("UPDATE void_request SET decision = NULL, decided_by = NULL, decided_at = NULL"))
+    db.session.commit()
+    with pytest.raises(ActionRefused, match="no receipt"):
+        receipt_actions.decide_void(request, agrees=True, actor="two@example.org")
+    monkeypatch.setattr(receipts, "end_of", lambda _: None)  # As it was before the refund.
+    with pytest.raises(ActionRefused, match="no receipt"):
+        receipt_actions.decide_void(request, agrees=True, actor="two@example.org")
 
 
 def test_the_database_refuses_a_void_by_one_person(app: Flask, campaign: Campaign) -> None:
     receipt = issue(paid(campaign))
-    void_requests.create(receipt, actor="one@example.org", reason="x")
-    request = void_requests.open_for(receipt)
-    assert request
+    request = void_requests.create(receipt.id, actor="one@example.org", reason="x")
     with pytest.raises(IntegrityError, match="two_people_void"):
-        void_requests.decide(request, agrees=True, actor="ONE@example.org")
+        void_requests.close(request, VoidDecision.AGREED, actor="ONE@example.org")
+
+
+def test_a_request_to_void_goes_on_to_the_receipt_that_replaces_its_own(app: Flask, campaign: Campaign) -> None:
+    donation = paid(campaign)
+    receipt = issue(donation)
+    receipt_actions.request_void(receipt, actor="one@example.org", reason="not a gift")
+    receipt_actions.replace_lost(donation, actor="clerk@example.org", reason="lost")
+    new = valid_receipt(donation)
+    (request,) = void_requests.list_open()
+    assert (request.receipt_id, request.requested_by, request.reason) == (new.id, "one@example.org", "not a gift")
+    (closed,) = void_requests.list_closed(receipt.id)
+    assert (closed.decision, closed.requested_at) == ("moved", request.requested_at)
+    create_managers("two@example.org")
+    receipt_actions.decide_void(request, agrees=True, actor="two@example.org")
+    assert (serials(), void_requests.list_open()) == ([("1", "replaced"), ("2", "cancelled")], [])
 
 
 @pytest.mark.owner

@@ -23,7 +23,7 @@ from campaign.reporting.first_receipts import Side
 from campaign.reporting.integrity import checker
 from campaign.reporting.nonresident_donors import nonresident_donors
 from campaign.rules.fiscal_years import fiscal_year, fiscal_year_of
-from campaign.rules.funder_payments import PaymentDetails, PaymentQuestion
+from campaign.rules.funder_payments import PaymentDetails, PaymentQuestion, ReturnDetails
 from campaign.rules.return_lines import Form
 from tests.factories import PLEDGERS, create_fund, create_pledgers, create_refund, issue_receipt, pay, start_donation, today
 from tests.return_oracle import read_issued
@@ -153,6 +153,12 @@ def test_donors_outside_canada_who_gave_ten_thousand_are_listed_by_donor(app: Fl
     assert [(row[2], row[4]) for row in rows if row[14] == "17"] == [("1 Main Street, Boston", "")]
 
 
+def send_back(payment: FunderPayment, cents: int, reference: str) -> None:
+    details = ReturnDetails(cents=cents, returned_on=payment.received_on, reference=reference)
+    request = payment_actions.request_return(payment, details, actor=PLEDGERS[0], reason="r", answered=list(PaymentQuestion))
+    payment_actions.decide(request, agrees=True, actor=PLEDGERS[1])
+
+
 def record(client: Any, filed_on: date, **answer: str) -> Any:
     page = open_page(client, f"/staff/receipts/returns?year={YEAR}&lang=en")
     fields: dict[str, Any] = {"form": "t3010", "year": YEAR, "filed_on": filed_on.isoformat(), "reason": "by mail", **answer}
@@ -167,9 +173,10 @@ def test_what_changed_between_filing_and_record_is_asked_once_and_named_on_the_c
     unpaid = start_donation(campaign, 500_00)
     for donation in (same, part, voided):
         issue_receipt(donation, now=moment_in(YEAR))
-    answered, reversed_ = (
-        paid_by(campaign, cents, 20 + number, is_registered_charity=False) for number, cents in enumerate((600_00, 700_00))
+    answered, reversed_, sent_back = (
+        paid_by(campaign, cents, 20 + number, is_registered_charity=False) for number, cents in enumerate((600_00, 700_00, 900_00))
     )
+    send_back(sent_back, 100_00, "1")
     db.session.commit()
     moment = datetime.now(UTC)
     assert filing_changes.changes_until_now(charity, PERIOD, moment) == []
@@ -185,8 +192,9 @@ def test_what_changed_between_filing_and_record_is_asked_once_and_named_on_the_c
     db.session.commit()
     details = {"is_registered_charity": True, "registration_number": "123456782RR0001"}
     funder_actions.change_details(payments.funder_of(answered), details, actor=ACTOR, void_reason="r")
-    request = payment_actions.request_reversal(reversed_, returned_on=None, actor=PLEDGERS[0], reason="r")
+    request = payment_actions.request_reversal(reversed_, actor=PLEDGERS[0], reason="r", answered=list(PaymentQuestion))
     payment_actions.decide(request, agrees=True, actor=PLEDGERS[1])
+    send_back(sent_back, 300_00, "2")
     expected = [
         (Change.AMOUNT, part.public_id, 200_00, 150_00, -50_00),
         (Change.ENDED, voided.public_id, 300_00, 300_00, 300_00),
@@ -194,6 +202,7 @@ def test_what_changed_between_filing_and_record_is_asked_once_and_named_on_the_c
         (Change.RECORDED, unpaid.public_id, 0, 500_00, 500_00),
         (Change.ANSWERED, "", 600_00, 600_00, 600_00),
         (Change.AMOUNT, "", 700_00, 0, -700_00),
+        (Change.AMOUNT, "", 800_00, 500_00, -300_00),
     ]
 
     def shown(changed: list[filing_changes.GiftThen]) -> list[tuple[Change, str, int, int, int]]:
@@ -202,11 +211,11 @@ def test_what_changed_between_filing_and_record_is_asked_once_and_named_on_the_c
     assert shown(filing_changes.changes_until_now(charity, PERIOD, moment)) == expected
     asked = record(client, today() - timedelta(days=1))
     assert (asked.status_code, db.session.query(FiledReturn).count()) == (422, 0)
-    assert all(part_ in asked.text for part_ in ("Recorded only afterwards (6 gifts, $2,050.00)", 'value="may_differ"', 'value="by mail"'))
+    assert all(part_ in asked.text for part_ in ("Recorded only afterwards (7 gifts, $2,550.00)", 'value="may_differ"', 'value="by mail"'))
     copy = record(client, today() - timedelta(days=1), answered="may_differ").location
     filed = db.session.query(FiledReturn).one()
     page = open_page(client, copy).text
-    assert ("Recorded only afterwards (6 gifts, $2,050.00)" in page, "Figures as of" in page) == (True, True)
+    assert ("Recorded only afterwards (7 gifts, $2,550.00)" in page, "Figures as of" in page) == (True, True)
     create_refund(same, 10_00)
     db.session.commit()
     assert shown(filing_changes.changes_before_record(charity, filed, moment)) == expected, "what changed since the record is another list"

@@ -38,6 +38,7 @@ from campaign.reporting.integrity import checker
 from campaign.reporting.spreadsheets import Column, Kind, Table
 from campaign.rules import fiscal_years, return_lines
 from campaign.rules.fiscal_years import InvalidYearEnd, Period, fiscal_year, fiscal_year_of
+from campaign.rules.funder_payments import ReturnDetails
 from campaign.rules.return_lines import AwaitedAs, Form, GiftGroup
 from campaign.staff.audit import AuditEntry
 from campaign.texts.return_labels import line_label
@@ -494,8 +495,13 @@ def funded(campaign: Campaign, position: int, row: dict[str, Any]) -> None:
         assert payment_receipts.issue_receipt(payment, IssueContext(now=datetime.now(UTC), links=Links("http://127.0.0.1:8000")))
     db.session.commit()
     if "gone" in row or "never" in row:
-        returned_on = None if "never" in row else PERIOD.last_on + timedelta(days=row["gone"])
-        request = payment_actions.request_reversal(payment, returned_on=returned_on, actor=PLEDGERS[0], reason="r")
+        about: dict[str, Any] = {"actor": PLEDGERS[0], "reason": "r"}
+        if "never" in row:
+            request = payment_actions.request_reversal(payment, **about)
+        else:
+            returned_on = PERIOD.last_on + timedelta(days=row["gone"])
+            back = ReturnDetails(cents=row["cents"], returned_on=returned_on, reference="back")
+            request = payment_actions.request_return(payment, back, **about)
         payment_actions.decide(request, agrees=True, actor=PLEDGERS[1])
 
 

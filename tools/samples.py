@@ -35,10 +35,10 @@ from campaign.receipts import annual_jobs, lifecycle, receipt_actions, receipts,
 from campaign.receipts.receipts import Receipt
 from campaign.receipts.void_requests import VoidRequest
 from campaign.recurring.recurring_gifts import RecurringGift
-from campaign.rules.funder_payments import PaymentDetails, PaymentQuestion
+from campaign.rules.funder_payments import PaymentDetails, PaymentQuestion, ReturnDetails
 from campaign.staff import members
 from tests.conftest import Post
-from tests.factories import another_campaign, create_pledgers, create_refund, paid, pay, start_donation
+from tests.factories import another_campaign, create_managers, create_pledgers, create_refund, paid, pay, start_donation
 from tests.mail import body_of
 
 SAMPLES = Path(__file__).resolve().parent.parent / "docs" / "samples"
@@ -138,6 +138,7 @@ def test_receipt_resent_and_corrected(app: Flask, campaign: Campaign, post: Post
     receipt = receipts.receipt_of(donation.id)
     assert receipt
     receipt_actions.request_void(receipt, actor="one@example.org", reason="not a gift")
+    create_managers("two@example.org")
     receipt_actions.decide_void(db.session.query(VoidRequest).one(), agrees=True, actor="two@example.org")
     write_email(post, "receipt-voided", language)
 
@@ -255,7 +256,15 @@ def test_payment_changes(app: Flask, fund: Fund, post: Post, language: str) -> N
     write_email(post, "funder-payment-corrected", language, to="fonds@example.org")
     if language == "en":
         write_email(post, "staff-payment-change-decided", "both", to=asks)
-    request = payment_actions.request_reversal(corrected, returned_on=None, actor=asks, reason="the cheque bounced")
+    back = ReturnDetails(cents=250_00, returned_on=date(2026, 11, 21), reference="wire 4")
+    request = payment_actions.request_return(corrected, back, actor=asks, reason="more than they meant to pay")
+    payment_actions.decide(request, agrees=True, actor=agrees)
+    write_email(post, "funder-payment-returned", language, to="fonds@example.org")
+    (returned,) = payments.returns_of(corrected)
+    request = payment_actions.request_undo(returned, actor=asks, reason="it was another funder's")
+    payment_actions.decide(request, agrees=True, actor=agrees)
+    write_email(post, "funder-payment-return-undone", language, to="fonds@example.org")
+    request = payment_actions.request_reversal(corrected, actor=asks, reason="the cheque bounced")
     payment_actions.decide(request, agrees=True, actor=agrees)
     write_email(post, "funder-payment-reversed", language, to="fonds@example.org")
 

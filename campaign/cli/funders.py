@@ -36,7 +36,8 @@ def funder_command(
 ) -> None:
     """Set the details of a fund's funder that receipts need. Without options, show them.
 
-    Saying that it is a registered charity asks another person to void its valid receipts; saying that it is not issues those that are due.
+    Saying that it is a registered charity asks another person to void its valid receipts; saying that it is not withdraws that, and issues those
+    that are due.
     """
     funder = db.session.get_one(Funder, get_fund(name).funder_id)
     details: dict[str, object] = {field: value for field, value in options.items() if value is not None}
@@ -51,6 +52,8 @@ def funder_command(
     except ActionRefused as error:
         raise CommandRefused(f"{action_errors.describe_error(error.refusal, 'en')} Name it with --registration-number.") from None
     click.echo(f"{funder.legal_name or 'no legal name'}; {', '.join(funder.address) or 'no address'}; {_more(funder)}.")
+    if changed.not_to_void:
+        click.echo(f"Receipts that nobody is asked to void any more: {', '.join(receipt.serial for receipt in changed.not_to_void)}.")
     if changed.receipts_due:
         click.echo(f"Receipts of earlier payments that are issued now: {changed.receipts_due}.")
     if funder.is_registered_charity and (valid := payment_receipts.list_valid_receipts(funder)):

@@ -1,4 +1,4 @@
-"""Commands for the payments of funders: record one, list them, and correct or reverse one, which takes two members of staff.
+"""Commands for the payments of funders: record one, list them, and correct, return or reverse one, which takes two members of staff.
 
 Whoever may run commands may name any member. The audit trail, and the mail to both and to all managers, let them find what they did not do.
 """
@@ -21,7 +21,7 @@ from campaign.funders.payments import FunderPayment
 from campaign.matching.funds import Fund
 from campaign.receipts.receipts import ReceiptIncomplete
 from campaign.rules import local_time, money
-from campaign.rules.funder_payments import PaymentDetails, PaymentQuestion
+from campaign.rules.funder_payments import PaymentDetails, PaymentQuestion, ReturnDetails
 from campaign.texts.action_errors import ActionRefused
 from campaign.texts.payment_questions import describe_question
 from campaign.texts.receipt_elements import describe_missing
@@ -98,7 +98,7 @@ def list_payments(name: str) -> None:
         click.echo(f"{payment.received_on} {amount} {payment.reference}{state}: {about}, recorded by {payment.recorded_by}")
         if request := payment_requests.open_for(payment):
             click.echo(f"  {request.requested_by} asks: {_change(request, payment)} {request.reason}")
-        if decided := payment_requests.reversing_request_of(payment):
+        for decided in payment_requests.list_agreed(payment):
             click.echo(f"  {decided.requested_by} asked and {decided.decided_by} agreed: {_change(decided, payment)} {decided.reason}")
     click.echo(f"{money.format_money(payments.received_cents(fund), 'en')} received of {money.format_money(fund.pledged_cents, 'en')}.")
 
@@ -135,22 +135,77 @@ def correct_payment(name: str, reference: str, actor: str, reason: str, *, yes: 
 @click.command("reverse-payment")
 @FUND
 @PAYMENT
-@click.option("--returned-on", help="Day on which money that had come was returned, as 2026-12-01.")
-@click.option("--never-came", is_flag=True, help="The money never came, or is recorded twice.")
+@click.option("--never-came", is_flag=True, required=True, help="The money never came, or is recorded twice.")
+@YES
 @BY_MEMBER
 @REASON
 @with_appcontext
-def reverse_payment(name: str, reference: str, actor: str, reason: str, *, returned_on: str | None, never_came: bool) -> None:
-    """Ask that a payment be reversed: it never came, is recorded twice, or was returned to the funder."""
+def reverse_payment(name: str, reference: str, actor: str, reason: str, *, never_came: bool, yes: bool) -> None:
+    """Ask that a payment be reversed: it never came, or is recorded twice. For money that went back there is `fund return-payment`."""
     fund = get_fund(name)
-    if never_came == (returned_on is not None):
-        raise CommandRefused("Say either --never-came, or with --returned-on the day on which the money was returned.")
     payment = _payment(fund, reference)
-    returned = local_time.parse_day(returned_on) if returned_on else None
-    try:
-        payment_actions.request_reversal(payment, returned_on=returned, actor=actor, reason=reason)
-    except ActionRefused as error:
-        raise refused_by_name(error, actor) from None
+
+    def ask(answered: list[PaymentQuestion]) -> list[str]:
+        payment_actions.request_reversal(payment, actor=actor, reason=reason, answered=answered)
+        return []
+
+    _ask_and_act(ask, payment.received_on, actor, yes=yes)
+    _show_request(fund, payment)
+
+
+@click.command("return-payment")
+@FUND
+@PAYMENT
+@click.option("--amount", "cents", callback=parse_cents, help="What went back to the funder; default: all that is left.")
+@click.option("--on", required=True, help="Day on which it went back, as 2026-12-01.")
+@click.option(
+    "--return-reference", required=True, callback=printed_text.line, help="Reference of the transfer or cheque by which it went back."
+)
+@YES
+@BY_MEMBER
+@REASON
+@with_appcontext
+def return_payment(
+    name: str, reference: str, cents: int | None, on: str, return_reference: str, actor: str, reason: str, *, yes: bool
+) -> None:
+    """Ask to record that the money of a payment, or a part of it, went back to the funder."""
+    fund = get_fund(name)
+    payment = _payment(fund, reference)
+    amount, day = payments.retained_cents(payment) if cents is None else cents, local_time.parse_day(on)
+    if amount <= 0:
+        raise CommandRefused("A return has an amount of more than zero.")
+    details = ReturnDetails(cents=amount, returned_on=day, reference=return_reference)
+
+    def ask(answered: list[PaymentQuestion]) -> list[str]:
+        payment_actions.request_return(payment, details, actor=actor, reason=reason, answered=answered)
+        return []
+
+    _ask_and_act(ask, day, actor, yes=yes)
+    _show_request(fund, payment)
+
+
+@click.command("undo-return")
+@FUND
+@PAYMENT
+@click.argument("return_reference")
+@YES
+@BY_MEMBER
+@REASON
+@with_appcontext
+def undo_return(name: str, reference: str, return_reference: str, actor: str, reason: str, *, yes: bool) -> None:
+    """Ask to undo a return that was recorded wrongly: the money did not go back."""
+    fund = get_fund(name)
+    payment = _payment(fund, reference)
+    named = [one for one in payments.returns_of(payment) if one.reference == return_reference.strip()]
+    returned = next((one for one in named if payments.undo_of(one) is None), None)
+    if returned is None:
+        raise CommandRefused(f"No return {return_reference} of {reference} is recorded; `campaign fund payments {fund.slug}` lists them.")
+
+    def ask(answered: list[PaymentQuestion]) -> list[str]:
+        payment_actions.request_undo(returned, actor=actor, reason=reason, answered=answered)
+        return []
+
+    _ask_and_act(ask, returned.returned_on, actor, yes=yes)
     _show_request(fund, payment)
 
 
@@ -175,7 +230,7 @@ def _show_request(fund: Fund, payment: FunderPayment) -> None:
 @BY_MEMBER
 @with_appcontext
 def agree_payment(name: str, reference: str, actor: str) -> None:
-    """Agree that a payment is corrected or reversed as another member asked."""
+    """Agree that a payment is changed as another member asked."""
     fund = get_fund(name)
     _decide(fund, reference, agrees=True, actor=actor)
     received, pledged = (money.format_money(sum_, "en") for sum_ in (payments.received_cents(fund), fund.pledged_cents))
@@ -188,7 +243,7 @@ def agree_payment(name: str, reference: str, actor: str) -> None:
 @BY_MEMBER
 @with_appcontext
 def refuse_payment(name: str, reference: str, actor: str) -> None:
-    """Refuse to correct or reverse a payment. Whoever asked for it may take it back with this."""
+    """Refuse to change a payment. Whoever asked for it may take it back with this."""
     _decide(get_fund(name), reference, agrees=False, actor=actor)
     click.echo(f"The payment {reference} stays as it is.")
 
@@ -206,4 +261,4 @@ def _decide(fund: Fund, reference: str, *, agrees: bool, actor: str) -> None:
         raise CommandRefused(f"The new receipt would lack {missing}; see `campaign fund funder {fund.slug} --help`.") from None
 
 
-COMMANDS = (received, list_payments, correct_payment, reverse_payment, agree_payment, refuse_payment)
+COMMANDS = (received, list_payments, correct_payment, return_payment, undo_return, reverse_payment, agree_payment, refuse_payment)

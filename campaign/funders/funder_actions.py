@@ -1,7 +1,8 @@
 """Changes of a funder's details by staff and operators. Each commits once, with its audit row, and sends what waited for them.
 
 Whether a funder is a registered charity decides about receipts of earlier payments too. With "yes", a second person is asked to void those that
-are valid, as voiding takes two people; with "no", those that are due are issued.
+are valid, as voiding takes two people. With "no", such requests are withdrawn, and receipts that are due are issued: also in place of those that were
+voided for the "yes", which they name.
 """
 
 from collections.abc import Mapping
@@ -22,10 +23,15 @@ DETAILS = ("legal_name", "address", "email", "language", "province", "is_registe
 
 @dataclass(frozen=True, kw_only=True)
 class ChangedDetails:
-    """The names of the details that changed, the receipts that another person is now asked to void, and how many earlier payments get one."""
+    """The names of the details that changed, and what the answer about the charity caused.
+
+    `to_void` are the receipts that another person is now asked to void, `not_to_void` those of which that is asked no longer, and `receipts_due` is
+    how many earlier payments get one.
+    """
 
     fields: list[str]
     to_void: list[Receipt]
+    not_to_void: list[Receipt]
     receipts_due: int
 
 
@@ -53,19 +59,29 @@ def change_details(funder: Funder, details: Mapping[str, object], *, actor: str,
         payment_receipts.retry_waiting(funder)
     answered = funder.is_registered_charity if "is_registered_charity" in details else None
     to_void = _request_voids(funder, actor=actor, reason=void_reason) if answered is True else []
+    not_to_void = _close_void_requests(funder, actor=actor) if answered is False else []
     due = payment_receipts.enqueue_due(funder) if answered is False else 0
     db.session.commit()
     services().waker.wake("mail")
-    return ChangedDetails(fields=sorted(changed), to_void=to_void, receipts_due=due)
+    return ChangedDetails(fields=sorted(changed), to_void=to_void, not_to_void=not_to_void, receipts_due=due)
 
 
 def _request_voids(funder: Funder, *, actor: str, reason: str) -> list[Receipt]:
     """Ask that the funder's valid receipts be voided, unless somebody asks already."""
-    asked = [receipt for receipt in payment_receipts.list_valid_receipts(funder) if void_requests.open_for(receipt) is None]
+    asked = [receipt for receipt in payment_receipts.list_valid_receipts(funder) if void_requests.open_for(receipt.id) is None]
     for receipt in asked:
-        void_requests.create(receipt, actor=actor, reason=reason)
+        void_requests.create(receipt.id, actor=actor, reason=reason, of_charity_answer=True)
         audit.record(actor, "asked to void a receipt", receipt.serial, reason=reason)
     return asked
+
+
+def _close_void_requests(funder: Funder, *, actor: str) -> list[Receipt]:
+    """Withdraw the open requests to void that the earlier answer made."""
+    withdrawn = void_requests.close_of_answer(payment_receipts.list_receipt_ids(funder), actor=actor)
+    still_valid = [db.session.get_one(Receipt, request.receipt_id) for request in withdrawn]
+    for receipt in still_valid:
+        audit.record(actor, "withdrew a request to void a receipt", receipt.serial, reason="the funder is no registered charity")
+    return still_valid
 
 
 def _check_number(number: str) -> None:

@@ -1,4 +1,4 @@
-"""Actions on payments of funders: record one, ask that one be corrected or reversed, decide. Each commits once, with its audit row.
+"""Actions on payments of funders: record one, ask that what is recorded of one be changed, decide. Each commits once, with its audit row.
 
 All managers and administrators, and both people named, are notified by mail of each request and of each decision.
 """
@@ -12,14 +12,14 @@ from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.funders import payment_changes, payment_receipts, payment_requests, payments
 from campaign.funders.payment_requests import FunderPaymentRequest
-from campaign.funders.payments import FunderPayment
+from campaign.funders.payments import FunderPayment, FunderPaymentReturn
 from campaign.matching.funds import Fund
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import enqueue_notice
 from campaign.receipts import filed_returns
 from campaign.receipts.receipts import ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
-from campaign.rules.funder_payments import PaymentDetails, PaymentQuestion, questions_about
+from campaign.rules.funder_payments import PaymentDetails, PaymentQuestion, ReturnDetails, questions_about
 from campaign.staff import audit, two_people
 from campaign.texts.action_errors import ActionError, ActionRefused
 
@@ -70,6 +70,16 @@ def _check(fund: Fund, details: PaymentDetails, answered: Collection[PaymentQues
     days = {details.received_on, *([instead_of.received_on] if instead_of else [])}
     is_filed = filed_returns.has_filed(campaign.charity, days)
     asked = questions_about(details.received_on, today=today, campaign_began_on=began_on, is_filed=is_filed, has_same_amount=has_same)
+    _ask(asked, answered)
+
+
+def _ask_about_filed_year(payment: FunderPayment, answered: Collection[PaymentQuestion]) -> None:
+    """Raise PaymentDoubtful when a return was filed that counts the payment, unless that was answered: it will count less, or more again."""
+    if filed_returns.has_filed(payments.charity_of(payment), {payment.received_on}):
+        _ask([PaymentQuestion.FILED_YEAR], answered)
+
+
+def _ask(asked: Sequence[PaymentQuestion], answered: Collection[PaymentQuestion]) -> None:
     if open_questions := [question for question in asked if question not in answered]:
         db.session.rollback()
         raise PaymentDoubtful(open_questions)
@@ -88,6 +98,7 @@ def request_correction(
     The right one may be the same when its receipt has another name or address than the funder: then a new receipt is what is right. `actor` is the address of a manager or administrator.
     """
     member = _lock_for_request(payment, actor)
+    payment_changes.check_not_returned(payment)
     if right == payment.details and not payment_receipts.is_outdated(payment):
         raise ActionRefused(ActionError.PAYMENT_IS_THE_SAME)
     _check(payments.fund_of(payment), right, answered, instead_of=payment)
@@ -96,16 +107,44 @@ def request_correction(
 
 
 @two_people.roll_back_if_refused()
-def request_reversal(payment: FunderPayment, *, returned_on: date | None, actor: str, reason: str) -> FunderPaymentRequest:
-    """Request that the payment be reversed; a second person must agree. Raises ActionRefused.
-
-    `returned_on` is the day on which the money was returned to the funder; without one it never came. `actor` is as above.
-    """
+def request_reversal(
+    payment: FunderPayment, *, actor: str, reason: str, answered: Collection[PaymentQuestion] = ()
+) -> FunderPaymentRequest:
+    """Request that the payment be reversed, which never came; a second person must agree. As for `request_correction`."""
     member = _lock_for_request(payment, actor)
-    if returned_on and not payment.received_on <= returned_on <= _today(payments.fund_of(payment)):
-        raise ActionRefused(ActionError.PAYMENT_RETURN_DAY)
-    request = payment_requests.create_reversal(payment, returned_on=returned_on, actor=member, reason=reason)
+    payment_changes.check_not_returned(payment)
+    _ask_about_filed_year(payment, answered)
+    request = payment_requests.create_reversal(payment, actor=member, reason=reason)
     return _complete_request(request, payment, "asked to reverse a payment")
+
+
+@two_people.roll_back_if_refused()
+def request_return(
+    payment: FunderPayment, returned: ReturnDetails, *, actor: str, reason: str, answered: Collection[PaymentQuestion] = ()
+) -> FunderPaymentRequest:
+    """Request to record that money of the payment, part or all, went back to the funder; as for `request_correction`."""
+    member = _lock_for_request(payment, actor)
+    if not payment.received_on <= returned.returned_on <= _today(payments.fund_of(payment)):
+        raise ActionRefused(ActionError.PAYMENT_RETURN_DAY)
+    payment_changes.check_returnable(payment, returned.cents, returned.reference)
+    _ask_about_filed_year(payment, answered)
+    request = payment_requests.create_return(payment, returned, actor=member, reason=reason)
+    return _complete_request(request, payment, "asked to record that money went back")
+
+
+@two_people.roll_back_if_refused()
+def request_undo(
+    returned: FunderPaymentReturn, *, actor: str, reason: str, answered: Collection[PaymentQuestion] = ()
+) -> FunderPaymentRequest:
+    """Request to undo a return that was recorded wrongly, as the money never went back; as for `request_correction`."""
+    payment = db.session.get_one(FunderPayment, returned.funder_payment_id)
+    member = _lock_for_request(payment, actor)
+    if payments.undo_of(returned) is not None:
+        raise ActionRefused(ActionError.PAYMENT_RETURN_IS_UNDONE)
+    payments.check_within_pledge(payments.fund_of(payment), returned.cents)
+    _ask_about_filed_year(payment, answered)
+    request = payment_requests.create_undo(returned, payment, actor=member, reason=reason)
+    return _complete_request(request, payment, "asked to undo a return of money")
 
 
 def _lock_for_request(payment: FunderPayment, actor: str) -> str:
@@ -129,10 +168,10 @@ def _complete_request(request: FunderPaymentRequest, payment: FunderPayment, act
 
 @two_people.roll_back_if_refused()
 def decide(request: FunderPaymentRequest, *, agrees: bool, actor: str) -> FunderPayment | None:
-    """Agree to a request, which reverses or corrects the payment, or refuse it. Returns the payment that is right now, if there is one.
+    """Agree to a request, which changes the payment as it says, or refuse it. Returns the payment that is right now, if there is one.
 
     The requester may refuse their own request, which withdraws it, but may not agree to it. Raises ActionRefused, and ReceiptIncomplete when the
-    receipt of the right payment would lack something: then nothing is decided.
+    receipt that replaces another would lack something: then nothing is decided.
     """
     payment = db.session.get_one(FunderPayment, request.funder_payment_id)
     fund = payments.fund_of(payment)

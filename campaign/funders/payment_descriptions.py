@@ -1,15 +1,20 @@
 """What a request changes of a payment and of its receipt, in words: for whoever decides on it, by page, command and mail alike."""
 
-from campaign.funders import payment_receipts, payments
-from campaign.funders.payment_requests import FunderPaymentRequest
+from campaign.funders import payment_receipts, payment_requests, payments
+from campaign.funders.payment_requests import FunderPaymentRequest, PaymentChange
 from campaign.funders.payments import FunderPayment
-from campaign.texts.payment_changes import describe_change, describe_new_name, describe_voided
+from campaign.texts.payment_changes import describe_change, describe_new_name, describe_return, describe_voided
 
 
 def describe_request(request: FunderPaymentRequest, payment: FunderPayment, language: str) -> str:
-    """Return the sentences. That a correction's receipt is for another name is said while it is not decided: one person can rename a funder."""
+    """Return the sentences. That a new receipt is for another name is said while it is not decided: one person can rename a funder."""
+    undone = payment_requests.undone_return_of(request)
+    returned = undone.details if undone else request.returned
+    about_receipt = describe_receipt(payment, language) if request.kind != PaymentChange.REVERSE and request.decision is None else ""
+    if returned is not None:
+        change = describe_return(payment.details, returned, is_undone=undone is not None, language=language)
+        return f"{change} {about_receipt}".strip()
     change = describe_change(payment.details, request.corrected, returned_on=request.returned_on, language=language)
-    about_receipt = describe_receipt(payment, language) if request.corrected and request.decision is None else ""
     return f"{change} {about_receipt}".strip()
 
 

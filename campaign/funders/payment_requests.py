@@ -1,6 +1,7 @@
-"""Requests to correct or reverse a payment of a funder that was recorded wrongly. It takes two people: one requests it, another agrees or refuses.
+"""Requests to change what is recorded of a funder's payment. It takes two people: one requests it, another agrees or refuses.
 
-The database keeps the two distinct, and reverses and corrects a payment only as an agreed request says, once.
+That a payment was recorded wrongly and that money of it went back are different facts. The database keeps the two people distinct, and changes a
+payment only as an agreed request says, once.
 """
 
 from datetime import date
@@ -10,21 +11,30 @@ from sqlalchemy import ForeignKey, Index, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
-from campaign.funders.payments import FunderPayment, reversal_of
+from campaign.funders.payments import FunderPayment, FunderPaymentReturn, reversal_of
 from campaign.matching.funds import Fund
-from campaign.rules.funder_payments import PaymentDetails
+from campaign.rules.funder_payments import PaymentDetails, ReturnDetails
 from campaign.staff.two_people import TwoPersonRequest
 
 
 class PaymentChange(StrEnum):
-    """CORRECT records another payment in its place. REVERSE records none: it never came, or was returned to the funder."""
+    """What is true of the payment.
+
+    CORRECT: it was recorded wrongly, and another one takes its place. REVERSE: it never came, and none does. RETURN: it came, and money of it went
+    back to the funder, part or all. UNDO_RETURN: such a return was recorded wrongly, and the money never went back.
+    """
 
     CORRECT = "correct"
     REVERSE = "reverse"
+    RETURN = "return"
+    UNDO_RETURN = "undo_return"
 
 
 class FunderPaymentRequest(TwoPersonRequest, Base):
-    """A request to correct a payment, with what is right, or to reverse it. `returned_on` is the day on which money that had come was returned."""
+    """A request with the details of its kind: what is right, what was returned, or the request `undoes_id` for the return that is undone.
+
+    A reversal of before returns were rows of their own may name the day `returned_on` which all of the money went back.
+    """
 
     __tablename__ = "funder_payment_request"
     __table_args__ = (Index("one_open_request_of_payment", "funder_payment_id", unique=True, postgresql_where=text("decision IS NULL")),)
@@ -35,10 +45,18 @@ class FunderPaymentRequest(TwoPersonRequest, Base):
     received_on: Mapped[date | None]
     reference: Mapped[str | None]
     returned_on: Mapped[date | None]
+    undoes_id: Mapped[int | None] = mapped_column(ForeignKey("funder_payment_request.id"))
+
+    @property
+    def returned(self) -> ReturnDetails | None:
+        """What was returned to the funder; None unless the request is about that."""
+        if self.kind != PaymentChange.RETURN or self.cents is None or self.returned_on is None or self.reference is None:
+            return None
+        return ReturnDetails(cents=self.cents, returned_on=self.returned_on, reference=self.reference)
 
     @property
     def corrected(self) -> PaymentDetails | None:
-        """What is right; None for a reversal."""
+        """What is right; None unless the request is a correction."""
         if self.cents is None or self.received_on is None or self.reference is None:
             return None
         return PaymentDetails(cents=self.cents, received_on=self.received_on, reference=self.reference)
@@ -50,9 +68,20 @@ def create_correction(payment: FunderPayment, right: PaymentDetails, *, actor: s
     return _create(FunderPaymentRequest(kind=PaymentChange.CORRECT, **details), payment, actor=actor, reason=reason)
 
 
-def create_reversal(payment: FunderPayment, *, returned_on: date | None, actor: str, reason: str) -> FunderPaymentRequest:
+def create_reversal(payment: FunderPayment, *, actor: str, reason: str) -> FunderPaymentRequest:
     """Create an open request to reverse the payment."""
-    return _create(FunderPaymentRequest(kind=PaymentChange.REVERSE, returned_on=returned_on), payment, actor=actor, reason=reason)
+    return _create(FunderPaymentRequest(kind=PaymentChange.REVERSE), payment, actor=actor, reason=reason)
+
+
+def create_return(payment: FunderPayment, returned: ReturnDetails, *, actor: str, reason: str) -> FunderPaymentRequest:
+    """Create an open request to record that this much of the payment was returned to the funder."""
+    details = {"cents": returned.cents, "returned_on": returned.returned_on, "reference": returned.reference}
+    return _create(FunderPaymentRequest(kind=PaymentChange.RETURN, **details), payment, actor=actor, reason=reason)
+
+
+def create_undo(returned: FunderPaymentReturn, payment: FunderPayment, *, actor: str, reason: str) -> FunderPaymentRequest:
+    """Create an open request to undo a return that was recorded wrongly."""
+    return _create(FunderPaymentRequest(kind=PaymentChange.UNDO_RETURN, undoes_id=returned.request_id), payment, actor=actor, reason=reason)
 
 
 def _create(request: FunderPaymentRequest, payment: FunderPayment, *, actor: str, reason: str) -> FunderPaymentRequest:
@@ -66,6 +95,19 @@ def reversing_request_of(payment: FunderPayment) -> FunderPaymentRequest | None:
     """The request that two people agreed on, by which the payment was reversed; None while it counts."""
     reversal = reversal_of(payment)
     return db.session.get_one(FunderPaymentRequest, reversal.request_id) if reversal else None
+
+
+def undone_return_of(request: FunderPaymentRequest) -> FunderPaymentReturn | None:
+    """The return that the request undoes; None for other requests."""
+    if request.undoes_id is None:
+        return None
+    return db.session.scalars(select(FunderPaymentReturn).where(FunderPaymentReturn.request_id == request.undoes_id)).one()
+
+
+def list_agreed(payment: FunderPayment) -> list[FunderPaymentRequest]:
+    """The requests by which the payment was changed, oldest first."""
+    r = FunderPaymentRequest
+    return list(db.session.scalars(select(r).where(r.funder_payment_id == payment.id, r.decision == "agreed").order_by(r.id)))
 
 
 def open_for(payment: FunderPayment) -> FunderPaymentRequest | None:

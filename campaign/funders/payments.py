@@ -1,12 +1,13 @@
 """Payments received from funders. Each is an entry in its fund's ledger chain and gets an official receipt for the received amount.
 
 A pledge gets no receipt, nor does a payment of a registered charity (policy.md, section 4). A payment that was recorded wrongly is reversed, and
-corrected by another one, by two people (payment_changes.py). All that records or reverses payments locks the fund first, then the funder.
+corrected by another one, by two people (payment_changes.py). Money that went back to the funder is another fact: the payment stays, less its
+returns. All that records, reverses or returns payments locks the fund first, then the funder.
 """
 
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, exists, func, select
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Index, UniqueConstraint, cast, exists, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.campaigns.campaigns import Campaign
@@ -18,7 +19,7 @@ from campaign.ledger.moves import Move
 from campaign.matching.funds import Fund
 from campaign.outbox import messages
 from campaign.outbox.message_kinds import MessageKind
-from campaign.rules.funder_payments import PaymentDetails
+from campaign.rules.funder_payments import PaymentDetails, ReturnDetails
 from campaign.texts.action_errors import ActionError, ActionRefused
 
 
@@ -51,7 +52,10 @@ class FunderPayment(Base):
 
 
 class FunderPaymentReversal(Base):
-    """A payment that is no longer counted as received, and the request that two people agreed on."""
+    """A payment that was recorded wrongly and is no longer counted as received, and the request that two people agreed on.
+
+    A request of before returns were rows of their own may name the day on which all of the money was returned.
+    """
 
     __tablename__ = "funder_payment_reversal"
     __table_args__ = (UniqueConstraint("request_id", name="request_reverses_once"),)
@@ -61,9 +65,52 @@ class FunderPaymentReversal(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class FunderPaymentReturn(Base):
+    """Money of a payment that was returned to the funder, and the request that two people agreed on. It counts until it is undone."""
+
+    __tablename__ = "funder_payment_return"
+    __table_args__ = (UniqueConstraint("request_id", name="request_returns_once"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    funder_payment_id: Mapped[int] = mapped_column(ForeignKey("funder_payment.id"), index=True)
+    request_id: Mapped[int] = mapped_column(ForeignKey("funder_payment_request.id"))
+    cents: Mapped[int]
+    returned_on: Mapped[date]
+    reference: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    @property
+    def details(self) -> ReturnDetails:
+        """What was written down of it."""
+        return ReturnDetails(cents=self.cents, returned_on=self.returned_on, reference=self.reference)
+
+
+class UndonePaymentReturn(Base):
+    """A return that was recorded wrongly, and the request that two people agreed on: the money never went back."""
+
+    __tablename__ = "undone_payment_return"
+    __table_args__ = (UniqueConstraint("request_id", name="request_undoes_once"),)
+
+    return_id: Mapped[int] = mapped_column(ForeignKey("funder_payment_return.id"), primary_key=True, autoincrement=False)
+    request_id: Mapped[int] = mapped_column(ForeignKey("funder_payment_request.id"))
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 def is_counted() -> ColumnElement[bool]:
     """A condition: the payment is not reversed."""
     return ~exists().where(FunderPaymentReversal.funder_payment_id == FunderPayment.id)
+
+
+def is_in_effect() -> ColumnElement[bool]:
+    """A condition on a `FunderPaymentReturn`: it is not undone."""
+    return ~exists().where(UndonePaymentReturn.return_id == FunderPaymentReturn.id)
+
+
+def returned_in_query(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
+    """What was returned of a `FunderPayment` of the query, in cents; of the returns for which these conditions hold."""
+    r = FunderPaymentReturn
+    summed = select(func.coalesce(func.sum(r.cents), 0)).where(r.funder_payment_id == FunderPayment.id, is_in_effect(), *conditions)
+    return cast(summed.correlate(FunderPayment).scalar_subquery(), BigInteger)
 
 
 def lock_fund(fund: Fund) -> None:
@@ -102,7 +149,12 @@ def check_recordable(fund: Fund, cents: int, reference: str, *, instead_of: Fund
     same = select(FunderPayment.id).where(FunderPayment.fund_id == fund.id, is_same, others, is_counted()).limit(1)
     if db.session.scalar(same) is not None:
         raise ActionRefused(ActionError.PAYMENT_IS_RECORDED)
-    if received_cents(fund) - (instead_of.cents if instead_of else 0) + cents > fund.pledged_cents:
+    check_within_pledge(fund, cents - (instead_of.cents if instead_of else 0))
+
+
+def check_within_pledge(fund: Fund, more_cents: int) -> None:
+    """Raise ActionRefused when more would be received than is pledged, if this came in addition."""
+    if received_cents(fund) + more_cents > fund.pledged_cents:
         raise ActionRefused(ActionError.PAYMENT_BEYOND_PLEDGE)
 
 
@@ -118,34 +170,61 @@ def post_payment(payment: FunderPayment, fund: Fund) -> None:
     """Insert the payment and post it."""
     db.session.add(payment)
     db.session.flush()
-    post_entries(_entry(payment, fund, Move.RECEIVE, cause=f"{payment.recorded_by}/{payment.reference}"))
+    _post(Move.RECEIVE, fund, payment.cents, f"{payment.id}", cause=f"{payment.recorded_by}/{payment.reference}")
 
 
 def post_reversal(payment: FunderPayment, fund: Fund, *, request_id: int) -> None:
     """Reverse the payment as an agreed request says. Its receipt has ended before. The database refuses anything else."""
     db.session.add(FunderPaymentReversal(funder_payment_id=payment.id, request_id=request_id))
     db.session.flush()
-    post_entries(_entry(payment, fund, Move.RECEIVE_REVERSAL, cause=f"request:{request_id}"))
+    _post(Move.RECEIVE_REVERSAL, fund, payment.cents, f"{payment.id}", cause=f"request:{request_id}")
 
 
-def _entry(payment: FunderPayment, fund: Fund, kind: Move, *, cause: str) -> Entry:
+def post_return(payment: FunderPayment, details: ReturnDetails, fund: Fund, *, request_id: int) -> FunderPaymentReturn:
+    """Return this much of the payment to the funder, as for `post_reversal`."""
+    values = {"cents": details.cents, "returned_on": details.returned_on, "reference": details.reference}
+    returned = FunderPaymentReturn(funder_payment_id=payment.id, request_id=request_id, **values)
+    db.session.add(returned)
+    db.session.flush()
+    _post(Move.RECEIVE_REVERSAL, fund, details.cents, f"{payment.id}:{returned.id}", cause=f"request:{request_id}")
+    return returned
+
+
+def post_undo(returned: FunderPaymentReturn, fund: Fund, *, request_id: int) -> None:
+    """Undo a return that was recorded wrongly, as for `post_reversal`."""
+    db.session.add(UndonePaymentReturn(return_id=returned.id, request_id=request_id))
+    db.session.flush()
+    _post(Move.RECEIVE, fund, returned.cents, f"{returned.funder_payment_id}:{returned.id}", cause=f"request:{request_id}")
+
+
+def _post(kind: Move, fund: Fund, cents: int, name: str, *, cause: str) -> None:
     source, target = ("funder", "received") if kind is Move.RECEIVE else ("received", "funder")
-    return Entry(
-        kind=kind,
-        source=source,
-        target=target,
-        cents=payment.cents,
-        campaign_id=fund.campaign_id,
-        fund_id=fund.id,
-        reference=f"{kind}:{payment.id}",
-        cause=cause,
-    )
+    of_fund = {"campaign_id": fund.campaign_id, "fund_id": fund.id}
+    post_entries(Entry(kind=kind, source=source, target=target, cents=cents, reference=f"{kind}:{name}", cause=cause, **of_fund))
 
 
 def received_cents(fund: Fund) -> int:
-    """The sum of the payments received for the fund, in cents, without those that were reversed."""
-    received = select(func.coalesce(func.sum(FunderPayment.cents), 0)).where(FunderPayment.fund_id == fund.id, is_counted())
+    """The sum of the payments received for the fund, in cents, without those that were reversed, less what was returned to the funder."""
+    retained = FunderPayment.cents - returned_in_query()
+    received = select(func.coalesce(func.sum(retained), 0)).where(FunderPayment.fund_id == fund.id, is_counted())
     return int(db.session.scalars(received).one())
+
+
+def retained_cents(payment: FunderPayment) -> int:
+    """What the charity retains of the payment, in cents: nothing once it is reversed."""
+    retained = select(FunderPayment.cents - returned_in_query()).where(FunderPayment.id == payment.id, is_counted())
+    return int(db.session.scalar(retained) or 0)
+
+
+def returns_of(payment: FunderPayment) -> list[FunderPaymentReturn]:
+    """What was returned of the payment, in the order of its days, undone returns included."""
+    r = FunderPaymentReturn
+    return list(db.session.scalars(select(r).where(r.funder_payment_id == payment.id).order_by(r.returned_on, r.id)))
+
+
+def undo_of(returned: FunderPaymentReturn) -> UndonePaymentReturn | None:
+    """The undoing of a return that was recorded wrongly, or None while it counts."""
+    return db.session.get(UndonePaymentReturn, returned.id, populate_existing=True)
 
 
 def payments_of(fund: Fund) -> list[FunderPayment]:

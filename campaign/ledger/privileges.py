@@ -40,7 +40,10 @@ CHANGED_EXCEPT: Mapping[str, frozenset[str]] = {
     "delivery_attempt": frozenset({"id", "outbox_id", "sha256", "started_at"}),
     "donation": frozenset({"id", "public_id", "net_cents"}),
     "funder_payment_request": frozenset(
-        {"id", "funder_payment_id", "kind", "cents", "received_on", "reference", "returned_on", "requested_by", "reason", "requested_at"}
+        {
+            *("id", "funder_payment_id", "kind", "cents", "received_on", "reference", "returned_on", "undoes_id"),
+            *("requested_by", "reason", "requested_at"),
+        }
     ),
     "pledge_request": frozenset({"id", "fund_id", "cents", "requested_by", "reason", "requested_at"}),
     "fund": frozenset(

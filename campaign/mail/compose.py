@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from campaign.donations.donations import Donation, lock_donations
+from campaign.donations.donations import Donation
 from campaign.donations.donors import Donor, wants_annual_receipt
 from campaign.edges.db import db
 from campaign.edges.services import services
@@ -70,9 +70,12 @@ def compose(message: OutboxMessage) -> EmailContent | None:
 
 
 def _lock_donation(message: OutboxMessage) -> Donation:
-    """Locked, so that two e-mails about one donation are composed one after the other and a receipt goes with only one of them."""
-    assert message.donation_id is not None
-    (donation,) = lock_donations([message.donation_id])
+    """Locked, so that two e-mails about one donation are composed one after the other and a receipt goes with only one of them.
+
+    With it are locked those on the same receipt, in their order: one that is locked first might wait for another worker that waits for it.
+    """
+    donation = db.session.get_one(Donation, message.donation_id)
+    lifecycle.lock_sharing_donations(donation)
     return donation
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from campaign.campaigns.campaigns import Campaign, current_campaign
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.funders import payment_receipts, payments
+from campaign.funders import payment_receipts, payment_requests, payments
 from campaign.funders.funders import Funder
 from campaign.funders.payment_requests import FunderPaymentRequest
 from campaign.funders.payments import FunderPayment
@@ -18,6 +18,7 @@ from campaign.outbox.deliveries import EmailContent
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import OutboxMessage
 from campaign.payments.card_testing import CardTestingGuard
+from campaign.receipts import lifecycle
 from campaign.receipts.receipts import Receipt
 from campaign.reporting import published_heads, staff_todo
 from campaign.staff.factor_changes import FactorChange
@@ -28,29 +29,46 @@ from campaign.staff.password_links import one_time_link
 def _funder_payment_received(message: OutboxMessage) -> EmailContent | None:
     """Thanks, with the receipt when one was issued, or that a receipt was voided.
 
-    None when the funder has no e-mail address, the payment was reversed meanwhile, or an e-mail carried the receipt already.
+    None when the funder has no e-mail address, the payment was reversed or returned meanwhile, or an e-mail carried the receipt already.
     """
     payment = funder_payment_of(message)
     receipt, funder = payment_receipts.receipt_of(payment), payments.funder_of(payment)
+    if payments.retained_cents(payment) == 0:
+        return None
     if _has_no_news(payment, receipt) or (receipt is not None and deliveries.is_emailed(receipt.id)):
         return None
-    if payment_receipts.was_voided(payment):
+    if receipt is None and (payment_receipts.was_voided(payment) or _voided_receipt_of(payment)):
         return _receipt_voided(payment, funder)
-    return funders.money_received(payment, funder, payments.campaign_of(payment), receipt=receipt, head=_head_of(payment))
+    head, replaced = _head_of(payment), _replaced_by(receipt)
+    return funders.money_received(payment, funder, payments.campaign_of(payment), receipt=receipt, replaced=replaced, head=head)
+
+
+def _replaced_by(receipt: Receipt | None) -> Receipt | None:
+    """The receipt that this one cancels and replaces, or the last one before that the funder has; None if it replaces none."""
+    replaces_id, replaced = receipt.replaces_id if receipt is not None else None, None
+    while replaces_id is not None and (replaced is None or not deliveries.is_emailed(replaced.id)):
+        replaced = db.session.get_one(Receipt, replaces_id)
+        replaces_id = replaced.replaces_id
+    return replaced
+
+
+def _voided_receipt_of(payment: FunderPayment) -> Receipt | None:
+    """The last receipt of the payment, if it was voided."""
+    last = payment_receipts.last_receipt_of(payment)
+    return last if last is not None and lifecycle.was_voided(last) else None
 
 
 def _receipt_voided(payment: FunderPayment, funder: Funder) -> EmailContent | None:
     """None for a receipt that the funder never had."""
-    ended = payment_receipts.last_receipt_of(payment)
+    ended = _voided_receipt_of(payment)
     if ended is None or not deliveries.is_emailed(ended.id):
         return None
     return funders.receipt_voided(payment, funder, payments.campaign_of(payment), ended=ended, head=_head_of(payment))
 
 
 def _has_no_news(payment: FunderPayment, receipt: Receipt | None) -> bool:
-    funder = payments.funder_of(payment)
-    is_due = receipt is None and not funder.is_registered_charity and not payment_receipts.was_voided(payment)
-    return not funder.email or is_due or payments.reversal_of(payment) is not None
+    is_waiting = receipt is None and payment_receipts.is_due(payment)
+    return not payments.funder_of(payment).email or is_waiting or payments.reversal_of(payment) is not None
 
 
 def _head_of(payment: FunderPayment) -> str:
@@ -86,6 +104,35 @@ def _funder_payment_reversed(message: OutboxMessage) -> EmailContent | None:
         payments.campaign_of(payment),
         returned_on=db.session.get_one(FunderPaymentRequest, reversal.request_id).returned_on,
         ended=payment_receipts.last_receipt_of(payment),
+        head=_head_of(payment),
+    )
+
+
+def _funder_payment_returned(message: OutboxMessage) -> EmailContent | None:
+    """That money of the payment went back, or did not although we said so, with the receipt unless an e-mail carried it already.
+
+    None when the funder has no e-mail address.
+    """
+    payment, request = funder_payment_of(message), db.session.get_one(FunderPaymentRequest, message.funder_payment_request_id)
+    undone = payment_requests.undone_return_of(request)
+    funder, details, receipt = (
+        payments.funder_of(payment),
+        undone.details if undone else request.returned,
+        payment_receipts.receipt_of(payment),
+    )
+    if not funder.email or details is None:
+        return None
+    is_news = receipt is None or not deliveries.is_emailed(receipt.id)
+    ended = _replaced_by(receipt) if receipt is not None else payment_receipts.last_receipt_of(payment)
+    return funders.payment_returned(
+        payment,
+        details,
+        funder,
+        payments.campaign_of(payment),
+        is_undone=undone is not None,
+        retained_cents=payments.retained_cents(payment),
+        receipt=receipt if is_news else None,
+        ended=ended if is_news else None,
         head=_head_of(payment),
     )
 
@@ -181,6 +228,7 @@ COMPOSERS: dict[MessageKind, Callable[[OutboxMessage], EmailContent | None]] = {
     MessageKind.FUNDER_PAYMENT: _funder_payment_received,
     MessageKind.FUNDER_PAYMENT_CORRECTED: _funder_payment_corrected,
     MessageKind.FUNDER_PAYMENT_REVERSED: _funder_payment_reversed,
+    MessageKind.FUNDER_PAYMENT_RETURNED: _funder_payment_returned,
     MessageKind.PAYMENT_CHANGE_REQUESTED: _payment_change,
     MessageKind.PAYMENT_CHANGE_DECIDED: _payment_change,
     MessageKind.PLEDGE_MATCHED: _pledge_matched,

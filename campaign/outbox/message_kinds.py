@@ -26,6 +26,7 @@ class MessageKind(StrEnum):
     FUNDER_PAYMENT = "funder_payment"
     FUNDER_PAYMENT_CORRECTED = "funder_payment_corrected"
     FUNDER_PAYMENT_REVERSED = "funder_payment_reversed"
+    FUNDER_PAYMENT_RETURNED = "funder_payment_returned"
     PAYMENT_CHANGE_REQUESTED = "payment_change_requested"
     PAYMENT_CHANGE_DECIDED = "payment_change_decided"
     PLEDGE_MATCHED = "pledge_matched"

@@ -9,21 +9,17 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, select, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
-from campaign.receipts import receipts
-from campaign.receipts.receipts import Receipt
-from campaign.rules.receipt_requirements import INFORMATION_RETURN_WITHIN_DAYS
-from campaign.rules.returned_gifts import has_to_be_reported
 
 # Staff are warned of a return that is due within this time.
 WARNED_BEFORE = timedelta(days=14)
 
 
 class InformationReturn(Base):
-    """One return to file, on a donation or on a funder's payment. Which refunds and disputes it reports is in reported_reversals.py.
+    """One return to file, on a donation or on a funder's payment. Which reversals it reports is in reported_reversals.py.
 
     `receipt_id` is the first receipt of the gift, before any that replaced it, and `receipted_cents` what that one said of the gift.
     `returned_cents` is what the return reported when it was opened. `closed_by` is a member of staff, or `SYSTEM_ACTOR` when its money came back.
@@ -31,7 +27,6 @@ class InformationReturn(Base):
 
     __tablename__ = "information_return"
     __table_args__ = (
-        UniqueConstraint("receipt_id", "funder_payment_id"),
         CheckConstraint("num_nonnulls(donation_id, funder_payment_id) = 1", name="return_is_of_one_gift"),
         Index("ix_information_return_open", "due_on", postgresql_where=text("closed_at IS NULL")),
     )
@@ -52,27 +47,10 @@ class InformationReturn(Base):
     filed_how: Mapped[str | None]
 
 
-def open_for_payment(receipt: Receipt, payment_id: int, *, returned_on: date) -> InformationReturn | None:
-    """Open a return for a funder's payment that was returned in full after this receipt; None up to $50."""
-    if not has_to_be_reported(receipt.cents):
-        return None
-    first = receipts.first_of_chain(receipt)
-    task = InformationReturn(
-        receipt_id=first.id,
-        funder_payment_id=payment_id,
-        receipted_cents=first.cents,
-        returned_cents=receipt.cents,
-        returned_on=returned_on,
-        due_on=returned_on + timedelta(days=INFORMATION_RETURN_WITHIN_DAYS),
-    )
-    db.session.add(task)
-    db.session.flush()
-    return task
-
-
-def of_payment(payment_id: int) -> InformationReturn | None:
-    """The return for a funder's payment, or None."""
-    return db.session.scalar(select(InformationReturn).where(InformationReturn.funder_payment_id == payment_id))
+def list_of_payment(payment_id: int) -> list[InformationReturn]:
+    """The returns on a funder's payment, oldest first."""
+    of_payment = select(InformationReturn).where(InformationReturn.funder_payment_id == payment_id)
+    return list(db.session.scalars(of_payment.order_by(InformationReturn.id)))
 
 
 def list_open() -> list[InformationReturn]:

@@ -53,7 +53,7 @@ def bring_up_to_date(donation: Donation, context: IssueContext) -> LifecycleResu
 def report_returned(donations: Sequence[Donation], context: IssueContext) -> None:
     """Open the information returns that are due for what was returned of these donations after their receipts. The donations are locked."""
     for donation in donations:
-        reported_reversals.bring_up_to_date(donation, on=context.now)
+        reported_reversals.bring_up_to_date(reported_reversals.donated_gift_of(donation), on=context.now)
 
 
 def receiptable(donation: Donation) -> Receiptable:
@@ -102,16 +102,20 @@ def was_voided(receipt: Receipt) -> bool:
 def _lock(donation: Donation) -> list[Donation]:
     """Lock until the receipt that was read before locking is still the valid one: it may be replaced while this waits for a lock.
 
-    A receipt whose replacement is awaited counts as the valid one.
+    A receipt whose replacement is awaited counts as the valid one. More donations are locked only after those are released that were locked
+    for the receipt before: all are locked in one order, so that two workers never wait for each other.
     """
     donation_ids: set[int] = {donation.id}
     while True:
         receipt = _receipt_to_lock(donation.id)
         donation_ids |= {line.donation_id for line in receipts.lines_of(receipt) if line.donation_id} if receipt else set()
+        since = db.session.begin_nested()
         locked = lock_donations(sorted(donation_ids))
         current = _receipt_to_lock(donation.id)
         if current is None or (receipt is not None and current.id == receipt.id):
+            since.commit()
             return locked
+        since.rollback()
 
 
 def _receipt_to_lock(donation_id: int) -> Receipt | None:

@@ -22,18 +22,14 @@ from campaign.receipts.void_requests import VoidRequest
 from campaign.recurring import contact_changes, contacts
 from campaign.recurring.contacts import Scope
 from campaign.recurring.recurring_gifts import RecurringGift, recurring_gift_of
-from campaign.staff import audit
-from campaign.texts.action_errors import ActionError
+from campaign.staff import audit, two_people
+from campaign.texts.action_errors import ActionError, ActionRefused
 
 MAX_COPIES_PER_DAY = 3
 
 
-class ReceiptActionRefused(Exception):
-    """The action is not possible; `refusal` says why."""
-
-    def __init__(self, refusal: ActionError) -> None:
-        super().__init__(refusal.value)
-        self.refusal = refusal
+class ReceiptActionRefused(ActionRefused):
+    """The action on a receipt is not possible."""
 
 
 def complete_details(donation: Donation, person: Person, *, statement: Statement | None = None) -> None:
@@ -202,10 +198,10 @@ def request_void(receipt: Receipt, *, actor: str, reason: str) -> None:
     """
     if receipts.end_of(receipt) is not None:
         raise ReceiptActionRefused(ActionError.NO_RECEIPT)
-    if void_requests.open_for(receipt) is not None:
+    if void_requests.open_for(receipt.id) is not None:
         raise ReceiptActionRefused(ActionError.VOID_IS_REQUESTED)
     try:
-        void_requests.create(receipt, actor=actor, reason=reason)
+        void_requests.create(receipt.id, actor=actor, reason=reason)
     except IntegrityError as error:  # Somebody else asked at this moment.
         db.session.rollback()
         raise ReceiptActionRefused(ActionError.VOID_IS_REQUESTED) from error
@@ -213,27 +209,26 @@ def request_void(receipt: Receipt, *, actor: str, reason: str) -> None:
     db.session.commit()
 
 
+@two_people.roll_back_if_refused()
 def decide_void(request: VoidRequest, *, agrees: bool, actor: str) -> None:
     """Agree to a void request, or refuse it. The requester may refuse their own request, which withdraws it, but may not agree to it.
 
-    Raises ReceiptActionRefused.
+    `actor` is the address of a manager or administrator. Raises ActionRefused.
     """
-    locked = void_requests.lock(request.id)
+    locked = two_people.lock_open(VoidRequest, request.id)
     if locked is None:
-        raise ReceiptActionRefused(ActionError.VOID_IS_DECIDED)
-    if agrees and locked.requested_by.casefold() == actor.casefold():
-        raise ReceiptActionRefused(ActionError.ANOTHER_PERSON)
+        raise ActionRefused(ActionError.VOID_IS_DECIDED)
+    member = two_people.get_decider(locked, actor, agrees=agrees)
     receipt = db.session.get_one(Receipt, locked.receipt_id)
     if agrees and receipts.end_of(receipt) is not None:
-        raise ReceiptActionRefused(ActionError.NO_RECEIPT)
-    void_requests.decide(locked, agrees=agrees, actor=actor)
-    audit.record(actor, "agreed to void a receipt" if agrees else "refused to void a receipt", receipt.serial)
+        raise ActionRefused(ActionError.NO_RECEIPT)
+    two_people.decide(locked, agrees=agrees, actor=member.email)
+    audit.record(member.email, "agreed to void a receipt" if agrees else "refused to void a receipt", receipt.serial)
     if agrees:
         try:
-            lifecycle.void(receipt, actor=actor, note=locked.reason)
+            lifecycle.void(receipt, actor=member.email, note=locked.reason)
         except IntegrityError as error:  # A refund or a correction ended it at this moment.
-            db.session.rollback()
-            raise ReceiptActionRefused(ActionError.NO_RECEIPT) from error
+            raise ActionRefused(ActionError.NO_RECEIPT) from error
         _notify_of_void(receipt)
     db.session.commit()
     services().waker.wake("mail")

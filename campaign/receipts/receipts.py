@@ -15,9 +15,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.campaigns.charities import Charity
 from campaign.edges.db import Base, db
-from campaign.receipts import completeness
+from campaign.receipts import completeness, void_requests
 from campaign.receipts.contents import IssueContext, Receiptable, content_of
 from campaign.receipts.numbering import series_of, take_next_number
+from campaign.receipts.void_requests import VoidDecision
 from campaign.rules.receipt_requirements import ReceiptContent, format_serial
 from campaign.texts.file_names import Document, file_name
 
@@ -174,6 +175,8 @@ def issue_frozen(
         line.receipt_id = receipt.id
     db.session.add_all(lines)
     db.session.flush()
+    if replaces is not None and (void_request := void_requests.lock_of_receipt(replaces.id)):
+        void_requests.move(void_request, receipt.id, actor=SYSTEM_ACTOR)
     return receipt
 
 
@@ -183,12 +186,18 @@ def random_check_code() -> str:
 
 
 def end(receipt: Receipt, ended_as: Status, reason: EndReason, *, actor: str, note: str = "", is_awaiting: bool = False) -> ReceiptEnd:
-    """End the receipt. Its donations may then be on another receipt; its number, content and documents are retained."""
+    """End the receipt. Its donations may then be on another receipt; its number, content and documents are retained.
+
+    A request to void it is closed when it is cancelled; the receipt that replaces it takes over the request.
+    """
     assert ended_as is not Status.VALID
+    void_request = void_requests.lock_of_receipt(receipt.id)
     values = {"ended_as": ended_as.value, "reason": reason.value, "awaits_replacement": is_awaiting}
     ended = ReceiptEnd(receipt_id=receipt.id, actor=actor, note=note, **values)
     db.session.add(ended)
     db.session.flush()
+    if void_request is not None and ended_as is Status.CANCELLED and not is_awaiting:
+        void_requests.close(void_request, VoidDecision.ENDED, actor=actor)
     return ended
 
 

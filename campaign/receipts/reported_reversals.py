@@ -1,4 +1,4 @@
-"""Which refunds and disputes information returns report: each cent that went back after a receipt once, whatever has become of the receipt.
+"""Which refunds, disputes and returns to funders information returns report: each cent that went back after a receipt once, whatever became of it.
 
 `bring_up_to_date` compares what is reported with the books, not with an event: called twice, late, or after several reversals, it ends with the
 same returns. A trigger refuses to report more of a reversal than is in effect.
@@ -6,11 +6,12 @@ same returns. A trigger refuses to report more of a reversal than is in effect.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import ForeignKey, Subquery, and_, exists, func, or_, select
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
+from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
 from campaign.edges.db import Base, db
 from campaign.payments.reversals import Reversal
@@ -25,52 +26,98 @@ from campaign.rules.returned_gifts import ReversalState
 class ReportedReversal(Base):
     """Cents of a reversal that an information return reports; less than zero for what came back to the charity. Rows are only added.
 
-    Without a return they went back before the donation's first receipt, which leaves them out.
+    Without a return they went back before the gift's first receipt, which leaves them out. A reversal is a donor's refund or dispute, or money of a
+    payment that was returned to its funder on `returned_on`.
     """
 
     __tablename__ = "reported_reversal"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    reversal_id: Mapped[int] = mapped_column(ForeignKey("reversal.id"), index=True)
+    reversal_id: Mapped[int | None] = mapped_column(ForeignKey("reversal.id"), index=True)
+    funder_payment_return_id: Mapped[int | None] = mapped_column(ForeignKey("funder_payment_return.id"), index=True)
+    returned_on: Mapped[date | None]
     information_return_id: Mapped[int | None] = mapped_column(ForeignKey("information_return.id"), index=True)
     cents: Mapped[int]
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReturnedPart:
+    """One reversal of a gift: what of it is in effect, in cents, and when the money went back, if that is known.
+
+    A funder's has its day `returned_on`, and `id` is that of a `funder_payment_return`; a donor's has none, and `id` is that of a `reversal`.
+    """
+
+    id: int
+    cents: int
+    returned_at: datetime | None
+    returned_on: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReturnedGift:
+    """A donation or a funder's payment with its reversals, in the order in which the money went back; those of an unknown moment last.
+
+    `of` names it as an information return does: by `donation_id` or `funder_payment_id`.
+    """
+
+    of: Mapping[str, int]
+    charged_cents: int
+    charity: Charity
+    last_receipt: Receipt | None
+    reversals: Sequence[ReturnedPart]
 
 
 # By reversal and return, what the return reports of the reversal.
 Named = Mapping[tuple[int, int | None], int]
 
 
+def donated_gift_of(donation: Donation) -> ReturnedGift:
+    """The donation, with all refunds and disputes of its payment."""
+    found = select(Reversal).where(Reversal.payment_intent == donation.payment_intent)
+    in_order = found.order_by(Reversal.returned_at.asc().nulls_last(), Reversal.id)
+    reversals = list(db.session.scalars(in_order)) if donation.payment_intent is not None else []
+    return ReturnedGift(
+        of={"donation_id": donation.id},
+        charged_cents=donation.charged_cents,
+        charity=donation.campaign.charity,
+        last_receipt=receipts.last_receipt_of(donation.id) if reversals else None,
+        reversals=[ReturnedPart(id=one.id, cents=one.posted_cents, returned_at=one.returned_at) for one in reversals],
+    )
+
+
 def record_left_out(donation: Donation, *, receipted_cents: int) -> None:
     """Record what had been returned before the receipt that was issued just now for so much of the donation, if it is the first one."""
     if receipted_cents == donation.charged_cents or len(receipts.receipts_of(donation.id)) > 1:
         return
-    states = _states(_reversals_of(donation), {})
-    for reversal_id, cents in returned_gifts.unnamed_changes(states, charged_cents=donation.charged_cents).items():
-        _add(reversal_id, None, cents)
+    record_all_left_out(donated_gift_of(donation))
 
 
-def bring_up_to_date(donation: Donation, *, on: datetime) -> InformationReturn | None:
-    """Open a return for what was returned of the donation after a receipt and is not reported yet, if it is more than $50 in all.
+def record_all_left_out(gift: ReturnedGift) -> None:
+    """Record what had been returned before the gift's first receipt, which was issued just now."""
+    for reversal_id, cents in returned_gifts.unnamed_changes(_states(gift, {}), charged_cents=gift.charged_cents).items():
+        _add(gift, reversal_id, None, cents)
 
-    What came back to the charity is taken from the returns that report it; an open one for which nothing is left is withdrawn. The donation is
-    locked. `on` counts as the moment of the return when Stripe names none.
+
+def bring_up_to_date(gift: ReturnedGift, *, on: datetime) -> InformationReturn | None:
+    """Open a return for what was returned of the gift after a receipt and is not reported yet, if it is more than $50 in all.
+
+    What came back to the charity is taken from the returns that report it; an open one for which nothing is left is withdrawn. The gift is
+    locked. `on` counts as the moment of the return when nobody names one.
     """
-    reversals = _reversals_of(donation)
-    receipt = receipts.last_receipt_of(donation.id) if reversals else None
-    if receipt is None:
+    if gift.last_receipt is None or not gift.reversals:
         return None
-    named = _named(reversals)
-    states = _states(reversals, named)
-    changes = returned_gifts.unnamed_changes(states, charged_cents=donation.charged_cents)
+    named = _named(gift)
+    states = _states(gift, named)
+    changes = returned_gifts.unnamed_changes(states, charged_cents=gift.charged_cents)
     for reversal_id, cents in changes.items():
-        _take_from_returns(reversal_id, -cents, named)
+        _take_from_returns(gift, reversal_id, -cents, named)
     is_due = returned_gifts.has_to_be_reported(returned_gifts.returned_cents(states, changes))
-    _close_withdrawn(donation, all_of_them=not is_due)
+    _close_withdrawn(gift, all_of_them=not is_due)
     unreported = {reversal_id: cents for reversal_id, cents in changes.items() if cents > 0}
     if not is_due or not unreported:
         return None
-    return _open(donation, receipt, unreported, returned_at=returned_gifts.reportable_from(states, changes) or on)
+    return _open(gift, gift.last_receipt, unreported, returned_at=returned_gifts.reportable_from(states, changes) or on)
 
 
 def list_unreported(*, limit: int) -> list[int]:
@@ -106,12 +153,13 @@ def _named_by_payment() -> Subquery:
     return select(each.payment_intent, *sums, has_come_back).group_by(each.payment_intent).subquery()
 
 
-def _open(donation: Donation, receipt: Receipt, unreported: Mapping[int, int], *, returned_at: datetime) -> InformationReturn:
-    first, day = receipts.first_of_chain(receipt), donation.campaign.charity.local(returned_at).date()
+def _open(gift: ReturnedGift, receipt: Receipt, unreported: Mapping[int, int], *, returned_at: datetime) -> InformationReturn:
+    first, day = receipts.first_of_chain(receipt), gift.charity.local(returned_at).date()
+    of_donation = [line.cents for line in receipts.lines_of(first) if line.donation_id and line.donation_id == gift.of.get("donation_id")]
     task = InformationReturn(
+        **gift.of,
         receipt_id=first.id,
-        donation_id=donation.id,
-        receipted_cents=next(line.cents for line in receipts.lines_of(first) if line.donation_id == donation.id),
+        receipted_cents=of_donation[0] if of_donation else first.cents,
         returned_cents=sum(unreported.values()),
         returned_on=day,
         due_on=day + timedelta(days=INFORMATION_RETURN_WITHIN_DAYS),
@@ -119,85 +167,79 @@ def _open(donation: Donation, receipt: Receipt, unreported: Mapping[int, int], *
     db.session.add(task)
     db.session.flush()
     for reversal_id, cents in unreported.items():
-        _add(reversal_id, task.id, cents)
+        _add(gift, reversal_id, task.id, cents)
     return task
 
 
-def _close_withdrawn(donation: Donation, *, all_of_them: bool) -> None:
+def _close_withdrawn(gift: ReturnedGift, *, all_of_them: bool) -> None:
     """Withdraw the open returns whose money has come back: nothing is to be sent. With `all_of_them` what the others report is reported later."""
-    found = select(InformationReturn).where(InformationReturn.donation_id == donation.id, InformationReturn.closed_at.is_(None))
+    found = select(InformationReturn).filter_by(**gift.of).where(InformationReturn.closed_at.is_(None))
     for task in db.session.scalars(found.with_for_update(), execution_options={"populate_existing": True}):
         parts = parts_of(task)
         if all_of_them or not parts:
             for part in parts:
-                _add(part.reversal.id, task.id, -part.cents)
+                _add(gift, part.id, task.id, -part.cents)
             task.closed_at, task.closed_by = func.now(), SYSTEM_ACTOR
     db.session.flush()
 
 
-def _take_from_returns(reversal_id: int, cents: int, named: Named) -> None:
+def _take_from_returns(gift: ReturnedGift, reversal_id: int, cents: int, named: Named) -> None:
     """Take so much from what is named of the reversal, from the latest return first, and last from what the first receipt left out."""
     returns = sorted((key for key in named if key[0] == reversal_id), key=lambda key: key[1] or 0, reverse=True)
     for key in returns:
         taken = max(0, min(cents, named[key]))
         cents -= taken
-        _add(*key, -taken)
+        _add(gift, *key, -taken)
 
 
-def _add(reversal_id: int, return_id: int | None, cents: int) -> None:
-    if cents:
-        db.session.add(ReportedReversal(reversal_id=reversal_id, information_return_id=return_id, cents=cents))
-        db.session.flush()
+def _add(gift: ReturnedGift, reversal_id: int, return_id: int | None, cents: int) -> None:
+    if not cents:
+        return
+    day = next(part.returned_on for part in gift.reversals if part.id == reversal_id)
+    of = {"reversal_id": reversal_id} if day is None else {"funder_payment_return_id": reversal_id, "returned_on": day}
+    db.session.add(ReportedReversal(**of, information_return_id=return_id, cents=cents))
+    db.session.flush()
 
 
-def _reversals_of(donation: Donation) -> list[Reversal]:
-    """All refunds and disputes of the donation's payment, in the order in which the money went back; those of an unknown moment last."""
-    if donation.payment_intent is None:
-        return []
-    found = select(Reversal).where(Reversal.payment_intent == donation.payment_intent)
-    return list(db.session.scalars(found.order_by(Reversal.returned_at.asc().nulls_last(), Reversal.id)))
+def _reported_of(gift: ReturnedGift) -> InstrumentedAttribute[int | None]:
+    return ReportedReversal.reversal_id if "donation_id" in gift.of else ReportedReversal.funder_payment_return_id
 
 
-def _named(reversals: Sequence[Reversal]) -> Named:
-    r = ReportedReversal
-    ids = [reversal.id for reversal in reversals]
-    summed = select(r.reversal_id, r.information_return_id, func.sum(r.cents)).where(r.reversal_id.in_(ids))
-    return {
-        (reversal, task): int(cents)
-        for reversal, task, cents in db.session.execute(summed.group_by(r.reversal_id, r.information_return_id))
-    }
+def _named(gift: ReturnedGift) -> Named:
+    r, reversal = ReportedReversal, _reported_of(gift)
+    summed = select(reversal, r.information_return_id, func.sum(r.cents)).where(reversal.in_([part.id for part in gift.reversals]))
+    grouped = summed.group_by(reversal, r.information_return_id)
+    return {(reversal_id, task): int(cents) for reversal_id, task, cents in db.session.execute(grouped) if reversal_id is not None}
 
 
-def _states(reversals: Sequence[Reversal], named: Named) -> list[ReversalState]:
+def _states(gift: ReturnedGift, named: Named) -> list[ReversalState]:
     return [
         ReversalState(
-            reversal_id=reversal.id,
-            posted_cents=reversal.posted_cents,
-            returned_at=reversal.returned_at,
-            left_out_cents=named.get((reversal.id, None), 0),
-            reported_cents=sum(cents for (reversal_id, task), cents in named.items() if reversal_id == reversal.id and task is not None),
+            reversal_id=part.id,
+            posted_cents=part.cents,
+            returned_at=part.returned_at,
+            left_out_cents=named.get((part.id, None), 0),
+            reported_cents=sum(cents for (reversal_id, task), cents in named.items() if reversal_id == part.id and task is not None),
         )
-        for reversal in reversals
+        for part in gift.reversals
     ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReturnPart:
-    """What a return reports of one refund or dispute, less what came back of it, in cents."""
+def parts_of(task: InformationReturn) -> list[ReturnedPart]:
+    """The parts of a return that have not come back, less what came back of each, in the order in which their money went back.
 
-    reversal: Reversal
-    cents: int
-
-
-def parts_of(task: InformationReturn) -> list[ReturnPart]:
-    """The parts of a return that have not come back, in the order in which their money went back."""
+    A payment that was returned before its parts were rows of their own has none.
+    """
     r = ReportedReversal
-    summed = (
-        select(r.reversal_id, func.sum(r.cents).label("cents")).where(r.information_return_id == task.id).group_by(r.reversal_id).subquery()
+    reversal, cents = func.coalesce(r.reversal_id, r.funder_payment_return_id), func.sum(r.cents)
+    summed = select(reversal, r.reversal_id, r.returned_on, cents).where(r.information_return_id == task.id)
+    parts = summed.group_by(reversal, r.reversal_id, r.returned_on).having(cents > 0).subquery()
+    found = select(parts.c[0], parts.c[3], Reversal.returned_at, parts.c.returned_on).outerjoin(
+        Reversal, Reversal.id == parts.c.reversal_id
     )
-    found = select(Reversal, summed.c.cents).join(summed, summed.c.reversal_id == Reversal.id).where(summed.c.cents > 0)
-    in_order = found.order_by(Reversal.returned_at.asc().nulls_last(), Reversal.id)
-    return [ReturnPart(reversal=reversal, cents=int(cents)) for reversal, cents in db.session.execute(in_order)]
+    in_order = found.order_by(Reversal.returned_at.asc().nulls_last(), parts.c.returned_on, parts.c[0])
+    rows = db.session.execute(in_order)
+    return [ReturnedPart(id=part, cents=int(left), returned_at=at, returned_on=day) for part, left, at, day in rows]
 
 
 def returned_cents(task: InformationReturn) -> int:
@@ -207,13 +249,21 @@ def returned_cents(task: InformationReturn) -> int:
 
 def is_to_be_filed(task: InformationReturn) -> bool:
     """Whether money that the return reports is still returned, and more than $50 of its gift in all."""
+    if returned_cents(task) <= 0:
+        return False
     if task.donation_id is None:
-        return True
-    donation = db.session.get_one(Donation, task.donation_id)
-    reversals = _reversals_of(donation)
-    states = _states(reversals, _named(reversals))
-    changes = returned_gifts.unnamed_changes(states, charged_cents=donation.charged_cents)
-    return returned_cents(task) > 0 and returned_gifts.has_to_be_reported(returned_gifts.returned_cents(states, changes))
+        return _is_payment_to_be_reported(task)
+    gift = donated_gift_of(db.session.get_one(Donation, task.donation_id))
+    states = _states(gift, _named(gift))
+    changes = returned_gifts.unnamed_changes(states, charged_cents=gift.charged_cents)
+    return returned_gifts.has_to_be_reported(returned_gifts.returned_cents(states, changes))
+
+
+def _is_payment_to_be_reported(task: InformationReturn) -> bool:
+    """Whether what the returns of the task's payment report is enough. One without parts is of a payment that was reversed."""
+    r, of_payment = ReportedReversal, select(InformationReturn.id).where(InformationReturn.funder_payment_id == task.funder_payment_id)
+    reported = db.session.scalar(select(func.sum(r.cents)).where(r.information_return_id.in_(of_payment)))
+    return reported is None or returned_gifts.has_to_be_reported(int(reported))
 
 
 def came_back_cents(task: InformationReturn) -> int:

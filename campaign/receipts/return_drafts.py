@@ -96,7 +96,7 @@ def _property(
     yield labels["description"], [f"{labels['money']} ({receipt.content['currency']})"]
     yield labels["value"], [format_money(returned_cents(task), language)]
     parts = reported_reversals.parts_of(task)
-    days = [charity.local(part.reversal.returned_at).date() if part.reversal.returned_at else task.returned_on for part in parts]
+    days = [part.returned_on or (charity.local(part.returned_at).date() if part.returned_at else task.returned_on) for part in parts]
     if len(parts) > 1 and sum(part.cents for part in parts) == returned_cents(task):
         for part, day in zip(parts, days, strict=True):
             yield labels["part"] % {"day": day}, [format_money(part.cents, language)]

@@ -34,7 +34,7 @@ from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.funders.funders import Funder
-from campaign.funders.payments import FunderPayment, FunderPaymentReversal
+from campaign.funders.payments import FunderPayment, FunderPaymentReturn, FunderPaymentReversal, UndonePaymentReturn
 from campaign.ledger.entries import LedgerEntry
 from campaign.receipts.filed_returns import FiledReturn
 from campaign.receipts.receipts import Receipt, ReceiptEnd, ReceiptLine
@@ -52,7 +52,7 @@ class Change(StrEnum):
     """What changed of a gift; the first that is true."""
 
     RECORDED = "recorded"  # The books did not have it on the day of filing.
-    AMOUNT = "amount"  # A refund, a dispute, money that came back, or a payment of a funder that was reversed.
+    AMOUNT = "amount"  # A refund, a dispute, money that came back, or a payment of a funder that was reversed or returned.
     ANSWERED = "answered"  # Somebody answered whether its funder is a registered charity.
     ENDED = "ended"  # Its receipt ended, and no other is valid.
     ISSUED = "issued"  # It got a receipt.
@@ -144,12 +144,22 @@ def _gifts_at(charity: Charity, period: Period, moment: datetime) -> Subquery:
     reversal = FunderPaymentReversal
     is_reversed = exists().where(reversal.funder_payment_id == paid.id, reversal.at < moment)
     payments = (
-        select(cast(null(), BigInteger), paid.id, case((is_reversed, 0), else_=paid.cents))
+        select(cast(null(), BigInteger), paid.id, case((is_reversed, 0), else_=paid.cents - _returned_at(moment, paid.id)))
         .add_columns(_has_receipt_at(moment, ReceiptLine.funder_payment_id == paid.id))
         .join(FunderPayment, FunderPayment.id == paid.id)
         .where(FunderPayment.recorded_at < moment)
     )
     return union_all(donations, payments).subquery("then")
+
+
+def _returned_at(moment: datetime, payment_id: ColumnElement[int]) -> ColumnElement[int]:
+    """What of a funder's payment was recorded at the moment as returned, and not undone."""
+    returned, undone = FunderPaymentReturn, UndonePaymentReturn
+    was_undone = exists().where(undone.return_id == returned.id, undone.at < moment)
+    summed = select(func.coalesce(func.sum(returned.cents), 0)).where(
+        returned.funder_payment_id == payment_id, returned.at < moment, ~was_undone
+    )
+    return cast(summed.scalar_subquery(), BigInteger)
 
 
 def _has_receipt_at(moment: datetime, is_of_gift: ColumnElement[bool]) -> ColumnElement[bool]:

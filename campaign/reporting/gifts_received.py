@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, case, cast, exists, func, literal, null, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, cast, exists, func, null, or_, select, union_all
 from sqlalchemy.orm import aliased
 from sqlalchemy.types import BigInteger
 
@@ -21,7 +21,7 @@ from campaign.edges.db import db
 from campaign.funders.funders import ABROAD, Funder
 from campaign.funders.payment_receipts import voided_payments
 from campaign.funders.payment_requests import FunderPaymentRequest
-from campaign.funders.payments import FunderPayment, FunderPaymentReversal, is_counted
+from campaign.funders.payments import FunderPayment, FunderPaymentReturn, FunderPaymentReversal, is_counted, returned_in_query
 from campaign.ledger.entries import LedgerEntry
 from campaign.ledger.moves import Move
 from campaign.matching.funds import Fund
@@ -59,11 +59,16 @@ def is_received_in(charity: Charity, period: Period) -> ColumnElement[bool]:
 def funder_payments_in(charity: Charity, period: Period) -> Subquery:
     """The payments of funders that were received in the period, with what the returns need of the funder. All reads of them are here.
 
-    `is_charity` is null while it is not known whether the funder is a registered charity. `returned_on` is null unless its money came and was returned.
+    `is_charity` is null while it is not known whether the funder is a registered charity. `is_mistaken` is whether the payment was recorded wrongly.
+    `returned_cents` is what went back to the funder until now, `late_cents` what of it after the period. Before returns were rows of their own, all
+    of a payment went back by its reversal.
     """
-    returned_on = select(FunderPaymentRequest.returned_on).where(
+    reversal = select(FunderPaymentRequest.returned_on).where(
         FunderPaymentReversal.funder_payment_id == FunderPayment.id, FunderPaymentRequest.id == FunderPaymentReversal.request_id
     )
+    reversed_on, in_full = reversal.scalar_subquery(), cast(FunderPayment.cents, BigInteger)
+    returned = case((reversed_on.is_not(None), in_full), else_=returned_in_query())
+    late = case((reversed_on > period.last_on, in_full), else_=returned_in_query(FunderPaymentReturn.returned_on > period.last_on))
     return (
         select(
             FunderPayment.id,
@@ -77,8 +82,9 @@ def funder_payments_in(charity: Charity, period: Period) -> Subquery:
             Funder.province,
             Funder.registration_number,
             Funder.is_registered_charity.label("is_charity"),
-            (~is_counted()).label("is_reversed"),
-            returned_on.scalar_subquery().label("returned_on"),
+            and_(~is_counted(), reversed_on.is_(None)).label("is_mistaken"),
+            returned.label("returned_cents"),
+            late.label("late_cents"),
         )
         .join(Fund, Fund.id == FunderPayment.fund_id)
         .join(Funder, Funder.id == Fund.funder_id)
@@ -212,11 +218,11 @@ def _waits_for(element: str) -> ColumnElement[bool]:
 def _funder_payments(charity: Charity, period: Period) -> Select[Any]:
     """Payments of funders. One of whom it is not known whether they are a registered charity counts as another donor.
 
-    A payment that was recorded wrongly is no gift; one whose money came and went back is a gift that was returned.
+    A payment that was recorded wrongly is no gift; one whose money came and went back is a gift that was returned, in part or in full.
     """
     paid = funder_payments_in(charity, period).c
     group = case(
-        (paid.is_reversed, GiftGroup.RETURNED.value),
+        (paid.cents == paid.returned_cents, GiftGroup.RETURNED.value),
         (paid.is_charity, GiftGroup.OTHER_CHARITY.value),
         (Receipt.id.is_not(None), GiftGroup.RECEIPTED.value),
         (paid.id.in_(select(voided_payments().c.id)), GiftGroup.VOIDED.value),
@@ -224,13 +230,11 @@ def _funder_payments(charity: Charity, period: Period) -> Select[Any]:
         else_=GiftGroup.DUE.value,
     )
     place = case((paid.province.in_((QUEBEC, ABROAD)), paid.province), (paid.province == "", UNKNOWN), else_=OTHER_PROVINCE)
-    nothing, serial = cast(literal(0), BigInteger), func.coalesce(Receipt.serial, "")
-    returned = case((paid.is_reversed, paid.cents), else_=nothing)
-    late = case((paid.returned_on > period.last_on, paid.cents), else_=nothing)
-    sums = (paid.cents, returned, late, paid.cents - returned)
+    serial = func.coalesce(Receipt.serial, "")
+    sums = (paid.cents, paid.returned_cents, paid.late_cents, paid.cents - paid.returned_cents)
     return (
         select(cast(null(), BigInteger), paid.id, group, place, paid.province == ABROAD, *sums, serial)
         .outerjoin(ReceiptLine, and_(ReceiptLine.funder_payment_id == paid.id, ReceiptLine.is_current))
         .outerjoin(Receipt, Receipt.id == ReceiptLine.receipt_id)
-        .where(or_(~paid.is_reversed, paid.returned_on.is_not(None)))
+        .where(~paid.is_mistaken)
     )

@@ -97,7 +97,7 @@ def totals_of(charity: Charity, period: Period) -> RegisterTotals:
     ).one()
     retained = select(func.coalesce(func.sum(SIGNED_CENTS), 0)).join(Donation, Donation.id == LedgerEntry.donation_id)
     retained = retained.where(LedgerEntry.fund_id.is_(None), is_received_in(charity, period))
-    from_funders = select(func.coalesce(func.sum(paid.c.cents).filter(~paid.c.is_reversed), 0))
+    from_funders = select(func.coalesce(func.sum(paid.c.cents - paid.c.returned_cents).filter(~paid.c.is_mistaken), 0))
     return RegisterTotals(
         valid=row[2],
         cancelled=row[3],

@@ -14,6 +14,15 @@ class PaymentDetails:
     reference: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReturnDetails:
+    """What is written down of money that went back to a funder. `returned_on` is a day in the charity's time zone, `reference` that of the transfer."""
+
+    cents: int
+    returned_on: date
+    reference: str
+
+
 class PaymentQuestion(StrEnum):
     """What may be a mistake. The values are those of the form's boxes."""
 

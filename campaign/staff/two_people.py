@@ -60,13 +60,16 @@ def get_requester(address: str) -> Staff:
 def get_decider(request: TwoPersonRequest, address: str, *, agrees: bool) -> Staff:
     """The member with this address, who may decide on the request. Raises ActionRefused.
 
-    Whoever asked may refuse, which withdraws the request, and so may a member who was just appointed.
+    Whoever asked may refuse, which withdraws the request, and so may a member who was just appointed. Nobody may agree while the requester, who may
+    have another role where that is enough to ask, has had it for less than a day: whoever agrees might have appointed them for it.
     """
     member = _get_manager(address)
     if agrees and request.requested_by.casefold() == member.email.casefold():
         raise ActionRefused(ActionError.ANOTHER_PERSON)
     if agrees:
         _check_role(member)
+        if requester := members.find_member(request.requested_by):
+            _check_role(requester)
     return member
 
 

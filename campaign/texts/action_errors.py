@@ -40,6 +40,10 @@ class ActionError(StrEnum):
     PAYMENT_BEYOND_PLEDGE = "payment beyond pledge"
     PAYMENT_IN_FUTURE = "payment in future"
     PAYMENT_RETURN_DAY = "payment return day"
+    PAYMENT_RETURN_TOO_MUCH = "payment return too much"
+    PAYMENT_RETURN_IS_RECORDED = "payment return is recorded"
+    PAYMENT_RETURN_IS_UNDONE = "payment return is undone"
+    PAYMENT_IS_RETURNED = "payment is returned"
     PAYMENT_IS_REVERSED = "payment is reversed"
     PAYMENT_CHANGE_IS_REQUESTED = "payment change is requested"
     PAYMENT_CHANGE_IS_DECIDED = "payment change is decided"
@@ -107,6 +111,14 @@ _MESSAGES = {
     ),
     ActionError.PAYMENT_BEYOND_PLEDGE: gettext_noop("More would be received than is pledged; raise the pledge first."),
     ActionError.PAYMENT_RETURN_DAY: gettext_noop("The money was returned between the day of the payment and today: write that day."),
+    ActionError.PAYMENT_RETURN_TOO_MUCH: gettext_noop("More cannot have gone back than is left of the payment."),
+    ActionError.PAYMENT_RETURN_IS_RECORDED: gettext_noop(
+        "A return with this reference is recorded already for this payment. If it is another one, write how its reference differs."
+    ),
+    ActionError.PAYMENT_RETURN_IS_UNDONE: gettext_noop("It is recorded already that this money did not go back."),
+    ActionError.PAYMENT_IS_RETURNED: gettext_noop(
+        "Money of this payment went back to the funder. If that was recorded wrongly, undo it first; then the payment can be corrected."
+    ),
     ActionError.FILING_DAY: gettext_noop("It was filed between the day on which the money was returned and today: write that day."),
     ActionError.RETURN_IS_OPEN: gettext_noop("This return is open already: nothing was changed."),
     ActionError.RETURN_CAME_BACK: gettext_noop("The money that this return reports came back to the charity: there is nothing to file."),

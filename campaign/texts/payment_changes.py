@@ -1,8 +1,8 @@
-"""What a request changes of a funder's payment, in one sentence."""
+"""What a request changes of what is recorded of a funder's payment, in one sentence."""
 
 from datetime import date
 
-from campaign.rules.funder_payments import PaymentDetails
+from campaign.rules.funder_payments import PaymentDetails, ReturnDetails
 from campaign.rules.money import format_money
 from campaign.texts.catalogue import gettext_noop, translator
 
@@ -12,6 +12,12 @@ _CORRECTION = gettext_noop(
 _MISTAKE = gettext_noop("Reverse the payment %(reference)s of %(day)s, %(amount)s: it never came, or was written down twice.")
 _RETURN = gettext_noop(
     "Reverse the payment %(reference)s of %(day)s, %(amount)s: it came, and was returned to the funder on %(returned_on)s."
+)
+_PART = gettext_noop(
+    "Of the payment %(reference)s of %(day)s, %(amount)s: %(part)s went back to the funder on %(returned_on)s (%(return_reference)s)."
+)
+_UNDO = gettext_noop(
+    "Of the payment %(reference)s of %(day)s, %(amount)s: %(part)s did not go back to the funder on %(returned_on)s (%(return_reference)s), that was recorded wrongly."
 )
 _RECEIPT = gettext_noop(
     "Issue a new receipt for the payment %(reference)s of %(day)s, %(amount)s: the funder’s name or address has changed since the receipt."
@@ -29,6 +35,13 @@ def describe_change(recorded: PaymentDetails, right: PaymentDetails | None, *, r
     if right == recorded:
         return to.gettext(_RECEIPT, **values)
     return to.gettext(_CORRECTION, **values, **{f"right_{name}": value for name, value in _values(right, language).items()})
+
+
+def describe_return(recorded: PaymentDetails, returned: ReturnDetails, *, is_undone: bool, language: str) -> str:
+    """Return the sentence that money of the payment went back, or that it did not although it is recorded."""
+    about = {"returned_on": returned.returned_on.isoformat(), "return_reference": returned.reference}
+    part = format_money(returned.cents, language)
+    return translator(language).gettext(_UNDO if is_undone else _PART, part=part, **about, **_values(recorded, language))
 
 
 def describe_new_name(serial: str, *, old: str, new: str, language: str) -> str:

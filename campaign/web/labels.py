@@ -124,6 +124,7 @@ def message_kind_labels() -> dict[MessageKind, str]:
         MessageKind.FUNDER_PAYMENT: gettext("Money from a funder"),
         MessageKind.FUNDER_PAYMENT_CORRECTED: gettext("Correction of a funder’s payment"),
         MessageKind.FUNDER_PAYMENT_REVERSED: gettext("Reversal of a funder’s payment"),
+        MessageKind.FUNDER_PAYMENT_RETURNED: gettext("Return of money to a funder"),
         MessageKind.PAYMENT_CHANGE_REQUESTED: gettext("Request to change a payment"),
         MessageKind.PAYMENT_CHANGE_DECIDED: gettext("Decision to change a payment or not"),
         MessageKind.PLEDGE_MATCHED: gettext("Pledge matched in full"),

@@ -45,11 +45,14 @@ CREATE OR REPLACE TRIGGER decided_once BEFORE UPDATE ON funder_payment_request
         OLD.decision IS NOT NULL OR OLD.id <> NEW.id OR OLD.funder_payment_id <> NEW.funder_payment_id OR OLD.kind <> NEW.kind
         OR OLD.cents IS DISTINCT FROM NEW.cents OR OLD.received_on IS DISTINCT FROM NEW.received_on
         OR OLD.reference IS DISTINCT FROM NEW.reference OR OLD.returned_on IS DISTINCT FROM NEW.returned_on
+        OR OLD.undoes_id IS DISTINCT FROM NEW.undoes_id
         OR OLD.requested_by <> NEW.requested_by OR OLD.reason <> NEW.reason OR OLD.requested_at <> NEW.requested_at
     )
     EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON funder_payment_request FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON funder_payment_request FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON funder_payment_return FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON funder_payment_return FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON funder_payment_reversal FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON funder_payment_reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON integrity_check FOR EACH ROW EXECUTE FUNCTION refuse_change();
@@ -101,3 +104,5 @@ CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON stripe_event FOR EACH R
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON stripe_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON published_head FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON published_head FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON undone_payment_return FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON undone_payment_return FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

@@ -1,4 +1,4 @@
-"""E-mails to funders: thanks for a payment, its correction or reversal, with receipts, and the notice that a pledge is fully matched.
+"""E-mails to funders: thanks for a payment, its correction, reversal or return, with receipts, and the notice that a pledge is fully matched.
 
 They are about money and taxes, so they address the funder by the legal name, as receipts do, and not by the public one.
 """
@@ -14,7 +14,8 @@ from campaign.mail.letters.frame import Code, Paragraph, Recipient, build_email,
 from campaign.mail.letters.receipt_changes import ReceiptChange, about_ended
 from campaign.matching.funds import Fund
 from campaign.outbox.deliveries import EmailContent
-from campaign.receipts.receipts import Receipt
+from campaign.receipts.receipts import EndReason, Receipt
+from campaign.rules.funder_payments import ReturnDetails
 from campaign.rules.money import format_money
 from campaign.texts.dates import format_day
 
@@ -40,8 +41,10 @@ def _for_an_audit(head: str) -> Code:
     return Code(purpose=purpose, code=head)
 
 
-def money_received(payment: FunderPayment, funder: Funder, campaign: Campaign, *, receipt: Receipt | None, head: str) -> EmailContent:
-    """Thanks for a payment. A registered charity gets no official receipt, and the e-mail says so."""
+def money_received(
+    payment: FunderPayment, funder: Funder, campaign: Campaign, *, receipt: Receipt | None, replaced: Receipt | None, head: str
+) -> EmailContent:
+    """Thanks for a payment. A registered charity gets no official receipt, and the e-mail says so. `replaced` is what the receipt replaces."""
     language = funder.language
     with force_locale(language):
         text = gettext(
@@ -51,7 +54,8 @@ def money_received(payment: FunderPayment, funder: Funder, campaign: Campaign, *
             campaign=campaign.title(language),
         )
         about = gettext("Your official receipt no. %(new)s is attached.", new=receipt.serial) if receipt else _no_receipt_for_charity()
-        paragraphs = [Paragraph(text), Paragraph(about), contact_line(campaign.charity)]
+        about_receipt = about_ended(ReceiptChange(ended=replaced, receipt=receipt), language) if replaced else [Paragraph(about)]
+        paragraphs = [Paragraph(text), *about_receipt, contact_line(campaign.charity)]
         title = campaign.title(language)
         subject = receipt_subject(receipt, title) if receipt else gettext("Your payment has arrived – %(campaign)s", campaign=title)
         recipient, code = _recipient(funder, campaign, is_test=not payment.livemode), _for_an_audit(head)
@@ -142,6 +146,48 @@ def payment_reversed(
         subject = gettext("Your payment no longer counts – %(campaign)s", campaign=title)
         recipient = _recipient(funder, campaign, is_test=not payment.livemode)
         return build_email(recipient, subject, paragraphs, code=_for_an_audit(head))
+
+
+def payment_returned(
+    payment: FunderPayment,
+    details: ReturnDetails,
+    funder: Funder,
+    campaign: Campaign,
+    *,
+    is_undone: bool,
+    retained_cents: int,
+    receipt: Receipt | None,
+    ended: Receipt | None,
+    head: str,
+) -> EmailContent:
+    """Money of a payment went back to the funder, or did not although it was noted so. `ended` is the earlier receipt, `receipt` the valid one."""
+    language, title = funder.language, campaign.title(funder.language)
+    with force_locale(language):
+        about = {"part": format_money(details.cents, language), "returned_on": format_day(details.returned_on, language)}
+        noted = {"campaign": title, "return_reference": details.reference, **about, **_noted(payment, language)}
+        text = (
+            gettext(
+                "We had noted that on %(returned_on)s we returned %(part)s to you (%(return_reference)s), of your payment of %(amount)s to %(campaign)s, received on %(day)s (%(reference)s). That was a mistake: the money did not go back.",
+                **noted,
+            )
+            if is_undone
+            else gettext(
+                "On %(returned_on)s we returned %(part)s to you (%(return_reference)s), of your payment of %(amount)s to %(campaign)s, received on %(day)s (%(reference)s).",
+                **noted,
+            )
+        )
+        counts = gettext("Of this payment, %(left)s counts as received towards your pledge.", left=format_money(retained_cents, language))
+        change = ReceiptChange(ended=ended, receipt=receipt, reason=None if is_undone else EndReason.RETURNED)
+        paragraphs = [Paragraph(text), Paragraph(counts), *about_ended(change, language), contact_line(campaign.charity)]
+        subject = (
+            gettext("Your payment counts again – %(campaign)s", campaign=title)
+            if is_undone
+            else gettext("Your payment was returned – %(campaign)s", campaign=title)
+            if retained_cents == 0
+            else gettext("Part of your payment was returned – %(campaign)s", campaign=title)
+        )
+        recipient, code = _recipient(funder, campaign, is_test=not payment.livemode), _for_an_audit(head)
+        return build_email(recipient, subject, paragraphs, receipt=receipt, code=code)
 
 
 def _noted(payment: FunderPayment, language: str) -> dict[str, str]:

@@ -83,6 +83,7 @@ def check(engine: Engine, *, since: VerifiedPoint | None, night: date | None = N
         with document_checks.read_documents(engine, snapshot, documents) as found:
             match_checks.sum_up(snapshot)
             receipt_checks.sum_up(snapshot)
+            funder_checks.sum_up(snapshot)
             found += [sentence for check in (*CHECKS, *(CHECKS_OF_ALL if since is None else ())) for sentence in check(snapshot)]
         return CheckResult(findings=found, point=None if found else scope.verified_point(snapshot))
 

@@ -91,13 +91,15 @@ def _serials_are_of_their_numbers(snapshot: Connection) -> Iterator[str]:
 
 
 def _receipts_are_immutable(snapshot: Connection) -> Iterator[str]:
-    """A receipt that is cancelled for what was returned may be replaced later, by one that says so."""
+    """A receipt that is cancelled for what was returned may be replaced later, by one that says so, and so may a funder's."""
     for serial, ended_as in rows(
         snapshot,
         """
         SELECT r.serial, coalesce(e.ended_as, 'not ended') FROM receipt r LEFT JOIN receipt_end e ON e.receipt_id = r.id
         LEFT JOIN receipt n ON n.replaces_id = r.id
-        WHERE (coalesce(e.ended_as = 'replaced', false) <> (n.id IS NOT NULL) AND NOT coalesce(e.awaits_replacement, false))
+        WHERE (coalesce(e.ended_as = 'replaced', false) <> (n.id IS NOT NULL) AND NOT coalesce(e.awaits_replacement, false)
+               AND NOT (e.ended_as = 'cancelled' AND EXISTS (
+                   SELECT FROM receipt_line g WHERE g.receipt_id = r.id AND g.funder_payment_id IS NOT NULL)))
            OR (n.id IS NOT NULL AND (n.content ->> 'replaces' <> r.serial OR n.id < r.id))
         """,
     ):

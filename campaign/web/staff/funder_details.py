@@ -59,7 +59,7 @@ def _page(fund: Fund, form: FunderForm) -> str:
     language = current_language()
     funder = db.session.get_one(Funder, fund.funder_id)
     valid = payment_receipts.list_valid_receipts(funder)
-    to_void = [receipt.serial for receipt in valid if funder.is_registered_charity or void_requests.open_for(receipt)]
+    to_void = [receipt.serial for receipt in valid if funder.is_registered_charity or void_requests.open_for(receipt.id)]
     return render_template(
         "staff/funder_details.html",
         title=campaign_or_404().title(language),
@@ -88,6 +88,9 @@ def change(slug: str) -> ResponseReturnValue:
     if changed.to_void:
         serials = ", ".join(receipt.serial for receipt in changed.to_void)
         flash(gettext("Another manager is asked to void the receipts that are valid: %(serials)s.", serials=serials), "error")
+    if changed.not_to_void:
+        serials = ", ".join(receipt.serial for receipt in changed.not_to_void)
+        flash(gettext("These receipts stay valid, and nobody is asked to void them any more: %(serials)s.", serials=serials))
     if changed.receipts_due:
         count = changed.receipts_due
         flash(

@@ -1,4 +1,4 @@
-"""The fields of a funder's payment as a member typed them, with the questions about it, for recording and for correcting one."""
+"""The fields of a funder's payment as a member typed them, with the questions about it, for recording and for changing one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -8,9 +8,10 @@ from flask import abort, request
 from flask_babel import gettext
 
 from campaign.funders.payment_actions import PaymentDoubtful
+from campaign.funders.payment_requests import PaymentChange
 from campaign.matching import funds, pledge_requests
 from campaign.matching.funds import Fund
-from campaign.rules.funder_payments import PaymentDetails, PaymentQuestion
+from campaign.rules.funder_payments import PaymentDetails, PaymentQuestion, ReturnDetails
 from campaign.texts.dates import format_day
 from campaign.texts.payment_questions import describe_question
 from campaign.web.errors import campaign_or_404
@@ -35,7 +36,7 @@ def find_fund_or_404(slug: str) -> Fund:
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentForm:
-    """What a member typed of a payment, and the questions about it. `reason` is of a correction."""
+    """What a member typed of a payment or of its return, and the questions about it. `reason` is of a change."""
 
     amount: TypedAmount = field(default_factory=TypedAmount)
     day: TypedDay = field(default_factory=TypedDay)
@@ -53,6 +54,11 @@ class PaymentForm:
         """What is written down of the payment, if the form is valid."""
         return PaymentDetails(cents=self.amount.cents, received_on=self.day.day, reference=self.reference.text)
 
+    @property
+    def returned(self) -> ReturnDetails:
+        """What is written down of a return, if the form is valid."""
+        return ReturnDetails(cents=self.amount.cents, returned_on=self.day.day, reference=self.reference.text)
+
 
 def read_payment(*, has_reason: bool) -> PaymentForm:
     """The posted payment."""
@@ -66,6 +72,13 @@ def read_payment(*, has_reason: bool) -> PaymentForm:
     )
 
 
+def read_change(change: PaymentChange) -> PaymentForm:
+    """The posted change of a payment: what is right, what went back, or the reason alone."""
+    if change in {PaymentChange.CORRECT, PaymentChange.RETURN}:
+        return read_payment(has_reason=True)
+    return PaymentForm(reason=read_reason_line())
+
+
 def answered_questions() -> list[PaymentQuestion]:
     """The questions whose boxes are ticked."""
     return [question for question in PaymentQuestion if question.value in request.form.getlist("answered")]
@@ -77,32 +90,3 @@ def with_questions(typed: PaymentForm, doubtful: PaymentDoubtful) -> PaymentForm
     language = current_language()
     day = format_day(typed.day.day, language)
     return replace(typed, questions={question.value: describe_question(question, day, language) for question in asked})
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReversalForm:
-    """What a member typed of a reversal: whether the money came and was returned (`yes` or `no`), on which day, and why."""
-
-    was_returned: str = ""
-    choice_error: str = ""
-    day: TypedDay = field(default_factory=TypedDay)
-    reason: TypedLine = field(default_factory=TypedLine)
-
-    @property
-    def is_valid(self) -> bool:
-        """Whether all fields are."""
-        return not (self.choice_error or self.day.error or self.reason.error)
-
-    @property
-    def returned_on(self) -> date | None:
-        """The day on which the money was returned, if the form is valid; None if it never came."""
-        return self.day.day if self.was_returned == "yes" else None
-
-
-def read_reversal() -> ReversalForm:
-    """The posted reversal."""
-    was_returned = request.form.get("was_returned", "")
-    if was_returned not in {"yes", "no"}:
-        return ReversalForm(choice_error=gettext("Please choose whether the money came."), reason=read_reason_line())
-    day = read_day("returned_on", example=today()) if was_returned == "yes" else TypedDay()
-    return ReversalForm(was_returned=was_returned, day=day, reason=read_reason_line())

@@ -14,7 +14,7 @@ from campaign.funders.funders import Funder
 from campaign.funders.payment_actions import PaymentDoubtful
 from campaign.funders.payment_descriptions import describe_request
 from campaign.funders.payment_requests import FunderPaymentRequest
-from campaign.funders.payments import FunderPayment
+from campaign.funders.payments import FunderPayment, FunderPaymentReturn
 from campaign.matching.funds import Fund
 from campaign.receipts import information_returns, receipts
 from campaign.receipts.render_jobs import issue_context
@@ -67,7 +67,7 @@ def page(slug: str) -> ResponseReturnValue:
 def _missing(recorded: list[FunderPayment]) -> str:
     """What the receipts of payments wait for, in words."""
     context = issue_context()
-    waiting = [payment for payment in recorded if not payment_receipts.last_receipt_of(payment) and not payments.reversal_of(payment)]
+    waiting = [payment for payment in recorded if not payment_receipts.receipt_of(payment)]
     names = {name: None for payment in waiting for name in payment_receipts.missing_elements(payment, context)}
     return describe_missing(list(names), current_language())
 
@@ -84,6 +84,7 @@ def _payment_row(payment: FunderPayment) -> dict[str, Any]:
         "serial": receipt.serial if receipt else "",
         "status": receipt_status_labels()[receipts.status_of(receipt).value] if receipt else "",
         "reversal": _reversal_row(payment, decided) if decided else None,
+        "returns": [_return_row(returned) for returned in payments.returns_of(payment)],
         "return_due": _return_due(payment),
         "may_be_changed": decided is None and payment_requests.open_for(payment) is None,
     }
@@ -99,13 +100,30 @@ def _reversal_row(payment: FunderPayment, decided: FunderPaymentRequest) -> dict
         if returned_on
         else gettext("it never came, or was recorded twice")
     )
+    return {"what": what, **_decision_row(decided)}
+
+
+def _decision_row(decided: FunderPaymentRequest) -> dict[str, Any]:
+    """Why two people changed the payment."""
     assert decided.decided_at is not None
     return {
-        "what": what,
         "reason": decided.reason,
         "asked_by": decided.requested_by,
         "agreed_by": decided.decided_by,
         "on": _day_of(decided.decided_at).isoformat(),
+    }
+
+
+def _return_row(returned: FunderPaymentReturn) -> dict[str, Any]:
+    """Money of the payment that went back, or that did not although it was recorded."""
+    undo = payments.undo_of(returned)
+    requests = [returned.request_id, *([undo.request_id] if undo else [])]
+    return {
+        "amount": format_money(returned.cents, current_language()),
+        "day": returned.returned_on.isoformat(),
+        "reference": returned.reference,
+        "is_undone": undo is not None,
+        "decisions": [_decision_row(db.session.get_one(FunderPaymentRequest, request_id)) for request_id in requests],
     }
 
 
@@ -114,9 +132,9 @@ def _day_of(moment: datetime) -> date:
 
 
 def _return_due(payment: FunderPayment) -> str:
-    """By when an information return about the payment is due; empty when there is none to file."""
-    task = information_returns.of_payment(payment.id)
-    return format_day(task.due_on, current_language()) if task is not None and task.closed_at is None else ""
+    """By when the next information return about the payment is due; empty when there is none to file."""
+    due = [task.due_on for task in information_returns.list_of_payment(payment.id) if task.closed_at is None]
+    return format_day(min(due), current_language()) if due else ""
 
 
 def _request_row(asked: FunderPaymentRequest) -> dict[str, Any]:

@@ -17,11 +17,13 @@ from campaign.outbox.messages import OutboxMessage
 from campaign.receipts import receipt_actions, receipts, render_jobs, void_requests
 from campaign.receipts.receipt_actions import ReceiptActionRefused
 from campaign.receipts.receipts import SYSTEM_ACTOR, Receipt
+from campaign.receipts.void_requests import VoidDecision
 from campaign.reporting import receipt_register
 from campaign.reporting.receipt_register import RegisterLine, RegisterTotals
 from campaign.rules.fiscal_years import Period, calendar_year, fiscal_year
 from campaign.rules.money import format_money
 from campaign.texts import action_errors
+from campaign.texts.action_errors import ActionRefused
 from campaign.texts.dates import format_day
 from campaign.texts.file_names import Document, file_name
 from campaign.texts.receipt_elements import describe_missing
@@ -121,6 +123,24 @@ def _void_row(void_request: void_requests.VoidRequest) -> dict[str, Any]:
     }
 
 
+def _closed_void(void_request: void_requests.VoidRequest, campaign: Campaign) -> dict[str, str]:
+    """A request that did not void the receipt, and how it ended."""
+    who = void_request.decided_by or ""
+    assert void_request.decision is not None
+    outcomes = {
+        VoidDecision.REFUSED: gettext("%(who)s refused it.", who=who),
+        VoidDecision.WITHDRAWN: gettext("It was withdrawn: %(who)s answered since then that the funder is no registered charity.", who=who),
+        VoidDecision.ENDED: gettext("It was closed because the receipt was cancelled for another reason."),
+        VoidDecision.MOVED: gettext("It is asked of the receipt that replaces this one."),
+    }
+    return {
+        "who": void_request.requested_by,
+        "reason": void_request.reason,
+        "outcome": outcomes[VoidDecision(void_request.decision)],
+        "on": _moment(void_request.decided_at, campaign),
+    }
+
+
 @bp.get("/register.csv")
 @access("manager", fresh=True)
 def register_csv() -> ResponseReturnValue:
@@ -172,7 +192,8 @@ def page(serial: str) -> ResponseReturnValue:
         end_reason=end_reason_labels()[ended.reason] if ended else "",
         ended_at=_moment(ended.at if ended else None, campaign),
         replacement=replacement.serial if replacement else "",
-        void=void_requests.open_for(receipt),
+        void=void_requests.open_for(receipt.id),
+        closed_voids=[_closed_void(void_request, campaign) for void_request in void_requests.list_closed(receipt.id)],
         may_ask=has_role("clerk"),
         longest_reason=LONGEST_REASON,
     )
@@ -235,7 +256,7 @@ def decide_void(request_id: int) -> ResponseReturnValue:
         receipt_actions.decide_void(void_request, agrees=request.form["decision"] == "agree", actor=current_user.email)
         agreed = gettext("The receipt is cancelled, and the donor is notified.")
         flash(agreed if request.form["decision"] == "agree" else gettext("The receipt stays valid."))
-    except ReceiptActionRefused as error:
+    except ActionRefused as error:
         flash(action_errors.describe_error(error.refusal, current_language()), "error")
     return redirect(url_for("staff_receipts.register"), 303)
 
