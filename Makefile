@@ -32,7 +32,7 @@ mutants: .venv/ready-test ## Change the triggers that move money, one at a time:
 	SCALE=2 $(BIN)/python -m tools.mutants
 
 long: .venv/ready-test ## Run the random tests twenty times as long as in the suite, an hour or two (SCALE=20)
-	SCALE=$(or $(SCALE),20) $(BIN)/python -m pytest --timeout 7200 $$(grep -l "examples(" tests/test_*.py)
+	SCALE=$(or $(SCALE),20) $(BIN)/python -m pytest --timeout 7200 $$(grep -l "tests.scale" tests/test_*.py)
 
 storm: .venv/ready-test ## Issue 10,000 receipts while workers are killed, 15 minutes (RECEIPTS=10000 WORKERS=8)
 	$(BIN)/python -m pytest tests/test_receipt_storm.py -n 0 -s --timeout 5400 --receipts $(or $(RECEIPTS),10000) --workers $(or $(WORKERS),8)

@@ -311,6 +311,7 @@ def test_after_an_upgrade_the_schedule_reports_what_the_version_before_did_not(a
     assert unreported_return_jobs.report_unreported() == 0
 
 
+@pytest.mark.owner
 def test_an_upgrade_makes_returns_of_open_requests_and_closes_voids_of_ended_receipts(app: Flask, campaign: Campaign) -> None:
     create_managers("one@example.org")
     issue_receipt(paid(campaign, 100_00))

@@ -274,7 +274,7 @@ def test_a_lost_or_cancelled_dispute_of_a_month_ends_the_monthly_gift_once(
     mails = [message for _, recipients, message, _ in post.box.newest(20) if recipients == [email]]
     ended = [text_of(message) for message in mails if "a pris fin" in str(message["Subject"])]
     assert [("votre banque nous a dit" in text) for text in ended] == [True] * ends
-    assert all("restent donnés" in text and "changer" not in text for text in ended)
+    assert all("restent acquis" in text and "changer" not in text for text in ended)
     page = app.test_client().get(f"/fr/donations/{donation.token}").text
     assert ("Votre don mensuel a pris fin." in page, "Vous donnez chaque mois." in page) == (ends, not ends)
 

@@ -813,7 +813,7 @@ def test_returns_count_a_part_that_went_back_in_the_year_in_which_the_payment_wa
     payment_receipts.issue_receipt(payment, issue_context())
     db.session.commit()
     filed = filed_returns.record(
-        charity, Form.T3010, last_year, version="24", lines={}, register=b"x", gifts=gifts_in(charity, last_year),
+        charity, Form.T3010, last_year, version="24", lines={"4500": 1_000_00}, register=b"x", gifts=gifts_in(charity, last_year),
         filed_on=today(fund), actor=ONE, note="",
     )  # fmt: skip
     db.session.commit()

@@ -43,6 +43,7 @@ from campaign.stripe_sync.reconciliations import DifferenceState
 from campaign.texts.reconciliation_messages import DifferenceKind
 from tests.conftest import Stripe
 from tests.factories import another_campaign, issue_receipt, paid, pay, start_donation
+from tests.scale import SCALE
 from tests.stripe import checkout_request, completed, control, handle, start_recurring, stored_object, succeeded
 
 TORONTO = ZoneInfo("America/Toronto")
@@ -198,6 +199,11 @@ DEBIT_ROUTES = [
 ]
 
 
+def in_suite(routes: list[Route]) -> list[Route]:
+    """Every third route, where other cases take all of them; all in `make long`."""
+    return routes if SCALE > 1 else routes[::3]
+
+
 def row_of(donation: Donation) -> dict[str, Any]:
     """All that is stored of the donation, but what differs from donation to donation, with its match and the date of its receipt."""
     db.session.expire_all()
@@ -249,7 +255,7 @@ def test_a_card_payment_has_the_same_moments_by_every_route_and_in_every_order(
     """At the end of the year in Toronto, which is also the end of the window."""
     ended = another_campaign(50_000_00, like=campaign, closes_at=MIDNIGHT)
     charged = MIDNIGHT + timedelta(seconds=seconds)
-    rows = rows_by_route(ended, stripe, CARD_ROUTES, charged=charged)
+    rows = rows_by_route(ended, stripe, CARD_ROUTES if matched else in_suite(CARD_ROUTES), charged=charged)
     assert all(row == rows[0] for row in rows)
     assert (rows[0]["authorized_at"], rows[0]["received_at"]) == (charged, charged)
     assert (rows[0]["matched_cents"], rows[0]["receipt"]) == (matched, dated)
@@ -386,7 +392,7 @@ def test_a_bank_debit_is_judged_by_its_submission_and_dated_by_its_success(
     """The payment succeeds three seconds before a midnight; the checkout reports it after that midnight."""
     submitted, cleared = last_midnight(6) + timedelta(seconds=seconds), last_midnight(2) - timedelta(seconds=3)
     ended = another_campaign(50_000_00, like=campaign, closes_at=last_midnight(6))
-    rows = rows_by_route(ended, stripe, DEBIT_ROUTES, charged=submitted, cleared=cleared)
+    rows = rows_by_route(ended, stripe, DEBIT_ROUTES if matched else in_suite(DEBIT_ROUTES), charged=submitted, cleared=cleared)
     assert all(row == rows[0] for row in rows)
     assert (rows[0]["authorized_at"], rows[0]["received_at"]) == (submitted, cleared)
     assert (rows[0]["matched_cents"], rows[0]["receipt"]) == (matched, cleared.date().isoformat())

@@ -133,7 +133,7 @@ def test_two_members_correct_a_payment_on_the_page(app: Flask, fund: Fund, one: 
     new = signed_in(app, "manager", address="new@example.org")
     db.session.query(Staff).filter_by(email="new@example.org").one().role_since = datetime.now(UTC)
     db.session.commit()
-    assert 'role-wait" disabled' in open_page(new, PAGE).text and open_page(new, form).text.count("<fieldset disabled") == 2
+    assert 'role-wait" disabled' in open_page(new, PAGE).text and open_page(new, form).text.count("<fieldset disabled") == 3
     own = open_page(one, PAGE).text
     assert "You asked for it yourself, so you cannot agree" in own
     assert 'value="agree"' not in own

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import Result
@@ -381,6 +382,7 @@ def test_both_members_and_all_managers_are_notified_of_a_request_and_of_the_deci
     asker = members.find_member(ONE)
     assert asker
     members.change_role(asker, "viewer")  # Whoever is named is notified, whatever their role is by then.
+    asker.role_since = datetime.now(UTC) - timedelta(days=2)
     pledge_actions.decide_raise(request, agrees=True, actor=TWO)
     send_jobs.send_due()
     mails = list(post.box.newest(10))

@@ -168,7 +168,7 @@ def test_a_forgotten_password_is_mailed_through_the_outbox_in_both_languages(app
     body = text_of(message)
     assert to == [ADDRESS]
     assert "Somebody, we hope you" in body
-    assert "Quelqu’un, vous sans doute" in body
+    assert "On nous a demandé, sans doute de votre part, un nouveau mot de passe" in body
     link = re.search(r"http://127\.0\.0\.1:8000(/staff/password/\S+)", body)
     assert link
     client = app.test_client()

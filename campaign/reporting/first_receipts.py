@@ -128,11 +128,12 @@ def _donations(charity: Charity, period: Period) -> Select[Any]:
 
 def _payments(charity: Charity, period: Period) -> Select[Any]:
     """Payments of funders from before the period with a valid receipt. A registered charity gets none."""
-    paid, nothing = funder_payments_in(charity, period.before).c, cast(literal(0), BigInteger)
-    columns = (literal(GiftGroup.RECEIPTED.value), paid.province == ABROAD, paid.cents, nothing, paid.cents, Receipt.serial)
+    paid = funder_payments_in(charity, period.before).c
+    cents = (paid.cents, paid.returned_cents, paid.cents - paid.returned_cents)
+    columns = (literal(GiftGroup.RECEIPTED.value), paid.province == ABROAD, *cents, Receipt.serial)
     return (
         select(cast(null(), BigInteger), paid.id, *columns)
         .join(ReceiptLine, and_(ReceiptLine.funder_payment_id == paid.id, ReceiptLine.is_current))
         .join(Receipt, Receipt.id == ReceiptLine.receipt_id)
-        .where(~paid.is_reversed, or_(paid.is_charity.is_(None), ~paid.is_charity))
+        .where(~paid.is_mistaken, or_(paid.is_charity.is_(None), ~paid.is_charity))
     )
