@@ -283,6 +283,8 @@ def _share_compiled_statements() -> None:
 @pytest.fixture
 def app(settings: Settings) -> Iterator[Flask]:
     app = create_app(settings)
+    # Passwords are hashed with the least work: tests check them often, and one test holds the cost (test_security_standard.py).
+    app.extensions["security"].pwd_context.update(argon2__time_cost=1, argon2__memory_cost=8, argon2__parallelism=1)
     app.jinja_env.undefined = StrictUndefined  # A name that a template misspells is an error, not an empty text.
     with app.app_context():
         _share_compiled_statements()
