@@ -96,6 +96,8 @@ def test_a_gift_counts_in_the_year_of_its_first_receipt_whatever_happened_to_it_
     payment_receipts.issue_receipt(corrected, context(YEAR))
     late = paid_by(campaign, 800_00, 21, YEAR - 1, is_registered_charity=False, province=ABROAD)
     payment_receipts.issue_receipt(late, context(YEAR))
+    partly_back = paid_by(campaign, 600_00, 23, YEAR - 1, is_registered_charity=False)
+    payment_receipts.issue_receipt(partly_back, context(YEAR))
     no_receipt_due = paid_by(campaign, 700_00, 22, YEAR - 1, is_registered_charity=False)
     payment_receipts.issue_receipt(no_receipt_due, context(YEAR))
     payments.funder_of(no_receipt_due).is_registered_charity = True
@@ -103,6 +105,7 @@ def test_a_gift_counts_in_the_year_of_its_first_receipt_whatever_happened_to_it_
     right = PaymentDetails(cents=901_00, received_on=corrected.received_on, reference="18")
     request = payment_actions.request_correction(corrected, right, actor=PLEDGERS[0], reason="r", answered=[*PaymentQuestion])
     payment_actions.decide(request, agrees=True, actor=PLEDGERS[1])
+    send_back(partly_back, 100_00, "1")
     issued = 0
     for period in returns.fiscal_years(charity, datetime.now(UTC)):
         found = returns.returns_of(charity, period)

@@ -37,7 +37,7 @@ _PROBLEMS = {
     Problem.EXAMPLE: gettext_noop("It is an example. Please write the real one."),
     Problem.ONE_LINE: gettext_noop("It has one line. Please write the whole address on file with the CRA, line by line."),
     Problem.NO_POSTAL_CODE: gettext_noop("It has no Canadian postal code. Please write the address on file with the CRA."),
-    Problem.WRONG_FORM: gettext_noop("It is not nine digits, RR and four digits, as 123456789RR0001."),
+    Problem.WRONG_FORM: gettext_noop("It is not nine digits, RR and four digits, as 123456782RR0001."),
     Problem.WRONG_CHECK_DIGIT: gettext_noop("Its check digit is wrong, so a digit is mistyped. Please compare it with the CRA’s letter."),
     Problem.WHOLE_ADDRESS: gettext_noop("It must be a city or town alone, without street and postal code."),
     Problem.NO_EMAIL_ADDRESS: gettext_noop("Please write an email address, for example name@example.org."),

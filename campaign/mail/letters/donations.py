@@ -110,7 +110,11 @@ def _on_statement(donation: Donation) -> list[Paragraph]:
     if donation.is_debit:
         return []
     name = donation.campaign.charity.name(donation.language)
-    return [Paragraph(gettext("The payment is under the name %(charity)s on your card statement.", charity=name), style=SMALL)]
+    return [
+        Paragraph(
+            gettext("On your card statement the payment is under the name %(charity)s, or a short form of it.", charity=name), style=SMALL
+        )
+    ]
 
 
 def match_increased(donation: Donation, *, page_url: str, matched_cents: int, more_cents: int, fund_name: str) -> EmailContent:

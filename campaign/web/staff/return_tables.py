@@ -143,7 +143,7 @@ def awaited_note(found: ReturnsOfYear) -> str:
 
 def part_lines_note() -> str:
     """What a line in parentheses is."""
-    return gettext("A line in parentheses has a part of the line before it, and is not added to it.")
+    return gettext("Where a line is in parentheses, it has a part of the line before it, and is not added to it.")
 
 
 def not_applicable() -> str:

@@ -1,7 +1,7 @@
 """The charity's returns T3010 and TP-985.22 by fiscal year: their lines tied to the books, exports, and copies of filed returns with what changed before and after the record."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
@@ -78,6 +78,7 @@ def _page(filed_on: TypedDay) -> str:
         nonresidents=nonresident_rows(charity, period),
         copies=[_copy_row(charity, filed) for filed in filed_returns.list_of(charity, limit=COPIES_SHOWN)],
         is_over=period.last_on < today,
+        over_from=format_day(period.last_on + timedelta(days=1), current_language()),
         today=today.isoformat(),
         filed_on=filed_on,
         changed_since_filing=g.get("changed_since_filing"),
