@@ -34,6 +34,13 @@ NOT_REAL: list[tuple[Detail, Any, Problem]] = [
     *[(Detail(name), value, Problem.EXAMPLE) for name, value in vars(EXAMPLES).items()],
     *[(detail, " ", Problem.MISSING) for detail in Detail if detail not in {Detail.ADDRESS, *PICTURES}],
     (Detail.ADDRESS, (), Problem.MISSING),
+    *[
+        (detail, text, Problem.NO_LETTERS)
+        for detail in (Detail.LEGAL_NAME, Detail.PLACE_OF_ISSUE, Detail.SIGNATORY_NAME)
+        for text in ("??", "٣٤")
+    ],
+    (Detail.ADDRESS, ("100 Example Street", "Ottawa ON  K1P 1A1"), Problem.EXAMPLE),
+    (Detail.ADDRESS, ("3, rue de l’Exemple", "Montréal QC  H2X 1Y4"), Problem.EXAMPLE),
     (Detail.ADDRESS, ("1 Real Street, Ottawa ON K1P 1A1", " "), Problem.ONE_LINE),
     (Detail.ADDRESS, ("1 Real Street", "Ottawa ON"), Problem.NO_POSTAL_CODE),
     (Detail.ADDRESS, ("1 Real Street", "Seattle WA 98101"), Problem.NO_POSTAL_CODE),

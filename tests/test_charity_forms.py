@@ -80,7 +80,7 @@ def test_a_manager_changes_what_receipts_print_and_is_shown_first_that_they_stop
         }
     ]
     send_jobs.send_due()
-    assert "1 receipt waits already." in open_page(client, f"{PAGE}/signatory").text
+    assert "1 receipt waits for this confirmation already." in open_page(client, f"{PAGE}/signatory").text
     shown = open_page(client, PAGE).text
     assert "Not confirmed yet; it was: Nerve Research Foundation" in shown
     assert "Not confirmed yet; it was: 1 Real Street; Ottawa ON  K1P 1A1" in shown and shown.count("Not confirmed yet; it was") == 3

@@ -27,6 +27,7 @@ from campaign.ledger.entries import LedgerEntry
 from campaign.mail import send_jobs
 from campaign.matching import fund_lifecycle
 from campaign.matching.funds import Fund
+from campaign.outbox import waiting_receipts
 from campaign.receipts import (
     filed_returns,
     information_return_actions,
@@ -981,4 +982,55 @@ def test_a_payment_that_was_returned_by_its_reversal_stays_as_it_was(fund: Fund,
     assert f"it came, and was returned to the funder on {payment.received_on}" in describe_request(request, payment, "en")
     year = returns.returns_of(db.session.query(Campaign).one().charity, calendar_year(payment.received_on.year))
     assert (year.gifts(GiftGroup.RETURNED), year.returned_cents, year.cents(), year.difference_from_books_cents) == (1, 40_00, 0, 0)
+    assert checker.findings(db.engine) == []
+
+
+def test_a_message_about_a_return_brings_no_receipt(fund: Fund, funder: Funder) -> None:
+    """It waits for the mail while the answer about the charity is taken back."""
+    payment, _ = receipted(fund)
+    returned = send_back(payment, 100_00)
+    send_jobs.send_due()
+    change(funder, is_registered_charity=True, registration_number="123456782RR0001")
+    undo(returned)
+    assert change(funder, is_registered_charity=False).receipts_due == 1
+    send_jobs.send_due()
+    valid = payment_receipts.receipt_of(payment)
+    assert valid and valid.cents == payment.cents
+    assert checker.findings(db.engine) == []
+
+
+@pytest.mark.owner
+def test_what_went_back_of_a_corrected_payment_is_reported_by_the_receipt_of_the_earlier_one(fund: Fund, funder: Funder) -> None:
+    payment, receipt = receipted(fund)
+    change(funder, is_registered_charity=True, registration_number="123456782RR0001")
+    decide_void(receipt, agrees=True)
+    right = corrected(payment, details(fund, 12_000_00))
+    send_back(right, 1_000_00)
+    change(funder, is_registered_charity=False)
+    send_jobs.send_due()
+    send_back(right, 10_00, "back 2")
+    found = text("SELECT returned_cents, receipt_id FROM information_return ORDER BY id")
+    assert db.session.execute(found).all() == [(1_000_00, receipt.id), (10_00, receipt.id)]
+    assert checker.findings(db.engine) == []
+    # The control: a return that was not reported.
+    run("ALTER TABLE reported_reversal DISABLE TRIGGER USER; DELETE FROM reported_reversal WHERE cents = 1000")
+    db.session.commit()
+    assert any("was returned, but its information return is missing" in finding for finding in checker.findings(db.engine))
+
+
+def test_a_return_is_recorded_while_the_receipt_for_what_is_left_would_lack_something(fund: Fund, funder: Funder) -> None:
+    payment, receipt = receipted(fund)
+    send_jobs.send_due()
+    funder.address = []
+    db.session.commit()
+    send_back(payment, 2_500_00)
+    assert (receipts.status_of(receipt), payment_receipts.receipt_of(payment)) == (Status.CANCELLED, None)
+    assert db.session.execute(text("SELECT returned_cents FROM information_return")).scalars().all() == [2_500_00]
+    send_jobs.send_due()
+    assert waiting_receipts.count_for("funder_address") == 1
+    assert checker.findings(db.engine) == []
+    change(funder, address=ADDRESS)
+    send_jobs.send_due()
+    valid = payment_receipts.receipt_of(payment)
+    assert valid and (valid.cents, valid.content["replaces"]) == (10_000_00, receipt.serial)
     assert checker.findings(db.engine) == []

@@ -247,6 +247,22 @@ def test_a_second_request_of_the_same_moment_is_refused(app: Flask, campaign: Ca
     assert refused.value.refusal is ActionError.VOID_IS_REQUESTED
 
 
+def test_a_request_to_void_ends_when_no_receipt_takes_it_over(app: Flask, campaign: Campaign) -> None:
+    """The receipt has ended, and its replacement is awaited until the rest is refunded too."""
+    donation = paid(campaign, 300_00)
+    receipt = issue_receipt(donation)
+    assert receipt
+    receipt_actions.request_void(receipt, actor="one@example.org", reason="a trial")
+    donation.first_name = donation.last_name = ""
+    create_refund(donation, 100_00)
+    issue_receipt(donation)
+    assert [request.receipt_id for request in void_requests.list_open()] == [receipt.id]
+    create_refund(donation, 200_00)
+    issue_receipt(donation)
+    (request,) = void_requests.list_closed(receipt.id)
+    assert (request.decision, request.decided_by, void_requests.list_open()) == ("ended", receipts.SYSTEM_ACTOR, [])
+
+
 def test_a_receipt_that_a_refund_ends_at_the_same_moment_is_not_voided(
     app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:

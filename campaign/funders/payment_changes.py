@@ -86,20 +86,24 @@ def _replace(payment: FunderPayment, right: PaymentDetails, fund: Fund, *, recor
 
 
 def _change_returned(request: FunderPaymentRequest, payment: FunderPayment, fund: Fund, context: IssueContext) -> FunderPayment:
-    """Record that money went back, or that it did not. What went back after a receipt is reported, and its receipt shows what is left."""
+    """Record that money went back, or that it did not. What went back after a receipt is reported, and its receipt shows what is left.
+
+    The fact is recorded even while the receipt for what is left would lack something: the earlier one ends, and the next waits for the element.
+    """
     undone = payment_requests.undone_return_of(request)
     returned = request.returned
     is_left = undone is not None or (returned is not None and returned.cents < payments.retained_cents(payment))
     if returned is not None:
         check_returnable(payment, returned.cents, returned.reference)
-    _end_receipt(payment, request, EndReason.RETURNED, is_replaced=is_left)
+    is_complete = not payment_receipts.missing_elements(payment, context)
+    _end_receipt(payment, request, EndReason.RETURNED, is_replaced=is_left and is_complete)
     if returned is not None:
         payments.post_return(payment, returned, fund, request_id=request.id)
     if undone is not None:
         payments.check_within_pledge(fund, undone.cents)
         payments.post_undo(undone, fund, request_id=request.id)
     reported_reversals.bring_up_to_date(payment_receipts.returned_gift_of(payment), on=context.now)
-    if payment_receipts.last_receipt_of(payment) is not None:
+    if payment_receipts.last_receipt_of(payment) is not None and not payment_receipts.missing_elements(payment, context):
         payment_receipts.issue_receipt(payment, context)
     elif payment_receipts.is_due(payment):
         payment_receipts.enqueue_due(payments.funder_of(payment))

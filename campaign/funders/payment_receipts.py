@@ -18,6 +18,7 @@ from campaign.funders.funders import Funder
 from campaign.funders.payments import FunderPayment
 from campaign.matching.funds import Fund
 from campaign.outbox import leases, messages
+from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import OutboxMessage
 from campaign.receipts import completeness, contents, receipts, reported_reversals
 from campaign.receipts.contents import IssueContext
@@ -94,12 +95,18 @@ def issue_receipt(payment: FunderPayment, context: IssueContext) -> Receipt | No
 
 
 def _receipt_to_replace(payment: FunderPayment) -> Receipt | None:
-    """The last receipt of the payment, or of the one that it corrects, and so on; None if none was issued, or another one replaces it."""
+    """The last receipt of the payment or of those that it corrects; None if none was issued, or another one replaces it."""
+    last = _last_receipt_of_chain(payment)
+    return last if last is not None and receipts.replacement_of(last) is None else None
+
+
+def _last_receipt_of_chain(payment: FunderPayment) -> Receipt | None:
+    """The last receipt of the payment, or else of the one that it corrects, and so on."""
     last, corrects = last_receipt_of(payment), payment.replaces_id
     while last is None and corrects is not None:
         corrected = db.session.get_one(FunderPayment, corrects)
         last, corrects = last_receipt_of(corrected), corrected.replaces_id
-    return last if last is not None and receipts.replacement_of(last) is None else None
+    return last
 
 
 def returned_gift_of(payment: FunderPayment) -> ReturnedGift:
@@ -109,7 +116,7 @@ def returned_gift_of(payment: FunderPayment) -> ReturnedGift:
         of={"funder_payment_id": payment.id},
         charged_cents=payment.cents,
         charity=charity,
-        last_receipt=last_receipt_of(payment),
+        last_receipt=_last_receipt_of_chain(payment),
         reversals=[
             ReturnedPart(
                 id=returned.id,
@@ -179,7 +186,10 @@ def enqueue_due(funder: Funder) -> int:
     Returns how many. A message that is being sent may have been composed before the answer changed, and counts as none.
     """
     brings_receipt = exists().where(
-        OutboxMessage.funder_payment_id == FunderPayment.id, leases.is_pending(OutboxMessage), OutboxMessage.attempts == 0
+        OutboxMessage.funder_payment_id == FunderPayment.id,
+        OutboxMessage.kind.in_((MessageKind.FUNDER_PAYMENT, MessageKind.FUNDER_PAYMENT_CORRECTED)),
+        leases.is_pending(OutboxMessage),
+        OutboxMessage.attempts == 0,
     )
     voided = select(voided_payments().c.id)
     is_left = FunderPayment.cents > payments.returned_in_query()

@@ -14,9 +14,10 @@ from campaign.donations.donors import wants_annual_receipt
 from campaign.edges.db import db
 from campaign.outbox import waiting_receipts
 from campaign.payments import reversals
-from campaign.receipts import awaited, completeness, contents, receipts, reported_reversals
+from campaign.receipts import awaited, completeness, contents, receipts, reported_reversals, void_requests
 from campaign.receipts.contents import IssueContext, Receiptable
 from campaign.receipts.receipts import SYSTEM_ACTOR, EndReason, Receipt, ReceiptIncomplete, Status
+from campaign.receipts.void_requests import VoidDecision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,8 +132,11 @@ def _issue_due(donation: Donation, locked: Sequence[Donation], context: IssueCon
     awaiting = awaited.awaiting_receipt_of(donation.id)
     if awaiting is None:
         return _issue_first(next(d for d in locked if d.id == donation.id), context)
-    retained = _retained(locked)
-    return receipts.issue(retained, context, received_in=_year_of(awaiting), replaces=awaiting) if retained else None
+    if retained := _retained(locked):
+        return receipts.issue(retained, context, received_in=_year_of(awaiting), replaces=awaiting)
+    if void_request := void_requests.lock_of_receipt(awaiting.id):  # No receipt takes it over any more.
+        void_requests.close(void_request, VoidDecision.ENDED, actor=SYSTEM_ACTOR)
+    return None
 
 
 def _issue_first(donation: Donation, context: IssueContext) -> Receipt | None:

@@ -20,6 +20,7 @@ FINGERPRINT_DIGITS = 12
 # Localities of British Columbia that are named after a number of miles.
 NUMBERED_LOCALITY = re.compile(r"\d+ mile \w+", re.IGNORECASE)
 EXAMPLE_MARKS = ("(example)", "(exemple)")
+EXAMPLE_STREET = re.compile(r"\b(?:example (?:street|road|avenue|st|rd|ave)|(?:rue|avenue|chemin) (?:de l’|de l'|d’|d'|)exemple)\b")
 SEPARATOR = "\x1f"
 
 
@@ -68,6 +69,7 @@ class Problem(StrEnum):
     """Why a detail is not real, or cannot be printed or sent."""
 
     MISSING = "missing"
+    NO_LETTERS = "no letters"
     FORBIDDEN = "forbidden character"
     UNPRINTABLE = "unprintable character"
     TOO_LONG = "too long"
@@ -166,6 +168,8 @@ def _problem_of(detail: Detail, details: CharityDetails) -> Problem | None:
     text = text_of(details, detail)
     if len(text.strip()) < SHORTEST_NAME:
         return Problem.MISSING
+    if detail not in (*PICTURES, *CONTACTS) and sum(map(str.isalpha, text)) < SHORTEST_NAME:
+        return Problem.NO_LETTERS
     if len(text) > LONGEST[detail]:
         return Problem.TOO_LONG
     if _is_example(detail, details):
@@ -192,7 +196,7 @@ def _is_example(detail: Detail, details: CharityDetails) -> bool:
     if detail in CONTACTS:
         return contact_addresses.is_reserved(text)
     if detail is Detail.ADDRESS:
-        return _bare(EXAMPLES.address[0]) in {_bare(line) for line in details.address}
+        return _bare(EXAMPLES.address[0]) in {_bare(line) for line in details.address} or EXAMPLE_STREET.search(text) is not None
     return _bare(text) == _bare(getattr(EXAMPLES, detail, ""))
 
 

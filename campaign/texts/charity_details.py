@@ -32,6 +32,7 @@ _NAMES = {
 }
 _PROBLEMS = {
     Problem.MISSING: gettext_noop("It is missing."),
+    Problem.NO_LETTERS: gettext_noop("It has no letters. Please write it out."),
     Problem.TOO_LONG: gettext_noop("It is too long. Please write at most %(longest)s characters."),
     Problem.TOO_MANY_LINES: gettext_noop("It has too many lines. Please write the address in %(lines)s lines at most."),
     Problem.EXAMPLE: gettext_noop("It is an example. Please write the real one."),

@@ -157,7 +157,7 @@ def _each_payment_has_its_receipt(snapshot: Connection) -> Iterator[str]:
 def _returned_payments_are_reported(snapshot: Connection) -> Iterator[str]:
     """More than $50 of a payment that was returned after its receipt takes an information return, due 90 days after the day (CG-016).
 
-    A payment that was returned by its reversal, as before returns were rows of their own, has one return for all of it.
+    The receipt of a payment that it corrects counts as its own. A payment that was returned by its reversal, as before returns were rows of their own, has one return for all of it.
     """
     for slug, reference in rows(
         snapshot,
@@ -171,12 +171,16 @@ def _returned_payments_are_reported(snapshot: Connection) -> Iterator[str]:
            OR q.returned_on < p.received_on
         UNION
         SELECT f.slug, p.reference FROM payment_left l JOIN funder_payment p ON p.id = l.id JOIN fund f ON f.id = p.fund_id
-        JOIN (SELECT funder_payment_id, max(cents) AS cents FROM receipt_line GROUP BY 1) g ON g.funder_payment_id = p.id
+        JOIN (WITH RECURSIVE corrected AS (
+                SELECT id, replaces_id, id AS payment_id FROM funder_payment
+                UNION ALL SELECT c.id, c.replaces_id, k.payment_id FROM corrected k JOIN funder_payment c ON c.id = k.replaces_id)
+            SELECT k.payment_id, max(r.cents) AS cents FROM corrected k JOIN receipt_line r ON r.funder_payment_id = k.id GROUP BY 1) g
+            ON g.payment_id = p.id
         CROSS JOIN LATERAL (SELECT coalesce(sum(n.cents), 0) AS cents FROM reported_reversal n
             JOIN funder_payment_return t ON t.id = n.funder_payment_return_id
             WHERE t.funder_payment_id = p.id AND n.information_return_id IS NOT NULL) n
         WHERE n.cents > l.returned_cents OR (l.left_cents > 0 OR l.returned_cents > 0)
-          AND g.cents - l.left_cents > 5000 AND n.cents < g.cents - l.left_cents
+          AND least(g.cents, p.cents) - l.left_cents > 5000 AND n.cents < least(g.cents, p.cents) - l.left_cents
         ORDER BY 1, 2
         """,
     ):
