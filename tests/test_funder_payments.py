@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from click.testing import Result
@@ -64,7 +65,12 @@ ADDRESS = ["1, rue Sherbrooke", "Montréal QC  H2X 1Y4"]
 @pytest.fixture
 def funder(fund: Fund) -> Funder:
     funder = db.session.get_one(Funder, fund.funder_id)
-    funder.legal_name, funder.address, funder.email, funder.is_registered_charity = "Fonds inc.", ADDRESS, "corrected@example.org", False
+    funder.legal_name, funder.address, funder.email, funder.is_registered_charity = (
+        "Fonds inc.",
+        ADDRESS,
+        f"{uuid4().hex}@example.org",
+        False,
+    )
     create_managers(ONE, TWO)
     return funder
 

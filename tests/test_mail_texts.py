@@ -95,7 +95,7 @@ def test_a_card_statement_is_spoken_of_for_cards_alone(app: Flask, campaign: Cam
     db.session.commit()
     send_jobs.send_due()
     texts = [text_of(last_email(post, donation)) for donation in (card, debit)]
-    assert ["Le paiement figure sous le nom Fondation" in text for text in texts] == [True, False]
+    assert ["le paiement figure sous le nom Fondation" in text for text in texts] == [True, False]
     assert ["relevé" in text for text in texts] == [True, False]
     assert ["répondez à ce courriel" in text for text in texts] == [True, True]
 

@@ -168,7 +168,7 @@ def _problem_of(detail: Detail, details: CharityDetails) -> Problem | None:
     text = text_of(details, detail)
     if len(text.strip()) < SHORTEST_NAME:
         return Problem.MISSING
-    if detail not in (*PICTURES, *CONTACTS) and sum(map(str.isalpha, text)) < SHORTEST_NAME:
+    if detail not in (*PICTURES, *CONTACTS, Detail.REGISTRATION_NUMBER) and sum(map(str.isalpha, text)) < SHORTEST_NAME:
         return Problem.NO_LETTERS
     if len(text) > LONGEST[detail]:
         return Problem.TOO_LONG
