@@ -1040,3 +1040,16 @@ def test_a_return_is_recorded_while_the_receipt_for_what_is_left_would_lack_some
     valid = payment_receipts.receipt_of(payment)
     assert valid and (valid.cents, valid.content["replaces"]) == (10_000_00, receipt.serial)
     assert checker.findings(db.engine) == []
+
+
+def test_a_correction_that_meets_a_void_finds_no_receipt_and_issues_none(
+    fund: Fund, funder: Funder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment, receipt = receipted(fund)
+    receipt_actions.request_void(receipt, actor=ONE, reason="it was no gift")
+    decide_void(receipt, agrees=True)
+    monkeypatch.setattr(payment_receipts, "receipt_of", lambda _: receipt)  # As it was when the correction looked.
+    right = corrected(payment, details(fund, 12_000_00))
+    monkeypatch.undo()
+    assert (payment_receipts.receipt_of(right), receipts.status_of(receipt)) == (None, Status.CANCELLED)
+    assert checker.findings(db.engine) == []

@@ -10,7 +10,7 @@ from campaign.funders.payments import FunderPayment
 from campaign.matching.funds import Fund
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import enqueue_notice
-from campaign.receipts import receipts, reported_reversals
+from campaign.receipts import receipts, reported_reversals, void_requests
 from campaign.receipts.contents import IssueContext
 from campaign.receipts.receipts import EndReason, Status
 from campaign.rules.funder_payments import PaymentDetails
@@ -64,6 +64,9 @@ def _end_receipt(payment: FunderPayment, request: FunderPaymentRequest, reason: 
     funder = payments.lock_funder(payment)
     receipt = payment_receipts.receipt_of(payment)
     if receipt is None:
+        return False
+    void_requests.lock_of_receipt(receipt.id)  # Whoever agrees to void it has this lock: afterwards the receipt may have ended.
+    if receipts.end_of(receipt) is not None:
         return False
     ended_as = Status.REPLACED if is_replaced and not funder.is_registered_charity else Status.CANCELLED
     receipts.end(receipt, ended_as, reason, actor=request.decided_by or request.requested_by, note=request.reason)
