@@ -2,13 +2,17 @@
 (() => {
   const waiting = document.getElementById("waiting");
   if (!waiting) return;
+  const FOLLOWED_LINK_MS = 15000;
   let polls = 0;
+  let followed = 0;
+  // A reload would cancel a link that the donor has just followed. Where the link only downloads a file, the page stays and reloads later.
+  addEventListener("beforeunload", () => { followed = Date.now(); });
+  const hasChanged = (status) => (status.state && status.state !== waiting.dataset.state) || (waiting.dataset.receipt === "no" && status.receipt);
   const poll = async () => {
     polls += 1;
     try {
       const status = await (await fetch(waiting.dataset.json)).json();
-      if (status.state && status.state !== waiting.dataset.state) { location.reload(); return; }
-      if (waiting.dataset.receipt === "no" && status.receipt) { location.reload(); return; }
+      if (hasChanged(status) && Date.now() - followed > FOLLOWED_LINK_MS) { location.reload(); return; }
     } catch {
       // Temporarily unavailable: poll again.
     }
