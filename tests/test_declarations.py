@@ -23,7 +23,6 @@ from campaign.edges.db import db
 from campaign.mail import mail_actions, send_jobs
 from campaign.outbox import waiting_receipts
 from campaign.receipts import annual_jobs, completeness, lifecycle, receipt_actions, receipts
-from campaign.receipts.receipt_actions import ReceiptActionRefused
 from campaign.receipts.receipts import EndReason, ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
 from campaign.recurring import recurring_gifts
@@ -34,7 +33,7 @@ from campaign.rules.document_types import JPEG, PDF, PNG, media_type_of
 from campaign.rules.receipt_names import ReceiptNames, legal_form_in
 from campaign.schedule import schedule_jobs
 from campaign.staff.audit import AuditEntry
-from campaign.texts.action_errors import ActionError
+from campaign.texts.action_errors import ActionError, ActionRefused
 from campaign.web.security import CONFIRMED_AT
 from campaign.web.staff.person_form import LARGEST_DOCUMENT
 from tests.conftest import Post, Stripe
@@ -340,7 +339,7 @@ def test_staff_record_what_a_waiting_donor_has_declared_with_a_document_that_onl
 def test_a_later_month_is_corrected_with_its_declaration(app: Flask, stripe: Stripe, post: Post) -> None:
     first = start_recurring(app, stripe)
     schedule_jobs.poll_stripe()
-    with pytest.raises(ReceiptActionRefused) as error:
+    with pytest.raises(ActionRefused) as error:
         receipt_actions.correct_details(first, {"organization": "ACME"}, actor="clerk@example.org", reason="x", scope=Scope.FROM_NOW_ON)
     assert error.value.refusal is ActionError.NAME_IS_UNEXPLAINED
     receipt_actions.correct_details(

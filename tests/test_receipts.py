@@ -15,7 +15,6 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.mail import send_jobs
 from campaign.receipts import information_returns, receipt_actions, receipts, void_requests
-from campaign.receipts.receipt_actions import ReceiptActionRefused
 from campaign.receipts.receipts import Receipt
 from campaign.receipts.void_requests import VoidDecision
 from campaign.reporting.integrity import checker
@@ -197,7 +196,7 @@ def test_a_correction_that_changes_nothing_is_refused(app: Flask, campaign: Camp
     donation = paid(campaign)
     issue_receipt(donation)
     same = {field: getattr(donation, field) for field in CORRECTED}
-    with pytest.raises(ReceiptActionRefused) as error:
+    with pytest.raises(ActionRefused) as error:
         receipt_actions.correct_details(donation, same, actor="clerk@example.org", reason="x")
     assert error.value.refusal is ActionError.NOTHING_CHANGED
 
@@ -242,7 +241,7 @@ def test_a_second_request_of_the_same_moment_is_refused(app: Flask, campaign: Ca
     assert receipt
     receipt_actions.request_void(receipt, actor="one@example.org", reason="a trial")
     monkeypatch.setattr(void_requests, "open_for", lambda _: None)  # As it was when both looked.
-    with pytest.raises(ReceiptActionRefused) as refused:
+    with pytest.raises(ActionRefused) as refused:
         receipt_actions.request_void(receipt, actor="two@example.org", reason="a trial too")
     assert refused.value.refusal is ActionError.VOID_IS_REQUESTED
 

@@ -1,7 +1,6 @@
 """The command for a funder's details."""
 
 import click
-from email_validator import EmailNotValidError, validate_email
 from flask.cli import with_appcontext
 
 from campaign.cli import printed_text
@@ -10,6 +9,7 @@ from campaign.edges.db import db
 from campaign.funders import funder_actions, payment_receipts
 from campaign.funders.funders import PROVINCES, Funder
 from campaign.rules import business_numbers
+from campaign.rules.contact_addresses import InvalidEmail, parse_email
 from campaign.texts import action_errors
 from campaign.texts.action_errors import ActionRefused
 
@@ -74,6 +74,6 @@ def _more(funder: Funder) -> str:
 
 def _email(text: str) -> str:
     try:
-        return validate_email(text, check_deliverability=False, allow_smtputf8=False, test_environment=True).normalized
-    except EmailNotValidError:
+        return parse_email(text)
+    except InvalidEmail:
         raise CommandRefused(f"{text} is not an email address.") from None

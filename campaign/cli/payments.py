@@ -5,6 +5,7 @@ Whoever may run commands may name any member. The audit trail, and the mail to b
 
 from collections.abc import Callable
 from datetime import date
+from typing import TypeVar
 
 import click
 from flask import current_app
@@ -27,6 +28,7 @@ from campaign.texts.payment_questions import describe_question
 from campaign.texts.receipt_elements import describe_missing
 
 PAYMENT = click.argument("reference")
+T = TypeVar("T")
 YES = click.option("--yes", is_flag=True, help="Answer with yes what would be asked about an unusual day or amount.")
 
 
@@ -44,24 +46,29 @@ def received(name: str, cents: int, on: str, reference: str, actor: str, *, yes:
     """Record a payment from the funder and issue its receipt, unless the funder is a registered charity."""
     fund, livemode = get_fund(name), not current_app.config["IS_SANDBOX"]
     details = _details(cents, on, reference)
-
-    def record(answered: list[PaymentQuestion]) -> list[str]:
-        return payment_actions.record(fund, details, livemode=livemode, actor=actor, answered=answered).missing
-
-    missing = _ask_and_act(record, details.received_on, actor, yes=yes)
+    recorded = _ask_and_act(
+        lambda answered: payment_actions.record(fund, details, livemode=livemode, actor=actor, answered=answered),
+        details.received_on,
+        actor,
+        yes=yes,
+    )
     received, pledged = (money.format_money(sum_, "en") for sum_ in (payments.received_cents(fund), fund.pledged_cents))
     click.echo(f"{fund.slug}: {received} received of {pledged}.")
-    if missing:
-        click.echo(f"Its receipt waits for {describe_missing(missing, 'en')}; see `campaign fund funder {fund.slug} --help`.")
+    if recorded.missing:
+        click.echo(f"Its receipt waits for {describe_missing(recorded.missing, 'en')}; see `campaign fund funder {fund.slug} --help`.")
 
 
 def _details(cents: int, on: str, reference: str) -> PaymentDetails:
-    if cents <= 0 or not reference.strip():
-        raise CommandRefused("A payment has an amount of more than zero, and a reference.")
-    return PaymentDetails(cents=cents, received_on=local_time.parse_day(on), reference=reference.strip())
+    return PaymentDetails(cents=_positive(cents), received_on=local_time.parse_day(on), reference=reference)
 
 
-def _ask_and_act(act: Callable[[list[PaymentQuestion]], list[str]], day: date, actor: str, *, yes: bool) -> list[str]:
+def _positive(cents: int) -> int:
+    if cents <= 0:
+        raise CommandRefused("The amount must be more than zero.")
+    return cents
+
+
+def _ask_and_act(act: Callable[[list[PaymentQuestion]], T], day: date, actor: str, *, yes: bool) -> T:
     """Act, once what is asked about the payment is answered with yes. Raises CommandRefused."""
     answered = list(PaymentQuestion) if yes else []
     while True:
@@ -123,12 +130,12 @@ def correct_payment(name: str, reference: str, actor: str, reason: str, *, yes: 
     payment = _payment(fund, reference)
     cents, day = right["cents"], right["on"] or payment.received_on.isoformat()
     details = _details(payment.cents if cents is None else int(cents), str(day), str(right["right_reference"] or reference))
-
-    def ask(answered: list[PaymentQuestion]) -> list[str]:
-        payment_actions.request_correction(payment, details, actor=actor, reason=reason, answered=answered)
-        return []
-
-    _ask_and_act(ask, details.received_on, actor, yes=yes)
+    _ask_and_act(
+        lambda answered: payment_actions.request_correction(payment, details, actor=actor, reason=reason, answered=answered),
+        details.received_on,
+        actor,
+        yes=yes,
+    )
     _show_request(fund, payment)
 
 
@@ -144,12 +151,12 @@ def reverse_payment(name: str, reference: str, actor: str, reason: str, *, never
     """Ask that a payment be reversed: it never came, or is recorded twice. For money that went back there is `fund return-payment`."""
     fund = get_fund(name)
     payment = _payment(fund, reference)
-
-    def ask(answered: list[PaymentQuestion]) -> list[str]:
-        payment_actions.request_reversal(payment, actor=actor, reason=reason, answered=answered)
-        return []
-
-    _ask_and_act(ask, payment.received_on, actor, yes=yes)
+    _ask_and_act(
+        lambda answered: payment_actions.request_reversal(payment, actor=actor, reason=reason, answered=answered),
+        payment.received_on,
+        actor,
+        yes=yes,
+    )
     _show_request(fund, payment)
 
 
@@ -172,15 +179,13 @@ def return_payment(
     fund = get_fund(name)
     payment = _payment(fund, reference)
     amount, day = payments.retained_cents(payment) if cents is None else cents, local_time.parse_day(on)
-    if amount <= 0:
-        raise CommandRefused("A return has an amount of more than zero.")
-    details = ReturnDetails(cents=amount, returned_on=day, reference=return_reference)
-
-    def ask(answered: list[PaymentQuestion]) -> list[str]:
-        payment_actions.request_return(payment, details, actor=actor, reason=reason, answered=answered)
-        return []
-
-    _ask_and_act(ask, day, actor, yes=yes)
+    details = ReturnDetails(cents=_positive(amount), returned_on=day, reference=return_reference)
+    _ask_and_act(
+        lambda answered: payment_actions.request_return(payment, details, actor=actor, reason=reason, answered=answered),
+        day,
+        actor,
+        yes=yes,
+    )
     _show_request(fund, payment)
 
 
@@ -200,12 +205,12 @@ def undo_return(name: str, reference: str, return_reference: str, actor: str, re
     returned = next((one for one in named if payments.undo_of(one) is None), None)
     if returned is None:
         raise CommandRefused(f"No return {return_reference} of {reference} is recorded; `campaign fund payments {fund.slug}` lists them.")
-
-    def ask(answered: list[PaymentQuestion]) -> list[str]:
-        payment_actions.request_undo(returned, actor=actor, reason=reason, answered=answered)
-        return []
-
-    _ask_and_act(ask, returned.returned_on, actor, yes=yes)
+    _ask_and_act(
+        lambda answered: payment_actions.request_undo(returned, actor=actor, reason=reason, answered=answered),
+        returned.returned_on,
+        actor,
+        yes=yes,
+    )
     _show_request(fund, payment)
 
 

@@ -21,6 +21,10 @@ from campaign.texts.action_errors import ActionError, ActionRefused
 DETAILS = ("legal_name", "address", "email", "language", "province", "is_registered_charity", "registration_number")
 
 
+# The action in the audit trail; its detail has the answer about the charity.
+CHANGED_DETAILS = "changed a funder's details"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ChangedDetails:
     """The names of the details that changed, and what the answer about the charity caused.
@@ -55,7 +59,7 @@ def change_details(funder: Funder, details: Mapping[str, object], *, actor: str,
     if changed:
         # The audit trail holds no personal data; the answer is no such.
         answer = {name: value for name, value in changed.items() if name in {"is_registered_charity", "registration_number"}}
-        audit.record(actor, "changed a funder's details", funder.name_en, fields=sorted(changed), **answer)
+        audit.record(actor, CHANGED_DETAILS, funder.name_en, fields=sorted(changed), **answer)
         payment_receipts.retry_waiting(funder)
     answered = funder.is_registered_charity if "is_registered_charity" in details else None
     to_void = _request_voids(funder, actor=actor, reason=void_reason) if answered is True else []

@@ -171,7 +171,7 @@ def decide(request: FunderPaymentRequest, *, agrees: bool, actor: str) -> Funder
     """Agree to a request, which changes the payment as it says, or refuse it. Returns the payment that is right now, if there is one.
 
     The requester may refuse their own request, which withdraws it, but may not agree to it. Raises ActionRefused, and ReceiptIncomplete when the
-    receipt that replaces another would lack something: then nothing is decided.
+    receipt of a correction would lack something: then nothing is decided.
     """
     payment = db.session.get_one(FunderPayment, request.funder_payment_id)
     fund = payments.fund_of(payment)

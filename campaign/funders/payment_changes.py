@@ -20,8 +20,8 @@ from campaign.texts.action_errors import ActionError, ActionRefused
 def apply_agreed(request: FunderPaymentRequest, payment: FunderPayment, fund: Fund, context: IssueContext) -> FunderPayment | None:
     """Change the payment as the request says. Returns the payment that is right now; None after a reversal. The fund is locked.
 
-    The funder is notified by mail. Raises ActionRefused when what is true cannot be recorded, and ReceiptIncomplete when the receipt that replaces
-    another would lack something.
+    The funder is notified by mail. Raises ActionRefused when what is true cannot be recorded, and ReceiptIncomplete when the receipt of a
+    correction would lack something.
     """
     match PaymentChange(request.kind):
         case PaymentChange.CORRECT | PaymentChange.REVERSE:

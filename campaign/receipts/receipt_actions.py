@@ -28,15 +28,11 @@ from campaign.texts.action_errors import ActionError, ActionRefused
 MAX_COPIES_PER_DAY = 3
 
 
-class ReceiptActionRefused(ActionRefused):
-    """The action on a receipt is not possible."""
-
-
 def complete_details(donation: Donation, person: Person, *, statement: Statement | None = None) -> None:
     """Store the name and address that the donor's receipt lacked, with what they declare about the organization, and send the receipt.
 
     Months of the same monthly gift that wait for the same get it too, and all gifts that are to be on the same receipt, unless the donor declares
-    something of this one. Raises ReceiptActionRefused when a receipt was issued already.
+    something of this one. Raises ActionRefused when a receipt was issued already.
     """
     waiting, later = _lock_waiting(donation, with_all_on_receipt=statement is None)
     before = contact_changes.contacts_of([*waiting, *later])
@@ -50,12 +46,12 @@ def complete_details(donation: Donation, person: Person, *, statement: Statement
 def record_declaration(donation: Donation, name: str, statement: Statement) -> None:
     """Record that the money is that of the organization with this name, and send the receipts that waited for it.
 
-    Raises ReceiptActionRefused when a receipt was issued already, or the organization has another name by now.
+    Raises ActionRefused when a receipt was issued already, or the organization has another name by now.
     """
     waiting, later = _lock_waiting(donation)
     if donation.organization != name:
         db.session.rollback()
-        raise ReceiptActionRefused(ActionError.NAME_HAS_CHANGED)
+        raise ActionRefused(ActionError.NAME_HAS_CHANGED)
     for one in waiting:
         one.in_own_name = False
     for gift in later:
@@ -76,7 +72,7 @@ def _lock_waiting(donation: Donation, *, with_all_on_receipt: bool = False) -> t
     locked = lock_donations(sorted({donation.id, *months, *sharing}))
     if not awaited.is_due(donation):
         db.session.rollback()
-        raise ReceiptActionRefused(ActionError.RECEIPT_IS_ISSUED)
+        raise ActionRefused(ActionError.RECEIPT_IS_ISSUED)
     waiting = [one for one in locked if one.names == donation.names or one.id in sharing]
     return waiting, [gift] if gift and gift.names == donation.names else []
 
@@ -104,10 +100,10 @@ def request_copy(donation: Donation) -> bool:
 
 
 def resend(donation: Donation, *, actor: str) -> None:
-    """Send the receipt again, the same bytes in a new e-mail. Raises ReceiptActionRefused when there is no valid receipt."""
+    """Send the receipt again, the same bytes in a new e-mail. Raises ActionRefused when there is no valid receipt."""
     receipt = receipts.receipt_of(donation.id)
     if receipt is None:
-        raise ReceiptActionRefused(ActionError.NO_RECEIPT)
+        raise ActionRefused(ActionError.NO_RECEIPT)
     audit.record(actor, "sent the receipt again", donation.public_id, serial=receipt.serial)
     messages.enqueue_receipt_copy(donation)
     deliveries.resolve_bounces(donation.id)
@@ -128,7 +124,7 @@ def correct_details(
     """Correct the name or address: of the donation and those on the same receipt, which is replaced; of later months; or both.
 
     A name changes for the same donor, or because the money is somebody else's: then with the donor's statement, which may also come alone.
-    Returns the receipt that replaces another, or is issued at last; None when it waits for something else. Raises ReceiptActionRefused when
+    Returns the receipt that replaces another, or is issued at last; None when it waits for something else. Raises ActionRefused when
     nothing changed or nothing says why the name did, and ReceiptIncomplete when the receipt that replaces a valid one would lack something: then
     nothing has changed.
     """
@@ -142,7 +138,7 @@ def correct_details(
         refusal = ActionError.NOTHING_CHANGED
     if refusal is not None:
         db.session.rollback()
-        raise ReceiptActionRefused(refusal)
+        raise ActionRefused(refusal)
     fields = sorted({*changed, *changed_later})
     entry = audit.record(actor, "corrected name or address", donation.public_id, fields=fields, scope=scope, reason=reason)
     contact_changes.record_changes(before, entry)
@@ -167,9 +163,9 @@ def _send_waiting(donation: Donation) -> None:
 
 
 def replace_lost(donation: Donation, *, actor: str, reason: str) -> Receipt | None:
-    """Replace a lost receipt by one with a new number. Raises ReceiptActionRefused when there is no valid receipt, and ReceiptIncomplete."""
+    """Replace a lost receipt by one with a new number. Raises ActionRefused when there is no valid receipt, and ReceiptIncomplete."""
     if receipts.receipt_of(donation.id) is None:
-        raise ReceiptActionRefused(ActionError.NO_RECEIPT)
+        raise ActionRefused(ActionError.NO_RECEIPT)
     audit.record(actor, "replaced a lost receipt", donation.public_id, reason=reason)
     return _replace(donation, EndReason.LOST, actor=actor, note=reason)
 
@@ -194,17 +190,17 @@ def _replace(donation: Donation, end_reason: EndReason, *, actor: str, note: str
 def request_void(receipt: Receipt, *, actor: str, reason: str) -> None:
     """Request that a receipt be voided; a second person must agree.
 
-    Raises ReceiptActionRefused when the receipt has ended, or a request is open already.
+    Raises ActionRefused when the receipt has ended, or a request is open already.
     """
     if receipts.end_of(receipt) is not None:
-        raise ReceiptActionRefused(ActionError.NO_RECEIPT)
+        raise ActionRefused(ActionError.NO_RECEIPT)
     if void_requests.open_for(receipt.id) is not None:
-        raise ReceiptActionRefused(ActionError.VOID_IS_REQUESTED)
+        raise ActionRefused(ActionError.VOID_IS_REQUESTED)
     try:
         void_requests.create(receipt.id, actor=actor, reason=reason)
     except IntegrityError as error:  # Somebody else asked at this moment.
         db.session.rollback()
-        raise ReceiptActionRefused(ActionError.VOID_IS_REQUESTED) from error
+        raise ActionRefused(ActionError.VOID_IS_REQUESTED) from error
     audit.record(actor, "asked to void a receipt", receipt.serial, reason=reason)
     db.session.commit()
 

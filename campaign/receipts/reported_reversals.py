@@ -231,15 +231,13 @@ def parts_of(task: InformationReturn) -> list[ReturnedPart]:
     A payment that was returned before its parts were rows of their own has none.
     """
     r = ReportedReversal
-    reversal, cents = func.coalesce(r.reversal_id, r.funder_payment_return_id), func.sum(r.cents)
-    summed = select(reversal, r.reversal_id, r.returned_on, cents).where(r.information_return_id == task.id)
-    parts = summed.group_by(reversal, r.reversal_id, r.returned_on).having(cents > 0).subquery()
-    found = select(parts.c[0], parts.c[3], Reversal.returned_at, parts.c.returned_on).outerjoin(
-        Reversal, Reversal.id == parts.c.reversal_id
-    )
-    in_order = found.order_by(Reversal.returned_at.asc().nulls_last(), parts.c.returned_on, parts.c[0])
-    rows = db.session.execute(in_order)
-    return [ReturnedPart(id=part, cents=int(left), returned_at=at, returned_on=day) for part, left, at, day in rows]
+    of_reversal, left = (r.reversal_id, r.funder_payment_return_id, r.returned_on), func.sum(r.cents)
+    summed = select(*of_reversal, left.label("cents")).where(r.information_return_id == task.id).group_by(*of_reversal).having(left > 0)
+    part = summed.subquery().c
+    part_id = func.coalesce(part.reversal_id, part.funder_payment_return_id)
+    found = select(part_id, part.cents, Reversal.returned_at, part.returned_on).outerjoin(Reversal, Reversal.id == part.reversal_id)
+    rows = db.session.execute(found.order_by(Reversal.returned_at.asc().nulls_last(), part.returned_on, part_id))
+    return [ReturnedPart(id=number, cents=int(cents), returned_at=at, returned_on=day) for number, cents, at, day in rows]
 
 
 def returned_cents(task: InformationReturn) -> int:

@@ -33,6 +33,7 @@ from sqlalchemy.orm import aliased
 from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
+from campaign.funders.funder_actions import CHANGED_DETAILS
 from campaign.funders.funders import Funder
 from campaign.funders.payments import FunderPayment, FunderPaymentReturn, FunderPaymentReversal, UndonePaymentReturn
 from campaign.ledger.entries import LedgerEntry
@@ -43,9 +44,6 @@ from campaign.reporting.return_gifts import filed_gifts, gift_key
 from campaign.rules import local_time
 from campaign.rules.fiscal_years import Period
 from campaign.staff.audit import AuditEntry
-
-# The action in the audit trail whose detail has the answers about a funder (funders/funder_actions.py).
-FUNDER_DETAILS = "changed a funder's details"
 
 
 class Change(StrEnum):
@@ -181,7 +179,7 @@ def _touched(charity: Charity, moment: datetime) -> Select[Any]:
 def _answered(moment: datetime, until: ColumnElement[Any]) -> Select[Any]:
     """The ids of funders of whom it was answered in this time whether they are registered charities."""
     entry = AuditEntry
-    is_answer = and_(entry.action == FUNDER_DETAILS, entry.detail.has_key("is_registered_charity"))
+    is_answer = and_(entry.action == CHANGED_DETAILS, entry.detail.has_key("is_registered_charity"))
     return select(Funder.id).join(entry, entry.subject == Funder.name_en).where(is_answer, entry.at >= moment, entry.at <= until)
 
 

@@ -21,7 +21,8 @@ class StaffTodo:
 
     `percent_on_hold` is the part of a fund that unpaid gifts hold, if staff should know; `busy_networks` is the number of unpaid checkouts
     of the busiest network; `card_testing` is 1 while the guard against card testing is on, `unconfirmed` while the charity's details are not
-    confirmed and real money moves, `unreachable` is how many of its addresses for donors are not real meanwhile. Information returns are counted once: overdue, due soon, or due later.
+    confirmed and real money moves, `unreachable` is how many of its addresses for donors are not real meanwhile. Information returns are counted
+    once: overdue, due soon, or due later.
     """
 
     findings: int = 0

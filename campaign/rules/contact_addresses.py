@@ -3,24 +3,41 @@
 import re
 from urllib.parse import urlsplit
 
-# RFC 5321, 4.5.3.1: with the angle brackets a path has 256 characters.
+from email_validator import EmailNotValidError, validate_email
+
+# As the library counts: with the angle brackets a path has 256 characters (RFC 5321, 4.5.3.1).
 LONGEST_EMAIL = 254
-LONGEST_LOCAL_PART = 64
 # RFC 2606 and 6761: these names are for examples, tests and machines of one's own, and lead nobody anywhere.
 RESERVED = ("example", "example.com", "example.net", "example.org", "invalid", "test", "localhost", "local", "home.arpa", "internal")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?:{_LABEL}\.)+(?=[a-z])(?:{_LABEL})", re.IGNORECASE)
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LOCAL_PART = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 # RFC 3986: no space, quote or angle bracket is part of an address.
 _URL = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 
 
+class InvalidEmail(ValueError):
+    """The text is not an email address that every mail server takes."""
+
+
+def parse_email(text: str) -> str:
+    """The address in its normal form, its host in ASCII. Raises InvalidEmail.
+
+    Characters before the @ that are not ASCII need SMTPUTF8, which few mail servers support.
+    """
+    try:
+        found = validate_email(text, check_deliverability=False, allow_smtputf8=False, strict=True)
+    except EmailNotValidError as error:
+        raise InvalidEmail(text) from error
+    return found.ascii_email or found.normalized
+
+
 def is_email(text: str) -> bool:
-    """Whether it has the form of an email address that every mail server takes (RFC 5321, without quotes and without UTF-8)."""
-    local, at, host = text.rpartition("@")
-    has_local_part = len(local) <= LONGEST_LOCAL_PART and _LOCAL_PART.fullmatch(local) is not None
-    return bool(at) and len(text) <= LONGEST_EMAIL and has_local_part and _HOST.fullmatch(host) is not None
+    """Whether it is an email address."""
+    try:
+        parse_email(text)
+    except InvalidEmail:
+        return False
+    return True
 
 
 def is_website(text: str) -> bool:

@@ -145,7 +145,8 @@ def figure_of(form: Form, group: GiftGroup, *, is_abroad: bool, awaited_as: Awai
 class GroupSum:
     """The gifts of one group in one place, in cents. `late_cents` is what of them was returned after the fiscal year.
 
-    `issued_gifts` and `issued_cents` are of those with a valid receipt whose first one was issued by the end of the fiscal year. `place` is `QC`, `other` (elsewhere in Canada), `abroad`, or `unknown`.
+    `issued_gifts` and `issued_cents` are of those with a valid receipt whose first one was issued by the end of the fiscal year. `place` is `QC`,
+    `other` (elsewhere in Canada), `abroad`, or `unknown`.
     """
 
     group: GiftGroup

@@ -160,19 +160,19 @@ def payment_returned(
     ended: Receipt | None,
     head: str,
 ) -> EmailContent:
-    """Money of a payment went back to the funder, or did not although it was noted so. `ended` is the earlier receipt, `receipt` the valid one."""
+    """Money of a payment went back to the funder, or did not although it was recorded so. `ended` is the earlier receipt, `receipt` the valid one."""
     language, title = funder.language, campaign.title(funder.language)
     with force_locale(language):
         about = {"part": format_money(details.cents, language), "returned_on": format_day(details.returned_on, language)}
         noted = {"campaign": title, "return_reference": details.reference, **about, **_noted(payment, language)}
         text = (
             gettext(
-                "We had noted that on %(returned_on)s we returned %(part)s to you (%(return_reference)s), of your payment of %(amount)s to %(campaign)s, received on %(day)s (%(reference)s). That was a mistake: the money did not go back.",
+                "We recorded that on %(returned_on)s we returned %(part)s to you (reference %(return_reference)s), of your payment of %(amount)s to %(campaign)s, received on %(day)s (reference %(reference)s). That was a mistake: the money did not go back.",
                 **noted,
             )
             if is_undone
             else gettext(
-                "On %(returned_on)s we returned %(part)s to you (%(return_reference)s), of your payment of %(amount)s to %(campaign)s, received on %(day)s (%(reference)s).",
+                "On %(returned_on)s we returned %(part)s to you (reference %(return_reference)s), of your payment of %(amount)s to %(campaign)s, received on %(day)s (reference %(reference)s).",
                 **noted,
             )
         )
@@ -180,7 +180,7 @@ def payment_returned(
         change = ReceiptChange(ended=ended, receipt=receipt, reason=None if is_undone else EndReason.RETURNED)
         paragraphs = [Paragraph(text), Paragraph(counts), *about_ended(change, language), contact_line(campaign.charity)]
         subject = (
-            gettext("Your payment counts again – %(campaign)s", campaign=title)
+            gettext("Your payment was not returned – %(campaign)s", campaign=title)
             if is_undone
             else gettext("Your payment was returned – %(campaign)s", campaign=title)
             if retained_cents == 0

@@ -157,7 +157,8 @@ def _each_payment_has_its_receipt(snapshot: Connection) -> Iterator[str]:
 def _returned_payments_are_reported(snapshot: Connection) -> Iterator[str]:
     """More than $50 of a payment that was returned after its receipt takes an information return, due 90 days after the day (CG-016).
 
-    The receipt of a payment that it corrects counts as its own. A payment that was returned by its reversal, as before returns were rows of their own, has one return for all of it.
+    The receipt of a payment that it corrects counts as its own. A payment that was returned by its reversal, as before returns were rows of their
+    own, has one return for all of it.
     """
     for slug, reference in rows(
         snapshot,
@@ -179,8 +180,8 @@ def _returned_payments_are_reported(snapshot: Connection) -> Iterator[str]:
         CROSS JOIN LATERAL (SELECT coalesce(sum(n.cents), 0) AS cents FROM reported_reversal n
             JOIN funder_payment_return t ON t.id = n.funder_payment_return_id
             WHERE t.funder_payment_id = p.id AND n.information_return_id IS NOT NULL) n
-        WHERE n.cents > l.returned_cents OR (l.left_cents > 0 OR l.returned_cents > 0)
-          AND least(g.cents, p.cents) - l.left_cents > 5000 AND n.cents < least(g.cents, p.cents) - l.left_cents
+        WHERE n.cents > l.returned_cents OR ((l.left_cents > 0 OR l.returned_cents > 0)
+          AND least(g.cents, p.cents) - l.left_cents > 5000 AND n.cents < least(g.cents, p.cents) - l.left_cents)
         ORDER BY 1, 2
         """,
     ):

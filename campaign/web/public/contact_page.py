@@ -1,6 +1,5 @@
 """The donor's own contact details: the address of later months, and the email address, which is confirmed at the old and at the new one."""
 
-from email_validator import EmailNotValidError, validate_email
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
@@ -11,6 +10,7 @@ from campaign.donations.donations import PERSON_FIELDS, Donation, donation_by_to
 from campaign.edges.db import db
 from campaign.recurring import contact_actions, contacts
 from campaign.recurring.recurring_gifts import recurring_gift_by_token
+from campaign.rules.contact_addresses import InvalidEmail, parse_email
 from campaign.rules.masking import mask_email
 from campaign.web.public.address_form import AddressForm, provinces
 from campaign.web.public.donor_access import require_access
@@ -71,13 +71,12 @@ def change_email(language: str, token: str) -> ResponseReturnValue:
         abort(404)
     require_access(donation)
     try:
-        address = validate_email(request.form.get("email", "")[:MAX_EMAIL_LENGTH], check_deliverability=False, allow_smtputf8=False)
-        email = address.ascii_email or address.normalized
+        email = parse_email(request.form.get("email", "")[:MAX_EMAIL_LENGTH])
         if contact_actions.request_email_change(donation, email):
             flash(gettext("A link to confirm the address is on its way to %(email)s. Until then nothing changes.", email=mask_email(email)))
         else:
             flash(gettext("We have sent you several links today. Please use the newest, or try again tomorrow."), "error")
-    except EmailNotValidError:
+    except InvalidEmail:
         flash(gettext("This does not look like an email address. Please check it, for example name@example.com."), "error")
     return redirect(url_for("donation_page.page", language=language, token=token), 303)
 

@@ -3,7 +3,6 @@
 import secrets
 from typing import Any
 
-from email_validator import EmailNotValidError, validate_email
 from flask_babel import gettext, lazy_gettext
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from wtforms import BooleanField, Field, HiddenField, RadioField, StringField, TextAreaField
@@ -16,6 +15,7 @@ from campaign.donations.donations import DonationDetails
 from campaign.edges.secret_keys import Purpose, SecretKeys
 from campaign.edges.services import services
 from campaign.rules import email_typos, money, typed_text
+from campaign.rules.contact_addresses import InvalidEmail, parse_email
 from campaign.web.public.address_form import FALSE_VALUES, AddressForm, PlainText, Required, text_field
 
 ATTEMPT_LIFETIME_SECONDS = 24 * 3600
@@ -96,10 +96,8 @@ class DonationForm(AddressForm):
 
     def validate_email(self, field: Field) -> None:
         try:
-            # Non-ASCII characters before the @ need SMTPUTF8, which few mail servers support.
-            address = validate_email(field.data, check_deliverability=False, allow_smtputf8=False)
-            field.data = address.ascii_email or address.normalized
-        except EmailNotValidError:
+            field.data = parse_email(field.data)
+        except InvalidEmail:
             raise StopValidation(
                 gettext("This does not look like an email address. Please check it, for example name@example.com.")
             ) from None

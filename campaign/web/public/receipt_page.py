@@ -10,10 +10,10 @@ from campaign.donations.donations import PERSON_FIELDS, Donation, donation_by_to
 from campaign.donations.donors import ANNUAL, PER_DONATION, wants_annual_receipt
 from campaign.edges.services import services
 from campaign.receipts import awaited, completeness, receipt_actions, receipts, render_jobs
-from campaign.receipts.receipt_actions import ReceiptActionRefused
 from campaign.rules import money
 from campaign.rules.masking import mask_email
 from campaign.texts import action_errors
+from campaign.texts.action_errors import ActionRefused
 from campaign.texts.declaration_words import words_on_page
 from campaign.web.downloads import name_file
 from campaign.web.public.address_form import AddressForm, provinces
@@ -95,7 +95,7 @@ def address(language: str, token: str) -> ResponseReturnValue:
     try:
         receipt_actions.complete_details(donation, form.person(), statement=form.statement(How.PAGE))
         _thank(donation)
-    except ReceiptActionRefused as error:
+    except ActionRefused as error:
         flash(action_errors.describe_error(error.refusal, language), "error")
     return redirect(url_for("donation_page.page", language=language, token=token), 303)
 
@@ -128,7 +128,7 @@ def declare(language: str, token: str) -> ResponseReturnValue:
     try:
         receipt_actions.record_declaration(donation, name, Statement(how=How.PAGE, words=words, language=language))
         _thank(donation)
-    except ReceiptActionRefused as error:
+    except ActionRefused as error:
         flash(action_errors.describe_error(error.refusal, language), "error")
     return redirect(url_for("donation_page.page", language=language, token=token), 303)
 

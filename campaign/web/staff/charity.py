@@ -116,9 +116,10 @@ def _instead(text: str, detail: Detail) -> list[str]:
 
 def _samples(charity: Charity) -> list[dict[str, Any]]:
     unopened = charity_confirmations.unopened_languages(charity, opened_by=current_user.email)
+    names = {"en": gettext("Sample receipt in English (PDF)"), "fr": gettext("Sample receipt in French (PDF)")}
     return [
-        {"language": name, "url": url_for("staff_charity.sample", sample_language=name), "is_opened": name not in unopened}
-        for name in LANGUAGES
+        {"language": of, "name": names[of], "url": url_for("staff_charity.sample", sample_language=of), "is_opened": of not in unopened}
+        for of in LANGUAGES
     ]
 
 

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from email_validator import EmailNotValidError, validate_email
 from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_date, format_datetime, gettext
@@ -17,16 +16,16 @@ from campaign.outbox import messages, waiting_receipts
 from campaign.payments import disputes
 from campaign.payments.status import status_of
 from campaign.receipts import receipt_actions, receipts, render_jobs
-from campaign.receipts.receipt_actions import ReceiptActionRefused
 from campaign.receipts.receipts import ReceiptIncomplete
 from campaign.recurring import contact_actions, contacts
 from campaign.recurring.contacts import EmailTaken, Scope
 from campaign.recurring.recurring_gifts import RecurringGift, recurring_gift_of
 from campaign.reporting import donation_history
+from campaign.rules.contact_addresses import InvalidEmail, parse_email
 from campaign.rules.email_typos import suggested_address
 from campaign.rules.money import format_money
 from campaign.texts import action_errors
-from campaign.texts.action_errors import ActionError
+from campaign.texts.action_errors import ActionError, ActionRefused
 from campaign.texts.causes import describe_cause
 from campaign.texts.donation_timeline import describe
 from campaign.texts.receipt_elements import describe_missing
@@ -142,7 +141,7 @@ def send_again(public_id: str) -> ResponseReturnValue:
     try:
         receipt_actions.resend(donation, actor=current_user.email)
         flash(gettext("The receipt is being sent to %(email)s again.", email=donation.email))
-    except ReceiptActionRefused as error:
+    except ActionRefused as error:
         flash(action_errors.describe_error(error.refusal, current_language()), "error")
     return redirect(url_for("staff_donations.page", public_id=public_id), 303)
 
@@ -157,7 +156,7 @@ def replace(public_id: str) -> ResponseReturnValue:
     try:
         receipt = receipt_actions.replace_lost(donation, actor=current_user.email, reason=reason)
         flash(gettext("Receipt no. %(serial)s is on its way to the donor.", serial=receipt.serial if receipt else ""))
-    except (ReceiptActionRefused, ReceiptIncomplete) as error:
+    except (ActionRefused, ReceiptIncomplete) as error:
         flash(_describe_refusal(error), "error")
     return redirect(url_for("staff_donations.page", public_id=public_id), 303)
 
@@ -191,15 +190,15 @@ def person(public_id: str) -> ResponseReturnValue:
             if receipt
             else gettext("Corrected.")
         )
-    except (ReceiptActionRefused, ReceiptIncomplete) as error:
+    except (ActionRefused, ReceiptIncomplete) as error:
         _show_refusal(form, error)
         return _person_page(donation, form), 422
     return redirect(url_for("staff_donations.page", public_id=public_id), 303)
 
 
-def _show_refusal(form: PersonForm, error: ReceiptActionRefused | ReceiptIncomplete) -> None:
+def _show_refusal(form: PersonForm, error: ActionRefused | ReceiptIncomplete) -> None:
     """Beside the field that can be changed, or above the form."""
-    if isinstance(error, ReceiptActionRefused) and error.refusal in {ActionError.NAME_IS_UNEXPLAINED, ActionError.NOT_SAME_DONOR}:
+    if isinstance(error, ActionRefused) and error.refusal in {ActionError.NAME_IS_UNEXPLAINED, ActionError.NOT_SAME_DONOR}:
         form.name_change.errors = [_describe_refusal(error)]
     else:
         flash(_describe_refusal(error), "error")
@@ -232,8 +231,7 @@ def email(public_id: str) -> ResponseReturnValue:
     """Correct the e-mail address; messages that failed or bounced are sent there."""
     donation = _donation_or_404(public_id)
     try:
-        address = validate_email(request.form.get("email", "")[:MAX_EMAIL_LENGTH], check_deliverability=False, allow_smtputf8=False)
-        corrected, scope = address.ascii_email or address.normalized, _read_scope()
+        corrected, scope = parse_email(request.form.get("email", "")[:MAX_EMAIL_LENGTH]), _read_scope()
         if (meant := suggested_address(corrected)) and request.form.get("email_checked") != corrected:
             flash(
                 gettext("Did you mean %(email)s? Please correct the address, or press the button again to keep it.", email=meant), "error"
@@ -254,7 +252,7 @@ def email(public_id: str) -> ResponseReturnValue:
             "error",
         )
         return redirect(url_for("staff_donors.page", donor_id=donation.donor_id, other=corrected), 303)
-    except EmailNotValidError:
+    except InvalidEmail:
         flash(gettext("This does not look like an email address. Please check it, for example name@example.com."), "error")
     return redirect(url_for("staff_donations.page", public_id=public_id), 303)
 
@@ -274,8 +272,8 @@ def _read_scope() -> Scope:
     return Scope(choice) if choice in set(Scope) else Scope.THIS_GIFT
 
 
-def _describe_refusal(error: ReceiptActionRefused | ReceiptIncomplete) -> str:
-    if isinstance(error, ReceiptActionRefused):
+def _describe_refusal(error: ActionRefused | ReceiptIncomplete) -> str:
+    if isinstance(error, ActionRefused):
         return action_errors.describe_error(error.refusal, current_language())
     return str(
         gettext(

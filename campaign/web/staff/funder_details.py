@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from email_validator import EmailNotValidError, validate_email
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
@@ -17,6 +16,7 @@ from campaign.funders.funders import ABROAD, PROVINCES, Funder
 from campaign.matching.funds import Fund
 from campaign.receipts import void_requests
 from campaign.rules import business_numbers, typed_text
+from campaign.rules.contact_addresses import InvalidEmail, parse_email
 from campaign.texts import action_errors
 from campaign.texts.action_errors import ActionError
 from campaign.texts.catalogue import translator
@@ -153,6 +153,6 @@ def _text_error(name: str, text: str) -> str:
 def _email(text: str) -> tuple[str, str]:
     """The address in its normal form, and what is wrong with it."""
     try:
-        return validate_email(text, check_deliverability=False, allow_smtputf8=False, test_environment=True).normalized, ""
-    except EmailNotValidError:
+        return parse_email(text), ""
+    except InvalidEmail:
         return text, str(gettext("Please write an email address, for example name@example.org."))

@@ -1,12 +1,12 @@
 """The members of staff, for administrators: invite, change a role, end sessions, deactivate and reactivate. The last administrator cannot go."""
 
-from email_validator import EmailNotValidError, validate_email
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_security import current_user
 
 from campaign.edges.db import db
+from campaign.rules.contact_addresses import InvalidEmail, parse_email
 from campaign.staff import audit, members, sessions
 from campaign.staff.members import ADMIN, ROLES, AlreadyStaff, LastAdmin, Staff
 from campaign.staff.password_links import one_time_link
@@ -52,9 +52,9 @@ def invite() -> ResponseReturnValue:
         abort(400)
     try:
         typed = request.form.get("email", "")[:254]
-        address = validate_email(typed, check_deliverability=False, allow_smtputf8=False, test_environment=True).normalized.casefold()
+        address = parse_email(typed).casefold()
         member = members.add_staff(address, role)
-    except EmailNotValidError:
+    except InvalidEmail:
         flash(gettext("This does not look like an email address. Please check it, for example name@example.com."), "error")
         return redirect(url_for("staff_members.page"), 303)
     except AlreadyStaff:

@@ -15,7 +15,6 @@ from campaign.funders.payments import FunderPayment, funder_of
 from campaign.outbox import deliveries, waiting_receipts
 from campaign.outbox.messages import OutboxMessage
 from campaign.receipts import receipt_actions, receipts, render_jobs, void_requests
-from campaign.receipts.receipt_actions import ReceiptActionRefused
 from campaign.receipts.receipts import SYSTEM_ACTOR, Receipt
 from campaign.receipts.void_requests import VoidDecision
 from campaign.reporting import receipt_register
@@ -240,7 +239,7 @@ def ask_to_void(serial: str) -> ResponseReturnValue:
     try:
         receipt_actions.request_void(receipt, actor=current_user.email, reason=reason)
         flash(gettext("Another manager must agree. Until then the receipt stays valid."))
-    except ReceiptActionRefused as error:
+    except ActionRefused as error:
         flash(action_errors.describe_error(error.refusal, current_language()), "error")
     return redirect(url_for("staff_receipts.page", serial=serial), 303)
 

@@ -1,10 +1,14 @@
-"""The charity's returns T3010 and TP-985.22 by fiscal year: their lines tied to the books, exports, and copies of filed returns with what changed before and after the record."""
+"""The charity's returns T3010 and TP-985.22 by fiscal year: their lines tied to the books, exports, and copies of filed returns.
 
+A copy says what changed before and after it was recorded.
+"""
+
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_security import current_user
@@ -13,6 +17,7 @@ from campaign.campaigns.charities import Charity
 from campaign.receipts import filed_returns
 from campaign.receipts.filed_returns import FiledReturn
 from campaign.reporting import filing_changes, return_actions, return_gifts, returns
+from campaign.reporting.filing_changes import GiftThen
 from campaign.reporting.return_actions import FilingDoubtful, FilingRefused
 from campaign.reporting.return_gifts import ChangedGift
 from campaign.reporting.returns import ReturnsOfYear
@@ -48,8 +53,8 @@ def page() -> ResponseReturnValue:
     return _page(TypedDay())
 
 
-def _page(filed_on: TypedDay) -> str:
-    """The page, with the day of a filing as it was typed."""
+def _page(filed_on: TypedDay, changed: Sequence[GiftThen] = ()) -> str:
+    """The page, with the day of a filing as it was typed, and the gifts that changed since that day."""
     campaign = campaign_or_404()
     charity, period = campaign.charity, requested_period(campaign.charity)
     found, today = returns.returns_of(charity, period), charity.local(datetime.now(UTC)).date()
@@ -81,7 +86,7 @@ def _page(filed_on: TypedDay) -> str:
         over_from=format_day(period.last_on + timedelta(days=1), current_language()),
         today=today.isoformat(),
         filed_on=filed_on,
-        changed_since_filing=g.get("changed_since_filing"),
+        changed_since_filing=filing_rows(changed) if changed else None,
         may_differ=MAY_DIFFER,
         may_file=has_role("manager"),
         longest_reason=LONGEST_REASON,
@@ -205,8 +210,7 @@ def file() -> ResponseReturnValue:
             may_differ=MAY_DIFFER in request.form.getlist("answered"),
         )
     except FilingDoubtful as doubtful:
-        g.changed_since_filing = filing_rows(doubtful.changed)
-        return refused(_page(filed_on))
+        return refused(_page(filed_on, doubtful.changed))
     except FilingRefused:
         error = gettext("Please give the day on which it was filed: after the fiscal year, and today at the latest. Nothing was kept.")
         return refused(_page(replace(filed_on, error=error)))
