@@ -38,6 +38,7 @@ from campaign.web.staff import (
     funder_details,
     information_returns,
     members,
+    navigation,
     own_factors,
     own_passkeys,
     own_password,
@@ -130,6 +131,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     languages.init_app(app)
     errors.init_app(app)
     typed_fields.init_app(app)
+    navigation.init_app(app)
     sign_in.init_app(app, settings, keys)  # Before the access check, which needs the signed-in member.
     security.init_app(app, settings, confirm=confirm.confirm_from_form)
     for module in PAGES:

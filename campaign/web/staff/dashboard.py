@@ -1,61 +1,29 @@
 """The dashboard of staff: the campaign's totals, today's donations, and what needs attention."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, render_template, url_for
+from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
-from flask_babel import format_datetime, gettext
+from flask_babel import format_datetime
 
 from campaign.campaigns.campaigns import Campaign
-from campaign.mail.letters.staff import describe_todo
-from campaign.matching import fund_lifecycle
-from campaign.operations import integrity_checks, job_results
-from campaign.operations.integrity_checks import IntegrityCheck
-from campaign.operations.job_results import FailingJob, FailureReason
-from campaign.payments import disputes
-from campaign.reporting import staff_todo
+from campaign.operations import integrity_checks
 from campaign.reporting import totals as reporting
 from campaign.rules.money import format_money
-from campaign.staff.members import ADMIN
 from campaign.texts.dates import format_moment
-from campaign.texts.receipt_elements import describe_missing
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
-from campaign.web.security import access, has_role
+from campaign.web.security import access
+from campaign.web.staff import attention
 
 bp = Blueprint("staff_dashboard", __name__, url_prefix="/staff")
-
-FINDINGS_SHOWN = 5
-# The page for each item of the to-do list. Findings, paused funds and the reasons of incomplete receipts are listed on the dashboard itself.
-TODO_PAGES = {
-    "percent_on_hold": "staff_holds.page",
-    "busy_networks": "staff_holds.page",
-    "card_testing": "staff_card_testing.page",
-    "unconfirmed": "staff_charity.page",
-    "unreachable": "staff_charity.page",
-    "quarantined": "staff_quarantine.page",
-    "dead_events": "staff_failed_events.dead",
-    "differences": "staff_settlement.page",
-    "disputes": "staff_settlement.page",
-    "alerts": "staff_settlement.page",
-    "webhooks_silent": "staff_settlement.page",
-    "dead_mail": "staff_mail.page",
-    "returned_mail": "staff_mail.page",
-    "returns_overdue": "staff_information_returns.page",
-    "returns_due_soon": "staff_information_returns.page",
-    "returns_due": "staff_information_returns.page",
-    "voids": "staff_receipts.register",
-    "pledges": "staff_funds.page",
-    "payments": "staff_funds.page",
-}
 
 
 @bp.get("/")
 @access("viewer")
 def page() -> ResponseReturnValue:
-    """Totals, the to-do list, and the latest donations."""
+    """Totals, what needs attention, and the latest donations."""
     campaign = campaign_or_404()
     language, charity = current_language(), campaign.charity
     totals = reporting.totals_of(campaign.slug)
@@ -81,9 +49,7 @@ def page() -> ResponseReturnValue:
         today_given=format_money(today.donated_cents, language),
         as_of=format_moment(charity.local(totals.as_of), language, "long"),
         latest=[_line(line, campaign, language) for line in reporting.latest_donations(campaign)],
-        todo=_todo(campaign, last_check, language),
-        may_manage=has_role("manager"),
-        manages_members=has_role(ADMIN),
+        needs=attention.list_needs(campaign),
         checked_at=format_moment(charity.local(last_check.at), language) if last_check else "",
     )
 
@@ -99,54 +65,4 @@ def _line(line: reporting.LatestDonation, campaign: Campaign, language: str) -> 
         "covered_fee": format_money(donation.covered_fee_cents, language) if donation.covered_fee_cents else "–",
         "matched": format_money(line.matched_cents, language),
         "public_id": donation.public_id,
-    }
-
-
-def _todo(campaign: Campaign, last_check: IntegrityCheck | None, language: str) -> dict[str, Any]:
-    """What needs a decision of staff, formatted for display."""
-    todo = staff_todo.todo_of(campaign)
-    return {
-        "findings": last_check.findings[:FINDINGS_SHOWN] if last_check else [],
-        "unchecked": describe_todo("unchecked", 1) if todo.unchecked else "",
-        "paused_funds": [
-            {"name": f.name(language), "moment": format_moment(campaign.charity.local(at), language), "reason": reason}
-            for f, at, reason in fund_lifecycle.list_paused(campaign.id)
-        ],
-        "failing_jobs": [_failure(jobs, campaign) for jobs in job_results.by_cause(job_results.list_failing())],
-        "needs": [
-            {"sentence": _need(name, todo.counted[name], campaign), "url": url_for(endpoint)}
-            for name, endpoint in TODO_PAGES.items()
-            if name in todo.counted
-        ],
-        "receipts": [(describe_missing(waiting.missing, language) or waiting.error, waiting.count) for waiting in todo.receipts],
-    }
-
-
-def _need(name: str, count: int, campaign: Campaign) -> str:
-    """An item of the list, with the first deadline of disputes."""
-    urgent = disputes.list_unanswered(limit=1) if name == "disputes" else []
-    if not urgent or urgent[0].reversal.respond_by is None:
-        return describe_todo(name, count)
-    until = format_datetime(campaign.charity.local(urgent[0].reversal.respond_by), "yyyy-MM-dd HH:mm", rebase=False)
-    first = gettext("The first one until %(moment)s.", moment=until)
-    return f"{describe_todo(name, count)} {first}"
-
-
-def _failure(jobs: Sequence[FailingJob], campaign: Campaign) -> dict[str, str]:
-    """What fails, since when, what it means, and the errors for whoever runs the service."""
-    match jobs[0].reason:
-        case FailureReason.KEY_REFUSED:
-            sentence = gettext("Stripe refuses our key, or the key lacks a permission. Payments may not be possible until it is mended.")
-        case FailureReason.STRIPE_UNAVAILABLE:
-            sentence = gettext("Stripe does not answer. What is missed meanwhile is caught up afterwards.")
-        case FailureReason.CLOCK:
-            sentence = gettext("The clock of the server is wrong. Payments may be refused until it is set.")
-        case FailureReason.MAILBOX:
-            sentence = gettext("The mailbox for email that came back cannot be read. Nothing in it is lost; look there by hand meanwhile.")
-        case _:
-            sentence = gettext("A job in the background keeps failing (%(job)s).", job=jobs[0].name)
-    return {
-        "sentence": sentence,
-        "since": format_moment(campaign.charity.local(min(job.since for job in jobs)), current_language()),
-        "error": "; ".join(dict.fromkeys(job.error for job in jobs)),
     }

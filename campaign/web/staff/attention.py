@@ -1,0 +1,183 @@
+"""What needs attention: one line for each thing, with the page on which staff act, and their number for the navigation of every page."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import Response, current_app, request, url_for
+from flask_babel import format_datetime, gettext, ngettext
+
+from campaign.campaigns.campaigns import Campaign, current_campaign
+from campaign.mail.letters.staff import describe_todo
+from campaign.matching import fund_lifecycle
+from campaign.operations import integrity_checks, job_results
+from campaign.operations.job_results import FailingJob, FailureReason
+from campaign.payments import disputes
+from campaign.reporting import staff_todo
+from campaign.reporting.staff_todo import StaffTodo
+from campaign.texts.dates import format_moment
+from campaign.texts.receipt_elements import describe_missing
+from campaign.web.languages import current_language
+
+FINDINGS_SHOWN = 5
+# How long the number may be out of date on pages that do not list the lines. Whoever acts sees the new one at once, from the same process.
+COUNT_SECONDS = 20
+_COUNT = "attention"
+URGENT = frozenset({"percent_on_hold", "busy_networks", "unconfirmed", "dead_events", "disputes", "webhooks_silent", "returns_overdue"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """One thing that needs a person. `url` and `act` are the link to where staff act on it, empty where nothing on a page does.
+
+    `detail` says more, `code` is for whoever runs the service. Gifts, matches or receipts are affected until somebody acts on what is urgent.
+    """
+
+    sentence: str
+    is_urgent: bool = False
+    detail: str = ""
+    code: str = ""
+    url: str = ""
+    act: str = ""
+
+
+def list_needs(campaign: Campaign) -> list[Need]:
+    """What needs attention now, the most urgent first."""
+    todo = staff_todo.todo_of(campaign)
+    lines = [*_about_books(todo), *_failing_jobs(campaign), *_paused_funds(campaign), *_counted(todo, campaign), *_waiting_receipts(todo)]
+    current_app.extensions[_COUNT] = (time.monotonic() + COUNT_SECONDS, len(lines))
+    return lines
+
+
+def count_needs() -> int:
+    """How many lines there are, at most COUNT_SECONDS old."""
+    until, count = current_app.extensions.get(_COUNT, (0.0, 0))
+    if time.monotonic() < until:
+        return int(count)
+    campaign = current_campaign()
+    return len(list_needs(campaign)) if campaign else 0
+
+
+def count_again_after_acting(response: Response) -> Response:
+    """Let the next page count again after a request that may have changed something."""
+    if request.method == "POST":
+        current_app.extensions.pop(_COUNT, None)
+    return response
+
+
+def _about_books(todo: StaffTodo) -> list[Need]:
+    last_check = integrity_checks.last_check()
+    findings = last_check.findings[:FINDINGS_SHOWN] if last_check else []
+    lines = [Need(sentence=gettext("The books are not right:"), detail=finding, is_urgent=True) for finding in findings]
+    if todo.unchecked:
+        lines.append(Need(sentence=describe_todo("unchecked", 1), detail=gettext("Whoever runs the service finds why in its log.")))
+    return lines
+
+
+def _failing_jobs(campaign: Campaign) -> list[Need]:
+    return [_failure(jobs, campaign) for jobs in job_results.by_cause(job_results.list_failing())]
+
+
+def _failure(jobs: Sequence[FailingJob], campaign: Campaign) -> Need:
+    """What fails, what it means, since when, and the errors for whoever runs the service."""
+    match jobs[0].reason:
+        case FailureReason.KEY_REFUSED:
+            sentence = gettext("Stripe refuses our key, or the key lacks a permission. Payments may not be possible until it is mended.")
+        case FailureReason.STRIPE_UNAVAILABLE:
+            sentence = gettext("Stripe does not answer. What is missed meanwhile is caught up afterwards.")
+        case FailureReason.CLOCK:
+            sentence = gettext("The clock of the server is wrong. Payments may be refused until it is set.")
+        case FailureReason.MAILBOX:
+            sentence = gettext("The mailbox for email that came back cannot be read. Nothing in it is lost; look there by hand meanwhile.")
+        case _:
+            sentence = gettext("A job in the background keeps failing (%(job)s).", job=jobs[0].name)
+    since = format_moment(campaign.charity.local(min(job.since for job in jobs)), current_language())
+    return Need(
+        sentence=sentence,
+        is_urgent=True,
+        detail=gettext("Since %(moment)s; the last error:", moment=since),
+        code="; ".join(dict.fromkeys(job.error for job in jobs)),
+    )
+
+
+def _paused_funds(campaign: Campaign) -> list[Need]:
+    language = current_language()
+    return [
+        Need(
+            sentence=gettext(
+                "The fund %(name)s is paused since %(moment)s: %(reason)s",
+                name=fund.name(language),
+                moment=format_moment(campaign.charity.local(at), language),
+                reason=reason,
+            ),
+            is_urgent=True,
+            url=url_for("staff_funds.page"),
+            act=gettext("Open the funds"),
+        )
+        for fund, at, reason in fund_lifecycle.list_paused(campaign.id)
+    ]
+
+
+def _pages() -> dict[str, tuple[str, str]]:
+    """The page on which staff act on each counted item, and what they do there. The rest has lines of its own."""
+    holds, stripe = "staff_holds.page", "staff_settlement.page"
+    return {
+        "percent_on_hold": (holds, gettext("See what is on hold")),
+        "busy_networks": (holds, gettext("See what is on hold")),
+        "card_testing": ("staff_card_testing.page", gettext("See the guard")),
+        "unconfirmed": ("staff_charity.page", gettext("Confirm the details")),
+        "unreachable": ("staff_charity.page", gettext("Correct the details")),
+        "quarantined": ("staff_quarantine.page", gettext("Decide")),
+        "dead_events": ("staff_failed_events.dead", gettext("Handle again")),
+        "differences": (stripe, gettext("See the differences")),
+        "disputes": (stripe, gettext("See the disputes")),
+        "alerts": (stripe, gettext("See the alerts")),
+        "webhooks_silent": (stripe, gettext("See what to do")),
+        "dead_mail": ("staff_mail.page", gettext("Send again")),
+        "returned_mail": ("staff_mail.page", gettext("Correct the address")),
+        "returns_overdue": ("staff_information_returns.page", gettext("File the return")),
+        "returns_due_soon": ("staff_information_returns.page", gettext("File the return")),
+        "returns_due": ("staff_information_returns.page", gettext("File the return")),
+        "voids": ("staff_receipts.register", gettext("Decide")),
+        "pledges": ("staff_funds.page", gettext("Decide")),
+        "payments": ("staff_funds.page", gettext("Decide")),
+    }
+
+
+def _counted(todo: StaffTodo, campaign: Campaign) -> list[Need]:
+    return [
+        Need(
+            sentence=describe_todo(name, todo.counted[name]),
+            is_urgent=name in URGENT,
+            detail=_first_deadline(campaign) if name == "disputes" else "",
+            url=url_for(endpoint),
+            act=act,
+        )
+        for name, (endpoint, act) in _pages().items()
+        if name in todo.counted
+    ]
+
+
+def _first_deadline(campaign: Campaign) -> str:
+    """Until when Stripe takes an answer to the most urgent dispute."""
+    urgent = disputes.list_unanswered(limit=1)
+    if not urgent or urgent[0].reversal.respond_by is None:
+        return ""
+    until = format_datetime(campaign.charity.local(urgent[0].reversal.respond_by), "yyyy-MM-dd HH:mm", rebase=False)
+    return gettext("The first one until %(moment)s.", moment=until)
+
+
+def _waiting_receipts(todo: StaffTodo) -> list[Need]:
+    return [
+        Need(
+            sentence=ngettext(
+                "%(num)s receipt waits for %(reason)s.",
+                "%(num)s receipts wait for %(reason)s.",
+                waiting.count,
+                reason=describe_missing(waiting.missing, current_language()) or waiting.error,
+            ),
+            url=f"{url_for('staff_receipts.register')}#waiting",
+            act=gettext("See which"),
+        )
+        for waiting in todo.receipts
+    ]

@@ -1,0 +1,110 @@
+"""The sections of staff's pages, and the pages of each, as the navigation on every page shows them to a member."""
+
+from dataclasses import dataclass
+
+from flask import Flask, request, url_for
+from flask_babel import LazyString, lazy_gettext
+
+from campaign.staff.members import ADMIN
+from campaign.web.security import has_role
+from campaign.web.staff import attention
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """A page that the navigation leads to, for members with at least this role. Its blueprint's other pages are under it."""
+
+    label: LazyString
+    endpoint: str
+    role: str = "viewer"
+
+    @property
+    def blueprint(self) -> str:
+        """The blueprint of the page."""
+        return self.endpoint.partition(".")[0]
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it is the page that is shown."""
+        return bool(request.endpoint == self.endpoint)
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return url_for(self.endpoint)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """Pages that belong together; the first one that a member may see opens the section. `others` are blueprints of pages under it."""
+
+    label: LazyString
+    pages: tuple[Destination, ...]
+    others: frozenset[str] = frozenset()
+
+    @property
+    def destinations(self) -> list[Destination]:
+        """The pages that the member may see."""
+        return [page for page in self.pages if has_role(page.role)]
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the page that is shown belongs to the section."""
+        return request.blueprint in {*self.others, *(page.blueprint for page in self.pages)}
+
+
+SECTIONS = (
+    Section(label=lazy_gettext("Home"), pages=(Destination(label=lazy_gettext("Home"), endpoint="staff_dashboard.page"),)),
+    Section(
+        label=lazy_gettext("Receipts"),
+        pages=(
+            Destination(label=lazy_gettext("Register"), endpoint="staff_receipts.register"),
+            Destination(label=lazy_gettext("Returns (T3010, TP-985.22)"), endpoint="staff_returns.page"),
+            Destination(label=lazy_gettext("Returned gifts"), endpoint="staff_information_returns.page"),
+        ),
+        others=frozenset({"staff_return_gifts"}),
+    ),
+    Section(
+        label=lazy_gettext("Funds"),
+        pages=(
+            Destination(label=lazy_gettext("Matching funds"), endpoint="staff_funds.page"),
+            Destination(label=lazy_gettext("Matching on hold"), endpoint="staff_holds.page"),
+        ),
+        others=frozenset({"staff_payments", "staff_payment_requests", "staff_funder_details"}),
+    ),
+    Section(
+        label=lazy_gettext("Funders"),
+        pages=(Destination(label=lazy_gettext("Links of funders"), endpoint="staff_funders.page", role="manager"),),
+    ),
+    Section(
+        label=lazy_gettext("Money"),
+        pages=(
+            Destination(label=lazy_gettext("Money at Stripe"), endpoint="staff_settlement.page"),
+            Destination(label=lazy_gettext("Payments in quarantine"), endpoint="staff_quarantine.page"),
+            Destination(label=lazy_gettext("Events from Stripe"), endpoint="staff_failed_events.dead"),
+        ),
+    ),
+    Section(label=lazy_gettext("Email"), pages=(Destination(label=lazy_gettext("Email"), endpoint="staff_mail.page"),)),
+    Section(
+        label=lazy_gettext("Settings"),
+        pages=(
+            Destination(label=lazy_gettext("The charity’s details"), endpoint="staff_charity.page"),
+            Destination(label=lazy_gettext("Members of staff"), endpoint="staff_members.page", role=ADMIN),
+            Destination(label=lazy_gettext("Card testing"), endpoint="staff_card_testing.page"),
+            Destination(label=lazy_gettext("Your account"), endpoint="staff_account.page"),
+        ),
+        others=frozenset({"staff_charity_details", "staff_factors", "staff_passkeys", "staff_password"}),
+    ),
+)
+
+
+def init_app(app: Flask) -> None:
+    """Let the templates of staff's pages show the navigation."""
+    app.jinja_env.globals["sections_of_staff"] = list_sections
+    app.jinja_env.globals["count_needs"] = attention.count_needs
+    app.after_request(attention.count_again_after_acting)
+
+
+def list_sections() -> list[Section]:
+    """The sections of which the member may see a page."""
+    return [section for section in SECTIONS if section.destinations]
