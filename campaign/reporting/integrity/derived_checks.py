@@ -127,6 +127,25 @@ def no_rematch_is_stuck(snapshot: Connection) -> Iterator[str]:
         yield f"I5: the rematch of campaign {slug} has been pending since {since}."
 
 
+def sums_of_days_equal_entries(snapshot: Connection) -> Iterator[str]:
+    """I2: what is stored of the days that have ended is what was posted on them, in the time zone for which it was stored."""
+    for slug, day, kind, stored, posted in rows(
+        snapshot,
+        """
+        WITH posted AS (
+            SELECT e.campaign_id, e.fund_id, (e.at AT TIME ZONE s.time_zone)::date AS day, e.kind, sum(e.cents) AS cents, count(*) AS entries
+            FROM ledger_entry e JOIN summed_days s ON s.campaign_id = e.campaign_id
+            WHERE (e.at AT TIME ZONE s.time_zone)::date <= s.until_on GROUP BY 1, 2, 3, 4)
+        SELECT c.slug, coalesce(d.day, p.day), coalesce(d.kind, p.kind), coalesce(d.cents, 0), coalesce(p.cents, 0)
+        FROM ledger_day d FULL JOIN posted p ON p.campaign_id = d.campaign_id AND p.day = d.day AND p.kind = d.kind
+            AND coalesce(p.fund_id, 0) = coalesce(d.fund_id, 0)
+        JOIN campaign c ON c.id = coalesce(d.campaign_id, p.campaign_id)
+        WHERE (d.cents, d.entries) IS DISTINCT FROM (p.cents, p.entries) ORDER BY 1, 2, 3
+        """,
+    ):
+        yield f"I2: the day {day} of campaign {slug} has {stored} cents of {kind}, but {posted} were posted."
+
+
 CHECKS = (
     queue_is_complete,
     sums_of_donors_equal_entries,
@@ -135,3 +154,5 @@ CHECKS = (
     open_donations_have_their_holds,
     no_rematch_is_stuck,
 )
+# Entries are never changed, and a day is stored once: what was right of it stays so.
+CHECKS_OF_ALL = (sums_of_days_equal_entries,)

@@ -9,13 +9,15 @@ from flask_babel import format_datetime
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.operations import integrity_checks
+from campaign.reporting import campaign_days
 from campaign.reporting import totals as reporting
 from campaign.rules.money import format_money
+from campaign.texts import match_forecast
 from campaign.texts.dates import format_moment
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
 from campaign.web.security import access
-from campaign.web.staff import attention
+from campaign.web.staff import attention, day_chart
 
 bp = Blueprint("staff_dashboard", __name__, url_prefix="/staff")
 
@@ -28,8 +30,8 @@ def page() -> ResponseReturnValue:
     language, charity = current_language(), campaign.charity
     totals = reporting.totals_of(campaign.slug)
     assert totals is not None
-    last_check = integrity_checks.last_check()
-    today = reporting.donated_today(campaign, charity, now=datetime.now(UTC))
+    last_check, now = integrity_checks.last_check(), datetime.now(UTC)
+    today = reporting.donated_today(campaign, charity, now=now)
     return render_template(
         "staff/dashboard.html",
         title=campaign.title(language),
@@ -50,8 +52,23 @@ def page() -> ResponseReturnValue:
         as_of=format_moment(charity.local(totals.as_of), language, "long"),
         latest=[_line(line, campaign, language) for line in reporting.latest_donations(campaign)],
         needs=attention.list_needs(campaign),
+        outlook=_outlook(campaign, now, language),
+        chart=day_chart.chart_of(campaign, today=charity.local(now).date(), language=language),
         checked_at=format_moment(charity.local(last_check.at), language) if last_check else "",
     )
+
+
+def _outlook(campaign: Campaign, now: datetime, language: str) -> dict[str, str]:
+    """When the match runs out, and what that is read from; empty when no match is left."""
+    outlook = campaign_days.outlook_of(campaign, now=now)
+    if outlook is None:
+        return {}
+    return {
+        "sentence": match_forecast.describe_forecast(
+            outlook.forecast, ends_on=outlook.ends_on, left_at_end_cents=outlook.left_at_end_cents, language=language
+        ),
+        "pace": match_forecast.describe_pace(outlook.forecast, language) if outlook.forecast else "",
+    }
 
 
 def _line(line: reporting.LatestDonation, campaign: Campaign, language: str) -> dict[str, Any]:

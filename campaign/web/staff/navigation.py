@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from flask import Flask, request, url_for
-from flask_babel import LazyString, lazy_gettext
+from flask_babel import lazy_gettext
+from flask_babel.speaklater import LazyString
 
 from campaign.staff.members import ADMIN
 from campaign.web.security import has_role

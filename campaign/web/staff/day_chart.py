@@ -1,0 +1,75 @@
+"""The chart of days on the home page: gifts and matches as bars, and the same figures as a table."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from babel import dates
+from flask import request
+from flask_babel import ngettext
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.reporting import campaign_days
+from campaign.reporting.campaign_days import CampaignDay
+from campaign.rules import bar_chart
+from campaign.rules.money import format_money, format_money_short
+from campaign.texts.dates import format_day
+
+RANGES = (30, 90)
+# The height of the text below the bars, in the drawing's units.
+LABELS_HEIGHT = 240
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """A day below the bars; `anchor` is the side of the text that is at `x`."""
+
+    x: int
+    anchor: str
+    text: str
+
+
+def chart_of(campaign: Campaign, *, today: date, language: str) -> dict[str, Any]:
+    """The values of staff/day_chart.html, for as many days as the address asks for."""
+    count = request.args.get("days", type=int)
+    chosen = count if count in RANGES else RANGES[0]
+    first = max(today - timedelta(days=chosen - 1), campaign.charity.local(campaign.created_at).date())
+    days = campaign_days.list_days(campaign, first=min(first, today), last=today)
+    drawn = bar_chart.stack_bars([(day.donated_cents, day.matched_cents) for day in days])
+    rows = [_row(day, language) for day in days]
+    return {
+        "chosen": chosen,
+        "ranges": RANGES,
+        "width": bar_chart.WIDTH,
+        "height": bar_chart.HEIGHT,
+        "labels_height": LABELS_HEIGHT,
+        "top": format_money_short(drawn.top_cents, language),
+        "middle": format_money_short(drawn.top_cents // 2, language),
+        "bars": [{"bar": bar, "title": row["title"]} for bar, row in zip(drawn.bars, rows, strict=True)],
+        "labels": _labels(days, language),
+        "rows": rows[::-1],
+        "has_gifts": any(day.donations or day.matched_cents or day.returned_cents for day in days),
+    }
+
+
+def _row(day: CampaignDay, language: str) -> dict[str, str]:
+    gifts = ngettext("%(num)s gift", "%(num)s gifts", day.donations)
+    donated, matched = format_money(day.donated_cents, language), format_money(day.matched_cents, language)
+    return {
+        "on": day.day.isoformat(),
+        "gifts": str(day.donations),
+        "donated": donated,
+        "matched": matched,
+        "returned": format_money(day.returned_cents, language) if day.returned_cents else "–",
+        "title": f"{format_day(day.day, language)} – {gifts}, {donated} + {matched}",
+    }
+
+
+def _labels(days: list[CampaignDay], language: str) -> list[Label]:
+    """The first day, the one in the middle and the last."""
+    step, last = bar_chart.WIDTH // len(days), len(days) - 1
+    places = {last: ("end", bar_chart.WIDTH), last // 2: ("middle", last // 2 * step + step // 2), 0: ("start", 0)}
+    return [
+        Label(x=x, anchor=anchor, text=dates.format_skeleton("MMMd", days[number].day, locale=language))
+        for number, (anchor, x) in places.items()
+    ]
