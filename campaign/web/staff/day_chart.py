@@ -1,6 +1,5 @@
 """The chart of days on the home page: gifts and matches as bars, and the same figures as a table."""
 
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -16,17 +15,6 @@ from campaign.rules.money import format_money, format_money_short
 from campaign.texts.dates import format_day
 
 RANGES = (30, 90)
-# The height of the text below the bars, in the drawing's units.
-LABELS_HEIGHT = 240
-
-
-@dataclass(frozen=True, kw_only=True)
-class Label:
-    """A day below the bars; `anchor` is the side of the text that is at `x`."""
-
-    x: int
-    anchor: str
-    text: str
 
 
 def chart_of(campaign: Campaign, *, today: date, language: str) -> dict[str, Any]:
@@ -42,7 +30,6 @@ def chart_of(campaign: Campaign, *, today: date, language: str) -> dict[str, Any
         "ranges": RANGES,
         "width": bar_chart.WIDTH,
         "height": bar_chart.HEIGHT,
-        "labels_height": LABELS_HEIGHT,
         "top": format_money_short(drawn.top_cents, language),
         "middle": format_money_short(drawn.top_cents // 2, language),
         "bars": [{"bar": bar, "title": row["title"]} for bar, row in zip(drawn.bars, rows, strict=True)],
@@ -65,11 +52,7 @@ def _row(day: CampaignDay, language: str) -> dict[str, str]:
     }
 
 
-def _labels(days: list[CampaignDay], language: str) -> list[Label]:
+def _labels(days: list[CampaignDay], language: str) -> list[str]:
     """The first day, the one in the middle and the last."""
-    step, last = bar_chart.WIDTH // len(days), len(days) - 1
-    places = {last: ("end", bar_chart.WIDTH), last // 2: ("middle", last // 2 * step + step // 2), 0: ("start", 0)}
-    return [
-        Label(x=x, anchor=anchor, text=dates.format_skeleton("MMMd", days[number].day, locale=language))
-        for number, (anchor, x) in places.items()
-    ]
+    last = len(days) - 1
+    return [dates.format_skeleton("MMMd", days[number].day, locale=language) for number in sorted({0, last // 2, last})]
