@@ -110,6 +110,18 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
+def donate(app: Flask, stripe: Stripe, **changed: Any) -> Donation:
+    """Give by the form, pay in the sandbox and settle it by polling; returns the donation."""
+    assert send(app.test_client(), "en", **changed).status_code == 303
+    donation = db.session.query(Donation).order_by(Donation.id.desc()).first()
+    assert donation
+    pay_at_stripe(stripe, donation)
+    schedule_jobs.poll_stripe()
+    db.session.refresh(donation)
+    assert donation.received_at
+    return donation
+
+
 def pay_at_stripe(stripe: Stripe, donation: Donation) -> None:
     assert donation.checkout_url
     data = b"card=4242424242424242&expiry=12/34&cvc=123"

@@ -3,7 +3,6 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import stripe as library
@@ -27,25 +26,13 @@ from campaign.reporting.integrity import checker
 from campaign.schedule import schedule_jobs
 from tests.conftest import Stripe
 from tests.factories import create_refund, paid, start_donation
-from tests.stripe import pay_at_stripe, stored_object
-from tests.web import send
+from tests.stripe import donate, stored_object
 
 
 @pytest.fixture
 def donation(app: Flask, stripe: Stripe, fund: Fund) -> Donation:
     """A donation of $100, paid in the sandbox and matched."""
     return donate(app, stripe)
-
-
-def donate(app: Flask, stripe: Stripe, **changed: Any) -> Donation:
-    assert send(app.test_client(), "en", **changed).status_code == 303
-    donation = db.session.query(Donation).order_by(Donation.id.desc()).first()
-    assert donation
-    pay_at_stripe(stripe, donation)
-    schedule_jobs.poll_stripe()
-    db.session.refresh(donation)
-    assert donation.received_at
-    return donation
 
 
 def refund(donation: Donation, cents: int | None = None) -> RefundRequest:

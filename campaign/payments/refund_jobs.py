@@ -11,8 +11,9 @@ from campaign.edges.services import services
 from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
 from campaign.edges.stripe.reversals import StripeReversal
 from campaign.matching import effects
-from campaign.payments import quarantine, refunds, reversals, snapshot_numbers
+from campaign.payments import quarantine, refund_previews, refunds, reversals, snapshot_numbers
 from campaign.payments.quarantine import DecisionRefused
+from campaign.payments.refund_previews import RefundPreview
 from campaign.payments.refunds import RefundRefused, RefundRequest
 from campaign.payments.reversals import ReversalSnapshot
 from campaign.texts.action_errors import ActionError
@@ -22,12 +23,20 @@ log = structlog.get_logger()
 RETRY_AFTER = timedelta(minutes=1)
 
 
-def refund(donation: Donation, cents: int | None, *, actor: str, reason: str) -> RefundRequest:
-    """Refund `cents` of the charge, all that is left when None.
+def decide_preview(donation: Donation, cents: int | None) -> RefundPreview:
+    """What a refund of `cents` of the charge would do now, all that is left when None. Raises RefundRefused."""
+    try:
+        return refund_previews.decide_refund_preview(donation, cents)
+    finally:
+        db.session.rollback()
+
+
+def refund(donation: Donation, cents: int | None, *, actor: str, reason: str, key: str = "") -> RefundRequest:
+    """Refund `cents` of the charge, all that is left when None. With the key of an earlier request, nothing more is refunded.
 
     Raises RefundRefused, also when Stripe refuses, and StripeUnavailable: the request then stays open, and `retry_refunds` sends it again.
     """
-    return _request_and_send(lambda: refunds.request_refund(donation, cents, actor=actor, reason=reason))
+    return _request_and_send(lambda: refunds.request_refund(donation, cents, actor=actor, reason=reason, key=key))
 
 
 def refund_quarantined(payment_id: int, *, actor: str, reason: str) -> RefundRequest:
@@ -42,7 +51,8 @@ def _request_and_send(create_request: Callable[[], RefundRequest]) -> RefundRequ
         db.session.rollback()
         raise
     db.session.commit()
-    _send(request)
+    if request.ended_at is None:
+        _send(request)
     if request.refusal:
         raise RefundRefused(ActionError.REFUSED_BY_STRIPE, stripe_reason=request.refusal)
     return request

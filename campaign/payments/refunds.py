@@ -4,6 +4,7 @@ A request is stored before it is sent and ends when Stripe has created or refuse
 from the refund itself (reversals.py), whoever requested it.
 """
 
+import re
 import secrets
 from datetime import datetime, timedelta
 
@@ -16,6 +17,8 @@ from campaign.payments import disputes, quarantine, reversals
 from campaign.payments.quarantine import QuarantinedPayment
 from campaign.staff import audit
 from campaign.texts.action_errors import ActionError, describe_error
+
+_KEY = re.compile(r"refund_[0-9a-f]{20}")
 
 
 class RefundRefused(Exception):
@@ -55,19 +58,33 @@ class RefundRequest(Base):
 Index("one_refund_request_at_a_time", RefundRequest.payment_intent, unique=True, postgresql_where=RefundRequest.ended_at.is_(None))
 
 
-def request_refund(donation: Donation, cents: int | None, *, actor: str, reason: str) -> RefundRequest:
-    """Create a request to refund `cents` of the charge, all that is left when None, or return the open request for the same amount.
+def new_key() -> str:
+    """A new key of a request, for the form that makes it: sent twice, the form makes one request."""
+    return f"refund_{secrets.token_hex(10)}"
+
+
+def is_key(value: str) -> bool:
+    """Whether this could be the key of a request."""
+    return _KEY.fullmatch(value) is not None
+
+
+def request_refund(donation: Donation, cents: int | None, *, actor: str, reason: str, key: str = "") -> RefundRequest:
+    """Create a request to refund `cents` of the charge, all that is left when None; or return the request with this key, or the open one for the
+    same amount.
 
     Raises RefundRefused. The donation stays locked until the commit, so that two requests never refund the same money.
     """
     (locked,) = lock_donations([donation.id])
+    if key and (
+        earlier := db.session.scalar(select(RefundRequest).where(RefundRequest.key == key, RefundRequest.donation_id == donation.id))
+    ):
+        return earlier
     if locked.received_at is None:
         raise RefundRefused(ActionError.NOT_PAID)
     assert locked.payment_intent
     request = _open_request(locked.payment_intent, cents)
-    return request or _create_request(
-        locked.payment_intent, locked, cents, left=reversals.refundable_cents(locked), actor=actor, reason=reason
-    )
+    left = reversals.refundable_cents(locked)
+    return request or _create_request(locked.payment_intent, locked, cents, left=left, actor=actor, reason=reason, key=key)
 
 
 def request_quarantine_refund(payment: QuarantinedPayment, *, actor: str, reason: str) -> RefundRequest:
@@ -90,7 +107,7 @@ def _open_request(payment_intent: str, cents: int | None) -> RefundRequest | Non
 
 
 def _create_request(
-    payment_intent: str, donation: Donation | None, cents: int | None, *, left: int, actor: str, reason: str
+    payment_intent: str, donation: Donation | None, cents: int | None, *, left: int, actor: str, reason: str, key: str = ""
 ) -> RefundRequest:
     if disputes.is_disputed(payment_intent):
         raise RefundRefused(ActionError.DISPUTED)
@@ -99,7 +116,7 @@ def _create_request(
     if cents is not None and cents > left:
         raise RefundRefused(ActionError.TOO_MUCH, cents=left)
     request = RefundRequest(
-        key=f"refund_{secrets.token_hex(10)}",
+        key=key or new_key(),
         payment_intent=payment_intent,
         donation_id=donation.id if donation else None,
         cents=left if cents is None else cents,
@@ -120,6 +137,11 @@ def mark_created(request: RefundRequest, stripe_id: str) -> None:
 def mark_refused(request: RefundRequest, reason: str) -> None:
     """Record why Stripe refused the refund."""
     request.refusal, request.ended_at = reason[:500], func.now()
+
+
+def list_requests(donation: Donation) -> list[RefundRequest]:
+    """All requests for refunds of the donation, the latest first."""
+    return list(db.session.scalars(select(RefundRequest).where(RefundRequest.donation_id == donation.id).order_by(RefundRequest.id.desc())))
 
 
 def list_unfinished(*, older_than: timedelta) -> list[RefundRequest]:

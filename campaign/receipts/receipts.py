@@ -210,6 +210,13 @@ def receipt_of(donation_id: int) -> Receipt | None:
     )
 
 
+def first_cents(receipt: Receipt) -> int:
+    """The amount of the first of the receipts that this one, and those before it, have replaced; its own if it replaces none."""
+    while receipt.replaces_id is not None:
+        receipt = db.session.get_one(Receipt, receipt.replaces_id)
+    return receipt.cents
+
+
 def last_receipt_of(donation_id: int) -> Receipt | None:
     """The valid receipt of the donation, else the last one that was issued, else None."""
     of_donation = select(Receipt).join(ReceiptLine, ReceiptLine.receipt_id == Receipt.id).where(ReceiptLine.donation_id == donation_id)

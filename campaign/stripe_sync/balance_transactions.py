@@ -6,7 +6,7 @@ The fee of a payment is posted from here, once the payment is in the books. Payo
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Index, func, select, update
+from sqlalchemy import Index, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -137,3 +137,11 @@ def sum_by_currency() -> dict[str, int]:
     """The balance that all stored transactions sum to, in cents by currency."""
     sums = select(BalanceTransaction.currency, func.sum(BalanceTransaction.net_cents)).group_by(BalanceTransaction.currency)
     return {currency: int(cents) for currency, cents in db.session.execute(sums)}
+
+
+def fee_cents_of(donation: Donation) -> int:
+    """What Stripe has charged for the donation by the ledger, less what it returned."""
+    e = LedgerEntry
+    signed = case((e.kind == Move.FEE, e.cents), else_=-e.cents)
+    query = select(func.coalesce(func.sum(signed), 0)).where(e.donation_id == donation.id, e.kind.in_((Move.FEE, Move.FEE_REFUND)))
+    return int(db.session.scalars(query).one())

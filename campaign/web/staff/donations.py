@@ -9,11 +9,11 @@ from flask_babel import format_date, format_datetime, gettext
 from flask_security import current_user
 
 from campaign.campaigns.charities import Charity
-from campaign.donations.donations import PERSON_FIELDS, Donation, donation_by_public_id
+from campaign.donations.donations import PERSON_FIELDS, Donation
 from campaign.edges.db import db
 from campaign.mail import mail_actions
 from campaign.outbox import messages, waiting_receipts
-from campaign.payments import disputes
+from campaign.payments import disputes, reversals
 from campaign.payments.status import status_of
 from campaign.receipts import receipt_actions, receipts, render_jobs
 from campaign.receipts.receipts import ReceiptIncomplete
@@ -34,9 +34,11 @@ from campaign.web.languages import current_language
 from campaign.web.public.address_form import provinces
 from campaign.web.security import access, csrf, has_role
 from campaign.web.staff.declarations import whose_money
+from campaign.web.staff.donation_lookup import donation_or_404
 from campaign.web.staff.exports import record_export
 from campaign.web.staff.mail import mail_lines
 from campaign.web.staff.person_form import PersonForm
+from campaign.web.staff.refunds import request_rows
 from campaign.web.staff.settlement import dispute_line
 from campaign.web.staff.typed_fields import LONGEST_REASON, read_reason, refused, typed_reason
 
@@ -49,7 +51,7 @@ MAX_EMAIL_LENGTH = 254
 @access("viewer")
 def page(public_id: str) -> ResponseReturnValue:
     """The donation, its match, its history with the cause of each event, its receipts and its e-mails."""
-    donation = _donation_or_404(public_id)
+    donation = donation_or_404(public_id)
     language, status, charity = current_language(), status_of(donation), donation.campaign.charity
     gift = recurring_gift_of(donation)
     return render_template(
@@ -72,6 +74,8 @@ def page(public_id: str) -> ResponseReturnValue:
         typed_email=request.args.get("email", "")[:MAX_EMAIL_LENGTH],
         mails=mail_lines(messages.messages_of(donation.id)),
         may_act=has_role("clerk") and donation.received_at is not None,
+        may_refund=has_role("manager") and donation.received_at is not None and reversals.refundable_cents(donation) > 0,
+        refunds=request_rows(donation),
         longest_reason=LONGEST_REASON,
         history=[
             {
@@ -126,7 +130,7 @@ def _receipt_row(receipt: receipts.Receipt) -> dict[str, Any]:
 @access("clerk")
 def preview(public_id: str) -> ResponseReturnValue:
     """A preview of the receipt, which takes no number."""
-    donation = _donation_or_404(public_id)
+    donation = donation_or_404(public_id)
     if donation.received_at is None:
         abort(404)
     record_export("preview of a receipt (PDF)", donation.public_id)
@@ -137,7 +141,7 @@ def preview(public_id: str) -> ResponseReturnValue:
 @access("clerk")
 def send_again(public_id: str) -> ResponseReturnValue:
     """Send the receipt again."""
-    donation = _donation_or_404(public_id)
+    donation = donation_or_404(public_id)
     try:
         receipt_actions.resend(donation, actor=current_user.email)
         flash(gettext("The receipt is being sent to %(email)s again.", email=donation.email))
@@ -150,7 +154,7 @@ def send_again(public_id: str) -> ResponseReturnValue:
 @access("clerk", fresh=True)
 def replace(public_id: str) -> ResponseReturnValue:
     """Replace a lost receipt."""
-    donation, reason = _donation_or_404(public_id), read_reason()
+    donation, reason = donation_or_404(public_id), read_reason()
     if not reason:
         return refused(page(public_id))
     try:
@@ -166,7 +170,7 @@ def replace(public_id: str) -> ResponseReturnValue:
 @csrf.exempt  # The form checks its own token: a stale one is an error in the form, and nothing typed is lost.
 def person(public_id: str) -> ResponseReturnValue:
     """Correct the name or address, with the donor's declaration when the money is somebody else's; a valid receipt is replaced."""
-    donation, language = _donation_or_404(public_id), current_language()
+    donation, language = donation_or_404(public_id), current_language()
     today = donation.campaign.charity.local(datetime.now(UTC)).date()
     if request.method == "GET":
         person_fields = {name: getattr(donation, name) for name in PERSON_FIELDS}
@@ -229,7 +233,7 @@ def _person_page(donation: Donation, form: PersonForm) -> str:
 @access("clerk", fresh=True)
 def email(public_id: str) -> ResponseReturnValue:
     """Correct the e-mail address; messages that failed or bounced are sent there."""
-    donation = _donation_or_404(public_id)
+    donation = donation_or_404(public_id)
     try:
         corrected, scope = parse_email(request.form.get("email", "")[:MAX_EMAIL_LENGTH]), _read_scope()
         if (meant := suggested_address(corrected)) and request.form.get("email_checked") != corrected:
@@ -261,7 +265,7 @@ def email(public_id: str) -> ResponseReturnValue:
 @access("clerk", fresh=True)
 def renew_links(public_id: str) -> ResponseReturnValue:
     """End the links to all gifts of the donor, and mail them new ones."""
-    contact_actions.renew_links(_donation_or_404(public_id), actor=current_user.email)
+    contact_actions.renew_links(donation_or_404(public_id), actor=current_user.email)
     flash(gettext("The old links have ended. New ones are on their way to the donor."))
     return redirect(url_for("staff_donations.page", public_id=public_id), 303)
 
@@ -281,10 +285,3 @@ def _describe_refusal(error: ActionRefused | ReceiptIncomplete) -> str:
             lacking=describe_missing(error.missing, current_language()),
         )
     )
-
-
-def _donation_or_404(public_id: str) -> Donation:
-    donation = donation_by_public_id(public_id)
-    if donation is None:
-        abort(404)
-    return donation

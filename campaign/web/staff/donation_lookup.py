@@ -1,0 +1,13 @@
+"""The donation that an address of staff's pages names."""
+
+from flask import abort
+
+from campaign.donations.donations import Donation, donation_by_public_id
+
+
+def donation_or_404(public_id: str) -> Donation:
+    """The donation with this public id."""
+    donation = donation_by_public_id(public_id)
+    if donation is None:
+        abort(404)
+    return donation
