@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
-from campaign.edges.stripe.balance import StripePayout
+from campaign.edges.stripe.balance import CHARGES, StripePayout
 from campaign.ledger.entries import Entry, post_entries
 from campaign.ledger.moves import Move
 from campaign.stripe_sync.balance_transactions import PAYOUT, PAYOUT_REVERSALS, BalanceTransaction
@@ -155,3 +155,11 @@ def _mark_posted() -> None:
         .values(posted_at=func.now()),
         execution_options={"synchronize_session": False},
     )
+
+
+def payout_of(payment_intent: str) -> Payout | None:
+    """The payout that paid out the charge of this payment, if Stripe has said which."""
+    of_charge = select(BalanceTransaction.payout).where(
+        BalanceTransaction.payment_intent == payment_intent, BalanceTransaction.type.in_(CHARGES)
+    )
+    return db.session.scalar(select(Payout).where(Payout.stripe_id.in_(of_charge)).order_by(Payout.id).limit(1))

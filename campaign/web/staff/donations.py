@@ -36,6 +36,7 @@ from campaign.web.security import access, csrf, has_role
 from campaign.web.staff.declarations import whose_money
 from campaign.web.staff.donation_lookup import donation_or_404
 from campaign.web.staff.exports import record_export
+from campaign.web.staff.gift_facts import gift_facts
 from campaign.web.staff.mail import mail_lines
 from campaign.web.staff.person_form import PersonForm
 from campaign.web.staff.refunds import request_rows
@@ -71,6 +72,7 @@ def page(public_id: str) -> ResponseReturnValue:
         has_receipt=receipts.receipt_of(donation.id) is not None,
         receipt_lacks=_waits_for(donation),
         **whose_money(donation),
+        **gift_facts(donation),
         typed_email=request.args.get("email", "")[:MAX_EMAIL_LENGTH],
         mails=mail_lines(messages.messages_of(donation.id)),
         may_act=has_role("clerk") and donation.received_at is not None,
