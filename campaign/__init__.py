@@ -28,6 +28,7 @@ from campaign.web.funder import report
 from campaign.web.public import campaigns, contact_page, donate, donation_page, donor_access, receipt_page, recurring_page
 from campaign.web.staff import (
     account,
+    audit_trail,
     card_testing,
     charity,
     charity_details,
@@ -36,6 +37,7 @@ from campaign.web.staff import (
     declarations,
     donation_list,
     donation_views,
+    export_page,
     failed_events,
     funder_details,
     information_returns,
@@ -86,6 +88,8 @@ PAGES = (
     donation_list,
     donation_views,
     search,
+    export_page,
+    audit_trail,
     staff_donations,
     staff_donors,
     declarations,

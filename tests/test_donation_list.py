@@ -13,6 +13,7 @@ from sqlalchemy import select
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
+from campaign.matching.effects import decide_and_apply
 from campaign.matching.funds import funds_of
 from campaign.payments.status import Status, statuses_of
 from campaign.reporting import donation_list
@@ -25,7 +26,6 @@ from tests.factories import (
     another_campaign,
     create_refund,
     decide_together,
-    effects,
     end,
     issue_receipt,
     paid,
@@ -52,7 +52,7 @@ def gifts(campaign: Campaign) -> dict[str, Donation]:
     made = {name: paid(campaign, 100_00, last_name=name) for name in ("paid", "refunded", "partially_refunded", "disputed")}
     create_refund(made["refunded"], 100_00)
     create_refund(made["partially_refunded"], 40_00)
-    effects.decide_and_apply(made["disputed"], reversal_decision(made["disputed"], 100_00, kind="dispute", status="needs_response"))
+    decide_and_apply(made["disputed"], reversal_decision(made["disputed"], 100_00, kind="dispute", status="needs_response"))
     made |= {name: start_donation(campaign, 100_00, last_name=name) for name in ("pending", "processing", "failed", "expired")}
     made["processing"].processing_at = datetime.now(UTC)
     made["quarantined"] = start_donation(campaign, 100_00, last_name="quarantined")
@@ -169,7 +169,7 @@ def test_the_page_links_each_gift_says_what_is_filtered_and_shows_wrong_filters_
 
 def export(client: FlaskClient, path: str) -> bytes:
     with client.application.app_context():
-        return client.get(path, buffered=True).data
+        return bytes(client.get(path, buffered=True).data)
 
 
 def test_the_list_as_csv_and_xlsx_is_the_list_with_its_receipts_and_is_audited(app: Flask, campaign: Campaign) -> None:

@@ -4,11 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation
-from campaign.donations.donors import Donor
 from campaign.edges.db import db
 from campaign.edges.stripe.balance import StripeBalanceTransaction
 from campaign.receipts import donor_merge_actions
@@ -75,7 +74,7 @@ def test_addresses_amounts_and_numbers_find_their_gifts(campaign: Campaign) -> N
     of_gift = ["helene.tremblay@example.org", "HELENE.T", "helene.tremblay@", "$1,234.56", "1 234,56 $", receipt.serial, gift.public_id]
     of_gift += [f"pi_{gift.public_id}", "cs_test_1", "re_first", charge.stripe_id, str(charge.source), "po_first", "evt_1"]
     found = {typed: names_found(typed) - {"Begun"} for typed in of_gift}
-    assert found == dict.fromkeys(of_gift, {"Tremblay"})
+    assert [typed for typed in found if found[typed] != {"Tremblay"}] == []
     assert (names_found("$51.84"), names_found("50"), names_found("99999999999999999999")) == ({"Roy"}, {"Roy"}, set())
     unknown = ["re_other", "po_other", "evt_other", "sub_1", "in_1", "d_00000000000000000000", "pi_", "cs_other", "1,234.56"]
     assert {typed: names_found(typed, "fr") for typed in unknown if typed != "1,234.56"} == {t: set() for t in unknown if t != "1,234.56"}
@@ -124,13 +123,10 @@ def test_the_page_groups_what_is_found_and_says_what_can_be_searched(app: Flask,
 
 @pytest.mark.parametrize("typed", ["helene tremb", "$1,234.56"])
 def test_a_search_reads_its_index_and_not_all_gifts(campaign: Campaign, typed: str) -> None:
-    db.session.execute(text("SET LOCAL enable_seqscan = off"))
     condition = search_terms.is_found(typed, "en")
     assert condition is not None
-    query = db.session.query(Donation.id).filter(condition).statement.compile(db.engine)
-    plan = "\n".join(
-        db.session.execute(text("SELECT 1"))
-        and [row[0] for row in db.session.connection().exec_driver_sql(f"EXPLAIN {query}", query.params)]
-    )
+    query = select(Donation.id).where(condition).compile(db.engine)
+    db.session.execute(text("SET LOCAL enable_seqscan = off"))
+    rows = db.session.connection().exec_driver_sql(f"EXPLAIN {query}", query.params)
+    plan = " ".join(row[0] for row in rows)
     assert ("ix_donation_search_words" in plan, "Seq Scan" in plan) == (True, False), plan
-    assert db.session.query(Donor).count() == 0

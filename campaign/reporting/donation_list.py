@@ -107,8 +107,6 @@ def whole_list(filters: DonationFilters, zone: ZoneInfo) -> Iterator[ListedDonat
     for rows in db.session.scalars(query, execution_options={"yield_per": ROWS_AT_ONCE}).partitions():
         serials = _serials([row.id for row in rows])
         yield from (replace(listed, serial=serials.get(listed.donation.id, "")) for listed in _listed(rows, filters))
-        for row in rows:
-            db.session.expunge(row)
 
 
 def _serials(donation_ids: Sequence[int]) -> dict[int, str]:

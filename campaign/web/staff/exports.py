@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 import structlog
 from flask import Response, current_app, stream_with_context
-from flask_babel import gettext
+from flask_babel import force_locale, gettext
 from flask_security import current_user
 
 from campaign.campaigns.charities import Charity
@@ -90,13 +90,14 @@ def send_table(table: Table, origin: Origin, name: str, *, document: str, subjec
     document = f"{document} ({extension.upper()})"
     record_export(document, subject, **filters)
     sent = SentRows(table.rows)
-    table, actor = replace(table, rows=sent), current_user.email
+    table, actor, language = replace(table, rows=sent), current_user.email, current_language()
     pieces = _workbook([table], origin) if extension == "xlsx" else csv_pieces(table)
 
     def recorded() -> Iterator[bytes]:
         is_complete = False
         try:
-            yield from pieces
+            with force_locale(language):
+                yield from pieces
             is_complete = True
         finally:
             db.session.rollback()  # The snapshot that was read.
