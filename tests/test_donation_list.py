@@ -49,18 +49,18 @@ def listed(**filters: object) -> set[str]:
 @pytest.fixture
 def gifts(campaign: Campaign) -> dict[str, Donation]:
     """A gift of each state, by its name, which is that of the state."""
-    made = {name: paid(campaign, 100_00, last_name=name) for name in ("paid", "refunded", "partially_refunded", "disputed")}
-    create_refund(made["refunded"], 100_00)
-    create_refund(made["partially_refunded"], 40_00)
-    decide_and_apply(made["disputed"], reversal_decision(made["disputed"], 100_00, kind="dispute", status="needs_response"))
-    made |= {name: start_donation(campaign, 100_00, last_name=name) for name in ("pending", "processing", "failed", "expired")}
-    made["processing"].processing_at = datetime.now(UTC)
-    made["quarantined"] = start_donation(campaign, 100_00, last_name="quarantined")
-    pay(made["quarantined"], amount_cents=1_00)
+    by_state = {name: paid(campaign, 100_00, last_name=name) for name in ("paid", "refunded", "partially_refunded", "disputed")}
+    create_refund(by_state["refunded"], 100_00)
+    create_refund(by_state["partially_refunded"], 40_00)
+    decide_and_apply(by_state["disputed"], reversal_decision(by_state["disputed"], 100_00, kind="dispute", status="needs_response"))
+    by_state |= {name: start_donation(campaign, 100_00, last_name=name) for name in ("pending", "processing", "failed", "expired")}
+    by_state["processing"].processing_at = datetime.now(UTC)
+    by_state["quarantined"] = start_donation(campaign, 100_00, last_name="quarantined")
+    pay(by_state["quarantined"], amount_cents=1_00)
     for name in ("failed", "expired"):
-        end(made[name], name)
+        end(by_state[name], name)
     db.session.commit()
-    return made
+    return by_state
 
 
 def test_each_state_finds_the_gifts_that_are_shown_with_it(gifts: dict[str, Donation]) -> None:
@@ -130,10 +130,10 @@ def test_sums_are_those_of_all_that_is_listed_or_are_said_to_be_missing(campaign
     sums = donation_list.sums_of(filters, ZONE)
     assert sums == donation_list.whole_sums_of(filters, ZONE)
     assert sums is not None
-    assert (sums.count, sums.given_cents, sums.net_cents, sums.matched_cents) == (2, 150_00, 100_00, 100_00)
+    assert (sums.count, sums.gross_cents, sums.net_cents, sums.matched_cents) == (2, 150_00, 100_00, 100_00)
     totals = donation_list.sums_of(DonationFilters(), ZONE)
     assert totals is not None
-    assert (totals.count, totals.given_cents, totals.net_cents, totals.matched_cents) == (2, None, 100_00, 100_00)
+    assert (totals.count, totals.gross_cents, totals.net_cents, totals.matched_cents) == (2, None, 100_00, 100_00)
     monkeypatch.setattr(donation_list, "SUMMED_AT_ONCE", 1)
     assert donation_list.sums_of(filters, ZONE) is None
     monkeypatch.setattr(donation_list, "SUMMED_AT_ONCE", 5)

@@ -8,9 +8,10 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Column, ColumnElement, ForeignKey, Index, Row, Table, Text, any_, bindparam, func, literal_column, or_, select, text
-from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -215,12 +216,12 @@ Index(
     postgresql_where=text("received_at IS NOT NULL AND covered_fee_cents > 0"),
 )
 # Names and addresses stay in the row of the donation alone: the index has no copy that would outlive an erasure.
-DONATION_WORDS = func.search_words(
-    Donation.first_name + literal_column("' '") + Donation.last_name + literal_column("' '") + Donation.organization,
-    Donation.email,
-    type_=TSVECTOR,
+_NAMES = "(((first_name || ' '::text) || last_name) || ' '::text) || organization"  # As PostgreSQL prints it.
+_SEARCH_WORDS = text(f"search_words({_NAMES}, email)")
+Index("ix_donation_search_words", _SEARCH_WORDS, postgresql_using="gin", _table=Donation.__table__)  # type: ignore[arg-type]  # a declarative class's table is a Table
+DONATION_WORDS: ColumnElement[Any] = func.search_words(
+    Donation.first_name + literal_column("' '") + Donation.last_name + literal_column("' '") + Donation.organization, Donation.email
 )
-Index("ix_donation_search_words", DONATION_WORDS, postgresql_using="gin")
 
 # The donors of a campaign, written by a trigger on ledger entries, so that each donor is counted once.
 campaign_donor = Table(

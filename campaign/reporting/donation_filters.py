@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Numeric, SQLColumnExpression, and_, any_, cast, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, any_, exists, false, func, or_, select
 from sqlalchemy.orm import aliased
 
 from campaign.donations.donations import Donation
@@ -140,10 +140,10 @@ def _is_in_state(state: Status) -> ColumnElement[bool]:
 def _is_matched(level: MatchLevel) -> ColumnElement[bool]:
     m = DonationMatch
     matched = exists().where(m.donation_id == Donation.id, m.matched_cents > 0)
-    # What the matches cover of the gift, each by the ratio of its fund; a match is rounded down to a cent.
-    covered = select(func.sum((m.matched_cents + 1) * cast(Fund.ratio_denominator, Numeric) / Fund.ratio_numerator))
+    # The largest gift that the matches are the whole match of, each by the ratio of its fund, rounded down to a cent (rules/allocation.py).
+    covered = select(func.sum(func.div((m.matched_cents + 1) * Fund.ratio_denominator - 1, Fund.ratio_numerator)))
     covered = covered.select_from(m).join(Fund, Fund.id == m.fund_id).where(m.donation_id == Donation.id, m.matched_cents > 0)
-    is_covered = func.coalesce(covered.scalar_subquery(), 0) > Donation.net_cents
+    is_covered = func.coalesce(covered.scalar_subquery(), 0) >= Donation.net_cents
     match level:
         case MatchLevel.NONE:
             return ~matched

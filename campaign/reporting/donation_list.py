@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from psycopg.errors import QueryCanceled
 from sqlalchemy import BigInteger, cast, func, select, text, tuple_
 from sqlalchemy.exc import OperationalError
 
@@ -22,11 +21,13 @@ from campaign.matching.rematching import QueuedDonation
 from campaign.payments.status import Status, statuses_of
 from campaign.receipts.receipts import Receipt, ReceiptLine
 from campaign.reporting.donation_filters import DonationFilters, MatchLevel, Method, conditions_of
+from campaign.rules.allocation import Ratio
 
 PAGE_SIZE = 50
 ROWS_AT_ONCE = 500
 # What is more, or takes longer to find, is added up when a member asks for it: that takes seconds.
 SUMMED_AT_ONCE = 5_000
+QUERY_CANCELED = "57014"  # as PostgreSQL names it
 SUMMED_WITHIN = text("SET LOCAL statement_timeout = '80ms'")
 # Until the end of the transaction, plans of streamed queries are those that give their first rows soonest.
 FIRST_ROWS_AT_ONCE = text("SET LOCAL cursor_tuple_fraction = 0.0001")
@@ -71,10 +72,10 @@ class ListPage:
 
 @dataclass(frozen=True, kw_only=True)
 class ListSums:
-    """Sums in cents: `given_cents` is before refunds, None where only a campaign’s totals are read; `net_cents` is after them."""
+    """Sums in cents: `gross_cents` is before refunds, None where only a campaign’s totals are read; `net_cents` is after them."""
 
     count: int
-    given_cents: int | None
+    gross_cents: int | None
     covered_fee_cents: int
     net_cents: int
     matched_cents: int
@@ -132,17 +133,17 @@ def _waiting_among(donation_ids: Collection[int]) -> set[int]:
     return set(db.session.scalars(waiting.where(QueuedDonation.capped_donor_id.is_(None))))
 
 
-def _ratios() -> dict[int, tuple[int, int]]:
+def _ratios() -> dict[int, Ratio]:
     rows = db.session.execute(select(Fund.id, Fund.ratio_numerator, Fund.ratio_denominator))
-    return {fund_id: (numerator, denominator) for fund_id, numerator, denominator in rows}
+    return {fund_id: Ratio(numerator=numerator, denominator=denominator) for fund_id, numerator, denominator in rows}
 
 
-def _level(match: DonationMatchSums, net_cents: int, ratios: dict[int, tuple[int, int]]) -> MatchLevel:
+def _level(match: DonationMatchSums, net_cents: int, ratios: dict[int, Ratio]) -> MatchLevel:
     """As `donation_filters` has it in SQL."""
     if not match.matched_cents:
         return MatchLevel.NONE
-    covered = sum((part.cents + 1) * ratios[part.fund_id][1] / ratios[part.fund_id][0] for part in match.matched)
-    return MatchLevel.FULL if covered > net_cents else MatchLevel.PARTIAL
+    covered = sum(ratios[part.fund_id].donation_required_for(part.cents + 1) - 1 for part in match.matched)
+    return MatchLevel.FULL if covered >= net_cents else MatchLevel.PARTIAL
 
 
 def sums_of(filters: DonationFilters, zone: ZoneInfo) -> ListSums | None:
@@ -155,7 +156,7 @@ def sums_of(filters: DonationFilters, zone: ZoneInfo) -> ListSums | None:
             sums = _sums(filters, zone, limit=SUMMED_AT_ONCE + 1)
             part.rollback()  # With the timeout.
     except OperationalError as error:
-        if isinstance(error.orig, QueryCanceled):
+        if getattr(error.orig, "sqlstate", "") == QUERY_CANCELED:
             return None
         raise
     return sums if sums.count <= SUMMED_AT_ONCE else None
@@ -173,8 +174,8 @@ def _sums(filters: DonationFilters, zone: ZoneInfo, *, limit: int | None) -> Lis
     matched = select(func.sum(DonationMatch.matched_cents)).join(rows, rows.c.id == DonationMatch.donation_id).scalar_subquery()
     sums = (rows.c.amount_cents, rows.c.covered_fee_cents, rows.c.net_cents)
     count, *totals = db.session.execute(select(func.count(), *map(func.sum, sums), matched).select_from(rows)).one()
-    given, covered_fees, net, matched_cents = (int(total or 0) for total in totals)
-    return ListSums(count=count, given_cents=given, covered_fee_cents=covered_fees, net_cents=net, matched_cents=matched_cents)
+    gross, covered_fees, net, matched_cents = (int(total or 0) for total in totals)
+    return ListSums(count=count, gross_cents=gross, covered_fee_cents=covered_fees, net_cents=net, matched_cents=matched_cents)
 
 
 def _totals(campaign_id: int) -> ListSums:
@@ -186,4 +187,4 @@ def _totals(campaign_id: int) -> ListSums:
         sums, matched = sums.where(t.campaign_id == campaign_id), matched.where(Fund.campaign_id == campaign_id)
     count, covered_fees, donated = map(int, db.session.execute(sums).one())
     matched_cents = db.session.scalars(matched).one()
-    return ListSums(count=count, given_cents=None, covered_fee_cents=covered_fees, net_cents=donated, matched_cents=matched_cents)
+    return ListSums(count=count, gross_cents=None, covered_fee_cents=covered_fees, net_cents=donated, matched_cents=matched_cents)

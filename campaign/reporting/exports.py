@@ -32,7 +32,7 @@ class ExportedDonor:
     donor: Donor
     latest: Donation
     gifts: int
-    given_cents: int
+    gross_cents: int
     net_cents: int
     first_at: datetime
     last_at: datetime
@@ -65,7 +65,7 @@ def donors_with_gifts(charity: Charity, period: Period) -> Iterator[ExportedDono
     sums = (
         select(
             func.count().label("gifts"),
-            func.sum(d.amount_cents).label("given"),
+            func.sum(d.amount_cents).label("gross"),
             func.sum(d.net_cents).label("net"),
             func.min(d.received_at).label("first_at"),
             func.max(d.received_at).label("last_at"),
@@ -78,12 +78,12 @@ def donors_with_gifts(charity: Charity, period: Period) -> Iterator[ExportedDono
     query = select(Donor, sums).join(sums, sums.c.gifts > 0).order_by(Donor.id)
     for rows in _parts(query):
         latest = {one.id: one for one in db.session.scalars(select(Donation).where(Donation.id.in_([row.latest_id for row in rows])))}
-        for donor, gifts, given, net, first_at, last_at, latest_of in rows:
+        for donor, gifts, gross, net, first_at, last_at, latest_of in rows:
             yield ExportedDonor(
                 donor=donor,
                 latest=latest[latest_of],
                 gifts=gifts,
-                given_cents=int(given),
+                gross_cents=int(gross),
                 net_cents=int(net),
                 first_at=first_at,
                 last_at=last_at,

@@ -23,7 +23,7 @@ from campaign.stripe_sync.inbox import StripeEvent
 
 LONGEST_QUERY = 200
 MOST_WORDS = 8
-# The largest amount that a column holds, in cents, with room for a covered fee.
+# The largest amount of a gift that can be asked for, in cents: with a covered fee, it still fits a column.
 LARGEST_CENTS = 10**17
 _STRIPE_ID = re.compile(r"(pi|cs|ch|py|re|pyr|dp|du|txn|po|sub|in|evt)_[0-9A-Za-z_]{1,250}")
 

@@ -41,8 +41,8 @@ def views_for(staff_id: int) -> list[SavedView]:
 
 
 def find_own(view_id: int, staff_id: int) -> SavedView | None:
-    """The member's own view with this id, locked until the end of the transaction."""
-    return db.session.scalar(select(SavedView).where(SavedView.id == view_id, SavedView.staff_id == staff_id).with_for_update())
+    """The member's own view with this id."""
+    return db.session.scalar(select(SavedView).where(SavedView.id == view_id, SavedView.staff_id == staff_id))
 
 
 def record_view(staff_id: int, name: str, filters: dict[str, str], *, is_shared: bool) -> SavedView:

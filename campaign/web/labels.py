@@ -58,6 +58,11 @@ def method_labels() -> dict[Method, str]:
     return {Method.CARD: gettext("card or wallet"), Method.DEBIT: gettext("bank debit")}
 
 
+def language_labels() -> dict[str, str]:
+    """The languages of donors."""
+    return {"en": gettext("English"), "fr": gettext("French")}
+
+
 def fund_status_labels() -> dict[FundStatus, str]:
     """The status of a fund."""
     return {

@@ -11,13 +11,15 @@ down_revision = "payment_returns"
 
 def upgrade() -> None:
     op.execute(r"""
-        CREATE FUNCTION search_words(names text, email text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+        CREATE OR REPLACE FUNCTION search_words(names text, email text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
         SELECT array_to_tsvector(array_remove(
             string_to_array(regexp_replace(replace(replace(replace(replace(replace(
                 lower(regexp_replace(normalize(names, NFKD), '[\u0300-\u036f]', '', 'g')), 'œ', 'oe'), 'æ', 'ae'), 'ø', 'o'), 'ł', 'l'), 'ß', 'ss'),
                 '[^[:alnum:]]+', ' ', 'g'), ' ')
             || left(lower(regexp_replace(normalize(email, NFKD), '[\u0300-\u036f]', '', 'g')), 255), ''))
-        $$
+        $$;
+        -- After a downgrade the function is there: it is installed again after the migrations.
+        COMMENT ON FUNCTION search_words(text, text) IS NULL;
     """)
     op.execute("""
         CREATE INDEX ix_donation_search_words ON donation

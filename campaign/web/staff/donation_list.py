@@ -6,14 +6,14 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import format_datetime, gettext, ngettext
+from flask_babel import format_datetime, format_decimal, gettext, ngettext
 from flask_security import current_user
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
 from campaign.reporting import donation_list
 from campaign.reporting.donation_list import SUMMED_AT_ONCE, ListedDonation, ListPage, ListSums, Position
-from campaign.rules.money import format_money
+from campaign.rules.money import NO_BREAK_SPACE, format_money
 from campaign.staff import saved_views
 from campaign.staff.saved_views import LONGEST_NAME, SavedView
 from campaign.texts.file_names import Document
@@ -91,7 +91,7 @@ def _position(name: str) -> Position | None:
         return None
 
 
-def _written(position: Position) -> str:
+def _position_text(position: Position) -> str:
     return f"{(position[0] - EPOCH) // MICROSECOND}-{position[1]}"
 
 
@@ -99,7 +99,7 @@ def _links(listed: ListPage, form: FilterForm) -> dict[str, str]:
     """The addresses of the neighbouring pages; empty where there is none."""
     if not listed.rows:
         return {"newer_url": "", "older_url": "", "first_url": url_for("staff_donation_list.page", **form.used)}
-    newer, older = _written(listed.rows[0].position), _written(listed.rows[-1].position)
+    newer, older = _position_text(listed.rows[0].position), _position_text(listed.rows[-1].position)
     return {
         "newer_url": url_for("staff_donation_list.page", **form.used, after=newer) if listed.has_newer else "",
         "older_url": url_for("staff_donation_list.page", **form.used, before=older) if listed.has_older else "",
@@ -136,8 +136,8 @@ def _sum_tiles(sums: ListSums, form: FilterForm) -> list[tuple[str, str, str]]:
 
     count = ngettext("%(num)s gift", "%(num)s gifts", sums.count)
     if form.filters.is_of_unpaid:
-        return [(gettext("Begun and not paid"), money(sums.given_cents or 0), count)]
-    tiles = [(gettext("Given"), money(sums.given_cents), count)] if sums.given_cents is not None else []
+        return [(gettext("Begun and not paid"), money(sums.gross_cents or 0), count)]
+    tiles = [(gettext("Given"), money(sums.gross_cents), count)] if sums.gross_cents is not None else []
     return [
         *tiles,
         (gettext("Without what was returned"), money(sums.net_cents), "" if tiles else count),
@@ -147,7 +147,7 @@ def _sum_tiles(sums: ListSums, form: FilterForm) -> list[tuple[str, str, str]]:
 
 
 def _more_than() -> str:
-    count = f"{SUMMED_AT_ONCE:,}".replace(",", "\u00a0" if current_language() == "fr" else ",")
+    count = format_decimal(SUMMED_AT_ONCE).replace("\u202f", NO_BREAK_SPACE)
     return str(gettext("There are more than %(count)s gifts, or finding them takes long, so they are not added up at once.", count=count))
 
 
@@ -166,17 +166,17 @@ def _view(view: SavedView, form: FilterForm) -> dict[str, Any]:
 @access("manager", fresh=True)
 def as_csv() -> ResponseReturnValue:
     """The whole list that the filters find, as CSV."""
-    return _export(campaign_or_404(), "csv")
+    return _send_list(campaign_or_404(), "csv")
 
 
 @bp.get("/donations.xlsx")
 @access("manager", fresh=True)
 def as_xlsx() -> ResponseReturnValue:
     """The whole list that the filters find, as an XLSX workbook."""
-    return _export(campaign_or_404(), "xlsx")
+    return _send_list(campaign_or_404(), "xlsx")
 
 
-def _export(campaign: Campaign, extension: str) -> ResponseReturnValue:
+def _send_list(campaign: Campaign, extension: str) -> ResponseReturnValue:
     campaigns, funds = donation_list.campaigns_and_funds()
     form, charity = read_filters(campaigns, funds), campaign.charity
     return send_table(

@@ -11,7 +11,7 @@ from campaign.reporting import donation_list
 from campaign.reporting.donation_filters import DonationFilters
 from campaign.reporting.donation_list import ListedDonation
 from campaign.reporting.spreadsheets import Cell, Column, Kind, Table
-from campaign.web.labels import country_name, match_level_labels, method_labels, status_labels
+from campaign.web.labels import country_name, language_labels, match_level_labels, method_labels, status_labels
 from campaign.web.languages import current_language
 
 
@@ -20,7 +20,7 @@ def donation_table(charity: Charity, campaigns: Sequence[Campaign], filters: Don
     language = current_language()
     titles = {campaign.id: campaign.title(language) for campaign in campaigns}
     states, levels, methods = status_labels(), match_level_labels(), method_labels()
-    countries: dict[str, str] = {}
+    countries, languages = dict[str, str](), language_labels()
 
     def row(listed: ListedDonation) -> list[Cell]:
         gift = listed.donation
@@ -47,7 +47,7 @@ def donation_table(charity: Charity, campaigns: Sequence[Campaign], filters: Don
             gift.province,
             gift.postal_code,
             country,
-            gettext("French") if gift.language == "fr" else gettext("English"),
+            languages[gift.language],
             charity.local(gift.news_consent_at).date() if gift.news_consent_at else None,
             "" if gift.anonymous else gift.public_name,
             gift.tribute_name,

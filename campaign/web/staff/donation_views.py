@@ -41,7 +41,7 @@ def save() -> ResponseReturnValue:
 @access("viewer")
 def change(view_id: int) -> ResponseReturnValue:
     """Give one’s own view the posted name, and share it or not."""
-    view, name = _own_or_404(view_id), _read_name()
+    view, name = _find_own_or_404(view_id), _read_name()
     if name.error:
         return refused(render_page(typed_name=name.text, name_error=name.error, view_id=view_id))
     before = {"name": view.name, "is_shared": view.is_shared}
@@ -61,7 +61,7 @@ def change(view_id: int) -> ResponseReturnValue:
 @access("viewer")
 def delete(view_id: int) -> ResponseReturnValue:
     """Delete one’s own view; the list stays filtered by it."""
-    view = _own_or_404(view_id)
+    view = _find_own_or_404(view_id)
     saved_views.delete_view(view)
     audit.record(current_user.email, "deleted a view", f"view {view_id}", name=view.name, filters=view.filters)
     db.session.commit()
@@ -86,7 +86,7 @@ def _why_not(error: NameTaken | TooManyViews) -> str:
     return str(gettext("You have %(most)s views. Please delete one first.", most=MOST_VIEWS))
 
 
-def _own_or_404(view_id: int) -> SavedView:
+def _find_own_or_404(view_id: int) -> SavedView:
     view = saved_views.find_own(view_id, current_user.id)
     if view is None:
         abort(404)

@@ -73,7 +73,11 @@ def page(public_id: str) -> ResponseReturnValue:
         mails=mail_lines(messages.messages_of(donation.id)),
         may_act=has_role("clerk") and donation.received_at is not None,
         longest_reason=LONGEST_REASON,
-        history_of=[public_id, *filter(None, [donation.payment_intent]), *(receipt.serial for receipt in receipts.receipts_of(donation.id))],
+        history_of=[
+            public_id,
+            *filter(None, [donation.payment_intent]),
+            *(receipt.serial for receipt in receipts.receipts_of(donation.id)),
+        ],
         history=[
             {
                 "at": format_datetime(charity.local(moment.at), "yyyy-MM-dd HH:mm:ss", rebase=False),

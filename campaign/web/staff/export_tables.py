@@ -1,5 +1,7 @@
 """What staff export whole, as tables with headings in the current language: donors, ledger, payouts, consents to news."""
 
+from collections.abc import Sequence
+
 from flask_babel import gettext
 
 from campaign.campaigns.charities import Charity
@@ -10,14 +12,14 @@ from campaign.reporting import exports
 from campaign.reporting.spreadsheets import Cell, Column, Kind, Table
 from campaign.rules.fiscal_years import Period
 from campaign.texts.consent_words import consent_words
-from campaign.web.labels import country_name
+from campaign.web.labels import country_name, language_labels
 from campaign.web.staff.settlement import payout_status_labels
 
 
 def donors_table(charity: Charity, period: Period) -> Table:
     """A row for each donor with a gift in the period."""
     annual, each = gettext("for the year"), gettext("for each gift")
-    countries: dict[str, str] = {}
+    countries, languages = dict[str, str](), language_labels()
 
     def row(one: exports.ExportedDonor) -> list[Cell]:
         latest = one.latest
@@ -32,9 +34,9 @@ def donors_table(charity: Charity, period: Period) -> Table:
             latest.province,
             latest.postal_code,
             countries.setdefault(latest.country, country_name(latest.country)),
-            gettext("French") if latest.language == "fr" else gettext("English"),
+            languages[latest.language],
             one.gifts,
-            one.given_cents,
+            one.gross_cents,
             one.net_cents,
             charity.local(one.first_at).date(),
             charity.local(one.last_at).date(),
@@ -44,28 +46,32 @@ def donors_table(charity: Charity, period: Period) -> Table:
 
     return Table(
         title=gettext("Donors"),
-        columns=(
-            Column(heading=gettext("Donor"), width=24),
-            Column(heading=gettext("First name")),
-            Column(heading=gettext("Last name")),
-            Column(heading=gettext("Organization"), width=20),
-            Column(heading=gettext("Email"), width=28),
-            Column(heading=gettext("Address"), width=30),
-            Column(heading=gettext("City")),
-            Column(heading=gettext("Province"), width=10),
-            Column(heading=gettext("Postal code"), width=10),
-            Column(heading=gettext("Country"), width=10),
-            Column(heading=gettext("Language"), width=10),
-            Column(heading=gettext("Gifts"), kind=Kind.COUNT, width=8, is_totalled=True),
-            Column(heading=gettext("Given"), kind=Kind.MONEY, width=13, is_totalled=True),
-            Column(heading=gettext("Without what was returned"), kind=Kind.MONEY, width=13, is_totalled=True),
-            Column(heading=gettext("First gift"), kind=Kind.DATE, width=11),
-            Column(heading=gettext("Last gift"), kind=Kind.DATE, width=11),
-            Column(heading=gettext("Official receipt"), width=14),
-            Column(heading=gettext("Number of the donor"), width=10),
-        ),
+        columns=_donor_columns(),
         rows=map(row, exports.donors_with_gifts(charity, period)),
         total=gettext("Total"),
+    )
+
+
+def _donor_columns() -> Sequence[Column]:
+    return (
+        Column(heading=gettext("Donor"), width=24),
+        Column(heading=gettext("First name")),
+        Column(heading=gettext("Last name")),
+        Column(heading=gettext("Organization"), width=20),
+        Column(heading=gettext("Email"), width=28),
+        Column(heading=gettext("Address"), width=30),
+        Column(heading=gettext("City")),
+        Column(heading=gettext("Province"), width=10),
+        Column(heading=gettext("Postal code"), width=10),
+        Column(heading=gettext("Country"), width=10),
+        Column(heading=gettext("Language"), width=10),
+        Column(heading=gettext("Gifts"), kind=Kind.COUNT, width=8, is_totalled=True),
+        Column(heading=gettext("Given"), kind=Kind.MONEY, width=13, is_totalled=True),
+        Column(heading=gettext("Without what was returned"), kind=Kind.MONEY, width=13, is_totalled=True),
+        Column(heading=gettext("First gift"), kind=Kind.DATE, width=11),
+        Column(heading=gettext("Last gift"), kind=Kind.DATE, width=11),
+        Column(heading=gettext("Official receipt"), width=14),
+        Column(heading=gettext("Number of the donor"), width=10),
     )
 
 
@@ -149,7 +155,8 @@ def payouts_table(charity: Charity, period: Period) -> Table:
 
 def consents_table(charity: Charity, period: Period) -> Table:
     """A row for each consent to news of the period, with its proof: when, by which form, in which language, to which words."""
-    words = {language: consent_words(language) for language in ("en", "fr")}
+    languages = language_labels()
+    words = {language: consent_words(language) for language in languages}
 
     def row(gift: Donation) -> list[Cell]:
         assert gift.news_consent_at
@@ -159,7 +166,7 @@ def consents_table(charity: Charity, period: Period) -> Table:
             gift.full_name,
             at.date(),
             f"{at:%H:%M:%S}",
-            gettext("French") if gift.language == "fr" else gettext("English"),
+            languages[gift.language],
             gettext("the donation form, by a box that the donor ticked"),
             words[gift.language],
             gettext("received") if gift.received_at else gettext("not paid"),
