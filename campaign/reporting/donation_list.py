@@ -28,7 +28,7 @@ ROWS_AT_ONCE = 500
 # What is more, or takes longer to find, is added up when a member asks for it: that takes seconds.
 SUMMED_AT_ONCE = 5_000
 QUERY_CANCELED = "57014"  # as PostgreSQL names it
-SUMMED_WITHIN = text("SET LOCAL statement_timeout = '80ms'")
+SUMMED_WITHIN = text("SET LOCAL statement_timeout = '50ms'")
 # Until the end of the transaction, plans of streamed queries are those that give their first rows soonest.
 FIRST_ROWS_AT_ONCE = text("SET LOCAL cursor_tuple_fraction = 0.0001")
 
