@@ -107,3 +107,20 @@ def test_every_page_of_staff_fits_a_phone_and_has_contrast_in_the_dark(
     assert len(pages) > 20
     tab.emulate_media(media="print")
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_two_keys_lead_to_the_search_except_while_somebody_types(context: BrowserContext, server: BaseWSGIServer, campaign: Campaign) -> None:
+    donation = paid(campaign, first_name="Hélène", last_name="Côté-Tremblay")
+    page = context.new_page()
+    page.goto(f"http://127.0.0.1:{server.port}/staff/mail")
+    search = page.get_by_role("searchbox")
+    page.keyboard.press("Control+k")
+    expect(search).to_be_focused()
+    page.keyboard.type("a/b")
+    expect(search).to_have_value("a/b")
+    page.get_by_role("heading", level=1).click()
+    page.keyboard.press("/")
+    expect(search).to_be_focused()
+    page.keyboard.type(donation.public_id)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Hélène Côté-Tremblay")

@@ -8,8 +8,9 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Column, ColumnElement, ForeignKey, Index, Row, Table, Text, any_, bindparam, func, or_, select
+from sqlalchemy import Column, ColumnElement, ForeignKey, Index, Row, Table, Text, any_, bindparam, func, literal_column, or_, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -205,6 +206,22 @@ Index(
 Index("ix_donation_former_token_hash", Donation.former_token_hash, unique=True, postgresql_where=Donation.former_token_hash.is_not(None))
 Index("ix_donation_unpaid_client", Donation.client_key, postgresql_where=Donation.received_at.is_(None))
 Index("ix_donation_unpaid_started", Donation.started_at, postgresql_where=Donation.received_at.is_(None))
+# What staff list and search (reporting/donation_list.py, name_search.py).
+Index("ix_donation_received", Donation.received_at, Donation.id, postgresql_where=Donation.received_at.is_not(None))
+Index("ix_donation_amount", Donation.amount_cents, Donation.received_at, postgresql_where=Donation.received_at.is_not(None))
+Index(
+    "ix_donation_charged",
+    Donation.amount_cents + Donation.covered_fee_cents,
+    Donation.received_at,
+    postgresql_where=text("received_at IS NOT NULL AND covered_fee_cents > 0"),
+)
+# Names and addresses stay in the row of the donation alone: the index has no copy that would outlive an erasure.
+_NAMES = "(((first_name || ' '::text) || last_name) || ' '::text) || organization"  # As PostgreSQL prints it.
+_SEARCH_WORDS = text(f"search_words({_NAMES}, email)")
+Index("ix_donation_search_words", _SEARCH_WORDS, postgresql_using="gin", _table=Donation.__table__)  # type: ignore[arg-type]  # a declarative class's table is a Table
+DONATION_WORDS: ColumnElement[Any] = func.search_words(
+    Donation.first_name + literal_column("' '") + Donation.last_name + literal_column("' '") + Donation.organization, Donation.email
+)
 
 # The donors of a campaign, written by a trigger on ledger entries, so that each donor is counted once.
 campaign_donor = Table(

@@ -30,7 +30,7 @@ CHANGED = frozenset(
         *("access_link", "bounce", "campaign", "card_testing_guard", "charity", "checkout_code", "donor", "donor_access", "donor_merge"),
         *("email_change", "funder", "heartbeat", "information_return", "job_result", "match_queue", "outbox", "passkey", "payout"),
         *("pending_rematch", "quarantined_payment", "summed_days"),
-        *("receipt_series", "reconciliation", "recurring_gift", "refund_request", "reversal", "staff", "staff_session"),
+        *("receipt_series", "reconciliation", "recurring_gift", "refund_request", "reversal", "saved_view", "staff", "staff_session"),
         *("stripe_alert", "stripe_cursor", "void_request"),
     }
 )
@@ -51,8 +51,10 @@ CHANGED_EXCEPT: Mapping[str, frozenset[str]] = {
     ),
     "stripe_event": frozenset({"id", "event_id", "type", "body", "received_at", "livemode", "subject"}),
 }
-# Queues, drafts of emails, runs that compared nothing, sums by day in another time zone, and the roles of staff.
-DELETED = frozenset({"frozen_email", "ledger_day", "match_queue", "passkey", "pending_rematch", "reconciliation", "staff_role"})
+# Queues, drafts of emails, runs that compared nothing, sums by day in another time zone, views that members saved, and the roles of staff.
+DELETED = frozenset(
+    {"frozen_email", "ledger_day", "match_queue", "passkey", "pending_rematch", "reconciliation", "saved_view", "staff_role"}
+)
 
 
 def grant_privileges(connection: Connection) -> None:

@@ -3,6 +3,7 @@
 What a dispute does to the books is in reversals.py.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
@@ -30,10 +31,16 @@ class UnansweredDispute:
     donation: Donation
 
 
-def is_disputed(payment_intent: str) -> bool:
-    """Whether a dispute of the payment is open."""
-    opened = select(Reversal.id).where(Reversal.payment_intent == payment_intent, _is_dispute, Reversal.status.in_(OPEN_DISPUTE_STATUSES))
-    return db.session.scalar(opened.limit(1)) is not None
+def disputed_among(payment_intents: Collection[str]) -> set[str]:
+    """Which of these payments have a dispute that is open."""
+    if not payment_intents:
+        return set()
+    return set(db.session.scalars(payments_in_dispute().where(Reversal.payment_intent.in_(payment_intents))))
+
+
+def payments_in_dispute() -> Select[str]:
+    """The payments that have a dispute that is open, for queries."""
+    return select(Reversal.payment_intent).where(_is_dispute, Reversal.status.in_(OPEN_DISPUTE_STATUSES))
 
 
 def list_unanswered(*, limit: int, donation: Donation | None = None) -> list[UnansweredDispute]:

@@ -109,7 +109,7 @@ def _open_request(payment_intent: str, cents: int | None) -> RefundRequest | Non
 def _create_request(
     payment_intent: str, donation: Donation | None, cents: int | None, *, left: int, actor: str, reason: str, key: str = ""
 ) -> RefundRequest:
-    if disputes.is_disputed(payment_intent):
+    if disputes.disputed_among([payment_intent]):
         raise RefundRefused(ActionError.DISPUTED)
     if left == 0:
         raise RefundRefused(ActionError.NOTHING_LEFT)

@@ -1,5 +1,6 @@
 """The status of a donation, derived from its timestamps and the ledger. The values are those of contract.md."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -39,26 +40,30 @@ def status_of(donation: Donation) -> DonationStatus:
     """The current status of the donation, with its match."""
     match = match_of(donation.id)
     return DonationStatus(
-        state=_status(donation),
+        state=statuses_of([donation])[donation.id],
         net_cents=donation.net_cents if donation.received_at or donation.ended_as == REFUNDED else donation.amount_cents,
         held_cents=match.held_cents,
         matched_cents=match.matched_cents,
     )
 
 
-def _status(donation: Donation) -> Status:
+def statuses_of(donations: Sequence[Donation]) -> dict[int, Status]:
+    """The public status of each donation, by its id, in one query."""
+    disputed = disputes.disputed_among([donation.payment_intent for donation in donations if donation.payment_intent])
+    return {donation.id: _status(donation, is_disputed=donation.payment_intent in disputed) for donation in donations}
+
+
+def _status(donation: Donation, *, is_disputed: bool) -> Status:
     if donation.quarantined_at:
         return Status.REFUNDED if donation.ended_as == REFUNDED else Status.QUARANTINED
     if donation.received_at:
-        return _status_of_paid(donation)
+        return Status.DISPUTED if is_disputed else _status_of_paid(donation)
     if donation.ended_at:
         return Status.EXPIRED if donation.ended_as == "expired" else Status.FAILED
     return Status.PROCESSING if donation.is_debit or donation.unverified_at else Status.PENDING
 
 
 def _status_of_paid(donation: Donation) -> Status:
-    if donation.payment_intent and disputes.is_disputed(donation.payment_intent):
-        return Status.DISPUTED
     if donation.net_cents == donation.amount_cents:
         return Status.PAID
     return Status.PARTIALLY_REFUNDED if donation.net_cents else Status.REFUNDED

@@ -26,7 +26,7 @@ class ContactChange(Base):
     __table_args__ = (CheckConstraint("num_nonnulls(donation_id, recurring_gift_id) = 1", name="change_is_of_one_gift"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    audit_entry_id: Mapped[int] = mapped_column(ForeignKey("audit_entry.id"))
+    audit_entry_id: Mapped[int] = mapped_column(ForeignKey("audit_entry.id"), index=True)
     donation_id: Mapped[int | None] = mapped_column(ForeignKey("donation.id"), index=True)
     recurring_gift_id: Mapped[int | None] = mapped_column(ForeignKey("recurring_gift.id"), index=True)
     old: Mapped[dict[str, Any]]

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import Index, exists, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
@@ -21,6 +21,9 @@ class AuditEntry(Base):
     action: Mapped[str]
     subject: Mapped[str]
     detail: Mapped[dict[str, Any]]
+
+
+Index("ix_audit_entry_subject", AuditEntry.subject, AuditEntry.id)
 
 
 def record(actor: str, action: str, subject: str, **detail: object) -> AuditEntry:

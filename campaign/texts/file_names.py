@@ -23,6 +23,11 @@ class Document(StrEnum):
     RECEIPTS = pgettext_noop("name of a file", "receipts")
     RETURNS = pgettext_noop("name of a file", "returns")
     GIFTS = pgettext_noop("name of a file", "gifts")
+    DONORS = pgettext_noop("name of a file", "donors")
+    LEDGER = pgettext_noop("name of a file", "ledger")
+    PAYOUTS = pgettext_noop("name of a file", "payouts")
+    CONSENTS = pgettext_noop("name of a file", "consents")
+    AUDIT = pgettext_noop("name of a file", "audit trail")
 
 
 AS_OF = pgettext_noop("name of a file", "as of")

@@ -9,6 +9,7 @@ from campaign.outbox.message_kinds import MessageKind
 from campaign.payments.status import Status
 from campaign.receipts import receipts
 from campaign.receipts.information_returns import FilingMethod
+from campaign.reporting.donation_filters import UNPAID, UNPAID_STATES, MatchLevel, Method
 from campaign.reporting.filing_changes import Change
 from campaign.reporting.first_receipts import Side
 from campaign.rules.return_lines import GiftGroup
@@ -29,6 +30,37 @@ def status_labels() -> dict[Status, str]:
         Status.EXPIRED: gettext("not completed"),
         Status.QUARANTINED: gettext("in quarantine"),
     }
+
+
+def list_state_labels() -> dict[str, str]:
+    """What the list of gifts can be filtered by: the status, or all that were begun and not paid."""
+    received = (Status.PAID, Status.PARTIALLY_REFUNDED, Status.REFUNDED, Status.DISPUTED)
+    words = status_labels()
+    return {
+        **{status.value: words[status] for status in received},
+        UNPAID: gettext("begun and not paid, all"),
+        **{status.value: words[status] for status in UNPAID_STATES},
+    }
+
+
+def match_level_labels() -> dict[MatchLevel, str]:
+    """How much of a gift is matched."""
+    return {
+        MatchLevel.FULL: gettext("matched in full"),
+        MatchLevel.PARTIAL: gettext("matched in part"),
+        MatchLevel.NONE: gettext("not matched"),
+        MatchLevel.WAITING: gettext("waits for match"),
+    }
+
+
+def method_labels() -> dict[Method, str]:
+    """How a gift was paid."""
+    return {Method.CARD: gettext("card or wallet"), Method.DEBIT: gettext("bank debit")}
+
+
+def language_labels() -> dict[str, str]:
+    """The languages of donors."""
+    return {"en": gettext("English"), "fr": gettext("French")}
 
 
 def fund_status_labels() -> dict[FundStatus, str]:
@@ -194,4 +226,4 @@ def payment_method(*, is_debit: bool | None) -> str:
     """How a gift was paid; None is for a payment of a funder."""
     if is_debit is None:
         return gettext("cheque or transfer of a funder")
-    return gettext("bank debit") if is_debit else gettext("card or wallet")
+    return method_labels()[Method.DEBIT if is_debit else Method.CARD]

@@ -79,6 +79,11 @@ def page(public_id: str) -> ResponseReturnValue:
         may_refund=has_role("manager") and donation.received_at is not None and reversals.refundable_cents(donation) > 0,
         refunds=request_rows(donation),
         longest_reason=LONGEST_REASON,
+        history_of=[
+            public_id,
+            *filter(None, [donation.payment_intent]),
+            *(receipt.serial for receipt in receipts.receipts_of(donation.id)),
+        ],
         history=[
             {
                 "at": format_datetime(charity.local(moment.at), "yyyy-MM-dd HH:mm:ss", rebase=False),

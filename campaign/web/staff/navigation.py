@@ -57,6 +57,14 @@ class Section:
 SECTIONS = (
     Section(label=lazy_gettext("Home"), pages=(Destination(label=lazy_gettext("Home"), endpoint="staff_dashboard.page"),)),
     Section(
+        label=lazy_gettext("Donations"),
+        pages=(
+            Destination(label=lazy_gettext("All donations"), endpoint="staff_donation_list.page"),
+            Destination(label=lazy_gettext("Exports"), endpoint="staff_exports.page", role="manager"),
+        ),
+        others=frozenset({"staff_donations", "staff_donors", "staff_refunds", "staff_donation_views", "staff_search"}),
+    ),
+    Section(
         label=lazy_gettext("Receipts"),
         pages=(
             Destination(label=lazy_gettext("Register"), endpoint="staff_receipts.register"),
@@ -91,6 +99,7 @@ SECTIONS = (
         pages=(
             Destination(label=lazy_gettext("The charity’s details"), endpoint="staff_charity.page"),
             Destination(label=lazy_gettext("Members of staff"), endpoint="staff_members.page", role=ADMIN),
+            Destination(label=lazy_gettext("Audit trail"), endpoint="staff_audit.page"),
             Destination(label=lazy_gettext("Card testing"), endpoint="staff_card_testing.page"),
             Destination(label=lazy_gettext("Your account"), endpoint="staff_account.page"),
         ),

@@ -148,7 +148,7 @@ def _payout(payout: Payout, campaign: Campaign, share_cents: int) -> dict[str, A
         "arrives": format_date(local(payout.arrives_at).date(), "yyyy-MM-dd"),
         "sum": format_money(payout.cents, language),
         "share": format_money(share_cents, language),
-        "status": _status_labels().get(payout.status, payout.status),
+        "status": payout_status_labels().get(payout.status, payout.status),
         "failure": payout.failure or "",
         "is_tied": payout.transactions_read_at is not None,
         "is_manual": payout.reconciliation_status == NOT_APPLICABLE,
@@ -172,7 +172,8 @@ def _run(run: Reconciliation, campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def _status_labels() -> dict[str, str]:
+def payout_status_labels() -> dict[str, str]:
+    """The status of a payout at Stripe."""
     return {
         "pending": gettext("not on its way yet"),
         "in_transit": gettext("on its way"),

@@ -1,4 +1,17 @@
-// Clears a page of staff when its session has ended, also while the service cannot be reached: nothing of donors stays on the screen.
+// The shortcuts of staff's pages, and their end: a page is cleared when its session has ended, also while the service cannot be reached.
+(() => {
+  const search = document.querySelector("[data-shortcut]");
+  if (!search) return;
+  addEventListener("keydown", (event) => {
+    const isTyping = event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
+    const isSlash = event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey && !isTyping;
+    const isControlK = event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey;
+    if (!isSlash && !isControlK) return;
+    event.preventDefault();
+    search.focus();
+    search.select();
+  });
+})();
 (() => {
   const IDLE_MS = 31 * 60 * 1000; // A minute longer than the session.
   const tabs = new BroadcastChannel("staff");

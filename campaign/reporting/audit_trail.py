@@ -1,0 +1,104 @@
+"""The audit trail for staff: who did what to what and when, newest first, in pages that continue from an entry, and whole for exports."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, Select, select
+
+from campaign.edges.db import db
+from campaign.recurring.contact_changes import ContactChange
+from campaign.rules.fiscal_years import Period
+from campaign.staff.audit import AuditEntry
+
+PAGE_SIZE = 50
+ROWS_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditFilters:
+    """What is listed; an empty value filters nothing. The days are in the charity's zone and inclusive."""
+
+    actor: str = ""
+    action: str = ""
+    subjects: tuple[str, ...] = ()
+    first_on: date | None = None
+    last_on: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """An entry, with the old and the new value of each contact detail that it changed."""
+
+    entry: AuditEntry
+    changes: list[tuple[str, Any, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditPage:
+    """Entries, newest first, and whether there are newer and older ones."""
+
+    entries: list[Recorded]
+    has_newer: bool
+    has_older: bool
+
+
+def audit_page(filters: AuditFilters, zone: ZoneInfo, *, before: int = 0, after: int = 0) -> AuditPage:
+    """The newest entries, those that are older than the entry `before`, or newer than the entry `after`."""
+    query = _entries(filters, zone).limit(PAGE_SIZE + 1)
+    if after:
+        query = query.where(AuditEntry.id > after).order_by(AuditEntry.id)
+    else:
+        query = (query.where(AuditEntry.id < before) if before else query).order_by(AuditEntry.id.desc())
+    found = list(db.session.scalars(query))
+    has_more, shown = len(found) > PAGE_SIZE, found[:PAGE_SIZE]
+    entries = _recorded(list(reversed(shown)) if after else shown)
+    return AuditPage(entries=entries, has_newer=has_more if after else before > 0, has_older=bool(after) or has_more)
+
+
+def whole_trail(filters: AuditFilters, zone: ZoneInfo) -> Iterator[Recorded]:
+    """Yield every entry, newest first, streamed from the database."""
+    query = _entries(filters, zone).order_by(AuditEntry.id.desc())
+    for entries in db.session.scalars(query, execution_options={"yield_per": ROWS_AT_ONCE}).partitions():
+        yield from _recorded(entries)
+
+
+def _entries(filters: AuditFilters, zone: ZoneInfo) -> Select[AuditEntry]:
+    return select(AuditEntry).where(*_conditions(filters, zone))
+
+
+def _conditions(filters: AuditFilters, zone: ZoneInfo) -> Iterator[ColumnElement[bool]]:
+    e = AuditEntry
+    if filters.actor:
+        yield e.actor == filters.actor
+    if filters.action:
+        yield e.action == filters.action
+    if filters.subjects:
+        yield e.subject.in_(filters.subjects)
+    if filters.first_on:
+        yield e.at >= Period(first_on=filters.first_on, last_on=filters.first_on).moments(zone)[0]
+    if filters.last_on:
+        yield e.at < Period(first_on=filters.last_on, last_on=filters.last_on).moments(zone)[1]
+
+
+def _recorded(entries: Sequence[AuditEntry]) -> list[Recorded]:
+    c = ContactChange
+    rows = db.session.execute(
+        select(c.audit_entry_id, c.old, c.new).where(c.audit_entry_id.in_([entry.id for entry in entries])).order_by(c.id)
+    )
+    changed: dict[int, dict[tuple[str, str, str], tuple[str, Any, Any]]] = {}
+    for entry_id, old, new in rows:
+        # A correction of several gifts has the same change once for each.
+        changed.setdefault(entry_id, {}).update(
+            {(name, str(old.get(name)), str(new[name])): (name, old.get(name), new[name]) for name in new}
+        )
+    return [Recorded(entry=entry, changes=[*changed.get(entry.id, {}).values(), *_before_and_after(entry.detail)]) for entry in entries]
+
+
+def _before_and_after(detail: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    before, after = detail.get("before"), detail.get("after")
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return []
+    return [(name, before.get(name), after[name]) for name in after if before.get(name) != after[name]]

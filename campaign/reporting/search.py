@@ -1,0 +1,158 @@
+"""The search of staff: one text finds donors, gifts, receipts, payouts, funders, funds and members, and goes straight to what it names exactly."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from sqlalchemy import ColumnElement, SQLColumnExpression, func, select
+
+from campaign.campaigns.charities import Charity
+from campaign.donations.donations import Donation
+from campaign.donations.donors import DonorMerge, donor_at
+from campaign.edges.db import db
+from campaign.funders.funders import Funder
+from campaign.matching.funds import Fund
+from campaign.payments.quarantine import QuarantinedPayment
+from campaign.receipts.numbering import ReceiptSeries
+from campaign.receipts.receipts import Receipt
+from campaign.reporting import search_terms
+from campaign.stripe_sync.payouts import Payout
+
+SHOWN = 10
+# Of a search that finds more gifts, some are shown: more words find less.
+WALKED = 3000
+LARGEST_NUMBER = 10**9
+
+HasName = TypeVar("HasName", Funder, Fund)
+
+
+class Kind(StrEnum):
+    """What a text can name exactly."""
+
+    DONATION = "donation"
+    DONOR = "donor"
+    RECEIPT = "receipt"
+    PAYOUT = "payout"
+    QUARANTINE = "quarantine"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """The one object that a text names; `key` is its public id, id, serial number or id at Stripe."""
+
+    kind: Kind
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundDonor:
+    """A donor, with the name and email of their latest gift that was found."""
+
+    id: int
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a text finds, at most SHOWN of each kind, the latest first."""
+
+    donors: list[FoundDonor]
+    gifts: list[Donation]
+    receipts: list[Receipt]
+    payouts: list[Payout]
+    funders: list[Funder]
+    funds: list[Fund]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was found."""
+        return not any((self.donors, self.gifts, self.receipts, self.payouts, self.funders, self.funds))
+
+
+def named_by(charity: Charity, typed: str, language: str) -> Named | None:
+    """The one object that the text names: by its id here or at Stripe, its serial number, or the whole email address of a donor."""
+    if search_terms.is_id(typed):
+        return _with_id(typed, language)
+    serial = db.session.scalar(select(Receipt.serial).where(Receipt.charity_id == charity.id, Receipt.serial == typed.upper()))
+    if serial:
+        return Named(kind=Kind.RECEIPT, key=serial)
+    donor = donor_at(typed) if "@" in typed else None
+    if donor is None:
+        return None
+    merged = select(DonorMerge.primary_donor_id).where(DonorMerge.merged_donor_id == donor.id, DonorMerge.undone_at.is_(None))
+    return Named(kind=Kind.DONOR, key=str(db.session.scalar(merged) or donor.id))
+
+
+def _with_id(typed: str, language: str) -> Named | None:
+    stripe_id, condition = search_terms.stripe_id_of(typed), search_terms.is_found(typed, language)
+    if stripe_id.startswith("po_"):
+        payout = db.session.scalar(select(Payout.stripe_id).where(Payout.stripe_id == stripe_id))
+        return Named(kind=Kind.PAYOUT, key=payout) if payout else None
+    assert condition is not None
+    gifts = db.session.scalars(select(Donation.public_id).where(condition).order_by(Donation.id).limit(2)).all()
+    if len(gifts) == 1:
+        return Named(kind=Kind.DONATION, key=gifts[0])
+    quarantined = select(QuarantinedPayment.payment_intent).where(QuarantinedPayment.payment_intent == stripe_id)
+    found = db.session.scalar(quarantined) if not gifts else None
+    return Named(kind=Kind.QUARANTINE, key=found) if found else None
+
+
+def find_all(charity: Charity, typed: str, language: str) -> Found:
+    """What the text finds. It reads as many rows as it finds, and of gifts WALKED at most."""
+    is_id, cents = search_terms.is_id(typed), search_terms.amount_of(typed, language)
+    words = None if is_id else search_terms.is_of_words(typed)
+    gifts = _of_amount(cents) if cents else []
+    gifts += [gift for gift in _among_found(search_terms.is_found(typed, language) if is_id else words) if gift not in gifts]
+    return Found(
+        donors=_donors(words),
+        gifts=gifts[:SHOWN],
+        receipts=_receipts(charity, typed),
+        payouts=list(db.session.scalars(select(Payout).where(Payout.cents == cents).order_by(Payout.id.desc()).limit(SHOWN)))
+        if cents
+        else [],
+        funders=_named(Funder, (Funder.name_en, Funder.name_fr, Funder.legal_name), typed),
+        funds=_named(Fund, (Fund.name_en, Fund.name_fr), typed),
+    )
+
+
+def _of_amount(cents: int) -> list[Donation]:
+    """The latest gifts of this amount, and of this amount with the covered fee; each kind has an index of its own."""
+    conditions = (search_terms.is_gift_of(cents), search_terms.is_charge_of(cents))
+    queries = (select(Donation).where(condition).order_by(Donation.received_at.desc()).limit(SHOWN) for condition in conditions)
+    found = {gift.id: gift for query in queries for gift in db.session.scalars(query)}
+    return sorted(found.values(), key=lambda gift: (gift.received_at or gift.started_at, gift.id), reverse=True)[:SHOWN]
+
+
+def _among_found(condition: ColumnElement[bool] | None) -> list[Donation]:
+    if condition is None:
+        return []
+    found = select(Donation.id).where(condition).limit(WALKED).subquery()
+    latest = select(found.c.id).order_by(found.c.id.desc()).limit(SHOWN)
+    return list(db.session.scalars(select(Donation).where(Donation.id.in_(latest)).order_by(Donation.id.desc())))
+
+
+def _donors(words: ColumnElement[bool] | None) -> list[FoundDonor]:
+    """Donors with a gift of these words, each once."""
+    if words is None:
+        return []
+    found = select(Donation.id, Donation.donor_id).where(words).limit(WALKED).subquery()
+    last = func.max(found.c.id)
+    latest = select(last.label("id")).group_by(found.c.donor_id).order_by(last.desc()).limit(SHOWN).subquery()
+    gifts = db.session.scalars(select(Donation).join(latest, latest.c.id == Donation.id).order_by(Donation.id.desc()))
+    return [FoundDonor(id=gift.donor_id, name=gift.full_name, email=gift.email) for gift in gifts]
+
+
+def _receipts(charity: Charity, typed: str) -> list[Receipt]:
+    """Receipts of any year with this number, without the year that their serial numbers begin with."""
+    if not (typed.isascii() and typed.isdigit()) or int(typed[:12]) >= LARGEST_NUMBER:
+        return []
+    years = select(ReceiptSeries.year).where(ReceiptSeries.charity_id == charity.id)
+    query = select(Receipt).where(Receipt.charity_id == charity.id, Receipt.year.in_(years), Receipt.number == int(typed))
+    return list(db.session.scalars(query.order_by(Receipt.id.desc()).limit(SHOWN)))
+
+
+def _named(table: type[HasName], names: Sequence[SQLColumnExpression[str]], typed: str) -> list[HasName]:
+    condition = search_terms.has_words(names, typed)
+    return [] if condition is None else list(db.session.scalars(select(table).where(condition).order_by(table.id).limit(SHOWN)))

@@ -1,0 +1,177 @@
+"""The audit trail in plain words, in both languages: what each action is, and what its details are called. A test holds that none is missing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from campaign.rules.money import format_money
+from campaign.texts.catalogue import gettext_noop, translator
+
+# By the action as it is recorded: what whoever is named beside it did.
+ACTIONS = {
+    "activated fund": gettext_noop("activated a matching fund"),
+    "added a passkey": gettext_noop("added a passkey"),
+    "added staff": gettext_noop("added a member of staff"),
+    "agreed to change a payment": gettext_noop("agreed to change a funder’s payment"),
+    "agreed to raise a pledge": gettext_noop("agreed to raise a pledge"),
+    "agreed to void a receipt": gettext_noop("agreed to void a receipt"),
+    "alert closed: disputed_agreement": gettext_noop("closed a notice: a dispute ends a monthly gift"),
+    "alert closed: failed_after_success": gettext_noop("closed a notice: a payment failed after its success"),
+    "alert closed: loss_beyond_charge": gettext_noop("closed a notice: disputes took more than was paid"),
+    "alert closed: not_taken": gettext_noop("closed a notice: an invoice is paid without money"),
+    "alert closed: unknown_status": gettext_noop("closed a notice: Stripe reports an unknown state"),
+    "asked for a link to choose a password": gettext_noop("asked for a link to choose a password"),
+    "asked to correct a payment": gettext_noop("asked to correct a funder’s payment"),
+    "asked to raise a pledge": gettext_noop("asked to raise a pledge"),
+    "asked to record that money went back": gettext_noop("asked to record that money went back to a funder"),
+    "asked to reverse a payment": gettext_noop("asked to reverse a funder’s payment"),
+    "asked to undo a return of money": gettext_noop("asked to undo a return of money to a funder"),
+    "asked to void a receipt": gettext_noop("asked to void a receipt"),
+    "began the guard against card testing": gettext_noop("began the guard against card testing"),
+    "changed a funder's details": gettext_noop("changed a funder’s details"),
+    "changed a role": gettext_noop("changed the role of a member"),
+    "changed a view": gettext_noop("changed a saved view"),
+    "changed the charity's details": gettext_noop("changed the charity’s details"),
+    "changed the name or address of later months": gettext_noop("changed the name or address of later months"),
+    "checkout ended": gettext_noop("ended a checkout that held match"),
+    "chose a password": gettext_noop("chose a password"),
+    "chose receipts": gettext_noop("chose how to get receipts"),
+    "closed an information return as not needed": gettext_noop("closed an information return as not needed"),
+    "completed their address": gettext_noop("completed their address"),
+    "confirmed another e-mail address": gettext_noop("confirmed another email address"),
+    "confirmed the charity's details": gettext_noop("confirmed the charity’s details"),
+    "corrected name or address": gettext_noop("corrected a name or address"),
+    "corrected the e-mail address": gettext_noop("corrected an email address"),
+    "deactivated a member": gettext_noop("deactivated a member"),
+    "declared whose money it is": gettext_noop("declared whose money it is"),
+    "deleted a view": gettext_noop("deleted a saved view"),
+    "ended a session": gettext_noop("ended a session of their own"),
+    "ended all links by a key": gettext_noop("ended all links made with an old key"),
+    "ended fund": gettext_noop("ended a matching fund"),
+    "ended other sessions": gettext_noop("signed out everywhere else"),
+    "ended sessions": gettext_noop("ended the sessions of a member"),
+    "ended the guard against card testing": gettext_noop("ended the guard against card testing"),
+    "event handled again": gettext_noop("had an event of Stripe handled again"),
+    "events handled again": gettext_noop("had events of Stripe handled again"),
+    "exported": gettext_noop("exported"),
+    "failed to sign in": gettext_noop("failed to sign in"),
+    "filed an information return": gettext_noop("filed an information return"),
+    "invited a member": gettext_noop("invited a member"),
+    "made a funder link": gettext_noop("made a link for a funder"),
+    "made new recovery codes": gettext_noop("made new recovery codes"),
+    "merged two donors": gettext_noop("merged two donors"),
+    "paused fund": gettext_noop("paused a matching fund"),
+    "pledged fund": gettext_noop("recorded a pledge"),
+    "quarantine: accepted": gettext_noop("accepted a payment in quarantine"),
+    "quarantine: dismissed": gettext_noop("dismissed a payment in quarantine"),
+    "quarantine: refunded": gettext_noop("refunded a payment in quarantine"),
+    "quarantine: the refund failed": gettext_noop("could not refund a payment in quarantine"),
+    "reactivated a member": gettext_noop("reactivated a member"),
+    "recorded a declaration": gettext_noop("recorded a donor’s declaration"),
+    "recorded a filed return": gettext_noop("recorded a return as filed"),
+    "recorded money from a funder": gettext_noop("recorded money from a funder"),
+    "refused to change a payment": gettext_noop("refused to change a funder’s payment"),
+    "refused to raise a pledge": gettext_noop("refused to raise a pledge"),
+    "refused to void a receipt": gettext_noop("refused to void a receipt"),
+    "removed a passkey": gettext_noop("removed a passkey"),
+    "renewed the links of a donor": gettext_noop("renewed the links of a donor"),
+    "reopened an information return": gettext_noop("reopened an information return"),
+    "replaced a lost receipt": gettext_noop("replaced a lost receipt"),
+    "reported a bounce": gettext_noop("recorded that an email came back"),
+    "requested a refund": gettext_noop("asked for a refund"),
+    "reset staff": gettext_noop("removed a member’s password and factors"),
+    "resumed fund": gettext_noop("resumed a matching fund"),
+    "retried an e-mail": gettext_noop("had an email sent again"),
+    "revoked funder links": gettext_noop("ended the links of a funder"),
+    "rotated the key for receipts": gettext_noop("made a new key for receipts"),
+    "saved a view": gettext_noop("saved a view"),
+    "sent an export": gettext_noop("finished an export"),
+    "sent the receipt again": gettext_noop("sent a receipt again"),
+    "separated two donors": gettext_noop("separated two donors"),
+    "set up an authenticator app": gettext_noop("set up an authenticator app"),
+    "set up the first campaign": gettext_noop("set up the first campaign"),
+    "signed in": gettext_noop("signed in"),
+    "used a mailed link": gettext_noop("used a link from an email"),
+    "used a recovery code": gettext_noop("used a recovery code"),
+    "withdrew a request to void a receipt": gettext_noop("withdrew a request to void a receipt"),
+}
+# Who acts that is no member.
+ACTORS = {
+    "command line": gettext_noop("an operator, at the command line"),
+    "the donor": gettext_noop("the donor"),
+    "the service": gettext_noop("the service itself"),
+}
+# The details that are the reason.
+REASONS = ("reason", "note")
+# Digests and numbers of rows, which say nothing to a reader.
+HIDDEN = frozenset({*REASONS, "before", "after", "sha256", "fingerprint", "session"})
+DETAILS = {
+    "cents": gettext_noop("Amount"),
+    "change": gettext_noop("Change"),
+    "choice": gettext_noop("Choice"),
+    "declines": gettext_noop("Declined cards"),
+    "document": gettext_noop("Document"),
+    "error": gettext_noop("Error"),
+    "factor": gettext_noop("Factor"),
+    "fields": gettext_noop("Fields"),
+    "filed_as": gettext_noop("Filed"),
+    "filed_on": gettext_noop("Filed on"),
+    "filters": gettext_noop("Filtered by"),
+    "goal_cents": gettext_noop("Goal"),
+    "has_document": gettext_noop("With a document"),
+    "how": gettext_noop("How"),
+    "is_complete": gettext_noop("Complete"),
+    "is_registered_charity": gettext_noop("Registered charity"),
+    "is_shared": gettext_noop("For all members"),
+    "links": gettext_noop("Links"),
+    "merged": gettext_noop("Merged donor"),
+    "name": gettext_noop("Name"),
+    "payment": gettext_noop("Payment"),
+    "payments": gettext_noop("Payments"),
+    "pledge_cents": gettext_noop("Pledge"),
+    "reference": gettext_noop("Reference"),
+    "registration_number": gettext_noop("Registration number"),
+    "requested_by": gettext_noop("Requested by"),
+    "role": gettext_noop("Role"),
+    "rows": gettext_noop("Rows"),
+    "scope": gettext_noop("For"),
+    "serial": gettext_noop("Receipt"),
+    "sessions": gettext_noop("Sessions"),
+    "type": gettext_noop("Kind"),
+}
+YES, NO = gettext_noop("yes"), gettext_noop("no")
+
+
+def describe_action(action: str, language: str) -> str:
+    """The action in words; as it is recorded if it has none."""
+    return translator(language).gettext(ACTIONS[action]) if action in ACTIONS else action
+
+
+def describe_actor(actor: str, language: str) -> str:
+    """Who acted: the address of a member, or words for what is no member."""
+    return translator(language).gettext(ACTORS[actor]) if actor in ACTORS else actor
+
+
+def reason_of(detail: Mapping[str, Any]) -> str:
+    """Why, as the member wrote it; empty when nobody asked."""
+    return next((str(detail[name]) for name in REASONS if detail.get(name)), "")
+
+
+def describe_details(detail: Mapping[str, Any], language: str) -> list[tuple[str, str]]:
+    """The details that a reader needs, each with its name; amounts are in cents in it."""
+    to = translator(language)
+    return [
+        (to.gettext(DETAILS[name]) if name in DETAILS else name.replace("_", " "), describe_value(name, value, language))
+        for name, value in detail.items()
+        if name not in HIDDEN and value not in (None, "", [], {})
+    ]
+
+
+def describe_value(name: str, value: object, language: str) -> str:
+    """A value of the detail with this name."""
+    if isinstance(value, bool):
+        return translator(language).gettext(YES if value else NO)
+    if isinstance(value, int) and name.endswith("cents"):
+        return format_money(value, language)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {one}" for key, one in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

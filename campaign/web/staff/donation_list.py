@@ -1,0 +1,198 @@
+"""The list of donations: filters, sums, pages that continue from a row, views that members save, and the same list as CSV and XLSX."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import format_datetime, format_decimal, gettext, ngettext
+from flask_security import current_user
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.campaigns.charities import Charity
+from campaign.payments.status import Status
+from campaign.reporting import donation_list
+from campaign.reporting.donation_filters import MatchLevel, Method
+from campaign.reporting.donation_list import SUMMED_AT_ONCE, ListedDonation, ListPage, ListSums, Position
+from campaign.rules.money import NO_BREAK_SPACE, format_money
+from campaign.staff import saved_views
+from campaign.staff.saved_views import LONGEST_NAME, SavedView
+from campaign.texts.file_names import Document
+from campaign.web.errors import campaign_or_404
+from campaign.web.labels import list_state_labels, match_level_labels, method_labels, status_labels
+from campaign.web.languages import current_language
+from campaign.web.security import access, has_role
+from campaign.web.staff.donation_table import donation_table
+from campaign.web.staff.exports import list_name, origin_of_list, send_table
+from campaign.web.staff.list_filters import FilterForm, read_filters
+
+bp = Blueprint("staff_donation_list", __name__, url_prefix="/staff")
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+LONGEST_NUMBER = 18
+# In the query, that the member waits for the sums of a long list.
+ALL_SUMS = "all"
+
+
+@bp.get("/donations")
+@access("viewer")
+def page() -> ResponseReturnValue:
+    """The gifts that the filters in the query find, one page of them."""
+    return render_page()
+
+
+def render_page(*, typed_name: str = "", name_error: str = "", view_id: int = 0) -> str:
+    """The page, with what was typed to save or rename a view and what is wrong with it."""
+    campaign = campaign_or_404()
+    campaigns, funds = donation_list.campaigns_and_funds()
+    form, charity, language = read_filters(campaigns, funds), campaign.charity, current_language()
+    zone, before, after = ZoneInfo(charity.time_zone), _position("before"), _position("after")
+    listed = donation_list.list_page(form.filters, zone, before=before, after=after)
+    if not listed.rows and (before or after):  # Nothing is newer, or the filters were changed in the address.
+        listed = donation_list.list_page(form.filters, zone)
+    is_patient = request.args.get("sums") == ALL_SUMS
+    sums = (donation_list.whole_sums_of if is_patient else donation_list.sums_of)(form.filters, zone)
+    return render_template(
+        "staff/donation_list.html",
+        title=campaign.title(language),
+        form=form,
+        choices={
+            "state": list(list_state_labels().items()),
+            "campaign": [(one.slug, one.title(language)) for one in campaigns] if len(campaigns) > 1 else [],
+            "fund": [(one.slug, one.name(language)) for one in funds],
+            "method": [(method.value, label) for method, label in method_labels().items()],
+            "match": [(level.value, label) for level, label in match_level_labels().items()],
+        },
+        says=[(said, url_for("staff_donation_list.page", **form.without(name))) for name, said in form.says.items()],
+        sums=_sum_tiles(sums, form) if sums else [],
+        more_than=_more_than(),
+        sums_url=url_for("staff_donation_list.page", **form.used, sums=ALL_SUMS),
+        rows=_rows(listed, charity),
+        **_links(listed, form),
+        is_of_unpaid=form.filters.is_of_unpaid,
+        views=[_view(view, form) for view in saved_views.views_for(current_user.id)],
+        may_export=has_role("manager"),
+        may_share=has_role("clerk"),
+        typed_name=typed_name,
+        name_error=name_error,
+        wrong_view=view_id,
+        longest_name=LONGEST_NAME,
+    )
+
+
+def _position(name: str) -> Position | None:
+    """The row in the query from which the list continues: microseconds since 1970 and an id; None for what is none."""
+    numbers = request.args.get(name, "").split("-")
+    if len(numbers) != 2 or not all(part.isascii() and part.isdigit() and len(part) <= LONGEST_NUMBER for part in numbers):
+        return None
+    try:
+        return EPOCH + int(numbers[0]) * MICROSECOND, int(numbers[1])
+    except OverflowError:
+        return None
+
+
+def _position_text(position: Position) -> str:
+    return f"{(position[0] - EPOCH) // MICROSECOND}-{position[1]}"
+
+
+def _links(listed: ListPage, form: FilterForm) -> dict[str, str]:
+    """The addresses of the neighbouring pages; empty where there is none."""
+    if not listed.rows:
+        return {"newer_url": "", "older_url": "", "first_url": url_for("staff_donation_list.page", **form.used)}
+    newer, older = _position_text(listed.rows[0].position), _position_text(listed.rows[-1].position)
+    return {
+        "newer_url": url_for("staff_donation_list.page", **form.used, after=newer) if listed.has_newer else "",
+        "older_url": url_for("staff_donation_list.page", **form.used, before=older) if listed.has_older else "",
+        "first_url": url_for("staff_donation_list.page", **form.used) if listed.has_newer else "",
+    }
+
+
+def _rows(listed: ListPage, charity: Charity) -> list[dict[str, Any]]:
+    labels = (status_labels(), match_level_labels(), method_labels())  # Once for all rows: translating takes longer than reading them.
+    return [_row(row, charity, *labels) for row in listed.rows]
+
+
+def _row(
+    row: ListedDonation, charity: Charity, states: dict[Status, str], levels: dict[MatchLevel, str], methods: dict[Method, str]
+) -> dict[str, Any]:
+    language, donation = current_language(), row.donation
+    match = format_money(row.match.matched_cents or row.match.held_cents, language)
+    return {
+        "at": format_datetime(charity.local(row.at), "yyyy-MM-dd HH:mm", rebase=False),
+        "iso": row.at.isoformat(),
+        "name": donation.full_name or donation.email,
+        "email": donation.email,
+        "amount": format_money(donation.amount_cents, language),
+        "net": format_money(donation.net_cents, language) if donation.received_at and donation.net_cents != donation.amount_cents else "",
+        "matched": match if row.match.matched_cents else "–",
+        "held": match if row.match.held_cents and not row.match.matched_cents else "",
+        "level": levels[row.level] if row.match.matched_cents else "",
+        "waits": row.waits,
+        "state": states[row.status],
+        "method": methods[row.method],
+        "public_id": donation.public_id,
+    }
+
+
+def _sum_tiles(sums: ListSums, form: FilterForm) -> list[tuple[str, str, str]]:
+    """The sums with their names and, under them, what they are."""
+    language = current_language()
+
+    def money(cents: int) -> str:
+        return format_money(cents, language)
+
+    count = ngettext("%(num)s gift", "%(num)s gifts", sums.count)
+    if form.filters.is_of_unpaid:
+        return [(gettext("Begun and not paid"), money(sums.gross_cents or 0), count)]
+    tiles = [(gettext("Given"), money(sums.gross_cents), count)] if sums.gross_cents is not None else []
+    return [
+        *tiles,
+        (gettext("Without what was returned"), money(sums.net_cents), "" if tiles else count),
+        (gettext("Covered fees"), money(sums.covered_fee_cents), ""),
+        (gettext("Matched"), money(sums.matched_cents), ""),
+    ]
+
+
+def _more_than() -> str:
+    count = format_decimal(SUMMED_AT_ONCE).replace("\u202f", NO_BREAK_SPACE)
+    return str(gettext("There are more than %(count)s gifts, or finding them takes long, so they are not added up at once.", count=count))
+
+
+def _view(view: SavedView, form: FilterForm) -> dict[str, Any]:
+    return {
+        "id": view.id,
+        "name": view.name,
+        "url": url_for("staff_donation_list.page", **view.filters),
+        "is_shown": view.filters == form.used,
+        "is_own": view.staff_id == current_user.id,
+        "is_shared": view.is_shared,
+    }
+
+
+@bp.get("/donations.csv")
+@access("manager", fresh=True)
+def as_csv() -> ResponseReturnValue:
+    """The whole list that the filters find, as CSV."""
+    return _send_list(campaign_or_404(), "csv")
+
+
+@bp.get("/donations.xlsx")
+@access("manager", fresh=True)
+def as_xlsx() -> ResponseReturnValue:
+    """The whole list that the filters find, as an XLSX workbook."""
+    return _send_list(campaign_or_404(), "xlsx")
+
+
+def _send_list(campaign: Campaign, extension: str) -> ResponseReturnValue:
+    campaigns, funds = donation_list.campaigns_and_funds()
+    form, charity = read_filters(campaigns, funds), campaign.charity
+    return send_table(
+        donation_table(charity, campaigns, form.filters),
+        origin_of_list(charity, list(form.says.values())),
+        list_name(charity, Document.GIFTS, extension),
+        document="list of gifts",
+        subject="donations",
+        **({"filters": form.used} if form.used else {}),
+    )

@@ -1,0 +1,232 @@
+"""What staff export whole, as tables with headings in the current language: donors, ledger, payouts, consents to news."""
+
+from collections.abc import Sequence
+
+from flask_babel import gettext
+
+from campaign.campaigns.charities import Charity
+from campaign.donations.donations import Donation
+from campaign.donations.donors import ANNUAL
+from campaign.ledger.moves import Move
+from campaign.reporting import exports
+from campaign.reporting.spreadsheets import Cell, Column, Kind, Table
+from campaign.rules.fiscal_years import Period
+from campaign.texts.consent_words import consent_words
+from campaign.web.labels import country_name, language_labels
+from campaign.web.staff.settlement import payout_status_labels
+
+
+def donors_table(charity: Charity, period: Period) -> Table:
+    """A row for each donor with a gift in the period."""
+    annual, each = gettext("for the year"), gettext("for each gift")
+    countries, languages = dict[str, str](), language_labels()
+
+    def row(one: exports.ExportedDonor) -> list[Cell]:
+        latest = one.latest
+        return [
+            latest.full_name,
+            latest.first_name,
+            latest.last_name,
+            latest.organization,
+            one.donor.email,
+            ", ".join(filter(None, (latest.address_line1, latest.address_line2))),
+            latest.city,
+            latest.province,
+            latest.postal_code,
+            countries.setdefault(latest.country, country_name(latest.country)),
+            languages[latest.language],
+            one.gifts,
+            one.gross_cents,
+            one.net_cents,
+            charity.local(one.first_at).date(),
+            charity.local(one.last_at).date(),
+            annual if one.donor.receipt_preference == ANNUAL else each,
+            str(one.donor.id),
+        ]
+
+    return Table(
+        title=gettext("Donors"),
+        columns=_donor_columns(),
+        rows=map(row, exports.donors_with_gifts(charity, period)),
+        total=gettext("Total"),
+    )
+
+
+def _donor_columns() -> Sequence[Column]:
+    return (
+        Column(heading=gettext("Donor"), width=24),
+        Column(heading=gettext("First name")),
+        Column(heading=gettext("Last name")),
+        Column(heading=gettext("Organization"), width=20),
+        Column(heading=gettext("Email"), width=28),
+        Column(heading=gettext("Address"), width=30),
+        Column(heading=gettext("City")),
+        Column(heading=gettext("Province"), width=10),
+        Column(heading=gettext("Postal code"), width=10),
+        Column(heading=gettext("Country"), width=10),
+        Column(heading=gettext("Language"), width=10),
+        Column(heading=gettext("Gifts"), kind=Kind.COUNT, width=8, is_totalled=True),
+        Column(heading=gettext("Given"), kind=Kind.MONEY, width=13, is_totalled=True),
+        Column(heading=gettext("Without what was returned"), kind=Kind.MONEY, width=13, is_totalled=True),
+        Column(heading=gettext("First gift"), kind=Kind.DATE, width=11),
+        Column(heading=gettext("Last gift"), kind=Kind.DATE, width=11),
+        Column(heading=gettext("Official receipt"), width=14),
+        Column(heading=gettext("Number of the donor"), width=10),
+    )
+
+
+def ledger_table(charity: Charity, period: Period) -> Table:
+    """A row for each ledger entry of the period, in the order in which they were posted."""
+    kinds, accounts = move_labels(), account_labels()
+
+    def row(one: exports.ExportedEntry) -> list[Cell]:
+        entry, at = one.entry, charity.local(one.entry.at)
+        return [
+            at.date(),
+            f"{at:%H:%M:%S}",
+            kinds[Move(entry.kind)],
+            accounts.get(entry.from_account, entry.from_account),
+            accounts.get(entry.to_account, entry.to_account),
+            entry.cents,
+            one.campaign,
+            one.fund,
+            one.donation,
+            entry.reference,
+            entry.cause,
+            entry.chain,
+            entry.position,
+        ]
+
+    return Table(
+        title=gettext("Ledger"),
+        columns=(
+            Column(heading=gettext("Day"), kind=Kind.DATE, width=11),
+            Column(heading=gettext("Time"), width=9),
+            Column(heading=gettext("Entry"), width=22),
+            Column(heading=gettext("From account"), width=18),
+            Column(heading=gettext("To account"), width=18),
+            Column(heading=gettext("Amount"), kind=Kind.MONEY, width=13),
+            Column(heading=gettext("Campaign"), width=20),
+            Column(heading=gettext("Matching fund"), width=20),
+            Column(heading=gettext("Reference of the donation"), width=25),
+            Column(heading=gettext("Reference of the entry"), width=30),
+            Column(heading=gettext("Cause"), width=24),
+            Column(heading=gettext("Chain"), width=14),
+            Column(heading=gettext("Position in the chain"), kind=Kind.COUNT, width=10),
+        ),
+        rows=map(row, exports.entries_in(charity, period)),
+        total="",
+    )
+
+
+def payouts_table(charity: Charity, period: Period) -> Table:
+    """A row for each payout that arrives in the period."""
+    states = payout_status_labels()
+
+    def row(one: exports.ExportedPayout) -> list[Cell]:
+        payout = one.payout
+        return [
+            charity.local(payout.arrives_at).date(),
+            charity.local(payout.created_at).date(),
+            states.get(payout.status, payout.status),
+            one.transactions,
+            one.gross_cents if one.transactions else None,
+            one.fee_cents if one.transactions else None,
+            payout.cents,
+            payout.stripe_id,
+        ]
+
+    return Table(
+        title=gettext("Payouts"),
+        columns=(
+            Column(heading=gettext("Arrives on"), kind=Kind.DATE, width=11),
+            Column(heading=gettext("Sent on"), kind=Kind.DATE, width=11),
+            Column(heading=gettext("State"), width=16),
+            Column(heading=gettext("Payments and refunds"), kind=Kind.COUNT, width=10),
+            Column(heading=gettext("Before fees"), kind=Kind.MONEY, width=13, is_totalled=True),
+            Column(heading=gettext("Stripe’s fees"), kind=Kind.MONEY, width=13, is_totalled=True),
+            Column(heading=gettext("Paid out"), kind=Kind.MONEY, width=13, is_totalled=True),
+            Column(heading=gettext("Number at Stripe"), width=30),
+        ),
+        rows=map(row, exports.payouts_in(charity, period)),
+        total=gettext("Total"),
+    )
+
+
+def consents_table(charity: Charity, period: Period) -> Table:
+    """A row for each consent to news of the period, with its proof: when, by which form, in which language, to which words."""
+    languages = language_labels()
+    words = {language: consent_words(language) for language in languages}
+
+    def row(gift: Donation) -> list[Cell]:
+        assert gift.news_consent_at
+        at = charity.local(gift.news_consent_at)
+        return [
+            gift.email,
+            gift.full_name,
+            at.date(),
+            f"{at:%H:%M:%S}",
+            languages[gift.language],
+            gettext("the donation form, by a box that the donor ticked"),
+            words[gift.language],
+            gettext("received") if gift.received_at else gettext("not paid"),
+            gift.public_id,
+        ]
+
+    return Table(
+        title=gettext("Consents"),
+        columns=(
+            Column(heading=gettext("Email"), width=28),
+            Column(heading=gettext("Donor"), width=24),
+            Column(heading=gettext("Agreed on"), kind=Kind.DATE, width=11),
+            Column(heading=gettext("Time"), width=9),
+            Column(heading=gettext("Language"), width=10),
+            Column(heading=gettext("Where"), width=30),
+            Column(heading=gettext("Words of the form, as they are now"), width=50),
+            Column(heading=gettext("The gift"), width=12),
+            Column(heading=gettext("Reference of the donation"), width=25),
+        ),
+        rows=map(row, exports.consents_in(charity, period)),
+        total="",
+    )
+
+
+def move_labels() -> dict[Move, str]:
+    """The kinds of ledger entries."""
+    return {
+        Move.DONATION: gettext("gift"),
+        Move.COVERED_FEE: gettext("covered fee"),
+        Move.FEE: gettext("Stripe’s fee"),
+        Move.FEE_REFUND: gettext("Stripe’s fee returned"),
+        Move.REFUND: gettext("refund of a gift"),
+        Move.COVERED_FEE_REFUND: gettext("refund of a covered fee"),
+        Move.COVERED_FEE_REINSTATEMENT: gettext("covered fee that came back"),
+        Move.DISPUTE: gettext("gift lost in a dispute"),
+        Move.REINSTATEMENT: gettext("gift that came back"),
+        Move.PAYOUT: gettext("payout to the bank"),
+        Move.PAYOUT_REVERSAL: gettext("payout that came back"),
+        Move.PLEDGE: gettext("pledge of a funder"),
+        Move.HOLD: gettext("match held"),
+        Move.RELEASE: gettext("held match released"),
+        Move.MATCH: gettext("match of a gift"),
+        Move.UNMATCH: gettext("match taken back"),
+        Move.RECEIVE: gettext("payment of a funder"),
+        Move.RECEIVE_REVERSAL: gettext("payment of a funder reversed"),
+    }
+
+
+def account_labels() -> dict[str, str]:
+    """The accounts of the ledger."""
+    return {
+        "donations": gettext("gifts"),
+        "covered_fees": gettext("covered fees"),
+        "fees": gettext("Stripe’s fees"),
+        "stripe": gettext("balance at Stripe"),
+        "bank": gettext("bank account"),
+        "outside": gettext("pledges of funders"),
+        "available": gettext("match available"),
+        "held": gettext("match on hold"),
+        "matched": gettext("matched"),
+        "funder": gettext("funder"),
+        "received": gettext("received from funders"),
+    }

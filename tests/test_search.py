@@ -1,0 +1,132 @@
+"""The search of staff: names without accents, email addresses, amounts, numbers of ours and of Stripe, and what each kind leads to."""
+
+from datetime import UTC, datetime
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, text
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.donations.donations import Donation
+from campaign.edges.db import db
+from campaign.edges.stripe.balance import StripeBalanceTransaction
+from campaign.receipts import donor_merge_actions
+from campaign.reporting import search, search_terms
+from campaign.stripe_sync import balance_transactions
+from campaign.stripe_sync.balance_transactions import BalanceTransaction
+from campaign.stripe_sync.inbox import StripeEvent
+from campaign.stripe_sync.payouts import Payout
+from tests.factories import balance_transaction_of, confirm_charity, create_refund, issue_receipt, paid, start_donation
+from tests.web import open_page, signed_in
+
+SEARCH = "/staff/search"
+
+
+def names_found(typed: str, language: str = "en") -> set[str]:
+    condition = search_terms.is_found(typed, language)
+    return set() if condition is None else {gift.last_name for gift in db.session.query(Donation).filter(condition)}
+
+
+def test_names_are_found_without_accents_and_case_by_the_beginnings_of_their_words(campaign: Campaign) -> None:
+    people = {
+        "Tremblay": ("Hélène", ""),
+        "D’Arcy-Lévesque": ("Zoë", "Coopérative de l’Œuf"),
+        "Nguyễn": ("Đặng", ""),
+        "Straße": ("Ömer", ""),
+    }
+    for last_name, (first_name, organization) in people.items():
+        paid(
+            campaign, first_name=first_name, last_name=last_name, organization=organization, email=f"{first_name[0]}.x@example.org".lower()
+        )
+    finds = {
+        "helene tremb": {"Tremblay"},
+        "TREMBLAY, Hélène": {"Tremblay"},
+        "tremb hel": {"Tremblay"},
+        "d'arcy": {"D’Arcy-Lévesque"},
+        "levesque zoe": {"D’Arcy-Lévesque"},
+        "cooperative oeuf": {"D’Arcy-Lévesque"},
+        "nguyen": {"Nguyễn"},
+        "strasse": {"Straße"},
+        "elene": set(),
+        "helene roy": set(),
+        "' | \\ & ! :* (": set(),
+        "%": set(),
+    }
+    assert {typed: names_found(typed) for typed in finds} == finds
+
+
+def test_addresses_amounts_and_numbers_find_their_gifts(campaign: Campaign) -> None:
+    confirm_charity()
+    gift = paid(campaign, 1_234_56, last_name="Tremblay", email="Helene.Tremblay@example.org")
+    paid(campaign, 50_00, covered_fee_cents=1_84, last_name="Roy", email="roy@example.org")
+    start_donation(campaign, 1_234_56, last_name="Begun", email="begun@example.org")
+    receipt = issue_receipt(gift)
+    create_refund(gift, 10_00, name="re_first")
+    charge: StripeBalanceTransaction = balance_transaction_of(gift)
+    balance_transactions.store_transactions([charge])
+    db.session.query(BalanceTransaction).update({"payout": "po_first"})
+    db.session.add(
+        StripeEvent(event_id="evt_1", type="charge.succeeded", subject=gift.public_id, livemode=False, body=b"{}", source="poll")
+    )
+    gift.checkout_id = "cs_test_1"
+    db.session.commit()
+    assert receipt
+    of_gift = ["helene.tremblay@example.org", "HELENE.T", "helene.tremblay@", "$1,234.56", "1 234,56 $", receipt.serial, gift.public_id]
+    of_gift += [f"pi_{gift.public_id}", "cs_test_1", "re_first", charge.stripe_id, str(charge.source), "po_first", "evt_1"]
+    found = {typed: names_found(typed) - {"Begun"} for typed in of_gift}
+    assert [typed for typed in found if found[typed] != {"Tremblay"}] == []
+    assert (names_found("$51.84"), names_found("50"), names_found("99999999999999999999")) == ({"Roy"}, {"Roy"}, set())
+    unknown = ["re_other", "po_other", "evt_other", "sub_1", "in_1", "d_00000000000000000000", "pi_", "cs_other", "1,234.56"]
+    assert {typed: names_found(typed, "fr") for typed in unknown if typed != "1,234.56"} == {t: set() for t in unknown if t != "1,234.56"}
+
+
+def test_what_names_one_object_leads_to_it(app: Flask, campaign: Campaign) -> None:
+    charity = confirm_charity()
+    gift, other = paid(campaign, email="helene@example.org"), paid(campaign, email="merged@example.org")
+    receipt, now = issue_receipt(gift), datetime.now(UTC)
+    payout = {"currency": "CAD", "status": "paid", "reconciliation_status": "completed", "created_at": now, "arrives_at": now}
+    db.session.add(Payout(stripe_id="po_1", cents=9_876_54, snapshot_number=1, **payout))
+    db.session.commit()
+    donor_merge_actions.merge(gift.donor_id, other.donor_id, actor="manager@example.org", reason="one person")
+    assert receipt
+    client, donor = signed_in(app, "viewer"), f"/staff/donors/{gift.donor_id}"
+    leads_to = {
+        gift.public_id: f"/staff/donations/{gift.public_id}",
+        f"pi_{gift.public_id}": f"/staff/donations/{gift.public_id}",
+        f" {receipt.serial.lower()} ": f"/staff/receipts/{receipt.serial}",
+        "po_1": "/staff/stripe/payouts/po_1",
+        "Helene@Example.org": donor,
+        "merged@example.org": donor,
+    }
+    for typed, address in leads_to.items():
+        with app.app_context():
+            assert client.get(SEARCH, query_string={"q": typed}).headers.get("Location") == address, typed
+    assert [payout.cents for payout in search.find_all(charity, "9876.54", "en").payouts] == [9_876_54]
+    assert [one.serial for one in search.find_all(charity, str(receipt.number), "en").receipts] == [receipt.serial]
+
+
+def test_the_page_groups_what_is_found_and_says_what_can_be_searched(app: Flask, campaign: Campaign) -> None:
+    gift = paid(campaign, 50_00, first_name="Hélène", last_name="<Tremblay>", email="helene@example.org")
+    paid(campaign, 75_00, first_name="Hélène", last_name="Roy", email="helene@example.org")
+    admin, viewer = signed_in(app, "admin", address="helene.admin@example.org"), signed_in(app, "viewer", address="viewer@example.org")
+    page = open_page(admin, f"{SEARCH}?q=helene").text
+    assert [part in page for part in (f'href="/staff/donors/{gift.donor_id}"', f'href="/staff/donations/{gift.public_id}"')] == [True, True]
+    assert page.count(f'href="/staff/donors/{gift.donor_id}"') == 1, "a donor once, with two gifts"
+    assert ("&lt;Tremblay&gt;" in page, "helene.admin@example.org" in page.partition("<h1>")[2]) == (True, True)
+    assert "helene.admin@example.org" not in open_page(viewer, f"{SEARCH}?q=helene").text
+    assert "Sanâa and Richard" in open_page(viewer, f"{SEARCH}?q=sanaa").text
+    for typed in ("", "   ", "nothing-of-this", "%00", "' OR 1=1 --", "a" * 5000, "é" * 300, "😀"):
+        with app.app_context():
+            answer = viewer.get(SEARCH, query_string={"q": typed})
+        assert (answer.status_code, "You can search for:" in answer.text) == (200, True), typed
+
+
+@pytest.mark.parametrize("typed", ["helene tremb", "$1,234.56"])
+def test_a_search_reads_its_index_and_not_all_gifts(campaign: Campaign, typed: str) -> None:
+    condition = search_terms.is_found(typed, "en")
+    assert condition is not None
+    query = select(Donation.id).where(condition).compile(db.engine)
+    db.session.execute(text("SET LOCAL enable_seqscan = off"))
+    rows = db.session.connection().exec_driver_sql(f"EXPLAIN {query}", query.params)
+    plan = " ".join(row[0] for row in rows)
+    assert ("ix_donation_search_words" in plan, "Seq Scan" in plan) == (True, False), plan
