@@ -467,7 +467,12 @@ def test_pages_load_nothing_from_other_hosts() -> None:
 
 
 # French text that is not a translation: names of the first campaign and of the donors of a seeded history.
-FRENCH_SOURCES = {"campaign/cli/first_campaign.py", "campaign/cli/seeds.py"}
+FRENCH_SOURCES = {
+    "campaign/cli/first_campaign.py",
+    "campaign/cli/seeds.py",
+    "campaign/cli/bulk_seeds/people.py",
+    "campaign/cli/bulk_seeds/donation_rows.py",
+}
 FRENCH_WORDS = re.compile(
     r"\b(?:le|la|les|des|du|un|une|est|sont|a été|votre|vos|vous|nous|pour|dans|avec|sur|ce|cette|qui|que|pas|par|aux?|et|don|dons|reçu|jumelage)\b",
     re.IGNORECASE,
