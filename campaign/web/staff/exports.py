@@ -64,9 +64,10 @@ def record_export(document: str, subject: str) -> None:
     log.info("security.export", staff=current_user.id, document=document, subject=subject)
 
 
-def send_csv(table: Table, name: str) -> Response:
-    """The table as CSV for the spreadsheets of the current language, read while it is sent."""
-    chunks = (line.encode() for line in spreadsheets.csv_lines(table, current_language()))
+def send_csv(table: Table, name: str, *, for_import: bool = False) -> Response:
+    """The table as CSV, read while it is sent: for the spreadsheets of the current language, or with commas and points for a program to import."""
+    language = "en" if for_import else current_language()
+    chunks = (line.encode() for line in spreadsheets.csv_lines(table, language, has_mark=not for_import))
     return name_file(Response(stream_with_context(chunks), mimetype="text/csv"), name)
 
 
