@@ -177,3 +177,19 @@ def test_a_month_is_written_as_year_and_month(app: Flask, campaign: Campaign) ->
     assert [f"{day:%Y-%m}" for day in months_back(parse_month("2026-02"), parse_month("2025-12"))] == ["2026-02", "2026-01", "2025-12"]
     client = signed_in(app, "viewer")
     assert [client.get(f"/staff/money/months/{name}").status_code for name in ("x", "2999-01", NAME)] == [404, 404, 200]
+
+
+@pytest.mark.owner
+def test_a_closed_month_that_was_changed_and_a_movement_without_a_day_are_found(app: Flask, campaign: Campaign) -> None:
+    give(campaign, 100_00, fee=3_20)
+    close(campaign, reason="test")
+    assert checker.findings(db.engine) == [], "control: nothing is wrong yet"
+    for tampering, found in (
+        ("""UPDATE closed_month SET figures = jsonb_set(figures, '{closing,1}', '1')""", "ends with 1 cents at Stripe"),
+        (f"""UPDATE closed_month SET heads = jsonb_set(heads, '{{campaign:{campaign.id},1}}', '"00"')""", "another hash of chain"),
+        ("UPDATE ledger_entry SET cause = 'txn_unknown' WHERE kind = 'fee'", "has no day for the fee"),
+    ):
+        db.session.execute(text("SET LOCAL session_replication_role = replica"))
+        db.session.execute(text(tampering))
+        db.session.commit()
+        assert any(found in sentence for sentence in checker.findings(db.engine)), found
