@@ -154,6 +154,7 @@ def test_the_lines_of_every_period_are_the_changes_of_the_ledgers_accounts(app: 
     for period in (before, after):
         balances = journal.stripe_balances(charity, period, journal.sums_of(charity, period))
         assert balances.difference_cents == 0
+        assert balances.opening_cents == journal.change_of(Purpose.STRIPE, journal.sums_of(charity, period.before))
     assert journal.stripe_balance(charity) == in_ledger(charity)["stripe"]
     assert checker.findings(db.engine) == []
 

@@ -44,6 +44,7 @@ def upgrade() -> None:
             CONSTRAINT closed_month_charity_id_exists FOREIGN KEY (charity_id) REFERENCES charity (id)
         );
         CREATE UNIQUE INDEX month_is_closed_once ON closed_month (charity_id, first_on) WHERE reopened_at IS NULL;
+        CREATE INDEX ix_balance_transaction_created_at ON balance_transaction (created_at);
         DO $$ BEGIN  -- Its triggers name the new tables: it is installed again after the migrations.
             IF to_regprocedure('refuse_change()') IS NOT NULL THEN
                 COMMENT ON FUNCTION refuse_change() IS NULL;
@@ -54,6 +55,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("""
+        DROP INDEX ix_balance_transaction_created_at;
         DROP TABLE closed_month;
         DROP TABLE journal_account
     """)

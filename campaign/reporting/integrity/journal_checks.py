@@ -44,10 +44,14 @@ def _every_movement_has_a_day(snapshot: Connection) -> Iterator[str]:
         """
         SELECT e.kind, e.reference FROM ledger_entry e WHERE
             e.kind IN ('donation', 'covered_fee') AND NOT EXISTS (SELECT FROM donation d WHERE d.id = e.donation_id AND d.received_at IS NOT NULL)
-            OR e.kind IN ('fee', 'fee_refund') AND NOT EXISTS (SELECT FROM balance_transaction l WHERE l.stripe_id = e.cause)
+            OR e.kind IN ('fee', 'fee_refund') AND NOT EXISTS (
+                SELECT FROM balance_transaction l JOIN donation d ON d.payment_intent = l.payment_intent
+                WHERE l.stripe_id = e.cause AND d.id = e.donation_id)
             OR e.kind IN ('payout', 'payout_reversal') AND NOT EXISTS (SELECT FROM payout p WHERE p.stripe_id = e.cause)
             OR e.kind IN ('refund', 'dispute', 'reinstatement', 'covered_fee_refund', 'covered_fee_reinstatement')
-               AND NOT EXISTS (SELECT FROM reversal r WHERE r.stripe_id = split_part(e.reference, ':', 2))
+               AND NOT EXISTS (
+                   SELECT FROM reversal r JOIN donation d ON d.payment_intent = r.payment_intent
+                   WHERE r.stripe_id = split_part(e.reference, ':', 2) AND d.id = e.donation_id)
             OR e.kind IN ('receive', 'receive_reversal') AND NOT EXISTS (
                 SELECT FROM funder_payment p WHERE p.id::text = split_part(e.reference, ':', 2))
         """,

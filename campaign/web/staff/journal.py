@@ -37,6 +37,7 @@ from campaign.web.staff.typed_fields import TypedDay
 bp = Blueprint("staff_journal", __name__, url_prefix="/staff/money/journal")
 
 LINES_SHOWN = 60
+BALANCES = ("opening_cents", "change_cents", "closing_cents", "difference_cents")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,17 +124,12 @@ def page() -> ResponseReturnValue:
         ],
         total=format_money(sum(found.debit_cents for found in sums.values()), language),
         ties=balances is not None and balances.difference_cents == 0,
-        balances=None if balances is None else {name: format_money(cents, language) for name, cents in _named(balances)},
+        balances=None if balances is None else {name: format_money(getattr(balances, name), language) for name in BALANCES},
         files=_files(asked, lines),
         lines=[_line_row(line, chart) for line in lines[:LINES_SHOWN]],
         more=max(0, len(lines) - LINES_SHOWN),
         may_export=has_role("manager"),
     )
-
-
-def _named(balances: journal.StripeBalances) -> Iterator[tuple[str, int]]:
-    yield from vars(balances).items()
-    yield "difference_cents", balances.difference_cents
 
 
 def _files(asked: Request, lines: list[JournalLine]) -> dict[str, Any]:
