@@ -59,7 +59,10 @@ from campaign.web.staff import donors as staff_donors
 from campaign.web.staff import funders as staff_funders
 from campaign.web.staff import funds as staff_funds
 from campaign.web.staff import holds as staff_holds
+from campaign.web.staff import journal as staff_journal
+from campaign.web.staff import journal_accounts as staff_journal_accounts
 from campaign.web.staff import mail as staff_mail
+from campaign.web.staff import months as staff_months
 from campaign.web.staff import quarantine as staff_quarantine
 from campaign.web.staff import receipts as staff_receipts
 from campaign.web.staff import return_gift_list as staff_return_gifts
@@ -105,6 +108,9 @@ PAGES = (
     staff_holds,
     staff_quarantine,
     settlement,
+    staff_journal,
+    staff_journal_accounts,
+    staff_months,
     staff_receipts,
     staff_return_gifts,
     staff_returns,

@@ -520,6 +520,7 @@ CHOOSE_BY_LANGUAGE = {
     "campaign/edges/stripe/payments.py",
     "campaign/funders/funders.py",
     "campaign/matching/funds.py",
+    "campaign/rules/journal.py",
     "campaign/rules/money.py",
     "campaign/texts/catalogue.py",
     "campaign/web/languages.py",

@@ -381,7 +381,8 @@ def test_staff_see_payouts_with_their_transactions(app: Flask, campaign: Campaig
     schedule_jobs.poll_stripe()
     page = client.get("/staff/stripe").text
     assert f'href="/staff/stripe/payouts/{payout["id"]}"' in page
-    assert "came back · The bank account has been closed." in page
+    assert "came back" in page and "Stripe says: The bank account has been closed." in page
+    assert "3.20%" in page, "the fees of a month are shown as a part of what was paid"
     transactions = client.get(f"/staff/stripe/payouts/{payout['id']}").text
     for shown in ("Payout of $96.80", "$100.00", "$3.20", f"/staff/donations/{donation.public_id}", "payment"):
         assert shown in transactions
@@ -395,4 +396,5 @@ def test_staff_see_what_a_reconciliation_found_in_their_language(app: Flask, cam
     assert "1 différence entre nos livres et ceux de Stripe est ouverte." in client.get("/staff/?lang=fr").text
     page = client.get("/staff/stripe").text
     assert "1 différence est ouverte" in page
+    assert "Cherchez-le dans le tableau de bord de Stripe" in page, "it says what to do about it"
     assert "Nos livres ont un paiement de 100,00\u00a0$" in page

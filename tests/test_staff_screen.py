@@ -109,7 +109,9 @@ def test_every_page_of_staff_fits_a_phone_and_has_contrast_in_the_dark(
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
-def test_two_keys_lead_to_the_search_except_while_somebody_types(context: BrowserContext, server: BaseWSGIServer, campaign: Campaign) -> None:
+def test_two_keys_lead_to_the_search_except_while_somebody_types(
+    context: BrowserContext, server: BaseWSGIServer, campaign: Campaign
+) -> None:
     donation = paid(campaign, first_name="Hélène", last_name="Côté-Tremblay")
     page = context.new_page()
     page.goto(f"http://127.0.0.1:{server.port}/staff/mail")

@@ -79,13 +79,13 @@ class Origin:
     source: str
 
 
-def csv_lines(table: Table, language: str) -> Iterator[str]:
+def csv_lines(table: Table, language: str, *, has_mark: bool = True) -> Iterator[str]:
     """Yield the lines of a CSV file for the spreadsheets of the language. A byte order mark makes them read UTF-8. It has no totals.
 
-    Texts are quoted; dates, amounts and counts are not.
+    Texts are quoted; dates, amounts and counts are not. Programs that import a file may take a mark for a part of the first heading.
     """
     separator = SEPARATORS[language]
-    yield "\ufeff" + separator.join(_quoted(column.heading) for column in table.columns) + "\r\n"
+    yield ("\ufeff" if has_mark else "") + separator.join(_quoted(column.heading) for column in table.columns) + "\r\n"
     for row in table.rows:
         cells = (_csv_cell(column.kind, cell, language) for column, cell in zip(table.columns, row, strict=True))
         yield separator.join(cells) + "\r\n"

@@ -41,7 +41,7 @@ class BalanceTransaction(Base):
     fee_cents: Mapped[int]
     net_cents: Mapped[int]
     currency: Mapped[str]
-    created_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(index=True)
     charged_at: Mapped[datetime | None]
     is_debit: Mapped[bool] = mapped_column(server_default="false")
     stored_at: Mapped[datetime] = mapped_column(server_default=func.now())

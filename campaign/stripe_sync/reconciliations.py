@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
-from campaign.texts.reconciliation_messages import DifferenceKind, describe_difference
+from campaign.texts.reconciliation_messages import DifferenceKind, describe_act, describe_difference
 
 # A run that has not ended after this time was killed.
 MAX_DURATION = timedelta(hours=1)
@@ -54,6 +54,10 @@ class ReconciliationFinding(Base):
     def describe(self, language: str) -> str:
         """Describe the difference in one sentence."""
         return describe_difference(DifferenceKind(self.kind), self.object_id, self.detail, language)
+
+    def act(self, language: str) -> str:
+        """What staff do about it when it is open."""
+        return describe_act(DifferenceKind(self.kind), language)
 
 
 @dataclass(frozen=True)

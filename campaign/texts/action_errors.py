@@ -53,6 +53,10 @@ class ActionError(StrEnum):
     RETURN_IS_OPEN = "return is open"
     RETURN_CAME_BACK = "return came back"
     RETURN_TOO_SMALL = "return too small"
+    MONTH_IS_NOT_OVER = "month is not over"
+    MONTH_IS_CLOSED = "month is closed"
+    MONTH_IS_OPEN = "month is open"
+    MONTH_NEEDS_REASON = "month needs reason"
 
 
 class ActionRefused(Exception):
@@ -125,6 +129,10 @@ _MESSAGES = {
     ActionError.RETURN_TOO_SMALL: gettext_noop(
         "What is still returned of this gift is $50 or less, as the rest came back: there is nothing to file."
     ),
+    ActionError.MONTH_IS_NOT_OVER: gettext_noop("This month is not over yet. It can be closed from the first day of the next one."),
+    ActionError.MONTH_IS_CLOSED: gettext_noop("Somebody has already closed this month."),
+    ActionError.MONTH_IS_OPEN: gettext_noop("This month is open already: somebody has reopened it."),
+    ActionError.MONTH_NEEDS_REASON: gettext_noop("Not all checks are done: please say in one line why the month is closed all the same."),
     ActionError.PAYMENT_IN_FUTURE: gettext_noop("This day has not come yet. Write the day on which the payment was received."),
     ActionError.PAYMENT_IS_REVERSED: gettext_noop("This payment was reversed already, so there is nothing to correct."),
     ActionError.PAYMENT_CHANGE_IS_REQUESTED: gettext_noop(

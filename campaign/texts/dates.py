@@ -20,6 +20,11 @@ def format_day_of_year(day: date, language: str) -> str:
     return _with_ordinal(dates.format_skeleton("MMMMd", day, locale=language), day, language)
 
 
+def format_month(day: date, language: str) -> str:
+    """`November 2026` or `novembre 2026`."""
+    return dates.format_skeleton("yMMMM", day, locale=language)
+
+
 def format_moment(moment: datetime, language: str, width: Width = "medium") -> str:
     """The day and time of a moment, in the time zone that it has."""
     return _with_ordinal(dates.format_datetime(moment, width, locale=language), moment, language)

@@ -28,6 +28,7 @@ class Document(StrEnum):
     PAYOUTS = pgettext_noop("name of a file", "payouts")
     CONSENTS = pgettext_noop("name of a file", "consents")
     AUDIT = pgettext_noop("name of a file", "audit trail")
+    JOURNAL = pgettext_noop("name of a file", "journal")
 
 
 AS_OF = pgettext_noop("name of a file", "as of")

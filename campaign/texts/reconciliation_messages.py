@@ -78,6 +78,33 @@ _MESSAGES = {
     ),
     DifferenceKind.NOT_LISTED: gettext_noop("Stripe did not list its %(object)s, so they were not compared: %(status)s"),
 }
+_FIND_PAYMENT = gettext_noop("Search for it on Stripe’s dashboard, and for the donor here: one of the two may have been changed by hand.")
+_WAIT = gettext_noop("It may have come after the comparison. If it is still here tomorrow, tell whoever runs the service.")
+_TELL = gettext_noop("Tell whoever runs the service before you close the month.")
+_ACTS = {
+    DifferenceKind.PAYMENT_DIFFERS: _FIND_PAYMENT,
+    DifferenceKind.PAYMENT_NOT_AT_STRIPE: _FIND_PAYMENT,
+    DifferenceKind.REVERSAL_DIFFERS: _FIND_PAYMENT,
+    DifferenceKind.REVERSAL_NOT_AT_STRIPE: _FIND_PAYMENT,
+    DifferenceKind.TRANSACTION_MISSING: _WAIT,
+    DifferenceKind.PAYOUT_MISSING: _WAIT,
+    DifferenceKind.PAYOUT_DIFFERS: _WAIT,
+    DifferenceKind.BALANCE_DIFFERS: _WAIT,
+    DifferenceKind.NOT_LISTED: gettext_noop("The next comparison, tomorrow, tries again. If it stays, Stripe’s key may lack a permission."),
+}
+# What a comparison counts, by the name it is stored under.
+_COMPARED = {
+    "checkouts": gettext_noop("payment pages: %(count)s"),
+    "payments": gettext_noop("payments: %(count)s"),
+    "payments that are not ours": gettext_noop("other payments on the account: %(count)s"),
+    "instalments": gettext_noop("months of monthly gifts: %(count)s"),
+    "subscriptions": gettext_noop("monthly gifts: %(count)s"),
+    "refunds": gettext_noop("refunds: %(count)s"),
+    "disputes": gettext_noop("disputes: %(count)s"),
+    "balance transactions": gettext_noop("lines of Stripe’s balance: %(count)s"),
+    "payouts": gettext_noop("payouts: %(count)s"),
+    "balances": gettext_noop("balances: %(count)s"),
+}
 _REVERSALS = {"refund": gettext_noop("the refund"), "dispute": gettext_noop("the dispute")}
 _STATUS_CONTEXT = "status at Stripe"
 _STATUSES = {
@@ -119,3 +146,14 @@ def describe_difference(kind: DifferenceKind, object_id: str, detail: Mapping[st
     values["reversal"] = to.gettext(_REVERSALS[reversal]) if reversal in _REVERSALS else reversal
     sentence = to.gettext(_MESSAGES[kind], **values)
     return sentence[:1].upper() + sentence[1:]
+
+
+def describe_act(kind: DifferenceKind, language: str) -> str:
+    """What staff do about an open difference."""
+    return translator(language).gettext(_ACTS.get(kind, _TELL))
+
+
+def describe_compared(compared: Mapping[str, object], language: str) -> str:
+    """What a comparison compared, with how many of each."""
+    to = translator(language)
+    return ", ".join(to.gettext(words, count=compared[name]) for name, words in _COMPARED.items() if compared.get(name))

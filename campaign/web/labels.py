@@ -227,3 +227,14 @@ def payment_method(*, is_debit: bool | None) -> str:
     if is_debit is None:
         return gettext("cheque or transfer of a funder")
     return method_labels()[Method.DEBIT if is_debit else Method.CARD]
+
+
+def payout_status_labels() -> dict[str, str]:
+    """The status of a payout, by Stripe's name for it."""
+    return {
+        "pending": gettext("not on its way yet"),
+        "in_transit": gettext("on its way"),
+        "paid": gettext("arrived"),
+        "failed": gettext("came back"),
+        "canceled": gettext("stopped"),
+    }

@@ -21,6 +21,15 @@ CREATE OR REPLACE TRIGGER transaction_is_immutable BEFORE UPDATE ON balance_tran
     EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON charity_confirmation FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON charity_confirmation FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER reopened_once BEFORE UPDATE ON closed_month
+    FOR EACH ROW WHEN (
+        OLD.reopened_at IS NOT NULL OR OLD.id <> NEW.id OR OLD.charity_id <> NEW.charity_id OR OLD.first_on <> NEW.first_on
+        OR OLD.figures <> NEW.figures OR OLD.heads <> NEW.heads OR OLD.reason <> NEW.reason OR OLD.closed_by <> NEW.closed_by
+        OR OLD.closed_at <> NEW.closed_at
+    )
+    EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON closed_month FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON closed_month FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON contact_change FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON contact_change FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON declaration_document FOR EACH ROW EXECUTE FUNCTION refuse_change();
@@ -57,6 +66,8 @@ CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON funder_payment_
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON funder_payment_reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON integrity_check FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON integrity_check FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON journal_account FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON journal_account FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON ledger_entry FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON ledger_entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER closed_table BEFORE INSERT OR DELETE OR UPDATE ON ledger_move FOR EACH ROW EXECUTE FUNCTION refuse_change();

@@ -16,6 +16,7 @@ from campaign.reporting.integrity import (
     document_checks,
     funder_checks,
     guard_checks,
+    journal_checks,
     match_checks,
     receipt_checks,
     scope,
@@ -56,6 +57,8 @@ NOT_ABOUT_MATCHING = (
     "I18",
     stripe_checks.ABOUT_THE_BALANCE,
     stripe_checks.ABOUT_A_CHARGE,
+    journal_checks.ABOUT_A_MONTH,
+    journal_checks.ABOUT_THE_JOURNAL,
     "I25: receipt",
     guard_checks.OF_ANOTHER_VERSION,
 )
@@ -212,4 +215,5 @@ CHECKS_OF_ALL = (
     *confirmation_checks.CHECKS_OF_ALL,
     *funder_checks.CHECKS_OF_ALL,
     *chain_checks.CHECKS_OF_ALL,
+    *journal_checks.CHECKS_OF_ALL,
 )

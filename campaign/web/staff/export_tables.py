@@ -12,8 +12,7 @@ from campaign.reporting import exports
 from campaign.reporting.spreadsheets import Cell, Column, Kind, Table
 from campaign.rules.fiscal_years import Period
 from campaign.texts.consent_words import consent_words
-from campaign.web.labels import country_name, language_labels
-from campaign.web.staff.settlement import payout_status_labels
+from campaign.web.labels import country_name, language_labels, payout_status_labels
 
 
 def donors_table(charity: Charity, period: Period) -> Table:

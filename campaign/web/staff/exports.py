@@ -120,10 +120,13 @@ class SentRows:
             yield row
 
 
-def csv_pieces(table: Table) -> Iterator[bytes]:
-    """The table as CSV for the spreadsheets of the current language, in pieces of some kilobytes: one a line would take most of the time."""
+def csv_pieces(table: Table, *, for_import: bool = False) -> Iterator[bytes]:
+    """The table as CSV in pieces of some kilobytes, as one a line would take most of the time: for the spreadsheets of the current language, or with
+    commas and points for a program to import.
+    """
     piece: list[str] = []
-    for number, line in enumerate(spreadsheets.csv_lines(table, current_language())):
+    language = "en" if for_import else current_language()
+    for number, line in enumerate(spreadsheets.csv_lines(table, language, has_mark=not for_import)):
         piece.append(line)
         if number % LINES_IN_PIECE == 0:  # The headings go out at once.
             yield "".join(piece).encode()
@@ -131,9 +134,9 @@ def csv_pieces(table: Table) -> Iterator[bytes]:
     yield "".join(piece).encode()
 
 
-def send_csv(table: Table, name: str) -> Response:
-    """The table as CSV for the spreadsheets of the current language, read while it is sent."""
-    return name_file(Response(stream_with_context(csv_pieces(table)), mimetype="text/csv"), name)
+def send_csv(table: Table, name: str, *, for_import: bool = False) -> Response:
+    """The table as CSV (csv_pieces), read while it is sent."""
+    return name_file(Response(stream_with_context(csv_pieces(table, for_import=for_import)), mimetype="text/csv"), name)
 
 
 def send_xlsx(tables: Sequence[Table], origin: Origin, name: str) -> Response:

@@ -89,6 +89,9 @@ SECTIONS = (
         label=lazy_gettext("Money"),
         pages=(
             Destination(label=lazy_gettext("Money at Stripe"), endpoint="staff_settlement.page"),
+            Destination(label=lazy_gettext("Months"), endpoint="staff_months.page"),
+            Destination(label=lazy_gettext("Journal"), endpoint="staff_journal.page"),
+            Destination(label=lazy_gettext("Accounts"), endpoint="staff_journal_accounts.page"),
             Destination(label=lazy_gettext("Payments in quarantine"), endpoint="staff_quarantine.page"),
             Destination(label=lazy_gettext("Events from Stripe"), endpoint="staff_failed_events.dead"),
         ),

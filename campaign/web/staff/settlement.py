@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import format_date, format_datetime, gettext
+from flask_babel import format_datetime, gettext
 from flask_security import current_user
 
 from campaign.campaigns.campaigns import Campaign
@@ -21,10 +21,14 @@ from campaign.rules.money import format_money
 from campaign.stripe_sync import reconciliations
 from campaign.stripe_sync.payouts import NOT_APPLICABLE, Payout
 from campaign.stripe_sync.reconciliations import SCHEDULE, DifferenceState, Reconciliation
+from campaign.texts.dates import format_day
+from campaign.texts.reconciliation_messages import describe_compared
 from campaign.texts.stripe_alerts import describe_alert
 from campaign.web.errors import campaign_or_404
+from campaign.web.labels import payout_status_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
+from campaign.web.staff.months import latest_fees
 
 bp = Blueprint("staff_settlement", __name__, url_prefix="/staff/stripe")
 
@@ -33,6 +37,8 @@ FINDINGS_SHOWN = 50
 LINES_SHOWN = 2000
 ALERTS_SHOWN = 50
 DISPUTES_SHOWN = 50
+# Of a payout that has left the balance at Stripe and is not at the bank.
+UNDER_WAY = ("pending", "in_transit")
 
 
 @bp.get("")
@@ -43,6 +49,7 @@ def page() -> ResponseReturnValue:
     language, clearing = current_language(), stripe_clearing.clearing_of(campaign)
     payouts = stripe_clearing.latest_payouts()
     shares = stripe_clearing.share_of(campaign, [payout.stripe_id for payout in payouts])
+    under_way = [payout for payout in payouts if payout.status in UNDER_WAY]
     silence = heartbeats.webhook_silence()
     return render_template(
         "staff/settlement.html",
@@ -54,6 +61,9 @@ def page() -> ResponseReturnValue:
         quarantined=format_money(clearing.quarantined_cents, language) if clearing.quarantined_cents else "",
         rest=format_money(clearing.rest_cents, language) if clearing.rest_cents else "",
         other=format_money(clearing.other_cents, language) if clearing.other_cents else "",
+        on_the_way=format_money(sum(payout.cents for payout in under_way), language) if under_way else "",
+        next_arrival=format_day(campaign.charity.local(min(p.arrives_at for p in under_way)).date(), language) if under_way else "",
+        months=latest_fees(campaign),
         payouts=[_payout(payout, campaign, shares.get(payout.stripe_id, 0)) for payout in payouts],
         runs=[_run(run, campaign) for run in reconciliations.list_latest(limit=RUNS_SHOWN)],
         disputes=[dispute_line(found, campaign) for found in disputes.list_unanswered(limit=DISPUTES_SHOWN)],
@@ -143,9 +153,9 @@ def _payout(payout: Payout, campaign: Campaign, share_cents: int) -> dict[str, A
     language, local = current_language(), campaign.charity.local
     return {
         "id": payout.stripe_id,
-        "made": _moment(payout.created_at, campaign),
         "iso": payout.created_at.isoformat(),
-        "arrives": format_date(local(payout.arrives_at).date(), "yyyy-MM-dd"),
+        "sent": format_day(local(payout.created_at).date(), language, "medium"),
+        "arrives": format_day(local(payout.arrives_at).date(), language, "medium"),
         "sum": format_money(payout.cents, language),
         "share": format_money(share_cents, language),
         "status": payout_status_labels().get(payout.status, payout.status),
@@ -160,26 +170,20 @@ def _run(run: Reconciliation, campaign: Campaign) -> dict[str, Any]:
     return {
         "began": _moment(run.started_at, campaign),
         "iso": run.started_at.isoformat(),
-        "since": format_date(campaign.charity.local(run.since).date(), "yyyy-MM-dd"),
+        "since": format_day(campaign.charity.local(run.since).date(), current_language()),
+        "compared": describe_compared(run.compared, current_language()),
         "actor": gettext("the schedule") if run.actor == SCHEDULE else run.actor,
         "has_ended": run.ended_at is not None,
         "open": sum(finding.state == DifferenceState.OPEN for finding in findings),
         "findings": [
-            {"is_open": finding.state == DifferenceState.OPEN, "sentence": finding.describe(current_language())}
+            {
+                "is_open": finding.state == DifferenceState.OPEN,
+                "sentence": finding.describe(current_language()),
+                "act": finding.act(current_language()),
+            }
             for finding in findings[:FINDINGS_SHOWN]
         ],
         "more": max(0, len(findings) - FINDINGS_SHOWN),
-    }
-
-
-def payout_status_labels() -> dict[str, str]:
-    """The status of a payout at Stripe."""
-    return {
-        "pending": gettext("not on its way yet"),
-        "in_transit": gettext("on its way"),
-        "paid": gettext("arrived"),
-        "failed": gettext("came back"),
-        "canceled": gettext("stopped"),
     }
 
 
