@@ -23,6 +23,7 @@ class Document(StrEnum):
     RECEIPTS = pgettext_noop("name of a file", "receipts")
     RETURNS = pgettext_noop("name of a file", "returns")
     GIFTS = pgettext_noop("name of a file", "gifts")
+    DEPOSIT = pgettext_noop("name of a file", "deposit")
 
 
 AS_OF = pgettext_noop("name of a file", "as of")
