@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -116,7 +117,7 @@ def test_a_stack_of_cheques_from_the_first_to_the_bank(app: Flask, campaign: Cam
 
 def test_what_is_wrong_with_a_gift_is_at_its_field(app: Flask, campaign: Campaign, fund: Fund) -> None:
     client = signed_in(app, "clerk")
-    cases = {
+    cases: dict[str, dict[str, Any]] = {
         "Please write the number of the cheque": {"reference": ""},
         "This day has not come yet": {"received_on": (today() + timedelta(days=1)).isoformat()},
         "Please write an amount": {"amount": "1e4"},
@@ -146,7 +147,7 @@ def test_what_is_wrong_with_a_gift_is_at_its_field(app: Flask, campaign: Campaig
     assert receipt and receipt.content["donor_name"] == "Club Rotary" and receipts.receipt_of(cash.id) is None and not cash.is_matchable
     assert checker.findings(db.engine) == []
     found = post(client, open_page(client, PATH), f"{PATH}/donor-searches", email="CLUB@example.org").json
-    assert [(donor["id"], donor["organization"], donor["email"]) for donor in found] == [
+    assert found and [(donor["id"], donor["organization"], donor["email"]) for donor in found] == [
         (cheque.donor_id, "Club Rotary", "club@example.org")
     ]
     by_name = {"last_name": "", "organization": "club rotary", "postal_code": "g1r 4p5"}

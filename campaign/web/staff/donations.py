@@ -13,7 +13,7 @@ from campaign.donations.donations import PERSON_FIELDS, Donation, donation_by_pu
 from campaign.edges.db import db
 from campaign.mail import mail_actions
 from campaign.outbox import messages, waiting_receipts
-from campaign.payments import disputes
+from campaign.payments import disputes, offline_gifts
 from campaign.payments.status import status_of
 from campaign.receipts import receipt_actions, receipts, render_jobs
 from campaign.receipts.receipts import ReceiptIncomplete
@@ -64,6 +64,7 @@ def page(public_id: str) -> ResponseReturnValue:
         waits=donation_history.is_queued(donation),
         disputes=[dispute_line(found, donation.campaign) for found in disputes.list_unanswered(limit=5, donation=donation)],
         is_monthly=gift is not None,
+        is_offline=offline_gifts.find(donation.id) is not None,
         monthly_state=_monthly_state(gift, charity) if gift else "",
         receipts=[_receipt_row(receipt) for receipt in receipts.receipts_of(donation.id)],
         has_receipt=receipts.receipt_of(donation.id) is not None,
