@@ -134,7 +134,7 @@ def test_what_is_wrong_with_a_gift_is_at_its_field(app: Flask, campaign: Campaig
         assert refused.status_code == 422 and sentence in refused.text, sentence
         assert 'value="8, rue Principale"' in refused.text
     assert db.session.query(Donation).count() == 0
-    unknown = dict.fromkeys(("first_name", "last_name", "address_line1", "city", "province", "postal_code", "reference"), "")
+    unknown: dict[str, Any] = dict.fromkeys(("first_name", "last_name", "address_line1", "city", "province", "postal_code", "reference"), "")
     assert enter(client, **unknown, method="cash", details_unknown="y", not_matchable="y").status_code == 303
     assert (
         enter(client, organization="Club Rotary", payer="organization", first_name="", last_name="", email="club@example.org").status_code
