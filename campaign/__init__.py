@@ -54,6 +54,7 @@ from campaign.web.staff import (
     sign_in,
     typed_fields,
 )
+from campaign.web.staff import deposits as staff_deposits
 from campaign.web.staff import donations as staff_donations
 from campaign.web.staff import donors as staff_donors
 from campaign.web.staff import funders as staff_funders
@@ -63,6 +64,9 @@ from campaign.web.staff import journal as staff_journal
 from campaign.web.staff import journal_accounts as staff_journal_accounts
 from campaign.web.staff import mail as staff_mail
 from campaign.web.staff import months as staff_months
+from campaign.web.staff import offline_gifts as staff_offline_gifts
+from campaign.web.staff import offline_reversals as staff_offline_reversals
+from campaign.web.staff import posted_receipts as staff_posted_receipts
 from campaign.web.staff import quarantine as staff_quarantine
 from campaign.web.staff import receipts as staff_receipts
 from campaign.web.staff import return_gift_list as staff_return_gifts
@@ -105,7 +109,11 @@ PAGES = (
     funder_details,
     payments,
     payment_requests,
+    staff_deposits,
     staff_holds,
+    staff_offline_gifts,
+    staff_offline_reversals,
+    staff_posted_receipts,
     staff_quarantine,
     settlement,
     staff_journal,

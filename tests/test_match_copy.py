@@ -173,7 +173,9 @@ def test_the_remaining_match_counts_only_funds_with_the_same_terms(language: str
 @pytest.mark.parametrize("kind", list(TimelineKind))
 def test_each_timeline_event_is_a_sentence_with_its_amount(language: str, kind: TimelineKind) -> None:
     for reason in (
-        [*Limit] if kind is TimelineKind.LESS else ["refund", "dispute", "release", "quarantine", "pledge", "resumed", "activated"]
+        [*Limit]
+        if kind is TimelineKind.LESS
+        else ["refund", "dispute", "release", "quarantine", "pledge", "resumed", "activated", "fell_through"]
     ):
         sentence = donation_timeline.describe(TimelineEvent(kind=kind, cents=37_42, fund_name="Fonds Sanâa", reason=reason), language)
         assert not sentence[0].islower()
@@ -187,6 +189,7 @@ def test_each_timeline_event_is_a_sentence_with_its_amount(language: str, kind: 
             TimelineKind.LESS,
             TimelineKind.QUARANTINED,
             TimelineKind.ACCEPTED,
+            TimelineKind.NOT_MATCHABLE,
         }
         assert ("37.42" in numbers(sentence)) == (kind not in without_sum)
 

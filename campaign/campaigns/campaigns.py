@@ -77,7 +77,10 @@ class Campaign(Base):
 
 
 class CampaignTotals(Base):
-    """Sums over the campaign's ledger entries, updated by a trigger on insert, so that reading them costs the same at any size."""
+    """Sums over the campaign's ledger entries, updated by a trigger on insert, so that reading them costs the same at any size.
+
+    `offline_cents` is what of the donated cents never lay at Stripe, and `donations` counts no gift that turned out not to be one.
+    """
 
     __tablename__ = "campaign_totals"
 
@@ -87,6 +90,7 @@ class CampaignTotals(Base):
     fee_cents: Mapped[int] = mapped_column(server_default="0")
     donations: Mapped[int] = mapped_column(server_default="0")
     donors: Mapped[int] = mapped_column(server_default="0")
+    offline_cents: Mapped[int] = mapped_column(server_default="0")
     chain_entries: Mapped[int] = mapped_column(server_default="0")
     chain_hash: Mapped[bytes] = mapped_column(LargeBinary, server_default="")
 

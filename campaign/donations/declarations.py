@@ -25,7 +25,8 @@ _recurring_gift = table("recurring_gift", column("id"), column("donation_id"))
 class How(StrEnum):
     """How a donor has declared: in the donation form or on a page of theirs, or to staff, who report it.
 
-    SAME_DONOR is a correction of the name by staff: the donor had declared it as it was before.
+    SAME_DONOR is a correction of the name by staff: the donor had declared it as it was before. PAYMENT is what staff read on a cheque or transfer:
+    it came from an account in this name.
     """
 
     FORM = "form"
@@ -35,6 +36,7 @@ class How(StrEnum):
     POST = "post"
     IN_PERSON = "in_person"
     SAME_DONOR = "same_donor"
+    PAYMENT = "payment"
 
 
 REPORTED = (How.EMAIL, How.PHONE, How.POST, How.IN_PERSON)

@@ -83,7 +83,7 @@ class Donation(Base):
     had it; both are set once it is paid (policy.md, section 2b). `processing_at` is since when a bank debit was under way, None for a card
     (`is_debit`); `unverified_at` since when one had to be verified first. `closed_by` is the member of staff who closed its checkout. `in_own_name` is as in DonationDetails.
     `client_key` identifies the donor's
-    network address without storing it.
+    network address without storing it. `email` is empty for a donor who has none. Staff may say of an offline gift that it is not `is_matchable`.
     """
 
     __tablename__ = "donation"
@@ -133,6 +133,7 @@ class Donation(Base):
     client_key: Mapped[str] = mapped_column(server_default="", default="")
     net_cents: Mapped[int] = mapped_column(server_default="0")
     match_limit: Mapped[str | None]
+    is_matchable: Mapped[bool] = mapped_column(server_default="true", default=True)
     cancelled_at: Mapped[datetime | None]
     closed_by: Mapped[str | None]
     frequency: Mapped[str] = mapped_column(server_default="once")
@@ -204,6 +205,8 @@ Index(
 )
 
 Index("ix_donation_former_token_hash", Donation.former_token_hash, unique=True, postgresql_where=Donation.former_token_hash.is_not(None))
+Index("ix_donation_postal_code", Donation.postal_code, postgresql_where=Donation.received_at.is_not(None))
+Index("ix_donation_without_email", Donation.id, postgresql_where=Donation.email == "")
 Index("ix_donation_unpaid_client", Donation.client_key, postgresql_where=Donation.received_at.is_(None))
 Index("ix_donation_unpaid_started", Donation.started_at, postgresql_where=Donation.received_at.is_(None))
 # What staff list and search (reporting/donation_list.py, name_search.py).

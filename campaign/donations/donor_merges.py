@@ -70,8 +70,8 @@ def _move(donations: Sequence[Donation], merge: DonorMerge, primary: Donor, merg
             insert(DonorMove).values(merge_id=merge.id, donation_id=donation.id, email=donation.email).on_conflict_do_nothing()
         )
         donation.donor_id = primary.id
-        if donation.email.casefold() == merged.email:
-            donation.email = primary.email
+        if donation.email.casefold() == (merged.email or ""):
+            donation.email = primary.email or ""
     db.session.flush()
 
 
@@ -83,11 +83,12 @@ def move_back(merge: DonorMerge, primary: Donor, merged: Donor) -> list[Donation
     earlier = {move.donation_id: move.email for move in db.session.scalars(select(DonorMove).where(DonorMove.merge_id == merge.id))}
     own = lock_donations_of(primary.id)
     monthly = {d.recurring_gift_id for d in own if d.id in earlier and d.recurring_gift_id is not None}
-    donations = [d for d in own if d.id in earlier or d.email.casefold() == merged.email or d.recurring_gift_id in monthly]
+    is_like_merged = {merged.email} - {None}
+    donations = [d for d in own if d.id in earlier or d.email.casefold() in is_like_merged or d.recurring_gift_id in monthly]
     for donation in donations:
         donation.donor_id = merged.id
-        if donation.email.casefold() == primary.email:
-            donation.email = earlier.get(donation.id, merged.email)
+        if donation.email.casefold() == (primary.email or ""):
+            donation.email = earlier.get(donation.id, merged.email or "")
     db.session.flush()
     return donations
 

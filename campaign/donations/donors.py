@@ -1,4 +1,7 @@
-"""Donors: each normalized e-mail address is one donor, unless staff have merged two that are one person (donor_merges.py)."""
+"""Donors: each normalized e-mail address is one donor, unless staff have merged two that are one person (donor_merges.py).
+
+A donor of offline gifts may have none: whoever records the gift says whether it is a new donor.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,7 +17,7 @@ ANNUAL = "annual"
 
 
 class Donor(Base):
-    """One e-mail address. Names and postal addresses belong to each donation, as each receipt freezes them.
+    """One e-mail address, or one person without any. Names and postal addresses belong to each donation, as each receipt freezes them.
 
     `receipt_preference` is `per_donation`, one receipt for each donation, or `annual`, one receipt for all donations of a year.
     """
@@ -22,7 +25,7 @@ class Donor(Base):
     __tablename__ = "donor"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    email: Mapped[str] = mapped_column(unique=True)
+    email: Mapped[str | None] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     receipt_preference: Mapped[str] = mapped_column(server_default=PER_DONATION, default=PER_DONATION)
 
@@ -69,6 +72,14 @@ def get_or_create_donor_ids(emails: Sequence[str]) -> dict[str, int]:
     return {email: ids[normalized[email]] for email in emails}
 
 
+def create_without_email() -> int:
+    """Create a donor who has no e-mail address; returns the id."""
+    donor = Donor(email=None)
+    db.session.add(donor)
+    db.session.flush()
+    return donor.id
+
+
 def donor_at(email: str) -> Donor | None:
     """The donor with exactly this address, merged or not."""
     return db.session.scalar(select(Donor).where(Donor.email == email.strip().casefold()))
@@ -85,7 +96,9 @@ def is_current() -> ColumnElement[bool]:
 
 
 _id = func.coalesce(DonorMerge.primary_donor_id, Donor.id)
-_existing = select(Donor.email, _id).outerjoin(DonorMerge, (DonorMerge.merged_donor_id == Donor.id) & DonorMerge.undone_at.is_(None))
+_existing = select(func.coalesce(Donor.email, ""), _id).outerjoin(
+    DonorMerge, (DonorMerge.merged_donor_id == Donor.id) & DonorMerge.undone_at.is_(None)
+)
 _new = func.unnest(bindparam("emails", type_=ARRAY(Text))).table_valued("email").render_derived()
 _add = (
     insert(Donor.__table__)  # type: ignore[arg-type]  # a declarative class's table is a Table

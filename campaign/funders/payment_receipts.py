@@ -23,7 +23,7 @@ from campaign.outbox.messages import OutboxMessage
 from campaign.receipts import completeness, contents, receipts, reported_reversals
 from campaign.receipts.contents import IssueContext
 from campaign.receipts.receipts import EndReason, Receipt, ReceiptEnd, ReceiptIncomplete, ReceiptLine
-from campaign.receipts.reported_reversals import ReturnedGift, ReturnedPart
+from campaign.receipts.reported_reversals import ReportedReversal, ReturnedGift, ReturnedPart
 from campaign.receipts.void_requests import VoidDecision, VoidRequest
 from campaign.rules.receipt_requirements import ReceiptContent
 
@@ -113,6 +113,7 @@ def returned_gift_of(payment: FunderPayment) -> ReturnedGift:
     """What information returns report of the payment is computed from this."""
     charity = payments.charity_of(payment)
     return ReturnedGift(
+        reported_by=ReportedReversal.funder_payment_return_id,
         of={"funder_payment_id": payment.id},
         charged_cents=payment.cents,
         charity=charity,

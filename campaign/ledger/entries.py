@@ -46,7 +46,7 @@ class LedgerEntry(Base):
         ),
         Index("ix_ledger_entry_fund_id_at", "fund_id", "at"),
         Index("ix_ledger_entry_campaign_id_at", "campaign_id", "at"),
-        Index("ix_ledger_entry_reversal", "donation_id", postgresql_where=text("kind IN ('refund', 'dispute')")),
+        Index("ix_ledger_entry_reversal", "donation_id", postgresql_where=text("kind IN ('refund', 'dispute', 'offline_reversal')")),
         Index("ix_ledger_entry_payout", "cause", postgresql_where=text("kind IN ('payout', 'payout_reversal')")),
     )
 

@@ -19,6 +19,7 @@ class Move(StrEnum):
     COVERED_FEE_REINSTATEMENT = "covered_fee_reinstatement"
     DISPUTE = "dispute"
     REINSTATEMENT = "reinstatement"
+    OFFLINE_REVERSAL = "offline_reversal"
     PAYOUT = "payout"
     PAYOUT_REVERSAL = "payout_reversal"
     PLEDGE = "pledge"

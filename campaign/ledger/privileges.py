@@ -27,7 +27,18 @@ ADDED_EXCEPT: Mapping[str, frozenset[str]] = {
 # Tables whose rows the service changes.
 CHANGED = frozenset(
     {
-        *("access_link", "bounce", "campaign", "card_testing_guard", "charity", "checkout_code", "donor", "donor_access", "donor_merge"),
+        *(
+            "access_link",
+            "bounce",
+            "campaign",
+            "card_testing_guard",
+            "charity",
+            "checkout_code",
+            "deposit",
+            "donor",
+            "donor_access",
+            "donor_merge",
+        ),
         *("email_change", "funder", "heartbeat", "information_return", "job_result", "match_queue", "outbox", "passkey", "payout"),
         *("pending_rematch", "quarantined_payment", "summed_days"),
         *("receipt_series", "reconciliation", "recurring_gift", "refund_request", "reversal", "saved_view", "staff", "staff_session"),
@@ -46,15 +57,20 @@ CHANGED_EXCEPT: Mapping[str, frozenset[str]] = {
             *("requested_by", "reason", "requested_at"),
         }
     ),
+    "offline_gift": frozenset({"donation_id", "method", "reference", "recorded_by"}),
     "pledge_request": frozenset({"id", "fund_id", "cents", "requested_by", "reason", "requested_at"}),
     "fund": frozenset(
         {"id", "pledged_cents", "held_cents", "matched_cents", "chain_entries", "chain_hash", "activated_at", "paused_at", "ended_at"}
     ),
     "stripe_event": frozenset({"id", "event_id", "type", "body", "received_at", "livemode", "subject"}),
 }
-# Queues, drafts of emails, runs that compared nothing, sums by day in another time zone, views that members saved, and the roles of staff.
+# Queues, drafts of emails, runs that compared nothing, sums by day in another time zone, views that members saved, what was posted by mistake, and
+# the roles of staff.
 DELETED = frozenset(
-    {"frozen_email", "ledger_day", "match_queue", "passkey", "pending_rematch", "reconciliation", "saved_view", "staff_role"}
+    {
+        *("frozen_email", "ledger_day", "match_queue", "passkey", "pending_rematch", "posted_receipt", "reconciliation", "saved_view"),
+        "staff_role",
+    }
 )
 
 

@@ -8,7 +8,7 @@ from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.edges.stripe.reversals import ReversalKind
 from campaign.funders import payment_receipts
-from campaign.mail import notices
+from campaign.mail import notices, offline_reversals
 from campaign.mail.letters import donations, recurring
 from campaign.mail.letters import receipts as receipt_emails
 from campaign.mail.letters.donations import Awaited
@@ -146,6 +146,8 @@ def _compose_acknowledgement(message: OutboxMessage) -> EmailContent | None:
 def _compose_reversal(message: OutboxMessage) -> EmailContent | None:
     """What was returned or reinstated, and what the match and the receipt are now."""
     donation = _lock_donation(message)
+    if message.offline_reversal_id is not None:
+        return offline_reversals.compose(donation, message.offline_reversal_id, url=_page_url(donation), outcome=_match_outcome(donation))
     assert message.cents
     change, page_url, outcome = receipt_change_of(donation), _page_url(donation), _match_outcome(donation)
     if message.is_reinstatement:
@@ -268,7 +270,7 @@ def _compose_contact_changed(message: OutboxMessage) -> EmailContent | None:
 
 def _address_of(donation: Donation) -> str:
     """The address of the donor, to which links go that change all of their gifts. A gift may have another."""
-    return db.session.get_one(Donor, donation.donor_id).email
+    return db.session.get_one(Donor, donation.donor_id).email or donation.email
 
 
 def _access_url(donation: Donation, message: OutboxMessage) -> str:

@@ -75,7 +75,7 @@ def _get_or_freeze_email(message: OutboxMessage) -> FrozenEmail | None:
         deliveries.discard_email(email)
     compose.prepare_receipts(message)
     db.session.commit()  # So that nothing is composed or rendered while the counter of receipts is locked.
-    content = compose.compose(message)
+    content = compose.compose(message) if messages.has_address(message) else None
     return deliver_jobs.freeze(message, content) if content else None
 
 

@@ -50,6 +50,7 @@ class FreedBy(StrEnum):
     RESUMED = "resumed"
     ACTIVATED = "activated"
     SEPARATED = "separated"
+    FELL_THROUGH = "fell_through"
 
     @property
     def cause(self) -> str:

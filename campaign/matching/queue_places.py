@@ -13,7 +13,7 @@ from campaign.ledger.entries import LedgerEntry
 from campaign.ledger.moves import Move
 
 PAYMENT_MOVES = (Move.DONATION, Move.REINSTATEMENT)
-REVERSAL_MOVES = (Move.REFUND, Move.DISPUTE)
+REVERSAL_MOVES = (Move.REFUND, Move.DISPUTE, Move.OFFLINE_REVERSAL)
 
 
 @dataclass(frozen=True, kw_only=True)

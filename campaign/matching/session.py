@@ -263,7 +263,7 @@ class MatchSession:
 
     def _request(self, donation: Donation, up_to_cents: int | None = None) -> MatchRequest:
         line = self._lines[donation.id]
-        matchable_cents = line.net if donation.received_at else donation.amount_cents
+        matchable_cents = 0 if not donation.is_matchable else line.net if donation.received_at else donation.amount_cents
         return MatchRequest(
             matchable_cents=matchable_cents if up_to_cents is None else min(matchable_cents, up_to_cents),
             amount_cents=donation.amount_cents,

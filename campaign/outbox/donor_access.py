@@ -47,10 +47,10 @@ class DonorAccess(Base):
 
 
 def request_access(donation: Donation, opens: Opens, *, kind: MessageKind = MessageKind.DONOR_ACCESS) -> bool:
-    """Mail the donor a link. Returns False when they have had MAX_LINKS_PER_HOUR."""
+    """Mail the donor a link. Returns False when they have had MAX_LINKS_PER_HOUR, or have no address."""
     donor = db.session.get_one(Donor, donation.donor_id, with_for_update=True, populate_existing=True)
     recent = select(func.count()).where(DonorAccess.donor_id == donation.donor_id, DonorAccess.created_at > func.now() - timedelta(hours=1))
-    if (db.session.scalar(recent) or 0) >= MAX_LINKS_PER_HOUR:
+    if donor.email is None or (db.session.scalar(recent) or 0) >= MAX_LINKS_PER_HOUR:
         return False
     number = db.session.scalars(select(func.nextval(func.pg_get_serial_sequence("donor_access", "id")))).one()
     access = DonorAccess(id=number, donor_id=donor.id, donation_id=donation.id, opens=opens, email=donor.email)

@@ -41,6 +41,7 @@ class NewMessage(NamedTuple):
     donor_access_id: int | None = None
     email_change_id: int | None = None
     recipient: str | None = None
+    offline_reversal_id: int | None = None
 
     @property
     def key(self) -> str:
@@ -69,6 +70,7 @@ class OutboxMessage(Leasable, Base):
     donor_access_id: Mapped[int | None] = mapped_column(ForeignKey("donor_access.id"))
     email_change_id: Mapped[int | None] = mapped_column(ForeignKey("email_change.id"))
     recipient: Mapped[str | None]
+    offline_reversal_id: Mapped[int | None] = mapped_column(ForeignKey("offline_reversal.id"))
     funder_payment_id: Mapped[int | None] = mapped_column(ForeignKey("funder_payment.id"))
     fund_id: Mapped[int | None] = mapped_column(ForeignKey("fund.id"))
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
@@ -131,6 +133,7 @@ _READ = (
     "donor_access_id",
     "email_change_id",
     "recipient",
+    "offline_reversal_id",
 )
 _TYPES: dict[str, Any] = {
     "key": Text,
@@ -143,6 +146,7 @@ _TYPES: dict[str, Any] = {
     "donor_access_id": BigInteger,
     "email_change_id": BigInteger,
     "recipient": Text,
+    "offline_reversal_id": BigInteger,
     "donation_id": BigInteger,
 }
 _new_rows = func.unnest(*(bindparam(name, type_=ARRAY(kind)) for name, kind in _TYPES.items())).table_valued(*_TYPES).render_derived()
@@ -178,6 +182,12 @@ def message_of(lease: Lease) -> OutboxMessage:
     return db.session.get_one(OutboxMessage, lease.id)
 
 
+def has_address(message: OutboxMessage) -> bool:
+    """Whether there is an address for the message. A donor may have none: what is due, such as a receipt, is made all the same, and staff post it."""
+    donation = db.session.get(Donation, message.donation_id) if message.donation_id else None
+    return donation is None or bool(message.recipient or donation.email)
+
+
 def messages_by_message_id(message_ids: Collection[str]) -> list[OutboxMessage]:
     """The messages with these Message-IDs, the latest first."""
     return list(
@@ -201,6 +211,13 @@ def enqueue_now(*messages: NewMessage) -> None:
         .values(not_before=func.now()),
         execution_options={"synchronize_session": False},
     )
+
+
+def postpone_first(kind: MessageKind, donation: Donation, *, seconds: int) -> None:
+    """Let the message that was just enqueued about the donation wait for so long."""
+    of_donation = update(OutboxMessage).where(OutboxMessage.key == NewMessage(kind, donation).key, OutboxMessage.attempts == 0)
+    later = of_donation.values(not_before=func.now() + timedelta(seconds=seconds))
+    db.session.execute(later, execution_options={"synchronize_session": False})
 
 
 def enqueue_notice(kind: MessageKind, about: str, **payload: int) -> None:

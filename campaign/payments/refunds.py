@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.donations.donations import Donation, lock_donations
 from campaign.edges.db import Base, db
-from campaign.payments import disputes, quarantine, reversals
+from campaign.payments import disputes, offline_gifts, quarantine, reversals
 from campaign.payments.quarantine import QuarantinedPayment
 from campaign.staff import audit
 from campaign.texts.action_errors import ActionError, describe_error
@@ -81,6 +81,8 @@ def request_refund(donation: Donation, cents: int | None, *, actor: str, reason:
         return earlier
     if locked.received_at is None:
         raise RefundRefused(ActionError.NOT_PAID)
+    if offline_gifts.find(locked.id) is not None:
+        raise RefundRefused(ActionError.PAID_OFFLINE)
     assert locked.payment_intent
     request = _open_request(locked.payment_intent, cents)
     left = reversals.refundable_cents(locked)

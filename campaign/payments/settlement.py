@@ -19,6 +19,8 @@ from campaign.payments.quarantine import Anomaly, QuarantinedPayment, SucceededP
 from campaign.payments.unpaid_holds import Holders
 from campaign.rules.payment_moments import moments_of_charge
 
+# The accounts at which the money of a donation arrives.
+AT_STRIPE, AT_BANK = "stripe", "bank"
 # How a donation that was not paid has ended.
 EXPIRED = "expired"
 FAILED = "failed"
@@ -37,7 +39,7 @@ def record_payment(donation: Donation, payment: SucceededPayment, session: Remat
     donation.payment_intent = payment.payment_intent
     donation.authorized_at, donation.received_at = payment.moments.authorized_at, payment.moments.received_at
     record_method(donation, is_debit=payment.is_debit)
-    return _post_payment(donation, session, cause)
+    return post_payment(donation, session, cause)
 
 
 def record_method(donation: Donation, *, is_debit: bool | None) -> None:
@@ -48,11 +50,12 @@ def record_method(donation: Donation, *, is_debit: bool | None) -> None:
         donation.processing_at = None
 
 
-def _post_payment(donation: Donation, session: RematchingSession, cause: str) -> Effects:
+def post_payment(donation: Donation, session: RematchingSession, cause: str, *, account: str = AT_STRIPE) -> Effects:
+    """The effects of a donation that is paid now, whose money arrives in this account: it is posted and matched, and its receipt is due."""
     session.set_net(donation, donation.amount_cents)
-    entries = [_entry(donation, Move.DONATION, "donations", donation.amount_cents, cause)]
+    entries = [_entry(donation, Move.DONATION, "donations", account, donation.amount_cents, cause)]
     if donation.covered_fee_cents:
-        entries.append(_entry(donation, Move.COVERED_FEE, "covered_fees", donation.covered_fee_cents, cause))
+        entries.append(_entry(donation, Move.COVERED_FEE, "covered_fees", account, donation.covered_fee_cents, cause))
     matched = session.match_paid(donation, cause=cause)
     session.join_queue(donation)
     effects = Effects(outcome="paid", entries=[*entries, *matched], messages=[NewMessage(MessageKind.RECEIPT, donation)])
@@ -136,7 +139,7 @@ def accept(
     donation.payment_intent = payment.payment_intent
     donation.authorized_at, donation.received_at = payment.authorized_at, payment.received_at
     record_method(donation, is_debit=payment.is_debit)
-    return _post_payment(donation, session, cause)
+    return post_payment(donation, session, cause)
 
 
 def covered_fee_in(payment: QuarantinedPayment, donation: Donation) -> int:
@@ -144,11 +147,11 @@ def covered_fee_in(payment: QuarantinedPayment, donation: Donation) -> int:
     return payment.amount_cents * donation.covered_fee_cents // donation.charged_cents
 
 
-def _entry(donation: Donation, kind: Move, source: str, cents: int, cause: str) -> Entry:
+def _entry(donation: Donation, kind: Move, source: str, target: str, cents: int, cause: str) -> Entry:
     return Entry(
         kind=kind,
         source=source,
-        target="stripe",
+        target=target,
         cents=cents,
         campaign_id=donation.campaign_id,
         donation_id=donation.id,

@@ -47,7 +47,7 @@ def _move(created: DonorMerge, primary: Donor, merged: Donor) -> None:
     gifts = contacts.running_gifts_of(merged.id)
     donor_merges.move_donations(created, primary, merged)
     for gift in gifts:
-        if gift.email.casefold() == merged.email:
+        if primary.email and gift.email.casefold() == merged.email:
             gift.email = primary.email
     capped = update(QueuedDonation).where(QueuedDonation.capped_donor_id == merged.id).values(capped_donor_id=primary.id)
     db.session.execute(capped, execution_options={"synchronize_session": False})
@@ -66,7 +66,7 @@ def undo(merge_id: int, *, actor: str) -> bool:
     db.session.flush()
     moved = donor_merges.move_back(found, primary, merged)
     for gift in contacts.running_gifts_of(merged.id):
-        if gift.email.casefold() == primary.email:
+        if merged.email and gift.email.casefold() == primary.email:
             gift.email = merged.email
     _rematch(session, primary.id, moved)
     audit.record(actor, "separated two donors", _name(primary.id), merged=_name(merged.id))

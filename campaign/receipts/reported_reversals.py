@@ -6,28 +6,30 @@ same returns. A trigger refuses to report more of a reversal than is in effect.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import ForeignKey, Subquery, and_, exists, func, or_, select
+from sqlalchemy import ForeignKey, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
 from campaign.edges.db import Base, db
+from campaign.payments import offline_gifts
 from campaign.payments.reversals import Reversal
 from campaign.receipts import receipts
 from campaign.receipts.information_returns import InformationReturn
-from campaign.receipts.receipts import SYSTEM_ACTOR, Receipt, ReceiptLine
+from campaign.receipts.receipts import SYSTEM_ACTOR, Receipt
 from campaign.rules import returned_gifts
-from campaign.rules.receipt_requirements import INFORMATION_RETURN_ABOVE_CENTS, INFORMATION_RETURN_WITHIN_DAYS
+from campaign.rules.receipt_requirements import INFORMATION_RETURN_WITHIN_DAYS
 from campaign.rules.returned_gifts import ReversalState
 
 
 class ReportedReversal(Base):
     """Cents of a reversal that an information return reports; less than zero for what came back to the charity. Rows are only added.
 
-    Without a return they went back before the gift's first receipt, which leaves them out. A reversal is a donor's refund or dispute, or money of a
-    payment that was returned to its funder on `returned_on`.
+    Without a return they went back before the gift's first receipt, which leaves them out. A reversal is a donor's refund or dispute at Stripe, or has
+    a day, `returned_on`: a refund of an offline gift, or money of a payment that was returned to its funder.
     """
 
     __tablename__ = "reported_reversal"
@@ -35,6 +37,7 @@ class ReportedReversal(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     reversal_id: Mapped[int | None] = mapped_column(ForeignKey("reversal.id"), index=True)
     funder_payment_return_id: Mapped[int | None] = mapped_column(ForeignKey("funder_payment_return.id"), index=True)
+    offline_reversal_id: Mapped[int | None] = mapped_column(ForeignKey("offline_reversal.id"), index=True)
     returned_on: Mapped[date | None]
     information_return_id: Mapped[int | None] = mapped_column(ForeignKey("information_return.id"), index=True)
     cents: Mapped[int]
@@ -45,7 +48,7 @@ class ReportedReversal(Base):
 class ReturnedPart:
     """One reversal of a gift: what of it is in effect, in cents, and when the money went back, if that is known.
 
-    A funder's has its day `returned_on`, and `id` is that of a `funder_payment_return`; a donor's has none, and `id` is that of a `reversal`.
+    `id` is that of a row of the table that its gift names (ReturnedGift). One that staff recorded has its day `returned_on`.
     """
 
     id: int
@@ -58,10 +61,11 @@ class ReturnedPart:
 class ReturnedGift:
     """A donation or a funder's payment with its reversals, in the order in which the money went back; those of an unknown moment last.
 
-    `of` names it as an information return does: by `donation_id` or `funder_payment_id`.
+    `of` names it as an information return does: by `donation_id` or `funder_payment_id`. `reported_by` is the column that names its reversals.
     """
 
     of: Mapping[str, int]
+    reported_by: InstrumentedAttribute[int | None]
     charged_cents: int
     charity: Charity
     last_receipt: Receipt | None
@@ -73,16 +77,35 @@ Named = Mapping[tuple[int, int | None], int]
 
 
 def donated_gift_of(donation: Donation) -> ReturnedGift:
-    """The donation, with all refunds and disputes of its payment."""
+    """The donation, with all refunds and disputes of its payment.
+
+    An offline gift that turned out not to be one has none: nothing of it was given back, so no return reports it.
+    """
+    if offline_gifts.find(donation.id) is not None:
+        return _offline_gift_of(donation)
     found = select(Reversal).where(Reversal.payment_intent == donation.payment_intent)
     in_order = found.order_by(Reversal.returned_at.asc().nulls_last(), Reversal.id)
     reversals = list(db.session.scalars(in_order)) if donation.payment_intent is not None else []
     return ReturnedGift(
         of={"donation_id": donation.id},
+        reported_by=ReportedReversal.reversal_id,
         charged_cents=donation.charged_cents,
         charity=donation.campaign.charity,
         last_receipt=receipts.last_receipt_of(donation.id) if reversals else None,
         reversals=[ReturnedPart(id=one.id, cents=one.posted_cents, returned_at=one.returned_at) for one in reversals],
+    )
+
+
+def _offline_gift_of(donation: Donation) -> ReturnedGift:
+    charity, refunds = donation.campaign.charity, offline_gifts.refunds_of(donation.id)
+    noon = {one.id: datetime.combine(one.reversed_on, time(12), ZoneInfo(charity.time_zone)) for one in refunds}
+    return ReturnedGift(
+        of={"donation_id": donation.id},
+        reported_by=ReportedReversal.offline_reversal_id,
+        charged_cents=donation.charged_cents,
+        charity=charity,
+        last_receipt=receipts.last_receipt_of(donation.id) if refunds else None,
+        reversals=[ReturnedPart(id=one.id, cents=one.cents, returned_at=noon[one.id], returned_on=one.reversed_on) for one in refunds],
     )
 
 
@@ -118,39 +141,6 @@ def bring_up_to_date(gift: ReturnedGift, *, on: datetime) -> InformationReturn |
     if not is_due or not unreported:
         return None
     return _open(gift, gift.last_receipt, unreported, returned_at=returned_gifts.reportable_from(states, changes) or on)
-
-
-def list_unreported(*, limit: int) -> list[int]:
-    """The ids of donations whose returns `bring_up_to_date` would change, whatever led to that."""
-    d, i, payment = Donation, InformationReturn, _named_by_payment().c
-    returned = func.least(payment.posted_cents, d.amount_cents + d.covered_fee_cents)
-    is_unreported = and_(returned != payment.named_cents, returned - payment.left_out_cents > INFORMATION_RETURN_ABOVE_CENTS)
-    reported = select(func.coalesce(func.sum(ReportedReversal.cents), 0)).where(ReportedReversal.information_return_id == i.id)
-    is_empty = exists().where(i.donation_id == d.id, i.closed_at.is_(None), reported.scalar_subquery() <= 0)
-    has_receipt = exists().where(ReceiptLine.donation_id == d.id)
-    query = select(d.id).join(payment.posted_cents.table, payment.payment_intent == d.payment_intent)
-    query = query.where(has_receipt, or_(is_unreported, payment.has_come_back, is_empty))
-    return list(db.session.scalars(query.order_by(d.id).limit(limit)))
-
-
-def _named_by_payment() -> Subquery:
-    """By payment, what of its reversals is in effect, named, and left out by the first receipt, and whether something named has come back."""
-    p, r = ReportedReversal, Reversal
-    each = (
-        select(
-            r.payment_intent,
-            r.posted_cents,
-            func.coalesce(func.sum(p.cents), 0).label("named_cents"),
-            func.coalesce(func.sum(p.cents).filter(p.information_return_id.is_(None)), 0).label("left_out_cents"),
-        )
-        .outerjoin(p, p.reversal_id == r.id)
-        .group_by(r.id)
-        .subquery()
-        .c
-    )
-    sums = (func.sum(each[name]).label(name) for name in ("posted_cents", "named_cents", "left_out_cents"))
-    has_come_back = func.bool_or(each.named_cents > each.posted_cents).label("has_come_back")
-    return select(each.payment_intent, *sums, has_come_back).group_by(each.payment_intent).subquery()
 
 
 def _open(gift: ReturnedGift, receipt: Receipt, unreported: Mapping[int, int], *, returned_at: datetime) -> InformationReturn:
@@ -196,17 +186,13 @@ def _add(gift: ReturnedGift, reversal_id: int, return_id: int | None, cents: int
     if not cents:
         return
     day = next(part.returned_on for part in gift.reversals if part.id == reversal_id)
-    of = {"reversal_id": reversal_id} if day is None else {"funder_payment_return_id": reversal_id, "returned_on": day}
+    of = {gift.reported_by.key: reversal_id, "returned_on": day}
     db.session.add(ReportedReversal(**of, information_return_id=return_id, cents=cents))
     db.session.flush()
 
 
-def _reported_of(gift: ReturnedGift) -> InstrumentedAttribute[int | None]:
-    return ReportedReversal.reversal_id if "donation_id" in gift.of else ReportedReversal.funder_payment_return_id
-
-
 def _named(gift: ReturnedGift) -> Named:
-    r, reversal = ReportedReversal, _reported_of(gift)
+    r, reversal = ReportedReversal, gift.reported_by
     summed = select(reversal, r.information_return_id, func.sum(r.cents)).where(reversal.in_([part.id for part in gift.reversals]))
     grouped = summed.group_by(reversal, r.information_return_id)
     return {(reversal_id, task): int(cents) for reversal_id, task, cents in db.session.execute(grouped) if reversal_id is not None}
@@ -231,10 +217,10 @@ def parts_of(task: InformationReturn) -> list[ReturnedPart]:
     A payment that was returned before its parts were rows of their own has none.
     """
     r = ReportedReversal
-    of_reversal, left = (r.reversal_id, r.funder_payment_return_id, r.returned_on), func.sum(r.cents)
+    of_reversal, left = (r.reversal_id, r.funder_payment_return_id, r.offline_reversal_id, r.returned_on), func.sum(r.cents)
     summed = select(*of_reversal, left.label("cents")).where(r.information_return_id == task.id).group_by(*of_reversal).having(left > 0)
     part = summed.subquery().c
-    part_id = func.coalesce(part.reversal_id, part.funder_payment_return_id)
+    part_id = func.coalesce(part.reversal_id, part.funder_payment_return_id, part.offline_reversal_id)
     found = select(part_id, part.cents, Reversal.returned_at, part.returned_on).outerjoin(Reversal, Reversal.id == part.reversal_id)
     rows = db.session.execute(found.order_by(Reversal.returned_at.asc().nulls_last(), part.returned_on, part_id))
     return [ReturnedPart(id=number, cents=int(cents), returned_at=at, returned_on=day) for number, cents, at, day in rows]

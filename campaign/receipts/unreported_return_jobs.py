@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
-from campaign.receipts import lifecycle, reported_reversals
+from campaign.receipts import lifecycle, unreported_returns
 from campaign.receipts.render_jobs import issue_context
 
 log = structlog.get_logger()
@@ -18,7 +18,7 @@ BATCH_SIZE = 1000
 
 def report_unreported() -> int:
     """Report what information returns do not report yet, each donation in a transaction of its own. Returns how many donations there were."""
-    found = reported_reversals.list_unreported(limit=BATCH_SIZE)
+    found = unreported_returns.list_unreported(limit=BATCH_SIZE)
     db.session.rollback()
     for donation_id in found:
         try:

@@ -123,7 +123,7 @@ def change_email(donor_id: int, email: str, *, from_email: str | None = None) ->
     except IntegrityError:
         raise EmailTaken from None
     for donation in donations:
-        if donation.email.casefold() == old:
+        if donation.email.casefold() == (old or ""):
             donation.email = email
     for gift in running_gifts_of(donor_id):
         if gift.email.casefold() == old:

@@ -20,9 +20,11 @@ from campaign.matching.holds import DonationMatch
 from campaign.matching.queue_places import REVERSAL_MOVES
 from campaign.matching.rematching import QueuedDonation
 from campaign.payments import disputes
+from campaign.payments.offline_gifts import OfflineGift
 from campaign.payments.status import REFUNDED, Status
 from campaign.reporting import search_terms
 from campaign.rules.fiscal_years import Period
+from campaign.rules.offline_gifts import OfflineMethod
 
 # The states of gifts that the charity has not received; UNPAID is all of them. The other states are of received gifts.
 UNPAID = "unpaid"
@@ -43,11 +45,24 @@ class Method(StrEnum):
 
     CARD = "card"
     DEBIT = "debit"
+    CHEQUE = "cheque"
+    CASH = "cash"
+    ETRANSFER = "etransfer"
+    BANK_TRANSFER = "bank_transfer"
 
 
+def method_of(donation: Donation, offline_method: OfflineMethod | None) -> Method:
+    """How the donation was paid; `offline_method` if that was without Stripe."""
+    if offline_method is not None:
+        return Method(offline_method.value)
+    return Method.DEBIT if donation.is_debit else Method.CARD
+
+
+_is_offline = exists().where(OfflineGift.donation_id == Donation.id)
 METHODS: dict[Method, SQLColumnExpression[bool]] = {
-    Method.CARD: ~Donation.is_debit,
+    Method.CARD: and_(~Donation.is_debit, ~_is_offline),
     Method.DEBIT: Donation.is_debit,
+    **{Method(method.value): _is_offline.where(OfflineGift.method == method.value) for method in OfflineMethod},
 }
 
 

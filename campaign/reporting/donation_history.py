@@ -13,10 +13,11 @@ from campaign.ledger.moves import Move
 from campaign.matching.funds import Fund, funds_of
 from campaign.matching.holds import REMATCH_CAUSE, DonationMatch, DonorMatch, freed_by, match_of
 from campaign.matching.rematching import QueuedDonation, pending_rematch_of
-from campaign.payments import quarantine
+from campaign.payments import offline_gifts, quarantine
 from campaign.payments.quarantine import Decision
 from campaign.payments.status import DonationStatus
 from campaign.rules.allocation import MatchRequest, allocate, total
+from campaign.rules.offline_gifts import OfflineReversalKind
 from campaign.texts.donation_timeline import MatchStatus, TimelineEvent, TimelineKind
 
 KIND_OF_MOVE = {
@@ -28,6 +29,7 @@ KIND_OF_MOVE = {
     Move.REFUND: TimelineKind.REFUNDED,
     Move.DISPUTE: TimelineKind.LOST,
     Move.REINSTATEMENT: TimelineKind.REINSTATED,
+    Move.OFFLINE_REVERSAL: TimelineKind.BOUNCED,
 }
 # The covered fee is posted beside the gift, and shown with it: what follows the kind of move in their references is the same.
 COVERED_FEE_MOVES = {Move.COVERED_FEE, Move.COVERED_FEE_REFUND, Move.COVERED_FEE_REINSTATEMENT}
@@ -54,15 +56,21 @@ class HistoryEntry:
 
 def history_of(donation: Donation, language: str) -> list[HistoryEntry]:
     """The whole history, in order, for staff. Fund names are in `language`."""
-    started = HistoryEntry(at=donation.started_at, event=TimelineEvent(kind=TimelineKind.BEGUN, cents=donation.amount_cents))
-    entries = [started, *_posted(donation, language), *_ended(donation)]
+    entries = [_started(donation), *_posted(donation, language), *_ended(donation)]
     return sorted(entries, key=lambda entry: entry.at)
 
 
 def public_history_of(donation: Donation, language: str) -> list[HistoryEntry]:
     """The history that a donor sees: the donation and its match."""
-    hidden = {TimelineKind.BEGUN, TimelineKind.QUARANTINED, TimelineKind.ACCEPTED}
+    hidden = {TimelineKind.BEGUN, TimelineKind.ENTERED, TimelineKind.QUARANTINED, TimelineKind.ACCEPTED}
     return [entry for entry in history_of(donation, language) if entry.event.kind not in hidden]
+
+
+def _started(donation: Donation) -> HistoryEntry:
+    """That the donor began to give, or that staff recorded an offline gift."""
+    gift = offline_gifts.find(donation.id)
+    kind, actor = (TimelineKind.ENTERED, gift.recorded_by) if gift else (TimelineKind.BEGUN, "")
+    return HistoryEntry(at=donation.started_at, event=TimelineEvent(kind=kind, cents=donation.amount_cents), actor=actor)
 
 
 def _posted(donation: Donation, language: str) -> list[HistoryEntry]:
@@ -75,6 +83,7 @@ def _posted(donation: Donation, language: str) -> list[HistoryEntry]:
     posted = db.session.scalars(select(LedgerEntry).where(LedgerEntry.donation_id == donation.id).order_by(LedgerEntry.id)).all()
     fees = {_what(entry): entry.cents for entry in posted if entry.kind in COVERED_FEE_MOVES}
     with_gift = {_what(entry) for entry in posted if entry.kind in KIND_OF_MOVE}
+    reversals = {offline_gifts.reference_of(reversal): reversal for reversal in offline_gifts.reversals_of(donation.id)}
     for entry in posted:
         kind = KIND_OF_MOVE.get(Move(entry.kind))
         if kind is None and _what(entry) not in with_gift:
@@ -84,6 +93,9 @@ def _posted(donation: Donation, language: str) -> list[HistoryEntry]:
         freed = freed_by(entry.cause)
         if kind is TimelineKind.MATCHED and freed:
             kind = TimelineKind.REMATCHED
+        reversal = reversals.get(entry.reference)
+        if reversal is not None and reversal.kind == OfflineReversalKind.MISTAKE:
+            kind = TimelineKind.MISTAKEN
         event = TimelineEvent(
             kind=kind,
             cents=0 if entry.kind in COVERED_FEE_MOVES else entry.cents,
@@ -91,12 +103,16 @@ def _posted(donation: Donation, language: str) -> list[HistoryEntry]:
             fund_name=fund_names_by_id.get(entry.fund_id or 0, ""),
             reason=freed or "",
         )
-        entries.append(HistoryEntry(at=entry.at, event=event, cause=entry.cause))
+        by = {"actor": reversal.recorded_by, "reason": reversal.reason} if reversal else {}
+        entries.append(HistoryEntry(at=entry.at, event=event, cause=entry.cause, **by))
         if kind is TimelineKind.PAID or (kind is TimelineKind.MATCHED and settlement_end is not None):
             settlement_end = len(entries)
     if donation.match_limit and settlement_end is not None:
         at = entries[settlement_end - 1].at
         entries.insert(settlement_end, HistoryEntry(at=at, event=TimelineEvent(kind=TimelineKind.LESS, reason=donation.match_limit)))
+    if not donation.is_matchable and settlement_end is not None:
+        excluded = TimelineEvent(kind=TimelineKind.NOT_MATCHABLE)
+        entries.insert(settlement_end, HistoryEntry(at=entries[settlement_end - 1].at, event=excluded))
     return entries
 
 

@@ -18,9 +18,10 @@ from campaign.edges.db import db
 from campaign.matching.funds import Fund
 from campaign.matching.holds import NO_MATCH, DonationMatch, DonationMatchSums, matches_of
 from campaign.matching.rematching import QueuedDonation
+from campaign.payments import offline_gifts
 from campaign.payments.status import Status, statuses_of
 from campaign.receipts.receipts import Receipt, ReceiptLine
-from campaign.reporting.donation_filters import DonationFilters, MatchLevel, Method, conditions_of
+from campaign.reporting.donation_filters import DonationFilters, MatchLevel, Method, conditions_of, method_of
 from campaign.rules.allocation import Ratio
 
 PAGE_SIZE = 50
@@ -48,12 +49,8 @@ class ListedDonation:
     match: DonationMatchSums
     level: MatchLevel
     waits: bool
+    method: Method
     serial: str = ""
-
-    @property
-    def method(self) -> Method:
-        """How the gift was paid."""
-        return Method.DEBIT if self.donation.is_debit else Method.CARD
 
     @property
     def position(self) -> Position:
@@ -121,11 +118,20 @@ def _serials(donation_ids: Sequence[int]) -> dict[int, str]:
 def _listed(donations: Sequence[Donation], filters: DonationFilters) -> Iterator[ListedDonation]:
     ids = [donation.id for donation in donations]
     matches, waiting, statuses, ratios = matches_of(ids), _waiting_among(ids), statuses_of(donations), _ratios()
+    offline = offline_gifts.methods_of(ids)
     for donation in donations:
         at, match = donation.started_at if filters.is_of_unpaid else donation.received_at, matches.get(donation.id, NO_MATCH)
         assert at is not None
         level = _level(match, donation.net_cents, ratios)
-        yield ListedDonation(donation=donation, at=at, status=statuses[donation.id], match=match, level=level, waits=donation.id in waiting)
+        yield ListedDonation(
+            donation=donation,
+            at=at,
+            status=statuses[donation.id],
+            match=match,
+            level=level,
+            waits=donation.id in waiting,
+            method=method_of(donation, offline.get(donation.id)),
+        )
 
 
 def _waiting_among(donation_ids: Collection[int]) -> set[int]:

@@ -27,20 +27,24 @@ from campaign.ledger.moves import Move
 from campaign.matching.funds import Fund
 from campaign.outbox import leases
 from campaign.outbox.messages import OutboxMessage
+from campaign.payments.offline_gifts import OfflineReversal
 from campaign.payments.reversals import Reversal
 from campaign.receipts.receipts import EndReason, Receipt, ReceiptEnd, ReceiptLine
 from campaign.rules.fiscal_years import Period
+from campaign.rules.offline_gifts import OfflineReversalKind
 from campaign.rules.return_lines import GiftGroup
 
 PAYMENTS = (Move.DONATION, Move.COVERED_FEE)
 REINSTATEMENTS = (Move.REINSTATEMENT, Move.COVERED_FEE_REINSTATEMENT)
 REVERSALS = (Move.REFUND, Move.DISPUTE, Move.COVERED_FEE_REFUND)
+# A cheque that bounced, or was recorded by mistake, never was a gift.
+NO_GIFTS = (Move.OFFLINE_REVERSAL,)
 QUEBEC, OTHER_PROVINCE, UNKNOWN = "QC", "other", "unknown"
 
 # What an entry adds to what the charity retains of a donation.
 SIGNED_CENTS = case(
     (LedgerEntry.kind.in_((*PAYMENTS, *REINSTATEMENTS)), LedgerEntry.cents),
-    (LedgerEntry.kind.in_(REVERSALS), -LedgerEntry.cents),
+    (LedgerEntry.kind.in_((*REVERSALS, *NO_GIFTS)), -LedgerEntry.cents),
     else_=0,
 )
 
@@ -145,17 +149,19 @@ def _donations(charity: Charity, period: Period) -> Select[Any]:
 
 
 def _moved(charity: Charity, period: Period) -> Subquery:
-    """What the entries of each donation of the period say."""
+    """What the entries of each donation of the period say. One that turned out not to be a gift was not received."""
     e = LedgerEntry
+    received = func.sum(case((e.kind.in_(PAYMENTS), e.cents), (e.kind.in_(NO_GIFTS), -e.cents), else_=0))
     return (
         select(
             e.donation_id,
-            func.sum(case((e.kind.in_(PAYMENTS), e.cents), else_=0)).label("received_cents"),
+            received.label("received_cents"),
             func.sum(SIGNED_CENTS).label("cents"),
         )
         .join(Donation, Donation.id == e.donation_id)
         .where(e.fund_id.is_(None), is_received_in(charity, period))
         .group_by(e.donation_id)
+        .having(received > 0)
         .subquery("moved")
     )
 
@@ -163,18 +169,18 @@ def _moved(charity: Charity, period: Period) -> Subquery:
 def _returned_in_time(charity: Charity, period: Period) -> Subquery:
     """What went back of each donation until the end of the period and is in effect, by Stripe's moments: we may hear of it later, by any route.
 
-    When Stripe names no moment, the last one at which the reversal was posted counts.
+    When Stripe names no moment, the last one at which the reversal was posted counts. Of an offline gift the day counts that staff wrote down.
     """
     e, r, (_, after) = LedgerEntry, Reversal, period.moments(ZoneInfo(charity.time_zone))
     is_of_reversal = func.split_part(e.reference, ":", 2) == r.stripe_id
     posted_at = select(func.max(e.at)).where(e.donation_id == Donation.id, e.kind.in_(REVERSALS), is_of_reversal).scalar_subquery()
-    return (
-        select(Donation.id.label("donation_id"), func.sum(r.posted_cents).label("cents"))
-        .join(r, r.payment_intent == Donation.payment_intent)
-        .where(is_received_in(charity, period), func.coalesce(r.returned_at, posted_at) < after)
-        .group_by(Donation.id)
-        .subquery("returned_in_time")
-    )
+    at_stripe = select(Donation.id.label("donation_id"), func.sum(r.posted_cents).label("cents"))
+    at_stripe = at_stripe.join(r, r.payment_intent == Donation.payment_intent).where(func.coalesce(r.returned_at, posted_at) < after)
+    o = OfflineReversal
+    offline = select(Donation.id, func.sum(o.cents)).join(o, o.donation_id == Donation.id)
+    offline = offline.where(o.kind == OfflineReversalKind.REFUNDED.value, o.reversed_on <= period.last_on)
+    both = (one.where(is_received_in(charity, period)).group_by(Donation.id) for one in (at_stripe, offline))
+    return union_all(*both).subquery("returned_in_time")
 
 
 def _was_voided() -> ColumnElement[bool]:

@@ -8,10 +8,27 @@ on which the books had it: Stripe names none. What was recorded wrongly is taken
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, ColumnElement, Date, Select, Subquery, Text, and_, case, cast, func, literal, null, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Date,
+    Select,
+    Subquery,
+    Text,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from campaign.campaigns.campaigns import CampaignTotals
@@ -23,6 +40,7 @@ from campaign.funders.payment_requests import FunderPaymentRequest
 from campaign.funders.payments import FunderPayment, FunderPaymentReturn, FunderPaymentReversal
 from campaign.ledger.entries import LedgerEntry
 from campaign.ledger.moves import Move
+from campaign.payments.offline_gifts import OfflineReversal
 from campaign.payments.reversals import Reversal
 from campaign.reporting.gifts_received import campaigns_of
 from campaign.rules import journal, local_time
@@ -32,8 +50,22 @@ from campaign.stripe_sync.balance_transactions import PAYOUT_REVERSALS, BalanceT
 from campaign.stripe_sync.payouts import Payout
 
 ROWS_AT_ONCE = 1000
+
+
+class OfflineMove(StrEnum):
+    """Moves whose kinds the ledger has for money at Stripe too, but from or to the bank: that money never lay at Stripe."""
+
+    DONATION = "offline_donation"
+    REFUND = "offline_refund"
+
+
+MoneyMove = Move | OfflineMove
+
 # Each move, once. What a fund promises, holds and matches is no money: it has no lines.
-POSTINGS: Mapping[Move, Posting | None] = {
+POSTINGS: Mapping[MoneyMove, Posting | None] = {
+    OfflineMove.DONATION: Posting(subject=Subject.GIFTS, debit=Purpose.BANK, credit=Purpose.DONATIONS),
+    OfflineMove.REFUND: Posting(subject=Subject.RETURNS, debit=Purpose.DONATIONS_RETURNED, credit=Purpose.BANK),
+    Move.OFFLINE_REVERSAL: Posting(subject=Subject.RETURNS, debit=Purpose.DONATIONS, credit=Purpose.BANK),
     Move.DONATION: Posting(subject=Subject.GIFTS, debit=Purpose.STRIPE, credit=Purpose.DONATIONS),
     Move.COVERED_FEE: Posting(subject=Subject.GIFTS, debit=Purpose.STRIPE, credit=Purpose.COVERED_FEES),
     Move.FEE: Posting(subject=Subject.FEES, debit=Purpose.FEES, credit=Purpose.STRIPE),
@@ -54,6 +86,13 @@ POSTINGS: Mapping[Move, Posting | None] = {
     Move.UNMATCH: None,
 }
 MONEY = {move: posting for move, posting in POSTINGS.items() if posting}
+
+
+def money_move(kind: str) -> MoneyMove:
+    """The move with this name."""
+    return OfflineMove(kind) if kind in set(OfflineMove) else Move(kind)
+
+
 ALWAYS = Period(first_on=date.min, last_on=date(9998, 12, 31))
 
 # The entries of a closed month's chains that it had: the last position of each by the name of the chain.
@@ -72,7 +111,7 @@ def movements(
     for on, kind, row, reference, campaign_id, fund_id, entries, cents, entry_id in db.session.execute(
         query, execution_options={"yield_per": ROWS_AT_ONCE}
     ):
-        posting = MONEY[Move(kind)]
+        posting = MONEY[money_move(kind)]
         day_number = journal.number_of_day(on, posting.subject, row, closing=closing or None)
         yield Movement(
             on=on,
@@ -114,29 +153,29 @@ class MoveSum:
     cents: int
 
 
-def sums_of(charity: Charity, period: Period, *, after: Heads | None = None) -> dict[Move, MoveSum]:
+def sums_of(charity: Charity, period: Period, *, after: Heads | None = None) -> dict[MoneyMove, MoveSum]:
     """The entries of the days of the period, added up by move."""
     return _sums(_dated(charity, period, after))
 
 
-def _sums(dated: Subquery) -> dict[Move, MoveSum]:
+def _sums(dated: Subquery) -> dict[MoneyMove, MoveSum]:
     d = dated.c
     query = select(d.kind, func.count(), func.sum(d.cents)).group_by(d.kind)
-    return {Move(kind): MoveSum(entries=entries, cents=int(cents)) for kind, entries, cents in db.session.execute(query)}
+    return {money_move(kind): MoveSum(entries=entries, cents=int(cents)) for kind, entries, cents in db.session.execute(query)}
 
 
-def sums_by_month(charity: Charity, period: Period) -> dict[date, dict[Move, MoveSum]]:
+def sums_by_month(charity: Charity, period: Period) -> dict[date, dict[MoneyMove, MoveSum]]:
     """The entries of the days of the period by the first day of their month and by move."""
     d = _dated(charity, period).c
     first_on = cast(func.date_trunc("month", d.on), Date)
-    sums: dict[date, dict[Move, MoveSum]] = {}
+    sums: dict[date, dict[MoneyMove, MoveSum]] = {}
     query = select(first_on, d.kind, func.count(), func.sum(d.cents)).group_by(first_on, d.kind)
     for month, kind, entries, cents in db.session.execute(query):
-        sums.setdefault(month, {})[Move(kind)] = MoveSum(entries=entries, cents=int(cents))
+        sums.setdefault(month, {})[money_move(kind)] = MoveSum(entries=entries, cents=int(cents))
     return sums
 
 
-def change_of(purpose: Purpose, sums: Mapping[Move, MoveSum]) -> int:
+def change_of(purpose: Purpose, sums: Mapping[MoneyMove, MoveSum]) -> int:
     """What the moves add to an account, debits less credits, in cents."""
     return sum(
         found.cents * ((MONEY[move].debit is purpose) - (MONEY[move].credit is purpose)) for move, found in sums.items() if move in MONEY
@@ -146,7 +185,7 @@ def change_of(purpose: Purpose, sums: Mapping[Move, MoveSum]) -> int:
 def stripe_balance(charity: Charity) -> int:
     """What lies at Stripe for the charity now, by the running totals of its campaigns and its payouts, in cents."""
     e, t = LedgerEntry, CampaignTotals
-    left = select(func.coalesce(func.sum(t.donated_cents + t.covered_fee_cents - t.fee_cents), 0))
+    left = select(func.coalesce(func.sum(t.donated_cents - t.offline_cents + t.covered_fee_cents - t.fee_cents), 0))
     signed = case((e.kind == Move.PAYOUT, e.cents), else_=-e.cents)
     sent = select(func.coalesce(func.sum(signed), 0)).where(e.kind.in_([Move.PAYOUT, Move.PAYOUT_REVERSAL]))
     campaigns = campaigns_of(charity)
@@ -174,7 +213,7 @@ class StripeBalances:
         return self.closing_cents - self.change_cents
 
 
-def stripe_balances(charity: Charity, period: Period, sums: Mapping[Move, MoveSum]) -> StripeBalances:
+def stripe_balances(charity: Charity, period: Period, sums: Mapping[MoneyMove, MoveSum]) -> StripeBalances:
     """Tie the sums of the period to the balance at Stripe."""
     later = Period(first_on=period.last_on + timedelta(days=1), last_on=ALWAYS.last_on)
     since, _ = period.moments(ZoneInfo(charity.time_zone))
@@ -195,7 +234,7 @@ def _posted_since(charity: Charity, since: datetime) -> int:
 
 def _dated(charity: Charity, period: Period, after: Heads | None = None, *, posted_since: datetime | None = None) -> Subquery:
     """The entries of the charity that move money on a day of the period, with that day; `row` and `name` are of a payout or payment."""
-    arms = (_gifts, _fees, _returns, _payouts, _payments, _payments_returned)
+    arms = (_gifts, _fees, _returns, _offline_returns, _payouts, _payments, _payments_returned)
     each = [arm(charity, period) for arm in arms]
     if posted_since is not None:
         each = [arm.where(LedgerEntry.at >= posted_since) for arm in each]
@@ -223,9 +262,20 @@ def _moments(charity: Charity, period: Period, moment: Any) -> Iterator[ColumnEl
 def _arm(charity: Charity, on: Any, subject: Subject, *, row: Any = None, name: Any = None) -> Select[Any]:
     """Entries of the moves of this subject, dated by `on`."""
     e, none = LedgerEntry, null()
-    kinds = [move.value for move, posting in MONEY.items() if posting.subject is subject]
+    kinds = [move.value for move, posting in MONEY.items() if posting.subject is subject and isinstance(move, Move)]
+    is_offline = and_(e.fund_id.is_(None), or_(e.to_account == "bank", e.from_account == "bank"))
+    offline = case({move.name.lower(): move.value for move in OfflineMove}, value=e.kind, else_=e.kind)
     columns: tuple[Any, ...] = (
-        *(e.id, e.kind, e.cents, e.campaign_id, e.fund_id, e.donation_id, e.chain, e.position),
+        *(
+            e.id,
+            case((is_offline, offline), else_=e.kind).label("kind"),
+            e.cents,
+            e.campaign_id,
+            e.fund_id,
+            e.donation_id,
+            e.chain,
+            e.position,
+        ),
         cast(on, Date).label("on"),
         cast(none if row is None else row, BigInteger).label("row"),
         cast(none if name is None else name, Text).label("name"),
@@ -260,6 +310,13 @@ def _returns(charity: Charity, _: Period) -> Select[Any]:
     moment = case((is_first, func.coalesce(r.returned_at, e.at)), else_=e.at)
     returns = _arm(charity, _day(charity, moment), Subject.RETURNS).join(r, r.stripe_id == func.split_part(e.reference, ":", 2))
     return returns.join(d, and_(d.id == e.donation_id, d.payment_intent == r.payment_intent))
+
+
+def _offline_returns(charity: Charity, _: Period) -> Select[Any]:
+    """The day that staff wrote down, on which the money went back or the bank returned it."""
+    e, r = LedgerEntry, OfflineReversal
+    is_its_own = e.reference.in_([func.concat(f"{move}:offline:", r.id) for move in (Move.REFUND, Move.OFFLINE_REVERSAL)])
+    return _arm(charity, r.reversed_on, Subject.RETURNS).join(r, and_(r.donation_id == e.donation_id, is_its_own))
 
 
 def _payouts(charity: Charity, _: Period) -> Select[Any]:

@@ -22,7 +22,7 @@ from campaign.matching.funds import Fund
 from campaign.receipts.receipts import Receipt, ReceiptEnd, ReceiptLine
 from campaign.reporting import journal
 from campaign.reporting.gifts_received import campaigns_of
-from campaign.reporting.journal import MoveSum, StripeBalances
+from campaign.reporting.journal import MoneyMove, MoveSum, StripeBalances
 from campaign.rules.fiscal_years import Period
 from campaign.stripe_sync.balance_transactions import PAYOUT, PAYOUT_REVERSALS, BalanceTransaction
 from campaign.stripe_sync.payouts import Payout
@@ -36,7 +36,7 @@ class MonthFigures:
     """A month by the books: `sums` by move, those of `PROMISES` by the moment of the entry, and receipts by the moment they were issued or ended."""
 
     balances: StripeBalances
-    sums: Mapping[Move, MoveSum]
+    sums: Mapping[MoneyMove, MoveSum]
     issued: MoveSum
     ended: MoveSum
 
@@ -66,7 +66,7 @@ def figures_of(charity: Charity, month: Period) -> MonthFigures:
     )
 
 
-def _promises(charity: Charity, month: Period) -> dict[Move, MoveSum]:
+def _promises(charity: Charity, month: Period) -> dict[MoneyMove, MoveSum]:
     e = LedgerEntry
     first, after = month.moments(ZoneInfo(charity.time_zone))
     found = select(e.kind, func.count(), func.sum(e.cents)).where(e.campaign_id.in_(campaigns_of(charity)), e.at >= first, e.at < after)

@@ -18,9 +18,11 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.funders.funders import ABROAD
 from campaign.ledger.entries import LedgerEntry
+from campaign.payments.offline_gifts import OfflineGift
 from campaign.receipts.receipts import Receipt, ReceiptEnd, ReceiptLine, Status
 from campaign.reporting.gifts_received import SIGNED_CENTS, campaigns_of, first_and_last_of_funders, funder_payments_in, is_received_in
 from campaign.rules.fiscal_years import Period
+from campaign.rules.offline_gifts import OfflineMethod
 
 PAGE_SIZE = 100
 ROWS_AT_ONCE = 1000
@@ -156,7 +158,7 @@ class RegisterGift:
     """One gift on a receipt, for exports; sums in cents. `valid_cents` is zero once the receipt has ended.
 
     `address` is as printed on the receipt; `country` is a code, empty while it is not known. `payment` is Stripe's payment, or the reference of a
-    funder's cheque or transfer. `is_debit` is None for a funder.
+    cheque or transfer. `is_debit` is None for a funder, `offline_method` for what was paid through Stripe.
     """
 
     serial: str
@@ -177,6 +179,7 @@ class RegisterGift:
     donation: str
     payment: str
     is_debit: bool | None
+    offline_method: OfflineMethod | None
 
 
 def whole_register(charity: Charity, period: Period) -> Iterator[RegisterGift]:
@@ -207,7 +210,8 @@ def _gifts(charity: Charity, period: Period) -> Select[Any]:
             later.serial.label("replaced_by"),
             Donation.public_id,
             Donation.received_at,
-            func.coalesce(Donation.payment_intent, paid.c.reference, "").label("payment"),
+            func.coalesce(Donation.payment_intent, OfflineGift.reference, paid.c.reference, "").label("payment"),
+            OfflineGift.method,
             case((Donation.id.is_not(None), Donation.is_debit)).label("is_debit"),
             func.coalesce(Donation.province, func.nullif(paid.c.province, ABROAD), "").label("province"),
             func.coalesce(Donation.country, case((paid.c.province.in_((ABROAD, "")), ""), else_="CA")).label("country"),
@@ -218,6 +222,7 @@ def _gifts(charity: Charity, period: Period) -> Select[Any]:
         .outerjoin(ReceiptEnd, ReceiptEnd.receipt_id == Receipt.id)
         .outerjoin(later, later.replaces_id == Receipt.id)
         .outerjoin(Donation, and_(Donation.id == line.donation_id, is_received_in(charity, period)))
+        .outerjoin(OfflineGift, OfflineGift.donation_id == Donation.id)
         .outerjoin(paid, paid.c.id == line.funder_payment_id)
         .where(Receipt.charity_id == charity.id, Receipt.issued_at >= _since(charity, period))
         .where(or_(Donation.id.is_not(None), paid.c.id.is_not(None)))
@@ -245,6 +250,7 @@ def _gift(charity: Charity, row: Row[Any]) -> RegisterGift:
         donation=row.public_id or "",
         payment=row.payment,
         is_debit=row.is_debit,
+        offline_method=OfflineMethod(row.method) if row.method else None,
     )
 
 

@@ -12,12 +12,14 @@ from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.funders.funders import ABROAD
+from campaign.payments.offline_gifts import OfflineGift
 from campaign.receipts.filed_returns import FiledGift, FiledReturn
 from campaign.reporting import first_receipts
 from campaign.reporting.first_receipts import Side
 from campaign.reporting.gifts_received import funder_payments_in, gifts_in
 from campaign.rules import return_lines
 from campaign.rules.fiscal_years import Period
+from campaign.rules.offline_gifts import OfflineMethod
 from campaign.rules.return_lines import AwaitedAs, Figure, Form, GiftGroup
 
 ROWS_AT_ONCE = 1000
@@ -25,10 +27,10 @@ ROWS_AT_ONCE = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class ReturnGift:
-    """One gift; sums in cents. `payment` is Stripe's payment, or the reference of a funder's cheque or transfer. `donation` is empty for a funder.
+    """One gift; sums in cents. `payment` is Stripe's payment, or the reference of a cheque or transfer. `donation` is empty for a funder.
 
     `address` is without the country, a code that is empty while it is not known. `registration_number` is that of a funder that is a registered
-    charity. `is_debit` is None for a funder, `serial` empty without a valid receipt, `first_issued_on` None before the first receipt.
+    charity. `is_debit` is None for a funder, `offline_method` for what was paid through Stripe, `serial` empty without a valid receipt, `first_issued_on` None before the first receipt.
     """
 
     received_on: date
@@ -39,6 +41,7 @@ class ReturnGift:
     donation: str
     payment: str
     is_debit: bool | None
+    offline_method: OfflineMethod | None
     group: GiftGroup
     is_abroad: bool
     received_cents: int
@@ -95,23 +98,26 @@ def _query(charity: Charity, period: Period, gifts: Subquery) -> Select[Any]:
     counted = (g.gift_group, g.is_abroad, g.received_cents, g.returned_cents, g.cents, g.serial, first_receipts.first_issued_at(gifts))
     return (
         select(Donation, paid.c.received_on, paid.c.name, paid.c.address, paid.c.province, paid.c.registration_number, paid.c.reference)
-        .add_columns(*counted)
+        .add_columns(OfflineGift, *counted)
         .select_from(gifts)
         .outerjoin(Donation, Donation.id == g.donation_id)
+        .outerjoin(OfflineGift, OfflineGift.donation_id == g.donation_id)
         .outerjoin(paid, paid.c.id == g.funder_payment_id)
         .order_by(g.donation_id, g.funder_payment_id)
     )
 
 
 def _gift(charity: Charity, donation: Donation | None, *row: Any) -> ReturnGift:
-    paid_on, name, address, province, number, reference, group, is_abroad, received, returned, cents, serial, first_at = row
+    paid_on, name, address, province, number, reference, offline, group, is_abroad, received, returned, cents, serial, first_at = row
     amounts = {"received_cents": int(received), "returned_cents": int(returned), "cents": int(cents)}
     first_on = charity.local(first_at).date() if first_at else None
     counted = {"group": GiftGroup(group), "is_abroad": is_abroad, "serial": serial, "first_issued_on": first_on, **amounts}
     if donation is None:
         place = {"province": province.replace(ABROAD, ""), "country": "CA" if province and not is_abroad else ""}
         named = {"donor": name, "address": ", ".join(address), "registration_number": number}
-        return ReturnGift(received_on=paid_on, donation="", payment=reference, is_debit=None, **named, **place, **counted)
+        return ReturnGift(
+            received_on=paid_on, donation="", payment=reference, is_debit=None, offline_method=None, **named, **place, **counted
+        )
     assert donation.received_at is not None
     return ReturnGift(
         received_on=charity.local(donation.received_at).date(),
@@ -120,8 +126,9 @@ def _gift(charity: Charity, donation: Donation | None, *row: Any) -> ReturnGift:
         province=donation.province,
         country=donation.country,
         donation=donation.public_id,
-        payment=donation.payment_intent or "",
+        payment=donation.payment_intent or (offline.reference if offline else ""),
         is_debit=donation.is_debit,
+        offline_method=OfflineMethod(offline.method) if offline else None,
         **counted,
     )
 

@@ -113,7 +113,7 @@ def _at_stripe(currency: str) -> Select[int, int]:
         .scalar_subquery()
     )
     return (
-        select(t.campaign_id, t.donated_cents + t.covered_fee_cents - t.fee_cents - paid_out)
+        select(t.campaign_id, t.donated_cents - t.offline_cents + t.covered_fee_cents - t.fee_cents - paid_out)
         .join(Campaign, Campaign.id == t.campaign_id)
         .where(Campaign.currency == currency)
     )

@@ -57,6 +57,16 @@ class ActionError(StrEnum):
     MONTH_IS_CLOSED = "month is closed"
     MONTH_IS_OPEN = "month is open"
     MONTH_NEEDS_REASON = "month needs reason"
+    PAID_OFFLINE = "paid offline"
+    GIFT_IN_FUTURE = "gift in future"
+    GIFT_IS_FINAL = "gift is final"
+    GIFT_IS_REVERSED = "gift is reversed"
+    GIFT_WAS_REFUNDED = "gift was refunded"
+    REVERSAL_DAY = "reversal day"
+    REVERSAL_TOO_MUCH = "reversal too much"
+    DEPOSIT_IS_CLOSED = "deposit is closed"
+    DEPOSIT_IS_EMPTY = "deposit is empty"
+    DEPOSIT_HAS_CHANGED = "deposit has changed"
 
 
 class ActionRefused(Exception):
@@ -133,6 +143,24 @@ _MESSAGES = {
     ActionError.MONTH_IS_CLOSED: gettext_noop("Somebody has already closed this month."),
     ActionError.MONTH_IS_OPEN: gettext_noop("This month is open already: somebody has reopened it."),
     ActionError.MONTH_NEEDS_REASON: gettext_noop("Not all checks are done: please say in one line why the month is closed all the same."),
+    ActionError.PAID_OFFLINE: gettext_noop(
+        "This gift was not paid through Stripe. Give the money back by cheque or transfer, and record that on its page under Offline gifts."
+    ),
+    ActionError.GIFT_IN_FUTURE: gettext_noop("This day has not come yet. Write the day on which the gift was received."),
+    ActionError.GIFT_IS_FINAL: gettext_noop(
+        "It has a receipt by now, or was taken to the bank, so it can no longer be undone. Reverse it with a reason instead."
+    ),
+    ActionError.GIFT_IS_REVERSED: gettext_noop("Nothing of this gift is left: it was reversed or given back already."),
+    ActionError.GIFT_WAS_REFUNDED: gettext_noop(
+        "Part of this gift was given back to the donor, so it did arrive. Record the rest as given back."
+    ),
+    ActionError.REVERSAL_DAY: gettext_noop("That was between the day on which the gift was received and today: write that day."),
+    ActionError.REVERSAL_TOO_MUCH: gettext_noop("More cannot have been given back than is left of this gift."),
+    ActionError.DEPOSIT_IS_CLOSED: gettext_noop("Somebody has closed this deposit already."),
+    ActionError.DEPOSIT_IS_EMPTY: gettext_noop("A deposit has at least one cheque or some cash. Tick what you take to the bank."),
+    ActionError.DEPOSIT_HAS_CHANGED: gettext_noop(
+        "Somebody has recorded or undone a gift meanwhile. Count again what you take to the bank."
+    ),
     ActionError.PAYMENT_IN_FUTURE: gettext_noop("This day has not come yet. Write the day on which the payment was received."),
     ActionError.PAYMENT_IS_REVERSED: gettext_noop("This payment was reversed already, so there is nothing to correct."),
     ActionError.PAYMENT_CHANGE_IS_REQUESTED: gettext_noop(

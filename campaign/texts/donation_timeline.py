@@ -31,6 +31,10 @@ class TimelineKind(StrEnum):
     UNMATCHED = "unmatched"
     QUARANTINED = "quarantined"
     ACCEPTED = "accepted"
+    ENTERED = "entered"
+    NOT_MATCHABLE = "not_matchable"
+    BOUNCED = "bounced"
+    MISTAKEN = "mistaken"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +165,10 @@ _MESSAGES = {
     TimelineKind.UNMATCHED: gettext_noop("%(amount)s of the match went back to the fund (%(fund)s)."),
     TimelineKind.QUARANTINED: gettext_noop("The payment differed from what we asked for, so a person reviews it."),
     TimelineKind.ACCEPTED: gettext_noop("A person has accepted the payment as it is."),
+    TimelineKind.ENTERED: gettext_noop("A gift of %(amount)s was recorded."),
+    TimelineKind.NOT_MATCHABLE: gettext_noop("It was recorded as a gift that is not matched."),
+    TimelineKind.BOUNCED: gettext_noop("The bank returned the payment of %(amount)s: it is no gift."),
+    TimelineKind.MISTAKEN: gettext_noop("The gift of %(amount)s had been recorded by mistake: it is no gift."),
 }
 _WITH_FEE = {
     TimelineKind.PAID: gettext_noop("The gift of %(amount)s was paid, with %(fee)s for the processing fee."),
@@ -186,5 +194,6 @@ _CAUSES = {
     "pledge": gettext_noop("the pledge was raised"),
     "resumed": gettext_noop("the matching goes on"),
     "activated": gettext_noop("a new fund began"),
+    "fell_through": gettext_noop("another gift did not arrive after all"),
     "separated": gettext_noop("two donors who had been taken for one were separated"),
 }

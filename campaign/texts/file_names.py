@@ -29,6 +29,7 @@ class Document(StrEnum):
     CONSENTS = pgettext_noop("name of a file", "consents")
     AUDIT = pgettext_noop("name of a file", "audit trail")
     JOURNAL = pgettext_noop("name of a file", "journal")
+    DEPOSIT = pgettext_noop("name of a file", "deposit")
 
 
 AS_OF = pgettext_noop("name of a file", "as of")

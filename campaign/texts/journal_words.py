@@ -6,6 +6,9 @@ from campaign.texts.catalogue import gettext_noop, pgettext_noop, translator
 # By the kind of the ledger entry.
 MOVES = {
     "donation": gettext_noop("Gifts paid through Stripe"),
+    "offline_donation": gettext_noop("Gifts by cheque, in cash or by transfer"),
+    "offline_refund": gettext_noop("Offline gifts given back"),
+    "offline_reversal": gettext_noop("Offline gifts that the bank returned, or that were recorded by mistake"),
     "covered_fee": gettext_noop("Fees covered by donors"),
     "fee": gettext_noop("Stripe’s fees"),
     "fee_refund": gettext_noop("Fees returned by Stripe"),

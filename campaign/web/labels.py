@@ -12,6 +12,7 @@ from campaign.receipts.information_returns import FilingMethod
 from campaign.reporting.donation_filters import UNPAID, UNPAID_STATES, MatchLevel, Method
 from campaign.reporting.filing_changes import Change
 from campaign.reporting.first_receipts import Side
+from campaign.rules.offline_gifts import OfflineMethod, OfflineReversalKind
 from campaign.rules.return_lines import GiftGroup
 from campaign.web.languages import current_language
 from campaign.web.public.address_form import countries
@@ -55,7 +56,8 @@ def match_level_labels() -> dict[MatchLevel, str]:
 
 def method_labels() -> dict[Method, str]:
     """How a gift was paid."""
-    return {Method.CARD: gettext("card or wallet"), Method.DEBIT: gettext("bank debit")}
+    offline = {Method(method.value): words for method, words in offline_method_labels().items()}
+    return {Method.CARD: gettext("card or wallet"), Method.DEBIT: gettext("bank debit"), **offline}
 
 
 def language_labels() -> dict[str, str]:
@@ -103,6 +105,7 @@ def declaration_labels() -> dict[How, str]:
         How.POST: gettext("by post"),
         How.IN_PERSON: gettext("in person"),
         How.SAME_DONOR: gettext("the name was corrected, the donor is the same"),
+        How.PAYMENT: gettext("the cheque or account is in this name"),
     }
 
 
@@ -222,8 +225,29 @@ def country_name(code: str) -> str:
     return dict(countries(current_language())).get(code, code)
 
 
-def payment_method(*, is_debit: bool | None) -> str:
-    """How a gift was paid; None is for a payment of a funder."""
+def offline_method_labels() -> dict[OfflineMethod, str]:
+    """How a gift was paid without Stripe."""
+    return {
+        OfflineMethod.CHEQUE: gettext("cheque"),
+        OfflineMethod.CASH: gettext("cash"),
+        OfflineMethod.ETRANSFER: gettext("Interac e-Transfer"),
+        OfflineMethod.BANK_TRANSFER: gettext("bank transfer"),
+    }
+
+
+def offline_reversal_labels() -> dict[OfflineReversalKind, str]:
+    """Why a gift that was paid without Stripe no longer counts, in part or in full."""
+    return {
+        OfflineReversalKind.RETURNED: gettext("The bank returned the payment"),
+        OfflineReversalKind.REFUNDED: gettext("Money was given back to the donor"),
+        OfflineReversalKind.MISTAKE: gettext("It was recorded by mistake"),
+    }
+
+
+def payment_method(*, is_debit: bool | None, offline_method: OfflineMethod | None = None) -> str:
+    """How a gift was paid; `is_debit` is None for a payment of a funder."""
+    if offline_method is not None:
+        return offline_method_labels()[offline_method]
     if is_debit is None:
         return gettext("cheque or transfer of a funder")
     return method_labels()[Method.DEBIT if is_debit else Method.CARD]

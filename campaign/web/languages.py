@@ -1,5 +1,7 @@
 """Selects English or French: from the URL, from the visitor's choice in the session, or from the browser."""
 
+from urllib.parse import urlencode
+
 from flask import Flask, g, request, session
 from flask_babel import Babel, get_locale
 
@@ -42,4 +44,5 @@ def url_in(language: str) -> str:
     first, _, rest = request.path.strip("/").partition("/")
     if first in LANGUAGES:
         return f"/{language}/{rest}" if request.method == "GET" else f"/{language}/{rest.removesuffix('/donations')}"
-    return f"{request.path}?lang={language}"
+    kept = request.args.to_dict() if request.method == "GET" else {}
+    return f"{request.path}?{urlencode({**kept, 'lang': language})}"

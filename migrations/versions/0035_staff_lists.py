@@ -28,7 +28,7 @@ def upgrade() -> None:
         CREATE INDEX ix_donation_amount ON donation (amount_cents, received_at) WHERE received_at IS NOT NULL;
         CREATE INDEX ix_donation_charged ON donation ((amount_cents + covered_fee_cents), received_at)
             WHERE received_at IS NOT NULL AND covered_fee_cents > 0;
-        CREATE INDEX ix_ledger_entry_reversal ON ledger_entry (donation_id) WHERE kind IN ('refund', 'dispute');
+        CREATE INDEX ix_ledger_entry_reversal ON ledger_entry (donation_id) WHERE kind IN ('refund', 'dispute', 'offline_reversal');
         CREATE INDEX ix_balance_transaction_source ON balance_transaction (source);
         CREATE INDEX ix_contact_change_audit_entry_id ON contact_change (audit_entry_id);
         CREATE INDEX ix_audit_entry_subject ON audit_entry (subject, id);

@@ -27,17 +27,27 @@ BEGIN
         INSERT INTO campaign_donor
         SELECT p.campaign_id, d.donor_id FROM posted p JOIN donation d ON d.id = p.donation_id
         WHERE p.kind = 'donation' ON CONFLICT DO NOTHING RETURNING campaign_id
+    ), lost_donor AS (
+        -- Of a gift that turned out not to be one, the donor counts only for other gifts.
+        DELETE FROM campaign_donor c USING posted p, donation d
+        WHERE p.kind = 'offline_reversal' AND d.id = p.donation_id AND c.campaign_id = p.campaign_id AND c.donor_id = d.donor_id
+          AND NOT EXISTS (SELECT FROM donation o WHERE o.donor_id = d.donor_id AND o.campaign_id = p.campaign_id AND has_given(o.id))
+        RETURNING c.campaign_id
     )
     UPDATE campaign_totals t SET
         donated_cents = t.donated_cents + s.given,
         covered_fee_cents = t.covered_fee_cents + s.covered,
         fee_cents = t.fee_cents + s.fees,
         donations = t.donations + s.donations,
-        donors = t.donors + (SELECT count(*) FROM new_donor n WHERE n.campaign_id = t.campaign_id),
+        donors = t.donors + (SELECT count(*) FROM new_donor n WHERE n.campaign_id = t.campaign_id)
+                          - (SELECT count(*) FROM lost_donor n WHERE n.campaign_id = t.campaign_id),
+        offline_cents = t.offline_cents + s.offline,
         chain_entries = s.last_position,
         chain_hash = s.last_hash
     FROM (
-        SELECT campaign_id, count(*) FILTER (WHERE kind = 'donation') AS donations,
+        SELECT campaign_id, count(*) FILTER (WHERE kind = 'donation') - count(*) FILTER (WHERE kind = 'offline_reversal') AS donations,
+               coalesce(sum(account_change('bank', from_account, to_account, cents)) FILTER (WHERE 'donations' IN (from_account, to_account)), 0)::bigint
+                   AS offline,
                sum(account_change('donations', to_account, from_account, cents))::bigint AS given,
                sum(account_change('covered_fees', to_account, from_account, cents))::bigint AS covered,
                sum(account_change('fees', from_account, to_account, cents))::bigint AS fees,

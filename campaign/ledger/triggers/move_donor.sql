@@ -18,12 +18,11 @@ BEGIN
     SELECT m.fund_id, NEW.donor_id, m.held_cents + m.matched_cents
     FROM donation_match m JOIN fund f ON f.id = m.fund_id AND f.per_donor_cents IS NOT NULL WHERE m.donation_id = NEW.id
     ON CONFLICT (fund_id, donor_id) DO UPDATE SET cents = t.cents + excluded.cents;
-    IF EXISTS (SELECT FROM ledger_entry e WHERE e.donation_id = NEW.id AND e.kind = 'donation') THEN
+    IF has_given(NEW.id) THEN
         INSERT INTO campaign_donor VALUES (NEW.campaign_id, NEW.donor_id) ON CONFLICT DO NOTHING;
         GET DIAGNOSTICS added = ROW_COUNT;
         DELETE FROM campaign_donor c WHERE c.campaign_id = NEW.campaign_id AND c.donor_id = OLD.donor_id AND NOT EXISTS (
-            SELECT FROM donation d JOIN ledger_entry e ON e.donation_id = d.id AND e.kind = 'donation'
-            WHERE d.donor_id = OLD.donor_id AND d.campaign_id = NEW.campaign_id);
+            SELECT FROM donation d WHERE d.donor_id = OLD.donor_id AND d.campaign_id = NEW.campaign_id AND has_given(d.id));
         GET DIAGNOSTICS removed = ROW_COUNT;
         UPDATE campaign_totals SET donors = donors + added - removed WHERE campaign_id = NEW.campaign_id AND added <> removed;
     END IF;

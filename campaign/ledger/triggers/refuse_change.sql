@@ -90,6 +90,17 @@ CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON receipt_declara
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON receipt_declaration FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON receipt_document FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON receipt_document FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER closed_once BEFORE UPDATE ON deposit FOR EACH ROW WHEN (OLD.closed_at IS NOT NULL) EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON deposit FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER recorded_once BEFORE UPDATE ON offline_gift
+    FOR EACH ROW WHEN (
+        OLD.donation_id <> NEW.donation_id OR OLD.method <> NEW.method OR OLD.reference <> NEW.reference OR OLD.recorded_by <> NEW.recorded_by
+    )
+    EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON offline_gift FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON offline_gift FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON offline_reversal FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON offline_reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON receipt_end FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON receipt_end FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER ended_with_receipt BEFORE UPDATE ON receipt_line

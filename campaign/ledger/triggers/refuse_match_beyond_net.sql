@@ -11,5 +11,5 @@ $$;
 
 DROP TRIGGER IF EXISTS match_within_net ON ledger_entry;
 CREATE CONSTRAINT TRIGGER match_within_net AFTER INSERT ON ledger_entry
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.kind IN ('refund', 'dispute'))
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.kind IN ('refund', 'dispute', 'offline_reversal'))
     EXECUTE FUNCTION refuse_match_beyond_net();

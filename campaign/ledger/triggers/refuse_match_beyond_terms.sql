@@ -7,6 +7,7 @@ BEGIN
     SELECT c.reference, c.rule INTO broken FROM (
         SELECT p.id, p.reference, CASE
             WHEN d.campaign_id <> p.campaign_id THEN 'match_is_of_the_campaign'
+            WHEN NOT d.is_matchable THEN 'donation_is_matchable'
             WHEN p.kind = 'hold' AND d.authorized_at IS NOT NULL THEN 'hold_is_before_payment'
             WHEN p.kind = 'match' AND d.net_cents = 0 AND m.matched_cents > 0 THEN 'matched_is_paid'
             WHEN g.covered > CASE p.kind WHEN 'hold' THEN d.amount_cents ELSE d.net_cents END THEN 'within_gift'

@@ -18,6 +18,7 @@ from campaign.mail.letters.frame import (
     recipient_of,
 )
 from campaign.outbox.deliveries import EmailContent
+from campaign.payments import offline_gifts
 from campaign.receipts.receipts import Receipt
 from campaign.rules.masking import mask_email
 from campaign.rules.money import format_money
@@ -106,8 +107,8 @@ def _about_receipt(
 
 
 def _on_statement(donation: Donation) -> list[Paragraph]:
-    """What a card statement says; nothing for a bank debit."""
-    if donation.is_debit:
+    """What a card statement says; nothing for a bank debit, and for what was paid without Stripe."""
+    if donation.is_debit or offline_gifts.find(donation.id) is not None:
         return []
     name = donation.campaign.charity.name(donation.language)
     return [

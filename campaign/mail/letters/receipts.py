@@ -20,6 +20,7 @@ from campaign.mail.letters.receipt_changes import ReceiptChange, about_ended
 from campaign.outbox.deliveries import EmailContent
 from campaign.receipts.receipts import Receipt
 from campaign.rules.money import format_money
+from campaign.rules.offline_gifts import OfflineReversalKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,36 @@ def money_returned(
             contact_line(donation.campaign.charity),
         ]
         subject = _subject_of_return(title, change, is_whole=donation.net_cents == 0)
+        return build_email(recipient_of(donation), subject, paragraphs, receipt=change.receipt)
+
+
+def offline_gift_reversed(
+    donation: Donation, *, kind: OfflineReversalKind, cents: int, page_url: str, outcome: str, change: ReceiptChange
+) -> EmailContent:
+    """A payment without Stripe came back from the bank, was recorded by mistake, or was given back in part or in full. `cents` is of the gift."""
+    language, title = donation.language, donation.campaign.title(donation.language)
+    with force_locale(language):
+        sums = {"amount": format_money(cents, language), "day": paid_on(donation), "campaign": title}
+        match kind:
+            case OfflineReversalKind.REFUNDED:
+                first = gettext("We have given back %(amount)s of your gift of %(day)s to %(campaign)s.", **sums)
+                subject = _subject_of_return(title, change, is_whole=donation.net_cents == 0)
+            case OfflineReversalKind.RETURNED:
+                first = gettext(
+                    "Your bank did not honour the payment of %(amount)s that we received on %(day)s for %(campaign)s, so your gift has not arrived.",
+                    **sums,
+                )
+                subject = gettext("Your payment came back from the bank – %(campaign)s", campaign=title)
+            case OfflineReversalKind.MISTAKE:
+                first = gettext("We had recorded a gift of %(amount)s of %(day)s to %(campaign)s in your name by mistake.", **sums)
+                subject = gettext("A gift was recorded in your name by mistake – %(campaign)s", campaign=title)
+        paragraphs = [
+            Paragraph(first),
+            Paragraph(outcome, style=MATCH),
+            *about_ended(change, language),
+            donation_page_link(page_url),
+            contact_line(donation.campaign.charity),
+        ]
         return build_email(recipient_of(donation), subject, paragraphs, receipt=change.receipt)
 
 

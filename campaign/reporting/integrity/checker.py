@@ -18,6 +18,7 @@ from campaign.reporting.integrity import (
     guard_checks,
     journal_checks,
     match_checks,
+    offline_checks,
     receipt_checks,
     scope,
     stripe_checks,
@@ -26,15 +27,16 @@ from campaign.reporting.integrity.scope import VerifiedPoint
 from campaign.reporting.integrity.snapshot import rows
 
 MOVES = {
-    "donation": {("donations", "stripe")},
+    "donation": {("donations", "stripe"), ("donations", "bank")},
     "covered_fee": {("covered_fees", "stripe")},
     "fee": {("stripe", "fees")},
     "fee_refund": {("fees", "stripe")},
-    "refund": {("stripe", "donations")},
+    "refund": {("stripe", "donations"), ("bank", "donations")},
     "covered_fee_refund": {("stripe", "covered_fees")},
     "dispute": {("stripe", "donations")},
     "covered_fee_reinstatement": {("covered_fees", "stripe")},
     "reinstatement": {("donations", "stripe")},
+    "offline_reversal": {("bank", "donations")},
     "payout": {("stripe", "bank")},
     "payout_reversal": {("bank", "stripe")},
     "pledge": {("outside", "available")},
@@ -99,14 +101,16 @@ def _totals_equal_entries(snapshot: Connection) -> Iterator[str]:
         LEFT JOIN donor_count n ON n.campaign_id = c.id
         LEFT JOIN LATERAL (SELECT
             coalesce(sum(CASE WHEN kind IN ('donation', 'reinstatement') THEN cents
-                              WHEN kind IN ('refund', 'dispute') THEN -cents END), 0) AS donated,
+                              WHEN kind IN ('refund', 'dispute', 'offline_reversal') THEN -cents END), 0) AS donated,
             coalesce(sum(CASE WHEN kind = 'covered_fee' THEN cents WHEN kind = 'covered_fee_reinstatement' THEN cents
                               WHEN kind = 'covered_fee_refund' THEN -cents END), 0) AS covered,
             coalesce(sum(CASE kind WHEN 'fee' THEN cents WHEN 'fee_refund' THEN -cents END), 0) AS fees,
-            coalesce(sum(entries) FILTER (WHERE kind = 'donation'), 0) AS donations
+            coalesce(sum(CASE kind WHEN 'donation' THEN entries WHEN 'offline_reversal' THEN -entries END), 0) AS donations,
+            coalesce(sum(CASE 'bank' WHEN to_account THEN cents WHEN from_account THEN -cents END)
+                FILTER (WHERE kind IN ('donation', 'refund', 'offline_reversal')), 0) AS offline
             FROM move_sum m WHERE m.campaign_id = c.id AND m.fund_id IS NULL) s ON true
         CROSS JOIN LATERAL (VALUES ('cents donated', t.donated_cents, s.donated), ('cents of covered fees', t.covered_fee_cents, s.covered),
-            ('cents of fees', t.fee_cents, s.fees), ('donations', t.donations, s.donations), ('donors', t.donors, coalesce(n.donors, 0)))
+            ('cents of fees', t.fee_cents, s.fees), ('donations', t.donations, s.donations), ('donors', t.donors, coalesce(n.donors, 0)), ('cents that never lay at Stripe', t.offline_cents, s.offline))
             v (what, stored, summed)
         WHERE v.stored <> v.summed
         """,
@@ -139,7 +143,7 @@ def _nets_equal_entries(snapshot: Connection) -> Iterator[str]:
         """
         SELECT d.public_id, d.net_cents, coalesce(s.net, 0) FROM donation d LEFT JOIN (
             SELECT donation_id, sum(CASE WHEN kind IN ('donation', 'reinstatement') THEN cents
-                                         WHEN kind IN ('refund', 'dispute') THEN -cents ELSE 0 END) AS net
+                                         WHEN kind IN ('refund', 'dispute', 'offline_reversal') THEN -cents ELSE 0 END) AS net
             FROM ledger_entry WHERE fund_id IS NULL GROUP BY 1) s ON s.donation_id = d.id
         WHERE d.net_cents <> coalesce(s.net, 0)
         """,
@@ -193,6 +197,7 @@ CHECKS = (
     *match_checks.CHECKS,
     *derived_checks.CHECKS,
     *stripe_checks.CHECKS,
+    *offline_checks.CHECKS,
     *receipt_checks.CHECKS,
     *confirmation_checks.CHECKS,
     *funder_checks.CHECKS,
@@ -211,6 +216,7 @@ CHECKS_OF_ALL = (
     *derived_checks.CHECKS_OF_ALL,
     *match_checks.CHECKS_OF_ALL,
     *stripe_checks.CHECKS_OF_ALL,
+    *offline_checks.CHECKS_OF_ALL,
     *receipt_checks.CHECKS_OF_ALL,
     *confirmation_checks.CHECKS_OF_ALL,
     *funder_checks.CHECKS_OF_ALL,

@@ -17,7 +17,7 @@ def queue_is_complete(snapshot: Connection) -> Iterator[str]:
         """
         WITH due AS (
             SELECT DISTINCT p.donation_id, p.place, p.up_to, g.public_id
-            FROM part p JOIN net_donation g ON g.id = p.donation_id JOIN fund f ON f.campaign_id = g.campaign_id
+            FROM part p JOIN net_donation g ON g.id = p.donation_id AND g.is_matchable JOIN fund f ON f.campaign_id = g.campaign_id
             LEFT JOIN covered c ON c.donation_id = g.id LEFT JOIN fund_match own ON own.donation_id = g.id AND own.fund_id = f.id
             WHERE f.activated_at IS NOT NULL AND p.up_to >= coalesce(c.cents, 0) AND g.amount_cents >= f.minimum_cents
               AND (f.opens_at IS NULL OR g.authorized_at >= f.opens_at)
@@ -31,7 +31,7 @@ def queue_is_complete(snapshot: Connection) -> Iterator[str]:
         SELECT d.public_id, q.position, q.net_cents, p.up_to FROM match_queue q JOIN donation d ON d.id = q.donation_id
         LEFT JOIN part p ON p.donation_id = q.donation_id AND p.place = q.position
         WHERE q.net_cents IS DISTINCT FROM p.up_to OR q.campaign_id <> d.campaign_id
-            OR (q.capped_donor_id IS NOT NULL AND q.capped_donor_id <> d.donor_id)
+            OR NOT d.is_matchable OR (q.capped_donor_id IS NOT NULL AND q.capped_donor_id <> d.donor_id)
         """,
     ):
         yield f"I7: donation {name} has {stored} cents at place {place} of the queue, but {due} are due there."
@@ -50,7 +50,7 @@ def sums_of_donors_equal_entries(snapshot: Connection) -> Iterator[str]:
     for slug, donor in rows(
         snapshot,
         """
-        WITH donated AS (SELECT DISTINCT g.campaign_id, g.donor_id FROM net_donation g)
+        WITH donated AS (SELECT DISTINCT g.campaign_id, g.donor_id FROM net_donation g WHERE g.has_given)
         SELECT c.slug, coalesce(s.donor_id, o.donor_id) FROM campaign_donor s
         FULL JOIN donated o ON o.campaign_id = s.campaign_id AND o.donor_id = s.donor_id
         JOIN campaign c ON c.id = coalesce(s.campaign_id, o.campaign_id) WHERE s.donor_id IS NULL OR o.donor_id IS NULL

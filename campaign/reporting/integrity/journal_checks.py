@@ -48,7 +48,9 @@ def _every_movement_has_a_day(snapshot: Connection) -> Iterator[str]:
                 SELECT FROM balance_transaction l JOIN donation d ON d.payment_intent = l.payment_intent
                 WHERE l.stripe_id = e.cause AND d.id = e.donation_id)
             OR e.kind IN ('payout', 'payout_reversal') AND NOT EXISTS (SELECT FROM payout p WHERE p.stripe_id = e.cause)
-            OR e.kind IN ('refund', 'dispute', 'reinstatement', 'covered_fee_refund', 'covered_fee_reinstatement')
+            OR e.kind IN ('refund', 'offline_reversal') AND e.from_account = 'bank' AND NOT EXISTS (
+                SELECT FROM offline_reversal r WHERE r.donation_id = e.donation_id AND e.reference = e.kind || ':offline:' || r.id)
+            OR e.kind IN ('refund', 'dispute', 'reinstatement', 'covered_fee_refund', 'covered_fee_reinstatement') AND e.from_account <> 'bank'
                AND NOT EXISTS (
                    SELECT FROM reversal r JOIN donation d ON d.payment_intent = r.payment_intent
                    WHERE r.stripe_id = split_part(e.reference, ':', 2) AND d.id = e.donation_id)

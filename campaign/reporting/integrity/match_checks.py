@@ -6,16 +6,17 @@ from sqlalchemy import Connection, text
 
 from campaign.reporting.integrity.snapshot import rows
 
-# `net_donation`: paid donations with their net cents. `part`: what of a payment or a reinstatement is still there, at its place in the order
+# `net_donation`: paid donations with their net cents, and whether they turned out to be gifts. `part`: what of a payment or a reinstatement is still there, at its place in the order
 # of settlement, with the donation's cents `up_to` it: what came last went back first. `fund_match`: what each fund matches and holds.
 # `covered`: the cents of each donation that its match covers. `donor_sum`: what a fund with a donor cap matches and holds for each donor.
 SUMS = (
     """
     CREATE TEMPORARY TABLE net_donation ON COMMIT DROP AS
-    SELECT d.id, d.public_id, d.campaign_id, d.donor_id, d.amount_cents, d.authorized_at, s.net
+    SELECT d.id, d.public_id, d.campaign_id, d.donor_id, d.amount_cents, d.authorized_at, d.is_matchable, s.has_given, s.net
     FROM (SELECT donation_id,
                  sum(CASE WHEN kind IN ('donation', 'reinstatement') THEN cents
-                          WHEN kind IN ('refund', 'dispute') THEN -cents ELSE 0 END) AS net
+                          WHEN kind IN ('refund', 'dispute', 'offline_reversal') THEN -cents ELSE 0 END) AS net,
+                 NOT bool_or(kind = 'offline_reversal') AS has_given
           FROM ledger_entry WHERE fund_id IS NULL AND donation_id IS NOT NULL GROUP BY 1) s
     JOIN donation d ON d.id = s.donation_id
     """,
@@ -24,7 +25,7 @@ SUMS = (
     CREATE TEMPORARY TABLE part ON COMMIT DROP AS
     WITH balance AS (
         SELECT donation_id, id, kind, cents, sum(CASE WHEN kind IN ('donation', 'reinstatement') THEN cents ELSE -cents END) OVER w AS left_after
-        FROM ledger_entry WHERE kind IN ('donation', 'reinstatement', 'refund', 'dispute') WINDOW w AS (PARTITION BY donation_id ORDER BY id)),
+        FROM ledger_entry WHERE kind IN ('donation', 'reinstatement', 'refund', 'dispute', 'offline_reversal') WINDOW w AS (PARTITION BY donation_id ORDER BY id)),
     lowest AS (
         SELECT *, min(left_after) OVER (PARTITION BY donation_id ORDER BY id DESC) AS left_at_last FROM balance)
     SELECT donation_id, id AS place, left_at_last AS up_to FROM lowest
@@ -56,7 +57,7 @@ SUMS = (
            least(f.per_donation_cents - coalesce(own.matched, 0), f.per_donor_cents - coalesce(o.cents, 0),
                  floor((p.up_to - coalesce(c.cents, 0) + ceil(coalesce(own.matched, 0) * f.ratio_denominator::numeric / f.ratio_numerator))
                        * f.ratio_numerator / f.ratio_denominator) - coalesce(own.matched, 0)) AS capacity
-    FROM fund f JOIN net_donation g ON g.campaign_id = f.campaign_id JOIN part p ON p.donation_id = g.id
+    FROM fund f JOIN net_donation g ON g.campaign_id = f.campaign_id AND g.is_matchable JOIN part p ON p.donation_id = g.id
     LEFT JOIN covered c ON c.donation_id = g.id
     LEFT JOIN fund_match own ON own.donation_id = g.id AND own.fund_id = f.id
     LEFT JOIN donor_sum o ON o.fund_id = f.id AND o.donor_id = g.donor_id
@@ -139,7 +140,7 @@ def fund_matches_by_its_rule(snapshot: Connection) -> Iterator[str]:
               AND (SELECT count(*) FROM fund o WHERE o.campaign_id = f.campaign_id AND o.activated_at IS NOT NULL) = 1)
         SELECT a.slug, a.matched_cents, least(a.pledged_cents, coalesce(s.cents, 0)) FROM alone a
         LEFT JOIN (SELECT campaign_id, sum(floor(net_donation.net * f.ratio_numerator / f.ratio_denominator)) AS cents
-                   FROM net_donation JOIN alone f USING (campaign_id) GROUP BY 1) s ON s.campaign_id = a.campaign_id
+                   FROM net_donation JOIN alone f USING (campaign_id) WHERE net_donation.is_matchable GROUP BY 1) s ON s.campaign_id = a.campaign_id
         WHERE a.matched_cents <> least(a.pledged_cents, coalesce(s.cents, 0))
         """,
     ):
@@ -153,7 +154,8 @@ def matches_within_donations(snapshot: Connection) -> Iterator[str]:
         """
         SELECT d.public_id, c.cents, coalesce(g.net, 0) FROM covered c JOIN donation d ON d.id = c.donation_id
         LEFT JOIN net_donation g ON g.id = c.donation_id WHERE c.cents > coalesce(g.net, 0)
-        UNION ALL SELECT d.public_id, matched, 0 FROM fund_match JOIN donation d ON d.id = donation_id WHERE matched < 0
+        UNION ALL SELECT d.public_id, matched, 0 FROM fund_match JOIN donation d ON d.id = donation_id
+            WHERE matched < 0 OR (matched + held > 0 AND NOT d.is_matchable)
         """,
     ):
         yield f"I4: the match of donation {name} covers {cents} cents, but the net donation is {net}."
@@ -186,7 +188,7 @@ def matches_are_reversed_with_their_donation(snapshot: Connection) -> Iterator[s
         snapshot,
         """
         SELECT d.public_id, u.cents FROM ledger_entry u JOIN donation d ON d.id = u.donation_id WHERE u.kind = 'unmatch' AND NOT EXISTS (
-            SELECT FROM ledger_entry r WHERE r.donation_id = u.donation_id AND r.kind IN ('refund', 'dispute') AND r.cause = u.cause)
+            SELECT FROM ledger_entry r WHERE r.donation_id = u.donation_id AND r.kind IN ('refund', 'dispute', 'offline_reversal') AND r.cause = u.cause)
         """,
     ):
         yield f"I6: {cents} cents of the match of donation {name} were reversed without a refund or lost dispute of the donation."

@@ -11,7 +11,7 @@ SUMS = (
     """
     CREATE TEMPORARY TABLE retained ON COMMIT DROP AS
     SELECT donation_id, sum(CASE WHEN kind IN ('donation', 'covered_fee', 'reinstatement', 'covered_fee_reinstatement') THEN cents
-                                 WHEN kind IN ('refund', 'dispute', 'covered_fee_refund') THEN -cents ELSE 0 END) AS cents
+                                 WHEN kind IN ('refund', 'dispute', 'covered_fee_refund', 'offline_reversal') THEN -cents ELSE 0 END) AS cents
     FROM ledger_entry WHERE fund_id IS NULL AND donation_id IS NOT NULL GROUP BY 1
     """,
     # Donations with a pending message that will bring their receipts up to date, and those whose cancelled receipt it will replace too.
@@ -187,6 +187,8 @@ def _names_on_receipts_are_of_their_donors(snapshot: Connection) -> Iterator[str
 def _returned_gifts_are_reported_once(snapshot: Connection) -> Iterator[str]:
     """policy.md, section 4: more than $50 returned after a receipt takes an information return; by the entries, and the most that was receipted.
 
+    Of an offline gift that turned out not to be one, nothing was returned to the donor.
+
     What waits to be handled is in a message about its reversal. A receipt that waits for something lets nothing else wait. Sums are joined, not
     computed for each donation: the tables of a part of the books have no indexes (scope.py).
     """
@@ -198,7 +200,11 @@ def _returned_gifts_are_reported_once(snapshot: Connection) -> Iterator[str]:
         LEFT JOIN retained k ON k.donation_id = d.id
         LEFT JOIN (SELECT r.payment_intent, sum(p.cents) AS cents FROM reported_reversal p JOIN reversal r ON r.id = p.reversal_id
             WHERE p.information_return_id IS NOT NULL GROUP BY 1) i ON i.payment_intent = d.payment_intent
-        CROSS JOIN LATERAL (SELECT f.cents AS receipted, coalesce(k.cents, 0) AS retained, coalesce(i.cents, 0) AS reported,
+        LEFT JOIN (SELECT r.donation_id, sum(p.cents) AS cents FROM reported_reversal p JOIN offline_reversal r ON r.id = p.offline_reversal_id
+            WHERE p.information_return_id IS NOT NULL GROUP BY 1) j ON j.donation_id = d.id
+        LEFT JOIN offline_reversal n ON n.donation_id = d.id AND n.kind <> 'refunded'
+        CROSS JOIN LATERAL (SELECT CASE WHEN n.id IS NULL THEN f.cents ELSE coalesce(k.cents, 0) END AS receipted, coalesce(k.cents, 0) AS retained,
+            coalesce(i.cents, j.cents, 0) AS reported,
             d.amount_cents + d.covered_fee_cents AS charged) b
         WHERE ((b.receipted - b.retained > 5000 AND b.reported < b.receipted - b.retained) OR b.reported > b.charged - b.retained)
           AND NOT EXISTS (SELECT FROM outbox o WHERE o.donation_id = d.id AND o.kind = 'reversal' AND o.done_at IS NULL AND o.dead_at IS NULL)
@@ -212,9 +218,10 @@ def _returned_gifts_are_reported_once(snapshot: Connection) -> Iterator[str]:
         snapshot,
         """
         SELECT i.id, d.public_id, v.why FROM information_return i JOIN donation d ON d.id = i.donation_id
-        LEFT JOIN (SELECT p.information_return_id AS id, sum(p.cents) AS cents, bool_or(r.payment_intent <> g.payment_intent) AS is_of_another
-            FROM reported_reversal p JOIN reversal r ON r.id = p.reversal_id JOIN information_return t ON t.id = p.information_return_id
-            JOIN donation g ON g.id = t.donation_id GROUP BY 1) n ON n.id = i.id
+        LEFT JOIN (SELECT p.information_return_id AS id, sum(p.cents) AS cents,
+                bool_or(coalesce(r.payment_intent <> g.payment_intent, o.donation_id <> g.id, true)) AS is_of_another
+            FROM reported_reversal p JOIN information_return t ON t.id = p.information_return_id JOIN donation g ON g.id = t.donation_id
+            LEFT JOIN reversal r ON r.id = p.reversal_id LEFT JOIN offline_reversal o ON o.id = p.offline_reversal_id GROUP BY 1) n ON n.id = i.id
         CROSS JOIN LATERAL (VALUES
             ('reports more than its refunds and disputes', n.cents > i.returned_cents),
             ('reports a refund or dispute of another donation', n.is_of_another),

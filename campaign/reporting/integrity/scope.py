@@ -147,9 +147,11 @@ _SUMS = (
     SELECT campaign_id, sum(donors)::bigint AS donors FROM (
         SELECT * FROM donors_before
         UNION ALL
-        SELECT campaign_id, count(*) FROM (
-            SELECT e.campaign_id, d.donor_id FROM ledger_entry e JOIN donation d ON d.id = e.donation_id LEFT JOIN chain_start s ON s.chain = e.chain
-            WHERE e.kind = 'donation' GROUP BY 1, 2 HAVING bool_and(e.position > coalesce(s.position, 0))) n
+        SELECT campaign_id, sum((gifts > 0)::int - (gifts_before > 0)::int) FROM (
+            SELECT e.campaign_id, d.donor_id, sum(v.gifts) AS gifts, coalesce(sum(v.gifts) FILTER (WHERE e.position <= s.position), 0) AS gifts_before
+            FROM ledger_entry e JOIN donation d ON d.id = e.donation_id LEFT JOIN chain_start s ON s.chain = e.chain
+            CROSS JOIN LATERAL (SELECT CASE e.kind WHEN 'donation' THEN 1 ELSE -1 END AS gifts) v
+            WHERE e.kind IN ('donation', 'offline_reversal') GROUP BY 1, 2) n
         GROUP BY 1) d
     GROUP BY 1
     """,

@@ -53,7 +53,8 @@ def _reversed_sums_equal_stripe(snapshot: Connection) -> Iterator[str]:
             SELECT donation_id, sum(CASE WHEN kind LIKE '%reinstatement' THEN -cents ELSE cents END) AS cents,
                    sum(CASE kind WHEN 'covered_fee_refund' THEN cents WHEN 'covered_fee_reinstatement' THEN -cents END) AS fee
             FROM ledger_entry
-            WHERE kind IN ('refund', 'dispute', 'covered_fee_refund', 'reinstatement', 'covered_fee_reinstatement') GROUP BY 1
+            WHERE kind IN ('refund', 'dispute', 'covered_fee_refund', 'reinstatement', 'covered_fee_reinstatement')
+                AND 'stripe' IN (from_account, to_account) GROUP BY 1
         ), expected AS (
             SELECT d.public_id, d.covered_fee_cents, d.amount_cents + d.covered_fee_cents AS charged, coalesce(reversed.cents, 0) AS posted,
                    coalesce(reversed.fee, 0) AS fee_posted, least(d.amount_cents + d.covered_fee_cents, coalesce(reported.cents, 0)) AS cents

@@ -16,19 +16,21 @@ from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
 from campaign.edges.stripe.reversals import ReversalKind
-from campaign.payments import reversals
+from campaign.payments import offline_gifts, reversals
 from campaign.payments.status import DonationStatus, Status, status_of
 from campaign.receipts import awaited, completeness, receipts
 from campaign.receipts.receipts import Receipt
 from campaign.recurring.recurring_gifts import recurring_gift_of
 from campaign.reporting import donation_history, proofs
 from campaign.rules import money
+from campaign.rules.offline_gifts import OfflineMethod
 from campaign.stripe_sync import poll_checkout_jobs
 from campaign.texts import donation_timeline
-from campaign.texts.dates import format_moment
+from campaign.texts.dates import format_day, format_moment
 from campaign.texts.declaration_words import words_on_page
 from campaign.texts.file_names import Document, file_name
 from campaign.web.downloads import name_file
+from campaign.web.labels import offline_method_labels
 from campaign.web.public.donor_access import may_change
 from campaign.web.security import LINKS_PER_CLIENT, access, limiter
 
@@ -79,8 +81,20 @@ def page(language: str, token: str) -> ResponseReturnValue:
         continue_url=donation.checkout_url,
         monthly_url=url_for("recurring_page.page", language=language, token=gift.token) if gift else "",
         is_monthly_over=gift is not None and gift.is_over,
+        offline=_offline(donation),
         was_lost=reversals.kinds_in_effect(donation) == {ReversalKind.DISPUTE},
     )
+
+
+def _offline(donation: Donation) -> dict[str, str]:
+    """How and on which day a gift was received that was not paid through Stripe, and why it no longer counts as one; empty for any other."""
+    gift = offline_gifts.find(donation.id)
+    if gift is None or donation.received_at is None:
+        return {}
+    fell_through = offline_gifts.fell_through(donation.id)
+    day = format_day(donation.campaign.charity.local(donation.received_at).date(), donation.language)
+    method = offline_method_labels()[OfflineMethod(gift.method)]
+    return {"method": method, "day": day, "fell_through": fell_through.kind if fell_through else ""}
 
 
 def _receipt_name(donation: Donation, receipt: Receipt | None, status: DonationStatus) -> str:
@@ -107,6 +121,8 @@ def _missing(donation: Donation, status: DonationStatus, language: str) -> dict[
 
 def _sums(donation: Donation, status: DonationStatus, language: str) -> dict[str, str]:
     returned_cents = donation.charged_cents - reversals.retained_cents(donation) if donation.received_at else 0
+    if offline_gifts.fell_through(donation.id):
+        returned_cents = 0  # The donor got nothing back.
     return {
         "amount": money.format_money(donation.amount_cents, language),
         "returned": money.format_money(returned_cents, language) if returned_cents else "",

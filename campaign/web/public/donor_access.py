@@ -46,7 +46,7 @@ def grant_of(donor_id: int) -> dict[str, Any]:
 
 
 def _fingerprint(donor_id: int) -> str:
-    return pseudonym(db.session.scalars(select(Donor.email).where(Donor.id == donor_id)).one())
+    return pseudonym(db.session.scalars(select(Donor.email).where(Donor.id == donor_id)).one() or "")
 
 
 def require_access(donation: Donation) -> None:
@@ -93,11 +93,14 @@ def of_recurring_gift(language: str, token: str) -> ResponseReturnValue:
 
 
 def _send_link(donation: Donation, opens: Opens) -> None:
+    address = db.session.get_one(Donor, donation.donor_id).email
+    if address is None:
+        flash(gettext("We have no email address of yours. Please write to %(email)s.", email=donation.campaign.charity.email), "error")
+        return
     was_sent = donor_access.request_access(donation, opens)
     db.session.commit()
     services().waker.wake("mail")
     if was_sent:
-        address = db.session.get_one(Donor, donation.donor_id).email
         flash(gettext("A link is on its way to %(email)s. It works once, within ten minutes.", email=mask_email(address)))
     else:
         flash(gettext("We have sent you several links within the hour. Please use the newest, or try again later."), "error")

@@ -13,7 +13,7 @@ from campaign.donations.donations import PERSON_FIELDS, Donation
 from campaign.edges.db import db
 from campaign.mail import mail_actions
 from campaign.outbox import messages, waiting_receipts
-from campaign.payments import disputes, reversals
+from campaign.payments import disputes, offline_gifts, reversals
 from campaign.payments.status import status_of
 from campaign.receipts import receipt_actions, receipts, render_jobs
 from campaign.receipts.receipts import ReceiptIncomplete
@@ -67,6 +67,7 @@ def page(public_id: str) -> ResponseReturnValue:
         waits=donation_history.is_queued(donation),
         disputes=[dispute_line(found, donation.campaign) for found in disputes.list_unanswered(limit=5, donation=donation)],
         is_monthly=gift is not None,
+        is_offline=offline_gifts.find(donation.id) is not None,
         monthly_state=_monthly_state(gift, charity) if gift else "",
         receipts=[_receipt_row(receipt) for receipt in receipts.receipts_of(donation.id)],
         has_receipt=receipts.receipt_of(donation.id) is not None,
@@ -76,7 +77,7 @@ def page(public_id: str) -> ResponseReturnValue:
         typed_email=request.args.get("email", "")[:MAX_EMAIL_LENGTH],
         mails=mail_lines(messages.messages_of(donation.id)),
         may_act=has_role("clerk") and donation.received_at is not None,
-        may_refund=has_role("manager") and donation.received_at is not None and reversals.refundable_cents(donation) > 0,
+        may_refund=has_role("manager") and donation.payment_intent is not None and reversals.refundable_cents(donation) > 0,
         refunds=request_rows(donation),
         longest_reason=LONGEST_REASON,
         history_of=[

@@ -114,7 +114,7 @@ def merge(donor_id: int) -> ResponseReturnValue:
     if other is None:
         abort(404)
     if not reason:
-        return _page(donor_id, other.email), 422
+        return _page(donor_id, other.email or ""), 422
     try:
         donor_merge_actions.merge(donor.id, other.id, actor=current_user.email, reason=reason)
         flash(gettext("The two are one donor now. Email goes to %(email)s.", email=donor.email))

@@ -6,6 +6,7 @@ from flask_babel import gettext
 
 from campaign.donations.donations import Donation
 from campaign.edges.services import services
+from campaign.payments import offline_gifts
 from campaign.rules.money import format_money
 from campaign.stripe_sync import payouts
 from campaign.texts.dates import format_day, format_moment
@@ -39,7 +40,9 @@ def _facts(donation: Donation) -> dict[str, str]:
     consented = donation.news_consent_at
     return {
         gettext("Frequency"): gettext("each month") if donation.frequency == "monthly" else gettext("once"),
-        gettext("Paid by"): payment_method(is_debit=donation.is_debit),
+        gettext("Paid by"): payment_method(
+            is_debit=donation.is_debit, offline_method=offline_gifts.methods_of([donation.id]).get(donation.id)
+        ),
         gettext("Covered fee"): format_money(donation.covered_fee_cents, language) if donation.covered_fee_cents else gettext("none"),
         gettext("Language"): gettext("French") if donation.language == "fr" else gettext("English"),
         gettext("In public"): gettext("anonymous") if donation.anonymous else donation.public_name or gettext("no name"),

@@ -12,7 +12,7 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.ledger.moves import Move
 from campaign.reporting import journal, months, stripe_clearing
 from campaign.reporting.closed_months import ClosedMonth
-from campaign.reporting.journal import MONEY, MoveSum
+from campaign.reporting.journal import MONEY, MoneyMove, MoveSum, money_move
 from campaign.reporting.month_checks import Checked, MonthCheck
 from campaign.reporting.months import AtStripe, FeesOfMonth, MonthFigures
 from campaign.rules.fiscal_years import Period
@@ -54,7 +54,7 @@ def money(cents: int) -> str:
 
 def _signed_at_stripe(name: str, cents: int) -> int:
     """What a figure adds to the balance at Stripe; amounts beside it, such as payments of funders, as they are."""
-    posting = MONEY.get(Move(name)) if name in [*Move] else None
+    posting = MONEY.get(money_move(name)) if name in {move.value for move in MONEY} else None
     return -cents if posting and posting.credit is Purpose.STRIPE else cents
 
 
@@ -91,7 +91,7 @@ def _figure_rows(names: Sequence[str], now: Mapping[str, Any], then: Mapping[str
             }
 
 
-def overview_row(sums: Mapping[Move, MoveSum]) -> dict[str, Any]:
+def overview_row(sums: Mapping[MoneyMove, MoveSum]) -> dict[str, Any]:
     """Gifts, fees, what went back and payouts of a month."""
     cents = dict.fromkeys(Subject, 0)
     for move, found in sums.items():

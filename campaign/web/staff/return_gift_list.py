@@ -91,7 +91,7 @@ def _gift_row(gift: ReturnGift) -> dict[str, Any]:
         "donor": gift.donor,
         "place": ", ".join(filter(None, (gift.province, country_name(gift.country) if gift.country != "CA" else ""))),
         "donation": gift.donation,
-        "paid_by": payment_method(is_debit=gift.is_debit) if gift.donation else gift.payment,
+        "paid_by": payment_method(is_debit=gift.is_debit, offline_method=gift.offline_method) if gift.donation else gift.payment,
         "kind": gift_group_labels()[gift.group],
         "received": _money(gift.received_cents) if gift.returned_cents else "",
         "retained": _money(gift.cents),

@@ -73,7 +73,7 @@ def _register_row(gift: RegisterGift) -> list[Cell]:
         country_name(gift.country),
         gift.donation,
         gift.payment,
-        payment_method(is_debit=gift.is_debit),
+        payment_method(is_debit=gift.is_debit, offline_method=gift.offline_method),
     ]
 
 
@@ -254,7 +254,7 @@ def _gift_row(found: ReturnsOfYear, gift: ReturnGift) -> list[Cell]:
         gift.serial,
         gift.donation,
         gift.payment,
-        payment_method(is_debit=gift.is_debit),
+        payment_method(is_debit=gift.is_debit, offline_method=gift.offline_method),
         gift.first_issued_on,
         gift.registration_number,
     ]

@@ -1,0 +1,20 @@
+"""Actions of staff on receipts that are posted: each commits once, with its audit row; twice, it changes nothing."""
+
+from campaign.edges.db import db
+from campaign.receipts import posted_receipts
+from campaign.receipts.receipts import Receipt
+from campaign.staff import audit
+
+
+def mark_posted(receipt: Receipt, *, actor: str) -> None:
+    """Record that the receipt was printed and posted."""
+    if posted_receipts.mark_posted(receipt.id, actor=actor):
+        audit.record(actor, "posted a receipt", receipt.serial)
+    db.session.commit()
+
+
+def undo_posted(receipt: Receipt, *, actor: str) -> None:
+    """Record that the receipt was not posted after all."""
+    if posted_receipts.undo_posted(receipt.id):
+        audit.record(actor, "took back that a receipt was posted", receipt.serial)
+    db.session.commit()

@@ -1,0 +1,56 @@
+"""Receipts of donors without an email address: staff print them, post them and say so. That can be undone, so that nothing is lost."""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, ForeignKey, and_, delete, exists, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, mapped_column
+
+from campaign.donations.donations import Donation
+from campaign.edges.db import Base, db
+from campaign.receipts.receipts import Receipt, ReceiptLine
+
+
+class PostedReceipt(Base):
+    """A receipt that was printed and posted, and by whom."""
+
+    __tablename__ = "posted_receipt"
+
+    receipt_id: Mapped[int] = mapped_column(ForeignKey("receipt.id"), primary_key=True, autoincrement=False)
+    posted_by: Mapped[str]
+    posted_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+def mark_posted(receipt_id: int, *, actor: str) -> bool:
+    """Record that the receipt was posted. Returns False when it was recorded before."""
+    row = insert(PostedReceipt).values(receipt_id=receipt_id, posted_by=actor).on_conflict_do_nothing()
+    return db.session.scalar(row.returning(PostedReceipt.receipt_id)) is not None
+
+
+def undo_posted(receipt_id: int) -> bool:
+    """Record that the receipt was not posted after all. Returns False when it was not recorded as posted."""
+    row = delete(PostedReceipt).where(PostedReceipt.receipt_id == receipt_id).returning(PostedReceipt.receipt_id)
+    return db.session.scalar(row) is not None
+
+
+def list_to_post(*, limit: int) -> list[Receipt]:
+    """Valid receipts of donors without an address that were not posted yet, the oldest first."""
+    return list(db.session.scalars(select(Receipt).where(_is_to_be_posted()).order_by(Receipt.id).limit(limit)))
+
+
+def count_to_post() -> int:
+    """The number of valid receipts that were not posted yet."""
+    return db.session.scalar(select(func.count()).select_from(Receipt).where(_is_to_be_posted())) or 0
+
+
+def _is_to_be_posted() -> ColumnElement[bool]:
+    of_donor = select(ReceiptLine.receipt_id).join(Donation, Donation.id == ReceiptLine.donation_id)
+    without_email = of_donor.where(Donation.email == "", ReceiptLine.is_current)
+    was_posted = exists().where(PostedReceipt.receipt_id == Receipt.id)
+    return and_(Receipt.id.in_(without_email), ~was_posted)
+
+
+def list_posted(*, limit: int) -> list[tuple[PostedReceipt, Receipt]]:
+    """Receipts that were posted, the latest first."""
+    posted = select(PostedReceipt, Receipt).join(Receipt, Receipt.id == PostedReceipt.receipt_id).order_by(PostedReceipt.posted_at.desc())
+    return [(row, receipt) for row, receipt in db.session.execute(posted.limit(limit))]

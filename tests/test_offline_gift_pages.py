@@ -1,0 +1,160 @@
+"""The pages for gifts without Stripe: a stack of cheques by keyboard, what is asked, deposits, reversals and receipts to post."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.donations.donations import Donation
+from campaign.edges.db import db
+from campaign.mail import send_jobs
+from campaign.matching.funds import Fund
+from campaign.payments import deposits, offline_gifts
+from campaign.receipts import receipts
+from campaign.reporting.integrity import checker
+from campaign.staff.audit import AuditEntry
+from tests.factories import today
+from tests.mail import make_due
+from tests.web import csrf_of, open_page, signed_in
+
+PATH = "/staff/offline-gifts"
+FIELDS = {
+    "method": "cheque",
+    "donor_language": "fr",
+    "amount": "100",
+    "reference": "0045",
+    "first_name": "Élise",
+    "last_name": "Gagné",
+    "address_line1": "8, rue Principale",
+    "city": "Québec",
+    "province": "Québec",
+    "postal_code": "g1r4p5",
+    "country": "CA",
+}
+
+
+def enter(client: FlaskClient, page: TestResponse | None = None, **changed: object) -> TestResponse:
+    """Post the form of the page, a new one by default."""
+    page = page or open_page(client, PATH)
+    attempt = re.search(r'name="attempt" value="([^"]+)"', page.text)
+    assert attempt
+    fields = {**FIELDS, "received_on": today().isoformat(), "csrf_token": csrf_of(page), "attempt": attempt[1], **changed}
+    with client.application.app_context():
+        return client.post(PATH, data=fields)
+
+
+def post(client: FlaskClient, page: TestResponse, path: str, **fields: object) -> TestResponse:
+    with client.application.app_context():
+        return client.post(path, data={"csrf_token": csrf_of(page), **fields}, follow_redirects=True)
+
+
+def test_a_stack_of_cheques_from_the_first_to_the_bank(app: Flask, campaign: Campaign, fund: Fund) -> None:
+    client, yesterday = signed_in(app, "clerk"), (today() - timedelta(days=1)).isoformat()
+    saved = enter(client, received_on=yesterday)
+    assert saved.status_code == 303
+    following = open_page(client, saved.location)
+    assert re.search(r'id="amount"[^>]*autofocus', following.text), "the next amount can be typed at once"
+    assert (
+        f'value="{yesterday}"' in following.text
+        and '<option value="fr" selected>' in following.text
+        and 'name="reference" type="text" value=""' in following.text
+    )
+    assert "matched with $100.00" in following.text and "Élise Gagné" in following.text
+    (first,) = db.session.query(Donation)
+    assert (first.email, first.language, first.postal_code, first.province) == ("", "fr", "G1R 4P5", "QC")
+    # Who has the same name and postal code may be the same person: that is asked, and what was typed stays.
+    asked = enter(client, amount="60", reference="0046")
+    assert asked.status_code == 422 and "Is this the same person?" in asked.text and 'value="0046"' in asked.text
+    assert enter(client, asked, amount="60", reference="0046", donor=str(first.donor_id)).status_code == 303
+    # The number of a cheque that is recorded already is asked about.
+    again = enter(client, amount="60", reference="0046", donor="0")
+    assert again.status_code == 422 and "recorded already" in again.text
+    assert enter(client, again, amount="60", reference="0046", donor="0", answered="same_reference").status_code == 303
+    gifts = db.session.query(Donation).order_by(Donation.id).all()
+    assert [gift.donor_id == first.donor_id for gift in gifts] == [True, True, False]
+    page = post(client, open_page(client, PATH), f"{PATH}/{gifts[2].public_id}/undo")
+    assert "Undone: $60.00" in page.text and "It was recorded by mistake" in page.text
+    # The bank: the second one stays for the next deposit.
+    slip = open_page(client, f"{PATH}/deposits/1")
+    ids = [gift.id for gift in gifts[:2]]
+    refused = post(client, slip, f"{PATH}/deposits/1/closings", shown=ids, taken=ids[:1], day=yesterday, account="")
+    assert refused.status_code == 422 and "Please write the bank account" in refused.text
+    closed = post(client, slip, f"{PATH}/deposits/1/closings", shown=ids, taken=ids[:1], day=yesterday, account="…4321")
+    assert "The rest is in no. 2" in closed.text and '<strong id="total">$100.00</strong>' in closed.text and "…4321" in closed.text
+    assert "no. 1" in open_page(client, f"{PATH}/deposits").text
+    csv = open_page(client, f"{PATH}/deposits/1.csv")
+    assert "100.00" in csv.text and '"Élise Gagné"' in csv.text and "deposit-1-" in csv.headers["Content-Disposition"]
+    assert open_page(client, f"{PATH}/deposits/1.xlsx").data.startswith(b"PK")
+    # The receipts are posted, and the first cheque bounces.
+    make_due()
+    send_jobs.send_due()
+    receipt = receipts.receipt_of(first.id)
+    assert receipt
+    to_post = open_page(client, f"{PATH}/receipts")
+    assert receipt.serial in to_post.text and "8, rue Principale" in to_post.text
+    posted = post(client, to_post, f"{PATH}/receipts/{receipt.serial}/postings")
+    assert "is marked as posted" in posted.text
+    assert "to be posted again" in post(client, posted, f"{PATH}/receipts/{receipt.serial}/postings/undo").text
+    gift_page, path = open_page(client, f"{PATH}/{first.public_id}"), f"{PATH}/{first.public_id}/reversals"
+    missing = post(client, gift_page, path, day=today().isoformat(), reason="NSF")
+    assert missing.status_code == 422 and "Please choose what happened." in missing.text and 'value="NSF"' in missing.text
+    assert "Reversed" in post(client, gift_page, path, day=today().isoformat(), reason="NSF", kind="returned").text
+    assert offline_gifts.fell_through(first.id) and not db.session.get_one(Donation, first.id, populate_existing=True).net_cents
+    actions = {entry.action for entry in db.session.query(AuditEntry).filter(AuditEntry.actor == "member@example.org")}
+    assert actions >= {
+        "recorded an offline gift",
+        "undid an offline gift",
+        "closed a deposit",
+        "posted a receipt",
+        "reversed an offline gift",
+    }
+    assert checker.findings(db.engine) == []
+
+
+def test_what_is_wrong_with_a_gift_is_at_its_field(app: Flask, campaign: Campaign, fund: Fund) -> None:
+    client = signed_in(app, "clerk")
+    cases: dict[str, dict[str, Any]] = {
+        "Please write the number of the cheque": {"reference": ""},
+        "This day has not come yet": {"received_on": (today() + timedelta(days=1)).isoformat()},
+        "Please write an amount": {"amount": "1e4"},
+        "Please write the first name": {"first_name": ""},
+        "Please choose: a receipt names": {"organization": "Club Rotary"},
+        "their first and last name": {"organization": "Club Rotary", "payer": "person", "first_name": "", "last_name": ""},
+        "does not look like an email address": {"email": "elise@"},
+        "like the name of an organization": {"last_name": "Gagné Inc."},
+        "This page was open for a long time": {"attempt": "stale"},
+        "in an earlier year": {"received_on": f"{today().year - 1}-12-31"},
+    }
+    for sentence, changed in cases.items():
+        refused = enter(client, **changed)
+        assert refused.status_code == 422 and sentence in refused.text, sentence
+        assert 'value="8, rue Principale"' in refused.text
+    assert db.session.query(Donation).count() == 0
+    unknown: dict[str, Any] = dict.fromkeys(
+        ("first_name", "last_name", "address_line1", "city", "province", "postal_code", "reference"), ""
+    )
+    assert enter(client, **unknown, method="cash", details_unknown="y", not_matchable="y").status_code == 303
+    assert (
+        enter(client, organization="Club Rotary", payer="organization", first_name="", last_name="", email="club@example.org").status_code
+        == 303
+    )
+    cash, cheque = db.session.query(Donation).order_by(Donation.id)
+    make_due()
+    send_jobs.send_due()
+    receipt = receipts.receipt_of(cheque.id)
+    assert receipt and receipt.content["donor_name"] == "Club Rotary" and receipts.receipt_of(cash.id) is None and not cash.is_matchable
+    assert checker.findings(db.engine) == []
+    found = post(client, open_page(client, PATH), f"{PATH}/donor-searches", email="CLUB@example.org").json
+    assert found and [(donor["id"], donor["organization"], donor["email"]) for donor in found] == [
+        (cheque.donor_id, "Club Rotary", "club@example.org")
+    ]
+    by_name = {"last_name": "", "organization": "club rotary", "postal_code": "g1r 4p5"}
+    assert post(client, open_page(client, PATH), f"{PATH}/donor-searches", **by_name).json == found
+    viewer = signed_in(app, "viewer", address="viewer@example.org")
+    assert 'id="amount"' not in open_page(viewer, PATH).text and enter(viewer, open_page(client, PATH)).status_code == 403
+    open_deposit = deposits.open_deposit(campaign.charity_id)
+    assert open_deposit and "Close the deposit" not in open_page(viewer, f"{PATH}/deposits/{open_deposit.number}").text
