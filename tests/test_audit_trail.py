@@ -64,6 +64,10 @@ def _of_name(name: str, tree: ast.Module, everywhere: dict[str, set[str]]) -> se
             place = parameters.index(name)
             passed = [call.args[place] for call in calls if len(call.args) > place]
             found |= {action for one in passed for action in actions_of(one, tree, everywhere)}
+        if isinstance(node, ast.FunctionDef) and name in [one.arg for one in node.args.kwonlyargs]:
+            calls = [call for call in ast.walk(tree) if isinstance(call, ast.Call) and ast.unparse(call.func) == node.name]
+            named = [keyword.value for call in calls for keyword in call.keywords if keyword.arg == name]
+            found |= {action for one in named for action in actions_of(one, tree, everywhere)}
     return found
 
 

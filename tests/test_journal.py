@@ -23,7 +23,7 @@ from campaign.ledger.moves import LedgerMove, Move
 from campaign.matching.funds import Fund
 from campaign.reporting import journal
 from campaign.reporting.integrity import checker
-from campaign.reporting.journal import OfflineMove
+from campaign.reporting.journal_postings import MONEY, POSTINGS, OfflineMove
 from campaign.reporting.month_checks import MonthCheck
 from campaign.reporting.months import PROMISES
 from campaign.rules.fiscal_years import Period
@@ -57,10 +57,10 @@ OF_LEDGER = {
 
 
 def test_each_move_has_a_posting_whose_accounts_are_those_of_the_ledger(app: Flask) -> None:
-    assert set(journal.POSTINGS) == {*Move, *OfflineMove}, "each move is in the table, or it would be missing in the journal"
+    assert set(POSTINGS) == {*Move, *OfflineMove}, "each move is in the table, or it would be missing in the journal"
     for move in db.session.scalars(select(LedgerMove)):
         is_offline = "bank" in (move.to_account, move.from_account) and move.kind in {"donation", "refund"}
-        posting = journal.POSTINGS[OfflineMove(f"offline_{move.kind}") if is_offline else Move(move.kind)]
+        posting = POSTINGS[OfflineMove(f"offline_{move.kind}") if is_offline else Move(move.kind)]
         accounts = OF_LEDGER.get(move.to_account), OF_LEDGER.get(move.from_account)
         if posting is None:
             assert accounts == (None, None), f"{move.kind} moves money and has no lines"
@@ -177,7 +177,7 @@ def test_control_a_move_that_the_journal_leaves_out_does_not_tie(app: Flask, cam
     post_stripe_fee(donation, 3_20)
     always = Period(first_on=TODAY - DAY, last_on=TODAY + DAY)
     assert journal.stripe_balances(campaign.charity, always, journal.sums_of(campaign.charity, always)).difference_cents == 0
-    monkeypatch.setattr(journal, "MONEY", {move: posting for move, posting in journal.MONEY.items() if move is not Move.FEE})
+    monkeypatch.setattr(journal, "MONEY", {move: posting for move, posting in MONEY.items() if move is not Move.FEE})
     assert journal.stripe_balances(campaign.charity, always, journal.sums_of(campaign.charity, always)).difference_cents == -3_20
 
 
@@ -247,7 +247,7 @@ def test_files_have_the_columns_dates_and_signs_of_their_software(app: Flask, ca
 
 
 def test_a_file_never_divides_a_journal_entry() -> None:
-    posting = journal.MONEY[Move.DONATION]
+    posting = MONEY[Move.DONATION]
 
     def movement(number: int, cents: int) -> Movement:
         return Movement(
@@ -303,7 +303,7 @@ def test_the_page_of_the_journal_ties_and_says_what_is_wrong_with_a_day(app: Fla
 
 
 def test_every_movement_check_and_comparison_has_words() -> None:
-    assert set(journal_words.MOVES) == {move.value for move in journal.MONEY}
+    assert set(journal_words.MOVES) == {move.value for move in MONEY}
     for language in ("en", "fr"):
         assert all(
             month_words.figure_label(name, language) for name in (*journal_words.MOVES, *PROMISES, "opening", "closing", "issued", "ended")

@@ -83,9 +83,9 @@ def test_a_month_is_closed_once_with_its_figures_and_reopened_with_a_reason(app:
     close(campaign, reason="second time")
     trail = [(entry.actor, entry.action, entry.subject) for entry in db.session.scalars(select(AuditEntry).order_by(AuditEntry.id))]
     assert trail[-3:] == [
-        (MANAGER, month_actions.CLOSED, NAME),
-        ("other@example.org", month_actions.REOPENED, NAME),
-        (MANAGER, month_actions.CLOSED, NAME),
+        (MANAGER, "closed a month", NAME),
+        ("other@example.org", "reopened a month", NAME),
+        (MANAGER, "closed a month", NAME),
     ]
     for change in (
         "UPDATE closed_month SET figures = '{}'",

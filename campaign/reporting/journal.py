@@ -8,7 +8,6 @@ on which the books had it: Stripe names none. What was recorded wrongly is taken
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -43,54 +42,14 @@ from campaign.ledger.moves import Move
 from campaign.payments.offline_gifts import OfflineReversal
 from campaign.payments.reversals import Reversal
 from campaign.reporting.gifts_received import campaigns_of
+from campaign.reporting.journal_postings import MONEY, MoneyMove, OfflineMove, money_move
 from campaign.rules import journal, local_time
 from campaign.rules.fiscal_years import Period
-from campaign.rules.journal import Grain, Movement, Posting, Purpose, Subject
+from campaign.rules.journal import Grain, Movement, Purpose, Subject
 from campaign.stripe_sync.balance_transactions import PAYOUT_REVERSALS, BalanceTransaction
 from campaign.stripe_sync.payouts import Payout
 
 ROWS_AT_ONCE = 1000
-
-
-class OfflineMove(StrEnum):
-    """Moves whose kinds the ledger has for money at Stripe too, but from or to the bank: that money never lay at Stripe."""
-
-    DONATION = "offline_donation"
-    REFUND = "offline_refund"
-
-
-MoneyMove = Move | OfflineMove
-
-# Each move, once. What a fund promises, holds and matches is no money: it has no lines.
-POSTINGS: Mapping[MoneyMove, Posting | None] = {
-    OfflineMove.DONATION: Posting(subject=Subject.GIFTS, debit=Purpose.BANK, credit=Purpose.DONATIONS),
-    OfflineMove.REFUND: Posting(subject=Subject.RETURNS, debit=Purpose.DONATIONS_RETURNED, credit=Purpose.BANK),
-    Move.OFFLINE_REVERSAL: Posting(subject=Subject.RETURNS, debit=Purpose.DONATIONS, credit=Purpose.BANK),
-    Move.DONATION: Posting(subject=Subject.GIFTS, debit=Purpose.STRIPE, credit=Purpose.DONATIONS),
-    Move.COVERED_FEE: Posting(subject=Subject.GIFTS, debit=Purpose.STRIPE, credit=Purpose.COVERED_FEES),
-    Move.FEE: Posting(subject=Subject.FEES, debit=Purpose.FEES, credit=Purpose.STRIPE),
-    Move.FEE_REFUND: Posting(subject=Subject.FEES, debit=Purpose.STRIPE, credit=Purpose.FEES),
-    Move.REFUND: Posting(subject=Subject.RETURNS, debit=Purpose.DONATIONS_RETURNED, credit=Purpose.STRIPE),
-    Move.DISPUTE: Posting(subject=Subject.RETURNS, debit=Purpose.DONATIONS_RETURNED, credit=Purpose.STRIPE),
-    Move.REINSTATEMENT: Posting(subject=Subject.RETURNS, debit=Purpose.STRIPE, credit=Purpose.DONATIONS_RETURNED),
-    Move.COVERED_FEE_REFUND: Posting(subject=Subject.RETURNS, debit=Purpose.COVERED_FEES, credit=Purpose.STRIPE),
-    Move.COVERED_FEE_REINSTATEMENT: Posting(subject=Subject.RETURNS, debit=Purpose.STRIPE, credit=Purpose.COVERED_FEES),
-    Move.PAYOUT: Posting(subject=Subject.PAYOUTS, debit=Purpose.BANK, credit=Purpose.STRIPE),
-    Move.PAYOUT_REVERSAL: Posting(subject=Subject.PAYOUTS, debit=Purpose.STRIPE, credit=Purpose.BANK),
-    Move.RECEIVE: Posting(subject=Subject.FUNDERS, debit=Purpose.BANK, credit=Purpose.FUNDERS),
-    Move.RECEIVE_REVERSAL: Posting(subject=Subject.FUNDERS, debit=Purpose.FUNDERS, credit=Purpose.BANK),
-    Move.PLEDGE: None,
-    Move.HOLD: None,
-    Move.RELEASE: None,
-    Move.MATCH: None,
-    Move.UNMATCH: None,
-}
-MONEY = {move: posting for move, posting in POSTINGS.items() if posting}
-
-
-def money_move(kind: str) -> MoneyMove:
-    """The move with this name."""
-    return OfflineMove(kind) if kind in set(OfflineMove) else Move(kind)
 
 
 ALWAYS = Period(first_on=date.min, last_on=date(9998, 12, 31))

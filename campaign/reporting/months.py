@@ -22,7 +22,8 @@ from campaign.matching.funds import Fund
 from campaign.receipts.receipts import Receipt, ReceiptEnd, ReceiptLine
 from campaign.reporting import journal
 from campaign.reporting.gifts_received import campaigns_of
-from campaign.reporting.journal import MoneyMove, MoveSum, StripeBalances
+from campaign.reporting.journal import MoveSum, StripeBalances
+from campaign.reporting.journal_postings import MoneyMove
 from campaign.rules.fiscal_years import Period
 from campaign.stripe_sync.balance_transactions import PAYOUT, PAYOUT_REVERSALS, BalanceTransaction
 from campaign.stripe_sync.payouts import Payout

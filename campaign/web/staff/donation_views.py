@@ -33,7 +33,7 @@ def save() -> ResponseReturnValue:
         return refused(render_page(typed_name=name.text, name_error=_why_not(error)))
     audit.record(current_user.email, "saved a view", f"view {view.id}", name=view.name, filters=view.filters, is_shared=view.is_shared)
     db.session.commit()
-    flash(gettext("Saved as %(name)s.", name=view.name))
+    flash(gettext("The view is saved: %(name)s", name=view.name))
     return redirect(url_for("staff_donation_list.page", **view.filters), 303)
 
 
@@ -53,7 +53,7 @@ def change(view_id: int) -> ResponseReturnValue:
     after = {"name": view.name, "is_shared": view.is_shared}
     audit.record(current_user.email, "changed a view", f"view {view.id}", before=before, after=after)
     db.session.commit()
-    flash(gettext("Saved as %(name)s.", name=view.name))
+    flash(gettext("The view is saved: %(name)s", name=view.name))
     return redirect(url_for("staff_donation_list.page", **view.filters), 303)
 
 

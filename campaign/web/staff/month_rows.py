@@ -12,7 +12,8 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.ledger.moves import Move
 from campaign.reporting import journal, months, stripe_clearing
 from campaign.reporting.closed_months import ClosedMonth
-from campaign.reporting.journal import MONEY, MoneyMove, MoveSum, money_move
+from campaign.reporting.journal import MoveSum
+from campaign.reporting.journal_postings import MONEY, MoneyMove, money_move
 from campaign.reporting.month_checks import Checked, MonthCheck
 from campaign.reporting.months import AtStripe, FeesOfMonth, MonthFigures
 from campaign.rules.fiscal_years import Period

@@ -105,7 +105,7 @@ def _groups(found: Found, charity: Charity) -> list[Group]:
 
 def _gift(gift: Donation, charity: Charity, state: str) -> tuple[str, str, str]:
     day = _day(charity.local(gift.received_at or gift.started_at))
-    name = gettext("%(amount)s of %(name)s", amount=format_money(gift.amount_cents, current_language()), name=gift.full_name or gift.email)
+    name = gettext("%(amount)s – %(name)s", amount=format_money(gift.amount_cents, current_language()), name=gift.full_name or gift.email)
     return name, url_for("staff_donations.page", public_id=gift.public_id), f"{day}, {state}"
 
 

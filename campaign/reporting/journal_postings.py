@@ -1,0 +1,48 @@
+"""Which accounts of the charity's bookkeeping each move of the ledger debits and credits."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from campaign.ledger.moves import Move
+from campaign.rules.journal import Posting, Purpose, Subject
+
+
+class OfflineMove(StrEnum):
+    """Moves whose kinds the ledger has for money at Stripe too, but from or to the bank: that money never lay at Stripe."""
+
+    DONATION = "offline_donation"
+    REFUND = "offline_refund"
+
+
+MoneyMove = Move | OfflineMove
+
+# Each move, once. What a fund promises, holds and matches is no money: it has no lines.
+POSTINGS: Mapping[MoneyMove, Posting | None] = {
+    OfflineMove.DONATION: Posting(subject=Subject.GIFTS, debit=Purpose.BANK, credit=Purpose.DONATIONS),
+    OfflineMove.REFUND: Posting(subject=Subject.RETURNS, debit=Purpose.DONATIONS_RETURNED, credit=Purpose.BANK),
+    Move.OFFLINE_REVERSAL: Posting(subject=Subject.RETURNS, debit=Purpose.DONATIONS, credit=Purpose.BANK),
+    Move.DONATION: Posting(subject=Subject.GIFTS, debit=Purpose.STRIPE, credit=Purpose.DONATIONS),
+    Move.COVERED_FEE: Posting(subject=Subject.GIFTS, debit=Purpose.STRIPE, credit=Purpose.COVERED_FEES),
+    Move.FEE: Posting(subject=Subject.FEES, debit=Purpose.FEES, credit=Purpose.STRIPE),
+    Move.FEE_REFUND: Posting(subject=Subject.FEES, debit=Purpose.STRIPE, credit=Purpose.FEES),
+    Move.REFUND: Posting(subject=Subject.RETURNS, debit=Purpose.DONATIONS_RETURNED, credit=Purpose.STRIPE),
+    Move.DISPUTE: Posting(subject=Subject.RETURNS, debit=Purpose.DONATIONS_RETURNED, credit=Purpose.STRIPE),
+    Move.REINSTATEMENT: Posting(subject=Subject.RETURNS, debit=Purpose.STRIPE, credit=Purpose.DONATIONS_RETURNED),
+    Move.COVERED_FEE_REFUND: Posting(subject=Subject.RETURNS, debit=Purpose.COVERED_FEES, credit=Purpose.STRIPE),
+    Move.COVERED_FEE_REINSTATEMENT: Posting(subject=Subject.RETURNS, debit=Purpose.STRIPE, credit=Purpose.COVERED_FEES),
+    Move.PAYOUT: Posting(subject=Subject.PAYOUTS, debit=Purpose.BANK, credit=Purpose.STRIPE),
+    Move.PAYOUT_REVERSAL: Posting(subject=Subject.PAYOUTS, debit=Purpose.STRIPE, credit=Purpose.BANK),
+    Move.RECEIVE: Posting(subject=Subject.FUNDERS, debit=Purpose.BANK, credit=Purpose.FUNDERS),
+    Move.RECEIVE_REVERSAL: Posting(subject=Subject.FUNDERS, debit=Purpose.FUNDERS, credit=Purpose.BANK),
+    Move.PLEDGE: None,
+    Move.HOLD: None,
+    Move.RELEASE: None,
+    Move.MATCH: None,
+    Move.UNMATCH: None,
+}
+MONEY = {move: posting for move, posting in POSTINGS.items() if posting}
+
+
+def money_move(kind: str) -> MoneyMove:
+    """The move with this name."""
+    return OfflineMove(kind) if kind in set(OfflineMove) else Move(kind)
