@@ -144,9 +144,15 @@ def _complete(donation: Donation, typed: TypedGift, session: RematchingSession, 
     effects.apply_effects(session, [offline_gifts.record_payment(donation, session)])
     db.session.expire(donation, ["net_cents"])  # A trigger has moved it.
     messages.postpone_first(MessageKind.RECEIPT, donation, seconds=RECEIPT_DELAY_SECONDS)
-    detail = {"method": typed.method.value, "reference": typed.reference, "received_on": typed.received_on.isoformat()}
     audit.record(
-        actor, "recorded an offline gift", donation.public_id, cents=donation.amount_cents, is_matchable=typed.is_matchable, **detail
+        actor,
+        "recorded an offline gift",
+        donation.public_id,
+        cents=donation.amount_cents,
+        method=typed.method.value,
+        reference=typed.reference,
+        received_on=typed.received_on.isoformat(),
+        is_matchable=typed.is_matchable,
     )
     db.session.commit()
 

@@ -10,7 +10,7 @@ from campaign.reporting import ledger_days
 from campaign.reporting.ledger_days import DaySum
 from campaign.rules.exhaustion_forecast import MOST_DAYS, Forecast, forecast_exhaustion
 
-_KINDS = (Move.DONATION, Move.REFUND, Move.DISPUTE, Move.REINSTATEMENT, Move.MATCH, Move.UNMATCH)
+_KINDS = (Move.DONATION, Move.REFUND, Move.DISPUTE, Move.OFFLINE_REVERSAL, Move.REINSTATEMENT, Move.MATCH, Move.UNMATCH)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ def _day(day: date, sums: dict[Move, DaySum]) -> CampaignDay:
         day=day,
         donations=sums.get(Move.DONATION, DaySum()).entries,
         donated_cents=cents(Move.DONATION),
-        returned_cents=cents(Move.REFUND) + cents(Move.DISPUTE) - cents(Move.REINSTATEMENT),
+        returned_cents=cents(Move.REFUND) + cents(Move.DISPUTE) + cents(Move.OFFLINE_REVERSAL) - cents(Move.REINSTATEMENT),
         matched_cents=cents(Move.MATCH) - cents(Move.UNMATCH),
     )
 

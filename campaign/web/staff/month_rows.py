@@ -53,10 +53,10 @@ def money(cents: int) -> str:
     return format_money(cents, current_language())
 
 
-def _signed_at_stripe(name: str, cents: int) -> int:
-    """What a figure adds to the balance at Stripe; amounts beside it, such as payments of funders, as they are."""
+def _signed(name: str, cents: int) -> int:
+    """What a figure adds to the balance at Stripe or at the bank; promises and receipts as they are."""
     posting = MONEY.get(money_move(name)) if name in {move.value for move in MONEY} else None
-    return -cents if posting and posting.credit is Purpose.STRIPE else cents
+    return -cents if posting and posting.credit in {Purpose.STRIPE, Purpose.BANK} else cents
 
 
 def figure_groups(figures: MonthFigures, closed: ClosedMonth | None) -> list[dict[str, Any]]:
@@ -81,7 +81,7 @@ def _figure_rows(names: Sequence[str], now: Mapping[str, Any], then: Mapping[str
     for name in names:
         if name in now or name in then:
             (count, cents), (count_then, cents_then) = now.get(name, (0, 0)), then.get(name, (0, 0))
-            signed, signed_then = _signed_at_stripe(name, cents), _signed_at_stripe(name, cents_then)
+            signed, signed_then = _signed(name, cents), _signed(name, cents_then)
             yield {
                 "label": figure_label(name, current_language()),
                 "count": count or "",
@@ -175,7 +175,7 @@ def late_rows(movements: Sequence[Movement]) -> list[dict[str, str]]:
             "on": movement.on.isoformat(),
             "what": describe_movement(movement, current_language()),
             "reference": movement.reference,
-            "sum": money(_signed_at_stripe(movement.kind, movement.cents)),
+            "sum": money(_signed(movement.kind, movement.cents)),
         }
         for movement in movements
     ]
