@@ -35,7 +35,7 @@ class BalanceTransaction(Base):
     stripe_id: Mapped[str] = mapped_column(unique=True)
     type: Mapped[str]
     category: Mapped[str]
-    source: Mapped[str | None]
+    source: Mapped[str | None] = mapped_column(index=True)
     payment_intent: Mapped[str | None] = mapped_column(index=True)
     cents: Mapped[int]
     fee_cents: Mapped[int]
