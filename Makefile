@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run test lint architecture bench books mutants long storm readers samples translations lock clean .venv/moved
+.PHONY: help run test lint architecture bench books pages mutants long storm readers samples translations lock clean .venv/moved
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,9 @@ bench: .venv/ready-run ## Run the benchmarks and print a table (COUNT=1000)
 
 books: .venv/ready-run ## Measure the check of large books (COUNT=300000), 11 minutes and 35 GB
 	$(BIN)/python -m benchmarks.books $(COUNT)
+
+pages: .venv/ready-run ## Load COUNT donations (1000000) and measure the pages of staff, funders and donors
+	$(BIN)/python -m benchmarks.pages $(COUNT)
 
 mutants: .venv/ready-test ## Change the triggers that move money, one at a time: a test must notice each change
 	SCALE=2 $(BIN)/python -m tools.mutants

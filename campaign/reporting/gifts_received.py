@@ -4,11 +4,11 @@ A gift belongs to the period in which it was received, in the charity's time zon
 changed, the return of the year of the gift is amended (CRA, information letter CIL 2001-023; form T1240).
 """
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, case, cast, exists, func, null, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, cast, exists, func, null, or_, select, true, union_all
 from sqlalchemy.orm import aliased
 from sqlalchemy.types import BigInteger
 
@@ -47,6 +47,17 @@ SIGNED_CENTS = case(
     (LedgerEntry.kind.in_((*REVERSALS, *NO_GIFTS)), -LedgerEntry.cents),
     else_=0,
 )
+
+
+def first_and_last_received(charity: Charity) -> tuple[datetime | None, datetime | None]:
+    """The moments of the first and the last payment of a donor; None without any. Each campaign is asked for its own, which an index answers."""
+    d = Donation
+    of_campaign = select(func.min(d.received_at).label("first"), func.max(d.received_at).label("last"))
+    of_campaign = of_campaign.where(d.campaign_id == Campaign.id, d.received_at.is_not(None)).correlate(Campaign)
+    own = of_campaign.lateral()
+    every = select(func.min(own.c.first), func.max(own.c.last)).select_from(Campaign).join(own, true())
+    first, last = db.session.execute(every.where(Campaign.charity_id == charity.id)).one()
+    return first, last
 
 
 def campaigns_of(charity: Charity) -> Select[Any]:

@@ -20,7 +20,13 @@ from campaign.funders.funders import ABROAD
 from campaign.ledger.entries import LedgerEntry
 from campaign.payments.offline_gifts import OfflineGift
 from campaign.receipts.receipts import Receipt, ReceiptEnd, ReceiptLine, Status
-from campaign.reporting.gifts_received import SIGNED_CENTS, campaigns_of, first_and_last_of_funders, funder_payments_in, is_received_in
+from campaign.reporting.gifts_received import (
+    SIGNED_CENTS,
+    first_and_last_of_funders,
+    first_and_last_received,
+    funder_payments_in,
+    is_received_in,
+)
 from campaign.rules.fiscal_years import Period
 from campaign.rules.offline_gifts import OfflineMethod
 
@@ -256,7 +262,6 @@ def _gift(charity: Charity, row: Row[Any]) -> RegisterGift:
 
 def years(charity: Charity) -> list[int]:
     """Calendar years from the first to the last payment of donors and funders, latest first."""
-    donors = select(func.min(Donation.received_at), func.max(Donation.received_at)).where(Donation.campaign_id.in_(campaigns_of(charity)))
-    days = [charity.local(moment).date() for moment in db.session.execute(donors).one() if moment]
+    days = [charity.local(moment).date() for moment in first_and_last_received(charity) if moment]
     days += [day for day in first_and_last_of_funders(charity) if day]
     return list(range(max(days).year, min(days).year - 1, -1)) if days else []

@@ -6,12 +6,18 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from campaign.campaigns.charities import Charity
-from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.receipts.receipts import Receipt, ReceiptLine
 from campaign.reporting import first_receipts, receipt_register
 from campaign.reporting.first_receipts import ReceiptedBefore
-from campaign.reporting.gifts_received import QUEBEC, UNKNOWN, campaigns_of, first_and_last_of_funders, funder_payments_in, gifts_in
+from campaign.reporting.gifts_received import (
+    QUEBEC,
+    UNKNOWN,
+    first_and_last_of_funders,
+    first_and_last_received,
+    funder_payments_in,
+    gifts_in,
+)
 from campaign.reporting.receipt_register import RegisterTotals
 from campaign.rules import return_lines
 from campaign.rules.fiscal_years import Period, fiscal_year, fiscal_year_of
@@ -173,7 +179,7 @@ def _sums(charity: Charity, period: Period) -> list[GroupSum]:
 
 def fiscal_years(charity: Charity, now: datetime) -> list[Period]:
     """The fiscal years from that of the first gift, a donor's or a funder's, to the current one, latest first."""
-    first = db.session.scalar(select(func.min(Donation.received_at)).where(Donation.campaign_id.in_(campaigns_of(charity))))
+    first, _ = first_and_last_received(charity)
     days = [charity.local(moment).date() for moment in (first, now) if moment]
     days += [day for day in first_and_last_of_funders(charity) if day]
     since, this = (fiscal_year_of(charity.fiscal_year_end, day) for day in (min(days), charity.local(now).date()))

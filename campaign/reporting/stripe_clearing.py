@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, any_, case, exists, func, or_, select
 
 from campaign.campaigns.campaigns import Campaign, CampaignTotals
 from campaign.donations.donations import Donation
@@ -48,10 +48,15 @@ def clearing_of(campaign: Campaign) -> Clearing:
     """The balance at Stripe, divided by owner."""
     at_stripe = {campaign_id: int(cents) for campaign_id, cents in db.session.execute(_at_stripe(campaign.currency))}
     t = BalanceTransaction
-    all_transactions = select(func.coalesce(func.sum(t.net_cents), 0)).where(t.currency == campaign.currency)
+    # What a payout paid out, without its own transaction, sums to it (the check of the books holds it): only the rest has to be summed.
+    not_paid_out = select(func.coalesce(func.sum(t.net_cents), 0)).where(t.currency == campaign.currency, t.payout.is_(None))
+    read = select(func.coalesce(func.sum(Payout.cents), 0)).where(Payout.currency == campaign.currency)
+    read = read.where(Payout.transactions_read_at.is_not(None))
+    own = select(func.coalesce(func.sum(t.net_cents), 0)).join(Payout, Payout.stripe_id == t.source)
+    own = own.where(t.currency == campaign.currency, t.payout == t.source)
     manual = select(func.coalesce(func.sum(t.net_cents), 0)).join(Payout, Payout.stripe_id == t.source)
     manual = manual.where(t.currency == campaign.currency, Payout.reconciliation_status == NOT_APPLICABLE)
-    balance, untied = int(db.session.scalars(all_transactions).one()), int(db.session.scalars(manual).one())
+    balance, untied = (sum(int(db.session.scalars(part).one()) for part in parts) for parts in ((not_paid_out, read, own), (manual,)))
     disputed, quarantined, other = (of(campaign.currency) for of in (_disputed_cents, _quarantined_cents, _other_cents))
     this = at_stripe.pop(campaign.id, 0)
     others = sum(at_stripe.values())
@@ -100,8 +105,8 @@ def _is_of_donation() -> ColumnElement[bool]:
 
 def _is_in_balance() -> ColumnElement[bool]:
     """Whether the transaction was not paid out, or came back with its payout."""
-    came_back = exists().where(Payout.stripe_id == BalanceTransaction.payout, Payout.status.in_(["failed", "canceled"]))
-    return or_(BalanceTransaction.payout.is_(None), came_back)
+    failed = select(Payout.stripe_id).where(Payout.status.in_(["failed", "canceled"])).scalar_subquery()
+    return or_(BalanceTransaction.payout.is_(None), BalanceTransaction.payout == any_(func.array(failed)))  # Both by the index on it.
 
 
 def _at_stripe(currency: str) -> Select[int, int]:

@@ -44,6 +44,7 @@ class StripeEvent(Leasable, Base):
     outcome: Mapped[str | None]
 
 
+Index("ix_stripe_event_dead", StripeEvent.id, postgresql_where=StripeEvent.dead_at.is_not(None))
 Index("ix_stripe_event_waiting_subject", StripeEvent.subject, StripeEvent.id, postgresql_where=leases.is_pending(StripeEvent))
 Index(
     "ix_stripe_event_fresh", StripeEvent.id, postgresql_where=leases.is_pending(StripeEvent) & (StripeEvent.attempts == literal_column("0"))

@@ -89,7 +89,7 @@ class StripeRows:
             row = (payout_id, net, self._currency, "paid", "completed", moment(at), moment(at + 2 * DAY), 1, moment(at + HOUR))
             self._rows.add("payout", *row)
             own = (f"txn_{payout_id}", "payout", "payout", payout_id, None, -net, 0, -net, self._currency)
-            moments = (moment(at), None, False, moment(at), None, moment(at + HOUR))
+            moments = (moment(at), None, False, moment(at), payout_id, moment(at + HOUR))
             self._rows.add("balance_transaction", *own, *moments)
             if share:
                 kind, accounts = ("payout", ("stripe", "bank")) if share > 0 else ("payout_reversal", ("bank", "stripe"))

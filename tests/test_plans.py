@@ -1,0 +1,98 @@
+"""What is asked for on each page of staff does not read a whole table that grows with the donations: an index answers it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Connection, event, text
+
+from campaign.cli.bulk_seeds import load
+from campaign.edges.db import db
+from tests.web import open_page, signed_in
+
+GROWING = {
+    *("donation", "donor", "ledger_entry", "donation_match", "match_queue", "campaign_donor", "stripe_event", "balance_transaction"),
+    *("outbox", "frozen_email", "delivery_attempt", "receipt", "receipt_line"),
+}
+# Receipts, returns and the report of a funder read the gifts of a year or of a fund: docs/speed.md says how long that takes.
+PAGES = (
+    "/staff/",
+    "/staff/mail",
+    "/staff/events",
+    "/staff/holds",
+    "/staff/quarantine",
+    "/staff/funds",
+    "/staff/returned-gifts",
+)
+
+
+@pytest.fixture
+def plans(app: Flask) -> Iterator[list[dict[str, object]]]:
+    """The nodes of the plans of all queries, without scans of whole tables where an index will do."""
+    nodes: list[dict[str, object]] = []
+    is_explaining = False
+
+    @event.listens_for(db.engine, "before_cursor_execute")
+    def explain(connection: Connection, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        nonlocal is_explaining
+        if (
+            is_explaining
+            or not statement.lstrip().upper().startswith(("SELECT", "WITH"))
+            or "FOR UPDATE" in statement
+            or "pg_index" in statement
+        ):
+            return
+        is_explaining = True
+        cursor = connection.connection.cursor()
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
+        row = cursor.fetchone()
+        assert row
+        nodes.extend({**node, "statement": statement} for node in _nodes(row[0][0]["Plan"]))
+        is_explaining = False
+
+    yield nodes
+    event.remove(db.engine, "before_cursor_execute", explain)
+
+
+def _nodes(plan: dict[str, object], *, is_limited: bool = False) -> Iterator[dict[str, object]]:
+    yield {**plan, "is_limited": is_limited}
+    children = plan.get("Plans", [])
+    assert isinstance(children, list)
+    for child in children:
+        yield from _nodes(child, is_limited=is_limited or plan["Node Type"] == "Limit")
+
+
+def whole_scans(client: FlaskClient, path: str, plans: list[dict[str, object]]) -> list[str]:
+    """The growing tables that are read from end to end for the page, itself or by an index without a condition."""
+    plans.clear()
+    assert open_page(client, path).status_code == 200
+    assert plans
+    partial = set(db.session.execute(text("SELECT indexrelid::regclass::text FROM pg_index WHERE indpred IS NOT NULL")).scalars())
+    found = []
+    for node in plans:
+        has_condition = "Index Cond" in node or node.get("Index Name") in partial or (node["is_limited"] and "Filter" not in node)
+        if (
+            node.get("Relation Name") in GROWING
+            and "Scan" in str(node["Node Type"])
+            and "Bitmap" not in str(node["Node Type"])
+            and not has_condition
+        ):
+            found.append(f"{node['Relation Name']}: {str(node['statement'])[:200]}")
+    return found
+
+
+@pytest.mark.owner
+def test_no_page_reads_a_whole_table_of_gifts(app: Flask, plans: list[dict[str, object]]) -> None:
+    load.load_history(1000, seed=1)
+    client = signed_in(app, "manager")
+    for path in PAGES:
+        assert whole_scans(client, path, plans) == [], path
+    whole_scans(client, "/staff/stripe", plans)
+    assert "ix_balance_transaction_source" in {node.get("Index Name") for node in plans}
+    db.session.execute(text("DROP INDEX ix_stripe_event_dead, ix_outbox_dead"))
+    db.session.commit()
+    for path in ("/staff/mail", "/staff/events"):
+        assert whole_scans(client, path, plans), f"a page without its index is not found: {path}"
