@@ -36,6 +36,14 @@ NEEDS_NO_CONFIRMATION = {
     "staff_mail.again": "sends to the address it was for",
     "staff_mail.bounce": "a note",
     "staff_settlement.close_alert": "a note",
+    "staff_donation_views.save": "filters under a name",
+    "staff_donation_views.change": "a name",
+    "staff_donation_views.delete": "filters under a name",
+    "staff_deposits.close": "a slip for the bank; no money moves",
+    "staff_offline_gifts.search_donors": "what the form offers to fill in",
+    "staff_offline_gifts.undo": "takes back what was recorded a moment ago, before its receipt",
+    "staff_posted_receipts.post": "a note, and undone",
+    "staff_posted_receipts.undo": "a note",
 }
 
 

@@ -224,17 +224,9 @@ def _arm(charity: Charity, on: Any, subject: Subject, *, row: Any = None, name: 
     kinds = [move.value for move, posting in MONEY.items() if posting.subject is subject and isinstance(move, Move)]
     is_offline = and_(e.fund_id.is_(None), or_(e.to_account == "bank", e.from_account == "bank"))
     offline = case({move.name.lower(): move.value for move in OfflineMove}, value=e.kind, else_=e.kind)
+    kind = case((is_offline, offline), else_=e.kind)
     columns: tuple[Any, ...] = (
-        *(
-            e.id,
-            case((is_offline, offline), else_=e.kind).label("kind"),
-            e.cents,
-            e.campaign_id,
-            e.fund_id,
-            e.donation_id,
-            e.chain,
-            e.position,
-        ),
+        *(e.id, kind.label("kind"), e.cents, e.campaign_id, e.fund_id, e.donation_id, e.chain, e.position),
         cast(on, Date).label("on"),
         cast(none if row is None else row, BigInteger).label("row"),
         cast(none if name is None else name, Text).label("name"),

@@ -1,4 +1,4 @@
-"""Indexes for what grows with the donations: what a refund or dispute moved at Stripe, and events and messages that nobody handles.
+"""Indexes for what grows with the donations: events and messages that nobody handles.
 
 They are created while the service reads and writes. One that was interrupted is not valid and is created again.
 """
@@ -9,7 +9,6 @@ revision = "indexes_at_size"
 down_revision = "offline_gifts"
 
 INDEXES = {
-    "ix_balance_transaction_source": "balance_transaction (source)",
     "ix_stripe_event_dead": "stripe_event (id) WHERE dead_at IS NOT NULL",
     "ix_outbox_dead": "outbox (dead_at) WHERE dead_at IS NOT NULL",
 }

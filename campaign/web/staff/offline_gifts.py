@@ -96,7 +96,7 @@ def gift_row(gift: ListedGift) -> dict[str, Any]:
 
 
 @bp.post("")
-@access("clerk")
+@access("clerk", fresh=True)
 @csrf.exempt  # The form checks its own token: a stale one is an error in the form, and nothing typed is lost.
 def record() -> ResponseReturnValue:
     """Record a gift, and go on with the next one of the stack. What is asked about it comes back with the form."""
