@@ -10,7 +10,7 @@ from campaign.payments import offline_gifts
 from campaign.rules.money import format_money
 from campaign.stripe_sync import payouts
 from campaign.texts.dates import format_day, format_moment
-from campaign.web.labels import payment_method
+from campaign.web.labels import language_labels, payment_method
 from campaign.web.languages import current_language
 
 STRIPE_DASHBOARD = "https://dashboard.stripe.com"
@@ -44,7 +44,7 @@ def _facts(donation: Donation) -> dict[str, str]:
             is_debit=donation.is_debit, offline_method=offline_gifts.methods_of([donation.id]).get(donation.id)
         ),
         gettext("Covered fee"): format_money(donation.covered_fee_cents, language) if donation.covered_fee_cents else gettext("none"),
-        gettext("Language"): gettext("French") if donation.language == "fr" else gettext("English"),
+        gettext("Language"): language_labels()[donation.language],
         gettext("In public"): gettext("anonymous") if donation.anonymous else donation.public_name or gettext("no name"),
         gettext("Tribute"): tributes[donation.tribute_kind] if donation.tribute_kind else gettext("no tribute"),
         gettext("News by email"): gettext(
