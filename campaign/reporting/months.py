@@ -6,7 +6,7 @@ Its figures, as one JSON object, are what a closing stores (reporting/closed_mon
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -141,31 +141,6 @@ def payouts_of(charity: Charity, month: Period) -> list[Payout]:
     first, after = month.moments(ZoneInfo(charity.time_zone))
     of_month = select(Payout).where(Payout.created_at >= first, Payout.created_at < after)
     return list(db.session.scalars(of_month.order_by(Payout.created_at, Payout.id)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class FeesOfMonth:
-    """What Stripe charged in the month that begins on `first_on`, beside what was paid through it, covered fees included."""
-
-    first_on: date
-    paid_cents: int
-    fees_cents: int
-
-
-def fees_by_month(charity: Charity, *, since: date, until: date) -> list[FeesOfMonth]:
-    """The fees of each month that has some, the latest first."""
-    sums = journal.sums_by_month(charity, Period(first_on=since, last_on=until))
-    found = []
-    for first_on, of_month in sorted(sums.items(), reverse=True):
-        cents = {move: found.cents for move, found in of_month.items()}
-        found.append(
-            FeesOfMonth(
-                first_on=first_on,
-                paid_cents=cents.get(Move.DONATION, 0) + cents.get(Move.COVERED_FEE, 0),
-                fees_cents=cents.get(Move.FEE, 0) - cents.get(Move.FEE_REFUND, 0),
-            )
-        )
-    return found
 
 
 def not_received_cents(charity: Charity) -> int:

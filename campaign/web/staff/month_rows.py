@@ -15,12 +15,12 @@ from campaign.reporting.closed_months import ClosedMonth
 from campaign.reporting.journal import MoveSum
 from campaign.reporting.journal_postings import MONEY, MoneyMove, money_move
 from campaign.reporting.month_checks import Checked, MonthCheck
-from campaign.reporting.months import AtStripe, FeesOfMonth, MonthFigures
+from campaign.reporting.months import AtStripe, MonthFigures
 from campaign.rules.fiscal_years import Period
 from campaign.rules.journal import Movement, Purpose, Subject
 from campaign.rules.money import format_money
 from campaign.stripe_sync.payouts import NOT_APPLICABLE
-from campaign.texts.dates import format_day, format_month
+from campaign.texts.dates import format_day
 from campaign.texts.journal_words import describe_movement
 from campaign.texts.month_words import check_sentence, figure_label
 from campaign.web.labels import payout_status_labels
@@ -93,19 +93,26 @@ def _figure_rows(names: Sequence[str], now: Mapping[str, Any], then: Mapping[str
 
 
 def overview_row(sums: Mapping[MoneyMove, MoveSum]) -> dict[str, Any]:
-    """Gifts, fees, what went back and payouts of a month."""
+    """Gifts, fees, also as a percent of what was paid through Stripe, what went back and payouts of a month."""
     cents = dict.fromkeys(Subject, 0)
     for move, found in sums.items():
         posting = MONEY[move]
         sign = 1 if posting.debit in (Purpose.STRIPE, Purpose.BANK) else -1
         cents[posting.subject] += sign * found.cents
     payouts = journal.change_of(Purpose.BANK, {move: found for move, found in sums.items() if MONEY[move].subject is Subject.PAYOUTS})
+    paid = sum(sums[move].cents for move in (Move.DONATION, Move.COVERED_FEE) if move in sums)
     return {
         "gifts": money(cents[Subject.GIFTS]),
         "fees": money(cents[Subject.FEES]),
+        "percent": _percent(-cents[Subject.FEES], paid) if paid else "",
         "returns": money(cents[Subject.RETURNS]),
         "payouts": money(payouts),
     }
+
+
+def _percent(fees_cents: int, paid_cents: int) -> str:
+    hundredths = (10_000 * fees_cents + paid_cents // 2) // paid_cents
+    return gettext("%(number)s%%", number=format_number(Decimal(hundredths).scaleb(-2), "0.00"))
 
 
 def comparison_rows(figures: MonthFigures, at_stripe: AtStripe) -> list[dict[str, Any]]:
@@ -179,16 +186,3 @@ def late_rows(movements: Sequence[Movement]) -> list[dict[str, str]]:
         }
         for movement in movements
     ]
-
-
-def fees_row(fees: FeesOfMonth) -> dict[str, str]:
-    """The fees of a month, also as a percent of what was paid."""
-    hundredths = (10_000 * fees.fees_cents + fees.paid_cents // 2) // fees.paid_cents if fees.paid_cents else 0
-    percent = format_number(Decimal(hundredths).scaleb(-2), "0.00") if fees.paid_cents else ""
-    return {
-        "name": f"{fees.first_on:%Y-%m}",
-        "label": format_month(fees.first_on, current_language()),
-        "paid": money(fees.paid_cents),
-        "fees": money(fees.fees_cents),
-        "percent": gettext("%(number)s%%", number=percent) if percent else "–",
-    }

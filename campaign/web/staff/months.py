@@ -8,7 +8,6 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_security import current_user
 
-from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
 from campaign.reporting import closed_months, journal, month_actions, month_checks, months
 from campaign.reporting.closed_months import ClosedMonth
@@ -174,10 +173,3 @@ def _month_or_404(name: str) -> Period:
 
 def _today(charity: Charity) -> date:
     return charity.local(datetime.now(UTC)).date()
-
-
-def latest_fees(campaign: Campaign) -> list[dict[str, Any]]:
-    """The fees of the last twelve months, for the page of the money at Stripe."""
-    today = _today(campaign.charity)
-    since = date(today.year - 1, today.month, 1)
-    return [month_rows.fees_row(fees) for fees in months.fees_by_month(campaign.charity, since=since, until=today)]

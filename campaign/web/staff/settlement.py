@@ -28,7 +28,6 @@ from campaign.web.errors import campaign_or_404
 from campaign.web.labels import payout_status_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
-from campaign.web.staff.months import latest_fees
 
 bp = Blueprint("staff_settlement", __name__, url_prefix="/staff/stripe")
 
@@ -63,7 +62,6 @@ def page() -> ResponseReturnValue:
         other=format_money(clearing.other_cents, language) if clearing.other_cents else "",
         on_the_way=format_money(sum(payout.cents for payout in under_way), language) if under_way else "",
         next_arrival=format_day(campaign.charity.local(min(p.arrives_at for p in under_way)).date(), language) if under_way else "",
-        months=latest_fees(campaign),
         payouts=[_payout(payout, campaign, shares.get(payout.stripe_id, 0)) for payout in payouts],
         runs=[_run(run, campaign) for run in reconciliations.list_latest(limit=RUNS_SHOWN)],
         disputes=[dispute_line(found, campaign) for found in disputes.list_unanswered(limit=DISPUTES_SHOWN)],
