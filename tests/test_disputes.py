@@ -153,7 +153,7 @@ def test_staff_see_a_dispute_that_waits_for_an_answer_with_its_deadline(app: Fla
     assert found.reversal.respond_by
     day = campaign.charity.local(found.reversal.respond_by)
     client = signed_in(app, "viewer")
-    assert "1 dispute of a gift waits for an answer at Stripe. The first one until" in client.get("/staff/").text
+    assert "1 dispute of a gift waits for an answer at Stripe.</strong> The first one until" in client.get("/staff/").text
     assert f"{day:%Y-%m-%d %H:%M}</time>" in client.get("/staff/stripe").text
     assert f"until {day:%Y-%m-%d %H:%M}" in client.get(f"/staff/donations/{donation.public_id}").text
     dispute = stripe.store.newest("dispute", limit=1)[0]["id"]
