@@ -41,7 +41,6 @@ NEEDS_NO_CONFIRMATION = {
     "staff_donation_views.delete": "filters under a name",
     "staff_deposits.close": "a slip for the bank; no money moves",
     "staff_offline_gifts.search_donors": "what the form offers to fill in",
-    "staff_offline_gifts.undo": "takes back what was recorded a moment ago, before its receipt",
     "staff_posted_receipts.post": "a note, and undone",
     "staff_posted_receipts.undo": "a note",
 }

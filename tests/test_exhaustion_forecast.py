@@ -32,7 +32,15 @@ def test_days_that_vary_more_have_a_wider_range() -> None:
 
 
 @pytest.mark.parametrize(
-    ("days", "left"), [([500_00] * (FEWEST_DAYS - 1), 100_00), ([0] * 28, 100_00), ([500_00] * 28, 0), ([-300_00] * 28, 100_00), ([], 1)]
+    ("days", "left"),
+    [
+        ([500_00] * (FEWEST_DAYS - 1), 100_00),
+        ([0] * 28, 100_00),
+        ([500_00] * 28, 0),
+        ([-300_00] * 28, 100_00),
+        ([], 1),
+        ([0] * 5 + [25_000_00, -24_950_00], 100_00),
+    ],
 )
 def test_nothing_is_said_while_nobody_can_tell(days: list[int], left: int) -> None:
     assert forecast_exhaustion(days, left, today=TODAY) is None

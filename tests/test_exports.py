@@ -11,11 +11,13 @@ from sqlalchemy import select
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.edges.db import db
+from campaign.ledger.moves import Move
 from campaign.staff.audit import AuditEntry
 from campaign.stripe_sync import balance_transactions
 from campaign.stripe_sync.balance_transactions import BalanceTransaction
 from campaign.stripe_sync.payouts import Payout
 from campaign.web.staff.export_page import EXPORTS
+from campaign.web.staff.export_tables import move_labels
 from tests.factories import TORONTO, balance_transaction_of, confirm_charity, create_refund, issue_receipt, paid, pay, start_donation
 from tests.sheets import read_workbook
 from tests.web import open_page, signed_in
@@ -112,3 +114,26 @@ def test_wrong_days_are_errors_at_their_fields_and_less_than_a_manager_exports_n
         assert {
             open_page(member, path).status_code for path in (PAGE, f"{PAGE}/file?what=donors", "/staff/donations.csv", "/staff/audit.csv")
         } == {403}
+
+
+def test_each_kind_of_entry_has_words_in_the_export_of_the_ledger(app: Flask) -> None:
+    with app.test_request_context():
+        assert set(move_labels()) == set(Move)
+
+
+def test_what_was_searched_for_is_not_in_the_audit_trail_and_a_wrong_filter_exports_nothing(app: Flask, campaign: Campaign) -> None:
+    paid(campaign, email="helene@example.org")
+    db.session.commit()
+    manager = signed_in(app, "manager")
+    assert "helene@example.org" in open_page(manager, "/staff/donations.csv?q=helene@example.org&state=paid").text
+    trail = db.session.scalars(select(AuditEntry).where(AuditEntry.action.in_(["exported", "sent an export"]))).all()
+    assert {"q": True, "state": "paid"} in [entry.detail.get("filters") for entry in trail]
+    assert not any("helene" in str(entry.detail) for entry in trail)
+    for wrong in ("/staff/donations.csv?state=refundd", "/staff/audit.csv?from=2026-13-01"):
+        refused = open_page(manager, wrong)
+        assert (refused.status_code, refused.mimetype) == (422, "text/html")
+
+
+def test_another_language_keeps_all_that_is_asked_for(app: Flask, campaign: Campaign) -> None:
+    page = open_page(signed_in(app, "viewer"), "/staff/audit?subject=d_1&subject=pi_1&lang=en").text
+    assert 'href="/staff/audit?subject=d_1&amp;subject=pi_1&amp;lang=fr"' in page

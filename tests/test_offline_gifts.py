@@ -362,3 +362,34 @@ def test_the_checker_finds_an_offline_gift_that_was_tampered_with(campaign: Camp
             found = [sentence for check in (*checker.CHECKS, *checker.CHECKS_OF_ALL) for sentence in check(connection)]
             connection.rollback()
         assert any(finding in sentence for sentence in found), (tampering, found)
+
+
+def test_a_form_that_was_sent_before_records_no_other_gift(campaign: Campaign) -> None:
+    """Sent twice as it was, it is one gift; changed, or after an undo, it is refused."""
+    first = cheque(campaign, 500_00, attempt="one form", reference="17")
+    assert cheque(campaign, 500_00, attempt="one form", reference="17").id == first.id
+    with pytest.raises(ActionRefused) as changed:
+        cheque(campaign, 50_00, attempt="one form", reference="17")
+    assert changed.value.refusal is ActionError.FORM_IS_USED
+    db.session.rollback()
+    offline_gift_actions.undo(first, actor=CLERK)
+    with pytest.raises(ActionRefused):
+        cheque(campaign, 500_00, attempt="one form", reference="17")
+
+
+def test_money_that_was_given_back_is_recorded_once(campaign: Campaign) -> None:
+    donation = cheque(campaign, 100_00)
+    reversed_gift(donation, OfflineReversalKind.REFUNDED, 20_00)
+    with pytest.raises(ActionRefused) as refused:
+        reversed_gift(donation, OfflineReversalKind.REFUNDED, 20_00)
+    assert refused.value.refusal is ActionError.OFFLINE_REFUND_IS_RECORDED
+    db.session.rollback()
+    reversed_gift(donation, OfflineReversalKind.REFUNDED, 30_00)
+    assert donation.net_cents == 50_00
+
+
+def test_a_merge_into_a_donor_without_an_address_keeps_the_address_of_each_gift(campaign: Campaign) -> None:
+    online, offline = paid(campaign, email="kept@example.org"), cheque(campaign, email="", donor_id=0)
+    donor_merge_actions.merge(offline.donor_id, online.donor_id, actor=CLERK, reason="one person")
+    db.session.refresh(online)
+    assert (online.donor_id, online.email) == (offline.donor_id, "kept@example.org")

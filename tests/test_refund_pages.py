@@ -126,3 +126,15 @@ def test_a_gift_without_receipt_or_match_says_so_in_french_and_clerks_have_no_bu
     clerk = signed_in(app, "clerk", address="clerk@example.org")
     assert path(unmatched) not in open_page(clerk, f"/staff/donations/{unmatched.public_id}").text
     assert open_page(clerk, path(unmatched)).status_code == 403
+
+
+def test_a_form_that_comes_back_with_another_amount_is_refused(app: Flask, stripe: Stripe, manager: FlaskClient) -> None:
+    """The browser’s Back leads to the form of the refund that was confirmed."""
+    donation = donate(app, stripe, amount="100")
+    preview = send(manager, donation, amount="20")
+    assert send(manager, donation, preview, amount="20", confirmed="yes").status_code == 303
+    again = send(manager, donation, preview, amount="30", confirmed="yes")
+    assert again.status_code == 422
+    assert "This form was sent before, and $20.00 were refunded." in again.text
+    assert db.session.scalars(select(RefundRequest.cents)).all() == [20_00]
+    assert send(manager, donation, again, amount="30", confirmed="yes").status_code == 303, "the page has a new form"

@@ -71,7 +71,7 @@ def _move(donations: Sequence[Donation], merge: DonorMerge, primary: Donor, merg
         )
         donation.donor_id = primary.id
         if donation.email.casefold() == (merged.email or ""):
-            donation.email = primary.email or ""
+            donation.email = primary.email or donation.email
     db.session.flush()
 
 

@@ -194,6 +194,14 @@ def refunds_of(donation_id: int) -> list[OfflineReversal]:
     return list(db.session.scalars(refunded.order_by(OfflineReversal.reversed_on, OfflineReversal.id)))
 
 
+def has_refund(donation_id: int, details: ReversalDetails) -> bool:
+    """Whether the same sum was given back of the donation on the same day under the same reference: the form was sent twice."""
+    return any(
+        (refund.cents, refund.reversed_on, refund.reference) == (details.cents, details.reversed_on, details.reference)
+        for refund in refunds_of(donation_id)
+    )
+
+
 def fell_through(donation_id: int) -> OfflineReversal | None:
     """The reversal that says that an offline gift never was one, if there is one."""
     return next((found for found in reversals_of(donation_id) if found.kind != OfflineReversalKind.REFUNDED), None)

@@ -40,8 +40,8 @@ def decide_refund_preview(donation: Donation, cents: int | None) -> RefundPrevie
 
     Locks the donation and the funds, and writes what the caller rolls back (refund_jobs.decide_preview).
     """
+    session = lock_match_session([donation.campaign_id], [donation.id])  # First, as every refund that is posted locks.
     request = refunds.request_refund(donation, cents, actor="preview", reason="preview")
-    session = lock_match_session([donation.campaign_id], [donation.id])
     matched_before = matches_of([donation.id]).get(donation.id, NO_MATCH).matched_cents
     snapshot = ReversalSnapshot(
         stripe_id=_PREVIEW_ID,

@@ -78,6 +78,8 @@ def request_refund(donation: Donation, cents: int | None, *, actor: str, reason:
     if key and (
         earlier := db.session.scalar(select(RefundRequest).where(RefundRequest.key == key, RefundRequest.donation_id == donation.id))
     ):
+        if cents not in {None, earlier.cents}:  # The form was sent before, with another amount.
+            raise RefundRefused(ActionError.UNDER_WAY if earlier.ended_at is None else ActionError.REQUEST_IS_USED, cents=earlier.cents)
         return earlier
     if locked.received_at is None:
         raise RefundRefused(ActionError.NOT_PAID)

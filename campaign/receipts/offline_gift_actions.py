@@ -25,6 +25,7 @@ from campaign.payments.deposits import Deposit, DepositSlip
 from campaign.payments.offline_gifts import GiftState, OfflinePayment, ReversalDetails
 from campaign.receipts import filed_returns, receipts
 from campaign.rules.offline_gifts import OfflineMethod, OfflineQuestion, OfflineReversalKind, moment_of_day, questions_about
+from campaign.rules.receipt_names import ReceiptNames
 from campaign.staff import audit
 from campaign.texts.action_errors import ActionError, ActionRefused
 
@@ -75,7 +76,7 @@ def record(campaign: Campaign, typed: TypedGift, *, livemode: bool, actor: str) 
     """
     attempt = f"offline:{typed.attempt}"
     if checkouts.has_begun(attempt):
-        return checkouts.donation_by_attempt(attempt)
+        return _recorded_by(attempt, typed)
     now, zone = datetime.now(UTC), ZoneInfo(campaign.charity.time_zone)
     today = now.astimezone(zone).date()
     if typed.received_on > today:
@@ -91,10 +92,23 @@ def record(campaign: Campaign, typed: TypedGift, *, livemode: bool, actor: str) 
     session = lock_match_session([campaign.id])
     if checkouts.has_begun(attempt):  # The same form was sent twice at the same moment.
         db.session.rollback()
-        return checkouts.donation_by_attempt(attempt)
+        return _recorded_by(attempt, typed)
     _ask(campaign, typed, payment, donor_id=donor_id, today=today)
     donation = offline_gifts.insert_donation(campaign, typed.details, payment, donor_id=donor_id, attempt=attempt, actor=actor)
     _complete(donation, typed, session, actor=actor)
+    return donation
+
+
+def _recorded_by(attempt: str, typed: TypedGift) -> Donation:
+    """The gift that this form has recorded before. Raises ActionRefused when that is another gift, or was undone: the form came back changed."""
+    donation = checkouts.donation_by_attempt(attempt)
+    gift = offline_gifts.find(donation.id)
+    assert gift is not None
+    was = (donation.amount_cents, gift.method, gift.reference, donation.full_name)
+    d = typed.details
+    name = ReceiptNames(first_name=d.first_name, last_name=d.last_name, organization=d.organization, in_own_name=d.in_own_name).on_receipt
+    if not donation.net_cents or was != (d.amount_cents, typed.method.value, typed.reference, name):
+        raise ActionRefused(ActionError.FORM_IS_USED)
     return donation
 
 
@@ -180,6 +194,8 @@ def record_reversal(donation: Donation, details: ReversalDetails, *, actor: str)
         _refuse(ActionError.GIFT_IS_REVERSED)
     if not received_on <= details.reversed_on <= _today(locked):
         _refuse(ActionError.REVERSAL_DAY)
+    if details.kind is OfflineReversalKind.REFUNDED and offline_gifts.has_refund(locked.id, details):
+        _refuse(ActionError.OFFLINE_REFUND_IS_RECORDED)
     if details.kind is not OfflineReversalKind.REFUNDED and left != locked.amount_cents:
         _refuse(ActionError.GIFT_WAS_REFUNDED)
     if details.cents > left:

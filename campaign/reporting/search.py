@@ -146,7 +146,7 @@ def _donors(words: ColumnElement[bool] | None) -> list[FoundDonor]:
 
 def _receipts(charity: Charity, typed: str) -> list[Receipt]:
     """Receipts of any year with this number, without the year that their serial numbers begin with."""
-    if not (typed.isascii() and typed.isdigit()) or int(typed[:12]) >= LARGEST_NUMBER:
+    if not (typed.isascii() and typed.isdigit()) or int(typed[:40]) >= LARGEST_NUMBER:
         return []
     years = select(ReceiptSeries.year).where(ReceiptSeries.charity_id == charity.id)
     query = select(Receipt).where(Receipt.charity_id == charity.id, Receipt.year.in_(years), Receipt.number == int(typed))

@@ -17,6 +17,8 @@ MOST_DAYS = 28
 FEWEST_DAYS = 7
 # Beyond a year nobody knows.
 HORIZON_DAYS = 366
+# A range from a twentieth to twenty times the days says nothing: one large gift came, or went back, among few.
+MOST_DEVIATION = 2.4
 # Four of five outcomes of a normal distribution are within so many standard deviations.
 _DEVIATIONS = 1.2816
 
@@ -33,13 +35,16 @@ class Forecast:
 
 
 def forecast_exhaustion(matched_cents: Sequence[int], left_cents: int, *, today: date) -> Forecast | None:
-    """When the rest is matched, if it goes on as on these whole days, the latest last. None while nobody can tell: too few days, or nothing matched."""
+    """When the rest is matched, if it goes on as on these whole days, the latest last. None while nobody can tell: too few days, nothing matched, or days that vary too much."""
     basis = matched_cents[-MOST_DAYS:]
     if len(basis) < FEWEST_DAYS or sum(basis) <= 0 or left_cents <= 0:
         return None
     mean, variance = statistics.fmean(basis), statistics.variance(basis)
     days = left_cents / mean
-    spread = math.exp(_DEVIATIONS * math.sqrt(variance / (mean * mean * len(basis)) + variance / (mean * left_cents)))
+    deviation = math.sqrt(variance / (mean * mean * len(basis)) + variance / (mean * left_cents))
+    if deviation > MOST_DEVIATION:
+        return None
+    spread = math.exp(_DEVIATIONS * deviation)
     return Forecast(
         expected_on=_day(today, days),
         earliest_on=_day(today, days / spread),

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, UniqueConstraint, func, or_, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
@@ -52,7 +53,7 @@ def record_view(staff_id: int, name: str, filters: dict[str, str], *, is_shared:
         raise TooManyViews
     view = SavedView(staff_id=staff_id, name=name, filters=filters, is_shared=is_shared)
     db.session.add(view)
-    db.session.flush()
+    _flush(name)
     return view
 
 
@@ -60,7 +61,15 @@ def change_view(view: SavedView, *, name: str, is_shared: bool) -> None:
     """Give the view another name, or share it or no longer. Raises NameTaken."""
     _check_name(view.staff_id, name, except_id=view.id)
     view.name, view.is_shared = name, is_shared
-    db.session.flush()
+    _flush(name)
+
+
+def _flush(name: str) -> None:
+    """Write the view, whose name another request of the member may have taken meanwhile."""
+    try:
+        db.session.flush()
+    except IntegrityError as error:
+        raise NameTaken(name) from error
 
 
 def delete_view(view: SavedView) -> None:

@@ -12,6 +12,9 @@ class ActionError(StrEnum):
     NOT_PAID = "not paid"
     UNDER_WAY = "under way"
     DISPUTED = "disputed"
+    REQUEST_IS_USED = "request is used"
+    OFFLINE_REFUND_IS_RECORDED = "offline refund is recorded"
+    FORM_IS_USED = "form is used"
     NOTHING_LEFT = "nothing left"
     TOO_MUCH = "too much"
     REFUSED_BY_STRIPE = "refused by stripe"
@@ -80,6 +83,15 @@ class ActionRefused(Exception):
 _MESSAGES = {
     ActionError.NOT_PAID: gettext_noop("This gift was not paid, so there is nothing to refund."),
     ActionError.UNDER_WAY: gettext_noop("A refund of %(amount)s of this gift is in progress. Try again when it has ended."),
+    ActionError.REQUEST_IS_USED: gettext_noop(
+        "This form was sent before, and %(amount)s were refunded. To refund more, see what it does and confirm it again."
+    ),
+    ActionError.OFFLINE_REFUND_IS_RECORDED: gettext_noop(
+        "This refund is recorded already. If money was given back twice on that day, write how the reference of the other one differs."
+    ),
+    ActionError.FORM_IS_USED: gettext_noop(
+        "This form was sent before, with another gift. Nothing was recorded now: press the button once more."
+    ),
     ActionError.DISPUTED: gettext_noop("The donor disputes this payment: it cannot be refunded until the dispute is decided."),
     ActionError.NOTHING_LEFT: gettext_noop("Nothing of this gift is left to refund."),
     ActionError.TOO_MUCH: gettext_noop("Only %(amount)s is left of what was paid."),

@@ -44,5 +44,5 @@ def url_in(language: str) -> str:
     first, _, rest = request.path.strip("/").partition("/")
     if first in LANGUAGES:
         return f"/{language}/{rest}" if request.method == "GET" else f"/{language}/{rest.removesuffix('/donations')}"
-    query = request.args.to_dict() if request.method == "GET" else {}
-    return f"{request.path}?{urlencode({**query, 'lang': language})}"
+    query = [*request.args.items(multi=True)] if request.method == "GET" else []
+    return f"{request.path}?{urlencode([*(pair for pair in query if pair[0] != 'lang'), ('lang', language)])}"

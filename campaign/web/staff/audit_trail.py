@@ -25,6 +25,7 @@ from campaign.web.labels import contact_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
 from campaign.web.staff.exports import list_name, origin_of_list, send_table
+from campaign.web.staff.typed_fields import refused
 
 bp = Blueprint("staff_audit", __name__, url_prefix="/staff")
 
@@ -67,7 +68,10 @@ def page() -> ResponseReturnValue:
 def as_csv() -> ResponseReturnValue:
     """All entries that the filters find, as CSV."""
     campaign = campaign_or_404()
-    filters, charity = _filters({}), campaign.charity
+    errors: dict[str, str] = {}
+    filters, charity = _filters(errors), campaign.charity
+    if errors:  # Without the filter it would be the whole trail.
+        return refused(page())
     said = [str(value) for value in _used(filters).values()]
     return send_table(
         _table(charity, filters),
@@ -75,6 +79,7 @@ def as_csv() -> ResponseReturnValue:
         list_name(charity, Document.AUDIT, "csv"),
         document="audit trail",
         subject="audit trail",
+        **({"filters": said} if said else {}),
     )
 
 

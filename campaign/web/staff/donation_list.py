@@ -26,6 +26,7 @@ from campaign.web.security import access, has_role
 from campaign.web.staff.donation_table import donation_table
 from campaign.web.staff.exports import list_name, origin_of_list, send_table
 from campaign.web.staff.list_filters import FilterForm, read_filters
+from campaign.web.staff.typed_fields import refused
 
 bp = Blueprint("staff_donation_list", __name__, url_prefix="/staff")
 
@@ -188,11 +189,13 @@ def as_xlsx() -> ResponseReturnValue:
 def _send_list(campaign: Campaign, extension: str) -> ResponseReturnValue:
     campaigns, funds = donation_list.campaigns_and_funds()
     form, charity = read_filters(campaigns, funds), campaign.charity
+    if form.errors:  # Without the filter it would be the list of all donors.
+        return refused(render_page())
     return send_table(
         donation_table(charity, campaigns, form.filters),
         origin_of_list(charity, list(form.says.values())),
         list_name(charity, Document.GIFTS, extension),
         document="list of gifts",
         subject="donations",
-        **({"filters": form.used} if form.used else {}),
+        **({"filters": form.recorded} if form.used else {}),
     )

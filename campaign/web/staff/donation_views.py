@@ -31,7 +31,7 @@ def save() -> ResponseReturnValue:
     except (NameTaken, TooManyViews) as error:
         db.session.rollback()
         return refused(render_page(typed_name=name.text, name_error=_why_not(error)))
-    audit.record(current_user.email, "saved a view", f"view {view.id}", name=view.name, filters=view.filters, is_shared=view.is_shared)
+    audit.record(current_user.email, "saved a view", f"view {view.id}", name=view.name, filters=form.recorded, is_shared=view.is_shared)
     db.session.commit()
     flash(gettext("The view is saved: %(name)s", name=view.name))
     return redirect(url_for("staff_donation_list.page", **view.filters), 303)
@@ -63,7 +63,7 @@ def delete(view_id: int) -> ResponseReturnValue:
     """Delete one’s own view; the list stays filtered by it."""
     view = _find_own_or_404(view_id)
     saved_views.delete_view(view)
-    audit.record(current_user.email, "deleted a view", f"view {view_id}", name=view.name, filters=view.filters)
+    audit.record(current_user.email, "deleted a view", f"view {view_id}", name=view.name)
     db.session.commit()
     flash(gettext("The view %(name)s is deleted. The list is still filtered by it, so you can save it again.", name=view.name))
     return redirect(url_for("staff_donation_list.page", **view.filters), 303)

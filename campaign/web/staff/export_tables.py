@@ -200,6 +200,7 @@ def move_labels() -> dict[Move, str]:
         Move.REFUND: gettext("refund of a gift"),
         Move.COVERED_FEE_REFUND: gettext("refund of a covered fee"),
         Move.COVERED_FEE_REINSTATEMENT: gettext("covered fee that came back"),
+        Move.OFFLINE_REVERSAL: gettext("offline gift that was none"),
         Move.DISPUTE: gettext("gift lost in a dispute"),
         Move.REINSTATEMENT: gettext("gift that came back"),
         Move.PAYOUT: gettext("payout to the bank"),

@@ -37,6 +37,7 @@ from campaign.web.staff.typed_fields import TypedDay
 bp = Blueprint("staff_journal", __name__, url_prefix="/staff/money/journal")
 
 LINES_SHOWN = 60
+MOST_PARTS = 100_000
 BALANCES = ("opening_cents", "change_cents", "closing_cents", "difference_cents")
 
 
@@ -196,6 +197,8 @@ def export(name: str) -> ResponseReturnValue:
 def _send_import_file(asked: Request, name: FormatName, chart: Chart, charity: Charity, subject: str) -> ResponseReturnValue:
     format_: ImportFormat = IMPORT_FORMATS[name]
     number = request.args.get("part", 1, type=int)
+    if not 1 <= number <= MOST_PARTS:
+        abort(404)
     # Products import days, whose lines are few; each ledger entry by itself would be thousands of files.
     days = Request(period=asked.period, grain=Grain.DAY, has_tracking=asked.has_tracking, closed=asked.closed)
     part = next(islice(parts_of(days.lines(charity), most=format_.most_lines), max(0, number - 1), None), None)

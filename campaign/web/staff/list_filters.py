@@ -38,6 +38,11 @@ class FilterForm:
         """The fields that filter, for links to the same list."""
         return {name: self.typed[name] for name in self.says}
 
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """The fields that filter, for the audit trail: of what was searched for, often a donor's name, only that it was."""
+        return {name: True if name == "q" else value for name, value in self.used.items()}
+
     def without(self, name: str) -> dict[str, Any]:
         """The fields of the same list without one filter."""
         return {other: value for other, value in self.used.items() if other != name}

@@ -19,7 +19,7 @@ from campaign.rules.contact_addresses import InvalidEmail, parse_email
 from campaign.rules.money import format_money
 from campaign.rules.offline_gifts import OfflineQuestion
 from campaign.texts import action_errors
-from campaign.texts.action_errors import ActionRefused
+from campaign.texts.action_errors import ActionError, ActionRefused
 from campaign.texts.dates import format_day
 from campaign.texts.offline_questions import describe_question
 from campaign.web.errors import campaign_or_404
@@ -118,6 +118,8 @@ def record() -> ResponseReturnValue:
         return _page(form, similar=error.latest), 422
     except ActionRefused as error:
         flash(action_errors.describe_error(error.refusal, language), "error")
+        if error.refusal is ActionError.FORM_IS_USED:
+            form.attempt.data = new_attempt()
         return _page(form), 422
     flash(_recorded(donation))
     return redirect(url_for("staff_offline_gifts.page", **{name: form[name].data for name in STACK_FIELDS}), 303)
@@ -172,7 +174,7 @@ def search_donors() -> Response:
 
 
 @bp.post("/<public_id>/undo")
-@access("clerk")
+@access("clerk", fresh=True)
 def undo(public_id: str) -> ResponseReturnValue:
     """Undo a gift that was recorded wrongly, while it has no receipt and was not taken to the bank."""
     donation = offline_gift_or_404(public_id)

@@ -13,6 +13,7 @@ from campaign.donations.donations import Donation
 from campaign.payments import deposits, offline_gifts
 from campaign.payments.offline_gifts import OfflineReversal, ReversalDetails
 from campaign.receipts import offline_gift_actions, receipts
+from campaign.rules import typed_text
 from campaign.rules.money import format_money
 from campaign.rules.offline_gifts import OfflineMethod, OfflineReversalKind
 from campaign.texts import action_errors
@@ -127,7 +128,9 @@ def _read(donation: Donation) -> ReversalForm:
         kind_error="" if kind else gettext("Please choose what happened."),
         amount=amount,
         day=read_day("day", example=_today()),
-        reference=" ".join(request.form.get("reference", "")[:LONGEST_REFERENCE].split()),
+        reference="".join(c for c in " ".join(typed_text.clean(request.form.get("reference")).split()) if c.isprintable())[
+            :LONGEST_REFERENCE
+        ],
         reason=read_reason_line(),
     )
 
