@@ -17,7 +17,6 @@ assert campaign.create_app is not None
 
 
 def migrate(connection):
-    connection.commit()  # Each migration has a transaction of its own, and one that creates an index beside the running service has none.
     context.configure(connection=connection, target_metadata=Base.metadata, compare_type=True, transaction_per_migration=True)
     with context.begin_transaction():
         context.run_migrations()
