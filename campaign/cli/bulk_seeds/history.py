@@ -106,10 +106,10 @@ class History:
             self._at(at + 3 * MINUTE, lambda now: self._quarantine(gift, now))
         elif gift.is_debit:
             gift.authorized_at = at + 2 * MINUTE
-            self._at(at + self.rng.randrange(3, 6) * DAY, lambda now: self._settle(gift, now))
+            self._at(at + self.rng.randrange(3, 6) * DAY, lambda now: self._receive(gift, now))
         else:
             gift.authorized_at = at + self.rng.randrange(MINUTE, 8 * MINUTE)
-            self._at(gift.authorized_at, lambda now: self._settle(gift, now))
+            self._at(gift.authorized_at, lambda now: self._receive(gift, now))
 
     def _gift(self, person: Person, at: int, *, is_monthly: bool) -> Gift:
         rng, campaign = self.rng, self.campaign
@@ -143,7 +143,7 @@ class History:
             extras=first.extras,
             authorized_at=at,
         )
-        self._settle(gift, at)
+        self._receive(gift, at)
 
     def _end_unpaid(self, gift: Gift, at: int, ended_as: str) -> None:
         kind = "checkout.session.expired" if ended_as == "expired" else "payment_intent.payment_failed"
@@ -167,7 +167,7 @@ class History:
         self.books.stripe.record_change(gift.charge(cents, at=at), payment_intent=gift.payment_intent, at=at, gift=None)
         self.books.donations.finish(gift)
 
-    def _settle(self, gift: Gift, at: int) -> None:
+    def _receive(self, gift: Gift, at: int) -> None:
         books, match = self.books, gift.match
         gift.received_at, gift.has_payment = at, True
         assert gift.authorized_at is not None
@@ -180,7 +180,7 @@ class History:
         if gift.covered_fee_cents:
             accounts = ("covered_fees", "stripe")
             post("covered_fee", accounts, gift.covered_fee_cents, at=at, reference=f"covered_fee:{name}", cause=cause, gift=gift.of)
-        rematched = books.matching.settle(match, at=at, cause=cause)
+        rematched = books.matching.match_paid(match, at=at, cause=cause)
         change = gift.charge(gift.charged_cents, at=gift.authorized_at)
         books.stripe.record_change(change, payment_intent=gift.payment_intent, at=at, gift=gift.of)
         if not gift.person.has_donated:

@@ -113,7 +113,7 @@ class Matching:
             self._release(gift, fund_id, at=at, cause=cause)
         return self.rematch(at=at, cause="rematch/release") if held else []
 
-    def settle(self, gift: Matchable, *, at: int, cause: str) -> list[Matchable]:
+    def match_paid(self, gift: Matchable, *, at: int, cause: str) -> list[Matchable]:
         """Match a paid donation, and let it wait if more money could match it. Returns other donations that a late hold is matched with."""
         assert gift.authorized_at is not None
         has_released = False

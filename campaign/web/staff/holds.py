@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime, gettext
 from flask_security import current_user
 
 from campaign.campaigns.campaigns import Campaign
-from campaign.donations.donations import donation_by_public_id
 from campaign.edges.db import db
 from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
 from campaign.matching.funds import funds_of
@@ -21,6 +20,7 @@ from campaign.stripe_sync import poll_checkout_jobs
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
+from campaign.web.staff.donation_lookup import donation_or_404
 
 bp = Blueprint("staff_holds", __name__, url_prefix="/staff/holds")
 
@@ -82,9 +82,7 @@ def _network(client_key: str) -> str:
 @access("clerk", fresh=True)
 def end(public_id: str) -> ResponseReturnValue:
     """Expire the checkout at Stripe, so that it can no longer be paid, and free its hold."""
-    donation = donation_by_public_id(public_id)
-    if donation is None:
-        abort(404)
+    donation = donation_or_404(public_id)
     was_open = donation.is_open
     try:
         poll_checkout_jobs.cancel_checkout(donation, actor=current_user.email)

@@ -9,7 +9,7 @@ from flask_babel import gettext
 from flask_security import current_user
 
 from campaign.donations import similar_donors
-from campaign.donations.donations import PERSON_FIELDS, Donation, donation_by_public_id
+from campaign.donations.donations import PERSON_FIELDS, Donation
 from campaign.matching.holds import match_of
 from campaign.payments import offline_gifts
 from campaign.receipts import offline_gift_actions, posted_receipts
@@ -28,6 +28,7 @@ from campaign.web.languages import current_language
 from campaign.web.public.address_form import provinces
 from campaign.web.public.donation_form import new_attempt
 from campaign.web.security import access, csrf, has_role
+from campaign.web.staff.donation_lookup import donation_or_404
 from campaign.web.staff.offline_gift_form import NEW_DONOR, STACK_FIELDS, OfflineGiftForm
 
 bp = Blueprint("staff_offline_gifts", __name__, url_prefix="/staff/offline-gifts")
@@ -189,7 +190,7 @@ def undo(public_id: str) -> ResponseReturnValue:
 
 def offline_gift_or_404(public_id: str) -> Donation:
     """The donation, which was paid without Stripe."""
-    donation = donation_by_public_id(public_id)
-    if donation is None or offline_gifts.find(donation.id) is None:
+    donation = donation_or_404(public_id)
+    if offline_gifts.find(donation.id) is None:
         abort(404)
     return donation
