@@ -23,7 +23,7 @@ from campaign.edges.wakeups import Waker
 from campaign.operations import heartbeats  # noqa: F401  # registers its table
 from campaign.staff import audit  # noqa: F401  # registers its table
 from campaign.stripe_sync import cursors  # noqa: F401  # registers its table
-from campaign.web import api, errors, health, languages, malformed, security
+from campaign.web import api, chosen_campaign, errors, health, languages, malformed, security
 from campaign.web.funder import report
 from campaign.web.public import campaigns, contact_page, donate, donation_page, donor_access, receipt_page, recurring_page
 from campaign.web.staff import (
@@ -128,6 +128,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     malformed.init_app(app)
     languages.init_app(app)
+    chosen_campaign.init_app(app)
     errors.init_app(app)
     typed_fields.init_app(app)
     sign_in.init_app(app, settings, keys)  # Before the access check, which needs the signed-in member.

@@ -221,9 +221,19 @@ REAL_DETAILS: dict[str, Any] = {
 }
 
 
+def another_charity(**changed: Any) -> Charity:
+    """A second charity, whose details look real except for those that are passed."""
+    names = {"legal_name": "Second Charity", "name_en": "Second Charity", "name_fr": "Deuxième organisme"}
+    details = {**REAL_DETAILS, **names, "registration_number": "987654326RR0001", "time_zone": "America/Vancouver", **changed}
+    charity = Charity(**details)
+    db.session.add(charity)
+    db.session.flush()
+    return charity
+
+
 def set_real_details(**changed: Any) -> Charity:
-    """Give the charity details that look real, signature included, except for those that are passed. Commits."""
-    charity = db.session.query(Charity).one()
+    """Give the first charity, or the one passed as `charity`, details that look real, signature included, except for those that are passed. Commits."""
+    charity: Charity = changed.pop("charity", None) or db.session.query(Charity).order_by(Charity.id).limit(1).one()
     for name, value in {**REAL_DETAILS, "signature": printed_pictures.store(Signature, png_picture()), **changed}.items():
         setattr(charity, name, value)
     db.session.commit()

@@ -99,6 +99,16 @@ def campaign_by_slug(slug: str) -> Campaign | None:
 _by_slug = select(Campaign).where(Campaign.slug == bindparam("slug"))
 
 
+def list_campaigns() -> list[Campaign]:
+    """All campaigns, the first one first."""
+    return list(db.session.scalars(select(Campaign).order_by(Campaign.id)))
+
+
+def campaigns_of(charity: Charity) -> list[Campaign]:
+    """The charity's campaigns, the first one first."""
+    return list(db.session.scalars(select(Campaign).where(Campaign.charity_id == charity.id).order_by(Campaign.id)))
+
+
 def current_campaign() -> Campaign | None:
     """The first campaign, to which `/` redirects."""
     return db.session.scalar(select(Campaign).order_by(Campaign.id).limit(1))

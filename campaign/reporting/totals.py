@@ -14,7 +14,7 @@ from campaign.matching import rematching
 from campaign.matching.funds import Fund
 from campaign.matching.holds import NO_MATCH, matches_of
 from campaign.matching.rematching import PendingRematch
-from campaign.outbox import leases
+from campaign.outbox import leases, waiting_receipts
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import OutboxMessage
 from campaign.texts.match_copy import FundStatus, FundView, MatchState
@@ -219,12 +219,12 @@ _waits_with_receipt = or_(
 )
 
 
-def receipts_waiting() -> list[WaitingReceipts]:
-    """Return why receipts that are due have not been sent, the most frequent reasons first."""
+def receipts_waiting(charity: Charity | None = None) -> list[WaitingReceipts]:
+    """Return why receipts of the charity, or of all, that are due have not been sent, the most frequent reasons first."""
     o = OutboxMessage
     rows = db.session.execute(
         select(o.missing_elements, o.last_error, func.count())
-        .where(_waits_with_receipt, leases.is_pending(o))
+        .where(_waits_with_receipt, leases.is_pending(o), *([waiting_receipts.is_of(charity)] if charity else []))
         .group_by(o.missing_elements, o.last_error)
         .order_by(func.count().desc())
         .limit(5)

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, abort, jsonify, redirect, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from campaign.campaigns.campaigns import Campaign, campaign_by_slug
+from campaign.campaigns.campaigns import Campaign, campaign_by_slug, current_campaign
 from campaign.donations.donations import Donation, donation_by_token
 from campaign.matching.funds import funds_of
 from campaign.matching.session import HoldQuote
@@ -21,7 +21,6 @@ from campaign.rules.hold_bounds import FundBalance, HoldBounds, UnpaidHolds, hol
 from campaign.texts import match_copy, match_quote
 from campaign.texts.match_copy import MatchState
 from campaign.texts.match_quote import Quote
-from campaign.web.errors import campaign_or_404
 from campaign.web.languages import LANGUAGES, current_language
 from campaign.web.networks import client_key
 from campaign.web.public import donor_access, human_check
@@ -48,7 +47,9 @@ NOT_PERSONAL = ("amount", "frequency", "cover_fee")
 @access("public")
 def home(language: str = "") -> ResponseReturnValue:
     """Redirect to the current campaign in this language, or in the visitor's."""
-    campaign = campaign_or_404()
+    campaign = current_campaign()
+    if campaign is None:
+        abort(404)
     response = redirect(url_for("campaigns.page", language=language or current_language(), slug=campaign.slug))
     response.vary.add("Accept-Language")
     return response

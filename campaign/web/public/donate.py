@@ -123,7 +123,7 @@ def _second_monthly_notice(form: DonationForm) -> Notice:
         kind="change",
         title=gettext("You already give %(amount)s each month", amount=amount),
         text=gettext("Nothing has been charged. Press the button to begin a second monthly gift beside the first."),
-        link=url_for("recurring_page.ask_for_link", language=form.language),
+        link=url_for("recurring_page.ask_for_link", language=form.language, campaign=form.campaign.slug),
         link_text=gettext("Change or stop the first one"),
     )
 

@@ -8,7 +8,8 @@ from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime, gettext
 
-from campaign.campaigns.campaigns import Campaign
+from campaign.campaigns.campaigns import Campaign, campaigns_of, list_campaigns
+from campaign.campaigns.charities import list_charities
 from campaign.mail.letters.staff import describe_todo
 from campaign.matching import fund_lifecycle
 from campaign.operations import integrity_checks, job_results
@@ -17,10 +18,12 @@ from campaign.operations.job_results import FailingJob, FailureReason
 from campaign.payments import disputes
 from campaign.reporting import staff_todo
 from campaign.reporting import totals as reporting
+from campaign.reporting.staff_todo import StaffTodo
 from campaign.rules.money import format_money
 from campaign.staff.members import ADMIN
 from campaign.texts.dates import format_moment
 from campaign.texts.receipt_elements import describe_missing
+from campaign.web.chosen_campaign import CHOICE
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
@@ -105,21 +108,38 @@ def _line(line: reporting.LatestDonation, campaign: Campaign, language: str) -> 
 def _todo(campaign: Campaign, last_check: IntegrityCheck | None, language: str) -> dict[str, Any]:
     """What needs a decision of staff, formatted for display."""
     todo = staff_todo.todo_of(campaign)
+    paused = [row for one in campaigns_of(campaign.charity) for row in fund_lifecycle.list_paused(one.id)]
     return {
         "findings": last_check.findings[:FINDINGS_SHOWN] if last_check else [],
         "unchecked": describe_todo("unchecked", 1) if todo.unchecked else "",
         "paused_funds": [
             {"name": f.name(language), "moment": format_moment(campaign.charity.local(at), language), "reason": reason}
-            for f, at, reason in fund_lifecycle.list_paused(campaign.id)
+            for f, at, reason in paused
         ],
         "failing_jobs": [_failure(jobs, campaign) for jobs in job_results.by_cause(job_results.list_failing())],
         "needs": [
-            {"sentence": _need(name, todo.counted[name], campaign), "url": url_for(endpoint)}
+            {"sentence": _need(name, todo.counted[name], campaign), "url": url_for(endpoint, **_campaign_of(todo, name))}
             for name, endpoint in TODO_PAGES.items()
             if name in todo.counted
         ],
         "receipts": [(describe_missing(waiting.missing, language) or waiting.error, waiting.count) for waiting in todo.receipts],
+        "elsewhere": _elsewhere(campaign, language),
     }
+
+
+def _campaign_of(todo: StaffTodo, name: str) -> dict[str, Any]:
+    """The parameter of a link to what is of one campaign, while there are several."""
+    return {CHOICE: todo.campaigns[name]} if name in todo.campaigns and len(list_campaigns()) > 1 else {}
+
+
+def _elsewhere(campaign: Campaign, language: str) -> list[dict[str, str]]:
+    """The other charities that have something to do of their own, each with its first campaign."""
+    others = [campaigns_of(charity)[:1] for charity in list_charities() if charity.id != campaign.charity_id]
+    return [
+        {"name": first.charity.name(language), "url": url_for("staff_dashboard.page", campaign=first.slug)}
+        for first in (one for found in others for one in found)
+        if set(staff_todo.todo_of(first).counted) - staff_todo.SHARED
+    ]
 
 
 def _need(name: str, count: int, campaign: Campaign) -> str:

@@ -29,6 +29,7 @@ from campaign.texts.action_errors import ActionError, ActionRefused
 from campaign.texts.causes import describe_cause
 from campaign.texts.donation_timeline import describe
 from campaign.texts.receipt_elements import describe_missing
+from campaign.web.chosen_campaign import show_campaign
 from campaign.web.labels import receipt_status_labels, status_labels
 from campaign.web.languages import current_language
 from campaign.web.public.address_form import provinces
@@ -287,4 +288,5 @@ def _donation_or_404(public_id: str) -> Donation:
     donation = donation_by_public_id(public_id)
     if donation is None:
         abort(404)
+    show_campaign(donation.campaign)
     return donation
