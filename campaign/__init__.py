@@ -25,9 +25,10 @@ from campaign.staff import audit  # noqa: F401  # registers its table
 from campaign.stripe_sync import cursors  # noqa: F401  # registers its table
 from campaign.web import api, chosen_campaign, errors, health, languages, malformed, security
 from campaign.web.funder import report
-from campaign.web.public import campaigns, contact_page, donate, donation_page, donor_access, receipt_page, recurring_page
+from campaign.web.public import campaigns, contact_page, donate, donation_page, donor_access, pictures, receipt_page, recurring_page
 from campaign.web.staff import (
     account,
+    campaign_edit,
     card_testing,
     charity,
     charity_details,
@@ -47,6 +48,7 @@ from campaign.web.staff import (
     sign_in,
     typed_fields,
 )
+from campaign.web.staff import campaigns as staff_campaigns
 from campaign.web.staff import donations as staff_donations
 from campaign.web.staff import donors as staff_donors
 from campaign.web.staff import funders as staff_funders
@@ -78,6 +80,9 @@ PAGES = (
     own_password,
     members,
     card_testing,
+    pictures,
+    staff_campaigns,
+    campaign_edit,
     charity,
     charity_details,
     staff_donations,

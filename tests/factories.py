@@ -259,7 +259,12 @@ def record_samples(charity: Charity, *, opened_by: str) -> str:
 
 
 def another_campaign(
-    *pledges: int, like: Campaign, ratio: tuple[int, int] = (1, 1), bounds: dict[str, int] | None = None, **terms: Any
+    *pledges: int,
+    like: Campaign,
+    charity: Charity | None = None,
+    ratio: tuple[int, int] = (1, 1),
+    bounds: dict[str, int] | None = None,
+    **terms: Any,
 ) -> Campaign:
     """Create another campaign with a fund for each pledge, in this order and all with the same terms.
 
@@ -268,6 +273,7 @@ def another_campaign(
     number = next(_count)
     copied = {c.name: getattr(like, c.name) for c in Campaign.__table__.columns if c.name not in {"id", "slug", "created_at"}}
     copied |= {"hold_share_percent": 100, "hold_checkout_percent": 100} | (bounds or {})
+    copied |= {"charity_id": charity.id} if charity else {}
     campaign = campaigns.create_campaign(Campaign(**copied, slug=f"another-{number}-{time.time_ns()}"))
     for position, cents in enumerate(pledges, 1):
         create_fund(campaign, cents, position=position, ratio_numerator=ratio[0], ratio_denominator=ratio[1], **terms)

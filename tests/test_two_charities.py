@@ -29,8 +29,8 @@ from tests.web import environment_of, signed_in
 @pytest.fixture
 def second(campaign: Campaign) -> Campaign:
     """A campaign of another charity, with a fund of its own."""
-    other = another_campaign(500_00, like=campaign)
-    other.charity_id, other.title_en, other.title_fr = another_charity().id, "Second campaign", "Deuxième campagne"
+    other = another_campaign(500_00, like=campaign, charity=another_charity())
+    other.title_en, other.title_fr = "Second campaign", "Deuxième campagne"
     db.session.commit()
     db.session.refresh(other)
     return other

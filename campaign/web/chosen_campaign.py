@@ -14,6 +14,8 @@ from campaign.web.languages import current_language
 CHOICE = "campaign"
 # What a request has found out, in its environment.
 SHOWN, ALL = "campaign.shown", "campaign.all"
+# Addresses with these are of one campaign already.
+OF_ONE = {CHOICE, "slug", "public_id"}
 
 
 def init_app(app: Flask) -> None:
@@ -57,5 +59,5 @@ def _campaigns() -> list[Campaign]:
 def _name_campaign(endpoint: str, values: dict[str, Any]) -> None:
     view = current_app.view_functions.get(endpoint)
     is_between_pages = has_request_context() and request.path.startswith("/staff") and getattr(view, "access", "") in ROLES
-    if is_between_pages and CHOICE not in values and len(_campaigns()) > 1 and (campaign := chosen_campaign()):
+    if is_between_pages and not OF_ONE & values.keys() and len(_campaigns()) > 1 and (campaign := chosen_campaign()):
         values[CHOICE] = campaign.slug
