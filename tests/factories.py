@@ -263,7 +263,7 @@ def another_campaign(
     like: Campaign,
     charity: Charity | None = None,
     ratio: tuple[int, int] = (1, 1),
-    bounds: dict[str, int] | None = None,
+    bounds: dict[str, Any] | None = None,
     **terms: Any,
 ) -> Campaign:
     """Create another campaign with a fund for each pledge, in this order and all with the same terms.

@@ -64,6 +64,17 @@ def fund_status_labels() -> dict[FundStatus, str]:
     }
 
 
+def fund_change_labels() -> dict[str, str]:
+    """What was done to a fund, by the kind of the change."""
+    return {
+        "activated": gettext("activated"),
+        "pledged": gettext("pledge raised"),
+        "paused": gettext("paused"),
+        "resumed": gettext("resumed"),
+        "ended": gettext("ended"),
+    }
+
+
 def receipt_status_labels() -> dict[str, str]:
     """The status of a receipt."""
     return {
