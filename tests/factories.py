@@ -224,7 +224,7 @@ REAL_DETAILS: dict[str, Any] = {
 def another_charity(**changed: Any) -> Charity:
     """A second charity, whose details look real except for those that are passed."""
     names = {"legal_name": "Second Charity", "name_en": "Second Charity", "name_fr": "Deuxième organisme"}
-    details = {**REAL_DETAILS, **names, "registration_number": "987654326RR0001", "time_zone": "America/Vancouver", **changed}
+    details = {**REAL_DETAILS, **names, "registration_number": "987654324RR0001", "time_zone": "America/Vancouver", **changed}
     charity = Charity(**details)
     db.session.add(charity)
     db.session.flush()

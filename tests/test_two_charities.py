@@ -7,6 +7,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.campaigns.charities import Charity
 from campaign.config import Settings
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
@@ -21,9 +22,9 @@ from campaign.reporting.funder_statement import build_statement, lock_end
 from campaign.reporting.integrity import checker
 from campaign.rules.fiscal_years import calendar_year
 from tests.commands import run_command
-from tests.factories import another_campaign, another_charity, create_refund, issue_receipt, paid
+from tests.factories import another_campaign, another_charity, confirm_charity, create_refund, issue_receipt, paid
 from tests.funder_payments import create_funder, record
-from tests.web import environment_of, signed_in
+from tests.web import environment_of, open_page, signed_in, submit
 
 
 @pytest.fixture
@@ -138,8 +139,8 @@ def test_with_one_campaign_there_is_no_choice(app: Flask, campaign: Campaign) ->
 
 def test_a_command_about_a_charity_asks_which_one(app: Flask, settings: Settings, campaign: Campaign, second: Campaign) -> None:
     refused = run_command("charity", "show", environment=environment_of(settings))
-    assert (refused.returncode, "987654326RR0001" in refused.stderr) == (2, True)
-    shown = run_command("charity", "show", "--charity", "987654326RR0001", environment=environment_of(settings))
+    assert (refused.returncode, "987654324RR0001" in refused.stderr) == (2, True)
+    shown = run_command("charity", "show", "--charity", "987654324RR0001", environment=environment_of(settings))
     assert "legal-name: Second Charity" in shown.stdout
 
 
@@ -153,3 +154,41 @@ def test_control_a_receipt_of_the_other_charity_is_found(app: Flask, campaign: C
     db.session.commit()
     db.session.execute(text("SET session_replication_role = DEFAULT"))
     assert [finding for finding in checker.findings(db.engine) if finding.startswith(f"I16: receipt {receipt.serial} is of Second Charity")]
+
+
+def test_a_manager_creates_a_charity_and_its_first_campaign_and_its_details_are_its_own(app: Flask, campaign: Campaign) -> None:
+    client, path = signed_in(app, "manager"), "/staff/charity/new"
+    fields = {"legal_name": "River Trust", "name_en": "River Trust", "name_fr": "Fiducie de la rivière", "email": "info@river-trust.ca"}
+    page = open_page(client, path)
+    refused = submit(client, page, path, **fields, registration_number="123", time_zone="America/Halifax")
+    assert (refused.status_code, 'id="registration_number-error"' in refused.text, "River Trust" in refused.text) == (422, True, True)
+    created = submit(client, page, path, **fields, registration_number="98765 4324 RR 0001", time_zone="America/Halifax")
+    assert created.status_code == 303
+    charity = db.session.query(Charity).filter_by(legal_name="River Trust").one()
+    assert (charity.time_zone, charity.registration_number, charity.confirmed_at) == ("America/Halifax", "987654324RR0001", None)
+    assert f'<option value="{charity.id}" selected>River Trust</option>' in open_page(client, created.location).text
+    again = submit(client, page, path, **fields, registration_number="987654324RR0001", time_zone="America/Halifax")
+    assert "Another charity here has this registration number." in again.text
+    own = another_campaign(like=campaign, charity=charity)
+    db.session.commit()
+    assert "River Trust" in open_page(client, f"/staff/charity?campaign={own.slug}").text
+    assert checker.findings(db.engine) == []
+
+
+def test_versions_say_what_was_in_force_when_and_how_many_receipts_print_it(app: Flask, campaign: Campaign, second: Campaign) -> None:
+    for name in ("First Name", "Second Name"):
+        confirm_charity(legal_name=name)
+        gift = paid(campaign)
+        gift.livemode = True
+        db.session.commit()
+        assert issue_receipt(gift)
+        db.session.commit()
+    confirm_charity(charity=second.charity)
+    page = open_page(signed_in(app, "viewer"), f"/staff/charity/versions?campaign={campaign.slug}").text
+    assert page.count("1 receipt<") == 2
+    assert page.count(" until ") == 1
+    assert "First Name" in page
+    assert "Changed: Legal name" in page
+    assert campaign.charity.confirmed_at
+    of_second = open_page(signed_in(app, "viewer"), f"/staff/charity/versions?campaign={second.slug}").text
+    assert (of_second.count("<details>"), "First Name" in of_second) == (1, False)

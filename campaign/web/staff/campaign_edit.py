@@ -58,7 +58,7 @@ def create() -> ResponseReturnValue:
 
 def _charity() -> Charity:
     """The charity that was chosen, or that of the campaign that is shown."""
-    chosen = [one for one in list_charities() if str(one.id) == request.form.get("charity")]
+    chosen = [one for one in list_charities() if str(one.id) == request.values.get("charity")]
     return chosen[0] if chosen else campaign_or_404().charity
 
 
