@@ -229,10 +229,10 @@ def test_a_match_that_does_not_count_toward_the_goal_is_shown_beside_it(app: Fla
 
 
 def jpeg(width: int = 2000, height: int = 1000, kind: str = "JPEG") -> bytes:
-    written, exif = BytesIO(), Image.Exif()
+    saved, exif = BytesIO(), Image.Exif()
     exif[0x010E] = "where it was taken"
-    Image.linear_gradient("L").resize((width, height)).save(written, kind, exif=exif)
-    return written.getvalue()
+    Image.linear_gradient("L").resize((width, height)).save(saved, kind, exif=exif)
+    return saved.getvalue()
 
 
 def test_a_picture_is_made_smaller_and_has_words_in_both_languages(app: Flask, manager: FlaskClient, client: FlaskClient) -> None:

@@ -80,22 +80,22 @@ def change_picture(campaign: Campaign, picture: PagePicture | None, alts: Mappin
 
 def open_to_gifts(campaign: Campaign, *, actor: str) -> None:
     """Make a draft public. Its slug, charity and currency stay from now on. Raises ActImpossible."""
-    _act(campaign, {CampaignStatus.DRAFT}, {"opened_at": campaign.opened_at or func.now(), "hidden_at": None}, OPENED, actor)
+    _set_moments(campaign, {CampaignStatus.DRAFT}, {"opened_at": campaign.opened_at or func.now(), "hidden_at": None}, OPENED, actor)
 
 
 def close_to_gifts(campaign: Campaign, *, actor: str) -> None:
     """Take no gift from the page from now on; it stays, with its result. Raises ActImpossible."""
-    _act(campaign, {CampaignStatus.OPEN}, {"closed_at": func.now()}, CLOSED, actor)
+    _set_moments(campaign, {CampaignStatus.OPEN}, {"closed_at": func.now()}, CLOSED, actor)
 
 
 def reopen_to_gifts(campaign: Campaign, *, actor: str) -> None:
     """Take gifts again. Raises ActImpossible."""
-    _act(campaign, {CampaignStatus.CLOSED}, {"closed_at": None}, REOPENED, actor)
+    _set_moments(campaign, {CampaignStatus.CLOSED}, {"closed_at": None}, REOPENED, actor)
 
 
 def take_back(campaign: Campaign, *, actor: str) -> None:
     """Make a draft again of a campaign to which nobody has begun to give. Raises ActImpossible."""
-    _act(campaign, {CampaignStatus.OPEN, CampaignStatus.CLOSED}, {"hidden_at": func.now(), "closed_at": None}, HIDDEN, actor)
+    _set_moments(campaign, {CampaignStatus.OPEN, CampaignStatus.CLOSED}, {"hidden_at": func.now(), "closed_at": None}, HIDDEN, actor)
 
 
 def has_donations(campaign: Campaign) -> bool:
@@ -107,7 +107,7 @@ def has_donations(campaign: Campaign) -> bool:
 _donation = table("donation", column("campaign_id"))
 
 
-def _act(campaign: Campaign, possible: set[CampaignStatus], values: Mapping[str, Any], action: str, actor: str) -> None:
+def _set_moments(campaign: Campaign, possible: set[CampaignStatus], values: Mapping[str, Any], action: str, actor: str) -> None:
     _lock(campaign)
     if campaign.status not in possible or (action == HIDDEN and has_donations(campaign)):
         db.session.rollback()

@@ -140,7 +140,7 @@ def change_fund(change: Callable[..., None], name: str, **arguments: Any) -> Non
     """Change the fund with this name, and print its status and what it has left. Raises CommandRefused."""
     fund = get_fund(name)
     try:
-        fund_actions.act(change, fund, **arguments)
+        fund_actions.apply(change, fund, **arguments)
     except FundChangeRefused as refusal:
         raise CommandRefused(str(refusal)) from None
     left, pledged = (money.format_money(cents, "en") for cents in (fund.available_cents, fund.pledged_cents))

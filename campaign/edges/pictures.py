@@ -86,9 +86,9 @@ def page_picture(upload: bytes) -> PagePicture:
         raise UnusablePicture(PictureFlaw.TOO_SMALL)
     upright.thumbnail((MOST_PAGE_WIDTH, MOST_PAGE_HEIGHT))
     shown = Image.alpha_composite(Image.new("RGBA", upright.size, PRINTED_ON), upright).convert("RGB")
-    written = BytesIO()
-    shown.save(written, "JPEG", quality=82, optimize=True, progressive=True)
-    return PagePicture(jpeg=written.getvalue(), width=shown.width, height=shown.height)
+    saved = BytesIO()
+    shown.save(saved, "JPEG", quality=82, optimize=True, progressive=True)
+    return PagePicture(jpeg=saved.getvalue(), width=shown.width, height=shown.height)
 
 
 def _open(png: bytes) -> Image.Image:

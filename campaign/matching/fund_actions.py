@@ -93,7 +93,7 @@ def _plain(fund: Fund, names: Sequence[str] | Mapping[str, Any]) -> dict[str, An
     return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in values.items()}
 
 
-def act(change: Callable[..., None], fund: Fund, *, actor: str, reason: str, **arguments: Any) -> None:
+def apply(change: Callable[..., None], fund: Fund, *, actor: str, reason: str, **arguments: Any) -> None:
     """Activate, pause, resume or end the fund, or raise a draft's pledge, with this function of fund_lifecycle. Raises FundChangeRefused."""
     lock_funds([fund.campaign_id])
     db.session.refresh(fund)

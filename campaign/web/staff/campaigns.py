@@ -119,7 +119,7 @@ def _facts(campaign: Campaign) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Act:
-    """What a manager may do, and what happens then. `may_do` is whether nothing stands against it."""
+    """What a manager may do, and what happens then. `may_do` is whether it is possible."""
 
     name: str
     title: str

@@ -144,7 +144,7 @@ def _change_row(change: FundChange, charity: Charity) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Act:
-    """What a manager may do, and what happens then. `stops` says what stands against it."""
+    """What a manager may do, and what happens then. `stops` says why it is not possible now."""
 
     name: str
     title: str
@@ -237,7 +237,7 @@ def act(slug: str, name: str) -> ResponseReturnValue:
         flash(gettext("Nothing was done. What stands against it is said below."), "error")
         return redirect(url_for("staff_fund.page", slug=slug), 303)
     try:
-        fund_actions.act(DOERS[name], fund, actor=current_user.email, reason=reason)
+        fund_actions.apply(DOERS[name], fund, actor=current_user.email, reason=reason)
     except FundChangeRefused:
         flash(gettext("Nothing was done: the fund has changed since you opened this page. This is how it is now."), "error")
     else:

@@ -77,7 +77,7 @@ def create() -> ResponseReturnValue:
         return _page(None, form), 422
     slug = slug_of(form.values["name_en"])
     slug = fund_actions.free_slug(f"fund-{slug}".strip("-") if slug in RESERVED else slug)
-    fund = Fund(campaign_id=campaign_or_404().id, slug=slug, **form.values | {"funder_id": _funder_id(form)})
+    fund = Fund(campaign_id=campaign_or_404().id, slug=slug, **form.values | {"funder_id": _get_or_create_funder_id(form)})
     try:
         fund_actions.create(fund, pledge_cents=form.pledge_cents, actor=current_user.email, reason="created the draft")
     except PositionIsTaken:
@@ -86,7 +86,7 @@ def create() -> ResponseReturnValue:
     return redirect(url_for("staff_fund.page", slug=slug), 303)
 
 
-def _funder_id(form: FundForm) -> int:
+def _get_or_create_funder_id(form: FundForm) -> int:
     """The chosen funder, or a new one with the names that were typed, or else with those of the fund."""
     if form.typed["funder"] != NEW:
         return int(form.typed["funder"])
@@ -131,7 +131,7 @@ def change(slug: str) -> ResponseReturnValue:
     if form.errors:
         return _page(fund, form), 422
     try:
-        values = form.values | {"funder_id": _funder_id(form)}
+        values = form.values | {"funder_id": _get_or_create_funder_id(form)}
         has_changed = fund_actions.change_draft(
             fund, values, pledge_cents=form.pledge_cents, actor=current_user.email, version=form.version
         )
