@@ -23,15 +23,17 @@ from campaign.edges.wakeups import Waker
 from campaign.operations import heartbeats  # noqa: F401  # registers its table
 from campaign.staff import audit  # noqa: F401  # registers its table
 from campaign.stripe_sync import cursors  # noqa: F401  # registers its table
-from campaign.web import api, errors, health, languages, malformed, security
+from campaign.web import api, chosen_campaign, errors, health, languages, malformed, security
 from campaign.web.funder import report
-from campaign.web.public import campaigns, contact_page, donate, donation_page, donor_access, receipt_page, recurring_page
+from campaign.web.public import campaigns, contact_page, donate, donation_page, donor_access, pictures, receipt_page, recurring_page
 from campaign.web.staff import (
     account,
     audit_trail,
+    campaign_edit,
     card_testing,
     charity,
     charity_details,
+    charity_versions,
     confirm,
     dashboard,
     declarations,
@@ -39,6 +41,8 @@ from campaign.web.staff import (
     donation_views,
     export_page,
     failed_events,
+    fund,
+    fund_edit,
     funder_details,
     information_returns,
     members,
@@ -54,6 +58,7 @@ from campaign.web.staff import (
     sign_in,
     typed_fields,
 )
+from campaign.web.staff import campaigns as staff_campaigns
 from campaign.web.staff import deposits as staff_deposits
 from campaign.web.staff import donations as staff_donations
 from campaign.web.staff import donors as staff_donors
@@ -92,6 +97,9 @@ PAGES = (
     own_password,
     members,
     card_testing,
+    pictures,
+    staff_campaigns,
+    campaign_edit,
     charity,
     charity_details,
     donation_list,
@@ -99,6 +107,7 @@ PAGES = (
     search,
     export_page,
     audit_trail,
+    charity_versions,
     staff_donations,
     staff_donors,
     refunds,
@@ -106,6 +115,8 @@ PAGES = (
     staff_funders,
     failed_events,
     staff_funds,
+    fund_edit,
+    fund,
     funder_details,
     payments,
     payment_requests,
@@ -155,6 +166,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     malformed.init_app(app)
     languages.init_app(app)
+    chosen_campaign.init_app(app)
     errors.init_app(app)
     typed_fields.init_app(app)
     navigation.init_app(app)

@@ -221,9 +221,19 @@ REAL_DETAILS: dict[str, Any] = {
 }
 
 
+def another_charity(**changed: Any) -> Charity:
+    """A second charity, whose details look real except for those that are passed."""
+    names = {"legal_name": "Second Charity", "name_en": "Second Charity", "name_fr": "Deuxième organisme"}
+    details = {**REAL_DETAILS, **names, "registration_number": "987654324RR0001", "time_zone": "America/Vancouver", **changed}
+    charity = Charity(**details)
+    db.session.add(charity)
+    db.session.flush()
+    return charity
+
+
 def set_real_details(**changed: Any) -> Charity:
-    """Give the charity details that look real, signature included, except for those that are passed. Commits."""
-    charity = db.session.query(Charity).one()
+    """Give the first charity, or the one passed as `charity`, details that look real, signature included, except for those that are passed. Commits."""
+    charity: Charity = changed.pop("charity", None) or db.session.query(Charity).order_by(Charity.id).limit(1).one()
     for name, value in {**REAL_DETAILS, "signature": printed_pictures.store(Signature, png_picture()), **changed}.items():
         setattr(charity, name, value)
     db.session.commit()
@@ -249,7 +259,12 @@ def record_samples(charity: Charity, *, opened_by: str) -> str:
 
 
 def another_campaign(
-    *pledges: int, like: Campaign, ratio: tuple[int, int] = (1, 1), bounds: dict[str, int] | None = None, **terms: Any
+    *pledges: int,
+    like: Campaign,
+    charity: Charity | None = None,
+    ratio: tuple[int, int] = (1, 1),
+    bounds: dict[str, Any] | None = None,
+    **terms: Any,
 ) -> Campaign:
     """Create another campaign with a fund for each pledge, in this order and all with the same terms.
 
@@ -258,6 +273,7 @@ def another_campaign(
     number = next(_count)
     copied = {c.name: getattr(like, c.name) for c in Campaign.__table__.columns if c.name not in {"id", "slug", "created_at"}}
     copied |= {"hold_share_percent": 100, "hold_checkout_percent": 100} | (bounds or {})
+    copied |= {"charity_id": charity.id} if charity else {}
     campaign = campaigns.create_campaign(Campaign(**copied, slug=f"another-{number}-{time.time_ns()}"))
     for position, cents in enumerate(pledges, 1):
         create_fund(campaign, cents, position=position, ratio_numerator=ratio[0], ratio_denominator=ratio[1], **terms)

@@ -331,7 +331,7 @@ def test_annual_receipts_that_cannot_be_issued_wait_where_staff_see_them(app: Fl
     send_jobs.send_due()
     assert states() == [(25_00, "valid")]
     assert "Thank you for all you gave" in text_of(last_email(post, donation))
-    assert waiting_receipts.list_oldest(limit=9) == []
+    assert waiting_receipts.list_oldest(campaign.charity, limit=9) == []
 
 
 def test_money_that_is_reinstated_without_a_confirmation_gets_its_receipt_afterwards(app: Flask, campaign: Campaign) -> None:

@@ -388,7 +388,7 @@ def test_a_return_is_recorded_while_the_receipt_for_what_is_left_would_lack_some
     assert (receipts.status_of(receipt), payment_receipts.receipt_of(payment)) == (Status.CANCELLED, None)
     assert db.session.execute(text("SELECT returned_cents FROM information_return")).scalars().all() == [2_500_00]
     send_jobs.send_due()
-    assert waiting_receipts.count_for("funder_address") == 1
+    assert waiting_receipts.count_for("funder_address", payments.charity_of(payment)) == 1
     assert checker.findings(db.engine) == []
     change(funder, address=ADDRESS)
     send_jobs.send_due()

@@ -139,7 +139,7 @@ def test_a_lost_dispute_is_reported_from_its_withdrawal_and_may_be_overdue_at_on
     (task,) = information_returns.list_open()
     assert task.returned_on == campaign.charity.local(long_ago).date()
     today = campaign.charity.local(datetime.now(UTC)).date()
-    assert information_returns.count_by_urgency(today) == OpenReturns(overdue=1)
+    assert information_returns.count_by_urgency(campaign.charity, today) == OpenReturns(overdue=1)
 
 
 def test_a_refund_that_failed_dates_nothing(app: Flask, campaign: Campaign) -> None:

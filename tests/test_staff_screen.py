@@ -88,6 +88,15 @@ def test_every_page_of_staff_fits_a_phone_and_has_contrast_in_the_dark(
     assert receipt
     own = [f"/staff/donations/{donation.public_id}", f"/staff/donations/{donation.public_id}/person", f"/staff/receipts/{receipt.serial}"]
     own += ["/staff/receipts/returns?lang=fr", f"/staff/donors/{donation.donor_id}", f"/{campaign.slug}", f"/en/donations/{donation.token}"]
+    of_campaign = f"/staff/campaigns/{campaign.slug}"
+    own += [
+        of_campaign,
+        f"{of_campaign}/edit",
+        f"{of_campaign}/picture",
+        f"/staff/funds/{fund.slug}",
+        "/staff/funds/new",
+        "/staff/campaigns/new",
+    ]
     files = (".csv", ".xlsx", ".pdf", ".json", ".pem")
     with app.app_context():
         rules = {str(rule) for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ()) and not rule.arguments}

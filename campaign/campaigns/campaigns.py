@@ -1,6 +1,7 @@
 """A campaign: its public texts in both languages, its settings, and its running totals, which only ledger entries change."""
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from sqlalchemy import BigInteger, ForeignKey, LargeBinary, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -11,12 +12,23 @@ from campaign.edges.db import Base, db
 from campaign.rules.hold_bounds import HoldBounds
 
 
+class CampaignStatus(StrEnum):
+    """Where a campaign is in its life. A draft is not public; a closed one is, with its result and without the form."""
+
+    DRAFT = "draft"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
 class Campaign(Base):
     """One campaign. `fee_percent_hundredths` and `fee_fixed_cents` are the fee that donors may cover: 290 and 30 are 2.9 % + 30 ¢.
 
     Without `holds_match` nothing is held while a donor pays, and donations are matched when they are paid. `holds_per_email` and
     `holds_per_address` limit how many unpaid donations of one e-mail address, and of one network, hold match at the same time; the other
-    `hold_` columns limit how much (rules/hold_bounds.py).
+    `hold_` columns limit how much (rules/hold_bounds.py). `match_counts` is whether the match counts toward the goal (policy.md, section 2).
+
+    `opened_at` is when it first became public: from then on its slug, charity and currency stay. `hidden_at` is of one that was taken back before
+    anybody gave. `picture` is the SHA-256 of its picture (campaigns/pictures.py).
     """
 
     __tablename__ = "campaign"
@@ -46,6 +58,13 @@ class Campaign(Base):
     hold_checkout_cents: Mapped[int] = mapped_column(server_default="100000", default=1000_00)
     hold_period_factor: Mapped[int] = mapped_column(server_default="2", default=2)
     hold_period_minutes: Mapped[int] = mapped_column(server_default="120", default=120)
+    match_counts: Mapped[bool] = mapped_column(server_default="true", default=True)
+    picture: Mapped[str | None] = mapped_column(ForeignKey("campaign_picture.sha256"))
+    picture_alt_en: Mapped[str] = mapped_column(server_default="", default="")
+    picture_alt_fr: Mapped[str] = mapped_column(server_default="", default="")
+    opened_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    hidden_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     charity: Mapped[Charity] = relationship(lazy="joined", innerjoin=True)
 
@@ -61,6 +80,27 @@ class Campaign(Base):
             open_per_email=self.holds_per_email,
             open_per_network=self.holds_per_address,
         )
+
+    @property
+    def status(self) -> CampaignStatus:
+        """Its status, derived from its timestamps."""
+        if self.opened_at is None or self.hidden_at is not None:
+            return CampaignStatus.DRAFT
+        return CampaignStatus.OPEN if self.closed_at is None else CampaignStatus.CLOSED
+
+    @property
+    def is_public(self) -> bool:
+        """Whether strangers see its page."""
+        return self.status is not CampaignStatus.DRAFT
+
+    @property
+    def takes_gifts(self) -> bool:
+        """Whether its page has the form."""
+        return self.status is CampaignStatus.OPEN
+
+    def picture_alt(self, language: str) -> str:
+        """What the picture shows, for those who do not see it."""
+        return self.picture_alt_fr if language == "fr" else self.picture_alt_en
 
     def title(self, language: str) -> str:
         """The campaign's title."""
@@ -103,9 +143,31 @@ def campaign_by_slug(slug: str) -> Campaign | None:
 _by_slug = select(Campaign).where(Campaign.slug == bindparam("slug"))
 
 
+def list_campaigns() -> list[Campaign]:
+    """All campaigns, the first one first."""
+    return list(db.session.scalars(select(Campaign).order_by(Campaign.id)))
+
+
+def campaigns_of(charity: Charity) -> list[Campaign]:
+    """The charity's campaigns, the first one first."""
+    return list(db.session.scalars(select(Campaign).where(Campaign.charity_id == charity.id).order_by(Campaign.id)))
+
+
 def current_campaign() -> Campaign | None:
-    """The first campaign, to which `/` redirects."""
+    """The first campaign."""
     return db.session.scalar(select(Campaign).order_by(Campaign.id).limit(1))
+
+
+def default_campaign() -> Campaign | None:
+    """The campaign to which `/` redirects: the first that takes gifts, or else the first public one."""
+    public = [campaign for campaign in list_campaigns() if campaign.is_public]
+    return min(public, key=lambda campaign: not campaign.takes_gifts, default=None)
+
+
+def public_campaign(slug: str) -> Campaign | None:
+    """The campaign with this slug if strangers may see it."""
+    campaign = campaign_by_slug(slug)
+    return campaign if campaign is not None and campaign.is_public else None
 
 
 def create_campaign(campaign: Campaign) -> Campaign:

@@ -62,6 +62,11 @@ class Charity(Base):
         return moment.astimezone(ZoneInfo(self.time_zone))
 
 
+def list_charities() -> list[Charity]:
+    """All charities, the first one first."""
+    return list(db.session.scalars(select(Charity).order_by(Charity.id)))
+
+
 def time_zones() -> list[ZoneInfo]:
     """The time zones of all charities."""
     return [ZoneInfo(name) for name in db.session.scalars(select(Charity.time_zone).distinct())]

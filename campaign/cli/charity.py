@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 
 from campaign.campaigns.charities import Charity
 from campaign.cli.funds import CommandRefused
-from campaign.cli.receipts import OPERATOR, the_charity
+from campaign.cli.receipts import OF_CHARITY, OPERATOR, the_charity
 from campaign.edges.pdf import RenderingFailed
 from campaign.outbox import waiting_receipts
 from campaign.receipts import charity_actions, charity_confirmations, confirmation_actions, render_jobs
@@ -56,10 +56,11 @@ def charity_group() -> None:
 
 
 @charity_group.command("show")
+@OF_CHARITY
 @with_appcontext
-def charity_show() -> None:
+def charity_show(number: str | None) -> None:
     """Show the charity's details, and whether they are confirmed."""
-    found = the_charity()
+    found = the_charity(number)
     _echo_details(found)
     click.echo(f"series: {found.series}")
     click.echo(f"bilingual-receipts: {'yes' if found.bilingual_receipts else 'no'}")
@@ -68,7 +69,7 @@ def charity_show() -> None:
     for finding in charity_confirmations.findings_of(found):
         click.echo(f"not real: {_sentence(finding)}")
     if found.confirmed_at is None:
-        click.echo(f"confirmed: no. {_what_stops()}")
+        click.echo(f"confirmed: no. {_what_stops(found)}")
     else:
         (last,) = charity_confirmations.list_confirmations(found, limit=1)
         click.echo(f"confirmed: {found.local(last.at):%Y-%m-%d %H:%M} by {last.actor}")
@@ -92,13 +93,14 @@ def _option(detail: Detail) -> str:
     return f"--{detail.value.replace('_', '-')}"
 
 
-def _what_stops() -> str:
-    count = waiting_receipts.count_for(CONFIRMATION)
+def _what_stops(charity: Charity) -> str:
+    count = waiting_receipts.count_for(CONFIRMATION, charity)
     receipts = "1 receipt waits" if count == 1 else f"{count} receipts wait"
     return f"Until the details are confirmed no official receipt is issued for real money; {receipts} for it."
 
 
 @charity_group.command("set")
+@OF_CHARITY
 @click.option("--legal-name", help="Legal name on file with the Canada Revenue Agency.")
 @click.option("--name-en", help="Name on pages and in emails in English.")
 @click.option("--name-fr", help="Name on pages and in emails in French.")
@@ -126,10 +128,16 @@ def _what_stops() -> str:
 )
 @with_appcontext
 def charity_set(
-    address: tuple[str, ...], signature: bytes | None, logo: bytes | None, *, no_logo: bool, **options: str | bool | None
+    number: str | None,
+    address: tuple[str, ...],
+    signature: bytes | None,
+    logo: bytes | None,
+    *,
+    no_logo: bool,
+    **options: str | bool | None,
 ) -> None:
     """Change the charity's details. What receipts print must be confirmed again. Issued receipts do not change."""
-    found = the_charity()
+    found = the_charity(number)
     if logo is not None and no_logo:
         raise CommandRefused("Choose either --logo or --no-logo.")
     typed = {name: value for name, value in options.items() if value is not None}
@@ -151,7 +159,7 @@ def charity_set(
         raise CommandRefused(f"Nothing was changed. {' '.join(sentences)}") from None
     click.echo(f"Changed: {', '.join(changed) or 'nothing'}.")
     if found.confirmed_at is None:
-        click.echo(f"{_what_stops()} Confirm with `campaign charity confirm`.")
+        click.echo(f"{_what_stops(found)} Confirm with `campaign charity confirm`.")
 
 
 def _read_address(lines: Sequence[str]) -> list[str]:
@@ -163,12 +171,13 @@ def _read_address(lines: Sequence[str]) -> list[str]:
 
 
 @charity_group.command("sample")
+@OF_CHARITY
 @click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, writable=True, path_type=Path))
 @click.option("--language", type=click.Choice(["en", "fr"]), default="en", show_default=True, help="Language of the sample.")
 @with_appcontext
-def charity_sample(path: Path, language: str) -> None:
+def charity_sample(path: Path, language: str, number: str | None) -> None:
     """Write a sample receipt with the details as they are. It states their fingerprint, which `confirm --sample` takes."""
-    _write_sample(the_charity(), path, language)
+    _write_sample(the_charity(number), path, language)
     click.echo(f"Wrote {path}, a sample that is no receipt. Compare everything on it with the charity's registration.")
     click.echo("`campaign charity confirm --sample` takes the fingerprint at its foot, once there are samples in English and in French.")
 
@@ -187,6 +196,7 @@ def _write_sample(charity: Charity, path: Path, language: str) -> Sample:
 
 
 @charity_group.command("confirm")
+@OF_CHARITY
 @click.option("--by", "actor", required=True, help="Person who has compared the details with the registration.")
 @click.option(
     "--sample",
@@ -194,11 +204,11 @@ def _write_sample(charity: Charity, path: Path, language: str) -> Sample:
     help="Fingerprint at the foot of the samples that `campaign charity sample` wrote, where nobody can be asked.",
 )
 @with_appcontext
-def charity_confirm(actor: str, fingerprint: str | None) -> None:
+def charity_confirm(actor: str, fingerprint: str | None, number: str | None) -> None:
     """Confirm that the details are those on file, having seen a sample receipt. Then receipts are issued in live mode."""
     if not actor.strip():
         raise CommandRefused("Please say who confirms, with --by.")
-    found = the_charity()
+    found = the_charity(number)
     _check_real(charity_confirmations.findings_of(found))
     if found.confirmed_at is not None:
         raise CommandRefused("These details are confirmed already; `campaign charity show` says by whom.")

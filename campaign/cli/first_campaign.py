@@ -3,6 +3,8 @@
 The charity's legal details are examples. In live mode no official receipt is issued until they have been replaced and confirmed.
 """
 
+from datetime import UTC, datetime
+
 from campaign.campaigns import campaigns
 from campaign.campaigns.campaigns import Campaign, current_campaign
 from campaign.campaigns.charities import Charity
@@ -117,4 +119,5 @@ def _campaign_of(charity: Charity) -> Campaign:
         presets_cents=[50_00, 100_00, 250_00, 500_00],
         fee_percent_hundredths=290,
         fee_fixed_cents=30,
+        opened_at=datetime.now(UTC),
     )

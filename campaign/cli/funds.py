@@ -12,7 +12,7 @@ from campaign.campaigns.campaigns import Campaign, campaign_by_slug
 from campaign.cli import printed_text
 from campaign.edges.db import db
 from campaign.funders.funders import Funder
-from campaign.matching import fund_lifecycle, funds, pledge_requests
+from campaign.matching import fund_actions, fund_lifecycle, funds, pledge_requests
 from campaign.matching.fund_lifecycle import FundChangeRefused
 from campaign.matching.funds import Fund
 from campaign.reporting.integrity import checker
@@ -117,39 +117,32 @@ def fund_add(campaign_slug: str, slug: str, ratio: tuple[int, int], opens: str |
     funder = Funder(name_en=options["funder_name"] or options["name_en"], name_fr=options["funder_name"] or options["name_fr"])
     db.session.add(funder)
     db.session.flush()
-    db.session.add(
-        Fund(
-            campaign_id=campaign.id,
-            funder_id=funder.id,
-            slug=slug,
-            name_en=options["name_en"],
-            name_fr=options["name_fr"],
-            position=_next_position(campaign),
-            ratio_numerator=ratio[0],
-            ratio_denominator=ratio[1],
-            minimum_cents=options["minimum"] or 0,
-            per_donation_cents=options["per_donation"],
-            per_donor_cents=options["per_donor"],
-            opens_at=opens_at,
-            closes_at=closes_at,
-        )
+    created = Fund(
+        campaign_id=campaign.id,
+        funder_id=funder.id,
+        slug=slug,
+        name_en=options["name_en"],
+        name_fr=options["name_fr"],
+        position=fund_actions.next_position(campaign.id),
+        ratio_numerator=ratio[0],
+        ratio_denominator=ratio[1],
+        minimum_cents=options["minimum"] or 0,
+        per_donation_cents=options["per_donation"],
+        per_donor_cents=options["per_donor"],
+        opens_at=opens_at,
+        closes_at=closes_at,
     )
-    db.session.commit()
+    fund_actions.create(created, pledge_cents=0, actor="command line", reason="")
     click.echo(f"The fund {slug} is a draft.")
 
 
-def _next_position(campaign: Campaign) -> int:
-    return 1 + max((f.position for f in db.session.query(Fund).filter_by(campaign_id=campaign.id)), default=0)
-
-
-def change_fund(act: Callable[..., None], name: str, **arguments: Any) -> None:
-    """Change the fund with this name, commit, and print its status and what it has left. Raises CommandRefused."""
+def change_fund(change: Callable[..., None], name: str, **arguments: Any) -> None:
+    """Change the fund with this name, and print its status and what it has left. Raises CommandRefused."""
     fund = get_fund(name)
     try:
-        act(fund, **arguments)
+        fund_actions.apply(change, fund, **arguments)
     except FundChangeRefused as refusal:
         raise CommandRefused(str(refusal)) from None
-    db.session.commit()
     left, pledged = (money.format_money(cents, "en") for cents in (fund.available_cents, fund.pledged_cents))
     click.echo(f"{fund.slug}: {fund.status}, {left} left of {pledged}.")
 

@@ -12,7 +12,7 @@ from flask.cli import FlaskGroup, with_appcontext
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from campaign import create_app, logs
-from campaign.campaigns.campaigns import current_campaign
+from campaign.campaigns.campaigns import current_campaign, list_campaigns
 from campaign.cli import card_testing, charity, funders, funds, mail, payments, pledges, receipts, secret_keys, seeds, staff, statements
 from campaign.cli.bulk_seeds import load
 from campaign.cli.funds import CommandRefused, get_fund
@@ -177,7 +177,7 @@ def _counted(count: int, plural: str) -> str:
 def check_stripe() -> None:
     """Compare the Stripe account's setup with what the service needs. Exits with 1 if something must be mended."""
     try:
-        results = list(setup_check.check_setup(current_campaign()))
+        results = list(setup_check.check_setup(list_campaigns()))
     except StripeUnavailable as error:
         raise CommandRefused(f"Stripe did not answer ({error}); run this command again later.") from None
     for result in results:

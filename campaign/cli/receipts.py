@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 import click
 from flask.cli import with_appcontext
 
-from campaign.campaigns.campaigns import current_campaign
-from campaign.campaigns.charities import Charity
+from campaign.campaigns.charities import Charity, list_charities
 from campaign.cli.funds import CommandRefused
 from campaign.edges.db import db
 from campaign.edges.pdf_signing import SigningKeyMissing
@@ -17,6 +16,9 @@ from campaign.staff import audit
 OPERATOR = "command line"
 
 
+OF_CHARITY = click.option("--charity", "number", help="Id or registration number of the charity; needed when there are several.")
+
+
 @click.group("receipts")
 def receipts_group() -> None:
     """Manage official receipts."""
@@ -24,10 +26,11 @@ def receipts_group() -> None:
 
 @receipts_group.command("yearly")
 @click.argument("year", type=click.IntRange(2000, 2200))
+@OF_CHARITY
 @with_appcontext
-def receipts_yearly(year: int) -> None:
+def receipts_yearly(year: int, number: str | None) -> None:
     """Issue the annual receipts of a past year. An interrupted run can be repeated."""
-    charity, now = the_charity(), datetime.now(UTC)
+    charity, now = the_charity(number), datetime.now(UTC)
     if year >= charity.local(now).year:
         raise CommandRefused(f"The year {year} is not over; its receipts can be issued from January 1, {year + 1}.")
     run = annual_jobs.issue_for(charity, year)
@@ -44,7 +47,7 @@ def receipts_yearly(year: int) -> None:
 def receipts_rotate_key() -> None:
     """Create a new signing key. Receipts that were signed with earlier keys stay valid."""
     try:
-        services().signing_key.rotate(name=the_charity().legal_name, now=datetime.now(UTC))
+        services().signing_key.rotate(name=list_charities()[0].legal_name, now=datetime.now(UTC))
     except SigningKeyMissing as error:
         raise CommandRefused(str(error)) from None
     audit.record(OPERATOR, "rotated the key for receipts", str(services().signing_key.path.name))
@@ -52,9 +55,13 @@ def receipts_rotate_key() -> None:
     click.echo(f"Created the new signing key: {services().signing_key.path}. Keep a copy of it in a safe place.")
 
 
-def the_charity() -> Charity:
-    """The charity of the current campaign. Raises CommandRefused."""
-    campaign = current_campaign()
-    if campaign is None:
+def the_charity(number: str | None = None) -> Charity:
+    """The charity with this registration number or id; the only one where none is named. Raises CommandRefused."""
+    found = list_charities()
+    if not found:
         raise CommandRefused("There is no campaign yet; run `campaign setup` first.")
-    return campaign.charity
+    named = [one for one in found if number in {str(one.id), one.registration_number}] if number else found
+    if len(named) == 1:
+        return named[0]
+    known = "; ".join(f"{one.id} ({one.legal_name}, {one.registration_number})" for one in found)
+    raise CommandRefused(f"Please name one charity with --charity, by its id or registration number: {known}.")

@@ -1,4 +1,4 @@
-"""Reads the pictures that receipts print, with Pillow.
+"""Reads the pictures that receipts print, and makes those that pages show, with Pillow.
 
 Official receipts may bear a facsimile signature (Income Tax Regulations, s. 3501(3)), and the image of a signature is one (CRA, CPS-014,
 "Computer-generated official donation receipts", paragraphs 5 to 7). A receipt whose picture shows nothing is not signed.
@@ -6,11 +6,24 @@ Official receipts may bear a facsimile signature (Income Tax Regulations, s. 350
 
 import struct
 import zlib
+from dataclasses import dataclass
 from io import BytesIO
 
-from PIL import Image, ImageStat
+from PIL import Image, ImageOps, ImageStat
 
-from campaign.rules.pictures import LEAST_HEIGHT, LEAST_WIDTH, MAX_BYTES, MAX_PIXELS, PictureFlaw
+from campaign.rules.pictures import (
+    LEAST_HEIGHT,
+    LEAST_PAGE_HEIGHT,
+    LEAST_PAGE_WIDTH,
+    LEAST_WIDTH,
+    MAX_BYTES,
+    MAX_PIXELS,
+    MOST_PAGE_HEIGHT,
+    MOST_PAGE_WIDTH,
+    MOST_UPLOADED_BYTES,
+    MOST_UPLOADED_PIXELS,
+    PictureFlaw,
+)
 
 PRINTED_ON = "white"
 # Of 255 steps between black and white: less is not seen on paper.
@@ -36,6 +49,46 @@ def flaw_of(png: bytes) -> PictureFlaw | None:
         return PictureFlaw.BLANK if _is_blank(picture) else None
     except _BROKEN:
         return PictureFlaw.UNREADABLE
+
+
+class UnusablePicture(Exception):
+    """The upload cannot be shown, because of `flaw`."""
+
+    def __init__(self, flaw: PictureFlaw) -> None:
+        super().__init__(flaw)
+        self.flaw = flaw
+
+
+@dataclass(frozen=True, kw_only=True)
+class PagePicture:
+    """A picture as pages show it: a JPEG without anything that the camera wrote into it, such as the place."""
+
+    jpeg: bytes
+    width: int
+    height: int
+
+
+def page_picture(upload: bytes) -> PagePicture:
+    """The uploaded photograph, upright and no larger than pages show it. Raises UnusablePicture."""
+    if len(upload) > MOST_UPLOADED_BYTES:
+        raise UnusablePicture(PictureFlaw.TOO_LARGE)
+    try:
+        opened = Image.open(BytesIO(upload), formats=["JPEG", "PNG", "WEBP"])
+        if opened.width * opened.height > MOST_UPLOADED_PIXELS:
+            raise UnusablePicture(PictureFlaw.TOO_LARGE)
+        if getattr(opened, "is_animated", False):
+            raise UnusablePicture(PictureFlaw.ANIMATED)
+        opened.draft("RGB", (MOST_PAGE_WIDTH, MOST_PAGE_HEIGHT))  # A large JPEG is decoded at a part of its size.
+        upright = ImageOps.exif_transpose(opened).convert("RGBA")
+    except _BROKEN:
+        raise UnusablePicture(PictureFlaw.UNREADABLE) from None
+    if upright.width < LEAST_PAGE_WIDTH or upright.height < LEAST_PAGE_HEIGHT:
+        raise UnusablePicture(PictureFlaw.TOO_SMALL)
+    upright.thumbnail((MOST_PAGE_WIDTH, MOST_PAGE_HEIGHT))
+    shown = Image.alpha_composite(Image.new("RGBA", upright.size, PRINTED_ON), upright).convert("RGB")
+    saved = BytesIO()
+    shown.save(saved, "JPEG", quality=82, optimize=True, progressive=True)
+    return PagePicture(jpeg=saved.getvalue(), width=shown.width, height=shown.height)
 
 
 def _open(png: bytes) -> Image.Image:

@@ -36,14 +36,14 @@ def _enqueue_for_funders() -> int:
 
 
 def _enqueue_for_staff() -> int:
-    """From MORNING_HOUR in the charity's time zone; at any hour when it is urgent.
+    """From MORNING_HOUR in the time zone of the first charity; at any hour when it is urgent.
 
     At most one daily notice a day, one urgent one, and one because of what is on hold.
     """
     campaign = current_campaign()
     if campaign is None:
         return 0
-    todo, local = staff_todo.todo_of(campaign), campaign.charity.local(datetime.now(UTC))
+    todo, local = staff_todo.todo_of_all(), campaign.charity.local(datetime.now(UTC))
     if not todo.counted or (local.hour < MORNING_HOUR and not todo.is_urgent):
         return 0
     urgency = "holds" if todo.has_suspicious_holds else "urgent" if todo.is_urgent else "daily"

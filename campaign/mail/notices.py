@@ -157,7 +157,7 @@ def _staff_todo(message: OutboxMessage) -> EmailContent | None:
     member, campaign = db.session.get(Staff, message.staff_id), current_campaign()
     if member is None or campaign is None:
         return None
-    counts = staff_todo.todo_of(campaign).counted
+    counts = staff_todo.todo_of_all().counted
     if not counts:
         return None
     is_test = services().settings.is_sandbox

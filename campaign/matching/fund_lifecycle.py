@@ -6,7 +6,7 @@ lowered, an ended fund never reopens. The pledge of an active fund is raised by 
 
 from datetime import datetime
 
-from sqlalchemy import FetchedValue, ForeignKey, LargeBinary, UniqueConstraint, func, select
+from sqlalchemy import FetchedValue, ForeignKey, LargeBinary, Select, UniqueConstraint, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -65,6 +65,12 @@ def activate(fund: Fund, *, actor: str, reason: str) -> None:
 
 def _enqueue_eligible(fund: Fund) -> None:
     """Add the places of paid donations that the new fund could match by its terms to the match queue."""
+    queue = insert(QueuedDonation).from_select(["donation_id", "campaign_id", "position", "net_cents"], eligible_places(fund))
+    db.session.execute(queue.on_conflict_do_update(index_elements=["donation_id", "position"], set_={"capped_donor_id": None}))
+
+
+def eligible_places(fund: Fund) -> Select[int, int, int, int]:
+    """The donation, campaign, position and net cents of each place of a paid donation that the fund could match by its terms."""
     offer, ratio, m = fund.offer(), fund.ratio, DonationMatch
     place = queue_places.places(LedgerEntry.campaign_id == fund.campaign_id)
     # The donated cents that need this much match, rounded up.
@@ -77,15 +83,13 @@ def _enqueue_eligible(fund: Fund) -> None:
         .subquery()
     )
     uncovered_cents = place.c.net_cents - func.coalesce(covered_cents.c.cents, 0)
-    eligible = (
+    return (
         select(Donation.id, Donation.campaign_id, place.c.position, place.c.net_cents)
         .join(place, place.c.donation_id == Donation.id)
         .outerjoin(covered_cents, covered_cents.c.donation_id == Donation.id)
         .where(Donation.campaign_id == fund.campaign_id)
         .where(rematching.is_eligible(offer), uncovered_cents * ratio.numerator >= ratio.denominator)
     )
-    queue = insert(QueuedDonation).from_select(["donation_id", "campaign_id", "position", "net_cents"], eligible)
-    db.session.execute(queue.on_conflict_do_update(index_elements=["donation_id", "position"], set_={"capped_donor_id": None}))
 
 
 def raise_draft_pledge(fund: Fund, cents: int, *, actor: str, reason: str) -> None:

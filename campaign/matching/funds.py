@@ -173,6 +173,11 @@ def find_fund(name: str) -> Fund | None:
     return by_id or db.session.scalar(select(Fund).where(Fund.slug == name))
 
 
+def fund_by_slug(slug: str) -> Fund | None:
+    """The fund with this slug."""
+    return db.session.scalar(select(Fund).where(Fund.slug == slug))
+
+
 def fund_slugs() -> list[str]:
     """The slugs of all funds, sorted."""
     return list(db.session.scalars(select(Fund.slug).order_by(Fund.slug)))

@@ -1,7 +1,9 @@
 """Messages whose receipt cannot be issued yet, because it lacks an element: to enqueue, wake, count and list them."""
 
-from sqlalchemy import ColumnElement, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, column, exists, func, or_, select, table, update
 
+from campaign.campaigns.campaigns import Campaign
+from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.outbox import leases, messages
@@ -18,9 +20,22 @@ def enqueue(donation: Donation) -> None:
         messages.enqueue_receipt_copy(donation)
 
 
-def wake_for(element: str) -> int:
-    """Make the messages that wait for this element due now. Returns how many."""
-    return _wake(OutboxMessage.missing_elements.contains([element]))
+def wake_for(element: str, charity: Charity) -> int:
+    """Make the messages of the charity that wait for this element due now. Returns how many."""
+    return _wake(OutboxMessage.missing_elements.contains([element]), is_of(charity))
+
+
+def is_of(charity: Charity) -> ColumnElement[bool]:
+    """Whether the message is about a gift to the charity: of a donor or of a funder."""
+    campaigns = select(Campaign.id).where(Campaign.charity_id == charity.id)
+    of_donor = exists().where(Donation.id == OutboxMessage.donation_id, Donation.campaign_id.in_(campaigns))
+    is_paid_for = and_(_payment.c.id == OutboxMessage.funder_payment_id, _fund.c.id == _payment.c.fund_id)
+    return or_(of_donor, exists().where(is_paid_for, _fund.c.campaign_id.in_(campaigns)))
+
+
+# Their entities are in packages that import this one.
+_payment = table("funder_payment", column("id"), column("fund_id"))
+_fund = table("fund", column("id"), column("campaign_id"))
 
 
 def wake_of(donation: Donation) -> int:
@@ -34,17 +49,17 @@ def _wake(*conditions: ColumnElement[bool]) -> int:
     return len(db.session.execute(due, execution_options={"synchronize_session": False}).all())
 
 
-def count_for(element: str) -> int:
-    """The number of messages that wait for this element."""
+def count_for(element: str, charity: Charity) -> int:
+    """The number of messages of the charity that wait for this element."""
     is_waiting = OutboxMessage.missing_elements.contains([element])
-    return db.session.scalar(select(func.count()).where(leases.is_pending(OutboxMessage), is_waiting)) or 0
+    return db.session.scalar(select(func.count()).where(leases.is_pending(OutboxMessage), is_waiting, is_of(charity))) or 0
 
 
-def list_oldest(*, limit: int) -> list[OutboxMessage]:
-    """Messages that wait for any element, the longest waiting first."""
+def list_oldest(charity: Charity, *, limit: int) -> list[OutboxMessage]:
+    """Messages of the charity that wait for any element, the longest waiting first."""
     is_waiting = OutboxMessage.missing_elements.is_not(None)
-    found = select(OutboxMessage).where(leases.is_pending(OutboxMessage), is_waiting).order_by(OutboxMessage.id).limit(limit)
-    return list(db.session.scalars(found, execution_options={"populate_existing": True}))
+    found = select(OutboxMessage).where(leases.is_pending(OutboxMessage), is_waiting, is_of(charity)).order_by(OutboxMessage.id)
+    return list(db.session.scalars(found.limit(limit), execution_options={"populate_existing": True}))
 
 
 def find_of(donation: Donation) -> OutboxMessage | None:

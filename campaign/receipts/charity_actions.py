@@ -33,6 +33,18 @@ def version_of(charity: Charity, names: Sequence[str]) -> str:
     return sha256(repr([getattr(charity, name) for name in sorted(names)]).encode()).hexdigest()
 
 
+def create(values: Mapping[str, Any], *, actor: str) -> Charity:
+    """Create a charity with these details; the others are to be completed before it can be confirmed. Raises DetailsNotReal for these."""
+    empty: dict[str, Any] = dict.fromkeys((detail.value for detail in Detail if detail not in TABLES), "")
+    charity = Charity(**empty | {"address": []} | dict(values))
+    if findings := [finding for finding in charity_confirmations.findings_of(charity) if finding.detail in values]:
+        raise DetailsNotReal(findings)
+    db.session.add(charity)
+    audit.record(actor, "created a charity", charity.legal_name, after=dict(values))
+    db.session.commit()
+    return charity
+
+
 def change(charity: Charity, values: Mapping[str, object], *, actor: str, version: str | None = None) -> list[str]:
     """Set these columns, and return those that changed. With a detail that is confirmed, the database clears the confirmation.
 

@@ -39,7 +39,7 @@ def confirm(charity: Charity, *, sample: str, actor: str, opened_by: str) -> int
         raise
     confirmation = charity_confirmations.confirm(charity, actor=actor, opened_by=opened_by)
     audit.record(actor, "confirmed the charity's details", charity.legal_name, fingerprint=confirmation.fingerprint)
-    woken = waiting_receipts.wake_for(CONFIRMATION)
+    woken = waiting_receipts.wake_for(CONFIRMATION, charity)
     db.session.commit()
     services().waker.wake("mail")
     return woken

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, func, select, text
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, exists, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from campaign.campaigns.charities import Charity
 from campaign.edges.db import Base, db
+from campaign.receipts.receipts import Receipt
 
 # Staff are warned of a return that is due within this time.
 WARNED_BEFORE = timedelta(days=14)
@@ -53,18 +55,21 @@ def list_of_payment(payment_id: int) -> list[InformationReturn]:
     return list(db.session.scalars(of_payment.order_by(InformationReturn.id)))
 
 
-def list_open() -> list[InformationReturn]:
-    """Open returns, the earliest due first."""
-    return list(
-        db.session.scalars(
-            select(InformationReturn).where(InformationReturn.closed_at.is_(None)).order_by(InformationReturn.due_on, InformationReturn.id)
-        )
-    )
+def list_open(charity: Charity | None = None) -> list[InformationReturn]:
+    """Open returns of the charity, or of all, the earliest due first."""
+    due = select(InformationReturn).where(InformationReturn.closed_at.is_(None), *_is_of(charity))
+    return list(db.session.scalars(due.order_by(InformationReturn.due_on, InformationReturn.id)))
 
 
-def list_closed(*, limit: int) -> list[InformationReturn]:
-    """Closed returns, the latest first."""
-    closed = select(InformationReturn).where(InformationReturn.closed_at.is_not(None)).order_by(InformationReturn.closed_at.desc())
+def _is_of(charity: Charity | None) -> list[ColumnElement[bool]]:
+    of_charity = exists().where(Receipt.id == InformationReturn.receipt_id, Receipt.charity_id == charity.id) if charity else None
+    return [] if of_charity is None else [of_charity]
+
+
+def list_closed(charity: Charity, *, limit: int) -> list[InformationReturn]:
+    """Closed returns of the charity, the latest first."""
+    closed = select(InformationReturn).where(InformationReturn.closed_at.is_not(None), *_is_of(charity))
+    closed = closed.order_by(InformationReturn.closed_at.desc())
     return list(db.session.scalars(closed.limit(limit)))
 
 
@@ -82,12 +87,12 @@ class OpenReturns:
     due_later: int = 0
 
 
-def count_by_urgency(today: date) -> OpenReturns:
-    """The open returns on this day in the charity's time zone. One is due soon WARNED_BEFORE its day, and overdue after it."""
+def count_by_urgency(charity: Charity, today: date) -> OpenReturns:
+    """The charity's open returns on this day in its time zone. One is due soon WARNED_BEFORE its day, and overdue after it."""
     due_on, number = InformationReturn.due_on, func.count()
     soon = due_on.between(today, today + WARNED_BEFORE)
     counts = select(number.filter(due_on < today), number.filter(soon), number.filter(due_on > today + WARNED_BEFORE))
-    overdue, due_soon, due_later = db.session.execute(counts.where(InformationReturn.closed_at.is_(None))).one()
+    overdue, due_soon, due_later = db.session.execute(counts.where(InformationReturn.closed_at.is_(None), *_is_of(charity))).one()
     return OpenReturns(overdue=overdue, due_soon=due_soon, due_later=due_later)
 
 

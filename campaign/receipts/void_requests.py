@@ -7,9 +7,10 @@ request says how it ended.
 from collections.abc import Collection, Sequence
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, func, select, text
+from sqlalchemy import ForeignKey, Index, column, func, select, table, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from campaign.campaigns.charities import Charity
 from campaign.edges.db import Base, db
 from campaign.staff.two_people import TwoPersonRequest
 
@@ -56,9 +57,16 @@ def open_for(receipt_id: int) -> VoidRequest | None:
     return db.session.scalar(select(VoidRequest).where(VoidRequest.receipt_id == receipt_id, VoidRequest.decision.is_(None)))
 
 
-def list_open() -> list[VoidRequest]:
-    """Open requests, oldest first."""
-    return list(db.session.scalars(select(VoidRequest).where(VoidRequest.decision.is_(None)).order_by(VoidRequest.id)))
+def list_open(charity: Charity | None = None) -> list[VoidRequest]:
+    """Open requests for receipts of the charity, or of all, oldest first."""
+    found = select(VoidRequest).where(VoidRequest.decision.is_(None)).order_by(VoidRequest.id)
+    if charity is not None:
+        found = found.join(_receipt, _receipt.c.id == VoidRequest.receipt_id).where(_receipt.c.charity_id == charity.id)
+    return list(db.session.scalars(found))
+
+
+# Its entity is in a module that imports this one.
+_receipt = table("receipt", column("id"), column("charity_id"))
 
 
 def list_closed(receipt_id: int) -> list[VoidRequest]:

@@ -18,6 +18,8 @@ from campaign.edges.db import Base, db
 from campaign.ledger.entries import LedgerEntry
 from campaign.ledger.moves import Move
 
+# Before all entries.
+FIRST_DAY = date(1970, 1, 1)
 # Transactions that began before midnight have ended by then.
 SETTLED_AFTER = timedelta(minutes=15)
 

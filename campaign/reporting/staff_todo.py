@@ -1,9 +1,11 @@
 """What needs a person: counts for the staff dashboard and for the email to staff."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 
-from campaign.campaigns.campaigns import Campaign
+from campaign.campaigns.campaigns import Campaign, campaigns_of
+from campaign.campaigns.charities import Charity, list_charities
 from campaign.edges.services import services
 from campaign.funders import payment_requests
 from campaign.matching import fund_lifecycle, pledge_requests
@@ -14,6 +16,14 @@ from campaign.receipts import charity_confirmations, information_returns, void_r
 from campaign.reporting import totals
 from campaign.stripe_sync import inbox, reconciliations
 
+# Of the whole service, whichever charity is asked about.
+SHARED = frozenset(
+    {
+        *("findings", "unchecked", "failing_jobs", "card_testing", "quarantined", "dead_events", "differences", "disputes", "alerts"),
+        *("webhooks_silent", "dead_mail", "returned_mail"),
+    }
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class StaffTodo:
@@ -22,7 +32,7 @@ class StaffTodo:
     `percent_on_hold` is the part of a fund that unpaid gifts hold, if staff should know; `busy_networks` is the number of unpaid checkouts
     of the busiest network; `card_testing` is 1 while the guard against card testing is on, `unconfirmed` while the charity's details are not
     confirmed and real money moves, `unreachable` is how many of its addresses for donors are not real meanwhile. Information returns are counted
-    once: overdue, due soon, or due later.
+    once: overdue, due soon, or due later. `campaigns` says of which campaign a count is that belongs to one, by the slug.
     """
 
     findings: int = 0
@@ -49,11 +59,12 @@ class StaffTodo:
     pledges: int = 0
     payments: int = 0
     receipts: list[totals.WaitingReceipts] = field(default_factory=list)
+    campaigns: dict[str, str] = field(default_factory=dict)
 
     @property
     def counted(self) -> dict[str, int]:
         """The counts that are not zero, by name."""
-        counts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "receipts"}
+        counts = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in {"receipts", "campaigns"}}
         waiting = sum(waiting.count for waiting in self.receipts)
         return {name: count for name, count in {**counts, "receipts": waiting}.items() if count}
 
@@ -69,20 +80,34 @@ class StaffTodo:
 
 
 def todo_of(campaign: Campaign) -> StaffTodo:
-    """Count what needs staff now."""
-    last_check = integrity_checks.last_check()
-    returns = information_returns.count_by_urgency(campaign.charity.local(datetime.now(UTC)).date())
-    percent, networks = hold_watch.percent_on_hold(campaign.id), hold_watch.list_busy_networks(campaign.id)
+    """Count what needs staff of the campaign's charity now, in all its campaigns."""
+    return _count([campaign.charity])
+
+
+def todo_of_all() -> StaffTodo:
+    """Count what needs staff now, of all charities."""
+    return _count(list_charities())
+
+
+def _count(charities: Sequence[Charity]) -> StaffTodo:
+    last_check, is_live = integrity_checks.last_check(), services().settings.stripe_livemode
+    of = [campaign for charity in charities for campaign in campaigns_of(charity)]
+    returns = [information_returns.count_by_urgency(charity, charity.local(datetime.now(UTC)).date()) for charity in charities]
+    percents = {campaign.slug: hold_watch.percent_on_hold(campaign.id) for campaign in of}
+    networks = {
+        campaign.slug: max((network.checkouts for network in hold_watch.list_busy_networks(campaign.id)), default=0) for campaign in of
+    }
+    percent = max(percents.values(), default=0)
     return StaffTodo(
         findings=len(last_check.findings) if last_check else 0,
         unchecked=int(integrity_checks.silent_since() is not None),
         failing_jobs=len(job_results.by_cause(job_results.list_failing())),
-        paused_funds=len(fund_lifecycle.list_paused(campaign.id)),
+        paused_funds=sum(len(fund_lifecycle.list_paused(campaign.id)) for campaign in of),
         percent_on_hold=percent if percent > hold_watch.REPORTED_PERCENT else 0,
-        busy_networks=max((network.checkouts for network in networks), default=0),
+        busy_networks=max(networks.values(), default=0),
         card_testing=int(card_testing.current_guard() is not None),
-        unconfirmed=int(services().settings.stripe_livemode and campaign.charity.confirmed_at is None),
-        unreachable=len(charity_confirmations.unreal_contacts(campaign.charity)) if services().settings.stripe_livemode else 0,
+        unconfirmed=int(is_live and any(charity.confirmed_at is None for charity in charities)),
+        unreachable=sum(len(charity_confirmations.unreal_contacts(charity)) for charity in charities) if is_live else 0,
         quarantined=quarantine.count_pending(),
         dead_events=inbox.count_dead(),
         differences=reconciliations.count_open(),
@@ -91,11 +116,16 @@ def todo_of(campaign: Campaign) -> StaffTodo:
         webhooks_silent=int(heartbeats.webhook_silence() is not None),
         dead_mail=messages.count_dead(),
         returned_mail=deliveries.count_open_bounces(),
-        returns_overdue=returns.overdue,
-        returns_due_soon=returns.due_soon,
-        returns_due=returns.due_later,
-        voids=len(void_requests.list_open()),
-        pledges=len(pledge_requests.list_open(campaign.id)),
-        payments=len(payment_requests.list_open(campaign.id)),
-        receipts=totals.receipts_waiting(),
+        returns_overdue=sum(one.overdue for one in returns),
+        returns_due_soon=sum(one.due_soon for one in returns),
+        returns_due=sum(one.due_later for one in returns),
+        voids=sum(len(void_requests.list_open(charity)) for charity in charities),
+        pledges=sum(len(pledge_requests.list_open(campaign.id)) for campaign in of),
+        payments=sum(len(payment_requests.list_open(campaign.id)) for campaign in of),
+        receipts=[waiting for charity in charities for waiting in totals.receipts_waiting(charity)],
+        campaigns={
+            name: max(counts, key=counts.__getitem__)
+            for name, counts in (("percent_on_hold", percents), ("busy_networks", networks))
+            if counts
+        },
     )

@@ -1,7 +1,7 @@
 """Totals of a campaign, read from rows that ledger triggers maintain, so that the cost does not grow with the number of donations."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import and_, exists, func, or_, select
@@ -14,7 +14,7 @@ from campaign.matching import rematching
 from campaign.matching.funds import Fund
 from campaign.matching.holds import NO_MATCH, matches_of
 from campaign.matching.rematching import PendingRematch
-from campaign.outbox import leases
+from campaign.outbox import leases, waiting_receipts
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import OutboxMessage
 from campaign.texts.match_copy import FundStatus, FundView, MatchState
@@ -33,6 +33,7 @@ class Totals:
     campaign: str
     currency: str
     goal_cents: int
+    match_counts: bool
     donated_cents: int
     matched_cents: int
     donations: int
@@ -48,6 +49,11 @@ class Totals:
     def raised_cents(self) -> int:
         """Donated and matched together."""
         return self.donated_cents + self.matched_cents
+
+    @property
+    def toward_goal_cents(self) -> int:
+        """What counts toward the goal: what is raised, or what donors gave alone if the campaign says so."""
+        return self.raised_cents if self.match_counts else self.donated_cents
 
     @property
     def unavailable_cents(self) -> int:
@@ -98,7 +104,7 @@ def totals_of(slug: str) -> Totals | None:
     )
     t = CampaignTotals
     row = db.session.execute(
-        select(Campaign.slug, Campaign.currency, Campaign.goal_cents, t, funds, func.now())
+        select(Campaign.slug, Campaign.currency, Campaign.goal_cents, Campaign.match_counts, t, funds, func.now())
         .join(t, t.campaign_id == Campaign.id)
         .join(funds, funds.c.pledged.is_not(None))
         .where(Campaign.slug == slug),
@@ -106,11 +112,12 @@ def totals_of(slug: str) -> Totals | None:
     ).first()
     if row is None:
         return None
-    name, currency, goal, totals, pledged, held, matched, available, now = row
+    name, currency, goal, match_counts, totals, pledged, held, matched, available, now = row
     return Totals(
         campaign=name,
         currency=currency,
         goal_cents=goal,
+        match_counts=match_counts,
         donated_cents=totals.donated_cents,
         matched_cents=int(matched),
         donations=totals.donations,
@@ -121,6 +128,20 @@ def totals_of(slug: str) -> Totals | None:
         covered_fee_cents=totals.covered_fee_cents,
         fee_cents=totals.fee_cents,
         as_of=now,
+    )
+
+
+def no_totals(campaign: Campaign) -> Totals:
+    """The totals of a campaign that is not stored yet, for its preview."""
+    return Totals(
+        **dict.fromkeys(("donated_cents", "matched_cents", "donations", "donors", "pledged_cents", "held_cents", "available_cents"), 0),
+        covered_fee_cents=0,
+        fee_cents=0,
+        campaign=campaign.slug,
+        currency=campaign.currency,
+        goal_cents=campaign.goal_cents,
+        match_counts=campaign.match_counts,
+        as_of=datetime.now(UTC),
     )
 
 
@@ -219,12 +240,12 @@ _waits_with_receipt = or_(
 )
 
 
-def receipts_waiting() -> list[WaitingReceipts]:
-    """Return why receipts that are due have not been sent, the most frequent reasons first."""
+def receipts_waiting(charity: Charity | None = None) -> list[WaitingReceipts]:
+    """Return why receipts of the charity, or of all, that are due have not been sent, the most frequent reasons first."""
     o = OutboxMessage
     rows = db.session.execute(
         select(o.missing_elements, o.last_error, func.count())
-        .where(_waits_with_receipt, leases.is_pending(o))
+        .where(_waits_with_receipt, leases.is_pending(o), *([waiting_receipts.is_of(charity)] if charity else []))
         .group_by(o.missing_elements, o.last_error)
         .order_by(func.count().desc())
         .limit(5)

@@ -1,6 +1,6 @@
 """Compares the setup of the Stripe account with what the service needs: `campaign check-stripe`. Nothing is changed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -30,7 +30,7 @@ class Result:
     is_problem: bool
 
 
-def check_setup(campaign: Campaign | None) -> Iterator[Result]:
+def check_setup(campaigns: Sequence[Campaign]) -> Iterator[Result]:
     """Check the key, the webhook, the payment methods and the portal, one after the other. Raises StripeUnavailable."""
     account = services().stripe_account
     try:
@@ -45,7 +45,7 @@ def check_setup(campaign: Campaign | None) -> Iterator[Result]:
     checks: dict[str, Callable[[StripeAccount], Iterator[Result]]] = {
         "The webhook endpoint": _check_webhook,
         "The delivery of events": _check_deliveries,
-        "The payment methods": lambda account: _check_payment_methods(account, campaign),
+        "The payment methods": lambda account: _check_payment_methods(account, campaigns),
         "The billing portal": _check_portal,
         "The clock": _check_clock,
     }
@@ -118,11 +118,11 @@ def _check_deliveries(account: StripeAccount) -> Iterator[Result]:
         yield _fine("Stripe delivered every event of the last day.")
 
 
-def _check_payment_methods(account: StripeAccount, campaign: Campaign | None) -> Iterator[Result]:
+def _check_payment_methods(account: StripeAccount, campaigns: Sequence[Campaign]) -> Iterator[Result]:
     enabled = account.list_payment_methods()
     if "card" not in enabled:
         yield _problem("The account does not take cards.")
-    takes_debits = campaign is not None and campaign.takes_bank_debits
+    takes_debits = any(campaign.takes_bank_debits for campaign in campaigns)
     if takes_debits and "acss_debit" not in enabled:
         yield _problem(
             "The campaign takes bank debits, and the account does not: switch on pre-authorized debit in Canada "

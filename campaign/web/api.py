@@ -5,7 +5,7 @@ from hashlib import sha256
 from flask import Blueprint, jsonify, make_response, request
 from flask.typing import ResponseReturnValue
 
-from campaign.campaigns.campaigns import campaign_by_slug
+from campaign.campaigns.campaigns import public_campaign
 from campaign.matching.funds import funds_of
 from campaign.reporting import published_heads
 from campaign.reporting.totals import totals_of
@@ -18,7 +18,7 @@ bp = Blueprint("api", __name__, url_prefix="/api")
 @access("public")
 def proof(slug: str) -> ResponseReturnValue:
     """The heads of the campaign's hash chains as they are published each day, signed, readable from other origins (docs/verify.md)."""
-    campaign = campaign_by_slug(slug)
+    campaign = public_campaign(slug)
     if campaign is None:
         response = make_response(jsonify({"error": "not found"}), 404)
     else:
@@ -32,7 +32,7 @@ def proof(slug: str) -> ResponseReturnValue:
 @access("public")
 def campaign(slug: str) -> ResponseReturnValue:
     """The campaign's totals (contract.md, section 4), readable from other origins. The ETag changes only when a total changes."""
-    totals = totals_of(slug)
+    totals = totals_of(slug) if public_campaign(slug) else None
     if totals is None:
         response = make_response(jsonify({"error": "not found"}), 404)
     else:

@@ -15,11 +15,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.routing import RequestRedirect
 
-from campaign.campaigns.campaigns import Campaign, current_campaign
+from campaign.campaigns.campaigns import Campaign
+from campaign.campaigns.charities import list_charities
 from campaign.edges.db import db
 from campaign.edges.pdf import RenderingFailed
 from campaign.edges.pdf_signing import SigningKeyMissing
 from campaign.staff.members import ROLES
+from campaign.web.chosen_campaign import chosen_campaign
 from campaign.web.networks import client_key
 from campaign.web.security import AccessRequired, FunderLinkRequired, limiter
 
@@ -39,8 +41,8 @@ def init_app(app: Flask) -> None:
 
 
 def campaign_or_404() -> Campaign:
-    """The current campaign; 404 before the first one is created."""
-    campaign = current_campaign()
+    """The campaign of this page of staff; 404 before the first one is created."""
+    campaign = chosen_campaign()
     if campaign is None:
         abort(404)
     return campaign
@@ -71,11 +73,11 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 
 
 def _how_to_get_a_link() -> str:
-    found = current_campaign()
     text = gettext(
         "Please open the link to your report again. Your session ends after half an hour without use, and the link itself after 45 days without use."
     )
-    ask = gettext("Write to %(email)s for a new link.", email=found.charity.email) if found else ""
+    emails = dict.fromkeys(charity.email for charity in list_charities())
+    ask = gettext("Write to %(email)s for a new link.", email=" / ".join(emails)) if emails else ""
     return f"{text} {ask}".strip()
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 from hashlib import sha256
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import structlog
 from flask import Flask, Response, abort, after_this_request, current_app, g, redirect, request, session, url_for
@@ -108,7 +108,8 @@ def _guard(confirm: Callable[[], bool]) -> ResponseReturnValue | None:
     if role in ROLES and not has_role(role):
         if current_user.is_authenticated:
             abort(403)
-        return redirect(url_for("security.login", next=request.path))
+        campaign = request.args.get("campaign", "")
+        return redirect(url_for("security.login", next=f"{request.path}?{urlencode({'campaign': campaign})}" if campaign else request.path))
     if getattr(view, "takes_document", False):
         request.max_content_length = request.max_form_memory_size = LARGEST_UPLOAD  # The parser counts a chunk of a file as a field, too.
         after_this_request(_close_files)

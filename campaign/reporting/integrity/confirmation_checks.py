@@ -1,4 +1,4 @@
-"""Checks for checker.py of the confirmation of a charity's details: I16, that what receipts for real money print was confirmed by somebody."""
+"""Checks for checker.py of the charity on receipts: I16, that it got the gift, and that what is printed for real money was confirmed by somebody."""
 
 from collections.abc import Iterator
 
@@ -75,7 +75,21 @@ def _tests_are_not_of_real_money(snapshot: Connection) -> Iterator[str]:
         yield f"I16: receipt {serial} {'is marked as a test, but is for real money' if said else 'is not marked as a test, but is for no real money'}."
 
 
+def _receipts_are_of_the_charity_that_got_the_gift(snapshot: Connection) -> Iterator[str]:
+    for serial, printed, name in rows(
+        snapshot,
+        """
+        SELECT r.serial, h.legal_name, c.slug FROM receipt_line g JOIN receipt r ON r.id = g.receipt_id JOIN charity h ON h.id = r.charity_id
+        LEFT JOIN donation d ON d.id = g.donation_id LEFT JOIN funder_payment p ON p.id = g.funder_payment_id
+        LEFT JOIN fund f ON f.id = p.fund_id JOIN campaign c ON c.id = coalesce(d.campaign_id, f.campaign_id)
+        WHERE c.charity_id <> r.charity_id
+        """,
+    ):
+        yield f"I16: receipt {serial} is of {printed}, but its gift was to the campaign {name} of another charity."
+
+
 CHECKS = (
+    _receipts_are_of_the_charity_that_got_the_gift,
     _details_are_confirmed_by_somebody,
     _receipts_state_what_was_confirmed,
     _tests_are_not_of_real_money,

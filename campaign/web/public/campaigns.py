@@ -9,19 +9,19 @@ from flask import Blueprint, Response, abort, jsonify, redirect, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from campaign.campaigns.campaigns import Campaign, campaign_by_slug
+from campaign.campaigns.campaigns import Campaign, default_campaign, public_campaign
+from campaign.campaigns.pictures import find_picture
 from campaign.donations.donations import Donation, donation_by_token
 from campaign.matching.funds import funds_of
 from campaign.matching.session import HoldQuote
 from campaign.payments import unpaid_holds
-from campaign.reporting.totals import Totals, match_state, totals_of
+from campaign.reporting.totals import Totals, match_state, no_totals, totals_of
 from campaign.rules import money
 from campaign.rules.allocation import Limit, MatchRequest, Offer, allocate, finishing_donation, limit_of, total
 from campaign.rules.hold_bounds import FundBalance, HoldBounds, UnpaidHolds, holdable
 from campaign.texts import match_copy, match_quote
 from campaign.texts.match_copy import MatchState
 from campaign.texts.match_quote import Quote
-from campaign.web.errors import campaign_or_404
 from campaign.web.languages import LANGUAGES, current_language
 from campaign.web.networks import client_key
 from campaign.web.public import donor_access, human_check
@@ -47,8 +47,10 @@ NOT_PERSONAL = ("amount", "frequency", "cover_fee")
 @bp.get("/<any(en,fr):language>/")
 @access("public")
 def home(language: str = "") -> ResponseReturnValue:
-    """Redirect to the current campaign in this language, or in the visitor's."""
-    campaign = campaign_or_404()
+    """Redirect to the default campaign in this language, or in the visitor's."""
+    campaign = default_campaign()
+    if campaign is None:
+        abort(404)
     response = redirect(url_for("campaigns.page", language=language or current_language(), slug=campaign.slug))
     response.vary.add("Accept-Language")
     return response
@@ -130,8 +132,7 @@ def quote(language: str, slug: str) -> Response:
     """The match that a donation of `amount` would get now, and the state of the match, as texts, amounts and HTML fragments."""
     campaign = _campaign_by_slug_or_404(slug)
     funds = _funds(campaign, language)
-    totals = totals_of(slug)
-    assert totals is not None
+    totals = totals_of(slug) or no_totals(campaign)
     quoted = _quote(campaign, funds, request.args.get("amount", "")[:40], language)
     response = jsonify(
         **quoted,
@@ -146,15 +147,21 @@ def quote(language: str, slug: str) -> Response:
 
 
 def campaign_page(
-    campaign: Campaign, form: DonationForm, *, attempt: str, notice: Notice | None = None, promise: Promise | None = None
+    campaign: Campaign,
+    form: DonationForm,
+    *,
+    attempt: str,
+    notice: Notice | None = None,
+    promise: Promise | None = None,
+    preview_of: str = "",
 ) -> str:
-    """Render the page around a new form, or around a submitted form with its errors.
+    """Render the page around a new form, or around a submitted form with its errors; without one when the campaign takes no gifts.
 
-    `promise` is the match for this donor, when it differs from what anybody would be quoted.
+    `promise` is the match for this donor, when it differs from what anybody would be quoted. A preview for staff is `preview_of` what it says:
+    its form sends nothing.
     """
     language = form.language
-    totals = totals_of(campaign.slug)
-    assert totals is not None
+    totals = totals_of(campaign.slug) or no_totals(campaign)
     funds = _funds(campaign, language)
     quoted = _quote(campaign, funds, form.amount.data or "", language, promise=promise)
     return render_template(
@@ -163,6 +170,10 @@ def campaign_page(
         title=campaign.title(language),
         lead=campaign.lead(language),
         story=campaign.story(language),
+        picture=find_picture(campaign.picture) if campaign.picture else None,
+        picture_alt=campaign.picture_alt(language),
+        takes_gifts=campaign.takes_gifts or preview_of,
+        preview_of=preview_of,
         charity=campaign.charity,
         charity_name=campaign.charity.name(language),
         claim=match_copy.campaign_claim(funds.state, language),
@@ -187,7 +198,7 @@ def campaign_page(
 
 
 def _campaign_by_slug_or_404(slug: str) -> Campaign:
-    campaign = campaign_by_slug(slug)
+    campaign = public_campaign(slug)
     if campaign is None:
         abort(404)
     return campaign
@@ -266,12 +277,14 @@ def _preset(cents: int, funds: _Funds, language: str) -> dict[str, Any]:
 
 def _progress(totals: Totals, state: MatchState, language: str) -> dict[str, Any]:
     """The formatted totals, and the parts of the progress bar in thousandths of the goal."""
-    goal, raised = totals.goal_cents, totals.raised_cents
+    goal, toward_goal = totals.goal_cents, totals.toward_goal_cents
     donated = min(1000, totals.donated_cents * 1000 // goal)
+    matched = totals.matched_cents if totals.match_counts else 0
     return {
         "given": money.format_money_short(totals.donated_cents, language),
         "matched": money.format_money_short(totals.matched_cents, language),
-        "raised": money.format_money_short(raised, language),
+        "raised": money.format_money_short(totals.raised_cents, language),
+        "match_counts": totals.match_counts,
         "goal": money.format_money_short(goal, language),
         "left": match_copy.matching_left(state, language),
         "on_hold": money.format_money_short(state.on_hold_cents, language) if state.on_hold_cents else "",
@@ -280,8 +293,8 @@ def _progress(totals: Totals, state: MatchState, language: str) -> dict[str, Any
         "donations": totals.donations,
         "donors": totals.donors,
         "given_parts": donated,
-        "matched_parts": min(1000 - donated, totals.matched_cents * 1000 // goal),
-        "percent": raised * 100 // goal,
+        "matched_parts": min(1000 - donated, matched * 1000 // goal),
+        "percent": toward_goal * 100 // goal,
         # A nearly empty bar lowers giving (policy.md, section 2): it is hidden until a twentieth of the goal is raised.
-        "has_bar": raised * MILESTONE_PARTS >= goal,
+        "has_bar": toward_goal * MILESTONE_PARTS >= goal,
     }

@@ -60,9 +60,11 @@ COUNTED_STATUSES = {303, 503}
 def begin(language: str, slug: str) -> ResponseReturnValue:
     """Hold the match and redirect the donor to Stripe, or show the form again with its errors."""
     campaign = batching.load_campaign(slug)
-    if campaign is None:
+    if campaign is None or not campaign.is_public:
         abort(404)
     form = DonationForm(campaign, language, formdata=posted_fields())
+    if not campaign.takes_gifts:
+        return campaign_page(campaign, form, attempt=new_attempt()), 409
     started = _start(campaign, form)
     return _redirect_to_payment(campaign, form, started) if isinstance(started, Donation) else started
 
@@ -123,7 +125,7 @@ def _second_monthly_notice(form: DonationForm) -> Notice:
         kind="change",
         title=gettext("You already give %(amount)s each month", amount=amount),
         text=gettext("Nothing has been charged. Press the button to begin a second monthly gift beside the first."),
-        link=url_for("recurring_page.ask_for_link", language=form.language),
+        link=url_for("recurring_page.ask_for_link", language=form.language, campaign=form.campaign.slug),
         link_text=gettext("Change or stop the first one"),
     )
 

@@ -7,7 +7,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from campaign.campaigns.campaigns import Campaign
+from campaign.campaigns.campaigns import Campaign, campaign_by_slug, current_campaign
 from campaign.donations.donations import Donation
 from campaign.donations.donors import wants_annual_receipt
 from campaign.edges.db import db
@@ -20,7 +20,6 @@ from campaign.recurring import recurring_actions
 from campaign.recurring.recurring_gifts import RecurringGift, instalments_of, recurring_gift_by_token
 from campaign.rules import money
 from campaign.texts.dates import format_day
-from campaign.web.errors import campaign_or_404
 from campaign.web.labels import status_labels
 from campaign.web.public.donor_access import may_change, require_access
 from campaign.web.security import LINKS_PER_CLIENT, access, allow_redirect_to, limiter
@@ -169,7 +168,9 @@ def _run_at_stripe(action: Any, campaign: Campaign) -> bool:
 @access("public")
 def ask_for_link(language: str) -> ResponseReturnValue:
     """The form to request the link to a recurring donation."""
-    campaign = campaign_or_404()
+    campaign = campaign_by_slug(request.args.get("campaign", "")) or current_campaign()
+    if campaign is None:
+        abort(404)
     return render_template(
         "donate/recurring_link.html",
         title=campaign.title(language),

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Response, current_app, request, url_for
 from flask_babel import format_datetime, gettext, ngettext
 
-from campaign.campaigns.campaigns import Campaign, current_campaign
+from campaign.campaigns.campaigns import Campaign, campaigns_of, list_campaigns
+from campaign.campaigns.charities import list_charities
 from campaign.mail.letters.staff import describe_todo
 from campaign.matching import fund_lifecycle
 from campaign.operations import integrity_checks, job_results
@@ -17,6 +19,7 @@ from campaign.reporting import staff_todo
 from campaign.reporting.staff_todo import StaffTodo
 from campaign.texts.dates import format_moment
 from campaign.texts.receipt_elements import describe_missing
+from campaign.web.chosen_campaign import CHOICE, chosen_campaign
 from campaign.web.languages import current_language
 
 FINDINGS_SHOWN = 5
@@ -45,24 +48,31 @@ def list_needs(campaign: Campaign) -> list[Need]:
     """What needs attention now, the most urgent first."""
     todo = staff_todo.todo_of(campaign)
     lines = [*_about_books(todo), *_failing_jobs(campaign), *_paused_funds(campaign), *_counted(todo, campaign), *_waiting_receipts(todo)]
-    current_app.extensions[_COUNT] = (time.monotonic() + COUNT_SECONDS, len(lines))
+    lines += _of_other_charities(campaign)
+    _counts()[campaign.charity_id] = (time.monotonic() + COUNT_SECONDS, len(lines))
     return lines
 
 
 def count_needs() -> int:
     """How many lines there are, at most COUNT_SECONDS old."""
-    until, count = current_app.extensions.get(_COUNT, (0.0, 0))
-    if time.monotonic() < until:
-        return int(count)
-    campaign = current_campaign()
-    return len(list_needs(campaign)) if campaign else 0
+    campaign = chosen_campaign()
+    if campaign is None:
+        return 0
+    until, count = _counts().get(campaign.charity_id, (0.0, 0))
+    return count if time.monotonic() < until else len(list_needs(campaign))
 
 
 def count_again_after_acting(response: Response) -> Response:
     """Let the next page count again after a request that may have changed something."""
     if request.method == "POST":
-        current_app.extensions.pop(_COUNT, None)
+        _counts().clear()
     return response
+
+
+def _counts() -> dict[int, tuple[float, int]]:
+    """By charity: until when the number holds, and the number."""
+    found: dict[int, tuple[float, int]] = current_app.extensions.setdefault(_COUNT, {})
+    return found
 
 
 def _about_books(todo: StaffTodo) -> list[Need]:
@@ -111,10 +121,11 @@ def _paused_funds(campaign: Campaign) -> list[Need]:
                 reason=reason,
             ),
             is_urgent=True,
-            url=url_for("staff_funds.page"),
-            act=gettext("Open the funds"),
+            url=url_for("staff_fund.page", slug=fund.slug),
+            act=gettext("Open the fund"),
         )
-        for fund, at, reason in fund_lifecycle.list_paused(campaign.id)
+        for one in campaigns_of(campaign.charity)
+        for fund, at, reason in fund_lifecycle.list_paused(one.id)
     ]
 
 
@@ -150,11 +161,30 @@ def _counted(todo: StaffTodo, campaign: Campaign) -> list[Need]:
             sentence=describe_todo(name, todo.counted[name]),
             is_urgent=name in URGENT,
             detail=_first_deadline(campaign) if name == "disputes" else "",
-            url=url_for(endpoint),
+            url=url_for(endpoint, **_campaign_of(todo, name)),
             act=act,
         )
         for name, (endpoint, act) in _pages().items()
         if name in todo.counted
+    ]
+
+
+def _campaign_of(todo: StaffTodo, name: str) -> dict[str, Any]:
+    """The parameter of a link to what is of one campaign, while there are several."""
+    return {CHOICE: todo.campaigns[name]} if name in todo.campaigns and len(list_campaigns()) > 1 else {}
+
+
+def _of_other_charities(campaign: Campaign) -> list[Need]:
+    """The other charities that have something to do of their own, each with its first campaign."""
+    others = [campaigns_of(charity)[:1] for charity in list_charities() if charity.id != campaign.charity_id]
+    return [
+        Need(
+            sentence=gettext("%(charity)s needs a person too.", charity=first.charity.name(current_language())),
+            url=url_for("staff_dashboard.page", campaign=first.slug),
+            act=gettext("Open its home page"),
+        )
+        for first in (one for found in others for one in found)
+        if set(staff_todo.todo_of(first).counted) - staff_todo.SHARED
     ]
 
 

@@ -70,14 +70,15 @@ def _stored(charity: Charity, group: str) -> dict[str, str]:
 
 def _page(group: str, typed: DetailsForm) -> str:
     campaign, language = campaign_or_404(), current_language()
-    changed = changed_since_confirmed(campaign.charity)
+    charity = campaign.charity
+    changed = changed_since_confirmed(charity)
     return render_template(
         "staff/charity_form.html",
         title=campaign.title(language),
         group=group,
         name=name_of_group(group),
         stops_receipts=group != "contact",
-        waiting=waiting_receipts.count_for(CONFIRMATION),
+        waiting=waiting_receipts.count_for(CONFIRMATION, charity),
         version=typed.version,
         has_changed=bool(typed.stored),
         fields=[_field(name, typed, changed) for name in typed.typed],
@@ -153,7 +154,7 @@ def _pictures_page(*, wrong: str = "", error: str = "") -> str:
     return render_template(
         "staff/charity_pictures.html",
         title=campaign.title(language),
-        waiting=waiting_receipts.count_for(CONFIRMATION),
+        waiting=waiting_receipts.count_for(CONFIRMATION, charity),
         pictures=[
             {
                 "name": detail.value,

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from babel import dates
-from flask import request
+from flask import request, url_for
 from flask_babel import ngettext
 
 from campaign.campaigns.campaigns import Campaign
@@ -27,7 +27,7 @@ def chart_of(campaign: Campaign, *, today: date, language: str) -> dict[str, Any
     rows = [_row(day, language) for day in days]
     return {
         "chosen": chosen,
-        "ranges": RANGES,
+        "ranges": [(days, url_for("staff_dashboard.page", days=days, _anchor="days")) for days in RANGES],
         "width": bar_chart.WIDTH,
         "height": bar_chart.HEIGHT,
         "top": format_money_short(drawn.top_cents, language),

@@ -25,7 +25,7 @@ from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
 from campaign.web.staff.donation_table import donation_table
 from campaign.web.staff.exports import list_name, origin_of_list, send_table
-from campaign.web.staff.list_filters import FilterForm, read_filters
+from campaign.web.staff.list_filters import FilterForm, address_of, read_filters
 from campaign.web.staff.typed_fields import refused
 
 bp = Blueprint("staff_donation_list", __name__, url_prefix="/staff")
@@ -67,9 +67,10 @@ def render_page(*, typed_name: str = "", name_error: str = "", view_id: int = 0)
             "match": [(level.value, label) for level, label in match_level_labels().items()],
         },
         says=[(said, url_for("staff_donation_list.page", **form.without(name))) for name, said in form.says.items()],
+        all_url=url_for("staff_donation_list.page", **address_of({})),
         sums=_sum_tiles(sums, form) if sums else [],
         more_than=_more_than(),
-        sums_url=url_for("staff_donation_list.page", **form.used, sums=ALL_SUMS),
+        sums_url=url_for("staff_donation_list.page", **form.address, sums=ALL_SUMS),
         rows=_rows(listed, charity),
         **_links(listed, form),
         is_of_unpaid=form.filters.is_of_unpaid,
@@ -101,12 +102,12 @@ def _position_text(position: Position) -> str:
 def _links(listed: ListPage, form: FilterForm) -> dict[str, str]:
     """The addresses of the neighbouring pages; empty where there is none."""
     if not listed.rows:
-        return {"newer_url": "", "older_url": "", "first_url": url_for("staff_donation_list.page", **form.used)}
+        return {"newer_url": "", "older_url": "", "first_url": url_for("staff_donation_list.page", **form.address)}
     newer, older = _position_text(listed.rows[0].position), _position_text(listed.rows[-1].position)
     return {
-        "newer_url": url_for("staff_donation_list.page", **form.used, after=newer) if listed.has_newer else "",
-        "older_url": url_for("staff_donation_list.page", **form.used, before=older) if listed.has_older else "",
-        "first_url": url_for("staff_donation_list.page", **form.used) if listed.has_newer else "",
+        "newer_url": url_for("staff_donation_list.page", **form.address, after=newer) if listed.has_newer else "",
+        "older_url": url_for("staff_donation_list.page", **form.address, before=older) if listed.has_older else "",
+        "first_url": url_for("staff_donation_list.page", **form.address) if listed.has_newer else "",
     }
 
 
@@ -165,7 +166,7 @@ def _view(view: SavedView, form: FilterForm) -> dict[str, Any]:
     return {
         "id": view.id,
         "name": view.name,
-        "url": url_for("staff_donation_list.page", **view.filters),
+        "url": url_for("staff_donation_list.page", **address_of(view.filters)),
         "is_shown": view.filters == form.used,
         "is_own": view.staff_id == current_user.id,
         "is_shared": view.is_shared,

@@ -7,12 +7,14 @@ from flask.typing import ResponseReturnValue
 from flask_babel import format_date, gettext
 from flask_security import current_user
 
+from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
 from campaign.edges.db import db
 from campaign.funders import access_links
 from campaign.funders.access_links import AccessLink
 from campaign.funders.funders import Funder
 from campaign.matching.funds import Fund, funds_of
+from campaign.web.chosen_campaign import show_campaign
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
 from campaign.web.security import access
@@ -74,6 +76,7 @@ def end(fund_id: int) -> ResponseReturnValue:
 
 def _fund_or_404(fund_id: int) -> Fund:
     fund = db.session.get(Fund, fund_id)
-    if fund is None or fund.campaign_id != campaign_or_404().id:
+    if fund is None:
         abort(404)
+    show_campaign(db.session.get_one(Campaign, fund.campaign_id))
     return fund

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime, gettext
 from flask_security import current_user
 
-from campaign.campaigns.campaigns import Campaign
+from campaign.campaigns.campaigns import Campaign, campaigns_of
 from campaign.funders import payment_requests, payments
 from campaign.matching import funds, pledge_actions, pledge_requests
 from campaign.matching.funds import Fund, FundStatus
@@ -21,6 +21,7 @@ from campaign.web.errors import campaign_or_404
 from campaign.web.labels import fund_status_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
+from campaign.web.staff.payment_form import find_fund_or_404
 from campaign.web.staff.role_wait import role_wait
 from campaign.web.staff.typed_fields import LONGEST_REASON, TypedAmount, TypedLine, read_amount, read_reason_line
 
@@ -32,7 +33,9 @@ bp = Blueprint("staff_funds", __name__, url_prefix="/staff/funds")
 def page() -> ResponseReturnValue:
     """All funds with their balances, drafts included, and the open requests to raise a pledge."""
     campaign = campaign_or_404()
-    requested, changes = pledge_requests.list_open(campaign.id), payment_requests.list_open(campaign.id)
+    of_charity = campaigns_of(campaign.charity)
+    requested = [found for one in of_charity for found in pledge_requests.list_open(one.id)]
+    changes = [found for one in of_charity for found in payment_requests.list_open(one.id)]
     return render_template(
         "staff/funds.html",
         title=campaign.title(current_language()),
@@ -148,9 +151,8 @@ def decide(request_id: int) -> ResponseReturnValue:
 
 
 def _fund_or_404(slug: str) -> Fund:
-    """The fund of the campaign with this slug, whose pledge may be raised; otherwise 404."""
-    campaign_id = campaign_or_404().id
-    found = [fund for fund in funds.list_funds(campaign_id) if fund.slug == slug and _may_be_raised(fund)]
-    if not found:
+    """The fund with this slug, whose pledge may be raised; otherwise 404."""
+    fund = find_fund_or_404(slug)
+    if not _may_be_raised(fund):
         abort(404)
-    return found[0]
+    return fund

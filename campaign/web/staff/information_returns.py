@@ -92,9 +92,9 @@ def _page(typed: dict[int, FilingForm], closed: InformationReturn | None = None)
         title=campaign.title(current_language()),
         due=[
             {**_return_row(task), **_urgency(task.due_on, today), "typed": typed.get(task.id, FilingForm())}
-            for task in information_returns.list_open()
+            for task in information_returns.list_open(campaign.charity)
         ],
-        done=[_return_row(task) for task in information_returns.list_closed(limit=CLOSED_SHOWN)],
+        done=[_return_row(task) for task in information_returns.list_closed(campaign.charity, limit=CLOSED_SHOWN)],
         languages=LANGUAGE_NAMES,
         may_file=has_role("clerk"),
         longest_reason=LONGEST_REASON,

@@ -15,11 +15,15 @@ from campaign.rules import local_time
 from campaign.rules.local_time import InvalidLocalTime
 from campaign.rules.typed_text import clean, first_forbidden
 from campaign.texts.dates import format_day
+from campaign.web.chosen_campaign import campaign_choice
 from campaign.web.labels import list_state_labels, match_level_labels, method_labels
 from campaign.web.languages import current_language
 
 # The fields of contract.md, section 4, in the order of the form.
 FIELDS = ("q", "state", "from", "to", "campaign", "fund", "method", "match")
+
+# In place of a campaign, for the gifts of all: an address without a campaign is completed by that of the page.
+ALL_CAMPAIGNS = "all"
 
 Choice = TypeVar("Choice", Method, MatchLevel)
 
@@ -35,8 +39,13 @@ class FilterForm:
 
     @property
     def used(self) -> dict[str, Any]:
-        """The fields that filter, for links to the same list."""
+        """The fields that filter."""
         return {name: self.typed[name] for name in self.says}
+
+    @property
+    def address(self) -> dict[str, Any]:
+        """The fields for links to the same list."""
+        return address_of(self.used)
 
     @property
     def recorded(self) -> dict[str, Any]:
@@ -45,7 +54,12 @@ class FilterForm:
 
     def without(self, name: str) -> dict[str, Any]:
         """The fields of the same list without one filter."""
-        return {other: value for other, value in self.used.items() if other != name}
+        return address_of({other: value for other, value in self.used.items() if other != name})
+
+
+def address_of(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of the address of a list with these filters, which says that it is of all campaigns unless they name one."""
+    return {"campaign": ALL_CAMPAIGNS, **fields} if campaign_choice() else fields
 
 
 def read_filters(campaigns: list[Campaign], funds: list[Fund]) -> FilterForm:
@@ -55,6 +69,8 @@ def read_filters(campaigns: list[Campaign], funds: list[Fund]) -> FilterForm:
     first_on, last_on = (_day(name, typed[name], errors) for name in ("from", "to"))
     if first_on and last_on and first_on > last_on:
         errors["to"], last_on = gettext("This day is before the first one."), None
+    if typed["campaign"] == ALL_CAMPAIGNS:
+        typed["campaign"] = ""
     states, language = list_state_labels(), current_language()
     method = _chosen("method", typed, method_labels(), errors)
     match = _chosen("match", typed, match_level_labels(), errors)

@@ -84,7 +84,7 @@ SECTIONS = (
             Destination(label=lazy_gettext("Matching funds"), endpoint="staff_funds.page"),
             Destination(label=lazy_gettext("Matching on hold"), endpoint="staff_holds.page"),
         ),
-        others=frozenset({"staff_payments", "staff_payment_requests", "staff_funder_details"}),
+        others=frozenset({"staff_payments", "staff_payment_requests", "staff_funder_details", "staff_fund", "staff_fund_edit"}),
     ),
     Section(
         label=lazy_gettext("Funders"),
@@ -105,13 +105,16 @@ SECTIONS = (
     Section(
         label=lazy_gettext("Settings"),
         pages=(
+            Destination(label=lazy_gettext("Campaigns"), endpoint="staff_campaigns.page"),
             Destination(label=lazy_gettext("The charity’s details"), endpoint="staff_charity.page"),
             Destination(label=lazy_gettext("Members of staff"), endpoint="staff_members.page", role=ADMIN),
             Destination(label=lazy_gettext("Audit trail"), endpoint="staff_audit.page"),
             Destination(label=lazy_gettext("Card testing"), endpoint="staff_card_testing.page"),
             Destination(label=lazy_gettext("Your account"), endpoint="staff_account.page"),
         ),
-        others=frozenset({"staff_charity_details", "staff_factors", "staff_passkeys", "staff_password"}),
+        others=frozenset(
+            {"staff_campaign_edit", "staff_charity_details", "staff_charity_versions", "staff_factors", "staff_passkeys", "staff_password"}
+        ),
     ),
 )
 

@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime
 from flask import abort, request
 from flask_babel import gettext
 
+from campaign.campaigns.campaigns import Campaign
+from campaign.edges.db import db
 from campaign.funders.payment_actions import PaymentDoubtful
 from campaign.funders.payment_requests import PaymentChange
 from campaign.matching import funds, pledge_requests
@@ -14,6 +16,7 @@ from campaign.matching.funds import Fund
 from campaign.rules.funder_payments import PaymentDetails, PaymentQuestion, ReturnDetails
 from campaign.texts.dates import format_day
 from campaign.texts.payment_questions import describe_question
+from campaign.web.chosen_campaign import show_campaign
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
 from campaign.web.staff.typed_fields import TypedAmount, TypedDay, TypedLine, read_amount, read_day, read_line, read_reason_line
@@ -27,11 +30,12 @@ def today() -> date:
 
 
 def find_fund_or_404(slug: str) -> Fund:
-    """The fund of the campaign with this slug."""
-    found = [fund for fund in funds.list_funds(campaign_or_404().id) if fund.slug == slug]
-    if not found:
+    """The fund with this slug, whose campaign the page then shows."""
+    fund = funds.fund_by_slug(slug)
+    if fund is None:
         abort(404)
-    return found[0]
+    show_campaign(db.session.get_one(Campaign, fund.campaign_id))
+    return fund
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -68,8 +68,8 @@ def register() -> ResponseReturnValue:
         lines=[_register_row(line) for line in lines[: receipt_register.PAGE_SIZE]],
         next_after=lines[receipt_register.PAGE_SIZE - 1].id if len(lines) > receipt_register.PAGE_SIZE else None,
         may_export=has_role("manager"),
-        waiting=[_waiting_row(message, campaign) for message in waiting_receipts.list_oldest(limit=WAITING_SHOWN)],
-        voids=[_void_row(void_request) for void_request in void_requests.list_open()],
+        waiting=[_waiting_row(message, campaign) for message in waiting_receipts.list_oldest(charity, limit=WAITING_SHOWN)],
+        voids=[_void_row(void_request) for void_request in void_requests.list_open(charity)],
         may_decide=has_role("manager"),
     )
 

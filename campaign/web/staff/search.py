@@ -22,6 +22,7 @@ from campaign.web.errors import campaign_or_404
 from campaign.web.labels import receipt_status_labels, status_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
+from campaign.web.staff.list_filters import address_of
 
 bp = Blueprint("staff_search", __name__, url_prefix="/staff/search")
 
@@ -46,7 +47,7 @@ def page() -> ResponseReturnValue:
         title=campaign.title(language),
         typed=typed,
         groups=groups,
-        all_url=url_for("staff_donation_list.page", q=typed) if found and found.gifts else "",
+        all_url=url_for("staff_donation_list.page", **address_of({"q": typed})) if found and found.gifts else "",
         example=format_money(50_00, language),
     )
 
@@ -98,7 +99,7 @@ def _groups(found: Found, charity: Charity) -> list[Group]:
             ],
         ),
         (gettext("Funders"), [(one.name(language), url_for("staff_funds.page"), one.legal_name) for one in found.funders]),
-        (gettext("Matching funds"), [(one.name(language), url_for("staff_payments.page", slug=one.slug), "") for one in found.funds]),
+        (gettext("Matching funds"), [(one.name(language), url_for("staff_fund.page", slug=one.slug), "") for one in found.funds]),
     ]
     return [(heading, rows) for heading, rows in lines if rows]
 

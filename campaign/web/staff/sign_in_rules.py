@@ -14,7 +14,7 @@ from flask_security import LoginForm, PasswordUtil
 from sqlalchemy import func, select
 from zxcvbn import zxcvbn
 
-from campaign.campaigns.campaigns import current_campaign
+from campaign.campaigns.campaigns import list_campaigns
 from campaign.edges.db import db
 from campaign.matching.funds import funds_of
 from campaign.staff import sessions
@@ -67,9 +67,9 @@ def normalized(password: str) -> str:
 def _context_words() -> list[str]:
     """Words that everybody expects here: of the service, its roles, the charity, its campaign and funds (docs/security.md)."""
     names: list[str] = []
-    if campaign := current_campaign():
+    for campaign in list_campaigns():
         funds = funds_of(campaign.id)
-        names = [campaign.slug, *(fund.slug for fund in funds)]
+        names += [campaign.slug, *(fund.slug for fund in funds)]
         for language in LANGUAGES:
             names += [campaign.title(language), campaign.charity.name(language), *(fund.name(language) for fund in funds)]
     return [*CONTEXT_WORDS, *ROLES, *(word for word in re.findall(r"\w+", " ".join(names)) if len(word) >= SHORTEST_WORD)]

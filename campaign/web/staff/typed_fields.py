@@ -55,6 +55,7 @@ def read_line(name: str, *, longest: int, empty: str) -> TypedLine:
 def init_app(app: Flask) -> None:
     """Let templates show a reason that was refused at its field."""
     app.jinja_env.globals["typed_reason"] = typed_reason
+    app.jinja_env.globals["is_posted_to"] = is_posted_to
 
 
 def read_reason_line(*, missing: str = "") -> TypedLine:
@@ -83,9 +84,14 @@ def refused(page: ResponseReturnValue) -> Response:
     return response
 
 
+def is_posted_to(action: str) -> bool:
+    """Whether this request was posted to the address `action` of a form."""
+    return request.method == "POST" and request.path == action.partition("?")[0]
+
+
 def typed_reason(action: str) -> TypedLine:
     """The reason that was posted to this address in this request; empty for other forms of the page."""
-    return g.get("typed_reason", TypedLine()) if request.path == action else TypedLine()
+    return g.get("typed_reason", TypedLine()) if is_posted_to(action) else TypedLine()
 
 
 def read_amount(*, most_cents: int) -> TypedAmount:

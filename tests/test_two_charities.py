@@ -1,0 +1,194 @@
+"""Two campaigns of two charities in one installation: nothing of one shows with the other, and nothing is counted twice."""
+
+from datetime import UTC, datetime
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from campaign.campaigns.campaigns import Campaign
+from campaign.campaigns.charities import Charity
+from campaign.config import Settings
+from campaign.donations.donations import Donation
+from campaign.edges.db import db
+from campaign.mail import send_jobs
+from campaign.matching import fund_lifecycle
+from campaign.matching.funds import Fund, list_funds
+from campaign.outbox import waiting_receipts
+from campaign.receipts import information_returns, void_requests
+from campaign.receipts.completeness import CONFIRMATION
+from campaign.reporting import receipt_register, returns, staff_todo, totals
+from campaign.reporting.funder_statement import build_statement, lock_end
+from campaign.reporting.integrity import checker
+from campaign.rules.fiscal_years import calendar_year
+from tests.commands import run_command
+from tests.factories import another_campaign, another_charity, confirm_charity, create_refund, issue_receipt, paid
+from tests.funder_payments import create_funder, record
+from tests.web import environment_of, open_page, signed_in, submit
+
+
+@pytest.fixture
+def second(campaign: Campaign) -> Campaign:
+    """A campaign of another charity, with a fund of its own."""
+    other = another_campaign(500_00, like=campaign, charity=another_charity())
+    other.title_en, other.title_fr = "Second campaign", "Deuxième campagne"
+    db.session.commit()
+    db.session.refresh(other)
+    return other
+
+
+def the_fund(campaign: Campaign) -> Fund:
+    (fund,) = list_funds(campaign.id)
+    return fund
+
+
+def test_gifts_receipts_returns_and_statements_are_of_their_own_charity(app: Flask, campaign: Campaign, second: Campaign) -> None:
+    gifts = [paid(campaign, 100_00, email="both@example.org"), paid(second, 300_00, email="both@example.org")]
+    issued = [issue_receipt(gift) for gift in gifts]
+    payments = [record(fund, 200_00) for fund in map(the_fund, (campaign, second)) if create_funder(fund)]
+    db.session.commit()
+    assert [receipt.number for receipt in issued if receipt] == [1, 1], "each charity numbers its own"
+    assert {receipt.content["charity_name"] for receipt in issued if receipt} == {campaign.charity.legal_name, "Second Charity"}
+    year = calendar_year(campaign.charity.local(datetime.now(UTC)).year)
+    for number, (of, cents) in enumerate(((campaign, 100_00), (second, 300_00))):
+        found, register = returns.returns_of(of.charity, year), receipt_register.totals_of(of.charity, year)
+        assert sum(one.cents for one in found.sums) == cents + payments[number].cents
+        assert register.receipted_cents == cents
+        assert [line.donor for line in receipt_register.register_page(of.charity, year)] == [gifts[number].full_name]
+        statement = build_statement(the_fund(of), lock_end(the_fund(of)))
+        assert (statement.matched_cents, statement.received_cents, statement.charity) == (cents, 200_00, of.charity)
+        sums = totals.totals_of(of.slug)
+        assert sums is not None
+        assert (sums.donated_cents, sums.matched_cents, sums.donations, sums.donors) == (cents, cents, 1, 1)
+    assert checker.findings(db.engine) == []
+
+
+def test_what_needs_a_person_is_counted_by_charity_and_once_in_all(app: Flask, campaign: Campaign, second: Campaign) -> None:
+    third = another_campaign(100_00, like=second)
+    gift = paid(second, 300_00)
+    receipt = issue_receipt(gift)
+    assert receipt
+    create_refund(gift, 300_00)
+    issue_receipt(gift)
+    fund_lifecycle.pause(the_fund(third), actor="test", reason="test")
+    waits = paid(second, 20_00, first_name="", last_name="")
+    db.session.commit()
+    send_jobs.send_due()
+    void = issue_receipt(paid(campaign, 50_00))
+    assert void
+    void_requests.create(void.id, actor="test@example.org", reason="wrong")
+    db.session.commit()
+    of_first, of_second, of_all = staff_todo.todo_of(campaign), staff_todo.todo_of(third), staff_todo.todo_of_all()
+    assert (of_first.counted, of_second.counted) == ({"voids": 1}, {"paused_funds": 1, "returns_due": 1, "receipts": 1})
+    assert of_all.counted == of_first.counted | of_second.counted
+    assert [item.donation_id for item in waiting_receipts.list_oldest(second.charity, limit=9)] == [waits.id]
+    assert waiting_receipts.list_oldest(campaign.charity, limit=9) == []
+    assert (len(information_returns.list_open(second.charity)), information_returns.list_open(campaign.charity)) == (1, [])
+    client = signed_in(app, "manager")
+    pages = {of.slug: client.get(f"/staff/?campaign={of.slug}").text for of in (campaign, third)}
+    assert "Void receipt" not in pages[third.slug]
+    assert "Second Charity needs a person too." in pages[campaign.slug]
+    assert "needs a person too" in pages[third.slug]
+    assert checker.findings(db.engine) == []
+
+
+def test_confirming_one_charity_sends_only_its_receipts(app: Flask, campaign: Campaign, second: Campaign) -> None:
+    for of in (campaign, second):
+        gift = paid(of)
+        db.session.execute(
+            text("UPDATE outbox SET missing_elements = :missing WHERE donation_id = :id"), {"missing": [CONFIRMATION], "id": gift.id}
+        )
+    db.session.commit()
+    assert [waiting_receipts.count_for(CONFIRMATION, of.charity) for of in (campaign, second)] == [1, 1]
+    assert waiting_receipts.wake_for(CONFIRMATION, second.charity) == 1
+
+
+def test_staff_choose_a_campaign_that_stays_and_links_lead_to_its_own(app: Flask, campaign: Campaign, second: Campaign) -> None:
+    client = signed_in(app, "admin")
+    receipt, other = (
+        issue_receipt(paid(of, cents, last_name=name)) for of, cents, name in ((campaign, 11_00, "One"), (second, 22_00, "Two"))
+    )
+    db.session.commit()
+    assert receipt
+    assert other
+    assert receipt.serial == other.serial
+    assert "Second campaign</h1>" not in client.get("/staff/").text
+    page = client.get(f"/staff/?campaign={second.slug}").text
+    assert "Second campaign</h1>" in page
+    assert '<select id="campaign-choice"' in page
+    assert f"/staff/receipts?campaign={second.slug}" in page, "so that another tab may show another campaign"
+    assert "Second campaign</h1>" in client.get("/staff/").text, "it stays with the session"
+    assert "Second campaign</h1>" in client.get("/staff/?campaign=unknown").text
+    assert "Two" in client.get(f"/staff/receipts/{other.serial}").text
+    of_first = db.session.query(Donation).filter_by(campaign_id=campaign.id).one()
+    page = client.get(f"/staff/donations/{of_first.public_id}").text
+    assert f"/staff/receipts/{receipt.serial}?campaign={campaign.slug}" in page, (
+        "the same serial number of the other charity is another receipt"
+    )
+    assert "One" in client.get(f"/staff/receipts/{receipt.serial}?campaign={campaign.slug}").text
+    assert client.get(f"/staff/funds/{the_fund(second).slug}/payments?campaign={campaign.slug}").status_code == 200
+    stranger = app.test_client().get(f"/staff/funds?campaign={second.slug}")
+    assert stranger.location.endswith(f"?campaign%3D{second.slug}")
+
+
+def test_with_one_campaign_there_is_no_choice(app: Flask, campaign: Campaign) -> None:
+    page = signed_in(app, "viewer").get("/staff/").text
+    assert "campaign-choice" not in page
+    assert "?campaign=" not in page
+
+
+def test_a_command_about_a_charity_asks_which_one(app: Flask, settings: Settings, campaign: Campaign, second: Campaign) -> None:
+    refused = run_command("charity", "show", environment=environment_of(settings))
+    assert (refused.returncode, "987654324RR0001" in refused.stderr) == (2, True)
+    shown = run_command("charity", "show", "--charity", "987654324RR0001", environment=environment_of(settings))
+    assert "legal-name: Second Charity" in shown.stdout
+
+
+@pytest.mark.owner
+def test_control_a_receipt_of_the_other_charity_is_found(app: Flask, campaign: Campaign, second: Campaign) -> None:
+    receipt = issue_receipt(paid(second))
+    assert receipt
+    db.session.commit()
+    db.session.execute(text("SET session_replication_role = replica"))
+    db.session.execute(text("UPDATE donation SET campaign_id = :first"), {"first": campaign.id})
+    db.session.commit()
+    db.session.execute(text("SET session_replication_role = DEFAULT"))
+    assert [finding for finding in checker.findings(db.engine) if finding.startswith(f"I16: receipt {receipt.serial} is of Second Charity")]
+
+
+def test_a_manager_creates_a_charity_and_its_first_campaign_and_its_details_are_its_own(app: Flask, campaign: Campaign) -> None:
+    client, path = signed_in(app, "manager"), "/staff/charity/new"
+    fields = {"legal_name": "River Trust", "name_en": "River Trust", "name_fr": "Fiducie de la rivière", "email": "info@river-trust.ca"}
+    page = open_page(client, path)
+    refused = submit(client, page, path, **fields, registration_number="123", time_zone="America/Halifax")
+    assert (refused.status_code, 'id="registration_number-error"' in refused.text, "River Trust" in refused.text) == (422, True, True)
+    created = submit(client, page, path, **fields, registration_number="98765 4324 RR 0001", time_zone="America/Halifax")
+    assert created.status_code == 303
+    charity = db.session.query(Charity).filter_by(legal_name="River Trust").one()
+    assert (charity.time_zone, charity.registration_number, charity.confirmed_at) == ("America/Halifax", "987654324RR0001", None)
+    assert f'<option value="{charity.id}" selected>River Trust</option>' in open_page(client, created.location).text
+    again = submit(client, page, path, **fields, registration_number="987654324RR0001", time_zone="America/Halifax")
+    assert "Another charity here has this registration number." in again.text
+    own = another_campaign(like=campaign, charity=charity)
+    db.session.commit()
+    assert "River Trust" in open_page(client, f"/staff/charity?campaign={own.slug}").text
+    assert checker.findings(db.engine) == []
+
+
+def test_versions_say_what_was_in_force_when_and_how_many_receipts_print_it(app: Flask, campaign: Campaign, second: Campaign) -> None:
+    for name in ("First Name", "Second Name"):
+        confirm_charity(legal_name=name)
+        gift = paid(campaign)
+        gift.livemode = True
+        db.session.commit()
+        assert issue_receipt(gift)
+        db.session.commit()
+    confirm_charity(charity=second.charity)
+    page = open_page(signed_in(app, "viewer"), f"/staff/charity/versions?campaign={campaign.slug}").text
+    assert page.count("1 receipt<") == 2
+    assert page.count(" until ") == 1
+    assert "First Name" in page
+    assert "Changed: Legal name" in page
+    assert campaign.charity.confirmed_at
+    of_second = open_page(signed_in(app, "viewer"), f"/staff/charity/versions?campaign={second.slug}").text
+    assert (of_second.count("<details>"), "First Name" in of_second) == (1, False)
