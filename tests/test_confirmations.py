@@ -28,6 +28,9 @@ PASSWORD = "three quiet herons at dawn"
 HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
 # What staff post that moves no money and changes no access, and why.
 NEEDS_NO_CONFIRMATION = {
+    "staff_campaign_edit.create": "a draft that nobody sees",
+    "staff_campaign_edit.preview_new": "stores nothing",
+    "staff_campaign_edit.preview_typed": "stores nothing",
     "staff_password.change": "takes the current password itself",
     "staff_factors.stored": "shows again what was shown a moment ago",
     "staff_passkeys.change_name": "a name",

@@ -14,8 +14,12 @@ from campaign.edges.db import db
 from campaign.edges.pictures import PagePicture
 from campaign.staff import audit
 
-CREATED, CHANGED = "created a campaign", "changed a campaign"
-OPENED, CLOSED, REOPENED, HIDDEN = "opened a campaign", "closed a campaign", "reopened a campaign", "took back a campaign"
+CREATED = "created a campaign"
+CHANGED = "changed a campaign"
+OPENED = "opened a campaign"
+CLOSED = "closed a campaign"
+REOPENED = "reopened a campaign"
+HIDDEN = "took back a campaign"
 ACTS = (CREATED, CHANGED, OPENED, CLOSED, REOPENED, HIDDEN)
 
 

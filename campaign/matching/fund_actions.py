@@ -13,7 +13,8 @@ from campaign.matching import fund_lifecycle
 from campaign.matching.funds import Fund, FundStatus, fund_by_slug, lock_funds
 from campaign.staff import audit
 
-CREATED, CHANGED = "created a fund", "changed a fund"
+CREATED = "created a fund"
+CHANGED = "changed a fund"
 
 
 class FundHasChanged(Exception):

@@ -179,7 +179,7 @@ def _of_other_charities(campaign: Campaign) -> list[Need]:
     others = [campaigns_of(charity)[:1] for charity in list_charities() if charity.id != campaign.charity_id]
     return [
         Need(
-            sentence=gettext("%(charity)s needs a person too.", charity=first.charity.name(current_language())),
+            sentence=gettext("Another charity has something to do: %(charity)s", charity=first.charity.name(current_language())),
             url=url_for("staff_dashboard.page", campaign=first.slug),
             act=gettext("Open its home page"),
         )

@@ -69,7 +69,7 @@ def _with_taken_slug(form: CampaignForm) -> CampaignForm:
 
 
 @bp.get("/<slug>/edit")
-@access("manager")
+@access("manager", fresh=True)
 def edit_form(slug: str) -> ResponseReturnValue:
     """The form with the campaign as it is stored."""
     campaign = find_campaign_or_404(slug)
@@ -77,7 +77,7 @@ def edit_form(slug: str) -> ResponseReturnValue:
 
 
 @bp.post("/<slug>/edit")
-@access("manager")
+@access("manager", fresh=True)
 def change(slug: str) -> ResponseReturnValue:
     """Change the campaign. What somebody else has changed meanwhile is shown first."""
     campaign = find_campaign_or_404(slug)
@@ -164,7 +164,7 @@ def _preview(campaign: Campaign, of: str, what: str) -> str:
 
 
 @bp.get("/<slug>/picture")
-@access("manager")
+@access("manager", fresh=True)
 def picture_form(slug: str) -> ResponseReturnValue:
     """The form for the picture at the head of the campaign's page."""
     campaign = find_campaign_or_404(slug)
@@ -188,7 +188,7 @@ def _picture_page(campaign: Campaign, typed: dict[str, str], errors: dict[str, s
 
 
 @bp.post("/<slug>/picture")
-@access("manager", takes_document=True)
+@access("manager", fresh=True, takes_document=True)
 @csrf.exempt  # Its token is checked here, once the request may be as large as a picture.
 def change_picture(slug: str) -> ResponseReturnValue:
     """Show another picture, the same with other words, or none."""
