@@ -63,7 +63,7 @@ class Receipt(Base):
         UniqueConstraint("charity_id", "year", "number"),
         UniqueConstraint("charity_id", "serial"),
         ForeignKeyConstraint(["charity_id", "year"], ["receipt_series.charity_id", "receipt_series.year"]),
-        Index("ix_receipt_issued_at", "charity_id", "issued_at"),
+        Index("ix_receipt_charity_id_issued_at_id", "charity_id", "issued_at", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -44,7 +44,7 @@ class _Spool:
         """Write the pieces, then end the transaction."""
         try:
             self._write(pieces)
-        except Exception as error:  # noqa: BLE001  # The other thread raises it.
+        except Exception as error: # The other thread raises it.
             self._error = error
         finally:
             with self._changed:
@@ -70,7 +70,8 @@ class _Spool:
         at = 0
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._size > at or self._is_complete)
+                while self._size == at and not self._is_complete:
+                    self._changed.wait()
             if chunk := os.pread(self._file, CHUNK_BYTES, at):
                 at += len(chunk)
                 yield chunk
