@@ -44,7 +44,7 @@ class _Spool:
         """Write the pieces, then end the transaction."""
         try:
             self._write(pieces)
-        except Exception as error: # The other thread raises it.
+        except Exception as error:  # The other thread raises it.
             self._error = error
         finally:
             with self._changed:
