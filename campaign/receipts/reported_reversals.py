@@ -259,4 +259,4 @@ def came_back_of_each(task_ids: Collection[int]) -> dict[int, int]:
     """The same of those of these returns of which something came back, by their ids."""
     of_return, cents = ReportedReversal.information_return_id, ReportedReversal.cents
     taken = select(of_return, -func.sum(cents)).where(of_return.in_(task_ids), cents < 0).group_by(of_return)
-    return {task_id: int(came_back) for task_id, came_back in db.session.execute(taken)}
+    return {task_id: int(came_back) for task_id, came_back in db.session.execute(taken) if task_id}

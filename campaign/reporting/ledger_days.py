@@ -192,7 +192,9 @@ def changes_of_matches(zone: ZoneInfo) -> Select[Any]:
     return select(e.fund_id, e.kind, day.label("day"), change.label("change"), after.label("after"))
 
 
-def _sums_of_entries(campaign: Campaign, zone: ZoneInfo, first: date, end: date | None, *, kinds: Collection[Move] | None) -> Select[Any]:
+def _sums_of_entries(
+    campaign: Campaign, zone: ZoneInfo, first: date, end: date | None, *, kinds: Collection[Move] | None
+) -> Select[int, int | None, date, str, int, int, Any]:
     """The sums of the entries on these days, the last one before `end`, by fund, day and kind."""
     e = LedgerEntry
     day = cast(func.timezone(zone.key, e.at), Date).label("day")
