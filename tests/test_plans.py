@@ -93,7 +93,7 @@ def whole_scans(client: FlaskClient, path: str, plans: list[dict[str, object]]) 
 
 
 def repeated(plans: list[dict[str, object]]) -> list[str]:
-    """The queries that the page counts more than a few times."""
+    """The queries that the page makes more than a few times."""
     counts = Counter(statement for statement, _ in {(str(node["statement"]), node["execution"]) for node in plans})
     return [f"{count} times: {statement[:200]}" for statement, count in counts.items() if count > REPEATED]
 
