@@ -26,6 +26,7 @@ from campaign.receipts.contents import IssueContext
 from campaign.receipts.information_returns import InformationReturn
 from campaign.receipts.lifecycle import receiptable
 from campaign.receipts.receipts import Receipt
+from campaign.reporting import ledger_days
 from campaign.reporting.integrity import checker
 from campaign.stripe_sync.payouts import Payout
 from tests.factories import another_campaign, create_fund, create_refund, end, paid, pay, start_donation
@@ -52,6 +53,8 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_loaded_books_are_sound_and_matched_as_by_the_operations(campaign: Campaign, fund: Fund) -> None:
     fund_lifecycle.end(fund, actor="test", reason="test")
     own = create_fund(campaign, 1_000_00, position=2, ratio_numerator=2, **TERMS)
+    db.session.commit()
+    assert ledger_days.store_ended_days(campaign, now=datetime.now(UTC) + timedelta(days=2)), "the database stood overnight"
     db.session.commit()
     assert load.load_history(COUNT, seed=5) == COUNT
     db.session.expire_all()

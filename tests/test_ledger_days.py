@@ -1,5 +1,6 @@
 """Sums of the ledger by day: of days that have ended as they are stored, of the others from the entries, and the same by both ways."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -11,11 +12,13 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.edges.db import db
 from campaign.ledger.entries import LedgerEntry
 from campaign.ledger.moves import Move
+from campaign.matching.effects import decide_and_apply
 from campaign.matching.funds import Fund
-from campaign.reporting import ledger_day_jobs, ledger_days
+from campaign.payments import settlement
+from campaign.reporting import funder_statement, ledger_day_jobs, ledger_days
 from campaign.reporting.integrity import checker
 from campaign.reporting.ledger_days import DaySum, LedgerDay
-from tests.factories import create_refund, paid, today
+from tests.factories import create_refund, paid, start_donation, today
 
 LATER = datetime.now(UTC) + timedelta(days=2)
 KINDS = (Move.DONATION, Move.REFUND, Move.MATCH, Move.UNMATCH)
@@ -53,6 +56,22 @@ def test_sums_are_the_same_before_and_after_the_day_is_stored(gifts: None, campa
     assert checker.findings(db.engine) == []
 
 
+def test_a_statement_is_the_same_before_and_after_its_days_are_stored(gifts: None, campaign: Campaign, fund: Fund) -> None:
+    create_refund(paid(campaign, 40_00), 40_00)  # Not matched any more.
+    open_one = start_donation(campaign, 70_00)
+    db.session.commit()
+    end = funder_statement.lock_end(fund)
+    live = funder_statement.build_statement(fund, end)
+    assert (live.donations, live.matched_cents, live.held_cents, live.received_cents) == (2, 120_00, 70_00, 0)
+    assert [(day.on, day.donations, day.matched_cents) for day in live.days] == [(today(), 2, 120_00)]
+    ledger_days.store_ended_days(campaign, now=LATER)
+    end_of_days = funder_statement.ChainEnd(position=end.position, moment=LATER)
+    assert replace(funder_statement.build_statement(fund, end_of_days), as_of=live.as_of) == live
+    decide_and_apply(open_one, lambda session: settlement.record_end(open_one, session, ended_as="expired", cause="test"))
+    assert replace(funder_statement.build_statement(fund, end), as_of=live.as_of) == live, "what came after its end does not count"
+    db.session.rollback()
+
+
 def test_transactions_from_before_midnight_have_time_to_end(gifts: None, campaign: Campaign) -> None:
     midnight = datetime.combine(today() + timedelta(days=1), datetime.min.time(), campaign.charity.local(LATER).tzinfo)
     assert ledger_days.store_ended_days(campaign, now=midnight + timedelta(minutes=14)) == 0
@@ -87,6 +106,8 @@ def test_the_service_changes_no_stored_sum(gifts: None, campaign: Campaign) -> N
         "DELETE FROM ledger_day WHERE kind = 'refund'",
         "INSERT INTO ledger_day (campaign_id, day, kind, cents, entries) SELECT campaign_id, day - 1, kind, 5, 1 FROM ledger_day WHERE kind = 'refund'",
         "UPDATE ledger_day SET entries = entries + 1 WHERE kind = 'donation'",
+        "UPDATE ledger_day SET donations = 0 WHERE kind = 'match'",
+        "UPDATE ledger_day SET held_cents = 0 WHERE kind = 'match'",
     ],
 )
 def test_the_checker_finds_a_day_that_was_tampered_with(gifts: None, app: Flask, campaign: Campaign, tampering: str) -> None:

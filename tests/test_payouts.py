@@ -1,6 +1,7 @@
 """Fees and payouts: the books agree with Stripe's balance to the cent, and each payout is tied to the transactions that it pays out."""
 
 import contextlib
+import re
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from campaign.stripe_sync import balance_jobs, balance_transactions, payouts, re
 from campaign.stripe_sync.balance_jobs import sync_balance
 from campaign.stripe_sync.balance_transactions import BalanceTransaction
 from campaign.stripe_sync.payouts import Payout
+from campaign.web.staff import settlement
 from tests.conftest import Stripe
 from tests.factories import account_balance, another_campaign, balance_transaction_of, paid, pay, post_stripe_fee, start_donation
 from tests.stripe import charge_of, control, handle, paid_at_stripe
@@ -372,7 +374,7 @@ def test_only_disputes_of_gifts_are_shown_as_disputed_money(app: Flask, campaign
     assert 'href="/staff/quarantine">Paiements en quarantaine' in page
 
 
-def test_staff_see_payouts_with_their_transactions(app: Flask, campaign: Campaign, stripe: Stripe) -> None:
+def test_staff_see_payouts_with_their_transactions(app: Flask, campaign: Campaign, stripe: Stripe, monkeypatch: pytest.MonkeyPatch) -> None:
     client = signed_in(app, "viewer")
     assert "Stripe has paid nothing out yet." in client.get("/staff/stripe").text
     donation = paid_at_stripe(campaign, 100_00)
@@ -386,6 +388,18 @@ def test_staff_see_payouts_with_their_transactions(app: Flask, campaign: Campaig
     transactions = client.get(f"/staff/stripe/payouts/{payout['id']}").text
     for shown in ("Payout of $96.80", "$100.00", "$3.20", f"/staff/donations/{donation.public_id}", "payment"):
         assert shown in transactions
+    monkeypatch.setattr(settlement, "LINES_SHOWN", 1)
+    for cents in (50_00, 60_00):
+        paid_at_stripe(campaign, cents)
+    longer = at_stripe.create_payout(stripe.account, include_pending=True)
+    at_stripe.set_payout_status(stripe.account, longer, "paid")
+    schedule_jobs.poll_stripe()
+    path = f"/staff/stripe/payouts/{longer['id']}"
+    parts = [client.get(path).text]
+    while after := re.findall(r'after=(\d+)" rel="next"', parts[-1]):
+        parts.append(client.get(f"{path}?after={after[0]}").text)
+    assert len(parts) > 1 and not any("Together" in part for part in parts)
+    assert [sum(f"{sum_}</td>" in part for part in parts) for sum_ in ("$50.00", "$60.00")] == [1, 1]
     assert client.get("/staff/stripe/payouts/po_nobody").status_code == 404
 
 

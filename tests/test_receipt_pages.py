@@ -24,8 +24,10 @@ from campaign.receipts import information_returns, receipts
 from campaign.reporting import receipt_register, spreadsheets
 from campaign.reporting.integrity import checker
 from campaign.reporting.spreadsheets import Column, Kind, Table
-from campaign.rules.fiscal_years import calendar_year
+from campaign.rules.fiscal_years import calendar_year, fiscal_year_of
 from campaign.staff.audit import AuditEntry
+from campaign.web.staff import add_up
+from campaign.web.staff import information_returns as return_pages
 from tests.conftest import Post
 from tests.factories import create_refund, issue_receipt, paid, pay, start_donation, today
 from tests.mail import attached, last_email
@@ -69,6 +71,34 @@ def test_the_register_of_a_year_agrees_with_the_books(app: Flask, campaign: Camp
     assert [(line.serial[-1], line.status) for line in lines] == [("1", "valid"), ("2", "cancelled"), ("3", "replaced"), ("5", "valid")]
     assert sum(line.valid_cents for line in lines) == totals.receipted_cents
     assert unreceipted.net_cents == 100_00
+
+
+def test_pages_ask_before_they_add_up_many_gifts(app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        issue_receipt(paid(campaign, 100_00))
+    db.session.commit()
+    year, asked = today().year, "Add up all of them (it takes some seconds)"
+    client, ended = signed_in(app, "manager"), fiscal_year_of(campaign.charity.fiscal_year_end, today())
+    pages = {
+        f"/staff/receipts?year={year}": "2 valid receipts",
+        f"/staff/receipts/returns?year={ended}": "How the lines add up to the books",
+        f"/staff/money/months?year={year}": "$200.00",
+        f"/staff/money/months/{today():%Y-%m}": "Receipts issued",
+        f"/staff/money/journal?first={today()}&last={today()}": "$200.00",
+    }
+    for most, has_sums in ((2, True), (1, False)):
+        monkeypatch.setattr(add_up, "SUMMED_AT_ONCE", most)
+        for path, words in pages.items():
+            page = open_page(client, path).text
+            assert (words in page, asked in page) == (has_sums, not has_sums), path
+    for path, words in pages.items():
+        (url,) = re.findall(rf'<a href="([^"]+)">{re.escape(asked)}', open_page(client, path).text)
+        assert words in open_page(client, path.partition("?")[0] + html.unescape(url)).text, path
+    monkeypatch.setattr(receipt_register, "PAGE_SIZE", 1)
+    serials = [line.serial for line in receipt_register.whole_register(campaign.charity, calendar_year(year))]
+    first = receipt_register.register_page(campaign.charity, calendar_year(year))
+    second = receipt_register.register_page(campaign.charity, calendar_year(year), after=first[0].id)
+    assert ([line.serial for line in first], [line.serial for line in second]) == (serials, serials[1:])
 
 
 def test_the_register_is_a_spreadsheet_without_formulas(app: Flask, campaign: Campaign) -> None:
@@ -218,6 +248,13 @@ def test_an_information_return_is_filed_on_a_day_in_a_way_and_can_be_reopened(ap
     assert donation.full_name in page.replace("&#39;", "'")
     assert "$150.00" in page and page.count("cancelled, none in its place") == 2
     task, other = information_returns.list_open()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(return_pages, "OPEN_SHOWN", 1)
+        parts = [client.get(f"/staff/returned-gifts?skip={skip}").text for skip in (0, 1)]
+        assert ["2 are due in all." in part and f'id="task-{one.id}"' in part for part, one in zip(parts, (task, other), strict=True)] == [
+            True
+        ] * 2
+        assert ["skip=1" in parts[0], "skip=0" in parts[1], f'id="task-{other.id}"' in parts[0]] == [True, True, False]
     path, yesterday, tomorrow = f"/staff/returned-gifts/{task.id}", today - timedelta(days=1), today + timedelta(days=1)
     wrong: tuple[tuple[dict[str, str], str, str], ...] = (
         ({"how": "", "filed_on": str(today)}, "Please choose how it was filed", "Veuillez choisir comment"),

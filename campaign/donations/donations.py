@@ -5,7 +5,7 @@ Checkout, settlement, reversals and the derived status are in campaign/payments.
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -247,6 +247,12 @@ def donation_by_token(token: str) -> Donation | None:
     if donation is not None and is_page_token(token, services().keys, Page.DONATION, version=donation.link_version):
         return donation
     return db.session.scalar(select(Donation).where(Donation.former_token_hash == token_hash(token)))
+
+
+def donations_with_ids(donation_ids: Iterable[int | None]) -> dict[int, Donation]:
+    """These donations by id; of nothing there is none."""
+    ids = {donation_id for donation_id in donation_ids if donation_id is not None}
+    return {donation.id: donation for donation in db.session.scalars(select(Donation).where(Donation.id.in_(ids)))} if ids else {}
 
 
 def donation_by_public_id(public_id: str) -> Donation | None:

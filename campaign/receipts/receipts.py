@@ -5,7 +5,7 @@ or replaces it. A unique index allows at most one valid receipt for each donatio
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -63,7 +63,7 @@ class Receipt(Base):
         UniqueConstraint("charity_id", "year", "number"),
         UniqueConstraint("charity_id", "serial"),
         ForeignKeyConstraint(["charity_id", "year"], ["receipt_series.charity_id", "receipt_series.year"]),
-        Index("ix_receipt_issued_at", "charity_id", "issued_at"),
+        Index("ix_receipt_charity_id_issued_at_id", "charity_id", "issued_at", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -239,6 +239,11 @@ def receipt_by_serial(charity_id: int, serial: str) -> Receipt | None:
     return db.session.scalar(select(Receipt).where(Receipt.charity_id == charity_id, Receipt.serial == serial))
 
 
+def receipts_with_ids(receipt_ids: Collection[int]) -> dict[int, Receipt]:
+    """These receipts by id."""
+    return {receipt.id: receipt for receipt in db.session.scalars(select(Receipt).where(Receipt.id.in_(receipt_ids)))}
+
+
 def lines_of(receipt: Receipt) -> list[ReceiptLine]:
     """The lines of the receipt, in order."""
     return list(db.session.scalars(select(ReceiptLine).where(ReceiptLine.receipt_id == receipt.id).order_by(ReceiptLine.id)))
@@ -247,6 +252,11 @@ def lines_of(receipt: Receipt) -> list[ReceiptLine]:
 def has_ended(receipt_id: int) -> bool:
     """Whether the receipt was cancelled or replaced."""
     return db.session.get(ReceiptEnd, receipt_id) is not None
+
+
+def ended_among(receipt_ids: Collection[int]) -> set[int]:
+    """The ids of those of these receipts that were cancelled or replaced."""
+    return set(db.session.scalars(select(ReceiptEnd.receipt_id).where(ReceiptEnd.receipt_id.in_(receipt_ids))))
 
 
 def end_of(receipt: Receipt) -> ReceiptEnd | None:
@@ -274,8 +284,16 @@ def first_of_chain(receipt: Receipt) -> Receipt:
 
 def replacements_of(receipt: Receipt) -> list[Receipt]:
     """The receipt that replaces this one, the one that replaces that, and so on."""
-    replacement, found = replacement_of(receipt), []
-    while replacement is not None:
-        found.append(replacement)
-        replacement = replacement_of(replacement)
+    return replacements_of_each([receipt.id])[receipt.id]
+
+
+def replacements_of_each(receipt_ids: Collection[int]) -> dict[int, list[Receipt]]:
+    """The same of each of these receipts, by its id."""
+    found: dict[int, list[Receipt]] = {receipt_id: [] for receipt_id in receipt_ids}
+    last = {receipt_id: receipt_id for receipt_id in receipt_ids}
+    while last:
+        replacements = list(db.session.scalars(select(Receipt).where(Receipt.replaces_id.in_(last))))
+        last = {one.id: last[one.replaces_id] for one in replacements if one.replaces_id}
+        for one in replacements:
+            found[last[one.id]].append(one)
     return found

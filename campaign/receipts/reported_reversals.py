@@ -4,7 +4,7 @@
 same returns. A trigger refuses to report more of a reversal than is in effect.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -252,5 +252,11 @@ def _is_payment_to_be_reported(task: InformationReturn) -> bool:
 
 def came_back_cents(task: InformationReturn) -> int:
     """What came back to the charity of the money that the return reports, in cents."""
-    taken = select(func.coalesce(-func.sum(ReportedReversal.cents), 0))
-    return int(db.session.scalars(taken.where(ReportedReversal.information_return_id == task.id, ReportedReversal.cents < 0)).one())
+    return came_back_of_each([task.id]).get(task.id, 0)
+
+
+def came_back_of_each(task_ids: Collection[int]) -> dict[int, int]:
+    """The same of those of these returns of which something came back, by their ids."""
+    of_return, cents = ReportedReversal.information_return_id, ReportedReversal.cents
+    taken = select(of_return, -func.sum(cents)).where(of_return.in_(task_ids), cents < 0).group_by(of_return)
+    return {task_id: int(came_back) for task_id, came_back in db.session.execute(taken) if task_id}

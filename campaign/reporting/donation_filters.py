@@ -158,13 +158,15 @@ def _is_matched(level: MatchLevel) -> ColumnElement[bool]:
     # The largest gift that the matches are the whole match of, each by the ratio of its fund, rounded down to a cent (rules/allocation.py).
     covered = select(func.sum(func.div((m.matched_cents + 1) * Fund.ratio_denominator - 1, Fund.ratio_numerator)))
     covered = covered.select_from(m).join(Fund, Fund.id == m.fund_id).where(m.donation_id == Donation.id, m.matched_cents > 0)
+    # No later gift is matched: without this bound, the newest gifts would be asked one by one, after a match that ended long ago.
+    last_id = select(func.max(m.donation_id)).where(m.matched_cents > 0).scalar_subquery()
     is_covered = func.coalesce(covered.scalar_subquery(), 0) >= Donation.net_cents
     match level:
         case MatchLevel.NONE:
             return ~matched
         case MatchLevel.FULL:
-            return and_(matched, is_covered)
+            return and_(Donation.id <= last_id, matched, is_covered)
         case MatchLevel.PARTIAL:
-            return and_(matched, ~is_covered)
+            return and_(Donation.id <= last_id, matched, ~is_covered)
         case MatchLevel.WAITING:
             return Donation.id.in_(select(QueuedDonation.donation_id).where(QueuedDonation.capped_donor_id.is_(None)))

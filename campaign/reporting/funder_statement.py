@@ -5,12 +5,12 @@ A statement covers the chain up to the last entry before its moment, so that bui
 
 import json
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, case, cast, func, select
+from sqlalchemy import ColumnElement, func, select
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
@@ -21,7 +21,8 @@ from campaign.edges.pdf_signing import KeyFile
 from campaign.ledger.entries import LedgerEntry
 from campaign.ledger.moves import Move
 from campaign.matching.funds import Fund
-from campaign.reporting import proofs, published_heads, spreadsheets
+from campaign.reporting import ledger_days, proofs, published_heads, spreadsheets
+from campaign.reporting.ledger_days import DaySum
 from campaign.reporting.published_heads import SignedHead
 from campaign.reporting.spreadsheets import Cell, Column, Kind, Table
 from campaign.rules.money import format_money
@@ -98,29 +99,25 @@ def lock_end(fund: Fund, *, before: datetime | None = None) -> ChainEnd:
 
 def build_statement(fund: Fund, end: ChainEnd) -> Statement:
     """Build the statement of the chain up to this end. Nothing before it changes any more, so that no lock is needed."""
-    campaign, last, e = db.session.get_one(Campaign, fund.campaign_id), end.position, LedgerEntry
-    pledged, held, matched, received, head = db.session.execute(
-        select(
-            func.coalesce(func.sum(e.cents).filter(e.kind == Move.PLEDGE), 0),
-            _balance("held"),
-            _balance("matched"),
-            _balance("received"),
-            select(e.hash).where(*_of(fund), e.position == last).scalar_subquery(),
-        ).where(*_of(fund), e.position <= last)
-    ).one()
-    days = _days(fund, campaign.charity, last)
+    campaign, last = db.session.get_one(Campaign, fund.campaign_id), end.position
+    sums = ledger_days.sums_of_fund(campaign, fund.id, last=last, until=end.moment)
+
+    def total(*kinds: Move, less: tuple[Move, ...] = ()) -> int:
+        return sum(found.cents * ((kind in kinds) - (kind in less)) for day in sums.values() for kind, found in day.items())
+
+    days = list(_days(sums))
     return Statement(
         fund=fund,
         campaign=campaign,
         charity=campaign.charity,
-        pledged_cents=int(pledged),
-        held_cents=int(held),
-        matched_cents=int(matched),
-        received_cents=int(received),
+        pledged_cents=total(Move.PLEDGE),
+        held_cents=sum(found.held_cents for day in sums.values() for found in day.values()),
+        matched_cents=total(Move.MATCH, less=(Move.UNMATCH,)),
+        received_cents=total(Move.RECEIVE, less=(Move.RECEIVE_REVERSAL,)),
         donations=sum(day.donations for day in days),
         days=days,
         entries=last,
-        head=head or b"",
+        head=db.session.scalar(select(LedgerEntry.hash).where(*_of(fund), LedgerEntry.position == last)) or b"",
         changes=proofs.changes_of(fund, before=end.moment),
         as_of=campaign.charity.local(end.moment),
     )
@@ -139,25 +136,11 @@ def _last_position(fund: Fund, moment: datetime) -> int:
     return db.session.scalars(select(func.coalesce(func.max(e.position), 0)).where(*_of(fund))).one()
 
 
-def _balance(account: str) -> ColumnElement[int]:
-    into = func.sum(LedgerEntry.cents).filter(LedgerEntry.to_account == account)
-    out = func.sum(LedgerEntry.cents).filter(LedgerEntry.from_account == account)
-    return func.coalesce(into, 0) - func.coalesce(out, 0)
-
-
-def _days(fund: Fund, charity: Charity, last: int) -> list[Day]:
-    e = LedgerEntry
-    change = case((e.kind == Move.MATCH, e.cents), else_=-e.cents)
-    day = cast(func.timezone(charity.time_zone, e.at), Date)
-    after = func.sum(change).over(partition_by=e.donation_id, order_by=e.position)
-    is_of_matches = (e.position <= last) & e.kind.in_([Move.MATCH, Move.UNMATCH])
-    moves = select(day.label("day"), change.label("change"), after.label("after")).where(*_of(fund), is_of_matches).subquery()
-    becomes_matched = func.count().filter((moves.c.after > 0) & (moves.c.after == moves.c.change))
-    loses_its_match = func.count().filter((moves.c.after == 0) & (moves.c.change < 0))
-    rows = db.session.execute(
-        select(moves.c.day, becomes_matched - loses_its_match, func.sum(moves.c.change)).group_by(moves.c.day).order_by(moves.c.day)
-    )
-    return [Day(on=on, donations=count, matched_cents=int(cents)) for on, count, cents in rows]
+def _days(sums: Mapping[date, Mapping[Move, DaySum]]) -> Iterator[Day]:
+    for on, found in sorted(sums.items()):
+        matched, unmatched = (found.get(move, DaySum()) for move in (Move.MATCH, Move.UNMATCH))
+        if matched.entries or unmatched.entries:
+            yield Day(on=on, donations=matched.donations - unmatched.donations, matched_cents=matched.cents - unmatched.cents)
 
 
 def as_csv(statement: Statement, headings: list[str], language: str = "en") -> Iterator[str]:

@@ -71,6 +71,11 @@ def is_received_in(charity: Charity, period: Period) -> ColumnElement[bool]:
     return and_(Donation.campaign_id.in_(campaigns_of(charity)), Donation.received_at >= first, Donation.received_at < after)
 
 
+def has_more_than(charity: Charity, period: Period, count: int) -> bool:
+    """Whether more donations than this were received in the period. It reads so many entries of an index at most."""
+    return db.session.scalar(select(Donation.received_at).where(is_received_in(charity, period)).offset(count).limit(1)) is not None
+
+
 def funder_payments_in(charity: Charity, period: Period) -> Subquery:
     """The payments of funders that were received in the period, with what the returns need of the funder. All reads of them are here.
 

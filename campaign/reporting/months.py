@@ -21,7 +21,7 @@ from campaign.ledger.moves import Move
 from campaign.matching.funds import Fund
 from campaign.receipts.receipts import Receipt, ReceiptEnd, ReceiptLine
 from campaign.reporting import journal
-from campaign.reporting.gifts_received import campaigns_of
+from campaign.reporting.gifts_received import campaigns_of, first_and_last_received
 from campaign.reporting.journal import MoveSum, StripeBalances
 from campaign.reporting.journal_postings import MoneyMove
 from campaign.rules.fiscal_years import Period
@@ -155,4 +155,5 @@ def not_received_cents(charity: Charity) -> int:
 
 def first_day_of_money(charity: Charity) -> datetime | None:
     """The moment of the first gift that was received."""
-    return db.session.scalar(select(func.min(Donation.received_at)).where(Donation.campaign_id.in_(campaigns_of(charity))))
+    first, _ = first_and_last_received(charity)
+    return first

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, Row, Select, Subquery, and_, case, cast, exists, func, or_, select, text, union_all
+from sqlalchemy import BigInteger, Row, Select, Subquery, and_, case, cast, func, or_, select, text, tuple_, union_all
 from sqlalchemy.orm import aliased
 
 from campaign.campaigns.charities import Charity
@@ -119,14 +119,17 @@ def totals_of(charity: Charity, period: Period) -> RegisterTotals:
 def _lines(charity: Charity, period: Period) -> Select[Any]:
     """Receipts with lines of the period, each once. EXISTS is evaluated for each receipt in turn, so that the first rows come at once."""
     g, paid = ReceiptLine, funder_payments_in(charity, period)
-    of_donors = exists().where(g.receipt_id == Receipt.id, Donation.id == g.donation_id, is_received_in(charity, period))
-    of_funders = exists().where(g.receipt_id == Receipt.id, paid.c.id == g.funder_payment_id)
+    # As values: what only has to exist is planned as a list of all of the period, for a page of a hundred.
+    is_received = is_received_in(charity, period)
+    of_donors = select(g.id).join(Donation, Donation.id == g.donation_id).where(g.receipt_id == Receipt.id, is_received).limit(1)
+    of_funders = select(g.id).join(paid, paid.c.id == g.funder_payment_id).where(g.receipt_id == Receipt.id).limit(1)
+    is_of_period = or_(*(one.correlate(Receipt).scalar_subquery().is_not(None) for one in (of_donors, of_funders)))
     province = select(Donation.province).join(g, g.donation_id == Donation.id).where(g.receipt_id == Receipt.id, Donation.country == "CA")
     query = select(
         Receipt.id, Receipt.serial, Receipt.content, func.coalesce(ReceiptEnd.ended_as, "valid"), province.limit(1).scalar_subquery()
     )
     query = query.outerjoin(ReceiptEnd, ReceiptEnd.receipt_id == Receipt.id)
-    return query.where(Receipt.charity_id == charity.id, Receipt.issued_at >= _since(charity, period), or_(of_donors, of_funders))
+    return query.where(Receipt.charity_id == charity.id, Receipt.issued_at >= _since(charity, period), is_of_period)
 
 
 def _since(charity: Charity, period: Period) -> datetime:
@@ -153,7 +156,10 @@ def _line(row: Sequence[Any]) -> RegisterLine:
 
 def register_page(charity: Charity, period: Period, *, after: int = 0, serial: str = "") -> list[RegisterLine]:
     """A page of receipts after the row `after`, or the one with this serial number. One line more than a page means that more follow."""
-    query = _lines(charity, period).where(Receipt.id > after).order_by(Receipt.id).limit(PAGE_SIZE + 1)
+    query = _lines(charity, period).order_by(Receipt.issued_at, Receipt.id).limit(PAGE_SIZE + 1)
+    if after:
+        last = select(Receipt.issued_at, Receipt.id).where(Receipt.id == after).subquery()
+        query = query.where(tuple_(Receipt.issued_at, Receipt.id) > select(last.c.issued_at, last.c.id).scalar_subquery())
     if serial:
         query = query.where(Receipt.serial == serial)
     return [_line(row) for row in db.session.execute(query)]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, any_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, any_, case, exists, func, or_, select, tuple_
 
 from campaign.campaigns.campaigns import Campaign, CampaignTotals
 from campaign.donations.donations import Donation
@@ -128,6 +128,7 @@ def _at_stripe(currency: str) -> Select[int, int]:
 class PayoutTransaction:
     """A balance transaction that a payout paid out, with its donation if it has one; sums in cents."""
 
+    id: int
     type: str
     category: str
     stripe_id: str
@@ -160,8 +161,8 @@ def payout_by_stripe_id(stripe_id: str) -> Payout | None:
     return db.session.scalar(select(Payout).where(Payout.stripe_id == stripe_id))
 
 
-def transactions_of(payout: Payout, *, limit: int) -> list[PayoutTransaction]:
-    """Up to `limit` transactions that the payout paid out, oldest first."""
+def transactions_of(payout: Payout, *, after: int = 0, limit: int) -> list[PayoutTransaction]:
+    """Up to `limit` transactions that the payout paid out, oldest first; with `after`, those that follow the transaction with this id."""
     t = BalanceTransaction
     query = (
         select(t, Donation)
@@ -170,8 +171,12 @@ def transactions_of(payout: Payout, *, limit: int) -> list[PayoutTransaction]:
         .order_by(t.created_at, t.id)
         .limit(limit)
     )
+    if after:
+        last = select(t.created_at, t.id).where(t.id == after, t.payout == payout.stripe_id).subquery()
+        query = query.where(tuple_(t.created_at, t.id) > select(last.c.created_at, last.c.id).scalar_subquery())
     return [
         PayoutTransaction(
+            id=transaction.id,
             type=transaction.type,
             category=transaction.category,
             stripe_id=transaction.stripe_id,

@@ -45,11 +45,12 @@ class BalanceTransaction(Base):
     charged_at: Mapped[datetime | None]
     is_debit: Mapped[bool] = mapped_column(server_default="false")
     stored_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    payout: Mapped[str | None] = mapped_column(index=True)
+    payout: Mapped[str | None]
     posted_at: Mapped[datetime | None]
     payout_fetched_at: Mapped[datetime | None]
 
 
+Index("ix_balance_transaction_payout_created_at_id", BalanceTransaction.payout, BalanceTransaction.created_at, BalanceTransaction.id)
 Index("ix_balance_transaction_to_post", BalanceTransaction.id, postgresql_where=BalanceTransaction.posted_at.is_(None))
 
 

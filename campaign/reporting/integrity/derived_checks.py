@@ -133,14 +133,23 @@ def sums_of_days_equal_entries(snapshot: Connection) -> Iterator[str]:
         snapshot,
         """
         WITH posted AS (
-            SELECT e.campaign_id, e.fund_id, (e.at AT TIME ZONE s.time_zone)::date AS day, e.kind, sum(e.cents) AS cents, count(*) AS entries
+            SELECT e.campaign_id, e.fund_id, (e.at AT TIME ZONE s.time_zone)::date AS day, e.kind, sum(e.cents) AS cents, count(*) AS entries,
+                   sum(account_change('held', e.from_account, e.to_account, e.cents)) AS held
             FROM ledger_entry e JOIN summed_days s ON s.campaign_id = e.campaign_id
-            WHERE (e.at AT TIME ZONE s.time_zone)::date <= s.until_on GROUP BY 1, 2, 3, 4)
+            WHERE (e.at AT TIME ZONE s.time_zone)::date <= s.until_on GROUP BY 1, 2, 3, 4),
+        moved AS (
+            SELECT fund_id, donation_id, campaign_id, at, kind, sum(account_change('matched', from_account, to_account, cents)) OVER w AS after,
+                   account_change('matched', from_account, to_account, cents) AS change
+            FROM ledger_entry WHERE kind IN ('match', 'unmatch') WINDOW w AS (PARTITION BY fund_id, donation_id ORDER BY position)),
+        turned AS (
+            SELECT m.campaign_id, m.fund_id, (m.at AT TIME ZONE s.time_zone)::date AS day, m.kind, count(*) AS donations
+            FROM moved m JOIN summed_days s ON s.campaign_id = m.campaign_id WHERE (m.after = 0) <> (m.after - m.change = 0) GROUP BY 1, 2, 3, 4)
         SELECT c.slug, coalesce(d.day, p.day), coalesce(d.kind, p.kind), coalesce(d.cents, 0), coalesce(p.cents, 0)
         FROM ledger_day d FULL JOIN posted p ON p.campaign_id = d.campaign_id AND p.day = d.day AND p.kind = d.kind
             AND coalesce(p.fund_id, 0) = coalesce(d.fund_id, 0)
+        LEFT JOIN turned t ON t.fund_id = d.fund_id AND t.day = d.day AND t.kind = d.kind
         JOIN campaign c ON c.id = coalesce(d.campaign_id, p.campaign_id)
-        WHERE (d.cents, d.entries) IS DISTINCT FROM (p.cents, p.entries) ORDER BY 1, 2, 3
+        WHERE (d.cents, d.entries, d.held_cents, d.donations) IS DISTINCT FROM (p.cents, p.entries, p.held, coalesce(t.donations, 0)) ORDER BY 1, 2, 3
         """,
     ):
         yield f"I2: the day {day} of campaign {slug} has {stored} cents of {kind}, but {posted} were posted."

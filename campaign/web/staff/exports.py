@@ -19,6 +19,7 @@ from campaign.staff import audit
 from campaign.texts.file_names import AS_OF, Document, file_name
 from campaign.web.downloads import name_file
 from campaign.web.languages import current_language
+from campaign.web.read_ahead import read_ahead
 
 log = structlog.get_logger()
 
@@ -91,16 +92,17 @@ def send_table(table: Table, origin: Origin, name: str, *, document: str, subjec
     record_export(document, subject, **filters)
     sent = SentRows(table.rows)
     table, actor, language = replace(table, rows=sent), current_user.email, current_language()
-    pieces = _workbook([table], origin) if extension == "xlsx" else csv_pieces(table)
+
+    def pieces() -> Iterator[bytes]:
+        with force_locale(language):
+            yield from _workbook([table], origin) if extension == "xlsx" else csv_pieces(table)
 
     def recorded() -> Iterator[bytes]:
         is_complete = False
         try:
-            with force_locale(language):
-                yield from pieces
+            yield from read_ahead(pieces())
             is_complete = True
         finally:
-            db.session.rollback()  # The snapshot that was read.
             audit.record(actor, "sent an export", subject, document=document, rows=sent.count, is_complete=is_complete)
             db.session.commit()
 
@@ -135,13 +137,14 @@ def csv_pieces(table: Table, *, for_import: bool = False) -> Iterator[bytes]:
 
 
 def send_csv(table: Table, name: str, *, for_import: bool = False) -> Response:
-    """The table as CSV (csv_pieces), read while it is sent."""
-    return name_file(Response(stream_with_context(csv_pieces(table, for_import=for_import)), mimetype="text/csv"), name)
+    """The table as CSV (csv_pieces), read ahead while it is sent."""
+    pieces = read_ahead(csv_pieces(table, for_import=for_import))
+    return name_file(Response(stream_with_context(pieces), mimetype="text/csv"), name)
 
 
 def send_xlsx(tables: Sequence[Table], origin: Origin, name: str) -> Response:
     """The tables as a workbook that says what it is of."""
-    return name_file(Response(stream_with_context(_workbook(tables, origin)), mimetype=XLSX), name)
+    return name_file(Response(stream_with_context(read_ahead(_workbook(tables, origin))), mimetype=XLSX), name)
 
 
 def _workbook(tables: Sequence[Table], origin: Origin) -> Iterator[bytes]:

@@ -1,5 +1,6 @@
 """Information returns on returned donations: those that are due, with drafts of the letters to send, and closing or reopening one."""
 
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -9,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 from flask_security import current_user
 
+from campaign.donations import donations
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.funders.funders import Funder
@@ -16,7 +18,7 @@ from campaign.funders.payments import FunderPayment
 from campaign.matching.funds import Fund
 from campaign.receipts import information_return_actions, information_returns, receipts, reported_reversals, return_drafts
 from campaign.receipts.information_returns import WARNED_BEFORE, Filing, FilingMethod, InformationReturn
-from campaign.receipts.receipts import SYSTEM_ACTOR, Receipt, Status
+from campaign.receipts.receipts import SYSTEM_ACTOR, Receipt
 from campaign.receipts.return_drafts import Reader
 from campaign.reporting.gifts_received import QUEBEC
 from campaign.rules.money import format_money
@@ -33,7 +35,7 @@ from campaign.web.staff.typed_fields import LONGEST_REASON, TypedDay, TypedLine,
 
 bp = Blueprint("staff_information_returns", __name__, url_prefix="/staff/returned-gifts")
 
-CLOSED_SHOWN = 50
+OPEN_SHOWN, CLOSED_SHOWN = 25, 50
 # In their own language.
 LANGUAGE_NAMES = {"en": "English", "fr": "Français"}
 # What is chosen instead of a way to file.
@@ -87,14 +89,22 @@ def page() -> ResponseReturnValue:
 def _page(typed: dict[int, FilingForm], closed: InformationReturn | None = None) -> str:
     """The page, with what was typed about a return by its id. `closed` is one of these that somebody has closed meanwhile."""
     campaign, today = campaign_or_404(), _today()
+    open_ones = information_returns.list_open(campaign.charity)
+    # A form that comes back is on its page.
+    at = next((number for number, task in enumerate(open_ones) if task.id in typed), request.args.get("skip", 0, type=int))
+    skip = max(0, at) // OPEN_SHOWN * OPEN_SHOWN
+    shown = open_ones[skip : skip + OPEN_SHOWN]
     return render_template(
         "staff/information_returns.html",
         title=campaign.title(current_language()),
         due=[
-            {**_return_row(task), **_urgency(task.due_on, today), "typed": typed.get(task.id, FilingForm())}
-            for task in information_returns.list_open(campaign.charity)
+            {**row, **_urgency(task.due_on, today), "typed": typed.get(task.id, FilingForm())}
+            for task, row in zip(shown, _return_rows(shown), strict=True)
         ],
-        done=[_return_row(task) for task in information_returns.list_closed(campaign.charity, limit=CLOSED_SHOWN)],
+        due_count=len(open_ones),
+        skip=skip,
+        step=OPEN_SHOWN,
+        done=_return_rows(information_returns.list_closed(campaign.charity, limit=CLOSED_SHOWN)),
         languages=LANGUAGE_NAMES,
         may_file=has_role("clerk"),
         longest_reason=LONGEST_REASON,
@@ -113,7 +123,7 @@ def _refused_row(task: InformationReturn, typed: FilingForm) -> dict[str, Any]:
     assert task.closed_at
     charity = campaign_or_404().charity
     return {
-        **_return_row(task),
+        **_return_rows([task])[0],
         "closed": format_moment(charity.local(task.closed_at), current_language()),
         "typed_how": _ways().get(typed.how, "–"),
         "typed_day": typed.day.text or "–",
@@ -121,21 +131,35 @@ def _refused_row(task: InformationReturn, typed: FilingForm) -> dict[str, Any]:
     }
 
 
-def _return_row(task: InformationReturn) -> dict[str, Any]:
-    language = current_language()
-    receipt, donation = (
-        db.session.get_one(Receipt, task.receipt_id),
-        db.session.get(Donation, task.donation_id) if task.donation_id else None,
-    )
-    replacements = receipts.replacements_of(receipt)
-    latest = [receipt, *replacements][-1]
-    came_back = reported_reversals.came_back_cents(task)
+def _return_rows(tasks: Sequence[InformationReturn]) -> list[dict[str, Any]]:
+    """The returns, formatted for display. What belongs to each of them is read of all at once."""
+    gifts = donations.donations_with_ids(task.donation_id for task in tasks)
+    first = receipts.receipts_with_ids({task.receipt_id for task in tasks})
+    replacements, came_back = receipts.replacements_of_each(first), reported_reversals.came_back_of_each([task.id for task in tasks])
+    ended = receipts.ended_among({one.id for chain in replacements.values() for one in chain} | first.keys())
+    return [
+        _return_row(
+            task,
+            [first[task.receipt_id], *replacements[task.receipt_id]],
+            gifts.get(task.donation_id or 0),
+            came_back=came_back.get(task.id, 0),
+            ended=ended,
+        )
+        for task in tasks
+    ]
+
+
+def _return_row(
+    task: InformationReturn, chain: Sequence[Receipt], donation: Donation | None, *, came_back: int, ended: Container[int]
+) -> dict[str, Any]:
+    """One return, whose first receipt and those that replaced it are the chain; `came_back` in cents."""
+    language, (receipt, *replacements), latest = current_language(), chain, chain[-1]
     return {
         "id": task.id,
         "due_on": task.due_on.isoformat(),
         "due": format_day(task.due_on, language),
         "returned_on": task.returned_on.isoformat(),
-        "returned": format_money(task.returned_cents if task.closed_at else reported_reversals.returned_cents(task), language),
+        "returned": format_money(task.returned_cents - (0 if task.closed_at else came_back), language),
         "came_back": format_money(came_back, language) if came_back else "",
         "receipted": format_money(task.receipted_cents, language),
         "donor": latest.content["donor_name"],
@@ -143,7 +167,7 @@ def _return_row(task: InformationReturn) -> dict[str, Any]:
         "serial": receipt.serial,
         "issued_on": receipt.content["issued_on"],
         "replacements": [{"serial": one.serial, "left": format_money(one.cents, language)} for one in replacements],
-        "is_valid": receipts.status_of(latest) is Status.VALID,
+        "is_valid": latest.id not in ended,
         "public_id": donation.public_id if donation else "",
         "filed_on": task.filed_on.isoformat() if task.filed_on else "",
         "filed_how": filing_labels()[FilingMethod(task.filed_how)] if task.filed_how else "",

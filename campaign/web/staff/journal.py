@@ -31,6 +31,7 @@ from campaign.texts.journal_words import describe_movement, purpose_label
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
+from campaign.web.staff import add_up
 from campaign.web.staff.exports import origin_of, record_export, send_csv, send_xlsx
 from campaign.web.staff.typed_fields import TypedDay
 
@@ -99,6 +100,8 @@ def page() -> ResponseReturnValue:
     charity = campaign.charity
     first, last = _typed_days(charity)
     asked, chart = _read_request(charity, first, last), _chart(campaign)
+    if asked.closed is None and add_up.asks_first_since(campaign, asked.period):
+        return add_up.render_question(campaign, gettext("Journal"), [], None)
     lines = list(asked.lines(charity)) if asked.grain is Grain.DAY else []
     sums = sums_by_purpose(lines)
     balances = journal.stripe_balances(charity, asked.period, journal.sums_of(charity, asked.period)) if not asked.closed else None

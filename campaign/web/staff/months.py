@@ -20,7 +20,7 @@ from campaign.texts.dates import format_moment, format_month
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
-from campaign.web.staff import month_rows
+from campaign.web.staff import add_up, month_rows
 from campaign.web.staff.typed_fields import LONGEST_REASON, TypedLine, read_reason, read_reason_line, refused
 
 bp = Blueprint("staff_months", __name__, url_prefix="/staff/money/months")
@@ -39,6 +39,9 @@ def page() -> ResponseReturnValue:
     first_day = min(charity.local(begins).date(), today) if begins else today
     year = min(max(request.args.get("year", today.year, type=int), EARLIEST_YEAR), LATEST_YEAR)
     of_year = Period(first_on=max(date(year, 1, 1), first_day), last_on=min(date(year, 12, 31), today))
+    years = range(today.year, min(first_day.year, year) - 1, -1)
+    if add_up.asks_first(campaign, of_year):
+        return add_up.render_question(campaign, gettext("Months of %(year)s", year=year), list(years), year)
     sums = journal.sums_by_month(charity, of_year) if of_year.first_on <= of_year.last_on else {}
     closings = {
         c.first_on: c
@@ -49,7 +52,7 @@ def page() -> ResponseReturnValue:
         "staff/months.html",
         title=campaign.title(language),
         year=year,
-        years=range(today.year, min(first_day.year, year) - 1, -1),
+        years=years,
         months=[
             {
                 "name": f"{first_on:%Y-%m}",
@@ -67,7 +70,10 @@ def page() -> ResponseReturnValue:
 @access("viewer")
 def month(name: str) -> ResponseReturnValue:
     """One month."""
-    return _page(_month_or_404(name))
+    period, campaign = _month_or_404(name), campaign_or_404()
+    if add_up.asks_first_since(campaign, period):
+        return add_up.render_question(campaign, format_month(period.first_on, current_language()), [], None)
+    return _page(period)
 
 
 def _page(period: Period, *, error: str = "", typed: TypedLine | None = None) -> str:

@@ -1,5 +1,6 @@
 """Payments in quarantine: the anomaly of each, and the decision of a manager with its reason."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -8,6 +9,7 @@ from flask_babel import format_datetime, gettext
 from flask_security import current_user
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.donations import donations
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.stripe.client import StripeUnavailable
@@ -42,8 +44,8 @@ def _page(fee_error: str = "") -> str:
         may_decide=has_role("manager"),
         longest_reason=LONGEST_REASON,
         count=quarantine.count_pending(),
-        waiting=[_payment_row(payment, campaign) for payment in pending],
-        decided=[_payment_row(payment, campaign) for payment in quarantine.list_decided(limit=DECIDED_SHOWN)],
+        waiting=_payment_rows(pending, campaign),
+        decided=_payment_rows(quarantine.list_decided(limit=DECIDED_SHOWN), campaign),
         fee_error=fee_error,
     )
 
@@ -95,9 +97,13 @@ def _decide(row: int, decision: Decision, reason: str, covered_fee_cents: int | 
     return True
 
 
-def _payment_row(payment: QuarantinedPayment, campaign: Campaign) -> dict[str, Any]:
+def _payment_rows(payments: Sequence[QuarantinedPayment], campaign: Campaign) -> list[dict[str, Any]]:
+    gifts = donations.donations_with_ids(payment.donation_id for payment in payments)
+    return [_payment_row(payment, gifts.get(payment.donation_id or 0), campaign) for payment in payments]
+
+
+def _payment_row(payment: QuarantinedPayment, donation: Donation | None, campaign: Campaign) -> dict[str, Any]:
     language, local = current_language(), campaign.charity.local
-    donation = db.session.get(Donation, payment.donation_id) if payment.donation_id else None
     return {
         "row": payment.id,
         "id": payment.payment_intent,

@@ -1,5 +1,6 @@
 """Receipts for staff: the register of a year with its totals, each receipt, and voiding one, which takes two people."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from flask_babel import format_datetime, gettext
 from flask_security import current_user
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.donations import donations
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.funders.payments import FunderPayment, funder_of
@@ -32,6 +34,7 @@ from campaign.web.labels import end_reason_labels, receipt_status_labels
 from campaign.web.languages import current_language
 from campaign.web.public.receipt_page import send_receipt
 from campaign.web.security import access, has_role
+from campaign.web.staff import add_up
 from campaign.web.staff.declarations import name_of_receipt
 from campaign.web.staff.exports import export_name, origin_of, record_export, send_csv, send_xlsx
 from campaign.web.staff.return_tables import register_table
@@ -53,7 +56,8 @@ def register() -> ResponseReturnValue:
     after, serial = request.args.get("after", 0, type=int), " ".join(request.args.get("serial", "").split())[:40]
     lines = receipt_register.register_page(charity, period, after=after, serial=serial)
     # Totals only on the first page: they aggregate the whole year.
-    totals = None if after or serial else receipt_register.totals_of(charity, period)
+    is_asked = not after and not serial and add_up.asks_first(campaign, period)
+    totals = None if after or serial or is_asked else receipt_register.totals_of(charity, period)
     return render_template(
         "staff/receipts.html",
         title=campaign.title(language),
@@ -65,10 +69,12 @@ def register() -> ResponseReturnValue:
         years=sorted({year, *receipt_register.years(charity)}, reverse=True),
         serial=serial,
         totals=_totals_row(totals) if totals else None,
+        question=add_up.question() if is_asked else "",
+        sums_url=add_up.sums_url(),
         lines=[_register_row(line) for line in lines[: receipt_register.PAGE_SIZE]],
         next_after=lines[receipt_register.PAGE_SIZE - 1].id if len(lines) > receipt_register.PAGE_SIZE else None,
         may_export=has_role("manager"),
-        waiting=[_waiting_row(message, campaign) for message in waiting_receipts.list_oldest(charity, limit=WAITING_SHOWN)],
+        waiting=_waiting_rows(waiting_receipts.list_oldest(charity, limit=WAITING_SHOWN), campaign),
         voids=[_void_row(void_request) for void_request in void_requests.list_open(charity)],
         may_decide=has_role("manager"),
     )
@@ -100,8 +106,12 @@ def _register_row(line: RegisterLine) -> dict[str, Any]:
     }
 
 
-def _waiting_row(message: OutboxMessage, campaign: Campaign) -> dict[str, Any]:
-    donation = db.session.get_one(Donation, message.donation_id) if message.donation_id else None
+def _waiting_rows(messages: Sequence[OutboxMessage], campaign: Campaign) -> list[dict[str, Any]]:
+    gifts = donations.donations_with_ids(message.donation_id for message in messages)
+    return [_waiting_row(message, gifts.get(message.donation_id or 0), campaign) for message in messages]
+
+
+def _waiting_row(message: OutboxMessage, donation: Donation | None, campaign: Campaign) -> dict[str, Any]:
     payment = db.session.get_one(FunderPayment, message.funder_payment_id) if message.funder_payment_id else None
     return {
         "since": _moment(message.created_at, campaign),

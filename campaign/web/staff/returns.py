@@ -32,6 +32,7 @@ from campaign.web.errors import campaign_or_404
 from campaign.web.labels import gift_group_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
+from campaign.web.staff import add_up
 from campaign.web.staff.exports import export_name, origin_of, record_export, send_csv, send_stored_xlsx, send_xlsx
 from campaign.web.staff.filing_rows import CHANGES_SHOWN, MAY_DIFFER, filing_rows
 from campaign.web.staff.issue_dates import issue_dates_rows
@@ -50,7 +51,16 @@ COPIES_SHOWN = 50
 @access("viewer")
 def page() -> ResponseReturnValue:
     """Both returns of a fiscal year, with how their lines add up to the books, and the copies of filed returns."""
+    campaign = campaign_or_404()
+    period = requested_period(campaign.charity)
+    if add_up.asks_first(campaign, period):
+        heading = gettext("Returns for fiscal year %(year)s", year=period.year)
+        return add_up.render_question(campaign, heading, _years(campaign.charity, period), period.year)
     return _page(TypedDay())
+
+
+def _years(charity: Charity, period: Period) -> list[int]:
+    return sorted({period.year, *(one.year for one in returns.fiscal_years(charity, datetime.now(UTC)))}, reverse=True)
 
 
 def _page(filed_on: TypedDay, changed: Sequence[GiftThen] = ()) -> str:
@@ -67,7 +77,7 @@ def _page(filed_on: TypedDay, changed: Sequence[GiftThen] = ()) -> str:
         as_of=format_moment(charity.local(datetime.now(UTC)), current_language(), "long"),
         has_gifts=bool(found.gifts()),
         year=period.year,
-        years=sorted({period.year, *(one.year for one in returns.fiscal_years(charity, datetime.now(UTC)))}, reverse=True),
+        years=_years(charity, period),
         first_on=format_day(period.first_on, current_language()),
         last_on=format_day(period.last_on, current_language()),
         fiscal_year_end=charity.fiscal_year_end,

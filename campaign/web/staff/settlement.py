@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime, gettext
 from flask_security import current_user
@@ -33,7 +33,7 @@ bp = Blueprint("staff_settlement", __name__, url_prefix="/staff/stripe")
 
 RUNS_SHOWN = 10
 FINDINGS_SHOWN = 50
-LINES_SHOWN = 2000
+LINES_SHOWN = 100
 ALERTS_SHOWN = 50
 DISPUTES_SHOWN = 50
 # Of a payout that has left the balance at Stripe and is not at the bank.
@@ -120,12 +120,15 @@ def payout(stripe_id: str) -> ResponseReturnValue:
     if stripe_payout is None:
         abort(404)
     language = current_language()
-    lines = stripe_clearing.transactions_of(stripe_payout, limit=LINES_SHOWN)
+    after = request.args.get("after", 0, type=int)
+    found = stripe_clearing.transactions_of(stripe_payout, after=after, limit=LINES_SHOWN + 1)
+    lines = found[:LINES_SHOWN]
     return render_template(
         "staff/payout.html",
         title=campaign.title(language),
         payout=_payout(stripe_payout, campaign, stripe_clearing.share_of(campaign, [stripe_id]).get(stripe_id, 0)),
-        is_cut=len(lines) == LINES_SHOWN,
+        is_first=not after,
+        next_after=lines[-1].id if len(found) > LINES_SHOWN else None,
         lines=[
             {
                 "at": format_datetime(campaign.charity.local(line.created_at), "yyyy-MM-dd HH:mm", rebase=False),
