@@ -71,7 +71,7 @@ def _page(form: OfflineGiftForm, *, questions: Mapping[str, str] | None = None, 
         to_post=posted_receipts.count_to_post(),
         questions=questions or {},
         answered=[value for value in request.form.getlist("answered") if value in set(OfflineQuestion)],
-        similar=_donor_rows(similar) if similar else [],
+        similar=donor_rows(similar) if similar else [],
     )
 
 
@@ -136,7 +136,7 @@ def _recorded(donation: Donation) -> str:
     return str(gettext("Recorded: %(amount)s (%(name)s), matched with %(match)s.", name=name, **sums))
 
 
-def _donor_rows(latest: Sequence[Donation]) -> list[dict[str, str]]:
+def donor_rows(latest: Sequence[Donation]) -> list[dict[str, str]]:
     """Donors with the same name and postal code, and a new one, for the question which one it is."""
     emails = similar_donors.emails_of([gift.donor_id for gift in latest])
     rows = [
