@@ -3,7 +3,7 @@
 Whoever acts on what somebody else has changed meanwhile is refused, so that nothing is confirmed unseen.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -87,10 +87,11 @@ def store_upload(campaign: Campaign, file: ImportedFile, *, name: str, donor_lan
     return imported
 
 
-def set_options(
-    imported: GiftImport, options: ImportOptions, check: Callable[[GiftImportRow], CheckedRow], *, version: int, actor: str
-) -> None:
-    """Read the rows with these options. Those that somebody corrected, or decided, stay as they are. Raises ActionRefused."""
+def set_options(imported: GiftImport, options: ImportOptions, checked: Mapping[int, CheckedRow], *, version: int, actor: str) -> None:
+    """Store how the file is read, and the rows as they were read so, by number. Rows that somebody corrected or decided stay as they are.
+
+    Raises ActionRefused. Reading takes seconds, so that it comes before this, outside of a transaction.
+    """
     locked = _lock(imported, version=version)
     locked.columns = {field.value: place for field, place in options.columns.items()}
     locked.day_order = options.day_order and options.day_order.value
@@ -98,8 +99,8 @@ def set_options(
     locked.is_matchable, locked.details_unknown, locked.is_mapped = options.is_matchable, options.details_unknown, True
     locked.version += 1
     for row in gift_imports.rows_of(locked.id, OPEN):
-        if not row.is_corrected and row.state != RowState.LEFT_OUT:
-            _store(row, check(row))
+        if not row.is_corrected and row.state != RowState.LEFT_OUT and row.number in checked:
+            _store(row, checked[row.number])
     db.session.flush()
     imported_gifts.check_questions(locked)
     audit.record(actor, "chose the columns of an import", _subject(locked))

@@ -10,7 +10,7 @@ from campaign.matching import fund_lifecycle, pledge_requests
 from campaign.operations import heartbeats, integrity_checks, job_results
 from campaign.outbox import deliveries, messages
 from campaign.payments import alerts, card_testing, disputes, hold_watch, quarantine
-from campaign.receipts import charity_confirmations, information_returns, void_requests
+from campaign.receipts import charity_confirmations, information_returns, posted_receipts, void_requests
 from campaign.reporting import totals
 from campaign.stripe_sync import inbox, reconciliations
 
@@ -45,6 +45,7 @@ class StaffTodo:
     returns_overdue: int = 0
     returns_due_soon: int = 0
     returns_due: int = 0
+    to_post: int = 0
     voids: int = 0
     pledges: int = 0
     payments: int = 0
@@ -94,6 +95,7 @@ def todo_of(campaign: Campaign) -> StaffTodo:
         returns_overdue=returns.overdue,
         returns_due_soon=returns.due_soon,
         returns_due=returns.due_later,
+        to_post=posted_receipts.count_to_post(campaign.charity),
         voids=len(void_requests.list_open()),
         pledges=len(pledge_requests.list_open(campaign.id)),
         payments=len(payment_requests.list_open(campaign.id)),

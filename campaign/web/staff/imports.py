@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_security import current_user
 
+from campaign.edges.db import db
 from campaign.receipts import gift_import_actions, gift_imports
 from campaign.receipts.gift_import_actions import ImportOptions
 from campaign.receipts.gift_imports import OPEN, UNDER_WAY, GiftImport, RowCount, RowState
@@ -201,9 +202,11 @@ def set_columns(import_id: int) -> ResponseReturnValue:
     if errors:
         return _columns_page(imported, options=options, errors=errors), 422
     reader.use_order_of(rows)
+    db.session.commit()  # Reading takes seconds, and needs no transaction: what is loaded stays so.
+    checked = {row.number: reader.check(row) for row in rows if row.cells}
     version = request.form.get("version", -1, type=int)
     try:
-        gift_import_actions.set_options(imported, options, reader.check, version=version, actor=current_user.email)
+        gift_import_actions.set_options(imported, options, checked, version=version, actor=current_user.email)
     except ActionRefused as error:
         flash(action_errors.describe_error(error.refusal, current_language()), "error")
         return redirect(url_for("staff_imports.columns", import_id=import_id), 303)
