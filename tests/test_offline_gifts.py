@@ -13,7 +13,7 @@ from campaign.campaigns.campaigns import Campaign, CampaignTotals
 from campaign.donations.declarations import How, Statement
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
-from campaign.mail import send_jobs
+from campaign.mail import mail_actions, send_jobs
 from campaign.matching.funds import Fund
 from campaign.matching.holds import match_of
 from campaign.outbox.messages import OutboxMessage
@@ -32,7 +32,7 @@ from campaign.receipts import (
 )
 from campaign.receipts.information_returns import InformationReturn
 from campaign.receipts.offline_gift_actions import DonorUnclear, GiftDoubtful, TypedGift
-from campaign.reporting import donation_history, receipt_register, return_gifts, returns, stripe_clearing
+from campaign.reporting import donation_history, receipt_register, return_gifts, returns, staff_todo, stripe_clearing
 from campaign.reporting.integrity import checker, funder_checks, match_checks, receipt_checks, scope
 from campaign.reporting.totals import totals_of
 from campaign.rules.fiscal_years import calendar_year
@@ -185,14 +185,14 @@ def test_donors_without_an_email_address_count_once_each_and_get_their_receipts_
     issued = [receipts.receipt_of(gift.id) for gift in (first, same, other)]
     assert all(issued) and db.session.query(OutboxMessage).filter(OutboxMessage.done_at.is_(None)).count() == 0
     assert db.session.scalar(text("SELECT count(*) FROM frozen_email")) == 0
-    assert posted_receipts.list_to_post(limit=9) == issued and posted_receipts.count_to_post() == 3
+    assert posted_receipts.list_to_post(campaign.charity, limit=9) == issued and posted_receipts.count_to_post(campaign.charity) == 3
     assert issued[0]
     for _ in range(2):
         posted_receipt_actions.mark_posted(issued[0], actor=CLERK)
-    assert posted_receipts.list_to_post(limit=9) == issued[1:]
+    assert posted_receipts.list_to_post(campaign.charity, limit=9) == issued[1:]
     posted_receipt_actions.undo_posted(issued[0], actor=CLERK)
     posted = [entry.action for entry in db.session.query(AuditEntry).filter(AuditEntry.subject == issued[0].serial)]
-    assert posted_receipts.count_to_post() == 3 and posted == ["posted a receipt", "took back that a receipt was posted"]
+    assert posted_receipts.count_to_post(campaign.charity) == 3 and posted == ["posted a receipt", "took back that a receipt was posted"]
     # With an address the person is the same donor; merged with one who has an address, the gifts come there, and back again.
     mailed = cheque(campaign, 130_00, first_name="Luc", **{**place, "email": "luc@example.org"}, donor_id=first.donor_id)
     assert mailed.donor_id == first.donor_id
@@ -201,6 +201,41 @@ def test_donors_without_an_email_address_count_once_each_and_get_their_receipts_
     assert donor_merge_actions.undo(merge.id, actor="m@example.org")
     assert db.session.get_one(Donation, other.id, populate_existing=True).email == ""
     assert checker.findings(db.engine) == []
+
+
+def test_a_receipt_that_waits_to_be_posted_is_counted_and_mailed_once_its_donor_has_an_address(
+    campaign: Campaign, fund: Fund, post: Post
+) -> None:
+    first, second = (cheque(campaign, email="", first_name=name) for name in ("Luc", "Anne"))
+    make_due()
+    send_jobs.send_due()
+    assert staff_todo.todo_of(campaign).counted["to_post"] == 2 and not list(post.box.newest(9))
+    mail_actions.correct_email(first, "luc@example.org", actor=CLERK)
+    send_jobs.send_due()
+    receipt = receipts.receipt_of(first.id)
+    assert receipt and receipt.serial in text_of(last_email(post, first)) and staff_todo.todo_of(campaign).counted["to_post"] == 1
+    donor_merge_actions.merge(paid(campaign, email="anne@example.org").donor_id, second.donor_id, actor=CLERK, reason="one person")
+    send_jobs.send_due()
+    receipt = receipts.receipt_of(second.id)
+    assert receipt and receipt.serial in text_of(last_email(post, db.session.get_one(Donation, second.id, populate_existing=True)))
+    assert "to_post" not in staff_todo.todo_of(campaign).counted
+
+
+def test_a_gift_that_was_recorded_by_mistake_leaves_the_open_deposit_and_stays_on_the_slip_of_a_closed_one(
+    campaign: Campaign, fund: Fund
+) -> None:
+    open_one, taken = cheque(campaign, 10_00), cheque(campaign, 20_00)
+    make_due()
+    send_jobs.send_due()
+    deposit = deposits.deposit_of(open_one.id)
+    assert deposit
+    reversed_gift(open_one, OfflineReversalKind.MISTAKE)
+    assert deposits.donation_ids_of(deposit.id) == [taken.id], "it has a receipt, and is not taken to the bank"
+    offline_gift_actions.close_deposit(
+        deposit, DepositSlip(deposited_on=today(), bank_account="x"), taken={taken.id}, shown={taken.id}, actor=CLERK
+    )
+    reversed_gift(taken, OfflineReversalKind.MISTAKE)
+    assert deposits.donation_ids_of(deposit.id) == [taken.id] and checker.findings(db.engine) == []
 
 
 def test_the_cheque_of_an_organization_is_its_declaration_and_cash_is_none(campaign: Campaign, fund: Fund) -> None:

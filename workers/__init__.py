@@ -25,6 +25,7 @@ gc.freeze()  # The modules loaded so far stay in memory: exclude them from garba
 
 HEARTBEAT_SECONDS = 8
 DUE_WORK_SECONDS = 8
+IMPORT_SECONDS = 3
 INTEGRITY_SECONDS = 60
 RECONCILIATION_SECONDS = 900
 INFREQUENT_WORK_SECONDS = 600
@@ -66,6 +67,7 @@ def _start_schedule(**_: object) -> None:
     for seconds, job in (
         (HEARTBEAT_SECONDS, _beat),
         (DUE_WORK_SECONDS, schedule_jobs.run_due_work),
+        (IMPORT_SECONDS, schedule_jobs.run_imports),
         (schedule_jobs.POLL_STRIPE_SECONDS, schedule_jobs.poll_stripe),
         (INTEGRITY_SECONDS, schedule_jobs.check_integrity),
         (RECONCILIATION_SECONDS, schedule_jobs.reconcile_daily),

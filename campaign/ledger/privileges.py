@@ -57,6 +57,8 @@ CHANGED_EXCEPT: Mapping[str, frozenset[str]] = {
             *("requested_by", "reason", "requested_at"),
         }
     ),
+    "gift_import": frozenset({"id", "campaign_id", "file_name", "headings", "uploaded_by", "uploaded_at"}),
+    "gift_import_row": frozenset({"import_id", "number"}),
     "offline_gift": frozenset({"donation_id", "method", "reference", "recorded_by"}),
     "pledge_request": frozenset({"id", "fund_id", "cents", "requested_by", "reason", "requested_at"}),
     "fund": frozenset(
@@ -64,11 +66,21 @@ CHANGED_EXCEPT: Mapping[str, frozenset[str]] = {
     ),
     "stripe_event": frozenset({"id", "event_id", "type", "body", "received_at", "livemode", "subject"}),
 }
-# Queues, drafts of emails, runs that compared nothing, sums by day in another time zone, views that members saved, what was posted by mistake, and
+# Rows of files that were not recorded, queues, drafts of emails, runs that compared nothing, sums by day in another time zone, views that members saved, what was posted by mistake, and
 # the roles of staff.
 DELETED = frozenset(
     {
-        *("frozen_email", "ledger_day", "match_queue", "passkey", "pending_rematch", "posted_receipt", "reconciliation", "saved_view"),
+        *(
+            "frozen_email",
+            "gift_import_row",
+            "ledger_day",
+            "match_queue",
+            "passkey",
+            "pending_rematch",
+            "posted_receipt",
+            "reconciliation",
+            "saved_view",
+        ),
         "staff_role",
     }
 )

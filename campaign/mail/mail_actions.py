@@ -5,6 +5,7 @@ from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.outbox import deliveries, leases, messages
 from campaign.outbox.messages import OutboxMessage
+from campaign.receipts import posted_receipts
 from campaign.recurring import contact_changes, contacts
 from campaign.recurring.contacts import Scope
 from campaign.staff import audit
@@ -50,6 +51,7 @@ def correct_email(donation: Donation, email: str, *, actor: str, scope: Scope = 
     Dead-lettered messages are retried there; after a bounce the receipt is sent there again.
     """
     before = contact_changes.contacts_of_donor(donation.donor_id)
+    waiting = posted_receipts.list_waiting_gifts([donation.donor_id])
     if scope.is_for_later:
         contacts.change_email(donation.donor_id, email)
     if scope.is_for_this_gift:
@@ -58,6 +60,9 @@ def correct_email(donation: Donation, email: str, *, actor: str, scope: Scope = 
     contact_changes.record_changes(before, entry)
     for message in db.session.query(OutboxMessage).filter(OutboxMessage.donation_id == donation.id, OutboxMessage.dead_at.is_not(None)):
         leases.requeue(OutboxMessage, message.id)
+    for gift in waiting:
+        if gift.email:  # Its receipt waited to be posted, and is no longer on the list.
+            messages.enqueue_receipt_copy(gift)
     if deliveries.has_open_bounce(donation.id):
         messages.enqueue_receipt_copy(donation)
         deliveries.resolve_bounces(donation.id)

@@ -16,7 +16,7 @@ from campaign.matching.rematching import QueuedDonation, RematchingSession, lock
 from campaign.outbox import messages
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import NewMessage
-from campaign.receipts import lifecycle
+from campaign.receipts import lifecycle, posted_receipts
 from campaign.recurring import contacts, page_links
 from campaign.staff import audit
 
@@ -34,7 +34,12 @@ def merge(primary_id: int, merged_id: int, *, actor: str, reason: str) -> DonorM
     except NotMergeable:
         db.session.rollback()
         raise
+    waiting = posted_receipts.list_waiting_gifts([primary_id, merged_id])
     _move(created, primary, merged)
+    db.session.flush()
+    for gift in waiting:
+        if gift.email:  # Its receipt waited to be posted, and is no longer on the list.
+            messages.enqueue_receipt_copy(gift)
     audit.record(actor, "merged two donors", _name(primary_id), merged=_name(merged_id), reason=reason)
     if merged.receipt_preference == ANNUAL and primary.receipt_preference == PER_DONATION:
         _enqueue_receipts(primary.id)

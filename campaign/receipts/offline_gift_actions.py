@@ -196,6 +196,10 @@ def record_reversal(donation: Donation, details: ReversalDetails, *, actor: str)
         _refuse(ActionError.REVERSAL_DAY)
     if details.kind is OfflineReversalKind.REFUNDED and offline_gifts.has_refund(locked.id, details):
         _refuse(ActionError.OFFLINE_REFUND_IS_RECORDED)
+    if details.kind is OfflineReversalKind.MISTAKE:
+        gift, deposit = deposits.lock_of_gift(locked.id)
+        if deposit is not None and deposit.closed_at is None:
+            gift.deposit_id = None  # There is nothing to take to the bank. What was taken there stays on its slip.
     if details.kind is not OfflineReversalKind.REFUNDED and left != locked.amount_cents:
         _refuse(ActionError.GIFT_WAS_REFUNDED)
     if details.cents > left:

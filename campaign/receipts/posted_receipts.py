@@ -1,11 +1,13 @@
 """Receipts of donors without an email address: staff print them, post them and say so. That can be undone, so that nothing is lost."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, ForeignKey, and_, delete, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
+from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
 from campaign.edges.db import Base, db
 from campaign.receipts.receipts import Receipt, ReceiptLine
@@ -33,14 +35,27 @@ def undo_posted(receipt_id: int) -> bool:
     return db.session.scalar(row) is not None
 
 
-def list_to_post(*, limit: int) -> list[Receipt]:
+def list_to_post(charity: Charity, *, limit: int) -> list[Receipt]:
     """Valid receipts of donors without an address that were not posted yet, the oldest first."""
-    return list(db.session.scalars(select(Receipt).where(_is_to_be_posted()).order_by(Receipt.id).limit(limit)))
+    waiting = select(Receipt).where(_is_to_be_posted(), Receipt.charity_id == charity.id)
+    return list(db.session.scalars(waiting.order_by(Receipt.id).limit(limit)))
 
 
-def count_to_post() -> int:
+def count_to_post(charity: Charity) -> int:
     """The number of valid receipts that were not posted yet."""
-    return db.session.scalar(select(func.count()).select_from(Receipt).where(_is_to_be_posted())) or 0
+    waiting = select(func.count()).select_from(Receipt).where(_is_to_be_posted(), Receipt.charity_id == charity.id)
+    return db.session.scalar(waiting) or 0
+
+
+def list_waiting_gifts(donor_ids: Collection[int]) -> list[Donation]:
+    """A gift of each receipt of these donors that waits to be posted: once they have an address, it is mailed instead."""
+    first = (
+        select(func.min(ReceiptLine.donation_id))
+        .join(Receipt, Receipt.id == ReceiptLine.receipt_id)
+        .join(Donation, Donation.id == ReceiptLine.donation_id)
+    )
+    waiting = first.where(_is_to_be_posted(), Donation.donor_id.in_(donor_ids), ReceiptLine.is_current).group_by(Receipt.id)
+    return list(db.session.scalars(select(Donation).where(Donation.id.in_(waiting)).order_by(Donation.id)))
 
 
 def _is_to_be_posted() -> ColumnElement[bool]:

@@ -24,6 +24,7 @@ from campaign.payments.card_testing_jobs import end_card_testing_guard
 from campaign.payments.refund_jobs import retry_refunds
 from campaign.receipts import annual_jobs
 from campaign.receipts.donor_merge_actions import move_strays
+from campaign.receipts.gift_import_jobs import delete_expired, handle_imports
 from campaign.receipts.unreported_return_jobs import report_unreported
 from campaign.recurring.cancel_jobs import cancel_requested
 from campaign.reporting import head_jobs, ledger_day_jobs
@@ -42,6 +43,7 @@ POLL_STRIPE_LOCK = 7_203_642
 INTEGRITY_LOCK = 7_203_643
 RECONCILIATION_LOCK = 7_203_644
 INFREQUENT_WORK_LOCK = 7_203_645
+IMPORT_LOCK = 7_203_646
 # Twice within the two minutes in which everything is in the books without webhooks (contract.md, section 7).
 POLL_STRIPE_SECONDS = 50
 RECONCILIATION_INTERVAL = timedelta(days=1)
@@ -158,7 +160,7 @@ def _reconcile() -> int:
 
 def run_infrequent_work() -> bool:
     """Issue due annual receipts, report returned gifts that are not reported yet, enqueue notices to funders and staff, publish the heads of the
-    chains, store the sums of days that have ended, and read what mail came back.
+    chains, store the sums of days that have ended, read what mail came back, and delete files of gifts whose time is over.
 
     Returns False when another worker is doing so.
     """
@@ -169,8 +171,18 @@ def run_infrequent_work() -> bool:
         head_jobs.publish_heads,
         ledger_day_jobs.store_ended_days,
         handle_bounces,
+        delete_expired,
     )
     return _run_exclusively(INFREQUENT_WORK_LOCK, *steps)
+
+
+def run_imports() -> bool:
+    """Record the rows of imports that staff confirmed, or undo them. Returns False when another worker is doing so."""
+    return _run_exclusively(IMPORT_LOCK, _run_imports)
+
+
+def _run_imports() -> int:
+    return handle_imports() or NOT_DUE
 
 
 def check_integrity() -> bool:

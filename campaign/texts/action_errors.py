@@ -70,6 +70,9 @@ class ActionError(StrEnum):
     DEPOSIT_IS_CLOSED = "deposit is closed"
     DEPOSIT_IS_EMPTY = "deposit is empty"
     DEPOSIT_HAS_CHANGED = "deposit has changed"
+    ROW_HAS_CHANGED = "row has changed"
+    IMPORT_HAS_CHANGED = "import has changed"
+    IMPORT_IS_UNDER_WAY = "import is under way"
 
 
 class ActionRefused(Exception):
@@ -170,6 +173,13 @@ _MESSAGES = {
     ActionError.REVERSAL_TOO_MUCH: gettext_noop("More cannot have been given back than is left of this gift."),
     ActionError.DEPOSIT_IS_CLOSED: gettext_noop("Somebody has closed this deposit already."),
     ActionError.DEPOSIT_IS_EMPTY: gettext_noop("A deposit has at least one cheque or some cash. Tick what you take to the bank."),
+    ActionError.ROW_HAS_CHANGED: gettext_noop(
+        "Somebody has changed or recorded this row meanwhile. It is shown as it is now; what you typed was not saved."
+    ),
+    ActionError.IMPORT_HAS_CHANGED: gettext_noop(
+        "Somebody has changed this import since you opened the page. It is shown as it is now: please check it, and press the button again."
+    ),
+    ActionError.IMPORT_IS_UNDER_WAY: gettext_noop("Rows of this import are being recorded. Please wait until that is done."),
     ActionError.DEPOSIT_HAS_CHANGED: gettext_noop(
         "Somebody has recorded or undone a gift meanwhile. Count again what you take to the bank."
     ),

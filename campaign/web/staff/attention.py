@@ -149,6 +149,7 @@ def _pages() -> dict[str, tuple[str, str]]:
         "returns_overdue": ("staff_information_returns.page", gettext("File the return")),
         "returns_due_soon": ("staff_information_returns.page", gettext("File the return")),
         "returns_due": ("staff_information_returns.page", gettext("File the return")),
+        "to_post": ("staff_posted_receipts.page", gettext("Print and post")),
         "voids": ("staff_receipts.register", gettext("Decide")),
         "pledges": ("staff_funds.page", gettext("Decide")),
         "payments": ("staff_funds.page", gettext("Decide")),

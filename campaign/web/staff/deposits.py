@@ -16,7 +16,7 @@ from campaign.reporting.offline_gift_list import ListedGift, gifts_of_deposit
 from campaign.reporting.spreadsheets import Cell, Column, Kind, Table
 from campaign.rules.fiscal_years import Period
 from campaign.rules.money import format_money
-from campaign.rules.offline_gifts import OfflineMethod
+from campaign.rules.offline_gifts import OfflineMethod, OfflineReversalKind
 from campaign.texts import action_errors
 from campaign.texts.action_errors import ActionRefused
 from campaign.texts.file_names import Document, file_name
@@ -80,6 +80,7 @@ def _page(deposit: Deposit, *, day: TypedDay, account: TypedLine, unticked: set[
         deposit=_row(deposit),
         gifts=[gift_row(gift) for gift in gifts],
         methods=_sums(gifts),
+        mistaken=_mistaken(gifts),
         unticked=unticked,
         day=day,
         account=account,
@@ -87,6 +88,13 @@ def _page(deposit: Deposit, *, day: TypedDay, account: TypedLine, unticked: set[
         today=_today().isoformat(),
         may_close=has_role("clerk") and deposit.closed_at is None and bool(gifts),
     )
+
+
+def _mistaken(gifts: list[ListedGift]) -> dict[str, str] | None:
+    """What the deposit holds that was recorded by mistake, and what is left without it; None when there is none."""
+    mistakes = [gift.donation.amount_cents for gift in gifts if gift.fell_through is OfflineReversalKind.MISTAKE]
+    rest = sum(gift.donation.amount_cents for gift in gifts) - sum(mistakes)
+    return {"amount": format_money(sum(mistakes), current_language()), "rest": format_money(rest, current_language())} if mistakes else None
 
 
 def _sums(gifts: list[ListedGift]) -> list[dict[str, Any]]:

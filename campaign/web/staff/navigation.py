@@ -61,12 +61,16 @@ SECTIONS = (
         pages=(
             Destination(label=lazy_gettext("All donations"), endpoint="staff_donation_list.page"),
             Destination(label=lazy_gettext("Offline gifts"), endpoint="staff_offline_gifts.page"),
+            Destination(label=lazy_gettext("Import"), endpoint="staff_imports.index"),
             Destination(label=lazy_gettext("Deposits"), endpoint="staff_deposits.index"),
             Destination(label=lazy_gettext("Receipts to post"), endpoint="staff_posted_receipts.page"),
             Destination(label=lazy_gettext("Exports"), endpoint="staff_exports.page", role="manager"),
         ),
         others=frozenset(
-            {"staff_donations", "staff_donors", "staff_refunds", "staff_donation_views", "staff_search", "staff_offline_reversals"}
+            {
+                *("staff_donations", "staff_donors", "staff_refunds", "staff_donation_views", "staff_search", "staff_offline_reversals"),
+                *("staff_import_preview", "staff_import_rows", "staff_import_undo"),
+            }
         ),
     ),
     Section(

@@ -68,10 +68,10 @@ def _page(form: OfflineGiftForm, *, questions: Mapping[str, str] | None = None, 
         next_before=shown[-1].donation.id if len(gifts) > GIFTS_SHOWN else None,
         is_first=before is None,
         may_record=has_role("clerk"),
-        to_post=posted_receipts.count_to_post(),
+        to_post=posted_receipts.count_to_post(campaign.charity),
         questions=questions or {},
         answered=[value for value in request.form.getlist("answered") if value in set(OfflineQuestion)],
-        similar=_donor_rows(similar) if similar else [],
+        similar=donor_rows(similar) if similar else [],
     )
 
 
@@ -136,7 +136,7 @@ def _recorded(donation: Donation) -> str:
     return str(gettext("Recorded: %(amount)s (%(name)s), matched with %(match)s.", name=name, **sums))
 
 
-def _donor_rows(latest: Sequence[Donation]) -> list[dict[str, str]]:
+def donor_rows(latest: Sequence[Donation]) -> list[dict[str, str]]:
     """Donors with the same name and postal code, and a new one, for the question which one it is."""
     emails = similar_donors.emails_of([gift.donor_id for gift in latest])
     rows = [

@@ -28,7 +28,7 @@ def page() -> ResponseReturnValue:
     return render_template(
         "staff/posted_receipts.html",
         title=campaign_or_404().title(current_language()),
-        to_post=[_row(receipt) for receipt in posted_receipts.list_to_post(limit=RECEIPTS_SHOWN)],
+        to_post=[_row(receipt) for receipt in posted_receipts.list_to_post(campaign_or_404().charity, limit=RECEIPTS_SHOWN)],
         posted=[
             {**_row(receipt), "by": posted.posted_by, "on": campaign_or_404().charity.local(posted.posted_at).date().isoformat()}
             for posted, receipt in posted_receipts.list_posted(limit=POSTED_SHOWN)
