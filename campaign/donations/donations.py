@@ -5,7 +5,7 @@ Checkout, settlement, reversals and the derived status are in campaign/payments.
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -254,9 +254,20 @@ def donation_by_public_id(public_id: str) -> Donation | None:
     return db.session.scalar(select(Donation).where(Donation.public_id == public_id))
 
 
+def donations_by_id(donation_ids: Collection[int]) -> dict[int, Donation]:
+    """The donations with these ids, by them."""
+    return {donation.id: donation for donation in db.session.scalars(select(Donation).where(Donation.id.in_(donation_ids)))}
+
+
 def donations_of(donor_id: int, *, limit: int) -> list[Donation]:
     """The donor's latest donations, paid or not."""
     return list(db.session.scalars(select(Donation).where(Donation.donor_id == donor_id).order_by(Donation.id.desc()).limit(limit)))
+
+
+def latest_with_email(donor_id: int) -> Donation | None:
+    """The donor's latest donation with an email address, for what is mailed about none in particular; None without one."""
+    own = select(Donation).where(Donation.donor_id == donor_id, Donation.email != "")
+    return db.session.scalar(own.order_by(Donation.id.desc()).limit(1))
 
 
 def count_donations(donor_id: int) -> int:

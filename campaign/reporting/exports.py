@@ -1,8 +1,7 @@
-"""What staff export whole, by days: donors, ledger entries, payouts and consents to news, each streamed from the database in flat memory."""
+"""What staff export whole, by days: ledger entries, payouts and consents to news, each streamed from the database in flat memory."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,11 +10,10 @@ from sqlalchemy import Executable, func, select, text
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
-from campaign.donations.donors import Donor
 from campaign.edges.db import db
 from campaign.ledger.entries import LedgerEntry
 from campaign.matching.funds import Fund
-from campaign.reporting.gifts_received import campaigns_of, is_received_in
+from campaign.reporting.gifts_received import campaigns_of
 from campaign.rules.fiscal_years import Period
 from campaign.stripe_sync.balance_transactions import BalanceTransaction
 from campaign.stripe_sync.payouts import Payout
@@ -23,19 +21,6 @@ from campaign.stripe_sync.payouts import Payout
 ROWS_AT_ONCE = 1000
 # Until the end of the transaction, plans of streamed queries are those that give their first rows soonest.
 FIRST_ROWS_AT_ONCE = text("SET LOCAL cursor_tuple_fraction = 0.0001")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExportedDonor:
-    """A donor with a gift in the period: the name and address of the latest of all their gifts, and sums in cents of those in the period."""
-
-    donor: Donor
-    latest: Donation
-    gifts: int
-    gross_cents: int
-    net_cents: int
-    first_at: datetime
-    last_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,38 +41,6 @@ class ExportedPayout:
     transactions: int
     gross_cents: int
     fee_cents: int
-
-
-def donors_with_gifts(charity: Charity, period: Period) -> Iterator[ExportedDonor]:
-    """Yield each donor with a gift that was received in the period."""
-    d = Donation
-    latest_id = select(d.id).where(d.donor_id == Donor.id, d.received_at.is_not(None)).order_by(d.received_at.desc(), d.id.desc()).limit(1)
-    sums = (
-        select(
-            func.count().label("gifts"),
-            func.sum(d.amount_cents).label("gross"),
-            func.sum(d.net_cents).label("net"),
-            func.min(d.received_at).label("first_at"),
-            func.max(d.received_at).label("last_at"),
-            latest_id.correlate(Donor).scalar_subquery().label("latest_id"),
-        )
-        .where(d.donor_id == Donor.id, is_received_in(charity, period))
-        .correlate(Donor)
-        .lateral()
-    )
-    query = select(Donor, sums).join(sums, sums.c.gifts > 0).order_by(Donor.id)
-    for rows in _parts(query):
-        latest = {one.id: one for one in db.session.scalars(select(Donation).where(Donation.id.in_([row.latest_id for row in rows])))}
-        for donor, gifts, gross, net, first_at, last_at, latest_of in rows:
-            yield ExportedDonor(
-                donor=donor,
-                latest=latest[latest_of],
-                gifts=gifts,
-                gross_cents=int(gross),
-                net_cents=int(net),
-                first_at=first_at,
-                last_at=last_at,
-            )
 
 
 def entries_in(charity: Charity, period: Period) -> Iterator[ExportedEntry]:

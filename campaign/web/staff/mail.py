@@ -8,7 +8,7 @@ from flask_babel import format_datetime, gettext
 from flask_security import current_user
 from werkzeug.wrappers import Response
 
-from campaign.donations.donations import Donation
+from campaign.donations.donations import donations_by_id
 from campaign.edges.db import db
 from campaign.edges.links import without_tokens
 from campaign.edges.sealed_text import UnknownKey
@@ -48,6 +48,7 @@ def mail_lines(items: list[OutboxMessage]) -> list[dict[str, Any]]:
     campaign = campaign_or_404()
     ids = [item.id for item in items]
     last, bounces = deliveries.last_attempts(ids), deliveries.bounces_of(ids)
+    about = donations_by_id({item.donation_id for item in items if item.donation_id})
     return [
         {
             "id": item.id,
@@ -55,7 +56,7 @@ def mail_lines(items: list[OutboxMessage]) -> list[dict[str, Any]]:
             "state": email_state_labels()[deliveries.state_of(item, last.get(item.id), bounces.get(item.id))],
             "at": format_datetime(campaign.charity.local(item.created_at), "yyyy-MM-dd HH:mm", rebase=False),
             "iso": item.created_at.isoformat(),
-            "donation": db.session.get_one(Donation, item.donation_id) if item.donation_id else None,
+            "donation": about[item.donation_id] if item.donation_id else None,
             "error": bounces[item.id].reason if item.id in bounces else item.last_error or "",
             "is_dead": item.dead_at is not None,
         }
