@@ -9,7 +9,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, any_, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, any_, exists, false, func, or_, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from campaign.campaigns.campaigns import Campaign
@@ -82,7 +82,10 @@ def whole_list(filters: DonorFilters, zone: ZoneInfo) -> Iterator[ListedDonor]:
 
 
 def _donors(filters: DonorFilters, zone: ZoneInfo) -> Select[Donor]:
-    query = select(Donor).where(is_current(), exists().where(Donation.donor_id == Donor.id, *_are_received(filters, zone)))
+    gift = select(true()).where(Donation.donor_id == Donor.id, *_are_received(filters, zone))
+    # Nearly every donor has a gift, so the donors are walked, newest first, and each is asked; gifts of some days may be found by their moments.
+    has_gift = exists(gift) if filters.first_on or filters.last_on else gift.limit(1).correlate(Donor).scalar_subquery()
+    query = select(Donor).where(is_current(), has_gift)
     if filters.trait:
         query = query.where(_has_trait(filters.trait))
     return query.where(_is_found(filters)) if filters.q else query
@@ -128,15 +131,13 @@ def _is_found(filters: DonorFilters) -> ColumnElement[bool]:
 def _listed(donors: Sequence[Donor], filters: DonorFilters, zone: ZoneInfo) -> Iterator[ListedDonor]:
     ids = [donor.id for donor in donors]
     d, conditions = Donation, [Donation.donor_id.in_(ids), *_are_received(filters, zone)]
-    sums = select(
-        d.donor_id, func.count(), func.sum(d.amount_cents), func.sum(d.net_cents), func.min(d.received_at), func.max(d.received_at)
-    )
-    rows = {row[0]: row for row in db.session.execute(sums.where(*conditions).group_by(d.donor_id))}
-    matched = select(d.donor_id, func.sum(DonationMatch.matched_cents)).join(DonationMatch, DonationMatch.donation_id == d.id)
-    matches = dict(iter(db.session.execute(matched.where(*conditions).group_by(d.donor_id))))
+    matched = select(func.sum(DonationMatch.matched_cents)).where(DonationMatch.donation_id == d.id).correlate(d).scalar_subquery()
+    sums = [func.sum(column) for column in (d.amount_cents, d.net_cents, matched)]
+    query = select(d.donor_id, func.count(), *sums, func.min(d.received_at), func.max(d.received_at))
+    rows = {row[0]: row for row in db.session.execute(query.where(*conditions).group_by(d.donor_id))}
     latest, monthly = latest_gifts(ids), set(db.session.scalars(_monthly_donors().where(Donation.donor_id.in_(ids))))
     for donor in donors:
-        _, count, gross, net, first_at, last_at = rows[donor.id]
+        _, count, gross, net, match, first_at, last_at = rows[donor.id]
         assert first_at and last_at
         yield ListedDonor(
             donor=donor,
@@ -144,7 +145,7 @@ def _listed(donors: Sequence[Donor], filters: DonorFilters, zone: ZoneInfo) -> I
             gifts=count,
             gross_cents=int(gross),
             net_cents=int(net),
-            matched_cents=int(matches.get(donor.id) or 0),
+            matched_cents=int(match or 0),
             first_at=first_at,
             last_at=last_at,
             is_monthly=donor.id in monthly,

@@ -10,6 +10,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, or_, select
+from sqlalchemy.orm import contains_eager
 
 from campaign.donations.donations import RECEIPT_FIELDS, Donation, donations_by_id
 from campaign.edges.db import db
@@ -133,9 +134,10 @@ def emails_of_gifts(donor_ids: Sequence[int]) -> list[str]:
 
 
 def monthly_gifts(donor_ids: Sequence[int]) -> list[RecurringGift]:
-    """The donor's monthly gifts, those that go on first."""
+    """The donor's monthly gifts with their first months, those that go on first."""
     gifts = select(RecurringGift).join(Donation, Donation.id == RecurringGift.donation_id).where(Donation.donor_id.in_(donor_ids))
-    return list(db.session.scalars(gifts.order_by(RecurringGift.ended_at.is_not(None), RecurringGift.id.desc())))
+    latest = gifts.order_by(RecurringGift.ended_at.is_not(None), RecurringGift.id.desc()).limit(CONTACTS_SHOWN)
+    return list(db.session.scalars(latest.options(contains_eager(RecurringGift.donation))))
 
 
 def consents(donor_ids: Sequence[int]) -> list[Consent]:
