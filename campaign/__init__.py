@@ -35,10 +35,15 @@ from campaign.web.staff import (
     charity_details,
     charity_versions,
     confirm,
+    corrections,
     dashboard,
     declarations,
     donation_list,
     donation_views,
+    donor_choices,
+    donor_list,
+    donor_merges,
+    donor_monthly,
     export_page,
     failed_events,
     fund,
@@ -73,6 +78,7 @@ from campaign.web.staff import journal as staff_journal
 from campaign.web.staff import journal_accounts as staff_journal_accounts
 from campaign.web.staff import mail as staff_mail
 from campaign.web.staff import months as staff_months
+from campaign.web.staff import notes as staff_notes
 from campaign.web.staff import offline_gifts as staff_offline_gifts
 from campaign.web.staff import offline_reversals as staff_offline_reversals
 from campaign.web.staff import posted_receipts as staff_posted_receipts
@@ -113,7 +119,13 @@ PAGES = (
     audit_trail,
     charity_versions,
     staff_donations,
+    corrections,
+    donor_list,
     staff_donors,
+    donor_merges,
+    donor_choices,
+    donor_monthly,
+    staff_notes,
     refunds,
     declarations,
     staff_funders,

@@ -51,6 +51,10 @@ NEEDS_NO_CONFIRMATION = {
     "staff_offline_gifts.search_donors": "what the form offers to fill in",
     "staff_posted_receipts.post": "a note, and undone",
     "staff_posted_receipts.undo": "a note",
+    "staff_notes.add_to_donor": "a note",
+    "staff_notes.add_to_donation": "a note",
+    "staff_notes.replace": "a note, whose earlier words stay",
+    "staff_notes.remove": "a note, marked as removed",
 }
 
 

@@ -1,6 +1,7 @@
 """Two donors who are one person: merged by staff with all that belongs to them, and separated again, without a cent that moves wrongly."""
 
 import random
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations import donor_merges
 from campaign.donations.donations import Donation, donation_by_token
-from campaign.donations.donor_merges import NotMergeable
+from campaign.donations.donor_merges import KeepsNoEmail, NotMergeable
 from campaign.donations.donors import ANNUAL, Donor, DonorMerge, donor_at, set_receipt_preference
 from campaign.edges.db import db
 from campaign.matching.holds import match_of
@@ -25,9 +26,10 @@ from campaign.reporting import totals
 from campaign.reporting.integrity import checker
 from campaign.schedule import schedule_jobs
 from tests.conftest import Stripe
-from tests.factories import another_campaign, checkout_context, create_refund, donation_details, paid, pay, start_donation
+from tests.factories import another_campaign, checkout_context, create_refund, donation_details, issue_receipt, paid, pay, start_donation
+from tests.offline_gifts import cheque
 from tests.stripe import advance_months, start_recurring
-from tests.web import signed_in
+from tests.web import open_page, signed_in, submit
 
 PRIMARY, MERGED = "jane@example.org", "jane.roy@example.org"
 CAP = 60_00
@@ -246,41 +248,65 @@ def test_any_order_of_gifts_refunds_merges_and_separations_leaves_sound_books(ca
         assert step % 6 or checker.findings(db.engine) == []
 
 
-def test_staff_see_what_a_merge_would_do_before_they_do_it_and_undo_it(app: Flask, campaign: Campaign) -> None:
-    app.config["WTF_CSRF_ENABLED"] = False
-    first, second = paid(campaign, 10_00, email=PRIMARY), paid(campaign, 20_00, email=MERGED)
+def test_staff_find_the_other_one_see_both_side_by_side_merge_and_undo(app: Flask, campaign: Campaign) -> None:
+    first, second = paid(campaign, 10_00, email=PRIMARY), paid(campaign, 20_00, email=MERGED, last_name="Roy", first_name="Jane")
+    third = paid(campaign, 30_00, email="third@example.org", last_name="Roy")
+    receipt = issue_receipt(second)
     db.session.commit()
+    assert receipt
     primary, merged = first.donor_id, second.donor_id
     path = f"/staff/donors/{primary}"
-    with app.app_context():
-        clerk = signed_in(app, "clerk", address="clerk@example.org")
-        sent_on = clerk.post(f"/staff/donations/{first.public_id}/email", data={"email": MERGED, "scope": "both"})
-        assert sent_on.location == f"{path}?other={MERGED.replace('@', '%40')}" or sent_on.location == f"{path}?other={MERGED}"
-        assert "a manager can merge" in clerk.get(path).text
-    with app.app_context():
-        assert clerk.post(f"{path}/merges", data={"other": merged, "reason": "x"}).status_code == 403
+    clerk = signed_in(app, "clerk", address="clerk@example.org")
+    page = open_page(clerk, f"/staff/donations/{first.public_id}")
+    taken = submit(clerk, page, f"/staff/donations/{first.public_id}/email", email=MERGED, scope="both")
+    assert (taken.status_code, "a manager can merge" in taken.text) == (422, True)
+    assert (open_page(clerk, f"{path}/merges").status_code, submit(clerk, page, f"{path}/merges", other=merged).status_code) == (403, 403)
     manager = signed_in(app, "manager", address="manager@example.org")
-    pages = []
-    for other in ("nobody@example.org", PRIMARY, MERGED):
-        with app.app_context():
-            pages.append(manager.get(path, query_string={"other": other}).text)
-    assert "No donor has the address nobody@example.org." in pages[0]
-    assert "This is the address of this donor." in pages[1]
-    assert f"1 gift of {MERGED} will belong to {PRIMARY}" in pages[2]
-    for data, status in (
-        ({"other": merged, "reason": ""}, 422),
-        ({"other": "x", "reason": "x"}, 404),
-        ({"other": merged, "reason": "typo"}, 303),
+    page = open_page(manager, f"/staff/donations/{first.public_id}")
+    sent_on = submit(manager, page, f"/staff/donations/{first.public_id}/email", email=MERGED, scope="both")
+    assert sent_on.location.endswith(f"{path}/merges?other={merged}"), "the address is in no URL"
+    for typed, found in (
+        ("nobody", "No donor is found for"),
+        (PRIMARY, "This finds the donor themselves."),
+        ("roy", f"other={third.donor_id}"),
     ):
-        with app.app_context():
-            assert manager.post(f"{path}/merges", data=data).status_code == status
-    with app.app_context():
-        done = donor_merges.merges_of(primary)[0]
-        page = manager.get(path).text
-        assert f"{MERGED} was merged into this donor by manager@example.org (typo)" in page
-    with app.app_context():
-        assert manager.post(f"/staff/donors/{primary}/merges/{done.id + 1}/undo").status_code == 404
-    with app.app_context():
-        assert manager.post(f"{path}/merges/{done.id}/undo").status_code == 303
+        assert found in open_page(manager, f"{path}/merges?q={typed}").text, typed
+    for typed in (MERGED, "jane roy", receipt.serial, second.public_id):
+        both = open_page(manager, f"{path}/merges?q={typed}").text
+        assert all(words in both for words in (MERGED, PRIMARY, "$10.00", "$20.00", f'value="{primary}" checked')), typed
+    page = open_page(manager, f"{path}/merges?other={merged}")
+    for fields, status in (({"other": merged, "reason": ""}, 422), ({"other": "x", "reason": "x"}, 404)):
+        assert submit(manager, page, f"{path}/merges", **fields).status_code == status
+    done = submit(manager, page, f"{path}/merges", other=merged, keep=merged, reason="typo")
+    assert done.location.endswith(f"/staff/donors/{merged}"), "the other one is kept"
+    text = open_page(manager, done.location).text
+    assert f"{PRIMARY} was merged into this donor by manager@example.org (typo)" in text
+    assert "The donor who was kept" in open_page(manager, path).text
+    (merge_done,) = donor_merges.merges_of(primary)
+    page = open_page(manager, path)
+    assert submit(manager, page, f"{path}/merges/{merge_done.id + 1}/undo").status_code == 404
+    assert submit(manager, page, f"{path}/merges/{merge_done.id}/undo").status_code == 303
     db.session.expire_all()
-    assert second.donor_id == merged
+    assert (first.donor_id, second.donor_id) == (primary, merged)
+
+
+def test_of_two_donors_the_one_with_an_email_address_is_kept(app: Flask, campaign: Campaign) -> None:
+    without, with_email = cheque(campaign, 10_00, email=""), paid(campaign, 20_00, email=PRIMARY)
+    with pytest.raises(KeepsNoEmail):
+        donor_merge_actions.merge(without.donor_id, with_email.donor_id, actor="manager@example.org", reason="x")
+    manager, path = signed_in(app, "manager"), f"/staff/donors/{without.donor_id}/merges"
+    page = open_page(manager, f"{path}?other={with_email.donor_id}")
+    assert f'value="{with_email.donor_id}" checked' in page.text
+    assert re.search(rf'value="{without.donor_id}"\s*disabled', page.text)
+    refused = submit(manager, page, path, other=with_email.donor_id, keep=without.donor_id, reason="x")
+    assert "Keep the one with an email address" in open_page(manager, refused.location).text
+    assert submit(manager, page, path, other=with_email.donor_id, keep=with_email.donor_id, reason="x").status_code == 303
+    db.session.expire_all()
+    assert (without.donor_id, without.email) == (with_email.donor_id, PRIMARY)
+    (done,) = donor_merges.merges_of(with_email.donor_id)
+    donor_merge_actions.undo(done.id, actor="manager@example.org")
+    assert without.email == ""
+    assert db.session.query(OutboxMessage).filter_by(kind=MessageKind.LINKS_RENEWED, donation_id=without.id).count() == 0, (
+        "nobody to write to"
+    )
+    assert checker.findings(db.engine) == []

@@ -249,7 +249,7 @@ def donation_by_token(token: str) -> Donation | None:
     return db.session.scalar(select(Donation).where(Donation.former_token_hash == token_hash(token)))
 
 
-def donations_with_ids(donation_ids: Iterable[int | None]) -> dict[int, Donation]:
+def donations_by_id(donation_ids: Iterable[int | None]) -> dict[int, Donation]:
     """These donations by id; of nothing there is none."""
     ids = {donation_id for donation_id in donation_ids if donation_id is not None}
     return {donation.id: donation for donation in db.session.scalars(select(Donation).where(Donation.id.in_(ids)))} if ids else {}
@@ -263,6 +263,12 @@ def donation_by_public_id(public_id: str) -> Donation | None:
 def donations_of(donor_id: int, *, limit: int) -> list[Donation]:
     """The donor's latest donations, paid or not."""
     return list(db.session.scalars(select(Donation).where(Donation.donor_id == donor_id).order_by(Donation.id.desc()).limit(limit)))
+
+
+def latest_with_email(donor_id: int) -> Donation | None:
+    """The donor's latest donation with an email address, for what is mailed about none in particular; None without one."""
+    own = select(Donation).where(Donation.donor_id == donor_id, Donation.email != "")
+    return db.session.scalar(own.order_by(Donation.id.desc()).limit(1))
 
 
 def count_donations(donor_id: int) -> int:

@@ -30,6 +30,10 @@ class NotMergeable(Exception):
     """One of the donors is part of another merge, or both are the same."""
 
 
+class KeepsNoEmail(NotMergeable):
+    """The donor who would be kept has no email address and the other one has: they could not be written to."""
+
+
 def lock_donors(*donor_ids: int) -> list[Donor]:
     """Lock these donors, in the order of their ids, and return them as passed. Donations that are being inserted do not wait."""
     query = select(Donor).where(Donor.id.in_(donor_ids)).order_by(Donor.id).with_for_update(key_share=True)
@@ -44,6 +48,8 @@ def create(primary: Donor, merged: Donor, *, actor: str, reason: str) -> DonorMe
     current = select(m.id).where(m.undone_at.is_(None), or_(m.merged_donor_id.in_(both), m.primary_donor_id == merged.id))
     if primary.id == merged.id or db.session.scalar(current.limit(1)) is not None:
         raise NotMergeable
+    if primary.email is None and merged.email is not None:
+        raise KeepsNoEmail
     merge = DonorMerge(primary_donor_id=primary.id, merged_donor_id=merged.id, merged_by=actor, reason=reason)
     db.session.add(merge)
     db.session.flush()
@@ -109,6 +115,18 @@ def merges_of(donor_id: int) -> Sequence[DonorMerge]:
     """The merges that the donor is or was part of, the latest first."""
     of_donor = select(DonorMerge).where(or_(DonorMerge.primary_donor_id == donor_id, DonorMerge.merged_donor_id == donor_id))
     return db.session.scalars(of_donor.order_by(DonorMerge.id.desc())).all()
+
+
+def ids_of_person(donor_id: int) -> list[int]:
+    """The donor and those who are merged into them: one person."""
+    merged = select(DonorMerge.merged_donor_id).where(DonorMerge.primary_donor_id == donor_id, DonorMerge.undone_at.is_(None))
+    return [donor_id, *db.session.scalars(merged.order_by(DonorMerge.id))]
+
+
+def merged_into(donor_id: int) -> int | None:
+    """The donor into whom this one is merged; None for one who is not."""
+    current = select(DonorMerge.primary_donor_id).where(DonorMerge.merged_donor_id == donor_id, DonorMerge.undone_at.is_(None))
+    return db.session.scalar(current)
 
 
 def has_moved_since(moment: datetime) -> bool:

@@ -23,6 +23,7 @@ ADDED_EXCEPT: Mapping[str, frozenset[str]] = {
     "opened_sample": frozenset({"id", "at"}),
     "receipt": frozenset({"predates_declarations", "predates_confirmations", "confirmation_id"}),
     "receipt_declaration": frozenset({"id", "recorded_at"}),
+    "staff_note": frozenset({"id", "added_at"}),
 }
 # Tables whose rows the service changes.
 CHANGED = frozenset(
@@ -64,6 +65,7 @@ CHANGED_EXCEPT: Mapping[str, frozenset[str]] = {
     "fund": frozenset(
         {"id", "pledged_cents", "held_cents", "matched_cents", "chain_entries", "chain_hash", "activated_at", "paused_at", "ended_at"}
     ),
+    "staff_note": frozenset({"id", "donor_id", "donation_id", "text", "author", "added_at", "replaces_id"}),
     "stripe_event": frozenset({"id", "event_id", "type", "body", "received_at", "livemode", "subject"}),
 }
 # Rows of files that were not recorded, queues, drafts of emails, runs that compared nothing, sums by day in another time zone, views that members saved, what was posted by mistake, and

@@ -45,11 +45,14 @@ def enqueue_password_link(member: Staff) -> bool:
     return was_enqueued
 
 
-def correct_email(donation: Donation, email: str, *, actor: str, scope: Scope = Scope.THIS_GIFT) -> None:
-    """Change the e-mail address: of the donation, of its donor with their other gifts from now on, or both. Raises EmailTaken.
+def correct_email(donation: Donation, email: str, *, actor: str, scope: Scope = Scope.THIS_GIFT, version: str | None = None) -> None:
+    """Change the e-mail address: of the donation, of its donor with their other gifts from now on, or both.
 
-    Dead-lettered messages are retried there; after a bounce the receipt is sent there again.
+    Dead-lettered messages are retried there; after a bounce the receipt is sent there again. `version` is that of the addresses as they were read.
+    Raises EmailTaken and ContactHasChanged.
     """
+    contacts.lock_donor(donation.donor_id)
+    contact_changes.check_version(version, contact_changes.version_of_email(donation), donation)
     before = contact_changes.contacts_of_donor(donation.donor_id)
     waiting = posted_receipts.list_waiting_gifts([donation.donor_id])
     if scope.is_for_later:

@@ -38,6 +38,15 @@ class AnnualGroup:
     donation_ids: tuple[int, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class AnnualPreview:
+    """Donations of a donor to a charity in a year that have no receipt, and would be on one receipt for the year, by id, in ascending order."""
+
+    charity: Charity
+    year: int
+    donation_ids: tuple[int, ...]
+
+
 def year_that_is_due(charity: Charity, now: datetime) -> int:
     """The last year whose receipts may be issued: the previous year, from January 8 in the charity's time zone."""
     local = charity.local(now)
@@ -65,12 +74,32 @@ def groups_due(charity: Charity, year: int, *, limit: int, after: int = 0, donor
             d.received_at < datetime(year + 1, 1, 1, tzinfo=zone),
             true() if donor_id is None else d.donor_id == donor_id,
         )
-        .group_by(d.donor_id, d.livemode, d.currency, *(getattr(d, field) for field in RECEIPT_FIELDS), is_declared)
+        .group_by(*_ON_ONE_RECEIPT, is_declared)
         .having(first > after)
         .order_by(first)
         .limit(limit)
     )
     return [AnnualGroup(donation_ids=tuple(ids)) for ids in db.session.scalars(query)]
+
+
+def list_previews(donor_id: int) -> list[AnnualPreview]:
+    """What would be on the donor's receipts for the year so far, whichever receipts they prefer, the latest year first."""
+    year = func.extract("year", func.timezone(Charity.time_zone, Donation.received_at))
+    ids, is_declared = func.array_agg(aggregate_order_by(Donation.id, Donation.id)), declarations.is_declared_in_query()
+    query = (
+        select(Charity, year, ids)
+        .select_from(Donation)
+        .join(Campaign, Campaign.id == Donation.campaign_id)
+        .join(Charity, Charity.id == Campaign.charity_id)
+        .where(Donation.donor_id == donor_id, Donation.net_cents > 0, Donation.received_at.is_not(None), awaited.has_no_receipt())
+        .group_by(Charity.id, year, *_ON_ONE_RECEIPT, is_declared)
+        .order_by(year.desc(), func.min(Donation.id))
+        .limit(MAX_GROUPS_OF_DONOR)
+    )
+    return [AnnualPreview(charity=charity, year=int(of), donation_ids=tuple(found)) for charity, of, found in db.session.execute(query)]
+
+
+_ON_ONE_RECEIPT = (Donation.donor_id, Donation.livemode, Donation.currency, *(getattr(Donation, field) for field in RECEIPT_FIELDS))
 
 
 def _are_due(charity: Charity) -> tuple[ColumnElement[bool], ...]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy import func, update
 
 from campaign.donations import donor_merges
-from campaign.donations.donations import Donation, donations_of
+from campaign.donations.donations import Donation, latest_with_email
 from campaign.donations.donor_merges import NotMergeable
 from campaign.donations.donors import ANNUAL, PER_DONATION, Donor, DonorMerge
 from campaign.edges.db import db
@@ -14,10 +14,8 @@ from campaign.matching import effects
 from campaign.matching.holds import FreedBy
 from campaign.matching.rematching import QueuedDonation, RematchingSession, lock_match_session
 from campaign.outbox import messages
-from campaign.outbox.message_kinds import MessageKind
-from campaign.outbox.messages import NewMessage
 from campaign.receipts import lifecycle, posted_receipts
-from campaign.recurring import contacts, page_links
+from campaign.recurring import contact_actions, contacts, page_links
 from campaign.staff import audit
 
 
@@ -115,9 +113,7 @@ def _rematch(session: RematchingSession, primary_id: int, moved: Iterable[Donati
 
 def _renew_links(donor: Donor) -> None:
     page_links.renew_links(donor.id)
-    for latest in donations_of(donor.id, limit=1):
-        about = f"{latest.id}-{messages.count_all(latest, MessageKind.LINKS_RENEWED)}"
-        messages.enqueue(NewMessage(MessageKind.LINKS_RENEWED, latest, about))
+    contact_actions.enqueue_new_links(latest_with_email(donor.id))
 
 
 def _enqueue_receipts(donor_id: int) -> None:

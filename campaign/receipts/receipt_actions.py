@@ -6,8 +6,8 @@ Each action commits once, together with its audit row, and wakes the mail worker
 from sqlalchemy.exc import IntegrityError
 
 from campaign.donations import declarations, donors
-from campaign.donations.declarations import Statement
-from campaign.donations.donations import Donation, lock_donations
+from campaign.donations.declarations import How, Statement
+from campaign.donations.donations import Donation, latest_with_email, lock_donations
 from campaign.donations.donors import PER_DONATION
 from campaign.edges.db import db
 from campaign.edges.services import services
@@ -100,10 +100,10 @@ def request_copy(donation: Donation) -> bool:
 
 
 def resend(donation: Donation, *, actor: str) -> None:
-    """Send the receipt again, the same bytes in a new e-mail. Raises ActionRefused when there is no valid receipt."""
+    """Send the receipt again, the same bytes in a new e-mail. Raises ActionRefused without a valid receipt or an address."""
     receipt = receipts.receipt_of(donation.id)
-    if receipt is None:
-        raise ActionRefused(ActionError.NO_RECEIPT)
+    if receipt is None or not donation.email:
+        raise ActionRefused(ActionError.NO_EMAIL if receipt else ActionError.NO_RECEIPT)
     audit.record(actor, "sent the receipt again", donation.public_id, serial=receipt.serial)
     messages.enqueue_receipt_copy(donation)
     deliveries.resolve_bounces(donation.id)
@@ -120,16 +120,19 @@ def correct_details(
     scope: Scope = Scope.THIS_GIFT,
     is_same_donor: bool = False,
     statement: Statement | None = None,
+    version: str | None = None,
 ) -> Receipt | None:
     """Correct the name or address: of the donation and those on the same receipt, which is replaced; of later months; or both.
 
     A name changes for the same donor, or because the money is somebody else's: then with the donor's statement, which may also come alone.
     Returns the receipt that replaces another, or is issued at last; None when it waits for something else. Raises ActionRefused when
-    nothing changed or nothing says why the name did, and ReceiptIncomplete when the receipt that replaces a valid one would lack something: then
-    nothing has changed.
+    nothing changed or nothing says why the name did, ContactHasChanged when somebody else has changed them since they had this `version`, and
+    ReceiptIncomplete when the receipt that replaces a valid one would lack something: then nothing has changed.
     """
-    later = contacts.running_gifts_like(donation) if scope.is_for_later else []  # By the name before it is corrected.
-    sharing = lifecycle.lock_sharing_donations(donation) if scope.is_for_this_gift else []
+    locked = lifecycle.lock_sharing_donations(donation)
+    later = contacts.lock_running_gifts_like(donation)  # By the name before it is corrected.
+    contact_changes.check_version(version, contact_changes.version_of_person(donation, later), donation)
+    sharing, later = locked if scope.is_for_this_gift else [], later if scope.is_for_later else []
     bearers, before = name_changes.bearers_of(sharing, later), contact_changes.contacts_of([*sharing, *later])
     changed = {field for one in sharing for field in name_changes.update_person(one, person)}
     changed_later = contacts.change_person(later, person)
@@ -247,16 +250,26 @@ def choose_preference(donation: Donation, choice: str) -> bool:
         db.session.rollback()
         return False
     audit.record("the donor", "chose receipts", donation.public_id, choice=choice)
-    messages.enqueue_now(
-        NewMessage(
-            MessageKind.RECEIPT_CHOICE_CHANGED,
-            donation,
-            f"{donation.public_id}:{messages.count_all(donation, MessageKind.RECEIPT_CHOICE_CHANGED)}",
-        )
-    )
+    _finish_choice(donation.donor_id, choice, donation)
+    return True
+
+
+def choose_preference_for(donor_id: int, choice: str, *, how: How, actor: str) -> bool:
+    """As `choose_preference`, by staff, whom the donor has asked in this way. The donor is notified by email if they have an address."""
+    if not donors.set_receipt_preference(donor_id, choice):
+        db.session.rollback()
+        return False
+    audit.record(actor, "chose receipts for a donor", f"donor {donor_id}", choice=choice, how=how)
+    _finish_choice(donor_id, choice, latest_with_email(donor_id))
+    return True
+
+
+def _finish_choice(donor_id: int, choice: str, notified_of: Donation | None) -> None:
+    if notified_of is not None:
+        number = messages.count_all(notified_of, MessageKind.RECEIPT_CHOICE_CHANGED)
+        messages.enqueue_now(NewMessage(MessageKind.RECEIPT_CHOICE_CHANGED, notified_of, f"{notified_of.public_id}:{number}"))
     if choice == PER_DONATION:
-        for waiting in lifecycle.donations_without_receipt(donation.donor_id):
+        for waiting in lifecycle.donations_without_receipt(donor_id):
             messages.enqueue_receipt_copy(waiting)
     db.session.commit()
     services().waker.wake("mail")
-    return True

@@ -264,6 +264,11 @@ def end_of(receipt: Receipt) -> ReceiptEnd | None:
     return db.session.get(ReceiptEnd, receipt.id)
 
 
+def ends_of(receipt_ids: Sequence[int]) -> dict[int, ReceiptEnd]:
+    """The ends of those of these receipts that have ended, by their ids."""
+    return {ended.receipt_id: ended for ended in db.session.scalars(select(ReceiptEnd).where(ReceiptEnd.receipt_id.in_(receipt_ids)))}
+
+
 def status_of(receipt: Receipt) -> Status:
     """Whether the receipt is valid, replaced or cancelled."""
     ended = end_of(receipt)

@@ -83,10 +83,13 @@ def _get_or_render(receipt: Receipt, kind: DocumentKind) -> bytes:
     return stored
 
 
-def render_preview(donation: Donation) -> bytes:
-    """A preview of the donation's receipt: marked, without a number, not stored. Raises RenderingFailed."""
+def render_preview(*donations: Donation, received_in: int | None = None) -> bytes:
+    """A preview of the receipt of a donation, or of the receipt for a year of several: marked, without a number, not stored.
+
+    Raises RenderingFailed.
+    """
     context = issue_context()
-    content = contents.content_of([lifecycle.receiptable(donation)], context)
+    content = contents.content_of([lifecycle.receiptable(donation) for donation in donations], context, received_in=received_in)
     pictures = pictures_of(content)
     db.session.commit()
     return render_page(replace(content, check_url=""), pictures, serial="–", mark=SAMPLE_MARK, at=context.now)

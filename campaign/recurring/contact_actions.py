@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from campaign.donations import declarations
 from campaign.donations.declarations import Statement
-from campaign.donations.donations import Donation
+from campaign.donations.donations import Donation, latest_with_email
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.outbox import messages
@@ -38,14 +38,22 @@ def change_address(gift: RecurringGift, first: Donation, person: Mapping[str, st
     return bool(changed)
 
 
-def renew_links(donation: Donation, *, actor: str = DONOR) -> None:
-    """Give all gifts of the donor new links, and mail them. Those in earlier emails end."""
+def renew_links(donation: Donation, *, actor: str = DONOR) -> bool:
+    """Give all gifts of the donor new links, and mail them. Those in earlier emails end. Returns whether there is an address to mail them to."""
     page_links.renew_links(donation.donor_id)
     audit.record(actor, "renewed the links of a donor", donation.public_id)
-    about = f"{donation.id}-{messages.count_all(donation, MessageKind.LINKS_RENEWED)}"
-    messages.enqueue(NewMessage(MessageKind.LINKS_RENEWED, donation, about))
+    about = donation if donation.email else latest_with_email(donation.donor_id)
+    enqueue_new_links(about)
     db.session.commit()
     services().waker.wake("mail")
+    return about is not None
+
+
+def enqueue_new_links(donation: Donation | None) -> None:
+    """Enqueue the new link to this donation, which has an address, for its donor; nothing for None."""
+    if donation is not None:
+        number = messages.count_all(donation, MessageKind.LINKS_RENEWED)
+        messages.enqueue(NewMessage(MessageKind.LINKS_RENEWED, donation, f"{donation.id}-{number}"))
 
 
 def request_email_change(donation: Donation, email: str) -> bool:

@@ -3,20 +3,24 @@
 Who made them, when and why is in the audit trail, which holds no personal data. Rows are only added.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, or_, select
+from sqlalchemy import CheckConstraint, ForeignKey, or_, select, union
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.donations.donations import RECEIPT_FIELDS, Donation
+from campaign.donations.donors import Donor
 from campaign.edges.db import Base, db
 from campaign.recurring.contacts import running_gifts_of
 from campaign.recurring.recurring_gifts import RecurringGift
 from campaign.staff.audit import AuditEntry
 
 FIELDS = (*RECEIPT_FIELDS, "email")
+CHANGES_SHOWN = 20
 
 
 class ContactChange(Base):
@@ -41,6 +45,36 @@ class Contact:
     values: Mapping[str, Any]
 
 
+class ContactHasChanged(Exception):
+    """Somebody has changed these contact details since they were read; `entry` is of the latest change, None if it is not known."""
+
+    def __init__(self, entry: AuditEntry | None) -> None:
+        super().__init__(entry.action if entry else "")
+        self.entry = entry
+
+
+def version_of_person(donation: Donation, later: Sequence[RecurringGift]) -> str:
+    """A hash over the name and address of the donation and of these later months, by which a form knows whether they are still as it shows them."""
+    return _hash_of([[getattr(row, field) for field in RECEIPT_FIELDS] for row in (donation, *later)])
+
+
+def version_of_email(donation: Donation) -> str:
+    """The same over the email addresses of the donation and of its donor."""
+    return _hash_of([donation.email, db.session.scalar(select(Donor.email).where(Donor.id == donation.donor_id))])
+
+
+def _hash_of(values: Sequence[object]) -> str:
+    return sha256(repr(values).encode()).hexdigest()
+
+
+def check_version(seen: str | None, current: str, donation: Donation) -> None:
+    """Raise ContactHasChanged when a form was opened before the donation's details became what they are now; `seen` is None without a form."""
+    if seen not in {None, current}:
+        changes = list_changes(donation)
+        db.session.rollback()
+        raise ContactHasChanged(changes[-1][1] if changes else None)
+
+
 def contacts_of(rows: Iterable[Donation | RecurringGift]) -> list[Contact]:
     """The contact details of these as they are now, to be compared once they are corrected."""
     return [Contact(row=row, values={field: getattr(row, field) for field in FIELDS}) for row in rows]
@@ -62,6 +96,23 @@ def record_changes(before: Iterable[Contact], entry: AuditEntry) -> None:
             of_gift = {"donation_id": row.id} if isinstance(row, Donation) else {"recurring_gift_id": row.id}
             old, new = {field: contact.values[field] for field in changed}, {field: getattr(row, field) for field in changed}
             db.session.add(ContactChange(audit_entry_id=entry.id, old=old, new=new, **of_gift))
+
+
+def list_changes_of_donor(donor_ids: Sequence[int]) -> list[tuple[ContactChange, AuditEntry]]:
+    """What the latest CHANGES_SHOWN corrections changed of these donors' donations and monthly gifts, with who did it, the latest first.
+
+    A correction that changed several gifts in the same way is there once.
+    """
+    c, d, gift = ContactChange, Donation, RecurringGift
+    of_gifts = select(c.audit_entry_id).join(d, d.id == c.donation_id).where(d.donor_id.in_(donor_ids))
+    monthly = select(gift.id).join(d, d.id == gift.donation_id).where(d.donor_id.in_(donor_ids))
+    of_months = select(c.audit_entry_id).where(c.recurring_gift_id.in_(monthly))
+    found = union(of_gifts, of_months).subquery()
+    latest = select(found.c.audit_entry_id).order_by(found.c.audit_entry_id.desc()).limit(CHANGES_SHOWN)
+    alike = (c.audit_entry_id.desc(), c.old, c.new, c.recurring_gift_id.is_(None))
+    query = select(c, AuditEntry).join(AuditEntry, AuditEntry.id == c.audit_entry_id).where(c.audit_entry_id.in_(latest))
+    query = query.ext(distinct_on(c.audit_entry_id, *alike[1:])).order_by(*alike, c.id)
+    return [(change, entry) for change, entry in db.session.execute(query)]
 
 
 def list_changes(donation: Donation) -> list[tuple[ContactChange, AuditEntry]]:

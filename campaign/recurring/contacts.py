@@ -107,12 +107,7 @@ def change_email(donor_id: int, email: str, *, from_email: str | None = None) ->
     Raises EmailTaken when another donor has it, or when the donor no longer has `from_email`.
     """
     normalized = email.strip().casefold()
-    # In the order of all transactions: campaigns, donations, donor.
-    campaigns = select(Donation.campaign_id).where(Donation.donor_id == donor_id).distinct()
-    lock_funds(sorted(db.session.scalars(campaigns)))
-    of_donor = select(Donation).where(Donation.donor_id == donor_id).order_by(Donation.id).with_for_update(key_share=True)
-    donations = list(db.session.scalars(of_donor, execution_options={"populate_existing": True}))
-    donor = db.session.get_one(Donor, donor_id, with_for_update=True, populate_existing=True)
+    donor, donations = lock_donor(donor_id)
     old = donor.email
     if from_email not in {None, old}:
         raise EmailTaken
@@ -129,6 +124,22 @@ def change_email(donor_id: int, email: str, *, from_email: str | None = None) ->
         if gift.email.casefold() == old:
             gift.email = email
     db.session.flush()
+
+
+def lock_donor(donor_id: int) -> tuple[Donor, list[Donation]]:
+    """Lock the donor with their donations, and return them as they are now. In the order of all transactions: campaigns, donations, donor."""
+    campaigns = select(Donation.campaign_id).where(Donation.donor_id == donor_id).distinct()
+    lock_funds(sorted(db.session.scalars(campaigns)))
+    of_donor = select(Donation).where(Donation.donor_id == donor_id).order_by(Donation.id).with_for_update(key_share=True)
+    donations = list(db.session.scalars(of_donor, execution_options={"populate_existing": True}))
+    return db.session.get_one(Donor, donor_id, with_for_update=True, populate_existing=True), donations
+
+
+def lock_running_gifts_like(donation: Donation) -> list[RecurringGift]:
+    """As `running_gifts_like`, locked after the donation."""
+    for gift in (gifts := running_gifts_like(donation)):
+        db.session.refresh(gift, with_for_update=True)
+    return gifts
 
 
 def request_email_change(donation: Donation, email: str) -> bool:

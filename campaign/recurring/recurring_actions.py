@@ -11,6 +11,7 @@ from campaign.outbox.messages import NewMessage
 from campaign.payments import snapshot_numbers
 from campaign.recurring import recurring_gifts
 from campaign.recurring.recurring_gifts import RecurringGift, SubscriptionSnapshot
+from campaign.staff import audit
 
 
 def change_amount(recurring_gift: RecurringGift, cents: int) -> None:
@@ -28,6 +29,17 @@ def cancel(recurring_gift: RecurringGift) -> None:
     if not recurring_gift.is_over:
         subscription, snapshot_number = _subscription_of(recurring_gift), _take_number()
         _record(services().stripe_subscriptions.cancel(subscription), snapshot_number)
+
+
+def end_for_donor(recurring_gift: RecurringGift, *, actor: str, reason: str) -> bool:
+    """Cancel the subscription now, as the donor has asked staff. Returns False if it has ended. Raises StripeUnavailable or StripeRefused."""
+    if recurring_gift.is_over:
+        return False
+    subscription, snapshot_number = _subscription_of(recurring_gift), _take_number()
+    cancelled = services().stripe_subscriptions.cancel(subscription)
+    audit.record(actor, "ended a monthly gift", db.session.get_one(Donation, recurring_gift.donation_id).public_id, reason=reason)
+    _record(cancelled, snapshot_number)
+    return True
 
 
 def update_from_stripe(recurring_gift: RecurringGift) -> None:

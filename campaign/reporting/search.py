@@ -1,4 +1,4 @@
-"""The search of staff: one text finds donors, gifts, receipts, payouts, funders, funds and members, and goes straight to what it names exactly."""
+"""The search of staff: one text finds donors, gifts, receipts, payouts, funders, funds, notes and members, and goes straight to what it names exactly."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,10 @@ from typing import TypeVar
 from sqlalchemy import ColumnElement, SQLColumnExpression, func, select
 
 from campaign.campaigns.charities import Charity
+from campaign.donations import staff_notes
 from campaign.donations.donations import Donation
 from campaign.donations.donors import DonorMerge, donor_at
+from campaign.donations.staff_notes import StaffNote
 from campaign.edges.db import db
 from campaign.funders.funders import Funder
 from campaign.matching.funds import Fund
@@ -64,11 +66,12 @@ class Found:
     payouts: list[Payout]
     funders: list[Funder]
     funds: list[Fund]
+    notes: list[StaffNote]
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was found."""
-        return not any((self.donors, self.gifts, self.receipts, self.payouts, self.funders, self.funds))
+        return not any((self.donors, self.gifts, self.receipts, self.payouts, self.funders, self.funds, self.notes))
 
 
 def named_by(charity: Charity, typed: str, language: str) -> Named | None:
@@ -114,6 +117,7 @@ def find_all(charity: Charity, typed: str, language: str) -> Found:
         else [],
         funders=_named(Funder, (Funder.name_en, Funder.name_fr, Funder.legal_name), typed),
         funds=_named(Fund, (Fund.name_en, Fund.name_fr), typed),
+        notes=_notes(typed),
     )
 
 
@@ -144,6 +148,15 @@ def _donors(words: ColumnElement[bool] | None) -> list[FoundDonor]:
     return [FoundDonor(id=gift.donor_id, name=gift.full_name, email=gift.email) for gift in gifts]
 
 
+def find_donors(typed: str, language: str) -> list[FoundDonor]:
+    """The donors whom the text names or may mean, at most SHOWN: by name, email, a gift's id here or at Stripe, or a receipt's serial number."""
+    own = donor_at(typed) if "@" in typed else None
+    found = {one.id: one for one in _donors(search_terms.is_of_person(typed, language))}
+    if own is not None and own.id not in found:
+        found = {own.id: FoundDonor(id=own.id, name="", email=own.email or ""), **found}
+    return list(found.values())[:SHOWN]
+
+
 def _receipts(charity: Charity, typed: str) -> list[Receipt]:
     """Receipts of any year with this number, without the year that their serial numbers begin with."""
     if not (typed.isascii() and typed.isdigit()) or int(typed[:40]) >= LARGEST_NUMBER:
@@ -151,6 +164,11 @@ def _receipts(charity: Charity, typed: str) -> list[Receipt]:
     years = select(ReceiptSeries.year).where(ReceiptSeries.charity_id == charity.id)
     query = select(Receipt).where(Receipt.charity_id == charity.id, Receipt.year.in_(years), Receipt.number == int(typed))
     return list(db.session.scalars(query.order_by(Receipt.id.desc()).limit(SHOWN)))
+
+
+def _notes(typed: str) -> list[StaffNote]:
+    query = search_terms.words_query(typed)
+    return [] if query is None else staff_notes.find_notes(query, limit=SHOWN)
 
 
 def _named(table: type[HasName], names: Sequence[SQLColumnExpression[str]], typed: str) -> list[HasName]:

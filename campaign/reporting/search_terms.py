@@ -39,10 +39,18 @@ def is_found(typed: str, language: str) -> ColumnElement[bool] | None:
         return Donation.public_id == typed
     if _STRIPE_ID.fullmatch(typed):
         return _is_at_stripe(typed)
-    cents, words = amount_of(typed, language), is_of_words(typed)
-    found = [words, _has_receipt(typed), *((is_gift_of(cents), is_charge_of(cents)) if cents else ())]
-    conditions = [condition for condition in found if condition is not None]
-    return or_(*conditions) if conditions else None
+    cents = amount_of(typed, language)
+    return _any_of(is_of_words(typed), _has_receipt(typed), *((is_gift_of(cents), is_charge_of(cents)) if cents else ()))
+
+
+def is_of_person(typed: str, language: str) -> ColumnElement[bool] | None:
+    """The condition that a donation is by whom was typed: as `is_found`, but an amount names nobody. None for a text that can find none."""
+    return is_found(typed, language) if is_id(typed) else _any_of(is_of_words(typed), _has_receipt(typed))
+
+
+def _any_of(*conditions: ColumnElement[bool] | None) -> ColumnElement[bool] | None:
+    found = [condition for condition in conditions if condition is not None]
+    return or_(*found) if found else None
 
 
 def amount_of(typed: str, language: str) -> int:

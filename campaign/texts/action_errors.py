@@ -28,6 +28,7 @@ class ActionError(StrEnum):
     FEE_TOO_LARGE = "fee too large"
     RECEIPT_IS_ISSUED = "receipt is issued"
     NO_RECEIPT = "no receipt"
+    NO_EMAIL = "no email"
     NOTHING_CHANGED = "nothing changed"
     NAME_IS_UNEXPLAINED = "name is unexplained"
     NOT_SAME_DONOR = "not same donor"
@@ -115,6 +116,9 @@ _MESSAGES = {
         "The receipt for this gift has already been issued. To have it corrected, please write to us."
     ),
     ActionError.NO_RECEIPT: gettext_noop("There is no valid receipt for this gift, so there is nothing to send, replace or cancel."),
+    ActionError.NO_EMAIL: gettext_noop(
+        "This gift has no email address, so nothing was sent. Print the receipt and post it, or write the donor’s address here first."
+    ),
     ActionError.NOTHING_CHANGED: gettext_noop("The name and address have not changed, so the receipt stays as it is."),
     ActionError.NAME_IS_UNEXPLAINED: gettext_noop("The name on the receipt changes. Please choose why."),
     ActionError.NOT_SAME_DONOR: gettext_noop(

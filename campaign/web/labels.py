@@ -12,6 +12,7 @@ from campaign.payments.status import Status
 from campaign.receipts import receipts
 from campaign.receipts.information_returns import FilingMethod
 from campaign.reporting.donation_filters import UNPAID, UNPAID_STATES, MatchLevel, Method
+from campaign.reporting.donor_list import Trait
 from campaign.reporting.filing_changes import Change
 from campaign.reporting.first_receipts import Side
 from campaign.rules.offline_gifts import OfflineMethod, OfflineReversalKind
@@ -60,6 +61,17 @@ def method_labels() -> dict[Method, str]:
     """How a gift was paid."""
     offline = {Method(method.value): words for method, words in offline_method_labels().items()}
     return {Method.CARD: gettext("card or wallet"), Method.DEBIT: gettext("bank debit"), **offline}
+
+
+def donor_trait_labels() -> dict[Trait, str]:
+    """What the list of donors can be filtered by."""
+    return {
+        Trait.MONTHLY: gettext("monthly gift goes on"),
+        Trait.ANNUAL: gettext("one receipt for the year"),
+        Trait.PER_DONATION: gettext("a receipt for each gift"),
+        Trait.WITHOUT_EMAIL: gettext("without an email address"),
+        Trait.NEWS: gettext("agreed to news"),
+    }
 
 
 def language_labels() -> dict[str, str]:

@@ -64,7 +64,7 @@ def _correction_row(
     """A declaration that was recorded with a correction has its moment: both are rows of one transaction."""
     return {
         "what": gettext("Email address") if entry.action in EMAILS else _corrected(set(entry.detail.get("fields", ()))),
-        "changes": [row for change in changes for row in _change_rows(change)],
+        "changes": [row for change in changes for row in change_rows(change)],
         "actor": "" if entry.actor == DONOR else entry.actor,
         "reason": entry.detail.get("reason", ""),
         "at": _moment(entry.at, donation),
@@ -73,7 +73,7 @@ def _correction_row(
     }
 
 
-def _change_rows(change: ContactChange) -> list[dict[str, str]]:
+def change_rows(change: ContactChange) -> list[dict[str, str]]:
     """Each field that was changed, in the order of the form, with what it was and what it is since."""
     labels = contact_labels()
     rows = [

@@ -124,7 +124,7 @@ def _row(
     return {
         "at": format_datetime(charity.local(row.at), "yyyy-MM-dd HH:mm", rebase=False),
         "iso": row.at.isoformat(),
-        "name": donation.full_name or donation.email,
+        "name": donation.full_name or donation.email or gettext("no name"),
         "email": donation.email,
         "amount": format_money(donation.amount_cents, language),
         "net": format_money(donation.net_cents, language) if donation.received_at and donation.net_cents != donation.amount_cents else "",

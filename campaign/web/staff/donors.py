@@ -1,146 +1,150 @@
-"""One donor for staff: their gifts, and merging them with another donor who is the same person, or separating the two again."""
+"""One page for each donor: who they are, all that they have given, what was sent to them, what they chose and agreed to, and what happened."""
 
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import format_date, gettext, ngettext
-from flask_security import current_user
+from flask_babel import gettext
 
-from campaign.donations import donor_merges
-from campaign.donations.donations import Donation, count_donations, donations_of
-from campaign.donations.donor_merges import NotMergeable
-from campaign.donations.donors import ANNUAL, Donor, DonorMerge, donor_at
+from campaign.campaigns.charities import Charity
+from campaign.donations import donor_merges, staff_notes
+from campaign.donations.declarations import REPORTED
+from campaign.donations.donations import Donation
+from campaign.donations.donors import ANNUAL, PER_DONATION, Donor, DonorMerge
 from campaign.edges.db import db
-from campaign.payments.status import status_of
-from campaign.receipts import donor_merge_actions
+from campaign.recurring import contact_changes
+from campaign.reporting import donor_list, donor_record
+from campaign.reporting.donor_record import YearSums
 from campaign.rules.money import format_money
 from campaign.web.errors import campaign_or_404
-from campaign.web.labels import status_labels
+from campaign.web.labels import declaration_labels, language_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
-from campaign.web.staff.typed_fields import LONGEST_REASON, read_reason
+from campaign.web.staff import donor_sections
+from campaign.web.staff.keyset_links import page_links, read_position
+from campaign.web.staff.monthly_rows import monthly_row
+from campaign.web.staff.note_rows import NOTES_SHOWN, note_rows
+from campaign.web.staff.typed_fields import LONGEST_REASON
 
 bp = Blueprint("staff_donors", __name__, url_prefix="/staff/donors")
-
-GIFTS_SHOWN = 100
-MAX_EMAIL_LENGTH = 254
 
 
 @bp.get("/<int:donor_id>")
 @access("viewer")
 def page(donor_id: int) -> ResponseReturnValue:
-    """The donor, their latest gifts and merges. `?other=` is the address of a donor to merge with: the page then says what that would do."""
-    return _page(donor_id, request.args.get("other", "")[:MAX_EMAIL_LENGTH].strip())
-
-
-def _page(donor_id: int, typed: str) -> str:
-    campaign, donor = campaign_or_404(), _donor_or_404(donor_id)
-    other = donor_at(typed) if typed and has_role("manager") else None
-    gifts = donations_of(donor.id, limit=GIFTS_SHOWN)
+    """Everything about the donor. Gifts, receipts and emails are in pages of their own, which continue from a row."""
+    donor = donor_or_404(donor_id)
+    campaign, donor_ids = campaign_or_404(), donor_merges.ids_of_person(donor.id)
+    charity, zone = campaign.charity, ZoneInfo(campaign.charity.time_zone)
+    latest = donor_list.latest_gifts([donor.id]).get(donor.id)
+    years = donor_record.sums_by_year(donor_ids, zone)
+    notes = staff_notes.notes_about_donor(donor_ids, limit=NOTES_SHOWN)
     return render_template(
         "staff/donor.html",
         title=campaign.title(current_language()),
         donor=donor,
-        is_annual=donor.receipt_preference == ANNUAL,
-        gifts=[_gift_row(gift) for gift in gifts],
-        is_cut=len(gifts) == GIFTS_SHOWN,
-        merges=[_merge_row(merge, donor) for merge in donor_merges.merges_of(donor.id)],
-        typed=typed,
-        error=_why_not(typed, donor, other),
-        other=other,
-        other_count=_count(other) if other else "",
-        people=[(person.email, _known_as(person)) for person in (other, donor)] if other else [],
-        may_merge=has_role("manager"),
+        name=name_of(donor, latest),
+        latest=latest,
+        language_name=language_labels()[latest.language] if latest else "",
+        sums=_sum_tiles(years),
+        years=donor_sections.year_rows(years),
+        **_contacts(donor, donor_ids, latest, charity),
+        **_lists(donor, donor_ids, charity),
+        **_receipt_choices(donor),
+        monthly=[monthly_row(gift) for gift in donor_record.monthly_gifts(donor_ids)],
+        consents=donor_sections.consent_rows(donor_ids, charity),
+        tributes=donor_sections.tribute_rows(donor_ids, charity),
+        notes=note_rows(notes, charity, about_donation=False),
+        history=donor_sections.timeline(donor_ids, charity),
+        merged_into=donor_merges.merged_into(donor.id),
+        merges=_merge_rows(donor, charity),
+        may_act=has_role("clerk"),
+        may_manage=has_role("manager"),
         longest_reason=LONGEST_REASON,
+        longest_note=staff_notes.LONGEST_NOTE,
     )
 
 
-def _why_not(typed: str, donor: Donor, other: Donor | None) -> str:
-    """Why the donor with the typed address cannot be merged into this one; empty when there is no reason."""
-    if not typed or not has_role("manager"):
-        return ""
-    if other is None:
-        return str(gettext("No donor has the address %(email)s.", email=typed))
-    if other.id == donor.id:
-        return str(gettext("This is the address of this donor."))
-    return ""
+def name_of(donor: Donor, latest: Donation | None) -> str:
+    """What the donor is called: by their latest gift, else by their address."""
+    return (latest.full_name if latest else "") or donor.email or gettext("no name")
 
 
-def _known_as(donor: Donor) -> list[str]:
-    """The name and the lines of the address of the donor's latest gift; empty when there is none."""
-    latest = donations_of(donor.id, limit=1)
-    return [latest[0].full_name, *latest[0].address_lines] if latest else []
+def _sum_tiles(years: list[YearSums]) -> list[tuple[str, str, str]]:
+    """The sums of all gifts, with their names and, under them, what they are."""
+    language = current_language()
+    gross, net, matched, fees = (
+        sum(getattr(one, column) for one in years) for column in ("gross_cents", "net_cents", "matched_cents", "covered_fee_cents")
+    )
+    fee = gettext("and %(fee)s of covered fees", fee=format_money(fees, language)) if fees else ""
+    tiles = [(gettext("Given"), format_money(gross, language), fee), (gettext("Matched"), format_money(matched, language), "")]
+    if net != gross:
+        returned = gettext("%(sum)s was returned", sum=format_money(gross - net, language))
+        tiles.insert(1, (gettext("Without what was returned"), format_money(net, language), returned))
+    return tiles
 
 
-def _count(donor: Donor) -> str:
-    number = count_donations(donor.id)
-    return str(ngettext("%(num)d gift", "%(num)d gifts", number))
-
-
-def _gift_row(gift: Donation) -> dict[str, Any]:
-    charity = gift.campaign.charity
+def _contacts(donor: Donor, donor_ids: list[int], latest: Donation | None, charity: Charity) -> dict[str, Any]:
     return {
-        "public_id": gift.public_id,
-        "on": format_date(charity.local(gift.received_at or gift.started_at).date(), "yyyy-MM-dd"),
-        "name": gift.full_name,
-        "amount": format_money(gift.amount_cents, current_language()),
-        "state": status_labels()[status_of(gift).state],
-        "email": gift.email,
+        "contacts": donor_sections.contact_rows(donor_ids, charity),
+        "other_emails": [email for email in donor_record.emails_of_gifts(donor_ids) if email.casefold() != donor.email],
+        "email_version": contact_changes.version_of_email(latest) if latest else "",
+        "corrections": donor_sections.correction_rows(donor_ids, charity),
     }
 
 
-def _merge_row(merge: DonorMerge, donor: Donor) -> dict[str, Any]:
-    charity = campaign_or_404().charity
-    other_id = merge.merged_donor_id if merge.primary_donor_id == donor.id else merge.primary_donor_id
+def _lists(donor: Donor, donor_ids: list[int], charity: Charity) -> dict[str, Any]:
+    gifts = donor_record.gifts_page(donor_ids, read_position("gifts_"))
+    found = donor_record.receipts_page(donor_ids, read_position("receipts_"))
+    mails = donor_record.mails_page(donor_ids, read_position("mails_"))
+    pages = {
+        of: page_links(page, "staff_donors.page", of=f"{of}_", anchor=of, donor_id=donor.id)
+        for of, page in (("gifts", gifts), ("receipts", found), ("mails", mails))
+    }
+    return {
+        "gifts": donor_sections.gift_rows(gifts.rows, charity),
+        "receipts": donor_sections.receipt_rows(found.rows),
+        "mails": donor_sections.mail_rows(mails.rows),
+        "pages": pages,
+    }
+
+
+def _receipt_choices(donor: Donor) -> dict[str, Any]:
+    labels = declaration_labels()
+    return {
+        "is_annual": donor.receipt_preference == ANNUAL,
+        "other_choice": PER_DONATION if donor.receipt_preference == ANNUAL else ANNUAL,
+        "ways": [(how.value, labels[how]) for how in REPORTED],
+        "previews": donor_sections.preview_rows(donor.id),
+        "this_year": campaign_or_404().charity.local(datetime.now(UTC)).year,
+    }
+
+
+def _merge_rows(donor: Donor, charity: Charity) -> list[dict[str, Any]]:
+    merges = donor_merges.merges_of(donor.id)
+    other_ids = [merge.merged_donor_id if merge.primary_donor_id == donor.id else merge.primary_donor_id for merge in merges]
+    emails = {other.id: other.email or "" for other in db.session.query(Donor).filter(Donor.id.in_(other_ids))}
+    return [_merge_row(merge, donor, other_id, emails[other_id], charity) for merge, other_id in zip(merges, other_ids, strict=True)]
+
+
+def _merge_row(merge: DonorMerge, donor: Donor, other_id: int, email: str, charity: Charity) -> dict[str, Any]:
     return {
         "id": merge.id,
-        "other": db.session.get_one(Donor, other_id),
+        "url": url_for("staff_donors.page", donor_id=other_id),
+        "other": email or gettext("donor %(number)s", number=other_id),
         "is_primary": merge.primary_donor_id == donor.id,
-        "on": format_date(charity.local(merge.merged_at).date(), "yyyy-MM-dd"),
+        "on": charity.local(merge.merged_at).date().isoformat(),
         "by": merge.merged_by,
         "reason": merge.reason,
-        "undone_on": format_date(charity.local(merge.undone_at).date(), "yyyy-MM-dd") if merge.undone_at else "",
+        "undone_on": charity.local(merge.undone_at).date().isoformat() if merge.undone_at else "",
         "undone_by": merge.undone_by,
     }
 
 
-@bp.post("/<int:donor_id>/merges")
-@access("manager", fresh=True)
-def merge(donor_id: int) -> ResponseReturnValue:
-    """Merge the donor with the posted id into this one."""
-    donor, reason = _donor_or_404(donor_id), read_reason()
-    other = db.session.get(Donor, request.form.get("other", 0, type=_id))
-    if other is None:
-        abort(404)
-    if not reason:
-        return _page(donor_id, other.email or ""), 422
-    try:
-        donor_merge_actions.merge(donor.id, other.id, actor=current_user.email, reason=reason)
-        flash(gettext("The two are one donor now. Email goes to %(email)s.", email=donor.email))
-    except NotMergeable:
-        flash(gettext("One of the two is part of another merge. Undo that one first, or merge the other way round."), "error")
-    return redirect(url_for("staff_donors.page", donor_id=donor_id), 303)
-
-
-@bp.post("/<int:donor_id>/merges/<int:merge_id>/undo")
-@access("manager", fresh=True)
-def undo(donor_id: int, merge_id: int) -> ResponseReturnValue:
-    """Separate the two donors of a merge again."""
-    found = db.session.get(DonorMerge, merge_id)
-    if found is None or donor_id not in {found.primary_donor_id, found.merged_donor_id}:
-        abort(404)
-    if donor_merge_actions.undo(merge_id, actor=current_user.email):
-        flash(gettext("The two are separate donors again."))
-    return redirect(url_for("staff_donors.page", donor_id=donor_id), 303)
-
-
-def _id(typed: str) -> int:
-    """The id in a hidden field; 0 for what is none."""
-    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 19 else 0
-
-
-def _donor_or_404(donor_id: int) -> Donor:
+def donor_or_404(donor_id: int) -> Donor:
+    """The donor with this id."""
     donor = db.session.get(Donor, donor_id)
     if donor is None:
         abort(404)

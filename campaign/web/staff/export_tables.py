@@ -1,77 +1,25 @@
 """What staff export whole, as tables with headings in the current language: donors, ledger, payouts, consents to news."""
 
-from collections.abc import Sequence
+from zoneinfo import ZoneInfo
 
 from flask_babel import gettext
 
 from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
-from campaign.donations.donors import ANNUAL
 from campaign.ledger.moves import Move
-from campaign.reporting import exports
+from campaign.reporting import donor_list, exports
+from campaign.reporting.donor_list import DonorFilters
 from campaign.reporting.spreadsheets import Cell, Column, Kind, Table
 from campaign.rules.fiscal_years import Period
 from campaign.texts.consent_words import consent_words
-from campaign.web.labels import country_name, language_labels, payout_status_labels
+from campaign.web.labels import language_labels, payout_status_labels
+from campaign.web.staff.donor_table import donor_table
 
 
 def donors_table(charity: Charity, period: Period) -> Table:
     """A row for each donor with a gift in the period."""
-    annual, each = gettext("for the year"), gettext("for each gift")
-    countries, languages = dict[str, str](), language_labels()
-
-    def row(one: exports.ExportedDonor) -> list[Cell]:
-        latest = one.latest
-        return [
-            latest.full_name,
-            latest.first_name,
-            latest.last_name,
-            latest.organization,
-            one.donor.email,
-            ", ".join(filter(None, (latest.address_line1, latest.address_line2))),
-            latest.city,
-            latest.province,
-            latest.postal_code,
-            countries.setdefault(latest.country, country_name(latest.country)),
-            languages[latest.language],
-            one.gifts,
-            one.gross_cents,
-            one.net_cents,
-            charity.local(one.first_at).date(),
-            charity.local(one.last_at).date(),
-            annual if one.donor.receipt_preference == ANNUAL else each,
-            str(one.donor.id),
-        ]
-
-    return Table(
-        title=gettext("Donors"),
-        columns=_donor_columns(),
-        rows=map(row, exports.donors_with_gifts(charity, period)),
-        total=gettext("Total"),
-    )
-
-
-def _donor_columns() -> Sequence[Column]:
-    return (
-        Column(heading=gettext("Donor"), width=24),
-        Column(heading=gettext("First name")),
-        Column(heading=gettext("Last name")),
-        Column(heading=gettext("Organization"), width=20),
-        Column(heading=gettext("Email"), width=28),
-        Column(heading=gettext("Address"), width=30),
-        Column(heading=gettext("City")),
-        Column(heading=gettext("Province"), width=10),
-        Column(heading=gettext("Postal code"), width=10),
-        Column(heading=gettext("Country"), width=10),
-        Column(heading=gettext("Language"), width=10),
-        Column(heading=gettext("Gifts"), kind=Kind.COUNT, width=8, is_totalled=True),
-        Column(heading=gettext("Given"), kind=Kind.MONEY, width=13, is_totalled=True),
-        Column(heading=gettext("Without what was returned"), kind=Kind.MONEY, width=13, is_totalled=True),
-        Column(heading=gettext("First gift"), kind=Kind.DATE, width=11),
-        Column(heading=gettext("Last gift"), kind=Kind.DATE, width=11),
-        Column(heading=gettext("Official receipt"), width=14),
-        Column(heading=gettext("Number of the donor"), width=10),
-    )
+    filters = DonorFilters(charity_id=charity.id, first_on=period.first_on, last_on=period.last_on)
+    return donor_table(charity, donor_list.whole_list(filters, ZoneInfo(charity.time_zone)))
 
 
 def ledger_table(charity: Charity, period: Period) -> Table:

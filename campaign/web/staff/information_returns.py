@@ -133,7 +133,7 @@ def _refused_row(task: InformationReturn, typed: FilingForm) -> dict[str, Any]:
 
 def _return_rows(tasks: Sequence[InformationReturn]) -> list[dict[str, Any]]:
     """The returns, formatted for display. What belongs to each of them is read of all at once."""
-    gifts = donations.donations_with_ids(task.donation_id for task in tasks)
+    gifts = donations.donations_by_id(task.donation_id for task in tasks)
     first = receipts.receipts_with_ids({task.receipt_id for task in tasks})
     replacements, came_back = receipts.replacements_of_each(first), reported_reversals.came_back_of_each([task.id for task in tasks])
     ended = receipts.ended_among({one.id for chain in replacements.values() for one in chain} | first.keys())

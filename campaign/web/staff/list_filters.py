@@ -1,5 +1,6 @@
 """The filters of the list of donations as fields of a form: what a member types or a link carries becomes filters, or an error at its field."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeVar
@@ -66,9 +67,7 @@ def read_filters(campaigns: list[Campaign], funds: list[Fund]) -> FilterForm:
     """The filters of this request. A value that cannot be one is an error at its field and filters nothing."""
     typed = {name: " ".join(clean(request.args.get(name)).split())[:LONGEST_QUERY] for name in FIELDS}
     errors: dict[str, str] = {}
-    first_on, last_on = (_day(name, typed[name], errors) for name in ("from", "to"))
-    if first_on and last_on and first_on > last_on:
-        errors["to"], last_on = gettext("This day is before the first one."), None
+    first_on, last_on = read_days(typed, errors)
     if typed["campaign"] == ALL_CAMPAIGNS:
         typed["campaign"] = ""
     states, language = list_state_labels(), current_language()
@@ -105,6 +104,14 @@ def read_filters(campaigns: list[Campaign], funds: list[Fund]) -> FilterForm:
     return FilterForm(
         typed=typed, filters=filters, errors=errors, says={name: said for name, said in says.items() if said and name not in errors}
     )
+
+
+def read_days(typed: Mapping[str, str], errors: dict[str, str]) -> tuple[date | None, date | None]:
+    """The days of the fields `from` and `to`, and the errors of those that are none."""
+    first_on, last_on = (_day(name, typed[name], errors) for name in ("from", "to"))
+    if first_on and last_on and first_on > last_on:
+        errors["to"], last_on = gettext("This day is before the first one."), None
+    return first_on, last_on
 
 
 def _day(name: str, text: str, errors: dict[str, str]) -> date | None:

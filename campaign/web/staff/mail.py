@@ -8,7 +8,7 @@ from flask_babel import format_datetime, gettext
 from flask_security import current_user
 from werkzeug.wrappers import Response
 
-from campaign.donations import donations
+from campaign.donations.donations import donations_by_id
 from campaign.edges.db import db
 from campaign.edges.links import without_tokens
 from campaign.edges.sealed_text import UnknownKey
@@ -48,7 +48,7 @@ def mail_lines(items: list[OutboxMessage]) -> list[dict[str, Any]]:
     campaign = campaign_or_404()
     ids = [item.id for item in items]
     last, bounces = deliveries.last_attempts(ids), deliveries.bounces_of(ids)
-    gifts = donations.donations_with_ids(item.donation_id for item in items)
+    gifts = donations_by_id(item.donation_id for item in items)
     return [
         {
             "id": item.id,

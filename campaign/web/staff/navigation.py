@@ -68,10 +68,22 @@ SECTIONS = (
         ),
         others=frozenset(
             {
-                *("staff_donations", "staff_donors", "staff_refunds", "staff_donation_views", "staff_search", "staff_offline_reversals"),
+                *(
+                    "staff_donations",
+                    "staff_corrections",
+                    "staff_refunds",
+                    "staff_donation_views",
+                    "staff_search",
+                    "staff_offline_reversals",
+                ),
                 *("staff_import_preview", "staff_import_rows", "staff_import_undo"),
             }
         ),
+    ),
+    Section(
+        label=lazy_gettext("Donors"),
+        pages=(Destination(label=lazy_gettext("All donors"), endpoint="staff_donor_list.page"),),
+        others=frozenset({"staff_donors", "staff_donor_merges", "staff_donor_choices", "staff_donor_monthly", "staff_notes"}),
     ),
     Section(
         label=lazy_gettext("Receipts"),

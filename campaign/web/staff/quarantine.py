@@ -98,7 +98,7 @@ def _decide(row: int, decision: Decision, reason: str, covered_fee_cents: int | 
 
 
 def _payment_rows(payments: Sequence[QuarantinedPayment], campaign: Campaign) -> list[dict[str, Any]]:
-    gifts = donations.donations_with_ids(payment.donation_id for payment in payments)
+    gifts = donations.donations_by_id(payment.donation_id for payment in payments)
     return [_payment_row(payment, gifts.get(payment.donation_id or 0), campaign) for payment in payments]
 
 

@@ -107,7 +107,7 @@ def _register_row(line: RegisterLine) -> dict[str, Any]:
 
 
 def _waiting_rows(messages: Sequence[OutboxMessage], campaign: Campaign) -> list[dict[str, Any]]:
-    gifts = donations.donations_with_ids(message.donation_id for message in messages)
+    gifts = donations.donations_by_id(message.donation_id for message in messages)
     return [_waiting_row(message, gifts.get(message.donation_id or 0), campaign) for message in messages]
 
 

@@ -1,5 +1,6 @@
 """The search of staff: what one text finds, by kind, or the page of what it names exactly."""
 
+import textwrap
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -8,7 +9,7 @@ from flask_babel import format_date, gettext
 from flask_security import current_user
 
 from campaign.campaigns.charities import Charity
-from campaign.donations.donations import Donation
+from campaign.donations.donations import Donation, donations_by_id
 from campaign.payments.status import statuses_of
 from campaign.receipts import receipts
 from campaign.reporting import search
@@ -25,6 +26,8 @@ from campaign.web.security import access, has_role
 from campaign.web.staff.list_filters import address_of
 
 bp = Blueprint("staff_search", __name__, url_prefix="/staff/search")
+
+NOTE_SHOWN = 100
 
 Group = tuple[str, list[tuple[str, str, str]]]
 
@@ -73,7 +76,10 @@ def _groups(found: Found, charity: Charity) -> list[Group]:
     lines: list[Group] = [
         (
             gettext("Donors"),
-            [(one.name or one.email, url_for("staff_donors.page", donor_id=one.id), one.email) for one in found.donors],
+            [
+                (one.name or one.email or gettext("no name"), url_for("staff_donors.page", donor_id=one.id), one.email)
+                for one in found.donors
+            ],
         ),
         (gettext("Gifts"), [_gift(gift, charity, status_labels()[statuses[gift.id]]) for gift in found.gifts]),
         (
@@ -101,12 +107,32 @@ def _groups(found: Found, charity: Charity) -> list[Group]:
         (gettext("Funders"), [(one.name(language), url_for("staff_funds.page"), one.legal_name) for one in found.funders]),
         (gettext("Matching funds"), [(one.name(language), url_for("staff_fund.page", slug=one.slug), "") for one in found.funds]),
     ]
-    return [(heading, rows) for heading, rows in lines if rows]
+    return [*((heading, rows) for heading, rows in lines if rows), *_notes(found)]
+
+
+def _notes(found: Found) -> list[Group]:
+    """The beginnings of notes, each with the page that it is on."""
+    gifts = donations_by_id([note.donation_id for note in found.notes if note.donation_id])
+    rows = [
+        (
+            textwrap.shorten(note.text, NOTE_SHOWN, placeholder=" …"),
+            url_for("staff_donors.page", donor_id=note.donor_id, _anchor="notes")
+            if note.donation_id is None
+            else url_for("staff_donations.page", public_id=gifts[note.donation_id].public_id, _anchor="notes"),
+            note.author,
+        )
+        for note in found.notes
+    ]
+    return [(gettext("Notes"), rows)] if rows else []
+
+
+def _name_of(gift: Donation) -> str:
+    return gift.full_name or gift.email or gettext("no name")
 
 
 def _gift(gift: Donation, charity: Charity, state: str) -> tuple[str, str, str]:
     day = _day(charity.local(gift.received_at or gift.started_at))
-    name = gettext("%(amount)s – %(name)s", amount=format_money(gift.amount_cents, current_language()), name=gift.full_name or gift.email)
+    name = gettext("%(amount)s – %(name)s", amount=format_money(gift.amount_cents, current_language()), name=_name_of(gift))
     return name, url_for("staff_donations.page", public_id=gift.public_id), f"{day}, {state}"
 
 

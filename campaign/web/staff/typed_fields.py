@@ -56,6 +56,7 @@ def init_app(app: Flask) -> None:
     """Let templates show a reason that was refused at its field."""
     app.jinja_env.globals["typed_reason"] = typed_reason
     app.jinja_env.globals["is_posted_to"] = is_posted_to
+    app.jinja_env.globals["typed_line"] = typed_line
 
 
 def read_reason_line(*, missing: str = "") -> TypedLine:
@@ -75,6 +76,17 @@ def read_reason(*, missing: str = "") -> str:
     """The posted reason; empty when it is refused: its form, shown again, then has it as it was typed and what is wrong (`typed_reason`)."""
     g.typed_reason = read_reason_line(missing=missing)
     return "" if g.typed_reason.error else str(g.typed_reason.text)
+
+
+def refuse_line(name: str, line: TypedLine) -> None:
+    """Let the page that this request shows again have what was typed into the field with this name, and what is wrong with it."""
+    g.typed_lines = {**g.get("typed_lines", {}), name: line}
+
+
+def typed_line(name: str) -> TypedLine:
+    """What was typed into the field with this name in this request, if it was refused; else empty."""
+    lines: dict[str, TypedLine] = g.get("typed_lines", {})
+    return lines.get(name, TypedLine())
 
 
 def refused(page: ResponseReturnValue) -> Response:
