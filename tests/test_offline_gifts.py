@@ -1,6 +1,7 @@
 """Gifts that were paid by cheque, in cash or by transfer: matched and receipted like any other, and never looked for at Stripe."""
 
 import random
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -268,6 +269,10 @@ def test_a_closed_deposit_stays_what_was_taken_to_the_bank(campaign: Campaign, f
         with pytest.raises(ActionRefused) as refused:
             offline_gift_actions.close_deposit(deposit, its_slip, taken=ticked, shown=shown, actor=CLERK)
         assert refused.value.refusal is error
+    with pytest.raises(ActionRefused) as refused:
+        before = replace(slip, deposited_on=today() - timedelta(days=1))
+        offline_gift_actions.close_deposit(deposit, before, taken={taken.id}, shown={taken.id, late.id}, actor=CLERK)
+    assert refused.value.refusal is ActionError.DEPOSIT_BEFORE_GIFT
     following = offline_gift_actions.close_deposit(deposit, slip, taken={taken.id}, shown={taken.id, late.id}, actor=CLERK)
     assert following and following.number == deposit.number + 1 and deposits.donation_ids_of(following.id) == [late.id]
     assert (deposit.gifts, deposit.cents) == (1, 10_00) and offline_gift_actions.state_of(taken) is GiftState.COUNTS
@@ -337,6 +342,9 @@ TAMPERED = {
     "DELETE FROM offline_reversal WHERE kind = 'returned'": "were reversed by staff, but the books say",
     "UPDATE donation SET is_matchable = false WHERE id = {other}": "the match of donation",
     "UPDATE deposit SET cents = cents + 1 WHERE closed_at IS NOT NULL": "deposit 1 says",
+    "UPDATE deposit SET deposited_on = deposited_on - 1": "was taken to the bank before donation",
+    "UPDATE offline_gift SET deposit_id = NULL WHERE donation_id = {other}": "in no deposit, although it was not reversed as a whole",
+    "UPDATE deposit SET closed_at = NULL, closed_by = NULL, deposited_on = NULL, gifts = NULL, cents = NULL": "in an open deposit, although nothing of it is left",
     "UPDATE campaign_totals SET offline_cents = offline_cents + 1": "cents that never lay at Stripe",
     "UPDATE campaign_totals SET donors = donors + 1": "donors, but its entries say",
 }
