@@ -18,12 +18,14 @@ from campaign.reporting.integrity import checker
 from campaign.reporting.month_checks import MonthCheck
 from campaign.rules.fiscal_years import Period
 from campaign.rules.months import InvalidMonth, month_before, months_back, parse_month
+from campaign.rules.offline_gifts import OfflineMethod, OfflineQuestion
 from campaign.staff import audit
 from campaign.staff.audit import AuditEntry
 from campaign.stripe_sync import cursors, reconciliations
 from campaign.stripe_sync.cursors import StripeList
 from campaign.texts.action_errors import ActionError, ActionRefused
 from tests.factories import TORONTO, create_refund, pay, post_stripe_fee, start_donation, today
+from tests.offline_gifts import cheque
 from tests.web import csrf_of, open_page, signed_in
 
 MONTH = month_before(today())
@@ -128,17 +130,22 @@ def test_what_comes_after_the_closing_shows_as_a_difference_with_a_journal_of_it
     late = LAST_NOON + timedelta(hours=1)
     create_refund(donation, 30_00, returned_at=late)
     give(campaign, 20_00, at=late)
+    answered = frozenset(OfflineQuestion)
+    cheque(campaign, 15_00, received_on=MONTH.last_on, answered=answered, method=OfflineMethod.ETRANSFER)
+    cheque(campaign, 16_00, received_on=MONTH.last_on, answered=answered)
     page = open_page(viewer, path)
     assert "Something came later" in page.text
+    assert "$15.00" in page.text and "$16.00" in page.text, "a gift without Stripe that is dated in a closed month came later too"
     assert "$20.00" in page.text and "-$30.00" in page.text.replace("\u2212", "-")
     closed = closed_months.closing_of(campaign.charity, MONTH.first_on)
     assert closed
     journal = open_page(manager, f"/staff/money/journal/csv?closing={closed.id}")
     numbers = [line.split(",")[1].strip('"') for line in journal.text.split("\r\n")[1:-1]]
-    assert len(numbers) == 4 and all(re.fullmatch(rf"{MONTH.last_on:%Y%m%d}-E\d+", number) for number in numbers)
+    assert len(numbers) == 8 and all(re.fullmatch(rf"{MONTH.last_on:%Y%m%d}-E\d+", number) for number in numbers)
     assert set(numbers) == set(re.findall(r"\d{8}-E\d+", open_page(manager, f"/staff/money/journal/quickbooks?closing={closed.id}").text))
     response = manager.post(f"{path}/reopenings", data={"csrf_token": csrf_of(open_page(manager, path)), "reason": ""})
     assert response.status_code == 422 and "The reason is missing" in response.text
+    assert '<details class="panel" open>' in response.text, "what is wrong can be seen"
     overview = open_page(viewer, "/staff/money/months" + f"?year={MONTH.year}")
     assert "closed" in overview.text
 

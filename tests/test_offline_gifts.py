@@ -33,7 +33,7 @@ from campaign.receipts import (
 )
 from campaign.receipts.information_returns import InformationReturn
 from campaign.receipts.offline_gift_actions import DonorUnclear, GiftDoubtful, TypedGift
-from campaign.reporting import donation_history, receipt_register, return_gifts, returns, stripe_clearing
+from campaign.reporting import campaign_days, donation_history, receipt_register, return_gifts, returns, stripe_clearing
 from campaign.reporting.integrity import checker, funder_checks, match_checks, receipt_checks, scope
 from campaign.reporting.totals import totals_of
 from campaign.rules.fiscal_years import calendar_year
@@ -233,6 +233,8 @@ def test_a_gift_can_be_undone_until_it_has_a_receipt_or_is_at_the_bank(campaign:
     assert receipts.last_receipt_of(mistaken.id) is None and not [m for m in post.box.newest(9) if m[1] == [mistaken.email]]
     (totals,) = db.session.query(CampaignTotals)
     assert (totals.donations, totals.donors, totals.offline_cents) == (2, 2, 50_00)
+    days = campaign_days.list_days(campaign, first=today(), last=today())
+    assert [day.donations for day in days] == [2], "the chart counts as the totals do"
     undone = (mistaken, ActionError.GIFT_IS_REVERSED), (receipted, ActionError.GIFT_IS_FINAL)
     for gift, error in undone:
         db.session.refresh(gift)

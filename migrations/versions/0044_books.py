@@ -1,6 +1,6 @@
-"""An account of the journal for cheques and cash before their deposit, which gifts that were reversed as a whole have left.
+"""An account of the journal for cheques and cash before their deposit, and whether a member uses the shortcut of one key.
 
-The gifts that leave are few: those of the open deposit of each charity.
+Gifts that were reversed as a whole leave the open deposit of their charity, which are few. Members get a column with a constant default.
 """
 
 from alembic import op
@@ -13,6 +13,7 @@ PURPOSES = ("stripe", "bank", "donations", "donations_returned", "covered_fees",
 
 def upgrade() -> None:
     _allow((*PURPOSES, "undeposited"))
+    op.execute("ALTER TABLE staff ADD has_slash_shortcut boolean NOT NULL DEFAULT true")
     op.execute("""
         UPDATE offline_gift g SET deposit_id = NULL FROM deposit p WHERE p.id = g.deposit_id AND p.closed_at IS NULL AND EXISTS (
             SELECT FROM offline_reversal r JOIN donation d ON d.id = r.donation_id
@@ -28,6 +29,7 @@ def downgrade() -> None:
             END IF;
         END $$
     """)
+    op.execute("ALTER TABLE staff DROP has_slash_shortcut")
     _allow(PURPOSES)
 
 

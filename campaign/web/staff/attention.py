@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 from flask import Response, current_app, request, url_for
 from flask_babel import format_datetime, gettext, ngettext
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from campaign.campaigns.campaigns import Campaign, current_campaign
+from campaign.edges.db import db
 from campaign.mail.letters.staff import describe_todo
 from campaign.matching import fund_lifecycle
 from campaign.operations import integrity_checks, job_results
@@ -50,18 +53,22 @@ def list_needs(campaign: Campaign) -> list[Need]:
 
 
 def count_needs() -> int:
-    """How many lines there are, at most COUNT_SECONDS old."""
+    """How many lines there are, at most COUNT_SECONDS old; the last number if the database cannot be asked now, as no page depends on it."""
     until, count = current_app.extensions.get(_COUNT, (0.0, 0))
     if time.monotonic() < until:
         return int(count)
-    campaign = current_campaign()
-    return len(list_needs(campaign)) if campaign else 0
+    try:
+        campaign = current_campaign()
+        return len(list_needs(campaign)) if campaign else 0
+    except (OperationalError, PoolTimeout):
+        db.session.rollback()
+        return int(count)
 
 
 def count_again_after_acting(response: Response) -> Response:
-    """Let the next page count again after a request that may have changed something."""
-    if request.method == "POST":
-        current_app.extensions.pop(_COUNT, None)
+    """Let the next page of staff count again after one of them may have changed something. What donors do shows within COUNT_SECONDS."""
+    if request.method == "POST" and request.path.startswith("/staff/") and _COUNT in current_app.extensions:
+        current_app.extensions[_COUNT] = (0.0, current_app.extensions[_COUNT][1])
     return response
 
 
