@@ -2,9 +2,12 @@
 
 import ast
 import fnmatch
+import html
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -12,13 +15,25 @@ from sqlalchemy import func, text
 from sqlalchemy.exc import DBAPIError
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.donations.declarations import How
+from campaign.donations.donors import ANNUAL, PER_DONATION
 from campaign.edges.db import db
+from campaign.funders.payment_requests import PaymentChange
+from campaign.matching.funds import Fund
 from campaign.receipts import receipt_actions
+from campaign.receipts.information_returns import FilingMethod
+from campaign.recurring.contacts import Scope
 from campaign.reporting import audit_trail
+from campaign.reporting.month_checks import MonthCheck
+from campaign.rules.journal import Purpose
+from campaign.rules.offline_gifts import OfflineMethod, OfflineReversalKind
 from campaign.staff import audit
+from campaign.staff.members import ROLES
 from campaign.texts import audit_entries
 from campaign.texts.catalogue import translator
+from campaign.web.staff.halfway import Factor
 from tests.factories import confirm_charity, issue_receipt, paid, today
+from tests.sheets import read_workbook
 from tests.web import CORRECTED, open_page, signed_in
 from tools.architecture import source_files
 
@@ -97,14 +112,142 @@ def test_every_action_and_detail_that_is_recorded_anywhere_has_words_in_both_lan
     assert set(audit_entries.ACTIONS) - used == set(), "words for what nobody records"
     assert details - set(audit_entries.DETAILS) - audit_entries.HIDDEN == set()
     words = [
+        *audit_entries.DOCUMENTS.values(),
         *audit_entries.ACTIONS.values(),
         *audit_entries.ACTORS.values(),
         *audit_entries.DETAILS.values(),
-        audit_entries.YES,
-        audit_entries.NO,
     ]
     same = {"Document", "Sessions"}  # Words that may be the same in French.
     assert [word for word in words if translator("fr").gettext(word) == word and word not in same] == []
+
+    assert set(audit_entries.ACTIONS) >= audit_entries.ABOUT_MEMBERS
+
+
+SUBJECTS = {
+    "d_": (
+        "corrected",
+        "requested",
+        "recorded a d",
+        "recorded an o",
+        "undid",
+        "reversed",
+        "chose r",
+        "completed",
+        "confirmed an",
+        "checkout",
+    ),
+    "2026-000042": ("posted", "took back", "asked to void", "agreed to void", "refused to void", "withdrew", "replaced"),
+    "sanaa-richard": ("fund", "pledge", "payment", "money", "return of money"),
+    "view 7": ("view",),
+    "guard 3": ("guard",),
+    "deposit 4": ("deposit",),
+    "information return 5": ("information return",),
+    "2026-10": ("a month",),
+    "2026": ("exported",),
+    "2026-01-01 – 2026-02-01": ("sent an export",),
+    "t3010 2026-12-31": ("a filed return",),
+    "donor 6": ("two donors",),
+    "receipt:d_00000000000000000000": ("e-mail", "bounce"),
+    "evt_1Ab": ("event",),
+    "pi_1Ab": ("alert", "quarantine"),
+    "key 0a1b2c3d": ("by a key",),
+}
+# Each detail as it is recorded somewhere, with every value of those that are chosen from a list.
+RECORDED: dict[str, list[object]] = {
+    "scope": [*Scope],
+    "how": [*How, *FilingMethod],
+    "method": [*OfflineMethod],
+    "kind": [*OfflineReversalKind],
+    "change": [*PaymentChange],
+    "choice": [ANNUAL, PER_DONATION],
+    "factor": [*Factor, "password"],
+    "role": [*ROLES],
+    "document": [*(f"{name} (XLSX)" for name in audit_entries.DOCUMENTS), "draft of an information return (PDF, agency, fr)"],
+    "fields": [[*CORRECTED, "address_line2", "in_own_name", "legal_name", "is_registered_charity", "registration_number", "language"]],
+    "filters": [
+        {"q": True, "state": "partially_refunded", "match": "none", "method": "bank_transfer", "from": "2026-01-01"},
+        ["bob@example.org"],
+    ],
+    "open": [{check.value: 2 for check in MonthCheck}],
+    "on": ["2026-11-28"],
+    "filed_on": ["2026-11-28"],
+    "received_on": ["2026-11-28"],
+    "type": ["charge.dispute.funds_withdrawn"],
+    "error": ["KeyError: no_such"],
+    "sha256": ["0a1b"],
+    "figures": [{"undeposited_closing": [0, 1]}],
+}
+CHANGED: list[dict[str, Any]] = [
+    {purpose.value: {"before": {"code": "1"}, "after": {"code": "2", "tax_code": "E"}} for purpose in Purpose},
+    {
+        "before": {
+            "series": "yearly",
+            "signature": None,
+            "bilingual_receipts": False,
+            "awaited_gifts_as": "receipted",
+            "address": ["1 Main"],
+        },
+        "after": {
+            "series": "continuous",
+            "signature": "0a" * 32,
+            "bilingual_receipts": True,
+            "awaited_gifts_as": "unreceipted",
+            "address": ["2 Main", "Laval"],
+            "fiscal_year_end": "03-31",
+            "signatory_title_en": "Chair",
+            "privacy_officer": "p@example.org",
+        },
+    },
+    {"before": {"name": "A", "is_shared": False}, "after": {"name": "B", "is_shared": True}},
+    {"before": {"role": "viewer"}, "after": {"role": "admin"}},
+]
+
+
+def test_an_entry_of_each_action_is_in_words_in_both_languages(
+    app: Flask, campaign: Campaign, fund: Fund, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No brace, code, digest or number of a row is on the page, and each English detail is another one in French."""
+    donation = paid(campaign, first_name="Zoé", last_name="Roy")
+    for action in audit_entries.ACTIONS:
+        subject = next((one for one, words in SUBJECTS.items() if any(word in action for word in words)), "bob@example.org")
+        audit.record("anne@example.org", action, donation.public_id if subject == "d_" else subject)
+    for name in audit_entries.DETAILS.keys() | RECORDED.keys():
+        for value in RECORDED.get(name, [1_00 if name.endswith("cents") else True if name.startswith(("is_", "has_")) else 3]):
+            audit.record("anne@example.org", "exported", "2026", **{name: value})
+    for detail in CHANGED:
+        audit.record("anne@example.org", "changed the accounts of the journal", campaign.charity.legal_name, **detail)
+    db.session.commit()
+    monkeypatch.setattr(audit_trail, "PAGE_SIZE", 1000)
+    client, rows = signed_in(app, "admin"), dict[str, list[str]]()
+    for language in ("en", "fr"):
+        page = open_page(client, f"{PAGE}?lang={language}&actor=anne@example.org").text
+        table = page.partition("<tbody>")[2].partition("</tbody>")[0]
+        rows[language] = [html.unescape(re.sub(r"<[^>]+>", "\n", row)) for row in table.split("<tr>")[1:]]
+        wrong = [row for row in rows[language] if re.search(r"[{}\[\]]|[a-z0-9]_[A-Za-z0-9]|\b[0-9a-f]{16,}|\bNone\b|\bTrue\b", row)]
+        assert wrong == []
+        assert ("gift of Zoé Roy" if language == "en" else "don (Zoé Roy)") in "".join(rows[language])
+        links = set(re.findall(r'href="([^"]+)"', table))
+        assert "/staff/receipts/2026" not in links and {"/staff/offline-gifts/deposits/4", "/staff/money/months/2026-10"} <= links
+    english, french = (
+        {line.strip() for row in rows[language] for line in row.split("\n") if " " in line.strip()} for language in ("en", "fr")
+    )
+    assert {line for line in english & french if re.search(r"[a-z]{3}", line)} == {campaign.charity.legal_name, "1 Main →", "2 Main, Laval"}
+
+
+def test_ways_in_and_rights_of_members_are_for_administrators_and_themselves(app: Flask, campaign: Campaign) -> None:
+    for email in ("member@example.org", "other@example.org"):
+        audit.record(email, "failed to sign in", email, factor="passkey")
+    audit.record("other@example.org", "requested a refund", "d_x", reason="asked")
+    db.session.commit()
+    for role, number in (("viewer", 1), ("admin", 2)):
+        client = signed_in(app, role, address="member@example.org" if role != "admin" else "admin@example.org")
+        page = open_page(client, f"{PAGE}?action=failed+to+sign+in").text
+        assert page.count("<span>failed to sign in") == number, role
+        assert '<option value="other@example.org">' not in page, "who is no member cannot be chosen"
+        assert "<span>other@example.org</span>" in open_page(client, f"{PAGE}?action=requested+a+refund").text, "who did what to a gift"
+        db.session.rollback()
+    admin = open_page(client, f"{PAGE}.xlsx?action=failed+to+sign+in")
+    assert [row[2] for row in read_workbook(admin.data)["Audit trail"][1:] if row[0]] == ["other@example.org", "member@example.org"]
 
 
 def test_the_page_says_who_did_what_when_and_why_and_from_what_to_what(app: Flask, campaign: Campaign) -> None:
@@ -139,7 +282,7 @@ def test_the_page_says_who_did_what_when_and_why_and_from_what_to_what(app: Flas
 def test_entries_are_filtered_by_member_action_subject_and_day_and_pages_continue(
     app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = signed_in(app, "viewer")
+    client = signed_in(app, "admin")
     for number in range(5):
         audit.record("anne@example.org", "requested a refund", f"d_{number:020d}", reason=f"reason {number}")
     audit.record("bob@example.org", "signed in", "bob@example.org").at = func.now() - timedelta(days=3)

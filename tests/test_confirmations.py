@@ -47,6 +47,7 @@ NEEDS_NO_CONFIRMATION = {
     "staff_donation_views.save": "filters under a name",
     "staff_donation_views.change": "a name",
     "staff_donation_views.delete": "filters under a name",
+    "staff_account.set_shortcut": "a key of one's own keyboard",
     "staff_deposits.close": "a slip for the bank; no money moves",
     "staff_offline_gifts.search_donors": "what the form offers to fill in",
     "staff_posted_receipts.post": "a note, and undone",

@@ -255,6 +255,13 @@ def test_a_member_saves_views_for_oneself_or_for_all_and_changes_only_ones_own(a
     assert "Roy, paid" not in open_page(viewer, LIST).text, "it is not shared any longer"
     submit(clerk, page, f"{LIST}/views/{view.id}/deletion")
     assert [left.name for left in db.session.scalars(select(SavedView))] == ["Mine"]
+    submit(clerk, page, f"{LIST}/views?q=left", name="Of somebody who left", is_shared="on")
+    theirs = db.session.scalars(select(SavedView).where(SavedView.name == "Of somebody who left")).one()
+    manager, path = signed_in(app, "manager", address="manager@example.org"), f"{LIST}/views/{theirs.id}"
+    assert "A view of clerk@example.org" in open_page(viewer, f"{LIST}?q=left").text
+    submit(manager, open_page(manager, f"{LIST}?q=left"), path, name=theirs.name)
+    assert theirs.name not in open_page(viewer, LIST).text, "it is not shared any longer, nor is it the manager's"
+    assert submit(manager, open_page(manager, LIST), f"{path}/deletion").status_code == 404
     actions = select(AuditEntry.action).where(AuditEntry.subject == f"view {view.id}").order_by(AuditEntry.id)
     assert list(db.session.scalars(actions)) == ["saved a view", "changed a view", "deleted a view"]
     assert [before < after for before, after in pairwise(db.session.scalars(select(AuditEntry.id)))].count(False) == 0

@@ -18,12 +18,14 @@ from campaign.reporting.integrity import checker
 from campaign.reporting.month_checks import MonthCheck
 from campaign.rules.fiscal_years import Period
 from campaign.rules.months import InvalidMonth, month_before, months_back, parse_month
+from campaign.rules.offline_gifts import OfflineMethod, OfflineQuestion
 from campaign.staff import audit
 from campaign.staff.audit import AuditEntry
 from campaign.stripe_sync import cursors, reconciliations
 from campaign.stripe_sync.cursors import StripeList
 from campaign.texts.action_errors import ActionError, ActionRefused
 from tests.factories import TORONTO, create_refund, pay, post_stripe_fee, start_donation, today
+from tests.offline_gifts import cheque
 from tests.web import csrf_of, open_page, signed_in
 
 MONTH = month_before(today())
@@ -128,17 +130,22 @@ def test_what_comes_after_the_closing_shows_as_a_difference_with_a_journal_of_it
     late = LAST_NOON + timedelta(hours=1)
     create_refund(donation, 30_00, returned_at=late)
     give(campaign, 20_00, at=late)
+    answered = frozenset(OfflineQuestion)
+    cheque(campaign, 15_00, received_on=MONTH.last_on, answered=answered, method=OfflineMethod.ETRANSFER)
+    cheque(campaign, 16_00, received_on=MONTH.last_on, answered=answered)
     page = open_page(viewer, path)
     assert "Something came later" in page.text
+    assert "$15.00" in page.text and "$16.00" in page.text, "a gift without Stripe that is dated in a closed month came later too"
     assert "$20.00" in page.text and "-$30.00" in page.text.replace("\u2212", "-")
     closed = closed_months.closing_of(campaign.charity, MONTH.first_on)
     assert closed
     journal = open_page(manager, f"/staff/money/journal/csv?closing={closed.id}")
-    assert sorted(line.split(",")[1] for line in journal.text.split("\r\n")[1:-1]) == sorted(
-        [f'"{MONTH.last_on:%Y%m%d}-{sign}-L{closed.id}"' for sign in ("BACK", "GIFTS") for _ in range(2)]
-    )
+    numbers = [line.split(",")[1].strip('"') for line in journal.text.split("\r\n")[1:-1]]
+    assert len(numbers) == 8 and all(re.fullmatch(rf"{MONTH.last_on:%Y%m%d}-E\d+", number) for number in numbers)
+    assert set(numbers) == set(re.findall(r"\d{8}-E\d+", open_page(manager, f"/staff/money/journal/quickbooks?closing={closed.id}").text))
     response = manager.post(f"{path}/reopenings", data={"csrf_token": csrf_of(open_page(manager, path)), "reason": ""})
     assert response.status_code == 422 and "The reason is missing" in response.text
+    assert '<details class="panel" open>' in response.text, "what is wrong can be seen"
     overview = open_page(viewer, "/staff/money/months" + f"?year={MONTH.year}")
     assert "closed" in overview.text
 
@@ -148,7 +155,7 @@ def test_the_figures_of_a_month_have_funds_and_receipts_and_stripes_own_lines(ap
     figures = months.figures_of(campaign.charity, MONTH)
     stripe = months.at_stripe(campaign.charity, campaign.currency, MONTH)
     assert (stripe.gifts_cents, stripe.fees_cents, stripe.other_cents, stripe.closing_cents) == (100_00, 3_20, 0, 96_80)
-    assert figures.balances.closing_cents == 96_80
+    assert figures.stripe.closing_cents == 96_80
     assert Move.MATCH not in figures.sums, "it was matched today, whatever the day of the gift"
     this_month = months.figures_of(campaign.charity, Period(first_on=today().replace(day=1), last_on=today()))
     assert this_month.sums[Move.MATCH].cents == 100_00
@@ -186,6 +193,7 @@ def test_a_closed_month_that_was_changed_and_a_movement_without_a_day_are_found(
     assert checker.findings(db.engine) == [], "control: nothing is wrong yet"
     for tampering, found in (
         ("""UPDATE closed_month SET figures = jsonb_set(figures, '{closing,1}', '1')""", "ends with 1 cents at Stripe"),
+        ("""UPDATE closed_month SET figures = jsonb_set(figures, '{deposit}', '[1, 5]')""", "cents not deposited, but"),
         (f"""UPDATE closed_month SET heads = jsonb_set(heads, '{{campaign:{campaign.id},1}}', '"00"')""", "another hash of chain"),
         ("UPDATE ledger_entry SET cause = 'txn_unknown' WHERE kind = 'fee'", "has no day for the fee"),
     ):

@@ -4,11 +4,14 @@ import re
 
 import pytest
 from flask import Flask
+from sqlalchemy.exc import OperationalError
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.staff.members import ROLES
+from campaign.web.staff import attention
+from campaign.web.staff.attention import Need
 from campaign.web.staff.navigation import SECTIONS
-from tests.web import csrf_of, signed_in
+from tests.web import csrf_of, open_page, signed_in, submit
 
 NAV = re.compile(r'<div class="sections">(.*?)</div>', re.DOTALL)
 LINK = re.compile(r'<a href="([^"]+)"(?: aria-current="(\w+)")?>')
@@ -60,3 +63,34 @@ def test_the_number_beside_home_is_that_of_the_lines_and_follows_what_staff_do(a
     mail = client.get("/staff/mail").text
     assert number(mail) == str(lines + 1), "counted again after an act"
     assert "The guard against card testing is on" in client.get("/staff/").text
+
+
+def test_the_number_of_what_needs_attention_is_asked_for_by_pages_of_staff_alone_and_never_breaks_one(
+    app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, asked = signed_in(app, "viewer"), []
+
+    def unavailable(_: Campaign) -> list[Need]:
+        asked.append(1)
+        raise OperationalError("SELECT", {}, Exception("timeout"))
+
+    open_page(client, "/staff/")
+    app.extensions["attention"] = (float("inf"), 7)
+    client.post("/stripe/webhook")
+    assert app.extensions["attention"][0] == float("inf"), "what others post asks for no new number"
+    monkeypatch.setattr(attention, "list_needs", unavailable)
+    page = open_page(client, "/staff/account")
+    saved = submit(client, page, "/staff/account/shortcuts", slash="1")
+    assert saved.status_code == 303 and app.extensions["attention"] == (0.0, 7), "who acts sees a new number"
+    page = open_page(client, "/staff/account")
+    assert (page.status_code, '<span class="count">7' in page.text, bool(asked)) == (200, True, True)
+
+
+def test_the_shortcut_of_one_key_can_be_switched_off(app: Flask, campaign: Campaign) -> None:
+    client = signed_in(app, "viewer")
+    page = open_page(client, "/staff/account")
+    assert 'aria-keyshortcuts="/ Control+K" data-shortcut="/"' in page.text
+    submit(client, page, "/staff/account/shortcuts")
+    assert 'aria-keyshortcuts="Control+K" data-shortcut=""' in open_page(client, "/staff/account").text
+    submit(client, page, "/staff/account/shortcuts", slash="1")
+    assert 'data-shortcut="/"' in open_page(client, "/staff/account").text

@@ -1,6 +1,7 @@
 """Gifts that were paid by cheque, in cash or by transfer: matched and receipted like any other, and never looked for at Stripe."""
 
 import random
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -32,7 +33,7 @@ from campaign.receipts import (
 )
 from campaign.receipts.information_returns import InformationReturn
 from campaign.receipts.offline_gift_actions import DonorUnclear, GiftDoubtful, TypedGift
-from campaign.reporting import donation_history, receipt_register, return_gifts, returns, staff_todo, stripe_clearing
+from campaign.reporting import campaign_days, donation_history, receipt_register, return_gifts, returns, staff_todo, stripe_clearing
 from campaign.reporting.integrity import checker, funder_checks, match_checks, receipt_checks, scope
 from campaign.reporting.totals import totals_of
 from campaign.rules.fiscal_years import calendar_year
@@ -267,6 +268,8 @@ def test_a_gift_can_be_undone_until_it_has_a_receipt_or_is_at_the_bank(campaign:
     assert receipts.last_receipt_of(mistaken.id) is None and not [m for m in post.box.newest(9) if m[1] == [mistaken.email]]
     (totals,) = db.session.query(CampaignTotals)
     assert (totals.donations, totals.donors, totals.offline_cents) == (2, 2, 50_00)
+    days = campaign_days.list_days(campaign, first=today(), last=today())
+    assert [day.donations for day in days] == [2], "the chart counts as the totals do"
     undone = (mistaken, ActionError.GIFT_IS_REVERSED), (receipted, ActionError.GIFT_IS_FINAL)
     for gift, error in undone:
         db.session.refresh(gift)
@@ -303,6 +306,10 @@ def test_a_closed_deposit_stays_what_was_taken_to_the_bank(campaign: Campaign, f
         with pytest.raises(ActionRefused) as refused:
             offline_gift_actions.close_deposit(deposit, its_slip, taken=ticked, shown=shown, actor=CLERK)
         assert refused.value.refusal is error
+    with pytest.raises(ActionRefused) as refused:
+        before = replace(slip, deposited_on=today() - timedelta(days=1))
+        offline_gift_actions.close_deposit(deposit, before, taken={taken.id}, shown={taken.id, late.id}, actor=CLERK)
+    assert refused.value.refusal is ActionError.DEPOSIT_BEFORE_GIFT
     following = offline_gift_actions.close_deposit(deposit, slip, taken={taken.id}, shown={taken.id, late.id}, actor=CLERK)
     assert following and following.number == deposit.number + 1 and deposits.donation_ids_of(following.id) == [late.id]
     assert (deposit.gifts, deposit.cents) == (1, 10_00) and offline_gift_actions.state_of(taken) is GiftState.COUNTS
@@ -372,6 +379,9 @@ TAMPERED = {
     "DELETE FROM offline_reversal WHERE kind = 'returned'": "were reversed by staff, but the books say",
     "UPDATE donation SET is_matchable = false WHERE id = {other}": "the match of donation",
     "UPDATE deposit SET cents = cents + 1 WHERE closed_at IS NOT NULL": "deposit 1 says",
+    "UPDATE deposit SET deposited_on = deposited_on - 1": "was taken to the bank before donation",
+    "UPDATE offline_gift SET deposit_id = NULL WHERE donation_id = {other}": "in no deposit, although it was not reversed as a whole",
+    "UPDATE deposit SET closed_at = NULL, closed_by = NULL, deposited_on = NULL, gifts = NULL, cents = NULL": "in an open deposit, although nothing of it is left",
     "UPDATE campaign_totals SET offline_cents = offline_cents + 1": "cents that never lay at Stripe",
     "UPDATE campaign_totals SET donors = donors + 1": "donors, but its entries say",
 }

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from flask.testing import FlaskClient
+from werkzeug.routing import RequestRedirect
 from werkzeug.test import TestResponse
 
 from campaign.campaigns.campaigns import Campaign
@@ -21,9 +22,10 @@ from campaign.matching.rematching import PendingRematch
 from campaign.recurring.instalments import CONTACT_FIELDS
 from campaign.recurring.recurring_gifts import RecurringGift
 from campaign.texts.catalogue import translator
+from campaign.web.languages import url_in
 from tests.conftest import Stripe
 from tests.factories import another_campaign, paid, pay, start_donation
-from tests.web import FORM, SLUG, hidden_fields, send
+from tests.web import FORM, SLUG, hidden_fields, open_page, send, signed_in
 
 
 def notice_of(page: TestResponse) -> str:
@@ -264,6 +266,26 @@ def test_no_address_of_a_form_is_a_dead_end_when_it_is_opened_or_reloaded(app: F
             dead.append((path, answer.status_code))
     assert dead == []
     assert client.get(f"/en/{SLUG}/donations").location == f"/en/{SLUG}"
+
+
+def test_the_language_of_a_page_that_a_refused_form_shows_leads_to_that_page(app: Flask, campaign: Campaign) -> None:
+    """Of every route of staff that only takes a form: in the other language there is its page, never an error."""
+    client, wrong, asked = signed_in(app, "admin"), [], 0
+    for rule in app.url_map.iter_rules():
+        methods = rule.methods or set()
+        if "GET" in methods or not rule.rule.startswith("/staff/"):
+            continue
+        path = re.sub(r"<(?:\w+:)?(\w+)>", "1", re.sub(r"<any\((\w+)[^)]*\):\w+>", r"\1", rule.rule))
+        with app.test_request_context(path, method="POST"):
+            page = url_in("fr")
+        asked += 1
+        with app.test_request_context(page):
+            if request.routing_exception is not None and not isinstance(request.routing_exception, RequestRedirect):
+                wrong.append((path, page))
+    assert wrong == [] and asked > 30
+    moved = client.get("/staff/account/shortcuts?lang=fr")
+    assert (moved.status_code, moved.location) == (303, "/staff/account?lang=fr")
+    assert 'lang="fr"' in open_page(client, moved.location).text
 
 
 # What the page says is left, in words or as an amount, and what the API says a gift that is paid now could be matched from.

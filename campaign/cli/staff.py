@@ -48,7 +48,8 @@ def staff_list() -> None:
 def staff_role(email: str, role: str) -> None:
     """Give a member another role, and end their sessions."""
     member = _get_member(email)
-    _change(member, lambda: members.change_role(member, role), "changed a role", role=role)
+    was = member.roles[0].name if member.roles else ""
+    _change(member, lambda: members.change_role(member, role), "changed a role", before={"role": was}, after={"role": role})
 
 
 @staff.command("deactivate")
@@ -76,7 +77,7 @@ def _get_member(email: str) -> Staff:
     return member
 
 
-def _change(member: Staff, change: members.Change, action: str, **detail: str) -> None:
+def _change(member: Staff, change: members.Change, action: str, **detail: object) -> None:
     try:
         change()
     except LastAdmin:

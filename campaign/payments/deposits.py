@@ -1,6 +1,7 @@
 """Deposits: the cheques and the cash that somebody takes to the bank together, with the slip that says so.
 
-A charity has at most one open deposit, which takes in what is recorded. Once closed it never changes: a trigger lets no gift join or leave it.
+A charity has at most one open deposit, which takes in what is recorded; the next one is opened when it is closed. Once closed it never changes:
+a trigger lets no gift join or leave it. A cheque or cash is in no deposit only if it was reversed as a whole before it was taken to the bank.
 """
 
 from collections.abc import Collection
@@ -11,8 +12,12 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select, text, 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
+from campaign.donations.donations import Donation
 from campaign.edges.db import Base, db
 from campaign.payments.offline_gifts import OfflineGift
+
+# By this name a closed month has the number of the last deposit, beside the ends of the ledger's chains.
+CHAIN_OF_DEPOSITS = "deposits"
 
 
 class Deposit(Base):
@@ -101,6 +106,17 @@ def totals_of(deposit_id: int) -> tuple[int, int]:
     )
     gifts, cents = db.session.execute(from_donation).one()
     return gifts, int(cents)
+
+
+def undeposited_cents(charity_id: int) -> int:
+    """What the cheques and the cash in the charity's open deposit are, in cents."""
+    deposit = open_deposit(charity_id)
+    return totals_of(deposit.id)[1] if deposit else 0
+
+
+def last_received_at(donation_ids: Collection[int]) -> datetime | None:
+    """The moment at which the last of these gifts was received."""
+    return db.session.scalar(select(func.max(Donation.received_at)).where(Donation.id.in_(sorted(donation_ids))))
 
 
 def donation_ids_of(deposit_id: int) -> list[int]:

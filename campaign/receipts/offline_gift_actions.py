@@ -174,10 +174,10 @@ def _complete(donation: Donation, typed: TypedGift, session: RematchingSession, 
 def undo(donation: Donation, *, actor: str) -> None:
     """Undo a gift that was recorded wrongly, while it has no receipt and was not taken to the bank. Raises ActionRefused."""
     session, locked = _lock(donation)
-    gift, deposit = deposits.lock_of_gift(locked.id)
+    _, deposit = deposits.lock_of_gift(locked.id)
     if _state(locked, deposit) is not GiftState.UNDOABLE:
         _refuse(ActionError.GIFT_IS_FINAL if locked.net_cents else ActionError.GIFT_IS_REVERSED)
-    gift.deposit_id, kind = None, OfflineReversalKind.MISTAKE
+    kind = OfflineReversalKind.MISTAKE
     details = ReversalDetails(kind=kind, cents=locked.net_cents, reversed_on=_today(locked), reference="", reason=UNDONE)
     _post_reversal(locked, details, session, action="undid an offline gift", actor=actor)
 
@@ -213,6 +213,10 @@ def _lock(donation: Donation) -> tuple[RematchingSession, Donation]:
 
 
 def _post_reversal(donation: Donation, details: ReversalDetails, session: RematchingSession, *, action: str, actor: str) -> None:
+    """Post the reversal. What was not taken to the bank, and never will be, leaves its deposit."""
+    gift, deposit = deposits.lock_of_gift(donation.id)
+    if deposit is not None and deposit.closed_at is None and details.cents == donation.amount_cents:
+        gift.deposit_id = None
     effects.apply_effects(session, [offline_gifts.record_reversal(donation, details, session, actor=actor)])
     db.session.expire(donation, ["net_cents"])
     audit.record(
@@ -253,9 +257,11 @@ def close_deposit(deposit: Deposit, slip: DepositSlip, *, taken: Collection[int]
         _refuse(ActionError.DEPOSIT_IS_EMPTY)
     if set(deposits.donation_ids_of(locked.id)) != set(shown) or not set(taken) <= set(shown):
         _refuse(ActionError.DEPOSIT_HAS_CHANGED)
-    charity = db.session.get_one(Charity, locked.charity_id)
+    charity, received_at = db.session.get_one(Charity, locked.charity_id), deposits.last_received_at(taken)
     if slip.deposited_on > charity.local(datetime.now(UTC)).date():
         _refuse(ActionError.GIFT_IN_FUTURE)
+    if received_at is not None and slip.deposited_on < charity.local(received_at).date():
+        _refuse(ActionError.DEPOSIT_BEFORE_GIFT)
     following = deposits.close(locked, slip, left_out=set(shown) - set(taken), actor=actor)
     audit.record(
         actor, "closed a deposit", f"deposit {locked.number}", gifts=locked.gifts, cents=locked.cents, on=slip.deposited_on.isoformat()

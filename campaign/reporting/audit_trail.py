@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, or_, select
 
 from campaign.edges.db import db
 from campaign.recurring.contact_changes import ContactChange
@@ -19,18 +19,23 @@ ROWS_AT_ONCE = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class AuditFilters:
-    """What is listed; an empty value filters nothing. The days are in the charity's zone and inclusive."""
+    """What is listed; an empty value filters nothing. The days are in the charity's zone and inclusive.
+
+    `hidden` actions are listed only when it is `own`, the address of a member, who did them or to whom they were done.
+    """
 
     actor: str = ""
     action: str = ""
     subjects: tuple[str, ...] = ()
     first_on: date | None = None
     last_on: date | None = None
+    hidden: frozenset[str] = frozenset()
+    own: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """An entry, with the old and the new value of each contact detail that it changed."""
+    """An entry, with the old and the new value of each detail that it changed; `bank.code` is a field of an account."""
 
     entry: AuditEntry
     changes: list[tuple[str, Any, Any]]
@@ -75,6 +80,8 @@ def _conditions(filters: AuditFilters, zone: ZoneInfo) -> Iterator[ColumnElement
         yield e.actor == filters.actor
     if filters.action:
         yield e.action == filters.action
+    if filters.hidden:
+        yield or_(e.action.not_in(filters.hidden), e.actor == filters.own, e.subject == filters.own)
     if filters.subjects:
         yield e.subject.in_(filters.subjects)
     if filters.first_on:
@@ -97,8 +104,10 @@ def _recorded(entries: Sequence[AuditEntry]) -> list[Recorded]:
     return [Recorded(entry=entry, changes=[*changed.get(entry.id, {}).values(), *_before_and_after(entry.detail)]) for entry in entries]
 
 
-def _before_and_after(detail: dict[str, Any]) -> list[tuple[str, Any, Any]]:
-    before, after = detail.get("before"), detail.get("after")
-    if not isinstance(before, dict) or not isinstance(after, dict):
-        return []
-    return [(name, before.get(name), after[name]) for name in after if before.get(name) != after[name]]
+def _before_and_after(detail: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """What the detail says of itself, or of each thing that it names, such as an account."""
+    for name, one in [("", detail), *detail.items()]:
+        before, after = (one.get("before"), one.get("after")) if isinstance(one, dict) else (None, None)
+        if isinstance(before, dict) and isinstance(after, dict):
+            of = f"{name}." if name else ""
+            yield from ((f"{of}{field}", before.get(field), after[field]) for field in after if before.get(field) != after[field])

@@ -15,7 +15,11 @@ _KINDS = (Move.DONATION, Move.REFUND, Move.DISPUTE, Move.OFFLINE_REVERSAL, Move.
 
 @dataclass(frozen=True, kw_only=True)
 class CampaignDay:
-    """One day, in cents. `returned_cents` is less what came back of disputes; `matched_cents` less what was freed."""
+    """One day, in cents. `returned_cents` is less what came back of disputes; `matched_cents` less what was freed.
+
+    `donations` are those that were paid, refunded ones included, less those that never were gifts: a cheque that the bank returned is subtracted on
+    the day on which the books had it, so that all days come to the campaign's count.
+    """
 
     day: date
     donations: int
@@ -49,7 +53,7 @@ def _day(day: date, sums: dict[Move, DaySum]) -> CampaignDay:
 
     return CampaignDay(
         day=day,
-        donations=sums.get(Move.DONATION, DaySum()).entries,
+        donations=sums.get(Move.DONATION, DaySum()).entries - sums.get(Move.OFFLINE_REVERSAL, DaySum()).entries,
         donated_cents=cents(Move.DONATION),
         returned_cents=cents(Move.REFUND) + cents(Move.DISPUTE) + cents(Move.OFFLINE_REVERSAL) - cents(Move.REINSTATEMENT),
         matched_cents=cents(Move.MATCH) - cents(Move.UNMATCH),

@@ -8,12 +8,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.campaigns.charities import Charity
 from campaign.edges.db import Base, db
+from campaign.payments.deposits import CHAIN_OF_DEPOSITS
 
 
 class ClosedMonth(Base):
     """A month that begins on `first_on` and was closed. `figures` are those of reporting/months.py.
 
-    `heads` has the last position and hash of each chain of the charity by its name: an entry beyond them came after the closing.
+    `heads` has the last position and hash of each chain of the charity by its name: an entry beyond them came after the closing. The last
+    deposit is there by its number, as they are closed in their order.
     """
 
     __tablename__ = "closed_month"
@@ -44,13 +46,16 @@ _ENDS = text("""
     UNION ALL
     SELECT 'campaign:' || t.campaign_id, t.chain_entries, encode(t.chain_hash, 'hex') FROM campaign_totals t JOIN campaign c ON c.id = t.campaign_id
     WHERE c.charity_id = :charity
+    UNION ALL
+    SELECT :deposits, coalesce(max(number), 0), '' FROM deposit WHERE charity_id = :charity AND closed_at IS NOT NULL
     ORDER BY 1
 """)
 
 
 def heads_of(charity: Charity) -> dict[str, tuple[int, str]]:
     """The last position of each chain of the charity, and its hash."""
-    return {chain: (position, head) for chain, position, head in db.session.execute(_ENDS, {"charity": charity.id})}
+    found = db.session.execute(_ENDS, {"charity": charity.id, "deposits": CHAIN_OF_DEPOSITS})
+    return {chain: (position, head) for chain, position, head in found}
 
 
 def store(charity: Charity, first_on: date, figures: dict[str, Any], *, reason: str, actor: str) -> ClosedMonth:

@@ -8,10 +8,17 @@ from campaign.rules.journal import Posting, Purpose, Subject
 
 
 class OfflineMove(StrEnum):
-    """Moves whose kinds the ledger has for money at Stripe too, but from or to the bank: that money never lay at Stripe."""
+    """Moves of money that never lay at Stripe, whose kinds the ledger has for other money too, or which are two for the bookkeeper.
+
+    A cheque and cash are UNDEPOSITED until their DEPOSIT; a transfer is at the bank at once.
+    """
 
     DONATION = "offline_donation"
     REFUND = "offline_refund"
+    UNDEPOSITED_DONATION = "undeposited_donation"
+    UNDEPOSITED_REFUND = "undeposited_refund"
+    UNDEPOSITED_REVERSAL = "undeposited_reversal"
+    DEPOSIT = "deposit"
 
 
 MoneyMove = Move | OfflineMove
@@ -21,6 +28,10 @@ POSTINGS: Mapping[MoneyMove, Posting | None] = {
     OfflineMove.DONATION: Posting(subject=Subject.GIFTS, debit=Purpose.BANK, credit=Purpose.DONATIONS),
     OfflineMove.REFUND: Posting(subject=Subject.RETURNS, debit=Purpose.DONATIONS_RETURNED, credit=Purpose.BANK),
     Move.OFFLINE_REVERSAL: Posting(subject=Subject.RETURNS, debit=Purpose.DONATIONS, credit=Purpose.BANK),
+    OfflineMove.UNDEPOSITED_DONATION: Posting(subject=Subject.GIFTS, debit=Purpose.UNDEPOSITED, credit=Purpose.DONATIONS),
+    OfflineMove.UNDEPOSITED_REFUND: Posting(subject=Subject.RETURNS, debit=Purpose.DONATIONS_RETURNED, credit=Purpose.UNDEPOSITED),
+    OfflineMove.UNDEPOSITED_REVERSAL: Posting(subject=Subject.RETURNS, debit=Purpose.DONATIONS, credit=Purpose.UNDEPOSITED),
+    OfflineMove.DEPOSIT: Posting(subject=Subject.DEPOSITS, debit=Purpose.BANK, credit=Purpose.UNDEPOSITED),
     Move.DONATION: Posting(subject=Subject.GIFTS, debit=Purpose.STRIPE, credit=Purpose.DONATIONS),
     Move.COVERED_FEE: Posting(subject=Subject.GIFTS, debit=Purpose.STRIPE, credit=Purpose.COVERED_FEES),
     Move.FEE: Posting(subject=Subject.FEES, debit=Purpose.FEES, credit=Purpose.STRIPE),

@@ -79,7 +79,7 @@ def _counts(charity: Charity, month: Period, figures: MonthFigures) -> Iterator[
     yield MonthCheck.RECONCILED, int(not _is_reconciled_since(after))
     yield MonthCheck.DIFFERENCES, reconciliations.count_open()
     yield MonthCheck.BOOKS, len(last_check.findings) if last_check else 1
-    yield MonthCheck.TIES, int(figures.balances.difference_cents != 0)
+    yield MonthCheck.TIES, int(any(account.difference_cents for account in (figures.stripe, figures.undeposited)))
     yield MonthCheck.PAYOUTS_TIED, sum(not _is_by_hand(p) and p.transactions_read_at is None for p in payouts)
     yield MonthCheck.PAYOUTS_BACK, sum(p.status in ("failed", "canceled") for p in payouts)
     yield MonthCheck.PAYOUTS_BY_HAND, sum(_is_by_hand(p) for p in payouts)

@@ -20,9 +20,10 @@ from campaign.ledger.entries import LedgerEntry
 from campaign.ledger.moves import Move
 from campaign.matching.funds import Fund
 from campaign.receipts.receipts import Receipt, ReceiptEnd, ReceiptLine
-from campaign.reporting import journal
+from campaign.reporting import account_balances, journal
+from campaign.reporting.account_balances import AccountBalances
 from campaign.reporting.gifts_received import campaigns_of, first_and_last_received
-from campaign.reporting.journal import MoveSum, StripeBalances
+from campaign.reporting.journal import MoveSum
 from campaign.reporting.journal_postings import MoneyMove
 from campaign.rules.fiscal_years import Period
 from campaign.stripe_sync.balance_transactions import PAYOUT, PAYOUT_REVERSALS, BalanceTransaction
@@ -36,7 +37,8 @@ PROMISES = (Move.PLEDGE, Move.MATCH, Move.UNMATCH)
 class MonthFigures:
     """A month by the books: `sums` by move, those of `PROMISES` by the moment of the entry, and receipts by the moment they were issued or ended."""
 
-    balances: StripeBalances
+    stripe: AccountBalances
+    undeposited: AccountBalances
     sums: Mapping[MoneyMove, MoveSum]
     issued: MoveSum
     ended: MoveSum
@@ -45,9 +47,11 @@ class MonthFigures:
         """The figures as a closing stores them: sums in cents, each with how many they are of."""
         counted = {move.value: found for move, found in self.sums.items()} | {"issued": self.issued, "ended": self.ended}
         return {
-            "opening": [0, self.balances.opening_cents],
+            "opening": [0, self.stripe.opening_cents],
+            "undeposited_opening": [0, self.undeposited.opening_cents],
             **{name: [found.entries, found.cents] for name, found in counted.items() if found.entries},
-            "closing": [0, self.balances.closing_cents],
+            "closing": [0, self.stripe.closing_cents],
+            "undeposited_closing": [0, self.undeposited.closing_cents],
         }
 
     @property
@@ -60,7 +64,8 @@ def figures_of(charity: Charity, month: Period) -> MonthFigures:
     """The figures of the month by the books as they are now."""
     sums = journal.sums_of(charity, month)
     return MonthFigures(
-        balances=journal.stripe_balances(charity, month, sums),
+        stripe=account_balances.stripe_balances(charity, month, sums),
+        undeposited=account_balances.undeposited_balances(charity, month, sums),
         sums=sums | _promises(charity, month),
         issued=_issued(charity, month),
         ended=_ended(charity, month),

@@ -20,6 +20,7 @@ class Purpose(StrEnum):
     """What an account is for. A charity names its account for each in its own chart of accounts."""
 
     STRIPE = "stripe"
+    UNDEPOSITED = "undeposited"
     BANK = "bank"
     DONATIONS = "donations"
     DONATIONS_RETURNED = "donations_returned"
@@ -41,17 +42,26 @@ def tax_of(purpose: Purpose) -> Tax:
 
 
 class Subject(StrEnum):
-    """What a journal entry is of: one a day for each of the first three, one for each payout and each payment of a funder."""
+    """What a journal entry is of: one a day for each of the first three, one for each payout, deposit and payment of a funder."""
 
     GIFTS = "gifts"
     FEES = "fees"
     RETURNS = "returns"
     PAYOUTS = "payouts"
+    DEPOSITS = "deposits"
     FUNDERS = "funders"
 
 
-# Parts of the numbers of journal entries, short because QuickBooks takes 21 characters.
-_SIGNS = {Subject.GIFTS: "GIFTS", Subject.FEES: "FEES", Subject.RETURNS: "BACK", Subject.PAYOUTS: "PAY", Subject.FUNDERS: "FUND"}
+# What QuickBooks takes as the number of a journal entry.
+LONGEST_NUMBER = 21
+_SIGNS = {
+    Subject.GIFTS: "GIFTS",
+    Subject.FEES: "FEES",
+    Subject.RETURNS: "BACK",
+    Subject.PAYOUTS: "PAY",
+    Subject.DEPOSITS: "DEP",
+    Subject.FUNDERS: "FUND",
+}
 
 
 class Grain(StrEnum):
@@ -134,18 +144,17 @@ class JournalLine:
     credit_cents: int = 0
 
 
-def number_of_day(on: date, subject: Subject, row: int | None, *, closing: int | None = None) -> str:
-    """The number of a journal entry: the same whenever it is exported. `row` is that of a payout or payment.
+def number_of_day(on: date, subject: Subject, row: int | None) -> str:
+    """The number of a journal entry: the same whenever it is exported. `row` is that of a payout, payment or deposit, of at most seven digits."""
+    return "-".join([f"{on:%Y%m%d}", _SIGNS[subject], *([str(row)] if row else [])])
 
-    Entries that came after the closing of a month are a journal entry of their own, which no software takes for the one that it has.
+
+def number_of_entry(on: date, subject: Subject, entry_id: int) -> str:
+    """The number of the journal entry of one ledger entry, of at most eleven digits, or of its deposit, which may be on the same day.
+
+    What comes later changes neither the number nor what it is of, so that software that has it takes it for what it is.
     """
-    parts = [f"{on:%Y%m%d}", _SIGNS[subject], *([str(row)] if row else []), *([f"L{closing}"] if closing else [])]
-    return "-".join(parts)
-
-
-def number_of_entry(on: date, entry_id: int) -> str:
-    """The number of the journal entry of one ledger entry."""
-    return f"{on:%Y%m%d}-E{entry_id}"
+    return f"{on:%Y%m%d}-{'D' if subject is Subject.DEPOSITS else 'E'}{entry_id}"
 
 
 def lines_of(movements: Iterable[Movement]) -> Iterator[JournalLine]:

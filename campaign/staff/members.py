@@ -56,6 +56,8 @@ class Staff(Base, UserMixin):
     mf_recovery_codes: Mapped[list[str]] = mapped_column(MutableList.as_mutable(ARRAY(Text)), server_default="{}", default=list)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     role_since: Mapped[datetime] = mapped_column(server_default=func.now())
+    # A shortcut of one key gets in the way of speech input (WCAG 2.1.4), so that it can be switched off.
+    has_slash_shortcut: Mapped[bool] = mapped_column(server_default="true", default=True)
     roles: Mapped[list[Role]] = relationship(secondary=staff_role, lazy="joined")  # type: ignore[assignment]  # Flask-Security names a wider type
 
 

@@ -1,5 +1,6 @@
 """Views of the list of donations that members save: filters under a name, their own or shared with all members."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
+from campaign.staff.members import Staff
 
 LONGEST_NAME = 60
 MOST_VIEWS = 30
@@ -41,9 +43,19 @@ def views_for(staff_id: int) -> list[SavedView]:
     return list(db.session.scalars(visible.order_by(func.lower(SavedView.name), SavedView.id)))
 
 
-def find_own(view_id: int, staff_id: int) -> SavedView | None:
-    """The member's own view with this id."""
-    return db.session.scalar(select(SavedView).where(SavedView.id == view_id, SavedView.staff_id == staff_id))
+def find_changeable(view_id: int, staff_id: int, *, is_manager: bool) -> SavedView | None:
+    """The view with this id if it is the member's own, or if it is shared and the member `is_manager`: whoever shared it may have left."""
+    is_theirs = SavedView.staff_id == staff_id
+    return db.session.scalar(
+        select(SavedView).where(SavedView.id == view_id, or_(is_theirs, SavedView.is_shared) if is_manager else is_theirs)
+    )
+
+
+def owners_of(views: Sequence[SavedView]) -> dict[int, str]:
+    """The addresses of the members whose views these are, by the views' ids."""
+    members = db.session.scalars(select(Staff).where(Staff.id.in_({view.staff_id for view in views}))).unique()
+    emails = {member.id: member.email for member in members}
+    return {view.id: emails[view.staff_id] for view in views}
 
 
 def record_view(staff_id: int, name: str, filters: dict[str, str], *, is_shared: bool) -> SavedView:

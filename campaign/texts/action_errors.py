@@ -69,6 +69,7 @@ class ActionError(StrEnum):
     REVERSAL_DAY = "reversal day"
     REVERSAL_TOO_MUCH = "reversal too much"
     DEPOSIT_IS_CLOSED = "deposit is closed"
+    DEPOSIT_BEFORE_GIFT = "deposit before gift"
     DEPOSIT_IS_EMPTY = "deposit is empty"
     DEPOSIT_HAS_CHANGED = "deposit has changed"
     ROW_HAS_CHANGED = "row has changed"
@@ -176,6 +177,9 @@ _MESSAGES = {
     ActionError.REVERSAL_DAY: gettext_noop("That was between the day on which the gift was received and today: write that day."),
     ActionError.REVERSAL_TOO_MUCH: gettext_noop("More cannot have been given back than is left of this gift."),
     ActionError.DEPOSIT_IS_CLOSED: gettext_noop("Somebody has closed this deposit already."),
+    ActionError.DEPOSIT_BEFORE_GIFT: gettext_noop(
+        "A gift in this deposit was received after that day. Check the day of the deposit, or leave that gift for the next one."
+    ),
     ActionError.DEPOSIT_IS_EMPTY: gettext_noop("A deposit has at least one cheque or some cash. Tick what you take to the bank."),
     ActionError.ROW_HAS_CHANGED: gettext_noop(
         "Somebody has changed or recorded this row meanwhile. It is shown as it is now; what you typed was not saved."

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from campaign.rules.money import format_money
 from campaign.texts.catalogue import gettext_noop, translator
 
 # By the action as it is recorded: what whoever is named beside it did.
@@ -135,18 +134,17 @@ ACTORS = {
 }
 # The details that are the reason.
 REASONS = ("reason", "note")
-# Digests and numbers of rows, which say nothing to a reader.
-HIDDEN = frozenset({*REASONS, "before", "after", "figures", "seed", "sha256", "fingerprint", "session"})
+# Digests, numbers of rows, and codes of Stripe and of programs, which say nothing to a reader.
+HIDDEN = frozenset({*REASONS, "before", "after", "figures", "seed", "sha256", "fingerprint", "session", "type", "error"})
 DETAILS = {
     "cents": gettext_noop("Amount"),
-    "change": gettext_noop("Change"),
+    "change": gettext_noop("Change asked for"),
     "charity": gettext_noop("Charity"),
     "choice": gettext_noop("Choice"),
     "closed_by": gettext_noop("Closed by"),
     "declines": gettext_noop("Declined cards"),
     "document": gettext_noop("Document"),
     "donations": gettext_noop("Donations"),
-    "error": gettext_noop("Error"),
     "factor": gettext_noop("Factor"),
     "fields": gettext_noop("Fields"),
     "filed_as": gettext_noop("Filed"),
@@ -181,9 +179,54 @@ DETAILS = {
     "scope": gettext_noop("For"),
     "serial": gettext_noop("Receipt"),
     "sessions": gettext_noop("Sessions"),
-    "type": gettext_noop("Kind"),
 }
-YES, NO = gettext_noop("yes"), gettext_noop("no")
+# What was exported, by the name under which it is recorded, without its format.
+DOCUMENTS = {
+    "audit trail": gettext_noop("Audit trail"),
+    "consents": gettext_noop("Consents to news"),
+    "deposit slip": gettext_noop("Deposit slip"),
+    "document of a declaration": gettext_noop("Document of a declaration"),
+    "donations": gettext_noop("Donations"),
+    "donors": gettext_noop("Donors"),
+    "draft of an information return": gettext_noop("Draft of an information return"),
+    "gifts by line": gettext_noop("Gifts by line of the returns"),
+    "journal by day": gettext_noop("Journal by day"),
+    "journal by entry": gettext_noop("Journal by gift, fee and refund"),
+    "journal for QuickBooks Online": gettext_noop("Journal for QuickBooks Online"),
+    "journal for Xero": gettext_noop("Journal for Xero"),
+    "ledger": gettext_noop("Ledger"),
+    "list of gifts": gettext_noop("List of donations"),
+    "payouts": gettext_noop("Payouts"),
+    "preview of a receipt": gettext_noop("Preview of a receipt"),
+    "receipt": gettext_noop("Receipt"),
+    "receipts": gettext_noop("Receipts"),
+    "register as filed": gettext_noop("Register as filed"),
+    "register of receipts": gettext_noop("Register of receipts"),
+    "returns": gettext_noop("Returns"),
+}
+# What concerns the ways in and the rights of members: for administrators, and for members about themselves.
+ABOUT_MEMBERS = frozenset(
+    {
+        "added a passkey",
+        "added staff",
+        "asked for a link to choose a password",
+        "changed a role",
+        "chose a password",
+        "deactivated a member",
+        "ended a session",
+        "ended other sessions",
+        "ended sessions",
+        "failed to sign in",
+        "invited a member",
+        "made new recovery codes",
+        "reactivated a member",
+        "removed a passkey",
+        "reset staff",
+        "set up an authenticator app",
+        "signed in",
+        "used a recovery code",
+    }
+)
 
 
 def describe_action(action: str, language: str) -> str:
@@ -201,22 +244,13 @@ def reason_of(detail: Mapping[str, Any]) -> str:
     return next((str(detail[name]) for name in REASONS if detail.get(name)), "")
 
 
-def describe_details(detail: Mapping[str, Any], language: str) -> list[tuple[str, str]]:
-    """The details that a reader needs, each with its name; amounts are in cents in it."""
-    to = translator(language)
-    return [
-        (to.gettext(DETAILS[name]) if name in DETAILS else name.replace("_", " "), describe_value(name, value, language))
-        for name, value in detail.items()
-        if name not in HIDDEN and value not in (None, "", [], {})
-    ]
+def describe_detail(name: str, language: str) -> str:
+    """What the detail with this name is."""
+    return translator(language).gettext(DETAILS[name]) if name in DETAILS else name.replace("_", " ")
 
 
-def describe_value(name: str, value: object, language: str) -> str:
-    """A value of the detail with this name."""
-    if isinstance(value, bool):
-        return translator(language).gettext(YES if value else NO)
-    if isinstance(value, int) and name.endswith("cents"):
-        return format_money(value, language)
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {one}" for key, one in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+def describe_document(document: str, language: str) -> str:
+    """What was exported, with its format."""
+    name, _, rest = document.partition(" (")
+    words = translator(language).gettext(DOCUMENTS[name]) if name in DOCUMENTS else name
+    return f"{words} ({rest.rstrip(')').partition(',')[0]})" if rest else words

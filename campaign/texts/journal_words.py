@@ -6,9 +6,13 @@ from campaign.texts.catalogue import gettext_noop, pgettext_noop, translator
 # By the kind of the ledger entry.
 MOVES = {
     "donation": gettext_noop("Gifts paid through Stripe"),
-    "offline_donation": gettext_noop("Gifts by cheque, in cash or by transfer"),
+    "offline_donation": gettext_noop("Gifts by transfer"),
     "offline_refund": gettext_noop("Offline gifts given back"),
     "offline_reversal": gettext_noop("Offline gifts that the bank returned, or that were recorded by mistake"),
+    "undeposited_donation": gettext_noop("Gifts by cheque or in cash"),
+    "undeposited_refund": gettext_noop("Cheques and cash given back before a deposit"),
+    "undeposited_reversal": gettext_noop("Cheques and cash that never were a gift, before a deposit"),
+    "deposit": gettext_noop("Deposit of cheques and cash at the bank"),
     "covered_fee": gettext_noop("Fees covered by donors"),
     "fee": gettext_noop("Stripe’s fees"),
     "fee_refund": gettext_noop("Fees returned by Stripe"),
@@ -24,6 +28,7 @@ MOVES = {
 }
 _PURPOSES = {
     Purpose.STRIPE: gettext_noop("Money that lies at Stripe"),
+    Purpose.UNDEPOSITED: gettext_noop("Cheques and cash that were not taken to the bank yet"),
     Purpose.BANK: gettext_noop("The charity’s bank account"),
     Purpose.DONATIONS: gettext_noop("Gifts of donors"),
     Purpose.DONATIONS_RETURNED: gettext_noop("Gifts refunded or lost in disputes"),
@@ -36,6 +41,7 @@ _SUBJECTS = {
     Subject.FEES: gettext_noop("Stripe’s fees"),
     Subject.RETURNS: gettext_noop("Refunds and disputes"),
     Subject.PAYOUTS: gettext_noop("Payouts"),
+    Subject.DEPOSITS: gettext_noop("Deposits"),
     Subject.FUNDERS: gettext_noop("Payments of funders"),
 }
 _TAXES = {
@@ -47,6 +53,7 @@ _TAXES = {
 # Codes and names that are usual in a chart of accounts, until the charity names its own.
 _SUGGESTED = {
     Purpose.STRIPE: ("1050", gettext_noop("Stripe clearing")),
+    Purpose.UNDEPOSITED: ("1040", gettext_noop("Undeposited funds")),
     Purpose.BANK: ("1010", gettext_noop("Bank")),
     Purpose.DONATIONS: ("4010", pgettext_noop("account", "Donations")),
     Purpose.DONATIONS_RETURNED: ("4015", gettext_noop("Donations returned")),

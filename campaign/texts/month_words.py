@@ -7,6 +7,8 @@ from campaign.texts.journal_words import MOVES
 _FIGURES = {
     "opening": gettext_noop("Balance at Stripe at the beginning"),
     "closing": gettext_noop("Balance at Stripe at the end"),
+    "undeposited_opening": gettext_noop("Not deposited at the beginning"),
+    "undeposited_closing": gettext_noop("Not deposited at the end"),
     "pledge": gettext_noop("Pledged by funders"),
     "match": gettext_noop("Matched to gifts"),
     "unmatch": gettext_noop("Match of gifts that went back"),

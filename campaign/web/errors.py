@@ -13,7 +13,6 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, SecurityError
-from werkzeug.routing import RequestRedirect
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import list_charities
@@ -22,6 +21,7 @@ from campaign.edges.pdf import RenderingFailed
 from campaign.edges.pdf_signing import SigningKeyMissing
 from campaign.staff.members import ROLES
 from campaign.web.chosen_campaign import chosen_campaign
+from campaign.web.languages import nearest_page, requested_language
 from campaign.web.networks import client_key
 from campaign.web.security import AccessRequired, FunderLinkRequired, limiter
 
@@ -54,8 +54,8 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     if isinstance(error, SecurityError):  # The host is not ours, so no page with links can be rendered.
         return Response("This host is not served here.\n", status=400, mimetype="text/plain")
     code = error.code or 500
-    if code == 405 and request.method in {"GET", "HEAD"} and (page := _nearest_page()):
-        return redirect(quote(page), 303)
+    if code == 405 and request.method in {"GET", "HEAD"} and (page := nearest_page()):
+        return redirect(quote(page) + (f"?lang={requested_language()}" if "lang" in request.args else ""), 303)
     headers = {k: v for k, v in error.get_headers() if k.lower() in {"retry-after", "allow"}}
     wait = 60
     if code == 429 and limiter.current_limit is not None:
@@ -87,21 +87,6 @@ def _log_refusal(event: str) -> None:
     log.warning(event, endpoint=request.endpoint, staff=staff, client=client_key())
 
 
-def _nearest_page() -> str:
-    """The page to which a form belongs whose address was opened, reloaded or stored as a bookmark: the nearest above it. Empty if none is."""
-    routes = current_app.create_url_adapter(request)
-    parts = request.path.strip("/").split("/")
-    while routes is not None and (parts := parts[:-1]):
-        for path in ("/" + "/".join(parts), "/" + "/".join(parts) + "/"):
-            try:
-                endpoint, _ = routes.match(path, method="GET")
-            except (HTTPException, RequestRedirect):
-                continue
-            if endpoint != "static":
-                return path
-    return ""
-
-
 def _message_for(code: int, *, minutes: int = 1) -> tuple[str, str]:
     messages = {
         400: (gettext("This request could not be read"), gettext("Please go back, reload the page and try again.")),
@@ -125,7 +110,7 @@ def _message_for(code: int, *, minutes: int = 1) -> tuple[str, str]:
 def _stale_form(error: CSRFError) -> ResponseReturnValue:
     _log_refusal("security.form_refused")
     if getattr(current_app.view_functions.get(request.endpoint or ""), "access", "public") in ROLES and not current_user.is_authenticated:
-        back = (url_for("security.login", next=_nearest_page() or "/staff/"), gettext("Sign in"))
+        back = (url_for("security.login", next=nearest_page() or "/staff/"), gettext("Sign in"))
         return _page(
             403, gettext("Your session has ended"), gettext("Nothing was done. Please sign in again, and send it once more."), {}, back=back
         )

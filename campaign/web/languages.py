@@ -2,8 +2,10 @@
 
 from urllib.parse import urlencode
 
-from flask import Flask, g, request, session
+from flask import Flask, current_app, g, request, session
 from flask_babel import Babel, get_locale
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import MapAdapter, RequestRedirect
 
 LANGUAGES = ("en", "fr")
 
@@ -45,4 +47,31 @@ def url_in(language: str) -> str:
     if first in LANGUAGES:
         return f"/{language}/{rest}" if request.method == "GET" else f"/{language}/{rest.removesuffix('/donations')}"
     query = [*request.args.items(multi=True)] if request.method == "GET" else []
-    return f"{request.path}?{urlencode([*(pair for pair in query if pair[0] != 'lang'), ('lang', language)])}"
+    return f"{_page_of_request()}?{urlencode([*(pair for pair in query if pair[0] != 'lang'), ('lang', language)])}"
+
+
+def _page_of_request() -> str:
+    """The path of the page that is shown: after a form that was refused, that of the form, as its own address may take no GET."""
+    routes = current_app.create_url_adapter(request)
+    if request.method == "GET" or (routes is not None and _is_page(routes, request.path)):
+        return request.path
+    return nearest_page() or request.path
+
+
+def nearest_page() -> str:
+    """The page to which a form belongs whose address was opened, reloaded or stored as a bookmark: the nearest above it. Empty if none is."""
+    routes = current_app.create_url_adapter(request)
+    parts = request.path.strip("/").split("/")
+    while routes is not None and (parts := parts[:-1]):
+        for path in ("/" + "/".join(parts), "/" + "/".join(parts) + "/"):
+            if _is_page(routes, path):
+                return path
+    return ""
+
+
+def _is_page(routes: MapAdapter, path: str) -> bool:
+    try:
+        endpoint, _ = routes.match(path, method="GET")
+    except (HTTPException, RequestRedirect):
+        return False
+    return bool(endpoint != "static")

@@ -74,6 +74,25 @@ def _deposits_equal_their_gifts(snapshot: Connection) -> Iterator[str]:
         """,
     ):
         yield f"I2: donation {name} is in deposit {number}, where it does not belong."
+    for name, where in rows(
+        snapshot,
+        """
+        SELECT d.public_id, CASE WHEN o.deposit_id IS NULL THEN 'in no deposit, although it was not reversed as a whole'
+                                 ELSE 'in an open deposit, although nothing of it is left to take to the bank' END
+        FROM offline_gift o JOIN donation d ON d.id = o.donation_id LEFT JOIN deposit p ON p.id = o.deposit_id
+        WHERE o.method IN ('cheque', 'cash') AND p.closed_at IS NULL AND (o.deposit_id IS NULL) <> EXISTS (
+            SELECT FROM offline_reversal r WHERE r.donation_id = o.donation_id AND r.cents = d.amount_cents)
+        """,
+    ):
+        yield f"I2: donation {name} was paid by cheque or in cash and is {where}."
+    for number, name in rows(
+        snapshot,
+        """
+        SELECT p.number, d.public_id FROM deposit p JOIN offline_gift o ON o.deposit_id = p.id JOIN donation d ON d.id = o.donation_id
+        JOIN charity c ON c.id = p.charity_id WHERE p.deposited_on < (d.received_at AT TIME ZONE c.time_zone)::date
+        """,
+    ):
+        yield f"I2: deposit {number} was taken to the bank before donation {name} was received."
 
 
 CHECKS = (_money_is_where_it_was_paid, _reversals_equal_entries)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, session, url_for
+from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_security import current_user
@@ -49,6 +49,7 @@ def page() -> ResponseReturnValue:
         longest_name=passkeys.LONGEST_NAME,
         codes_left=left,
         has_few=left < recovery_codes.FEW,
+        has_slash_shortcut=current_user.has_slash_shortcut,
     )
 
 
@@ -80,3 +81,13 @@ def end_others() -> ResponseReturnValue:
     db.session.commit()
     flash(gettext("You are signed out everywhere else."))
     return redirect(url_for("staff_account.page"), 303)
+
+
+@bp.post("/shortcuts")
+@access("viewer")
+def set_shortcut() -> ResponseReturnValue:
+    """Switch the member's shortcut of one key on or off."""
+    own().has_slash_shortcut = "slash" in request.form
+    db.session.commit()
+    flash(gettext("Saved."))
+    return redirect(url_for("staff_account.page", _anchor="shortcuts"), 303)

@@ -5,7 +5,7 @@ from flask_babel import format_decimal, gettext
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.reporting import gifts_received
-from campaign.reporting.journal import ALWAYS
+from campaign.reporting.journal_days import ALWAYS
 from campaign.rules.fiscal_years import Period
 from campaign.web.languages import current_language
 

@@ -7,9 +7,12 @@ from typing import Any
 
 from flask import Response, current_app, request, url_for
 from flask_babel import format_datetime, gettext, ngettext
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from campaign.campaigns.campaigns import Campaign, campaigns_of, list_campaigns
 from campaign.campaigns.charities import list_charities
+from campaign.edges.db import db
 from campaign.mail.letters.staff import describe_todo
 from campaign.matching import fund_lifecycle
 from campaign.operations import integrity_checks, job_results
@@ -54,18 +57,23 @@ def list_needs(campaign: Campaign) -> list[Need]:
 
 
 def count_needs() -> int:
-    """How many lines there are, at most COUNT_SECONDS old."""
-    campaign = chosen_campaign()
-    if campaign is None:
-        return 0
-    until, count = _counts().get(campaign.charity_id, (0.0, 0))
-    return count if time.monotonic() < until else len(list_needs(campaign))
+    """How many lines there are, at most COUNT_SECONDS old; the last number if the database cannot be asked now, as no page depends on it."""
+    until, count = 0.0, 0
+    try:
+        campaign = chosen_campaign()
+        if campaign is None:
+            return 0
+        until, count = _counts().get(campaign.charity_id, (until, count))
+        return count if time.monotonic() < until else len(list_needs(campaign))
+    except (OperationalError, PoolTimeout):
+        db.session.rollback()
+        return count
 
 
 def count_again_after_acting(response: Response) -> Response:
-    """Let the next page count again after a request that may have changed something."""
-    if request.method == "POST":
-        _counts().clear()
+    """Let the next page of staff count again after one of them may have changed something. What donors do shows within COUNT_SECONDS."""
+    if request.method == "POST" and request.path.startswith("/staff/"):
+        _counts().update({charity_id: (0.0, count) for charity_id, (_, count) in _counts().items()})
     return response
 
 

@@ -1,6 +1,5 @@
 """The audit trail: who did what, to what, when and why, and what it changed from what to what; filtered, in pages, and as a file."""
 
-import re
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,6 +7,7 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime, gettext
+from flask_security import current_user
 
 from campaign.campaigns.charities import Charity
 from campaign.donations.donations import is_public_id
@@ -18,20 +18,20 @@ from campaign.rules import local_time
 from campaign.rules.local_time import InvalidLocalTime
 from campaign.rules.typed_text import clean
 from campaign.staff import members
+from campaign.staff.members import ADMIN
 from campaign.texts import audit_entries
 from campaign.texts.file_names import Document
 from campaign.web.errors import campaign_or_404
-from campaign.web.labels import contact_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
+from campaign.web.staff import audit_words
+from campaign.web.staff.audit_words import Names
 from campaign.web.staff.exports import list_name, origin_of_list, send_table
 from campaign.web.staff.typed_fields import refused
 
 bp = Blueprint("staff_audit", __name__, url_prefix="/staff")
 
 LONGEST, MOST_SUBJECTS, LONGEST_NUMBER = 254, 50, 18
-_DONOR = re.compile(r"donor ([0-9]{1,18})")
-_SERIAL = re.compile(r"[0-9A-Z-]*[0-9]{4,}")
 
 
 @bp.get("/audit")
@@ -44,11 +44,12 @@ def page() -> ResponseReturnValue:
     zone, before, after = ZoneInfo(charity.time_zone), _number("before"), _number("after")
     found = audit_trail.audit_page(filters, zone, before=before, after=after)
     used = _used(filters)
+    names = Names({recorded.entry.subject for recorded in found.entries})
     ids = [recorded.entry.id for recorded in found.entries]
     return render_template(
         "staff/audit.html",
         title=campaign.title(language),
-        rows=[_row(recorded, charity) for recorded in found.entries],
+        rows=[_row(recorded, names, charity) for recorded in found.entries],
         actors=_actors(filters.actor),
         actions=sorted(
             ((action, audit_entries.describe_action(action, language)) for action in audit_entries.ACTIONS), key=lambda one: one[1]
@@ -59,14 +60,14 @@ def page() -> ResponseReturnValue:
         is_filtered=bool(used),
         newer_url=url_for("staff_audit.page", **used, after=ids[0]) if ids and found.has_newer else "",
         older_url=url_for("staff_audit.page", **used, before=ids[-1]) if ids and found.has_older else "",
-        csv_url=url_for("staff_audit.as_csv", **used) if has_role("manager") else "",
+        files={name: url_for("staff_audit.export", extension=name, **used) for name in ("xlsx", "csv")} if has_role("manager") else {},
     )
 
 
-@bp.get("/audit.csv")
+@bp.get("/audit.<any(csv,xlsx):extension>")
 @access("manager", fresh=True)
-def as_csv() -> ResponseReturnValue:
-    """All entries that the filters find, as CSV."""
+def export(extension: str) -> ResponseReturnValue:
+    """All entries that the filters find, as CSV or XLSX."""
     campaign = campaign_or_404()
     errors: dict[str, str] = {}
     filters, charity = _filters(errors), campaign.charity
@@ -76,7 +77,7 @@ def as_csv() -> ResponseReturnValue:
     return send_table(
         _table(charity, filters),
         origin_of_list(charity, said),
-        list_name(charity, Document.AUDIT, "csv"),
+        list_name(charity, Document.AUDIT, extension),
         document="audit trail",
         subject="audit trail",
         **({"filters": said} if said else {}),
@@ -95,6 +96,8 @@ def _filters(errors: dict[str, str]) -> AuditFilters:
         subjects=tuple(one for one in subjects if one),
         first_on=first_on,
         last_on=last_on,
+        hidden=frozenset() if has_role(ADMIN) else audit_entries.ABOUT_MEMBERS,
+        own=current_user.email,
     )
 
 
@@ -121,65 +124,42 @@ def _number(name: str) -> int:
 
 
 def _actors(chosen: str) -> list[tuple[str, str]]:
-    """Who can be chosen: members, those who are none, and whoever the query names."""
+    """Who can be chosen: members, for those who have no list of them oneself, those who are none, and whoever the query names."""
     language = current_language()
-    names = [*(member.email for member in members.list_members()), *audit_entries.ACTORS, *([chosen] if chosen else [])]
+    listed = [member.email for member in members.list_members()] if has_role("manager") else [current_user.email]
+    names = [*listed, *audit_entries.ACTORS, *([chosen] if chosen else [])]
     return [(name, audit_entries.describe_actor(name, language)) for name in dict.fromkeys(names)]
 
 
-def _row(recorded: Recorded, charity: Charity) -> dict[str, Any]:
-    entry, language = recorded.entry, current_language()
+def _row(recorded: Recorded, names: Names, charity: Charity) -> dict[str, Any]:
+    entry, language, about = recorded.entry, current_language(), names.about(recorded.entry.subject)
     return {
         "at": format_datetime(charity.local(entry.at), "yyyy-MM-dd HH:mm:ss", rebase=False),
         "iso": entry.at.isoformat(),
         "actor": audit_entries.describe_actor(entry.actor, language),
         "action": audit_entries.describe_action(entry.action, language),
-        "subject": _subject_words(entry.subject),
-        "url": _url_of(entry.subject),
+        "subject": about.words,
+        "url": about.url,
         "reason": audit_entries.reason_of(entry.detail),
-        "details": audit_entries.describe_details(entry.detail, language),
-        "changes": [(_field(name), _value(name, old), _value(name, new)) for name, old, new in recorded.changes],
+        "details": audit_words.details_of(recorded),
+        "changes": audit_words.changes_of(recorded),
     }
 
 
-def _field(name: str) -> str:
-    return contact_labels().get(name, name.replace("_", " "))
-
-
-def _value(name: str, value: object) -> str:
-    return "–" if value in (None, "") else audit_entries.describe_value(name, value, current_language())
-
-
-def _subject_words(subject: str) -> str:
-    donor = _DONOR.fullmatch(subject)
-    return gettext("donor %(number)s", number=donor[1]) if donor else subject
-
-
-def _url_of(subject: str) -> str:
-    """The page of what the entry is about; empty for what has none."""
-    if is_public_id(subject):
-        return url_for("staff_donations.page", public_id=subject)
-    if donor := _DONOR.fullmatch(subject):
-        return url_for("staff_donors.page", donor_id=int(donor[1]))
-    return url_for("staff_receipts.page", serial=subject) if _SERIAL.fullmatch(subject) else ""
-
-
 def _table(charity: Charity, filters: AuditFilters) -> Table:
-    language = current_language()
+    language, names = current_language(), Names(())
 
     def row(recorded: Recorded) -> list[Cell]:
         entry, at = recorded.entry, charity.local(recorded.entry.at)
-        changes = "; ".join(f"{_field(name)}: {_value(name, old)} → {_value(name, new)}" for name, old, new in recorded.changes)
-        details = "; ".join(f"{name}: {value}" for name, value in audit_entries.describe_details(entry.detail, language))
         return [
             at.date(),
             f"{at:%H:%M:%S}",
             audit_entries.describe_actor(entry.actor, language),
             audit_entries.describe_action(entry.action, language),
-            _subject_words(entry.subject),
+            entry.subject if is_public_id(entry.subject) else names.about(entry.subject).words,
             audit_entries.reason_of(entry.detail),
-            changes,
-            details,
+            audit_words.changes_in_one_line(recorded),
+            audit_words.details_in_one_line(recorded),
         ]
 
     return Table(

@@ -74,7 +74,7 @@ def render_page(*, typed_name: str = "", name_error: str = "", view_id: int = 0)
         rows=_rows(listed, charity),
         **_links(listed, form),
         is_of_unpaid=form.filters.is_of_unpaid,
-        views=[_view(view, form) for view in saved_views.views_for(current_user.id)],
+        views=_views(form),
         may_export=has_role("manager"),
         may_share=has_role("clerk"),
         typed_name=typed_name,
@@ -162,13 +162,21 @@ def _more_than() -> str:
     return str(gettext("There are more than %(count)s gifts, or finding them takes long, so they are not added up at once.", count=count))
 
 
-def _view(view: SavedView, form: FilterForm) -> dict[str, Any]:
+def _views(form: FilterForm) -> list[dict[str, Any]]:
+    views = saved_views.views_for(current_user.id)
+    owners = saved_views.owners_of(views)
+    return [_view(view, form, owners[view.id]) for view in views]
+
+
+def _view(view: SavedView, form: FilterForm, owner: str) -> dict[str, Any]:
+    is_own = view.staff_id == current_user.id
     return {
         "id": view.id,
         "name": view.name,
         "url": url_for("staff_donation_list.page", **address_of(view.filters)),
         "is_shown": view.filters == form.used,
-        "is_own": view.staff_id == current_user.id,
+        "owner": "" if is_own else owner,
+        "may_change": is_own or has_role("manager"),
         "is_shared": view.is_shared,
     }
 

@@ -40,8 +40,8 @@ def save() -> ResponseReturnValue:
 @bp.post("/<int:view_id>")
 @access("viewer")
 def change(view_id: int) -> ResponseReturnValue:
-    """Give one’s own view the posted name, and share it or not."""
-    view, name = _find_own_or_404(view_id), _read_name()
+    """Give a view the posted name, and share it or not: one’s own, or for managers one that is shared."""
+    view, name = _find_changeable_or_404(view_id), _read_name()
     if name.error:
         return refused(render_page(typed_name=name.text, name_error=name.error, view_id=view_id))
     before = {"name": view.name, "is_shared": view.is_shared}
@@ -60,8 +60,8 @@ def change(view_id: int) -> ResponseReturnValue:
 @bp.post("/<int:view_id>/deletion")
 @access("viewer")
 def delete(view_id: int) -> ResponseReturnValue:
-    """Delete one’s own view; the list stays filtered by it."""
-    view = _find_own_or_404(view_id)
+    """Delete a view, one’s own or for managers one that is shared; the list stays filtered by it."""
+    view = _find_changeable_or_404(view_id)
     saved_views.delete_view(view)
     audit.record(current_user.email, "deleted a view", f"view {view_id}", name=view.name)
     db.session.commit()
@@ -86,8 +86,8 @@ def _why_not(error: NameTaken | TooManyViews) -> str:
     return str(gettext("You have %(most)s views. Please delete one first.", most=MOST_VIEWS))
 
 
-def _find_own_or_404(view_id: int) -> SavedView:
-    view = saved_views.find_own(view_id, current_user.id)
+def _find_changeable_or_404(view_id: int) -> SavedView:
+    view = saved_views.find_changeable(view_id, current_user.id, is_manager=has_role("manager"))
     if view is None:
         abort(404)
     return view

@@ -1,7 +1,7 @@
 """The journal for bookkeepers: its accounts added up and tied to the books, and its files for people, QuickBooks Online and Xero."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any
@@ -16,7 +16,7 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
 from campaign.edges.db import db
 from campaign.matching.funds import Fund
-from campaign.reporting import closed_months, journal
+from campaign.reporting import account_balances, closed_months, journal
 from campaign.reporting.closed_months import ClosedMonth
 from campaign.reporting.journal_formats import IMPORT_FORMATS, Chart, FormatName, ImportFormat, people_row
 from campaign.reporting.spreadsheets import Column, Kind, Table
@@ -44,17 +44,24 @@ BALANCES = ("opening_cents", "change_cents", "closing_cents", "difference_cents"
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is asked for: a period, with each ledger entry by itself or not, with classes or not, and after which closing of a month."""
+    """What is asked for: a period, with each ledger entry by itself or not, with classes or not, and after which closing of a month.
+
+    What came after a closing is always each entry by itself: a sum of a day would grow with what comes later, under the number that software has.
+    """
 
     period: Period
     grain: Grain
     has_tracking: bool
     closed: ClosedMonth | None
 
+    @property
+    def for_import(self) -> "Request":
+        """The same as products import it: days, whose lines are few; each ledger entry of a month by itself would be thousands of files."""
+        return self if self.closed else replace(self, grain=Grain.DAY)
+
     def lines(self, charity: Charity) -> Iterator[JournalLine]:
         """Its lines, streamed."""
-        after, closing = (self.closed.positions, self.closed.id) if self.closed else (None, 0)
-        return lines_of(journal.movements(charity, self.period, grain=self.grain, after=after, closing=closing))
+        return lines_of(journal.movements(charity, self.period, grain=self.grain, after=self.closed.positions if self.closed else None))
 
     def link(self, name: FormatName, **more: object) -> str:
         """The address of the file in this format."""
@@ -69,7 +76,7 @@ def _read_request(charity: Charity, first: TypedDay, last: TypedDay) -> Request:
         closed = closed_months.find(charity, number)
         if closed is None:
             abort(404)
-    grain = Grain.ENTRY if request.args.get("grain") == Grain.ENTRY else Grain.DAY
+    grain = Grain.ENTRY if closed or request.args.get("grain") == Grain.ENTRY else Grain.DAY
     period = month_of(closed.first_on) if closed else Period(first_on=first.day, last_on=last.day)
     return Request(period=period, grain=grain, has_tracking="tracking" in request.args, closed=closed)
 
@@ -102,9 +109,9 @@ def page() -> ResponseReturnValue:
     asked, chart = _read_request(charity, first, last), _chart(campaign)
     if asked.closed is None and add_up.asks_first_since(campaign, asked.period):
         return add_up.render_question(campaign, gettext("Journal"), [], None)
-    lines = list(asked.lines(charity)) if asked.grain is Grain.DAY else []
+    lines = list(asked.for_import.lines(charity))
     sums = sums_by_purpose(lines)
-    balances = journal.stripe_balances(charity, asked.period, journal.sums_of(charity, asked.period)) if not asked.closed else None
+    balances = None if asked.closed else _balances(charity, asked.period)
     return render_template(
         "staff/journal.html",
         title=campaign.title(language),
@@ -127,13 +134,28 @@ def page() -> ResponseReturnValue:
             for purpose, found in sums.items()
         ],
         total=format_money(sum(found.debit_cents for found in sums.values()), language),
-        ties=balances is not None and balances.difference_cents == 0,
-        balances=None if balances is None else {name: format_money(getattr(balances, name), language) for name in BALANCES},
+        balances=balances,
         files=_files(asked, lines),
         lines=[_line_row(line, chart) for line in lines[:LINES_SHOWN]],
         more=max(0, len(lines) - LINES_SHOWN),
         may_export=has_role("manager"),
     )
+
+
+def _balances(charity: Charity, period: Period) -> dict[str, dict[str, Any]]:
+    """The balances that the lines tie to: that at Stripe, and that of undeposited funds unless there never were any in the period."""
+    sums = journal.sums_of(charity, period)
+    found = {"stripe": account_balances.stripe_balances(charity, period, sums)}
+    undeposited = account_balances.undeposited_balances(charity, period, sums)
+    if any(getattr(undeposited, each) for each in BALANCES):
+        found["undeposited"] = undeposited
+    return {
+        name: {
+            "ties": balances.difference_cents == 0,
+            **{each: format_money(getattr(balances, each), current_language()) for each in BALANCES},
+        }
+        for name, balances in found.items()
+    }
 
 
 def _files(asked: Request, lines: list[JournalLine]) -> dict[str, Any]:
@@ -144,7 +166,8 @@ def _files(asked: Request, lines: list[JournalLine]) -> dict[str, Any]:
         parts = [{"number": number, "url": asked.link(name, part=number)} for number in range(1, count + 1)]
         imports.append({"name": name.value, "product": format_.product, "most": format_.most_lines, "parts": parts})
     grains = {
-        grain.value: {name.value: asked.link(name, grain=grain.value) for name in (FormatName.XLSX, FormatName.CSV)} for grain in Grain
+        grain.value: {name.value: asked.link(name, grain=grain.value) for name in (FormatName.XLSX, FormatName.CSV)}
+        for grain in ([Grain.ENTRY] if asked.closed else Grain)
     }
     return {"grains": grains, "imports": imports}
 
@@ -202,8 +225,7 @@ def _send_import_file(asked: Request, name: FormatName, chart: Chart, charity: C
     number = request.args.get("part", 1, type=int)
     if not 1 <= number <= MOST_PARTS:
         abort(404)
-    # Products import days, whose lines are few; each ledger entry by itself would be thousands of files.
-    days = Request(period=asked.period, grain=Grain.DAY, has_tracking=asked.has_tracking, closed=asked.closed)
+    days = asked.for_import
     part = next(islice(parts_of(days.lines(charity), most=format_.most_lines), max(0, number - 1), None), None)
     if part is None and number != 1:
         abort(404)

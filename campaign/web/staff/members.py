@@ -73,7 +73,8 @@ def change_role(member_id: int) -> ResponseReturnValue:
     member, role = _member_or_404(member_id), request.form.get("role", "")
     if role not in ROLES:
         abort(400)
-    return _change(member, lambda: members.change_role(member, role), "changed a role", role=role)
+    was = member.roles[0].name if member.roles else ""
+    return _change(member, lambda: members.change_role(member, role), "changed a role", before={"role": was}, after={"role": role})
 
 
 @bp.post("/<int:member_id>/sessions/end")
@@ -104,7 +105,7 @@ def reactivate(member_id: int) -> ResponseReturnValue:
     return _change(member, lambda: members.reactivate(member), "reactivated a member")
 
 
-def _change(member: Staff, change: members.Change, action: str, **detail: str) -> ResponseReturnValue:
+def _change(member: Staff, change: members.Change, action: str, **detail: object) -> ResponseReturnValue:
     try:
         change()
     except LastAdmin:

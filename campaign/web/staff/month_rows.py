@@ -29,6 +29,7 @@ from campaign.web.languages import current_language
 # What the funders of a month promised and paid, and its receipts, beside what lies at Stripe.
 OF_FUNDERS = (Move.PLEDGE, Move.MATCH, Move.UNMATCH, Move.RECEIVE, Move.RECEIVE_REVERSAL)
 OF_RECEIPTS = ("issued", "ended")
+OF_MONEY = frozenset({Purpose.STRIPE, Purpose.UNDEPOSITED, Purpose.BANK})
 # Of what staff do for a check.
 PAGES = {
     MonthCheck.STRIPE_READ: ("staff_settlement.page", "balance"),
@@ -54,27 +55,33 @@ def money(cents: int) -> str:
 
 
 def _signed(name: str, cents: int) -> int:
-    """What a figure adds to the balance at Stripe or at the bank; promises and receipts as they are."""
+    """What a figure adds to what lies at Stripe, waits for a deposit or is at the bank; promises and receipts as they are."""
     posting = MONEY.get(money_move(name)) if name in {move.value for move in MONEY} else None
-    return -cents if posting and posting.credit in {Purpose.STRIPE, Purpose.BANK} else cents
+    return -cents if posting and posting.credit in OF_MONEY else cents
 
 
 def figure_groups(figures: MonthFigures, closed: ClosedMonth | None) -> list[dict[str, Any]]:
     """The figures in groups, each with what it was when the month was closed."""
     now, then = figures.as_json(), closed.figures if closed else {}
-    at_stripe = [move.value for move, posting in MONEY.items() if Purpose.STRIPE in (posting.debit, posting.credit)]
+    at_stripe, undeposited = _moves_of(Purpose.STRIPE), _moves_of(Purpose.UNDEPOSITED)
     names = {
         gettext("Money at Stripe"): ["opening", *at_stripe, "closing"],
         gettext("Funders"): [move.value for move in OF_FUNDERS],
         gettext("Receipts"): list(OF_RECEIPTS),
     }
-    others = [move.value for move in MONEY if move.value not in at_stripe and move not in OF_FUNDERS]
+    if any(has_some.get(name, (0, 0))[1] for has_some in (now, then) for name in ("undeposited_opening", *undeposited)):
+        names |= {gettext("Cheques and cash before their deposit"): ["undeposited_opening", *undeposited, "undeposited_closing"]}
+    others = [move.value for move in MONEY if move.value not in (*at_stripe, *undeposited) and move not in OF_FUNDERS]
     if others:
         names |= {gettext("Straight to the bank"): others}
     groups = [
         {"name": name, "rows": list(_figure_rows(of_group, now, then, is_closed=closed is not None))} for name, of_group in names.items()
     ]
     return [group for group in groups if group["rows"]]
+
+
+def _moves_of(account: Purpose) -> list[str]:
+    return [move.value for move, posting in MONEY.items() if account in (posting.debit, posting.credit)]
 
 
 def _figure_rows(names: Sequence[str], now: Mapping[str, Any], then: Mapping[str, Any], *, is_closed: bool) -> Iterator[dict[str, Any]]:
@@ -88,7 +95,7 @@ def _figure_rows(names: Sequence[str], now: Mapping[str, Any], then: Mapping[str
                 "sum": money(signed),
                 "then": money(signed_then) if is_closed else "",
                 "difference": money(signed - signed_then) if is_closed and (count, cents) != (count_then, cents_then) else "",
-                "is_total": name in ("opening", "closing"),
+                "is_total": name.endswith(("opening", "closing")),
             }
 
 
@@ -97,7 +104,7 @@ def overview_row(sums: Mapping[MoneyMove, MoveSum]) -> dict[str, Any]:
     cents = dict.fromkeys(Subject, 0)
     for move, found in sums.items():
         posting = MONEY[move]
-        sign = 1 if posting.debit in (Purpose.STRIPE, Purpose.BANK) else -1
+        sign = 1 if posting.debit in OF_MONEY else -1
         cents[posting.subject] += sign * found.cents
     payouts = journal.change_of(Purpose.BANK, {move: found for move, found in sums.items() if MONEY[move].subject is Subject.PAYOUTS})
     paid = sum(sums[move].cents for move in (Move.DONATION, Move.COVERED_FEE) if move in sums)
@@ -132,7 +139,7 @@ def comparison_rows(figures: MonthFigures, at_stripe: AtStripe) -> list[dict[str
         (gettext("Fees"), of[Subject.FEES], -at_stripe.fees_cents, ""),
         (gettext("Payouts"), of[Subject.PAYOUTS], at_stripe.payouts_cents, of_payouts),
         (gettext("Not of this service"), 0, at_stripe.other_cents, of_others),
-        (gettext("Balance at the end"), figures.balances.closing_cents, at_stripe.closing_cents, ""),
+        (gettext("Balance at the end"), figures.stripe.closing_cents, at_stripe.closing_cents, ""),
     )
     return [
         {

@@ -82,7 +82,7 @@ def _page(period: Period, *, error: str = "", typed: TypedLine | None = None) ->
     figures = months.figures_of(charity, period)
     checks = month_checks.check_month(charity, period, figures)
     closed, is_over = closed_months.closing_of(charity, period.first_on), period.last_on < _today(charity)
-    late = list(journal.movements(charity, period, after=closed.positions, closing=closed.id)) if closed else []
+    late = list(journal.movements(charity, period, after=closed.positions)) if closed else []
     return render_template(
         "staff/month.html",
         title=campaign.title(language),

@@ -4,7 +4,7 @@
   if (!search) return;
   addEventListener("keydown", (event) => {
     const isTyping = event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
-    const isSlash = event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey && !isTyping;
+    const isSlash = search.dataset.shortcut === "/" && event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey && !isTyping;
     const isControlK = event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey;
     if (!isSlash && !isControlK) return;
     event.preventDefault();
