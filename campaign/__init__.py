@@ -25,7 +25,17 @@ from campaign.staff import audit  # noqa: F401  # registers its table
 from campaign.stripe_sync import cursors  # noqa: F401  # registers its table
 from campaign.web import api, errors, health, languages, malformed, security
 from campaign.web.funder import report
-from campaign.web.public import campaigns, contact_page, donate, donation_page, donor_access, receipt_page, recurring_page
+from campaign.web.public import (
+    campaigns,
+    contact_page,
+    donate,
+    donation_page,
+    donor_access,
+    news_page,
+    privacy_page,
+    receipt_page,
+    recurring_page,
+)
 from campaign.web.staff import (
     account,
     audit_trail,
@@ -48,7 +58,10 @@ from campaign.web.staff import (
     own_password,
     payment_requests,
     payments,
+    privacy_erasure,
+    privacy_requests,
     refunds,
+    retention,
     search,
     settlement,
     sign_in,
@@ -101,6 +114,11 @@ PAGES = (
     audit_trail,
     staff_donations,
     staff_donors,
+    privacy_requests,
+    privacy_erasure,
+    retention,
+    privacy_page,
+    news_page,
     refunds,
     declarations,
     staff_funders,

@@ -41,6 +41,13 @@ NEEDS_NO_CONFIRMATION = {
     "staff_donation_views.delete": "filters under a name",
     "staff_deposits.close": "a slip for the bank; no money moves",
     "staff_offline_gifts.search_donors": "what the form offers to fill in",
+    "staff_privacy_requests.record": "a note",
+    "staff_privacy_requests.identify": "a note",
+    "staff_privacy_requests.choose": "a note, and chosen again",
+    "staff_privacy_requests.note": "a note",
+    "staff_privacy_requests.withdraw": "only ends emails",
+    "staff_privacy_requests.close": "a note, and reopened",
+    "staff_privacy_requests.reopen": "a note",
     "staff_posted_receipts.post": "a note, and undone",
     "staff_posted_receipts.undo": "a note",
 }

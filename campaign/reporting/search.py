@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, SQLColumnExpression, func, select
 from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
 from campaign.donations.donors import DonorMerge, donor_at
+from campaign.donations.search_words import is_of_words
 from campaign.edges.db import db
 from campaign.funders.funders import Funder
 from campaign.matching.funds import Fund
@@ -102,7 +103,7 @@ def _with_id(typed: str, language: str) -> Named | None:
 def find_all(charity: Charity, typed: str, language: str) -> Found:
     """What the text finds. It reads as many rows as it finds, and of gifts WALKED at most."""
     is_id, cents = search_terms.is_id(typed), search_terms.amount_of(typed, language)
-    words = None if is_id else search_terms.is_of_words(typed)
+    words = None if is_id else is_of_words(typed)
     gifts = _of_amount(cents) if cents else []
     gifts += [gift for gift in _among_found(search_terms.is_found(typed, language) if is_id else words) if gift not in gifts]
     return Found(

@@ -10,6 +10,7 @@ from campaign.matching import fund_lifecycle, pledge_requests
 from campaign.operations import heartbeats, integrity_checks, job_results
 from campaign.outbox import deliveries, messages
 from campaign.payments import alerts, card_testing, disputes, hold_watch, quarantine
+from campaign.privacy import privacy_requests
 from campaign.receipts import charity_confirmations, information_returns, void_requests
 from campaign.reporting import totals
 from campaign.stripe_sync import inbox, reconciliations
@@ -45,6 +46,8 @@ class StaffTodo:
     returns_overdue: int = 0
     returns_due_soon: int = 0
     returns_due: int = 0
+    privacy_overdue: int = 0
+    privacy_due_soon: int = 0
     voids: int = 0
     pledges: int = 0
     payments: int = 0
@@ -71,7 +74,8 @@ class StaffTodo:
 def todo_of(campaign: Campaign) -> StaffTodo:
     """Count what needs staff now."""
     last_check = integrity_checks.last_check()
-    returns = information_returns.count_by_urgency(campaign.charity.local(datetime.now(UTC)).date())
+    today = campaign.charity.local(datetime.now(UTC)).date()
+    returns, requests = information_returns.count_by_urgency(today), privacy_requests.count_by_urgency(campaign.charity_id, today)
     percent, networks = hold_watch.percent_on_hold(campaign.id), hold_watch.list_busy_networks(campaign.id)
     return StaffTodo(
         findings=len(last_check.findings) if last_check else 0,
@@ -94,6 +98,8 @@ def todo_of(campaign: Campaign) -> StaffTodo:
         returns_overdue=returns.overdue,
         returns_due_soon=returns.due_soon,
         returns_due=returns.due_later,
+        privacy_overdue=requests.overdue,
+        privacy_due_soon=requests.due_soon,
         voids=len(void_requests.list_open()),
         pledges=len(pledge_requests.list_open(campaign.id)),
         payments=len(payment_requests.list_open(campaign.id)),
