@@ -10,12 +10,12 @@ down_revision = "indexes_at_size"
 
 # Their triggers are changed: what was append-only lets personal data be erased.
 CHANGED = ("refuse_change", "refuse_frozen_email_change")
-NEW = ("erased_event_body(bytea)", "refuse_change_but_erasure()", "refuse_receipt_change()")
-# The hash is that of the bytes, until these are erased.
+NEW = ("erased_event_body(bytea)", "refuse_change_but_erasure()", "refuse_receipt_change()", "refuse_wrong_hash()")
+# The hash is that of the bytes, until these are erased: checked by a trigger when a row is added (refuse_wrong_hash.sql).
 HASHES = {
-    ("receipt_document", "hash_of_document"): ("pdf", "sha256 = sha256(pdf)"),
-    ("declaration_document", "hash_is_of_content"): ("content", "sha256 = encode(sha256(content), 'hex')"),
-    ("filed_return", "register_has_its_hash"): ("register", "sha256 = encode(sha256(register), 'hex')"),
+    "receipt_document": ("hash_of_document", "sha256 = sha256(pdf)"),
+    "declaration_document": ("hash_is_of_content", "sha256 = encode(sha256(content), 'hex')"),
+    "filed_return": ("register_has_its_hash", "sha256 = encode(sha256(register), 'hex')"),
 }
 ERASABLE = ("contact_change", "receipt_declaration", "declaration_document", "receipt_document", "filed_return", "receipt")
 
@@ -86,9 +86,8 @@ def upgrade() -> None:
         CREATE INDEX ix_frozen_email_readable ON frozen_email (frozen_at) WHERE recipient <> '';
         CREATE INDEX ix_donation_abandoned ON donation (ended_at) WHERE received_at IS NULL AND first_name || last_name || organization || email <> ''
     """)
-    for (table, name), (column, condition) in HASHES.items():
-        # Rows that are there met the stricter condition: they are not read again.
-        _set_check(table, name, f"{column} = '' OR {condition}", valid=False)
+    for table, (name, _) in HASHES.items():
+        op.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
     _install_again()
 
 
@@ -101,8 +100,9 @@ def downgrade() -> None:
             END IF;
         END $$
     """)
-    for (table, name), (_, condition) in HASHES.items():
-        _set_check(table, name, condition, valid=True)
+    for table, (name, condition) in HASHES.items():
+        op.execute(f"DROP TRIGGER IF EXISTS {name} ON {table}")
+        op.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({condition})")
     for table in ERASABLE:
         op.execute(f"DROP TRIGGER IF EXISTS append_only ON {table}")
     op.execute("DROP TRIGGER IF EXISTS event_is_immutable ON stripe_event")
@@ -111,18 +111,12 @@ def downgrade() -> None:
         ALTER TABLE stripe_event DROP body_sha256;
         DROP TABLE retention_rule, news_withdrawal, privacy_act, privacy_request
     """)
-    for function in NEW:
-        op.execute(f"DROP FUNCTION IF EXISTS {function}")
-    _install_again()
-
-
-def _set_check(table: str, name: str, condition: str, *, valid: bool) -> None:
-    unchecked = "" if valid else " NOT VALID"
-    op.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}, ADD CONSTRAINT {name} CHECK ({condition}){unchecked}")
 
 
 def _install_again() -> None:
-    """Functions and triggers are installed from their files after the migrations, those that changed of which."""
+    """Their triggers are installed from their files after the migrations. After a downgrade functions are there without them."""
+    for function in NEW:
+        op.execute(f"DROP FUNCTION IF EXISTS {function}")
     names = ", ".join(f"'{name}'" for name in CHANGED)
     op.execute(f"""
         DO $$ DECLARE
