@@ -25,7 +25,18 @@ from campaign.staff import audit  # noqa: F401  # registers its table
 from campaign.stripe_sync import cursors  # noqa: F401  # registers its table
 from campaign.web import api, chosen_campaign, errors, health, languages, malformed, security
 from campaign.web.funder import report
-from campaign.web.public import campaigns, contact_page, donate, donation_page, donor_access, pictures, receipt_page, recurring_page
+from campaign.web.public import (
+    campaigns,
+    contact_page,
+    donate,
+    donation_page,
+    donor_access,
+    news_page,
+    pictures,
+    privacy_page,
+    receipt_page,
+    recurring_page,
+)
 from campaign.web.staff import (
     account,
     audit_trail,
@@ -61,7 +72,10 @@ from campaign.web.staff import (
     own_password,
     payment_requests,
     payments,
+    privacy_erasure,
+    privacy_requests,
     refunds,
+    retention,
     search,
     settlement,
     sign_in,
@@ -126,6 +140,11 @@ PAGES = (
     donor_choices,
     donor_monthly,
     staff_notes,
+    privacy_requests,
+    privacy_erasure,
+    retention,
+    privacy_page,
+    news_page,
     refunds,
     declarations,
     staff_funders,

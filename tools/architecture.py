@@ -34,6 +34,7 @@ PACKAGES = (
     "receipts",
     "stripe_sync",
     "funders",
+    "privacy",
     "operations",
     "reporting",
     "mail",

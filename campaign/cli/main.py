@@ -194,6 +194,10 @@ def replay_events(event_id: str | None, *, only_dead: bool) -> None:
     """Handle stored events again, by default all of them. Events that were already handled change nothing."""
     if event_id and not inbox.is_stored(event_id):
         raise CommandRefused(f"There is no event {event_id} in the inbox.")
+    if event_id and inbox.is_erased(event_id):
+        raise CommandRefused(
+            f"The people in event {event_id} are erased, so it cannot be handled again. `campaign reconcile` asks Stripe anew."
+        )
     count, left = replay_jobs.replay(event_id, only_dead=only_dead, actor="command line")
     click.echo(f"{count} events were handled again." + (f" {left} of them are pending or could not be handled." if left else ""))
     if left:

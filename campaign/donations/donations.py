@@ -218,6 +218,11 @@ Index(
     Donation.received_at,
     postgresql_where=text("received_at IS NOT NULL AND covered_fee_cents > 0"),
 )
+Index(
+    "ix_donation_abandoned",
+    Donation.ended_at,
+    postgresql_where=text("received_at IS NULL AND first_name || last_name || organization || email <> ''"),
+)
 # Names and addresses stay in the row of the donation alone: the index has no copy that would outlive an erasure.
 _NAMES = "(((first_name || ' '::text) || last_name) || ' '::text) || organization"  # As PostgreSQL prints it.
 _SEARCH_WORDS = text(f"search_words({_NAMES}, email)")

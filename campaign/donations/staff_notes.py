@@ -134,7 +134,7 @@ def find_note(note_id: int) -> StaffNote | None:
 
 def _current() -> Select[StaffNote]:
     later = aliased(StaffNote)
-    return select(StaffNote).where(StaffNote.removed_at.is_(None), ~exists().where(later.replaces_id == StaffNote.id))
+    return select(StaffNote).where(StaffNote.removed_at.is_(None), StaffNote.text != "", ~exists().where(later.replaces_id == StaffNote.id))
 
 
 def _list(query: Select[StaffNote], limit: int) -> list[StaffNote]:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 STRIPE_WEBHOOK = "/stripe/webhook"
-_BEARER = re.compile(r"(/(?:donations|monthly|access|email|funder/links|staff/password)/|[?&]again=)([A-Za-z0-9_.~-]{16,})")
+_BEARER = re.compile(r"(/(?:donations|monthly|news|access|email|funder/links|staff/password)/|[?&]again=)([A-Za-z0-9_.~-]{16,})")
 # One of these is in each text that has a token which Stripe may know.
 TOKEN_PATHS = (b"/donations/", b"/monthly/", b"again=")
 
@@ -46,6 +46,10 @@ class Links:
     def recurring_page(self, language: str, token: str) -> str:
         """The donor’s page for a recurring donation."""
         return self.absolute(f"/{language}/monthly/{token}")
+
+    def news(self, language: str, token: str) -> str:
+        """The page where a donor withdraws their consent to news, which a mail program may do with one click."""
+        return self.absolute(f"/{language}/news/{token}")
 
     def donor_access(self, language: str, token: str) -> str:
         """The link with which a donor may change something, once."""

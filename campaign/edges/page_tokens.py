@@ -20,10 +20,11 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{36}")
 
 
 class Page(StrEnum):
-    """What a token opens: the page of one donation, or of the monthly gift that it began."""
+    """What a token opens: the page of one donation, of the monthly gift that it began, or the one that ends news to its donor."""
 
     DONATION = "donation"
     RECURRING_GIFT = "recurring gift"
+    NEWS = "news"
 
 
 def derive_page_token(keys: SecretKeys, page: Page, public_id: str, version: int) -> str:

@@ -24,6 +24,9 @@ ADDED_EXCEPT: Mapping[str, frozenset[str]] = {
     "receipt": frozenset({"predates_declarations", "predates_confirmations", "confirmation_id"}),
     "receipt_declaration": frozenset({"id", "recorded_at"}),
     "staff_note": frozenset({"id", "added_at"}),
+    "news_withdrawal": frozenset({"id", "at"}),
+    "privacy_act": frozenset({"id", "at"}),
+    "privacy_request": frozenset({"id", "recorded_at"}),
 }
 # Tables whose rows the service changes.
 CHANGED = frozenset(
@@ -43,12 +46,34 @@ CHANGED = frozenset(
         *("email_change", "funder", "heartbeat", "information_return", "job_result", "match_queue", "outbox", "passkey", "payout"),
         *("pending_rematch", "quarantined_payment", "summed_days"),
         *("receipt_series", "reconciliation", "recurring_gift", "refund_request", "reversal", "saved_view", "staff", "staff_session"),
-        *("stripe_alert", "stripe_cursor", "void_request"),
+        *("retention_rule", "stripe_alert", "stripe_cursor", "void_request"),
+        "frozen_email",  # A trigger lets only personal data be erased once it may have been delivered.
     }
 )
 # Tables whose rows the service changes, except for these columns.
 CHANGED_EXCEPT: Mapping[str, frozenset[str]] = {
     "balance_transaction": frozenset({"id", "stripe_id", "type", "category", "cents", "fee_cents", "currency", "created_at"}),
+    # Personal data is erased, as triggers permit.
+    "contact_change": frozenset({"id", "audit_entry_id", "donation_id", "recurring_gift_id"}),
+    "declaration_document": frozenset({"sha256", "media_type", "added_at"}),
+    "delivery_delay": frozenset({"outbox_id", "status", "reported_at"}),
+    "donor_move": frozenset({"merge_id", "donation_id", "moved_at"}),
+    "filed_return": frozenset(
+        {
+            *("id", "charity_id", "form", "version", "first_on", "last_on", "awaited_gifts_as", "lines", "sha256", "filed_on", "filed_by"),
+            *("note", "recorded_at"),
+        }
+    ),
+    "privacy_act": frozenset({"id", "request_id", "kind", "actor", "at", "detail"}),
+    "privacy_request": frozenset({"id", "charity_id", "kind", "received_on", "due_on", "recorded_by", "recorded_at"}),
+    "receipt": frozenset(
+        {
+            *("id", "charity_id", "year", "number", "serial", "issued_at", "check_code", "replaces_id", "confirmation_id"),
+            *("predates_declarations", "predates_confirmations"),
+        }
+    ),
+    "receipt_declaration": frozenset({"id", "donation_id", "language", "how", "recorded_by", "declared_on", "document", "recorded_at"}),
+    "receipt_document": frozenset({"receipt_id", "kind", "sha256", "rendered_at"}),
     "closed_month": frozenset({"id", "charity_id", "first_on", "figures", "heads", "reason", "closed_by", "closed_at"}),
     "delivery_attempt": frozenset({"id", "outbox_id", "sha256", "started_at"}),
     "donation": frozenset({"id", "public_id", "net_cents"}),
@@ -65,8 +90,8 @@ CHANGED_EXCEPT: Mapping[str, frozenset[str]] = {
     "fund": frozenset(
         {"id", "pledged_cents", "held_cents", "matched_cents", "chain_entries", "chain_hash", "activated_at", "paused_at", "ended_at"}
     ),
-    "staff_note": frozenset({"id", "donor_id", "donation_id", "text", "author", "added_at", "replaces_id"}),
-    "stripe_event": frozenset({"id", "event_id", "type", "body", "received_at", "livemode", "subject"}),
+    "staff_note": frozenset({"id", "donor_id", "donation_id", "author", "added_at", "replaces_id"}),
+    "stripe_event": frozenset({"id", "event_id", "type", "received_at", "livemode", "subject"}),
 }
 # Rows of files that were not recorded, queues, drafts of emails, runs that compared nothing, sums by day in another time zone, views that members saved, what was posted by mistake, and
 # the roles of staff.

@@ -66,10 +66,12 @@ def _send_one(lease: Lease) -> bool:
 
 
 def _get_or_freeze_email(message: OutboxMessage) -> FrozenEmail | None:
-    """The frozen content if it may still be sent, else new content; None when there is no longer anything to report."""
+    """The frozen content if it may still be sent, else new content; None when it is erased, or there is no longer anything to report."""
     deliveries.close_abandoned_attempts(message.id)
     email = deliveries.email_of(message.id)
     if email is not None:
+        if email.is_erased:
+            return None
         if _may_be_sent(email):
             return email
         deliveries.discard_email(email)

@@ -76,6 +76,11 @@ class FrozenEmail(Base):
     receipt_id: Mapped[int | None] = mapped_column(ForeignKey("receipt.id"), index=True)
 
     @property
+    def is_erased(self) -> bool:
+        """Whether who it was to and what it said are erased: its period is over, or the person has asked for it."""
+        return self.recipient == ""
+
+    @property
     def is_readable(self) -> bool:
         """Whether the key that the text was encrypted with is known."""
         try:
@@ -92,6 +97,9 @@ class FrozenEmail(Base):
     def html(self) -> str:
         """The text as HTML. Raises UnknownKey."""
         return unseal(services().keys, self.sealed_html)
+
+
+Index("ix_frozen_email_readable", FrozenEmail.frozen_at, postgresql_where=FrozenEmail.recipient != "")
 
 
 class DeliveryAttempt(Base):

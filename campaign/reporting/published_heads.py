@@ -63,7 +63,7 @@ _LOGS = {
         _LOG.format(
             table="stripe_event",
             moment="received_at",
-            columns="l.id, l.event_id, l.type, l.subject, l.livemode, l.source, encode(sha256(l.body), 'hex')",
+            columns="l.id, l.event_id, l.type, l.subject, l.livemode, l.source, encode(coalesce(l.body_sha256, sha256(l.body)), 'hex')",
         )
     ),
 }

@@ -8,7 +8,7 @@ from typing import TypeVar
 from sqlalchemy import ColumnElement, SQLColumnExpression, func, select
 
 from campaign.campaigns.charities import Charity
-from campaign.donations import staff_notes
+from campaign.donations import search_words, staff_notes
 from campaign.donations.donations import Donation
 from campaign.donations.donors import DonorMerge, donor_at
 from campaign.donations.staff_notes import StaffNote
@@ -105,7 +105,7 @@ def _with_id(typed: str, language: str) -> Named | None:
 def find_all(charity: Charity, typed: str, language: str) -> Found:
     """What the text finds. It reads as many rows as it finds, and of gifts WALKED at most."""
     is_id, cents = search_terms.is_id(typed), search_terms.amount_of(typed, language)
-    words = None if is_id else search_terms.is_of_words(typed)
+    words = None if is_id else search_words.is_of_words(typed)
     gifts = _of_amount(cents) if cents else []
     gifts += [gift for gift in _among_found(search_terms.is_found(typed, language) if is_id else words) if gift not in gifts]
     return Found(
@@ -167,7 +167,7 @@ def _receipts(charity: Charity, typed: str) -> list[Receipt]:
 
 
 def _notes(typed: str) -> list[StaffNote]:
-    query = search_terms.words_query(typed)
+    query = search_words.words_query(typed)
     return [] if query is None else staff_notes.find_notes(query, limit=SHOWN)
 
 

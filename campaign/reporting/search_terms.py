@@ -8,11 +8,10 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, and_, cast, func, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
-from sqlalchemy.types import Text
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, func, or_, select
 
-from campaign.donations.donations import DONATION_WORDS, Donation, is_public_id
+from campaign.donations.donations import Donation, is_public_id
+from campaign.donations.search_words import is_of_words, words_query
 from campaign.edges.db import db
 from campaign.payments.reversals import Reversal
 from campaign.receipts.receipts import Receipt, ReceiptLine
@@ -22,7 +21,6 @@ from campaign.stripe_sync.balance_transactions import BalanceTransaction
 from campaign.stripe_sync.inbox import StripeEvent
 
 LONGEST_QUERY = 200
-MOST_WORDS = 8
 # The largest amount of a gift that can be asked for, in cents: with a covered fee, it still fits a column.
 LARGEST_CENTS = 10**17
 _STRIPE_ID = re.compile(r"(pi|cs|ch|py|re|pyr|dp|du|txn|po|sub|in|evt)_[0-9A-Za-z_]{1,250}")
@@ -111,35 +109,7 @@ def _has_receipt(typed: str) -> ColumnElement[bool] | None:
     return Donation.id.in_(ids) if ids else None
 
 
-def is_of_words(typed: str) -> ColumnElement[bool] | None:
-    """The condition that a donation has these words; None for a text without any."""
-    query = words_query(typed)
-    return None if query is None else DONATION_WORDS.bool_op("@@")(query)
-
-
 def has_words(columns: Sequence[SQLColumnExpression[str]], typed: str) -> ColumnElement[bool] | None:
     """The condition that one of the columns has the typed words, for small tables; None for a text without any."""
     query = words_query(typed)
     return None if query is None else or_(*(func.search_words(column, "").bool_op("@@")(query) for column in columns))
-
-
-def words_query(typed: str) -> ColumnElement[object] | None:
-    """What a search_words vector must match for the typed words; None for a text without any."""
-    words, addresses = db.session.execute(
-        select(
-            func.tsvector_to_array(func.search_words(typed, ""), type_=ARRAY(Text)),
-            func.tsvector_to_array(func.search_words("", typed.strip()), type_=ARRAY(Text)),
-        )
-    ).one()
-    # A single letter beside words, such as the first one of D'Arcy, begins too many words to say which.
-    longer = [word for word in words if len(word) > 1] or words
-    alternatives = [] if "@" in typed else [" & ".join(map(_from_beginning, longer[:MOST_WORDS]))]
-    if addresses and len(typed.split()) == 1:
-        alternatives.append(_from_beginning(addresses[0]))
-    query = " | ".join(f"({alternative})" for alternative in alternatives if alternative)
-    return cast(query, TSQUERY) if query else None
-
-
-def _from_beginning(word: str) -> str:
-    quoted = word.replace("\\", "\\\\").replace("'", "''")
-    return f"'{quoted}':*"

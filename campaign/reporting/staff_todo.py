@@ -12,6 +12,7 @@ from campaign.matching import fund_lifecycle, pledge_requests
 from campaign.operations import heartbeats, integrity_checks, job_results
 from campaign.outbox import deliveries, messages
 from campaign.payments import alerts, card_testing, disputes, hold_watch, quarantine
+from campaign.privacy import privacy_requests
 from campaign.receipts import charity_confirmations, information_returns, posted_receipts, void_requests
 from campaign.reporting import totals
 from campaign.stripe_sync import inbox, reconciliations
@@ -56,6 +57,8 @@ class StaffTodo:
     returns_due_soon: int = 0
     returns_due: int = 0
     to_post: int = 0
+    privacy_overdue: int = 0
+    privacy_due_soon: int = 0
     voids: int = 0
     pledges: int = 0
     payments: int = 0
@@ -93,7 +96,9 @@ def todo_of_all() -> StaffTodo:
 def _count(charities: Sequence[Charity]) -> StaffTodo:
     last_check, is_live = integrity_checks.last_check(), services().settings.stripe_livemode
     of = [campaign for charity in charities for campaign in campaigns_of(charity)]
-    returns = [information_returns.count_by_urgency(charity, charity.local(datetime.now(UTC)).date()) for charity in charities]
+    today = {charity.id: charity.local(datetime.now(UTC)).date() for charity in charities}
+    returns = [information_returns.count_by_urgency(charity, today[charity.id]) for charity in charities]
+    requests = [privacy_requests.count_by_urgency(charity.id, today[charity.id]) for charity in charities]
     percents = {campaign.slug: hold_watch.percent_on_hold(campaign.id) for campaign in of}
     networks = {
         campaign.slug: max((network.checkouts for network in hold_watch.list_busy_networks(campaign.id)), default=0) for campaign in of
@@ -120,6 +125,8 @@ def _count(charities: Sequence[Charity]) -> StaffTodo:
         returns_overdue=sum(one.overdue for one in returns),
         returns_due_soon=sum(one.due_soon for one in returns),
         returns_due=sum(one.due_later for one in returns),
+        privacy_overdue=sum(one.overdue for one in requests),
+        privacy_due_soon=sum(one.due_soon for one in requests),
         to_post=sum(posted_receipts.count_to_post(charity) for charity in charities),
         voids=sum(len(void_requests.list_open(charity)) for charity in charities),
         pledges=sum(len(pledge_requests.list_open(campaign.id)) for campaign in of),

@@ -22,6 +22,7 @@ from campaign.outbox import leases
 from campaign.outbox.messages import OutboxMessage
 from campaign.payments.card_testing_jobs import end_card_testing_guard
 from campaign.payments.refund_jobs import retry_refunds
+from campaign.privacy.retention_jobs import erase_what_is_over
 from campaign.receipts import annual_jobs
 from campaign.receipts.donor_merge_actions import move_strays
 from campaign.receipts.gift_import_jobs import delete_expired, handle_imports
@@ -160,7 +161,8 @@ def _reconcile() -> int:
 
 def run_infrequent_work() -> bool:
     """Issue due annual receipts, report returned gifts that are not reported yet, enqueue notices to funders and staff, publish the heads of the
-    chains, store the sums of days that have ended, read what mail came back, and delete files of gifts whose time is over.
+    chains, store the sums of days that have ended, read what mail came back, delete files of gifts whose time is over, and erase what was stored
+    for long enough.
 
     Returns False when another worker is doing so.
     """
@@ -172,6 +174,7 @@ def run_infrequent_work() -> bool:
         ledger_day_jobs.store_ended_days,
         handle_bounces,
         delete_expired,
+        erase_what_is_over,
     )
     return _run_exclusively(INFREQUENT_WORK_LOCK, *steps)
 

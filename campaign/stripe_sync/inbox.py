@@ -29,7 +29,10 @@ class InvalidEvent(ValueError):
 
 
 class StripeEvent(Leasable, Base):
-    """One event as received. `subject` identifies its donation, payment or object: events of one subject are handled in order."""
+    """One event as received. `subject` identifies its donation, payment or object: events of one subject are handled in order.
+
+    `body_sha256` is that of the body as received, once the people in it are erased (privacy/retention_jobs.py): what is left cannot be handled again.
+    """
 
     __tablename__ = "stripe_event"
 
@@ -42,8 +45,10 @@ class StripeEvent(Leasable, Base):
     source: Mapped[str]
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
     outcome: Mapped[str | None]
+    body_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
+Index("ix_stripe_event_with_body", StripeEvent.id, postgresql_where=StripeEvent.body_sha256.is_(None))
 Index("ix_stripe_event_dead", StripeEvent.id, postgresql_where=StripeEvent.dead_at.is_not(None))
 Index("ix_stripe_event_waiting_subject", StripeEvent.subject, StripeEvent.id, postgresql_where=leases.is_pending(StripeEvent))
 Index(
@@ -186,8 +191,11 @@ def is_stored(event_id: str) -> bool:
 
 
 def list_stored(event_id: str | None, *, after: int, only_dead: bool, limit: int) -> list[int]:
-    """Row numbers of stored events after the row `after`: of all events, of dead-lettered ones, or of the one with this id at Stripe."""
-    rows = select(StripeEvent.id).where(StripeEvent.id > after).order_by(StripeEvent.id).limit(limit)
+    """Row numbers of stored events after the row `after`: of all events, of dead-lettered ones, or of the one with this id at Stripe.
+
+    Those whose body is erased are not among them.
+    """
+    rows = select(StripeEvent.id).where(StripeEvent.id > after, StripeEvent.body_sha256.is_(None)).order_by(StripeEvent.id).limit(limit)
     if event_id:
         rows = rows.where(StripeEvent.event_id == event_id)
     return list(db.session.scalars(rows.where(StripeEvent.dead_at.is_not(None)) if only_dead else rows))
@@ -206,6 +214,12 @@ def requeue_all(rows: Sequence[int]) -> None:
 def count_unhandled(rows: Sequence[int]) -> int:
     """How many of these events are not handled."""
     return db.session.scalar(select(func.count()).where(StripeEvent.id.in_(rows), StripeEvent.done_at.is_(None))) or 0
+
+
+def is_erased(event_id: str) -> bool:
+    """Whether the body of the event is erased, so that it cannot be handled again."""
+    erased = select(StripeEvent.id).where(StripeEvent.event_id == event_id, StripeEvent.body_sha256.is_not(None))
+    return db.session.scalar(erased) is not None
 
 
 def count_dead() -> int:

@@ -30,6 +30,8 @@ class Document(StrEnum):
     AUDIT = pgettext_noop("name of a file", "audit trail")
     JOURNAL = pgettext_noop("name of a file", "journal")
     DEPOSIT = pgettext_noop("name of a file", "deposit")
+    PERSON = pgettext_noop("name of a file", "person")
+    READ_ME = pgettext_noop("name of a file", "read me")
 
 
 AS_OF = pgettext_noop("name of a file", "as of")

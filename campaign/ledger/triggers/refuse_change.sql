@@ -30,20 +30,18 @@ CREATE OR REPLACE TRIGGER reopened_once BEFORE UPDATE ON closed_month
     EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON closed_month FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON closed_month FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON contact_change FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON contact_change FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON declaration_document FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON declaration_document FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER ended_once BEFORE UPDATE ON delivery_attempt
     FOR EACH ROW WHEN (
-        OLD.outcome IS NOT NULL OR OLD.outbox_id <> NEW.outbox_id OR OLD.sha256 <> NEW.sha256
-        OR OLD.started_at <> NEW.started_at
+        OLD.outbox_id <> NEW.outbox_id OR OLD.sha256 <> NEW.sha256 OR OLD.started_at <> NEW.started_at
+        OR (OLD.outcome IS NOT NULL AND (
+            OLD.outcome IS DISTINCT FROM NEW.outcome OR OLD.ended_at IS DISTINCT FROM NEW.ended_at OR NEW.answer IS DISTINCT FROM ''))
     )
     EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON delivery_attempt FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON filed_gift FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON filed_gift FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON filed_return FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON filed_return FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON fund_change FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON fund_change FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
@@ -83,12 +81,23 @@ CREATE OR REPLACE TRIGGER decided_once BEFORE UPDATE ON pledge_request
     EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON pledge_request FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON pledge_request FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON news_withdrawal FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON news_withdrawal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON privacy_act FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON privacy_request FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON privacy_request FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER recorded_once BEFORE UPDATE ON privacy_request
+    FOR EACH ROW WHEN (
+        OLD.id <> NEW.id OR OLD.charity_id <> NEW.charity_id OR OLD.kind <> NEW.kind OR OLD.received_on <> NEW.received_on
+        OR OLD.due_on <> NEW.due_on OR OLD.recorded_by <> NEW.recorded_by OR OLD.recorded_at <> NEW.recorded_at
+        OR (OLD.donor_id IS DISTINCT FROM NEW.donor_id AND OLD.closed_at IS NOT NULL)
+        OR ((OLD.person <> NEW.person OR OLD.contact <> NEW.contact) AND (
+            NEW.person <> '' OR NEW.contact <> '' OR (OLD.closed_at < now() - interval '1 year') IS NOT TRUE))
+    )
+    EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON quarantined_payment FOR EACH ROW EXECUTE FUNCTION refuse_change();
-CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON receipt FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON receipt FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON receipt_declaration FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON receipt_declaration FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON receipt_document FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON receipt_document FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER closed_once BEFORE UPDATE ON deposit FOR EACH ROW WHEN (OLD.closed_at IS NOT NULL) EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON deposit FOR EACH ROW EXECUTE FUNCTION refuse_change();
@@ -118,8 +127,12 @@ CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON signature FOR E
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON signature FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER event_is_immutable BEFORE UPDATE ON stripe_event
     FOR EACH ROW WHEN (
-        OLD.event_id <> NEW.event_id OR OLD.type <> NEW.type OR OLD.body <> NEW.body OR OLD.received_at <> NEW.received_at
+        OLD.event_id <> NEW.event_id OR OLD.type <> NEW.type OR OLD.received_at <> NEW.received_at
         OR OLD.livemode <> NEW.livemode OR OLD.subject <> NEW.subject
+        OR ((OLD.body <> NEW.body OR OLD.body_sha256 IS DISTINCT FROM NEW.body_sha256) AND (
+            OLD.done_at IS NULL OR OLD.body_sha256 IS NOT NULL OR NEW.body_sha256 IS DISTINCT FROM sha256(OLD.body)
+            OR NEW.body <> erased_event_body(OLD.body)))
+        OR (OLD.body_sha256 IS NOT NULL AND NEW.done_at IS NULL)
     )
     EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON stripe_event FOR EACH ROW EXECUTE FUNCTION refuse_change();
@@ -128,3 +141,6 @@ CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON published_head 
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON published_head FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON undone_payment_return FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON undone_payment_return FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+-- A note is replaced by another one. Of a person who is erased, its text becomes empty.
+CREATE OR REPLACE TRIGGER text_is_only_erased BEFORE UPDATE ON staff_note
+    FOR EACH ROW WHEN (NEW.text <> OLD.text AND NEW.text <> '') EXECUTE FUNCTION refuse_change();

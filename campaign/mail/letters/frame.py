@@ -8,6 +8,8 @@ from flask_babel import gettext
 
 from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
+from campaign.donations.news_withdrawals import news_token, wants_news
+from campaign.edges.services import services
 from campaign.outbox.deliveries import EmailContent
 from campaign.receipts.receipts import Receipt
 from campaign.texts.dates import format_day
@@ -35,7 +37,7 @@ class Code:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipient:
-    """The recipient of an e-mail, and the charity that sends it."""
+    """The recipient of an e-mail, and the charity that sends it. `news_url` is where they stop news, if they get any."""
 
     address: str
     name: str
@@ -43,6 +45,7 @@ class Recipient:
     language: str
     charity: Charity
     is_test: bool
+    news_url: str = ""
 
 
 def recipient_of(donation: Donation) -> Recipient:
@@ -54,6 +57,7 @@ def recipient_of(donation: Donation) -> Recipient:
         language=donation.language,
         charity=donation.campaign.charity,
         is_test=not donation.livemode,
+        news_url=services().links.news(donation.language, news_token(donation)) if wants_news(donation.donor_id) else "",
     )
 
 
@@ -73,7 +77,7 @@ def build_email(
         "language": recipient.language,
         "subject": subject,
         "greeting": greeting or gettext("Dear %(name)s,", name=recipient.greeted_as),
-        "paragraphs": [p for p in paragraphs if p.text],
+        "paragraphs": [p for p in (*paragraphs, *_about_news(recipient)) if p.text],
         "ending": ending or gettext("With thanks,"),
         "charity_name": recipient.charity.name(recipient.language),
         "registration_number": recipient.charity.registration_number,
@@ -90,6 +94,15 @@ def build_email(
         plain=render_template("mail/letter.txt", **variables),
         html=render_template("mail/letter.html", **variables),
         receipt_id=receipt.id if receipt else None,
+    )
+
+
+def _about_news(recipient: Recipient) -> list[Paragraph]:
+    """How to stop news (CASL, s. 11), for whoever gets any."""
+    return (
+        [Paragraph(gettext("You agreed to get news from us. You can stop them here:"), recipient.news_url, SMALL)]
+        if recipient.news_url
+        else []
     )
 
 

@@ -220,6 +220,7 @@ def describe_todo(name: str, count: int) -> str:
         "returned_mail": ngettext("%(num)s email came back.", "%(num)s emails came back.", count),
         **_describe_returns(count),
         "receipts": ngettext("%(num)s receipt waits for what it lacks", "%(num)s receipts wait for what they lack", count),
+        **_describe_privacy(count),
         **_requests(count),
     }
     return str(sentences[name])
@@ -233,6 +234,16 @@ def _describe_charity(count: int) -> dict[str, str]:
             "%(num)s address at which donors reach the charity is not a real one.",
             "%(num)s addresses at which donors reach the charity are not real ones.",
             count,
+        ),
+    }
+
+
+def _describe_privacy(count: int) -> dict[str, str]:
+    """People who asked about their data."""
+    return {
+        "privacy_overdue": ngettext("%(num)s privacy request is overdue.", "%(num)s privacy requests are overdue.", count),
+        "privacy_due_soon": ngettext(
+            "%(num)s privacy request is due within seven days.", "%(num)s privacy requests are due within seven days.", count
         ),
     }
 

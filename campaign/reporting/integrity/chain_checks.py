@@ -63,7 +63,7 @@ def logs_are_as_published(snapshot: Connection) -> Iterator[str]:
                                   a.detail::text) AS line, a.id
             FROM head h LEFT JOIN audit_entry a ON a.id > h.after AND a.id <= h.position WHERE h.chain = 'audit'
             UNION ALL
-            SELECT h.*, concat_ws('|', s.id, s.event_id, s.type, s.subject, s.livemode, s.source, encode(sha256(s.body), 'hex')), s.id
+            SELECT h.*, concat_ws('|', s.id, s.event_id, s.type, s.subject, s.livemode, s.source, encode(coalesce(s.body_sha256, sha256(s.body)), 'hex')), s.id
             FROM head h LEFT JOIN stripe_event s ON s.id > h.after AND s.id <= h.position WHERE h.chain = 'events')
         SELECT chain, after, position FROM logged GROUP BY chain, position, hash, after, before
         HAVING hash <> sha256(before || sha256(convert_to(coalesce(string_agg(line, chr(10) ORDER BY id), ''), 'UTF8'))) ORDER BY 1, 3

@@ -13,7 +13,7 @@ MAX_SECONDS = 600
 # The hash is computed here: PostgreSQL without OpenSSL needs four times as long.
 _DOCUMENTS = """
     SELECT r.serial, d.kind, d.sha256, d.pdf FROM receipt_document d JOIN receipt r ON r.id = d.receipt_id
-    WHERE ({condition}) AND d.receipt_id % {readers} = {reader}
+    WHERE ({condition}) AND (d.pdf <> '' OR d.rendered_at > now() - interval '6 years') AND d.receipt_id % {readers} = {reader}
     """
 
 

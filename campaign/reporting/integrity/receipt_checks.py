@@ -245,7 +245,7 @@ def _emails_are_delivered_once(snapshot: Connection) -> Iterator[str]:
             UNION SELECT outbox_id, 'was sent with different content after an attempt that may have been delivered' FROM delivery_attempt
             WHERE outcome IN ('accepted', 'unknown') GROUP BY 1 HAVING count(DISTINCT sha256) > 1
             UNION SELECT m.outbox_id, 'is done, but no server has accepted it' FROM frozen_email m JOIN outbox d ON d.id = m.outbox_id
-            WHERE d.done_at IS NOT NULL AND NOT EXISTS (SELECT FROM delivery_attempt h WHERE h.outbox_id = m.outbox_id AND h.outcome = 'accepted')
+            WHERE d.done_at IS NOT NULL AND m.recipient <> '' AND NOT EXISTS (SELECT FROM delivery_attempt h WHERE h.outbox_id = m.outbox_id AND h.outcome = 'accepted')
             UNION SELECT m.outbox_id, 'was created without a Message-ID' FROM frozen_email m JOIN outbox d ON d.id = m.outbox_id
             WHERE d.message_id IS NULL) v ON v.outbox_id = o.id
         """,

@@ -123,7 +123,7 @@ _REPLACEMENTS = {
         """,
     "receipt_end": "SELECT * FROM {real} WHERE receipt_id IN (SELECT id FROM pg_temp.receipt)",
     "frozen_email": """
-        SELECT outbox_id, receipt_id FROM {real} WHERE outbox_id IN (
+        SELECT outbox_id, receipt_id, recipient FROM {real} WHERE outbox_id IN (
             SELECT id FROM {schema}.outbox WHERE id > {outbox} UNION SELECT o.id FROM {schema}.outbox o JOIN scope s ON s.id = o.donation_id
             UNION SELECT m.outbox_id FROM {real} m JOIN pg_temp.receipt r ON r.id = m.receipt_id)
         """,

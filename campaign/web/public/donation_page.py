@@ -12,6 +12,7 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.donations import declarations
 from campaign.donations.donations import Donation, donation_by_token
 from campaign.donations.donors import wants_annual_receipt
+from campaign.donations.news_withdrawals import wants_news
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
@@ -72,6 +73,7 @@ def page(language: str, token: str) -> ResponseReturnValue:
         receipt_status=receipts.status_of(receipt).value if receipt else "",
         is_annual=wants_annual_receipt(donation.donor_id),
         may_change=may_change(donation),
+        wants_news=wants_news(donation.donor_id),
         follows=awaited.awaiting_receipt_of(donation.id) is not None,
         **_missing(donation, status, language),
         receipt_url=url_for("receipt_page.pdf", language=language, token=token),

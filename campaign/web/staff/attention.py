@@ -29,7 +29,9 @@ FINDINGS_SHOWN = 5
 # How long the number may be out of date on pages that do not list the lines. Whoever acts sees the new one at once, from the same process.
 COUNT_SECONDS = 20
 _COUNT = "attention"
-URGENT = frozenset({"percent_on_hold", "busy_networks", "unconfirmed", "dead_events", "disputes", "webhooks_silent", "returns_overdue"})
+URGENT = frozenset(
+    {"percent_on_hold", "busy_networks", "unconfirmed", "dead_events", "disputes", "webhooks_silent", "returns_overdue", "privacy_overdue"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +160,8 @@ def _pages() -> dict[str, tuple[str, str]]:
         "returns_due_soon": ("staff_information_returns.page", gettext("File the return")),
         "returns_due": ("staff_information_returns.page", gettext("File the return")),
         "to_post": ("staff_posted_receipts.page", gettext("Print and post")),
+        "privacy_overdue": ("staff_privacy_requests.page", gettext("Answer the request")),
+        "privacy_due_soon": ("staff_privacy_requests.page", gettext("Answer the request")),
         "voids": ("staff_receipts.register", gettext("Decide")),
         "pledges": ("staff_funds.page", gettext("Decide")),
         "payments": ("staff_funds.page", gettext("Decide")),

@@ -1,11 +1,15 @@
 """What staff export whole, as tables with headings in the current language: donors, ledger, payouts, consents to news."""
 
+from datetime import date
 from zoneinfo import ZoneInfo
 
 from flask_babel import gettext
 
 from campaign.campaigns.charities import Charity
+from campaign.donations import news_withdrawals
 from campaign.donations.donations import Donation
+from campaign.donations.news_withdrawals import WithdrawnBy, news_token
+from campaign.edges.services import services
 from campaign.ledger.moves import Move
 from campaign.reporting import donor_list, exports
 from campaign.reporting.donor_list import DonorFilters
@@ -118,6 +122,8 @@ def consents_table(charity: Charity, period: Period) -> Table:
             words[gift.language],
             gettext("received") if gift.received_at else gettext("not paid"),
             gift.public_id,
+            *_withdrawal(gift, charity),
+            services().links.news(gift.language, news_token(gift)),
         ]
 
     return Table(
@@ -132,10 +138,27 @@ def consents_table(charity: Charity, period: Period) -> Table:
             Column(heading=gettext("Words of the form, as they are now"), width=50),
             Column(heading=gettext("The gift"), width=12),
             Column(heading=gettext("Reference of the donation"), width=25),
+            Column(heading=gettext("Withdrawn on"), kind=Kind.DATE, width=11),
+            Column(heading=gettext("Withdrawn how"), width=24),
+            Column(heading=gettext("Link to stop news"), width=40),
         ),
         rows=map(row, exports.consents_in(charity, period)),
         total="",
     )
+
+
+def _withdrawal(gift: Donation, charity: Charity) -> tuple[date | None, str]:
+    """When and how the consent was withdrawn; nothing while it is in force."""
+    found = news_withdrawals.withdrawal_of(gift)
+    if found is None:
+        return None, ""
+    words = {
+        WithdrawnBy.LINK: gettext("the link in an email"),
+        WithdrawnBy.ONE_CLICK: gettext("one click in a mail program"),
+        WithdrawnBy.PAGE: gettext("the page of a gift"),
+        WithdrawnBy.STAFF: gettext("a request to staff"),
+    }
+    return charity.local(found.at).date(), words[WithdrawnBy(found.how)]
 
 
 def move_labels() -> dict[Move, str]:

@@ -100,7 +100,9 @@ def message(item_id: int) -> ResponseReturnValue:
 
 
 def _readable_text(email: FrozenEmail) -> str:
-    """The text without its links; what to do when it cannot be decrypted."""
+    """The text without its links; why there is none, or what to do when it cannot be decrypted."""
+    if email.is_erased:
+        return str(gettext("Who this email was to and what it said are erased."))
     try:
         return without_tokens(email.plain)
     except UnknownKey:

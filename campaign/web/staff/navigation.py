@@ -125,11 +125,15 @@ SECTIONS = (
             Destination(label=lazy_gettext("The charity’s details"), endpoint="staff_charity.page"),
             Destination(label=lazy_gettext("Members of staff"), endpoint="staff_members.page", role=ADMIN),
             Destination(label=lazy_gettext("Audit trail"), endpoint="staff_audit.page"),
+            Destination(label=lazy_gettext("Privacy requests"), endpoint="staff_privacy_requests.page"),
             Destination(label=lazy_gettext("Card testing"), endpoint="staff_card_testing.page"),
             Destination(label=lazy_gettext("Your account"), endpoint="staff_account.page"),
         ),
         others=frozenset(
-            {"staff_campaign_edit", "staff_charity_details", "staff_charity_versions", "staff_factors", "staff_passkeys", "staff_password"}
+            {
+                *("staff_campaign_edit", "staff_charity_details", "staff_charity_versions", "staff_privacy_erasure", "staff_retention"),
+                *("staff_factors", "staff_passkeys", "staff_password"),
+            }
         ),
     ),
 )

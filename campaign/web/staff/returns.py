@@ -276,6 +276,8 @@ def register(filed_id: int) -> ResponseReturnValue:
     """The workbook that was stored with a filed return, byte for byte."""
     charity = campaign_or_404().charity
     filed = _filed_or_404(charity, filed_id)
+    if not filed.register:  # Its period is over (privacy/retention_jobs.py).
+        abort(404)
     record_export("register as filed (XLSX)", f"{filed.form} {filed.last_on}")
     parts = (filed.form, filed.last_on, AS_OF, f"{charity.local(filed.recorded_at):%Y-%m-%d}", filed.id)
     name = file_name(Document.FILED_RETURN, *parts, language=current_language(), extension="xlsx")
