@@ -177,7 +177,7 @@ def _person_row(person: FoundPerson) -> dict[str, Any]:
         "names": person.names,
         "emails": person.emails,
         "places": person.places,
-        "gifts": ngettext("%(num)d gift", "%(num)d gifts", person.gifts),
+        "gifts": ngettext("%(num)s gift", "%(num)s gifts", person.gifts),
         "last": last,
     }
 
