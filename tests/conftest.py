@@ -46,6 +46,7 @@ from campaign.edges.db import close_connections, db
 from campaign.matching.funds import Fund, funds_of
 from campaign.reporting.integrity import checker, guard_checks, scope
 from tests.browser import chromium_path
+from tests.scale import SCALE
 
 HOME = pytest.StashKey[Path]()
 SERVER = pytest.StashKey[subprocess.Popen[bytes]]()
@@ -390,9 +391,9 @@ def has_moved_donors(engine: Engine) -> bool:
 def parts_of_books_are_checked_too(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a test checks all books, what is new since it did so before is checked too, and what is wrong is found as if all were new.
 
-    In every fifth test, chosen by its name: each check takes as long as many tests.
+    In every tenth test, chosen by its name, as each check takes as long as many tests; in all that `make long` runs.
     """
-    if zlib.crc32(request.node.nodeid.encode()) % 5:
+    if zlib.crc32(request.node.nodeid.encode()) % (10 // min(SCALE, 10)):
         return
     for margin in ("MARGIN", "MARGIN_OF_CHECKOUTS"):
         monkeypatch.setattr(scope, margin, "0 seconds")  # Otherwise all that a test does would be new.
