@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Images of Python turn bytecode off: then each process compiles all of the service and the tests again.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help run test lint architecture bench books pages mutants long storm readers samples translations lock clean .venv/moved
 

@@ -1,6 +1,5 @@
-"""Commands in tests: each runs in a process of its own, forked from one that has imported the service once."""
+"""Commands in tests: each runs in a process of its own."""
 
-import multiprocessing
 import os
 import pty
 import sys
@@ -12,18 +11,16 @@ from subprocess import CompletedProcess
 
 from campaign.cli import main
 from campaign.config import ROOT
+from tests.forks import FORKS
 
 MAX_SECONDS = 60
-
-_forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["campaign.cli.main"])
 
 
 def run_command(*arguments: str, environment: Mapping[str, str], typed: str | None = None) -> CompletedProcess[str]:
     """Run `campaign` with these arguments and nothing but this environment; with what is `typed`, at a terminal."""
     with tempfile.TemporaryDirectory() as folder, _terminal(typed) as terminal:
         output, errors = Path(folder) / "output", Path(folder) / "errors"
-        process = _forks.Process(target=_run, args=(arguments, dict(environment), output, errors, terminal))
+        process = FORKS.Process(target=_run, args=(arguments, dict(environment), output, errors, terminal))
         process.start()
         process.join(MAX_SECONDS)
         code = process.exitcode

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import os
 import shutil
 import signal
@@ -10,12 +11,14 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CodeType  # noqa: TC003
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from aiosmtpd.controller import Controller
 from flask import Flask
@@ -41,8 +44,9 @@ from campaign.devstack.servers import OWNER_LOGIN, SERVICE_LOGIN, Postgres, ensu
 from campaign.devstack.stack import free_port
 from campaign.edges.db import close_connections, db
 from campaign.matching.funds import Fund, funds_of
-from campaign.reporting.integrity import checker, scope
+from campaign.reporting.integrity import checker, guard_checks, scope
 from tests.browser import chromium_path
+from tests.scale import SCALE
 
 HOME = pytest.StashKey[Path]()
 SERVER = pytest.StashKey[subprocess.Popen[bytes]]()
@@ -64,17 +68,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cluster", type=Path, help="the directory of a cluster that is already prepared (tools/mutants.py)")
 
 
-def _compile_builders_once() -> None:
-    """Let all apps share the compiled builders of URLs: each test creates an app with the same URLs, and compiling them takes most of that."""
-    compile_builder, compiled = Rule._compile_builder, {}
+def _compile_urls_once() -> None:
+    """Let all apps share what werkzeug compiles of a URL: each test creates an app with the same URLs, and compiling them takes most of that."""
+    compile_rule = Rule.compile
+    compiled: dict[Any, Any] = {}
 
-    def compile_once(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:  # the library's signature
-        key = (rule.rule, str(rule._trace), str(rule.defaults), append_unknown)
+    def compile_once(rule: Rule) -> None:
+        assert rule.map
+        key = (rule.rule, rule.subdomain, str(rule.defaults), rule.map.converters["int"])
         if key not in compiled:
-            compiled[key] = compile_builder(rule, append_unknown)
-        return compiled[key]
+            compile_rule(rule)
+            shared = {name: vars(rule)[name] for name in ("_parts", "_trace", "_converters", "arguments")}
+            compiled[key] = (shared, *(vars(rule)[builder].__func__ for builder in ("_build", "_build_unknown")))
+        shared, build, build_unknown = compiled[key]
+        vars(rule).update(shared, _build=build.__get__(rule), _build_unknown=build_unknown.__get__(rule))
 
-    Rule._compile_builder = compile_once  # type: ignore[assignment, method-assign]
+    Rule.compile = compile_once  # type: ignore[assignment, method-assign]
 
 
 class CompiledTemplates(BytecodeCache):
@@ -92,7 +101,7 @@ class CompiledTemplates(BytecodeCache):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    _compile_builders_once()
+    _compile_urls_once()
     Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": CompiledTemplates()}
     worker_input: dict[str, str] | None = getattr(config, "workerinput", None)
     if worker_input is not None:
@@ -114,8 +123,8 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the slowest files first, so that none runs alone at the end."""
-    items.sort(key=lambda item: item.path.name not in SLOWEST)
+    """Start the slowest files first, so that none runs alone at the end, and Sentry last, as it watches the whole process from then on."""
+    items.sort(key=lambda item: (item.path.name == "test_error_reports.py") - (item.path.name in SLOWEST))
 
 
 def _memory_directory() -> str | None:
@@ -137,6 +146,7 @@ def start_cluster(home: Path) -> subprocess.Popen[bytes]:
     app = create_app(make_settings(cluster.url(TEMPLATE, login=OWNER_LOGIN)))
     with app.app_context():
         set_up()
+        (home / "guards.json").write_text(json.dumps(guard_checks.guards_in_force(db.session.connection())))
         close_connections()
     return server
 
@@ -242,8 +252,15 @@ class Post:
     box: Mailbox
 
 
+@pytest.fixture
+def post(post_server: Post) -> Post:
+    """An empty mailbox: reading it takes as long as there are emails in it."""
+    post_server.box.clear()
+    return post_server
+
+
 @pytest.fixture(scope="session")
-def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
+def post_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
     box = Mailbox(tmp_path_factory.mktemp("post") / "mail.db")
     port = free_port(31000 + hash(str(box)) % 900, taken=set())
     controller = Controller(Receiver(box), hostname="127.0.0.1", port=port)
@@ -252,15 +269,42 @@ def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
     controller.stop()
 
 
+@pytest.fixture(scope="session")
+def administrator(cluster: Postgres) -> Iterator[psycopg.Connection[Any]]:
+    """The connection that creates and drops databases."""
+    with cluster.connect() as connection:
+        yield connection
+
+
 @pytest.fixture
-def database(cluster: Postgres, request: pytest.FixtureRequest) -> Iterator[str]:
+def database(cluster: Postgres, administrator: psycopg.Connection[Any], request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of a new database for the service; for its owner, where the test is marked so because it tampers with what the service cannot change."""
     name = f"test_{uuid4().hex[:12]}"
-    with cluster.connect() as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")
+    administrator.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")
     yield cluster.url(name, login=OWNER_LOGIN if request.node.get_closest_marker("owner") else SERVICE_LOGIN)
-    with cluster.connect() as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    for left in (name, f"{name}_original"):  # The second where a test failed in a copy.
+        administrator.execute(f"DROP DATABASE IF EXISTS {left} WITH (FORCE)")
+
+
+Copied = Callable[[], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def copied(app: Flask, administrator: psycopg.Connection[Any]) -> Copied:
+    """`with copied():` what happens in the block happens in a copy of the database, which is dropped: many cases begin with one set-up."""
+    name = db.engine.url.database
+
+    @contextmanager
+    def copy() -> Iterator[None]:
+        close_connections()
+        administrator.execute(f"ALTER DATABASE {name} RENAME TO {name}_original")
+        administrator.execute(f"CREATE DATABASE {name} TEMPLATE {name}_original STRATEGY file_copy")
+        yield
+        close_connections()
+        administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        administrator.execute(f"ALTER DATABASE {name}_original RENAME TO {name}")
+
+    return copy
 
 
 @pytest.fixture
@@ -283,8 +327,9 @@ def _share_compiled_statements() -> None:
 @pytest.fixture
 def app(settings: Settings) -> Iterator[Flask]:
     app = create_app(settings)
-    # Passwords are hashed with the least work: tests check them often, and one test holds the cost (test_security_standard.py).
+    # Passwords, and those in links, are hashed with the least work: tests check them often, and one test holds the cost (test_security_standard.py).
     app.extensions["security"].pwd_context.update(argon2__time_cost=1, argon2__memory_cost=8, argon2__parallelism=1)
+    app.extensions["security"].hashing_context.update(sha256_crypt__default_rounds=1000)
     app.jinja_env.undefined = StrictUndefined  # A name that a template misspells is an error, not an empty text.
     with app.app_context():
         _share_compiled_statements()
@@ -292,6 +337,27 @@ def app(settings: Settings) -> Iterator[Flask]:
         yield app
         close_connections()
         app.extensions["services"].waker.close()
+
+
+@pytest.fixture(scope="session")
+def guards(home: Path) -> dict[str, str]:
+    """The guards of the template."""
+    found: dict[str, str] = json.loads((home / "guards.json").read_text())
+    return found
+
+
+@pytest.fixture(autouse=True)
+def guards_are_read_where_they_can_change(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, guards: dict[str, str]) -> None:
+    """Where a test is not the owner of the tables, it cannot change a guard: a check then compares those that were read once, a third of its work.
+
+    Of a mutant (tools/mutants.py) a test must notice what it does, not that the text of a function has changed.
+    """
+    read = guard_checks.guards_in_force
+    if not request.node.get_closest_marker("owner"):
+        monkeypatch.setattr(guard_checks, "guards_in_force", lambda _: guards)
+    elif request.config.getoption("--cluster"):
+        functions = {name: digest for name, digest in guards.items() if name.startswith("function")}
+        monkeypatch.setattr(guard_checks, "guards_in_force", lambda connection: read(connection) | functions)
 
 
 # What only a check of all books finds: see CHECKS_OF_ALL.
@@ -329,9 +395,9 @@ def has_moved_donors(engine: Engine) -> bool:
 def parts_of_books_are_checked_too(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a test checks all books, what is new since it did so before is checked too, and what is wrong is found as if all were new.
 
-    In every fifth test, chosen by its name: each check takes as long as many tests.
+    In every tenth test, chosen by its name, as each check takes as long as many tests; in all that `make long` runs.
     """
-    if zlib.crc32(request.node.nodeid.encode()) % 5:
+    if zlib.crc32(request.node.nodeid.encode()) % (10 // min(SCALE, 10)):
         return
     for margin in ("MARGIN", "MARGIN_OF_CHECKOUTS"):
         monkeypatch.setattr(scope, margin, "0 seconds")  # Otherwise all that a test does would be new.

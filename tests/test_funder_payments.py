@@ -39,7 +39,7 @@ from campaign.rules.funder_payments import PaymentDetails, PaymentQuestion, ques
 from campaign.rules.return_lines import Form
 from campaign.staff import members
 from campaign.texts.action_errors import ActionError, ActionRefused
-from tests.conftest import Post
+from tests.conftest import Copied, Post
 from tests.factories import create_fund, run_concurrently
 from tests.funder_payments import (
     ADDRESS,
@@ -373,17 +373,19 @@ TAMPERED = {
 
 
 @pytest.mark.owner
-@pytest.mark.parametrize("tampering", TAMPERED)
-def test_the_checker_finds_a_payment_that_was_tampered_with(fund: Fund, funder: Funder, tampering: str) -> None:
+def test_the_checker_finds_a_payment_that_was_tampered_with(fund: Fund, funder: Funder, copied: Copied) -> None:
     payment, _ = receipted(fund)
     corrected(payment, details(fund, 1_250_00))
     assert checker.findings(db.engine) == [], "control"
-    run("SET session_replication_role = replica")
-    run("ALTER TABLE funder_payment_request DROP CONSTRAINT two_people_change_payment")
-    run(tampering)
-    run("SET session_replication_role = origin")
-    db.session.commit()
-    assert any(finding.startswith(("I14", "I17")) and TAMPERED[tampering] in finding for finding in checker.findings(db.engine))
+    for tampering, finding in TAMPERED.items():
+        with copied():
+            run("SET session_replication_role = replica")
+            run("ALTER TABLE funder_payment_request DROP CONSTRAINT two_people_change_payment")
+            run(tampering)
+            run("SET session_replication_role = origin")
+            db.session.commit()
+            found = checker.findings(db.engine)
+            assert any(sentence.startswith(("I14", "I17")) and finding in sentence for sentence in found), (tampering, found)
 
 
 def fund_command(app: Flask, *arguments: str, typed: str = "") -> Result:

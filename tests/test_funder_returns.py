@@ -37,7 +37,7 @@ from campaign.rules.fiscal_years import calendar_year
 from campaign.rules.funder_payments import PaymentDetails, PaymentQuestion, ReturnDetails
 from campaign.rules.return_lines import Form, GiftGroup
 from campaign.texts.action_errors import ActionError
-from tests.conftest import Post
+from tests.conftest import Copied, Post
 from tests.funder_payments import (
     ADDRESS,
     ONE,
@@ -330,19 +330,21 @@ TAMPERED = {
 
 
 @pytest.mark.owner
-@pytest.mark.parametrize("tampering", TAMPERED)
-def test_the_checker_finds_a_return_that_was_tampered_with(fund: Fund, funder: Funder, tampering: str) -> None:
+def test_the_checker_finds_a_return_that_was_tampered_with(fund: Fund, funder: Funder, copied: Copied) -> None:
     payment, _ = receipted(fund)
     undo(send_back(payment, 50_00))
     send_back(payment, 55_00, "back 2")
     undo(send_back(payment, 5_00, "back 3"))
     assert checker.findings(db.engine) == [], "control"
-    run("SET session_replication_role = replica")
-    run("ALTER TABLE funder_payment_request DROP CONSTRAINT two_people_change_payment")
-    run(tampering)
-    run("SET session_replication_role = origin")
-    db.session.commit()
-    assert any(TAMPERED[tampering] in finding for finding in checker.findings(db.engine)), checker.findings(db.engine)
+    for tampering, finding in TAMPERED.items():
+        with copied():
+            run("SET session_replication_role = replica")
+            run("ALTER TABLE funder_payment_request DROP CONSTRAINT two_people_change_payment")
+            run(tampering)
+            run("SET session_replication_role = origin")
+            db.session.commit()
+            found = checker.findings(db.engine)
+            assert any(finding in sentence for sentence in found), (tampering, found)
 
 
 def test_a_payment_that_was_returned_by_its_reversal_stays_as_it_was(fund: Fund, funder: Funder) -> None:

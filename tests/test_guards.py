@@ -54,6 +54,7 @@ WEAKENED = {
 }
 
 
+@pytest.mark.owner
 def test_a_new_database_has_exactly_the_guards_in_the_file(app: Flask) -> None:
     """If this fails after a change to the tables or triggers: `make guards`, and read what changed."""
     with db.engine.connect() as connection:

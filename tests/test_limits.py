@@ -13,6 +13,7 @@ from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import OutboxMessage
 from campaign.receipts import receipt_actions
 from campaign.web.networks import client_key
+from campaign.web.public.donation_form import new_attempt
 from campaign.web.security import DONATIONS_PER_EMAIL, DONATIONS_PER_EMAIL_AND_CLIENT, limiter
 from tests.conftest import Stripe
 from tests.factories import issue_receipt, paid, run_concurrently
@@ -31,7 +32,8 @@ def redis_is_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def begin(client: FlaskClient, email: str, address: str) -> int:
-    fields = {**FORM, **hidden_fields(client.get(f"/en/{SLUG}")), "email": email, "amount": "5", "expected_match": "0"}
+    """The status of the posted form, with the attempt that the page would have had."""
+    fields = {**FORM, "attempt": new_attempt(), "email": email, "amount": "5", "expected_match": "0"}
     return client.post(f"/en/{SLUG}/donations", data=fields, environ_overrides={"REMOTE_ADDR": address}).status_code
 
 

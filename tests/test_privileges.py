@@ -181,6 +181,7 @@ def test_the_service_can_repeat_a_set_up_and_leaves_a_migration_to_the_owner(app
         migrate()
 
 
+@pytest.mark.owner
 def test_a_set_up_by_the_owner_mends_the_privileges(app: Flask, owner: Connection) -> None:
     for statement in (
         "GRANT UPDATE ON receipt TO campaign_service",
@@ -230,6 +231,7 @@ def test_i20_the_checker_finds_a_role_of_the_service_that_may_do_more(owner: Con
     assert any(finding in sentence for sentence in guard_checks.service_is_not_owner(owner))
 
 
+@pytest.mark.owner
 def test_a_database_with_one_role_alone_is_no_finding(owner: Connection) -> None:
     owner.execute(text("ALTER ROLE campaign_service RENAME TO another"))
     owner.execute(text("GRANT UPDATE ON ledger_entry TO another"))

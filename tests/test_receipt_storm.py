@@ -3,15 +3,12 @@
 The suite runs a short version; `make storm` runs 10,000 receipts with eight workers.
 """
 
-import json
 import random
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from hashlib import sha256
-from pathlib import Path
+from multiprocessing.context import ForkServerProcess  # noqa: TC003
 from typing import Any
 
 import pytest
@@ -20,12 +17,14 @@ from flask import Flask
 from sqlalchemy import text
 
 from campaign.campaigns.campaigns import Campaign
-from campaign.config import ROOT
+from campaign.config import Settings
 from campaign.devstack.stack import free_port
 from campaign.edges.db import db
 from campaign.receipts.receipts import Receipt
 from campaign.reporting.integrity import checker
 from tests.factories import paid
+from tests.forks import FORKS
+from tools import storm_worker
 
 WAITING = "SELECT count(*) FROM outbox WHERE done_at IS NULL AND dead_at IS NULL"
 
@@ -58,28 +57,22 @@ def server(request: pytest.FixtureRequest) -> Iterator[tuple[MailServer, str]]:
 class Workers:
     """Worker processes that are replaced when they exit, and killed at random."""
 
-    def __init__(self, settings_file: Path, count: int, receipts_wanted: int, mode: str = "") -> None:
-        self.settings_file, self.mode, self.count = settings_file, mode, count
-        self.running: list[subprocess.Popen[bytes]] = []
+    def __init__(self, settings: Settings, count: int, receipts_wanted: int, *, from_sequence: bool) -> None:
+        self.settings, self.from_sequence, self.count = settings, from_sequence, count
+        self.running: list[ForkServerProcess] = []
         self.deaths = 0
         self.kills_left = 0
         # One of the workers issues at least this many receipts, and so exits once, whichever number it draws.
         self.exit_at = min(7 * count, receipts_wanted // count)
 
     def replace_exited(self) -> None:
-        exited = [w for w in self.running if w.poll() is not None]
+        exited = [w for w in self.running if not w.is_alive()]
         self.deaths += len(exited)
-        self.running = [w for w in self.running if w.poll() is None]
+        self.running = [w for w in self.running if w not in exited]
         while len(self.running) < self.count:
-            command = [
-                sys.executable,
-                "-m",
-                "tools.storm_worker",
-                str(self.settings_file),
-                str(random.randint(2, self.exit_at)),
-                *([self.mode] if self.mode else []),
-            ]
-            self.running.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL))
+            options = {"exit_at": random.randint(2, self.exit_at), "from_sequence": self.from_sequence}
+            self.running.append(FORKS.Process(target=storm_worker.work, args=(self.settings,), kwargs=options))
+            self.running[-1].start()
 
     def kill_one(self) -> None:
         self.kills_left -= 1
@@ -89,7 +82,7 @@ class Workers:
         for worker in self.running:
             worker.kill()
         for worker in self.running:
-            worker.wait()
+            worker.join()
 
 
 def storm(app: Flask, workers: Workers, *, seconds: float, kill_every: float) -> None:
@@ -116,17 +109,15 @@ def storm(app: Flask, workers: Workers, *, seconds: float, kill_every: float) ->
 
 
 def run(
-    app: Flask, campaign: Campaign, server: tuple[MailServer, str], home: Path, size: tuple[int, int], mode: str = ""
+    app: Flask, campaign: Campaign, server: tuple[MailServer, str], size: tuple[int, int], *, from_sequence: bool = False
 ) -> tuple[MailServer, int]:
     receipts_wanted, count = size
     mail_server, url = server
     for _ in range(receipts_wanted):
         paid(campaign, 5_00)
     settings = app.extensions["services"].settings.model_copy(update={"mail_url": url, "log_level": "ERROR"})
-    file = home / "settings.json"
-    file.write_text(json.dumps(settings.model_dump()))
-    workers = Workers(file, count, receipts_wanted, mode)
-    workers.kills_left = 2 + receipts_wanted // 20  # A worker takes seconds to start: workers that are killed too often get nothing done.
+    workers = Workers(settings, count, receipts_wanted, from_sequence=from_sequence)
+    workers.kills_left = 2 + receipts_wanted // 20  # Workers that are killed too often get nothing done.
     try:
         storm(app, workers, seconds=110 + receipts_wanted * 0.4, kill_every=5)
     finally:
@@ -135,10 +126,10 @@ def run(
 
 
 def test_i14_i15_i18_killed_workers_leave_no_gap_and_no_duplicate(
-    app: Flask, campaign: Campaign, server: tuple[MailServer, str], tmp_path: Path, request: pytest.FixtureRequest
+    app: Flask, campaign: Campaign, server: tuple[MailServer, str], request: pytest.FixtureRequest
 ) -> None:
     receipts_wanted, count = size = (request.config.getoption("--receipts"), request.config.getoption("--workers"))
-    mail_server, deaths = run(app, campaign, server, tmp_path, size)
+    mail_server, deaths = run(app, campaign, server, size)
     numbers = sorted(db.session.scalars(db.select(Receipt.number)))
     assert numbers == list(range(1, receipts_wanted + 1))
     message_ids: dict[str, int] = dict(db.session.execute(text("SELECT message_id, count(*) FROM outbox GROUP BY 1")).all())
@@ -160,8 +151,8 @@ def test_i14_i15_i18_killed_workers_leave_no_gap_and_no_duplicate(
 
 
 @pytest.mark.owner
-def test_control_numbers_from_a_sequence_are_caught(app: Flask, campaign: Campaign, server: tuple[MailServer, str], tmp_path: Path) -> None:
+def test_control_numbers_from_a_sequence_are_caught(app: Flask, campaign: Campaign, server: tuple[MailServer, str]) -> None:
     db.session.execute(text("CREATE SEQUENCE serials"))
     db.session.commit()
-    run(app, campaign, server, tmp_path, (20, 2), "sequence")
+    run(app, campaign, server, (20, 2), from_sequence=True)
     assert any(sentence.startswith("I15") for sentence in checker.findings(db.engine))

@@ -1,14 +1,8 @@
-"""A worker of the receipt storm: sends due messages until it is killed, and exits once between a receipt's number and its commit.
-
-python -m tools.storm_worker SETTINGS.json EXIT_AT [sequence]
-"""
+"""A worker of the receipt storm: sends due messages until it is killed, and exits once between a receipt's number and its commit."""
 
 import itertools
-import json
 import os
-import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
@@ -50,16 +44,13 @@ def number_by_sequence() -> None:
     setattr(receipts, "take_next_number", from_sequence)  # noqa: B010
 
 
-def main(settings_file: str, exit_at: str, numbering: str = "") -> None:
-    app = create_app(Settings(**json.loads(Path(settings_file).read_text())))
-    exit_at_receipt(int(exit_at))
-    if numbering == "sequence":
+def work(settings: Settings, *, exit_at: int, from_sequence: bool) -> None:
+    """Work until killed. With numbers from a sequence, it is the control."""
+    app = create_app(settings)
+    exit_at_receipt(exit_at)
+    if from_sequence:
         number_by_sequence()
     with app.app_context():
         while True:
             send_jobs.send_due()
             time.sleep(0.05)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -158,13 +158,6 @@ class DevStack:
         except (SettingsError, OperationalError) as error:
             raise StartFailed(str(error).splitlines()[0]) from None
 
-    def command(self, *arguments: str) -> str:
-        """Run a `campaign` command with the settings of this stack and return its output."""
-        done = subprocess.run(
-            [sys.executable, "-m", "campaign", *arguments], env=self.environment(), cwd=ROOT, capture_output=True, text=True
-        )
-        return done.stdout.strip()
-
     def environment(self) -> dict[str, str]:
         """The environment of the children: the settings and the machine's own variables."""
         machine = {k: v for k, v in os.environ.items() if k not in setting_descriptions()}

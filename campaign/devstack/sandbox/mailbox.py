@@ -42,6 +42,11 @@ class Mailbox:
         for number, recipients, raw, at in rows:
             yield number, json.loads(recipients), _parse(raw), at
 
+    def clear(self) -> None:
+        """Delete all emails."""
+        with self._lock:
+            self._db.execute("DELETE FROM mail")
+
     def raw(self, number: int) -> bytes | None:
         """The source of an email, None when there is none of this number."""
         with self._lock:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, text
 READERS = 2
 MAX_SECONDS = 600
 # The hash is computed here: PostgreSQL without OpenSSL needs four times as long.
+_ANY = "SELECT EXISTS (SELECT FROM receipt_document d WHERE {condition})"
 _DOCUMENTS = """
     SELECT r.serial, d.kind, d.sha256, d.pdf FROM receipt_document d JOIN receipt r ON r.id = d.receipt_id
     WHERE ({condition}) AND (d.pdf <> '' OR d.rendered_at > now() - interval '6 years') AND d.receipt_id % {readers} = {reader}
@@ -20,6 +21,9 @@ _DOCUMENTS = """
 @contextmanager
 def read_documents(engine: Engine, snapshot: Connection, condition: str) -> Iterator[list[str]]:
     """Read the documents of the snapshot that meet the condition during the block. The list has the findings after it."""
+    if not snapshot.scalar(text(_ANY.format(condition=condition))):
+        yield []
+        return
     name = str(snapshot.scalar(text("SELECT pg_export_snapshot()")))
     findings: list[str] = []
     with ThreadPoolExecutor(READERS) as pool:

@@ -89,9 +89,9 @@ _POWERS = f"""
 # indexes count where they are unique.
 _GUARDS = rf"""
     WITH {_OF_SERVICE}, of_us AS (SELECT c.* FROM pg_class c WHERE relnamespace = current_schema()::regnamespace
-                   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')),
+                   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')),
     functions AS (SELECT p.* FROM pg_proc p WHERE pronamespace = current_schema()::regnamespace
-                  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')),
+                  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')),
     definition (name, content) AS (
         SELECT 'version', string_agg(version_num, ',' ORDER BY version_num) FROM alembic_version
         UNION ALL
