@@ -1,6 +1,6 @@
 """A morning of staff in a browser: everyday tasks one after another, with a mouse on a wide screen in English, and by keyboard alone on a phone in French.
 
-Labels are taken from the catalogue, so one story is told in both languages. Every page on the way is judged by axe and fits its screen.
+Labels are taken from the catalogue, so one story has both languages. Every page on the way is judged by axe and fits its screen.
 """
 
 import re

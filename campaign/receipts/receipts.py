@@ -254,11 +254,6 @@ def has_ended(receipt_id: int) -> bool:
     return db.session.get(ReceiptEnd, receipt_id) is not None
 
 
-def ended_among(receipt_ids: Collection[int]) -> set[int]:
-    """The ids of those of these receipts that were cancelled or replaced."""
-    return set(db.session.scalars(select(ReceiptEnd.receipt_id).where(ReceiptEnd.receipt_id.in_(receipt_ids))))
-
-
 def end_of(receipt: Receipt) -> ReceiptEnd | None:
     """The end of the receipt; None while it is valid."""
     return db.session.get(ReceiptEnd, receipt.id)

@@ -2,8 +2,6 @@
 
 from flask_babel import gettext, pgettext
 
-from campaign.campaigns import campaign_actions
-from campaign.campaigns.campaigns import CampaignStatus
 from campaign.donations.declarations import How
 from campaign.matching.funds import FundStatus
 from campaign.outbox import deliveries
@@ -77,27 +75,6 @@ def donor_trait_labels() -> dict[Trait, str]:
 def language_labels() -> dict[str, str]:
     """The languages of donors."""
     return {"en": gettext("English"), "fr": gettext("French")}
-
-
-def campaign_status_labels() -> dict[CampaignStatus, str]:
-    """The status of a campaign."""
-    return {
-        CampaignStatus.DRAFT: pgettext("campaign", "draft"),
-        CampaignStatus.OPEN: pgettext("campaign", "open"),
-        CampaignStatus.CLOSED: pgettext("campaign", "closed to gifts"),
-    }
-
-
-def campaign_act_labels() -> dict[str, str]:
-    """What was done to a campaign, by the action in the audit trail."""
-    return {
-        campaign_actions.CREATED: gettext("created it"),
-        campaign_actions.CHANGED: gettext("changed it"),
-        campaign_actions.OPENED: gettext("opened it"),
-        campaign_actions.CLOSED: gettext("closed it"),
-        campaign_actions.REOPENED: gettext("opened it again"),
-        campaign_actions.HIDDEN: gettext("took it back"),
-    }
 
 
 def fund_status_labels() -> dict[FundStatus, str]:

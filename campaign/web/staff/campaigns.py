@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext, ngettext
+from flask_babel import gettext, ngettext, pgettext
 from flask_security import current_user
 
 from campaign.campaigns import campaign_actions
@@ -22,7 +22,6 @@ from campaign.staff import audit
 from campaign.texts.dates import format_moment
 from campaign.web.chosen_campaign import show_campaign
 from campaign.web.errors import campaign_or_404
-from campaign.web.labels import campaign_act_labels, campaign_status_labels
 from campaign.web.languages import LANGUAGES, current_language
 from campaign.web.security import access, has_role
 
@@ -57,7 +56,7 @@ def _row(campaign: Campaign) -> dict[str, Any]:
         "slug": campaign.slug,
         "name": campaign.title(language),
         "charity": campaign.charity.name(language),
-        "status": campaign_status_labels()[campaign.status],
+        "status": _status_labels()[campaign.status],
         "given": format_money(totals.donated_cents, language),
         "matched": format_money(totals.matched_cents, language),
         "raised": format_money(totals.raised_cents, language),
@@ -90,7 +89,7 @@ def one(slug: str) -> ResponseReturnValue:
                 "at": format_moment(campaign.charity.local(entry.at), language, "medium"),
                 "iso": entry.at.isoformat(),
                 "who": entry.actor,
-                "what": campaign_act_labels()[entry.action],
+                "what": _act_labels()[entry.action],
             }
             for entry in audit.entries_about(slug, campaign_actions.ACTS)[:20]
         ],
@@ -234,3 +233,24 @@ def find_campaign_or_404(slug: str) -> Campaign:
         abort(404)
     show_campaign(campaign)
     return campaign
+
+
+def _status_labels() -> dict[CampaignStatus, str]:
+    """The status of a campaign."""
+    return {
+        CampaignStatus.DRAFT: pgettext("campaign", "draft"),
+        CampaignStatus.OPEN: pgettext("campaign", "open"),
+        CampaignStatus.CLOSED: pgettext("campaign", "closed to gifts"),
+    }
+
+
+def _act_labels() -> dict[str, str]:
+    """What was done to a campaign, by the action in the audit trail."""
+    return {
+        campaign_actions.CREATED: gettext("created it"),
+        campaign_actions.CHANGED: gettext("changed it"),
+        campaign_actions.OPENED: gettext("opened it"),
+        campaign_actions.CLOSED: gettext("closed it"),
+        campaign_actions.REOPENED: gettext("opened it again"),
+        campaign_actions.HIDDEN: gettext("took it back"),
+    }

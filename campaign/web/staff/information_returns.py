@@ -136,7 +136,7 @@ def _return_rows(tasks: Sequence[InformationReturn]) -> list[dict[str, Any]]:
     gifts = donations.donations_by_id(task.donation_id for task in tasks)
     first = receipts.receipts_with_ids({task.receipt_id for task in tasks})
     replacements, came_back = receipts.replacements_of_each(first), reported_reversals.came_back_of_each([task.id for task in tasks])
-    ended = receipts.ended_among({one.id for chain in replacements.values() for one in chain} | first.keys())
+    ended = receipts.ends_of([*{one.id for chain in replacements.values() for one in chain} | first.keys()])
     return [
         _return_row(
             task,
