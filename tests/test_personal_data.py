@@ -1,6 +1,5 @@
 """The inventory of personal data, and the erasure of a person: what they typed is only where the inventory says, and the books are right."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -30,7 +29,7 @@ from campaign.reporting import published_heads
 from campaign.reporting.integrity import checker
 from campaign.rules.personal_data import INVENTORY, Treatment, columns_with
 from campaign.staff.audit import AuditEntry
-from tests.factories import confirm_charity, create_refund, end, paid, pay, start_donation
+from tests.factories import confirm_charity, create_refund, end, paid, pay, start_donation, today
 from tests.mail import make_due
 from tests.stripe import expired, handle, succeeded
 
@@ -127,7 +126,7 @@ def zoe(campaign: Campaign) -> Donation:
 
 def request_of(donation: Donation, kind: RequestKind = RequestKind.ERASURE) -> PrivacyRequest:
     """A request of the donor, whose identity was verified."""
-    new = NewRequest(kind=kind, received_on=datetime.now(UTC).date(), person="Zoé Markersson", contact=EMAIL)
+    new = NewRequest(kind=kind, received_on=today(), person="Zoé Markersson", contact=EMAIL)
     request = privacy_request_actions.record(donation.campaign.charity_id, new, actor=CLERK)
     privacy_request_actions.choose_person(request.id, donation.donor_id, actor=CLERK)
     privacy_request_actions.record_identity(request.id, how="called back at the number of the last gift", actor=CLERK)

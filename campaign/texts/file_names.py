@@ -30,6 +30,7 @@ class Document(StrEnum):
     AUDIT = pgettext_noop("name of a file", "audit trail")
     JOURNAL = pgettext_noop("name of a file", "journal")
     DEPOSIT = pgettext_noop("name of a file", "deposit")
+    TEMPLATE = pgettext_noop("name of a file", "template for gifts")
     PERSON = pgettext_noop("name of a file", "person")
     READ_ME = pgettext_noop("name of a file", "read me")
 

@@ -73,7 +73,7 @@ def _by_form(subject: str) -> Iterator[About]:
     if _SERIAL.fullmatch(subject):
         yield About(words=gettext("receipt %(serial)s", serial=subject), url=url_for("staff_receipts.page", serial=subject))
     if _MONTH.fullmatch(subject):
-        yield About(words=format_month(date.fromisoformat(f"{subject}-01"), language), url=url_for("staff_months.month", name=subject))
+        yield About(words=format_month(local_time.parse_day(f"{subject}-01"), language), url=url_for("staff_months.month", name=subject))
     if _STRIPE.fullmatch(subject):
         yield About(words=gettext("an event of Stripe") if subject.startswith("evt_") else gettext("a payment at Stripe"))
     if _KEY.fullmatch(subject):

@@ -22,6 +22,7 @@ from campaign.reporting import fund_days
 from campaign.reporting.fund_days import FundDay
 from campaign.rules import step_chart
 from campaign.rules.money import format_money, format_money_short
+from campaign.texts.audit_entries import describe_actor
 from campaign.texts.dates import format_day, format_moment
 from campaign.web.errors import campaign_or_404
 from campaign.web.labels import fund_change_labels, fund_status_labels
@@ -137,7 +138,7 @@ def _change_row(change: FundChange, charity: Charity) -> dict[str, str]:
     return {
         "at": format_datetime(charity.local(change.at), "yyyy-MM-dd HH:mm", rebase=False),
         "iso": change.at.isoformat(),
-        "who": change.actor,
+        "who": describe_actor(change.actor, current_language()),
         "what": f"{what} ({format_money(change.cents, current_language())})" if change.cents else what,
         "reason": change.reason,
     }

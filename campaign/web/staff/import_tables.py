@@ -15,6 +15,7 @@ from campaign.matching.match_estimates import PlannedGift
 from campaign.receipts import gift_imports
 from campaign.receipts.gift_imports import OPEN, GiftImport, GiftImportRow, RowState
 from campaign.receipts.imported_gifts import RowQuestion
+from campaign.rules import local_time
 from campaign.rules.money import format_money
 from campaign.rules.offline_gifts import OfflineMethod, OfflineQuestion, moment_of_day
 from campaign.texts import action_errors, import_words
@@ -102,7 +103,7 @@ def describe_row_question(question: str, row: GiftImportRow) -> str:
 
 def _day_of(row: GiftImportRow) -> date:
     assert row.gift is not None
-    return date.fromisoformat(row.gift["received_on"])
+    return local_time.parse_day(row.gift["received_on"])
 
 
 def list_questions(imported: GiftImport) -> list[dict[str, Any]]:

@@ -101,7 +101,7 @@ def upload() -> ResponseReturnValue:
 @access("viewer")
 def template(language: str) -> Response:
     """A file with the headings and two examples, as the Excel of the language opens it."""
-    name = file_name(Document.GIFTS, "modele" if language == "fr" else "template", language=language, extension="csv")
+    name = file_name(Document.TEMPLATE, language=language, extension="csv")
     return send_csv(_template_table(), name)
 
 

@@ -17,6 +17,7 @@ from campaign.privacy import people, privacy_request_actions, privacy_requests
 from campaign.privacy.people import FoundPerson
 from campaign.privacy.privacy_request_actions import RequestClosed, name_of
 from campaign.privacy.privacy_requests import ActKind, NewRequest, PrivacyAct, PrivacyRequest, RequestKind
+from campaign.rules import local_time
 from campaign.rules.retention import DAYS_TO_ANSWER, WARNED_DAYS
 from campaign.texts.dates import format_day, format_moment
 from campaign.web.errors import campaign_or_404
@@ -210,7 +211,7 @@ def _until(day: str) -> str:
         return gettext("Nothing had to stay.")
     return gettext(
         "Names, addresses and receipts of gifts stay until %(day)s, as tax law asks.",
-        day=format_day(date.fromisoformat(day), current_language()),
+        day=format_day(local_time.parse_day(day), current_language()),
     )
 
 
