@@ -181,25 +181,6 @@ def _fund_status(fund: Fund, now: datetime) -> FundStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DayTotals:
-    """Donations since midnight in the charity's time zone."""
-
-    donations: int
-    donated_cents: int
-
-
-def donated_today(campaign: Campaign, charity: Charity, *, now: datetime) -> DayTotals:
-    """Count and sum the donations that were paid today, net of what of them was returned."""
-    midnight = charity.local(now).replace(hour=0, minute=0, second=0, microsecond=0)
-    count, cents = db.session.execute(
-        select(func.count(), func.coalesce(func.sum(Donation.net_cents), 0)).where(
-            Donation.campaign_id == campaign.id, Donation.received_at >= midnight
-        )
-    ).one()
-    return DayTotals(donations=count, donated_cents=int(cents))
-
-
-@dataclass(frozen=True, kw_only=True)
 class LatestDonation:
     """A donation with its match, for the staff dashboard."""
 

@@ -31,7 +31,8 @@ def page() -> ResponseReturnValue:
     totals = reporting.totals_of(campaign.slug)
     assert totals is not None
     last_check, now = integrity_checks.last_check(), datetime.now(UTC)
-    today = reporting.donated_today(campaign, charity, now=now)
+    day = charity.local(now).date()
+    (today,) = campaign_days.list_days(campaign, first=day, last=day)
     return render_template(
         "staff/dashboard.html",
         title=campaign.title(language),
@@ -48,12 +49,12 @@ def page() -> ResponseReturnValue:
         fees=format_money(totals.fee_cents, language),
         covered_fees=format_money(totals.covered_fee_cents, language),
         today_count=today.donations,
-        today_given=format_money(today.donated_cents, language),
+        today_given=format_money(today.donated_cents - today.returned_cents, language),
         as_of=format_moment(charity.local(totals.as_of), language, "long"),
         latest=[_line(line, campaign, language) for line in reporting.latest_donations(campaign)],
         needs=attention.list_needs(campaign),
         outlook=_outlook(campaign, now, language),
-        chart=day_chart.chart_of(campaign, today=charity.local(now).date(), language=language),
+        chart=day_chart.chart_of(campaign, today=day, language=language),
         checked_at=format_moment(charity.local(last_check.at), language) if last_check else "",
     )
 
