@@ -154,7 +154,7 @@ def _withdrawal(gift: Donation, charity: Charity) -> tuple[date | None, str]:
         return None, ""
     words = {
         WithdrawnBy.LINK: gettext("the link in an email"),
-        WithdrawnBy.ONE_CLICK: gettext("one click in a mail program"),
+        WithdrawnBy.ONE_CLICK: gettext("one click in an email program"),
         WithdrawnBy.PAGE: gettext("the page of a gift"),
         WithdrawnBy.STAFF: gettext("a request to staff"),
     }

@@ -42,7 +42,7 @@ def erased_labels() -> dict[Erased, str]:
         Erased.MONTHLY: gettext("Ended monthly gifts: name, address and email for later months"),
         Erased.EMAILS: gettext("Emails that were sent: address, name, subject and text"),
         Erased.DELIVERIES: gettext("What mail servers answered"),
-        Erased.LINKS: gettext("Links and codes that were mailed"),
+        Erased.LINKS: gettext("Links and codes in emails"),
         Erased.CORRECTIONS: gettext("Corrections of names and addresses, and merges: what it was before and after"),
         Erased.EVENTS: gettext("Reports of Stripe about payments: all but what they are about, and when"),
         Erased.NOTES: gettext("Notes of staff about the person and their gifts"),
@@ -107,7 +107,7 @@ def retained_labels() -> dict[Retained, tuple[str, str]]:
             gettext("Gifts that were not paid"),
             gettext("Name, address, email and all that was typed. Who agreed to news stays until they withdraw."),
         ),
-        Retained.LINKS: (gettext("Links and codes that were mailed"), gettext("The addresses to which they went.")),
+        Retained.LINKS: (gettext("Links and codes in emails"), gettext("The addresses to which they went.")),
         Retained.SIGN_INS: (gettext("Sign-ins of staff"), gettext("Browser and network of each session.")),
         Retained.REGISTER: (
             gettext("Privacy requests"),
