@@ -16,7 +16,7 @@ from campaign.edges.db import db
 from campaign.mail import mail_actions, send_jobs
 from campaign.matching.holds import DonorMatch
 from campaign.receipts import receipt_actions, receipts
-from campaign.recurring import contacts, recurring_gifts
+from campaign.recurring import contact_changes, contacts, recurring_gifts
 from campaign.recurring.contacts import EmailTaken, Scope
 from campaign.recurring.recurring_gifts import RecurringGift
 from campaign.reporting.integrity import checker
@@ -96,6 +96,14 @@ def test_an_address_for_this_gift_alone_leaves_the_donor_where_they_are(app: Fla
     advance_months(stripe)
     assert [month.email for month in months_of(first)] == ["assistant@example.org", "sanaa@example.org"]
     assert len({month.donor_id for month in months_of(first)}) == 1
+
+
+def test_what_was_corrected_of_one_gift_is_shown_with_no_other(app: Flask, campaign: Campaign) -> None:
+    corrected, other = (paid(campaign, 50_00, email=f"{name}@example.org") for name in ("corrected", "other"))
+    mail_actions.correct_email(corrected, "new@example.org", actor="clerk@example.org", scope=Scope.BOTH)
+    db.session.commit()
+    assert [change.new["email"] for change, _ in contact_changes.list_changes(corrected)] == ["new@example.org"]
+    assert contact_changes.list_changes(other) == [], "neither has a monthly gift"
 
 
 def test_the_cap_of_a_donor_follows_them_to_another_address(app: Flask, campaign: Campaign) -> None:

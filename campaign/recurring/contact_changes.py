@@ -118,6 +118,8 @@ def list_changes_of_donor(donor_ids: Sequence[int]) -> list[tuple[ContactChange,
 def list_changes(donation: Donation) -> list[tuple[ContactChange, AuditEntry]]:
     """What was changed of the donation and of the later months of its monthly gift, with who did it, the earliest first."""
     c = ContactChange
-    of_gift = or_(c.donation_id == donation.id, c.recurring_gift_id == donation.recurring_gift_id)
+    of_gift = c.donation_id == donation.id
+    if donation.recurring_gift_id is not None:
+        of_gift = or_(of_gift, c.recurring_gift_id == donation.recurring_gift_id)
     query = select(c, AuditEntry).join(AuditEntry, AuditEntry.id == c.audit_entry_id).where(of_gift)
     return [(change, entry) for change, entry in db.session.execute(query.order_by(c.id))]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import contains_eager
 
 from campaign.donations.donations import RECEIPT_FIELDS, Donation, donations_by_id
@@ -115,11 +115,14 @@ def valid_serials(donation_ids: Sequence[int]) -> dict[int, str]:
 
 
 def names_and_addresses(donor_ids: Sequence[int]) -> list[NameAndAddress]:
-    """The names and addresses that the donor's gifts have, the latest first."""
+    """The names and addresses that the donor's gifts have, the latest first; those of unpaid ones only while nothing was paid."""
     d = Donation
+    is_received = d.received_at.is_not(None)
+    has_paid = db.session.scalar(select(exists().where(d.donor_id.in_(donor_ids), is_received)))
     moment = func.coalesce(d.received_at, d.started_at)
     last = func.max(d.id)
     grouped = select(last, func.count(), func.min(moment), func.max(moment)).where(d.donor_id.in_(donor_ids))
+    grouped = grouped.where(is_received) if has_paid else grouped
     rows = db.session.execute(
         grouped.group_by(*(getattr(d, field) for field in RECEIPT_FIELDS)).order_by(last.desc()).limit(CONTACTS_SHOWN)
     ).all()
