@@ -131,3 +131,12 @@ def test_headings_and_words_are_recognized_in_both_languages() -> None:
         with pytest.raises(ValueRefused):
             read("Visa")
     assert method_of(OfflineMethod.BANK_TRANSFER.value) is OfflineMethod.BANK_TRANSFER
+
+
+def test_letters_of_two_encodings_in_one_file_are_refused_and_an_apostrophe_before_a_formula_is_none_of_the_name() -> None:
+    with pytest.raises(FileRefused) as refused:
+        decode("Nom\r\nÉlise Gagné\r\n".encode() + "René\r\n".encode("cp1252"))
+    assert refused.value.flaw == FileFlaw.MIXED
+    assert decode("Nom\r\nÉlise\r\n".encode("cp1252")) == "Nom\r\nÉlise\r\n", "control: one encoding"
+    (row,) = read_file(b'Name,Amount\r\n"\'@Work",5\r\n').rows
+    assert row.cells == ["@Work", "5"]

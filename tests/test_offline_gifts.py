@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from campaign.campaigns.campaigns import Campaign, CampaignTotals
 from campaign.donations.declarations import How, Statement
 from campaign.donations.donations import Donation
+from campaign.donations.donor_merges import KeepsNoEmail
 from campaign.edges.db import db
 from campaign.mail import mail_actions, send_jobs
 from campaign.matching.funds import Fund
@@ -433,8 +434,10 @@ def test_money_that_was_given_back_is_recorded_once(campaign: Campaign) -> None:
     assert donation.net_cents == 50_00
 
 
-def test_a_merge_into_a_donor_without_an_address_keeps_the_address_of_each_gift(campaign: Campaign) -> None:
+def test_a_merge_keeps_the_donor_who_has_an_address(campaign: Campaign) -> None:
     online, offline = paid(campaign, email="kept@example.org"), cheque(campaign, email="", donor_id=0)
-    donor_merge_actions.merge(offline.donor_id, online.donor_id, actor=CLERK, reason="one person")
-    db.session.refresh(online)
-    assert (online.donor_id, online.email) == (offline.donor_id, "kept@example.org")
+    with pytest.raises(KeepsNoEmail):
+        donor_merge_actions.merge(offline.donor_id, online.donor_id, actor=CLERK, reason="one person")
+    donor_merge_actions.merge(online.donor_id, offline.donor_id, actor=CLERK, reason="one person")
+    db.session.refresh(offline)
+    assert (offline.donor_id, offline.email) == (online.donor_id, "kept@example.org")

@@ -195,3 +195,21 @@ def test_versions_say_what_was_in_force_when_and_how_many_receipts_print_it(app:
     assert campaign.charity.confirmed_at
     of_second = open_page(signed_in(app, "viewer"), f"/staff/charity/versions?campaign={second.slug}").text
     assert (of_second.count("<details>"), "First Name" in of_second) == (1, False)
+
+
+def test_the_page_and_the_list_of_a_donor_of_both_lead_to_the_receipts_of_the_right_one(
+    app: Flask, campaign: Campaign, second: Campaign
+) -> None:
+    gifts = [paid(one, cents, email="both@example.org") for one, cents in ((campaign, 100_00), (second, 300_00))]
+    for gift in gifts:
+        issue_receipt(gift)
+    paid(second, 20_00, first_name="", last_name="")
+    db.session.commit()
+    send_jobs.send_due()
+    client = signed_in(app, "manager")
+    page = open_page(client, f"/staff/donors/{gifts[0].donor_id}?campaign={second.slug}").text
+    for one, amount in ((campaign, "$100.00"), (second, "$300.00")):
+        row = next(row for row in page.split("<tr>") if "receipt.pdf" in row and amount in row)
+        assert f"-000001?campaign={one.slug}" in row
+    listed = open_page(client, f"/staff/donors?campaign={campaign.slug}").text
+    assert "$100.00" in listed and "$300.00" not in listed and "$400.00" not in listed

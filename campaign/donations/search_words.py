@@ -1,5 +1,7 @@
 """Conditions on the words of a name or an email address, without accents and case, as the function search_words (ledger/triggers) writes them."""
 
+from functools import lru_cache
+
 from sqlalchemy import ColumnElement, Text, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 
@@ -17,12 +19,7 @@ def is_of_words(typed: str) -> ColumnElement[bool] | None:
 
 def words_query(typed: str) -> ColumnElement[object] | None:
     """What a search_words vector must match for the typed words; None for a text without any."""
-    words, addresses = db.session.execute(
-        select(
-            func.tsvector_to_array(func.search_words(typed, ""), type_=ARRAY(Text)),
-            func.tsvector_to_array(func.search_words("", typed.strip()), type_=ARRAY(Text)),
-        )
-    ).one()
+    words, addresses = _read_words(typed)
     # A single letter beside words, such as the first one of D'Arcy, begins too many words to say which.
     longer = [word for word in words if len(word) > 1] or words
     alternatives = [] if "@" in typed else [" & ".join(map(_from_beginning, longer[:MOST_WORDS]))]
@@ -30,6 +27,17 @@ def words_query(typed: str) -> ColumnElement[object] | None:
         alternatives.append(_from_beginning(addresses[0]))
     query = " | ".join(f"({alternative})" for alternative in alternatives if alternative)
     return cast(query, TSQUERY) if query else None
+
+
+@lru_cache(maxsize=32)  # A search asks several times for the same text, whose words never change.
+def _read_words(typed: str) -> tuple[list[str], list[str]]:
+    words, addresses = db.session.execute(
+        select(
+            func.tsvector_to_array(func.search_words(typed, ""), type_=ARRAY(Text)),
+            func.tsvector_to_array(func.search_words("", typed.strip()), type_=ARRAY(Text)),
+        )
+    ).one()
+    return words, addresses
 
 
 def _from_beginning(word: str) -> str:

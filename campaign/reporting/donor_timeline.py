@@ -47,6 +47,7 @@ class ReceiptIssued:
     """A receipt was issued; `replaced` is the serial number of the one that it replaces."""
 
     at: datetime
+    charity_id: int
     serial: str
     cents: int
     replaced: str
@@ -57,6 +58,7 @@ class ReceiptEnded:
     """A receipt ended, for this reason (`EndReason`)."""
 
     at: datetime
+    charity_id: int
     serial: str
     reason: str
 
@@ -117,14 +119,21 @@ def _receipts_issued(donor_ids: Sequence[int]) -> list[ReceiptIssued]:
         select(Receipt).where(Receipt.id.in_(_receipt_ids(donor_ids))).order_by(Receipt.id.desc()).limit(LINES_SHOWN + 1)
     )
     return [
-        ReceiptIssued(at=one.issued_at, serial=one.serial, cents=one.cents, replaced=one.content.get("replaces") or "") for one in found
+        ReceiptIssued(
+            at=one.issued_at,
+            charity_id=one.charity_id,
+            serial=one.serial,
+            cents=one.cents,
+            replaced=one.content.get("replaces") or "",
+        )
+        for one in found
     ]
 
 
 def _receipts_ended(donor_ids: Sequence[int]) -> list[ReceiptEnded]:
-    query = select(ReceiptEnd.at, Receipt.serial, ReceiptEnd.reason).join(Receipt, Receipt.id == ReceiptEnd.receipt_id)
+    query = select(ReceiptEnd.at, Receipt.charity_id, Receipt.serial, ReceiptEnd.reason).join(Receipt, Receipt.id == ReceiptEnd.receipt_id)
     query = query.where(ReceiptEnd.receipt_id.in_(_receipt_ids(donor_ids))).order_by(ReceiptEnd.at.desc()).limit(LINES_SHOWN + 1)
-    return [ReceiptEnded(at=at, serial=serial, reason=reason) for at, serial, reason in db.session.execute(query)]
+    return [ReceiptEnded(at=at, charity_id=of, serial=serial, reason=reason) for at, of, serial, reason in db.session.execute(query)]
 
 
 def _receipt_ids(donor_ids: Sequence[int]) -> Select[int]:

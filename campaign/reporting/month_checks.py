@@ -87,7 +87,7 @@ def _counts(charity: Charity, month: Period, figures: MonthFigures) -> Iterator[
     yield MonthCheck.DISPUTES, disputes.count_unanswered()
     yield MonthCheck.DEBITS, count_debits_under_way(charity)
     yield MonthCheck.EVENTS, inbox.count_dead()
-    yield MonthCheck.RECEIPTS, sum(waiting.count for waiting in totals.receipts_waiting())
+    yield MonthCheck.RECEIPTS, sum(waiting.count for waiting in totals.receipts_waiting(charity))
     yield MonthCheck.PAYMENT_REQUESTS, sum(len(payment_requests.list_open(campaign_id)) for campaign_id in _campaign_ids(charity))
 
 

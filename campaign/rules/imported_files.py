@@ -23,6 +23,7 @@ _USUAL = frozenset("àâäæçéèêëîïôöœùûüÿñáíóúÀÂÄÆÇÉÈ
 _WORD = re.compile(r"[^\W\d_]+")
 # What a no-break space within an amount, or an apostrophe or quotation mark beside a letter, looks like in the other encoding.
 _MARK_IN_WORD = re.compile(r"[^\W\d_][«»“”°£€][^\W\d_]|\d[À-ÿ]\d")
+_BEGINS_FORMULA = frozenset("=+-@\u2212\t\r")
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
 
@@ -33,6 +34,7 @@ class FileFlaw(StrEnum):
     TOO_LARGE = "too_large"
     WORKBOOK = "workbook"
     NO_TEXT = "no_text"
+    MIXED = "mixed"
     NO_ROWS = "no_rows"
     TOO_MANY_ROWS = "too_many_rows"
     TOO_MANY_COLUMNS = "too_many_columns"
@@ -101,6 +103,9 @@ def _decoded(content: bytes) -> str:
     try:
         return content.removeprefix(BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError:
+        # Letters of UTF-8 beside bytes that are none: what an old encoding would make of them is no name.
+        if any(c in _USUAL for c in content.decode("utf-8", errors="ignore")):
+            raise FileRefused(FileFlaw.MIXED) from None
         return _decoded_as_old(content)
 
 
@@ -125,7 +130,7 @@ def _rows(text: str) -> list[FileRow]:
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells) and not (line == 1 and _names_separator(cells)):
-                rows.append(FileRow(line=line, cells=cells))
+                rows.append(FileRow(line=line, cells=[_as_typed(cell) for cell in cells]))
             if any(len(cell) > LONGEST_CELL for cell in cells):
                 raise FileRefused(FileFlaw.LONG_CELL, line)
             if len(rows) > MOST_ROWS + 1:
@@ -134,6 +139,11 @@ def _rows(text: str) -> list[FileRow]:
     except csv.Error:
         raise FileRefused(FileFlaw.OPEN_QUOTE, line) from None
     return rows
+
+
+def _as_typed(cell: str) -> str:
+    """Without the apostrophe with which spreadsheets, and our own CSV, keep a text from being a formula."""
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in _BEGINS_FORMULA else cell
 
 
 def _names_separator(cells: list[str]) -> bool:

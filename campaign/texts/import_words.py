@@ -12,6 +12,9 @@ _FILES = {
     FileFlaw.NO_TEXT: gettext_noop(
         "This is not a text file with columns. In Excel, please choose File, Save as, CSV UTF-8, and upload that file."
     ),
+    FileFlaw.MIXED: gettext_noop(
+        "Some accents in this file are of another encoding than the others, as after copying from an older file. In Excel, please check the accents, and save it as CSV UTF-8."
+    ),
     FileFlaw.NO_ROWS: gettext_noop("This file has headings alone, or one row without headings. Please begin with a row of headings."),
     FileFlaw.TOO_MANY_ROWS: gettext_noop("This file has more than %(most)s rows. Please split it, and upload one part after the other."),
     FileFlaw.TOO_MANY_COLUMNS: gettext_noop(

@@ -49,6 +49,12 @@ def campaign_choice() -> list[dict[str, Any]]:
     return rows if len(rows) > 1 else []
 
 
+def of_charity(charity_id: int) -> dict[str, str]:
+    """The parameter of a link to what is of this charity, whichever campaign the page shows; empty with one campaign."""
+    found = _campaigns()
+    return {CHOICE: next(one.slug for one in found if one.charity_id == charity_id)} if len(found) > 1 else {}
+
+
 def _campaigns() -> list[Campaign]:
     if ALL not in request.environ:
         request.environ[ALL] = list_campaigns()

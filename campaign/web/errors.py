@@ -97,7 +97,12 @@ def _message_for(code: int, *, minutes: int = 1) -> tuple[str, str]:
             gettext("The link may be old or cut short. If it came by email, please use the whole link."),
         ),
         405: (gettext("This cannot be done here"), gettext("Please go back and try again.")),
-        413: (gettext("This is too large"), gettext("Please shorten what you wrote and send it again. Nothing has been charged.")),
+        413: (
+            gettext("This is too large"),
+            gettext("The file is too large to be read at all. Please make it smaller, and upload it again.")
+            if request.path.startswith("/staff/")
+            else gettext("Please shorten what you wrote and send it again. Nothing has been charged."),
+        ),
         429: (
             gettext("Too many tries"),
             gettext("Please try again in %(minutes)s min. Nothing has been charged.", minutes=minutes),

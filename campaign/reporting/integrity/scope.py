@@ -116,7 +116,7 @@ _REPLACEMENTS = {
     "receipt_line": """
         SELECT * FROM {real} WHERE receipt_id IN (SELECT l.receipt_id FROM {real} l JOIN scope s ON s.id = l.donation_id)
         UNION SELECT * FROM {real} WHERE receipt_id > {receipt}
-        UNION SELECT * FROM {real} WHERE is_current AND funder_payment_id IS NOT NULL
+        UNION SELECT * FROM {real} WHERE is_current AND funder_payment_id > 0
         """,
     "receipt": """
         SELECT * FROM {real} WHERE id IN (SELECT id FROM {real} WHERE id > {receipt} UNION SELECT receipt_id FROM pg_temp.receipt_line)

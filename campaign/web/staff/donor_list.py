@@ -8,7 +8,7 @@ from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 
-from campaign.campaigns.charities import Charity
+from campaign.campaigns.charities import Charity, list_charities
 from campaign.reporting import donor_list
 from campaign.reporting.donor_list import DonorFilters, ListedDonor, Trait
 from campaign.reporting.search_terms import LONGEST_QUERY
@@ -51,8 +51,8 @@ class FilterForm:
         return {name: True if name == "q" else value for name, value in self.used.items()}
 
 
-def _read_filters() -> FilterForm:
-    """The filters of this request. A value that cannot be one is an error at its field and filters nothing."""
+def _read_filters(charity: Charity) -> FilterForm:
+    """The filters of this request, for donors of the charity, if there are several. A value that cannot be one is an error at its field and filters nothing."""
     typed = {name: " ".join(clean(request.args.get(name)).split())[:LONGEST_QUERY] for name in FIELDS}
     errors: dict[str, str] = {}
     first_on, last_on = read_days(typed, errors)
@@ -68,7 +68,8 @@ def _read_filters() -> FilterForm:
         "from": gettext("gave from %(day)s", day=format_day(first_on, language)) if first_on else "",
         "to": gettext("gave until %(day)s", day=format_day(last_on, language)) if last_on else "",
     }
-    filters = DonorFilters(q=says["q"], language=language, trait=trait, first_on=first_on, last_on=last_on)
+    charity_id = charity.id if len(list_charities()) > 1 else 0
+    filters = DonorFilters(charity_id=charity_id, q=says["q"], language=language, trait=trait, first_on=first_on, last_on=last_on)
     return FilterForm(typed=typed, filters=filters, errors=errors, says={name: said for name, said in says.items() if said})
 
 
@@ -76,7 +77,8 @@ def _read_filters() -> FilterForm:
 @access("viewer")
 def page() -> ResponseReturnValue:
     """The donors that the filters in the query find, one page of them."""
-    campaign, form, language = campaign_or_404(), _read_filters(), current_language()
+    campaign, language = campaign_or_404(), current_language()
+    form = _read_filters(campaign.charity)
     listed = donor_list.list_page(form.filters, ZoneInfo(campaign.charity.time_zone), read_position())
     return render_template(
         "staff/donor_list.html",
@@ -127,7 +129,8 @@ def as_xlsx() -> ResponseReturnValue:
 
 
 def _send_list(extension: str) -> ResponseReturnValue:
-    form, charity = _read_filters(), campaign_or_404().charity
+    charity = campaign_or_404().charity
+    form = _read_filters(charity)
     if form.errors:  # Without the filter it would be the list of all donors.
         return refused(page())
     return send_table(

@@ -22,6 +22,7 @@ from campaign.rules.money import format_money
 from campaign.texts import audit_entries, donation_timeline
 from campaign.texts.consent_words import consent_words
 from campaign.texts.donation_timeline import TimelineEvent
+from campaign.web.chosen_campaign import of_charity
 from campaign.web.labels import end_reason_labels, language_labels, receipt_status_labels, status_labels
 from campaign.web.languages import current_language
 from campaign.web.staff.declarations import change_rows
@@ -74,9 +75,15 @@ def gift_rows(gifts: Sequence[Donation], charity: Charity) -> list[dict[str, Any
                 "is_monthly": gift.recurring_gift_id is not None,
                 "state": labels[statuses[gift.id]],
                 "serial": serials.get(gift.id, ""),
+                "receipt_url": _receipt_url(serials[gift.id], gift.campaign.charity_id) if gift.id in serials else "",
             }
         )
     return rows
+
+
+def _receipt_url(serial: str, charity_id: int, *, endpoint: str = "staff_receipts.page") -> str:
+    """Two charities may each have a receipt of this number."""
+    return url_for(endpoint, serial=serial, **of_charity(charity_id))  # type: ignore[arg-type]  # A parameter of the query.
 
 
 def receipt_rows(found: Sequence[Receipt]) -> list[dict[str, Any]]:
@@ -85,6 +92,8 @@ def receipt_rows(found: Sequence[Receipt]) -> list[dict[str, Any]]:
     return [
         {
             "serial": receipt.serial,
+            "url": _receipt_url(receipt.serial, receipt.charity_id),
+            "pdf_url": _receipt_url(receipt.serial, receipt.charity_id, endpoint="staff_receipts.pdf"),
             "issued_on": receipt.content["issued_on"],
             "of": receipt.content.get("received_in") or receipt.content.get("received_on") or "",
             "amount": _money(receipt.cents),
@@ -212,11 +221,11 @@ def _timeline_row(line: Line) -> dict[str, str]:
                 if line.replaced
                 else gettext("Receipt %(serial)s for %(amount)s was issued.", **sums)
             )
-            return {"text": text, "url": url_for("staff_receipts.page", serial=line.serial)}
+            return {"text": text, "url": _receipt_url(line.serial, line.charity_id)}
         case ReceiptEnded():
             reason = end_reason_labels()[line.reason]
             text = gettext("Receipt %(serial)s ended: %(reason)s.", serial=line.serial, reason=reason)
-            return {"text": text, "url": url_for("staff_receipts.page", serial=line.serial)}
+            return {"text": text, "url": _receipt_url(line.serial, line.charity_id)}
         case Agreed():
             return {"text": gettext("The donor agreed to news by email."), "url": url_for("staff_donations.page", public_id=line.public_id)}
         case Acted():
