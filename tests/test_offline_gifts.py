@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from campaign.campaigns.campaigns import Campaign, CampaignTotals
 from campaign.donations.declarations import How, Statement
 from campaign.donations.donations import Donation
+from campaign.donations.donors import ANNUAL
 from campaign.edges.db import db
 from campaign.mail import mail_actions, send_jobs
 from campaign.matching.funds import Fund
@@ -24,10 +25,12 @@ from campaign.payments.offline_gifts import GiftState
 from campaign.payments.refunds import RefundRefused, request_refund
 from campaign.payments.status import Status, status_of
 from campaign.receipts import (
+    annual,
     donor_merge_actions,
     offline_gift_actions,
     posted_receipt_actions,
     posted_receipts,
+    receipt_actions,
     receipts,
     unreported_returns,
 )
@@ -458,3 +461,20 @@ def test_a_merge_into_a_donor_without_an_address_keeps_the_address_of_each_gift(
     donor_merge_actions.merge(offline.donor_id, online.donor_id, actor=CLERK, reason="one person")
     db.session.refresh(online)
     assert (online.donor_id, online.email) == (offline.donor_id, "kept@example.org")
+
+
+def test_a_donor_with_annual_receipts_hears_of_an_undone_gift_and_the_year_waits_for_one_that_can_be_undone(
+    campaign: Campaign, fund: Fund, post: Post
+) -> None:
+    last_year = date(today().year - 1, 12, 30)
+    donation = cheque(campaign, received_on=last_year, answered=list(OfflineQuestion))
+    receipt_actions.choose_preference(donation, ANNUAL)
+    make_due()
+    send_jobs.send_due()
+    assert annual.groups_due(campaign.charity, last_year.year, limit=9) == [], "it was recorded a moment ago"
+    db.session.execute(text("UPDATE donation SET started_at = started_at - interval '31 minutes'"))
+    assert len(annual.groups_due(campaign.charity, last_year.year, limit=9)) == 1
+    db.session.rollback()
+    offline_gift_actions.undo(donation, actor=CLERK)
+    send_jobs.send_due()
+    assert "in your name by mistake" in text_of(last_email(post, donation))

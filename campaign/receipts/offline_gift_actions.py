@@ -22,15 +22,13 @@ from campaign.outbox import messages
 from campaign.outbox.message_kinds import MessageKind
 from campaign.payments import checkouts, deposits, offline_gifts
 from campaign.payments.deposits import Deposit, DepositSlip
-from campaign.payments.offline_gifts import GiftState, OfflinePayment, ReversalDetails
+from campaign.payments.offline_gifts import RECEIPT_DELAY_SECONDS, GiftState, OfflinePayment, ReversalDetails
 from campaign.receipts import filed_returns, receipts
 from campaign.rules.offline_gifts import OfflineMethod, OfflineQuestion, OfflineReversalKind, moment_of_day, questions_about
 from campaign.rules.receipt_names import ReceiptNames
 from campaign.staff import audit
 from campaign.texts.action_errors import ActionError, ActionRefused
 
-# Until then what was typed wrongly can be undone without a trace in the receipts' numbers.
-RECEIPT_DELAY_SECONDS = 30 * 60
 UNDONE = "undone after it was recorded"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Select, func, select
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
@@ -85,7 +85,7 @@ def _read(query: Select[Any]) -> list[ListedGift]:
     return _listed(db.session.execute(query, execution_options={"populate_existing": True}).all())
 
 
-def _listed(rows: Sequence[Row[Any]]) -> list[ListedGift]:
+def _listed(rows: Sequence[Any]) -> list[ListedGift]:
     matches = matches_of([donation.id for donation, *_ in rows])
     return [
         ListedGift(
