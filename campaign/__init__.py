@@ -93,6 +93,7 @@ from campaign.web.staff import journal_accounts as staff_journal_accounts
 from campaign.web.staff import mail as staff_mail
 from campaign.web.staff import months as staff_months
 from campaign.web.staff import notes as staff_notes
+from campaign.web.staff import offline_gift_exports as staff_offline_gift_exports
 from campaign.web.staff import offline_gifts as staff_offline_gifts
 from campaign.web.staff import offline_reversals as staff_offline_reversals
 from campaign.web.staff import posted_receipts as staff_posted_receipts
@@ -158,6 +159,7 @@ PAGES = (
     staff_deposits,
     staff_holds,
     staff_offline_gifts,
+    staff_offline_gift_exports,
     staff_offline_reversals,
     imports,
     import_preview,

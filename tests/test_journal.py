@@ -98,10 +98,15 @@ def test_numbers_are_short_and_no_two_entries_have_one(on: date, subject: Subjec
 
 
 def test_cheques_are_undeposited_until_their_deposit_and_transfers_are_not(app: Flask, campaign: Campaign) -> None:
-    """Each account on each day, typed by hand: a cheque that the bank returned, one that went back to its donor before, and a transfer."""
+    """Each account on each day, typed by hand: a cheque that the bank returned, one that went back to its donor before, and a transfer.
+
+    The bank returned the transfer after a part of it was given back, which had left the account before.
+    """
     first, second = TODAY - 4 * DAY, TODAY - 2 * DAY
     taken, bounced, sent_home, left = (cheque(campaign, cents, received_on=first) for cents in (10_00, 20_00, 30_00, 40_00))
-    cheque(campaign, 50_00, received_on=first, method=OfflineMethod.ETRANSFER)
+    transfer = cheque(campaign, 50_00, received_on=first, method=OfflineMethod.ETRANSFER)
+    reversed_gift(transfer, OfflineReversalKind.REFUNDED, 15_00, on=first + DAY)
+    reversed_gift(transfer, OfflineReversalKind.RETURNED, on=TODAY)
     reversed_gift(sent_home, OfflineReversalKind.REFUNDED, on=first + DAY)
     reversed_gift(left, OfflineReversalKind.REFUNDED, 5_00, on=first + DAY)
     undone = cheque(campaign, 60_00, received_on=first)
@@ -116,11 +121,11 @@ def test_cheques_are_undeposited_until_their_deposit_and_transfers_are_not(app: 
         (first, Purpose.UNDEPOSITED): 160_00,
         (first, Purpose.BANK): 50_00,
         (first + DAY, Purpose.UNDEPOSITED): -30_00,
-        (first + DAY, Purpose.BANK): -5_00,
+        (first + DAY, Purpose.BANK): -20_00,
         (second, Purpose.UNDEPOSITED): -30_00,
         (second, Purpose.BANK): 30_00,
         (TODAY, Purpose.UNDEPOSITED): -60_00,
-        (TODAY, Purpose.BANK): -20_00,
+        (TODAY, Purpose.BANK): -55_00,
     }
     for day, closing in ((first, 160_00), (first + DAY, 130_00), (second, 100_00), (TODAY, 40_00)):
         until = Period(first_on=first, last_on=day)

@@ -1,9 +1,12 @@
 """The pages for gifts without Stripe: a stack of cheques by keyboard, what is asked, deposits, reversals and receipts to post."""
 
+import csv
+import io
 import re
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -15,10 +18,14 @@ from campaign.mail import send_jobs
 from campaign.matching.funds import Fund
 from campaign.payments import deposits, offline_gifts
 from campaign.receipts import receipts
+from campaign.reporting import offline_gift_list
 from campaign.reporting.integrity import checker
+from campaign.rules.offline_gifts import OfflineReversalKind
 from campaign.staff.audit import AuditEntry
+from campaign.web.staff import offline_gifts as staff_pages
 from tests.factories import today
 from tests.mail import make_due
+from tests.offline_gifts import CLERK, cheque, reversed_gift
 from tests.web import csrf_of, open_page, signed_in
 
 PATH = "/staff/offline-gifts"
@@ -86,8 +93,8 @@ def test_a_stack_of_cheques_from_the_first_to_the_bank(app: Flask, campaign: Cam
     closed = post(client, slip, f"{PATH}/deposits/1/closings", shown=ids, taken=ids[:1], day=yesterday, account="…4321")
     assert "The rest is in no. 2" in closed.text and '<strong id="total">$100.00</strong>' in closed.text and "…4321" in closed.text
     assert "no. 1" in open_page(client, f"{PATH}/deposits").text
-    csv = open_page(client, f"{PATH}/deposits/1.csv")
-    assert "100.00" in csv.text and '"Élise Gagné"' in csv.text and "deposit-1-" in csv.headers["Content-Disposition"]
+    slip = open_page(client, f"{PATH}/deposits/1.csv")
+    assert "100.00" in slip.text and '"Élise Gagné"' in slip.text and "deposit-1-" in slip.headers["Content-Disposition"]
     assert open_page(client, f"{PATH}/deposits/1.xlsx").data.startswith(b"PK")
     # The receipts are posted, and the first cheque bounces.
     make_due()
@@ -158,3 +165,29 @@ def test_what_is_wrong_with_a_gift_is_at_its_field(app: Flask, campaign: Campaig
     assert 'id="amount"' not in open_page(viewer, PATH).text and enter(viewer, open_page(client, PATH)).status_code == 403
     open_deposit = deposits.open_deposit(campaign.charity_id)
     assert open_deposit and "Close the deposit" not in open_page(viewer, f"{PATH}/deposits/{open_deposit.number}").text
+
+
+def test_the_list_is_exported_whole(app: Flask, campaign: Campaign, fund: Fund, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offline_gift_list, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(staff_pages, "GIFTS_SHOWN", 2)
+    bounced, refunded = cheque(campaign, 10_00), cheque(campaign, 20_00)
+    cheque(campaign, 30_00, is_matchable=False)
+    reversed_gift(bounced, OfflineReversalKind.RETURNED)
+    reversed_gift(refunded, OfflineReversalKind.REFUNDED, 5_00)
+    client = signed_in(app, "manager")
+    assert f'href="{PATH}.csv"' in open_page(client, PATH).text
+    sent = open_page(client, f"{PATH}.csv")
+    heading, *rows = csv.reader(io.StringIO(sent.get_data(as_text=True).removeprefix("\ufeff")))
+    assert "offline-gifts-" in sent.headers["Content-Disposition"]
+    by = [dict(zip(heading, row, strict=True)) for row in rows]
+    assert [(row["Gift"], row["Matched"], row["To be matched"], row["Reversed"]) for row in by] == [
+        ("30.00", "0.00", "no", ""),
+        ("20.00", "15.00", "", "Given back in part"),
+        ("10.00", "0.00", "", "The bank returned the payment"),
+    ]
+    assert {row["Deposit"] for row in by} <= {"", "1"} and {row["Recorded by"] for row in by} == {CLERK}
+    assert open_page(client, f"{PATH}.xlsx").data.startswith(b"PK")
+    exported = [entry.detail["document"] for entry in db.session.query(AuditEntry).filter_by(action="exported").order_by(AuditEntry.id)]
+    assert exported == ["list of offline gifts (CSV)", "list of offline gifts (XLSX)"]
+    clerk = signed_in(app, "clerk", address="clerk@example.org")
+    assert f"{PATH}.csv" not in open_page(clerk, PATH).text and open_page(clerk, f"{PATH}.csv").status_code == 403

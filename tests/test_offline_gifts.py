@@ -14,6 +14,7 @@ from campaign.campaigns.campaigns import Campaign, CampaignTotals
 from campaign.donations.declarations import How, Statement
 from campaign.donations.donations import Donation
 from campaign.donations.donor_merges import KeepsNoEmail
+from campaign.donations.donors import ANNUAL
 from campaign.edges.db import db
 from campaign.mail import mail_actions, send_jobs
 from campaign.matching.funds import Fund
@@ -25,10 +26,12 @@ from campaign.payments.offline_gifts import GiftState
 from campaign.payments.refunds import RefundRefused, request_refund
 from campaign.payments.status import Status, status_of
 from campaign.receipts import (
+    annual,
     donor_merge_actions,
     offline_gift_actions,
     posted_receipt_actions,
     posted_receipts,
+    receipt_actions,
     receipts,
     unreported_returns,
 )
@@ -44,7 +47,7 @@ from campaign.staff.audit import AuditEntry
 from campaign.texts.action_errors import ActionError, ActionRefused
 from campaign.texts.donation_timeline import TimelineKind
 from tests.conftest import Post
-from tests.factories import TORONTO, another_campaign, paid, pay, run_concurrently, start_donation, today
+from tests.factories import TORONTO, another_campaign, issue_receipt, paid, pay, run_concurrently, start_donation, today
 from tests.mail import last_email, make_due, text_of
 from tests.offline_gifts import CLERK, cheque, reversed_gift, typed_gift
 
@@ -146,9 +149,22 @@ def test_what_is_given_back_of_a_cheque_is_a_refund_that_is_reported(campaign: C
     (gift,) = return_gifts.gifts_of(campaign.charity, calendar_year(donation_day(donation).year))
     assert (gift.received_cents, gift.returned_cents, gift.cents, gift.group) == (300_00, 100_00, 200_00, GiftGroup.RECEIPTED)
     with pytest.raises(ActionRefused) as refused:
-        reversed_gift(donation, OfflineReversalKind.RETURNED)
+        reversed_gift(donation, OfflineReversalKind.MISTAKE)
     assert refused.value.refusal is ActionError.GIFT_WAS_REFUNDED
     db.session.rollback()
+    assert checker.findings(db.engine) == []
+    # Then the bank returns the cheque: the rest never was a gift, and what was given back before stays reported.
+    reversed_gift(donation, OfflineReversalKind.RETURNED)
+    send_jobs.send_due()
+    assert donation.net_cents == match_of(donation.id).matched_cents == 0 and receipts.status_of(receipt) is receipts.Status.CANCELLED
+    sent = text_of(last_email(post, donation))
+    assert "payment of $300.00" in sent and "we gave back $100.00 of it" in sent
+    assert [(one.id, one.returned_cents, one.closed_at) for one in db.session.query(InformationReturn)] == [(task.id, 100_00, None)]
+    assert unreported_returns.list_unreported(limit=9) == []
+    (gift,) = return_gifts.gifts_of(campaign.charity, calendar_year(donation_day(donation).year))
+    assert (gift.received_cents, gift.returned_cents, gift.cents, gift.group) == (100_00, 100_00, 0, GiftGroup.RETURNED)
+    totals = totals_of(campaign.slug)
+    assert totals and (totals.donated_cents, totals.donations, totals.donors) == (0, 0, 0)
     assert checker.findings(db.engine) == []
 
 
@@ -385,6 +401,9 @@ TAMPERED = {
     "UPDATE deposit SET closed_at = NULL, closed_by = NULL, deposited_on = NULL, gifts = NULL, cents = NULL": "in an open deposit, although nothing of it is left",
     "UPDATE campaign_totals SET offline_cents = offline_cents + 1": "cents that never lay at Stripe",
     "UPDATE campaign_totals SET donors = donors + 1": "donors, but its entries say",
+    "DELETE FROM offline_reversal WHERE kind = 'refunded'": "or only a part of what was not given back was reversed",
+    "UPDATE offline_reversal SET kind = 'mistake' WHERE kind = 'returned' AND donation_id = {partly}": "or only a part of what was not given back was reversed",
+    "UPDATE outbox SET done_at = now() WHERE kind = 'reversal'": "6000 cents were returned after its receipt and 20000 in all",
 }
 
 
@@ -397,11 +416,15 @@ def test_the_checker_finds_an_offline_gift_that_was_tampered_with(campaign: Camp
     offline_gift_actions.close_deposit(deposit, DepositSlip(deposited_on=today(), bank_account="x"), taken=ids, shown=ids, actor=CLERK)
     reversed_gift(refunded, OfflineReversalKind.REFUNDED, 5_00)
     reversed_gift(bounced, OfflineReversalKind.RETURNED)
+    partly = cheque(campaign, 200_00, method=OfflineMethod.ETRANSFER)
+    assert issue_receipt(partly)
+    reversed_gift(partly, OfflineReversalKind.REFUNDED, 60_00)
+    reversed_gift(partly, OfflineReversalKind.RETURNED)
     assert checker.findings(db.engine) == [], "control"
     for tampering, finding in TAMPERED.items():
         with db.engine.connect() as connection:  # Each is rolled back.
             connection.execute(text("SET LOCAL session_replication_role = replica"))
-            connection.execute(text(tampering.format(other=other.id)))
+            connection.execute(text(tampering.format(other=other.id, partly=partly.id)))
             scope.open_all_books(connection, night=None)
             for module in (match_checks, receipt_checks, funder_checks):
                 module.sum_up(connection)
@@ -441,3 +464,20 @@ def test_a_merge_keeps_the_donor_who_has_an_address(campaign: Campaign) -> None:
     donor_merge_actions.merge(online.donor_id, offline.donor_id, actor=CLERK, reason="one person")
     db.session.refresh(offline)
     assert (offline.donor_id, offline.email) == (online.donor_id, "kept@example.org")
+
+
+def test_a_donor_with_annual_receipts_hears_of_an_undone_gift_and_the_year_waits_for_one_that_can_be_undone(
+    campaign: Campaign, fund: Fund, post: Post
+) -> None:
+    last_year = date(today().year - 1, 12, 30)
+    donation = cheque(campaign, received_on=last_year, answered=list(OfflineQuestion))
+    receipt_actions.choose_preference(donation, ANNUAL)
+    make_due()
+    send_jobs.send_due()
+    assert annual.groups_due(campaign.charity, last_year.year, limit=9) == [], "it was recorded a moment ago"
+    db.session.execute(text("UPDATE donation SET started_at = started_at - interval '31 minutes'"))
+    assert len(annual.groups_due(campaign.charity, last_year.year, limit=9)) == 1
+    db.session.rollback()
+    offline_gift_actions.undo(donation, actor=CLERK)
+    send_jobs.send_due()
+    assert "in your name by mistake" in text_of(last_email(post, donation))

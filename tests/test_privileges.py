@@ -35,6 +35,7 @@ ERASABLE = {
     for name, column in (
         ("privacy_request", "person"),
         ("privacy_request", "contact"),
+        ("staff_note", "text"),
         ("stripe_event", "body"),
     )
 }

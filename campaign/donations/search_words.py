@@ -1,5 +1,6 @@
 """Conditions on the words of a name or an email address, without accents and case, as the function search_words (ledger/triggers) writes them."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from sqlalchemy import ColumnElement, Text, cast, func, select
@@ -30,7 +31,7 @@ def words_query(typed: str) -> ColumnElement[object] | None:
 
 
 @lru_cache(maxsize=32)  # A search asks several times for the same text, whose words never change.
-def _read_words(typed: str) -> tuple[list[str], list[str]]:
+def _read_words(typed: str) -> tuple[Sequence[str], Sequence[str]]:
     words, addresses = db.session.execute(
         select(
             func.tsvector_to_array(func.search_words(typed, ""), type_=ARRAY(Text)),

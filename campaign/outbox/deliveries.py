@@ -252,6 +252,12 @@ def is_emailed(receipt_id: int) -> bool:
     return db.session.scalar(select(exists().where(FrozenEmail.receipt_id == receipt_id))) is True
 
 
+def has_email_about(donation_id: int) -> bool:
+    """Whether an e-mail about this donation was composed."""
+    of_donation = select(FrozenEmail.outbox_id).join(OutboxMessage, OutboxMessage.id == FrozenEmail.outbox_id)
+    return db.session.scalar(select(exists(of_donation.where(OutboxMessage.donation_id == donation_id)))) is True
+
+
 def sent_at(receipt_id: int) -> datetime | None:
     """When a mail server first accepted the receipt; None while none has."""
     accepted = select(func.min(DeliveryAttempt.ended_at)).join(FrozenEmail, FrozenEmail.outbox_id == DeliveryAttempt.outbox_id)

@@ -29,6 +29,8 @@ from campaign.rules.offline_gifts import OfflineMethod, OfflineReversalKind, Sam
 
 # What causes the ledger entries of an offline gift.
 RECORDED = "offline/recorded"
+# Until then what was typed wrongly can be undone without a trace in the receipts' numbers.
+RECEIPT_DELAY_SECONDS = 30 * 60
 
 
 class OfflineGift(Base):

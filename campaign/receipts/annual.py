@@ -7,10 +7,10 @@ of an organization, whose declaration is missing, wait for it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy import ColumnElement, and_, exists, func, select, true
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from campaign.campaigns.campaigns import Campaign
@@ -21,6 +21,7 @@ from campaign.donations.donors import ANNUAL, Donor
 from campaign.edges.db import db
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import NewMessage, enqueue
+from campaign.payments.offline_gifts import RECEIPT_DELAY_SECONDS, OfflineGift
 from campaign.receipts import awaited, receipts, reported_reversals
 from campaign.receipts.contents import IssueContext
 from campaign.receipts.lifecycle import receiptable
@@ -75,7 +76,7 @@ def groups_due(charity: Charity, year: int, *, limit: int, after: int = 0, donor
             true() if donor_id is None else d.donor_id == donor_id,
         )
         .group_by(*_ON_ONE_RECEIPT, is_declared)
-        .having(first > after)
+        .having(first > after, ~func.bool_or(_was_just_recorded()))
         .order_by(first)
         .limit(limit)
     )
@@ -106,6 +107,12 @@ def _are_due(charity: Charity) -> tuple[ColumnElement[bool], ...]:
     """Conditions on donations, joined with their donors: they wait for an annual receipt."""
     of_charity = Donation.campaign_id.in_(select(Campaign.id).where(Campaign.charity_id == charity.id))
     return Donor.receipt_preference == ANNUAL, of_charity, Donation.net_cents > 0, awaited.has_no_receipt()
+
+
+def _was_just_recorded() -> ColumnElement[bool]:
+    """Whether staff recorded the donation so lately that they can undo it without a trace: the whole receipt waits, so that the year has one."""
+    is_offline = exists().where(OfflineGift.donation_id == Donation.id)
+    return and_(is_offline, Donation.started_at > func.now() - timedelta(seconds=RECEIPT_DELAY_SECONDS))
 
 
 def issue(group: AnnualGroup, year: int, context: IssueContext) -> Receipt | None:

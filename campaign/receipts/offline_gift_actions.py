@@ -22,15 +22,13 @@ from campaign.outbox import messages
 from campaign.outbox.message_kinds import MessageKind
 from campaign.payments import checkouts, deposits, offline_gifts
 from campaign.payments.deposits import Deposit, DepositSlip
-from campaign.payments.offline_gifts import GiftState, OfflinePayment, ReversalDetails
+from campaign.payments.offline_gifts import RECEIPT_DELAY_SECONDS, GiftState, OfflinePayment, ReversalDetails
 from campaign.receipts import filed_returns, receipts
 from campaign.rules.offline_gifts import OfflineMethod, OfflineQuestion, OfflineReversalKind, moment_of_day, questions_about
 from campaign.rules.receipt_names import ReceiptNames
 from campaign.staff import audit
 from campaign.texts.action_errors import ActionError, ActionRefused
 
-# Until then what was typed wrongly can be undone without a trace in the receipts' numbers.
-RECEIPT_DELAY_SECONDS = 30 * 60
 UNDONE = "undone after it was recorded"
 
 
@@ -186,7 +184,8 @@ def record_reversal(donation: Donation, details: ReversalDetails, *, actor: str)
     """Reverse a gift: its payment came back from the bank, it was recorded wrongly, or money of it was given back. Raises ActionRefused.
 
     What never was a gift is reversed as a whole, and reported to nobody: the charity has given nothing back (Income Tax Act, s. 110.1(16) and
-    118.1(27), speak of property that is returned to the donor). What was given back is reported as a refund is.
+    118.1(27), speak of property that is returned to the donor). What was given back is reported as a refund is, also when the bank returns the
+    payment later: then only the rest is reversed, as the refund has left the books before.
     """
     session, locked = _lock(donation)
     left, received_on = locked.net_cents, _local_day(locked, locked.received_at)
@@ -196,14 +195,11 @@ def record_reversal(donation: Donation, details: ReversalDetails, *, actor: str)
         _refuse(ActionError.REVERSAL_DAY)
     if details.kind is OfflineReversalKind.REFUNDED and offline_gifts.has_refund(locked.id, details):
         _refuse(ActionError.OFFLINE_REFUND_IS_RECORDED)
-    if details.kind is OfflineReversalKind.MISTAKE:
-        gift, deposit = deposits.lock_of_gift(locked.id)
-        if deposit is not None and deposit.closed_at is None:
-            gift.deposit_id = None  # There is nothing to take to the bank. What was taken there stays on its slip.
-    if details.kind is not OfflineReversalKind.REFUNDED and left != locked.amount_cents:
+    if details.kind is OfflineReversalKind.MISTAKE and left != locked.amount_cents:
         _refuse(ActionError.GIFT_WAS_REFUNDED)
     if details.cents > left:
         _refuse(ActionError.REVERSAL_TOO_MUCH)
+    assert details.kind is OfflineReversalKind.REFUNDED or details.cents == left
     _post_reversal(locked, details, session, action="reversed an offline gift", actor=actor)
 
 
@@ -213,7 +209,7 @@ def _lock(donation: Donation) -> tuple[RematchingSession, Donation]:
 
 
 def _post_reversal(donation: Donation, details: ReversalDetails, session: RematchingSession, *, action: str, actor: str) -> None:
-    """Post the reversal. What was not taken to the bank, and never will be, leaves its deposit."""
+    """Post the reversal. What was not taken to the bank, and never will be, leaves its deposit. What was taken there stays on its slip."""
     gift, deposit = deposits.lock_of_gift(donation.id)
     if deposit is not None and deposit.closed_at is None and details.cents == donation.amount_cents:
         gift.deposit_id = None

@@ -1,5 +1,6 @@
-"""Offline gifts as staff list them: the latest with their match, and those of one deposit."""
+"""Offline gifts as staff list them: the latest with their match, all of them, and those of one deposit."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from campaign.payments.deposits import Deposit
 from campaign.payments.offline_gifts import GiftState, OfflineGift, OfflineReversal
 from campaign.receipts.receipts import Receipt, ReceiptLine
 from campaign.rules.offline_gifts import OfflineMethod, OfflineReversalKind
+
+ROWS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +44,24 @@ class ListedGift:
 
 def latest_gifts(charity: Charity, *, before: int | None, limit: int) -> list[ListedGift]:
     """The offline gifts of the charity that were recorded last, those with a donation id below `before` if there is one."""
-    of_charity = Donation.campaign_id.in_(select(Campaign.id).where(Campaign.charity_id == charity.id))
-    query = _query().where(of_charity).order_by(OfflineGift.donation_id.desc()).limit(limit)
-    return _listed(query if before is None else query.where(OfflineGift.donation_id < before))
+    query = _of_charity(charity).limit(limit)
+    return _read(query if before is None else query.where(OfflineGift.donation_id < before))
+
+
+def whole_list(charity: Charity) -> Iterator[ListedGift]:
+    """Yield every offline gift of the charity, those recorded last first, streamed from the database in one snapshot."""
+    for rows in db.session.execute(_of_charity(charity), execution_options={"yield_per": ROWS_AT_ONCE}).partitions():
+        yield from _listed(rows)
 
 
 def gifts_of_deposit(deposit: Deposit) -> list[ListedGift]:
     """The gifts in the deposit, in the order in which they were recorded."""
-    return _listed(_query().where(OfflineGift.deposit_id == deposit.id).order_by(OfflineGift.donation_id))
+    return _read(_query().where(OfflineGift.deposit_id == deposit.id).order_by(OfflineGift.donation_id))
+
+
+def _of_charity(charity: Charity) -> Select[Any]:
+    of_charity = Donation.campaign_id.in_(select(Campaign.id).where(Campaign.charity_id == charity.id))
+    return _query().where(of_charity).order_by(OfflineGift.donation_id.desc())
 
 
 def _query() -> Select[Any]:
@@ -68,8 +81,11 @@ def _query() -> Select[Any]:
     )
 
 
-def _listed(query: Select[Any]) -> list[ListedGift]:
-    rows = db.session.execute(query, execution_options={"populate_existing": True}).all()
+def _read(query: Select[Any]) -> list[ListedGift]:
+    return _listed(db.session.execute(query, execution_options={"populate_existing": True}).all())
+
+
+def _listed(rows: Sequence[Any]) -> list[ListedGift]:
     matches = matches_of([donation.id for donation, *_ in rows])
     return [
         ListedGift(

@@ -172,7 +172,7 @@ _MESSAGES = {
     ),
     ActionError.GIFT_IS_REVERSED: gettext_noop("Nothing of this gift is left: it was reversed or given back already."),
     ActionError.GIFT_WAS_REFUNDED: gettext_noop(
-        "Part of this gift was given back to the donor, so it did arrive. Record the rest as given back."
+        "Part of this gift was given back to the donor, so it was no mistake. Record the rest as given back, or as returned by the bank."
     ),
     ActionError.REVERSAL_DAY: gettext_noop("That was between the day on which the gift was received and today: write that day."),
     ActionError.REVERSAL_TOO_MUCH: gettext_noop("More cannot have been given back than is left of this gift."),

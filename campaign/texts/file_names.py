@@ -23,6 +23,7 @@ class Document(StrEnum):
     RECEIPTS = pgettext_noop("name of a file", "receipts")
     RETURNS = pgettext_noop("name of a file", "returns")
     GIFTS = pgettext_noop("name of a file", "gifts")
+    OFFLINE_GIFTS = pgettext_noop("name of a file", "offline gifts")
     DONORS = pgettext_noop("name of a file", "donors")
     LEDGER = pgettext_noop("name of a file", "ledger")
     PAYOUTS = pgettext_noop("name of a file", "payouts")

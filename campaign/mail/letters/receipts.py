@@ -66,7 +66,10 @@ def money_returned(
 def offline_gift_reversed(
     donation: Donation, *, kind: OfflineReversalKind, cents: int, page_url: str, outcome: str, change: ReceiptChange
 ) -> EmailContent:
-    """A payment without Stripe came back from the bank, was recorded by mistake, or was given back in part or in full. `cents` is of the gift."""
+    """A payment without Stripe came back from the bank, was recorded by mistake, or was given back in part or in full.
+
+    `cents` is of the gift. Of a payment that came back, the rest was given back before.
+    """
     language, title = donation.language, donation.campaign.title(donation.language)
     with force_locale(language):
         sums = {"amount": format_money(cents, language), "day": paid_on(donation), "campaign": title}
@@ -77,8 +80,11 @@ def offline_gift_reversed(
             case OfflineReversalKind.RETURNED:
                 first = gettext(
                     "Your bank did not honour the payment of %(amount)s that we received on %(day)s for %(campaign)s, so your gift has not arrived.",
-                    **sums,
+                    **{**sums, "amount": format_money(donation.amount_cents, language)},
                 )
+                if cents != donation.amount_cents:
+                    before = format_money(donation.amount_cents - cents, language)
+                    first += " " + gettext("Before we knew that, we gave back %(amount)s of it to you.", amount=before)
                 subject = gettext("Your payment came back from the bank – %(campaign)s", campaign=title)
             case OfflineReversalKind.MISTAKE:
                 first = gettext("We had recorded a gift of %(amount)s of %(day)s to %(campaign)s in your name by mistake.", **sums)

@@ -187,7 +187,7 @@ def _names_on_receipts_are_of_their_donors(snapshot: Connection) -> Iterator[str
 def _returned_gifts_are_reported_once(snapshot: Connection) -> Iterator[str]:
     """policy.md, section 4: more than $50 returned after a receipt takes an information return; by the entries, and the most that was receipted.
 
-    Of an offline gift that turned out not to be one, nothing was returned to the donor.
+    Of an offline gift that turned out not to be one, only what was given back before was returned to the donor.
 
     What waits to be handled is in a message about its reversal. A receipt that waits for something lets nothing else wait. Sums are joined, not
     computed for each donation: the tables of a part of the books have no indexes (scope.py).
@@ -203,7 +203,7 @@ def _returned_gifts_are_reported_once(snapshot: Connection) -> Iterator[str]:
         LEFT JOIN (SELECT r.donation_id, sum(p.cents) AS cents FROM reported_reversal p JOIN offline_reversal r ON r.id = p.offline_reversal_id
             WHERE p.information_return_id IS NOT NULL GROUP BY 1) j ON j.donation_id = d.id
         LEFT JOIN offline_reversal n ON n.donation_id = d.id AND n.kind <> 'refunded'
-        CROSS JOIN LATERAL (SELECT CASE WHEN n.id IS NULL THEN f.cents ELSE coalesce(k.cents, 0) END AS receipted, coalesce(k.cents, 0) AS retained,
+        CROSS JOIN LATERAL (SELECT greatest(f.cents - coalesce(n.cents, 0), coalesce(k.cents, 0)) AS receipted, coalesce(k.cents, 0) AS retained,
             coalesce(i.cents, j.cents, 0) AS reported,
             d.amount_cents + d.covered_fee_cents AS charged) b
         WHERE ((b.receipted - b.retained > 5000 AND b.reported < b.receipted - b.retained) OR b.reported > b.charged - b.retained)

@@ -123,8 +123,8 @@ def _missing(donation: Donation, status: DonationStatus, language: str) -> dict[
 
 def _sums(donation: Donation, status: DonationStatus, language: str) -> dict[str, str]:
     returned_cents = donation.charged_cents - reversals.retained_cents(donation) if donation.received_at else 0
-    if offline_gifts.fell_through(donation.id):
-        returned_cents = 0  # The donor got nothing back.
+    if fell_through := offline_gifts.fell_through(donation.id):
+        returned_cents -= fell_through.cents  # Of that the donor got nothing back.
     return {
         "amount": money.format_money(donation.amount_cents, language),
         "returned": money.format_money(returned_cents, language) if returned_cents else "",

@@ -75,6 +75,7 @@ SECTIONS = (
                     "staff_donation_views",
                     "staff_search",
                     "staff_offline_reversals",
+                    "staff_offline_gift_exports",
                 ),
                 *("staff_import_preview", "staff_import_rows", "staff_import_undo"),
             }

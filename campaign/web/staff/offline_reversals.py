@@ -59,7 +59,7 @@ def _page(donation: Donation, typed: ReversalForm) -> str:
     language, gift = current_language(), offline_gifts.find(donation.id)
     assert gift is not None and donation.received_at is not None
     deposit, receipt = deposits.deposit_of(donation.id), receipts.receipt_of(donation.id)
-    received_on = donation.campaign.charity.local(donation.received_at).date()
+    received_on, refunded_cents = donation.campaign.charity.local(donation.received_at).date(), donation.amount_cents - donation.net_cents
     return render_template(
         "staff/offline_reversal.html",
         title=campaign_or_404().title(language),
@@ -76,8 +76,12 @@ def _page(donation: Donation, typed: ReversalForm) -> str:
         deposit=deposit,
         serial=receipt.serial if receipt else "",
         reversals=[_row(reversal) for reversal in offline_gifts.reversals_of(donation.id)],
-        kinds=[(kind.value, label) for kind, label in offline_reversal_labels().items()],
-        was_refunded=donation.net_cents != donation.amount_cents,
+        kinds=[
+            (kind.value, label)
+            for kind, label in offline_reversal_labels().items()
+            if kind is not OfflineReversalKind.MISTAKE or not refunded_cents
+        ],
+        refunded=format_money(refunded_cents, language) if refunded_cents else "",
         may_reverse=has_role("clerk") and donation.net_cents > 0,
         typed=typed,
         longest_reference=LONGEST_REFERENCE,
