@@ -17,6 +17,7 @@ from campaign.payments.offline_gifts import RecordedGift
 from campaign.receipts import filed_returns, gift_imports
 from campaign.receipts.gift_imports import GiftImport, GiftImportRow, RowState
 from campaign.receipts.offline_gift_actions import TypedGift
+from campaign.rules import local_time
 from campaign.rules.offline_gifts import OfflineMethod, OfflineQuestion, SameGifts, questions_about
 
 
@@ -55,7 +56,7 @@ def typed_gift_of(row: GiftImportRow, *, donor_id: int | None = None) -> TypedGi
         details=DonationDetails(**gift["details"]),
         method=OfflineMethod(gift["method"]),
         reference=gift["reference"],
-        received_on=date.fromisoformat(gift["received_on"]),
+        received_on=local_time.parse_day(gift["received_on"]),
         is_matchable=gift["is_matchable"],
         attempt=row.attempt,
         donor_id=donor_id if gift["donor_id"] is None else gift["donor_id"],
@@ -141,7 +142,7 @@ def _facts_of(rows: Sequence[GiftImportRow]) -> list[_Facts]:
                 method=OfflineMethod(gift["method"]),
                 reference=gift["reference"],
                 cents=details["amount_cents"],
-                day=date.fromisoformat(gift["received_on"]),
+                day=local_time.parse_day(gift["received_on"]),
                 donor=(email,) if email else (*names, details["postal_code"]) if any(names) else (),
                 donor_id=known.get(email) or gift["donor_id"] or None,
             )
