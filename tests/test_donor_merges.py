@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations import donor_merges
 from campaign.donations.donations import Donation, donation_by_token
-from campaign.donations.donor_merges import KeepsNoEmail, NotMergeable
+from campaign.donations.donor_merges import EmailWouldBeLost, NotMergeable
 from campaign.donations.donors import ANNUAL, Donor, DonorMerge, donor_at, set_receipt_preference
 from campaign.edges.db import db
 from campaign.matching.holds import match_of
@@ -292,7 +292,7 @@ def test_staff_find_the_other_one_see_both_side_by_side_merge_and_undo(app: Flas
 
 def test_of_two_donors_the_one_with_an_email_address_is_kept(app: Flask, campaign: Campaign) -> None:
     without, with_email = cheque(campaign, 10_00, email=""), paid(campaign, 20_00, email=PRIMARY)
-    with pytest.raises(KeepsNoEmail):
+    with pytest.raises(EmailWouldBeLost):
         donor_merge_actions.merge(without.donor_id, with_email.donor_id, actor="manager@example.org", reason="x")
     manager, path = signed_in(app, "manager"), f"/staff/donors/{without.donor_id}/merges"
     page = open_page(manager, f"{path}?other={with_email.donor_id}")

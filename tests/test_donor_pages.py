@@ -12,8 +12,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import event, func, select
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.donations import news_withdrawals
 from campaign.donations.donations import Donation
 from campaign.donations.donors import ANNUAL, PER_DONATION, Donor
+from campaign.donations.news_withdrawals import WithdrawnBy
 from campaign.edges.db import db
 from campaign.ledger.entries import LedgerEntry
 from campaign.outbox.message_kinds import MessageKind
@@ -329,3 +331,15 @@ def test_pages_of_gifts_continue_from_a_row(campaign: Campaign, monkeypatch: pyt
     )
     assert second.newer
     assert donor_record.gifts_page(donor_ids, second.newer) == first
+
+
+def test_consent_to_news_that_was_withdrawn_is_shown_as_such_and_lists_nobody(app: Flask, campaign: Campaign) -> None:
+    gift = paid(campaign, 50_00, email="news@example.org", news_consent=True)
+    db.session.commit()
+    client, pages = signed_in(app, "clerk"), (f"/staff/donors/{gift.donor_id}", f"/staff/donations/{gift.public_id}")
+    assert not any("withdrawn on" in open_page(client, path).text for path in pages), "control: it is in force"
+    assert "news@example.org" in open_page(client, "/staff/donors?is=news").text, "control"
+    news_withdrawals.record(gift, how=WithdrawnBy.STAFF, recorded_by="clerk@example.org")
+    db.session.commit()
+    assert all("withdrawn on" in open_page(client, path).text for path in pages)
+    assert "news@example.org" not in open_page(client, "/staff/donors?is=news").text

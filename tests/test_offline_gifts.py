@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from campaign.campaigns.campaigns import Campaign, CampaignTotals
 from campaign.donations.declarations import How, Statement
 from campaign.donations.donations import Donation
-from campaign.donations.donor_merges import KeepsNoEmail
+from campaign.donations.donor_merges import EmailWouldBeLost
 from campaign.donations.donors import ANNUAL
 from campaign.edges.db import db
 from campaign.mail import mail_actions, send_jobs
@@ -459,7 +459,7 @@ def test_money_that_was_given_back_is_recorded_once(campaign: Campaign) -> None:
 
 def test_a_merge_keeps_the_donor_who_has_an_address(campaign: Campaign) -> None:
     online, offline = paid(campaign, email="kept@example.org"), cheque(campaign, email="", donor_id=0)
-    with pytest.raises(KeepsNoEmail):
+    with pytest.raises(EmailWouldBeLost):
         donor_merge_actions.merge(offline.donor_id, online.donor_id, actor=CLERK, reason="one person")
     donor_merge_actions.merge(online.donor_id, offline.donor_id, actor=CLERK, reason="one person")
     db.session.refresh(offline)

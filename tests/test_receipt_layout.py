@@ -24,7 +24,7 @@ from campaign.rules.receipt_requirements import ReceiptContent, content_from_jso
 from campaign.texts.document_labels import receipt_labels, signature_name
 from tests.factories import png_picture
 from tests.mail import pdf_text
-from tools.receipt_gallery import LANGUAGES, in_languages, of_a_year
+from tools.receipt_gallery import LANGUAGES, documents, in_languages, of_a_year
 from tools.sample_receipt import CONTENT
 
 AT = datetime(2027, 1, 9, 15, tzinfo=UTC)
@@ -194,3 +194,10 @@ def test_content_that_was_frozen_before_there_were_logos_is_read_and_rendered() 
     assert content == CONTENT
     assert rendered(content) == rendered(CONTENT)
     assert rendered(replace(content, is_test=True), "test") != rendered(content)
+
+
+def test_each_document_that_other_programs_read_has_a_mark_and_words_that_receipts_have() -> None:
+    """`make readers` renders them, which the suite does not."""
+    for document in documents():
+        assert document.expected(), document.name
+        assert not document.mark or all(receipt_labels(language)[document.mark] for language in document.content.languages), document.name

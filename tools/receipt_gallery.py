@@ -15,7 +15,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from campaign.edges.pdf_signing import KeyFile
-from campaign.receipts.render_jobs import Pictures, render_page
+from campaign.receipts.receipts import Status
+from campaign.receipts.render_jobs import SAMPLE_MARK, TEST_MARK, Pictures, render_page
 from campaign.rules.money import format_money
 from campaign.rules.receipt_requirements import GiftLine, ReceiptContent
 from campaign.texts.document_labels import receipt_labels, signature_name
@@ -78,8 +79,8 @@ def documents() -> Iterator[Document]:
         yield Document(name=f"script-{number:02d}", content=replace(in_languages(CONTENT, next(languages)), donor_name=name))
     for language in LANGUAGES:
         tag, content = name_of(language), in_languages(CONTENT, language)
-        for mark in ("", "test", "preview", "cancelled", "replaced"):
-            url = "" if mark == "preview" else content.check_url
+        for mark in ("", TEST_MARK, SAMPLE_MARK, Status.CANCELLED.value, Status.REPLACED.value):
+            url = "" if mark == SAMPLE_MARK else content.check_url
             yield Document(name=f"kind-{tag}-{mark or 'valid'}", content=replace(content, is_test=mark != "", check_url=url), mark=mark)
         long = replace(content, donor_name=LONG_NAME, donor_address=LONG_ADDRESS, replaces="2026-000041")
         yield Document(name=f"long-{tag}", content=with_amount(long, 25_000_00))

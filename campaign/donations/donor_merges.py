@@ -30,7 +30,7 @@ class NotMergeable(Exception):
     """One of the donors is part of another merge, or both are the same."""
 
 
-class KeepsNoEmail(NotMergeable):
+class EmailWouldBeLost(NotMergeable):
     """The donor who would be kept has no email address and the other one has: they could not be written to."""
 
 
@@ -49,7 +49,7 @@ def create(primary: Donor, merged: Donor, *, actor: str, reason: str) -> DonorMe
     if primary.id == merged.id or db.session.scalar(current.limit(1)) is not None:
         raise NotMergeable
     if primary.email is None and merged.email is not None:
-        raise KeepsNoEmail
+        raise EmailWouldBeLost
     merge = DonorMerge(primary_donor_id=primary.id, merged_donor_id=merged.id, merged_by=actor, reason=reason)
     db.session.add(merge)
     db.session.flush()

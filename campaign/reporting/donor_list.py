@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, any_, exists, false, func, or_, se
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.donations import news_withdrawals
 from campaign.donations.donations import Donation
 from campaign.donations.donors import ANNUAL, PER_DONATION, Donor, is_current
 from campaign.edges.db import db
@@ -111,7 +112,7 @@ def _has_trait(trait: Trait) -> ColumnElement[bool]:
         case Trait.MONTHLY:
             return Donor.id.in_(_monthly_donors())
         case Trait.NEWS:
-            return exists().where(Donation.donor_id == Donor.id, Donation.news_consent_at.is_not(None))
+            return exists().where(Donation.donor_id == Donor.id, news_withdrawals.is_consent_in_force())
 
 
 def _monthly_donors() -> Select[int]:

@@ -11,6 +11,7 @@ from campaign.web.languages import current_language
 
 # What is less is added up at once.
 SUMMED_AT_ONCE = 5_000
+# In the query, that the member waits for the sums.
 ALL_SUMS = "all"
 
 

@@ -23,6 +23,7 @@ from campaign.web.errors import campaign_or_404
 from campaign.web.labels import list_state_labels, match_level_labels, method_labels, status_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
+from campaign.web.staff.add_up import ALL_SUMS
 from campaign.web.staff.donation_table import donation_table
 from campaign.web.staff.exports import list_name, origin_of_list, send_table
 from campaign.web.staff.list_filters import FilterForm, address_of, read_filters
@@ -33,8 +34,6 @@ bp = Blueprint("staff_donation_list", __name__, url_prefix="/staff")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 LONGEST_NUMBER = 18
-# In the query, that the member waits for the sums of a long list.
-ALL_SUMS = "all"
 
 
 @bp.get("/donations")

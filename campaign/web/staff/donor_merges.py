@@ -10,7 +10,7 @@ from flask_security import current_user
 
 from campaign.campaigns.charities import Charity
 from campaign.donations import donor_merges
-from campaign.donations.donor_merges import KeepsNoEmail, NotMergeable
+from campaign.donations.donor_merges import EmailWouldBeLost, NotMergeable
 from campaign.donations.donors import ANNUAL, Donor, DonorMerge
 from campaign.edges.db import db
 from campaign.receipts import donor_merge_actions
@@ -121,7 +121,7 @@ def merge(donor_id: int) -> ResponseReturnValue:
     primary, merged = (other, donor) if _id(request.form.get("keep", "")) == other.id else (donor, other)
     try:
         donor_merge_actions.merge(primary.id, merged.id, actor=current_user.email, reason=reason)
-    except KeepsNoEmail:
+    except EmailWouldBeLost:
         flash(gettext("Keep the one with an email address: the donor could not be written to otherwise."), "error")
         return redirect(_url(donor, other.id), 303)
     except NotMergeable:

@@ -8,6 +8,7 @@ from flask import url_for
 from flask_babel import gettext, ngettext
 
 from campaign.campaigns.charities import Charity
+from campaign.donations import news_withdrawals
 from campaign.donations.donations import Donation, donations_by_id
 from campaign.matching.holds import NO_MATCH, matches_of
 from campaign.outbox.message_kinds import MessageKind
@@ -175,6 +176,7 @@ def consent_rows(donor_ids: Sequence[int], charity: Charity) -> list[dict[str, A
             "language": one.donation.language,
             "language_name": labels[one.donation.language],
             "words": consent_words(one.donation.language),
+            "withdrawn_at": _minute(withdrawn.at, charity) if (withdrawn := news_withdrawals.withdrawal_of(one.donation)) else "",
         }
         for one in donor_record.consents(donor_ids)
     ]

@@ -4,6 +4,7 @@ from typing import Any
 
 from flask_babel import gettext
 
+from campaign.donations import news_withdrawals
 from campaign.donations.donations import Donation
 from campaign.edges.services import services
 from campaign.payments import offline_gifts
@@ -37,7 +38,7 @@ def _facts(donation: Donation) -> dict[str, str]:
     language = current_language()
     tributes = {"honour": gettext("In honour of %(name)s", name=donation.tribute_name)}
     tributes["memory"] = gettext("In memory of %(name)s", name=donation.tribute_name)
-    consented = donation.news_consent_at
+    consented, withdrawn = donation.news_consent_at, news_withdrawals.withdrawal_of(donation)
     return {
         gettext("Frequency"): gettext("each month") if donation.frequency == "monthly" else gettext("once"),
         gettext("Paid by"): payment_method(
@@ -48,8 +49,10 @@ def _facts(donation: Donation) -> dict[str, str]:
         gettext("In public"): gettext("anonymous") if donation.anonymous else donation.public_name or gettext("no name"),
         gettext("Tribute"): tributes[donation.tribute_kind] if donation.tribute_kind else gettext("no tribute"),
         gettext("News by email"): gettext(
-            "agreed on %(moment)s", moment=format_moment(donation.campaign.charity.local(consented), language)
+            "withdrawn on %(moment)s", moment=format_moment(donation.campaign.charity.local(withdrawn.at), language)
         )
+        if withdrawn
+        else gettext("agreed on %(moment)s", moment=format_moment(donation.campaign.charity.local(consented), language))
         if consented
         else gettext("not agreed"),
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext, ngettext
+from flask_babel import gettext
 from flask_security import current_user
 
 from campaign.donations import donations
@@ -30,6 +30,7 @@ from campaign.web.errors import campaign_or_404
 from campaign.web.labels import filing_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
+from campaign.web.staff.deadlines import time_left
 from campaign.web.staff.exports import record_export
 from campaign.web.staff.typed_fields import LONGEST_REASON, TypedDay, TypedLine, read_day, read_line
 
@@ -98,7 +99,7 @@ def _page(typed: dict[int, FilingForm], closed: InformationReturn | None = None)
         "staff/information_returns.html",
         title=campaign.title(current_language()),
         due=[
-            {**row, **_urgency(task.due_on, today), "typed": typed.get(task.id, FilingForm())}
+            {**row, **time_left(task.due_on, today, warned_days=WARNED_BEFORE.days), "typed": typed.get(task.id, FilingForm())}
             for task, row in zip(shown, _return_rows(shown), strict=True)
         ],
         due_count=len(open_ones),
@@ -175,18 +176,6 @@ def _return_row(
         "done_by": task.closed_by,
         "note": task.note,
     }
-
-
-def _urgency(due_on: date, today: date) -> dict[str, Any]:
-    """How much time is left, in words, and whether that is none or little."""
-    days = (due_on - today).days
-    if days < 0:
-        words = ngettext("Overdue by %(num)s day", "Overdue by %(num)s days", -days)
-    elif days == 0:
-        words = gettext("Due today")
-    else:
-        words = ngettext("%(num)s day left", "%(num)s days left", days)
-    return {"time_left": words, "is_overdue": days < 0, "is_urgent": days <= WARNED_BEFORE.days}
 
 
 @bp.get("/<int:task_id>/drafts/<any(agency,donor):reader>-<any(en,fr):language>.pdf")

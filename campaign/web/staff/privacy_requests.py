@@ -23,6 +23,7 @@ from campaign.texts.dates import format_day, format_moment
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
+from campaign.web.staff.deadlines import time_left
 from campaign.web.staff.privacy_words import act_labels, erased_labels, kind_labels
 from campaign.web.staff.typed_fields import LONGEST_REASON, TypedDay, TypedLine, read_day, read_line, read_reason, refused
 
@@ -110,20 +111,8 @@ def _row(one: PrivacyRequest, today: date) -> dict[str, Any]:
         "due": format_day(one.due_on, language),
         "closed": format_moment(charity.local(one.closed_at), language) if one.closed_at else "",
         "closed_by": one.closed_by or "",
-        **_urgency(one.due_on, today),
+        **time_left(one.due_on, today, warned_days=WARNED_DAYS),
     }
-
-
-def _urgency(due_on: date, today: date) -> dict[str, Any]:
-    """How much time is left, in words, and whether that is none or little."""
-    days = (due_on - today).days
-    if days < 0:
-        words = ngettext("Overdue by %(num)s day", "Overdue by %(num)s days", -days)
-    elif days == 0:
-        words = gettext("Due today")
-    else:
-        words = ngettext("%(num)s day left", "%(num)s days left", days)
-    return {"time_left": words, "is_overdue": days < 0, "is_urgent": days <= WARNED_DAYS}
 
 
 @bp.post("")
