@@ -46,6 +46,7 @@ from campaign.edges.db import close_connections, db
 from campaign.matching.funds import Fund, funds_of
 from campaign.reporting.integrity import checker, guard_checks, scope
 from tests.browser import chromium_path
+from tests.patience import PATIENCE_SECONDS
 from tests.scale import SCALE
 
 HOME = pytest.StashKey[Path]()
@@ -160,7 +161,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     server = config.stash.get(SERVER, None)
     if server is not None:
         server.send_signal(signal.SIGINT)
-        server.wait(120)
+        server.wait(PATIENCE_SECONDS)
         shutil.rmtree(config.stash[HOME], ignore_errors=True)
 
 
@@ -209,7 +210,7 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server, url = start_valkey(home, home / "log")
     yield url
     server.terminate()
-    server.wait(10)
+    server.wait(PATIENCE_SECONDS)
 
 
 @dataclass

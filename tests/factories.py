@@ -41,6 +41,7 @@ from campaign.receipts.receipts import Receipt
 from campaign.rules.payment_moments import moments_of_charge
 from campaign.staff import members
 from campaign.stripe_sync import balance_transactions
+from tests.patience import PATIENCE_SECONDS
 
 _count = itertools.count(1)
 
@@ -354,7 +355,7 @@ def waits_for_this_transaction(thread: threading.Thread, *, waiting: int = 1) ->
     """
     blocked = text("SELECT count(*) >= :waiting FROM pg_stat_activity WHERE :own = ANY(pg_blocking_pids(pid))").bindparams(waiting=waiting)
     own = db.session.scalar(text("SELECT pg_backend_pid()"))
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as another:
         while thread.is_alive():
             if another.scalar(blocked, {"own": own}):

@@ -44,6 +44,7 @@ from campaign.staff.audit import AuditEntry
 from tests.conftest import Post, ScriptedSmtp, make_settings
 from tests.factories import paid
 from tests.mail import DELIVERY_REPORTS, make_due, report_of
+from tests.patience import PATIENCE_SECONDS
 from tests.web import environment_of, signed_in
 
 SERVERS = sorted(path.stem for path in DELIVERY_REPORTS.glob("*.eml"))
@@ -286,13 +287,13 @@ def imap_server(certificate: Path) -> Iterator[ImapServer]:
     arguments = ["--host", "127.0.0.1", "--port", str(port), "--cert", str(certificate), "--key", str(certificate)]
     user = ["dict", "--demo-user", "bounces", "--demo-password", PASSWORD]
     process = subprocess.Popen([program, *arguments, *user], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for _ in range(400):
+    for _ in range(20 * PATIENCE_SECONDS):
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             break
         time.sleep(0.05)
     yield ImapServer(port)
     process.terminate()
-    process.wait(10)
+    process.wait(PATIENCE_SECONDS)
 
 
 @pytest.fixture

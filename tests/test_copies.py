@@ -16,6 +16,7 @@ from campaign.devstack import copies, directories
 from campaign.devstack.copies import refuse_copied_environment, separate_copy
 from campaign.devstack.processes import command_of, end_leftovers
 from campaign.devstack.servers import StartFailed
+from tests.patience import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -50,14 +51,14 @@ def test_a_run_in_a_copy_does_not_end_the_processes_of_the_original(var: Path, c
     end_leftovers(copy / "run" / "children.json")
     assert child.poll() is None
     end_leftovers(var / "run" / "children.json")
-    assert child.wait(5) != 0, "the control: the original ends its own"
+    assert child.wait(PATIENCE_SECONDS) != 0, "the control: the original ends its own"
 
 
 def test_a_checkout_that_was_moved_ends_the_processes_that_it_left_behind(var: Path, child: subprocess.Popen[bytes]) -> None:
     moved = var.parent.rename(var.parent.with_name("moved")) / "var"
     separate_copy(moved)
     end_leftovers(moved / "run" / "children.json")
-    assert child.wait(5) != 0
+    assert child.wait(PATIENCE_SECONDS) != 0
     assert json.loads((moved / copies.MARKER).read_text())["path"] == str(moved)
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from urllib.error import URLError
@@ -25,6 +25,7 @@ from campaign.devstack import __main__ as make_run
 from campaign.devstack.processes import command_of
 from campaign.devstack.servers import StartFailed, ensure_database, prepare_postgres, start_postgres, start_valkey
 from campaign.devstack.stack import free_port
+from tests.patience import PATIENCE_SECONDS
 
 RUNNER = """
 import os, sys
@@ -56,7 +57,7 @@ class Run:
     def output(self) -> str:
         return self.log.read_text()
 
-    def wait_for(self, words: str, *, seconds: float = 60) -> str:
+    def wait_for(self, words: str, *, seconds: float = PATIENCE_SECONDS) -> str:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if words in self.output():
@@ -68,7 +69,7 @@ class Run:
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(40)
+        return self.process.wait(PATIENCE_SECONDS)
 
 
 @pytest.fixture
@@ -78,6 +79,21 @@ def directory() -> Iterator[Path]:
     home.chmod(0o755)
     yield home / "a path with spaces and é"
     shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def start(directory: Path) -> Iterator[Callable[..., Run]]:
+    """Start a `make run` in the directory. The test ends it, or this does when the test fails."""
+    runs: list[Run] = []
+
+    def start_run(port: int, **environment: str) -> Run:
+        runs.append(Run(directory, port, **environment))
+        return runs[-1]
+
+    yield start_run
+    for run in runs:
+        if run.process.poll() is None:
+            run.end()
 
 
 def children(directory: Path) -> dict[str, int]:
@@ -104,15 +120,15 @@ def is_ready(port: int) -> bool:
         return False
 
 
-@pytest.mark.timeout(240)
-def test_make_run_from_start_to_stop_and_after_a_kill(directory: Path) -> None:
+@pytest.mark.timeout(900)
+def test_make_run_from_start_to_stop_and_after_a_kill(directory: Path, start: Callable[..., Run]) -> None:
     """Started beside a busy port and stopped by Ctrl-C; killed and started again on the same data; a second run is refused."""
     port = free_port(26000, taken=set())
     with socket.socket() as busy:
         busy.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # As `free_port`: connections of an earlier run may still be closing.
         busy.bind(("127.0.0.1", port))
         busy.listen()
-        first = Run(directory, port)
+        first = start(port)
         output = first.wait_for("Ctrl-C stops everything.")
         assert f"Port {port} is busy; using {port + 1} instead." in output
         assert is_ready(port + 1)
@@ -122,19 +138,19 @@ def test_make_run_from_start_to_stop_and_after_a_kill(directory: Path) -> None:
         assert not [name for name, pid in pids.items() if is_alive(pid)]
         assert "Stopped. The data remains in var/." in first.output()
         assert open_to_others(directory / "var") == {"checkout.json", "lock", "valkey.pid"}, "none of these holds data"
-    third = Run(directory, port)
+    third = start(port)
     third.wait_for("Ctrl-C stops everything.")
     ledger_entries = _count(directory)
     pids = children(directory)
     third.process.kill()
-    third.process.wait(10)
+    third.process.wait(PATIENCE_SECONDS)
     assert all(is_alive(pid) for pid in pids.values()), "SIGKILL leaves children behind, which the next run must end"
-    fourth = Run(directory, port)
+    fourth = start(port)
     fourth.wait_for("Ctrl-C stops everything.")
     assert not [name for name, pid in pids.items() if is_alive(pid)]
     assert _count(directory) == ledger_entries == 1
-    refused = Run(directory, free_port(port + 60, taken=set()))
-    assert refused.process.wait(30) == 2
+    refused = start(free_port(port + 60, taken=set()))
+    assert refused.process.wait(PATIENCE_SECONDS) == 2
     assert "already running" in refused.output()
     assert is_ready(port)
     assert fourth.end() == 0
@@ -173,9 +189,9 @@ def test_an_invalid_port_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pyt
         assert f"PORT must be a number from 1024 to 65000, not {wrong}." in capsys.readouterr().err
 
 
-def test_an_invalid_setting_is_reported_in_one_sentence(directory: Path) -> None:
-    run = Run(directory, free_port(27000, taken=set()), DATABASE_URL="mysql://nowhere")
-    assert run.process.wait(60) == 2
+def test_an_invalid_setting_is_reported_in_one_sentence(start: Callable[..., Run]) -> None:
+    run = start(free_port(27000, taken=set()), DATABASE_URL="mysql://nowhere")
+    assert run.process.wait(PATIENCE_SECONDS) == 2
     assert "DATABASE_URL must be a PostgreSQL URL" in run.output()
     assert "Traceback" not in run.output()
 
@@ -186,15 +202,15 @@ def test_postgres_starts_again_after_a_kill_and_ends_a_server_left_behind(direct
     left_behind = start_postgres(cluster, directory / "log")
     ensure_database(cluster, "stored")
     again = prepare_postgres(directory / "postgres")
-    left_behind.wait(20)
+    left_behind.wait(PATIENCE_SECONDS)
     server = start_postgres(again, directory / "log")
     server.kill()
-    server.wait(10)
+    server.wait(PATIENCE_SECONDS)
     third = start_postgres(prepare_postgres(directory / "postgres"), directory / "log")
     with again.connect("stored") as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
     third.send_signal(signal.SIGINT)
-    assert third.wait(20) == 0
+    assert third.wait(PATIENCE_SECONDS) == 0
 
 
 def test_postgres_waits_for_the_last_process_of_a_killed_server(directory: Path) -> None:
@@ -206,7 +222,7 @@ def test_postgres_waits_for_the_last_process_of_a_killed_server(directory: Path)
         (last,) = connection.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = 'background writer'").fetchone() or (0,)
     os.kill(int(str(last)), signal.SIGSTOP)
     server.kill()
-    server.wait(10)
+    server.wait(PATIENCE_SECONDS)
     seen = log.stat().st_size
 
     def is_refused() -> bool:
@@ -218,7 +234,7 @@ def test_postgres_waits_for_the_last_process_of_a_killed_server(directory: Path)
     again = start_postgres(prepare_postgres(directory / "postgres"), log, is_cancelled=is_refused)
     assert "is still in use" in log.read_text()[seen:], "the process held the memory"
     again.send_signal(signal.SIGINT)
-    assert again.wait(20) == 0
+    assert again.wait(PATIENCE_SECONDS) == 0
 
 
 def test_a_stale_pid_of_another_program_is_left_alone(directory: Path) -> None:
@@ -231,7 +247,7 @@ def test_a_stale_pid_of_another_program_is_left_alone(directory: Path) -> None:
     bystander.kill()
     bystander.wait()
     server.send_signal(signal.SIGINT)
-    server.wait(20)
+    server.wait(PATIENCE_SECONDS)
 
 
 def test_a_path_too_long_for_a_socket_gets_a_short_one(directory: Path) -> None:
@@ -242,11 +258,11 @@ def test_a_path_too_long_for_a_socket_gets_a_short_one(directory: Path) -> None:
     server = start_postgres(cluster, directory / "log")
     cluster.connect().close()
     server.send_signal(signal.SIGINT)
-    server.wait(20)
+    server.wait(PATIENCE_SECONDS)
     valkey, url = start_valkey(deep / "valkey", directory / "valkey.log")
     assert len(url) < 120
     valkey.terminate()
-    valkey.wait(10)
+    valkey.wait(PATIENCE_SECONDS)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has directories that are closed to nobody")
@@ -258,7 +274,7 @@ def test_root_does_not_change_the_permissions_of_a_closed_directory(directory: P
     cluster.connect().close()
     assert closed.stat().st_mode & 0o777 == 0o700
     server.send_signal(signal.SIGINT)
-    server.wait(20)
+    server.wait(PATIENCE_SECONDS)
     data = cluster.data
     (closed / "postgres" / "data").unlink()
     marked = data / "marked"
@@ -277,13 +293,19 @@ def test_an_ordinary_user_runs_it_too(directory: Path) -> None:
     os.chown(directory, account.pw_uid, account.pw_gid)
     code = (
         "import sys; from pathlib import Path; from campaign.devstack.servers import *; h = Path(sys.argv[1]);"
-        "c = prepare_postgres(h / 'p'); s = start_postgres(c, h / 'log'); c.connect().close(); s.send_signal(2); s.wait(20);"
-        "v, u = start_valkey(h / 'v', h / 'vlog'); v.terminate(); v.wait(10); print('both ran')"
+        "c = prepare_postgres(h / 'p'); s = start_postgres(c, h / 'log'); c.connect().close(); s.send_signal(2); s.wait();"
+        "v, u = start_valkey(h / 'v', h / 'vlog'); v.terminate(); v.wait(); print('both ran')"
     )
     if not all(d.stat().st_mode & 0o001 for d in [Path(sys.executable).resolve(), *Path(sys.executable).resolve().parents]):
         pytest.skip("nobody cannot reach this Python")
     done = subprocess.run(
-        [sys.executable, "-c", code, str(directory)], user="nobody", cwd="/", capture_output=True, text=True, check=False, timeout=90
+        [sys.executable, "-c", code, str(directory)],
+        user="nobody",
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
     )
     assert "both ran" in done.stdout, done.stderr
 

@@ -35,6 +35,7 @@ from tests.factories import (
     reversal_decision,
     start_donation,
 )
+from tests.patience import PATIENCE_SECONDS
 from tests.web import open_page, signed_in, submit
 
 ZONE = ZoneInfo("America/Toronto")
@@ -227,7 +228,7 @@ def test_a_slow_client_holds_no_transaction_and_an_export_that_is_cut_says_so(
 def _open_transactions(app: Flask) -> int:
     """How many sessions of the service are in a transaction, once those that are reading have ended it."""
     open_ones = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE '%in transaction' AND pid <> pg_backend_pid()"
-    ends_at = time.monotonic() + 3
+    ends_at = time.monotonic() + PATIENCE_SECONDS
     with create_engine(app.config["SQLALCHEMY_DATABASE_URI"], isolation_level="AUTOCOMMIT", poolclass=NullPool).connect() as other:
         while (found := other.execute(text(open_ones)).scalar_one()) and time.monotonic() < ends_at:
             pass

@@ -5,9 +5,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, Route, expect, sync_playwright
+from playwright.sync_api import Page, Route, expect
 
-from tests.browser import ARGUMENTS, chromium_path
+from tests.browser import chromium_path, open_browser
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.skipif(chromium_path() is None, reason="no Chromium on this machine")
 
@@ -42,14 +43,12 @@ def site() -> Site:
 
 @pytest.fixture
 def page(site: Site) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
+    with open_browser() as browser:
         page = browser.new_page()
         page.clock.install()
         page.route("**/*", site.respond)
         page.goto("https://charity.example/gift")
         yield page
-        browser.close()
 
 
 def follow_link(page: Page, site: Site) -> None:
@@ -65,7 +64,7 @@ def poll(page: Page) -> None:
 
 def test_the_page_reloads_when_the_payment_is_confirmed(page: Page, site: Site) -> None:
     site.state = "paid"
-    expect(page.get_by_role("heading")).to_have_text("paid", timeout=30_000)
+    expect(page.get_by_role("heading")).to_have_text("paid", timeout=PATIENCE_SECONDS * 1000)
 
 
 def test_a_link_that_the_donor_followed_is_not_cancelled_by_a_reload(page: Page, site: Site) -> None:
@@ -86,4 +85,4 @@ def test_a_page_that_stayed_because_the_link_was_a_download_reloads_later(page: 
     poll(page)
     expect(page.get_by_role("heading")).to_have_text("pending")
     page.clock.fast_forward("00:20")
-    expect(page.get_by_role("heading")).to_have_text("paid", timeout=30_000)
+    expect(page.get_by_role("heading")).to_have_text("paid", timeout=PATIENCE_SECONDS * 1000)

@@ -19,15 +19,16 @@ from urllib.request import Request, urlopen
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from pypdf import PdfReader
 
 from campaign.devstack.processes import command_of
 from campaign.devstack.stack import DevStack, free_port
 from campaign.edges.db import close_connections, db
 from campaign.ledger.privileges import is_owner
-from tests.browser import ARGUMENTS, chromium_path
+from tests.browser import chromium_path, open_browser
 from tests.commands import run_command
+from tests.patience import PATIENCE_SECONDS
 
 SLUG = "vision-sanaa-richard"
 NAME = ("Sanâa Œuvré", "D'Arcy-Lévesque")
@@ -36,7 +37,7 @@ T = TypeVar("T")
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(chromium_path() is None, reason="no browser on this machine"),
 ]
 
@@ -52,10 +53,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevStack]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
+    with open_browser() as chromium:
         yield chromium
-        chromium.close()
 
 
 def new_page(browser: Browser) -> Page:
@@ -97,7 +96,7 @@ def get_json(url: str) -> Any:
         return json.load(answer)
 
 
-def eventually(probe: Callable[[], T | None], *, seconds: float = 90, every: float = 0.2) -> T:
+def eventually(probe: Callable[[], T | None], *, seconds: float = PATIENCE_SECONDS, every: float = 0.2) -> T:
     """The first truthy result of `probe`, which is called until it has one. Servers take long to start on a machine that runs other tests."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -165,7 +164,7 @@ def donate_in_english(stack: DevStack, page: Page) -> None:
     page.get_by_role("button", name="Donate").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Thank you, {NAME[0]}")
     expect(page.get_by_text("is added to your gift of $100: research receives $200.")).to_be_visible()
-    expect(page.get_by_role("link", name="Open the official receipt (PDF)")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("link", name="Open the official receipt (PDF)")).to_be_visible(timeout=PATIENCE_SECONDS * 1000)
     assert_accessible(page)
     assert_fits_phone(page)
     email = eventually(lambda: email_to(stack, "english@example.org"))
@@ -257,7 +256,7 @@ def sign_in_as_staff_and_check_totals(stack: DevStack, page: Page) -> None:
     expect(page.locator("#today")).to_have_text("$200.00")
     expect(page.get_by_role("cell", name=f"{NAME[0]} {NAME[1]}").first).to_be_visible()
     # Balance transactions are polled every 50 seconds. Loading a page in a browser is work.
-    eventually(lambda: page.reload() and page.locator("#fees").inner_text() == "$6.40", seconds=75, every=3)
+    eventually(lambda: page.reload() and page.locator("#fees").inner_text() == "$6.40", every=3)
     assert_accessible(page)
     assert_fits_phone(page)
     page.locator("tbody a").first.click()
@@ -356,9 +355,7 @@ def refund_one_donation_and_rematch_another(stack: DevStack, browser: Browser) -
     for page in (first, second):
         assert_accessible(page)
         assert_fits_phone(page)
-    emails = eventually(
-        lambda: [m for m in get_json(stack.addresses["mailbox"] + "/mails.json") if "seconde@example.org" in m["to"]][1:], seconds=90
-    )
+    emails = eventually(lambda: [m for m in get_json(stack.addresses["mailbox"] + "/mails.json") if "seconde@example.org" in m["to"]][1:])
     assert len(emails) == 1
 
 
@@ -423,9 +420,9 @@ def test_a_child_process_that_dies_is_restarted_within_five_seconds(stack: DevSt
     assert part.process
     orphans = children_of(part.process.pid)
     os.kill(part.process.pid, signal.SIGKILL)
-    eventually(lambda: any(f"{name} was restarted" in line for line in reports), seconds=5)
+    eventually(lambda: any(f"{name} was restarted" in line for line in reports))
     assert any(f"{name} died (signal SIGKILL)" in line for line in reports)
     assert [pid for pid in orphans if command_of(pid)] == [], "children of the killed process would serve requests beside its successor"
     stack.stop_watching()
-    watcher.join(5)
+    watcher.join(PATIENCE_SECONDS)
     eventually(lambda: is_up(stack.settings["BASE_URL"] + "/readyz") and is_up(stack.addresses["mailbox"]))

@@ -22,6 +22,7 @@ from campaign.devstack.servers import Postgres
 from campaign.devstack.stack import free_port
 from campaign.edges.links import STRIPE_WEBHOOK
 from tests.conftest import TEMPLATE, Stripe, make_settings
+from tests.patience import PATIENCE_SECONDS
 from tests.stripe import signed
 from tests.web import FORM, HIDDEN, SLUG, environment_of
 
@@ -70,11 +71,11 @@ def servers(own_database: str, stripe_server: Stripe, valkey: str) -> Iterator[t
         for process in running:
             process.terminate()
         for process in running:
-            process.wait(20)
+            process.wait(PATIENCE_SECONDS)
 
 
 async def wait_for(ports: tuple[int, ...]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     for port in ports:
         while True:
             try:

@@ -33,6 +33,7 @@ from campaign.web.front import Front, environ_of
 from campaign.web.uploads import LARGEST_UPLOAD
 from tests.conftest import Stripe, make_settings
 from tests.factories import start_donation
+from tests.patience import PATIENCE_SECONDS
 from tests.stripe import body_of, completed, signed
 from tests.web import FORM, HIDDEN, SLUG, environment_of
 
@@ -289,11 +290,11 @@ def server(database: str, stripe: Stripe, app: Flask) -> Iterator[int]:
         yield port
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_SECONDS)
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
             get(port, "/healthz")
@@ -305,7 +306,7 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def get(port: int, path: str) -> str:
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
     connection.request("GET", path)
     response = connection.getresponse()
     assert response.status == 200
@@ -316,7 +317,7 @@ def get(port: int, path: str) -> str:
 
 def give(port: int, number: int) -> int:
     fields = {**FORM, **dict(HIDDEN.findall(get(port, PAGE))), "email": f"donor{number}@example.org"}
-    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
     connection.request("POST", f"{PAGE}/donations", urlencode(fields), {"Content-Type": "application/x-www-form-urlencoded"})
     response = connection.getresponse()
     response.read()

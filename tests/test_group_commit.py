@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from campaign.edges.group_commit import GroupCommit
+from tests.patience import PATIENCE_SECONDS
 
 
 class Doubling:
@@ -22,7 +23,7 @@ class Doubling:
 
     def __call__(self, numbers: Sequence[int]) -> list[int]:
         self.has_begun.set()
-        assert self.may_go.wait(10)
+        assert self.may_go.wait(PATIENCE_SECONDS)
         self.sizes.append(len(numbers))
         if -1 in numbers:
             raise ZeroDivisionError
@@ -43,12 +44,12 @@ def submit_all(group: GroupCommit[int, int], doubling: Doubling, numbers: Sequen
     doubling.may_go.clear()
     with ThreadPoolExecutor(len(numbers)) as pool:
         first = pool.submit(submit, numbers[0])
-        assert doubling.has_begun.wait(10)
+        assert doubling.has_begun.wait(PATIENCE_SECONDS)
         others = [pool.submit(submit, number) for number in numbers[1:]]
         while len(group._waiting) < len(others):
             threading.Event().wait(0.001)
         doubling.may_go.set()
-        return [future.result(10) for future in (first, *others)]
+        return [future.result(PATIENCE_SECONDS) for future in (first, *others)]
 
 
 def test_requests_that_arrive_meanwhile_are_processed_together_and_each_gets_its_own_result() -> None:

@@ -14,7 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 from sqlalchemy import text
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
@@ -32,7 +32,7 @@ from campaign.payments import card_testing_actions, checkout_bounds
 from campaign.rules.proof_of_work import is_proof
 from campaign.web.public import batching, human_check
 from campaign.web.security import limiter
-from tests.browser import ARGUMENTS, chromium_path
+from tests.browser import chromium_path, open_browser
 from tests.conftest import Post, Stripe
 from tests.factories import pay
 from tests.scale import examples
@@ -302,10 +302,8 @@ def address(app: Flask) -> Iterator[str]:
 
 @pytest.fixture
 def tab() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
+    with open_browser() as browser:
         yield browser.new_page()
-        browser.close()
 
 
 def fill(tab: Page) -> None:

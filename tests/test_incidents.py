@@ -29,6 +29,7 @@ from campaign.stripe_sync import dispatch, event_jobs, inbox
 from campaign.stripe_sync.inbox import StripeEvent
 from tests.conftest import Stripe
 from tests.factories import another_campaign, create_refund, end, paid, pay, start_donation, waits_for_this_transaction
+from tests.patience import PATIENCE_SECONDS
 from tests.stripe import body_of, completed, expired, reversal_event, succeeded
 
 
@@ -348,7 +349,7 @@ def handle_without_commit(event: dict[str, Any]) -> None:
 
 def commit_and_finish(worker: Worker) -> None:
     db.session.commit()
-    worker.thread.join(60)
+    worker.thread.join(PATIENCE_SECONDS)
     db.session.execute(text("UPDATE stripe_event SET not_before = now() WHERE done_at IS NULL"))
     db.session.commit()
     event_jobs.handle_events()

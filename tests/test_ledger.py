@@ -21,6 +21,7 @@ from campaign.matching.holds import DonationMatch, match_of
 from campaign.reporting.integrity import checker
 from tests.conftest import Copied
 from tests.factories import another_campaign, create_refund, end, paid, pay, post_stripe_fee, start_donation, waits_for_this_transaction
+from tests.patience import PATIENCE_SECONDS
 
 
 def entry(fund: Fund, kind: Move, source: str, target: str, cents: int, reference: str, donation_id: int | None = None) -> Entry:
@@ -197,7 +198,7 @@ def test_a_transaction_that_posts_to_a_chain_waits_for_the_one_before(app: Flask
     other_thread.start()
     assert waits_for_this_transaction(other_thread)
     db.session.commit()
-    other_thread.join(60)
+    other_thread.join(PATIENCE_SECONDS)
     assert posted == [1]
     assert checker.findings(db.engine) == []
 
@@ -225,7 +226,7 @@ def test_entry_times_follow_the_chain_whenever_the_transaction_began(app: Flask,
 
     other_thread = threading.Thread(target=post_in_another_thread, daemon=True)
     other_thread.start()
-    other_thread.join(10)
+    other_thread.join(PATIENCE_SECONDS)
     post_stripe_fee(second, 60)
     db.session.commit()
     e = LedgerEntry

@@ -15,7 +15,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from flask import Flask
 from flask_babel import force_locale, gettext
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 from sqlalchemy import select, text
 from werkzeug.serving import BaseWSGIServer, make_server
 
@@ -32,7 +32,7 @@ from campaign.reporting.integrity import checker
 from campaign.rules.money import format_money
 from campaign.rules.offline_gifts import OfflineQuestion
 from campaign.schedule import schedule_jobs
-from tests.browser import ARGUMENTS, chromium_path
+from tests.browser import chromium_path, open_browser
 from tests.conftest import Post, Stripe
 from tests.factories import issue_receipt, today
 from tests.imported_files import HEADINGS, line
@@ -42,7 +42,7 @@ from tests.web import signed_in
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(chromium_path() is None, reason="no Chromium on this machine"),
 ]
 
@@ -179,10 +179,8 @@ def server(app: Flask) -> Iterator[BaseWSGIServer]:
 
 @pytest.fixture
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
+    with open_browser() as running:
         yield running
-        running.close()
 
 
 def sit_down(app: Flask, server: BaseWSGIServer, browser: Browser, address: str, language: str, *, is_phone: bool) -> Member:

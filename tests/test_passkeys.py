@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 import pytest
 import time_machine
 from flask import Flask
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 from sqlalchemy import update
 from werkzeug.serving import make_server
 
@@ -25,7 +25,7 @@ from campaign.web import security
 from campaign.web.security import limiter
 from campaign.web.staff import passkey_challenges
 from campaign.web.staff.passkey_challenges import Use
-from tests.browser import ARGUMENTS, chromium_path
+from tests.browser import open_browser
 from tests.web import one_time_code, open_page, signed_in, submit
 
 ADDRESS, PASSWORD = "member@example.org", "three quiet herons at dawn"
@@ -46,8 +46,7 @@ def base(app: Flask) -> Iterator[str]:
 
 @pytest.fixture
 def page(base: str) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
+    with open_browser() as browser:
         opened = browser.new_page(locale="en-CA")
         devtools = opened.context.new_cdp_session(opened)
         devtools.send("WebAuthn.enable")
@@ -60,7 +59,6 @@ def page(base: str) -> Iterator[Page]:
         }
         devtools.send("WebAuthn.addVirtualAuthenticator", {"options": {**options, "automaticPresenceSimulation": True}})
         yield opened
-        browser.close()
 
 
 def fill(page: Page, fields: dict[str, str]) -> None:

@@ -24,6 +24,7 @@ from campaign.devstack.sandbox.account_setup import change_setting
 from campaign.devstack.sandbox.answers import parse_params
 from campaign.devstack.stack import free_port
 from campaign.edges.stripe.client import verify_signature
+from tests.patience import PATIENCE_SECONDS
 
 SECRET = "whsec_sandbox"
 
@@ -55,7 +56,7 @@ class Listener:
     def kinds(self) -> list[str]:
         return [event["type"] for event in self.received]
 
-    def wait_for(self, kind: str, *, seconds: float = 10) -> dict[str, Any]:
+    def wait_for(self, kind: str, *, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             for event in self.received:
@@ -168,7 +169,7 @@ def test_a_failed_webhook_is_sent_again_until_it_succeeds(sandbox: Sandbox, list
     sandbox.client().v1.payment_intents.create({"amount": 500, "currency": "cad"})
     first = listener.wait_for("payment_intent.created")
     listener.status = 200
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while listener.kinds().count("payment_intent.created") < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
     assert [e["id"] for e in listener.received if e["type"] == "payment_intent.created"][:2] == [first["id"]] * 2
@@ -290,7 +291,10 @@ def stripe_cli() -> str | None:
     if not cli.exists() and shutil.which("npm"):
         CLI_DIRECTORY.mkdir(parents=True, exist_ok=True)
         subprocess.run(
-            ["npm", "install", "--prefix", str(CLI_DIRECTORY), "--silent", "@stripe/cli"], capture_output=True, timeout=120, check=False
+            ["npm", "install", "--prefix", str(CLI_DIRECTORY), "--silent", "@stripe/cli"],
+            capture_output=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
         )
     return str(cli) if cli.exists() else None
 
@@ -304,7 +308,7 @@ def test_the_stripe_cli_triggers_the_event(sandbox: Sandbox, listener: Listener,
         [cli, "trigger", kind, "--api-base", sandbox.url, "--api-key", "sk_test_0123456789abcdef"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         env={**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)},
         check=False,
     )

@@ -32,6 +32,7 @@ from campaign.schedule import schedule_jobs
 from campaign.stripe_sync import event_jobs, inbox, poll_checkout_jobs, poll_event_jobs
 from tests.conftest import Post, Stripe, make_settings
 from tests.factories import start_donation
+from tests.patience import PATIENCE_SECONDS
 from tests.stripe import body_of, completed, pay_at_stripe, sessions, signed
 from tests.web import FORM, SLUG, hidden_fields, send
 
@@ -141,7 +142,7 @@ def test_one_worker_at_a_time_runs_the_schedule(app: Flask) -> None:
 
     def slow() -> int:
         inside.set()
-        may_leave.wait(5)
+        may_leave.wait(PATIENCE_SECONDS)
         return 0
 
     def first() -> None:
@@ -150,7 +151,7 @@ def test_one_worker_at_a_time_runs_the_schedule(app: Flask) -> None:
 
     thread = threading.Thread(target=first)
     thread.start()
-    inside.wait(5)
+    inside.wait(PATIENCE_SECONDS)
     assert schedule_jobs.run_due_work() is False
     may_leave.set()
     thread.join()
@@ -170,7 +171,7 @@ def killable_redis(tmp_path: Path, database: str, stripe: Stripe, post: Post) ->
     forget_brokers()
     server.send_signal(signal.SIGCONT)
     server.kill()
-    server.wait(5)
+    server.wait(PATIENCE_SECONDS)
 
 
 def forget_brokers() -> None:
@@ -208,7 +209,7 @@ def test_i19_redis_killed_or_frozen_between_events_loses_nothing(
 def test_while_redis_is_unavailable_the_webhook_handles_the_event_itself(killable_redis: tuple[Flask, subprocess.Popen[bytes]]) -> None:
     app, server = killable_redis
     server.kill()
-    server.wait(5)
+    server.wait(PATIENCE_SECONDS)
     donation = start_donation(db.session.query(Campaign).one())
     db.session.commit()
     body = body_of(completed(donation))

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from flask import Flask
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from campaign.campaigns.campaigns import Campaign
@@ -15,7 +15,7 @@ from campaign.devstack.sandbox.__main__ import Quiet
 from campaign.edges.db import db
 from campaign.funders import payments
 from campaign.funders.funders import Funder
-from tests.browser import ARGUMENTS, chromium_path
+from tests.browser import chromium_path, open_browser
 from tests.factories import create_fund, issue_receipt, paid, today
 from tests.web import signed_in
 
@@ -36,12 +36,10 @@ def context(app: Flask, server: BaseWSGIServer) -> Iterator[BrowserContext]:
     """A browser in which a member of staff is signed in."""
     cookie = signed_in(app, "admin").get_cookie("session")
     assert cookie
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
+    with open_browser() as browser:
         context = browser.new_context()
         context.add_cookies([{"name": "session", "value": cookie.value, "url": f"http://127.0.0.1:{server.port}"}])
         yield context
-        browser.close()
 
 
 def test_a_page_clears_itself_after_the_session_and_at_a_sign_out_in_another_tab(
