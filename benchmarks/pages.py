@@ -39,6 +39,8 @@ MEMBER = "reads@bench.example.org"
 ONE = "SELECT {column} FROM {table} WHERE id >= (SELECT min(id) + floor(CAST(:at AS float) * (max(id) - min(id))) FROM {table}) ORDER BY id LIMIT 1"
 CHOSEN = {
     "donation": ("public_id", "donation"),
+    "name": ("last_name", "donation"),
+    "email": ("email", "donation"),
     "donor": ("id", "donor"),
     "receipt": ("serial", "receipt"),
     "message": ("id", "outbox"),
@@ -46,6 +48,17 @@ CHOSEN = {
 }
 PAGES = {
     "home": "/staff/",
+    "donations": "/staff/donations",
+    "of a name": "/staff/donations?q={name}",
+    "matched in part": "/staff/donations?match=partial",
+    "search, name": "/staff/search?q={name}",
+    "search, email": "/staff/search?q={email}",
+    "search, receipt": "/staff/search?q={receipt}",
+    "donors": "/staff/donors",
+    "audit trail": "/staff/audit",
+    "months": "/staff/money/months",
+    "journal": "/staff/money/journal",
+    "deposits": "/staff/offline-gifts/deposits",
     "donation": "/staff/donations/{donation}",
     "person of donation": "/staff/donations/{donation}/person",
     "donor": "/staff/donors/{donor}",
@@ -91,7 +104,7 @@ def _print(app: Flask) -> int:
 
 def measure(app: Flask) -> Iterator[Row]:
     """Measure each page. A page that does not answer with 200 fails the run."""
-    staff, funder = _signed_in(app), _funder(app)
+    staff, funder = signed_in(app), _funder(app)
     floor = median(_times(app, staff, lambda: "/healthz"))
     for name, path in PAGES.items():
         client = funder if path.startswith("/funder") else staff
@@ -144,11 +157,12 @@ def _times(app: Flask, client: FlaskClient, path: Callable[[], str]) -> list[flo
             answer = client.get(address)
         if number >= 3:  # The first requests fill caches of the process.
             times.append((time.perf_counter() - started) * 1000)
-        assert answer.status_code == 200, f"{address}: {answer.status}"
+        assert answer.status_code in {200, 302}, f"{address}: {answer.status}"  # A search for what one thing is called leads to it.
     return times
 
 
-def _signed_in(app: Flask) -> FlaskClient:
+def signed_in(app: Flask) -> FlaskClient:
+    """A client in which a manager is signed in."""
     member = members.find_member(MEMBER) or members.add_staff(MEMBER, "manager")
     member.password, member.role_since = "never signs in", func.now() - APPOINTED_FOR
     token = sessions.begin(member.id, client="a benchmark", network="a network")

@@ -12,8 +12,7 @@ from subprocess import CompletedProcess
 from campaign.cli import main
 from campaign.config import ROOT
 from tests.forks import FORKS
-
-MAX_SECONDS = 60
+from tests.patience import PATIENCE_SECONDS
 
 
 def run_command(*arguments: str, environment: Mapping[str, str], typed: str | None = None) -> CompletedProcess[str]:
@@ -22,11 +21,11 @@ def run_command(*arguments: str, environment: Mapping[str, str], typed: str | No
         output, errors = Path(folder) / "output", Path(folder) / "errors"
         process = FORKS.Process(target=_run, args=(arguments, dict(environment), output, errors, terminal))
         process.start()
-        process.join(MAX_SECONDS)
+        process.join(PATIENCE_SECONDS)
         code = process.exitcode
         process.kill()
         process.join()
-        assert code is not None, f"{arguments} took more than {MAX_SECONDS} seconds"
+        assert code is not None, f"{arguments} took more than {PATIENCE_SECONDS} seconds"
         return CompletedProcess(arguments, code, output.read_text(), errors.read_text())
 
 

@@ -1,0 +1,103 @@
+"""`make exports`: how soon each export begins and how much memory it takes, in the books that DATABASE_URL names.
+
+The floor is a page that asks nothing. Each export is read to its end in a process of its own, which reports how much it grew meanwhile.
+"""
+
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+from benchmarks.pages import signed_in
+from benchmarks.row import Row, print_row
+from campaign.config import read_settings
+
+from campaign import create_app  # isort: skip
+
+TARGET_SECONDS, TARGET_MB = 0.5, 100
+EXPORTS = ("donations", "donors", "receipts", "ledger", "payouts", "consents")
+FORMATS = ("csv", "xlsx")
+ALL_DAYS = "from=2020-01-01&to=2030-12-31"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Download:
+    """What one download took."""
+
+    floor_seconds: float
+    first_byte_seconds: float
+    seconds: float
+    size: int
+    grown_mb: float
+
+
+def main() -> int:
+    """Exit 0 when every target is reached, otherwise 1."""
+    if not os.environ.get("DATABASE_URL"):
+        print("DATABASE_URL must name the database of a service with books, for example those of `campaign seed --bulk`.", file=sys.stderr)
+        return 2
+    rows = [print_row(row) for row in measure()]
+    return 0 if all(row.reached for row in rows) else 1
+
+
+def measure() -> Iterator[Row]:
+    """Measure each export in each format."""
+    for what in EXPORTS:
+        for extension in FORMATS:
+            address = f"/staff/exports/file?what={what}&{ALL_DAYS}&headings=fr&format={extension}"
+            download = _in_a_process_of_its_own(address)
+            yield Row(
+                name=f"{what}.{extension}",
+                target=f"first byte < {TARGET_SECONDS} s, < {TARGET_MB} MB",
+                figure=f"first byte {download.first_byte_seconds:.2f} s, all {download.size / 1e6:.1f} MB after {download.seconds:.0f} s,"
+                f" {download.grown_mb:.0f} MB of memory",
+                floor=f"{download.floor_seconds * 1000:.0f} ms",
+                ratio=download.first_byte_seconds / download.floor_seconds,
+                reached=download.first_byte_seconds < TARGET_SECONDS and download.grown_mb < TARGET_MB,
+            )
+
+
+def _in_a_process_of_its_own(address: str) -> Download:
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(_download, (address,))
+
+
+def _download(address: str) -> Download:
+    app = create_app(read_settings())
+    with app.app_context():
+        client = signed_in(app)
+    client.get("/staff/exports")
+    floor = min(_seconds(lambda: client.get("/healthz")) for _ in range(5))
+    before = _peak_mb()
+    started = time.perf_counter()
+    answer = client.get(address, buffered=False)
+    chunks = answer.iter_encoded()
+    size = len(next(chunks))
+    first = time.perf_counter() - started
+    size += sum(len(chunk) for chunk in chunks)
+    assert answer.status_code == 200, f"{address}: {answer.status}"
+    answer.close()
+    return Download(
+        floor_seconds=floor,
+        first_byte_seconds=first,
+        seconds=time.perf_counter() - started,
+        size=size,
+        grown_mb=_peak_mb() - before,
+    )
+
+
+def _seconds(act: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    act()
+    return time.perf_counter() - started
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    sys.exit(main())
