@@ -27,7 +27,7 @@ from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 from jinja2 import BytecodeCache, StrictUndefined
 from jinja2.bccache import Bucket
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, QueuePool, text
 from werkzeug.routing import Rule
 from werkzeug.serving import BaseWSGIServer, make_server
 
@@ -141,7 +141,8 @@ def start_cluster(home: Path) -> subprocess.Popen[bytes]:
     (home / "sockets").write_text(str(cluster.sockets))
     server = start_postgres(cluster, home / "postgres.log")
     with cluster.connect() as connection:
-        connection.execute("ALTER SYSTEM SET fsync = off")
+        for setting in ("fsync", "full_page_writes", "synchronous_commit", "autovacuum"):  # No test survives a crash of the machine.
+            connection.execute(f"ALTER SYSTEM SET {setting} = off")
         connection.execute("SELECT pg_reload_conf()")
     ensure_database(cluster, TEMPLATE)
     app = create_app(make_settings(cluster.url(TEMPLATE, login=OWNER_LOGIN)))
@@ -316,13 +317,15 @@ def settings(database: str, valkey: str, stripe: Stripe, post: Post) -> Settings
 COMPILED: dict[Any, Any] = {}
 
 
-def _share_compiled_statements() -> None:
+def _prepare_engines() -> None:
     """Let the engines of all apps share the statements that SQLAlchemy has compiled: each would compile the same ones again."""
     for name, engine in db.engines.items():
         if name not in COMPILED:
             engine.connect().close()  # A dialect knows its server after the first connection.
             COMPILED[name] = (engine.dialect, engine._compiled_cache)
         engine.dialect, engine._compiled_cache = COMPILED[name]
+        if isinstance(engine.pool, QueuePool):
+            engine.pool._timeout = PATIENCE_SECONDS  # A crowd of threads waits on a busy machine too.
 
 
 @pytest.fixture
@@ -333,7 +336,7 @@ def app(settings: Settings) -> Iterator[Flask]:
     app.extensions["security"].hashing_context.update(sha256_crypt__default_rounds=1000)
     app.jinja_env.undefined = StrictUndefined  # A name that a template misspells is an error, not an empty text.
     with app.app_context():
-        _share_compiled_statements()
+        _prepare_engines()
         app.extensions["services"].waker._client.flushall()
         yield app
         close_connections()
