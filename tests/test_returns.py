@@ -32,10 +32,9 @@ from campaign.matching.funds import Fund
 from campaign.receipts import annual_jobs, filed_returns, lifecycle
 from campaign.receipts.contents import IssueContext
 from campaign.receipts.filed_returns import FiledReturn
-from campaign.reporting import return_gifts, returns, spreadsheets
+from campaign.reporting import return_gifts, returns
 from campaign.reporting.gifts_received import gifts_in
 from campaign.reporting.integrity import checker
-from campaign.reporting.spreadsheets import Column, Kind, Table
 from campaign.rules import fiscal_years, return_lines
 from campaign.rules.fiscal_years import InvalidYearEnd, Period, fiscal_year, fiscal_year_of
 from campaign.rules.funder_payments import ReturnDetails
@@ -598,14 +597,3 @@ def test_each_kind_of_gift_has_one_line_on_each_form_and_a_later_version_adds_to
     assert {version: return_lines.version_for(Form.T3010, last_on).version for version, last_on in ends.items()} == {v: v for v in ends}
     assert return_lines.version_for(Form.T3010, date(2030, 6, 29)).version == "24"
     assert return_lines.version_for(Form.TP_985_22, date(2022, 12, 31)).version == "2023-10", "the first that is known"
-
-
-def test_a_table_that_is_too_long_for_a_sheet_goes_on_in_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spreadsheets, "MAX_ROWS", 4)
-    columns = (Column(heading="When", kind=Kind.DATE), Column(heading="Sum", kind=Kind.MONEY, is_totalled=True))
-    rows: list[list[spreadsheets.Cell]] = [[date(2026, 1, day), day * 100] for day in range(1, 6)]
-    target = io.BytesIO()
-    spreadsheets.write_xlsx(target, [Table(title="Gifts", columns=columns, rows=rows, total="Total")])
-    sheets = read_workbook(target.getvalue())
-    assert {name: len(sheet) for name, sheet in sheets.items()} == {"Gifts": 3, "Gifts 2": 3, "Gifts 3": 3}
-    assert sheets["Gifts 3"][-1] == ["Total", 15]

@@ -8,7 +8,7 @@ from campaign.campaigns.charities import Charity
 from campaign.edges.db import db
 from campaign.receipts import filed_returns
 from campaign.receipts.filed_returns import FiledReturn
-from campaign.reporting import filing_changes, returns, spreadsheets
+from campaign.reporting import filing_changes, returns, workbooks
 from campaign.reporting.filing_changes import GiftThen
 from campaign.reporting.gifts_received import gifts_in
 from campaign.reporting.returns import ReturnsOfYear
@@ -56,7 +56,7 @@ def record_filed_return(
         db.session.rollback()
         raise FilingDoubtful(changed)
     found, register = returns.returns_of(charity, period), io.BytesIO()
-    spreadsheets.write_xlsx(register, tables(found), origin)
+    workbooks.write_xlsx(register, tables(found), origin)
     filed = filed_returns.record(
         charity,
         form,

@@ -15,7 +15,7 @@ from campaign.edges.services import services
 from campaign.funders import access_links
 from campaign.funders.access_links import MAX_SESSION, SESSION_IDLE, AccessLink
 from campaign.matching.funds import Fund
-from campaign.reporting import spreadsheets
+from campaign.reporting import workbooks
 from campaign.reporting.funder_statement import Statement, as_csv, as_json, render_pdf, table_of
 from campaign.reporting.statement_actions import take_statement
 from campaign.rules.money import format_money
@@ -99,8 +99,8 @@ def report_csv() -> ResponseReturnValue:
 def report_xlsx() -> ResponseReturnValue:
     """The matches by day as a workbook, with their sums."""
     statement, workbook = _build_statement(), io.BytesIO()
-    spreadsheets.write_xlsx(workbook, [table_of(statement, _headings(), title=gettext("Day by day"), total=gettext("Total"))])
-    response = Response(workbook.getvalue(), mimetype=spreadsheets.XLSX)
+    workbooks.write_xlsx(workbook, [table_of(statement, _headings(), title=gettext("Day by day"), total=gettext("Total"))])
+    response = Response(workbook.getvalue(), mimetype=workbooks.XLSX)
     return name_file(response, _file_name(statement, "xlsx"))
 
 

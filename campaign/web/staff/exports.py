@@ -1,6 +1,5 @@
 """What staff export: the files, and in the audit trail and the log who, what and when, and nothing of the donors in it."""
 
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -12,8 +11,9 @@ from flask_security import current_user
 
 from campaign.campaigns.charities import Charity
 from campaign.edges.db import db
-from campaign.reporting import spreadsheets
-from campaign.reporting.spreadsheets import CHUNK_BYTES, XLSX, Cell, Origin, Table
+from campaign.reporting import spreadsheets, workbooks
+from campaign.reporting.spreadsheets import Cell, Origin, Table
+from campaign.reporting.workbooks import XLSX
 from campaign.rules.fiscal_years import Period
 from campaign.staff import audit
 from campaign.texts.file_names import AS_OF, Document, file_name
@@ -95,7 +95,7 @@ def send_table(table: Table, origin: Origin, name: str, *, document: str, subjec
 
     def pieces() -> Iterator[bytes]:
         with force_locale(language):
-            yield from _workbook([table], origin) if extension == "xlsx" else csv_pieces(table)
+            yield from workbooks.workbook_pieces([table], origin) if extension == "xlsx" else csv_pieces(table)
 
     def recorded() -> Iterator[bytes]:
         is_complete = False
@@ -144,16 +144,7 @@ def send_csv(table: Table, name: str, *, for_import: bool = False) -> Response:
 
 def send_xlsx(tables: Sequence[Table], origin: Origin, name: str) -> Response:
     """The tables as a workbook that says what it is of."""
-    return name_file(Response(stream_with_context(read_ahead(_workbook(tables, origin))), mimetype=XLSX), name)
-
-
-def _workbook(tables: Sequence[Table], origin: Origin) -> Iterator[bytes]:
-    """Write the workbook to a temporary file and yield it in chunks; the file is deleted afterwards."""
-    with tempfile.TemporaryFile(prefix="export-") as file:
-        spreadsheets.write_xlsx(file, tables, origin)
-        file.seek(0)
-        while chunk := file.read(CHUNK_BYTES):
-            yield chunk
+    return name_file(Response(stream_with_context(read_ahead(workbooks.workbook_pieces(tables, origin))), mimetype=XLSX), name)
 
 
 def send_stored_xlsx(workbook: bytes, name: str) -> Response:
