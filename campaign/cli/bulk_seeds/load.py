@@ -59,6 +59,8 @@ def load_history(count: int, *, seed: int) -> int:
             history.play(count)
     finally:
         gc.enable()
+    # Without statistics of what was just loaded, the sums of days would be planned as those of a small table.
+    db.session.execute(text("ANALYZE ledger_entry, donation"))
     _store_sums(history)
     ledger_days.store_ended_days(campaign, now=datetime.fromtimestamp(end, UTC))
     _advance_sequences()
