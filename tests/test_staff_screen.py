@@ -114,7 +114,7 @@ def test_every_page_of_staff_fits_a_phone_and_has_contrast_in_the_dark(
     assert len(pages) > 20
     tab.emulate_media(media="print")
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    expect(tab.get_by_text("TEST – this is a trial."), "a printed page of a trial says so").to_be_visible()
+    expect(tab.locator(".test-banner"), "a printed page of a trial says so").to_be_visible()
 
 
 def test_two_keys_lead_to_the_search_except_while_somebody_types(
