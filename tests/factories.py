@@ -18,6 +18,7 @@ from sqlalchemy import func, select, text
 from campaign.campaigns import campaigns
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
+from campaign.campaigns.signing_keys import make_signing_key
 from campaign.donations import donors
 from campaign.donations.donations import Donation, DonationDetails
 from campaign.edges.db import db
@@ -229,6 +230,7 @@ def another_charity(**changed: Any) -> Charity:
     charity = Charity(**details)
     db.session.add(charity)
     db.session.flush()
+    make_signing_key(charity)
     return charity
 
 

@@ -1,21 +1,32 @@
 """Two campaigns of two charities in one installation: nothing of one shows with the other, and nothing is counted twice."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
 
 import pytest
 from flask import Flask
+from pyhanko.pdf_utils.reader import PdfFileReader
 from sqlalchemy import text
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
+from campaign.campaigns.signing_keys import signing_key_for
+from campaign.cli import main
+from campaign.cli.funds import CommandRefused
+from campaign.cli.setup import make_receipt_keys
 from campaign.config import Settings
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
+from campaign.edges.pdf_signing import KeyFile
+from campaign.edges.services import services
 from campaign.mail import send_jobs
 from campaign.matching import fund_lifecycle
 from campaign.matching.funds import Fund, list_funds
 from campaign.outbox import waiting_receipts
-from campaign.receipts import information_returns, void_requests
+from campaign.receipts import information_returns, render_jobs, void_requests
 from campaign.receipts.completeness import CONFIRMATION
 from campaign.reporting import receipt_register, returns, staff_todo, totals
 from campaign.reporting.funder_statement import build_statement, lock_end
@@ -43,6 +54,27 @@ def second(campaign: Campaign) -> Campaign:
 def the_fund(campaign: Campaign) -> Fund:
     (fund,) = list_funds(campaign.id)
     return fund
+
+
+def test_each_charity_signs_by_its_own_name(app: Flask, campaign: Campaign, second: Campaign, tmp_path: Path) -> None:
+    app.extensions["services"] = replace(services(), signing_key=KeyFile(path=tmp_path / "receipts.pem"))
+    assert make_receipt_keys() is True
+    assert make_receipt_keys() is False, "both are there"
+    signers = {}
+    for of in (campaign, second):
+        receipt = issue_receipt(paid(of, 100_00))
+        assert receipt
+        reader = PdfFileReader(BytesIO(render_jobs.get_or_sign(receipt)))
+        reader.decrypt("")
+        signers[of.charity.legal_name] = reader.embedded_signatures[0].signer_cert.subject.native["organization_name"]
+    assert signers == {name: name for name in signers}
+    statements = [json.loads("".join(as_json(take_statement(the_fund(of)), signing_key_for(of.id)))) for of in (campaign, second)]
+    assert len({statement["signed"]["key"] for statement in statements}) == 2
+    assert len(signers) == 2
+    shown = app.test_client().get("/receipts/certificates.pem").data
+    assert shown.count(b"BEGIN CERTIFICATE") == 2
+    rotation = app.test_cli_runner().invoke(main.campaign, ["receipts", "rotate-key"], standalone_mode=False)
+    assert isinstance(rotation.exception, CommandRefused), "which one, is asked"
 
 
 def test_gifts_receipts_returns_and_statements_are_of_their_own_charity(app: Flask, campaign: Campaign, second: Campaign) -> None:

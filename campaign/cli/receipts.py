@@ -6,10 +6,10 @@ import click
 from flask.cli import with_appcontext
 
 from campaign.campaigns.charities import Charity, list_charities
+from campaign.campaigns.signing_keys import signing_key_of
 from campaign.cli.funds import CommandRefused
 from campaign.edges.db import db
 from campaign.edges.pdf_signing import SigningKeyMissing
-from campaign.edges.services import services
 from campaign.receipts import annual, annual_jobs
 from campaign.staff import audit
 
@@ -43,16 +43,19 @@ def receipts_yearly(year: int, number: str | None) -> None:
 
 
 @receipts_group.command("rotate-key")
+@OF_CHARITY
 @with_appcontext
-def receipts_rotate_key() -> None:
+def receipts_rotate_key(number: str | None) -> None:
     """Create a new signing key. Receipts that were signed with earlier keys stay valid."""
+    charity = the_charity(number)
+    key = signing_key_of(charity.id)
     try:
-        services().signing_key.rotate(name=list_charities()[0].legal_name, now=datetime.now(UTC))
+        key.rotate(name=charity.legal_name, now=datetime.now(UTC))
     except SigningKeyMissing as error:
         raise CommandRefused(str(error)) from None
-    audit.record(OPERATOR, "rotated the key for receipts", str(services().signing_key.path.name))
+    audit.record(OPERATOR, "rotated the key for receipts", key.path.name)
     db.session.commit()
-    click.echo(f"Created the new signing key: {services().signing_key.path}. Keep a copy of it in a safe place.")
+    click.echo(f"Created the new signing key: {key.path}. Keep a copy of it in a safe place.")
 
 
 def the_charity(number: str | None = None) -> Charity:

@@ -13,7 +13,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, NullPool, create_engine, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from campaign.campaigns.campaigns import Campaign, current_campaign
+from campaign.campaigns.campaigns import Campaign
+from campaign.campaigns.charities import list_charities
+from campaign.campaigns.signing_keys import make_signing_key
 from campaign.cli.first_campaign import create_first_campaign
 from campaign.config import Settings, SettingsError, resource
 from campaign.edges.db import db, engine_options
@@ -50,7 +52,7 @@ def set_up() -> SetUp:
         created = create_first_campaign()
         has_service_role = privileges.create_role(db.session.connection())
         db.session.commit()
-        return SetUp(campaign=created, has_new_key=make_receipt_key(), has_service_role=has_service_role)
+        return SetUp(campaign=created, has_new_key=make_receipt_keys(), has_service_role=has_service_role)
 
 
 @contextmanager
@@ -109,10 +111,13 @@ def warn_if_owner(settings: Settings) -> None:
             )
 
 
-def make_receipt_key() -> bool:
-    """Create the key that signs receipts. Returns False when there is one already."""
-    first = current_campaign()
-    return services().signing_key.make(name=first.charity.legal_name if first else "Receipts", now=datetime.now(UTC))
+def make_receipt_keys() -> bool:
+    """Create the keys that sign the receipts of each charity. Returns False when all exist already."""
+    charities = list_charities()
+    if not charities:
+        return services().signing_key.make(name="Receipts", now=datetime.now(UTC))
+    created = [make_signing_key(charity) for charity in charities]
+    return any(created)
 
 
 def invite_staff(address: str, role: str) -> str:

@@ -9,8 +9,8 @@ from flask import current_app
 from flask.cli import with_appcontext
 from flask_babel import force_locale, gettext
 
+from campaign.campaigns.signing_keys import signing_key_for
 from campaign.cli.funds import FUND, get_fund, time_zone_of
-from campaign.edges.services import services
 from campaign.reporting import funder_statement, statement_actions
 from campaign.rules import local_time
 
@@ -28,6 +28,7 @@ def statement(name: str, as_of: str | None, form: str, language: str, output: Pa
     The JSON format contains each ledger entry with its hash (docs/verify.md).
     """
     fund = get_fund(name)
+    key = signing_key_for(fund.campaign_id)
     found = statement_actions.take_statement(fund, before=local_time.parse_end(as_of, time_zone_of(fund)) if as_of else None)
     try:
         opened = output.open("wb") if output else nullcontext(sys.stdout.buffer)
@@ -35,10 +36,10 @@ def statement(name: str, as_of: str | None, form: str, language: str, output: Pa
         raise click.BadParameter(f"{output} cannot be written: {error.strerror}", param_hint="--output") from None
     with opened as target:
         if form == "pdf":
-            target.write(funder_statement.render_pdf(found, language, services().signing_key, is_test=current_app.config["IS_SANDBOX"]))
+            target.write(funder_statement.render_pdf(found, language, key, is_test=current_app.config["IS_SANDBOX"]))
             return
         if form == "json":
-            pieces = funder_statement.as_json(found, services().signing_key)
+            pieces = funder_statement.as_json(found, key)
         else:
             with force_locale(language):
                 pieces = funder_statement.as_csv(found, [gettext("Day"), gettext("Donations matched"), gettext("Matched (CAD)")], language)

@@ -1,6 +1,6 @@
-"""Signs PDFs: restricts permissions by encryption, then signs with the charity's key, so that any PDF reader detects a change.
+"""Signs PDFs: restricts permissions by encryption, then signs with a charity's key, so that any PDF reader detects a change and names the charity.
 
-The key is a file outside the database: a private key with its certificate, followed by the certificates of earlier keys. Signatures of
+A key is a file outside the database: a private key with its certificate, followed by the certificates of earlier keys. Signatures of
 earlier keys stay valid, as each signature contains its certificate.
 """
 
@@ -69,12 +69,16 @@ class Signature:
 
 @dataclass(frozen=True, kw_only=True)
 class KeyFile:
-    """The file with the charity's key."""
+    """The file with a charity's key."""
 
     path: Path
 
+    def beside(self, name: str) -> "KeyFile":
+        """The file of another key in the same directory: `receipts.pem` and, with the name 2, `receipts-2.pem`."""
+        return KeyFile(path=self.path.with_stem(f"{self.path.stem}-{name}"))
+
     def make(self, *, name: str, now: datetime) -> bool:
-        """Create a key when there is none. Returns False when there is one already."""
+        """Create a key for the charity of this name when there is none. Returns False when there is one already."""
         if self.path.exists():
             return False
         self._write(_key_and_certificate(name, now))

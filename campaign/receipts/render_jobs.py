@@ -7,6 +7,7 @@ from math import ceil
 from typing import Any
 
 from campaign.campaigns.charities import Charity
+from campaign.campaigns.signing_keys import signing_key_of
 from campaign.config import resource
 from campaign.donations.donations import Donation
 from campaign.edges import pdf
@@ -193,7 +194,7 @@ def _batches(gifts: Sequence[dict[str, str]], size: int) -> list[Sequence[dict[s
 def _sign(receipt: Receipt, plain: bytes) -> bytes:
     content = content_from_json(receipt.content)
     db.session.commit()
-    return services().signing_key.sign(plain, name=signature_name(content.languages, content.charity_name))
+    return signing_key_of(receipt.charity_id).sign(plain, name=signature_name(content.languages, content.charity_name))
 
 
 def issue_context() -> IssueContext:

@@ -9,9 +9,10 @@ from flask import Blueprint, Response, abort, current_app, redirect, render_temp
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
+from campaign.campaigns.signing_keys import signing_key_for
 from campaign.config import resource
 from campaign.edges.db import db
-from campaign.edges.services import services
+from campaign.edges.pdf_signing import KeyFile
 from campaign.funders import access_links
 from campaign.funders.access_links import MAX_SESSION, SESSION_IDLE, AccessLink
 from campaign.matching.funds import Fund
@@ -113,8 +114,9 @@ def _headings() -> list[str]:
 def report_json() -> ResponseReturnValue:
     """Every ledger entry of the fund with its hash, for independent verification (docs/verify.md)."""
     statement = _build_statement()
-    services().signing_key.certificates()  # Without a key there is no statement: this raises before the first byte.
-    response = Response(stream_with_context(as_json(statement, services().signing_key)), mimetype="application/json")
+    key = _key_of(statement)
+    key.certificates()  # Without a key there is no statement: this raises before the first byte.
+    response = Response(stream_with_context(as_json(statement, key)), mimetype="application/json")
     return name_file(response, _file_name(statement, "json"))
 
 
@@ -131,8 +133,12 @@ def verifier() -> ResponseReturnValue:
 def report_pdf() -> ResponseReturnValue:
     """The report as PDF."""
     statement = _build_statement()
-    document = render_pdf(statement, current_language(), services().signing_key, is_test=current_app.config["IS_SANDBOX"])
+    document = render_pdf(statement, current_language(), _key_of(statement), is_test=current_app.config["IS_SANDBOX"])
     return name_file(Response(document, mimetype="application/pdf"), _file_name(statement, "pdf"), disposition="inline")
+
+
+def _key_of(statement: Statement) -> KeyFile:
+    return signing_key_for(statement.fund.campaign_id)
 
 
 def _file_name(statement: Statement, extension: str) -> str:

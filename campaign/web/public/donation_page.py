@@ -9,12 +9,12 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import func, or_, update
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.campaigns.signing_keys import signing_key_for
 from campaign.donations import declarations
 from campaign.donations.donations import Donation, donation_by_token
 from campaign.donations.donors import wants_annual_receipt
 from campaign.donations.news_withdrawals import wants_news
 from campaign.edges.db import db
-from campaign.edges.services import services
 from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
 from campaign.edges.stripe.reversals import ReversalKind
 from campaign.payments import offline_gifts, reversals
@@ -188,7 +188,7 @@ def proof(language: str, token: str) -> Response:
     donation = donation_by_token(token)
     if donation is None:
         abort(404)
-    signed = proofs.signed_proof_of(donation, services().signing_key)
+    signed = proofs.signed_proof_of(donation, signing_key_for(donation.campaign_id))
     response = _private(Response(signed, mimetype="application/json"))
     return name_file(response, file_name(Document.PROOF, donation.public_id, language=language, extension="json"))
 

@@ -5,10 +5,10 @@ from flask import Blueprint, Response, abort, flash, redirect, render_template, 
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
+from campaign.campaigns.signing_keys import all_certificates
 from campaign.donations.declarations import How, Statement
 from campaign.donations.donations import PERSON_FIELDS, Donation, donation_by_token
 from campaign.donations.donors import ANNUAL, PER_DONATION, wants_annual_receipt
-from campaign.edges.services import services
 from campaign.receipts import awaited, completeness, receipt_actions, receipts, render_jobs
 from campaign.rules import money
 from campaign.rules.masking import mask_email
@@ -171,8 +171,8 @@ def check(language: str, code: str) -> ResponseReturnValue:
 @bp.get("/receipts/certificates.pem")
 @access("public")
 def certificates() -> ResponseReturnValue:
-    """The current and earlier signing certificates, to verify the signature of a receipt."""
-    return Response(services().signing_key.certificates(), mimetype="application/x-pem-file")
+    """The current and earlier signing certificates of all charities, to verify the signature of a receipt."""
+    return Response(all_certificates(), mimetype="application/x-pem-file")
 
 
 def _donation_or_404(token: str) -> Donation:

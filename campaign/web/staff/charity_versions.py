@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+import structlog
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
@@ -10,6 +11,7 @@ from flask_security import current_user
 from sqlalchemy import func, select
 
 from campaign.campaigns.charities import Charity, list_charities
+from campaign.campaigns.signing_keys import make_signing_key
 from campaign.edges.db import db
 from campaign.receipts import charity_actions, charity_confirmations
 from campaign.receipts.charity_confirmations import CharityConfirmation, DetailsNotReal
@@ -21,6 +23,8 @@ from campaign.texts.dates import format_moment
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
 from campaign.web.security import access
+
+log = structlog.get_logger()
 
 bp = Blueprint("staff_charity_versions", __name__, url_prefix="/staff/charity")
 
@@ -122,5 +126,9 @@ def create() -> ResponseReturnValue:
         created = None
     if created is None:
         return _page(typed, errors), 422
+    try:
+        make_signing_key(created)
+    except OSError as error:  # `campaign setup` creates it where the web server may not write.
+        log.error("signing_key.not_created", charity=created.id, error=str(error)[:200])
     flash(gettext("The charity is created. Now write its first campaign; then complete and confirm its details."))
     return redirect(url_for("staff_campaign_edit.new_form", charity=created.id), 303)
