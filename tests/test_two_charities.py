@@ -1,6 +1,7 @@
 """Two campaigns of two charities in one installation: nothing of one shows with the other, and nothing is counted twice."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, date, datetime
 
 import pytest
 from flask import Flask
@@ -15,15 +16,20 @@ from campaign.mail import send_jobs
 from campaign.matching import fund_lifecycle
 from campaign.matching.funds import Fund, list_funds
 from campaign.outbox import waiting_receipts
-from campaign.receipts import information_returns, void_requests
+from campaign.payments import deposits
+from campaign.payments.deposits import DepositSlip
+from campaign.receipts import information_returns, offline_gift_actions, posted_receipt_actions, void_requests
 from campaign.receipts.completeness import CONFIRMATION
-from campaign.reporting import receipt_register, returns, staff_todo, totals
+from campaign.reporting import month_actions, months, receipt_register, returns, staff_todo, totals
 from campaign.reporting.funder_statement import build_statement, lock_end
 from campaign.reporting.integrity import checker
 from campaign.rules.fiscal_years import calendar_year
+from campaign.rules.months import month_of
+from campaign.staff import audit
 from tests.commands import run_command
-from tests.factories import another_campaign, another_charity, confirm_charity, create_refund, issue_receipt, paid
+from tests.factories import another_campaign, another_charity, confirm_charity, create_refund, issue_receipt, paid, today
 from tests.funder_payments import create_funder, record
+from tests.offline_gifts import cheque
 from tests.web import environment_of, open_page, signed_in, submit
 
 # In the choice at the head of each page.
@@ -213,3 +219,46 @@ def test_the_page_and_the_list_of_a_donor_of_both_lead_to_the_receipts_of_the_ri
         assert f"-000001?campaign={one.slug}" in row
     listed = open_page(client, f"/staff/donors?campaign={campaign.slug}").text
     assert "$100.00" in listed and "$300.00" not in listed and "$400.00" not in listed
+
+
+def test_the_audit_trail_leads_to_the_deposit_month_and_receipt_of_the_charity_that_is_meant(
+    app: Flask, campaign: Campaign, second: Campaign
+) -> None:
+    client = signed_in(app, "manager")
+    for of in (campaign, second):
+        receipt = issue_receipt(paid(of))
+        assert receipt
+        posted_receipt_actions.mark_posted(receipt, actor="anne@example.org")
+        gift, month = cheque(of), month_of(date(2026, 9, 1))
+        slip = DepositSlip(deposited_on=today(), bank_account="")
+        deposit = deposits.deposit_of(gift.id)
+        assert deposit
+        offline_gift_actions.close_deposit(deposit, slip, taken={gift.id}, shown={gift.id}, actor="anne@example.org")
+        seen = months.figures_of(of.charity, month).digest
+        month_actions.close_month(of.charity, month.first_on, reason="all is well", seen=seen, actor="anne@example.org")
+    serial = receipt.serial
+    audit.record("bob@example.org", "closed a deposit", "deposit 1")
+    audit.record("bob@example.org", "posted a receipt", serial)
+    db.session.commit()
+
+    def about(query: str) -> list[tuple[str, str]]:
+        page = open_page(client, f"/staff/audit?campaign={campaign.slug}&{query}").text
+        return re.findall(r'data-label="About"><span>(?:<a href="([^"]+)">)?([^<]+)', page)
+
+    paths = ("receipts/" + serial, "offline-gifts/deposits/1", "money/months/2026-09")
+    names = (f"receipt {serial}", "Deposit no. 1", "September 2026")
+    of_each = [
+        (f"/staff/{path}?campaign={of.slug}", f"{name}, {of.charity.name_en}")
+        for of in (second, campaign)
+        for path, name in reversed(list(zip(paths, names, strict=True)))
+    ]
+    assert about("actor=anne@example.org") == of_each
+    assert about("actor=bob@example.org") == [("", names[0]), ("", names[1])], "an old entry does not say of which of the two"
+    assert about(f"subject={serial}") == [("", names[0]), of_each[5]], "of the charity of the page"
+    issue_receipt(paid(second))
+    audit.record("carl@example.org", "posted a receipt", serial[:-1] + "2")
+    db.session.commit()
+    assert about("actor=carl@example.org") == [
+        (f"/staff/receipts/{serial[:-1]}2?campaign={second.slug}", f"receipt {serial[:-1]}2, Second Charity")
+    ], "only one of the two has it"
+    assert "Deposit no. 1, Second Charity" in open_page(client, "/staff/audit.csv").text

@@ -139,5 +139,6 @@ def _send_list(extension: str) -> ResponseReturnValue:
         list_name(charity, Document.DONORS, extension),
         document="list of donors",
         subject="donors",
+        of_charity=charity.id,
         **({"filters": form.recorded} if form.used else {}),
     )

@@ -98,6 +98,7 @@ def file() -> ResponseReturnValue:
             export_name(charity, document, period, extension),
             document=typed["what"],
             subject=f"{first_on} – {last_on}",
+            of_charity=charity.id,
         )
 
 
