@@ -236,6 +236,7 @@ def test_the_audit_trail_leads_to_the_deposit_month_and_receipt_of_the_charity_t
         offline_gift_actions.close_deposit(deposit, slip, taken={gift.id}, shown={gift.id}, actor="anne@example.org")
         seen = months.figures_of(of.charity, month).digest
         month_actions.close_month(of.charity, month.first_on, reason="all is well", seen=seen, actor="anne@example.org")
+    assert receipt
     serial = receipt.serial
     audit.record("bob@example.org", "closed a deposit", "deposit 1")
     audit.record("bob@example.org", "posted a receipt", serial)
@@ -262,3 +263,52 @@ def test_the_audit_trail_leads_to_the_deposit_month_and_receipt_of_the_charity_t
         (f"/staff/receipts/{serial[:-1]}2?campaign={second.slug}", f"receipt {serial[:-1]}2, Second Charity")
     ], "only one of the two has it"
     assert "Deposit no. 1, Second Charity" in open_page(client, "/staff/audit.csv").text
+
+
+def test_a_search_finds_what_all_charities_have_and_leads_to_the_right_one(app: Flask, campaign: Campaign, second: Campaign) -> None:
+    gifts = [paid(one, cents, last_name="Tremblay") for one, cents in ((campaign, 11_00), (second, 22_00), (second, 33_00))]
+    receipt, other, alone = (issue_receipt(gift) for gift in gifts)
+    db.session.commit()
+    assert receipt and other and alone
+    client = signed_in(app, "viewer")
+
+    def found(typed: str) -> str:
+        return open_page(client, f"/staff/search?campaign={campaign.slug}&q={typed}").text.partition("<h1>")[2]
+
+    for typed in (receipt.serial, str(receipt.number)):
+        lines = re.findall(
+            r'<li><a href="([^"]+)">[^<]*</a> <span class="muted">([^<]+)<',
+            found(typed).partition(">Receipts<")[2].partition("</section>")[0],
+        )
+        assert sorted(lines) == sorted(
+            (f"/staff/receipts/{receipt.serial}?campaign={one.slug}", f"{gifts[0].full_name}, valid, {one.charity.name_en}")
+            for one in (campaign, second)
+        ), "a serial number of two names neither"
+    with app.app_context():
+        only = client.get(f"/staff/search?campaign={campaign.slug}&q={alone.serial}")
+    assert only.location == f"/staff/receipts/{alone.serial}?campaign={second.slug}"
+    page = found("tremblay")
+    assert page.count("paid, Second campaign<") == 2 and f"paid, {campaign.title_en}<" in page
+    assert f'href="/staff/funds/{the_fund(second).slug}' in found(the_fund(second).name_en.replace(" ", "+"))
+
+
+def test_the_sums_of_a_donor_are_of_each_charity_and_funds_to_filter_by_of_the_chosen_one(
+    app: Flask, campaign: Campaign, second: Campaign
+) -> None:
+    gifts = [paid(one, cents, email="both@example.org") for one, cents in ((campaign, 100_00), (second, 300_00))]
+    db.session.commit()
+    client = signed_in(app, "viewer")
+    page = open_page(client, f"/staff/donors/{gifts[0].donor_id}?campaign={campaign.slug}").text
+    for one, amount in ((campaign, "$100.00"), (second, "$300.00")):
+        tiles = page.partition(f'<h2 id="sums-{one.charity_id}">{one.charity.name_en}</h2>')[2].partition("</dl>")[0]
+        assert re.findall(r"<dd>([^<]+)", tiles) == [amount, amount]
+        assert f"Received gifts by year, {one.charity.name_en}" in page
+        assert f"<small>{one.charity.name_en}</small>" in page
+    assert "$400.00" not in page
+
+    def funds(query: str) -> set[str]:
+        choice = open_page(client, f"/staff/donations?{query}").text.partition('<select id="fund"')[2].partition("</select>")[0]
+        return set(re.findall(r'<option value="([^"]+)"', choice))
+
+    own, others = the_fund(campaign).slug, the_fund(second).slug
+    assert (funds(f"campaign={campaign.slug}"), funds(f"campaign={second.slug}"), funds("campaign=all")) == ({own}, {others}, {own, others})
