@@ -312,3 +312,13 @@ def test_the_sums_of_a_donor_are_of_each_charity_and_funds_to_filter_by_of_the_c
 
     own, others = the_fund(campaign).slug, the_fund(second).slug
     assert (funds(f"campaign={campaign.slug}"), funds(f"campaign={second.slug}"), funds("campaign=all")) == ({own}, {others}, {own, others})
+
+
+@pytest.mark.parametrize("what", ["donations", "donors"])
+def test_an_export_of_one_charity_has_nothing_of_another(app: Flask, campaign: Campaign, second: Campaign, what: str) -> None:
+    for one, name in ((campaign, "Own"), (second, "Foreign")):
+        paid(one, last_name=name)
+    db.session.commit()
+    query = f"campaign={campaign.slug}&what={what}&from={today()}&to={today()}&format=csv&headings=en"
+    text_of = open_page(signed_in(app, "manager"), f"/staff/exports/file?{query}").text
+    assert ("Own" in text_of, "Foreign" in text_of) == (True, False)

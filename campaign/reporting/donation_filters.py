@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, SQLColumnExpression, and_, any_, exists, false, func, or_, select
 from sqlalchemy.orm import aliased
 
+from campaign.campaigns.campaigns import Campaign
 from campaign.donations import search_words
 from campaign.donations.donations import Donation
 from campaign.ledger.entries import LedgerEntry
@@ -84,6 +85,7 @@ class DonationFilters:
     state: str = ""
     first_on: date | None = None
     last_on: date | None = None
+    charity_id: int = 0
     campaign_id: int = 0
     fund_id: int = 0
     method: Method | None = None
@@ -117,6 +119,8 @@ def conditions_of(filters: DonationFilters, zone: ZoneInfo) -> Iterator[SQLColum
         yield moment >= Period(first_on=filters.first_on, last_on=filters.first_on).moments(zone)[0]
     if filters.last_on:
         yield moment < Period(first_on=filters.last_on, last_on=filters.last_on).moments(zone)[1]
+    if filters.charity_id:
+        yield Donation.campaign_id.in_(select(Campaign.id).where(Campaign.charity_id == filters.charity_id))
     if filters.campaign_id:
         yield Donation.campaign_id == filters.campaign_id
     if filters.fund_id:
