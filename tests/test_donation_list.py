@@ -2,7 +2,7 @@
 
 import re
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -16,10 +16,13 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.matching.effects import decide_and_apply
 from campaign.matching.funds import funds_of
+from campaign.outbox.deliveries import DeliveryAttempt
+from campaign.outbox.messages import OutboxMessage
 from campaign.payments.status import Status, statuses_of
 from campaign.reporting import donation_list
-from campaign.reporting.donation_filters import UNPAID, DonationFilters, MatchLevel, Method
+from campaign.reporting.donation_filters import UNPAID, DonationFilters, MatchLevel, Method, TributeFilter
 from campaign.reporting.donation_list import ListPage
+from campaign.rules.relative_days import RelativeDays, days_of
 from campaign.staff.audit import AuditEntry
 from campaign.staff.saved_views import SavedView
 from tests.factories import (
@@ -34,8 +37,10 @@ from tests.factories import (
     payment_decision,
     reversal_decision,
     start_donation,
+    today,
 )
 from tests.patience import PATIENCE_SECONDS
+from tests.sheets import read_workbook
 from tests.web import open_page, signed_in, submit
 
 ZONE = ZoneInfo("America/Toronto")
@@ -201,6 +206,76 @@ def test_the_list_as_csv_and_xlsx_is_the_list_with_its_receipts_and_is_audited(a
         ("sent an export", None, 2, True),
     ]
     assert export(signed_in(app, "clerk", address="clerk@example.org"), f"{LIST}.csv")[:9] == b"<!doctype"
+
+
+def test_gifts_with_a_tribute_are_listed_and_their_file_has_what_thanks_need(app: Flask, campaign: Campaign) -> None:
+    thanked = paid(campaign, 50_00, last_name="Roy", tribute_kind="memory", tribute_name="Hélène Côté", message="With love")
+    paid(campaign, 60_00, last_name="Caron", tribute_kind="honour", tribute_name="Zoë Roy")
+    paid(campaign, 70_00, last_name="Plain")
+    message = db.session.scalars(select(OutboxMessage).where(OutboxMessage.donation_id == thanked.id)).one()
+    sent_at = datetime(2026, 3, 1, 3, tzinfo=UTC)
+    db.session.add(DeliveryAttempt(outbox_id=message.id, sha256=b"", ended_at=sent_at, outcome="accepted"))
+    db.session.commit()
+    assert (listed(tribute=TributeFilter.ANY), listed(tribute=TributeFilter.MEMORY)) == ({"Roy", "Caron"}, {"Roy"})
+    assert (listed(tribute_name="helene cot"), listed(tribute_name="roy"), listed(tribute_name="'")) == ({"Roy"}, {"Caron"}, set())
+    client = signed_in(app, "manager")
+    page = open_page(client, f"{LIST}?tribute=any&tribute_name=helene").text
+    assert [said in page for said in ("<small>In memory of Hélène Côté</small>", "with a tribute", "tribute to helene")] == [True] * 3
+    assert "Caron" not in page
+    rows = read_workbook(export(client, f"{LIST}.xlsx?tribute=any&tribute_name=helene"))["Gifts"]
+    named = dict(zip(rows[0], rows[1], strict=True))
+    assert {name: named[name] for name in ("Donor", "Language", "Gift", "Tribute", "In honour or memory of", "Message")} == {
+        "Donor": thanked.full_name,
+        "Language": "English",
+        "Gift": 50,
+        "Tribute": "In memory of",
+        "In honour or memory of": "Hélène Côté",
+        "Message": "With love",
+    }
+    assert str(named["Thanked on"])[:10] == "2026-02-28", "in the charity's zone"
+    exported = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "exported")).one()
+    assert exported.detail["filters"] == {"tribute": "any", "tribute_name": True}
+
+
+def test_days_relative_to_today_stay_so_in_links_and_saved_views(app: Flask, campaign: Campaign) -> None:
+    now, first = datetime.now(UTC), today().replace(day=1)
+    gifts = {
+        "This": now,
+        "Last": datetime.combine(first - timedelta(days=1), datetime.min.time(), TORONTO),
+        "Old": now - timedelta(days=800),
+    }
+    for name, at in gifts.items():
+        pay(start_donation(campaign, 50_00, last_name=name), at=at)
+    client = signed_in(app, "clerk")
+
+    def shown(query: str) -> set[str]:
+        page = open_page(client, f"{LIST}?{query}").text
+        return {name for name in gifts if f" {name}</a>" in page}
+
+    assert (shown("days=this_month"), shown("days=last_month"), "This" in shown("days=last_30_days")) == ({"This"}, {"Last"}, True)
+    assert "Old" not in shown("days=this_fiscal_year")
+    page = open_page(client, LIST)
+    saved = submit(client, page, f"{LIST}/views?days=this_month", name="Of the month")
+    assert saved.headers["Location"] == f"{LIST}?days=this_month"
+    assert db.session.scalars(select(SavedView)).one().filters == {"days": "this_month"}
+    both = open_page(client, f"{LIST}?days=this_month&from={first}").text
+    assert "Please choose either these days or those from and until." in both
+    assert both.index("Save this view") < both.index("<table"), "beside the filters"
+    assert 'id="days-error"' in open_page(client, f"{LIST}?days=some").text
+    donors = open_page(client, "/staff/donors?days=last_month").text
+    assert (" Last</a>" in donors, " This</a>" in donors, "last month: " in donors) == (True, False, True)
+
+
+def test_relative_days_are_those_of_the_calendar_and_the_fiscal_year() -> None:
+    day = date(2028, 3, 31)
+    of = {one: days_of(one, day, fiscal_year_end="03-31") for one in RelativeDays}
+    assert {one.value: (str(period.first_on), str(period.last_on)) for one, period in of.items()} == {
+        "this_month": ("2028-03-01", "2028-03-31"),
+        "last_month": ("2028-02-01", "2028-02-29"),
+        "last_30_days": ("2028-03-02", "2028-03-31"),
+        "this_fiscal_year": ("2027-04-01", "2028-03-31"),
+    }
+    assert days_of(RelativeDays.LAST_MONTH, date(2028, 1, 1), fiscal_year_end="12-31").first_on == date(2027, 12, 1)
 
 
 def test_a_slow_client_holds_no_transaction_and_an_export_that_is_cut_says_so(

@@ -26,6 +26,7 @@ PAGES = (
     "/staff/receipts/returns",
     "/staff/money/months",
     "/staff/search?q=tremblay",
+    "/staff/search?q=12",
     "/staff/mail",
     "/staff/events",
     "/staff/holds",

@@ -1,17 +1,21 @@
 """The search of staff: names without accents, email addresses, amounts, numbers of ours and of Stripe, and what each kind leads to."""
 
+import re
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
 from sqlalchemy import select, text
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.donations import search_words
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.stripe.balance import StripeBalanceTransaction
 from campaign.receipts import donor_merge_actions
-from campaign.reporting import search, search_terms
+from campaign.reporting import donation_filters, search, search_terms
+from campaign.reporting.donation_filters import DonationFilters, TributeFilter
 from campaign.stripe_sync import balance_transactions
 from campaign.stripe_sync.balance_transactions import BalanceTransaction
 from campaign.stripe_sync.inbox import StripeEvent
@@ -81,7 +85,7 @@ def test_addresses_amounts_and_numbers_find_their_gifts(campaign: Campaign) -> N
 
 
 def test_what_names_one_object_leads_to_it(app: Flask, campaign: Campaign) -> None:
-    charity = confirm_charity()
+    confirm_charity()
     gift, other = paid(campaign, email="helene@example.org"), paid(campaign, email="merged@example.org")
     receipt, now = issue_receipt(gift), datetime.now(UTC)
     payout = {"currency": "CAD", "status": "paid", "reconciliation_status": "completed", "created_at": now, "arrives_at": now}
@@ -101,8 +105,8 @@ def test_what_names_one_object_leads_to_it(app: Flask, campaign: Campaign) -> No
     for typed, address in leads_to.items():
         with app.app_context():
             assert client.get(SEARCH, query_string={"q": typed}).headers.get("Location") == address, typed
-    assert [payout.cents for payout in search.find_all(charity, "9876.54", "en").payouts] == [9_876_54]
-    assert [one.serial for one in search.find_all(charity, str(receipt.number), "en").receipts] == [receipt.serial]
+    assert [payout.cents for payout in search.find_all("9876.54", "en").payouts] == [9_876_54]
+    assert [one.serial for one in search.find_all(str(receipt.number), "en").receipts] == [receipt.serial]
 
 
 def test_the_page_groups_what_is_found_and_says_what_can_be_searched(app: Flask, campaign: Campaign) -> None:
@@ -130,3 +134,48 @@ def test_a_search_reads_its_index_and_not_all_gifts(campaign: Campaign, typed: s
     rows = db.session.connection().exec_driver_sql(f"EXPLAIN {query}", query.params)
     plan = " ".join(row[0] for row in rows)
     assert ("ix_donation_search_words" in plan, "Seq Scan" in plan) == (True, False), plan
+
+
+def test_tributes_are_found_by_their_words_and_pages_by_what_people_call_them_in_both_languages(app: Flask, campaign: Campaign) -> None:
+    gift = paid(campaign, 50_00, last_name="Roy", tribute_kind="memory", tribute_name="Hélène <Côté>")
+    paid(campaign, 60_00, last_name="Other", tribute_name="Helene Cote")
+    client = signed_in(app, "clerk")
+    page = open_page(client, f"{SEARCH}?q=helene+cot").text.partition("<h1>")[2]
+    assert f'<a href="/staff/donations/{gift.public_id}">In memory of Hélène &lt;Côté&gt;</a>' in page
+    assert "Other" not in page, "it has no tribute: what was typed before the choice is no name"
+    assert 'href="/staff/donations?tribute_name=helene+cot"' in page
+
+    def pages(typed: str, language: str = "en") -> list[str]:
+        found = open_page(client, f"{SEARCH}?lang={language}&q={typed}").text
+        return re.findall(r'href="([^"]+)"', found.partition('id="found-1">Pages<')[2].partition("</section>")[0])
+
+    finds = {
+        "deposit slip": ["/staff/offline-gifts/deposits"],
+        "bordereau": ["/staff/offline-gifts/deposits"],
+        "T3010": ["/staff/receipts/returns"],
+        "tp-985.22": ["/staff/receipts/returns"],
+        "close a month": ["/staff/money/months"],
+        "FERMER le mois": ["/staff/money/months"],
+        "cloture": ["/staff/money/months"],
+        "invite": [],
+        "22": [],
+        "le": [],
+    }
+    assert {typed: pages(typed) for typed in finds} == finds, "a clerk invites nobody"
+    assert (pages("deposit slip", "fr"), pages("roy")) == (["/staff/offline-gifts/deposits"], [])
+    assert pages("inviter") == []
+    admin = signed_in(app, "admin", address="admin@example.org")
+    assert 'href="/staff/members"' in open_page(admin, f"{SEARCH}?q=inviter").text.partition("<h1>")[2]
+
+
+def test_a_search_for_a_tribute_and_a_list_of_tributes_read_their_indexes(campaign: Campaign) -> None:
+    condition = search_words.is_in_tribute("helene cote")
+    assert condition is not None
+    is_listed = donation_filters.conditions_of(DonationFilters(tribute=TributeFilter.ANY), ZoneInfo("America/Toronto"))
+    newest = select(Donation.id).where(*is_listed).order_by(Donation.received_at.desc(), Donation.id.desc()).limit(50)
+    db.session.execute(text("SET LOCAL enable_seqscan = off"))
+    db.session.execute(text("SET LOCAL enable_sort = off"))
+    for query, index in ((select(Donation.id).where(condition), "ix_donation_tribute_words"), (newest, "ix_donation_tribute ")):
+        compiled = query.compile(db.engine)
+        plan = " ".join(row[0] for row in db.session.connection().exec_driver_sql(f"EXPLAIN {compiled}", compiled.params))
+        assert index in plan, plan

@@ -1,8 +1,9 @@
 """Two campaigns of two charities in one installation: nothing of one shows with the other, and nothing is counted twice."""
 
 import json
+import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -26,15 +27,21 @@ from campaign.mail import send_jobs
 from campaign.matching import fund_lifecycle
 from campaign.matching.funds import Fund, list_funds
 from campaign.outbox import waiting_receipts
-from campaign.receipts import information_returns, render_jobs, void_requests
+from campaign.payments import deposits
+from campaign.payments.deposits import DepositSlip
+from campaign.receipts import information_returns, offline_gift_actions, posted_receipt_actions, render_jobs, void_requests
 from campaign.receipts.completeness import CONFIRMATION
-from campaign.reporting import receipt_register, returns, staff_todo, totals
-from campaign.reporting.funder_statement import build_statement, lock_end
+from campaign.reporting import month_actions, months, receipt_register, returns, staff_todo, totals
+from campaign.reporting.funder_statement import as_json, build_statement, lock_end
 from campaign.reporting.integrity import checker
+from campaign.reporting.statement_actions import take_statement
 from campaign.rules.fiscal_years import calendar_year
+from campaign.rules.months import month_of
+from campaign.staff import audit
 from tests.commands import run_command
-from tests.factories import another_campaign, another_charity, confirm_charity, create_refund, issue_receipt, paid
+from tests.factories import another_campaign, another_charity, confirm_charity, create_refund, issue_receipt, paid, today
 from tests.funder_payments import create_funder, record
+from tests.offline_gifts import cheque
 from tests.web import environment_of, open_page, signed_in, submit
 
 # In the choice at the head of each page.
@@ -245,3 +252,106 @@ def test_the_page_and_the_list_of_a_donor_of_both_lead_to_the_receipts_of_the_ri
         assert f"-000001?campaign={one.slug}" in row
     listed = open_page(client, f"/staff/donors?campaign={campaign.slug}").text
     assert "$100.00" in listed and "$300.00" not in listed and "$400.00" not in listed
+
+
+def test_the_audit_trail_leads_to_the_deposit_month_and_receipt_of_the_charity_that_is_meant(
+    app: Flask, campaign: Campaign, second: Campaign
+) -> None:
+    client = signed_in(app, "manager")
+    for of in (campaign, second):
+        receipt = issue_receipt(paid(of))
+        assert receipt
+        posted_receipt_actions.mark_posted(receipt, actor="anne@example.org")
+        gift, month = cheque(of), month_of(date(2026, 9, 1))
+        slip = DepositSlip(deposited_on=today(), bank_account="")
+        deposit = deposits.deposit_of(gift.id)
+        assert deposit
+        offline_gift_actions.close_deposit(deposit, slip, taken={gift.id}, shown={gift.id}, actor="anne@example.org")
+        seen = months.figures_of(of.charity, month).digest
+        month_actions.close_month(of.charity, month.first_on, reason="all is well", seen=seen, actor="anne@example.org")
+    assert receipt
+    serial = receipt.serial
+    audit.record("bob@example.org", "closed a deposit", "deposit 1")
+    audit.record("bob@example.org", "posted a receipt", serial)
+    db.session.commit()
+
+    def about(query: str) -> list[tuple[str, str]]:
+        page = open_page(client, f"/staff/audit?campaign={campaign.slug}&{query}").text
+        return re.findall(r'data-label="About"><span>(?:<a href="([^"]+)">)?([^<]+)', page)
+
+    paths = ("receipts/" + serial, "offline-gifts/deposits/1", "money/months/2026-09")
+    names = (f"receipt {serial}", "Deposit no. 1", "September 2026")
+    of_each = [
+        (f"/staff/{path}?campaign={of.slug}", f"{name}, {of.charity.name_en}")
+        for of in (second, campaign)
+        for path, name in reversed(list(zip(paths, names, strict=True)))
+    ]
+    assert about("actor=anne@example.org") == of_each
+    assert about("actor=bob@example.org") == [("", names[0]), ("", names[1])], "an old entry does not say of which of the two"
+    assert about(f"subject={serial}") == [("", names[0]), of_each[5]], "of the charity of the page"
+    issue_receipt(paid(second))
+    audit.record("carl@example.org", "posted a receipt", serial[:-1] + "2")
+    db.session.commit()
+    assert about("actor=carl@example.org") == [
+        (f"/staff/receipts/{serial[:-1]}2?campaign={second.slug}", f"receipt {serial[:-1]}2, Second Charity")
+    ], "only one of the two has it"
+    assert "Deposit no. 1, Second Charity" in open_page(client, "/staff/audit.csv").text
+
+
+def test_a_search_finds_what_all_charities_have_and_leads_to_the_right_one(app: Flask, campaign: Campaign, second: Campaign) -> None:
+    gifts = [paid(one, cents, last_name="Tremblay") for one, cents in ((campaign, 11_00), (second, 22_00), (second, 33_00))]
+    receipt, other, alone = (issue_receipt(gift) for gift in gifts)
+    db.session.commit()
+    assert receipt and other and alone
+    client = signed_in(app, "viewer")
+
+    def found(typed: str) -> str:
+        return open_page(client, f"/staff/search?campaign={campaign.slug}&q={typed}").text.partition("<h1>")[2]
+
+    for typed in (receipt.serial, str(receipt.number)):
+        lines = re.findall(
+            r'<li><a href="([^"]+)">[^<]*</a> <span class="muted">([^<]+)<',
+            found(typed).partition(">Receipts<")[2].partition("</section>")[0],
+        )
+        assert sorted(lines) == sorted(
+            (f"/staff/receipts/{receipt.serial}?campaign={one.slug}", f"{gifts[0].full_name}, valid, {one.charity.name_en}")
+            for one in (campaign, second)
+        ), "a serial number of two names neither"
+    with app.app_context():
+        only = client.get(f"/staff/search?campaign={campaign.slug}&q={alone.serial}")
+    assert only.location == f"/staff/receipts/{alone.serial}?campaign={second.slug}"
+    page = found("tremblay")
+    assert page.count("paid, Second campaign<") == 2 and f"paid, {campaign.title_en}<" in page
+    assert f'href="/staff/funds/{the_fund(second).slug}' in found(the_fund(second).name_en.replace(" ", "+"))
+
+
+def test_the_sums_of_a_donor_are_of_each_charity_and_funds_to_filter_by_of_the_chosen_one(
+    app: Flask, campaign: Campaign, second: Campaign
+) -> None:
+    gifts = [paid(one, cents, email="both@example.org") for one, cents in ((campaign, 100_00), (second, 300_00))]
+    db.session.commit()
+    client = signed_in(app, "viewer")
+    page = open_page(client, f"/staff/donors/{gifts[0].donor_id}?campaign={campaign.slug}").text
+    for one, amount in ((campaign, "$100.00"), (second, "$300.00")):
+        tiles = page.partition(f'<h2 id="sums-{one.charity_id}">{one.charity.name_en}</h2>')[2].partition("</dl>")[0]
+        assert re.findall(r"<dd>([^<]+)", tiles) == [amount, amount]
+        assert f"Received gifts by year, {one.charity.name_en}" in page
+        assert f"<small>{one.charity.name_en}</small>" in page
+    assert "$400.00" not in page
+
+    def funds(query: str) -> set[str]:
+        choice = open_page(client, f"/staff/donations?{query}").text.partition('<select id="fund"')[2].partition("</select>")[0]
+        return set(re.findall(r'<option value="([^"]+)"', choice))
+
+    own, others = the_fund(campaign).slug, the_fund(second).slug
+    assert (funds(f"campaign={campaign.slug}"), funds(f"campaign={second.slug}"), funds("campaign=all")) == ({own}, {others}, {own, others})
+
+
+@pytest.mark.parametrize("what", ["donations", "donors"])
+def test_an_export_of_one_charity_has_nothing_of_another(app: Flask, campaign: Campaign, second: Campaign, what: str) -> None:
+    for one, name in ((campaign, "Own"), (second, "Foreign")):
+        paid(one, last_name=name)
+    db.session.commit()
+    query = f"campaign={campaign.slug}&what={what}&from={today()}&to={today()}&format=csv&headings=en"
+    text_of = open_page(signed_in(app, "manager"), f"/staff/exports/file?{query}").text
+    assert ("Own" in text_of, "Foreign" in text_of) == (True, False)

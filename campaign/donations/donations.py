@@ -8,9 +8,8 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Column, ColumnElement, ForeignKey, Index, Row, Table, Text, any_, bindparam, func, literal_column, or_, select, text
+from sqlalchemy import Column, ColumnElement, ForeignKey, Index, Row, Table, Text, any_, bindparam, func, or_, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -209,7 +208,7 @@ Index("ix_donation_postal_code", Donation.postal_code, postgresql_where=Donation
 Index("ix_donation_without_email", Donation.id, postgresql_where=Donation.email == "")
 Index("ix_donation_unpaid_client", Donation.client_key, postgresql_where=Donation.received_at.is_(None))
 Index("ix_donation_unpaid_started", Donation.started_at, postgresql_where=Donation.received_at.is_(None))
-# What staff list and search (reporting/donation_list.py, name_search.py).
+# What staff list and search (reporting/donation_list.py); the words that they search for are in search_words.py.
 Index("ix_donation_received", Donation.received_at, Donation.id, postgresql_where=Donation.received_at.is_not(None))
 Index("ix_donation_amount", Donation.amount_cents, Donation.received_at, postgresql_where=Donation.received_at.is_not(None))
 Index(
@@ -223,12 +222,11 @@ Index(
     Donation.ended_at,
     postgresql_where=text("received_at IS NULL AND first_name || last_name || organization || email <> ''"),
 )
-# Names and addresses stay in the row of the donation alone: the index has no copy that would outlive an erasure.
-_NAMES = "(((first_name || ' '::text) || last_name) || ' '::text) || organization"  # As PostgreSQL prints it.
-_SEARCH_WORDS = text(f"search_words({_NAMES}, email)")
-Index("ix_donation_search_words", _SEARCH_WORDS, postgresql_using="gin", _table=Donation.__table__)  # type: ignore[arg-type]  # a declarative class's table is a Table
-DONATION_WORDS: ColumnElement[Any] = func.search_words(
-    Donation.first_name + literal_column("' '") + Donation.last_name + literal_column("' '") + Donation.organization, Donation.email
+Index(
+    "ix_donation_tribute",
+    Donation.received_at,
+    Donation.id,
+    postgresql_where=text("tribute_kind IS NOT NULL AND received_at IS NOT NULL"),
 )
 
 # The donors of a campaign, written by a trigger on ledger entries, so that each donor is counted once.

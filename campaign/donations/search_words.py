@@ -2,20 +2,44 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Text, cast, func, select
+from sqlalchemy import ColumnElement, Index, Text, and_, cast, func, literal_column, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 
-from campaign.donations.donations import DONATION_WORDS
+from campaign.donations.donations import Donation
 from campaign.edges.db import db
 
 MOST_WORDS = 8
+
+# Names and addresses stay in the row of the donation alone: the indexes have no copy that would outlive an erasure.
+_NAMES = "(((first_name || ' '::text) || last_name) || ' '::text) || organization"  # As PostgreSQL prints it.
+_SEARCH_WORDS = text(f"search_words({_NAMES}, email)")
+Index("ix_donation_search_words", _SEARCH_WORDS, postgresql_using="gin", _table=Donation.__table__)  # type: ignore[arg-type]  # a declarative class's table is a Table
+_DONATION_WORDS: ColumnElement[Any] = func.search_words(
+    Donation.first_name + literal_column("' '") + Donation.last_name + literal_column("' '") + Donation.organization, Donation.email
+)
+# Few donations have a tribute.
+Index(
+    "ix_donation_tribute_words",
+    text("search_words(tribute_name, ''::text)"),
+    postgresql_using="gin",
+    postgresql_where=text("tribute_kind IS NOT NULL"),
+    _table=Donation.__table__,  # type: ignore[arg-type]  # as above
+)
+_TRIBUTE_WORDS: ColumnElement[Any] = func.search_words(Donation.tribute_name, literal_column("''"))
 
 
 def is_of_words(typed: str) -> ColumnElement[bool] | None:
     """The condition that a donation has these words; None for a text without any."""
     query = words_query(typed)
-    return None if query is None else DONATION_WORDS.bool_op("@@")(query)
+    return None if query is None else _DONATION_WORDS.bool_op("@@")(query)
+
+
+def is_in_tribute(typed: str) -> ColumnElement[bool] | None:
+    """The condition that the name in a donation’s tribute has these words; None for a text without any."""
+    query = words_query(typed)
+    return None if query is None else and_(Donation.tribute_kind.is_not(None), _TRIBUTE_WORDS.bool_op("@@")(query))
 
 
 def words_query(typed: str) -> ColumnElement[object] | None:

@@ -75,7 +75,7 @@ def _request_voids(funder: Funder, *, actor: str, reason: str) -> list[Receipt]:
     asked = [receipt for receipt in payment_receipts.list_valid_receipts(funder) if void_requests.open_for(receipt.id) is None]
     for receipt in asked:
         void_requests.create(receipt.id, actor=actor, reason=reason, of_charity_answer=True)
-        audit.record(actor, "asked to void a receipt", receipt.serial, reason=reason)
+        audit.record(actor, "asked to void a receipt", receipt.serial, of_charity=receipt.charity_id, reason=reason)
     return asked
 
 
@@ -84,7 +84,8 @@ def _close_void_requests(funder: Funder, *, actor: str) -> list[Receipt]:
     withdrawn = void_requests.close_of_answer(payment_receipts.list_receipt_ids(funder), actor=actor)
     still_valid = [db.session.get_one(Receipt, request.receipt_id) for request in withdrawn]
     for receipt in still_valid:
-        audit.record(actor, "withdrew a request to void a receipt", receipt.serial, reason="the funder is no registered charity")
+        reason = "the funder is no registered charity"
+        audit.record(actor, "withdrew a request to void a receipt", receipt.serial, of_charity=receipt.charity_id, reason=reason)
     return still_valid
 
 

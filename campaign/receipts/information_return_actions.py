@@ -23,14 +23,17 @@ def close(task_id: int, filing: Filing | None, *, actor: str, note: str) -> bool
     if closed is not None:
         filed = {"filed_on": filing.on.isoformat(), "how": filing.method.value} if filing else {}
         action = "filed an information return" if filing else "closed an information return as not needed"
-        audit.record(actor, action, _subject(task_id), **filed, note=note)
+        audit.record(actor, action, _subject(task_id), of_charity=_charity_of(closed).id, **filed, note=note)
     db.session.commit()
     return closed is not None
 
 
 def _today(task: InformationReturn) -> date:
-    charity = db.session.get_one(Charity, db.session.get_one(Receipt, task.receipt_id).charity_id)
-    return charity.local(datetime.now(UTC)).date()
+    return _charity_of(task).local(datetime.now(UTC)).date()
+
+
+def _charity_of(task: InformationReturn) -> Charity:
+    return db.session.get_one(Charity, db.session.get_one(Receipt, task.receipt_id).charity_id)
 
 
 def reopen(task_id: int, *, actor: str) -> None:
@@ -47,7 +50,8 @@ def reopen(task_id: int, *, actor: str) -> None:
     if refusal:
         db.session.rollback()
         raise ActionRefused(refusal)
-    audit.record(actor, "reopened an information return", _subject(task_id))
+    assert task is not None
+    audit.record(actor, "reopened an information return", _subject(task_id), of_charity=_charity_of(task).id)
     db.session.commit()
 
 

@@ -260,7 +260,13 @@ def close_deposit(deposit: Deposit, slip: DepositSlip, *, taken: Collection[int]
         _refuse(ActionError.DEPOSIT_BEFORE_GIFT)
     following = deposits.close(locked, slip, left_out=set(shown) - set(taken), actor=actor)
     audit.record(
-        actor, "closed a deposit", f"deposit {locked.number}", gifts=locked.gifts, cents=locked.cents, on=slip.deposited_on.isoformat()
+        actor,
+        "closed a deposit",
+        f"deposit {locked.number}",
+        of_charity=charity.id,
+        gifts=locked.gifts,
+        cents=locked.cents,
+        on=slip.deposited_on.isoformat(),
     )
     db.session.commit()
     return following

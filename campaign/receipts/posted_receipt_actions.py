@@ -9,12 +9,12 @@ from campaign.staff import audit
 def mark_posted(receipt: Receipt, *, actor: str) -> None:
     """Record that the receipt was printed and posted."""
     if posted_receipts.mark_posted(receipt.id, actor=actor):
-        audit.record(actor, "posted a receipt", receipt.serial)
+        audit.record(actor, "posted a receipt", receipt.serial, of_charity=receipt.charity_id)
     db.session.commit()
 
 
 def undo_posted(receipt: Receipt, *, actor: str) -> None:
     """Record that the receipt was not posted after all."""
     if posted_receipts.undo_posted(receipt.id):
-        audit.record(actor, "took back that a receipt was posted", receipt.serial)
+        audit.record(actor, "took back that a receipt was posted", receipt.serial, of_charity=receipt.charity_id)
     db.session.commit()

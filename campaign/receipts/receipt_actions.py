@@ -204,7 +204,7 @@ def request_void(receipt: Receipt, *, actor: str, reason: str) -> None:
     except IntegrityError as error:  # Somebody else asked at this moment.
         db.session.rollback()
         raise ActionRefused(ActionError.VOID_IS_REQUESTED) from error
-    audit.record(actor, "asked to void a receipt", receipt.serial, reason=reason)
+    audit.record(actor, "asked to void a receipt", receipt.serial, of_charity=receipt.charity_id, reason=reason)
     db.session.commit()
 
 
@@ -222,7 +222,8 @@ def decide_void(request: VoidRequest, *, agrees: bool, actor: str) -> None:
     if agrees and receipts.end_of(receipt) is not None:
         raise ActionRefused(ActionError.NO_RECEIPT)
     two_people.decide(locked, agrees=agrees, actor=member.email)
-    audit.record(member.email, "agreed to void a receipt" if agrees else "refused to void a receipt", receipt.serial)
+    action = "agreed to void a receipt" if agrees else "refused to void a receipt"
+    audit.record(member.email, action, receipt.serial, of_charity=receipt.charity_id)
     if agrees:
         try:
             lifecycle.void(receipt, actor=member.email, note=locked.reason)

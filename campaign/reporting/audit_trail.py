@@ -6,12 +6,13 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 
 from campaign.edges.db import db
 from campaign.recurring.contact_changes import ContactChange
+from campaign.reporting.audit_subjects import is_of_each_charity
 from campaign.rules.fiscal_years import Period
-from campaign.staff.audit import AuditEntry
+from campaign.staff.audit import OF_CHARITY, AuditEntry
 
 PAGE_SIZE = 50
 ROWS_AT_ONCE = 1000
@@ -21,7 +22,7 @@ ROWS_AT_ONCE = 1000
 class AuditFilters:
     """What is listed; an empty value filters nothing. The days are in the charity's zone and inclusive.
 
-    `hidden` actions are listed only when it is `own`, the address of a member, who did them or to whom they were done.
+    `charity_id` is whose serial numbers, deposits, months and returns the subjects are, when they say whose. `hidden` actions are listed only when it is `own`, the address of a member, who did them or to whom they were done.
     """
 
     actor: str = ""
@@ -31,6 +32,7 @@ class AuditFilters:
     last_on: date | None = None
     hidden: frozenset[str] = frozenset()
     own: str = ""
+    charity_id: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +85,21 @@ def _conditions(filters: AuditFilters, zone: ZoneInfo) -> Iterator[ColumnElement
     if filters.hidden:
         yield or_(e.action.not_in(filters.hidden), e.actor == filters.own, e.subject == filters.own)
     if filters.subjects:
-        yield e.subject.in_(filters.subjects)
+        yield or_(*_are_about(filters))
     if filters.first_on:
         yield e.at >= Period(first_on=filters.first_on, last_on=filters.first_on).moments(zone)[0]
     if filters.last_on:
         yield e.at < Period(first_on=filters.last_on, last_on=filters.last_on).moments(zone)[1]
+
+
+def _are_about(filters: AuditFilters) -> Iterator[ColumnElement[bool]]:
+    """About one of the subjects; what another charity has under the same name is not meant."""
+    e, shared = AuditEntry, {one for one in filters.subjects if is_of_each_charity(one)}
+    if own := set(filters.subjects) - shared:
+        yield e.subject.in_(own)
+    if shared:
+        of_charity = e.detail[OF_CHARITY].as_integer()
+        yield and_(e.subject.in_(shared), or_(of_charity.is_(None), of_charity == filters.charity_id))
 
 
 def _recorded(entries: Sequence[AuditEntry]) -> list[Recorded]:

@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, SQLColumnExpression, and_, any_, exists, false, func, or_, select
 from sqlalchemy.orm import aliased
 
+from campaign.campaigns.campaigns import Campaign
+from campaign.donations import search_words
 from campaign.donations.donations import Donation
 from campaign.ledger.entries import LedgerEntry
 from campaign.matching.funds import Fund
@@ -51,6 +53,14 @@ class Method(StrEnum):
     BANK_TRANSFER = "bank_transfer"
 
 
+class TributeFilter(StrEnum):
+    """Gifts with a tribute of any kind, or of one."""
+
+    ANY = "any"
+    HONOUR = "honour"
+    MEMORY = "memory"
+
+
 def method_of(donation: Donation, offline_method: OfflineMethod | None) -> Method:
     """How the donation was paid; `offline_method` if that was without Stripe."""
     if offline_method is not None:
@@ -75,10 +85,13 @@ class DonationFilters:
     state: str = ""
     first_on: date | None = None
     last_on: date | None = None
+    charity_id: int = 0
     campaign_id: int = 0
     fund_id: int = 0
     method: Method | None = None
     match: MatchLevel | None = None
+    tribute: TributeFilter | None = None
+    tribute_name: str = ""
 
     @property
     def is_of_unpaid(self) -> bool:
@@ -106,6 +119,8 @@ def conditions_of(filters: DonationFilters, zone: ZoneInfo) -> Iterator[SQLColum
         yield moment >= Period(first_on=filters.first_on, last_on=filters.first_on).moments(zone)[0]
     if filters.last_on:
         yield moment < Period(first_on=filters.last_on, last_on=filters.last_on).moments(zone)[1]
+    if filters.charity_id:
+        yield Donation.campaign_id.in_(select(Campaign.id).where(Campaign.charity_id == filters.charity_id))
     if filters.campaign_id:
         yield Donation.campaign_id == filters.campaign_id
     if filters.fund_id:
@@ -115,6 +130,13 @@ def conditions_of(filters: DonationFilters, zone: ZoneInfo) -> Iterator[SQLColum
         yield METHODS[filters.method]
     if filters.match:
         yield _is_matched(filters.match)
+    if filters.tribute:
+        yield Donation.tribute_kind.is_not(None)
+        if filters.tribute is not TributeFilter.ANY:
+            yield Donation.tribute_kind == filters.tribute.value
+    if filters.tribute_name:
+        in_tribute = search_words.is_in_tribute(filters.tribute_name)
+        yield false() if in_tribute is None else in_tribute
     if filters.q:
         found = search_terms.is_found(filters.q, filters.language)
         yield false() if found is None else found

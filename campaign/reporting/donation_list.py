@@ -18,8 +18,12 @@ from campaign.edges.db import db
 from campaign.matching.funds import Fund
 from campaign.matching.holds import NO_MATCH, DonationMatch, DonationMatchSums, matches_of
 from campaign.matching.rematching import QueuedDonation
+from campaign.outbox.deliveries import DeliveryAttempt, DeliveryOutcome
+from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.messages import OutboxMessage
 from campaign.payments import offline_gifts
 from campaign.payments.status import Status, statuses_of
+from campaign.receipts.posted_receipts import PostedReceipt
 from campaign.receipts.receipts import Receipt, ReceiptLine
 from campaign.reporting.donation_filters import DonationFilters, MatchLevel, Method, conditions_of, method_of
 from campaign.rules.allocation import Ratio
@@ -33,6 +37,9 @@ SUMMED_WITHIN = text("SET LOCAL statement_timeout = '50ms'")
 # Until the end of the transaction, plans of streamed queries are those that give their first rows soonest.
 FIRST_ROWS_AT_ONCE = text("SET LOCAL cursor_tuple_fraction = 0.0001")
 
+# What thanks a donor, with a receipt or without.
+THANKS = (MessageKind.RECEIPT, MessageKind.ACKNOWLEDGEMENT)
+
 Position = tuple[datetime, int]
 
 
@@ -40,7 +47,7 @@ Position = tuple[datetime, int]
 class ListedDonation:
     """A row of the list; `at` is the moment by which it is ordered, `level` how much of the gift is matched.
 
-    `serial` is of the valid receipt, in the whole list alone.
+    In the whole list alone, `serial` is of the valid receipt, and `thanked_at` is when the thanks were sent or posted.
     """
 
     donation: Donation
@@ -51,6 +58,7 @@ class ListedDonation:
     waits: bool
     method: Method
     serial: str = ""
+    thanked_at: datetime | None = None
 
     @property
     def position(self) -> Position:
@@ -103,8 +111,32 @@ def whole_list(filters: DonationFilters, zone: ZoneInfo) -> Iterator[ListedDonat
     db.session.execute(FIRST_ROWS_AT_ONCE)
     query = select(Donation).where(*conditions_of(filters, zone)).order_by(filters.moment.desc(), Donation.id.desc())
     for rows in db.session.scalars(query, execution_options={"yield_per": ROWS_AT_ONCE}).partitions():
-        serials = _serials([row.id for row in rows])
-        yield from (replace(listed, serial=serials.get(listed.donation.id, "")) for listed in _listed(rows, filters))
+        ids = [row.id for row in rows]
+        serials, thanked = _serials(ids), _thanked(ids)
+        for listed in _listed(rows, filters):
+            donation_id = listed.donation.id
+            yield replace(listed, serial=serials.get(donation_id, ""), thanked_at=thanked.get(donation_id))
+
+
+def _thanked(donation_ids: Sequence[int]) -> dict[int, datetime]:
+    """When the email with the thanks was first accepted by a mail server, or the receipt that they come with was posted."""
+    message, attempt, line, posted = OutboxMessage, DeliveryAttempt, ReceiptLine, PostedReceipt
+    mailed = (
+        select(message.donation_id, func.min(attempt.ended_at))
+        .join(attempt, attempt.outbox_id == message.id)
+        .where(message.donation_id.in_(donation_ids), message.kind.in_(THANKS), attempt.outcome == DeliveryOutcome.ACCEPTED)
+        .group_by(message.donation_id)
+    )
+    by_post = (
+        select(line.donation_id, func.min(posted.posted_at))
+        .join(posted, posted.receipt_id == line.receipt_id)
+        .where(line.donation_id.in_(donation_ids))
+        .group_by(line.donation_id)
+    )
+    found: dict[int, datetime] = {}
+    for donation_id, at in [*db.session.execute(mailed), *db.session.execute(by_post)]:
+        found[donation_id] = min(at, found.get(donation_id, at))
+    return found
 
 
 def _serials(donation_ids: Sequence[int]) -> dict[int, str]:

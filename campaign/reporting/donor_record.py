@@ -7,11 +7,12 @@ gifts that came in while the two were merged may still be under the merged one f
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import contains_eager
 
+from campaign.campaigns.campaigns import Campaign
+from campaign.campaigns.charities import Charity
 from campaign.donations.donations import RECEIPT_FIELDS, Donation, donations_by_id
 from campaign.edges.db import db
 from campaign.matching.holds import DonationMatch
@@ -30,11 +31,12 @@ WORDS_SHOWN = 20
 
 @dataclass(frozen=True, kw_only=True)
 class YearSums:
-    """The gifts that were received in a year of the charity's zone, in cents: before and after what was returned, and what funds matched.
+    """The gifts that a charity received in a year of its zone, in cents: before and after what was returned, and what funds matched.
 
     `covered_fee_cents` is beside the gifts, as it was paid.
     """
 
+    charity_id: int
     year: int
     gifts: int
     gross_cents: int
@@ -66,18 +68,25 @@ class Consent:
     donation: Donation
 
 
-def sums_by_year(donor_ids: Sequence[int], zone: ZoneInfo) -> list[YearSums]:
-    """The sums of each year with a received gift, the latest first."""
-    d, year = Donation, func.extract("year", func.timezone(zone.key, Donation.received_at))
+def sums_by_year(donor_ids: Sequence[int]) -> list[YearSums]:
+    """The sums of each charity and year with a received gift, the latest first."""
+    d, year = Donation, func.extract("year", func.timezone(Charity.time_zone, Donation.received_at))
     of_donor = (d.donor_id.in_(donor_ids), d.received_at.is_not(None))
     matched = select(func.sum(DonationMatch.matched_cents)).where(DonationMatch.donation_id == d.id).correlate(d).scalar_subquery()
     sums = [func.coalesce(func.sum(column), 0) for column in (d.amount_cents, d.covered_fee_cents, d.net_cents, matched)]
-    rows = db.session.execute(select(year, func.count(), *sums).where(*of_donor).group_by(year).order_by(year.desc()))
+    by_charity = select(Charity.id, year, func.count(), *sums).join(Campaign, Campaign.id == d.campaign_id).join(Charity)
+    rows = db.session.execute(by_charity.where(*of_donor).group_by(Charity.id, year).order_by(year.desc(), Charity.id))
     return [
         YearSums(
-            year=int(of), gifts=count, gross_cents=int(gross), covered_fee_cents=int(fees), net_cents=int(net), matched_cents=int(match)
+            charity_id=charity_id,
+            year=int(of),
+            gifts=count,
+            gross_cents=int(gross),
+            covered_fee_cents=int(fees),
+            net_cents=int(net),
+            matched_cents=int(match),
         )
-        for of, count, gross, fees, net, match in rows
+        for charity_id, of, count, gross, fees, net, match in rows
     ]
 
 

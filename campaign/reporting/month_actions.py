@@ -50,7 +50,15 @@ def _close(charity: Charity, month: Period, *, reason: str, seen: str, actor: st
         raise ActionRefused(ActionError.MONTH_NEEDS_REASON)
     closed = closed_months.store(charity, month.first_on, figures.as_json(), reason=reason, actor=actor)
     open_checks = {checked.check.value: checked.count for checked in checks if checked.count}
-    audit.record(actor, "closed a month", f"{month.first_on:%Y-%m}", reason=reason, figures=figures.as_json(), open=open_checks)
+    audit.record(
+        actor,
+        "closed a month",
+        f"{month.first_on:%Y-%m}",
+        of_charity=charity.id,
+        reason=reason,
+        figures=figures.as_json(),
+        open=open_checks,
+    )
     return closed
 
 
@@ -61,5 +69,5 @@ def reopen_month(charity: Charity, first_on: date, *, reason: str, actor: str) -
         db.session.rollback()
         raise ActionRefused(ActionError.MONTH_IS_OPEN)
     closed_months.reopen(closed, reason=reason, actor=actor)
-    audit.record(actor, "reopened a month", f"{first_on:%Y-%m}", reason=reason, closed_by=closed.closed_by)
+    audit.record(actor, "reopened a month", f"{first_on:%Y-%m}", of_charity=charity.id, reason=reason, closed_by=closed.closed_by)
     db.session.commit()

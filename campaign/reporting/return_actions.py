@@ -69,6 +69,7 @@ def record_filed_return(
         actor=actor,
         note=note,
     )
-    audit.record(actor, "recorded a filed return", f"{form.value} {period.last_on}", filed_on=str(filed_on), sha256=filed.sha256)
+    subject = f"{form.value} {period.last_on}"
+    audit.record(actor, "recorded a filed return", subject, of_charity=charity.id, filed_on=str(filed_on), sha256=filed.sha256)
     db.session.commit()
     return filed

@@ -1,13 +1,15 @@
-"""The search of staff: one text finds donors, gifts, receipts, payouts, funders, funds, notes and members, and goes straight to what it names exactly."""
+"""The search of staff: one text finds donors, gifts, receipts, tributes, payouts, funders, funds and notes, and goes straight to what it names exactly.
+
+It finds those of all charities: whoever finds something is shown whose it is, and led to that one's.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, func, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, func, select
 
-from campaign.campaigns.charities import Charity
 from campaign.donations import search_words, staff_notes
 from campaign.donations.donations import Donation
 from campaign.donations.donors import DonorMerge, donor_at
@@ -41,10 +43,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """The one object that a text names; `key` is its public id, id, serial number or id at Stripe."""
+    """The one object that a text names; `key` is its public id, id, serial number or id at Stripe, and `charity_id` whose receipt it is."""
 
     kind: Kind
     key: str
+    charity_id: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +66,7 @@ class Found:
     donors: list[FoundDonor]
     gifts: list[Donation]
     receipts: list[Receipt]
+    tributes: list[Donation]
     payouts: list[Payout]
     funders: list[Funder]
     funds: list[Fund]
@@ -71,16 +75,19 @@ class Found:
     @property
     def is_empty(self) -> bool:
         """Whether nothing was found."""
-        return not any((self.donors, self.gifts, self.receipts, self.payouts, self.funders, self.funds, self.notes))
+        return not any((self.donors, self.gifts, self.receipts, self.tributes, self.payouts, self.funders, self.funds, self.notes))
 
 
-def named_by(charity: Charity, typed: str, language: str) -> Named | None:
-    """The one object that the text names: by its id here or at Stripe, its serial number, or the whole email address of a donor."""
+def named_by(typed: str, language: str) -> Named | None:
+    """The one object that the text names: by its id here or at Stripe, its serial number, or the whole email address of a donor.
+
+    A serial number that several charities have names nothing.
+    """
     if search_terms.is_id(typed):
         return _with_id(typed, language)
-    serial = db.session.scalar(select(Receipt.serial).where(Receipt.charity_id == charity.id, Receipt.serial == typed.upper()))
-    if serial:
-        return Named(kind=Kind.RECEIPT, key=serial)
+    found = db.session.scalars(select(Receipt).where(search_terms.has_serial(typed)).limit(2)).all()
+    if len(found) == 1:
+        return Named(kind=Kind.RECEIPT, key=found[0].serial, charity_id=found[0].charity_id)
     donor = donor_at(typed) if "@" in typed else None
     if donor is None:
         return None
@@ -102,7 +109,7 @@ def _with_id(typed: str, language: str) -> Named | None:
     return Named(kind=Kind.QUARANTINE, key=found) if found else None
 
 
-def find_all(charity: Charity, typed: str, language: str) -> Found:
+def find_all(typed: str, language: str) -> Found:
     """What the text finds. It reads as many rows as it finds, and of gifts WALKED at most."""
     is_id, cents = search_terms.is_id(typed), search_terms.amount_of(typed, language)
     words = None if is_id else search_words.is_of_words(typed)
@@ -111,7 +118,8 @@ def find_all(charity: Charity, typed: str, language: str) -> Found:
     return Found(
         donors=_donors(words),
         gifts=gifts[:SHOWN],
-        receipts=_receipts(charity, typed),
+        receipts=_receipts(typed),
+        tributes=_among_found(None if is_id else search_words.is_in_tribute(typed)),
         payouts=list(db.session.scalars(select(Payout).where(Payout.cents == cents).order_by(Payout.id.desc()).limit(SHOWN)))
         if cents
         else [],
@@ -157,13 +165,20 @@ def find_donors(typed: str, language: str) -> list[FoundDonor]:
     return list(found.values())[:SHOWN]
 
 
-def _receipts(charity: Charity, typed: str) -> list[Receipt]:
-    """Receipts of any year with this number, without the year that their serial numbers begin with."""
+def _receipts(typed: str) -> list[Receipt]:
+    """Receipts with this serial number, and those of any year with this number, without the year that their serial numbers begin with."""
+    found = list(db.session.scalars(select(Receipt).where(search_terms.has_serial(typed)).limit(SHOWN)))
     if not (typed.isascii() and typed.isdigit()) or int(typed[:40]) >= LARGEST_NUMBER:
-        return []
-    years = select(ReceiptSeries.year).where(ReceiptSeries.charity_id == charity.id)
-    query = select(Receipt).where(Receipt.charity_id == charity.id, Receipt.year.in_(years), Receipt.number == int(typed))
-    return list(db.session.scalars(query.order_by(Receipt.id.desc()).limit(SHOWN)))
+        return found
+    s = ReceiptSeries
+    query = select(Receipt).join(s, and_(s.charity_id == Receipt.charity_id, s.year == Receipt.year)).where(Receipt.number == int(typed))
+    return [*found, *db.session.scalars(query.order_by(Receipt.id.desc()).limit(SHOWN - len(found)))]
+
+
+def funds_of_funders(funders: Sequence[Funder]) -> dict[int, Fund]:
+    """The first fund of each of these funders that has one, by the funder’s id."""
+    found = db.session.scalars(select(Fund).where(Fund.funder_id.in_([one.id for one in funders])).order_by(Fund.id.desc()))
+    return {fund.funder_id: fund for fund in found}
 
 
 def _notes(typed: str) -> list[StaffNote]:

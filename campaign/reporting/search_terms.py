@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from sqlalchemy import ColumnElement, SQLColumnExpression, and_, func, or_, select
 
+from campaign.campaigns.charities import list_charities
 from campaign.donations.donations import Donation, is_public_id
 from campaign.donations.search_words import is_of_words, words_query
 from campaign.edges.db import db
@@ -103,9 +104,14 @@ def _is_at_stripe(typed: str) -> ColumnElement[bool]:
             return d.payment_intent == stripe_id
 
 
+def has_serial(typed: str) -> ColumnElement[bool]:
+    """The condition that a receipt of any charity has this serial number. Their ids are named because the index begins with them."""
+    return and_(Receipt.charity_id.in_([charity.id for charity in list_charities()]), Receipt.serial == typed.upper())
+
+
 def _has_receipt(typed: str) -> ColumnElement[bool] | None:
     found = select(ReceiptLine.donation_id).join(Receipt, Receipt.id == ReceiptLine.receipt_id)
-    ids = db.session.scalars(found.where(Receipt.serial == typed.upper(), ReceiptLine.donation_id.is_not(None))).all()
+    ids = db.session.scalars(found.where(has_serial(typed), ReceiptLine.donation_id.is_not(None))).all()
     return Donation.id.in_(ids) if ids else None
 
 

@@ -9,6 +9,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
 
+# In the detail of entries whose subject another charity may have too.
+OF_CHARITY = "of_charity"
+
 
 class AuditEntry(Base):
     """One action. `actor` is a staff e-mail address or a name such as `command line` or `Stripe`; `subject` names the object."""
@@ -22,12 +25,18 @@ class AuditEntry(Base):
     subject: Mapped[str]
     detail: Mapped[dict[str, Any]]
 
+    @property
+    def charity_id(self) -> int | None:
+        """The charity whose object the subject is; None for what is of no charity, or was recorded before that was."""
+        found: int | None = self.detail.get(OF_CHARITY)
+        return found
+
 
 Index("ix_audit_entry_subject", AuditEntry.subject, AuditEntry.id)
 
 
 def record(actor: str, action: str, subject: str, **detail: object) -> AuditEntry:
-    """Insert an audit entry; `detail` is stored as JSON."""
+    """Insert an audit entry; `detail` is stored as JSON, with `of_charity`, an id, where several charities may have a subject of this name."""
     entry = AuditEntry(actor=actor, action=action, subject=subject, detail=detail)
     db.session.add(entry)
     return entry

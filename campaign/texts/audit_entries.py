@@ -145,7 +145,7 @@ ACTORS = {
 # The details that are the reason.
 REASONS = ("reason", "note")
 # Digests, numbers of rows, and codes of Stripe and of programs, which say nothing to a reader.
-HIDDEN = frozenset({*REASONS, "before", "after", "figures", "seed", "sha256", "fingerprint", "session", "type", "error"})
+HIDDEN = frozenset({*REASONS, "before", "after", "figures", "seed", "sha256", "fingerprint", "session", "type", "error", "of_charity"})
 DETAILS = {
     "cents": gettext_noop("Amount"),
     "change": gettext_noop("Change asked for"),

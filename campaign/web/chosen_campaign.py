@@ -55,6 +55,11 @@ def of_charity(charity_id: int) -> dict[str, str]:
     return {CHOICE: next(one.slug for one in found if one.charity_id == charity_id)} if len(found) > 1 else {}
 
 
+def of_campaign(campaign: Campaign) -> dict[str, str]:
+    """The same for what is of this campaign."""
+    return {CHOICE: campaign.slug} if len(_campaigns()) > 1 else {}
+
+
 def _campaigns() -> list[Campaign]:
     if ALL not in request.environ:
         request.environ[ALL] = list_campaigns()

@@ -3,14 +3,14 @@
 from flask_babel import gettext, pgettext
 
 from campaign.donations.declarations import How
+from campaign.donations.donations import Donation
 from campaign.matching.funds import FundStatus
 from campaign.outbox import deliveries
 from campaign.outbox.message_kinds import MessageKind
 from campaign.payments.status import Status
 from campaign.receipts import receipts
 from campaign.receipts.information_returns import FilingMethod
-from campaign.reporting.donation_filters import UNPAID, UNPAID_STATES, MatchLevel, Method
-from campaign.reporting.donor_list import Trait
+from campaign.reporting.donation_filters import MatchLevel, Method
 from campaign.reporting.filing_changes import Change
 from campaign.reporting.first_receipts import Side
 from campaign.rules.offline_gifts import OfflineMethod, OfflineReversalKind
@@ -34,17 +34,6 @@ def status_labels() -> dict[Status, str]:
     }
 
 
-def list_state_labels() -> dict[str, str]:
-    """What the list of gifts can be filtered by: the status, or all that were begun and not paid."""
-    received = (Status.PAID, Status.PARTIALLY_REFUNDED, Status.REFUNDED, Status.DISPUTED)
-    words = status_labels()
-    return {
-        **{status.value: words[status] for status in received},
-        UNPAID: gettext("begun and not paid, all"),
-        **{status.value: words[status] for status in UNPAID_STATES},
-    }
-
-
 def match_level_labels() -> dict[MatchLevel, str]:
     """How much of a gift is matched."""
     return {
@@ -61,15 +50,19 @@ def method_labels() -> dict[Method, str]:
     return {Method.CARD: gettext("card or wallet"), Method.DEBIT: gettext("bank debit"), **offline}
 
 
-def donor_trait_labels() -> dict[Trait, str]:
-    """What the list of donors can be filtered by."""
-    return {
-        Trait.MONTHLY: gettext("monthly gift goes on"),
-        Trait.ANNUAL: gettext("one receipt for the year"),
-        Trait.PER_DONATION: gettext("a receipt for each gift"),
-        Trait.WITHOUT_EMAIL: gettext("without an email address"),
-        Trait.NEWS: gettext("agreed to news"),
-    }
+def tribute_labels() -> dict[str, str]:
+    """The kinds of tributes, as a name follows them."""
+    return {"honour": gettext("In honour of"), "memory": gettext("In memory of")}
+
+
+def tribute_sentence(donation: Donation) -> str:
+    """Whom the donation honours or remembers; empty for one without a tribute."""
+    match donation.tribute_kind:
+        case "honour":
+            return gettext("In honour of %(name)s", name=donation.tribute_name)
+        case "memory":
+            return gettext("In memory of %(name)s", name=donation.tribute_name)
+    return ""
 
 
 def language_labels() -> dict[str, str]:

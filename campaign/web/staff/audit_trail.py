@@ -40,11 +40,11 @@ def page() -> ResponseReturnValue:
     """The entries that the filters in the query find, one page of them."""
     campaign, language = campaign_or_404(), current_language()
     charity, errors = campaign.charity, dict[str, str]()
-    filters = _filters(errors)
+    filters = _filters(charity, errors)
     zone, before, after = ZoneInfo(charity.time_zone), _number("before"), _number("after")
     found = audit_trail.audit_page(filters, zone, before=before, after=after)
     used = _used(filters)
-    names = Names({recorded.entry.subject for recorded in found.entries})
+    names = Names([recorded.entry for recorded in found.entries])
     ids = [recorded.entry.id for recorded in found.entries]
     return render_template(
         "staff/audit.html",
@@ -69,8 +69,8 @@ def page() -> ResponseReturnValue:
 def export(extension: str) -> ResponseReturnValue:
     """All entries that the filters find, as CSV or XLSX."""
     campaign = campaign_or_404()
-    errors: dict[str, str] = {}
-    filters, charity = _filters(errors), campaign.charity
+    charity, errors = campaign.charity, dict[str, str]()
+    filters = _filters(charity, errors)
     if errors:  # Without the filter it would be the whole trail.
         return refused(page())
     said = [str(value) for value in _used(filters).values()]
@@ -84,7 +84,7 @@ def export(extension: str) -> ResponseReturnValue:
     )
 
 
-def _filters(errors: dict[str, str]) -> AuditFilters:
+def _filters(charity: Charity, errors: dict[str, str]) -> AuditFilters:
     """The filters of the query. A value that cannot be one is an error at its field and filters nothing."""
     subjects = [clean(one)[:LONGEST] for one in request.args.getlist("subject")[:MOST_SUBJECTS]]
     first_on, last_on = (_day(name, errors) for name in ("from", "to"))
@@ -98,6 +98,7 @@ def _filters(errors: dict[str, str]) -> AuditFilters:
         last_on=last_on,
         hidden=frozenset() if has_role(ADMIN) else audit_entries.ABOUT_MEMBERS,
         own=current_user.email,
+        charity_id=charity.id,
     )
 
 
@@ -132,7 +133,7 @@ def _actors(chosen: str) -> list[tuple[str, str]]:
 
 
 def _row(recorded: Recorded, names: Names, charity: Charity) -> dict[str, Any]:
-    entry, language, about = recorded.entry, current_language(), names.about(recorded.entry.subject)
+    entry, language, about = recorded.entry, current_language(), names.about(recorded.entry)
     return {
         "at": format_datetime(charity.local(entry.at), "yyyy-MM-dd HH:mm:ss", rebase=False),
         "iso": entry.at.isoformat(),
@@ -156,7 +157,7 @@ def _table(charity: Charity, filters: AuditFilters) -> Table:
             f"{at:%H:%M:%S}",
             audit_entries.describe_actor(entry.actor, language),
             audit_entries.describe_action(entry.action, language),
-            entry.subject if is_public_id(entry.subject) else names.about(entry.subject).words,
+            entry.subject if is_public_id(entry.subject) else names.about(entry).words,
             audit_entries.reason_of(entry.detail),
             audit_words.changes_in_one_line(recorded),
             audit_words.details_in_one_line(recorded),

@@ -19,7 +19,7 @@ from campaign.texts.charity_details import format_year_end, name_of
 from campaign.texts.dates import format_day
 from campaign.texts.journal_words import purpose_label
 from campaign.texts.month_words import check_sentence
-from campaign.web import labels
+from campaign.web import filter_labels, labels
 from campaign.web.languages import current_language
 from campaign.web.staff.halfway import Factor
 from campaign.web.staff.sign_in import role_label
@@ -109,6 +109,9 @@ def _field_labels() -> dict[str, str]:
         "campaign": gettext("Campaign"),
         "fund": gettext("Matching fund"),
         "match": gettext("Match"),
+        "days": gettext("Days"),
+        "tribute": gettext("Tribute"),
+        "tribute_name": gettext("Name in the tribute"),
     }
 
 
@@ -147,7 +150,9 @@ _CHOICES: Mapping[str, Callable[[], Mapping[str, str]]] = {
     "how": lambda: {one.value: words for one, words in (*labels.declaration_labels().items(), *labels.filing_labels().items())},
     "method": lambda: {one.value: words for one, words in labels.method_labels().items()},
     "kind": lambda: {one.value: words for one, words in labels.offline_reversal_labels().items()},
-    "state": labels.list_state_labels,
+    "state": filter_labels.list_state_labels,
+    "days": lambda: {one.value: words for one, words in filter_labels.relative_days_labels().items()},
+    "tribute": lambda: {one.value: words for one, words in filter_labels.tribute_filter_labels().items()},
     "match": lambda: {one.value: words for one, words in labels.match_level_labels().items()},
     "language": labels.language_labels,
     "series": lambda: {"yearly": gettext("one series a year"), "continuous": gettext("one series for all years")},

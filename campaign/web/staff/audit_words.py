@@ -5,29 +5,33 @@ No code, digest or number of a row is shown: what has no words is left out, or s
 
 import re
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
 from flask import url_for
 from flask_babel import gettext
 from sqlalchemy import select
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.campaigns.charities import list_charities
 from campaign.donations.donations import Donation, is_public_id
 from campaign.edges.db import db
 from campaign.matching.funds import Fund
+from campaign.reporting import audit_subjects
+from campaign.reporting.audit_subjects import MONTH, SERIAL
 from campaign.reporting.audit_trail import Recorded
 from campaign.rules import local_time
 from campaign.rules.local_time import InvalidLocalTime
 from campaign.rules.return_lines import Form
+from campaign.staff.audit import AuditEntry
 from campaign.texts import audit_entries
 from campaign.texts.dates import format_day, format_month
 from campaign.texts.return_labels import form_number
+from campaign.web.chosen_campaign import of_charity
 from campaign.web.languages import current_language
 from campaign.web.staff import audit_values
 
-_SERIAL = re.compile(r"([0-9]{4}-)?[0-9]{6,}")
-_MONTH = re.compile(r"([0-9]{4}-(?:0[1-9]|1[0-2]))")
 _NUMBERED = re.compile(r"(donor|deposit|view|guard|information return|declaration) ([0-9]{1,18})")
 _DAYS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _STRIPE = re.compile(r"(evt|pi|ch|py|in|sub|re|du|dp|po|cs)_\w+")
@@ -43,18 +47,24 @@ class About:
 
 
 class Names:
-    """The names of the donors of these gifts, read at once, and those of all funds and campaigns."""
+    """The names of the donors of the gifts that these entries are about, read at once, and those of all funds, campaigns and charities.
 
-    def __init__(self, subjects: Collection[str]) -> None:
-        public_ids = [subject for subject in subjects if is_public_id(subject)]
+    An entry says of which charity its receipt, deposit or month is. Where it does not, it is found out for these entries, if only one has it.
+    """
+
+    def __init__(self, entries: Collection[AuditEntry]) -> None:
+        public_ids = {entry.subject for entry in entries if is_public_id(entry.subject)}
         gifts = db.session.scalars(select(Donation).where(Donation.public_id.in_(public_ids)))
         self.donors = {gift.public_id: gift.full_name for gift in gifts}
         language = current_language()
         self.funds = {fund.slug: fund.name(language) for fund in db.session.scalars(select(Fund))}
         self.campaigns = {one.slug: one.title(language) for one in db.session.scalars(select(Campaign))}
+        self.charities = {one.id: one.name(language) for one in list_charities()}
+        self.owners = audit_subjects.charities_of({entry.subject for entry in entries if entry.charity_id is None})
 
-    def about(self, subject: str) -> About:
-        """What an entry with this subject is about."""
+    def about(self, entry: AuditEntry) -> About:
+        """What the entry is about, with the charity that has it if there are several. It leads to that charity's, and nowhere if that is unknown."""
+        subject = entry.subject
         if is_public_id(subject):
             name = self.donors.get(subject, "")
             words = gettext("gift of %(name)s", name=name) if name else gettext("a gift")
@@ -63,17 +73,23 @@ class Names:
             return About(words=self.funds[subject], url=url_for("staff_payments.page", slug=subject))
         if subject in self.campaigns:
             return About(words=self.campaigns[subject])
-        return next(_by_form(subject), About(words=audit_values.plain(subject)))
+        of = entry.charity_id or self.owners.get(subject)
+        found = next(_by_form(subject, of_charity(of) if of else None), About(words=audit_values.plain(subject)))
+        named = self.charities[of] if of and len(self.charities) > 1 else ""
+        return replace(found, words=f"{found.words}, {named}") if named else found
 
 
-def _by_form(subject: str) -> Iterator[About]:
+def _by_form(subject: str, of: dict[str, Any] | None) -> Iterator[About]:
+    """`of` are the parameters of links to what is of the charity that is meant; None if it is unknown which one is."""
     language = current_language()
     if numbered := _NUMBERED.fullmatch(subject):
-        yield _numbered(numbered[1], int(numbered[2]))
-    if _SERIAL.fullmatch(subject):
-        yield About(words=gettext("receipt %(serial)s", serial=subject), url=url_for("staff_receipts.page", serial=subject))
-    if _MONTH.fullmatch(subject):
-        yield About(words=format_month(local_time.parse_day(f"{subject}-01"), language), url=url_for("staff_months.month", name=subject))
+        yield _numbered(numbered[1], int(numbered[2]), of)
+    if SERIAL.fullmatch(subject):
+        url = "" if of is None else url_for("staff_receipts.page", serial=subject, **of)
+        yield About(words=gettext("receipt %(serial)s", serial=subject), url=url)
+    if MONTH.fullmatch(subject):
+        url = "" if of is None else url_for("staff_months.month", name=subject, **of)
+        yield About(words=format_month(local_time.parse_day(f"{subject}-01"), language), url=url)
     if _STRIPE.fullmatch(subject):
         yield About(words=gettext("an event of Stripe") if subject.startswith("evt_") else gettext("a payment at Stripe"))
     if _KEY.fullmatch(subject):
@@ -92,13 +108,20 @@ def _by_form(subject: str) -> Iterator[About]:
         yield About(words=fixed[subject])
 
 
-def _numbered(kind: str, number: int) -> About:
+def _numbered(kind: str, number: int, of: dict[str, Any] | None) -> About:
+    def of_charity_or_none(endpoint: str, **values: Any) -> str:
+        return "" if of is None else url_for(endpoint, **values, **of)
+
     places: dict[str, Callable[[], About]] = {
         "donor": lambda: About(words=gettext("donor %(number)s", number=number), url=url_for("staff_donors.page", donor_id=number)),
-        "deposit": lambda: About(words=gettext("Deposit no. %(number)s", number=number), url=url_for("staff_deposits.page", number=number)),
+        "deposit": lambda: About(
+            words=gettext("Deposit no. %(number)s", number=number), url=of_charity_or_none("staff_deposits.page", number=number)
+        ),
         "view": lambda: About(words=gettext("a saved view"), url=url_for("staff_donation_list.page")),
         "guard": lambda: About(words=gettext("the guard against card testing"), url=url_for("staff_card_testing.page")),
-        "information return": lambda: About(words=gettext("an information return"), url=url_for("staff_information_returns.page")),
+        "information return": lambda: About(
+            words=gettext("an information return"), url=of_charity_or_none("staff_information_returns.page")
+        ),
         "declaration": lambda: About(words=gettext("a declaration")),
     }
     return places[kind]()

@@ -140,7 +140,7 @@ def close(number: int) -> ResponseReturnValue:
 def slip_csv(number: int) -> ResponseReturnValue:
     """The slip as CSV."""
     deposit = _deposit_or_404(number)
-    record_export("deposit slip (CSV)", f"deposit {number}")
+    record_export("deposit slip (CSV)", f"deposit {number}", of_charity=deposit.charity_id)
     return send_csv(_table(deposit), _file_name(deposit, "csv"))
 
 
@@ -150,7 +150,7 @@ def slip_xlsx(number: int) -> ResponseReturnValue:
     """The slip as an XLSX workbook."""
     deposit = _deposit_or_404(number)
     day = deposit.deposited_on or _today()
-    record_export("deposit slip (XLSX)", f"deposit {number}")
+    record_export("deposit slip (XLSX)", f"deposit {number}", of_charity=deposit.charity_id)
     origin = origin_of(campaign_or_404().charity, Period(first_on=day, last_on=day))
     return send_xlsx([_table(deposit)], origin, _file_name(deposit, "xlsx"))
 

@@ -20,13 +20,15 @@ from campaign.staff import saved_views
 from campaign.staff.saved_views import LONGEST_NAME, SavedView
 from campaign.texts.file_names import Document
 from campaign.web.errors import campaign_or_404
-from campaign.web.labels import list_state_labels, match_level_labels, method_labels, status_labels
+from campaign.web.filter_labels import list_state_labels, relative_days_labels, tribute_filter_labels
+from campaign.web.labels import match_level_labels, method_labels, status_labels, tribute_sentence
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
 from campaign.web.staff.add_up import ALL_SUMS
+from campaign.web.staff.donation_filter_form import DonationForm, funds_to_choose, read_filters
 from campaign.web.staff.donation_table import donation_table
 from campaign.web.staff.exports import list_name, origin_of_list, send_table
-from campaign.web.staff.list_filters import FilterForm, address_of, read_filters
+from campaign.web.staff.list_filters import address_of
 from campaign.web.staff.typed_fields import refused
 
 bp = Blueprint("staff_donation_list", __name__, url_prefix="/staff")
@@ -48,6 +50,7 @@ def render_page(*, typed_name: str = "", name_error: str = "", view_id: int = 0)
     campaign = campaign_or_404()
     campaigns, funds = donation_list.campaigns_and_funds()
     form, charity, language = read_filters(campaigns, funds), campaign.charity, current_language()
+    address = address_of(form.used)
     zone, before, after = ZoneInfo(charity.time_zone), _position("before"), _position("after")
     listed = donation_list.list_page(form.filters, zone, before=before, after=after)
     if not listed.rows and (before or after):  # Nothing is newer, or the filters were changed in the address.
@@ -58,20 +61,23 @@ def render_page(*, typed_name: str = "", name_error: str = "", view_id: int = 0)
         "staff/donation_list.html",
         title=campaign.title(language),
         form=form,
+        address=address,
         choices={
             "state": list(list_state_labels().items()),
             "campaign": [(one.slug, one.title(language)) for one in campaigns] if len(campaigns) > 1 else [],
-            "fund": [(one.slug, one.name(language)) for one in funds],
+            "fund": [(one.slug, one.name(language)) for one in funds_to_choose(form.typed["campaign"], campaigns, funds)],
+            "days": [(days.value, label) for days, label in relative_days_labels().items()],
+            "tribute": [(tribute.value, label) for tribute, label in tribute_filter_labels().items()],
             "method": [(method.value, label) for method, label in method_labels().items()],
             "match": [(level.value, label) for level, label in match_level_labels().items()],
         },
-        says=[(said, url_for("staff_donation_list.page", **form.without(name))) for name, said in form.says.items()],
+        says=[(said, url_for("staff_donation_list.page", **address_of(form.without(name)))) for name, said in form.says.items()],
         all_url=url_for("staff_donation_list.page", **address_of({})),
         sums=_sum_tiles(sums, form) if sums else [],
         more_than=_more_than(),
-        sums_url=url_for("staff_donation_list.page", **form.address, sums=ALL_SUMS),
+        sums_url=url_for("staff_donation_list.page", **address, sums=ALL_SUMS),
         rows=_rows(listed, charity),
-        **_links(listed, form),
+        **_links(listed, address),
         is_of_unpaid=form.filters.is_of_unpaid,
         views=_views(form),
         may_export=has_role("manager"),
@@ -98,15 +104,15 @@ def _position_text(position: Position) -> str:
     return f"{(position[0] - EPOCH) // MICROSECOND}-{position[1]}"
 
 
-def _links(listed: ListPage, form: FilterForm) -> dict[str, str]:
-    """The addresses of the neighbouring pages; empty where there is none."""
+def _links(listed: ListPage, address: dict[str, Any]) -> dict[str, str]:
+    """The addresses of the neighbouring pages; empty where there is none. `address` has the fields of this list."""
     if not listed.rows:
-        return {"newer_url": "", "older_url": "", "first_url": url_for("staff_donation_list.page", **form.address)}
+        return {"newer_url": "", "older_url": "", "first_url": url_for("staff_donation_list.page", **address)}
     newer, older = _position_text(listed.rows[0].position), _position_text(listed.rows[-1].position)
     return {
-        "newer_url": url_for("staff_donation_list.page", **form.address, after=newer) if listed.has_newer else "",
-        "older_url": url_for("staff_donation_list.page", **form.address, before=older) if listed.has_older else "",
-        "first_url": url_for("staff_donation_list.page", **form.address) if listed.has_newer else "",
+        "newer_url": url_for("staff_donation_list.page", **address, after=newer) if listed.has_newer else "",
+        "older_url": url_for("staff_donation_list.page", **address, before=older) if listed.has_older else "",
+        "first_url": url_for("staff_donation_list.page", **address) if listed.has_newer else "",
     }
 
 
@@ -134,10 +140,11 @@ def _row(
         "state": states[row.status],
         "method": methods[row.method],
         "public_id": donation.public_id,
+        "tribute": tribute_sentence(donation),
     }
 
 
-def _sum_tiles(sums: ListSums, form: FilterForm) -> list[tuple[str, str, str]]:
+def _sum_tiles(sums: ListSums, form: DonationForm) -> list[tuple[str, str, str]]:
     """The sums with their names and, under them, what they are."""
     language = current_language()
 
@@ -161,13 +168,13 @@ def _more_than() -> str:
     return str(gettext("There are more than %(count)s gifts, or finding them takes long, so they are not added up at once.", count=count))
 
 
-def _views(form: FilterForm) -> list[dict[str, Any]]:
+def _views(form: DonationForm) -> list[dict[str, Any]]:
     views = saved_views.views_for(current_user.id)
     owners = saved_views.owners_of(views)
     return [_view(view, form, owners[view.id]) for view in views]
 
 
-def _view(view: SavedView, form: FilterForm, owner: str) -> dict[str, Any]:
+def _view(view: SavedView, form: DonationForm, owner: str) -> dict[str, Any]:
     is_own = view.staff_id == current_user.id
     return {
         "id": view.id,

@@ -11,7 +11,7 @@ from campaign.reporting import donation_list
 from campaign.reporting.donation_filters import DonationFilters
 from campaign.reporting.donation_list import ListedDonation
 from campaign.reporting.spreadsheets import Cell, Column, Kind, Table
-from campaign.web.labels import country_name, language_labels, match_level_labels, method_labels, status_labels
+from campaign.web.labels import country_name, language_labels, match_level_labels, method_labels, status_labels, tribute_labels
 from campaign.web.languages import current_language
 
 
@@ -20,7 +20,7 @@ def donation_table(charity: Charity, campaigns: Sequence[Campaign], filters: Don
     language = current_language()
     titles = {campaign.id: campaign.title(language) for campaign in campaigns}
     states, levels, methods = status_labels(), match_level_labels(), method_labels()
-    countries, languages = dict[str, str](), language_labels()
+    countries, languages, tributes = dict[str, str](), language_labels(), tribute_labels()
 
     def row(listed: ListedDonation) -> list[Cell]:
         gift = listed.donation
@@ -50,8 +50,10 @@ def donation_table(charity: Charity, campaigns: Sequence[Campaign], filters: Don
             languages[gift.language],
             charity.local(gift.news_consent_at).date() if gift.news_consent_at else None,
             "" if gift.anonymous else gift.public_name,
+            tributes.get(gift.tribute_kind or "", ""),
             gift.tribute_name,
             gift.message,
+            charity.local(listed.thanked_at).date() if listed.thanked_at else None,
             gift.public_id,
             gift.payment_intent or "",
         ]
@@ -90,8 +92,10 @@ def _columns(filters: DonationFilters) -> Sequence[Column]:
         Column(heading=gettext("Language"), width=10),
         Column(heading=gettext("Agreed to news on"), kind=Kind.DATE, width=11),
         Column(heading=gettext("Public name"), width=20),
+        Column(heading=gettext("Tribute"), width=14),
         Column(heading=gettext("In honour or memory of"), width=20),
         Column(heading=gettext("Message"), width=30),
+        Column(heading=gettext("Thanked on"), kind=Kind.DATE, width=11),
         Column(heading=gettext("Reference of the donation"), width=25),
         Column(heading=gettext("Reference of the payment"), width=31),
     )

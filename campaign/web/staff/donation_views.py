@@ -10,8 +10,8 @@ from campaign.reporting import donation_list
 from campaign.staff import audit, saved_views
 from campaign.staff.saved_views import LONGEST_NAME, MOST_VIEWS, NameTaken, SavedView, TooManyViews
 from campaign.web.security import access, has_role
+from campaign.web.staff.donation_filter_form import read_filters
 from campaign.web.staff.donation_list import render_page
-from campaign.web.staff.list_filters import read_filters
 from campaign.web.staff.typed_fields import TypedLine, read_line, refused
 
 bp = Blueprint("staff_donation_views", __name__, url_prefix="/staff/donations/views")

@@ -1,7 +1,6 @@
 """Merging two donors who are one person: the other one is found by name, email, receipt or gift, both are compared, and it can be undone."""
 
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -90,7 +89,7 @@ def _person(donor: Donor, charity: Charity) -> dict[str, Any]:
     """What tells two donors apart or shows that they are one."""
     language, donor_ids = current_language(), donor_merges.ids_of_person(donor.id)
     latest = donor_list.latest_gifts([donor.id]).get(donor.id)
-    years = donor_record.sums_by_year(donor_ids, ZoneInfo(charity.time_zone))
+    years = donor_record.sums_by_year(donor_ids)
     monthly = [gift for gift in donor_record.monthly_gifts(donor_ids) if not gift.is_over]
     return {
         "id": donor.id,

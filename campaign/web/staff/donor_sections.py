@@ -1,13 +1,13 @@
 """The parts of a donor's page, formatted for display: sums by year, gifts, receipts, emails, names and addresses, consents, what happened."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, assert_never
 
 from flask import url_for
 from flask_babel import gettext, ngettext
 
-from campaign.campaigns.charities import Charity
+from campaign.campaigns.charities import Charity, list_charities
 from campaign.donations import news_withdrawals
 from campaign.donations.donations import Donation, donations_by_id
 from campaign.matching.holds import NO_MATCH, matches_of
@@ -24,7 +24,7 @@ from campaign.texts import audit_entries, donation_timeline
 from campaign.texts.consent_words import consent_words
 from campaign.texts.donation_timeline import TimelineEvent
 from campaign.web.chosen_campaign import of_charity
-from campaign.web.labels import end_reason_labels, language_labels, receipt_status_labels, status_labels
+from campaign.web.labels import end_reason_labels, language_labels, receipt_status_labels, status_labels, tribute_sentence
 from campaign.web.languages import current_language
 from campaign.web.staff.declarations import change_rows
 from campaign.web.staff.mail import mail_lines
@@ -42,6 +42,12 @@ def _day(moment: datetime, charity: Charity) -> str:
 
 def _minute(moment: datetime, charity: Charity) -> str:
     return f"{charity.local(moment):%Y-%m-%d %H:%M}"
+
+
+def names_of_charities(ids: Collection[int]) -> dict[int, str]:
+    """The names of these charities by id; empty for a single one, which needs no name."""
+    found = {one.id: one.name(current_language()) for one in list_charities() if one.id in ids}
+    return found if len(found) > 1 else {}
 
 
 def year_rows(years: Sequence[donor_record.YearSums]) -> list[dict[str, Any]]:
@@ -63,6 +69,7 @@ def gift_rows(gifts: Sequence[Donation], charity: Charity) -> list[dict[str, Any
     """A page of gifts, each with what became of it."""
     ids, labels = [gift.id for gift in gifts], status_labels()
     statuses, matches, serials = statuses_of(gifts), matches_of(ids), donor_record.valid_serials(ids)
+    charities = names_of_charities({one.id for one in list_charities()})
     rows = []
     for gift in gifts:
         match, returned = matches.get(gift.id, NO_MATCH), gift.amount_cents - gift.net_cents if gift.received_at else 0
@@ -73,6 +80,7 @@ def gift_rows(gifts: Sequence[Donation], charity: Charity) -> list[dict[str, Any
                 "amount": _money(gift.amount_cents),
                 "returned": _money(returned) if returned else "–",
                 "matched": _money(match.matched_cents) if match.matched_cents else "–",
+                "charity": charities.get(gift.campaign.charity_id, ""),
                 "is_monthly": gift.recurring_gift_id is not None,
                 "state": labels[statuses[gift.id]],
                 "serial": serials.get(gift.id, ""),
@@ -184,20 +192,16 @@ def consent_rows(donor_ids: Sequence[int], charity: Charity) -> list[dict[str, A
 
 def tribute_rows(donor_ids: Sequence[int], charity: Charity) -> list[dict[str, Any]]:
     """Tributes and messages, with their gifts."""
-    rows = []
-    for gift in donor_record.gifts_with_words(donor_ids):
-        tributes = {"honour": gettext("In honour of %(name)s", name=gift.tribute_name)}
-        tributes["memory"] = gettext("In memory of %(name)s", name=gift.tribute_name)
-        rows.append(
-            {
-                "on": _day(gift.received_at or gift.started_at, charity),
-                "public_id": gift.public_id,
-                "tribute": tributes[gift.tribute_kind] if gift.tribute_kind else "",
-                "message": gift.message,
-                "language": gift.language,
-            }
-        )
-    return rows
+    return [
+        {
+            "on": _day(gift.received_at or gift.started_at, charity),
+            "public_id": gift.public_id,
+            "tribute": tribute_sentence(gift),
+            "message": gift.message,
+            "language": gift.language,
+        }
+        for gift in donor_record.gifts_with_words(donor_ids)
+    ]
 
 
 def timeline(donor_ids: Sequence[int], charity: Charity) -> dict[str, Any]:

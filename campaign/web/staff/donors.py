@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from flask import Blueprint, abort, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -37,9 +36,9 @@ def page(donor_id: int) -> ResponseReturnValue:
     """Everything about the donor. Gifts, receipts and emails are in pages of their own, which continue from a row."""
     donor = donor_or_404(donor_id)
     campaign, donor_ids = campaign_or_404(), donor_merges.ids_of_person(donor.id)
-    charity, zone = campaign.charity, ZoneInfo(campaign.charity.time_zone)
+    charity = campaign.charity
     latest = donor_list.latest_gifts([donor.id]).get(donor.id)
-    years = donor_record.sums_by_year(donor_ids, zone)
+    years = donor_record.sums_by_year(donor_ids)
     notes = staff_notes.notes_about_donor(donor_ids, limit=NOTES_SHOWN)
     return render_template(
         "staff/donor.html",
@@ -48,8 +47,7 @@ def page(donor_id: int) -> ResponseReturnValue:
         name=name_of(donor, latest),
         latest=latest,
         language_name=language_labels()[latest.language] if latest else "",
-        sums=_sum_tiles(years),
-        years=donor_sections.year_rows(years),
+        sums=_sums(years),
         **_contacts(donor, donor_ids, latest, charity),
         **_lists(donor, donor_ids, charity),
         **_receipt_choices(donor),
@@ -72,8 +70,20 @@ def name_of(donor: Donor, latest: Donation | None) -> str:
     return (latest.full_name if latest else "") or donor.email or gettext("no name")
 
 
+def _sums(years: list[YearSums]) -> list[dict[str, Any]]:
+    """The sums of all gifts and of each year, for each charity that the donor gave to, with its name if there are several."""
+    of = {
+        one.charity_id: [own for own in years if own.charity_id == one.charity_id] for one in sorted(years, key=lambda one: one.charity_id)
+    }
+    names = donor_sections.names_of_charities(list(of))
+    return [
+        {"id": charity_id, "charity": names.get(charity_id, ""), "tiles": _sum_tiles(own), "years": donor_sections.year_rows(own)}
+        for charity_id, own in of.items()
+    ] or [{"id": 0, "charity": "", "tiles": _sum_tiles([]), "years": []}]
+
+
 def _sum_tiles(years: list[YearSums]) -> list[tuple[str, str, str]]:
-    """The sums of all gifts, with their names and, under them, what they are."""
+    """The sums of these gifts, with their names and, under them, what they are."""
     language = current_language()
     gross, net, matched, fees = (
         sum(getattr(one, column) for one in years) for column in ("gross_cents", "net_cents", "matched_cents", "covered_fee_cents")

@@ -30,7 +30,7 @@ FORMATS = ("csv", "xlsx")
 
 
 def _donations_table(charity: Charity, period: Period) -> Table:
-    filters = DonationFilters(first_on=period.first_on, last_on=period.last_on)
+    filters = DonationFilters(charity_id=charity.id, first_on=period.first_on, last_on=period.last_on)
     return donation_table(charity, donation_list.campaigns_and_funds()[0], filters)
 
 
@@ -98,6 +98,7 @@ def file() -> ResponseReturnValue:
             export_name(charity, document, period, extension),
             document=typed["what"],
             subject=f"{first_on} – {last_on}",
+            of_charity=charity.id,
         )
 
 

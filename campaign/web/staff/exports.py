@@ -90,7 +90,7 @@ def send_table(table: Table, origin: Origin, name: str, *, document: str, subjec
     extension = name.rpartition(".")[2]
     document = f"{document} ({extension.upper()})"
     record_export(document, subject, **filters)
-    sent = SentRows(table.rows)
+    sent, of = SentRows(table.rows), {name: value for name, value in filters.items() if name == audit.OF_CHARITY}
     table, actor, language = replace(table, rows=sent), current_user.email, current_language()
 
     def pieces() -> Iterator[bytes]:
@@ -103,7 +103,7 @@ def send_table(table: Table, origin: Origin, name: str, *, document: str, subjec
             yield from read_ahead(pieces())
             is_complete = True
         finally:
-            audit.record(actor, "sent an export", subject, document=document, rows=sent.count, is_complete=is_complete)
+            audit.record(actor, "sent an export", subject, document=document, rows=sent.count, is_complete=is_complete, **of)
             db.session.commit()
 
     return name_file(Response(stream_with_context(recorded()), mimetype=XLSX if extension == "xlsx" else "text/csv"), name)

@@ -11,7 +11,7 @@ from campaign.payments import offline_gifts
 from campaign.rules.money import format_money
 from campaign.stripe_sync import payouts
 from campaign.texts.dates import format_day, format_moment
-from campaign.web.labels import language_labels, payment_method
+from campaign.web.labels import language_labels, payment_method, tribute_sentence
 from campaign.web.languages import current_language
 
 STRIPE_DASHBOARD = "https://dashboard.stripe.com"
@@ -36,8 +36,6 @@ def _address_at_stripe(payment_intent: str) -> str:
 
 def _facts(donation: Donation) -> dict[str, str]:
     language = current_language()
-    tributes = {"honour": gettext("In honour of %(name)s", name=donation.tribute_name)}
-    tributes["memory"] = gettext("In memory of %(name)s", name=donation.tribute_name)
     consented, withdrawn = donation.news_consent_at, news_withdrawals.withdrawal_of(donation)
     return {
         gettext("Frequency"): gettext("each month") if donation.frequency == "monthly" else gettext("once"),
@@ -47,7 +45,7 @@ def _facts(donation: Donation) -> dict[str, str]:
         gettext("Covered fee"): format_money(donation.covered_fee_cents, language) if donation.covered_fee_cents else gettext("none"),
         gettext("Language"): language_labels()[donation.language],
         gettext("In public"): gettext("anonymous") if donation.anonymous else donation.public_name or gettext("no name"),
-        gettext("Tribute"): tributes[donation.tribute_kind] if donation.tribute_kind else gettext("no tribute"),
+        gettext("Tribute"): tribute_sentence(donation) or gettext("no tribute"),
         gettext("News by email"): gettext(
             "withdrawn on %(moment)s", moment=format_moment(donation.campaign.charity.local(withdrawn.at), language)
         )

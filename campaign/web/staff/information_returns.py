@@ -184,9 +184,15 @@ def draft(task_id: int, reader: str, language: str) -> ResponseReturnValue:
     """A draft of the return, or of the letter to the donor with its copy, to check, sign and send."""
     task = _return_or_404(task_id)
     name = return_drafts.file_name(task, Reader(reader), language=language)
-    record_export(f"draft of an information return (PDF, {reader}, {language})", f"information return {task_id}")
+    record_export(
+        f"draft of an information return (PDF, {reader}, {language})", f"information return {task_id}", of_charity=_charity_id(task)
+    )
     pdf = return_drafts.render_draft(task, Reader(reader), language=language, is_in_quebec=_is_in_quebec(task))
     return name_file(Response(pdf, mimetype="application/pdf"), name)
+
+
+def _charity_id(task: InformationReturn) -> int:
+    return db.session.get_one(Receipt, task.receipt_id).charity_id
 
 
 def _is_in_quebec(task: InformationReturn) -> bool:

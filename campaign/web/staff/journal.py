@@ -212,7 +212,7 @@ def export(name: str) -> ResponseReturnValue:
     chart, subject = _chart(campaign, has_tracking=asked.has_tracking), f"{asked.period.first_on} {asked.period.last_on}"
     if format_name in IMPORT_FORMATS:
         return _send_import_file(asked, format_name, chart, charity, subject)
-    record_export(f"journal by {asked.grain.value} ({name.upper()})", subject)
+    record_export(f"journal by {asked.grain.value} ({name.upper()})", subject, of_charity=charity.id)
     table = _people_table(asked.lines(charity), chart)
     download = _download_name(charity, asked, format_name.value, extension=format_name.value)
     if format_name is FormatName.CSV:
@@ -229,7 +229,7 @@ def _send_import_file(asked: Request, name: FormatName, chart: Chart, charity: C
     part = next(islice(parts_of(days.lines(charity), most=format_.most_lines), max(0, number - 1), None), None)
     if part is None and number != 1:
         abort(404)
-    record_export(f"journal for {format_.product}", f"{subject} {number}")
+    record_export(f"journal for {format_.product}", f"{subject} {number}", of_charity=charity.id)
     rows = [format_.row(line, chart) for line in part or []]
     table = Table(title=format_.product, columns=format_.columns, rows=rows, total="")
     return send_csv(table, _download_name(charity, days, name.value, number, extension="csv"), for_import=True)

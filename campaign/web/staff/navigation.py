@@ -13,11 +13,15 @@ from campaign.web.staff import attention
 
 @dataclass(frozen=True, kw_only=True)
 class Destination:
-    """A page that the navigation leads to, for members with at least this role. Its blueprint's other pages are under it."""
+    """A page that the navigation leads to, for members with at least this role. Its blueprint's other pages are under it.
+
+    `words` are what people call it or do there, for the search (page_search.py).
+    """
 
     label: LazyString
     endpoint: str
     role: str = "viewer"
+    words: LazyString | str = ""
 
     @property
     def blueprint(self) -> str:
@@ -59,12 +63,35 @@ SECTIONS = (
     Section(
         label=lazy_gettext("Donations"),
         pages=(
-            Destination(label=lazy_gettext("All donations"), endpoint="staff_donation_list.page"),
-            Destination(label=lazy_gettext("Offline gifts"), endpoint="staff_offline_gifts.page"),
-            Destination(label=lazy_gettext("Import"), endpoint="staff_imports.index"),
-            Destination(label=lazy_gettext("Deposits"), endpoint="staff_deposits.index"),
-            Destination(label=lazy_gettext("Receipts to post"), endpoint="staff_posted_receipts.page"),
-            Destination(label=lazy_gettext("Exports"), endpoint="staff_exports.page", role="manager"),
+            Destination(
+                label=lazy_gettext("All donations"),
+                endpoint="staff_donation_list.page",
+                words=lazy_gettext("gifts, list of donations, who gave"),
+            ),
+            Destination(
+                label=lazy_gettext("Offline gifts"),
+                endpoint="staff_offline_gifts.page",
+                words=lazy_gettext("cheque, cash, Interac e-Transfer, bank transfer, record a gift"),
+            ),
+            Destination(
+                label=lazy_gettext("Import"), endpoint="staff_imports.index", words=lazy_gettext("upload a file of gifts, CSV, Excel")
+            ),
+            Destination(
+                label=lazy_gettext("Deposits"),
+                endpoint="staff_deposits.index",
+                words=lazy_gettext("deposit slip, take cheques to the bank, undeposited"),
+            ),
+            Destination(
+                label=lazy_gettext("Receipts to post"),
+                endpoint="staff_posted_receipts.page",
+                words=lazy_gettext("print and post receipts, no email address"),
+            ),
+            Destination(
+                label=lazy_gettext("Exports"),
+                endpoint="staff_exports.page",
+                words=lazy_gettext("download, spreadsheet, Excel, CSV, list of consents"),
+                role="manager",
+            ),
         ),
         others=frozenset(
             {
@@ -83,52 +110,139 @@ SECTIONS = (
     ),
     Section(
         label=lazy_gettext("Donors"),
-        pages=(Destination(label=lazy_gettext("All donors"), endpoint="staff_donor_list.page"),),
+        pages=(
+            Destination(
+                label=lazy_gettext("All donors"),
+                endpoint="staff_donor_list.page",
+                words=lazy_gettext("people, supporters, addresses, list of donors, monthly gifts"),
+            ),
+        ),
         others=frozenset({"staff_donors", "staff_donor_merges", "staff_donor_choices", "staff_donor_monthly", "staff_notes"}),
     ),
     Section(
         label=lazy_gettext("Receipts"),
         pages=(
-            Destination(label=lazy_gettext("Register"), endpoint="staff_receipts.register"),
-            Destination(label=lazy_gettext("Returns (T3010, TP-985.22)"), endpoint="staff_returns.page"),
-            Destination(label=lazy_gettext("Returned gifts"), endpoint="staff_information_returns.page"),
+            Destination(
+                label=lazy_gettext("Register"),
+                endpoint="staff_receipts.register",
+                words=lazy_gettext("official receipts, tax receipts, serial numbers"),
+            ),
+            Destination(
+                label=lazy_gettext("Returns (T3010, TP-985.22)"),
+                endpoint="staff_returns.page",
+                words=lazy_gettext("fiscal year, tax return, CRA, Revenu Québec, information return of the charity"),
+            ),
+            Destination(
+                label=lazy_gettext("Returned gifts"),
+                endpoint="staff_information_returns.page",
+                words=lazy_gettext("refunded gifts, information return to the CRA, within 90 days"),
+            ),
         ),
         others=frozenset({"staff_return_gifts"}),
     ),
     Section(
         label=lazy_gettext("Funds"),
         pages=(
-            Destination(label=lazy_gettext("Matching funds"), endpoint="staff_funds.page"),
-            Destination(label=lazy_gettext("Matching on hold"), endpoint="staff_holds.page"),
+            Destination(
+                label=lazy_gettext("Matching funds"),
+                endpoint="staff_funds.page",
+                words=lazy_gettext("pledge, match, raise a pledge, pause, balance of a fund"),
+            ),
+            Destination(
+                label=lazy_gettext("Matching on hold"),
+                endpoint="staff_holds.page",
+                words=lazy_gettext("held match, unpaid checkouts, reserved"),
+            ),
         ),
         others=frozenset({"staff_payments", "staff_payment_requests", "staff_funder_details", "staff_fund", "staff_fund_edit"}),
     ),
     Section(
         label=lazy_gettext("Funders"),
-        pages=(Destination(label=lazy_gettext("Links of funders"), endpoint="staff_funders.page", role="manager"),),
+        pages=(
+            Destination(
+                label=lazy_gettext("Links of funders"),
+                endpoint="staff_funders.page",
+                words=lazy_gettext("report of a funder, access, revoke a link"),
+                role="manager",
+            ),
+        ),
     ),
     Section(
         label=lazy_gettext("Money"),
         pages=(
-            Destination(label=lazy_gettext("Money at Stripe"), endpoint="staff_settlement.page"),
-            Destination(label=lazy_gettext("Months"), endpoint="staff_months.page"),
-            Destination(label=lazy_gettext("Journal"), endpoint="staff_journal.page"),
-            Destination(label=lazy_gettext("Accounts"), endpoint="staff_journal_accounts.page"),
-            Destination(label=lazy_gettext("Payments in quarantine"), endpoint="staff_quarantine.page"),
-            Destination(label=lazy_gettext("Events from Stripe"), endpoint="staff_failed_events.dead"),
+            Destination(
+                label=lazy_gettext("Money at Stripe"),
+                endpoint="staff_settlement.page",
+                words=lazy_gettext("payouts, fees, balance, reconciliation, bank"),
+            ),
+            Destination(
+                label=lazy_gettext("Months"), endpoint="staff_months.page", words=lazy_gettext("close a month, closing, reopen a month")
+            ),
+            Destination(
+                label=lazy_gettext("Journal"),
+                endpoint="staff_journal.page",
+                words=lazy_gettext("bookkeeping, accounting, QuickBooks, Xero, export of the journal"),
+            ),
+            Destination(
+                label=lazy_gettext("Accounts"),
+                endpoint="staff_journal_accounts.page",
+                words=lazy_gettext("chart of accounts, account codes, tax codes"),
+            ),
+            Destination(
+                label=lazy_gettext("Payments in quarantine"),
+                endpoint="staff_quarantine.page",
+                words=lazy_gettext("suspicious payment, accept or refund a payment"),
+            ),
+            Destination(
+                label=lazy_gettext("Events from Stripe"),
+                endpoint="staff_failed_events.dead",
+                words=lazy_gettext("webhook, events that failed, handle again"),
+            ),
         ),
     ),
-    Section(label=lazy_gettext("Email"), pages=(Destination(label=lazy_gettext("Email"), endpoint="staff_mail.page"),)),
+    Section(
+        label=lazy_gettext("Email"),
+        pages=(
+            Destination(
+                label=lazy_gettext("Email"), endpoint="staff_mail.page", words=lazy_gettext("failed emails, bounces, send again, messages")
+            ),
+        ),
+    ),
     Section(
         label=lazy_gettext("Settings"),
         pages=(
-            Destination(label=lazy_gettext("Campaigns"), endpoint="staff_campaigns.page"),
-            Destination(label=lazy_gettext("The charity’s details"), endpoint="staff_charity.page"),
-            Destination(label=lazy_gettext("Members of staff"), endpoint="staff_members.page", role=ADMIN),
-            Destination(label=lazy_gettext("Audit trail"), endpoint="staff_audit.page"),
-            Destination(label=lazy_gettext("Privacy requests"), endpoint="staff_privacy_requests.page"),
-            Destination(label=lazy_gettext("Card testing"), endpoint="staff_card_testing.page"),
-            Destination(label=lazy_gettext("Your account"), endpoint="staff_account.page"),
+            Destination(
+                label=lazy_gettext("Campaigns"),
+                endpoint="staff_campaigns.page",
+                words=lazy_gettext("goal, pictures, texts, donation form, new campaign"),
+            ),
+            Destination(
+                label=lazy_gettext("The charity’s details"),
+                endpoint="staff_charity.page",
+                words=lazy_gettext("legal name, address, registration number, signature, logo, signatory"),
+            ),
+            Destination(
+                label=lazy_gettext("Members of staff"),
+                endpoint="staff_members.page",
+                words=lazy_gettext("colleagues, users, roles, invite, permissions, access"),
+                role=ADMIN,
+            ),
+            Destination(label=lazy_gettext("Audit trail"), endpoint="staff_audit.page", words=lazy_gettext("history, log, who did what")),
+            Destination(
+                label=lazy_gettext("Privacy requests"),
+                endpoint="staff_privacy_requests.page",
+                words=lazy_gettext("erase a person, export all about a person, Law 25, PIPEDA, retention"),
+            ),
+            Destination(
+                label=lazy_gettext("Card testing"),
+                endpoint="staff_card_testing.page",
+                words=lazy_gettext("fraud, attack, declined cards, guard"),
+            ),
+            Destination(
+                label=lazy_gettext("Your account"),
+                endpoint="staff_account.page",
+                words=lazy_gettext("password, passkey, authenticator app, sign out, language, recovery codes"),
+            ),
         ),
         others=frozenset(
             {

@@ -35,7 +35,8 @@ def as_xlsx() -> ResponseReturnValue:
 def _send_list(extension: str) -> ResponseReturnValue:
     charity = campaign_or_404().charity
     name = list_name(charity, Document.OFFLINE_GIFTS, extension)
-    return send_table(_table(charity), origin_of_list(charity, []), name, document="list of offline gifts", subject="offline gifts")
+    origin, document = origin_of_list(charity, []), "list of offline gifts"
+    return send_table(_table(charity), origin, name, document=document, subject="offline gifts", of_charity=charity.id)
 
 
 def _table(charity: Charity) -> Table:

@@ -20,7 +20,7 @@ from campaign.rules.email_typos import suggested_address
 from campaign.rules.local_time import InvalidLocalTime
 from campaign.rules.offline_gifts import OfflineMethod, OfflineQuestion
 from campaign.texts.declaration_words import words_of_payment
-from campaign.web.labels import offline_method_labels
+from campaign.web.labels import offline_method_labels, tribute_labels
 from campaign.web.languages import LANGUAGES
 from campaign.web.public.address_form import FALSE_VALUES, AddressForm, PlainText, text_field
 from campaign.web.public.donation_form import attempts
@@ -89,11 +89,7 @@ class OfflineGiftForm(AddressForm):
         self.method.choices = [(method.value, label) for method, label in offline_method_labels().items()]
         self.donor_language.choices = [("en", "English"), ("fr", "Français")]
         self.payer.choices = [(PERSON, gettext("The person’s")), (ORGANIZATION, gettext("The organization’s"))]
-        self.tribute_kind.choices = [
-            ("", gettext("No dedication")),
-            ("honour", gettext("In honour of")),
-            ("memory", gettext("In memory of")),
-        ]
+        self.tribute_kind.choices = [("", gettext("No dedication")), *tribute_labels().items()]
         self.organization_declaration.data = self.payer.data == ORGANIZATION
 
     def validate_method(self, field: Field) -> None:

@@ -156,7 +156,7 @@ def register_csv() -> ResponseReturnValue:
     """The register of the year as CSV, read while it is sent."""
     campaign = campaign_or_404()
     period = _period(campaign)
-    record_export("register of receipts (CSV)", _subject(period))
+    record_export("register of receipts (CSV)", _subject(period), of_charity=campaign.charity_id)
     return send_csv(register_table(campaign.charity, period), export_name(campaign.charity, Document.RECEIPTS, period, "csv"))
 
 
@@ -166,7 +166,7 @@ def register_xlsx() -> ResponseReturnValue:
     """The register of the year as an XLSX workbook."""
     campaign = campaign_or_404()
     period = _period(campaign)
-    record_export("register of receipts (XLSX)", _subject(period))
+    record_export("register of receipts (XLSX)", _subject(period), of_charity=campaign.charity_id)
     charity = campaign.charity
     return send_xlsx([register_table(charity, period)], origin_of(charity, period), export_name(charity, Document.RECEIPTS, period, "xlsx"))
 
@@ -225,7 +225,7 @@ def _line_row(line: receipts.ReceiptLine, language: str) -> dict[str, str]:
 def pdf(serial: str) -> ResponseReturnValue:
     """The document that the donor gets."""
     receipt = _receipt_or_404(campaign_or_404(), serial)
-    record_export("receipt (PDF)", receipt.serial)
+    record_export("receipt (PDF)", receipt.serial, of_charity=receipt.charity_id)
     return send_receipt(receipt)
 
 
@@ -234,7 +234,7 @@ def pdf(serial: str) -> ResponseReturnValue:
 def archived(serial: str) -> ResponseReturnValue:
     """The archived document (PDF/A), for auditors."""
     receipt = _receipt_or_404(campaign_or_404(), serial)
-    record_export("receipt (PDF/A)", receipt.serial)
+    record_export("receipt (PDF/A)", receipt.serial, of_charity=receipt.charity_id)
     name = file_name(Document.ARCHIVED_RECEIPT, receipt.serial, language=current_language(), extension="pdf")
     return name_file(Response(render_jobs.get_or_archive(receipt), mimetype="application/pdf"), name)
 

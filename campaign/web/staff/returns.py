@@ -180,7 +180,7 @@ def workbook() -> ResponseReturnValue:
     """The workbook for both returns: lines, kinds of gifts, register, gifts without a receipt."""
     charity = campaign_or_404().charity
     period = requested_period(charity)
-    record_export("returns (XLSX)", str(period.last_on))
+    record_export("returns (XLSX)", str(period.last_on), of_charity=charity.id)
     tables = workbook_tables(charity, returns.returns_of(charity, period))
     return send_xlsx(tables, origin_of(charity, period), export_name(charity, Document.RETURNS, period, "xlsx"))
 
@@ -191,7 +191,7 @@ def gifts_csv() -> ResponseReturnValue:
     """Each gift of the fiscal year with its line on each form, as CSV."""
     charity = campaign_or_404().charity
     period = requested_period(charity)
-    record_export("gifts by line (CSV)", str(period.last_on))
+    record_export("gifts by line (CSV)", str(period.last_on), of_charity=charity.id)
     return send_csv(gifts_table(charity, returns.returns_of(charity, period)), export_name(charity, Document.GIFTS, period, "csv"))
 
 
@@ -278,7 +278,7 @@ def register(filed_id: int) -> ResponseReturnValue:
     filed = _filed_or_404(charity, filed_id)
     if not filed.register:  # Its period is over (privacy/retention_jobs.py).
         abort(404)
-    record_export("register as filed (XLSX)", f"{filed.form} {filed.last_on}")
+    record_export("register as filed (XLSX)", f"{filed.form} {filed.last_on}", of_charity=charity.id)
     parts = (filed.form, filed.last_on, AS_OF, f"{charity.local(filed.recorded_at):%Y-%m-%d}", filed.id)
     name = file_name(Document.FILED_RETURN, *parts, language=current_language(), extension="xlsx")
     return send_stored_xlsx(filed.register, name)
