@@ -63,7 +63,7 @@ SECTIONS = (
             Destination(label=lazy_gettext("Offline gifts"), endpoint="staff_offline_gifts.page"),
             Destination(label=lazy_gettext("Import"), endpoint="staff_imports.index"),
             Destination(label=lazy_gettext("Deposits"), endpoint="staff_deposits.index"),
-            Destination(label=lazy_gettext("Receipts to post"), endpoint="staff_posted_receipts.page"),
+            Destination(label=lazy_gettext("To print and post"), endpoint="staff_posted_receipts.page"),
             Destination(label=lazy_gettext("Exports"), endpoint="staff_exports.page", role="manager"),
         ),
         others=frozenset(
