@@ -1,5 +1,9 @@
 """What donors without an email address get by post: receipts, and letters about receipts on paper that are cancelled or replaced."""
 
+import re
+from pathlib import Path
+
+from babel.messages.pofile import read_po
 from flask import Flask
 
 from campaign.campaigns.campaigns import Campaign
@@ -14,11 +18,12 @@ from campaign.reporting.integrity import checker
 from campaign.rules.offline_gifts import OfflineReversalKind
 from campaign.staff.audit import AuditEntry
 from tests.conftest import Post
-from tests.factories import another_charity, create_refund, issue_receipt, paid
+from tests.factories import another_charity, create_refund, issue_receipt, paid, today
 from tests.mail import last_email, make_due, pdf_text, text_of
 from tests.offline_gifts import CLERK, cheque, reversed_gift
 from tests.web import open_page, signed_in, submit
 
+ROOT = Path(__file__).resolve().parents[1]
 PATH = "/staff/offline-gifts/receipts"
 
 
@@ -149,3 +154,94 @@ def test_a_receipt_that_is_valid_or_unknown_has_no_letter(app: Flask, campaign: 
     for number in (valid.serial, "2026-999999"):
         assert open_page(client, f"{PATH}/{number}/letter.pdf").status_code == 404
         assert submit(client, open_page(client, PATH), f"{PATH}/{number}/letters").status_code == 404
+
+
+# Words that promise an email.
+PROMISE = re.compile(
+    r"by email|an email|[Ww]e email|are emailed|on its way|(?:is|are) (?:told|notified)|being sent|(?<!please )write to you", re.ASCII
+)
+# Parts of the texts with such words: of those that are said only to somebody with an address, or say what is so without one; and of those that
+# promise nothing. A new text joins one of them once whoever writes it has thought of donors and funders without an address.
+SAID_WITH_ADDRESS = """
+This message is not a receipt.
+it comes by email. To
+about the payment of the pledge
+follows by email.
+and we write to you.
+is on its way
+mail you the new one
+we email you a link
+we email it to you
+We email a link there
+comes by email
+we emailed to you
+being sent to %(email)s
+gets an email about it.
+gets a new one by email.
+We have asked by email
+get it by email again
+gets the receipt by email.
+to the donor by email.
+We write to you when the payment has arrived
+so a person looks at it first
+who have an address get an email
+if there is an address
+Without an address, a letter to post
+"""
+NO_PROMISE = """
+a code by email
+If it came by email
+a link comes by email
+is a member of staff, a link
+each email on its way to you
+that an email came back
+had an email sent
+from an email
+an email address
+link in an email
+Other members were notified
+an email program
+News by email
+news by email
+email is being sent again
+or is being sent
+still on its way
+not on its way yet
+or an email of the donor
+Sent by email
+people who do not see it are told
+"""
+WHOLE = {"an email", "by email", "on its way", "is being sent"}
+
+
+def test_no_page_promises_an_email_to_somebody_without_an_address(app: Flask, campaign: Campaign, fund: Fund) -> None:
+    """On the pages of a donor without one, and in the list of all texts, which a new promise must join."""
+    gift = cheque(campaign, email="", organization="Club Rotary", in_own_name=True)
+    lacking = cheque(campaign, email="", first_name="", last_name="", organization="Acme")
+    client, donor = signed_in(app, "manager"), app.test_client()
+    visited = []
+    for step in ("new", "receipted", "in part", "whole"):
+        if step in {"in part", "whole"}:
+            page = open_page(client, f"/staff/offline-gifts/{gift.public_id}")
+            fields = {"kind": "refunded", "amount": "30" if step == "in part" else "70", "day": today().isoformat(), "reason": "asked"}
+            submit(client, page, f"/staff/offline-gifts/{gift.public_id}/reversals", **fields)
+        if step != "new":
+            send_all()
+        for one in (gift, lacking):
+            visited.append(open_page(donor, f"/en/donations/{one.token}"))
+            paths = (f"donations/{one.public_id}", f"offline-gifts/{one.public_id}", f"donors/{one.donor_id}", "offline-gifts/receipts")
+            visited += [open_page(client, f"/staff/{path}") for path in paths]
+        if receipt := receipts.last_receipt_of(gift.id):
+            visited.append(open_page(client, f"/staff/receipts/{receipt.serial}"))
+    assert all(page.status_code == 200 for page in visited)
+    promises = {text.strip() for page in visited for text in re.split("[<>]", page.text) if PROMISE.search(text)}
+    assert {text for text in promises if "no email address" not in text} <= {"News by email", "Add an email address", "by email"}
+    with (ROOT / "translations" / "fr" / "LC_MESSAGES" / "messages.po").open("rb") as file:
+        ids = [
+            message.id if isinstance(message.id, (tuple, list)) else (message.id,) for message in read_po(file, locale="fr") if message.id
+        ]
+    english = [form for forms in ids for form in forms]
+    known = f"{SAID_WITH_ADDRESS}{NO_PROMISE}".split("\n")
+    known = [part for part in known if part]
+    unknown = [text for text in english if PROMISE.search(text) and text not in WHOLE and not any(part in text for part in known)]
+    assert unknown == [], "is it said to people without an address too?"

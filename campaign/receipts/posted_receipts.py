@@ -113,9 +113,14 @@ def has_notice(receipt: Receipt) -> bool:
     return not has_ended(receipt.id) and replaced_on_paper(receipt) is not None
 
 
-def is_posted(receipt: Receipt) -> bool:
-    """Whether the receipt itself was posted."""
-    return bool(db.session.scalar(select(_was_posted(receipt.id))))
+def posting_of(receipt: Receipt) -> PostedReceipt | None:
+    """When the receipt itself was posted, and by whom; None if it was not."""
+    return db.session.get(PostedReceipt, receipt.id)
+
+
+def is_to_post(receipt: Receipt) -> bool:
+    """Whether the receipt waits to be posted."""
+    return db.session.scalar(select(Receipt.id).where(Receipt.id == receipt.id, _is_to_be_posted())) is not None
 
 
 def list_posted(charity: Charity, *, limit: int) -> list[Posted]:

@@ -129,7 +129,7 @@ def undo_notice(serial: str) -> ResponseReturnValue:
 
 def _posted_and_ended_or_404(serial: str) -> Receipt:
     receipt = _receipt_or_404(serial)
-    if receipts.status_of(receipt) is Status.VALID or not posted_receipts.is_posted(receipt):
+    if receipts.status_of(receipt) is Status.VALID or posted_receipts.posting_of(receipt) is None:
         abort(404)
     return receipt
 
