@@ -10,7 +10,7 @@ from flask_security import current_user
 
 from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation, donations_by_id
-from campaign.payments.status import statuses_of
+from campaign.payments.status import shown_states_of
 from campaign.receipts import receipts
 from campaign.reporting import search
 from campaign.reporting.search import Found, Kind, Named
@@ -72,7 +72,7 @@ def _url_of(named: Named) -> str:
 def _groups(found: Found, charity: Charity) -> list[Group]:
     """What was found, by kind: each with its name, its address and what tells it from others. Kinds without anything are left out."""
     language, states = current_language(), receipt_status_labels()
-    statuses = statuses_of(found.gifts)
+    shown, labels = shown_states_of(found.gifts), status_labels()
     lines: list[Group] = [
         (
             gettext("Donors"),
@@ -81,7 +81,7 @@ def _groups(found: Found, charity: Charity) -> list[Group]:
                 for one in found.donors
             ],
         ),
-        (gettext("Gifts"), [_gift(gift, charity, status_labels()[statuses[gift.id]]) for gift in found.gifts]),
+        (gettext("Gifts"), [_gift(gift, charity, labels[shown[gift.id]]) for gift in found.gifts]),
         (
             gettext("Receipts"),
             [
