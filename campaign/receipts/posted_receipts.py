@@ -81,8 +81,10 @@ def list_notices_to_post(charity: Charity, *, limit: int) -> list[Receipt]:
 
 def count_to_post(charity: Charity) -> int:
     """How many receipts and letters about cancelled ones were not posted yet."""
-    waiting = or_(_is_to_be_posted(), Receipt.id.in_(_notices_to_post()))
-    return db.session.scalar(select(func.count()).select_from(Receipt).where(waiting, Receipt.charity_id == charity.id)) or 0
+    # Counted apart: each has few rows to read, and their alternative in one condition reads all receipts.
+    of_charity = select(func.count()).select_from(Receipt).where(Receipt.charity_id == charity.id)
+    waiting = (_is_to_be_posted(), Receipt.id.in_(_notices_to_post()))
+    return sum(db.session.scalar(of_charity.where(condition)) or 0 for condition in waiting)
 
 
 def list_waiting_gifts(donor_ids: Collection[int]) -> list[Donation]:
