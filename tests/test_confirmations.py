@@ -59,6 +59,8 @@ NEEDS_NO_CONFIRMATION = {
     "staff_privacy_requests.reopen": "a note",
     "staff_posted_receipts.post": "a note, and undone",
     "staff_posted_receipts.undo": "a note",
+    "staff_posted_receipts.post_notice": "a note, and undone",
+    "staff_posted_receipts.undo_notice": "a note",
     "staff_notes.add_to_donor": "a note",
     "staff_notes.add_to_donation": "a note",
     "staff_notes.replace": "a note, whose earlier words stay",

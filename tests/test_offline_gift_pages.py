@@ -17,6 +17,7 @@ from campaign.edges.db import db
 from campaign.mail import send_jobs
 from campaign.matching.funds import Fund
 from campaign.payments import deposits, offline_gifts
+from campaign.payments.status import Status, status_of
 from campaign.receipts import receipts
 from campaign.reporting import offline_gift_list
 from campaign.reporting.integrity import checker
@@ -191,3 +192,31 @@ def test_the_list_is_exported_whole(app: Flask, campaign: Campaign, fund: Fund, 
     assert exported == ["list of offline gifts (CSV)", "list of offline gifts (XLSX)"]
     clerk = signed_in(app, "clerk", address="clerk@example.org")
     assert f"{PATH}.csv" not in open_page(clerk, PATH).text and open_page(clerk, f"{PATH}.csv").status_code == 403
+
+
+def test_what_the_bank_returned_is_called_so_wherever_its_state_is_in_words(app: Flask, campaign: Campaign, fund: Fund) -> None:
+    """The status stays `refunded`, as the contract has it: nobody refunded it, and no page says so."""
+    place: dict[str, Any] = {"email": "zoe@example.org", "first_name": "Zoé", "last_name": "Boulanger"}
+    bounced, refunded, partly, mistaken = (cheque(campaign, cents, **place) for cents in (101_00, 102_00, 103_00, 104_00))
+    make_due()
+    send_jobs.send_due()
+    reversed_gift(bounced, OfflineReversalKind.RETURNED)
+    reversed_gift(refunded, OfflineReversalKind.REFUNDED)
+    reversed_gift(partly, OfflineReversalKind.REFUNDED, 3_00)
+    reversed_gift(partly, OfflineReversalKind.RETURNED)
+    reversed_gift(mistaken, OfflineReversalKind.MISTAKE)
+    words = {
+        bounced: ("returned by the bank", "retourné par la banque"),
+        refunded: ("refunded", "remboursé"),
+        partly: ("refunded in part, then returned by the bank", "remboursé en partie, puis retourné par la banque"),
+        mistaken: ("recorded by mistake", "inscrit par erreur"),
+    }
+    assert {status_of(gift).state for gift in words} == {Status.REFUNDED}
+    client = signed_in(app, "manager")
+    for number, language in enumerate(("en", "fr")):
+        longest, *others = sorted((pair[number] for pair in words.values()), key=len, reverse=True)
+        for path in (f"donors/{bounced.donor_id}?", "donations?state=refunded&", "donations.csv?state=refunded&", "search?q=Boulanger&"):
+            before, *after = open_page(client, f"/staff/{path}lang={language}").text.split(longest)
+            assert after and all(said in "".join((before, *after)) for said in others), path
+        for gift, pair in words.items():
+            assert f"<small>{pair[number]}</small>" in open_page(client, f"/staff/donations/{gift.public_id}?lang={language}").text

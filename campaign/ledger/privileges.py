@@ -104,6 +104,7 @@ DELETED = frozenset(
             "match_queue",
             "passkey",
             "pending_rematch",
+            "posted_notice",
             "posted_receipt",
             "reconciliation",
             "saved_view",

@@ -6,7 +6,9 @@ from enum import StrEnum
 
 from campaign.donations.donations import Donation
 from campaign.matching.holds import match_of
-from campaign.payments import disputes
+from campaign.payments import disputes, offline_gifts
+from campaign.payments.offline_gifts import OfflineReversal
+from campaign.rules.offline_gifts import OfflineReversalKind
 
 # `Donation.ended_as` of a donation whose payment in quarantine was refunded.
 REFUNDED = "refunded"
@@ -24,6 +26,18 @@ class Status(StrEnum):
     FAILED = "failed"
     EXPIRED = "expired"
     QUARANTINED = "quarantined"
+
+
+class NoGift(StrEnum):
+    """Why a payment without Stripe turned out to be no gift. Its status is `refunded`, but pages do not say so: nobody refunded it, or not all of it."""
+
+    RETURNED = "returned"
+    RETURNED_AFTER_PART = "returned_after_part"
+    MISTAKE = "mistake"
+
+
+# What pages show of a donation: its status, or why it is none.
+ShownState = Status | NoGift
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +65,20 @@ def statuses_of(donations: Sequence[Donation]) -> dict[int, Status]:
     """The public status of each donation, by its id, in one query."""
     disputed = disputes.disputed_among([donation.payment_intent for donation in donations if donation.payment_intent])
     return {donation.id: _status(donation, is_disputed=donation.payment_intent in disputed) for donation in donations}
+
+
+def shown_states_of(donations: Sequence[Donation]) -> dict[int, ShownState]:
+    """What pages show of each donation, by its id."""
+    statuses: dict[int, Status] = statuses_of(donations)
+    cents = {donation.id: donation.amount_cents for donation in donations if statuses[donation.id] is Status.REFUNDED}
+    reversals = offline_gifts.fallen_through(cents) if cents else []
+    return {**statuses, **{one.donation_id: _no_gift(one, cents[one.donation_id]) for one in reversals}}
+
+
+def _no_gift(reversal: OfflineReversal, amount_cents: int) -> NoGift:
+    if reversal.kind == OfflineReversalKind.MISTAKE:
+        return NoGift.MISTAKE
+    return NoGift.RETURNED if reversal.cents == amount_cents else NoGift.RETURNED_AFTER_PART
 
 
 def _status(donation: Donation, *, is_disputed: bool) -> Status:

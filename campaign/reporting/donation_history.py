@@ -149,6 +149,7 @@ def match_status(donation: Donation, now: DonationStatus, language: str) -> Matc
         is_unverified=donation.campaign.holds_match and donation.unverified_at is not None and not donation.is_debit,
         later_cents=_later_cents(donation) if donation.is_open else 0,
         waits=is_queued(donation),
+        is_reachable=bool(donation.email),
     )
 
 

@@ -22,7 +22,7 @@ from campaign.outbox.deliveries import DeliveryAttempt, DeliveryOutcome
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import OutboxMessage
 from campaign.payments import offline_gifts
-from campaign.payments.status import Status, statuses_of
+from campaign.payments.status import ShownState, shown_states_of
 from campaign.receipts.posted_receipts import PostedReceipt
 from campaign.receipts.receipts import Receipt, ReceiptLine
 from campaign.reporting.donation_filters import DonationFilters, MatchLevel, Method, conditions_of, method_of
@@ -52,7 +52,7 @@ class ListedDonation:
 
     donation: Donation
     at: datetime
-    status: Status
+    state: ShownState
     match: DonationMatchSums
     level: MatchLevel
     waits: bool
@@ -149,7 +149,7 @@ def _serials(donation_ids: Sequence[int]) -> dict[int, str]:
 
 def _listed(donations: Sequence[Donation], filters: DonationFilters) -> Iterator[ListedDonation]:
     ids = [donation.id for donation in donations]
-    matches, waiting, statuses, ratios = matches_of(ids), _waiting_among(ids), statuses_of(donations), _ratios()
+    matches, waiting, states, ratios = matches_of(ids), _waiting_among(ids), shown_states_of(donations), _ratios()
     offline = offline_gifts.methods_of(ids)
     for donation in donations:
         at, match = donation.started_at if filters.is_of_unpaid else donation.received_at, matches.get(donation.id, NO_MATCH)
@@ -158,7 +158,7 @@ def _listed(donations: Sequence[Donation], filters: DonationFilters) -> Iterator
         yield ListedDonation(
             donation=donation,
             at=at,
-            status=statuses[donation.id],
+            state=states[donation.id],
             match=match,
             level=level,
             waits=donation.id in waiting,

@@ -103,6 +103,7 @@ INVENTORY: Mapping[str, Mapping[str, Treatment]] = {
     "payout": _table(reference="stripe_id", none="currency status reconciliation_status failure"),
     "pending_rematch": _table(reference="cause next_cause"),
     "pledge_request": _table(record=f"decision {_DECIDED}"),
+    "posted_notice": _table(record="posted_by"),
     "posted_receipt": _table(record="posted_by"),
     "privacy_act": _table(register="note", record="kind actor detail"),
     "privacy_request": _table(register="person contact", record="kind recorded_by closed_by"),

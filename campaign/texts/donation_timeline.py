@@ -56,7 +56,7 @@ class MatchStatus:
     """The current match of one donation. `gift_cents` is net of reversals; `waits` when more match may still be allocated.
 
     Before it is paid, `later_cents` would be added to what is held if it were paid now. A bank debit `is_unverified` until the donor's bank
-    account is verified.
+    account is verified. A donor who is not `is_reachable` has no email address.
     """
 
     gift_cents: int
@@ -68,6 +68,7 @@ class MatchStatus:
     is_unverified: bool = False
     later_cents: int = 0
     waits: bool = False
+    is_reachable: bool = True
 
 
 def match_outcome(now: MatchStatus, language: str) -> str:
@@ -116,9 +117,10 @@ def _queued(now: MatchStatus, language: str) -> str:
     """The sentence for a donation in the match queue; empty for any other."""
     if not now.waits:
         return ""
-    return translator(language).gettext(
-        "Your gift keeps its place: if matching comes free, it goes to gifts in their order, and we write to you."
-    )
+    to = translator(language)
+    if not now.is_reachable:
+        return to.gettext("Your gift keeps its place: if matching comes free, it goes to gifts in their order.")
+    return to.gettext("Your gift keeps its place: if matching comes free, it goes to gifts in their order, and we write to you.")
 
 
 def rematch_news(*, gift_cents: int, matched_cents: int, more_cents: int, fund_name: str, language: str) -> str:

@@ -13,6 +13,7 @@ class Document(StrEnum):
     """What a file is, as the first word of its name."""
 
     RECEIPT = pgettext_noop("name of a file", "receipt")
+    RECEIPT_NOTICE = pgettext_noop("name of a file", "letter about receipt")
     ARCHIVED_RECEIPT = pgettext_noop("name of a file", "archived receipt")
     INFORMATION_RETURN = pgettext_noop("name of a file", "information return")
     FILED_RETURN = pgettext_noop("name of a file", "filed return")

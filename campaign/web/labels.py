@@ -7,7 +7,7 @@ from campaign.donations.donations import Donation
 from campaign.matching.funds import FundStatus
 from campaign.outbox import deliveries
 from campaign.outbox.message_kinds import MessageKind
-from campaign.payments.status import Status
+from campaign.payments.status import NoGift, ShownState, Status
 from campaign.receipts import receipts
 from campaign.receipts.information_returns import FilingMethod
 from campaign.reporting.donation_filters import MatchLevel, Method
@@ -19,8 +19,8 @@ from campaign.web.languages import current_language
 from campaign.web.public.address_form import countries
 
 
-def status_labels() -> dict[Status, str]:
-    """The status of a donation."""
+def status_labels() -> dict[ShownState, str]:
+    """The status of a donation, and what its row and its page say instead when it turned out to be no gift."""
     return {
         Status.PENDING: gettext("not paid yet"),
         Status.PROCESSING: gettext("payment under way"),
@@ -31,6 +31,9 @@ def status_labels() -> dict[Status, str]:
         Status.FAILED: gettext("payment failed"),
         Status.EXPIRED: gettext("not completed"),
         Status.QUARANTINED: gettext("in quarantine"),
+        NoGift.RETURNED: gettext("returned by the bank"),
+        NoGift.RETURNED_AFTER_PART: gettext("refunded in part, then returned by the bank"),
+        NoGift.MISTAKE: gettext("recorded by mistake"),
     }
 
 

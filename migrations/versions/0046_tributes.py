@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "tributes"
-down_revision = "privacy"
+down_revision = "posted"
 
 
 def upgrade() -> None:

@@ -23,14 +23,9 @@ def about_ended(change: ReceiptChange, language: str) -> list[Paragraph]:
     """That a receipt has ended, and which one replaces it; that one is attached. The caller has set the language with `force_locale`."""
     receipt, ended = change.receipt, change.ended
     if ended is not None and receipt is not None:
-        return [Paragraph(_replaced(receipt, ended, language)), Paragraph(_why(receipt, ended, change.reason))]
+        return [Paragraph(_replaced(receipt, ended, language)), Paragraph(why_replaced(receipt, ended, change.reason))]
     if ended is not None:
-        text = gettext(
-            "Official receipt no. %(old)s, which showed %(amount)s, is cancelled. Please do not use it for your taxes.",
-            old=ended.serial,
-            amount=format_money(ended.cents, language),
-        )
-        return [Paragraph(text), *_about_next(change)]
+        return [Paragraph(cancelled(ended, language)), *_about_next(change)]
     if receipt is not None:
         text = gettext(
             "Your official receipt no. %(new)s for what is left of the gift, %(amount)s, is attached.",
@@ -39,6 +34,15 @@ def about_ended(change: ReceiptChange, language: str) -> list[Paragraph]:
         )
         return [Paragraph(text)]
     return []
+
+
+def cancelled(ended: Receipt, language: str) -> str:
+    """That a receipt is cancelled and must not be used."""
+    return gettext(
+        "Official receipt no. %(old)s, which showed %(amount)s, is cancelled. Please do not use it for your taxes.",
+        old=ended.serial,
+        amount=format_money(ended.cents, language),
+    )
 
 
 def _replaced(receipt: Receipt, ended: Receipt, language: str) -> str:
@@ -60,7 +64,7 @@ def _replaced(receipt: Receipt, ended: Receipt, language: str) -> str:
     )
 
 
-def _why(receipt: Receipt, ended: Receipt, reason: EndReason | None) -> str:
+def why_replaced(receipt: Receipt, ended: Receipt, reason: EndReason | None) -> str:
     """Why the one replaces the other; empty for a payment that was noted wrongly, as the email is about that."""
     match reason:
         case EndReason.RETURNED if receipt.cents > ended.cents:

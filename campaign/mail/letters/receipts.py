@@ -72,31 +72,42 @@ def offline_gift_reversed(
     """
     language, title = donation.language, donation.campaign.title(donation.language)
     with force_locale(language):
-        sums = {"amount": format_money(cents, language), "day": paid_on(donation), "campaign": title}
         match kind:
             case OfflineReversalKind.REFUNDED:
-                first = gettext("We have given back %(amount)s of your gift of %(day)s to %(campaign)s.", **sums)
                 subject = _subject_of_return(title, change, is_whole=donation.net_cents == 0)
             case OfflineReversalKind.RETURNED:
-                first = gettext(
-                    "Your bank did not honour the payment of %(amount)s that we received on %(day)s for %(campaign)s, so your gift has not arrived.",
-                    **{**sums, "amount": format_money(donation.amount_cents, language)},
-                )
-                if cents != donation.amount_cents:
-                    before = format_money(donation.amount_cents - cents, language)
-                    first += " " + gettext("Before we knew that, we gave back %(amount)s of it to you.", amount=before)
                 subject = gettext("Your payment came back from the bank – %(campaign)s", campaign=title)
             case OfflineReversalKind.MISTAKE:
-                first = gettext("We had recorded a gift of %(amount)s of %(day)s to %(campaign)s in your name by mistake.", **sums)
                 subject = gettext("A gift was recorded in your name by mistake – %(campaign)s", campaign=title)
         paragraphs = [
-            Paragraph(first),
+            Paragraph(about_offline_reversal(donation, kind=kind, cents=cents)),
             Paragraph(outcome, style=MATCH),
             *about_ended(change, language),
             donation_page_link(page_url),
             contact_line(donation.campaign.charity),
         ]
         return build_email(recipient_of(donation), subject, paragraphs, receipt=change.receipt)
+
+
+def about_offline_reversal(donation: Donation, *, kind: OfflineReversalKind, cents: int) -> str:
+    """What was reversed of a payment without Stripe, in an email or on paper. The caller has set the language with `force_locale`."""
+    language = donation.language
+    sums = {"amount": format_money(cents, language), "day": paid_on(donation), "campaign": donation.campaign.title(language)}
+    match kind:
+        case OfflineReversalKind.REFUNDED:
+            return gettext("We have given back %(amount)s of your gift of %(day)s to %(campaign)s.", **sums)
+        case OfflineReversalKind.RETURNED:
+            whole = {**sums, "amount": format_money(donation.amount_cents, language)}
+            text = gettext(
+                "Your bank did not honour the payment of %(amount)s that we received on %(day)s for %(campaign)s, so your gift has not arrived.",
+                **whole,
+            )
+            if cents == donation.amount_cents:
+                return text
+            before = format_money(donation.amount_cents - cents, language)
+            return " ".join((text, gettext("Before we knew that, we gave back %(amount)s of it to you.", amount=before)))
+        case OfflineReversalKind.MISTAKE:
+            return gettext("We had recorded a gift of %(amount)s of %(day)s to %(campaign)s in your name by mistake.", **sums)
 
 
 def _about_fee(donation: Donation, retained: Retained) -> str:

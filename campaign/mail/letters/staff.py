@@ -190,7 +190,7 @@ def describe_todo(name: str, count: int) -> str:
         "findings": ngettext("%(num)s finding in the books", "%(num)s findings in the books", count),
         "unchecked": gettext("The books have not been checked for more than an hour."),
         "failing_jobs": ngettext("%(num)s job in the background keeps failing.", "%(num)s jobs in the background keep failing.", count),
-        "to_post": ngettext("%(num)s receipt to print and post", "%(num)s receipts to print and post", count),
+        "to_post": ngettext("%(num)s receipt or letter to print and post", "%(num)s receipts and letters to print and post", count),
         "paused_funds": ngettext("%(num)s fund is paused", "%(num)s funds are paused", count),
         "percent_on_hold": gettext(
             "%(num)s%% of what a fund has left has been on hold for ten minutes or more, for gifts that are not paid.", num=count

@@ -32,7 +32,7 @@ from campaign.texts.declaration_words import words_on_page
 from campaign.texts.file_names import Document, file_name
 from campaign.web.downloads import name_file
 from campaign.web.labels import offline_method_labels
-from campaign.web.public.donor_access import may_change
+from campaign.web.public.donor_access import may_ask, may_change
 from campaign.web.security import LINKS_PER_CLIENT, access, limiter
 
 bp = Blueprint("donation_page", __name__)
@@ -73,6 +73,7 @@ def page(language: str, token: str) -> ResponseReturnValue:
         receipt_status=receipts.status_of(receipt).value if receipt else "",
         is_annual=wants_annual_receipt(donation.donor_id),
         may_change=may_change(donation),
+        may_ask=may_ask(donation),
         wants_news=wants_news(donation.donor_id),
         follows=awaited.awaiting_receipt_of(donation.id) is not None,
         **_missing(donation, status, language),

@@ -40,6 +40,11 @@ def may_change(donation: Donation) -> bool:
     return bool(granted.get("email") == _fingerprint(donation.donor_id))
 
 
+def may_ask(donation: Donation) -> bool:
+    """Whether there is an address to which such a link can be mailed."""
+    return db.session.get_one(Donor, donation.donor_id).email is not None
+
+
 def grant_of(donor_id: int) -> dict[str, Any]:
     """What the cookie of a browser has that may change the donor's gifts from now on. It ends when the donor has another address."""
     return {"donor": donor_id, "until": int(time.time()) + ACCESS_SECONDS, "email": _fingerprint(donor_id)}

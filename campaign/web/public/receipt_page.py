@@ -48,7 +48,7 @@ def send_receipt(receipt: receipts.Receipt) -> Response:
 def mail_again(language: str, token: str) -> ResponseReturnValue:
     """Send the receipt again, to the e-mail address of the donation."""
     donation = _donation_or_404(token)
-    if receipts.receipt_of(donation.id) is None:
+    if receipts.receipt_of(donation.id) is None or not donation.email:
         abort(404)
     if receipt_actions.request_copy(donation):
         flash(gettext("We are sending your receipt to %(email)s again. Look in your junk email too.", email=mask_email(donation.email)))
@@ -105,6 +105,8 @@ def _thank(donation: Donation) -> None:
         gettext("Thank you. This gift is on the official receipt for the whole year, which comes in January.")
         if wants_annual_receipt(donation.donor_id)
         else gettext("Thank you. Your official receipt is being made, and comes by email.")
+        if donation.email
+        else gettext("Thank you. Your official receipt is being made, and comes by post.")
     )
 
 
@@ -146,6 +148,7 @@ def _address_page(donation: Donation, form: AddressForm, language: str) -> str:
         charity=campaign.charity,
         charity_name=campaign.charity.name(language),
         amount=money.format_money(donation.charged_cents, language),
+        has_email=bool(donation.email),
     )
 
 

@@ -170,7 +170,7 @@ def confirm() -> ResponseReturnValue:
     else:
         flash(gettext("Confirmed. Official receipts are issued for real money."))
         if woken:
-            flash(ngettext("%(num)s receipt that waited is being sent.", "%(num)s receipts that waited are being sent.", woken))
+            flash(ngettext("%(num)s receipt that waited is being issued.", "%(num)s receipts that waited are being issued.", woken))
     return redirect(url_for("staff_charity.page"), 303)
 
 

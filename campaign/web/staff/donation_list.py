@@ -11,7 +11,7 @@ from flask_security import current_user
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
-from campaign.payments.status import Status
+from campaign.payments.status import ShownState
 from campaign.reporting import donation_list
 from campaign.reporting.donation_filters import MatchLevel, Method
 from campaign.reporting.donation_list import SUMMED_AT_ONCE, ListedDonation, ListPage, ListSums, Position
@@ -122,7 +122,7 @@ def _rows(listed: ListPage, charity: Charity) -> list[dict[str, Any]]:
 
 
 def _row(
-    row: ListedDonation, charity: Charity, states: dict[Status, str], levels: dict[MatchLevel, str], methods: dict[Method, str]
+    row: ListedDonation, charity: Charity, states: dict[ShownState, str], levels: dict[MatchLevel, str], methods: dict[Method, str]
 ) -> dict[str, Any]:
     language, donation = current_language(), row.donation
     match = format_money(row.match.matched_cents or row.match.held_cents, language)
@@ -137,7 +137,7 @@ def _row(
         "held": match if row.match.held_cents and not row.match.matched_cents else "",
         "level": levels[row.level] if row.match.matched_cents else "",
         "waits": row.waits,
-        "state": states[row.status],
+        "state": states[row.state],
         "method": methods[row.method],
         "public_id": donation.public_id,
         "tribute": tribute_sentence(donation),

@@ -36,7 +36,7 @@ def donation_table(charity: Charity, campaigns: Sequence[Campaign], filters: Don
             gift.covered_fee_cents,
             gift.net_cents if gift.received_at else None,
             listed.match.matched_cents,
-            states[listed.status],
+            states[listed.state],
             levels[listed.level],
             methods[listed.method],
             gettext("monthly") if gift.frequency == "monthly" else gettext("once"),

@@ -11,7 +11,7 @@ from campaign.donations import staff_notes
 from campaign.donations.donations import Donation
 from campaign.outbox import messages, waiting_receipts
 from campaign.payments import disputes, offline_gifts, reversals
-from campaign.payments.status import status_of
+from campaign.payments.status import shown_states_of, status_of
 from campaign.receipts import receipt_actions, receipts, render_jobs
 from campaign.receipts.receipts import ReceiptIncomplete
 from campaign.recurring import contact_actions, contact_changes
@@ -51,7 +51,7 @@ def page(public_id: str) -> ResponseReturnValue:
         "staff/donation.html",
         title=donation.campaign.title(language),
         donation=donation,
-        state_words=status_labels()[status.state],
+        state_words=status_labels()[shown_states_of([donation])[donation.id]],
         amount=format_money(donation.amount_cents, language),
         net=format_money(status.net_cents, language),
         held=format_money(status.held_cents, language),

@@ -31,7 +31,7 @@ def end(donor_id: int, gift_id: int) -> ResponseReturnValue:
         return refused(donor_page.page(donor_id))
     try:
         if recurring_actions.end_for_donor(gift, actor=current_user.email, reason=reason):
-            flash(gettext("The monthly gift has ended, and nothing more is charged. The donor is notified by email."))
+            flash(gettext("The monthly gift has ended, and nothing more is charged."))
         else:
             flash(gettext("This monthly gift has ended before."))
     except (StripeUnavailable, StripeRefused) as error:

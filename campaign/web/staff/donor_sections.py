@@ -13,7 +13,7 @@ from campaign.donations.donations import Donation, donations_by_id
 from campaign.matching.holds import NO_MATCH, matches_of
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import OutboxMessage
-from campaign.payments.status import statuses_of
+from campaign.payments.status import shown_states_of
 from campaign.receipts import annual, receipts
 from campaign.receipts.receipts import Receipt
 from campaign.recurring import contact_changes
@@ -68,7 +68,7 @@ def year_rows(years: Sequence[donor_record.YearSums]) -> list[dict[str, Any]]:
 def gift_rows(gifts: Sequence[Donation], charity: Charity) -> list[dict[str, Any]]:
     """A page of gifts, each with what became of it."""
     ids, labels = [gift.id for gift in gifts], status_labels()
-    statuses, matches, serials = statuses_of(gifts), matches_of(ids), donor_record.valid_serials(ids)
+    states, matches, serials = shown_states_of(gifts), matches_of(ids), donor_record.valid_serials(ids)
     charities = names_of_charities({one.id for one in list_charities()})
     rows = []
     for gift in gifts:
@@ -82,7 +82,7 @@ def gift_rows(gifts: Sequence[Donation], charity: Charity) -> list[dict[str, Any
                 "matched": _money(match.matched_cents) if match.matched_cents else "–",
                 "charity": charities.get(gift.campaign.charity_id, ""),
                 "is_monthly": gift.recurring_gift_id is not None,
-                "state": labels[statuses[gift.id]],
+                "state": labels[states[gift.id]],
                 "serial": serials.get(gift.id, ""),
                 "receipt_url": _receipt_url(serials[gift.id], gift.campaign.charity_id) if gift.id in serials else "",
             }

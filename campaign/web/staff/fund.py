@@ -182,8 +182,8 @@ def _matched_at_once(fund: Fund) -> str:
     if not found.donations:
         return gettext("No earlier gift is matched by it.")
     sentence = ngettext(
-        "%(num)s earlier gift of %(donated)s is matched at once, with %(matched)s. Its donor is told by email.",
-        "%(num)s earlier gifts of %(donated)s are matched at once, with %(matched)s. Their donors are told by email.",
+        "%(num)s earlier gift of %(donated)s is matched at once, with %(matched)s. Its donor gets an email, if there is an address.",
+        "%(num)s earlier gifts of %(donated)s are matched at once, with %(matched)s. Those donors who have an address get an email.",
         found.donations,
         donated=format_money(found.donated_cents, language),
         matched=format_money(found.matched_cents, language),

@@ -28,7 +28,8 @@ def _what_happens() -> dict[Undoing, str]:
     return {
         Undoing.WITHOUT_TRACE: gettext("No receipt yet: the gift is undone, and the donor hears nothing of it."),
         Undoing.RECEIPT_CANCELLED: gettext(
-            "It has a receipt: the receipt is cancelled, and the donor is told that the gift was recorded by mistake."
+            "It has a receipt: the receipt is cancelled, and the donor gets an email that the gift was recorded by mistake. Without an address, "
+            "a letter to post is prepared if they have the receipt on paper."
         ),
         Undoing.IN_DEPOSIT: gettext("It was taken to the bank: it is reversed as a mistake, and its deposit says so."),
         Undoing.PARTLY_REFUNDED: gettext("Not undone: part of it was given back to the donor, so it did arrive."),

@@ -82,7 +82,7 @@ SECTIONS = (
                 words=lazy_gettext("deposit slip, take cheques to the bank, undeposited"),
             ),
             Destination(
-                label=lazy_gettext("Receipts to post"),
+                label=lazy_gettext("To print and post"),
                 endpoint="staff_posted_receipts.page",
                 words=lazy_gettext("print and post receipts, no email address"),
             ),

@@ -8,6 +8,7 @@ from campaign.campaigns.charities import Charity
 from campaign.reporting import donation_list
 from campaign.reporting.offline_gift_list import ListedGift, whole_list
 from campaign.reporting.spreadsheets import Cell, Column, Kind, Table
+from campaign.rules.offline_gifts import OfflineReversalKind
 from campaign.texts.file_names import Document
 from campaign.web.errors import campaign_or_404
 from campaign.web.labels import offline_method_labels, offline_reversal_labels
@@ -57,7 +58,7 @@ def _table(charity: Charity) -> Table:
             gift.net_cents,
             listed.matched_cents,
             "" if gift.is_matchable else no,
-            reversals[listed.fell_through] if listed.fell_through else refunded if is_refunded and gift.net_cents else "",
+            reversals[listed.fell_through or OfflineReversalKind.REFUNDED] if not gift.net_cents else refunded if is_refunded else "",
             str(deposit.number) if deposit else "",
             deposit.deposited_on if deposit else None,
             listed.serial,

@@ -23,6 +23,7 @@ from campaign.web.errors import campaign_or_404
 from campaign.web.labels import offline_method_labels, offline_reversal_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
+from campaign.web.staff.donor_news import describe_news
 from campaign.web.staff.offline_gift_form import LONGEST_REFERENCE
 from campaign.web.staff.offline_gifts import offline_gift_or_404
 from campaign.web.staff.typed_fields import LONGEST_REASON, TypedAmount, TypedDay, TypedLine, read_amount, read_day, read_reason_line
@@ -83,6 +84,7 @@ def _page(donation: Donation, typed: ReversalForm) -> str:
         ],
         refunded=format_money(refunded_cents, language) if refunded_cents else "",
         may_reverse=has_role("clerk") and donation.net_cents > 0,
+        news=describe_news(donation),
         typed=typed,
         longest_reference=LONGEST_REFERENCE,
         longest_reason=LONGEST_REASON,
@@ -117,7 +119,8 @@ def reverse(public_id: str) -> ResponseReturnValue:
     except ActionRefused as error:
         flash(action_errors.describe_error(error.refusal, current_language()), "error")
         return _page(donation, typed), 422
-    flash(gettext("Reversed: the match and the receipt follow within a minute."))
+    done = gettext("Reversed: the match and the receipt follow within a minute.")
+    flash(f"{done} {describe_news(donation)}")
     return redirect(url_for("staff_offline_reversals.page", public_id=public_id), 303)
 
 

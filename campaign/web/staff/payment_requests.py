@@ -25,6 +25,7 @@ from campaign.texts.receipt_elements import describe_missing
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
 from campaign.web.security import access
+from campaign.web.staff.donor_news import describe_news_to_funder
 from campaign.web.staff.payment_form import (
     LONGEST_REFERENCE,
     PaymentForm,
@@ -135,10 +136,10 @@ def decide(slug: str, request_id: int) -> ResponseReturnValue:
     asked, decision = payment_requests.get(request_id), request.form.get("decision")
     if asked is None or decision not in {"agree", "refuse"}:
         abort(404)
-    _payment_or_404(slug, asked.funder_payment_id)
+    payment = _payment_or_404(slug, asked.funder_payment_id)
     try:
         payment_actions.decide(asked, agrees=decision == "agree", actor=current_user.email)
-        done = gettext("It is done, and the funder is notified by email.")
+        done = " ".join((gettext("It is done."), describe_news_to_funder(payments.funder_of(payment))))
         flash(done if decision == "agree" else gettext("The payment stays as it is."))
     except ActionRefused as error:
         flash(action_errors.describe_error(error.refusal, current_language()), "error")

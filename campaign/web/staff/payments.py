@@ -171,6 +171,7 @@ def _form_page(fund: Fund, typed: PaymentForm) -> str:
         name=fund.name(language),
         received=format_money(payments.received_cents(fund), language),
         pledged=format_money(fund.pledged_cents, language),
+        has_email=bool(db.session.get_one(Funder, fund.funder_id).email),
         typed=typed,
         longest_reference=LONGEST_REFERENCE,
         today=today().isoformat(),

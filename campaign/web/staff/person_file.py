@@ -13,7 +13,7 @@ from flask_babel import force_locale, gettext
 from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
 from campaign.outbox import deliveries, messages
-from campaign.payments.status import status_of
+from campaign.payments.status import shown_states_of
 from campaign.privacy import erasure, person_data
 from campaign.receipts import receipts, render_jobs
 from campaign.receipts.receipts import Receipt
@@ -68,7 +68,7 @@ def _page(emails: list[str], donations: list[Donation], own_receipts: list[Recei
 def _gift(gift: Donation, charity: Charity, language: str) -> dict[str, Any]:
     agreed = format_moment(charity.local(gift.news_consent_at), language) if gift.news_consent_at else ""
     facts = {
-        gettext("State"): status_labels()[status_of(gift).state],
+        gettext("State"): status_labels()[shown_states_of([gift])[gift.id]],
         gettext("Name"): gift.full_name,
         gettext("Organization"): gift.organization,
         gettext("Address"): ", ".join((*gift.lines_in_country, country_name(gift.country) if gift.country else "")),

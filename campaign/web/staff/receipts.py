@@ -16,7 +16,7 @@ from campaign.edges.db import db
 from campaign.funders.payments import FunderPayment, funder_of
 from campaign.outbox import deliveries, waiting_receipts
 from campaign.outbox.messages import OutboxMessage
-from campaign.receipts import receipt_actions, receipts, render_jobs, void_requests
+from campaign.receipts import posted_receipts, receipt_actions, receipts, render_jobs, void_requests
 from campaign.receipts.receipts import SYSTEM_ACTOR, Receipt
 from campaign.receipts.void_requests import VoidDecision
 from campaign.reporting import receipt_register
@@ -36,6 +36,7 @@ from campaign.web.public.receipt_page import send_receipt
 from campaign.web.security import access, has_role
 from campaign.web.staff import add_up
 from campaign.web.staff.declarations import name_of_receipt
+from campaign.web.staff.donor_news import describe_cancelled
 from campaign.web.staff.exports import export_name, origin_of, record_export, send_csv, send_xlsx
 from campaign.web.staff.return_tables import register_table
 from campaign.web.staff.typed_fields import LONGEST_REASON, read_reason, refused
@@ -183,6 +184,7 @@ def page(serial: str) -> ResponseReturnValue:
     campaign = campaign_or_404()
     receipt, language = _receipt_or_404(campaign, serial), current_language()
     ended, replacement = receipts.end_of(receipt), receipts.replacement_of(receipt)
+    posting = posted_receipts.posting_of(receipt)
     return render_template(
         "staff/receipt.html",
         title=campaign.title(language),
@@ -197,6 +199,8 @@ def page(serial: str) -> ResponseReturnValue:
         gifts=[_line_row(line, language) for line in receipts.lines_of(receipt)],
         ended=ended,
         sent_on=_moment(deliveries.sent_at(receipt.id), campaign),
+        posted_on=_moment(posting.posted_at if posting else None, campaign),
+        is_to_post=posted_receipts.is_to_post(receipt),
         ended_by=ended.actor if ended and ended.actor != SYSTEM_ACTOR else "",
         end_reason=end_reason_labels()[ended.reason] if ended else "",
         ended_at=_moment(ended.at if ended else None, campaign),
@@ -263,8 +267,9 @@ def decide_void(request_id: int) -> ResponseReturnValue:
         abort(404)
     try:
         receipt_actions.decide_void(void_request, agrees=request.form["decision"] == "agree", actor=current_user.email)
-        agreed = gettext("The receipt is cancelled, and the donor is notified.")
-        flash(agreed if request.form["decision"] == "agree" else gettext("The receipt stays valid."))
+        is_cancelled = request.form["decision"] == "agree"
+        receipt = db.session.get_one(Receipt, void_request.receipt_id)
+        flash(describe_cancelled(receipt) if is_cancelled else gettext("The receipt stays valid."))
     except ActionRefused as error:
         flash(action_errors.describe_error(error.refusal, current_language()), "error")
     return redirect(url_for("staff_receipts.register"), 303)

@@ -24,6 +24,7 @@ from campaign.texts.dates import format_day
 from campaign.web.languages import current_language
 from campaign.web.security import access
 from campaign.web.staff.donation_lookup import donation_or_404
+from campaign.web.staff.donor_news import describe_news
 from campaign.web.staff.typed_fields import LONGEST_REASON, TypedAmount, TypedLine, read_amount, read_reason_line
 
 bp = Blueprint("staff_refunds", __name__, url_prefix="/staff/donations/<public_id>/refunds")
@@ -62,7 +63,8 @@ def refund(public_id: str) -> ResponseReturnValue:
         db.session.rollback()
         flash(gettext("Stripe did not answer. The refund request is stored and will be retried within minutes."))
     else:
-        flash(gettext("%(amount)s is refunded. The donor gets an email about it.", amount=format_money(amount.cents, current_language())))
+        done = gettext("%(amount)s is refunded.", amount=format_money(amount.cents, current_language()))
+        flash(f"{done} {describe_news(donation)}")
     return redirect(url_for("staff_donations.page", public_id=public_id), 303)
 
 
@@ -133,8 +135,8 @@ def _about_match(preview: RefundPreview, language: str) -> list[str]:
     found = [gettext("The match of this gift falls by %(freed)s, to %(left)s.", freed=freed, left=left)]
     if preview.rematched:
         text = ngettext(
-            "%(sum)s of it goes at once to %(num)s gift that was not matched in full; that donor is told by email.",
-            "%(sum)s of it goes at once to %(num)s gifts that were not matched in full; those donors are told by email.",
+            "%(sum)s of it goes at once to %(num)s gift that was not matched in full; that donor gets an email, if there is an address.",
+            "%(sum)s of it goes at once to %(num)s gifts that were not matched in full; those donors who have an address get an email.",
             len(preview.rematched),
             sum=rematched,
         )

@@ -12,7 +12,6 @@ from flask_security import current_user
 from campaign.campaigns.campaigns import Campaign, list_campaigns
 from campaign.campaigns.charities import Charity, list_charities
 from campaign.donations.donations import Donation, donations_by_id
-from campaign.payments.status import statuses_of
 from campaign.receipts import receipts
 from campaign.reporting import search
 from campaign.reporting.search import Found, Kind, Named
@@ -164,12 +163,12 @@ def _name_of(gift: Donation) -> str:
 
 
 def _gifts(gifts: Sequence[Donation], titles: Mapping[int, str]) -> list[Line]:
-    labels, statuses = status_labels(), statuses_of(gifts)
+    labels, states = status_labels(), shown_states_of(gifts)
     return [
         (
             gettext("%(amount)s – %(name)s", amount=format_money(gift.amount_cents, current_language()), name=_name_of(gift)),
             url_for("staff_donations.page", public_id=gift.public_id),
-            _joined(_day_of(gift), labels[statuses[gift.id]], titles[gift.campaign_id]),
+            _joined(_day_of(gift), labels[states[gift.id]], titles[gift.campaign_id]),
         )
         for gift in gifts
     ]
