@@ -12,6 +12,7 @@ from flask_security import current_user
 from campaign.campaigns.campaigns import Campaign, list_campaigns
 from campaign.campaigns.charities import Charity, list_charities
 from campaign.donations.donations import Donation, donations_by_id
+from campaign.payments.status import shown_states_of
 from campaign.receipts import receipts
 from campaign.reporting import search
 from campaign.reporting.search import Found, Kind, Named
