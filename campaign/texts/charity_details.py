@@ -27,6 +27,7 @@ _NAMES = {
     Detail.SIGNATURE: gettext_noop("Signature"),
     Detail.LOGO: gettext_noop("Logo"),
     Detail.EMAIL: gettext_noop("Email address for donors"),
+    Detail.PHONE: gettext_noop("Phone number for donors"),
     Detail.WEBSITE: gettext_noop("Website"),
     Detail.PRIVACY_OFFICER: gettext_noop("Email address of the privacy officer"),
 }
@@ -42,7 +43,8 @@ _PROBLEMS = {
     Problem.WRONG_CHECK_DIGIT: gettext_noop("Its check digit is wrong, so a digit is mistyped. Please compare it with the CRA’s letter."),
     Problem.WHOLE_ADDRESS: gettext_noop("It must be a city or town alone, without street and postal code."),
     Problem.NO_EMAIL_ADDRESS: gettext_noop("Please write an email address, for example name@example.org."),
-    Problem.NO_WEB_ADDRESS: gettext_noop("It is not the address of a website, which begins with https:// or http://."),
+    Problem.NO_PHONE_NUMBER: gettext_noop("Please write a phone number with its area code, for example 613-555-0123."),
+    Problem.NO_WEB_ADDRESS: gettext_noop("Please write the address of a website, for example https://www.example.org."),
     Problem.UNUSABLE_PICTURE: gettext_noop("The picture shows nothing or cannot be read."),
 }
 _NO_SIGNATURE = gettext_noop("There is no picture of it, and a receipt must be signed.")

@@ -127,6 +127,7 @@ SECTIONS = (
             Destination(label=lazy_gettext("Members of staff"), endpoint="staff_members.page", role=ADMIN),
             Destination(label=lazy_gettext("Audit trail"), endpoint="staff_audit.page"),
             Destination(label=lazy_gettext("Privacy requests"), endpoint="staff_privacy_requests.page"),
+            Destination(label=lazy_gettext("Confidentiality incidents"), endpoint="staff_incidents.page"),
             Destination(label=lazy_gettext("Card testing"), endpoint="staff_card_testing.page"),
             Destination(label=lazy_gettext("Your account"), endpoint="staff_account.page"),
         ),
