@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from campaign.campaigns.campaigns import Campaign, CampaignTotals
 from campaign.donations.donations import Donation
+from campaign.donations.news_withdrawals import first_withdrawals
 from campaign.edges.db import db
 from campaign.matching.funds import Fund
 from campaign.matching.holds import NO_MATCH, DonationMatch, DonationMatchSums, matches_of
@@ -40,7 +41,7 @@ Position = tuple[datetime, int]
 class ListedDonation:
     """A row of the list; `at` is the moment by which it is ordered, `level` how much of the gift is matched.
 
-    `serial` is of the valid receipt, in the whole list alone.
+    `serial` is of the valid receipt, `news_withdrawn_at` the moment from which its consent to news is withdrawn; both in the whole list alone.
     """
 
     donation: Donation
@@ -51,6 +52,7 @@ class ListedDonation:
     waits: bool
     method: Method
     serial: str = ""
+    news_withdrawn_at: datetime | None = None
 
     @property
     def position(self) -> Position:
@@ -103,8 +105,10 @@ def whole_list(filters: DonationFilters, zone: ZoneInfo) -> Iterator[ListedDonat
     db.session.execute(FIRST_ROWS_AT_ONCE)
     query = select(Donation).where(*conditions_of(filters, zone)).order_by(filters.moment.desc(), Donation.id.desc())
     for rows in db.session.scalars(query, execution_options={"yield_per": ROWS_AT_ONCE}).partitions():
-        serials = _serials([row.id for row in rows])
-        yield from (replace(listed, serial=serials.get(listed.donation.id, "")) for listed in _listed(rows, filters))
+        serials, withdrawals = _serials([row.id for row in rows]), first_withdrawals(rows)
+        for listed in _listed(rows, filters):
+            withdrawn, serial = withdrawals.get(listed.donation.id), serials.get(listed.donation.id, "")
+            yield replace(listed, serial=serial, news_withdrawn_at=withdrawn.at if withdrawn else None)
 
 
 def _serials(donation_ids: Sequence[int]) -> dict[int, str]:

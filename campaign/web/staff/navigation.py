@@ -133,7 +133,14 @@ SECTIONS = (
         ),
         others=frozenset(
             {
-                *("staff_campaign_edit", "staff_charity_details", "staff_charity_versions", "staff_privacy_erasure", "staff_retention"),
+                *(
+                    "staff_campaign_edit",
+                    "staff_charity_details",
+                    "staff_charity_versions",
+                    "staff_privacy_erasure",
+                    "staff_privacy_request_exports",
+                    "staff_retention",
+                ),
                 *("staff_factors", "staff_passkeys", "staff_password"),
             }
         ),
