@@ -1,6 +1,7 @@
 """The names of a charity's details, why they are not real and what to do about it, and the donor of the sample receipt."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
@@ -97,11 +98,14 @@ class _Settings(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One setting in words. `option` of `campaign charity set` changes it; the time zone has none."""
+    """One setting in words. Staff choose its `column` among `choices`, which has the words of each; the time zone has none."""
 
     name: str
     value: str
-    option: str = ""
+    column: str = ""
+    chosen: str = ""
+    choices: Mapping[str, str] = field(default_factory=dict)
+    help: str = ""
 
 
 def format_year_end(year_end: str, language: str) -> str:
@@ -112,22 +116,35 @@ def format_year_end(year_end: str, language: str) -> str:
 def list_settings(charity: _Settings, language: str, *, year: int) -> list[Setting]:
     """What decides about receipts and returns, and is no detail that is confirmed, in this year."""
     gettext = translator(language).gettext
-    every_year = gettext("one series a year, such as %(serial)s", serial=format_serial(year, 1))
-    continuous = gettext("one series for all years, such as %(serial)s", serial=format_serial(CONTINUOUS, 1))
-    is_on_line_12 = charity.awaited_gifts_as == AwaitedAs.RECEIPTED
+    series = {
+        "yearly": gettext("one series a year, such as %(serial)s", serial=format_serial(year, 1)),
+        "continuous": gettext("one series for all years, such as %(serial)s", serial=format_serial(CONTINUOUS, 1)),
+    }
+    languages = {"no": gettext("the donor’s"), "yes": gettext("both on one page, the donor’s first")}
+    awaited = {AwaitedAs.RECEIPTED.value: gettext("on line 12"), AwaitedAs.UNRECEIPTED.value: gettext("on line 14")}
+    is_bilingual = "yes" if charity.bilingual_receipts else "no"
     return [
-        Setting(name=gettext("Serial numbers"), value=every_year if charity.series == "yearly" else continuous, option="--series"),
+        Setting(name=gettext("Serial numbers"), value=series[charity.series], column="series", chosen=charity.series, choices=series),
         Setting(
             name=gettext("Languages of receipts"),
-            value=gettext("both on one page, the donor’s first") if charity.bilingual_receipts else gettext("the donor’s"),
-            option="--receipts-in-one-language" if charity.bilingual_receipts else "--bilingual-receipts",
+            value=languages[is_bilingual],
+            column="bilingual_receipts",
+            chosen=is_bilingual,
+            choices=languages,
         ),
         Setting(
             name=gettext("Gifts whose receipt is still to come, on TP-985.22"),
-            value=gettext("on line 12") if is_on_line_12 else gettext("on line 14"),
-            option="--awaited-gifts-as",
+            value=awaited[charity.awaited_gifts_as],
+            column="awaited_gifts_as",
+            chosen=charity.awaited_gifts_as,
+            choices=awaited,
+            help=gettext("The accountant decides."),
         ),
-        Setting(name=gettext("Time zone of all dates"), value=charity.time_zone),
+        Setting(
+            name=gettext("Time zone of all dates"),
+            value=charity.time_zone,
+            help=gettext("It is set once, when the charity is created: days of gifts and receipts depend on it."),
+        ),
     ]
 
 

@@ -135,7 +135,7 @@ def _paused_funds(campaign: Campaign) -> list[Need]:
     return [
         Need(
             sentence=gettext(
-                "The fund %(name)s is paused since %(moment)s: %(reason)s",
+                "Matching is paused since %(moment)s – %(name)s: %(reason)s",
                 name=fund.name(language),
                 moment=format_moment(campaign.charity.local(at), language),
                 reason=reason,

@@ -137,6 +137,7 @@ SECTIONS = (
                     "staff_campaign_edit",
                     "staff_charity_details",
                     "staff_charity_versions",
+                    "staff_charity_settings",
                     "staff_privacy_erasure",
                     "staff_privacy_request_exports",
                     "staff_retention",
