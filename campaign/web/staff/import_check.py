@@ -7,7 +7,6 @@ from functools import cache
 
 from flask_babel import gettext
 from werkzeug.datastructures import MultiDict
-from wtforms import Field
 
 from campaign.receipts.gift_import_actions import CheckedRow, ImportOptions
 from campaign.receipts.gift_imports import GiftImport, GiftImportRow
@@ -145,7 +144,7 @@ class RowForm(OfflineGiftForm):
         self.amount_cents, self.day, self.nonce = 0, date.min, secrets.token_urlsafe(18)
         self.organization_declaration.data = self.payer.data == ORGANIZATION
 
-    def validate_attempt(self, field: Field) -> None:
+    def validate_attempt(self, field: object) -> None:
         """Nothing is signed."""
 
 
