@@ -95,6 +95,7 @@ def test_a_campaign_is_drafted_opened_closed_and_opened_again_and_its_address_st
     assert {stranger.get(path).status_code for path in public} == {404}
     assert stranger.post(f"/en/{draft.slug}/donations", data=FORM).status_code == 404
     preview = open_page(signed_in(app, "viewer", address="viewer@example.org"), f"{PAGE}/{draft.slug}/preview/fr")
+    assert 'role="note" lang="en"><p><strong>Preview</strong> This is what' in preview.text, "what it is, in the language of the member"
     assert "<h2>Pourquoi</h2>" in preview.text
     assert " inert>" in preview.text
     post(manager, f"{PAGE}/{draft.slug}/edit", **VALID, slug="spring")

@@ -76,6 +76,7 @@ NOT_REAL: list[tuple[Detail, Any, Problem]] = [
             ),
         )
     ],
+    *[(Detail.PHONE, text, Problem.NO_PHONE_NUMBER) for text in ("555-0123", "call us", "613-555-0123 or 4", "+1 613 555 0123 4567 89")],
     *[
         (Detail.WEBSITE, text, Problem.NO_WEB_ADDRESS)
         for text in (

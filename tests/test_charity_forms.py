@@ -21,7 +21,7 @@ from campaign.matching.funds import Fund
 from campaign.staff.audit import AuditEntry
 from tests.conftest import Post
 from tests.factories import REAL_DETAILS, confirm_charity, paid, png_picture, set_real_details
-from tests.mail import last_email
+from tests.mail import last_email, text_of
 from tests.web import open_page, signed_in, submit
 
 PAGE = "/staff/charity"
@@ -109,9 +109,12 @@ def test_what_cannot_be_accepted_is_said_at_its_field_and_nothing_typed_is_lost(
     )
     assert "Veuillez écrire un mois et un jour" in french.text and 'value="a@b"' in french.text
     french = save(
-        client, open_page(client, f"{PAGE}/contact"), "contact", **(CONTACT | {"email": "info@example.org", "website": "charite.ca"})
+        client,
+        open_page(client, f"{PAGE}/contact"),
+        "contact",
+        **(CONTACT | {"email": "info@example.org", "website": "charite", "phone": "555-0123"}),
     )
-    assert "C’est un exemple" in french.text and "n’est pas l’adresse d’un site" in french.text
+    assert all(f'id="{name}-error"' in french.text for name in ("email", "website", "phone")) and "C’est un exemple" in french.text
     assert (charity().confirmed_at is None, changes()) == (False, [])
 
 
@@ -121,6 +124,7 @@ def test_a_new_contact_stops_no_receipt_and_donors_read_it_at_once(app: Flask, c
     page = open_page(client, f"{PAGE}/contact")
     assert "so receipts go on" in page.text and "two steps" not in page.text
     new = {"email": "dons@nerfs.ca", "website": "http://nerfs.ca", "privacy_officer": "vie-privee@nerfs.ca", "fiscal_year_end": "03-31"}
+    new["phone"] = "(613) 555-0123, poste 4"
     assert save(client, page, "contact", **new).status_code == 303
     assert "March 31" in open_page(client, PAGE).text
     assert charity().confirmed_at is not None
@@ -128,7 +132,28 @@ def test_a_new_contact_stops_no_receipt_and_donors_read_it_at_once(app: Flask, c
     assert [value for name, value in new.items() if name != "fiscal_year_end" and value not in public] == []
     donation = paid(campaign)
     send_jobs.send_due()
-    assert last_email(post, donation)["Reply-To"] == "dons@nerfs.ca"
+    assert 'href="tel:+16135550123"' in public
+    email = last_email(post, donation)
+    assert email["Reply-To"] == "dons@nerfs.ca" and "or call (613) 555-0123, poste 4" in text_of(email)
+    save(client, open_page(client, f"{PAGE}/contact"), "contact", **new | {"phone": "", "website": "www.nerfs.ca/fr"})
+    assert (charity().phone, charity().website) == ("", "https://www.nerfs.ca/fr") and "tel:" not in client.get(
+        "/en/vision-sanaa-richard"
+    ).text
+
+
+def test_what_else_decides_about_receipts_is_changed_on_a_page_of_its_own(app: Flask, campaign: Campaign) -> None:
+    confirm_charity()
+    client, at = signed_in(app, "manager"), f"{PAGE}/settings"
+    assert f'href="{at}"' in open_page(client, PAGE).text and "campaign charity set" not in open_page(client, PAGE).text
+    first, second = open_page(client, at), open_page(client, at)
+    new = {"series": "continuous", "bilingual_receipts": "yes", "awaited_gifts_as": "unreceipted"}
+    assert submit(client, first, at, version=version_in(first), **new | {"series": "both"}).status_code == 422
+    assert submit(client, first, at, version=version_in(first), **new).status_code == 303
+    late = submit(client, second, at, version=version_in(second), **new | {"series": "yearly"})
+    assert late.status_code == 422 and "Stored now: one series for all years" in late.text
+    found = charity()
+    assert (found.series, found.bilingual_receipts, found.awaited_gifts_as) == ("continuous", True, "unreceipted")
+    assert found.confirmed_at is not None and len(changes()) == 1
 
 
 def test_of_two_people_who_edit_at_once_the_second_sees_what_the_first_has_saved(app: Flask, campaign: Campaign) -> None:
@@ -156,7 +181,7 @@ def test_only_managers_have_the_forms(app: Flask, campaign: Campaign) -> None:
     clerk = signed_in(app, "clerk", address="clerk@example.org")
     page = open_page(clerk, PAGE)
     assert f"{PAGE}/legal" not in page.text and "Managers change them" in page.text
-    for group in ("legal", "signatory", "contact", "pictures"):
+    for group in ("legal", "signatory", "contact", "pictures", "settings"):
         assert open_page(clerk, f"{PAGE}/{group}").status_code == 403
     with app.app_context():
         assert clerk.post(f"{PAGE}/signatory", data=SIGNATORY).status_code in {400, 403}
@@ -216,7 +241,7 @@ def test_a_manager_changes_the_pictures_on_the_page_which_are_confirmed_again(ap
         (("--address", "1 Real Street", "--address", "Ottawa 𓀀 K1P 1A1"), "--address: “𓀀” (U+13000)"),
         (("--place-of-issue", "1 Real Street, Ottawa"), "--place-of-issue: It must be a city or town alone"),
         (("--email", "info@example.com"), "--email: It is an example."),
-        (("--website", "nerves.ca"), "--website: It is not the address of a website"),
+        (("--website", "nerves"), "--website: Please write the address of a website"),
         (("--privacy-officer", "Anne"), "--privacy-officer: Please write an email address"),
     ],
 )

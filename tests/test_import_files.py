@@ -15,9 +15,9 @@ FRENCH = 'Prénom;Nom;Adresse;Montant\r\nÉlise;GAGNÉ;"8, rue\r\nde l’Église
 def test_a_file_is_read_in_the_encoding_in_which_excel_wrote_it(encoding: str) -> None:
     file = read_file(FRENCH.encode(encoding))
     assert file.headings == ["Prénom", "Nom", "Adresse", "Montant"]
-    assert [(row.line, row.cells) for row in file.rows] == [
+    assert [(row.number, row.cells) for row in file.rows] == [
         (2, ["Élise", "GAGNÉ", "8, rue\r\nde l’Église", "1\u00a0234,56\u00a0$"]),
-        (5, ['François "Frank"', "Forêt-Îlot", "«\u00a0A\u00a0»", "50,00"]),
+        (4, ['François "Frank"', "Forêt-Îlot", "«\u00a0A\u00a0»", "50,00"]),
     ]
     for name in ("José", "Éric", "GAGNÉ", "D’Âme", "Noël ça"):
         assert decode(f"x,{name}\n".encode(encoding)) == f"x,{name}\n"
@@ -33,6 +33,11 @@ def test_each_usual_separator_is_found() -> None:
             )
 
 
+def test_rows_have_the_numbers_of_a_spreadsheet_and_empty_ones_below_are_not_read() -> None:
+    file = read_file(b'sep=;\nName;Amount\n"Roy\nA.";5\n;\nTom;6\n' + b";;;;;;;;;;;;\n" * 300_000)
+    assert [(row.number, row.cells[0]) for row in file.rows] == [(2, "Roy\nA."), (4, "Tom")]
+
+
 def test_a_file_that_cannot_be_read_is_refused_with_the_reason() -> None:
     cases = {
         b"": FileFlaw.EMPTY,
@@ -40,7 +45,10 @@ def test_a_file_that_cannot_be_read_is_refused_with_the_reason() -> None:
         b"Name,Amount\n": FileFlaw.NO_ROWS,
         b"PK\x03\x04rest": FileFlaw.WORKBOOK,
         b"\xd0\xcf\x11\xe0rest": FileFlaw.WORKBOOK,
-        b"%PDF-1.7\x01\x02": FileFlaw.NO_TEXT,
+        b"%PDF-1.7\n1 0 obj\n": FileFlaw.PDF,
+        b"\x89PNG\r\n": FileFlaw.PICTURE,
+        b"\xef\xbb\xbf\n<!DOCTYPE html><table>": FileFlaw.MARKUP,
+        b"Name,Amount\nRoy,\x01\x02": FileFlaw.NO_TEXT,
         b"\xff\xfea\x00b": FileFlaw.NO_TEXT,
         b"a" * (MOST_BYTES + 1): FileFlaw.TOO_LARGE,
         b"a,b\n" * (MOST_ROWS + 2): FileFlaw.TOO_MANY_ROWS,
@@ -52,7 +60,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_the_reason() -> None:
         with pytest.raises(FileRefused) as refused:
             read_file(content)
         assert refused.value.flaw is flaw, content[:20]
-    assert refused.value.line == 3
+    assert refused.value.row == 3
 
 
 def test_days_are_read_as_excel_writes_them_and_never_guessed() -> None:

@@ -2,10 +2,11 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation
@@ -19,6 +20,7 @@ from campaign.receipts.gift_imports import GiftImport, GiftImportRow, RowState
 from campaign.reporting.integrity import checker
 from campaign.rules.offline_gifts import OfflineReversalKind
 from campaign.staff.audit import AuditEntry
+from campaign.web.staff.offline_gift_form import OfflineGiftForm
 from tests.factories import issue_receipt, today
 from tests.imported_files import PATH, chosen_columns, confirm, line, previewed, upload
 from tests.mail import make_due
@@ -297,3 +299,28 @@ def test_files_expire_and_are_the_charitys_alone(app: Flask, campaign: Campaign,
         template = open_page(client, f"{PATH}/template.{language}.csv")
         assert template.text.startswith("\ufeff" + heading), template.text[:40]
         assert upload(client, *template.text.splitlines()[1:], headings=template.text.splitlines()[0].lstrip("\ufeff")).status_code == 303
+
+
+def test_a_file_is_read_with_one_form_that_holds_nothing_of_the_row_before(
+    app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forms: list[OfflineGiftForm] = []
+    init = OfflineGiftForm.__init__
+
+    def count(form: OfflineGiftForm, *args: Any, **kw: Any) -> None:
+        forms.append(form)
+        init(form, *args, **kw)
+
+    monkeypatch.setattr(OfflineGiftForm, "__init__", count)
+    client = signed_in(app, "clerk")
+    lines = [line(1, postal="K1A"), line(2, email=""), line(3, amount="x"), line(4)]
+    columns = open_page(client, upload(client, *lines).location)
+    forms.clear()
+    submit(client, columns, columns.request.path, **chosen_columns(columns))
+    assert len(forms) == 1
+    rows = db.session.scalars(select(GiftImportRow).order_by(GiftImportRow.number)).all()
+    assert [row.state for row in rows] == ["wrong", "ready", "wrong", "ready"]
+    assert [(row.gift["details"]["email"], row.gift["details"]["postal_code"]) for row in rows if row.gift] == [
+        ("", "G1R 4P5"),
+        ("donor4@example.org", "G1R 4P5"),
+    ]

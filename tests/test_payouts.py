@@ -19,6 +19,7 @@ from campaign.edges.stripe.client import StripeRefused
 from campaign.ledger.entries import LedgerEntry
 from campaign.reporting import stripe_clearing
 from campaign.reporting.integrity import checker
+from campaign.rules.money import format_money
 from campaign.schedule import schedule_jobs
 from campaign.stripe_sync import balance_jobs, balance_transactions, payouts, reconcile_jobs
 from campaign.stripe_sync.balance_jobs import sync_balance
@@ -383,8 +384,11 @@ def test_staff_see_payouts_with_their_transactions(app: Flask, campaign: Campaig
     schedule_jobs.poll_stripe()
     page = client.get("/staff/stripe").text
     assert f'href="/staff/stripe/payouts/{payout["id"]}"' in page
+    assert page.count('data-label="Stripe’s fees">$3.20') == 1 and 'data-label="Stripe’s fees">$0' in page, "what came back is in no sum"
     assert "came back" in page and "Stripe says: The bank account has been closed." in page
-    assert "3.20%" in client.get("/staff/money/months").text, "the fees of a month are shown as a part of what was paid"
+    assert re.search(r"<tfoot>.*3\.20%", client.get("/staff/money/months").text), (
+        "of the year too, the fees of a month are shown as a part of what was paid"
+    )
     transactions = client.get(f"/staff/stripe/payouts/{payout['id']}").text
     for shown in ("Payout of $96.80", "$100.00", "$3.20", f"/staff/donations/{donation.public_id}", "payment"):
         assert shown in transactions
@@ -394,6 +398,7 @@ def test_staff_see_payouts_with_their_transactions(app: Flask, campaign: Campaig
     longer = at_stripe.create_payout(stripe.account, include_pending=True)
     at_stripe.set_payout_status(stripe.account, longer, "paid")
     schedule_jobs.poll_stripe()
+    assert f'data-label="Paid out">{format_money(longer["amount"], "en")}' in client.get("/staff/stripe").text.partition("<tfoot>")[2]
     path = f"/staff/stripe/payouts/{longer['id']}"
     parts = [client.get(path).text]
     while after := re.findall(r'after=(\d+)" rel="next"', parts[-1]):

@@ -8,20 +8,24 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from campaign.campaigns.campaigns import Campaign
-from campaign.donations.news_withdrawals import NewsWithdrawal, news_token, wants_news
+from campaign.donations import news_withdrawals
+from campaign.donations.news_withdrawals import NewsWithdrawal, WithdrawnBy, news_token, wants_news
 from campaign.edges.db import Base, db
 from campaign.mail import send_jobs
 from campaign.privacy import person_data, privacy_requests
 from campaign.privacy.privacy_requests import ActKind, PrivacyRequest
+from campaign.receipts import donor_merge_actions
 from campaign.reporting import staff_todo
 from campaign.rules.personal_data import Treatment, columns_with
 from campaign.staff.audit import AuditEntry
 from tests.conftest import Post
 from tests.factories import confirm_charity, paid, pay, start_donation, today
 from tests.mail import last_email, make_due, text_of
+from tests.sheets import read_csv
 from tests.web import grant_access, open_page, signed_in, submit
 
 PAGE = "/staff/privacy-requests"
@@ -74,8 +78,16 @@ def test_a_request_from_its_day_to_the_erasure_and_its_proof(app: Flask, campaig
     assert acts == [ActKind.RECORDED, ActKind.FOUND, ActKind.IDENTIFIED, ActKind.EXPORTED, ActKind.ERASED, ActKind.CLOSED]
     entries = db.session.scalars(select(AuditEntry).where(AuditEntry.subject == f"privacy request {request.id}")).all()
     assert len(entries) == 6 and not any(EMAIL in str(entry.detail) for entry in entries)
-    submit(client, page, f"{one}/reopening", reason="She asks again")
-    assert "days left" in open_page(client, one).text
+    _assert_it_is_on_the_page_of_the_donor_and_exported(client, one, gift.donor_id)
+
+
+def _assert_it_is_on_the_page_of_the_donor_and_exported(client: FlaskClient, one: str, donor_id: int) -> None:
+    donor_page = f"/staff/donors/{donor_id}"
+    assert f'href="{one}"' in open_page(client, donor_page).text and "days left" not in open_page(client, donor_page).text
+    submit(client, open_page(client, one), f"{one}/reopening", reason="She asks again")
+    assert "days left" in open_page(client, one).text and "days left" in open_page(client, donor_page).text
+    headings, row = read_csv(open_page(client, f"{PAGE}.csv").data, separator=",")
+    assert dict(zip(headings, row, strict=True))["Who asks"] == "Zoé Markersson"
 
 
 def _assert_all_is_in_the_file(content: bytes, public_id: str) -> None:
@@ -149,9 +161,23 @@ def test_a_donor_stops_news_and_the_proof_of_both_is_exported(app: Flask, campai
     with app.app_context():
         exported = manager.get("/staff/exports/file", query_string=days, buffered=True).text
     assert f"{today()}" in exported.splitlines()[1] and link in exported
+    headings, row, *_ = read_csv(open_page(manager, f"/staff/donations.csv?q={EMAIL}").data, separator=",")
+    assert dict(zip(headings, row, strict=True))["News withdrawn on"] == str(today())
     again = start_donation(campaign, email=EMAIL, news_consent=True)
     assert wants_news(again.donor_id), "a later consent counts again"
     assert open_page(client, f"/en/news/{gift.token}").status_code == 404
+
+
+def test_donors_who_are_merged_withdraw_consent_for_each_other(app: Flask, campaign: Campaign) -> None:
+    gifts = [paid(campaign, email=email, news_consent=consent) for email, consent in (("a@x.ca", True), ("b@x.ca", True), ("c@x.ca", True))]
+    donor_merge_actions.merge(gifts[0].donor_id, gifts[1].donor_id, actor="manager@example.org", reason="the same person")
+    news_withdrawals.record(gifts[1], how=WithdrawnBy.STAFF, recorded_by="clerk@example.org")
+    again = paid(campaign, email="a@x.ca", news_consent=True)
+    found = news_withdrawals.first_withdrawals([*gifts, again])
+    assert {gift.id: row.id for gift in (*gifts, again) if (row := news_withdrawals.withdrawal_of(gift))} == {
+        donation_id: row.id for donation_id, row in found.items()
+    }
+    assert set(found) == {gifts[0].id, gifts[1].id}
 
 
 def test_the_privacy_page_is_linked_from_the_form_and_says_the_same_in_both_languages(app: Flask, campaign: Campaign) -> None:

@@ -230,7 +230,9 @@ def test_staff_see_the_history_of_a_donation(app: Flask, campaign: Campaign, lan
     donation = paid(campaign)
     page = signed_in(app, "viewer").get(f"/staff/donations/{donation.public_id}?lang={language}")
     assert expected in page.text
-    assert donation.public_id in page.text
+    assert (
+        donation.public_id in page.text and f"Lévesque, {'$100.00' if language == 'en' else '100,00'}" in page.text.partition("</title>")[0]
+    )
 
 
 def test_the_staff_page_of_a_donation_requires_sign_in(client: FlaskClient, campaign: Campaign) -> None:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # The first words of functions that write. A function called otherwise only reads.
 VERBS = frozenset(
     """
-    accept acquire activate add advance append apply archive assign beat begin bring build cancel change check choose close
+    accept acquire activate add advance amend append apply archive assign beat begin bring build cancel change check choose close
     complete compose confirm continue correct create deactivate dead decide defer delete deliver disable discard dismiss dispatch donate encrypt end enqueue erase
     expire extend fail finish freeze handle hold insert invite issue lease load lock make mark merge migrate move notify open pause poll
     post postpone prepare publish quarantine raise reactivate receive reconcile record redirect refund release rematch remove render renew reopen repair

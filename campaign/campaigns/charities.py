@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
+from campaign.rules import contact_addresses
 
 
 class Charity(Base):
@@ -37,6 +38,7 @@ class Charity(Base):
     signatory_title_en: Mapped[str]
     signatory_title_fr: Mapped[str]
     email: Mapped[str]
+    phone: Mapped[str] = mapped_column(server_default="")
     website: Mapped[str]
     privacy_officer: Mapped[str]
     time_zone: Mapped[str]
@@ -51,6 +53,11 @@ class Charity(Base):
     def name(self, language: str) -> str:
         """The name on pages and in e-mails; receipts print `legal_name`."""
         return self.name_fr if language == "fr" else self.name_en
+
+    @property
+    def phone_url(self) -> str:
+        """The address that calls the charity; empty without a phone number."""
+        return contact_addresses.phone_url(self.phone)
 
     def signatory_title(self, *languages: str) -> str:
         """The signatory's title in these languages."""

@@ -114,6 +114,7 @@ def _what_stops(charity: Charity) -> str:
 @_picture_option("--logo", "PNG of the logo at the head of receipts, at most 200 KB, about 800 by 300 pixels.")
 @click.option("--no-logo", is_flag=True, help="Print the charity's name at the head of receipts instead of a logo.")
 @click.option("--email", help="Address to which donors write; emails are answered to it.")
+@click.option("--phone", help="Phone number for donors, with its area code; empty for none.")
 @click.option("--website", help="Address of the charity's website, which begins with https://.")
 @click.option("--privacy-officer", help="Email address of the person who answers questions about privacy.")
 @click.option("--series", type=click.Choice(["yearly", "continuous"]), help="Whether serial numbers restart each year.")

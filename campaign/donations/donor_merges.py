@@ -6,7 +6,7 @@ Donations that come under the merged address belong to the donor who was kept. A
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, exists, func, or_, select
+from sqlalchemy import ForeignKey, Index, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -24,6 +24,9 @@ class DonorMove(Base):
     donation_id: Mapped[int] = mapped_column(ForeignKey("donation.id"), primary_key=True, index=True)
     email: Mapped[str]
     moved_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+Index("ix_donor_move_lower_email", func.lower(DonorMove.email))
 
 
 class NotMergeable(Exception):

@@ -3,6 +3,7 @@
 The consent itself is the moment in the donation whose form had it (`news_consent_at`).
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -55,6 +56,24 @@ def withdrawal_of(donation: Donation) -> NewsWithdrawal | None:
     """The first withdrawal after the consent of this donation; None while it is in force."""
     later = select(NewsWithdrawal).join(Donation, _withdraws()).where(Donation.id == donation.id)
     return db.session.scalar(later.order_by(NewsWithdrawal.id).limit(1))
+
+
+def first_withdrawals(donations: Sequence[Donation]) -> dict[int, NewsWithdrawal]:
+    """The first withdrawal after the consent of each of these donations that has one, by their ids: as `withdrawal_of`, in two queries for all."""
+    consents = [(donation, donation.news_consent_at) for donation in donations if donation.news_consent_at]
+    people = {donation.donor_id: {donation.donor_id} for donation, _ in consents}
+    pair = (DonorMerge.primary_donor_id, DonorMerge.merged_donor_id)
+    for one, other in db.session.execute(select(*pair).where(or_(*(donor.in_(people) for donor in pair)))):
+        people.setdefault(one, set()).add(other)
+        people.setdefault(other, set()).add(one)
+    donor_ids = set().union(*people.values())
+    rows = db.session.scalars(select(NewsWithdrawal).where(NewsWithdrawal.donor_id.in_(donor_ids)).order_by(NewsWithdrawal.id)).all()
+    found = {}
+    for donation, consented_at in consents:
+        later = (row for row in rows if row.donor_id in people[donation.donor_id] and row.at >= consented_at)
+        if first := next(later, None):
+            found[donation.id] = first
+    return found
 
 
 def _withdraws() -> ColumnElement[bool]:

@@ -24,6 +24,8 @@ ADDED_EXCEPT: Mapping[str, frozenset[str]] = {
     "receipt": frozenset({"predates_declarations", "predates_confirmations", "confirmation_id"}),
     "receipt_declaration": frozenset({"id", "recorded_at"}),
     "staff_note": frozenset({"id", "added_at"}),
+    "confidentiality_incident": frozenset({"id"}),
+    "incident_version": frozenset({"id", "at"}),
     "news_withdrawal": frozenset({"id", "at"}),
     "privacy_act": frozenset({"id", "at"}),
     "privacy_request": frozenset({"id", "recorded_at"}),

@@ -100,6 +100,7 @@ class FrozenEmail(Base):
 
 
 Index("ix_frozen_email_readable", FrozenEmail.frozen_at, postgresql_where=FrozenEmail.recipient != "")
+Index("ix_frozen_email_lower_recipient", func.lower(FrozenEmail.recipient), postgresql_where=FrozenEmail.recipient != "")
 
 
 class DeliveryAttempt(Base):

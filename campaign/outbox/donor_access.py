@@ -6,7 +6,7 @@ The link to a page shows a gift. It is in old emails, in browsers and on paper, 
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, func, select
+from sqlalchemy import ForeignKey, Index, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.donations.donations import Donation
@@ -44,6 +44,9 @@ class DonorAccess(Base):
     token_hash: Mapped[bytes] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     used_at: Mapped[datetime | None]
+
+
+Index("ix_donor_access_lower_email", func.lower(DonorAccess.email))
 
 
 def request_access(donation: Donation, opens: Opens, *, kind: MessageKind = MessageKind.DONOR_ACCESS) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, func, or_, select, union
+from sqlalchemy import Select, func, literal_column, or_, select, union
 
 from campaign.donations.donations import Donation
 from campaign.donations.donor_merges import DonorMove
@@ -42,6 +42,7 @@ def find_people(typed: str) -> list[FoundPerson]:
 
 
 def _of_email(typed: str) -> list[int]:
+    """Each source has an index on the address in lower case (migration `remainders`), as mail and changes grow with the gifts."""
     email = typed.strip().casefold()
     of_gift = select(Donation.donor_id)
     sources: tuple[Select[int], ...] = (
@@ -52,11 +53,11 @@ def _of_email(typed: str) -> list[int]:
         of_gift.join(DonorMove, DonorMove.donation_id == Donation.id).where(func.lower(DonorMove.email) == email),
         of_gift.join(RecurringGift, RecurringGift.donation_id == Donation.id).where(func.lower(RecurringGift.email) == email),
         of_gift.join(ContactChange, ContactChange.donation_id == Donation.id).where(
-            or_(func.lower(ContactChange.old["email"].astext) == email, func.lower(ContactChange.new["email"].astext) == email)
+            or_(*(func.lower(contact.op("->>")(literal_column("'email'"))) == email for contact in (ContactChange.old, ContactChange.new)))
         ),
         of_gift.join(OutboxMessage, OutboxMessage.donation_id == Donation.id)
         .join(FrozenEmail, FrozenEmail.outbox_id == OutboxMessage.id)
-        .where(func.lower(FrozenEmail.recipient) == email),
+        .where(func.lower(FrozenEmail.recipient) == email, FrozenEmail.recipient != ""),
     )
     return list(db.session.scalars(union(*sources)))
 

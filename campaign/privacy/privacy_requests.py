@@ -4,7 +4,6 @@ Each is answered within 30 days (rules/retention.py). What was done is a history
 the answer.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -15,8 +14,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
 from campaign.rules import retention
-
-CLOSED_SHOWN = 100
 
 
 class RequestKind(StrEnum):
@@ -138,13 +135,6 @@ def list_open(charity_id: int) -> list[PrivacyRequest]:
     """Open requests, the first due first."""
     r = PrivacyRequest
     return list(db.session.scalars(select(r).where(r.charity_id == charity_id, r.closed_at.is_(None)).order_by(r.due_on, r.id)))
-
-
-def list_closed(charity_id: int) -> Sequence[PrivacyRequest]:
-    """Closed requests, the latest first."""
-    r = PrivacyRequest
-    closed = select(r).where(r.charity_id == charity_id, r.closed_at.is_not(None)).order_by(r.closed_at.desc(), r.id.desc())
-    return db.session.scalars(closed.limit(CLOSED_SHOWN)).all()
 
 
 @dataclass(frozen=True, kw_only=True)

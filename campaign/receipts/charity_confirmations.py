@@ -76,6 +76,7 @@ def details_of(charity: Charity) -> CharityDetails:
         signatory_title_en=charity.signatory_title_en,
         signatory_title_fr=charity.signatory_title_fr,
         email=charity.email,
+        phone=charity.phone,
         website=charity.website,
         privacy_officer=charity.privacy_officer,
         signature=charity.signature or "",

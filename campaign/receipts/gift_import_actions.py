@@ -68,7 +68,7 @@ def store_upload(campaign: Campaign, file: ImportedFile, *, name: str, donor_lan
     db.session.add_all(
         GiftImportRow(
             import_id=imported.id,
-            number=row.line,
+            number=row.number,
             cells=row.cells,
             state=RowState.WRONG.value,
             fields={},

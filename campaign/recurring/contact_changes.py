@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, or_, select, union
+from sqlalchemy import CheckConstraint, ForeignKey, Index, func, literal_column, or_, select, union
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -35,6 +35,10 @@ class ContactChange(Base):
     recurring_gift_id: Mapped[int | None] = mapped_column(ForeignKey("recurring_gift.id"), index=True)
     old: Mapped[dict[str, Any]]
     new: Mapped[dict[str, Any]]
+
+
+Index("ix_contact_change_lower_old", func.lower(ContactChange.old.op("->>")(literal_column("'email'"))))
+Index("ix_contact_change_lower_new", func.lower(ContactChange.new.op("->>")(literal_column("'email'"))))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, func, select
+from sqlalchemy import ForeignKey, Index, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -64,6 +64,10 @@ class EmailChange(Base):
     token_hash: Mapped[bytes] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     confirmed_at: Mapped[datetime | None]
+
+
+Index("ix_email_change_lower_old", func.lower(EmailChange.old_email))
+Index("ix_email_change_lower_new", func.lower(EmailChange.new_email))
 
 
 def running_gifts_of(donor_id: int) -> list[RecurringGift]:

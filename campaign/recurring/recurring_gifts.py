@@ -87,6 +87,7 @@ class RecurringGift(Base):
         return self.ended_at is not None
 
 
+Index("ix_recurring_gift_lower_email", func.lower(RecurringGift.email))
 Index(
     "ix_recurring_gift_to_cancel",
     RecurringGift.id,

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from campaign.campaigns.campaigns import Campaign, CampaignTotals
 from campaign.donations.donations import Donation
+from campaign.donations.news_withdrawals import first_withdrawals
 from campaign.edges.db import db
 from campaign.matching.funds import Fund
 from campaign.matching.holds import NO_MATCH, DonationMatch, DonationMatchSums, matches_of
@@ -47,7 +48,8 @@ Position = tuple[datetime, int]
 class ListedDonation:
     """A row of the list; `at` is the moment by which it is ordered, `level` how much of the gift is matched.
 
-    In the whole list alone, `serial` is of the valid receipt, and `thanked_at` is when the thanks were sent or posted.
+    In the whole list alone, `serial` is of the valid receipt, `thanked_at` is when the thanks were sent or posted, and `news_withdrawn_at` the
+    moment from which its consent to news is withdrawn.
     """
 
     donation: Donation
@@ -59,6 +61,7 @@ class ListedDonation:
     method: Method
     serial: str = ""
     thanked_at: datetime | None = None
+    news_withdrawn_at: datetime | None = None
 
     @property
     def position(self) -> Position:
@@ -112,10 +115,16 @@ def whole_list(filters: DonationFilters, zone: ZoneInfo) -> Iterator[ListedDonat
     query = select(Donation).where(*conditions_of(filters, zone)).order_by(filters.moment.desc(), Donation.id.desc())
     for rows in db.session.scalars(query, execution_options={"yield_per": ROWS_AT_ONCE}).partitions():
         ids = [row.id for row in rows]
-        serials, thanked = _serials(ids), _thanked(ids)
+        serials, thanked, withdrawals = _serials(ids), _thanked(ids), first_withdrawals(rows)
         for listed in _listed(rows, filters):
             donation_id = listed.donation.id
-            yield replace(listed, serial=serials.get(donation_id, ""), thanked_at=thanked.get(donation_id))
+            withdrawn = withdrawals.get(donation_id)
+            yield replace(
+                listed,
+                serial=serials.get(donation_id, ""),
+                thanked_at=thanked.get(donation_id),
+                news_withdrawn_at=withdrawn.at if withdrawn else None,
+            )
 
 
 def _thanked(donation_ids: Sequence[int]) -> dict[int, datetime]:

@@ -10,6 +10,7 @@ from sqlalchemy import Executable, func, select, text
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
+from campaign.donations.news_withdrawals import NewsWithdrawal, first_withdrawals
 from campaign.edges.db import db
 from campaign.ledger.entries import LedgerEntry
 from campaign.matching.funds import Fund
@@ -80,13 +81,15 @@ def payouts_in(charity: Charity, period: Period) -> Iterator[ExportedPayout]:
             yield ExportedPayout(payout=payout, transactions=transactions, gross_cents=int(gross), fee_cents=int(fees))
 
 
-def consents_in(charity: Charity, period: Period) -> Iterator[Donation]:
-    """Yield each donation with which the donor agreed to news in the period."""
+def consents_in(charity: Charity, period: Period) -> Iterator[tuple[Donation, NewsWithdrawal | None]]:
+    """Yield each donation with which the donor agreed to news in the period, and the withdrawal that ended it."""
     first, after = period.moments(ZoneInfo(charity.time_zone))
     query = select(Donation).where(Donation.campaign_id.in_(campaigns_of(charity)))
     query = query.where(Donation.news_consent_at >= first, Donation.news_consent_at < after).order_by(Donation.id)
     for rows in _parts(query):
-        yield from (donation for (donation,) in rows)
+        donations = [donation for (donation,) in rows]
+        withdrawals = first_withdrawals(donations)
+        yield from ((donation, withdrawals.get(donation.id)) for donation in donations)
 
 
 def _parts(query: Executable) -> Iterator[Sequence[Any]]:

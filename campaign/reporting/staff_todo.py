@@ -12,7 +12,7 @@ from campaign.matching import fund_lifecycle, pledge_requests
 from campaign.operations import heartbeats, integrity_checks, job_results
 from campaign.outbox import deliveries, messages
 from campaign.payments import alerts, card_testing, disputes, hold_watch, quarantine
-from campaign.privacy import privacy_requests
+from campaign.privacy import incidents, privacy_requests
 from campaign.receipts import charity_confirmations, information_returns, posted_receipts, void_requests
 from campaign.reporting import totals
 from campaign.stripe_sync import inbox, reconciliations
@@ -59,6 +59,7 @@ class StaffTodo:
     to_post: int = 0
     privacy_overdue: int = 0
     privacy_due_soon: int = 0
+    incidents: int = 0
     voids: int = 0
     pledges: int = 0
     payments: int = 0
@@ -127,6 +128,7 @@ def _count(charities: Sequence[Charity]) -> StaffTodo:
         returns_due=sum(one.due_later for one in returns),
         privacy_overdue=sum(one.overdue for one in requests),
         privacy_due_soon=sum(one.due_soon for one in requests),
+        incidents=sum(incidents.count_unreported(charity.id) for charity in charities),
         to_post=sum(posted_receipts.count_to_post(charity) for charity in charities),
         voids=sum(len(void_requests.list_open(charity)) for charity in charities),
         pledges=sum(len(pledge_requests.list_open(campaign.id)) for campaign in of),

@@ -1,5 +1,6 @@
 """Money at Stripe: the balance by the books of the campaigns and by Stripe's transactions, and what each payout paid out."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -154,6 +155,21 @@ def share_of(campaign: Campaign, payout_ids: list[str]) -> dict[str, int]:
         .group_by(e.cause)
     )
     return {name: int(cents) for name, cents in db.session.execute(sums)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaidOut:
+    """What payouts paid out by Stripe's transactions, in cents: before Stripe's fees, and the fees."""
+
+    gross_cents: int
+    fee_cents: int
+
+
+def paid_out_by(payout_ids: Collection[str]) -> dict[str, PaidOut]:
+    """What each payout paid out, by its id at Stripe; nothing for one whose transactions are not read yet."""
+    t = BalanceTransaction
+    sums = select(t.payout, func.sum(t.cents), func.sum(t.fee_cents)).where(t.payout.in_(payout_ids), t.type != PAYOUT).group_by(t.payout)
+    return {name: PaidOut(gross_cents=int(gross), fee_cents=int(fees)) for name, gross, fees in db.session.execute(sums) if name}
 
 
 def payout_by_stripe_id(stripe_id: str) -> Payout | None:

@@ -39,6 +39,7 @@ class Detail(StrEnum):
     SIGNATURE = "signature"
     LOGO = "logo"
     EMAIL = "email"
+    PHONE = "phone"
     WEBSITE = "website"
     PRIVACY_OFFICER = "privacy_officer"
 
@@ -46,7 +47,8 @@ class Detail(StrEnum):
 PICTURES = (Detail.SIGNATURE, Detail.LOGO)
 # How donors reach the charity. Pages and emails show them and no receipt does: they must be real when the others are confirmed, and are no part of
 # what is confirmed, so that a new address stops no receipt.
-CONTACTS = (Detail.EMAIL, Detail.WEBSITE, Detail.PRIVACY_OFFICER)
+CONTACTS = (Detail.EMAIL, Detail.PHONE, Detail.WEBSITE, Detail.PRIVACY_OFFICER)
+OPTIONAL = (Detail.PHONE, Detail.LOGO)
 CONFIRMED = tuple(detail for detail in Detail if detail not in CONTACTS)
 MOST_ADDRESS_LINES = 6
 LONGEST = {
@@ -60,6 +62,7 @@ LONGEST = {
     Detail.SIGNATORY_TITLE_EN: 80,
     Detail.SIGNATORY_TITLE_FR: 80,
     Detail.EMAIL: contact_addresses.LONGEST_EMAIL,
+    Detail.PHONE: 30,
     Detail.WEBSITE: 200,
     Detail.PRIVACY_OFFICER: contact_addresses.LONGEST_EMAIL,
 }
@@ -81,6 +84,7 @@ class Problem(StrEnum):
     WRONG_CHECK_DIGIT = "wrong check digit"
     WHOLE_ADDRESS = "whole address"
     NO_EMAIL_ADDRESS = "no email address"
+    NO_PHONE_NUMBER = "no phone number"
     NO_WEB_ADDRESS = "no web address"
     UNUSABLE_PICTURE = "unusable picture"
 
@@ -101,6 +105,7 @@ class CharityDetails:
     email: str
     website: str
     privacy_officer: str
+    phone: str = ""
     signature: str = ""
     logo: str = ""
 
@@ -130,11 +135,17 @@ EXAMPLES = Examples()
 
 
 def normalized(detail: Detail, typed: str) -> str | list[str]:
-    """The text of a detail as it is stored: the address line by line, the registration number without spaces."""
+    """The text of a detail as it is stored: the address line by line, the registration number without spaces, the website with https://."""
     if detail is Detail.ADDRESS:
         return [line for line in map(typed_text.clean, typed_text.clean_lines(typed).split("\n")) if line]
     text = typed_text.clean(typed)
-    return business_numbers.normalized(text) if detail is Detail.REGISTRATION_NUMBER else text
+    match detail:
+        case Detail.REGISTRATION_NUMBER:
+            return business_numbers.normalized(text)
+        case Detail.WEBSITE:
+            return contact_addresses.complete_website(text)
+        case _:
+            return text
 
 
 def list_findings(
@@ -166,6 +177,8 @@ def _finding_of(detail: Detail, details: CharityDetails, unprintable: str) -> Fi
 
 def _problem_of(detail: Detail, details: CharityDetails) -> Problem | None:
     text = text_of(details, detail)
+    if detail in OPTIONAL and not text:
+        return None
     if len(text.strip()) < SHORTEST_NAME:
         return Problem.MISSING
     if detail not in (*PICTURES, *CONTACTS, Detail.REGISTRATION_NUMBER) and sum(map(str.isalpha, text)) < SHORTEST_NAME:
@@ -183,6 +196,8 @@ def _problem_of(detail: Detail, details: CharityDetails) -> Problem | None:
             return None if _is_locality(details) else Problem.WHOLE_ADDRESS
         case Detail.EMAIL | Detail.PRIVACY_OFFICER:
             return None if contact_addresses.is_email(text) else Problem.NO_EMAIL_ADDRESS
+        case Detail.PHONE:
+            return None if contact_addresses.is_phone_number(text) else Problem.NO_PHONE_NUMBER
         case Detail.WEBSITE:
             return None if contact_addresses.is_website(text) else Problem.NO_WEB_ADDRESS
         case _:

@@ -24,7 +24,10 @@ _WORD = re.compile(r"[^\W\d_]+")
 # What a no-break space within an amount, or an apostrophe or quotation mark beside a letter, looks like in the other encoding.
 _MARK_IN_WORD = re.compile(r"[^\W\d_][«»“”°£€][^\W\d_]|\d[À-ÿ]\d")
 _BEGINS_FORMULA = frozenset("=+-@\u2212\t\r")
-_ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+# The first bytes of files that are no text with columns, even where all their bytes are those of text.
+_WORKBOOKS = (b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0")
+_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
+_MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<table", b"<svg", b"{\\rtf")
 
 
 class FileFlaw(StrEnum):
@@ -33,6 +36,9 @@ class FileFlaw(StrEnum):
     EMPTY = "empty"
     TOO_LARGE = "too_large"
     WORKBOOK = "workbook"
+    PDF = "pdf"
+    PICTURE = "picture"
+    MARKUP = "markup"
     NO_TEXT = "no_text"
     MIXED = "mixed"
     NO_ROWS = "no_rows"
@@ -43,18 +49,18 @@ class FileFlaw(StrEnum):
 
 
 class FileRefused(Exception):
-    """The file cannot be read; `line` is where, 0 when it is nowhere in particular."""
+    """The file cannot be read; `row` is where, 0 when it is nowhere in particular."""
 
-    def __init__(self, flaw: FileFlaw, line: int = 0) -> None:
+    def __init__(self, flaw: FileFlaw, row: int = 0) -> None:
         super().__init__(flaw)
-        self.flaw, self.line = flaw, line
+        self.flaw, self.row = flaw, row
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileRow:
-    """One row, and the line of the file on which it begins, 1 for the first: the row of a spreadsheet when no cell has line ends."""
+    """One row, and its number as a spreadsheet shows it, 1 for the first: a cell may have several lines."""
 
-    line: int
+    number: int
     cells: list[str]
 
 
@@ -70,18 +76,30 @@ def read_file(content: bytes) -> ImportedFile:
     """Read the file. Raises FileRefused."""
     if len(content) > MOST_BYTES:
         raise FileRefused(FileFlaw.TOO_LARGE)
-    if content.startswith((_ZIP, _OLE)):
-        raise FileRefused(FileFlaw.WORKBOOK)
+    if flaw := _flaw_of_kind(content):
+        raise FileRefused(flaw)
     rows = _rows(decode(content))
     if not rows:
         raise FileRefused(FileFlaw.EMPTY)
     width = max(len(row.cells) for row in rows)
     if width > MOST_COLUMNS:
         raise FileRefused(FileFlaw.TOO_MANY_COLUMNS)
-    first, *rest = (FileRow(line=row.line, cells=row.cells + [""] * (width - len(row.cells))) for row in rows)
+    first, *rest = (FileRow(number=row.number, cells=row.cells + [""] * (width - len(row.cells))) for row in rows)
     if not rest:
         raise FileRefused(FileFlaw.NO_ROWS)
     return ImportedFile(headings=[heading.strip() for heading in first.cells], rows=rest)
+
+
+def _flaw_of_kind(content: bytes) -> FileFlaw | None:
+    """What a file is by its first bytes, when that is no text with columns."""
+    if content.startswith(_WORKBOOKS):
+        return FileFlaw.WORKBOOK
+    if content.startswith(_PICTURES):
+        return FileFlaw.PICTURE
+    begin = content[:200].removeprefix(BOM_UTF8).lstrip().lower()
+    if begin.startswith(b"%pdf-"):
+        return FileFlaw.PDF
+    return FileFlaw.MARKUP if begin.startswith(_MARKUP) else None
 
 
 def decode(content: bytes) -> str:
@@ -123,21 +141,26 @@ def _strange_letters(text: str) -> int:
 
 
 def _rows(text: str) -> list[FileRow]:
-    """The rows that are not empty."""
+    """The rows that are not empty, numbered as a spreadsheet shows them: it has empty rows, and no row for the line that names the separator."""
     separator = _separator(text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    rows, line = [], 1
+    # What people once formatted below their rows are empty rows, hundreds of thousands of them.
+    reader = csv.reader(io.StringIO(text.rstrip(f"{separator} \t\r\n"), newline=""), delimiter=separator, strict=True)
+    rows, number = [], 0
     try:
         for cells in reader:
-            if any(cell.strip() for cell in cells) and not (line == 1 and _names_separator(cells)):
-                rows.append(FileRow(line=line, cells=[_as_typed(cell) for cell in cells]))
+            number += 1
+            if not any(cells) or not any(cell.strip() for cell in cells):
+                continue
+            if number == 1 and _names_separator(cells):
+                number = 0
+                continue
             if any(len(cell) > LONGEST_CELL for cell in cells):
-                raise FileRefused(FileFlaw.LONG_CELL, line)
+                raise FileRefused(FileFlaw.LONG_CELL, number)
+            rows.append(FileRow(number=number, cells=[_as_typed(cell) for cell in cells]))
             if len(rows) > MOST_ROWS + 1:
                 raise FileRefused(FileFlaw.TOO_MANY_ROWS)
-            line = reader.line_num + 1
     except csv.Error:
-        raise FileRefused(FileFlaw.OPEN_QUOTE, line) from None
+        raise FileRefused(FileFlaw.OPEN_QUOTE, number + 1) from None
     return rows
 
 

@@ -48,13 +48,14 @@ INVENTORY: Mapping[str, Mapping[str, Treatment]] = {
     "charity": _table(
         organization=(
             "legal_name name_en name_fr address registration_number place_of_issue signatory_name signatory_title_en signatory_title_fr "
-            "email website privacy_officer signature logo"
+            "email phone website privacy_officer signature logo"
         ),
         none="time_zone series fiscal_year_end awaited_gifts_as",
     ),
     "charity_confirmation": _table(organization="fingerprint details", record="actor opened_by"),
     "checkout_code": _table(at_once="attempt email client_key", none="language"),
     "closed_month": _table(none="figures heads", record="reason closed_by reopened_by reopening_reason"),
+    "incident_version": _table(record="circumstances information concerned risk unnotified_reason measures reason actor"),
     "contact_change": _table(at_once="old new"),
     "declaration_document": _table(books="content", reference="sha256", none="media_type"),
     "delivery_attempt": _table(at_once="answer", reference="sha256", none="outcome"),

@@ -1,6 +1,7 @@
 """The names of a charity's details, why they are not real and what to do about it, and the donor of the sample receipt."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
@@ -27,6 +28,7 @@ _NAMES = {
     Detail.SIGNATURE: gettext_noop("Signature"),
     Detail.LOGO: gettext_noop("Logo"),
     Detail.EMAIL: gettext_noop("Email address for donors"),
+    Detail.PHONE: gettext_noop("Phone number for donors"),
     Detail.WEBSITE: gettext_noop("Website"),
     Detail.PRIVACY_OFFICER: gettext_noop("Email address of the privacy officer"),
 }
@@ -42,7 +44,8 @@ _PROBLEMS = {
     Problem.WRONG_CHECK_DIGIT: gettext_noop("Its check digit is wrong, so a digit is mistyped. Please compare it with the CRA’s letter."),
     Problem.WHOLE_ADDRESS: gettext_noop("It must be a city or town alone, without street and postal code."),
     Problem.NO_EMAIL_ADDRESS: gettext_noop("Please write an email address, for example name@example.org."),
-    Problem.NO_WEB_ADDRESS: gettext_noop("It is not the address of a website, which begins with https:// or http://."),
+    Problem.NO_PHONE_NUMBER: gettext_noop("Please write a phone number with its area code, for example 613-555-0123."),
+    Problem.NO_WEB_ADDRESS: gettext_noop("Please write the address of a website, for example https://www.example.org."),
     Problem.UNUSABLE_PICTURE: gettext_noop("The picture shows nothing or cannot be read."),
 }
 _NO_SIGNATURE = gettext_noop("There is no picture of it, and a receipt must be signed.")
@@ -95,11 +98,14 @@ class _Settings(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One setting in words. `option` of `campaign charity set` changes it; the time zone has none."""
+    """One setting in words. Staff choose its `column` among `choices`, which has the words of each; the time zone has none."""
 
     name: str
     value: str
-    option: str = ""
+    column: str = ""
+    chosen: str = ""
+    choices: Mapping[str, str] = field(default_factory=dict)
+    help: str = ""
 
 
 def format_year_end(year_end: str, language: str) -> str:
@@ -110,22 +116,35 @@ def format_year_end(year_end: str, language: str) -> str:
 def list_settings(charity: _Settings, language: str, *, year: int) -> list[Setting]:
     """What decides about receipts and returns, and is no detail that is confirmed, in this year."""
     gettext = translator(language).gettext
-    every_year = gettext("one series a year, such as %(serial)s", serial=format_serial(year, 1))
-    continuous = gettext("one series for all years, such as %(serial)s", serial=format_serial(CONTINUOUS, 1))
-    is_on_line_12 = charity.awaited_gifts_as == AwaitedAs.RECEIPTED
+    series = {
+        "yearly": gettext("one series a year, such as %(serial)s", serial=format_serial(year, 1)),
+        "continuous": gettext("one series for all years, such as %(serial)s", serial=format_serial(CONTINUOUS, 1)),
+    }
+    languages = {"no": gettext("the donor’s"), "yes": gettext("both on one page, the donor’s first")}
+    awaited = {AwaitedAs.RECEIPTED.value: gettext("on line 12"), AwaitedAs.UNRECEIPTED.value: gettext("on line 14")}
+    is_bilingual = "yes" if charity.bilingual_receipts else "no"
     return [
-        Setting(name=gettext("Serial numbers"), value=every_year if charity.series == "yearly" else continuous, option="--series"),
+        Setting(name=gettext("Serial numbers"), value=series[charity.series], column="series", chosen=charity.series, choices=series),
         Setting(
             name=gettext("Languages of receipts"),
-            value=gettext("both on one page, the donor’s first") if charity.bilingual_receipts else gettext("the donor’s"),
-            option="--receipts-in-one-language" if charity.bilingual_receipts else "--bilingual-receipts",
+            value=languages[is_bilingual],
+            column="bilingual_receipts",
+            chosen=is_bilingual,
+            choices=languages,
         ),
         Setting(
             name=gettext("Gifts whose receipt is still to come, on TP-985.22"),
-            value=gettext("on line 12") if is_on_line_12 else gettext("on line 14"),
-            option="--awaited-gifts-as",
+            value=awaited[charity.awaited_gifts_as],
+            column="awaited_gifts_as",
+            chosen=charity.awaited_gifts_as,
+            choices=awaited,
+            help=gettext("The accountant decides."),
         ),
-        Setting(name=gettext("Time zone of all dates"), value=charity.time_zone),
+        Setting(
+            name=gettext("Time zone of all dates"),
+            value=charity.time_zone,
+            help=gettext("It is set once, when the charity is created: days of gifts and receipts depend on it."),
+        ),
     ]
 
 

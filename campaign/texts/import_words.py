@@ -9,6 +9,11 @@ _FILES = {
     FileFlaw.EMPTY: gettext_noop("This file is empty. Please choose another one."),
     FileFlaw.TOO_LARGE: gettext_noop("This file is larger than 5 MB. Please split it, and upload one part after the other."),
     FileFlaw.WORKBOOK: gettext_noop("This is a workbook. In Excel, please choose File, Save as, CSV UTF-8, and upload that file."),
+    FileFlaw.PDF: gettext_noop("This is a PDF. Please upload the list from which it was made, saved in Excel as CSV UTF-8."),
+    FileFlaw.PICTURE: gettext_noop("This is a picture. Please upload a list of gifts, saved in Excel as CSV UTF-8."),
+    FileFlaw.MARKUP: gettext_noop(
+        "This is a web page or another document. Please open it in Excel, choose File, Save as, CSV UTF-8, and upload that file."
+    ),
     FileFlaw.NO_TEXT: gettext_noop(
         "This is not a text file with columns. In Excel, please choose File, Save as, CSV UTF-8, and upload that file."
     ),
@@ -20,9 +25,9 @@ _FILES = {
     FileFlaw.TOO_MANY_COLUMNS: gettext_noop(
         "This file has more than %(columns)s columns. Please delete those that are not about the gifts."
     ),
-    FileFlaw.LONG_CELL: gettext_noop("A cell on line %(line)s is longer than %(longest)s characters. Please shorten it."),
+    FileFlaw.LONG_CELL: gettext_noop("A cell of row %(row)s is longer than %(longest)s characters. Please shorten it."),
     FileFlaw.OPEN_QUOTE: gettext_noop(
-        'Line %(line)s has a quotation mark (") that is opened or closed once too often. Please correct it there.'
+        'Row %(row)s has a quotation mark (") that is opened or closed once too often. Please correct it there.'
     ),
 }
 _VALUES = {
@@ -55,9 +60,9 @@ _LIKE_ROW = gettext_noop("Row %(row)s of this file has the same number, or the s
 _WHICH_DONOR = gettext_noop("Donors with a similar name live at this postal code. Is it one of them? Please open the row and choose.")
 
 
-def describe_file(flaw: FileFlaw, line: int, language: str) -> str:
-    """Why the file cannot be read. `line` is that of the file."""
-    return translator(language).gettext(_FILES[flaw], line=line, most=MOST_ROWS, columns=MOST_COLUMNS, longest=LONGEST_CELL)
+def describe_file(flaw: FileFlaw, row: int, language: str) -> str:
+    """Why the file cannot be read. `row` is that of a spreadsheet."""
+    return translator(language).gettext(_FILES[flaw], row=row, most=MOST_ROWS, columns=MOST_COLUMNS, longest=LONGEST_CELL)
 
 
 def describe_value(flaw: ValueFlaw, text: str, language: str) -> str:

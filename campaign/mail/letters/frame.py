@@ -138,4 +138,12 @@ def paid_on(donation: Donation) -> str:
 
 def contact_line(charity: Charity) -> Paragraph:
     """How to reach the charity."""
-    return Paragraph(gettext("If anything is not right, please answer this email or write to %(email)s.", email=charity.email), style=SMALL)
+    if charity.phone:
+        words = gettext(
+            "If anything is not right, please answer this email, write to %(email)s or call %(phone)s.",
+            email=charity.email,
+            phone=charity.phone,
+        )
+    else:
+        words = gettext("If anything is not right, please answer this email or write to %(email)s.", email=charity.email)
+    return Paragraph(words, style=SMALL)

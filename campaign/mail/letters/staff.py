@@ -239,11 +239,16 @@ def _describe_charity(count: int) -> dict[str, str]:
 
 
 def _describe_privacy(count: int) -> dict[str, str]:
-    """People who asked about their data."""
+    """People who asked about their data, or must hear what became of it."""
     return {
         "privacy_overdue": ngettext("%(num)s privacy request is overdue.", "%(num)s privacy requests are overdue.", count),
         "privacy_due_soon": ngettext(
             "%(num)s privacy request is due within seven days.", "%(num)s privacy requests are due within seven days.", count
+        ),
+        "incidents": ngettext(
+            "%(num)s confidentiality incident with a risk of serious injury is still to be reported.",
+            "%(num)s confidentiality incidents with a risk of serious injury are still to be reported.",
+            count,
         ),
     }
 

@@ -1,7 +1,7 @@
 """The form for a name and postal address: normalizes the input, or shows an error beside the field."""
 
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from babel import Locale
@@ -141,6 +141,19 @@ def text_field(label: object, *validators: Any, longest: int, **kw: Any) -> Stri
 FALSE_VALUES = (False, "", "false", "0", "no", "off", "n", "f")
 
 
+@lru_cache(maxsize=4096)
+def _normal_postal_code(country: str, area: str, city: str, postal_code: str) -> str | None:
+    """The postal code as it is written there, empty when the rest of the address is not as usual there; None when there is none like it.
+
+    The library reads its rules from a file each time: those of a list of gifts repeat.
+    """
+    address = {"country_code": country, "country_area": area, "city": city, "postal_code": postal_code, "street_address": "-"}
+    try:
+        return str(normalize_address(address).get("postal_code") or "")
+    except InvalidAddressError as error:
+        return None if "postal_code" in error.errors else ""
+
+
 class AddressForm(FlaskForm):
     """Name and postal address, as an official receipt needs them, and whether the money is the organization's.
 
@@ -233,26 +246,15 @@ class AddressForm(FlaskForm):
         return self._validate_postal_code()
 
     def _validate_postal_code(self) -> bool:
-        try:
-            normal = normalize_address(
-                {
-                    "country_code": self.country.data,
-                    "country_area": self.province.data,
-                    "city": self.city.data or "-",
-                    "postal_code": self.postal_code.data.upper(),
-                    "street_address": self.address_line1.data or "-",
-                }
-            )
-        except InvalidAddressError as error:
-            if "postal_code" not in error.errors:
-                return True
+        normal = _normal_postal_code(self.country.data, self.province.data, self.city.data or "-", self.postal_code.data.upper())
+        if normal is None:
             self.postal_code.errors = [
                 gettext("This postal code does not go with the province. Please check both.")
                 if self.country.data == "CA" and CANADIAN_POSTAL_CODE.fullmatch(self.postal_code.data)
                 else gettext("This does not look like a postal code of that country. For Canada, write it like K1A 0B1.")
             ]
             return False
-        self.postal_code.data = normal.get("postal_code") or self.postal_code.data
+        self.postal_code.data = normal or self.postal_code.data
         return True
 
     def in_own_name(self) -> bool:

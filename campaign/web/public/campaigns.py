@@ -28,6 +28,7 @@ from campaign.web.public import donor_access, human_check
 from campaign.web.public.address_form import provinces
 from campaign.web.public.donation_form import DonationForm, attempts, new_attempt
 from campaign.web.public.page_notice import Notice
+from campaign.web.public.preview_notice import PreviewNotice
 from campaign.web.security import LINKS_PER_CLIENT, access, csrf, limiter
 
 bp = Blueprint("campaigns", __name__)
@@ -153,12 +154,11 @@ def campaign_page(
     attempt: str,
     notice: Notice | None = None,
     promise: Promise | None = None,
-    preview_of: str = "",
+    preview: PreviewNotice | None = None,
 ) -> str:
     """Render the page around a new form, or around a submitted form with its errors; without one when the campaign takes no gifts.
 
-    `promise` is the match for this donor, when it differs from what anybody would be quoted. A preview for staff is `preview_of` what it says:
-    its form sends nothing.
+    `promise` is the match for this donor, when others would be quoted another one. The form of a `preview` for staff sends nothing.
     """
     language = form.language
     totals = totals_of(campaign.slug) or no_totals(campaign)
@@ -172,8 +172,8 @@ def campaign_page(
         story=campaign.story(language),
         picture=find_picture(campaign.picture) if campaign.picture else None,
         picture_alt=campaign.picture_alt(language),
-        takes_gifts=campaign.takes_gifts or preview_of,
-        preview_of=preview_of,
+        takes_gifts=campaign.takes_gifts or preview is not None,
+        preview=preview,
         charity=campaign.charity,
         charity_name=campaign.charity.name(language),
         claim=match_copy.campaign_claim(funds.state, language),

@@ -30,7 +30,17 @@ FINDINGS_SHOWN = 5
 COUNT_SECONDS = 20
 _COUNT = "attention"
 URGENT = frozenset(
-    {"percent_on_hold", "busy_networks", "unconfirmed", "dead_events", "disputes", "webhooks_silent", "returns_overdue", "privacy_overdue"}
+    {
+        "percent_on_hold",
+        "busy_networks",
+        "unconfirmed",
+        "dead_events",
+        "disputes",
+        "webhooks_silent",
+        "returns_overdue",
+        "privacy_overdue",
+        "incidents",
+    }
 )
 
 
@@ -125,7 +135,7 @@ def _paused_funds(campaign: Campaign) -> list[Need]:
     return [
         Need(
             sentence=gettext(
-                "The fund %(name)s is paused since %(moment)s: %(reason)s",
+                "Matching is paused since %(moment)s – %(name)s: %(reason)s",
                 name=fund.name(language),
                 moment=format_moment(campaign.charity.local(at), language),
                 reason=reason,
@@ -162,6 +172,7 @@ def _pages() -> dict[str, tuple[str, str]]:
         "to_post": ("staff_posted_receipts.page", gettext("Print and post")),
         "privacy_overdue": ("staff_privacy_requests.page", gettext("Answer the request")),
         "privacy_due_soon": ("staff_privacy_requests.page", gettext("Answer the request")),
+        "incidents": ("staff_incidents.page", gettext("See who is to be notified")),
         "voids": ("staff_receipts.register", gettext("Decide")),
         "pledges": ("staff_funds.page", gettext("Decide")),
         "payments": ("staff_funds.page", gettext("Decide")),

@@ -32,7 +32,7 @@ from campaign.web.chosen_campaign import of_charity
 from campaign.web.languages import current_language
 from campaign.web.staff import audit_values
 
-_NUMBERED = re.compile(r"(donor|deposit|view|guard|information return|declaration) ([0-9]{1,18})")
+_NUMBERED = re.compile(r"(donor|deposit|view|guard|information return|declaration|privacy request|incident) ([0-9]{1,18})")
 _DAYS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _STRIPE = re.compile(r"(evt|pi|ch|py|in|sub|re|du|dp|po|cs)_\w+")
 _KEY = re.compile(r"key [0-9a-f]+")
@@ -103,6 +103,8 @@ def _by_form(subject: str, of: dict[str, Any] | None) -> Iterator[About]:
         "all members": gettext("all members"),
         "audit trail": gettext("Audit trail"),
         "donations": gettext("Donations"),
+        "incidents": gettext("Confidentiality incidents"),
+        "privacy requests": gettext("Privacy requests"),
     }
     if subject in fixed:
         yield About(words=fixed[subject])
@@ -122,6 +124,8 @@ def _numbered(kind: str, number: int, of: dict[str, Any] | None) -> About:
         "information return": lambda: About(
             words=gettext("an information return"), url=of_charity_or_none("staff_information_returns.page")
         ),
+        "privacy request": lambda: About(words=gettext("a privacy request"), url=url_for("staff_privacy_requests.one", request_id=number)),
+        "incident": lambda: About(words=gettext("a confidentiality incident"), url=url_for("staff_incidents.one", incident_id=number)),
         "declaration": lambda: About(words=gettext("a declaration")),
     }
     return places[kind]()

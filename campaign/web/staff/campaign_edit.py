@@ -21,6 +21,7 @@ from campaign.web.errors import campaign_or_404
 from campaign.web.languages import LANGUAGES, current_language
 from campaign.web.public.campaigns import campaign_page
 from campaign.web.public.donation_form import DonationForm, new_attempt
+from campaign.web.public.preview_notice import PreviewNotice
 from campaign.web.security import access, csrf
 from campaign.web.staff.campaign_form import COLUMNS, LONGEST, NUMBERS, PRESETS, CampaignForm, form_of, read_form, typed_of
 from campaign.web.staff.campaigns import find_campaign_or_404
@@ -159,8 +160,9 @@ def _preview_of(stored: Campaign | None, of: str) -> str:
 
 
 def _preview(campaign: Campaign, of: str, what: str) -> str:
+    notice = PreviewNotice(label=gettext("Preview"), text=what, language=current_language())
     with force_locale(of):
-        return campaign_page(campaign, DonationForm(campaign, of, formdata=None), attempt=new_attempt(), preview_of=what)
+        return campaign_page(campaign, DonationForm(campaign, of, formdata=None), attempt=new_attempt(), preview=notice)
 
 
 @bp.get("/<slug>/picture")

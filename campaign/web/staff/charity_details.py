@@ -19,7 +19,7 @@ from campaign.receipts.charity_actions import DetailsHaveChanged, PictureRefused
 from campaign.receipts.charity_confirmations import DetailsNotReal
 from campaign.receipts.completeness import CONFIRMATION
 from campaign.rules import fiscal_years, typed_text
-from campaign.rules.charity_details import CONTACTS, LONGEST, PICTURES, Detail, normalized, text_of
+from campaign.rules.charity_details import CONTACTS, LONGEST, OPTIONAL, PICTURES, Detail, normalized, text_of
 from campaign.rules.fiscal_years import InvalidYearEnd
 from campaign.rules.pictures import MAX_BYTES
 from campaign.texts.charity_details import describe_finding, describe_flaw, name_of
@@ -40,7 +40,7 @@ GROUPS: Mapping[str, tuple[Detail, ...]] = {
 }
 # It decides about returns, and about no receipt.
 FISCAL_YEAR_END = "fiscal_year_end"
-TYPES = {Detail.EMAIL: "email", Detail.WEBSITE: "url", Detail.PRIVACY_OFFICER: "email"}
+TYPES = {Detail.EMAIL: "email", Detail.PHONE: "tel", Detail.PRIVACY_OFFICER: "email"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,15 @@ def _field(name: str, form: DetailsForm, changed: Mapping[Detail, str]) -> dict[
     text, error = form.typed[name], form.errors.get(name, "")
     row = {"name": name, "value": text, "error": error, "help": _help(name), "stored": form.stored.get(name, "").replace("\n", "; ")}
     if name == FISCAL_YEAR_END:
-        return {**row, "label": gettext("End of the fiscal year"), "type": "text", "longest": 5, "is_long": False, "was": ""}
+        return {
+            **row,
+            "label": gettext("End of the fiscal year"),
+            "type": "text",
+            "longest": 5,
+            "is_long": False,
+            "was": "",
+            "is_required": True,
+        }
     detail = Detail(name)
     return {
         **row,
@@ -97,6 +105,7 @@ def _field(name: str, form: DetailsForm, changed: Mapping[Detail, str]) -> dict[
         "type": TYPES.get(detail, "text"),
         "longest": LONGEST[detail],
         "is_long": detail is Detail.ADDRESS,
+        "is_required": detail not in OPTIONAL,
         "was": changed.get(detail, "").replace("\n", "; "),
     }
 
@@ -110,7 +119,8 @@ def _help(name: str) -> str:
         Detail.REGISTRATION_NUMBER.value: gettext("Nine digits, RR and four digits, as 123456782RR0001"),
         Detail.PLACE_OF_ISSUE.value: gettext("A city or town alone"),
         Detail.EMAIL.value: gettext("Pages and emails name it, and donors’ answers to emails go to it."),
-        Detail.WEBSITE.value: gettext("Begins with https://"),
+        Detail.PHONE.value: gettext("Optional. Pages and emails name it beside the email address."),
+        Detail.WEBSITE.value: gettext("Begins with https://, which is added if you leave it out"),
         Detail.PRIVACY_OFFICER.value: gettext("Donors send questions about privacy to it."),
         FISCAL_YEAR_END: gettext("Month and day, as 03-31. It bounds the charity’s returns."),
     }

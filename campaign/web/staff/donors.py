@@ -14,7 +14,7 @@ from campaign.donations.donations import Donation
 from campaign.donations.donors import ANNUAL, PER_DONATION, Donor, DonorMerge
 from campaign.edges.db import db
 from campaign.recurring import contact_changes
-from campaign.reporting import donor_list, donor_record
+from campaign.reporting import donor_list, donor_record, privacy_request_list
 from campaign.reporting.donor_record import YearSums
 from campaign.rules.money import format_money
 from campaign.web.errors import campaign_or_404
@@ -25,6 +25,7 @@ from campaign.web.staff import donor_sections
 from campaign.web.staff.keyset_links import page_links, read_position
 from campaign.web.staff.monthly_rows import monthly_row
 from campaign.web.staff.note_rows import NOTES_SHOWN, note_rows
+from campaign.web.staff.privacy_requests import request_row
 from campaign.web.staff.typed_fields import LONGEST_REASON
 
 bp = Blueprint("staff_donors", __name__, url_prefix="/staff/donors")
@@ -37,6 +38,7 @@ def page(donor_id: int) -> ResponseReturnValue:
     donor = donor_or_404(donor_id)
     campaign, donor_ids = campaign_or_404(), donor_merges.ids_of_person(donor.id)
     charity = campaign.charity
+    today = charity.local(datetime.now(UTC)).date()
     latest = donor_list.latest_gifts([donor.id]).get(donor.id)
     years = donor_record.sums_by_year(donor_ids)
     notes = staff_notes.notes_about_donor(donor_ids, limit=NOTES_SHOWN)
@@ -53,6 +55,7 @@ def page(donor_id: int) -> ResponseReturnValue:
         **_receipt_choices(donor),
         monthly=[monthly_row(gift) for gift in donor_record.monthly_gifts(donor_ids)],
         consents=donor_sections.consent_rows(donor_ids, charity),
+        requests=[request_row(one, today) for one in privacy_request_list.requests_of(charity.id, donor_ids)],
         tributes=donor_sections.tribute_rows(donor_ids, charity),
         notes=note_rows(notes, charity, about_donation=False),
         history=donor_sections.timeline(donor_ids, charity),

@@ -6,9 +6,8 @@ from zoneinfo import ZoneInfo
 from flask_babel import gettext
 
 from campaign.campaigns.charities import Charity
-from campaign.donations import news_withdrawals
 from campaign.donations.donations import Donation
-from campaign.donations.news_withdrawals import WithdrawnBy, news_token
+from campaign.donations.news_withdrawals import NewsWithdrawal, WithdrawnBy, news_token
 from campaign.edges.services import services
 from campaign.ledger.moves import Move
 from campaign.reporting import donor_list, exports
@@ -109,7 +108,8 @@ def consents_table(charity: Charity, period: Period) -> Table:
     languages = language_labels()
     words = {language: consent_words(language) for language in languages}
 
-    def row(gift: Donation) -> list[Cell]:
+    def row(consent: tuple[Donation, NewsWithdrawal | None]) -> list[Cell]:
+        gift, withdrawal = consent
         assert gift.news_consent_at
         at = charity.local(gift.news_consent_at)
         return [
@@ -122,7 +122,7 @@ def consents_table(charity: Charity, period: Period) -> Table:
             words[gift.language],
             gettext("received") if gift.received_at else gettext("not paid"),
             gift.public_id,
-            *_withdrawal(gift, charity),
+            *_withdrawn(withdrawal, charity),
             services().links.news(gift.language, news_token(gift)),
         ]
 
@@ -147,9 +147,8 @@ def consents_table(charity: Charity, period: Period) -> Table:
     )
 
 
-def _withdrawal(gift: Donation, charity: Charity) -> tuple[date | None, str]:
+def _withdrawn(found: NewsWithdrawal | None, charity: Charity) -> tuple[date | None, str]:
     """When and how the consent was withdrawn; nothing while it is in force."""
-    found = news_withdrawals.withdrawal_of(gift)
     if found is None:
         return None, ""
     words = {

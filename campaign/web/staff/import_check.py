@@ -1,6 +1,9 @@
 """Reads the rows of an imported file as the form for one gift reads what is typed: the same fields, the same rules, the same errors."""
 
+import secrets
 from collections.abc import Mapping
+from datetime import date
+from functools import cache
 
 from flask_babel import gettext
 from werkzeug.datastructures import MultiDict
@@ -85,19 +88,24 @@ def _read(field: ImportField, text: str, order: DayOrder | None) -> str:
 
 def _country_of(text: str) -> str:
     """The code of the country; the text as it is when no country has this name, so that the form says so."""
-    name = folded(text)
+    return _countries_by_name().get(folded(text), text)
+
+
+@cache
+def _countries_by_name() -> dict[str, str]:
+    """The code of each country by its names in both languages, and by itself."""
+    names = {"usa": "US", "united states of america": "US", "etats unis d amerique": "US"}
     for language in LANGUAGES:
-        for code, known in countries(language):
-            if name in {code.casefold(), folded(known)}:
-                return code
-    return "US" if name in {"usa", "united states of america", "etats unis d amerique"} else text
+        names |= {name: code for code, known in countries(language) for name in (code.casefold(), folded(known))}
+    return names
 
 
 class RowReader:
     """Reads the rows of one file, in the language of whoever sees them."""
 
     def __init__(self, imported: GiftImport, options: ImportOptions | None = None) -> None:
-        self._imported, self._options = imported, options or options_of(imported)
+        self._options = options or options_of(imported)
+        self._form = RowForm(imported)
         self._order: DayOrder | None = self._options.day_order
 
     def use_order_of(self, rows: list[GiftImportRow]) -> None:
@@ -116,9 +124,28 @@ class RowReader:
     def check(self, row: GiftImportRow) -> CheckedRow:
         """The row as its cells say."""
         fields, flaws = read_row(row, self._options, order=self._order)
-        form = form_of(self._imported, fields)
-        is_valid = form.validate() and not flaws
-        return CheckedRow(fields=fields, flaws=flaws, gift=form.typed_gift() if is_valid else None)
+        self._form.fill_in(fields)
+        is_valid = self._form.validate() and not flaws
+        return CheckedRow(fields=fields, flaws=flaws, gift=self._form.typed_gift() if is_valid else None)
+
+
+class RowForm(OfflineGiftForm):
+    """The form for one gift, filled in with one row of a file after another: to make a form takes longer than to read a row with it.
+
+    No page is open in which somebody could press the button twice, so each row has an attempt of its own, which is not signed.
+    """
+
+    def __init__(self, imported: GiftImport) -> None:
+        super().__init__(current_language(), charity=imported.campaign.charity, formdata=None, meta={"csrf": False})
+
+    def fill_in(self, fields: Mapping[str, str]) -> None:
+        """Take these texts in place of those of the row before. A field that is not ticked is missing, as in a request."""
+        self.process(MultiDict({name: text for name, text in fields.items() if text}))
+        self.amount_cents, self.day, self.nonce = 0, date.min, secrets.token_urlsafe(18)
+        self.organization_declaration.data = self.payer.data == ORGANIZATION
+
+    def validate_attempt(self, field: object) -> None:
+        """Nothing is signed."""
 
 
 def form_of(imported: GiftImport, fields: Mapping[str, str]) -> OfflineGiftForm:

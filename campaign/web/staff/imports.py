@@ -89,7 +89,7 @@ def upload() -> ResponseReturnValue:
     try:
         found = read_file(content)
     except FileRefused as refused:
-        return _index(import_words.describe_file(refused.flaw, refused.line, current_language())), 422
+        return _index(import_words.describe_file(refused.flaw, refused.row, current_language())), 422
     name = "".join(c for c in typed_text.clean(file.filename) if c.isprintable())[:LONGEST_NAME]
     imported = gift_import_actions.store_upload(
         campaign_or_404(), found, name=name, donor_language=current_language(), actor=current_user.email

@@ -1,6 +1,6 @@
 """The rows of the pages of months, formatted for display: figures with those of the closing, Stripe's lines beside the books, payouts, checks."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -115,6 +115,15 @@ def overview_row(sums: Mapping[MoneyMove, MoveSum]) -> dict[str, Any]:
         "returns": money(cents[Subject.RETURNS]),
         "payouts": money(payouts),
     }
+
+
+def added(of_months: Iterable[Mapping[MoneyMove, MoveSum]]) -> dict[MoneyMove, MoveSum]:
+    """The sums of several months together."""
+    together: dict[MoneyMove, MoveSum] = {}
+    for move, found in (pair for sums in of_months for pair in sums.items()):
+        before = together.get(move, MoveSum(entries=0, cents=0))
+        together[move] = MoveSum(entries=before.entries + found.entries, cents=before.cents + found.cents)
+    return together
 
 
 def _percent(fees_cents: int, paid_cents: int) -> str:

@@ -43,6 +43,7 @@ def page() -> ResponseReturnValue:
     if add_up.asks_first(campaign, of_year):
         return add_up.render_question(campaign, gettext("Months of %(year)s", year=year), list(years), year)
     sums = journal.sums_by_month(charity, of_year) if of_year.first_on <= of_year.last_on else {}
+    of_months = [sums.get(first_on, {}) for first_on in months_back(of_year.last_on, of_year.first_on)]
     closings = {
         c.first_on: c
         for c in closed_months.list_closings(charity, first=of_year.first_on.replace(day=1), last=of_year.last_on)
@@ -53,6 +54,7 @@ def page() -> ResponseReturnValue:
         title=campaign.title(language),
         year=year,
         years=years,
+        total=month_rows.overview_row(month_rows.added(of_months)),
         months=[
             {
                 "name": f"{first_on:%Y-%m}",

@@ -234,6 +234,11 @@ SECTIONS = (
                 words=lazy_gettext("erase a person, export all about a person, Law 25, PIPEDA, retention"),
             ),
             Destination(
+                label=lazy_gettext("Confidentiality incidents"),
+                endpoint="staff_incidents.page",
+                words=lazy_gettext("breach, leak, data lost or stolen, Law 25"),
+            ),
+            Destination(
                 label=lazy_gettext("Card testing"),
                 endpoint="staff_card_testing.page",
                 words=lazy_gettext("fraud, attack, declined cards, guard"),
@@ -246,7 +251,15 @@ SECTIONS = (
         ),
         others=frozenset(
             {
-                *("staff_campaign_edit", "staff_charity_details", "staff_charity_versions", "staff_privacy_erasure", "staff_retention"),
+                *(
+                    "staff_campaign_edit",
+                    "staff_charity_details",
+                    "staff_charity_versions",
+                    "staff_charity_settings",
+                    "staff_privacy_erasure",
+                    "staff_privacy_request_exports",
+                    "staff_retention",
+                ),
                 *("staff_factors", "staff_passkeys", "staff_password"),
             }
         ),

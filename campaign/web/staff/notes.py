@@ -1,6 +1,6 @@
 """Notes of staff about donors and donations: added, replaced and removed. Nobody but staff sees them."""
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_security import current_user
@@ -9,8 +9,6 @@ from campaign.donations import note_actions, staff_notes
 from campaign.donations.donations import Donation
 from campaign.donations.staff_notes import LONGEST_NOTE, NoteHasChanged, StaffNote
 from campaign.edges.db import db
-from campaign.rules import typed_text
-from campaign.texts.characters import describe_forbidden
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
 from campaign.web.security import access
@@ -18,22 +16,14 @@ from campaign.web.staff import donors as donor_page
 from campaign.web.staff.donation_lookup import donation_or_404
 from campaign.web.staff.donations import page as donation_page
 from campaign.web.staff.donors import donor_or_404
-from campaign.web.staff.typed_fields import TypedLine, refuse_line, refused
+from campaign.web.staff.typed_fields import TypedLine, read_text, refuse_line, refused
 
 bp = Blueprint("staff_notes", __name__, url_prefix="/staff")
 
 
 def _read_note() -> TypedLine:
     """The posted note, which may have lines."""
-    text = typed_text.clean_lines(request.form.get("note")).strip()
-    error = ""
-    if not text:
-        error = gettext("The note is empty. Please write it, or leave the page.")
-    elif len(text) > LONGEST_NOTE:
-        error = gettext("This is too long. Please write at most %(longest)s characters.", longest=LONGEST_NOTE)
-    elif character := typed_text.first_forbidden(text, has_lines=True):
-        error = describe_forbidden(character, current_language())
-    return TypedLine(text=text, error=error)
+    return read_text("note", longest=LONGEST_NOTE, empty=gettext("The note is empty. Please write it, or leave the page."))
 
 
 @bp.post("/donors/<int:donor_id>/notes")

@@ -17,6 +17,7 @@ from campaign.privacy import people, privacy_request_actions, privacy_requests
 from campaign.privacy.people import FoundPerson
 from campaign.privacy.privacy_request_actions import RequestClosed, name_of
 from campaign.privacy.privacy_requests import ActKind, NewRequest, PrivacyAct, PrivacyRequest, RequestKind
+from campaign.reporting import privacy_request_list
 from campaign.rules import local_time
 from campaign.rules.retention import DAYS_TO_ANSWER, WARNED_DAYS
 from campaign.texts.dates import format_day, format_moment
@@ -24,6 +25,7 @@ from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
 from campaign.web.staff.deadlines import time_left
+from campaign.web.staff.keyset_links import page_links, read_position
 from campaign.web.staff.privacy_words import act_labels, erased_labels, kind_labels
 from campaign.web.staff.typed_fields import LONGEST_REASON, TypedDay, TypedLine, read_day, read_line, read_reason, refused
 
@@ -69,25 +71,27 @@ def _read_form(today: date) -> RequestForm:
 @bp.get("")
 @access("viewer")
 def page() -> ResponseReturnValue:
-    """Open requests, the first due first, the latest closed ones, and a form for a new one."""
+    """Open requests, the first due first, a page of the closed ones, and a form for a new one."""
     return _page(RequestForm(day=TypedDay(text=_today(_charity()).isoformat())))
 
 
 def _page(form: RequestForm) -> str:
     campaign = campaign_or_404()
     charity = campaign.charity
-    today = _today(charity)
+    today, closed = _today(charity), privacy_request_list.closed_page(charity.id, read_position())
     return render_template(
         "staff/privacy_requests.html",
         title=campaign.title(current_language()),
-        due=[_row(one, today) for one in privacy_requests.list_open(charity.id)],
-        done=[_row(one, today) for one in privacy_requests.list_closed(charity.id)],
+        due=[request_row(one, today) for one in privacy_requests.list_open(charity.id)],
+        done=[request_row(one, today) for one in closed.rows],
+        pages=page_links(closed, "staff_privacy_requests.page"),
         kinds={kind.value: label for kind, label in kind_labels().items()},
         form=form,
         days=DAYS_TO_ANSWER,
         today=today.isoformat(),
         longest=LONGEST_NAME,
         may_act=has_role("clerk"),
+        may_export=has_role("manager"),
         officer=charity.privacy_officer,
     )
 
@@ -100,10 +104,12 @@ def _today(charity: Charity) -> date:
     return charity.local(datetime.now(UTC)).date()
 
 
-def _row(one: PrivacyRequest, today: date) -> dict[str, Any]:
+def request_row(one: PrivacyRequest, today: date) -> dict[str, Any]:
+    """The request as lists and its own page show it."""
     language, charity = current_language(), _charity()
     return {
         "id": one.id,
+        "is_open": one.closed_at is None,
         "kind": kind_labels()[RequestKind(one.kind)],
         "person": one.person or gettext("erased"),
         "contact": one.contact or gettext("erased"),
@@ -143,7 +149,7 @@ def request_page(found: PrivacyRequest, typed: str = "") -> str:
     return render_template(
         "staff/privacy_request.html",
         title=campaign.title(current_language()),
-        one=_row(found, _today(campaign.charity)),
+        one=request_row(found, _today(campaign.charity)),
         subject=name_of(found),
         is_open=found.closed_at is None,
         is_identified=privacy_requests.is_identified(found.id),

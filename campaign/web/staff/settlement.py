@@ -1,5 +1,6 @@
 """Settlement at Stripe: the balance and its allocation, payouts with their transactions, and the findings of reconciliations."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from campaign.payments.alerts import StripeAlert
 from campaign.payments.disputes import UnansweredDispute
 from campaign.payments.reversals import INQUIRY_STATUSES
 from campaign.reporting import stripe_clearing
+from campaign.reporting.stripe_clearing import PaidOut
 from campaign.rules.money import format_money
 from campaign.stripe_sync import reconciliations
 from campaign.stripe_sync.payouts import NOT_APPLICABLE, Payout
@@ -38,6 +40,8 @@ ALERTS_SHOWN = 50
 DISPUTES_SHOWN = 50
 # Of a payout that has left the balance at Stripe and is not at the bank.
 UNDER_WAY = ("pending", "in_transit")
+# Of a payout that did not reach the bank.
+CAME_BACK = ("failed", "canceled")
 
 
 @bp.get("")
@@ -48,6 +52,7 @@ def page() -> ResponseReturnValue:
     language, clearing = current_language(), stripe_clearing.clearing_of(campaign)
     payouts = stripe_clearing.latest_payouts()
     shares = stripe_clearing.share_of(campaign, [payout.stripe_id for payout in payouts])
+    paid_out = stripe_clearing.paid_out_by([payout.stripe_id for payout in payouts])
     under_way = [payout for payout in payouts if payout.status in UNDER_WAY]
     silence = heartbeats.webhook_silence()
     return render_template(
@@ -62,7 +67,11 @@ def page() -> ResponseReturnValue:
         other=format_money(clearing.other_cents, language) if clearing.other_cents else "",
         on_the_way=format_money(sum(payout.cents for payout in under_way), language) if under_way else "",
         next_arrival=format_day(campaign.charity.local(min(p.arrives_at for p in under_way)).date(), language) if under_way else "",
-        payouts=[_payout(payout, campaign, shares.get(payout.stripe_id, 0)) for payout in payouts],
+        payouts=[
+            {**_payout(payout, campaign, shares.get(payout.stripe_id, 0)), **_paid_out(paid_out.get(payout.stripe_id))}
+            for payout in payouts
+        ],
+        sums=_payout_sums([payout for payout in payouts if payout.status not in CAME_BACK], paid_out, shares),
         runs=[_run(run, campaign) for run in reconciliations.list_latest(limit=RUNS_SHOWN)],
         disputes=[dispute_line(found, campaign) for found in disputes.list_unanswered(limit=DISPUTES_SHOWN)],
         alerts=[_alert(alert, campaign) for alert in alerts.list_open(limit=ALERTS_SHOWN)],
@@ -163,6 +172,26 @@ def _payout(payout: Payout, campaign: Campaign, share_cents: int) -> dict[str, A
         "failure": payout.failure or "",
         "is_tied": payout.transactions_read_at is not None,
         "is_manual": payout.reconciliation_status == NOT_APPLICABLE,
+    }
+
+
+def _paid_out(found: PaidOut | None) -> dict[str, str]:
+    """What a payout paid out before Stripe's fees, and the fees; a dash while Stripe has not said it."""
+    language = current_language()
+    return {
+        "gross": format_money(found.gross_cents, language) if found else "–",
+        "fees": format_money(found.fee_cents, language) if found else "–",
+    }
+
+
+def _payout_sums(payouts: Sequence[Payout], paid_out: Mapping[str, PaidOut], shares: Mapping[str, int]) -> dict[str, str]:
+    """The sums of the payouts that are listed and did not come back."""
+    found = [paid_out[payout.stripe_id] for payout in payouts if payout.stripe_id in paid_out]
+    language = current_language()
+    return {
+        **_paid_out(PaidOut(gross_cents=sum(one.gross_cents for one in found), fee_cents=sum(one.fee_cents for one in found))),
+        "sum": format_money(sum(payout.cents for payout in payouts), language),
+        "share": format_money(sum(shares.get(payout.stripe_id, 0) for payout in payouts), language),
     }
 
 

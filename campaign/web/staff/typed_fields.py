@@ -52,6 +52,18 @@ def read_line(name: str, *, longest: int, empty: str) -> TypedLine:
     return TypedLine(text=text)
 
 
+def read_text(name: str, *, longest: int, empty: str = "") -> TypedLine:
+    """The posted text, which may have lines. `empty` is the error of one that is empty; without it, it may be."""
+    text, error = typed_text.clean_lines(request.form.get(name)).strip(), ""
+    if not text:
+        error = empty
+    elif len(text) > longest:
+        error = gettext("This is too long. Please write at most %(longest)s characters.", longest=longest)
+    elif character := typed_text.first_forbidden(text, has_lines=True):
+        error = describe_forbidden(character, current_language())
+    return TypedLine(text=text, error=error)
+
+
 def init_app(app: Flask) -> None:
     """Let templates show a reason that was refused at its field."""
     app.jinja_env.globals["typed_reason"] = typed_reason
