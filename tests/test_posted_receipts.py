@@ -190,6 +190,7 @@ Without an address, a letter to post
 """
 NO_PROMISE = """
 a code by email
+an email to the wrong person
 If it came by email
 a link comes by email
 is a member of staff, a link

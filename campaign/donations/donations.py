@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Column, ColumnElement, ForeignKey, Index, Row, Table, Text, any_, bindparam, func, or_, select, text
+from sqlalchemy import Column, ColumnElement, ForeignKey, Index, Row, Table, Text, and_, any_, bindparam, func, or_, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -206,7 +206,8 @@ Index(
 Index("ix_donation_former_token_hash", Donation.former_token_hash, unique=True, postgresql_where=Donation.former_token_hash.is_not(None))
 Index("ix_donation_postal_code", Donation.postal_code, postgresql_where=Donation.received_at.is_not(None))
 Index("ix_donation_without_email", Donation.id, postgresql_where=Donation.email == "")
-Index("ix_donation_unpaid_client", Donation.client_key, postgresql_where=Donation.received_at.is_(None))
+# Without the gifts whose network was erased, which would be most of them.
+Index("ix_donation_unpaid_client", Donation.client_key, postgresql_where=and_(Donation.received_at.is_(None), Donation.client_key != ""))
 Index("ix_donation_unpaid_started", Donation.started_at, postgresql_where=Donation.received_at.is_(None))
 # What staff list and search (reporting/donation_list.py); the words that they search for are in search_words.py.
 Index("ix_donation_received", Donation.received_at, Donation.id, postgresql_where=Donation.received_at.is_not(None))

@@ -76,7 +76,7 @@ _HOLDS = text("""
           AND (d.ended_at IS NULL OR d.ended_at > now() - CAST(:period AS interval))
         UNION ALL
         SELECT 'client', s.name, d.id FROM unnest(CAST(:clients AS text[])) s (name) JOIN donation d ON d.client_key = s.name
-        WHERE d.received_at IS NULL
+        WHERE d.received_at IS NULL AND d.client_key <> ''
           AND (d.ended_at IS NULL OR d.ended_at > now() - CAST(:period AS interval)))
     SELECT u.kind, u.name, m.fund_id, sum(m.held_cents) AS open_cents, sum(p.cents) AS period_cents,
            count(DISTINCT u.id) FILTER (WHERE m.held_cents > 0) AS donations

@@ -3,12 +3,13 @@
 It finds those of all charities: whoever finds something is shown whose it is, and led to that one's.
 """
 
-from collections.abc import Sequence
+import heapq
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, and_, func, select
+from sqlalchemy import ColumnElement, Row, SQLColumnExpression, and_, select
 
 from campaign.donations import search_words, staff_notes
 from campaign.donations.donations import Donation
@@ -25,7 +26,7 @@ from campaign.stripe_sync.payouts import Payout
 
 SHOWN = 10
 # Of a search that finds more gifts, some are shown: more words find less.
-WALKED = 3000
+WALKED = 2000
 LARGEST_NUMBER = 10**9
 
 HasName = TypeVar("HasName", Funder, Fund)
@@ -114,12 +115,13 @@ def find_all(typed: str, language: str) -> Found:
     is_id, cents = search_terms.is_id(typed), search_terms.amount_of(typed, language)
     words = None if is_id else search_words.is_of_words(typed)
     gifts = _of_amount(cents) if cents else []
-    gifts += [gift for gift in _among_found(search_terms.is_found(typed, language) if is_id else words) if gift not in gifts]
+    walked = _walk(search_terms.is_found(typed, language) if is_id else words)
+    gifts += [gift for gift in _latest(walked) if gift not in gifts]
     return Found(
-        donors=_donors(words),
+        donors=[] if is_id else _donors(walked),
         gifts=gifts[:SHOWN],
         receipts=_receipts(typed),
-        tributes=_among_found(None if is_id else search_words.is_in_tribute(typed)),
+        tributes=_latest(_walk(None if is_id else search_words.is_in_tribute(typed))),
         payouts=list(db.session.scalars(select(Payout).where(Payout.cents == cents).order_by(Payout.id.desc()).limit(SHOWN)))
         if cents
         else [],
@@ -137,29 +139,37 @@ def _of_amount(cents: int) -> list[Donation]:
     return sorted(found.values(), key=lambda gift: (gift.received_at or gift.started_at, gift.id), reverse=True)[:SHOWN]
 
 
-def _among_found(condition: ColumnElement[bool] | None) -> list[Donation]:
+def _walk(condition: ColumnElement[bool] | None) -> Sequence[Row[int, int]]:
+    """The ids of up to WALKED gifts that meet the condition, with those of their donors."""
     if condition is None:
         return []
-    found = select(Donation.id).where(condition).limit(WALKED).subquery()
-    latest = select(found.c.id).order_by(found.c.id.desc()).limit(SHOWN)
-    return list(db.session.scalars(select(Donation).where(Donation.id.in_(latest)).order_by(Donation.id.desc())))
+    return db.session.execute(select(Donation.id, Donation.donor_id).where(condition).limit(WALKED)).all()
 
 
-def _donors(words: ColumnElement[bool] | None) -> list[FoundDonor]:
-    """Donors with a gift of these words, each once."""
-    if words is None:
+def _latest(walked: Sequence[Row[int, int]]) -> list[Donation]:
+    latest = heapq.nlargest(SHOWN, (donation_id for donation_id, _ in walked))
+    return _newest_first(latest)
+
+
+def _newest_first(donation_ids: Collection[int]) -> list[Donation]:
+    if not donation_ids:
         return []
-    found = select(Donation.id, Donation.donor_id).where(words).limit(WALKED).subquery()
-    last = func.max(found.c.id)
-    latest = select(last.label("id")).group_by(found.c.donor_id).order_by(last.desc()).limit(SHOWN).subquery()
-    gifts = db.session.scalars(select(Donation).join(latest, latest.c.id == Donation.id).order_by(Donation.id.desc()))
+    return list(db.session.scalars(select(Donation).where(Donation.id.in_(donation_ids)).order_by(Donation.id.desc())))
+
+
+def _donors(walked: Sequence[Row[int, int]]) -> list[FoundDonor]:
+    """The donors of these gifts, each once."""
+    last: dict[int, int] = {}
+    for donation_id, donor_id in walked:
+        last[donor_id] = max(donation_id, last.get(donor_id, 0))
+    gifts = _newest_first(heapq.nlargest(SHOWN, last.values()))
     return [FoundDonor(id=gift.donor_id, name=gift.full_name, email=gift.email) for gift in gifts]
 
 
 def find_donors(typed: str, language: str) -> list[FoundDonor]:
     """The donors whom the text names or may mean, at most SHOWN: by name, email, a gift's id here or at Stripe, or a receipt's serial number."""
     own = donor_at(typed) if "@" in typed else None
-    found = {one.id: one for one in _donors(search_terms.is_of_person(typed, language))}
+    found = {one.id: one for one in _donors(_walk(search_terms.is_of_person(typed, language)))}
     if own is not None and own.id not in found:
         found = {own.id: FoundDonor(id=own.id, name="", email=own.email or ""), **found}
     return list(found.values())[:SHOWN]
