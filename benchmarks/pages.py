@@ -83,7 +83,6 @@ PAGES = {
     "campaign as data": "/api/campaigns/{slug}",
     "donor's page": "/en/donations/{token}",
     "funder's report": "/funder/report",
-    "funder's report as data": "/funder/report.json",
 }
 
 

@@ -26,7 +26,7 @@ from campaign.stripe_sync.payouts import Payout
 
 SHOWN = 10
 # Of a search that finds more gifts, some are shown: more words find less.
-WALKED = 2000
+WALKED = 500
 LARGEST_NUMBER = 10**9
 
 HasName = TypeVar("HasName", Funder, Fund)
