@@ -2,6 +2,7 @@
 
 import re
 import time
+from email.message import EmailMessage
 
 import pytest
 from flask import Flask
@@ -10,13 +11,27 @@ from flask_security import hash_password
 from werkzeug.test import TestResponse
 
 from campaign.edges.db import db
+from campaign.mail import send_jobs
 from campaign.staff import members
 from campaign.staff.audit import AuditEntry
 from campaign.staff.members import ADMIN, LastAdmin, Staff
+from tests.conftest import Post
 from tests.factories import run_concurrently
 from tests.web import csrf_of, hidden_fields, signed_in
 
 PASSWORD = "three quiet herons at dawn"
+
+
+@pytest.fixture(name="mailbox")
+def _mailbox(post: Post) -> Post:
+    """Under another name: `post` is a helper here."""
+    return post
+
+
+def text_of(email: EmailMessage) -> str:
+    body = email.get_body(("plain",))
+    assert body
+    return str(body.get_content())
 
 
 def member(email: str) -> Staff:
@@ -40,14 +55,21 @@ def test_only_administrators_manage_members(app: Flask, role: str) -> None:
     assert page(signed_in(app, role)).status_code == 403
 
 
-def test_an_administrator_invites_changes_deactivates_and_reactivates(app: Flask) -> None:
+def test_an_administrator_invites_changes_deactivates_and_reactivates(app: Flask, mailbox: Post) -> None:
     admin = signed_in(app, "admin")
     invited = post(admin, "/staff/members", email="New@Example.org", role="viewer")
     link = re.search(r"http://127\.0\.0\.1:8000(/staff/password/[^<\s]+)", invited.text)
     assert link
     assert page(app.test_client(), link[1]).status_code == 200
     assert "/staff/password/" not in page(admin).text, "the link is shown once"
+    wrong = post(admin, "/staff/members", email="nobody at all", role="clerk")
+    assert (wrong.status_code, 'value="nobody at all"' in wrong.text) == (422, True), "what was typed is still there"
     new = member("new@example.org")
+    send_jobs.send_due()
+    (mailed,) = [email for _, recipients, email, _ in mailbox.box.newest(9) if "new@example.org" in recipients]
+    assert "You are invited" in text_of(mailed) and "Vous avez accès" in text_of(mailed)
+    mailed_link = re.search(r"http://127\.0\.0\.1:8000(/staff/password/\S+)", text_of(mailed))
+    assert mailed_link and page(app.test_client(), mailed_link[1]).status_code == 200
     assert post(admin, f"/staff/members/{new.id}/role", role="clerk").status_code == 303
     assert [role.name for role in member("new@example.org").roles] == ["clerk"]
     theirs = signed_in(app, "clerk", address="new@example.org")

@@ -9,7 +9,7 @@ from campaign.receipts import posted_receipts
 from campaign.recurring import contact_changes, contacts
 from campaign.recurring.contacts import Scope
 from campaign.staff import audit
-from campaign.staff.members import Staff
+from campaign.staff.members import Staff, add_staff
 
 MAX_PASSWORD_LINKS = 3
 
@@ -43,6 +43,18 @@ def enqueue_password_link(member: Staff) -> bool:
     db.session.commit()
     services().waker.wake("mail")
     return was_enqueued
+
+
+def invite_member(address: str, role: str, *, actor: str) -> tuple[Staff, bool]:
+    """Add a member, and mail them a link to choose a password. Commits. Returns the member, and False when they have had MAX_PASSWORD_LINKS within
+    the hour. Raises AlreadyStaff.
+    """
+    member = add_staff(address, role)
+    is_mailed = messages.enqueue_staff_password(member.id, most_an_hour=MAX_PASSWORD_LINKS)
+    audit.record(actor, "invited a member", address, role=role)
+    db.session.commit()
+    services().waker.wake("mail")
+    return member, is_mailed
 
 
 def correct_email(donation: Donation, email: str, *, actor: str, scope: Scope = Scope.THIS_GIFT, version: str | None = None) -> None:

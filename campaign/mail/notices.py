@@ -170,7 +170,8 @@ def _staff_password(message: OutboxMessage) -> EmailContent | None:
     if member is None or campaign is None or not member.active:
         return None
     is_test, url = services().settings.is_sandbox, one_time_link(member)
-    return staff.password_link(recipient=member.email, charity=campaign.charity, url=url, is_test=is_test)
+    letter = staff.password_link if member.password else staff.invitation
+    return letter(recipient=member.email, charity=campaign.charity, url=url, is_test=is_test)
 
 
 def _staff_factor(message: OutboxMessage) -> EmailContent | None:

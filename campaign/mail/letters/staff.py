@@ -43,6 +43,21 @@ def password_link(*, recipient: str, charity: Charity, url: str, is_test: bool) 
     return in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
 
 
+def invitation(*, recipient: str, charity: Charity, url: str, is_test: bool) -> EmailContent:
+    """The link with which somebody who was invited chooses their first password."""
+    paragraphs, subjects, endings = [], [], []
+    for language in LANGUAGES:
+        with force_locale(language):
+            welcome = gettext("You are invited to the pages of staff (%(charity)s). Choose a password:", charity=charity.name(language))
+            paragraphs.append(Paragraph(welcome, url))
+            paragraphs.append(
+                Paragraph(gettext("The link works once, within two days. If you did not expect it, ask the charity, or leave it alone."))
+            )
+            subjects.append(gettext("Your staff account"))
+            endings.append(gettext("With thanks,"))
+    return in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
+
+
 def factor_changed(change: FactorChange, *, recipient: str, charity: Charity, url: str, is_test: bool) -> EmailContent:
     """What has changed in how a member signs in; `url` is where they choose a new password if it was not them."""
     paragraphs, subjects, endings = [], [], []

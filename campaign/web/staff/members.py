@@ -6,6 +6,7 @@ from flask_babel import gettext
 from flask_security import current_user
 
 from campaign.edges.db import db
+from campaign.mail import mail_actions
 from campaign.rules.contact_addresses import InvalidEmail, parse_email
 from campaign.staff import audit, members, sessions
 from campaign.staff.members import ADMIN, ROLES, AlreadyStaff, LastAdmin, Staff
@@ -25,7 +26,7 @@ def page() -> ResponseReturnValue:
     return _page()
 
 
-def _page(link: str = "", invited: str = "") -> str:
+def _page(*, link: str = "", invited: str = "", is_mailed: bool = False, typed: dict[str, str] | None = None, error: str = "") -> str:
     campaign = campaign_or_404()
     rows = [
         {
@@ -40,30 +41,38 @@ def _page(link: str = "", invited: str = "") -> str:
     ]
     roles = [(role, role_label(role)) for role in ROLES]
     title = campaign.title(current_language())
-    return render_template("staff/members.html", title=title, members=rows, roles=roles, labels=dict(roles), link=link, invited=invited)
+    return render_template(
+        "staff/members.html",
+        title=title,
+        members=rows,
+        roles=roles,
+        labels=dict(roles),
+        link=link,
+        invited=invited,
+        is_mailed=is_mailed,
+        typed=typed or {"email": "", "role": ""},
+        error=error,
+    )
 
 
 @bp.post("")
 @access(ADMIN, fresh=True)
 def invite() -> ResponseReturnValue:
-    """Add a member and show their one-time link, once."""
+    """Add a member, mail them a one-time link, and show it, once."""
     role = request.form.get("role", "")
     if role not in ROLES:
         abort(400)
+    typed = {"email": request.form.get("email", "")[:254], "role": role}
     try:
-        typed = request.form.get("email", "")[:254]
-        address = parse_email(typed).casefold()
-        member = members.add_staff(address, role)
+        address = parse_email(typed["email"]).casefold()
+        member, is_mailed = mail_actions.invite_member(address, role, actor=current_user.email)
     except InvalidEmail:
-        flash(gettext("This does not look like an email address. Please check it, for example name@example.com."), "error")
-        return redirect(url_for("staff_members.page"), 303)
+        error = gettext("This does not look like an email address. Please check it, for example name@example.com.")
+        return _page(typed=typed, error=error), 422
     except AlreadyStaff:
         db.session.rollback()
-        flash(gettext("%(email)s is a member already.", email=typed), "error")
-        return redirect(url_for("staff_members.page"), 303)
-    audit.record(current_user.email, "invited a member", address, role=role)
-    db.session.commit()
-    return _page(link=one_time_link(member), invited=address)
+        return _page(typed=typed, error=gettext("%(email)s is a member already.", email=typed["email"])), 422
+    return _page(link=one_time_link(member), invited=address, is_mailed=is_mailed)
 
 
 @bp.post("/<int:member_id>/role")
