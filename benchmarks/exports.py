@@ -1,6 +1,6 @@
 """`make exports`: how soon each export begins and how much memory it takes, in the books that DATABASE_URL names.
 
-The floor is a page that asks nothing. Each export is read to its end in a process of its own, which reports how much it grew meanwhile.
+The floor is a page that asks nothing. Each export is read for a minute, or to its end, in a process of its own, which reports how much it grew.
 """
 
 import os
@@ -17,7 +17,7 @@ from campaign.config import read_settings
 
 from campaign import create_app  # isort: skip
 
-TARGET_SECONDS, TARGET_MB = 0.5, 100
+TARGET_SECONDS, TARGET_MB, LONGEST_SECONDS = 0.5, 100, 60
 EXPORTS = ("donations", "donors", "receipts", "ledger", "payouts", "consents")
 FORMATS = ("csv", "xlsx")
 ALL_DAYS = "from=2020-01-01&to=2030-12-31"
@@ -52,7 +52,7 @@ def measure() -> Iterator[Row]:
             yield Row(
                 name=f"{what}.{extension}",
                 target=f"first byte < {TARGET_SECONDS} s, < {TARGET_MB} MB",
-                figure=f"first byte {download.first_byte_seconds:.2f} s, all {download.size / 1e6:.1f} MB after {download.seconds:.0f} s,"
+                figure=f"first byte {download.first_byte_seconds:.2f} s, {download.size / 1e6:.1f} MB in {download.seconds:.0f} s,"
                 f" {download.grown_mb:.0f} MB of memory",
                 floor=f"{download.floor_seconds * 1000:.0f} ms",
                 ratio=download.first_byte_seconds / download.floor_seconds,
@@ -77,7 +77,8 @@ def _download(address: str) -> Download:
     chunks = answer.iter_encoded()
     size = len(next(chunks))
     first = time.perf_counter() - started
-    size += sum(len(chunk) for chunk in chunks)
+    while time.perf_counter() - started < LONGEST_SECONDS and (chunk := next(chunks, b"")):
+        size += len(chunk)
     assert answer.status_code == 200, f"{address}: {answer.status}"
     answer.close()
     return Download(
