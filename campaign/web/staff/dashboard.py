@@ -32,7 +32,8 @@ def page() -> ResponseReturnValue:
     assert totals is not None
     last_check, now = integrity_checks.last_check(), datetime.now(UTC)
     day = charity.local(now).date()
-    (today,) = campaign_days.list_days(campaign, first=day, last=day)
+    days = day_chart.days_of(campaign, today=day)
+    today = days[-1]
     return render_template(
         "staff/dashboard.html",
         title=campaign.title(language),
@@ -54,7 +55,7 @@ def page() -> ResponseReturnValue:
         latest=[_line(line, campaign, language) for line in reporting.latest_donations(campaign)],
         needs=attention.list_needs(campaign),
         outlook=_outlook(campaign, now, language),
-        chart=day_chart.chart_of(campaign, today=day, language=language),
+        chart=day_chart.chart_of(days, language),
         checked_at=format_moment(charity.local(last_check.at), language) if last_check else "",
     )
 

@@ -17,17 +17,24 @@ from campaign.texts.dates import format_day
 RANGES = (30, 90)
 
 
-def chart_of(campaign: Campaign, *, today: date, language: str) -> dict[str, Any]:
-    """The values of staff/day_chart.html, for as many days as the address asks for."""
+def days_of(campaign: Campaign, *, today: date) -> list[CampaignDay]:
+    """As many days as the address asks for, of which today is the last one."""
+    first = max(today - timedelta(days=_chosen_range() - 1), campaign.charity.local(campaign.created_at).date())
+    return campaign_days.list_days(campaign, first=min(first, today), last=today)
+
+
+def _chosen_range() -> int:
     count = request.args.get("days", type=int)
-    chosen = count if count in RANGES else RANGES[0]
-    first = max(today - timedelta(days=chosen - 1), campaign.charity.local(campaign.created_at).date())
-    days = campaign_days.list_days(campaign, first=min(first, today), last=today)
+    return count if count in RANGES else RANGES[0]
+
+
+def chart_of(days: list[CampaignDay], language: str) -> dict[str, Any]:
+    """The values of staff/day_chart.html."""
     drawn = bar_chart.stack_bars([(day.donated_cents, day.matched_cents) for day in days])
     rows = [_row(day, language) for day in days]
     return {
-        "chosen": chosen,
-        "ranges": [(days, url_for("staff_dashboard.page", days=days, _anchor="days")) for days in RANGES],
+        "chosen": _chosen_range(),
+        "ranges": [(count, url_for("staff_dashboard.page", days=count, _anchor="days")) for count in RANGES],
         "width": bar_chart.WIDTH,
         "height": bar_chart.HEIGHT,
         "top": format_money_short(drawn.top_cents, language),
