@@ -191,6 +191,7 @@ Without an address, a letter to post
 NO_PROMISE = """
 a code by email
 an email to the wrong person
+A link was sent by email to
 If it came by email
 a link comes by email
 is a member of staff, a link

@@ -286,7 +286,7 @@ def test_an_information_return_is_filed_on_a_day_in_a_way_and_can_be_reopened(ap
         assert post_form(client, "/staff/receipts", f"/staff/returned-gifts/{action}", how="fax").status_code == 404
     assert db.session.query(AuditEntry).filter_by(action="filed an information return").count() == 1
     audited = {entry.action: entry.detail for entry in db.session.query(AuditEntry)}
-    assert audited["filed an information return"] == {"filed_on": str(today), "how": "fax", "note": ""}
+    assert audited["filed an information return"] == {"filed_on": str(today), "how": "fax", "note": "", "of_charity": 1}
     assert audited["closed an information return as not needed"]["note"] == "of the same day"
     for words in ("It is due again.", "This return is open already"):
         post_form(client, "/staff/returned-gifts", f"{path}/reopenings")

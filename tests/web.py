@@ -81,12 +81,16 @@ def send(client: FlaskClient, language: str = "fr", slug: str = SLUG, **changed:
     return client.post(f"/{language}/{slug}/donations", data={**FORM, **fields, **changed})
 
 
+# Of a password that nobody types, with little work.
+A_HASH = "$argon2id$v=19$m=8,t=1,p=1$vRfCeO9day2ldC4lRIiR0g$k6/03i0XNzQgRBmUaBc1mAGIU+JdIqGxjlcIrL5gLyU"
+
+
 def signed_in(app: Flask, role: str | None, *, seen_ago: int = 0, started_ago: int = 0, address: str = "member@example.org") -> FlaskClient:
     """A client whose session is that of a member of staff, who signed in `started_ago` and was last seen `seen_ago` seconds ago."""
     member = db.session.query(Staff).filter_by(email=address).first() or members.add_staff(address, role or "viewer")
     if role is None:
         member.roles = []
-    member.password, member.role_since = "a hash", func.now() - APPOINTED_FOR
+    member.password, member.role_since = A_HASH, func.now() - APPOINTED_FOR
     token = sessions.begin(member.id, client="a test", network="a network")
     found = sessions.find_open(token, member.id)
     assert found

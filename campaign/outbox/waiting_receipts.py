@@ -1,5 +1,7 @@
 """Messages whose receipt cannot be issued yet, because it lacks an element: to enqueue, wake, count and list them."""
 
+from datetime import datetime
+
 from sqlalchemy import ColumnElement, and_, column, exists, func, or_, select, table, update
 
 from campaign.campaigns.campaigns import Campaign
@@ -60,6 +62,13 @@ def list_oldest(charity: Charity, *, limit: int) -> list[OutboxMessage]:
     is_waiting = OutboxMessage.missing_elements.is_not(None)
     found = select(OutboxMessage).where(leases.is_pending(OutboxMessage), is_waiting, is_of(charity)).order_by(OutboxMessage.id)
     return list(db.session.scalars(found.limit(limit), execution_options={"populate_existing": True}))
+
+
+def issued_at(donation: Donation) -> datetime | None:
+    """When the email is due with which the first receipt of the donation is issued; None when no such email waits."""
+    with_receipt = OutboxMessage.kind.in_([MessageKind.RECEIPT, MessageKind.RECEIPT_COPY])
+    waiting = (OutboxMessage.donation_id == donation.id, leases.is_pending(OutboxMessage), OutboxMessage.missing_elements.is_(None))
+    return db.session.scalar(select(func.min(OutboxMessage.not_before)).where(with_receipt, *waiting))
 
 
 def find_of(donation: Donation) -> OutboxMessage | None:

@@ -167,11 +167,12 @@ def _was_posted(receipt_id: SQLColumnExpression[int] | int) -> ColumnElement[boo
 
 
 def _was_mailed(receipt_id: SQLColumnExpression[int] | int) -> ColumnElement[bool]:
-    return exists().where(FrozenEmail.receipt_id == receipt_id)
+    # With an offset it is asked of each receipt, by its index; otherwise the planner may read all emails once.
+    return select(FrozenEmail.outbox_id).where(FrozenEmail.receipt_id == receipt_id).offset(0).exists()
 
 
 def _was_news_mailed() -> ColumnElement[bool]:
     """A condition on a `ReceiptEnd`: an email about its gifts was composed since, that says what has become of the receipt."""
     about = and_(OutboxMessage.donation_id == ReceiptLine.donation_id, OutboxMessage.kind.in_(NEWS))
     composed = and_(FrozenEmail.outbox_id == OutboxMessage.id, FrozenEmail.frozen_at >= ReceiptEnd.at)
-    return exists().where(ReceiptLine.receipt_id == ReceiptEnd.receipt_id, about, composed)
+    return select(ReceiptLine.receipt_id).where(ReceiptLine.receipt_id == ReceiptEnd.receipt_id, about, composed).offset(0).exists()

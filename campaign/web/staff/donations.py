@@ -21,6 +21,7 @@ from campaign.rules.money import format_money
 from campaign.texts import action_errors
 from campaign.texts.action_errors import ActionRefused
 from campaign.texts.causes import describe_cause
+from campaign.texts.dates import format_moment
 from campaign.texts.donation_timeline import describe
 from campaign.texts.receipt_elements import describe_missing
 from campaign.web.labels import receipt_status_labels, status_labels
@@ -66,6 +67,7 @@ def page(public_id: str) -> ResponseReturnValue:
         valid_serial=valid.serial if valid else "",
         has_clerk=has_role("clerk"),
         receipt_lacks=_waits_for(donation),
+        receipt_due=_issued_at(donation),
         **whose_money(donation),
         **gift_facts(donation),
         email_version=contact_changes.version_of_email(donation),
@@ -98,6 +100,12 @@ def _waits_for(donation: Donation) -> str:
     """What the receipt of the donation waits for, in words; empty when none waits."""
     waiting = waiting_receipts.find_of(donation)
     return describe_missing(waiting.missing_elements or [], current_language()) if waiting else ""
+
+
+def _issued_at(donation: Donation) -> str:
+    """When a receipt that waits for nothing but its time is issued; empty when none does, or nothing is left of the donation."""
+    due = waiting_receipts.issued_at(donation) if donation.net_cents else None
+    return format_moment(donation.campaign.charity.local(due), current_language()) if due else ""
 
 
 def _receipt_row(receipt: receipts.Receipt) -> dict[str, Any]:

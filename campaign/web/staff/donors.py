@@ -41,7 +41,8 @@ def page(donor_id: int) -> ResponseReturnValue:
     today = charity.local(datetime.now(UTC)).date()
     latest = donor_list.latest_gifts([donor.id]).get(donor.id)
     years = donor_record.sums_by_year(donor_ids)
-    notes = staff_notes.notes_about_donor(donor_ids, limit=NOTES_SHOWN)
+    notes, lists = staff_notes.notes_about_donor(donor_ids, limit=NOTES_SHOWN), _lists(donor, donor_ids, charity)
+    gifts_and_receipts = [*(gift["public_id"] for gift in lists["gifts"]), *(receipt["serial"] for receipt in lists["receipts"])]
     return render_template(
         "staff/donor.html",
         title=campaign.title(current_language()),
@@ -51,7 +52,8 @@ def page(donor_id: int) -> ResponseReturnValue:
         language_name=language_labels()[latest.language] if latest else "",
         sums=_sums(years),
         **_contacts(donor, donor_ids, latest, charity),
-        **_lists(donor, donor_ids, charity),
+        **lists,
+        history_of=[*(f"donor {number}" for number in donor_ids), *gifts_and_receipts],
         **_receipt_choices(donor),
         monthly=[monthly_row(gift) for gift in donor_record.monthly_gifts(donor_ids)],
         consents=donor_sections.consent_rows(donor_ids, charity),

@@ -143,7 +143,7 @@ def _about_match(preview: RefundPreview, language: str) -> list[str]:
         found.append(text)
     if preview.freed_cents > preview.rematched_cents:
         rest = format_money(preview.freed_cents - preview.rematched_cents, language)
-        found.append(gettext("%(sum)s of matching is left for gifts to come.", sum=rest))
+        found.append(gettext("%(sum)s of it goes back to the fund, for other gifts.", sum=rest))
     return found
 
 
