@@ -1,6 +1,6 @@
 """Conditions on the words of a name or an email address, without accents and case, as the function search_words (ledger/triggers) writes them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +11,8 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 
 MOST_WORDS = 8
+# What names begin with before an apostrophe, as O’Neil, D’Arcy and L’Heureux.
+ELIDED, SHORTEST_ELIDED = ("d", "l", "o"), 4
 
 # Names and addresses stay in the row of the donation alone: the indexes have no copy that would outlive an erasure.
 _NAMES = "(((first_name || ' '::text) || last_name) || ' '::text) || organization"  # As PostgreSQL prints it.
@@ -47,11 +49,19 @@ def words_query(typed: str) -> ColumnElement[object] | None:
     words, addresses = _read_words(typed)
     # A single letter beside words, such as the first one of D'Arcy, begins too many words to say which.
     longer = [word for word in words if len(word) > 1] or words
-    alternatives = [] if "@" in typed else [" & ".join(map(_from_beginning, longer[:MOST_WORDS]))]
+    alternatives = [] if "@" in typed else [" & ".join(map(_from_beginning, longer[:MOST_WORDS])), *_written_otherwise(words)]
     if addresses and len(typed.split()) == 1:
         alternatives.append(_from_beginning(addresses[0]))
     query = " | ".join(f"({alternative})" for alternative in alternatives if alternative)
     return cast(query, TSQUERY) if query else None
+
+
+def _written_otherwise(words: Sequence[str]) -> Iterator[str]:
+    """The words as one, as McKenzie is written by others Mc Kenzie; and one word as two, as O’Neil is typed oneil, d’Arcy darcy."""
+    if len(words) == 2:
+        yield from map(_from_beginning, {words[0] + words[1], words[1] + words[0]})  # A vector has them in no order.
+    if len(words) == 1 and len(words[0]) >= SHORTEST_ELIDED and words[0].startswith(ELIDED):
+        yield f"'{words[0][0]}' & {_from_beginning(words[0][1:])}"
 
 
 @lru_cache(maxsize=32)  # A search asks several times for the same text, whose words never change.

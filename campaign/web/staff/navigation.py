@@ -66,12 +66,12 @@ SECTIONS = (
             Destination(
                 label=lazy_gettext("All donations"),
                 endpoint="staff_donation_list.page",
-                words=lazy_gettext("gifts, list of donations, who gave"),
+                words=lazy_gettext("gifts, list of donations, who gave, refund a gift, cheque number"),
             ),
             Destination(
                 label=lazy_gettext("Offline gifts"),
                 endpoint="staff_offline_gifts.page",
-                words=lazy_gettext("cheque, cash, Interac e-Transfer, bank transfer, record a gift"),
+                words=lazy_gettext("cheque, cash, Interac e-Transfer, bank transfer, record a gift, bounced cheque, NSF"),
             ),
             Destination(
                 label=lazy_gettext("Import"), endpoint="staff_imports.index", words=lazy_gettext("upload a file of gifts, CSV, Excel")
@@ -125,7 +125,7 @@ SECTIONS = (
             Destination(
                 label=lazy_gettext("Register"),
                 endpoint="staff_receipts.register",
-                words=lazy_gettext("official receipts, tax receipts, serial numbers"),
+                words=lazy_gettext("official receipts, tax receipts, serial numbers, lost receipt, duplicate"),
             ),
             Destination(
                 label=lazy_gettext("Returns (T3010, TP-985.22)"),
@@ -181,7 +181,7 @@ SECTIONS = (
             Destination(
                 label=lazy_gettext("Journal"),
                 endpoint="staff_journal.page",
-                words=lazy_gettext("bookkeeping, accounting, QuickBooks, Xero, export of the journal"),
+                words=lazy_gettext("bookkeeping, accounting, accountant, QuickBooks, Xero, export of the journal"),
             ),
             Destination(
                 label=lazy_gettext("Accounts"),
@@ -219,7 +219,7 @@ SECTIONS = (
             Destination(
                 label=lazy_gettext("The charity’s details"),
                 endpoint="staff_charity.page",
-                words=lazy_gettext("legal name, address, registration number, signature, logo, signatory"),
+                words=lazy_gettext("legal name, address, phone, website, registration number, year end, signature, logo, signatory"),
             ),
             Destination(
                 label=lazy_gettext("Members of staff"),
@@ -231,7 +231,7 @@ SECTIONS = (
             Destination(
                 label=lazy_gettext("Privacy requests"),
                 endpoint="staff_privacy_requests.page",
-                words=lazy_gettext("erase a person, export all about a person, Law 25, PIPEDA, retention"),
+                words=lazy_gettext("erase a person, erasure, export all about a person, Law 25, PIPEDA, retention"),
             ),
             Destination(
                 label=lazy_gettext("Confidentiality incidents"),
