@@ -11,7 +11,7 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 
 MOST_WORDS = 8
-# What names begin with before an apostrophe, as O’Neil, D’Arcy and L’Heureux.
+# What names begin with before an apostrophe: O, D or L.
 ELIDED, SHORTEST_ELIDED = ("d", "l", "o"), 4
 
 # Names and addresses stay in the row of the donation alone: the indexes have no copy that would outlive an erasure.
