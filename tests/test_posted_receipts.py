@@ -11,7 +11,7 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.mail import mail_actions, posted_notices, send_jobs
 from campaign.matching.funds import Fund
-from campaign.receipts import posted_receipt_actions, posted_receipts, receipt_actions, receipts
+from campaign.receipts import donor_merge_actions, posted_receipt_actions, posted_receipts, receipt_actions, receipts
 from campaign.receipts.receipts import Receipt
 from campaign.reporting import staff_todo
 from campaign.reporting.integrity import checker
@@ -112,6 +112,42 @@ def test_the_letter_is_about_the_receipt_that_the_donor_has_whatever_came_betwee
     assert "9, rue Neuve" in said and f"{first.serial}" in said and f"{second.serial}" not in said and "remboursé" in said
     posted_receipt_actions.mark_notice_posted(first, actor=CLERK)
     assert waiting(campaign) == ([], [])
+
+
+def test_an_email_names_the_receipt_on_paper_whatever_came_between(campaign: Campaign, fund: Fund, post: Post) -> None:
+    gift = cheque(campaign, email="")
+    first = on_paper(gift)
+    second = receipt_actions.correct_details(gift, {"address_line1": "9 New St"}, actor=CLERK, reason="moved")
+    send_all()
+    reversed_gift(gift, OfflineReversalKind.REFUNDED, 30_00)
+    send_all()
+    third = receipts.receipt_of(gift.id)
+    assert second and third
+    letter = pdf_text(posted_notices.render_notice(third))
+    assert "address was corrected" not in letter, "that is not why the amount is another"
+    mail_actions.correct_email(gift, "luc@example.org", actor=CLERK)
+    send_all()
+    said = text_of(last_email(post, gift))
+    assert first.serial in said and third.serial in said and second.serial not in said
+    assert waiting(campaign) == ([], [])
+
+
+def test_what_was_mailed_to_another_donor_during_a_merge_is_not_with_this_one(campaign: Campaign, fund: Fund, post: Post) -> None:
+    gift, other = cheque(campaign, email=""), cheque(campaign, email="another@example.org")
+    first = on_paper(gift)
+    reversed_gift(gift, OfflineReversalKind.REFUNDED, 30_00)
+    send_all()
+    second = receipts.receipt_of(gift.id)
+    assert second and waiting(campaign) == ([second.serial], [])
+    merge = donor_merge_actions.merge(other.donor_id, gift.donor_id, actor=CLERK, reason="the same?")
+    send_all()
+    assert waiting(campaign) == ([], []), "it went by email"
+    donor_merge_actions.undo(merge.id, actor=CLERK)
+    send_all()
+    assert waiting(campaign) == ([second.serial], []), "but to somebody else"
+    reversed_gift(gift, OfflineReversalKind.REFUNDED)
+    send_all()
+    assert waiting(campaign) == ([], [first.serial]), "the one on paper"
 
 
 def test_a_receipt_for_the_rest_that_lacks_something_follows_by_mail(campaign: Campaign, fund: Fund) -> None:

@@ -73,6 +73,15 @@ def test_a_table_that_is_too_long_for_a_sheet_goes_on_in_another(monkeypatch: py
     assert sheets["Gifts 3"][4] == ["Total", "", Decimal("35.95"), 9], "of all sheets"
 
 
+def test_a_sheet_of_too_many_bytes_goes_on_in_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workbooks, "MAX_BYTES", 60_000)
+    target = io.BytesIO()
+    workbooks.write_xlsx(target, [table_of(1_000)])
+    sheets = read_workbook(target.getvalue())
+    assert len(sheets) > 2
+    assert sum(len(sheet) - 1 for sheet in sheets.values()) == 1_001, "all rows, and the totals once"
+
+
 def test_the_formats_of_rows_are_those_of_the_workbook() -> None:
     """The rows name formats by numbers that XlsxWriter gives out."""
     target = io.BytesIO()

@@ -1,11 +1,12 @@
 """The signing key of each charity: its certificate bears the charity's legal name, which readers of a PDF show as who signed it."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity, list_charities
 from campaign.edges.db import db
-from campaign.edges.pdf_signing import KeyFile
+from campaign.edges.pdf_signing import KeyFile, SigningKeyMissing
 from campaign.edges.services import services
 
 
@@ -27,5 +28,12 @@ def make_signing_key(charity: Charity) -> bool:
 
 
 def all_certificates() -> bytes:
-    """The certificates of all charities in PEM, those of the first one first. Raises SigningKeyMissing."""
-    return b"".join(signing_key_of(charity.id).certificates() for charity in list_charities())
+    """The certificates of all charities in PEM, those of the first one first, without whose key is missing. Raises SigningKeyMissing without any."""
+    found = b"".join(_certificates_of(charity) for charity in list_charities())
+    return found or services().signing_key.certificates()
+
+
+def _certificates_of(charity: Charity) -> bytes:
+    with suppress(SigningKeyMissing):
+        return signing_key_of(charity.id).certificates()
+    return b""

@@ -45,7 +45,7 @@ def render_notice(receipt: Receipt) -> bytes:
     paper = posted_receipts.replaced_on_paper(receipt) if receipts.status_of(receipt) is Status.VALID else receipt
     assert paper is not None and gifts
     first, now = gifts[min(gifts)], datetime.now(UTC)
-    text = posted.about_paper(first, _change_of(receipt, paper, first), reasons=_reasons(paper))
+    text = posted.about_paper(first, _change_of(receipt, paper, first), reasons=_reasons(paper, first.language))
     charity, language = db.session.get_one(Charity, receipt.charity_id), first.language
     labels = receipt_labels(language)
     data = {
@@ -65,17 +65,17 @@ def _change_of(receipt: Receipt, paper: Receipt, donation: Donation) -> ReceiptC
     assert ended is not None
     if receipt.id == paper.id:
         return ReceiptChange(ended=paper, follows=awaited.awaiting_receipt_of(donation.id) is not None)
-    return ReceiptChange(receipt=receipt, ended=paper, reason=EndReason(ended.reason))
+    # After several changes, the reason of the first is not why the amount or the name is another.
+    return ReceiptChange(receipt=receipt, ended=paper, reason=EndReason(ended.reason) if receipt.replaces_id == paper.id else None)
 
 
-def _reasons(paper: Receipt) -> Sequence[str]:
-    """What was reversed of its gifts since it was issued, and what the match of each is now."""
+def _reasons(paper: Receipt, language: str) -> Sequence[str]:
+    """What was reversed of its gifts since it was issued, and what the match of each is now, in the language of the letter."""
     reasons = []
     for donation in donations.donations_by_id(line.donation_id for line in receipts.lines_of(paper)).values():
-        language = donation.language
         with force_locale(language):
             reversed_since = [
-                about_offline_reversal(donation, kind=OfflineReversalKind(reversal.kind), cents=reversal.cents)
+                about_offline_reversal(donation, kind=OfflineReversalKind(reversal.kind), cents=reversal.cents, language=language)
                 for reversal in offline_gifts.reversals_of(donation.id)
                 if reversal.at > paper.issued_at
             ]

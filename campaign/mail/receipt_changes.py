@@ -4,7 +4,7 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.mail.letters.receipt_changes import ReceiptChange
 from campaign.outbox import deliveries
-from campaign.receipts import awaited, receipts
+from campaign.receipts import awaited, posted_receipts, receipts
 from campaign.receipts.receipts import EndReason, Receipt
 
 
@@ -20,6 +20,9 @@ def receipt_change_of(donation: Donation) -> ReceiptChange:
         return ReceiptChange(receipt=unsent, ended=last, reason=EndReason(end.reason), follows=follows)
     if deliveries.is_emailed(last.id):
         return ReceiptChange()
-    replaced = db.session.get(Receipt, last.replaces_id) if last.replaces_id else None
+    # The one that the donor has: those between may have been replaced before they were sent.
+    replaced = posted_receipts.replaced_on_paper(last) or (db.session.get(Receipt, last.replaces_id) if last.replaces_id else None)
     end = receipts.end_of(replaced) if replaced else None
-    return ReceiptChange(receipt=last, ended=replaced, reason=EndReason(end.reason) if end else None)
+    return ReceiptChange(
+        receipt=last, ended=replaced, reason=EndReason(end.reason) if end and replaced and last.replaces_id == replaced.id else None
+    )

@@ -23,12 +23,12 @@ def undo_posted(receipt: Receipt, *, actor: str) -> None:
 def mark_notice_posted(receipt: Receipt, *, actor: str) -> None:
     """Record that the letter about the cancelled receipt was printed and posted."""
     if posted_receipts.mark_posted(receipt.id, actor=actor, is_notice=True):
-        audit.record(actor, "posted a letter about a receipt", receipt.serial)
+        audit.record(actor, "posted a letter about a receipt", receipt.serial, of_charity=receipt.charity_id)
     db.session.commit()
 
 
 def undo_notice_posted(receipt: Receipt, *, actor: str) -> None:
     """Record that the letter was not posted after all."""
     if posted_receipts.undo_posted(receipt.id, is_notice=True):
-        audit.record(actor, "took back that a letter about a receipt was posted", receipt.serial)
+        audit.record(actor, "took back that a letter about a receipt was posted", receipt.serial, of_charity=receipt.charity_id)
     db.session.commit()

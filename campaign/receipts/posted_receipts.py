@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
+from campaign.donations.donors import DonorMerge
 from campaign.edges.db import Base, db
 from campaign.outbox.deliveries import FrozenEmail
 from campaign.outbox.message_kinds import MessageKind
@@ -168,11 +169,22 @@ def _was_posted(receipt_id: SQLColumnExpression[int] | int) -> ColumnElement[boo
 
 def _was_mailed(receipt_id: SQLColumnExpression[int] | int) -> ColumnElement[bool]:
     # With an offset it is asked of each receipt, by its index; otherwise the planner may read all emails once.
-    return select(FrozenEmail.outbox_id).where(FrozenEmail.receipt_id == receipt_id).offset(0).exists()
+    line = aliased(ReceiptLine)
+    to_another = exists().where(line.receipt_id == FrozenEmail.receipt_id, _is_of_undone_merge(line.donation_id))
+    return select(FrozenEmail.outbox_id).where(FrozenEmail.receipt_id == receipt_id, ~to_another).offset(0).exists()
+
+
+def _is_of_undone_merge(donation_id: SQLColumnExpression[int | None]) -> ColumnElement[bool]:
+    """A condition on a `FrozenEmail`: it went to another donor, with whom that of the donation was merged for some time."""
+    m, gift = DonorMerge, aliased(Donation)
+    is_within = (m.undone_at.is_not(None), FrozenEmail.frozen_at.between(m.merged_at, m.undone_at))
+    return exists().where(gift.id == donation_id, m.merged_donor_id == gift.donor_id, *is_within)
 
 
 def _was_news_mailed() -> ColumnElement[bool]:
     """A condition on a `ReceiptEnd`: an email about its gifts was composed since, that says what has become of the receipt."""
     about = and_(OutboxMessage.donation_id == ReceiptLine.donation_id, OutboxMessage.kind.in_(NEWS))
-    composed = and_(FrozenEmail.outbox_id == OutboxMessage.id, FrozenEmail.frozen_at >= ReceiptEnd.at)
+    composed = and_(
+        FrozenEmail.outbox_id == OutboxMessage.id, FrozenEmail.frozen_at >= ReceiptEnd.at, ~_is_of_undone_merge(ReceiptLine.donation_id)
+    )
     return select(ReceiptLine.receipt_id).where(ReceiptLine.receipt_id == ReceiptEnd.receipt_id, about, composed).offset(0).exists()

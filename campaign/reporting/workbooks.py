@@ -20,8 +20,9 @@ from campaign.reporting.workbook_rows import BOLD, height_of, row_writer, width_
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 FORMATS = {Kind.TEXT: "@", Kind.DATE: "yyyy-mm-dd", Kind.MONEY: "#,##0.00", Kind.COUNT: "0"}
-# Of a worksheet, headings, totals and notes included. A longer table goes on in another sheet.
-MAX_ROWS = 1_048_576
+# Of a worksheet, headings, totals and notes included. A longer table goes on in another sheet, and so does one of more bytes of XML: a part of two
+# gigabytes would need an extension of the archive that Excel repairs with a warning.
+MAX_ROWS, MAX_BYTES = 1_048_576, 2**30
 LONGEST_SHEET_NAME = 31
 # Of each part of a printed head or foot line. Excel takes 255 characters for all parts.
 LONGEST_PRINTED = 110
@@ -80,7 +81,8 @@ def _table_pieces(archive: ZipFile, sink: "_Sink", sheets: list[_Sheet], table: 
         sheets.append(sheet := _Sheet(table, number))
         with archive.open(_part_of(len(sheets) - 1, origin), "w") as part:
             part.write(_around_rows(sheets, origin)[0])
-            while row and sheet.rows < last:
+            size = 0
+            while row and sheet.rows < last and size < MAX_BYTES:
                 lines: list[str] = []
                 while row and sheet.rows < last and len(lines) < ROWS_IN_PIECE:
                     sheet.rows += 1
@@ -88,7 +90,7 @@ def _table_pieces(archive: ZipFile, sink: "_Sink", sheets: list[_Sheet], table: 
                     for at in totals:
                         totals[at] += row[at] or 0  # type: ignore[operator]  # a total is of amounts or counts
                     row = next(rows, None)
-                part.write("".join(lines).encode())
+                size += part.write("".join(lines).encode())
                 yield sink.take()
             sheet.totals, sheet.is_last = totals, row is None
             part.write(_around_rows(sheets, origin)[1])

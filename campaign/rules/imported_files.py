@@ -26,7 +26,7 @@ _MARK_IN_WORD = re.compile(r"[^\W\d_][«»“”°£€][^\W\d_]|\d[À-ÿ]\d")
 _BEGINS_FORMULA = frozenset("=+-@\u2212\t\r")
 # The first bytes of files that are no text with columns, even where all their bytes are those of text.
 _WORKBOOKS = (b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0")
-_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
+_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
 _MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<table", b"<svg", b"{\\rtf")
 
 
@@ -94,7 +94,7 @@ def _flaw_of_kind(content: bytes) -> FileFlaw | None:
     """What a file is by its first bytes, when that is no text with columns."""
     if content.startswith(_WORKBOOKS):
         return FileFlaw.WORKBOOK
-    if content.startswith(_PICTURES):
+    if content.startswith(_PICTURES) or (content[:4], content[8:12]) == (b"RIFF", b"WEBP"):
         return FileFlaw.PICTURE
     begin = content[:200].removeprefix(BOM_UTF8).lstrip().lower()
     if begin.startswith(b"%pdf-"):

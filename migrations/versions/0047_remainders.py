@@ -76,5 +76,7 @@ def downgrade() -> None:
         DROP INDEX ix_frozen_email_lower_recipient, ix_contact_change_lower_new, ix_contact_change_lower_old, ix_email_change_lower_new,
             ix_email_change_lower_old;
         ALTER TABLE charity DROP phone;
-        DROP TABLE incident_version, confidentiality_incident
+        DROP TABLE incident_version, confidentiality_incident;
+        -- Triggers go with their tables: after an upgrade they are installed again.
+        COMMENT ON FUNCTION refuse_change() IS NULL
     """)

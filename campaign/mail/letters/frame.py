@@ -130,10 +130,10 @@ def donation_page_link(page_url: str) -> Paragraph:
     return Paragraph(gettext("Your page for this gift, with its match and receipt:"), page_url)
 
 
-def paid_on(donation: Donation) -> str:
-    """The day of the payment in the charity's time zone, in the language of the donation."""
+def paid_on(donation: Donation, language: str = "") -> str:
+    """The day of the payment in the charity's time zone, in this language, else in that of the donation."""
     assert donation.received_at is not None
-    return format_day(donation.campaign.charity.local(donation.received_at).date(), donation.language)
+    return format_day(donation.campaign.charity.local(donation.received_at).date(), language or donation.language)
 
 
 def contact_line(charity: Charity) -> Paragraph:

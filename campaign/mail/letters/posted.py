@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from flask_babel import force_locale, gettext
 
+from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
 from campaign.mail.letters.frame import recipient_of
 from campaign.mail.letters.receipt_changes import ReceiptChange, cancelled, why_replaced
@@ -38,15 +39,23 @@ def about_paper(donation: Donation, change: ReceiptChange, *, reasons: Sequence[
         else:
             subject = gettext("Your new official donation receipt %(serial)s – %(campaign)s", serial=receipt.serial, campaign=title)
             about = [_replaced(receipt, ended, language), why_replaced(receipt, ended, change.reason)]
-        contact = gettext(
-            "If anything is not right, please write to the address above or to %(email)s.", email=donation.campaign.charity.email
-        )
+        contact = _contact(donation.campaign.charity)
         return PaperNotice(
             subject=gettext("[TEST] %(subject)s", subject=subject) if not donation.livemode else subject,
             greeting=gettext("Dear %(name)s,", name=recipient_of(donation).greeted_as),
             paragraphs=[text for text in (*reasons, *about, contact) if text],
             ending=gettext("With thanks,"),
         )
+
+
+def _contact(charity: Charity) -> str:
+    if charity.phone:
+        return gettext(
+            "If anything is not right, please write to the address above or to %(email)s, or call %(phone)s.",
+            email=charity.email,
+            phone=charity.phone,
+        )
+    return gettext("If anything is not right, please write to the address above or to %(email)s.", email=charity.email)
 
 
 def _replaced(receipt: Receipt, ended: Receipt, language: str) -> str:

@@ -80,7 +80,7 @@ def offline_gift_reversed(
             case OfflineReversalKind.MISTAKE:
                 subject = gettext("A gift was recorded in your name by mistake – %(campaign)s", campaign=title)
         paragraphs = [
-            Paragraph(about_offline_reversal(donation, kind=kind, cents=cents)),
+            Paragraph(about_offline_reversal(donation, kind=kind, cents=cents, language=donation.language)),
             Paragraph(outcome, style=MATCH),
             *about_ended(change, language),
             donation_page_link(page_url),
@@ -89,10 +89,9 @@ def offline_gift_reversed(
         return build_email(recipient_of(donation), subject, paragraphs, receipt=change.receipt)
 
 
-def about_offline_reversal(donation: Donation, *, kind: OfflineReversalKind, cents: int) -> str:
+def about_offline_reversal(donation: Donation, *, kind: OfflineReversalKind, cents: int, language: str) -> str:
     """What was reversed of a payment without Stripe, in an email or on paper. The caller has set the language with `force_locale`."""
-    language = donation.language
-    sums = {"amount": format_money(cents, language), "day": paid_on(donation), "campaign": donation.campaign.title(language)}
+    sums = {"amount": format_money(cents, language), "day": paid_on(donation, language), "campaign": donation.campaign.title(language)}
     match kind:
         case OfflineReversalKind.REFUNDED:
             return gettext("We have given back %(amount)s of your gift of %(day)s to %(campaign)s.", **sums)

@@ -77,7 +77,7 @@ def notice(serial: str) -> ResponseReturnValue:
     receipt = _receipt_or_404(serial)
     if not posted_receipts.has_notice(receipt):
         abort(404)
-    record_export("letter about a receipt (PDF)", receipt.serial)
+    record_export("letter about a receipt (PDF)", receipt.serial, of_charity=receipt.charity_id)
     response = Response(posted_notices.render_notice(receipt), mimetype="application/pdf")
     response.headers["Cache-Control"] = "private, no-store"
     return name_file(response, posted_notices.file_name(receipt), disposition="inline")
