@@ -169,22 +169,23 @@ def _was_posted(receipt_id: SQLColumnExpression[int] | int) -> ColumnElement[boo
 
 def _was_mailed(receipt_id: SQLColumnExpression[int] | int) -> ColumnElement[bool]:
     # With an offset it is asked of each receipt, by its index; otherwise the planner may read all emails once.
-    line = aliased(ReceiptLine)
-    to_another = exists().where(line.receipt_id == FrozenEmail.receipt_id, _is_of_undone_merge(line.donation_id))
-    return select(FrozenEmail.outbox_id).where(FrozenEmail.receipt_id == receipt_id, ~to_another).offset(0).exists()
+    return select(FrozenEmail.outbox_id).where(FrozenEmail.receipt_id == receipt_id, *_is_to_the_donor()).offset(0).exists()
 
 
-def _is_of_undone_merge(donation_id: SQLColumnExpression[int | None]) -> ColumnElement[bool]:
-    """A condition on a `FrozenEmail`: it went to another donor, with whom that of the donation was merged for some time."""
-    m, gift = DonorMerge, aliased(Donation)
-    is_within = (m.undone_at.is_not(None), FrozenEmail.frozen_at.between(m.merged_at, m.undone_at))
-    return exists().where(gift.id == donation_id, m.merged_donor_id == gift.donor_id, *is_within)
+def _is_to_the_donor() -> list[ColumnElement[bool]]:
+    """Conditions on a `FrozenEmail`: it did not go to another donor, with whom that of the gift was merged for some time."""
+    m = DonorMerge
+    undone = db.session.execute(select(m.merged_donor_id, m.merged_at, m.undone_at).where(m.undone_at.is_not(None))).all()
+    elsewhere: list[int] = []
+    for donor_id, merged_at, undone_at in undone:
+        mails = select(FrozenEmail.outbox_id).join(OutboxMessage, OutboxMessage.id == FrozenEmail.outbox_id)
+        of_donor = mails.join(Donation, Donation.id == OutboxMessage.donation_id).where(Donation.donor_id == donor_id)
+        elsewhere += db.session.scalars(of_donor.where(FrozenEmail.frozen_at.between(merged_at, undone_at)))
+    return [FrozenEmail.outbox_id.not_in(elsewhere)] if elsewhere else []
 
 
 def _was_news_mailed() -> ColumnElement[bool]:
     """A condition on a `ReceiptEnd`: an email about its gifts was composed since, that says what has become of the receipt."""
     about = and_(OutboxMessage.donation_id == ReceiptLine.donation_id, OutboxMessage.kind.in_(NEWS))
-    composed = and_(
-        FrozenEmail.outbox_id == OutboxMessage.id, FrozenEmail.frozen_at >= ReceiptEnd.at, ~_is_of_undone_merge(ReceiptLine.donation_id)
-    )
+    composed = and_(FrozenEmail.outbox_id == OutboxMessage.id, FrozenEmail.frozen_at >= ReceiptEnd.at, *_is_to_the_donor())
     return select(ReceiptLine.receipt_id).where(ReceiptLine.receipt_id == ReceiptEnd.receipt_id, about, composed).offset(0).exists()
