@@ -52,7 +52,8 @@ def words_query(typed: str) -> ColumnElement[object] | None:
     alternatives = [] if "@" in typed else [" & ".join(map(_from_beginning, longer[:MOST_WORDS])), *_written_otherwise(words)]
     if addresses and len(typed.split()) == 1:
         alternatives.append(_from_beginning(addresses[0]))
-    query = " | ".join(f"({alternative})" for alternative in alternatives if alternative)
+    # Once each: a word alone is also the beginning of an address, and the index would be read for both.
+    query = " | ".join(f"({alternative})" for alternative in dict.fromkeys(alternatives) if alternative)
     return cast(query, TSQUERY) if query else None
 
 

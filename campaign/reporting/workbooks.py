@@ -70,11 +70,8 @@ def workbook_pieces(tables: Sequence[Table], origin: Origin | None = None) -> It
 
 
 def _table_pieces(archive: ZipFile, sink: "_Sink", sheets: list[_Sheet], table: Table, origin: Origin | None) -> Iterator[bytes]:
-    rows, xml_of, totals = (
-        iter(table.rows),
-        row_writer(table.columns, _styles()),
-        {n: 0 for n, column in enumerate(table.columns) if column.is_totalled},
-    )
+    rows, xml_of = iter(table.rows), row_writer(table.columns, _styles())
+    totals = {number: 0 for number, column in enumerate(table.columns) if column.is_totalled}
     last, number, row = MAX_ROWS - 3 - len(table.notes), 0, next(rows, None)
     while row or not number:
         number += 1
