@@ -215,7 +215,13 @@ def test_what_the_bank_returned_is_called_so_wherever_its_state_is_in_words(app:
     client = signed_in(app, "manager")
     for number, language in enumerate(("en", "fr")):
         longest, *others = sorted((pair[number] for pair in words.values()), key=len, reverse=True)
-        for path in (f"donors/{bounced.donor_id}?", "donations?state=refunded&", "donations.csv?state=refunded&", "search?q=Boulanger&"):
+        for path in (
+            "?",
+            f"donors/{bounced.donor_id}?",
+            "donations?state=refunded&",
+            "donations.csv?state=refunded&",
+            "search?q=Boulanger&",
+        ):
             before, *after = open_page(client, f"/staff/{path}lang={language}").text.split(longest)
             assert after and all(said in "".join((before, *after)) for said in others), path
         for gift, pair in words.items():

@@ -1,5 +1,6 @@
 """The dashboard of staff: the campaign's totals, today's donations, and what needs attention."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,12 +10,14 @@ from flask_babel import format_datetime
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.operations import integrity_checks
+from campaign.payments.status import Status, shown_states_of
 from campaign.reporting import campaign_days
 from campaign.reporting import totals as reporting
 from campaign.rules.money import format_money
 from campaign.texts import match_forecast
 from campaign.texts.dates import format_moment
 from campaign.web.errors import campaign_or_404
+from campaign.web.labels import status_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access
 from campaign.web.staff import attention, day_chart
@@ -52,7 +55,7 @@ def page() -> ResponseReturnValue:
         today_count=today.donations,
         today_given=format_money(today.donated_cents - today.returned_cents, language),
         as_of=format_moment(charity.local(totals.as_of), language, "long"),
-        latest=[_line(line, campaign, language) for line in reporting.latest_donations(campaign)],
+        latest=_lines(reporting.latest_donations(campaign), campaign, language),
         needs=attention.list_needs(campaign),
         outlook=_outlook(campaign, now, language),
         chart=day_chart.chart_of(days, language),
@@ -73,13 +76,20 @@ def _outlook(campaign: Campaign, now: datetime, language: str) -> dict[str, str]
     }
 
 
-def _line(line: reporting.LatestDonation, campaign: Campaign, language: str) -> dict[str, Any]:
+def _lines(latest: Sequence[reporting.LatestDonation], campaign: Campaign, language: str) -> list[dict[str, Any]]:
+    states, labels = shown_states_of([line.donation for line in latest]), status_labels()
+    said = {number: "" if state is Status.PAID else labels[state] for number, state in states.items()}
+    return [_line(line, campaign, language, state=said[line.donation.id]) for line in latest]
+
+
+def _line(line: reporting.LatestDonation, campaign: Campaign, language: str, *, state: str) -> dict[str, Any]:
     donation = line.donation
     assert donation.received_at is not None
     return {
         "received_at": format_datetime(campaign.charity.local(donation.received_at), "yyyy-MM-dd HH:mm", rebase=False),
         "iso": donation.received_at.isoformat(),
         "name": donation.full_name,
+        "state": state,
         "amount": format_money(donation.amount_cents, language),
         "covered_fee": format_money(donation.covered_fee_cents, language) if donation.covered_fee_cents else "–",
         "matched": format_money(line.matched_cents, language),
