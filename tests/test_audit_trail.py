@@ -316,7 +316,7 @@ def test_pages_of_objects_link_their_history(app: Flask, campaign: Campaign) -> 
     client = signed_in(app, "admin")
     links = {
         f"/staff/donations/{donation.public_id}": f"subject={donation.public_id}&amp;subject=pi_{donation.public_id}&amp;subject={receipt.serial}",
-        f"/staff/donors/{donation.donor_id}": f"subject=donor+{donation.donor_id}",
+        f"/staff/donors/{donation.donor_id}": f"subject=donor+{donation.donor_id}&amp;subject={donation.public_id}&amp;subject={receipt.serial}",
         f"/staff/receipts/{receipt.serial}": f"subject={receipt.serial}",
         "/staff/funds/sanaa-richard/payments": "subject=sanaa-richard",
         "/staff/members": "actor=member@example.org",

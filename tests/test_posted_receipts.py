@@ -123,8 +123,8 @@ def test_an_email_names_the_receipt_on_paper_whatever_came_between(campaign: Cam
     send_all()
     third = receipts.receipt_of(gift.id)
     assert second and third
-    letter = pdf_text(posted_notices.render_notice(third))
-    assert "address was corrected" not in letter, "that is not why the amount is another"
+    said_by_post = pdf_text(posted_notices.render_notice(third))
+    assert "address was corrected" not in said_by_post, "that is not why the amount is another"
     mail_actions.correct_email(gift, "luc@example.org", actor=CLERK)
     send_all()
     said = text_of(last_email(post, gift))

@@ -49,7 +49,7 @@ def words_query(typed: str) -> ColumnElement[object] | None:
     words, addresses = _read_words(typed)
     # A single letter beside words, such as the first one of D'Arcy, begins too many words to say which.
     longer = [word for word in words if len(word) > 1] or words
-    alternatives = [] if "@" in typed else [" & ".join(map(_from_beginning, longer[:MOST_WORDS])), *_written_otherwise(words)]
+    alternatives = [] if "@" in typed else [" & ".join(map(_from_beginning, longer[:MOST_WORDS])), *_spelled_otherwise(words)]
     if addresses and len(typed.split()) == 1:
         alternatives.append(_from_beginning(addresses[0]))
     # Once each: a word alone is also the beginning of an address, and the index would be read for both.
@@ -57,7 +57,7 @@ def words_query(typed: str) -> ColumnElement[object] | None:
     return cast(query, TSQUERY) if query else None
 
 
-def _written_otherwise(words: Sequence[str]) -> Iterator[str]:
+def _spelled_otherwise(words: Sequence[str]) -> Iterator[str]:
     """The words as one, as McKenzie is written by others Mc Kenzie; and one word as two, as O’Neil is typed oneil, d’Arcy darcy."""
     if len(words) == 2:
         yield from map(_from_beginning, {words[0] + words[1], words[1] + words[0]})  # A vector has them in no order.

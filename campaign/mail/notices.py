@@ -9,7 +9,7 @@ from campaign.funders import payment_receipts, payment_requests, payments
 from campaign.funders.funders import Funder
 from campaign.funders.payment_requests import FunderPaymentRequest
 from campaign.funders.payments import FunderPayment
-from campaign.mail.letters import card_testing, funders, staff
+from campaign.mail.letters import card_testing, funders, staff, staff_access
 from campaign.matching.funds import Fund
 from campaign.matching.pledge_requests import PledgeRequest
 from campaign.outbox import checkout_codes, deliveries
@@ -170,8 +170,8 @@ def _staff_password(message: OutboxMessage) -> EmailContent | None:
     if member is None or campaign is None or not member.active:
         return None
     is_test, url = services().settings.is_sandbox, one_time_link(member)
-    letter = staff.password_link if member.password else staff.invitation
-    return letter(recipient=member.email, charity=campaign.charity, url=url, is_test=is_test)
+    compose = staff_access.password_link if member.password else staff_access.invitation
+    return compose(recipient=member.email, charity=campaign.charity, url=url, is_test=is_test)
 
 
 def _staff_factor(message: OutboxMessage) -> EmailContent | None:
@@ -181,7 +181,7 @@ def _staff_factor(message: OutboxMessage) -> EmailContent | None:
         return None
     is_test, url = services().settings.is_sandbox, services().links.staff_new_password()
     change = FactorChange(message.factor_change)
-    return staff.factor_changed(change, recipient=member.email, charity=campaign.charity, url=url, is_test=is_test)
+    return staff_access.factor_changed(change, recipient=member.email, charity=campaign.charity, url=url, is_test=is_test)
 
 
 def _pledge_request(message: OutboxMessage) -> EmailContent | None:
