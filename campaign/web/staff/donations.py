@@ -66,8 +66,7 @@ def page(public_id: str) -> ResponseReturnValue:
         has_receipt=valid is not None,
         valid_serial=valid.serial if valid else "",
         has_clerk=has_role("clerk"),
-        receipt_lacks=_waits_for(donation),
-        receipt_due=_issued_at(donation),
+        **_receipt_to_come(donation),
         **whose_money(donation),
         **gift_facts(donation),
         email_version=contact_changes.version_of_email(donation),
@@ -96,16 +95,13 @@ def page(public_id: str) -> ResponseReturnValue:
     )
 
 
-def _waits_for(donation: Donation) -> str:
-    """What the receipt of the donation waits for, in words; empty when none waits."""
-    waiting = waiting_receipts.find_of(donation)
-    return describe_missing(waiting.missing_elements or [], current_language()) if waiting else ""
-
-
-def _issued_at(donation: Donation) -> str:
-    """When a receipt that waits for nothing but its time is issued; empty when none does, or nothing is left of the donation."""
-    due = waiting_receipts.issued_at(donation) if donation.net_cents else None
-    return format_moment(donation.campaign.charity.local(due), current_language()) if due else ""
+def _receipt_to_come(donation: Donation) -> dict[str, str]:
+    """What a receipt that is due lacks, in words; and when one that waits for nothing but its time is issued, unless nothing is left of the gift."""
+    waiting, due = waiting_receipts.find_of(donation), waiting_receipts.issued_at(donation) if donation.net_cents else None
+    return {
+        "receipt_lacks": describe_missing(waiting.missing_elements or [], current_language()) if waiting else "",
+        "receipt_due": format_moment(donation.campaign.charity.local(due), current_language()) if due else "",
+    }
 
 
 def _receipt_row(receipt: receipts.Receipt) -> dict[str, Any]:
