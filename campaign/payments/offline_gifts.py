@@ -209,7 +209,7 @@ def fell_through(donation_id: int) -> OfflineReversal | None:
     return next((found for found in reversals_of(donation_id) if found.kind != OfflineReversalKind.REFUNDED), None)
 
 
-def fallen_through(donation_ids: Collection[int]) -> list[OfflineReversal]:
+def no_gift_reversals(donation_ids: Collection[int]) -> list[OfflineReversal]:
     """The same of each of these that never was a gift."""
     of = select(OfflineReversal).where(OfflineReversal.donation_id.in_(donation_ids))
     return list(db.session.scalars(of.where(OfflineReversal.kind != OfflineReversalKind.REFUNDED.value)))

@@ -71,7 +71,7 @@ def shown_states_of(donations: Sequence[Donation]) -> dict[int, ShownState]:
     """What pages show of each donation, by its id."""
     statuses: dict[int, Status] = statuses_of(donations)
     cents = {donation.id: donation.amount_cents for donation in donations if statuses[donation.id] is Status.REFUNDED}
-    reversals = offline_gifts.fallen_through(cents) if cents else []
+    reversals = offline_gifts.no_gift_reversals(cents) if cents else []
     return {**statuses, **{one.donation_id: _no_gift(one, cents[one.donation_id]) for one in reversals}}
 
 
