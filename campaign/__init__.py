@@ -25,6 +25,7 @@ from campaign.staff import audit  # noqa: F401  # registers its table
 from campaign.stripe_sync import cursors  # noqa: F401  # registers its table
 from campaign.web import api, chosen_campaign, errors, health, languages, malformed, security
 from campaign.web.funder import report
+from campaign.web.funder import statements as funder_statements
 from campaign.web.public import (
     campaigns,
     contact_page,
@@ -118,6 +119,7 @@ PAGES = (
     api,
     health,
     report,
+    funder_statements,
     dashboard,
     account,
     own_factors,
