@@ -64,7 +64,7 @@ guards: .venv/ready-test ## Write the digests of tables, constraints, triggers a
 SANDBOX := campaign/devstack/sandbox
 translations: .venv/ready-run ## Collect the texts to translate, and compile the translations
 	@mkdir -p build
-	$(BIN)/pybabel -q extract -F translations/extract.cfg -k lazy_gettext -k gettext_noop -k pgettext_noop:1c,2 --no-location --omit-header -o build/messages.pot .
+	$(BIN)/pybabel -q extract -F translations/extract.cfg -k lazy_gettext -k lazy_ngettext:1,2 -k gettext_noop -k pgettext_noop:1c,2 --no-location --omit-header -o build/messages.pot .
 	$(BIN)/pybabel -q update -i build/messages.pot -d translations -l fr --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
 	$(BIN)/pybabel -q compile -d translations
 	$(BIN)/pybabel -q extract --no-location --omit-header -o build/sandbox.pot $(SANDBOX)

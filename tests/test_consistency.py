@@ -388,6 +388,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "-k",
         "lazy_gettext",
         "-k",
+        "lazy_ngettext:1,2",
+        "-k",
         "gettext_noop",
         "-k",
         "pgettext_noop:1c,2",

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.edges.db import db
@@ -19,6 +19,8 @@ from tests.factories import create_refund, paid, today
 from tests.web import signed_in
 
 DAY = date(2027, 1, 12)
+# Each takes about a millisecond, whatever it finds.
+MOST_QUERIES = 30
 CENTS = re.compile(r'class="part-(given|match)"')
 
 
@@ -132,3 +134,18 @@ def test_bars_are_stacked_to_scale() -> None:
 )
 def test_a_scale_ends_at_a_round_sum(cents: int, top: int) -> None:
     assert round_up(cents) == top
+
+
+def test_the_page_asks_the_database_a_few_times_whatever_needs_attention(app: Flask, campaign: Campaign, fund: Fund) -> None:
+    create_refund(paid(campaign), 5_00)
+    client, asked = signed_in(app, "manager"), list[str]()
+    client.get("/staff/")
+
+    def listen(_conn: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", listen)
+    page = client.get("/staff/")
+    event.remove(db.engine, "before_cursor_execute", listen)
+    assert page.status_code == 200
+    assert len(asked) <= MOST_QUERIES, "\n".join(asked)

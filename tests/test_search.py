@@ -182,3 +182,17 @@ def test_a_search_for_a_tribute_and_a_list_of_tributes_read_their_indexes(campai
         compiled = query.compile(db.engine)
         plan = " ".join(row[0] for row in db.session.connection().exec_driver_sql(f"EXPLAIN {compiled}", compiled.params))
         assert index in plan, plan
+
+
+def test_gifts_with_the_very_words_are_enough_when_there_are_many_of_them(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, last_name in enumerate(("Royer", "Roy", "Roy", "Royal")):
+        paid(campaign, first_name="Ana", last_name=last_name, email=f"r{number}@example.org")
+
+    def found(typed: str) -> list[str]:
+        return sorted(gift.last_name for gift in search.find_all(typed, "en").gifts)
+
+    assert [found(typed) for typed in ("roy", "roy ana", "an ro")] == [["Roy", "Roy", "Royal", "Royer"]] * 3
+    monkeypatch.setattr(search, "WALKED", 2)
+    assert (found("roy"), found("ana roy"), len(found("an ro"))) == (["Roy", "Roy"], ["Roy", "Roy"], 2)
+    shown = [db.session.scalar(text(f"SHOW {setting}")) for setting in ("gin_fuzzy_search_limit", "enable_seqscan")]
+    assert shown == ["0", "on"], "other searches find all that has several words"

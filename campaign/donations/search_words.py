@@ -38,6 +38,18 @@ def is_of_words(typed: str) -> ColumnElement[bool] | None:
     return None if query is None else _DONATION_WORDS.bool_op("@@")(query)
 
 
+def has_whole_words(typed: str) -> ColumnElement[bool] | None:
+    """The condition that a donation has these very words, not only their beginnings; None for a text without any, and for an email address."""
+    words = _longer_words(typed)
+    query = cast(" & ".join(map(_quoted, words)), TSQUERY)
+    return _DONATION_WORDS.bool_op("@@")(query) if words and "@" not in typed else None
+
+
+def is_one_word(typed: str) -> bool:
+    """Whether the text is a single word, for which the index has all that it finds in one place."""
+    return len(_longer_words(typed)) == 1
+
+
 def is_in_tribute(typed: str) -> ColumnElement[bool] | None:
     """The condition that the name in a donation’s tribute has these words; None for a text without any."""
     query = words_query(typed)
@@ -47,14 +59,18 @@ def is_in_tribute(typed: str) -> ColumnElement[bool] | None:
 def words_query(typed: str) -> ColumnElement[object] | None:
     """What a search_words vector must match for the typed words; None for a text without any."""
     words, addresses = _read_words(typed)
-    # A single letter beside words, such as the first one of D'Arcy, begins too many words to say which.
-    longer = [word for word in words if len(word) > 1] or words
-    alternatives = [] if "@" in typed else [" & ".join(map(_from_beginning, longer[:MOST_WORDS])), *_spelled_otherwise(words)]
+    alternatives = [] if "@" in typed else [" & ".join(map(_from_beginning, _longer_words(typed))), *_spelled_otherwise(words)]
     if addresses and len(typed.split()) == 1:
         alternatives.append(_from_beginning(addresses[0]))
     # Once each: a word alone is also the beginning of an address, and the index would be read for both.
     query = " | ".join(f"({alternative})" for alternative in dict.fromkeys(alternatives) if alternative)
     return cast(query, TSQUERY) if query else None
+
+
+def _longer_words(typed: str) -> Sequence[str]:
+    """The words without single letters, such as the first one of D'Arcy, which begin too many words to say which; these if there are no others."""
+    words, _ = _read_words(typed)
+    return ([word for word in words if len(word) > 1] or words)[:MOST_WORDS]
 
 
 def _spelled_otherwise(words: Sequence[str]) -> Iterator[str]:
@@ -77,5 +93,9 @@ def _read_words(typed: str) -> tuple[Sequence[str], Sequence[str]]:
 
 
 def _from_beginning(word: str) -> str:
+    return f"{_quoted(word)}:*"
+
+
+def _quoted(word: str) -> str:
     quoted = word.replace("\\", "\\\\").replace("'", "''")
-    return f"'{quoted}':*"
+    return f"'{quoted}'"

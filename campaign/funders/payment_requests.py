@@ -7,9 +7,10 @@ payment only as an agreed request says, once.
 from datetime import date
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, select, text
+from sqlalchemy import ColumnElement, ForeignKey, Index, Select, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from campaign.campaigns.campaigns import Campaign
 from campaign.edges.db import Base, db
 from campaign.funders.payments import FunderPayment, FunderPaymentReturn, reversal_of
 from campaign.matching.funds import Fund
@@ -122,6 +123,14 @@ def list_open(campaign_id: int) -> list[tuple[FunderPaymentRequest, FunderPaymen
     query = select(r, FunderPayment, Fund).join(FunderPayment, FunderPayment.id == r.funder_payment_id)
     query = query.join(Fund, Fund.id == FunderPayment.fund_id).where(r.decision.is_(None), Fund.campaign_id == campaign_id)
     return [(request, payment, fund) for request, payment, fund in db.session.execute(query.order_by(r.id))]
+
+
+def open_count(charity_id: ColumnElement[int]) -> Select[int]:
+    """The query of how many of these there are in the charity's campaigns."""
+    r = FunderPaymentRequest
+    joined = select(func.count()).select_from(r).join(FunderPayment, FunderPayment.id == r.funder_payment_id)
+    joined = joined.join(Fund, Fund.id == FunderPayment.fund_id).join(Campaign, Campaign.id == Fund.campaign_id)
+    return joined.where(r.decision.is_(None), Campaign.charity_id == charity_id)
 
 
 def get(request_id: int) -> FunderPaymentRequest | None:

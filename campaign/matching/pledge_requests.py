@@ -3,9 +3,10 @@
 The database keeps the two distinct, and raises the pledge of an active fund only as an agreed request says, once.
 """
 
-from sqlalchemy import ForeignKey, Index, select, text
+from sqlalchemy import ColumnElement, ForeignKey, Index, Select, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from campaign.campaigns.campaigns import Campaign
 from campaign.edges.db import Base, db
 from campaign.matching.funds import Fund
 from campaign.staff.two_people import TwoPersonRequest
@@ -40,8 +41,18 @@ def open_for(fund: Fund) -> PledgeRequest | None:
 def list_open(campaign_id: int) -> list[tuple[PledgeRequest, Fund]]:
     """The campaign's open requests with their funds, oldest first, without those whose fund has ended since."""
     r = PledgeRequest
-    query = select(r, Fund).join(Fund, Fund.id == r.fund_id).where(r.decision.is_(None), Fund.ended_at.is_(None))
-    return [(request, fund) for request, fund in db.session.execute(query.where(Fund.campaign_id == campaign_id).order_by(r.id))]
+    query = select(r, Fund).join(Fund, Fund.id == r.fund_id).where(*_is_open(), Fund.campaign_id == campaign_id)
+    return [(request, fund) for request, fund in db.session.execute(query.order_by(r.id))]
+
+
+def open_count(charity_id: ColumnElement[int]) -> Select[int]:
+    """The query of how many of these there are in the charity's campaigns."""
+    joined = select(func.count()).select_from(PledgeRequest).join(Fund, Fund.id == PledgeRequest.fund_id)
+    return joined.join(Campaign, Campaign.id == Fund.campaign_id).where(*_is_open(), Campaign.charity_id == charity_id)
+
+
+def _is_open() -> tuple[ColumnElement[bool], ...]:
+    return PledgeRequest.decision.is_(None), Fund.ended_at.is_(None)
 
 
 def get(request_id: int) -> PledgeRequest | None:

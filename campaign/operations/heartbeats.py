@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -46,12 +47,16 @@ class Silence:
 
 def webhook_silence() -> Silence | None:
     """The silence of Stripe's webhooks; None when they arrive. Examines only the latest events and checkouts, to bound the cost."""
+    since, count = db.session.execute(_ended_since_webhook()).one()
+    return Silence(since=since, checkouts=count) if count else None
+
+
+@cache
+def _ended_since_webhook() -> Select[datetime, int]:
+    """The query of when the last webhook came, and how many checkouts that began since have ended."""
     latest = select(StripeEvent.source, StripeEvent.received_at).order_by(StripeEvent.id.desc()).limit(EVENTS_EXAMINED).subquery()
-    received_at = db.session.scalar(select(func.max(latest.c.received_at)).where(latest.c.source == "webhook"))
+    received_at = select(func.max(latest.c.received_at)).where(latest.c.source == "webhook").scalar_subquery()
     d = select(Donation).order_by(Donation.id.desc()).limit(CHECKOUTS_EXAMINED).subquery()
-    ended_at = func.least(d.c.received_at, d.c.checkout_expires_at)
-    ended = select(func.count()).where(d.c.checkout_id.is_not(None), ended_at < func.now() - WEBHOOK_TIMEOUT)
-    if received_at is not None:
-        ended = ended.where(d.c.started_at > received_at)
-    count = db.session.scalar(ended) or 0
-    return Silence(since=received_at, checkouts=count) if count else None
+    has_ended = func.least(d.c.received_at, d.c.checkout_expires_at) < func.now() - WEBHOOK_TIMEOUT
+    is_later = or_(received_at.is_(None), d.c.started_at > received_at)
+    return select(received_at, select(func.count()).where(d.c.checkout_id.is_not(None), has_ended, is_later).scalar_subquery())

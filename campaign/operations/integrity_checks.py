@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Text, func, select
+from sqlalchemy import Select, Text, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -78,8 +78,13 @@ def _last_night(zone: ZoneInfo, now: datetime) -> datetime:
 
 def silent_since() -> datetime | None:
     """Since when no check has ended, if that is more than an hour ago: since the last one, or since the first campaign was created."""
+    return db.session.scalar(start_of_silence())
+
+
+def start_of_silence() -> Select[datetime]:
+    """The query of `silent_since`."""
     last = func.coalesce(func.max(IntegrityCheck.at).filter(_IS_PAST), select(func.min(Campaign.created_at)).scalar_subquery())
-    return db.session.scalar(select(last).having(last < func.now() - MAX_SILENCE))
+    return select(last).having(last < func.now() - MAX_SILENCE)
 
 
 def record(findings: list[str], *, milliseconds: int, is_whole: bool, point: dict[str, Any] | None) -> None:

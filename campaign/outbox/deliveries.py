@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, delete, exists, func, select, text, update
+from sqlalchemy import ForeignKey, Index, LargeBinary, Select, delete, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -285,4 +285,9 @@ def resolve_bounces(donation_id: int) -> None:
 
 def count_open_bounces() -> int:
     """How many e-mails have an open bounce."""
-    return db.session.scalar(select(func.count()).where(Bounce.resolved_at.is_(None))) or 0
+    return db.session.scalar(open_bounce_count()) or 0
+
+
+def open_bounce_count() -> Select[int]:
+    """The query of how many emails have an open bounce."""
+    return select(func.count()).where(Bounce.resolved_at.is_(None))

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Text, bindparam, exists, func, select, update
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Select, Text, bindparam, exists, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -291,4 +291,9 @@ def list_dead(*, limit: int) -> list[OutboxMessage]:
 
 def count_dead() -> int:
     """The number of messages that will not be tried again without staff."""
-    return db.session.scalar(select(func.count()).where(OutboxMessage.dead_at.is_not(None))) or 0
+    return db.session.scalar(dead_count()) or 0
+
+
+def dead_count() -> Select[int]:
+    """The query of how many messages will not be tried again without staff."""
+    return select(func.count()).where(OutboxMessage.dead_at.is_not(None))

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select, text, update
+from sqlalchemy import ForeignKey, Index, Select, UniqueConstraint, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -86,7 +86,12 @@ def list_open(*, limit: int) -> list[StripeAlert]:
 
 def count_open() -> int:
     """How many alerts no one has closed."""
-    return db.session.scalar(select(func.count()).where(StripeAlert.closed_at.is_(None))) or 0
+    return db.session.scalar(open_count()) or 0
+
+
+def open_count() -> Select[int]:
+    """The query of how many alerts no one has closed."""
+    return select(func.count()).where(StripeAlert.closed_at.is_(None))
 
 
 def close(alert_id: int, *, actor: str) -> bool:

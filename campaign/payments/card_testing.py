@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Index, ScalarSelect, func, select, true
+from sqlalchemy import ColumnElement, Index, ScalarSelect, Select, func, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -74,6 +74,11 @@ class HourFigures:
 def current_guard() -> CardTestingGuard | None:
     """The guard that is on, None while it is off."""
     return db.session.scalar(select(CardTestingGuard).where(_is_on), execution_options={"populate_existing": True})
+
+
+def guard_count() -> Select[int]:
+    """The query of how many guards are on: one or none."""
+    return select(func.count()).select_from(CardTestingGuard).where(_is_on)
 
 
 def list_guards() -> list[CardTestingGuard]:

@@ -5,6 +5,7 @@ What a dispute does to the books is in reversals.py.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
 
@@ -53,7 +54,13 @@ def list_unanswered(*, limit: int, donation: Donation | None = None) -> list[Una
 
 def count_unanswered() -> int:
     """How many disputes of donations Stripe wants an answer to."""
-    return db.session.scalar(_unanswered(select(func.count()).select_from(Reversal))) or 0
+    return int(db.session.execute(unanswered()).one().disputes)
+
+
+def unanswered() -> Select[int, datetime]:
+    """The query of how many these are, `disputes`, and until when Stripe takes an answer to the most urgent one, `dispute_until`."""
+    sums = select(func.count().label("disputes"), func.min(Reversal.respond_by).label("dispute_until"))
+    return _unanswered(sums.select_from(Reversal))
 
 
 def _unanswered(disputes: Select) -> Select:  # type: ignore[type-arg]  # of rows of several types

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, func, select
+from sqlalchemy import ForeignKey, Index, Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -153,7 +153,12 @@ def list_decided(*, limit: int) -> list[QuarantinedPayment]:
 
 def count_pending() -> int:
     """How many payments staff must decide on."""
-    return db.session.scalar(select(func.count()).where(_needs_decision)) or 0
+    return db.session.scalar(pending_count()) or 0
+
+
+def pending_count() -> Select[int]:
+    """The query of how many payments staff must decide on."""
+    return select(func.count()).where(_needs_decision)
 
 
 def payments_of(donation: Donation) -> list[QuarantinedPayment]:

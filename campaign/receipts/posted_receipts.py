@@ -82,10 +82,15 @@ def list_notices_to_post(charity: Charity, *, limit: int) -> list[Receipt]:
 
 def count_to_post(charity: Charity) -> int:
     """How many receipts and letters about cancelled ones were not posted yet."""
+    return db.session.scalar(to_post_count(literal(charity.id))) or 0
+
+
+def to_post_count(charity_id: ColumnElement[int]) -> Select[int]:
+    """The query of how many receipts and letters about cancelled ones of the charity were not posted yet."""
     # Counted apart: each has few rows to read, and their alternative in one condition reads all receipts.
-    of_charity = select(func.count()).select_from(Receipt).where(Receipt.charity_id == charity.id)
-    waiting = (_is_to_be_posted(), Receipt.id.in_(_notices_to_post()))
-    return sum(db.session.scalar(of_charity.where(condition)) or 0 for condition in waiting)
+    of_charity = select(func.count()).select_from(Receipt).where(Receipt.charity_id == charity_id)
+    receipts, notices = of_charity.where(_is_to_be_posted()), of_charity.where(Receipt.id.in_(_notices_to_post()))
+    return select(receipts.scalar_subquery() + notices.scalar_subquery())
 
 
 def list_waiting_gifts(donor_ids: Collection[int]) -> list[Donation]:
@@ -169,23 +174,23 @@ def _was_posted(receipt_id: SQLColumnExpression[int] | int) -> ColumnElement[boo
 
 def _was_mailed(receipt_id: SQLColumnExpression[int] | int) -> ColumnElement[bool]:
     # With an offset it is asked of each receipt, by its index; otherwise the planner may read all emails once.
-    return select(FrozenEmail.outbox_id).where(FrozenEmail.receipt_id == receipt_id, *_is_to_the_donor()).offset(0).exists()
+    return select(FrozenEmail.outbox_id).where(FrozenEmail.receipt_id == receipt_id, _is_to_the_donor()).offset(0).exists()
 
 
-def _is_to_the_donor() -> list[ColumnElement[bool]]:
-    """Conditions on a `FrozenEmail`: it did not go to another donor, with whom that of the gift was merged for some time."""
-    m = DonorMerge
-    undone = db.session.execute(select(m.merged_donor_id, m.merged_at, m.undone_at).where(m.undone_at.is_not(None))).all()
-    elsewhere: list[int] = []
-    for donor_id, merged_at, undone_at in undone:
-        mails = select(FrozenEmail.outbox_id).join(OutboxMessage, OutboxMessage.id == FrozenEmail.outbox_id)
-        of_donor = mails.join(Donation, Donation.id == OutboxMessage.donation_id).where(Donation.donor_id == donor_id)
-        elsewhere += db.session.scalars(of_donor.where(FrozenEmail.frozen_at.between(merged_at, undone_at)))
-    return [FrozenEmail.outbox_id.not_in(elsewhere)] if elsewhere else []
+def _is_to_the_donor() -> ColumnElement[bool]:
+    """A condition on a `FrozenEmail`: it did not go to another donor, with whom that of the gift was merged for some time."""
+    merge, message, gift = DonorMerge, aliased(OutboxMessage), aliased(Donation)
+    elsewhere = (
+        select(merge.merged_donor_id)
+        .join(gift, gift.donor_id == merge.merged_donor_id)
+        .join(message, message.donation_id == gift.id)
+        .where(message.id == FrozenEmail.outbox_id, FrozenEmail.frozen_at.between(merge.merged_at, merge.undone_at))
+    )
+    return ~elsewhere.offset(0).exists()
 
 
 def _was_news_mailed() -> ColumnElement[bool]:
     """A condition on a `ReceiptEnd`: an email about its gifts was composed since, that says what has become of the receipt."""
     about = and_(OutboxMessage.donation_id == ReceiptLine.donation_id, OutboxMessage.kind.in_(NEWS))
-    composed = and_(FrozenEmail.outbox_id == OutboxMessage.id, FrozenEmail.frozen_at >= ReceiptEnd.at, *_is_to_the_donor())
+    composed = and_(FrozenEmail.outbox_id == OutboxMessage.id, FrozenEmail.frozen_at >= ReceiptEnd.at, _is_to_the_donor())
     return select(ReceiptLine.receipt_id).where(ReceiptLine.receipt_id == ReceiptEnd.receipt_id, about, composed).offset(0).exists()

@@ -7,7 +7,7 @@ request says how it ended.
 from collections.abc import Collection, Sequence
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, column, func, select, table, text
+from sqlalchemy import ColumnElement, ForeignKey, Index, Select, column, func, select, table, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.campaigns.charities import Charity
@@ -63,6 +63,12 @@ def list_open(charity: Charity | None = None) -> list[VoidRequest]:
     if charity is not None:
         found = found.join(_receipt, _receipt.c.id == VoidRequest.receipt_id).where(_receipt.c.charity_id == charity.id)
     return list(db.session.scalars(found))
+
+
+def open_count(charity_id: ColumnElement[int]) -> Select[int]:
+    """The query of how many requests for receipts of the charity are open."""
+    joined = select(func.count()).select_from(VoidRequest).join(_receipt, _receipt.c.id == VoidRequest.receipt_id)
+    return joined.where(VoidRequest.decision.is_(None), _receipt.c.charity_id == charity_id)
 
 
 # Its entity is in a module that imports this one.

@@ -1,21 +1,23 @@
 """What needs a person: counts for the staff dashboard and for the email to staff."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from typing import Any
 
-from campaign.campaigns.campaigns import Campaign, campaigns_of
+from campaign.campaigns.campaigns import Campaign, list_campaigns
 from campaign.campaigns.charities import Charity, list_charities
 from campaign.edges.services import services
-from campaign.funders import payment_requests
-from campaign.matching import fund_lifecycle, pledge_requests
+from campaign.matching import fund_lifecycle
+from campaign.matching.funds import Fund
 from campaign.operations import heartbeats, integrity_checks, job_results
-from campaign.outbox import deliveries, messages
-from campaign.payments import alerts, card_testing, disputes, hold_watch, quarantine
+from campaign.operations.integrity_checks import IntegrityCheck
+from campaign.operations.job_results import FailingJob
+from campaign.payments import hold_watch
 from campaign.privacy import incidents, privacy_requests
-from campaign.receipts import charity_confirmations, information_returns, posted_receipts, void_requests
-from campaign.reporting import totals
-from campaign.stripe_sync import inbox, reconciliations
+from campaign.receipts import charity_confirmations, information_returns
+from campaign.reporting import open_counts, totals
 
 # Of the whole service, whichever charity is asked about.
 SHARED = frozenset(
@@ -33,7 +35,8 @@ class StaffTodo:
     `percent_on_hold` is the part of a fund that unpaid gifts hold, if staff should know; `busy_networks` is the number of unpaid checkouts
     of the busiest network; `card_testing` is 1 while the guard against card testing is on, `unconfirmed` while the charity's details are not
     confirmed and real money moves, `unreachable` is how many of its addresses for donors are not real meanwhile. Information returns are counted
-    once: overdue, due soon, or due later. `campaigns` says of which campaign a count is that belongs to one, by the slug.
+    once: overdue, due soon, or due later. `campaigns` says of which campaign a count is that belongs to one, by the slug. `failing` are the jobs
+    by cause, `paused` the funds with since when and why, `dispute_until` is when the first dispute must be answered.
     """
 
     findings: int = 0
@@ -65,11 +68,15 @@ class StaffTodo:
     payments: int = 0
     receipts: list[totals.WaitingReceipts] = field(default_factory=list)
     campaigns: dict[str, str] = field(default_factory=dict)
+    last_check: IntegrityCheck | None = None
+    failing: list[list[FailingJob]] = field(default_factory=list)
+    paused: list[tuple[Fund, datetime, str]] = field(default_factory=list)
+    dispute_until: datetime | None = None
 
     @property
     def counted(self) -> dict[str, int]:
         """The counts that are not zero, by name."""
-        counts = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in {"receipts", "campaigns"}}
+        counts = {f.name: count for f in fields(self) if isinstance(count := getattr(self, f.name), int)}
         waiting = sum(waiting.count for waiting in self.receipts)
         return {name: count for name, count in {**counts, "receipts": waiting}.items() if count}
 
@@ -95,48 +102,52 @@ def todo_of_all() -> StaffTodo:
 
 
 def _count(charities: Sequence[Charity]) -> StaffTodo:
-    last_check, is_live = integrity_checks.last_check(), services().settings.stripe_livemode
-    of = [campaign for charity in charities for campaign in campaigns_of(charity)]
-    today = {charity.id: charity.local(datetime.now(UTC)).date() for charity in charities}
-    returns = [information_returns.count_by_urgency(charity, today[charity.id]) for charity in charities]
-    requests = [privacy_requests.count_by_urgency(charity.id, today[charity.id]) for charity in charities]
-    percents = {campaign.slug: hold_watch.percent_on_hold(campaign.id) for campaign in of}
-    networks = {
-        campaign.slug: max((network.checkouts for network in hold_watch.list_busy_networks(campaign.id)), default=0) for campaign in of
-    }
-    percent = max(percents.values(), default=0)
+    is_live, of_service = services().settings.stripe_livemode, open_counts.of_service()
+    ids = {charity.id for charity in charities}
+    of = [campaign for campaign in list_campaigns() if campaign.charity_id in ids]
+    last_check, failing = integrity_checks.last_check(), job_results.by_cause(job_results.list_failing())
+    paused = [found for campaign in of for found in fund_lifecycle.list_paused(campaign.id)]
     return StaffTodo(
         findings=len(last_check.findings) if last_check else 0,
-        unchecked=int(integrity_checks.silent_since() is not None),
-        failing_jobs=len(job_results.by_cause(job_results.list_failing())),
-        paused_funds=sum(len(fund_lifecycle.list_paused(campaign.id)) for campaign in of),
-        percent_on_hold=percent if percent > hold_watch.REPORTED_PERCENT else 0,
-        busy_networks=max(networks.values(), default=0),
-        card_testing=int(card_testing.current_guard() is not None),
+        unchecked=int(of_service.pop("unchecked_since") is not None),
+        failing_jobs=len(failing),
+        paused_funds=len(paused),
         unconfirmed=int(is_live and any(charity.confirmed_at is None for charity in charities)),
         unreachable=sum(len(charity_confirmations.unreal_contacts(charity)) for charity in charities) if is_live else 0,
-        quarantined=quarantine.count_pending(),
-        dead_events=inbox.count_dead(),
-        differences=reconciliations.count_open(),
-        disputes=disputes.count_unanswered(),
-        alerts=alerts.count_open(),
         webhooks_silent=int(heartbeats.webhook_silence() is not None),
-        dead_mail=messages.count_dead(),
-        returned_mail=deliveries.count_open_bounces(),
-        returns_overdue=sum(one.overdue for one in returns),
-        returns_due_soon=sum(one.due_soon for one in returns),
-        returns_due=sum(one.due_later for one in returns),
-        privacy_overdue=sum(one.overdue for one in requests),
-        privacy_due_soon=sum(one.due_soon for one in requests),
-        incidents=sum(incidents.count_unreported(charity.id) for charity in charities),
-        to_post=sum(posted_receipts.count_to_post(charity) for charity in charities),
-        voids=sum(len(void_requests.list_open(charity)) for charity in charities),
-        pledges=sum(len(pledge_requests.list_open(campaign.id)) for campaign in of),
-        payments=sum(len(payment_requests.list_open(campaign.id)) for campaign in of),
         receipts=[waiting for charity in charities for waiting in totals.receipts_waiting(charity)],
-        campaigns={
-            name: max(counts, key=counts.__getitem__)
-            for name, counts in (("percent_on_hold", percents), ("busy_networks", networks))
-            if counts
-        },
+        last_check=last_check,
+        failing=failing,
+        paused=paused,
+        **of_service,
+        **_sums(charities),
+        **_on_hold(of),
     )
+
+
+def _sums(charities: Sequence[Charity]) -> dict[str, Any]:
+    """What is counted by charity."""
+    sums = Counter[str]()
+    for charity in charities:
+        today = charity.local(datetime.now(UTC)).date()
+        returns, requests = information_returns.count_by_urgency(charity, today), privacy_requests.count_by_urgency(charity.id, today)
+        sums.update(open_counts.of_charity(charity))
+        sums.update(returns_overdue=returns.overdue, returns_due_soon=returns.due_soon, returns_due=returns.due_later)
+        sums.update(privacy_overdue=requests.overdue, privacy_due_soon=requests.due_soon)
+        sums.update(incidents=incidents.count_unreported(charity.id))
+    return dict(sums)
+
+
+def _on_hold(campaigns: Sequence[Campaign]) -> dict[str, Any]:
+    """What unpaid checkouts hold, and of which campaign each number is."""
+    percents = {campaign.slug: hold_watch.percent_on_hold(campaign.id) for campaign in campaigns}
+    networks = {
+        campaign.slug: max((network.checkouts for network in hold_watch.list_busy_networks(campaign.id)), default=0)
+        for campaign in campaigns
+    }
+    percent, numbers = max(percents.values(), default=0), {"percent_on_hold": percents, "busy_networks": networks}
+    return {
+        "percent_on_hold": percent if percent > hold_watch.REPORTED_PERCENT else 0,
+        "busy_networks": max(networks.values(), default=0),
+        "campaigns": {name: max(counts, key=counts.__getitem__) for name, counts in numbers.items() if counts},
+    }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Index, LargeBinary, Text, bindparam, func, literal_column, select, update
+from sqlalchemy import Connection, Index, LargeBinary, Select, Text, bindparam, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, aliased, defer, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
@@ -224,4 +224,9 @@ def is_erased(event_id: str) -> bool:
 
 def count_dead() -> int:
     """How many events are dead-lettered and need staff."""
-    return db.session.scalar(select(func.count()).where(StripeEvent.dead_at.is_not(None))) or 0
+    return db.session.scalar(dead_count()) or 0
+
+
+def dead_count() -> Select[int]:
+    """The query of how many events are dead-lettered."""
+    return select(func.count()).where(StripeEvent.dead_at.is_not(None))

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, func, select
+from sqlalchemy import ForeignKey, Select, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
@@ -134,6 +134,11 @@ def findings_of(run: Reconciliation) -> list[ReconciliationFinding]:
 
 def count_open() -> int:
     """How many differences the last finished run left open."""
+    return db.session.scalar(open_count()) or 0
+
+
+def open_count() -> Select[int]:
+    """The query of how many differences the last finished run left open."""
     last_run = select(func.max(Reconciliation.id)).where(Reconciliation.ended_at.is_not(None)).scalar_subquery()
     f = ReconciliationFinding
-    return db.session.scalar(select(func.count()).where(f.reconciliation_id == last_run, f.state == DifferenceState.OPEN)) or 0
+    return select(func.count()).where(f.reconciliation_id == last_run, f.state == DifferenceState.OPEN)

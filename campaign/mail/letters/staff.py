@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from flask_babel import force_locale, gettext, ngettext
+from flask_babel import force_locale, gettext, lazy_gettext, lazy_ngettext
+from flask_babel.speaklater import LazyString
 
 from campaign.campaigns.charities import Charity
 from campaign.funders.payment_descriptions import describe_request
@@ -146,50 +147,52 @@ def in_both(
 def describe_todo(name: str, count: int) -> str:
     """One item of the list as a sentence, in the current language."""
     sentences = {
-        "findings": ngettext("%(num)s finding in the books", "%(num)s findings in the books", count),
-        "unchecked": gettext("The books have not been checked for more than an hour."),
-        "failing_jobs": ngettext("%(num)s job in the background keeps failing.", "%(num)s jobs in the background keep failing.", count),
-        "to_post": ngettext("%(num)s receipt or letter to print and post", "%(num)s receipts and letters to print and post", count),
-        "paused_funds": ngettext("%(num)s fund is paused", "%(num)s funds are paused", count),
-        "percent_on_hold": gettext(
+        "findings": lazy_ngettext("%(num)s finding in the books", "%(num)s findings in the books", count),
+        "unchecked": lazy_gettext("The books have not been checked for more than an hour."),
+        "failing_jobs": lazy_ngettext(
+            "%(num)s job in the background keeps failing.", "%(num)s jobs in the background keep failing.", count
+        ),
+        "to_post": lazy_ngettext("%(num)s receipt or letter to print and post", "%(num)s receipts and letters to print and post", count),
+        "paused_funds": lazy_ngettext("%(num)s fund is paused", "%(num)s funds are paused", count),
+        "percent_on_hold": lazy_gettext(
             "%(num)s%% of what a fund has left has been on hold for ten minutes or more, for gifts that are not paid.", num=count
         ),
-        "busy_networks": gettext("One network has begun %(num)s checkouts within an hour that are not paid.", num=count),
-        "card_testing": gettext("The guard against card testing is on, so each gift takes one more step."),
+        "busy_networks": lazy_gettext("One network has begun %(num)s checkouts within an hour that are not paid.", num=count),
+        "card_testing": lazy_gettext("The guard against card testing is on, so each gift takes one more step."),
         **_describe_charity(count),
-        "quarantined": ngettext(
+        "quarantined": lazy_ngettext(
             "%(num)s payment is in quarantine and waits for a decision.",
             "%(num)s payments are in quarantine and wait for a decision.",
             count,
         ),
-        "dead_events": ngettext(
+        "dead_events": lazy_ngettext(
             "%(num)s event from Stripe could not be handled.", "%(num)s events from Stripe could not be handled.", count
         ),
-        "differences": ngettext(
+        "differences": lazy_ngettext(
             "%(num)s difference between our books and Stripe’s is open.",
             "%(num)s differences between our books and Stripe’s are open.",
             count,
         ),
-        "disputes": ngettext(
+        "disputes": lazy_ngettext(
             "%(num)s dispute of a gift waits for an answer at Stripe.", "%(num)s disputes of gifts wait for an answer at Stripe.", count
         ),
-        "alerts": ngettext("%(num)s alert about money at Stripe is open.", "%(num)s alerts about money at Stripe are open.", count),
-        "webhooks_silent": gettext("Stripe’s webhooks are silent."),
-        "dead_mail": ngettext("%(num)s email could not be delivered.", "%(num)s emails could not be delivered.", count),
-        "returned_mail": ngettext("%(num)s email came back.", "%(num)s emails came back.", count),
+        "alerts": lazy_ngettext("%(num)s alert about money at Stripe is open.", "%(num)s alerts about money at Stripe are open.", count),
+        "webhooks_silent": lazy_gettext("Stripe’s webhooks are silent."),
+        "dead_mail": lazy_ngettext("%(num)s email could not be delivered.", "%(num)s emails could not be delivered.", count),
+        "returned_mail": lazy_ngettext("%(num)s email came back.", "%(num)s emails came back.", count),
         **_describe_returns(count),
-        "receipts": ngettext("%(num)s receipt waits for what it lacks", "%(num)s receipts wait for what they lack", count),
+        "receipts": lazy_ngettext("%(num)s receipt waits for what it lacks", "%(num)s receipts wait for what they lack", count),
         **_describe_privacy(count),
         **_requests(count),
     }
     return str(sentences[name])
 
 
-def _describe_charity(count: int) -> dict[str, str]:
+def _describe_charity(count: int) -> dict[str, LazyString]:
     """What is not right about the charity's details."""
     return {
-        "unconfirmed": gettext("The charity’s details are not confirmed, so no official receipt is issued for real money."),
-        "unreachable": ngettext(
+        "unconfirmed": lazy_gettext("The charity’s details are not confirmed, so no official receipt is issued for real money."),
+        "unreachable": lazy_ngettext(
             "%(num)s address at which donors reach the charity is not a real one.",
             "%(num)s addresses at which donors reach the charity are not real ones.",
             count,
@@ -197,14 +200,14 @@ def _describe_charity(count: int) -> dict[str, str]:
     }
 
 
-def _describe_privacy(count: int) -> dict[str, str]:
+def _describe_privacy(count: int) -> dict[str, LazyString]:
     """People who asked about their data, or must hear what became of it."""
     return {
-        "privacy_overdue": ngettext("%(num)s privacy request is overdue.", "%(num)s privacy requests are overdue.", count),
-        "privacy_due_soon": ngettext(
+        "privacy_overdue": lazy_ngettext("%(num)s privacy request is overdue.", "%(num)s privacy requests are overdue.", count),
+        "privacy_due_soon": lazy_ngettext(
             "%(num)s privacy request is due within seven days.", "%(num)s privacy requests are due within seven days.", count
         ),
-        "incidents": ngettext(
+        "incidents": lazy_ngettext(
             "%(num)s confidentiality incident with a risk of serious injury is still to be reported.",
             "%(num)s confidentiality incidents with a risk of serious injury are still to be reported.",
             count,
@@ -212,18 +215,18 @@ def _describe_privacy(count: int) -> dict[str, str]:
     }
 
 
-def _requests(count: int) -> dict[str, str]:
+def _requests(count: int) -> dict[str, LazyString]:
     """What waits for a second person."""
     return {
-        "voids": ngettext(
+        "voids": lazy_ngettext(
             "%(num)s receipt waits for a second person to void it.", "%(num)s receipts wait for a second person to void them.", count
         ),
-        "pledges": ngettext(
+        "pledges": lazy_ngettext(
             "%(num)s request to raise a pledge waits for a second person.",
             "%(num)s requests to raise a pledge wait for a second person.",
             count,
         ),
-        "payments": ngettext(
+        "payments": lazy_ngettext(
             "%(num)s request to change a payment of a funder waits for a second person.",
             "%(num)s requests to change payments of funders wait for a second person.",
             count,
@@ -231,20 +234,20 @@ def _requests(count: int) -> dict[str, str]:
     }
 
 
-def _describe_returns(count: int) -> dict[str, str]:
+def _describe_returns(count: int) -> dict[str, LazyString]:
     """The items about information returns, by urgency."""
     return {
-        "returns_overdue": ngettext(
+        "returns_overdue": lazy_ngettext(
             "%(num)s information return about a returned gift is overdue.",
             "%(num)s information returns about returned gifts are overdue.",
             count,
         ),
-        "returns_due_soon": ngettext(
+        "returns_due_soon": lazy_ngettext(
             "%(num)s information return about a returned gift is due within two weeks.",
             "%(num)s information returns about returned gifts are due within two weeks.",
             count,
         ),
-        "returns_due": ngettext(
+        "returns_due": lazy_ngettext(
             "%(num)s information return about a returned gift is due.",
             "%(num)s information returns about returned gifts are due.",
             count,

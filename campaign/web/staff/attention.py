@@ -14,10 +14,7 @@ from campaign.campaigns.campaigns import Campaign, campaigns_of, list_campaigns
 from campaign.campaigns.charities import list_charities
 from campaign.edges.db import db
 from campaign.mail.letters.staff import describe_todo
-from campaign.matching import fund_lifecycle
-from campaign.operations import integrity_checks, job_results
 from campaign.operations.job_results import FailingJob, FailureReason
-from campaign.payments import disputes
 from campaign.reporting import staff_todo
 from campaign.reporting.staff_todo import StaffTodo
 from campaign.texts.dates import format_moment
@@ -62,7 +59,13 @@ class Need:
 def list_needs(campaign: Campaign) -> list[Need]:
     """What needs attention now, the most urgent first."""
     todo = staff_todo.todo_of(campaign)
-    lines = [*_about_books(todo), *_failing_jobs(campaign), *_paused_funds(campaign), *_counted(todo, campaign), *_waiting_receipts(todo)]
+    lines = [
+        *_about_books(todo),
+        *_failing_jobs(todo, campaign),
+        *_paused_funds(todo, campaign),
+        *_counted(todo, campaign),
+        *_waiting_receipts(todo),
+    ]
     lines += _of_other_charities(campaign)
     _counts()[campaign.charity_id] = (time.monotonic() + COUNT_SECONDS, len(lines))
     return lines
@@ -96,16 +99,15 @@ def _counts() -> dict[int, tuple[float, int]]:
 
 
 def _about_books(todo: StaffTodo) -> list[Need]:
-    last_check = integrity_checks.last_check()
-    findings = last_check.findings[:FINDINGS_SHOWN] if last_check else []
+    findings = todo.last_check.findings[:FINDINGS_SHOWN] if todo.last_check else []
     lines = [Need(sentence=gettext("The books are not right:"), detail=finding, is_urgent=True) for finding in findings]
     if todo.unchecked:
         lines.append(Need(sentence=describe_todo("unchecked", 1), detail=gettext("Whoever runs the service finds why in its log.")))
     return lines
 
 
-def _failing_jobs(campaign: Campaign) -> list[Need]:
-    return [_failure(jobs, campaign) for jobs in job_results.by_cause(job_results.list_failing())]
+def _failing_jobs(todo: StaffTodo, campaign: Campaign) -> list[Need]:
+    return [_failure(jobs, campaign) for jobs in todo.failing]
 
 
 def _failure(jobs: Sequence[FailingJob], campaign: Campaign) -> Need:
@@ -130,7 +132,7 @@ def _failure(jobs: Sequence[FailingJob], campaign: Campaign) -> Need:
     )
 
 
-def _paused_funds(campaign: Campaign) -> list[Need]:
+def _paused_funds(todo: StaffTodo, campaign: Campaign) -> list[Need]:
     language = current_language()
     return [
         Need(
@@ -144,8 +146,7 @@ def _paused_funds(campaign: Campaign) -> list[Need]:
             url=url_for("staff_fund.page", slug=fund.slug),
             act=gettext("Open the fund"),
         )
-        for one in campaigns_of(campaign.charity)
-        for fund, at, reason in fund_lifecycle.list_paused(one.id)
+        for fund, at, reason in todo.paused
     ]
 
 
@@ -184,7 +185,7 @@ def _counted(todo: StaffTodo, campaign: Campaign) -> list[Need]:
         Need(
             sentence=describe_todo(name, todo.counted[name]),
             is_urgent=name in URGENT,
-            detail=_first_deadline(campaign) if name == "disputes" else "",
+            detail=_first_deadline(todo, campaign) if name == "disputes" else "",
             url=url_for(endpoint, **_campaign_of(todo, name)),
             act=act,
         )
@@ -212,12 +213,11 @@ def _of_other_charities(campaign: Campaign) -> list[Need]:
     ]
 
 
-def _first_deadline(campaign: Campaign) -> str:
+def _first_deadline(todo: StaffTodo, campaign: Campaign) -> str:
     """Until when Stripe takes an answer to the most urgent dispute."""
-    urgent = disputes.list_unanswered(limit=1)
-    if not urgent or urgent[0].reversal.respond_by is None:
+    if todo.dispute_until is None:
         return ""
-    until = format_datetime(campaign.charity.local(urgent[0].reversal.respond_by), "yyyy-MM-dd HH:mm", rebase=False)
+    until = format_datetime(campaign.charity.local(todo.dispute_until), "yyyy-MM-dd HH:mm", rebase=False)
     return gettext("The first one until %(moment)s.", moment=until)
 
 

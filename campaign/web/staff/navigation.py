@@ -6,9 +6,11 @@ from flask import Flask, request, url_for
 from flask_babel import lazy_gettext
 from flask_babel.speaklater import LazyString
 
-from campaign.staff.members import ADMIN
+from campaign.staff.members import ADMIN, ROLES
 from campaign.web.security import has_role
 from campaign.web.staff import attention
+
+_SHOWN = "campaign.sections_of_staff"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +48,6 @@ class Section:
     label: LazyString
     pages: tuple[Destination, ...]
     others: frozenset[str] = frozenset()
-
-    @property
-    def destinations(self) -> list[Destination]:
-        """The pages that the member may see."""
-        return [page for page in self.pages if has_role(page.role)]
 
     @property
     def is_current(self) -> bool:
@@ -274,6 +271,21 @@ def init_app(app: Flask) -> None:
     app.after_request(attention.count_again_after_acting)
 
 
-def list_sections() -> list[Section]:
-    """The sections of which the member may see a page."""
-    return [section for section in SECTIONS if section.destinations]
+@dataclass(frozen=True, kw_only=True)
+class ShownSection:
+    """A section with the pages that the member may see."""
+
+    label: LazyString
+    destinations: list[Destination]
+    is_current: bool
+
+
+def list_sections() -> list[ShownSection]:
+    """The sections of which the member may see a page. A page shows them several times, and asks for the member's role once."""
+    if _SHOWN not in request.environ:
+        has = {role: has_role(role) for role in ROLES}
+        found = [(section, [page for page in section.pages if has[page.role]]) for section in SECTIONS]
+        request.environ[_SHOWN] = [
+            ShownSection(label=one.label, destinations=pages, is_current=one.is_current) for one, pages in found if pages
+        ]
+    return list(request.environ[_SHOWN])

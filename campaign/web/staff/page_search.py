@@ -1,6 +1,7 @@
 """Finds pages of staff by what they are called and what people do there, in both languages whichever the member reads, without accents and case."""
 
 from collections.abc import Iterable
+from functools import cache
 
 from flask_babel import force_locale
 
@@ -27,12 +28,18 @@ def find_pages(typed: str) -> list[tuple[str, str, str]]:
 
 
 def _has(page: Destination, typed: set[str]) -> bool:
+    return any(all(any(name.startswith(word) for name in names) for word in typed) for names in _names()[page.endpoint])
+
+
+@cache
+def _names() -> dict[str, list[set[str]]]:
+    """The words of each page by its endpoint, in each language."""
+    names: dict[str, list[set[str]]] = {}
     for language in LANGUAGES:
         with force_locale(language):
-            names = _words([str(page.label), str(page.words)])
-        if all(any(name.startswith(word) for name in names) for word in typed):
-            return True
-    return False
+            for page in (page for section in navigation.SECTIONS for page in section.pages):
+                names.setdefault(page.endpoint, []).append(_words([str(page.label), str(page.words)]))
+    return names
 
 
 def _words(texts: Iterable[str]) -> set[str]:
