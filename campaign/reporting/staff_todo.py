@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from campaign.campaigns.campaigns import Campaign, campaigns_of
 from campaign.campaigns.charities import Charity, list_charities
 from campaign.edges.services import services
-from campaign.funders import payment_requests
+from campaign.funders import call_documents, calls, payment_requests
 from campaign.matching import fund_lifecycle, pledge_requests
 from campaign.operations import heartbeats, integrity_checks, job_results
 from campaign.outbox import deliveries, messages
@@ -63,6 +63,8 @@ class StaffTodo:
     voids: int = 0
     pledges: int = 0
     payments: int = 0
+    calls_overdue: int = 0
+    calls_to_post: int = 0
     receipts: list[totals.WaitingReceipts] = field(default_factory=list)
     campaigns: dict[str, str] = field(default_factory=dict)
 
@@ -133,6 +135,8 @@ def _count(charities: Sequence[Charity]) -> StaffTodo:
         voids=sum(len(void_requests.list_open(charity)) for charity in charities),
         pledges=sum(len(pledge_requests.list_open(campaign.id)) for campaign in of),
         payments=sum(len(payment_requests.list_open(campaign.id)) for campaign in of),
+        calls_overdue=sum(len(calls.list_overdue(charity, today=today[charity.id])) for charity in charities),
+        calls_to_post=sum(len(call_documents.list_to_post(charity)) for charity in charities),
         receipts=[waiting for charity in charities for waiting in totals.receipts_waiting(charity)],
         campaigns={
             name: max(counts, key=counts.__getitem__)

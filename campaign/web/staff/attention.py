@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Response, current_app, request, url_for
@@ -13,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from campaign.campaigns.campaigns import Campaign, campaigns_of, list_campaigns
 from campaign.campaigns.charities import list_charities
 from campaign.edges.db import db
+from campaign.funders import call_documents, calls
 from campaign.mail.letters.staff import describe_todo
 from campaign.matching import fund_lifecycle
 from campaign.operations import integrity_checks, job_results
@@ -20,6 +22,7 @@ from campaign.operations.job_results import FailingJob, FailureReason
 from campaign.payments import disputes
 from campaign.reporting import staff_todo
 from campaign.reporting.staff_todo import StaffTodo
+from campaign.rules.money import format_money
 from campaign.texts.dates import format_moment
 from campaign.texts.receipt_elements import describe_missing
 from campaign.web.chosen_campaign import CHOICE, chosen_campaign
@@ -62,7 +65,14 @@ class Need:
 def list_needs(campaign: Campaign) -> list[Need]:
     """What needs attention now, the most urgent first."""
     todo = staff_todo.todo_of(campaign)
-    lines = [*_about_books(todo), *_failing_jobs(campaign), *_paused_funds(campaign), *_counted(todo, campaign), *_waiting_receipts(todo)]
+    lines = [
+        *_about_books(todo),
+        *_failing_jobs(campaign),
+        *_paused_funds(campaign),
+        *_counted(todo, campaign),
+        *_calls(campaign),
+        *_waiting_receipts(todo),
+    ]
     lines += _of_other_charities(campaign)
     _counts()[campaign.charity_id] = (time.monotonic() + COUNT_SECONDS, len(lines))
     return lines
@@ -190,6 +200,36 @@ def _counted(todo: StaffTodo, campaign: Campaign) -> list[Need]:
         )
         for name, (endpoint, act) in _pages().items()
         if name in todo.counted
+    ]
+
+
+def _calls(campaign: Campaign) -> list[Need]:
+    """A line for each call that is overdue or to be posted, with its page."""
+    today, language = campaign.charity.local(datetime.now(UTC)).date(), current_language()
+    overdue = [
+        (
+            call,
+            fund,
+            gettext("Call for funds %(number)s is overdue: %(amount)s is open.", number=call.name, amount=format_money(cents, language)),
+        )
+        for call, fund, cents in calls.list_overdue(campaign.charity, today=today)
+    ]
+    to_post = [
+        (
+            call,
+            calls.fund_of(call),
+            gettext("%(number)s for a funder without an email address is to be printed and posted.", number=call.name),
+        )
+        for call in call_documents.list_to_post(campaign.charity)
+    ]
+    return [
+        Need(
+            sentence=sentence,
+            detail=fund.name(language),
+            url=url_for("staff_fund_calls.one", slug=fund.slug, number=call.number),
+            act=gettext("Open the call"),
+        )
+        for call, fund, sentence in (*overdue, *to_post)
     ]
 
 
