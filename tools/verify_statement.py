@@ -34,6 +34,8 @@ MOVES = {
     ("unmatch", "matched", "available"),
     ("receive", "funder", "received"),
     ("receive_reversal", "received", "funder"),
+    ("call", "earned", "called"),
+    ("call_reversal", "called", "earned"),
 }
 CHANGES = {"activated", "paused", "resumed", "ended", "pledged"}
 DONATION = re.compile(r"d_[0-9a-f]{20}")
@@ -159,7 +161,7 @@ def read_entry(text: str, chain: str, position: int) -> Entry:
     require((kind, source, target) in MOVES, f"entry {position} moves what {kind} may not move")
     require(re.fullmatch(r"[1-9]\d*", cents), f"entry {position} does not have a sum in whole cents")
     require(MOMENT.fullmatch(moment), f"entry {position} has no moment")
-    if kind in {"pledge", "receive", "receive_reversal"}:
+    if kind in {"pledge", "receive", "receive_reversal", "call", "call_reversal"}:
         require(donation == "", f"entry {position} is of no donation")
     else:
         require(DONATION.fullmatch(donation), f"entry {position} does not name its donation")

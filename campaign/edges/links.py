@@ -83,6 +83,10 @@ class Links:
         """The page of staff with the payments received for a fund."""
         return self.absolute(f"/staff/funds/{slug}/payments")
 
+    def staff_bank_details(self) -> str:
+        """The page of staff with the charity's bank details."""
+        return self.absolute("/staff/charity/bank-details")
+
     def staff_home(self) -> str:
         """The staff dashboard."""
         return self.absolute("/staff/")

@@ -10,6 +10,8 @@ from campaign.edges import smtp
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.edges.smtp import Attachment, MailDeferred, MailRefused, MailUnknown, OutgoingEmail
+from campaign.funders import call_render_jobs
+from campaign.funders.calls import FundCall
 from campaign.outbox import deliveries, messages
 from campaign.outbox.deliveries import DeliveryOutcome, EmailContent, FrozenEmail
 from campaign.outbox.messages import OutboxMessage
@@ -61,6 +63,10 @@ def _prepare_outgoing(message: OutboxMessage, email: FrozenEmail) -> OutgoingEma
 
 
 def _render_attachments(email: FrozenEmail) -> list[Attachment]:
+    if email.fund_call_id is not None:
+        call = db.session.get_one(FundCall, email.fund_call_id)
+        name = call_render_jobs.file_name_of(call)
+        return [Attachment(name=name, mime_type="application/pdf", content=call_render_jobs.get_or_render_pdf(call))]
     if email.receipt_id is None:
         return []
     receipt = db.session.get_one(Receipt, email.receipt_id)

@@ -9,6 +9,7 @@ from campaign.funders import payment_receipts, payment_requests, payments
 from campaign.funders.funders import Funder
 from campaign.funders.payment_requests import FunderPaymentRequest
 from campaign.funders.payments import FunderPayment
+from campaign.mail import call_notices
 from campaign.mail.letters import card_testing, funders, staff, staff_access
 from campaign.matching.funds import Fund
 from campaign.matching.pledge_requests import PledgeRequest
@@ -241,4 +242,5 @@ COMPOSERS: dict[MessageKind, Callable[[OutboxMessage], EmailContent | None]] = {
     MessageKind.CARD_TESTING_BEGUN: _card_testing,
     MessageKind.CARD_TESTING_ENDED: _card_testing,
     MessageKind.CHECKOUT_CODE: _checkout_code,
+    **call_notices.COMPOSERS,
 }

@@ -37,6 +37,13 @@ class FundStatus(StrEnum):
     ENDED = "ended"
 
 
+class Leftover(StrEnum):
+    """What becomes of the part of a pledge that is not matched by the end: it stays with the funder, or is given all the same."""
+
+    RELEASED = "released"
+    DONATED = "given"
+
+
 class Fund(Base):
     """A pledge to match donations to one campaign. The funds of a campaign are drawn on in the order of `position`.
 
@@ -61,6 +68,7 @@ class Fund(Base):
     per_donor_cents: Mapped[int | None]
     opens_at: Mapped[datetime | None]
     closes_at: Mapped[datetime | None]
+    leftover: Mapped[str] = mapped_column(server_default="released", default="released")
     activated_at: Mapped[datetime | None]
     paused_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
@@ -110,6 +118,10 @@ class Fund(Base):
             opens_at=self.opens_at,
             closes_at=min(ends, default=None),
         )
+
+    def has_ended(self, now: datetime) -> bool:
+        """Whether it was ended, or its last day is over: no gift that is made now is matched by it any more."""
+        return self.ended_at is not None or (self.closes_at is not None and self.closes_at <= now)
 
     def offer(self) -> Offer:
         """What the fund can still allocate, for the allocation rule."""

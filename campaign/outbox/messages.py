@@ -79,6 +79,9 @@ class OutboxMessage(Leasable, Base):
     funder_payment_request_id: Mapped[int | None] = mapped_column(ForeignKey("funder_payment_request.id"))
     card_testing_guard_id: Mapped[int | None] = mapped_column(ForeignKey("card_testing_guard.id"))
     checkout_code_id: Mapped[int | None] = mapped_column(ForeignKey("checkout_code.id"))
+    fund_call_id: Mapped[int | None] = mapped_column(ForeignKey("fund_call.id"))
+    reminder: Mapped[str | None]
+    bank_details_id: Mapped[int | None] = mapped_column(ForeignKey("bank_details.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     message_id: Mapped[str | None] = mapped_column(unique=True)
     missing_elements: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
@@ -221,10 +224,10 @@ def postpone_first(kind: MessageKind, donation: Donation, *, seconds: int) -> No
     db.session.execute(later, execution_options={"synchronize_session": False})
 
 
-def enqueue_notice(kind: MessageKind, about: str, **payload: int) -> None:
+def enqueue_notice(kind: MessageKind, about: str, **payload: int | str) -> None:
     """Enqueue a message that is about no gift, once for what it is about: to a funder, a member of staff, or whoever is about to give.
 
-    `payload` are the ids of its kind, by their columns.
+    `payload` is what its kind needs, mostly ids, by their columns.
     """
     row = insert(OutboxMessage).values(key=f"{kind}:{about}", kind=kind, **payload)
     db.session.execute(row.on_conflict_do_nothing(index_elements=["key"]))

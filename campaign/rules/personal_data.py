@@ -40,7 +40,12 @@ INVENTORY: Mapping[str, Mapping[str, Treatment]] = {
     "access_link": _table(organization="token_hash"),
     "audit_entry": _table(record="actor action subject detail"),
     "balance_transaction": _table(reference="stripe_id source payment_intent payout", none="type category currency"),
+    "bank_details": _table(
+        organization="account_holder bank_name institution transit account_number swift cheque_payable_to", record="changed_by"
+    ),
     "bounce": _table(at_once="reason", record="reported_by"),
+    "call_cancellation": _table(record="reason cancelled_by"),
+    "call_document": _table(organization="pdf", none="sha256"),
     "campaign": _table(none="slug title_en title_fr lead_en lead_fr story_en story_fr currency picture picture_alt_en picture_alt_fr"),
     "campaign_picture": _table(none="sha256 jpeg"),
     "card_decline": _table(reference="charge payment_intent code"),
@@ -78,7 +83,8 @@ INVENTORY: Mapping[str, Mapping[str, Treatment]] = {
     "frozen_email": _table(
         at_once="recipient recipient_name subject sealed_plain sealed_html", organization="sender_name reply_to", none="language"
     ),
-    "fund": _table(organization="slug name_en name_fr", none="chain_hash"),
+    "fund": _table(organization="slug name_en name_fr", none="chain_hash leftover"),
+    "fund_call": _table(organization="content", record="reason issued_by", none="kind"),
     "fund_change": _table(record="kind actor reason text", none="hash"),
     "funder": _table(organization="name_en name_fr registration_number legal_name address email language province"),
     "funder_payment": _table(organization="reference", record="recorded_by"),
@@ -99,11 +105,14 @@ INVENTORY: Mapping[str, Mapping[str, Treatment]] = {
     "offline_gift": _table(reference="reference", record="recorded_by", none="method"),
     "offline_reversal": _table(reference="reference", record="reason recorded_by", none="kind"),
     "opened_sample": _table(organization="fingerprint", record="opened_by", none="language"),
-    "outbox": _table(at_once="recipient last_error", reference="key invoice message_id", none="kind factor_change missing_elements"),
+    "outbox": _table(
+        at_once="recipient last_error", reference="key invoice message_id", none="kind factor_change missing_elements reminder"
+    ),
     "passkey": _table(staff="credential_id public_key transports name"),
     "payout": _table(reference="stripe_id", none="currency status reconciliation_status failure"),
     "pending_rematch": _table(reference="cause next_cause"),
     "pledge_request": _table(record=f"decision {_DECIDED}"),
+    "posted_call": _table(record="posted_by"),
     "posted_notice": _table(record="posted_by"),
     "posted_receipt": _table(record="posted_by"),
     "privacy_act": _table(register="note", record="kind actor detail"),

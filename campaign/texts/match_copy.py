@@ -26,7 +26,10 @@ class FundStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class FundView:
-    """What is shown of one fund. `opens_at` and `closes_at` are in the charity's time zone; an early end is included."""
+    """What is shown of one fund. `opens_at` and `closes_at` are in the charity's time zone; an early end is included.
+
+    `donates_leftover` is whether what is not matched by the end is given all the same; else it stays with the funder.
+    """
 
     name: str
     ratio: Ratio
@@ -39,6 +42,7 @@ class FundView:
     per_donor_cents: int | None = None
     opens_at: datetime | None = None
     closes_at: datetime | None = None
+    donates_leftover: bool = False
 
     @property
     def unmatched_cents(self) -> int:
@@ -231,13 +235,19 @@ def _pledge(fund: FundView, to: Translator) -> str:
         rule = to.gettext("%(added)s for each dollar given", added=format_money_short(ratio.match_of(100), to.language))
     else:
         rule = to.gettext("%(added)s for each %(given)s given", **_ratio_amounts(ratio, to))
-    return to.gettext(
+    pledge = to.gettext(
         "%(fund)s pledged %(rule)s, up to %(pledged)s in all%(conditions)s.",
         fund=fund.name,
         rule=rule,
         pledged=format_money_short(fund.pledged_cents, to.language),
         conditions=_conditions(fund, to),
     )
+    leftover = (
+        to.gettext("What is not matched by the end is given all the same.")
+        if fund.donates_leftover
+        else to.gettext("What is not matched by the end stays with the funder.")
+    )
+    return f"{pledge} {leftover}"
 
 
 def monthly_explanation(state: MatchState, language: str) -> str:

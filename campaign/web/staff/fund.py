@@ -12,11 +12,11 @@ from flask_security import current_user
 
 from campaign.campaigns.charities import Charity
 from campaign.edges.db import db
-from campaign.funders import payments
+from campaign.funders import calls, payments
 from campaign.funders.funders import Funder
 from campaign.matching import fund_actions, fund_forecast, fund_lifecycle, pledge_requests
 from campaign.matching.fund_lifecycle import FundChange, FundChangeRefused
-from campaign.matching.funds import Fund, FundStatus
+from campaign.matching.funds import Fund, FundStatus, Leftover
 from campaign.operations import integrity_checks
 from campaign.reporting import fund_days
 from campaign.reporting.fund_days import FundDay
@@ -25,7 +25,7 @@ from campaign.rules.money import format_money, format_money_short
 from campaign.texts.audit_entries import describe_actor
 from campaign.texts.dates import format_day, format_moment
 from campaign.web.errors import campaign_or_404
-from campaign.web.labels import fund_change_labels, fund_status_labels
+from campaign.web.labels import fund_change_labels, fund_status_labels, leftover_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
 from campaign.web.staff.payment_form import find_fund_or_404
@@ -65,6 +65,8 @@ def _page(fund: Fund) -> str:
             "held": format_money(fund.held_cents, language),
             "left": format_money(fund.available_cents, language),
             "received": format_money(payments.received_cents(fund), language),
+            "called": format_money(calls.called_cents(fund), language),
+            "open": format_money(calls.open_cents(fund), language),
         },
         terms=_terms(fund, funder, charity),
         chart=_chart(fund, days, charity),
@@ -91,6 +93,7 @@ def _terms(fund: Fund, funder: Funder, charity: Charity) -> list[tuple[str, str]
         (gettext("First day"), _edge(fund.opens_at, charity)),
         (gettext("Last day"), _edge(fund.closes_at, charity, is_end=True)),
         (gettext("Order among the funds"), str(fund.position)),
+        (gettext("What is not matched by the end"), leftover_labels()[Leftover(fund.leftover)]),
     ]
 
 
@@ -221,7 +224,13 @@ def _end(fund: Fund) -> Act:
     released = format_money(fund.available_cents, current_language())
     effects = [
         gettext("This cannot be undone: the fund never opens again."),
-        gettext("%(released)s of its pledge is not matched any more, and stays with the funder.", released=released),
+        (
+            gettext(
+                "%(released)s of its pledge is not matched any more, and is given all the same: it can then be called.", released=released
+            )
+            if fund.leftover == Leftover.DONATED
+            else gettext("%(released)s of its pledge is not matched any more, and stays with the funder.", released=released)
+        ),
         _hold_sentence(fund),
         gettext("Gifts that were paid before this moment are still matched, however late we hear of them. What is matched stays."),
     ]

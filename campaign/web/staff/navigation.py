@@ -151,7 +151,17 @@ SECTIONS = (
                 words=lazy_gettext("held match, unpaid checkouts, reserved"),
             ),
         ),
-        others=frozenset({"staff_payments", "staff_payment_requests", "staff_funder_details", "staff_fund", "staff_fund_edit"}),
+        others=frozenset(
+            {
+                "staff_payments",
+                "staff_payment_requests",
+                "staff_funder_details",
+                "staff_fund",
+                "staff_fund_edit",
+                "staff_fund_calls",
+                "staff_final_account",
+            }
+        ),
     ),
     Section(
         label=lazy_gettext("Funders"),
@@ -250,6 +260,7 @@ SECTIONS = (
             {
                 *(
                     "staff_campaign_edit",
+                    "staff_bank_details",
                     "staff_charity_details",
                     "staff_charity_versions",
                     "staff_charity_settings",
