@@ -25,6 +25,7 @@ from campaign.staff import audit  # noqa: F401  # registers its table
 from campaign.stripe_sync import cursors  # noqa: F401  # registers its table
 from campaign.web import api, chosen_campaign, errors, health, languages, malformed, security
 from campaign.web.funder import report
+from campaign.web.funder import reports as funder_reports
 from campaign.web.funder import statements as funder_statements
 from campaign.web.public import (
     campaigns,
@@ -92,6 +93,7 @@ from campaign.web.staff import campaigns as staff_campaigns
 from campaign.web.staff import deposits as staff_deposits
 from campaign.web.staff import donations as staff_donations
 from campaign.web.staff import donors as staff_donors
+from campaign.web.staff import funder_reports as staff_funder_reports
 from campaign.web.staff import funders as staff_funders
 from campaign.web.staff import funds as staff_funds
 from campaign.web.staff import holds as staff_holds
@@ -122,6 +124,7 @@ PAGES = (
     api,
     health,
     report,
+    funder_reports,
     funder_statements,
     dashboard,
     account,
@@ -160,6 +163,7 @@ PAGES = (
     news_page,
     refunds,
     declarations,
+    staff_funder_reports,
     staff_funders,
     failed_events,
     staff_funds,

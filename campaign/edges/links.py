@@ -7,7 +7,9 @@ import re
 from dataclasses import dataclass
 
 STRIPE_WEBHOOK = "/stripe/webhook"
-_BEARER = re.compile(r"(/(?:donations|monthly|news|access|email|funder/links|staff/password)/|[?&]again=)([A-Za-z0-9_.~-]{16,})")
+_BEARER = re.compile(
+    r"(/(?:donations|monthly|news|access|email|funder/links|funder/reports/by-mail|staff/password)/|[?&]again=)([A-Za-z0-9_.~-]{16,})"
+)
 # One of these is in each text that has a token which Stripe may know.
 TOKEN_PATHS = (b"/donations/", b"/monthly/", b"again=")
 
@@ -62,6 +64,15 @@ class Links:
     def receipt_check(self, language: str, code: str) -> str:
         """The public page that says whether a receipt is valid."""
         return self.absolute(f"/{language}/receipts/check/{code}")
+
+    def report_choices(self, token: str) -> str:
+        """The page where a recipient of reports chooses, pauses or stops them, which a mail program may do with one click."""
+        return self.absolute(f"/funder/reports/by-mail/{token}")
+
+    def report_choices_in(self, text: str) -> str:
+        """The address of that page in the text of an email; empty in others."""
+        found = re.search(re.escape(self.report_choices("")) + r"[A-Za-z0-9_.~-]+", text)
+        return found[0] if found else ""
 
     def funder_report(self, token: str) -> str:
         """A funder’s private link to the report."""

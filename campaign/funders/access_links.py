@@ -19,6 +19,8 @@ LIFETIME = timedelta(days=90)
 IDLE = timedelta(days=45)
 SESSION_IDLE = timedelta(minutes=30)
 MAX_SESSION = timedelta(hours=12)
+# Who makes the links in reports.
+SERVICE = "the service"
 
 
 class AccessLink(Base):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.funders import payment_receipts
+from campaign.funders import payment_receipts, report_recipients
 from campaign.funders.funders import Funder
 from campaign.receipts import void_requests
 from campaign.receipts.receipts import Receipt
@@ -61,6 +61,7 @@ def change_details(funder: Funder, details: Mapping[str, object], *, actor: str,
         answer = {name: value for name, value in changed.items() if name in {"is_registered_charity", "registration_number"}}
         audit.record(actor, CHANGED_DETAILS, funder.name_en, fields=sorted(changed), **answer)
         payment_receipts.retry_waiting(funder)
+        report_recipients.add_own_address(funder, actor=actor)
     answered = funder.is_registered_charity if "is_registered_charity" in details else None
     to_void = _request_voids(funder, actor=actor, reason=void_reason) if answered is True else []
     not_to_void = _close_void_requests(funder, actor=actor) if answered is False else []

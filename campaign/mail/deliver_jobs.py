@@ -17,6 +17,8 @@ from campaign.outbox.deliveries import DeliveryOutcome, EmailContent, FrozenEmai
 from campaign.outbox.messages import OutboxMessage
 from campaign.receipts import render_jobs
 from campaign.receipts.receipts import Receipt
+from campaign.reporting import funder_report_files
+from campaign.reporting.funder_reports import FunderReport
 
 OUTCOMES = {MailDeferred: DeliveryOutcome.DEFERRED, MailRefused: DeliveryOutcome.REFUSED, MailUnknown: DeliveryOutcome.UNKNOWN}
 
@@ -58,6 +60,7 @@ def _prepare_outgoing(message: OutboxMessage, email: FrozenEmail) -> OutgoingEma
         text=email.plain,
         html=email.html,
         reply_to=email.reply_to,
+        unsubscribe_url=services().links.report_choices_in(email.plain) if email.funder_report_id else "",
         attachments=_render_attachments(email),
     )
 
@@ -67,6 +70,9 @@ def _render_attachments(email: FrozenEmail) -> list[Attachment]:
         call = db.session.get_one(FundCall, email.fund_call_id)
         name = call_render_jobs.file_name_of(call)
         return [Attachment(name=name, mime_type="application/pdf", content=call_render_jobs.get_or_render_pdf(call))]
+    if email.funder_report_id is not None:
+        report = db.session.get_one(FunderReport, email.funder_report_id)
+        return [Attachment(mime_type="application/pdf", **funder_report_files.statement_of(report, email.language))]
     if email.receipt_id is None:
         return []
     receipt = db.session.get_one(Receipt, email.receipt_id)

@@ -28,14 +28,6 @@ def enqueue_notices() -> int:
     return count
 
 
-def _enqueue_for_funders() -> int:
-    matched = db.session.query(Fund).join(Funder, Funder.id == Fund.funder_id)
-    matched = matched.filter(Funder.email != "", Fund.pledged_cents > 0, Fund.matched_cents == Fund.pledged_cents)
-    for fund in matched:
-        enqueue_notice(MessageKind.PLEDGE_MATCHED, f"{fund.id}:{fund.pledged_cents}", fund_id=fund.id)
-    return matched.count()
-
-
 def _enqueue_for_staff() -> int:
     """From MORNING_HOUR in the time zone of the first charity; at any hour when it is urgent.
 

@@ -32,6 +32,7 @@ class MessageKind(StrEnum):
     FUND_CALL_CANCELLED = "fund_call_cancelled"
     PAYMENT_CHANGE_REQUESTED = "payment_change_requested"
     PAYMENT_CHANGE_DECIDED = "payment_change_decided"
+    FUNDER_REPORT = "funder_report"
     PLEDGE_MATCHED = "pledge_matched"
     STAFF_TODO = "staff_todo"
     STAFF_ACCESS = "staff_access"

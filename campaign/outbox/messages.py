@@ -72,6 +72,7 @@ class OutboxMessage(Leasable, Base):
     recipient: Mapped[str | None]
     offline_reversal_id: Mapped[int | None] = mapped_column(ForeignKey("offline_reversal.id"))
     funder_payment_id: Mapped[int | None] = mapped_column(ForeignKey("funder_payment.id"))
+    funder_report_id: Mapped[int | None] = mapped_column(ForeignKey("funder_report.id"))
     fund_id: Mapped[int | None] = mapped_column(ForeignKey("fund.id"))
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     factor_change: Mapped[str | None]
@@ -88,6 +89,7 @@ class OutboxMessage(Leasable, Base):
 
 
 Index("ix_outbox_waiting", OutboxMessage.not_before, postgresql_where=leases.is_pending(OutboxMessage))
+Index("ix_outbox_funder_report_id", OutboxMessage.funder_report_id, postgresql_where=OutboxMessage.funder_report_id.is_not(None))
 Index("ix_outbox_dead", OutboxMessage.dead_at, postgresql_where=OutboxMessage.dead_at.is_not(None))
 
 

@@ -10,6 +10,7 @@ ACTIONS = {
     "activated fund": gettext_noop("activated a matching fund"),
     "added a note": gettext_noop("added a note"),
     "added a passkey": gettext_noop("added a passkey"),
+    "added a recipient of reports": gettext_noop("added a recipient of reports to a funder"),
     "added staff": gettext_noop("added a member of staff"),
     "agreed to change a payment": gettext_noop("agreed to change a funder’s payment"),
     "agreed to raise a pledge": gettext_noop("agreed to raise a pledge"),
@@ -45,6 +46,7 @@ ACTIONS = {
     "chose a password": gettext_noop("chose a password"),
     "chose receipts": gettext_noop("chose how to get receipts"),
     "closed a campaign": gettext_noop("closed a campaign to gifts"),
+    "chose reports of a funder": gettext_noop("chose which reports a recipient gets"),
     "chose the columns of an import": gettext_noop("chose the columns of an import of gifts"),
     "chose receipts for a donor": gettext_noop("chose how a donor gets receipts"),
     "closed a confidentiality incident": gettext_noop("closed a confidentiality incident"),
@@ -150,8 +152,10 @@ ACTIONS = {
 }
 # Who acts that is no member.
 ACTORS = {
+    "a recipient": gettext_noop("whoever gets the report"),
     "command line": gettext_noop("an operator, at the command line"),
     "the donor": gettext_noop("the donor"),
+    "the funder": gettext_noop("the funder"),
     "the service": gettext_noop("the service itself"),
 }
 # The details that are the reason.

@@ -190,6 +190,7 @@ def message_kind_labels() -> dict[MessageKind, str]:
         MessageKind.BANK_DETAILS_CHANGED: gettext("The bank details have changed"),
         MessageKind.PAYMENT_CHANGE_REQUESTED: gettext("Request to change a payment"),
         MessageKind.PAYMENT_CHANGE_DECIDED: gettext("Decision to change a payment or not"),
+        MessageKind.FUNDER_REPORT: gettext("Report to a funder"),
         MessageKind.PLEDGE_MATCHED: gettext("Pledge matched in full"),
         MessageKind.STAFF_TODO: gettext("Notice to staff"),
         MessageKind.STAFF_ACCESS: gettext("Link to choose a password"),

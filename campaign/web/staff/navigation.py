@@ -159,6 +159,7 @@ SECTIONS = (
                 "staff_fund",
                 "staff_fund_edit",
                 "staff_fund_calls",
+                "staff_funder_reports",
                 "staff_final_account",
             }
         ),
