@@ -221,8 +221,8 @@ def matched_between(fund: Fund, *, after: int, upto: int) -> tuple[int, int]:
     e = LedgerEntry
     of_kind = [func.coalesce(func.sum(e.cents).filter(e.kind == kind), 0) for kind in (Move.MATCH, Move.UNMATCH)]
     summed = select(*of_kind).where(e.chain == f"fund:{fund.id}", e.position > after, e.position <= upto)
-    matched, released = db.session.execute(summed).one()
-    return int(matched), int(released)
+    row = db.session.execute(summed).one()
+    return int(row[0]), int(row[1])
 
 
 def last_position(fund: Fund) -> int:

@@ -5,9 +5,7 @@ from datetime import UTC, datetime
 from campaign.campaigns.campaigns import current_campaign
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.funders.funders import Funder
 from campaign.mail import call_notices
-from campaign.matching.funds import Fund
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import enqueue_notice
 from campaign.reporting import staff_todo
@@ -19,9 +17,9 @@ MORNING_HOUR = 8
 def enqueue_notices() -> int:
     """Enqueue every notice that is due; a repeated run enqueues nothing twice.
 
-    Returns the number of fully matched funds and of calls to remind of, plus one when staff have something to do.
+    Returns the number of calls to remind of, plus one when staff have something to do.
     """
-    count = _enqueue_for_funders() + call_notices.enqueue_reminders(now=datetime.now(UTC)) + _enqueue_for_staff()
+    count = call_notices.enqueue_reminders(now=datetime.now(UTC)) + _enqueue_for_staff()
     db.session.commit()
     if count:
         services().waker.wake("mail")

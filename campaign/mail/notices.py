@@ -7,9 +7,9 @@ from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.funders import access_links, payment_receipts, payment_requests, payments, report_recipients
 from campaign.funders.funders import Funder
-from campaign.funders.report_recipients import ReportRecipient, Sending
 from campaign.funders.payment_requests import FunderPaymentRequest
 from campaign.funders.payments import FunderPayment
+from campaign.funders.report_recipients import ReportRecipient, Sending
 from campaign.mail import call_notices
 from campaign.mail.letters import card_testing, funder_reports, funders, staff, staff_access
 from campaign.matching.funds import Fund

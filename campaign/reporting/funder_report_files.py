@@ -2,7 +2,7 @@
 
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.edges.smtp import MailDeferred
+from campaign.edges.smtp import Attachment, MailDeferred
 from campaign.matching.funds import Fund
 from campaign.reporting import statement_actions
 from campaign.reporting.funder_reports import FunderReport
@@ -18,8 +18,9 @@ def end_of(report: FunderReport) -> StatementEnd:
     return end
 
 
-def statement_of(report: FunderReport, language: str) -> dict[str, str | bytes]:
-    """The name and the content of the file. Commits. Raises RenderingFailed, SigningKeyMissing and MailDeferred."""
+def statement_of(report: FunderReport, language: str) -> Attachment:
+    """The file. Commits. Raises RenderingFailed, SigningKeyMissing and MailDeferred."""
     fund, end = db.session.get_one(Fund, report.fund_id), end_of(report)
     name = file_name(Document.STATEMENT, fund.slug, report.period, language=language, extension="pdf")
-    return {"name": name, "content": statement_actions.get_or_render_pdf(fund, end, language, is_test=services().settings.is_sandbox)}
+    document = statement_actions.get_or_render_pdf(fund, end, language, is_test=services().settings.is_sandbox)
+    return Attachment(name=name, mime_type="application/pdf", content=document)

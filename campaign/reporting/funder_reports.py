@@ -42,7 +42,11 @@ class FunderReport(Base):
     """A report that was enqueued. `period` is the name of that of its statement (rules/statement_periods.py)."""
 
     __tablename__ = "funder_report"
-    __table_args__ = (UniqueConstraint("recipient_id", "fund_id", "kind", "period", name="report_is_sent_once"),)
+    __table_args__ = (
+        UniqueConstraint(
+            "recipient_id", "fund_id", "kind", "period", "milestone", name="report_is_sent_once", postgresql_nulls_not_distinct=True
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     recipient_id: Mapped[int] = mapped_column(ForeignKey("report_recipient.id"))

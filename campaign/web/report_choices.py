@@ -1,6 +1,5 @@
 """Recipients of reports and what they choose, for the pages on which they, their funder or staff change it, and the forms there."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +22,7 @@ def kind_labels() -> dict[ReportKind, str]:
         ReportKind.WEEKLY: gettext("every Monday, about the week before"),
         ReportKind.MONTHLY: gettext("on the first day of each month, about the month before"),
         ReportKind.QUARTERLY: gettext("after each quarter"),
-        ReportKind.MILESTONE: gettext("when 50%%, 75%%, 90%% and all of the pledge is matched"),
+        ReportKind.MILESTONE: gettext("when half, three quarters, nine tenths and all of the pledge are matched"),
         ReportKind.END: gettext("at the end of the matching"),
     }
 
@@ -42,7 +41,7 @@ def sending_label(choice: ReportChoice) -> str:
         case Sending.STOPPED:
             return gettext("Stopped: nothing is sent.")
         case _:
-            return gettext("Sent") if choice.kinds else gettext("Nothing is chosen, so nothing is sent.")
+            return gettext("Reports are sent.") if choice.kinds else gettext("Nothing is chosen, so nothing is sent.")
 
 
 def row_of(recipient: ReportRecipient) -> dict[str, Any]:
@@ -67,7 +66,7 @@ def read_kinds() -> set[ReportKind]:
 def change(recipient: ReportRecipient, *, actor: str) -> None:
     """Do what the pressed button of the form says, and say what is so now."""
     choice = report_recipients.choice_of(recipient)
-    kinds: Collection[ReportKind] = report_recipients.kinds_of(choice)
+    kinds = set(report_recipients.kinds_of(choice))
     match request.form.get("act"):
         case "pause":
             sending, done = Sending.PAUSED, gettext("Reports to %(email)s are paused.", email=recipient.email)

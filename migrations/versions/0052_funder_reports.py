@@ -58,7 +58,7 @@ def upgrade() -> None:
             CONSTRAINT pk_funder_report PRIMARY KEY (id),
             CONSTRAINT funder_report_recipient_id_exists FOREIGN KEY (recipient_id) REFERENCES report_recipient (id),
             CONSTRAINT funder_report_fund_id_exists FOREIGN KEY (fund_id) REFERENCES fund (id),
-            CONSTRAINT report_is_sent_once UNIQUE (recipient_id, fund_id, kind, period),
+            CONSTRAINT report_is_sent_once UNIQUE NULLS NOT DISTINCT (recipient_id, fund_id, kind, period, milestone),
             CONSTRAINT report_fits_kind CHECK ((milestone IS NOT NULL) = (kind IN ('milestone', 'end')))
         );
         CREATE INDEX ix_funder_report_fund_id ON funder_report (fund_id);

@@ -15,7 +15,7 @@ from campaign.reporting.statements.statement import Statement
 from campaign.rules.money import format_money
 from campaign.rules.report_schedule import Milestone, ReportKind
 from campaign.texts.dates import format_moment
-from campaign.texts.statement_words import period_title
+from campaign.texts.statement_words import describe_period
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class ReportNews:
                 subject = gettext("Your matching fund has ended – %(campaign)s", campaign=title)
                 return subject, [Paragraph(self._end(language, fund)), Paragraph(self._leftover(language))]
             case _:
-                period = period_title(self.report.statement_period, language)
+                period = describe_period(self.report.statement_period, language)
                 subject = gettext("Your matching fund: %(period)s – %(campaign)s", period=period, campaign=title)
                 return subject, [Paragraph(self._in_period(language, period))]
 
@@ -117,7 +117,7 @@ class ReportNews:
         if not left:
             return ""
         amount = format_money(left, language)
-        if self.statement.fund.leftover == Leftover.GIVEN:
+        if self.statement.fund.leftover == Leftover.DONATED:
             return gettext("%(amount)s of your pledge was not matched. As you chose before, it is given all the same.", amount=amount)
         return gettext("%(amount)s of your pledge was not matched, and stays with you.", amount=amount)
 

@@ -153,14 +153,15 @@ SECTIONS = (
         ),
         others=frozenset(
             {
-                "staff_payments",
-                "staff_payment_requests",
-                "staff_funder_details",
-                "staff_fund",
-                "staff_fund_edit",
-                "staff_fund_calls",
-                "staff_funder_reports",
                 "staff_final_account",
+                "staff_fund",
+                "staff_fund_calls",
+                "staff_fund_edit",
+                "staff_funder_details",
+                "staff_funder_reports",
+                "staff_payment_requests",
+                "staff_payments",
+                "staff_statements",
             }
         ),
     ),
