@@ -105,6 +105,7 @@ from campaign.web.staff import quarantine as staff_quarantine
 from campaign.web.staff import receipts as staff_receipts
 from campaign.web.staff import return_gift_list as staff_return_gifts
 from campaign.web.staff import returns as staff_returns
+from campaign.web.staff import statements as staff_statements
 from campaign.web.stripe_webhook import WebhookEndpoint
 
 STATIC_SECONDS = 3600
@@ -159,6 +160,7 @@ PAGES = (
     staff_funders,
     failed_events,
     staff_funds,
+    staff_statements,
     fund_edit,
     fund,
     funder_details,

@@ -289,8 +289,8 @@ def open_funder_report(stack: DevStack, page: Page) -> None:
     expect(page.locator("#matched")).to_have_text("200,00\u00a0$")
     assert_accessible(page)
     table = page.request.get(f"{stack.settings['BASE_URL']}/funder/report.csv")
-    assert table.body().decode("utf-8-sig").splitlines()[0] == '"Jour";"Dons jumelés";"Jumelé (CAD)"'
-    assert table.body().decode("utf-8-sig").splitlines()[1].endswith(";2;200,00")
+    assert table.body().decode("utf-8-sig").splitlines()[0].startswith('"Numéro";"Jour";"Heure";"Quoi";"Pourquoi";"Référence";"Montant"')
+    assert ";200,00;49800,00;" in table.body().decode("utf-8-sig").splitlines()[-1]
     printed = page.request.get(f"{stack.settings['BASE_URL']}/funder/report.pdf?lang=en")
     assert "$49,800.00" in " ".join(p.extract_text() for p in PdfReader(BytesIO(printed.body())).pages)
 

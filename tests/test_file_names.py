@@ -38,5 +38,5 @@ def test_a_funder_saves_statements_under_names_in_their_language(client: FlaskCl
     links = re.findall(r'href="(/funder/report\.(\w+)\?lang=\w+)"', page)
     assert {extension for _, extension in links} == {"pdf", "xlsx", "csv", "json"}
     for link, extension in links:
-        named = client.get(link).headers["Content-Disposition"].partition("filename=")[2]
-        assert re.fullmatch(rf'"{word}-{fund.slug}-\d{{4}}-\d\d-\d\d\.{extension}"', named)
+        named = client.get(client.get(link).headers["Location"]).headers["Content-Disposition"].partition("filename=")[2]
+        assert re.fullmatch(rf'"{word}-{fund.slug}-\d{{4}}-\d\d-\d\dT\d{{6}}Z\.{extension}"', named)

@@ -14,7 +14,7 @@ SERVICE = "campaign_service"
 CREATE_ROLE = f"CREATE ROLE {SERVICE} NOLOGIN"
 
 # Fixed lists, and what triggers derive from ledger entries: the service adds no rows.
-ADDED_BY_OWNER = frozenset({"alembic_version", "campaign_donor", "donation_match", "donor_match", "ledger_move", "role"})
+ADDED_BY_OWNER = frozenset({"alembic_version", "campaign_donor", "donation_match", "donor_match", "ledger_move", "role", "stated_name"})
 # Of new rows, these columns are the database's own.
 ADDED_EXCEPT: Mapping[str, frozenset[str]] = {
     "audit_entry": frozenset({"id", "at"}),
@@ -24,6 +24,8 @@ ADDED_EXCEPT: Mapping[str, frozenset[str]] = {
     "receipt": frozenset({"predates_declarations", "predates_confirmations", "confirmation_id"}),
     "receipt_declaration": frozenset({"id", "recorded_at"}),
     "staff_note": frozenset({"id", "added_at"}),
+    "statement_document": frozenset({"rendered_at"}),
+    "statement_signature": frozenset({"signed_at"}),
     "confidentiality_incident": frozenset({"id"}),
     "incident_version": frozenset({"id", "at"}),
     "news_withdrawal": frozenset({"id", "at"}),

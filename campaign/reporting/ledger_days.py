@@ -132,9 +132,12 @@ def sums_by_day(campaign: Campaign, kinds: Collection[Move], *, since: date, fun
     return found
 
 
-def sums_of_fund(campaign: Campaign, fund_id: int, *, last: int, until: datetime) -> dict[date, dict[Move, DaySum]]:
-    """What was posted in the fund by day, up to the entry at the position `last` of its chain, which is the last one before `until`."""
-    zone, stored = ZoneInfo(campaign.charity.time_zone), db.session.get(SummedDays, campaign.id, populate_existing=True)
+def sums_of_fund(campaign: Campaign, fund_id: int, *, last: int, until: datetime, zone: ZoneInfo) -> dict[date, dict[Move, DaySum]]:
+    """What was posted in the fund by day of the zone, up to the entry at the position `last` of its chain, which is the last one before `until`.
+
+    Sums that are stored for the days of another zone are not used.
+    """
+    stored = db.session.get(SummedDays, campaign.id, populate_existing=True)
     is_usable = stored is not None and stored.time_zone == zone.key
     unstored = min(stored.until_on + timedelta(days=1), until.astimezone(zone).date()) if stored and is_usable else date.min
     found: dict[date, dict[Move, DaySum]] = defaultdict(dict)

@@ -226,6 +226,7 @@ DOCUMENTS = {
     "register of privacy requests": gettext_noop("Register of privacy requests"),
     "register of receipts": gettext_noop("Register of receipts"),
     "returns": gettext_noop("Returns"),
+    "statement": gettext_noop("Statement of a funder"),
 }
 # What concerns the ways in and the rights of members: for administrators, and for members about themselves.
 ABOUT_MEMBERS = frozenset(

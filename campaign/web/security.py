@@ -40,6 +40,8 @@ DONATIONS_PER_EMAIL_AND_CLIENT = "40 per 20 minutes"
 DONATIONS_PER_EMAIL = "120 per 20 minutes"
 DONATIONS_OVERALL = "12000 per minute"
 LINKS_PER_CLIENT = "60 per minute"
+# Those of periods that are over are stored.
+STATEMENTS_PER_CLIENT = "60 per minute"
 
 # No rate-limit headers: each would cost more Redis round trips. A refused request gets Retry-After from errors.py.
 # Clients are networks, and Redis has no address of anybody. Without Redis each process counts by itself.

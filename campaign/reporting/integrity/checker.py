@@ -21,6 +21,7 @@ from campaign.reporting.integrity import (
     offline_checks,
     receipt_checks,
     scope,
+    statement_checks,
     stripe_checks,
 )
 from campaign.reporting.integrity.scope import VerifiedPoint
@@ -222,4 +223,5 @@ CHECKS_OF_ALL = (
     *funder_checks.CHECKS_OF_ALL,
     *chain_checks.CHECKS_OF_ALL,
     *journal_checks.CHECKS_OF_ALL,
+    *statement_checks.CHECKS_OF_ALL,
 )

@@ -7,8 +7,8 @@ from flask.typing import ResponseReturnValue
 
 from campaign.edges.db import db
 from campaign.funders import access_links
-from campaign.reporting.funder_statement import Statement
 from campaign.reporting.statement_actions import take_statement
+from campaign.reporting.statements.statement import Statement
 from campaign.rules.money import format_money
 from campaign.texts.dates import format_day, format_moment
 from campaign.web.funder import link_session

@@ -154,7 +154,9 @@ SECTIONS = (
                 words=lazy_gettext("held match, unpaid checkouts, reserved"),
             ),
         ),
-        others=frozenset({"staff_payments", "staff_payment_requests", "staff_funder_details", "staff_fund", "staff_fund_edit"}),
+        others=frozenset(
+            {"staff_payments", "staff_payment_requests", "staff_funder_details", "staff_fund", "staff_fund_edit", "staff_statements"}
+        ),
     ),
     Section(
         label=lazy_gettext("Funders"),
