@@ -22,6 +22,7 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from campaign.campaigns.campaigns import Campaign
 from campaign.cli.setup import create_funder_link
 from campaign.config import ROOT
+from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.pdf_signing import KeyFile
 from campaign.edges.services import services
@@ -183,7 +184,8 @@ def check_workbook(book: dict[str, list[list[Cell]]], statement: Statement, rows
 @pytest.mark.owner
 @pytest.mark.parametrize("seed", [1, 2])
 def test_sums_of_a_random_life_agree_in_every_file_of_every_period(campaign: Campaign, fund: Fund, tmp_path: Path, seed: int) -> None:
-    random, gifts = Random(seed), []
+    random = Random(seed)
+    gifts: list[Donation] = []
     for _ in range(2):
         live(campaign, random, acts=14, gifts=gifts)
         let_pass(fund, days=random.randrange(20, 50))
@@ -246,10 +248,14 @@ def add_facts(campaign: Campaign, fund: Fund, *, count: int) -> None:
     """Post so many later entries of the fund, by turns a release and a hold of a cent. Commits."""
     gift = start_donation(campaign, 100_00)
     moves = [(Move.RELEASE, "held", "available"), (Move.HOLD, "available", "held")]
-    of_gift = {"cents": 1, "campaign_id": campaign.id, "fund_id": fund.id, "donation_id": gift.id, "cause": "later"}
-    for number in range(count):
-        kind, source, target = moves[number % 2]
-        post_entries(Entry(kind=kind, source=source, target=target, reference=f"{kind}:{gift.public_id}:{fund.id}:{number + 2}", **of_gift))
+    of_gift: dict[str, Any] = {"cents": 1, "campaign_id": campaign.id, "fund_id": fund.id, "donation_id": gift.id, "cause": "later"}
+    kinds = [moves[number % 2] for number in range(count)]
+    post_entries(
+        *(
+            Entry(kind=kind, source=source, target=target, reference=f"{kind}:{gift.public_id}:{fund.id}:{number}", **of_gift)
+            for number, (kind, source, target) in enumerate(kinds, 2)
+        )
+    )
     pay(gift)
     db.session.commit()
 

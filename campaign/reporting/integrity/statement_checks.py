@@ -28,7 +28,9 @@ def signatures_are_right(snapshot: Connection) -> Iterator[str]:
         SELECT f.slug, s.period, s.sha256, s.certificate, s.signature FROM statement_signature s JOIN fund f ON f.id = s.fund_id ORDER BY 1, 2
         """,
     ):
-        if not Signature(certificate=certificate, value=value).is_of(digest.hex().encode()):
+        assert isinstance(digest, bytes)
+        assert isinstance(value, bytes)
+        if not Signature(certificate=str(certificate), value=value).is_of(digest.hex().encode()):
             yield f"I16: the signature of the statement {period} of fund {slug} is not of what was signed."
 
 
