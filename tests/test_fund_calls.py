@@ -1,4 +1,4 @@
-"""Calls for funds: no more than is matched is called, payments settle the oldest first, and the books know each number."""
+"""Calls for funds: what is called is matched, payments settle the oldest first, and the books know each number."""
 
 from datetime import UTC, date, datetime, timedelta
 

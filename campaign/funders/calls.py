@@ -219,8 +219,8 @@ def list_open(*, due_since: date) -> list[tuple[FundCall, Fund]]:
 def matched_between(fund: Fund, *, after: int, upto: int) -> tuple[int, int]:
     """What was matched, and what of it was released, by the fund's entries after a position of its chain up to another one, in cents."""
     e = LedgerEntry
-    of_kind = [func.coalesce(func.sum(e.cents).filter(e.kind == kind), 0) for kind in (Move.MATCH, Move.UNMATCH)]
-    summed = select(*of_kind).where(e.chain == f"fund:{fund.id}", e.position > after, e.position <= upto)
+    in_all, released_of = (func.coalesce(func.sum(e.cents).filter(e.kind == kind), 0) for kind in (Move.MATCH, Move.UNMATCH))
+    summed = select(in_all, released_of).where(e.chain == f"fund:{fund.id}", e.position > after, e.position <= upto)
     matched, released = db.session.execute(summed).one()
     return int(matched), int(released)
 

@@ -130,7 +130,8 @@ def upgrade() -> None:
                 (fund_call_id IS NOT NULL) = (kind IN ('fund_call', 'fund_call_reminder', 'fund_call_cancelled'))
                 AND (reminder IS NOT NULL) = (kind = 'fund_call_reminder')
                 AND (bank_details_id IS NOT NULL) = (kind = 'bank_details_changed')),
-            ADD CONSTRAINT reminder_is_known CHECK (reminder IN ('before', 'first', 'second'))
+            ADD CONSTRAINT reminder_is_known CHECK (reminder IN ('before', 'first', 'second'));
+        CREATE INDEX ix_outbox_fund_call_id ON outbox (fund_call_id) WHERE fund_call_id IS NOT NULL
     """)
     _allow_kinds(of_calls=OF_CALLS, of_staff=(*OF_STAFF, OF_DETAILS))
     for kind, source, target in MOVES:

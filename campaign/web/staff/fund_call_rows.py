@@ -38,7 +38,7 @@ def call_row(call: FundCall, settled: SettledCall | None) -> dict[str, Any]:
         "number": call.number,
         "name": call.name,
         "is_call": is_call,
-        "kind": gettext("Call") if is_call else gettext("Credit note"),
+        "kind": gettext("Call for funds") if is_call else gettext("Credit note"),
         "amount": format_money(call.cents, language),
         "issued_on": call.issued_on.isoformat(),
         "issued_by": call.issued_by,

@@ -44,7 +44,7 @@ def page(slug: str) -> ResponseReturnValue:
             (gettext("Matched"), format_money(fund.matched_cents, language)),
             (gettext("Called"), format_money(called, language)),
             (gettext("Received"), format_money(payments.received_cents(fund), language)),
-            (gettext("Open"), format_money(calls.open_cents(fund), language)),
+            (gettext("Still to pay"), format_money(calls.open_cents(fund), language)),
         ],
         to_call=format_money(earned - called, language) if earned > called else "",
         surplus=format_money(cents, language) if (cents := calls.surplus_cents(fund)) else "",
