@@ -19,6 +19,7 @@ _LABELS = {
     "fund": pgettext_noop("call for funds", "Matching fund"),
     "campaign": pgettext_noop("call for funds", "Campaign"),
     "amounts": pgettext_noop("call for funds", "What is asked for"),
+    "taken_back": pgettext_noop("call for funds", "What is taken back"),
     "matched": pgettext_noop("call for funds", "Matched with gifts since the last call"),
     "matched_first": pgettext_noop("call for funds", "Matched with gifts so far"),
     "released": pgettext_noop("call for funds", "Released since, as gifts were returned"),
