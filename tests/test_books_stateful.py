@@ -121,8 +121,8 @@ class Books(RuleBasedStateMachine):
                 opens_at=None if fund.opens is None else self.moment(fund.opens),
                 closes_at=None if fund.closes is None else self.moment(fund.closes),
             )
-        for fund in funds_of(self.campaign.id):
-            db.session.get_one(Funder, fund.funder_id).email = "funder@example.org"
+        for created in funds_of(self.campaign.id):
+            db.session.get_one(Funder, created.funder_id).email = "funder@example.org"
         db.session.commit()
         self.called, self.came_in = [0] * len(models), [0] * len(models)
         # What happens now happens a little after the start of the run, when gifts of the hour 0 are paid.

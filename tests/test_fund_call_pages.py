@@ -95,11 +95,12 @@ def test_a_call_is_reminded_of_once_each_and_not_when_it_is_paid_or_cancelled(
     funder = create_funder(fund)
     paid(campaign, 500_00)
     first, second = issue_call(fund, 300_00), issue_call(fund, 200_00)
-    zone = ZoneInfo(campaign.charity.time_zone)
+    zone, due_on = ZoneInfo(campaign.charity.time_zone), first.due_on
+    assert due_on
 
     def remind(days: int, hour: int = 9) -> int:
-        """Run the schedule so many days after the calls are due, and send what is due by then."""
-        now = datetime.combine(first.due_on + timedelta(days=days), datetime.min.time(), zone).replace(hour=hour)  # type: ignore[operator]
+        """Run the schedule so many days after the calls are due."""
+        now = datetime.combine(due_on + timedelta(days=days), datetime.min.time(), zone).replace(hour=hour)
         count = call_notices.enqueue_reminders(now=now.astimezone(UTC))
         db.session.commit()
         return count
