@@ -44,7 +44,7 @@ def post_form(client: FlaskClient, path: str, *, page: str, **fields: Any) -> Te
     return answer
 
 
-def test_a_manager_previews_and_issues_a_call_and_whoever_comes_second_is_told(
+def test_a_manager_previews_and_issues_a_call_and_whoever_comes_second_sees_it(
     app: Flask, campaign: Campaign, fund: Fund, client: FlaskClient, post: Post
 ) -> None:
     funder = create_funder(fund)
@@ -185,7 +185,7 @@ def test_a_leftover_that_is_given_is_called_after_the_end_and_said_to_donors(app
     assert (call.cents, call.content["lines"]) == (100_00, [["matched", 0], ["leftover", 100_00]])
 
 
-def test_bank_details_are_checked_and_all_administrators_are_told(app: Flask, campaign: Campaign, post: Post) -> None:
+def test_bank_details_are_checked_and_all_administrators_are_notified(app: Flask, campaign: Campaign, post: Post) -> None:
     assert flaws_of(ACCOUNT) == {}
     typed = {**vars(ACCOUNT), "institution": "6", "transit": "00-011", "account_number": "12 34", "swift": "BND"}
     assert flaws_of(normalized(typed)) == {
@@ -215,8 +215,8 @@ def test_bank_details_are_checked_and_all_administrators_are_told(app: Flask, ca
     entry = db.session.query(AuditEntry).filter_by(action="changed the bank details").one()
     assert (entry.detail["account_after"], "1234567" in str(entry.detail)) == ("4567", False), "whole numbers are only on calls"
     send_jobs.send_due()
-    told = {to[0] for _, to, _, _ in post.box.newest(9)}
-    assert told == {"a@bank.example.org", "b@bank.example.org"}
+    notified = {to[0] for _, to, _, _ in post.box.newest(9)}
+    assert notified == {"a@bank.example.org", "b@bank.example.org"}
     assert "account ending in 4567" in mails_to(post, "b@bank.example.org")[0]
     b = db.session.query(Staff).filter_by(email="b@bank.example.org").one()
     b.tf_totp_secret = codes.generate_totp_secret()

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, ForeignKey, UniqueConstraint, case, exists, func, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, case, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -43,7 +43,10 @@ class FundCall(Base):
     """A call or a credit note. `content` is what its document says (call_contents.py), `reason` that of a credit note."""
 
     __tablename__ = "fund_call"
-    __table_args__ = (UniqueConstraint("charity_id", "number", name="call_is_numbered_once"),)
+    __table_args__ = (
+        UniqueConstraint("charity_id", "number", name="call_is_numbered_once"),
+        Index("ix_fund_call_fund_id", "fund_id", "number"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     charity_id: Mapped[int] = mapped_column(ForeignKey("charity.id"))

@@ -154,8 +154,8 @@ def downgrade() -> None:
     """)
     for trigger in TRIGGERS.values():
         op.execute(f"DROP TRIGGER IF EXISTS {trigger}")
-    # They name columns that go.
-    op.execute("DROP TRIGGER IF EXISTS terms_are_frozen ON fund; DROP FUNCTION IF EXISTS callable_of_fund(bigint), called_of_fund(bigint)")
+    # Its condition names the column that goes.
+    op.execute("DROP TRIGGER IF EXISTS terms_are_frozen ON fund")
     for kind, _, _ in MOVES:
         _change_moves(f"DELETE FROM ledger_move WHERE kind = '{kind}'")
     op.execute("""
@@ -166,7 +166,6 @@ def downgrade() -> None:
     """)
     _allow_kinds(of_calls=(), of_staff=OF_STAFF)
     op.execute("DROP TABLE posted_call, call_document, call_cancellation, fund_call, call_series, bank_details")
-    _install_again()
 
 
 def _allow_kinds(*, of_calls: tuple[str, ...], of_staff: tuple[str, ...]) -> None:
