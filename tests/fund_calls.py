@@ -42,7 +42,9 @@ def issue_call(fund: Fund, cents: int = 0, *, days: int = 30) -> FundCall:
 
 
 def credit(fund: Fund) -> FundCall:
-    return call_actions.credit(fund, reason="a gift was returned", version=call_actions.version_of(fund), livemode=False, actor=ONE)
+    return call_actions.issue_credit_note(
+        fund, reason="a gift was returned", version=call_actions.version_of(fund), livemode=False, actor=ONE
+    )
 
 
 def open_sums(fund: Fund) -> list[int]:

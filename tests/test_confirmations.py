@@ -43,6 +43,8 @@ NEEDS_NO_CONFIRMATION = {
     "staff_imports.upload": "a file; nothing of it is recorded",
     "staff_mail.again": "sends to the address it was for",
     "staff_mail.bounce": "a note",
+    "staff_fund_calls.preview": "stores nothing",
+    "staff_fund_calls.mark": "a note, and taken back",
     "staff_settlement.close_alert": "a note",
     "staff_donation_views.save": "filters under a name",
     "staff_donation_views.change": "a name",

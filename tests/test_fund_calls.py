@@ -1,4 +1,4 @@
-"""Calls for funds: no more than is matched is called, payments settle the oldest first, and the books know each number."""
+"""Calls for funds: what is called is matched, payments settle the oldest first, and the books know each number."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -13,13 +13,15 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.edges.db import db
 from campaign.funders import call_actions, call_render_jobs, calls, payments
 from campaign.ledger.entries import LedgerEntry
+from campaign.ledger.moves import Move
 from campaign.matching import fund_actions, fund_lifecycle
 from campaign.matching.funds import Fund
+from campaign.reporting import ledger_days
 from campaign.reporting.integrity import call_checks, checker
 from campaign.rules.call_reminders import Reminder, due_reminder
 from campaign.rules.call_settlement import shares_of
 from campaign.texts.action_errors import ActionError, ActionRefused
-from tests.factories import create_refund, paid, run_concurrently
+from tests.factories import create_refund, paid, run_concurrently, today
 from tests.fund_calls import credit, issue_call, open_sums, set_bank_details
 from tests.funder_payments import ONE, corrected, create_funder, details, record, refusal_of, reverse, run, send_back, undo
 
@@ -80,6 +82,8 @@ def test_calls_are_numbered_posted_and_settled_by_what_is_received(app: Flask, c
     assert (third.name, third.cents, open_sums(fund)) == ("C-00003", 50_00, [10_00, 50_00]), "the number of a cancelled call stays used"
     reverse(right)
     assert open_sums(fund) == [400_00, 50_00]
+    by_day = ledger_days.sums_by_day(campaign, [Move.CALL, Move.CALL_REVERSAL], since=today(), fund_id=fund.id)
+    assert {kind: one.cents for kind, one in by_day[today()].items()} == {Move.CALL: 500_00, Move.CALL_REVERSAL: 50_00}
     moves = db.session.query(LedgerEntry.kind, LedgerEntry.cents).filter(LedgerEntry.kind.like("call%")).order_by(LedgerEntry.id).all()
     assert [tuple(move) for move in moves] == [("call", 400_00), ("call", 50_00), ("call_reversal", 50_00), ("call", 50_00)]
     assert checker.findings(db.engine) == []

@@ -97,7 +97,7 @@ def cancel(call: FundCall, *, reason: str, actor: str) -> None:
 
 
 @two_people.roll_back_if_refused()
-def credit(fund: Fund, *, reason: str, version: str, livemode: bool, actor: str) -> FundCall:
+def issue_credit_note(fund: Fund, *, reason: str, version: str, livemode: bool, actor: str) -> FundCall:
     """Issue a credit note for all that is called of an ended fund and matched no longer. Raises ActionRefused before a number is taken."""
     payments.lock_fund(fund)
     if version != version_of(fund):

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, ForeignKey, UniqueConstraint, case, exists, func, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, case, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -43,7 +43,10 @@ class FundCall(Base):
     """A call or a credit note. `content` is what its document says (call_contents.py), `reason` that of a credit note."""
 
     __tablename__ = "fund_call"
-    __table_args__ = (UniqueConstraint("charity_id", "number", name="call_is_numbered_once"),)
+    __table_args__ = (
+        UniqueConstraint("charity_id", "number", name="call_is_numbered_once"),
+        Index("ix_fund_call_fund_id", "fund_id", "number"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     charity_id: Mapped[int] = mapped_column(ForeignKey("charity.id"))
@@ -219,10 +222,10 @@ def list_open(*, due_since: date) -> list[tuple[FundCall, Fund]]:
 def matched_between(fund: Fund, *, after: int, upto: int) -> tuple[int, int]:
     """What was matched, and what of it was released, by the fund's entries after a position of its chain up to another one, in cents."""
     e = LedgerEntry
-    of_kind = [func.coalesce(func.sum(e.cents).filter(e.kind == kind), 0) for kind in (Move.MATCH, Move.UNMATCH)]
-    summed = select(*of_kind).where(e.chain == f"fund:{fund.id}", e.position > after, e.position <= upto)
-    row = db.session.execute(summed).one()
-    return int(row[0]), int(row[1])
+    in_all, released_of = (func.coalesce(func.sum(e.cents).filter(e.kind == kind), 0) for kind in (Move.MATCH, Move.UNMATCH))
+    summed = select(in_all, released_of).where(e.chain == f"fund:{fund.id}", e.position > after, e.position <= upto)
+    matched, released = db.session.execute(summed).one()
+    return int(matched), int(released)
 
 
 def last_position(fund: Fund) -> int:

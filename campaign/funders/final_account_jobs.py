@@ -33,7 +33,7 @@ def render_account(fund: Fund, *, now: datetime, is_test: bool) -> bytes:
 def account_rows(account: FinalAccount, language: str) -> list[tuple[str, int]]:
     """What happened to the pledge, with labels."""
     labels = call_labels(language)
-    leftover = labels["given_all_the_same" if account.is_given else "not_matched"]
+    leftover = labels["given_all_the_same" if account.donates_leftover else "not_matched"]
     rows = [
         (labels["pledged"], account.pledged_cents),
         (labels["matched_in_all"], account.matched_cents),

@@ -24,7 +24,7 @@ class FinalAccount:
     received_cents: int
     returned_cents: int
     callable_cents: int
-    is_given: bool
+    donates_leftover: bool
 
     @property
     def leftover_cents(self) -> int:
@@ -73,5 +73,5 @@ def account_of(fund: Fund, *, now: datetime) -> FinalAccount:
         received_cents=gross,
         returned_cents=gross - payments.received_cents(fund),
         callable_cents=calls.callable_cents(fund, now=now),
-        is_given=fund.leftover == Leftover.DONATED,
+        donates_leftover=fund.leftover == Leftover.DONATED,
     )

@@ -90,6 +90,7 @@ class OutboxMessage(Leasable, Base):
 
 Index("ix_outbox_waiting", OutboxMessage.not_before, postgresql_where=leases.is_pending(OutboxMessage))
 Index("ix_outbox_funder_report_id", OutboxMessage.funder_report_id, postgresql_where=OutboxMessage.funder_report_id.is_not(None))
+Index("ix_outbox_fund_call_id", OutboxMessage.fund_call_id, postgresql_where=OutboxMessage.fund_call_id.is_not(None))
 Index("ix_outbox_dead", OutboxMessage.dead_at, postgresql_where=OutboxMessage.dead_at.is_not(None))
 
 

@@ -130,7 +130,8 @@ def upgrade() -> None:
                 (fund_call_id IS NOT NULL) = (kind IN ('fund_call', 'fund_call_reminder', 'fund_call_cancelled'))
                 AND (reminder IS NOT NULL) = (kind = 'fund_call_reminder')
                 AND (bank_details_id IS NOT NULL) = (kind = 'bank_details_changed')),
-            ADD CONSTRAINT reminder_is_known CHECK (reminder IN ('before', 'first', 'second'))
+            ADD CONSTRAINT reminder_is_known CHECK (reminder IN ('before', 'first', 'second'));
+        CREATE INDEX ix_outbox_fund_call_id ON outbox (fund_call_id) WHERE fund_call_id IS NOT NULL
     """)
     _allow_kinds(of_calls=OF_CALLS, of_staff=(*OF_STAFF, OF_DETAILS))
     for kind, source, target in MOVES:
@@ -153,8 +154,8 @@ def downgrade() -> None:
     """)
     for trigger in TRIGGERS.values():
         op.execute(f"DROP TRIGGER IF EXISTS {trigger}")
-    # They name columns that go.
-    op.execute("DROP TRIGGER IF EXISTS terms_are_frozen ON fund; DROP FUNCTION IF EXISTS callable_of_fund(bigint), called_of_fund(bigint)")
+    # Its condition names the column that goes.
+    op.execute("DROP TRIGGER IF EXISTS terms_are_frozen ON fund")
     for kind, _, _ in MOVES:
         _change_moves(f"DELETE FROM ledger_move WHERE kind = '{kind}'")
     op.execute("""
@@ -165,7 +166,6 @@ def downgrade() -> None:
     """)
     _allow_kinds(of_calls=(), of_staff=OF_STAFF)
     op.execute("DROP TABLE posted_call, call_document, call_cancellation, fund_call, call_series, bank_details")
-    _install_again()
 
 
 def _allow_kinds(*, of_calls: tuple[str, ...], of_staff: tuple[str, ...]) -> None:

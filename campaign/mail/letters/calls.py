@@ -136,7 +136,7 @@ def call_cancelled(news: CallNews, *, cancelled_on: date) -> EmailContent:
     language = news.funder.language
     with force_locale(language):
         text = gettext(
-            "On %(day)s we cancelled our call no. %(number)s of %(amount)s for %(campaign)s. Please do not pay it.",
+            "We have cancelled our call for %(campaign)s, no. %(number)s of %(amount)s, on %(day)s. Please do not pay it.",
             day=format_day(cancelled_on, language),
             campaign=news.campaign.title(language),
             **_named(news.call, language),

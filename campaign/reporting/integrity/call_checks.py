@@ -1,4 +1,4 @@
-"""Checks of calls for funds for checker.py, with SQL of their own: numbers have no gap, entries say the same, and no more is called than was matched."""
+"""Checks of calls for funds for checker.py, with SQL of their own: numbers have no gap, entries say the same, and what is called was matched."""
 
 from collections.abc import Iterator
 

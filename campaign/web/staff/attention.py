@@ -204,7 +204,11 @@ def _calls(todo: StaffTodo) -> list[Need]:
         (
             call,
             fund,
-            gettext("Call for funds %(number)s is overdue: %(amount)s is open.", number=call.name, amount=format_money(cents, language)),
+            gettext(
+                "Call for funds %(number)s is overdue: %(amount)s is still to be paid.",
+                number=call.name,
+                amount=format_money(cents, language),
+            ),
         )
         for call, fund, cents in todo.overdue_calls
     ]

@@ -95,7 +95,7 @@ def credit(slug: str) -> ResponseReturnValue:
         return refused(_page(fund))
     livemode, version = not current_app.config["IS_SANDBOX"], request.form.get("version", "")
     try:
-        note = call_actions.credit(fund, reason=reason, version=version, livemode=livemode, actor=current_user.email)
+        note = call_actions.issue_credit_note(fund, reason=reason, version=version, livemode=livemode, actor=current_user.email)
     except ActionRefused as error:
         flash(action_errors.describe_error(error.refusal, current_language()), "error")
         return redirect(url_for("staff_final_account.page", slug=slug), 303)

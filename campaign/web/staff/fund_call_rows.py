@@ -38,7 +38,7 @@ def call_row(call: FundCall, settled: SettledCall | None) -> dict[str, Any]:
         "number": call.number,
         "name": call.name,
         "is_call": is_call,
-        "kind": gettext("Call") if is_call else gettext("Credit note"),
+        "kind": gettext("Call for funds") if is_call else gettext("Credit note"),
         "amount": format_money(call.cents, language),
         "issued_on": call.issued_on.isoformat(),
         "issued_by": call.issued_by,
@@ -80,7 +80,7 @@ def line_label(name: str, *, is_first: bool) -> str:
     }[name]
 
 
-def earned_rows(lines: EarnedLines) -> list[tuple[str, str]]:
+def earned_rows(lines: EarnedLines, *, is_first: bool) -> list[tuple[str, str]]:
     """Where what may be called comes from."""
     language = current_language()
     found = (
@@ -89,7 +89,7 @@ def earned_rows(lines: EarnedLines) -> list[tuple[str, str]]:
         ("before", lines.before_cents),
         ("leftover", lines.leftover_cents),
     )
-    return [(line_label(name, is_first=False), format_money(cents, language)) for name, cents in found if cents or name == "matched"]
+    return [(line_label(name, is_first=is_first), format_money(cents, language)) for name, cents in found if cents or name == "matched"]
 
 
 def _part(source: Source, cents: int) -> dict[str, str]:

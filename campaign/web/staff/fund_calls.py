@@ -44,7 +44,7 @@ def page(slug: str) -> ResponseReturnValue:
             (gettext("Matched"), format_money(fund.matched_cents, language)),
             (gettext("Called"), format_money(called, language)),
             (gettext("Received"), format_money(payments.received_cents(fund), language)),
-            (gettext("Open"), format_money(calls.open_cents(fund), language)),
+            (gettext("Still to pay"), format_money(calls.open_cents(fund), language)),
         ],
         to_call=format_money(earned - called, language) if earned > called else "",
         surplus=format_money(cents, language) if (cents := calls.surplus_cents(fund)) else "",
@@ -82,7 +82,7 @@ def _form_page(fund: Fund, lines: EarnedLines, typed: CallForm) -> str:
     return render_template(
         "staff/fund_call_form.html",
         **_names(fund),
-        lines=earned_rows(lines),
+        lines=earned_rows(lines, is_first=calls.called_cents(fund) == 0),
         callable=format_money(lines.callable_cents, language),
         may_call=lines.callable_cents > 0 and details is not None,
         surplus=format_money(cents, language) if (cents := calls.surplus_cents(fund)) else "",
