@@ -73,7 +73,6 @@ from campaign.web.staff import (
     incidents,
     information_returns,
     members,
-    navigation,
     own_factors,
     own_passkeys,
     own_password,
@@ -86,6 +85,7 @@ from campaign.web.staff import (
     retention,
     search,
     settlement,
+    shown_sections,
     sign_in,
     typed_fields,
 )
@@ -230,7 +230,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     chosen_campaign.init_app(app)
     errors.init_app(app)
     typed_fields.init_app(app)
-    navigation.init_app(app)
+    shown_sections.init_app(app)
     sign_in.init_app(app, settings, keys)  # Before the access check, which needs the signed-in member.
     security.init_app(app, settings, confirm=confirm.confirm_from_form)
     for module in PAGES:

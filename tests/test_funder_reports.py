@@ -51,7 +51,7 @@ def add(funder: Funder, *kinds: ReportKind, email: str = EMAIL, language: str = 
 def choices_pass(*, days: int) -> None:
     """Let everything that was chosen and reached so far lie further back."""
     run("SET session_replication_role = replica")
-    run(f"UPDATE report_choice SET made_at = made_at - interval '{days} days'")
+    run(f"UPDATE report_choice SET chosen_at = chosen_at - interval '{days} days'")
     run(f"UPDATE fund_milestone SET reached_at = reached_at - interval '{days} days'")
     run("SET session_replication_role = origin")
     db.session.commit()
@@ -177,7 +177,7 @@ def test_a_link_in_the_report_pauses_stops_and_resumes_and_opening_it_changes_no
     client.post(url[1], data={"act": "resume"})
     client.post(url[1], data={"act": "choose", "kinds": ["weekly", "nonsense"]})
     choice = report_recipients.choice_of(recipient)
-    assert (choice.sending, choice.kinds, choice.made_by) == (Sending.ACTIVE, ["weekly"], "a recipient")
+    assert (choice.sending, choice.kinds, choice.chosen_by) == (Sending.ACTIVE, ["weekly"], "a recipient")
     actions = db.session.scalars(
         text("SELECT detail ->> 'sending' FROM audit_entry WHERE action = 'chose reports of a funder' ORDER BY id")
     )

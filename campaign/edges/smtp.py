@@ -34,8 +34,8 @@ class OutgoingEmail:
     """One email in the recipient's language; text and HTML have the same content.
 
     Answers go to `reply_to`; empty if they go to the sender. None is for an email that was frozen before emails had Reply-To,
-    Content-Language and OUR_ID: it is built without them, so that its bytes stay as they were. A mail program may post to `unsubscribe_url` when
-    its user wants no more of these (RFC 8058).
+    Content-Language and OUR_ID: it is built without them, so that its bytes stay as they were. A mail program posts to `unsubscribe_url` when
+    its user wants them to end (RFC 8058).
     """
 
     message_id: str

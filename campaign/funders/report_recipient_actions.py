@@ -20,7 +20,7 @@ def add(funder: Funder, *, email: str, language: str, kinds: Collection[ReportKi
     if len(report_recipients.recipients_of(funder.id)) >= MOST_RECIPIENTS:
         raise ActionRefused(ActionError.TOO_MANY_RECIPIENTS)
     if report_recipients.find_recipient(funder.id, email):
-        raise ActionRefused(ActionError.RECIPIENT_IS_THERE)
+        raise ActionRefused(ActionError.RECIPIENT_IS_KNOWN)
     recipient = report_recipients.add_recipient(funder, email=email, language=language, kinds=kinds, actor=actor)
     # The audit trail holds no personal data: the address is in the row.
     audit.record(actor, ADDED, funder.name_en, recipient=recipient.id, kinds=sorted(kinds))

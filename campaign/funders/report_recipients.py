@@ -45,7 +45,7 @@ Index("recipient_of_funder_is_unique", ReportRecipient.funder_id, func.lower(Rep
 
 
 class ReportChoice(Base):
-    """What a recipient gets from `made_at` on: the kinds, while `sending` is active."""
+    """What a recipient gets from `chosen_at` on: the kinds, while `sending` is active."""
 
     __tablename__ = "report_choice"
 
@@ -53,8 +53,8 @@ class ReportChoice(Base):
     recipient_id: Mapped[int] = mapped_column(ForeignKey("report_recipient.id"), index=True)
     kinds: Mapped[list[str]] = mapped_column(ARRAY(Text))
     sending: Mapped[str]
-    made_by: Mapped[str]
-    made_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    chosen_by: Mapped[str]
+    chosen_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 def add_recipient(funder: Funder, *, email: str, language: str, kinds: Collection[ReportKind], actor: str) -> ReportRecipient:
@@ -74,7 +74,7 @@ def add_own_address(funder: Funder, *, actor: str) -> None:
 
 def add_choice(recipient: ReportRecipient, *, kinds: Collection[ReportKind], sending: Sending, actor: str) -> None:
     """Insert a choice, which is in force from now on."""
-    db.session.add(ReportChoice(recipient_id=recipient.id, kinds=sorted(kinds), sending=sending, made_by=actor))
+    db.session.add(ReportChoice(recipient_id=recipient.id, kinds=sorted(kinds), sending=sending, chosen_by=actor))
     db.session.flush()
 
 
@@ -112,7 +112,7 @@ def kinds_of(choice: ReportChoice) -> frozenset[ReportKind]:
 def as_rule(choices: Sequence[ReportChoice]) -> list[Choice]:
     """The choices for rules/report_schedule.py."""
     none = frozenset[ReportKind]()
-    return [Choice(at=one.made_at, kinds=kinds_of(one) if one.sending == Sending.ACTIVE else none) for one in choices]
+    return [Choice(at=one.chosen_at, kinds=kinds_of(one) if one.sending == Sending.ACTIVE else none) for one in choices]
 
 
 def choices_token(recipient: ReportRecipient) -> str:

@@ -72,7 +72,7 @@ def _render_attachments(email: FrozenEmail) -> list[Attachment]:
         return [Attachment(name=name, mime_type="application/pdf", content=call_render_jobs.get_or_render_pdf(call))]
     if email.funder_report_id is not None:
         report = db.session.get_one(FunderReport, email.funder_report_id)
-        return [funder_report_files.statement_of(report, email.language)]
+        return [funder_report_files.attach_statement(report, email.language)]
     if email.receipt_id is None:
         return []
     receipt = db.session.get_one(Receipt, email.receipt_id)

@@ -155,7 +155,7 @@ def _pledge_matched(message: OutboxMessage) -> EmailContent | None:
     return funders.pledge_is_matched(fund, funder, campaign, is_test=is_test, head=head)
 
 
-def _funder_report(message: OutboxMessage) -> EmailContent | None:
+def _compose_funder_report(message: OutboxMessage) -> EmailContent | None:
     """None when the recipient has paused or stopped reports meanwhile. Commits. Raises MailDeferred while the period is not over."""
     report = db.session.get_one(FunderReport, message.funder_report_id)
     recipient = db.session.get_one(ReportRecipient, report.recipient_id)
@@ -255,7 +255,7 @@ COMPOSERS: dict[MessageKind, Callable[[OutboxMessage], EmailContent | None]] = {
     MessageKind.FUNDER_PAYMENT_RETURNED: _funder_payment_returned,
     MessageKind.PAYMENT_CHANGE_REQUESTED: _payment_change,
     MessageKind.PAYMENT_CHANGE_DECIDED: _payment_change,
-    MessageKind.FUNDER_REPORT: _funder_report,
+    MessageKind.FUNDER_REPORT: _compose_funder_report,
     MessageKind.PLEDGE_MATCHED: _pledge_matched,
     MessageKind.STAFF_TODO: _staff_todo,
     MessageKind.STAFF_ACCESS: _staff_password,

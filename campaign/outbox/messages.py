@@ -8,7 +8,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Select, Text, bindparam, exists, func, select, update
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Text, bindparam, exists, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -287,19 +287,3 @@ def messages_of(donation_id: int) -> list[OutboxMessage]:
     """All messages about the donation, the latest first."""
     of_donation = select(OutboxMessage).where(OutboxMessage.donation_id == donation_id).order_by(OutboxMessage.id.desc())
     return list(db.session.scalars(of_donation, execution_options={"populate_existing": True}))
-
-
-def list_dead(*, limit: int) -> list[OutboxMessage]:
-    """Messages that will not be tried again, the latest first."""
-    dead = select(OutboxMessage).where(OutboxMessage.dead_at.is_not(None))
-    return list(db.session.scalars(dead.order_by(OutboxMessage.dead_at.desc()).limit(limit)))
-
-
-def count_dead() -> int:
-    """The number of messages that will not be tried again without staff."""
-    return db.session.scalar(dead_count()) or 0
-
-
-def dead_count() -> Select[int]:
-    """The query of how many messages will not be tried again without staff."""
-    return select(func.count()).where(OutboxMessage.dead_at.is_not(None))

@@ -24,7 +24,7 @@ def enqueue_funder_reports() -> int:
         fund = db.session.get_one(Fund, fund_id, populate_existing=True)
         campaign = db.session.get_one(Campaign, fund.campaign_id)
         now = campaign.charity.local(datetime.now(UTC))
-        _note_milestones(fund, now)
+        _record_milestones(fund, now)
         db.session.commit()
         recipients = report_recipients.recipients_of(fund.funder_id)
         choices = report_recipients.choices_of(recipients)
@@ -59,17 +59,17 @@ def _enqueue_for(recipient: ReportRecipient, choices: list[Choice], fund: Fund, 
     return count
 
 
-def _note_milestones(fund: Fund, now: datetime) -> None:
+def _record_milestones(fund: Fund, now: datetime) -> None:
     """Note the largest part of the pledge that is matched, if it is new, and the morning after the fund's end, once nothing is under way."""
     known = funder_reports.milestones_of(fund)
     reached = report_schedule.reached_part(matched_cents=fund.matched_cents, pledged_cents=fund.pledged_cents)
     if reached and reached not in _known_parts(known, fund.pledged_cents):
-        _note_part(fund, known, now)
+        _record_part(fund, known, now)
     if Milestone.END not in {one.milestone for one in known} and _is_over(fund, now):
         funder_reports.add_milestone(fund, Milestone.END, now.replace(microsecond=0), pledged_cents=fund.pledged_cents)
 
 
-def _note_part(fund: Fund, known: list[FundMilestone], now: datetime) -> None:
+def _record_part(fund: Fund, known: list[FundMilestone], now: datetime) -> None:
     """Note what was matched at the last whole second, whose statement is sent: this moment's is not over yet."""
     second = now.replace(microsecond=0)
     statement = statement_actions.take_statement(fund, before=second)

@@ -10,7 +10,7 @@ from campaign.edges.db import db
 from campaign.funders import payment_requests
 from campaign.matching import pledge_requests
 from campaign.operations import integrity_checks
-from campaign.outbox import deliveries, messages
+from campaign.outbox import dead_messages, deliveries
 from campaign.payments import alerts, card_testing, disputes, quarantine
 from campaign.receipts import posted_receipts, void_requests
 from campaign.stripe_sync import inbox, reconciliations
@@ -39,7 +39,7 @@ def _of_service() -> Select[Any]:
         dead_events=inbox.dead_count(),
         differences=reconciliations.open_count(),
         alerts=alerts.open_count(),
-        dead_mail=messages.dead_count(),
+        dead_mail=dead_messages.dead_count(),
         returned_mail=deliveries.open_bounce_count(),
         card_testing=card_testing.guard_count(),
         unchecked_since=integrity_checks.start_of_silence(),

@@ -88,7 +88,7 @@ INVENTORY: Mapping[str, Mapping[str, Treatment]] = {
     "fund_change": _table(record="kind actor reason text", none="hash"),
     "funder": _table(organization="name_en name_fr registration_number legal_name address email language province"),
     "report_recipient": _table(organization="email language", record="added_by"),
-    "report_choice": _table(none="kinds sending", record="made_by"),
+    "report_choice": _table(none="kinds sending", record="chosen_by"),
     "fund_milestone": _table(none="milestone"),
     "funder_report": _table(none="kind period milestone"),
     "funder_payment": _table(organization="reference", record="recorded_by"),

@@ -40,7 +40,7 @@ class ActionError(StrEnum):
     FUND_HAS_ENDED = "fund has ended"
     NOT_A_MANAGER = "not a manager"
     NEW_MANAGER = "new manager"
-    RECIPIENT_IS_THERE = "recipient is there"
+    RECIPIENT_IS_KNOWN = "recipient is known"
     TOO_MANY_RECIPIENTS = "too many recipients"
     PAYMENT_IS_RECORDED = "payment is recorded"
     PAYMENT_BEYOND_PLEDGE = "payment beyond pledge"
@@ -151,7 +151,7 @@ _MESSAGES = {
     ActionError.REGISTRATION_NUMBER: gettext_noop(
         "A registered charity has a number of nine digits, RR and four digits, as 123456782RR0001. Its ninth digit checks the others: please compare it with what the charity wrote."
     ),
-    ActionError.RECIPIENT_IS_THERE: gettext_noop("This address is in the list already: change what it gets there."),
+    ActionError.RECIPIENT_IS_KNOWN: gettext_noop("This address is in the list already: change what it gets there."),
     ActionError.TOO_MANY_RECIPIENTS: gettext_noop("The list is full. To add somebody, use a shared address of your organization."),
     ActionError.PAYMENT_IS_RECORDED: gettext_noop(
         "A payment with this reference is recorded already. If it is another one, write how its reference differs."

@@ -30,8 +30,8 @@ def upgrade() -> None:
             recipient_id bigint NOT NULL,
             kinds text[] NOT NULL,
             sending text NOT NULL,
-            made_by text NOT NULL,
-            made_at timestamptz NOT NULL DEFAULT now(),
+            chosen_by text NOT NULL,
+            chosen_at timestamptz NOT NULL DEFAULT now(),
             CONSTRAINT pk_report_choice PRIMARY KEY (id),
             CONSTRAINT report_choice_recipient_id_exists FOREIGN KEY (recipient_id) REFERENCES report_recipient (id),
             CONSTRAINT kinds_of_reports_are_known CHECK (kinds <@ ARRAY['weekly', 'monthly', 'quarterly', 'milestone', 'end']),
@@ -73,7 +73,7 @@ def upgrade() -> None:
         WITH added AS (
             INSERT INTO report_recipient (funder_id, email, language, added_by)
             SELECT id, email, language, 'the service' FROM funder WHERE email <> '' RETURNING id)
-        INSERT INTO report_choice (recipient_id, kinds, sending, made_by)
+        INSERT INTO report_choice (recipient_id, kinds, sending, chosen_by)
         SELECT id, ARRAY['end', 'milestone', 'monthly'], 'active', 'the service' FROM added
     """)
     # What was reached before is no news.
