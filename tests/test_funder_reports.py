@@ -92,7 +92,7 @@ def test_each_period_is_reported_once_with_its_statement_after_any_outage_and_by
     assert "100,00 $" in text_of(first) and "140,00" not in text_of(first), "as of its month, whatever came later"
     assert "List-Unsubscribe=One-Click" in str(first["List-Unsubscribe-Post"])
     (document,) = first.iter_attachments()
-    assert attached(first)[0].startswith("releve-") and "100,00 $" in pdf_text(document.get_content())
+    assert str(attached(first)[0]).startswith("releve-") and "100,00 $" in pdf_text(document.get_content())
     for mail in (*emails_to(post), first):
         assert CANARY.lower() not in (text_of(mail) + str(mail["Subject"])).lower() and donation.public_id not in text_of(mail)
     assert checker.findings(db.engine) == []

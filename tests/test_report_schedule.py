@@ -1,6 +1,7 @@
 """When reports to funders are due: each period that ended while it was chosen, once, whatever the clock did meanwhile."""
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -64,11 +65,7 @@ def test_whenever_it_is_asked_each_period_is_found_once_in_its_order(first: date
         now += timedelta(hours=step)
         found.update(dict.fromkeys(one.name for one in due_periods(kind, choices, first_on=first, last_on=None, now=now)))
     periods = [parse_period(name) for name in found]
-    assert all(
-        one.first_on == before.last_on + timedelta(days=1)
-        for before, one in zip(periods, periods[1:], strict=False)
-        if one.first_on and before.last_on
-    )
+    assert all(one.first_on == before.last_on + timedelta(days=1) for before, one in pairwise(periods) if one.first_on and before.last_on)
     assert not periods or (periods[0].last_on is not None and periods[0].last_on >= first)
     assert all(one.last_on is not None and one.last_on < now.date() for one in periods)
 

@@ -10,6 +10,7 @@ STRIPE_WEBHOOK = "/stripe/webhook"
 _BEARER = re.compile(
     r"(/(?:donations|monthly|news|access|email|funder/links|funder/reports/by-mail|staff/password)/|[?&]again=)([A-Za-z0-9_.~-]{16,})"
 )
+_REPORT_CHOICES = re.compile(r"https?://\S+/funder/reports/by-mail/[A-Za-z0-9_.~-]+")
 # One of these is in each text that has a token which Stripe may know.
 TOKEN_PATHS = (b"/donations/", b"/monthly/", b"again=")
 
@@ -17,6 +18,12 @@ TOKEN_PATHS = (b"/donations/", b"/monthly/", b"again=")
 def without_tokens(text: str) -> str:
     """The text with the tokens of its links hidden, for people who may read an email that was not sent to them."""
     return _BEARER.sub(r"\1…", text)
+
+
+def report_choices_in(text: str) -> str:
+    """The address of the page on which a recipient of reports chooses, in the text of an email; empty in others."""
+    found = _REPORT_CHOICES.search(text)
+    return found[0] if found else ""
 
 
 @dataclass(frozen=True)
@@ -68,11 +75,6 @@ class Links:
     def report_choices(self, token: str) -> str:
         """The page where a recipient of reports chooses, pauses or stops them, which a mail program may do with one click."""
         return self.absolute(f"/funder/reports/by-mail/{token}")
-
-    def report_choices_in(self, text: str) -> str:
-        """The address of that page in the text of an email; empty in others."""
-        found = re.search(re.escape(self.report_choices("")) + r"[A-Za-z0-9_.~-]+", text)
-        return found[0] if found else ""
 
     def funder_report(self, token: str) -> str:
         """A funder’s private link to the report."""

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from campaign.edges import smtp
 from campaign.edges.db import db
+from campaign.edges.links import report_choices_in
 from campaign.edges.services import services
 from campaign.edges.smtp import Attachment, MailDeferred, MailRefused, MailUnknown, OutgoingEmail
 from campaign.funders import call_render_jobs
@@ -60,7 +61,7 @@ def _prepare_outgoing(message: OutboxMessage, email: FrozenEmail) -> OutgoingEma
         text=email.plain,
         html=email.html,
         reply_to=email.reply_to,
-        unsubscribe_url=services().links.report_choices_in(email.plain) if email.funder_report_id else "",
+        unsubscribe_url=report_choices_in(email.plain) if email.funder_report_id else "",
         attachments=_render_attachments(email),
     )
 
@@ -72,7 +73,7 @@ def _render_attachments(email: FrozenEmail) -> list[Attachment]:
         return [Attachment(name=name, mime_type="application/pdf", content=call_render_jobs.get_or_render_pdf(call))]
     if email.funder_report_id is not None:
         report = db.session.get_one(FunderReport, email.funder_report_id)
-        return [funder_report_files.attach_statement(report, email.language)]
+        return [funder_report_files.get_or_render_statement(report, email.language)]
     if email.receipt_id is None:
         return []
     receipt = db.session.get_one(Receipt, email.receipt_id)

@@ -18,7 +18,7 @@ def end_of(report: FunderReport) -> StatementEnd:
     return end
 
 
-def attach_statement(report: FunderReport, language: str) -> Attachment:
+def get_or_render_statement(report: FunderReport, language: str) -> Attachment:
     """The file. Commits. Raises RenderingFailed, SigningKeyMissing and MailDeferred."""
     fund, end = db.session.get_one(Fund, report.fund_id), end_of(report)
     name = file_name(Document.STATEMENT, fund.slug, report.period, language=language, extension="pdf")

@@ -13,7 +13,7 @@ from campaign.edges.db import db
 from campaign.edges.links import without_tokens
 from campaign.edges.sealed_text import UnknownKey
 from campaign.mail import mail_actions
-from campaign.outbox import deliveries, delivery_delays
+from campaign.outbox import dead_messages, deliveries, delivery_delays
 from campaign.outbox.deliveries import FrozenEmail
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import OutboxMessage
