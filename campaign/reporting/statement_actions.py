@@ -6,6 +6,7 @@ What is made of a period that is over is stored when it is first made, and is th
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from sqlalchemy import func, select
 
@@ -22,6 +23,9 @@ from campaign.reporting.statements.lines import Line, RuleSum, lines_of, sums_by
 from campaign.reporting.statements.statement import Statement, StatementEnd, build_statement, lock_end
 from campaign.rules import statement_periods
 from campaign.rules.statement_periods import StatementPeriod
+
+# One at a time would take most of the time.
+LINES_IN_PIECE = 200
 
 
 def take_statement(fund: Fund, *, before: datetime | None = None, period: StatementPeriod | None = None) -> Statement:
@@ -103,8 +107,10 @@ def write_csv(fund: Fund, end: StatementEnd, language: str) -> Iterator[bytes]:
         db.session.rollback()
         yield from lines_of(fund, opening, after=end.after, last=end.position)
 
-    for line in tables.as_csv(lines(), end, language):
-        yield line.encode()
+    csv_lines = tables.as_csv(lines(), end, language)
+    yield next(csv_lines).encode()
+    while piece := "".join(islice(csv_lines, LINES_IN_PIECE)):
+        yield piece.encode()
 
 
 def write_json(fund: Fund, end: StatementEnd) -> Iterator[bytes]:

@@ -27,7 +27,6 @@ from campaign.web.languages import current_language
 MIME_TYPES = {"pdf": "application/pdf", "xlsx": workbooks.XLSX, "csv": "text/csv", "json": "application/json"}
 # The field of the form with the day to which a statement is wanted.
 DAY_FIELD = "until"
-CSV_LINES_IN_PIECE = 200
 
 # The address of a file, by the name of its period and its form.
 UrlOfFile = Callable[[str, str], str]
