@@ -44,7 +44,7 @@ from tests.sheets import Cell, read_csv, read_workbook
 from tests.statements import let_pass, live, run
 from tests.web import signed_in
 
-ACCOUNTS = ("pledged", "held", "matched", "left", "received")
+ACCOUNTS = ("pledged", "held", "matched", "left", "called", "received")
 VERIFIER = ROOT / "tools" / "verify_statement.py"
 
 
@@ -123,12 +123,13 @@ def balances_before(moment: datetime) -> dict[str, int]:
         """SELECT coalesce(sum(CASE 'available' WHEN to_account THEN cents WHEN from_account THEN -cents END), 0),
                   coalesce(sum(CASE 'held' WHEN to_account THEN cents WHEN from_account THEN -cents END), 0),
                   coalesce(sum(CASE 'matched' WHEN to_account THEN cents WHEN from_account THEN -cents END), 0),
+                  coalesce(sum(CASE 'called' WHEN to_account THEN cents WHEN from_account THEN -cents END), 0),
                   coalesce(sum(CASE 'received' WHEN to_account THEN cents WHEN from_account THEN -cents END), 0)
            FROM ledger_entry WHERE fund_id = 1 AND at < :moment""",
         moment=moment,
     ).one()
-    left, held, matched, received = map(int, sums)
-    return {"pledged": left + held + matched, "held": held, "matched": matched, "left": left, "received": received}
+    left, held, matched, called, received = map(int, sums)
+    return {"pledged": left + held + matched, "held": held, "matched": matched, "left": left, "called": called, "received": received}
 
 
 def matched_gifts_before(moment: datetime) -> int:
@@ -173,7 +174,7 @@ def dollars(cents: int) -> Decimal:
 def check_workbook(book: dict[str, list[list[Cell]]], statement: Statement, rows: list[list[str]]) -> None:
     """The sheets of the workbook have the sums of the statement, and the lines of its CSV."""
     before, after = statement.opening, statement.closing
-    for name, row in zip(ACCOUNTS, book["Summary"][1:6], strict=True):
+    for name, row in zip(ACCOUNTS, book["Summary"][1:7], strict=True):
         opening, closing = (getattr(balances, f"{name}_cents") for balances in (before, after))
         assert row[1:] == [dollars(opening), dollars(closing - opening), dollars(closing)], name
     assert book["Days"][-1][2:] == [dollars(getattr(after - before, f"{name}_cents")) for name in ACCOUNTS]
@@ -400,7 +401,7 @@ def test_the_verifier_refuses_every_alteration_even_if_it_is_signed(campaign: Ca
         with pytest.raises((verifier.Wrong, ValueError, KeyError, TypeError, IndexError)):
             verifier.verify_statement(document)
     # A statement of the format before, which had no period.
-    for name in ("names", "period", "opening", "received_cents"):
+    for name in ("names", "period", "opening", "called_cents", "received_cents"):
         del original[name]
     original["format"] = "campaign-statement/2"
     assert verified(signed(original), path).startswith("right: ")

@@ -200,7 +200,7 @@ def verify_entries(entries: list[dict[str, Any]], chain: str) -> Chain:
         reference = entry["text"].split("|")[7]
         require(reference not in references, f"entry {number} has the reference of another entry")
         references.add(reference)
-        for account in ("available", "held", "matched", "received"):
+        for account in ("available", "held", "matched", "called", "received"):
             require(balance.get(account, 0) >= 0, f"entry {number} takes more than there is in {account}")
     return Chain(balance, matched, running.hex(), last)
 
@@ -243,7 +243,7 @@ def verify_statement(statement: dict[str, Any]) -> str:
         "format fund campaign currency as_of pledged_cents held_cents matched_cents available_cents donations chain head changes entries"
     )
     require(
-        set(statement) == set((names + (" names period opening received_cents" if is_of_period else "")).split()),
+        set(statement) == set((names + (" names period opening called_cents received_cents" if is_of_period else "")).split()),
         "it has other fields than a statement",
     )
     require(re.fullmatch(r"fund:\d+", statement["chain"]), "its chain is not of a fund")
@@ -261,7 +261,7 @@ def verify_statement(statement: dict[str, Any]) -> str:
 
 def verify_sums(sums: dict[str, Any], entries: "Chain", when: str) -> None:
     """The sums are those of these entries."""
-    names = [name for name in ("received_cents",) if name in sums]
+    names = [name for name in ("called_cents", "received_cents") if name in sums]
     require_sums(sums, " ".join(["pledged_cents held_cents matched_cents available_cents donations", *names]))
     for account in ("held", "matched", "available", *(name.replace("_cents", "") for name in names)):
         require(entries.balance.get(account, 0) == sums[f"{account}_cents"], f"the entries do not add up to what is {account} {when}")
@@ -278,7 +278,7 @@ def verify_opening(statement: dict[str, Any]) -> str:
     languages = {f"{what}_{language}" for what in ("funder", "fund", "campaign") for language in ("en", "fr")}
     require(set(names) == {"charity", *languages}, "it has other names than a statement")
     require(all(type(name) is str and name and name.isprintable() for name in names.values()), "a name is none")
-    sums = "pledged_cents held_cents matched_cents available_cents received_cents donations"
+    sums = "pledged_cents held_cents matched_cents available_cents called_cents received_cents donations"
     require(set(opening) == {"position", "hash", *sums.split()}, "it has another opening than a statement")
     opens_at = period["opens_at"]
     require(opens_at is None or AS_OF.fullmatch(opens_at), "the beginning of its period is none")

@@ -29,6 +29,7 @@ _LABELS = {
     "matched": pgettext_noop("statement", "Matched"),
     "held": pgettext_noop("statement", "Held"),
     "left": pgettext_noop("statement", "Left"),
+    "called": pgettext_noop("statement", "Called"),
     "received": pgettext_noop("statement", "Received"),
     "left_after": pgettext_noop("statement", "Left at the end"),
     "donations_matched": pgettext_noop("statement", "Gifts matched"),
@@ -71,14 +72,20 @@ _DEFINITIONS = {
     ),
     "matched": pgettext_noop("statement", "what goes with gifts that are paid, less what was reversed: the funder owes it."),
     "left": pgettext_noop("statement", "the part of the pledge that is neither held nor matched."),
+    "called": pgettext_noop(
+        "statement", "what the charity has asked the funder to pay of what is matched, less what was cancelled or credited."
+    ),
     "received": pgettext_noop("statement", "what the funder has paid towards the pledge, less what was returned."),
-    "reference": pgettext_noop("statement", "a random code of the gift, which names nobody, or the number of the funder’s payment."),
+    "reference": pgettext_noop(
+        "statement", "a random code of the gift, which names nobody, the number of a call, or that of the funder’s payment."
+    ),
 }
 _PLEDGE = pgettext_noop("statement", "Pledge")
 _HOLD = pgettext_noop("statement", "Hold")
 _RELEASE = pgettext_noop("statement", "Release")
 _MATCH = pgettext_noop("statement", "Match")
 _REVERSAL = pgettext_noop("statement", "Reversal of a match")
+_CALL = pgettext_noop("statement", "Call for funds")
 _PAYMENT = pgettext_noop("statement", "Payment")
 _LINES: Mapping[LineRule, tuple[str, str]] = {
     LineRule.PLEDGED: (_PLEDGE, pgettext_noop("statement", "the fund began with it")),
@@ -94,6 +101,9 @@ _LINES: Mapping[LineRule, tuple[str, str]] = {
     LineRule.DISPUTED: (_REVERSAL, pgettext_noop("statement", "the gift was lost in a dispute")),
     LineRule.FELL_THROUGH: (_REVERSAL, pgettext_noop("statement", "the cheque or transfer fell through, or was recorded by mistake")),
     LineRule.REDUCED: (_REVERSAL, pgettext_noop("statement", "the gift became smaller")),
+    LineRule.CALLED: (_CALL, pgettext_noop("statement", "the charity asked for what was matched")),
+    LineRule.CALL_CANCELLED: (_CALL, pgettext_noop("statement", "it was cancelled")),
+    LineRule.CREDITED: (_CALL, pgettext_noop("statement", "credit note: what was called was no longer matched")),
     LineRule.RECEIVED: (_PAYMENT, pgettext_noop("statement", "received from the funder")),
     LineRule.RETURNED: (_PAYMENT, pgettext_noop("statement", "returned to the funder")),
     LineRule.CORRECTED: (_PAYMENT, pgettext_noop("statement", "taken out: it was recorded by mistake")),

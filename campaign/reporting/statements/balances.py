@@ -24,6 +24,7 @@ class Balances:
     pledged_cents: int = 0
     held_cents: int = 0
     matched_cents: int = 0
+    called_cents: int = 0
     received_cents: int = 0
     donations: int = 0
 
@@ -48,7 +49,11 @@ class Balances:
             return cents * ((target == account) - (source == account))
 
         return cls(
-            pledged_cents=-change("outside"), held_cents=change("held"), matched_cents=change("matched"), received_cents=change("received")
+            pledged_cents=-change("outside"),
+            held_cents=change("held"),
+            matched_cents=change("matched"),
+            called_cents=change("called"),
+            received_cents=change("received"),
         )
 
 
@@ -93,6 +98,7 @@ def _day_change(on: date, of_kinds: Mapping[Move, DaySum]) -> DayChange:
         pledged_cents=total(Move.PLEDGE),
         held_cents=sum(found.held_cents for found in of_kinds.values()),
         matched_cents=total(Move.MATCH, Move.UNMATCH),
+        called_cents=total(Move.CALL, Move.CALL_REVERSAL),
         received_cents=total(Move.RECEIVE, Move.RECEIVE_REVERSAL),
         donations=matched.donations - unmatched.donations,
     )
@@ -131,9 +137,10 @@ def balances_at(fund: Fund, position: int) -> Balances:
     def change(account: str) -> object:
         return func.coalesce(func.sum(case((e.to_account == account, e.cents), (e.from_account == account, -e.cents), else_=0)), 0)
 
-    sums = select(*(change(name) for name in ("outside", "held", "matched", "received")))  # type: ignore[call-overload]
-    outside, held, matched, received = map(int, db.session.execute(sums.where(e.chain == f"fund:{fund.id}", e.position <= position)).one())
-    return Balances(pledged_cents=-outside, held_cents=held, matched_cents=matched, received_cents=received)
+    sums = select(*(change(name) for name in ("outside", "held", "matched", "called", "received")))  # type: ignore[call-overload]
+    at_position = db.session.execute(sums.where(e.chain == f"fund:{fund.id}", e.position <= position)).one()
+    outside, held, matched, called, received = map(int, at_position)
+    return Balances(pledged_cents=-outside, held_cents=held, matched_cents=matched, called_cents=called, received_cents=received)
 
 
 def day_before(moment: datetime, zone: ZoneInfo) -> date:

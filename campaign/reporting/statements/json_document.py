@@ -58,6 +58,7 @@ def _sums(balances: Balances) -> dict[str, int]:
         "held_cents": balances.held_cents,
         "matched_cents": balances.matched_cents,
         "available_cents": balances.left_cents,
+        "called_cents": balances.called_cents,
         "received_cents": balances.received_cents,
         "donations": balances.donations,
     }

@@ -46,6 +46,13 @@ def _is_of_return() -> ColumnElement[bool]:
     return func.split_part(_E.reference, ":", 3) != ""
 
 
+def _is_of_credit_note() -> ColumnElement[bool]:
+    """Whether what is called became less by a credit note, which has a number of its own: a call that is cancelled has an entry before."""
+    e = aliased(LedgerEntry)
+    called = func.concat(f"{Move.CALL}:", func.split_part(_E.reference, ":", 2))
+    return ~select(e.id).where(e.reference == called).correlate(_E).exists()
+
+
 def _rematch_causes(*freed: FreedBy) -> list[str]:
     return [one.cause for one in freed]
 
@@ -70,6 +77,8 @@ RULES: Mapping[Move, ColumnElement[Any]] = {
         value=_last_reversal(),
         else_=LineRule.REDUCED.value,
     ),
+    Move.CALL: literal(LineRule.CALLED.value),
+    Move.CALL_REVERSAL: case((_is_of_credit_note(), LineRule.CREDITED.value), else_=LineRule.CALL_CANCELLED.value),
     Move.RECEIVE: case((_is_of_return(), LineRule.RETURN_UNDONE.value), else_=LineRule.RECEIVED.value),
     Move.RECEIVE_REVERSAL: case((_is_of_return(), LineRule.RETURNED.value), else_=LineRule.CORRECTED.value),
 }
@@ -78,11 +87,16 @@ _RULE = case({kind.value: rule for kind, rule in RULES.items()}, value=_E.kind).
 _PAYMENT_ID = case(
     (_E.kind.in_([Move.RECEIVE, Move.RECEIVE_REVERSAL]), cast(func.split_part(_E.reference, ":", 2), BigInteger)), else_=None
 )
+# The number of a call or credit note (funders/calls.py).
+_CALL_NUMBER = case((_E.kind.in_([Move.CALL, Move.CALL_REVERSAL]), func.split_part(_E.cause, "/", 2)), else_=None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One entry. `reference` is the random id of a gift, or what the funder's payment was recorded under; `after` are the balances after it."""
+    """One entry. `reference` is the random id of a gift, the number of a call or credit note, or what the funder's payment was recorded under.
+
+    `after` are the balances after it.
+    """
 
     position: int
     at: datetime
@@ -114,7 +128,7 @@ def lines_of(fund: Fund, opening: Balances, *, after: int, last: int) -> Iterato
 
 
 def _page(fund: Fund, after: int, until: int) -> Select[Any]:
-    reference = func.coalesce(Donation.public_id, FunderPayment.reference, cast(literal(""), String)).label("reference")
+    reference = func.coalesce(Donation.public_id, FunderPayment.reference, _CALL_NUMBER, cast(literal(""), String)).label("reference")
     query = select(_E.position, _E.at, _E.from_account, _E.to_account, _E.cents, _RULE, reference)
     query = query.outerjoin(Donation, Donation.id == _E.donation_id).outerjoin(FunderPayment, FunderPayment.id == _PAYMENT_ID)
     return query.where(_E.chain == f"fund:{fund.id}", _E.position > after, _E.position <= until).order_by(_E.position)

@@ -11,7 +11,7 @@ from campaign.rules.statement_lines import LineRule
 from campaign.texts.dates import format_moment
 from campaign.texts.statement_words import describe_more_sheets, describe_period, line_words, statement_labels
 
-ACCOUNTS = ("pledged", "held", "matched", "left", "received")
+ACCOUNTS = ("pledged", "held", "matched", "left", "called", "received")
 
 
 def as_csv(lines: Iterable[Line], end: StatementEnd, language: str) -> Iterator[str]:
