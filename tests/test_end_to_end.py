@@ -285,7 +285,7 @@ def open_funder_report(stack: DevStack, page: Page) -> None:
     assert NAME[1] not in page.content()
     assert_accessible(page)
     assert_fits_phone(page)
-    page.goto(f"{stack.settings['BASE_URL']}/funder/report?lang=fr")
+    page.goto(f"{stack.settings['BASE_URL']}/funder/?lang=fr")
     expect(page.locator("#matched")).to_have_text("200,00\u00a0$")
     assert_accessible(page)
     table = page.request.get(f"{stack.settings['BASE_URL']}/funder/report.csv")
@@ -299,7 +299,7 @@ def check_revoked_link(stack: DevStack, page: Page) -> None:
     first = command(stack, "funder", "link", "sanaa-richard")
     page.goto(first)
     command(stack, "funder", "link", "sanaa-richard", "--revoke")
-    for url, status in ((f"{stack.settings['BASE_URL']}/funder/report", 403), (first, 404)):
+    for url, status in ((f"{stack.settings['BASE_URL']}/funder/", 403), (first, 404)):
         response = page.goto(url)
         assert response and response.status == status
     assert_accessible(page)

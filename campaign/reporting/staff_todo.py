@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from campaign.campaigns.campaigns import Campaign, campaigns_of
 from campaign.campaigns.charities import Charity, list_charities
+from campaign.donations import shared_messages
 from campaign.edges.services import services
 from campaign.funders import payment_requests
 from campaign.matching import fund_lifecycle, pledge_requests
@@ -63,6 +64,7 @@ class StaffTodo:
     voids: int = 0
     pledges: int = 0
     payments: int = 0
+    messages: int = 0
     receipts: list[totals.WaitingReceipts] = field(default_factory=list)
     campaigns: dict[str, str] = field(default_factory=dict)
 
@@ -133,6 +135,7 @@ def _count(charities: Sequence[Charity]) -> StaffTodo:
         voids=sum(len(void_requests.list_open(charity)) for charity in charities),
         pledges=sum(len(pledge_requests.list_open(campaign.id)) for campaign in of),
         payments=sum(len(payment_requests.list_open(campaign.id)) for campaign in of),
+        messages=sum(shared_messages.count_waiting(campaign) for campaign in of),
         receipts=[waiting for charity in charities for waiting in totals.receipts_waiting(charity)],
         campaigns={
             name: max(counts, key=counts.__getitem__)

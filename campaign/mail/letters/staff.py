@@ -213,8 +213,13 @@ def _describe_privacy(count: int) -> dict[str, str]:
 
 
 def _requests(count: int) -> dict[str, str]:
-    """What waits for a second person."""
+    """What waits for a person, or a second one."""
     return {
+        "messages": ngettext(
+            "%(num)s message of a donor for the funder waits to be read.",
+            "%(num)s messages of donors for the funder wait to be read.",
+            count,
+        ),
         "voids": ngettext(
             "%(num)s receipt waits for a second person to void it.", "%(num)s receipts wait for a second person to void them.", count
         ),
