@@ -1,12 +1,15 @@
 """The page of a funder: as of now and of any past day, of each of their funds and nobody else's, without a word about donors."""
 
+import io
 import re
+import zipfile
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.edges.db import db
@@ -14,6 +17,7 @@ from campaign.funders import access_links
 from campaign.matching.funds import Fund
 from campaign.reporting import fund_reach, ledger_days
 from tests.factories import another_campaign, create_fund, create_refund, paid, start_donation, today
+from tests.mail import pdf_text
 
 PAGE = "/funder/?lang=en"
 DAYS_AGO = 10
@@ -151,3 +155,39 @@ def test_a_funder_has_their_funds_and_nobody_elses(app: Flask, campaign: Campaig
     db.session.commit()
     assert {client.get(path).status_code for path in FUNDER_ROUTES} == {403}
     assert stranger.get(PAGE).status_code == 200
+
+
+MARK = "Kanarienvogel"
+
+
+def test_nothing_of_a_donor_is_anywhere_and_the_page_asks_as_many_queries_for_many_gifts(
+    client: FlaskClient, campaign: Campaign, fund: Fund
+) -> None:
+    marked = dict.fromkeys(("first_name", "last_name", "organization", "address_line1", "address_line2", "city", "public_name"), MARK)
+    texts = {"tribute_kind": "honour", "tribute_name": MARK, "message": MARK, "email": f"{MARK.lower()}@example.org"}
+    paid(campaign, 123_45, is_declared=False, **marked, **texts)
+    open_link(client, fund)
+
+    def queries() -> int:
+        found: list[str] = []
+
+        def note(*of: Any) -> None:
+            found.append(of[2])
+
+        event.listen(db.engine, "before_cursor_execute", note)
+        assert client.get(PAGE).status_code == 200
+        event.remove(db.engine, "before_cursor_execute", note)
+        return len(found)
+
+    few = queries()
+    for _ in range(8):
+        paid(campaign, 20_00)
+    db.session.commit()
+    assert (queries(), few <= 25) == (few, True)
+    paths = (PAGE, f"{PAGE}&as_of={today()}", "/funder/?lang=fr", *(path for path in FUNDER_ROUTES if "." in path))
+    files = {path: client.get(path).data for path in paths}
+    with zipfile.ZipFile(io.BytesIO(files["/funder/report.xlsx"])) as workbook:
+        files["/funder/report.xlsx"] = b"".join(workbook.read(name) for name in workbook.namelist())
+    files["/funder/report.pdf"] = pdf_text(files["/funder/report.pdf"]).encode()
+    assert [path for path, data in files.items() if MARK.lower().encode() in data.lower()] == []
+    assert b"$123.45" in client.get(PAGE).data.replace(b"\xc2\xa0", b" "), "control: a sum by day, as in the statement"
