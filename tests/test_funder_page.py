@@ -190,4 +190,4 @@ def test_nothing_of_a_donor_is_anywhere_and_the_page_asks_as_many_queries_for_ma
         files["/funder/report.xlsx"] = b"".join(workbook.read(name) for name in workbook.namelist())
     files["/funder/report.pdf"] = pdf_text(files["/funder/report.pdf"]).encode()
     assert [path for path, data in files.items() if MARK.lower().encode() in data.lower()] == []
-    assert b"$123.45" in client.get(PAGE).data.replace(b"\xc2\xa0", b" "), "control: a sum by day, as in the statement"
+    assert b"$283.45" in client.get(PAGE).data.replace(b"\xc2\xa0", b" "), "control: a sum by day, as in the statement"
