@@ -38,7 +38,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Agreements to show messages are lost, and so is which funders are anonymous: their names are public again."""
     op.execute("""
-        DROP FUNCTION IF EXISTS is_anonymous_funder, is_matched_before;
         DROP TABLE shared_message;
         ALTER TABLE funder DROP COLUMN is_anonymous;
         ALTER TABLE summed_days DROP COLUMN reach_until_on;
