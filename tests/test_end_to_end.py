@@ -288,7 +288,7 @@ def open_funder_report(stack: DevStack, page: Page) -> None:
     page.goto(f"{stack.settings['BASE_URL']}/funder/?lang=fr")
     expect(page.locator("#matched")).to_have_text("200,00\u00a0$")
     assert_accessible(page)
-    page.goto(f"{stack.settings['BASE_URL']}/funder/?lang=en&as_of=2020-01-01")
+    page.goto(f"{stack.settings['BASE_URL']}/funder/?lang=fr&as_of=2020-01-01")
     expect(page.locator("#as_of-error")).to_be_visible()
     assert_accessible(page)
     table = page.request.get(f"{stack.settings['BASE_URL']}/funder/report.csv")
