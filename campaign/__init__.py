@@ -33,6 +33,7 @@ from campaign.web.public import (
     donate,
     donation_page,
     donor_access,
+    message_page,
     news_page,
     pictures,
     privacy_page,
@@ -100,6 +101,7 @@ from campaign.web.staff import holds as staff_holds
 from campaign.web.staff import journal as staff_journal
 from campaign.web.staff import journal_accounts as staff_journal_accounts
 from campaign.web.staff import mail as staff_mail
+from campaign.web.staff import messages as staff_messages
 from campaign.web.staff import months as staff_months
 from campaign.web.staff import notes as staff_notes
 from campaign.web.staff import offline_gift_exports as staff_offline_gift_exports
@@ -154,6 +156,7 @@ PAGES = (
     donor_merges,
     donor_choices,
     donor_monthly,
+    staff_messages,
     staff_notes,
     privacy_requests,
     privacy_request_exports,
@@ -161,6 +164,7 @@ PAGES = (
     incidents,
     retention,
     privacy_page,
+    message_page,
     news_page,
     refunds,
     declarations,

@@ -67,6 +67,7 @@ NEEDS_NO_CONFIRMATION = {
     "staff_posted_receipts.undo": "a note",
     "staff_posted_receipts.post_notice": "a note, and undone",
     "staff_posted_receipts.undo_notice": "a note",
+    "staff_messages.decide": "the donor agreed to it, and it can be taken back",
     "staff_notes.add_to_donor": "a note",
     "staff_notes.add_to_donation": "a note",
     "staff_notes.replace": "a note, whose earlier words stay",

@@ -618,7 +618,7 @@ def test_the_counts_of_a_statement_are_those_of_gifts_that_are_matched(app: Flas
     db.session.commit()
     with app.app_context():
         client.get(f"/funder/links/{token}")
-        assert "2 gifts matched" in client.get("/funder/report?lang=en").text
+        assert "2 gifts matched" in client.get("/funder/?lang=en").text
     totals = reporting.totals_of(own.slug)
     assert totals
     assert totals.matched_cents == statement_actions.take_statement(fund).matched_cents

@@ -124,7 +124,7 @@ def test_what_a_fund_matched_is_one_sum_everywhere(
     assert "Gifts matched 0 3 3" in printed
     client.get(f"/funder/links/{create_funder_link(fund).rpartition('/')[2]}")
     db.session.commit()
-    report = plain(client.get("/funder/report?lang=en").text)
+    report = plain(client.get("/funder/?lang=en").text)
     assert "3 gifts matched" in report
     assert "$37,499.99" in report
     sheets = read_workbook(client.get("/funder/report.xlsx?lang=en", follow_redirects=True).data)

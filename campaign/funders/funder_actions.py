@@ -18,7 +18,7 @@ from campaign.rules import business_numbers
 from campaign.staff import audit, two_people
 from campaign.texts.action_errors import ActionError, ActionRefused
 
-DETAILS = ("legal_name", "address", "email", "language", "province", "is_registered_charity", "registration_number")
+DETAILS = ("legal_name", "address", "email", "language", "province", "is_registered_charity", "registration_number", "is_anonymous")
 
 
 # The action in the audit trail; its detail has the answer about the charity.
@@ -58,7 +58,9 @@ def change_details(funder: Funder, details: Mapping[str, object], *, actor: str,
     db.session.flush()
     if changed:
         # The audit trail holds no personal data; the answer is no such.
-        answer = {name: value for name, value in changed.items() if name in {"is_registered_charity", "registration_number"}}
+        answer = {
+            name: value for name, value in changed.items() if name in {"is_registered_charity", "registration_number", "is_anonymous"}
+        }
         audit.record(actor, CHANGED_DETAILS, funder.name_en, fields=sorted(changed), **answer)
         payment_receipts.retry_waiting(funder)
         report_recipients.add_own_address(funder, actor=actor)

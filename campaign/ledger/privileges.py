@@ -31,6 +31,7 @@ ADDED_EXCEPT: Mapping[str, frozenset[str]] = {
     "news_withdrawal": frozenset({"id", "at"}),
     "privacy_act": frozenset({"id", "at"}),
     "privacy_request": frozenset({"id", "recorded_at"}),
+    "shared_message": frozenset({"shared_at"}),
 }
 # Tables whose rows the service changes.
 CHANGED = frozenset(
@@ -105,6 +106,7 @@ CHANGED_EXCEPT: Mapping[str, frozenset[str]] = {
     "fund": frozenset(
         {"id", "pledged_cents", "held_cents", "matched_cents", "chain_entries", "chain_hash", "activated_at", "paused_at", "ended_at"}
     ),
+    "shared_message": frozenset({"donation_id", "shared_at"}),
     "staff_note": frozenset({"id", "donor_id", "donation_id", "author", "added_at", "replaces_id"}),
     "stripe_event": frozenset({"id", "event_id", "type", "received_at", "livemode", "subject"}),
 }
@@ -114,6 +116,7 @@ DELETED = frozenset(
     {
         *(
             "frozen_email",
+            "fund_reach",
             "gift_import_row",
             "ledger_day",
             "match_queue",

@@ -17,15 +17,17 @@ from sqlalchemy import (
     UniqueConstraint,
     bindparam,
     column,
+    func,
     select,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from campaign.edges.db import Base, db
 from campaign.rules.allocation import Offer, Ratio, Terms
 from campaign.rules.hold_bounds import FundBalance
+from campaign.texts.match_copy import anonymous_fund
 
 
 class FundStatus(StrEnum):
@@ -77,10 +79,15 @@ class Fund(Base):
     matched_cents: Mapped[int] = mapped_column(server_default="0", default=0)
     chain_entries: Mapped[int] = mapped_column(server_default="0", default=0)
     chain_hash: Mapped[bytes] = mapped_column(LargeBinary, server_default="", default=b"")
+    is_anonymous: Mapped[bool] = column_property(func.is_anonymous_funder(funder_id, type_=Boolean))
 
     def name(self, language: str) -> str:
-        """The fund's public name."""
+        """The fund's name, for staff and the funder."""
         return self.name_fr if language == "fr" else self.name_en
+
+    def public_name(self, language: str) -> str:
+        """What donors and the public read in its place: its name, unless the funder is anonymous."""
+        return anonymous_fund(language) if self.is_anonymous else self.name(language)
 
     @property
     def status(self) -> FundStatus:

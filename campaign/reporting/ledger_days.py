@@ -56,13 +56,17 @@ Index(
 
 
 class SummedDays(Base):
-    """The last day of a campaign whose sums are stored, and the time zone of the days."""
+    """The last day of a campaign whose sums are stored, and the time zone of the days.
+
+    `reach_until_on` is the last one of what fund_reach.py stores; None before the first time, and after a change of the time zone.
+    """
 
     __tablename__ = "summed_days"
 
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaign.id"), primary_key=True, autoincrement=False)
     until_on: Mapped[date]
     time_zone: Mapped[str]
+    reach_until_on: Mapped[date | None]
 
 
 # What is summed of entries.
@@ -106,7 +110,11 @@ def store_ended_days(campaign: Campaign, *, now: datetime) -> int:
     with_gifts = select(*found.c, func.coalesce(changed.c.donations, 0)).outerjoin_from(found, changed, of_its_own)
     db.session.execute(insert(LedgerDay).from_select(columns, with_gifts))
     values = {"campaign_id": campaign.id, "until_on": yesterday, "time_zone": name}
-    db.session.execute(upsert(SummedDays).values(values).on_conflict_do_update(index_elements=["campaign_id"], set_=values))
+    db.session.execute(
+        upsert(SummedDays)
+        .values(values)
+        .on_conflict_do_update(index_elements=["campaign_id"], set_=values | ({} if stored else {"reach_until_on": None}))
+    )
     return (yesterday - first).days + 1
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Select, bindparam, select
 
 from campaign.campaigns.charities import Charity
+from campaign.donations import shared_messages
 from campaign.edges.db import db
 from campaign.funders import payment_requests
 from campaign.matching import pledge_requests
@@ -53,6 +54,7 @@ def _of_charity() -> Select[Any]:
         voids=void_requests.open_count(charity_id),
         pledges=pledge_requests.open_count(charity_id),
         payments=payment_requests.open_count(charity_id),
+        messages=shared_messages.waiting_count(charity_id),
         to_post=posted_receipts.to_post_count(charity_id),
     )
 

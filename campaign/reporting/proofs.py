@@ -116,7 +116,8 @@ def _chain(fund: Fund, donation: Donation) -> dict[str, Any]:
         .order_by(LedgerEntry.position)
     ).all()
     return {
-        "fund": fund.slug,
+        # The slug may be the name of a funder who is anonymous.
+        "fund": f"fund-{fund.id}" if fund.is_anonymous else fund.slug,
         "chain": chain,
         "hash_before": (before or b"").hex(),
         "entries": [{"position": p, "text": texts[p]} if p in texts else {"position": p, "digest": d.hex()} for p, d, _ in rows],

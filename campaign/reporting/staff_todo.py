@@ -70,6 +70,7 @@ class StaffTodo:
     payments: int = 0
     calls_overdue: int = 0
     calls_to_post: int = 0
+    messages: int = 0
     receipts: list[totals.WaitingReceipts] = field(default_factory=list)
     campaigns: dict[str, str] = field(default_factory=dict)
     last_check: IntegrityCheck | None = None

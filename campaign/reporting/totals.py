@@ -157,7 +157,7 @@ def match_state(campaign: Campaign, funds: list[Fund], language: str, *, now: da
 def _fund_state(fund: Fund, charity: Charity, language: str, now: datetime) -> FundView:
     terms = fund.terms
     return FundView(
-        name=fund.name(language),
+        name=fund.public_name(language),
         ratio=fund.ratio,
         pledged_cents=fund.pledged_cents,
         available_cents=fund.available_cents,

@@ -14,6 +14,7 @@ ACTIONS = {
     "added staff": gettext_noop("added a member of staff"),
     "agreed to change a payment": gettext_noop("agreed to change a funder’s payment"),
     "agreed to raise a pledge": gettext_noop("agreed to raise a pledge"),
+    "agreed to show a message": gettext_noop("agreed to show a donor’s message to the funder"),
     "agreed to void a receipt": gettext_noop("agreed to void a receipt"),
     "alert closed: disputed_agreement": gettext_noop("closed a notice: a dispute ends a monthly gift"),
     "alert closed: failed_after_success": gettext_noop("closed a notice: a payment failed after its success"),
@@ -148,7 +149,10 @@ ACTIONS = {
     "used a recovery code": gettext_noop("used a recovery code"),
     "verified who made a privacy request": gettext_noop("verified who made a privacy request"),
     "withdrew a request to void a receipt": gettext_noop("withdrew a request to void a receipt"),
+    "withdrew a message from the funder": gettext_noop("withdrew their message from the funder"),
     "withdrew consent to news": gettext_noop("withdrew consent to news"),
+    "refused to show a message": gettext_noop("refused to show a donor’s message to the funder"),
+    "reopened whether to show a message": gettext_noop("took back a decision about showing a donor’s message"),
 }
 # Who acts that is no member.
 ACTORS = {
@@ -187,6 +191,7 @@ DETAILS = {
     "how": gettext_noop("How"),
     "is_complete": gettext_noop("Complete"),
     "is_matchable": gettext_noop("Matched"),
+    "is_anonymous": gettext_noop("Anonymous"),
     "is_registered_charity": gettext_noop("Registered charity"),
     "is_shared": gettext_noop("For all members"),
     "kind": gettext_noop("Kind"),

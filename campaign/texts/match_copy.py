@@ -86,6 +86,16 @@ def _terms(fund: FundView) -> tuple[object, ...]:
     return fund.ratio, fund.minimum_cents, fund.per_donation_cents, fund.per_donor_cents, fund.closes_at
 
 
+def anonymous_fund(language: str) -> str:
+    """What takes the place of the name of a fund whose funder is anonymous."""
+    return translator(language).gettext("an anonymous funder")
+
+
+def _sentence(text: str, to: Translator) -> str:
+    """The text with a capital where it begins with what takes the place of a name."""
+    return text[:1].upper() + text[1:] if text.startswith(anonymous_fund(to.language)) else text
+
+
 def campaign_claim(state: MatchState, language: str) -> str:
     """Return one or two sentences for the head of the campaign page; empty when the campaign has no fund."""
     if not state.funds:
@@ -100,8 +110,8 @@ def campaign_claim(state: MatchState, language: str) -> str:
             conditions=_conditions(fund, to),
             left=format_money_short(left, to.language),
         )
-        return f"{claim} {_on_hold(left, held, to)}".strip()
-    return _why_none(state, to)
+        return _sentence(f"{claim} {_on_hold(left, held, to)}".strip(), to)
+    return _sentence(_why_none(state, to), to)
 
 
 def _on_hold(left_cents: int, held_cents: int, to: Translator) -> str:
@@ -214,7 +224,7 @@ def _is_midnight(moment: datetime) -> bool:
 def how_it_works(state: MatchState, language: str) -> list[str]:
     """Return the rule in plain sentences: one a fund, and when the match is decided."""
     to = translator(language)
-    sentences = [_pledge(fund, to) for fund in state.funds]
+    sentences = [_sentence(_pledge(fund, to), to) for fund in state.funds]
     if state.first_open is None:
         return sentences
     if state.holds:

@@ -17,7 +17,7 @@ from flask_limiter import Limiter
 from flask_security import current_user
 from flask_wtf.csrf import CSRFProtect
 from itsdangerous import Signer
-from werkzeug.exceptions import Forbidden
+from werkzeug.exceptions import Forbidden, NotFound
 
 from campaign.config import Settings
 from campaign.staff.members import ROLES
@@ -69,6 +69,10 @@ class AccessRequired(Forbidden):
 
 class FunderLinkRequired(Forbidden):
     """A funder has to open the link to their report first (funders/access_links.py)."""
+
+
+class FunderLinkEnded(NotFound):
+    """A link to a report that opens nothing: it has ended, or never was one."""
 
 
 class FreshnessRequired(Forbidden):

@@ -6,7 +6,7 @@ New columns have constant defaults, so no table is rewritten; the CHECKs on the 
 from alembic import op
 
 revision = "fund_calls"
-down_revision = "statements"
+down_revision = "funder_pages"
 
 MOVES = (("call", "earned", "called"), ("call_reversal", "called", "earned"))
 OF_CALLS = ("fund_call", "fund_call_reminder", "fund_call_cancelled")

@@ -217,8 +217,13 @@ def _describe_privacy(count: int) -> dict[str, LazyString]:
 
 
 def _requests(count: int) -> dict[str, LazyString]:
-    """What waits for a second person."""
+    """What waits for a person, or a second one."""
     return {
+        "messages": lazy_ngettext(
+            "%(num)s message of a donor for the funder waits to be read.",
+            "%(num)s messages of donors for the funder wait to be read.",
+            count,
+        ),
         "voids": lazy_ngettext(
             "%(num)s receipt waits for a second person to void it.", "%(num)s receipts wait for a second person to void them.", count
         ),

@@ -180,6 +180,7 @@ def _pages() -> dict[str, tuple[str, str]]:
         "voids": ("staff_receipts.register", gettext("Decide")),
         "pledges": ("staff_funds.page", gettext("Decide")),
         "payments": ("staff_funds.page", gettext("Decide")),
+        "messages": ("staff_messages.page", gettext("Read and decide")),
     }
 
 

@@ -80,6 +80,11 @@ SECTIONS = (
                 words=lazy_gettext("print and post receipts, no email address"),
             ),
             Destination(
+                label=lazy_gettext("Messages for the funder"),
+                endpoint="staff_messages.page",
+                words=lazy_gettext("thanks of donors, show a message to the funder"),
+            ),
+            Destination(
                 label=lazy_gettext("Exports"),
                 endpoint="staff_exports.page",
                 words=lazy_gettext("download, spreadsheet, Excel, CSV, list of consents"),
