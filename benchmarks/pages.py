@@ -82,7 +82,7 @@ PAGES = {
     "campaign": "/en/{slug}",
     "campaign as data": "/api/campaigns/{slug}",
     "donor's page": "/en/donations/{token}",
-    "funder's report": "/funder/report",
+    "funder's report": "/funder/",
 }
 
 

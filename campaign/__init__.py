@@ -25,6 +25,7 @@ from campaign.staff import audit  # noqa: F401  # registers its table
 from campaign.stripe_sync import cursors  # noqa: F401  # registers its table
 from campaign.web import api, chosen_campaign, errors, health, languages, malformed, security
 from campaign.web.funder import report
+from campaign.web.funder import reports as funder_reports
 from campaign.web.funder import statements as funder_statements
 from campaign.web.public import (
     campaigns,
@@ -32,6 +33,7 @@ from campaign.web.public import (
     donate,
     donation_page,
     donor_access,
+    message_page,
     news_page,
     pictures,
     privacy_page,
@@ -41,6 +43,7 @@ from campaign.web.public import (
 from campaign.web.staff import (
     account,
     audit_trail,
+    bank_details,
     campaign_edit,
     card_testing,
     charity,
@@ -59,7 +62,9 @@ from campaign.web.staff import (
     donor_monthly,
     export_page,
     failed_events,
+    final_account,
     fund,
+    fund_calls,
     fund_edit,
     funder_details,
     import_preview,
@@ -69,7 +74,6 @@ from campaign.web.staff import (
     incidents,
     information_returns,
     members,
-    navigation,
     own_factors,
     own_passkeys,
     own_password,
@@ -82,6 +86,7 @@ from campaign.web.staff import (
     retention,
     search,
     settlement,
+    shown_sections,
     sign_in,
     typed_fields,
 )
@@ -89,12 +94,14 @@ from campaign.web.staff import campaigns as staff_campaigns
 from campaign.web.staff import deposits as staff_deposits
 from campaign.web.staff import donations as staff_donations
 from campaign.web.staff import donors as staff_donors
+from campaign.web.staff import funder_reports as staff_funder_reports
 from campaign.web.staff import funders as staff_funders
 from campaign.web.staff import funds as staff_funds
 from campaign.web.staff import holds as staff_holds
 from campaign.web.staff import journal as staff_journal
 from campaign.web.staff import journal_accounts as staff_journal_accounts
 from campaign.web.staff import mail as staff_mail
+from campaign.web.staff import messages as staff_messages
 from campaign.web.staff import months as staff_months
 from campaign.web.staff import notes as staff_notes
 from campaign.web.staff import offline_gift_exports as staff_offline_gift_exports
@@ -105,6 +112,7 @@ from campaign.web.staff import quarantine as staff_quarantine
 from campaign.web.staff import receipts as staff_receipts
 from campaign.web.staff import return_gift_list as staff_return_gifts
 from campaign.web.staff import returns as staff_returns
+from campaign.web.staff import statements as staff_statements
 from campaign.web.stripe_webhook import WebhookEndpoint
 
 STATIC_SECONDS = 3600
@@ -119,6 +127,7 @@ PAGES = (
     api,
     health,
     report,
+    funder_reports,
     funder_statements,
     dashboard,
     account,
@@ -133,6 +142,7 @@ PAGES = (
     charity,
     charity_details,
     charity_settings,
+    bank_details,
     donation_list,
     donation_views,
     search,
@@ -146,6 +156,7 @@ PAGES = (
     donor_merges,
     donor_choices,
     donor_monthly,
+    staff_messages,
     staff_notes,
     privacy_requests,
     privacy_request_exports,
@@ -153,14 +164,19 @@ PAGES = (
     incidents,
     retention,
     privacy_page,
+    message_page,
     news_page,
     refunds,
     declarations,
+    staff_funder_reports,
     staff_funders,
     failed_events,
     staff_funds,
+    staff_statements,
     fund_edit,
     fund,
+    fund_calls,
+    final_account,
     funder_details,
     payments,
     payment_requests,
@@ -218,7 +234,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     chosen_campaign.init_app(app)
     errors.init_app(app)
     typed_fields.init_app(app)
-    navigation.init_app(app)
+    shown_sections.init_app(app)
     sign_in.init_app(app, settings, keys)  # Before the access check, which needs the signed-in member.
     security.init_app(app, settings, confirm=confirm.confirm_from_form)
     for module in PAGES:

@@ -375,6 +375,9 @@ OF_ALL_BOOKS = (
     "I11: Stripe has not listed",
     "I25: the charge of donation",
     "I20: records of the log",
+    "I16: the statement",
+    "I16: the signature",
+    "I16: the names",
     "I14: the payment",
     "I17: the payment",
 )

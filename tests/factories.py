@@ -283,13 +283,18 @@ def another_campaign(
     return campaign
 
 
-def create_fund(campaign: Campaign, pledge_cents: int, *, position: int, active: bool = True, **terms: Any) -> Fund:
-    funder = Funder(name_en="Funder", name_fr="Bailleur")
-    db.session.add(funder)
-    db.session.flush()
+def create_fund(
+    campaign: Campaign, pledge_cents: int, *, position: int, active: bool = True, funder_id: int | None = None, **terms: Any
+) -> Fund:
+    """A fund of this funder, or of a new one."""
+    if funder_id is None:
+        funder = Funder(name_en="Funder", name_fr="Bailleur")
+        db.session.add(funder)
+        db.session.flush()
+        funder_id = funder.id
     fund = Fund(
         campaign_id=campaign.id,
-        funder_id=funder.id,
+        funder_id=funder_id,
         slug=f"fund-{campaign.id}-{position}",
         name_en=f"Fund {position}",
         name_fr=f"Fonds {position}",

@@ -13,6 +13,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from campaign.campaigns.campaigns import Campaign, CampaignTotals
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
+from campaign.funders import call_actions, calls, payments
+from campaign.funders.funders import Funder
 from campaign.matching import effects, fund_lifecycle, rematching
 from campaign.matching.funds import Fund, funds_of
 from campaign.matching.holds import NO_MATCH, matches_of
@@ -21,6 +23,7 @@ from campaign.payments.checkouts import LessMatchAvailable
 from campaign.reporting.integrity import checker
 from campaign.rules.payment_moments import PaymentMoments, moments_of_charge
 from campaign.stripe_sync import event_jobs
+from campaign.texts.action_errors import ActionError
 from tests.factories import (
     another_campaign,
     checkout_context,
@@ -31,7 +34,10 @@ from tests.factories import (
     pay,
     raise_pledge,
     start_donation,
+    today,
 )
+from tests.fund_calls import credit, issue_call, open_sums
+from tests.funder_payments import refusal_of
 from tests.oracle import Oracle, OracleBounds, OracleDonation, OracleFund, check
 from tests.scale import examples
 from tests.stripe import completed, handle, succeeded
@@ -76,7 +82,7 @@ def bounds(draw: st.DrawFn) -> OracleBounds:
 class Books(RuleBasedStateMachine):
     """Donations start, are paid by card or bank debit, end, are quarantined, refunded, disputed and reinstated, with months and second payments.
 
-    Funds are paused, resumed, ended and raised. After each step the books are as the oracle says.
+    Funds are paused, resumed, ended and raised, called, paid and credited. After each step the books are as the oracle says.
     """
 
     app: Flask
@@ -115,7 +121,10 @@ class Books(RuleBasedStateMachine):
                 opens_at=None if fund.opens is None else self.moment(fund.opens),
                 closes_at=None if fund.closes is None else self.moment(fund.closes),
             )
+        for created in funds_of(self.campaign.id):
+            db.session.get_one(Funder, created.funder_id).email = "funder@example.org"
         db.session.commit()
+        self.called, self.came_in = [0] * len(models), [0] * len(models)
         # What happens now happens a little after the start of the run, when gifts of the hour 0 are paid.
         self.oracle = Oracle(models, limits, now=Fraction(1, 1000))
         self.modelled: dict[int, OracleDonation] = {}
@@ -287,6 +296,47 @@ class Books(RuleBasedStateMachine):
             raise_pledge(fund, cents)
             self.commit_step()
             self.oracle.raise_pledge(number % len(self.oracle.funds), cents)
+
+    @rule(number=st.integers(0, 2), part=st.sampled_from([Fraction(1), Fraction(1, 2)]))
+    def call_for_funds(self, number: int, part: Fraction) -> None:
+        """What is matched and not called is called, and no cent more."""
+        fund, i = self.fund(number), number % len(self.oracle.funds)
+        left = self.oracle.matched(i) - self.called[i]
+        if left <= 0:
+            assert refusal_of(lambda: issue_call(fund, 1)) is ActionError.NOTHING_TO_CALL
+            return
+        assert refusal_of(lambda: issue_call(fund, left + 1)) is ActionError.CALL_TOO_MUCH
+        self.called[i] += issue_call(fund, max(int(left * part), 1)).cents
+
+    @rule(number=st.integers(0, 2), cents=st.sampled_from([1, 20_00]))
+    def receive_from_the_funder(self, number: int, cents: int) -> None:
+        fund, i = self.fund(number), number % len(self.oracle.funds)
+        if payments.received_cents(fund) + cents <= fund.pledged_cents:
+            name = self.new_name("wire")
+            payments.record_payment(fund, cents, received_on=today(), reference=name, livemode=False, actor="test")
+            self.commit_step()
+            self.came_in[i] += cents
+
+    @rule(number=st.integers(0, 2))
+    def take_back_what_is_called(self, number: int) -> None:
+        """The last call is cancelled if nothing of it is settled; else what is matched no longer is credited, once the fund has ended."""
+        fund, i = self.fund(number), number % len(self.oracle.funds)
+        settled = calls.settlement_of(fund)
+        if settled and settled[-1].settled_cents == 0:
+            call_actions.cancel(settled[-1].call, reason="test", actor="test")
+            self.called[i] -= settled[-1].call.cents
+        elif fund.ended_at is not None and self.called[i] > self.oracle.matched(i):
+            cents = credit(fund).cents
+            assert cents == self.called[i] - self.oracle.matched(i)
+            self.called[i] -= cents
+
+    @invariant()
+    def calls_are_settled_by_what_came_in(self) -> None:
+        if not hasattr(self, "oracle"):
+            return
+        for i, fund in enumerate(funds_of(self.campaign.id)):
+            assert (calls.called_cents(fund), payments.received_cents(fund)) == (self.called[i], self.came_in[i])
+            assert sum(open_sums(fund)) == max(self.called[i] - self.came_in[i], 0) == calls.open_cents(fund)
 
     @invariant()
     def the_books_equal_the_oracle(self) -> None:

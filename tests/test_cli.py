@@ -202,7 +202,7 @@ def test_a_refusal_is_one_sentence_and_exit_2(command: Command) -> None:
         assert (done.returncode, done.stdout, len(done.stderr.strip().splitlines())) == (2, "", 1)
 
 
-@pytest.mark.parametrize(("form", "start"), [("json", "{"), ("csv", '\ufeff"Day",'), ("pdf", "%PDF-")])
+@pytest.mark.parametrize(("form", "start"), [("json", "{"), ("csv", '\ufeff"Number",'), ("pdf", "%PDF-")])
 def test_a_statement_as_of_a_time_has_the_same_bytes_each_time(
     app: Flask, campaign: Campaign, form: str, start: str, tmp_path: Path
 ) -> None:

@@ -36,6 +36,7 @@ from campaign.receipts import lifecycle, unreported_return_jobs, unreported_retu
 from campaign.receipts.receipts import ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
 from campaign.reporting.integrity import checker
+from campaign.reporting.statement_actions import take_statement
 from campaign.stripe_sync import balance_transactions
 from campaign.web.security import access
 from tests.conftest import Stripe
@@ -542,3 +543,18 @@ def test_a_template_that_others_extend_defines_no_macro() -> None:
     assert extended
     with_macros = {str(path.relative_to(ROOT / "templates")) for path, source in sources.items() if "{% macro " in source}
     assert extended & with_macros == set()
+
+
+@pytest.mark.owner
+def test_an_upgrade_states_the_names_of_what_there_is(app: Flask, campaign: Campaign, fund: Fund) -> None:
+    paid(campaign, 100_00)
+    fund_id, names = fund.id, (fund.name_fr, campaign.slug)
+    db.session.remove()
+    with db.engine.connect() as connection:
+        command.downgrade(migration_config(connection), "known_clients")
+        command.upgrade(migration_config(connection), "head")
+        install_triggers(connection)
+        connection.commit()
+    assert checker.findings(db.engine) == []
+    stated = take_statement(db.session.get_one(Fund, fund_id)).names
+    assert (stated.fund_name("fr"), stated.campaign["slug"]) == names

@@ -255,7 +255,7 @@ def test_what_is_accepted_is_shown_literally_everywhere(
             assert spaceless(shown) in page
     names = [name_of(stored) for _, stored in begun]
     assert_exports(staff, names)
-    for path in (".json", "/proof.json"):  # What funders get has no donors either: as_csv and as_json of funder_statement.py.
+    for path in (".json", "/proof.json"):  # What funders get has no donors either: tests/test_statements.py.
         exported = json.dumps(json.loads(get(client, f"/en/donations/{begun[0][0].token}{path}")), ensure_ascii=False)
         assert [text for text in begun[0][1].values() if len(text) > 6 and text in exported] == []
     monkeypatch.setattr(spreadsheets, "_formula_safe", str)  # Control: an export without the guard is found.

@@ -285,12 +285,15 @@ def open_funder_report(stack: DevStack, page: Page) -> None:
     assert NAME[1] not in page.content()
     assert_accessible(page)
     assert_fits_phone(page)
-    page.goto(f"{stack.settings['BASE_URL']}/funder/report?lang=fr")
+    page.goto(f"{stack.settings['BASE_URL']}/funder/?lang=fr")
     expect(page.locator("#matched")).to_have_text("200,00\u00a0$")
     assert_accessible(page)
+    page.goto(f"{stack.settings['BASE_URL']}/funder/?lang=fr&as_of=2020-01-01")
+    expect(page.locator("#as_of-error")).to_be_visible()
+    assert_accessible(page)
     table = page.request.get(f"{stack.settings['BASE_URL']}/funder/report.csv")
-    assert table.body().decode("utf-8-sig").splitlines()[0] == '"Jour";"Dons jumelés";"Jumelé (CAD)"'
-    assert table.body().decode("utf-8-sig").splitlines()[1].endswith(";2;200,00")
+    assert table.body().decode("utf-8-sig").splitlines()[0].startswith('"Numéro";"Jour";"Heure";"Quoi";"Pourquoi";"Référence";"Montant"')
+    assert ";200,00;49800,00;" in table.body().decode("utf-8-sig").splitlines()[-1]
     printed = page.request.get(f"{stack.settings['BASE_URL']}/funder/report.pdf?lang=en")
     assert "$49,800.00" in " ".join(p.extract_text() for p in PdfReader(BytesIO(printed.body())).pages)
 
@@ -299,7 +302,7 @@ def check_revoked_link(stack: DevStack, page: Page) -> None:
     first = command(stack, "funder", "link", "sanaa-richard")
     page.goto(first)
     command(stack, "funder", "link", "sanaa-richard", "--revoke")
-    for url, status in ((f"{stack.settings['BASE_URL']}/funder/report", 403), (first, 404)):
+    for url, status in ((f"{stack.settings['BASE_URL']}/funder/", 403), (first, 404)):
         response = page.goto(url)
         assert response and response.status == status
     assert_accessible(page)

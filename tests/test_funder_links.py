@@ -14,7 +14,7 @@ from campaign.matching.funds import Fund
 from campaign.staff import audit
 from tests.web import signed_in
 
-REPORT = "/funder/report?lang=en"
+REPORT = "/funder/?lang=en"
 
 
 @pytest.fixture

@@ -15,9 +15,10 @@ from campaign.ledger.moves import Move
 from campaign.matching.effects import decide_and_apply
 from campaign.matching.funds import Fund
 from campaign.payments import settlement
-from campaign.reporting import funder_statement, ledger_day_jobs, ledger_days
+from campaign.reporting import ledger_day_jobs, ledger_days
 from campaign.reporting.integrity import checker
 from campaign.reporting.ledger_days import DaySum, LedgerDay
+from campaign.reporting.statements import statement as statements
 from tests.factories import create_refund, paid, start_donation, today
 
 LATER = datetime.now(UTC) + timedelta(days=2)
@@ -60,15 +61,15 @@ def test_a_statement_is_the_same_before_and_after_its_days_are_stored(gifts: Non
     create_refund(paid(campaign, 40_00), 40_00)  # Not matched any more.
     open_one = start_donation(campaign, 70_00)
     db.session.commit()
-    end = funder_statement.lock_end(fund)
-    live = funder_statement.build_statement(fund, end)
+    end = statements.lock_end(fund)
+    live = statements.build_statement(fund, end)
     assert (live.donations, live.matched_cents, live.held_cents, live.received_cents) == (2, 120_00, 70_00, 0)
     assert [(day.on, day.donations, day.matched_cents) for day in live.days] == [(today(), 2, 120_00)]
     ledger_days.store_ended_days(campaign, now=LATER)
-    end_of_days = funder_statement.ChainEnd(position=end.position, moment=LATER)
-    assert replace(funder_statement.build_statement(fund, end_of_days), as_of=live.as_of) == live
+    end_of_days = replace(end, moment=LATER)
+    assert replace(statements.build_statement(fund, end_of_days), end=live.end, names=live.names) == live
     decide_and_apply(open_one, lambda session: settlement.record_end(open_one, session, ended_as="expired", cause="test"))
-    assert replace(funder_statement.build_statement(fund, end), as_of=live.as_of) == live, "what came after its end does not count"
+    assert statements.build_statement(fund, end) == live, "what came after its end does not count"
     db.session.rollback()
 
 

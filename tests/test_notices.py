@@ -16,7 +16,7 @@ from campaign.funders.funders import Funder
 from campaign.funders.payments import FunderPayment
 from campaign.mail import notice_jobs, send_jobs
 from campaign.matching.funds import Fund
-from campaign.outbox import messages
+from campaign.outbox import dead_messages
 from campaign.outbox.messages import OutboxMessage
 from campaign.receipts import lifecycle
 from campaign.receipts.receipts import Receipt
@@ -175,4 +175,4 @@ def test_before_the_morning_only_urgent_todos_are_sent(app: Flask, campaign: Cam
         )
         db.session.commit()
         assert notice_jobs.enqueue_notices() == 1
-    assert messages.count_dead() == 1
+    assert dead_messages.count_dead() == 1

@@ -29,9 +29,12 @@ from campaign.edges.pdf_signing import KeyFile
 from campaign.edges.services import services
 from campaign.matching.funds import Fund, funds_of
 from campaign.matching.holds import match_of
-from campaign.reporting import funder_statement, head_jobs, proofs, published_heads, statement_actions
+from campaign.reporting import head_jobs, proofs, published_heads, statement_actions
 from campaign.reporting import totals as reporting
 from campaign.reporting.integrity import checker
+from campaign.reporting.statements.json_document import json_pieces
+from campaign.reporting.statements.statement import FutureMoment
+from campaign.rules import statement_periods
 from tests.factories import another_campaign, create_fund, create_refund, end, issue_receipt, paid, start_donation
 from tests.mail import pdf_text
 from tests.scale import SCALE
@@ -41,7 +44,7 @@ VERIFIER = ROOT / "tools" / "verify_statement.py"
 
 
 def statement_text(fund: Fund, **options: Any) -> str:
-    return "".join(funder_statement.as_json(statement_actions.take_statement(fund, **options), services().signing_key))
+    return "".join(statement_actions.build_json(statement_actions.take_statement(fund, **options)))
 
 
 def statement(fund: Fund, **options: Any) -> Any:
@@ -71,7 +74,7 @@ class Verifier:
     def run_signed(self, document: dict[str, Any]) -> str:
         """As `run`, for a document that somebody with the charity's key has changed and signed again."""
         content = {name: value for name, value in document.items() if name != "signed"}
-        return self.run("".join(proofs.signed([json.dumps(content, ensure_ascii=False, indent=1)[:-2]], services().signing_key)))
+        return self.run("".join(proofs.signed([json.dumps(content, ensure_ascii=False, indent=1)[:-2]], services().signing_key.sign_bytes)))
 
 
 @pytest.fixture
@@ -197,7 +200,7 @@ def test_a_chain_that_was_written_anew_does_not_go_on_from_an_earlier_statement(
     found = json.loads(earlier)
     alter(found)
     content = {name: value for name, value in found.items() if name != "signed"}
-    rewritten = "".join(proofs.signed([json.dumps(content, ensure_ascii=False, indent=1)[:-2]], services().signing_key))
+    rewritten = "".join(proofs.signed([json.dumps(content, ensure_ascii=False, indent=1)[:-2]], services().signing_key.sign_bytes))
     assert "the earlier statement has other entries" in verifier.run(rewritten, earlier=earlier)
 
 
@@ -248,7 +251,7 @@ def test_an_entry_that_is_slipped_in_before_an_earlier_statement_is_refused(
         text_with(entry, 9, later["entries"][8]["text"].split("|")[9])
     later["head"]["hash"] = rechain(later["entries"])
     content = {name: value for name, value in later.items() if name != "signed"}
-    forged = "".join(proofs.signed([json.dumps(content, ensure_ascii=False, indent=1)[:-2]], services().signing_key))
+    forged = "".join(proofs.signed([json.dumps(content, ensure_ascii=False, indent=1)[:-2]], services().signing_key.sign_bytes))
     assert "lacks entries from before its moment" in verifier.run(forged, earlier=earlier)
     honest = statement_text(used_fund)
     assert "is the later one" in verifier.run(earlier, earlier=honest)
@@ -264,7 +267,7 @@ def test_a_statement_is_compared_with_the_published_heads(
     cut = json.loads(content)
     cut_the_tail(cut)
     cut.pop("signed")
-    forged = "".join(proofs.signed([json.dumps(cut, ensure_ascii=False, indent=1)[:-2]], services().signing_key))
+    forged = "".join(proofs.signed([json.dumps(cut, ensure_ascii=False, indent=1)[:-2]], services().signing_key.sign_bytes))
     assert verifier.run(forged).startswith("right"), "by itself it is"
     assert "ends before a head that was published" in verifier.run(forged, earlier=heads)
     unsigned = json.loads(heads)
@@ -304,7 +307,7 @@ def test_a_statement_with_any_byte_changed_is_refused(used_fund: Fund, verifier:
 def test_a_statement_signed_with_another_key_is_refused(used_fund: Fund, verifier: Verifier, tmp_path: Path) -> None:
     other = KeyFile(path=tmp_path / "other.pem")
     other.make(name="Somebody", now=datetime.now(UTC))
-    forged = "".join(funder_statement.as_json(statement_actions.take_statement(used_fund), other))
+    forged = "".join(proofs.signed(json_pieces(statement_actions.take_statement(used_fund)), other.sign_bytes))
     assert "a key that is not among the charity’s certificates".replace("’", "'") in verifier.run(forged)
     own = services().signing_key.sign_bytes(b"x").key
     assert verifier.run(forged.replace(other.sign_bytes(b"x").key, own)).startswith("wrong: the signature is not of these bytes")
@@ -313,11 +316,13 @@ def test_a_statement_signed_with_another_key_is_refused(used_fund: Fund, verifie
 def test_statements_of_an_earlier_key_stay_verifiable(used_fund: Fund, verifier: Verifier) -> None:
     key = KeyFile(path=verifier.folder / "key.pem")
     key.make(name="The charity", now=datetime.now(UTC))
-    before = "".join(funder_statement.as_json(statement_actions.take_statement(used_fund), key))
+    before = "".join(proofs.signed(json_pieces(statement_actions.take_statement(used_fund)), key.sign_bytes))
     key.rotate(name="The charity", now=datetime.now(UTC))
     (verifier.folder / "certificates.pem").write_bytes(key.certificates())
     assert verifier.run(before).startswith("right")
-    assert verifier.run("".join(funder_statement.as_json(statement_actions.take_statement(used_fund), key))).startswith("right")
+    assert verifier.run("".join(proofs.signed(json_pieces(statement_actions.take_statement(used_fund)), key.sign_bytes))).startswith(
+        "right"
+    )
 
 
 def test_a_donor_verifies_their_own_entries_and_sees_nobody_elses(
@@ -540,15 +545,13 @@ def test_a_donation_without_a_fund_has_an_empty_proof(client: FlaskClient, campa
 
 
 def test_a_statement_as_of_a_moment_is_always_the_same_bytes(campaign: Campaign, used_fund: Fund) -> None:
-    moment = db.session.scalars(text("SELECT now()")).one()
+    moment = db.session.scalars(text("SELECT clock_timestamp()")).one()
     db.session.commit()
 
-    def rendered() -> list[str]:
-        found = statement_actions.take_statement(used_fund, before=moment)
+    def rendered() -> list[bytes]:
+        end = statement_actions.take_end(used_fund, statement_periods.to_moment(moment))
         return [
-            "".join(funder_statement.as_json(found, services().signing_key)),
-            "".join(funder_statement.as_csv(found, ["a", "b", "c"])),
-            pdf_text(funder_statement.render_pdf(found, "fr", services().signing_key, is_test=True)),
+            b"".join(stream) for stream in (statement_actions.write_json(used_fund, end), statement_actions.write_csv(used_fund, end, "fr"))
         ]
 
     before = rendered()
@@ -560,7 +563,7 @@ def test_a_statement_as_of_a_moment_is_always_the_same_bytes(campaign: Campaign,
 
 def test_the_printed_statement_has_the_signed_head_of_its_chain(used_fund: Fund) -> None:
     key, found = services().signing_key, statement_actions.take_statement(used_fund)
-    printed = pdf_text(funder_statement.render_pdf(found, "en", key, is_test=False))
+    printed = pdf_text(statement_actions.get_or_render_pdf(used_fund, found.end, "en", is_test=False))
     signed, signature = (re.sub(r"\s", "", printed.partition(label)[2]) for label in ("any later statement:", "signature of these words:"))
     signed, signature = signed.partition("The")[0], signature[:128]
     assert signed == f"campaign-head/2|fund:{used_fund.id}|{found.entries}|{found.head.hex()}"
@@ -605,8 +608,7 @@ def test_the_counts_of_a_statement_are_those_of_gifts_that_are_matched(app: Flas
     assert [match_of(d.id).matched_cents for d in (refunded, partly, whole, late)] == [0, 30_00, 60_00, 60_00]
     assert (found.donations, found.matched_cents) == (3, 150_00)
     assert (sum(day.donations for day in found.days), sum(day.matched_cents for day in found.days)) == (3, 150_00)
-    assert list(funder_statement.as_csv(found, ["a", "b", "c"]))[1].endswith(",3,150.00\r\n")
-    assert json.loads("".join(funder_statement.as_json(found, services().signing_key)))["donations"] == 3
+    assert json.loads("".join(statement_actions.build_json(found)))["donations"] == 3
     create_refund(whole, 62_00)
     create_refund(late, 1)
     db.session.commit()
@@ -616,14 +618,14 @@ def test_the_counts_of_a_statement_are_those_of_gifts_that_are_matched(app: Flas
     db.session.commit()
     with app.app_context():
         client.get(f"/funder/links/{token}")
-        assert "2 gifts matched" in client.get("/funder/report?lang=en").text
+        assert "2 gifts matched" in client.get("/funder/?lang=en").text
     totals = reporting.totals_of(own.slug)
     assert totals
     assert totals.matched_cents == statement_actions.take_statement(fund).matched_cents
 
 
 def test_a_future_moment_has_no_statement(used_fund: Fund) -> None:
-    with pytest.raises(funder_statement.FutureMoment):
+    with pytest.raises(FutureMoment):
         statement_actions.take_statement(used_fund, before=datetime.now(UTC) + timedelta(days=3))
 
 

@@ -1,5 +1,7 @@
 """What one page, document, message or file says of a sum, all others say too, with covered fees and partial refunds."""
 
+import csv
+import io
 import json
 from datetime import date
 from decimal import Decimal
@@ -12,11 +14,10 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.cli.setup import create_funder_link
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
-from campaign.edges.services import services
 from campaign.mail import send_jobs
 from campaign.matching import effects
 from campaign.matching.funds import Fund
-from campaign.reporting import donation_history, funder_statement, statement_actions
+from campaign.reporting import donation_history, statement_actions
 from campaign.reporting import totals as reporting
 from campaign.texts.donation_timeline import TimelineKind
 from tests.conftest import Post
@@ -106,26 +107,29 @@ def gifts(campaign: Campaign) -> list[Donation]:
 def test_what_a_fund_matched_is_one_sum_everywhere(
     app: Flask, client: FlaskClient, campaign: Campaign, fund: Fund, gifts: list[Donation]
 ) -> None:
-    statement, key = statement_actions.take_statement(fund), services().signing_key
+    end = statement_actions.take_end(fund)
+    statement = statement_actions.take_statement(fund)
     sums = [client.get(f"/en/donations/{gift.token}.json").get_json()["matched_cents"] for gift in gifts]
     assert sums == [0, 7_500_00, 14_999_99, 15_000_00]
     count, cents = sum(1 for matched_cents in sums if matched_cents), sum(sums)
     assert (statement.donations, statement.matched_cents) == (count, cents)
-    document = json.loads("".join(funder_statement.as_json(statement, key)))
+    document = json.loads(b"".join(statement_actions.write_json(fund, end)))
     assert (document["donations"], document["matched_cents"], document["available_cents"]) == (count, cents, 50_000_00 - cents)
-    lines = [line.split(",") for line in list(funder_statement.as_csv(statement, ["a", "b", "c"]))[1:]]
-    assert (sum(int(line[1]) for line in lines), sum(float(line[2]) for line in lines)) == (count, cents / 100)
-    printed = plain(pdf_text(funder_statement.render_pdf(statement, "en", key, is_test=True)))
-    assert "Matched $37,499.99" in printed
-    assert "Left $12,500.01" in printed
-    assert "Donations matched 3" in printed
+    content = b"".join(statement_actions.write_csv(fund, end, "en")).decode("utf-8-sig")
+    last = list(csv.DictReader(io.StringIO(content)))[-1]
+    assert (last["Matched"], last["Left"]) == ("37499.99", "12500.01")
+    printed = plain(pdf_text(statement_actions.get_or_render_pdf(fund, end, "en", is_test=True)))
+    assert "Matched $0.00 $37,499.99 $37,499.99" in printed
+    assert "Left $0.00 $12,500.01 $12,500.01" in printed
+    assert "Gifts matched 0 3 3" in printed
     client.get(f"/funder/links/{create_funder_link(fund).rpartition('/')[2]}")
     db.session.commit()
-    report = plain(client.get("/funder/report?lang=en").text)
+    report = plain(client.get("/funder/?lang=en").text)
     assert "3 gifts matched" in report
     assert "$37,499.99" in report
-    (sheet,) = read_workbook(client.get("/funder/report.xlsx?lang=en").data).values()
-    assert (sheet[-1], type(sheet[1][0])) == (["Total", count, Decimal(cents) / 100], date)
+    sheets = read_workbook(client.get("/funder/report.xlsx?lang=en", follow_redirects=True).data)
+    assert list(sheets) == ["About this file", "Summary", "Days", "Rules", "Lines"]
+    assert (sheets["Days"][-1][:2], sheets["Days"][-1][4], type(sheets["Days"][1][0])) == (["Total", count], Decimal(cents) / 100, date)
     totals = reporting.totals_of(campaign.slug)
     assert totals is not None
     assert totals.matched_cents == cents

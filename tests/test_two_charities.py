@@ -14,7 +14,6 @@ from sqlalchemy import text
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
-from campaign.campaigns.signing_keys import signing_key_for
 from campaign.cli import main
 from campaign.cli.funds import CommandRefused
 from campaign.cli.setup import make_receipt_keys
@@ -32,9 +31,9 @@ from campaign.payments.deposits import DepositSlip
 from campaign.receipts import information_returns, offline_gift_actions, posted_receipt_actions, render_jobs, void_requests
 from campaign.receipts.completeness import CONFIRMATION
 from campaign.reporting import month_actions, months, receipt_register, returns, staff_todo, totals
-from campaign.reporting.funder_statement import as_json, build_statement, lock_end
 from campaign.reporting.integrity import checker
-from campaign.reporting.statement_actions import take_statement
+from campaign.reporting.statement_actions import build_json, take_statement
+from campaign.reporting.statements.statement import build_statement, lock_end
 from campaign.rules.fiscal_years import calendar_year
 from campaign.rules.months import month_of
 from campaign.staff import audit
@@ -75,7 +74,7 @@ def test_each_charity_signs_by_its_own_name(app: Flask, campaign: Campaign, seco
         reader.decrypt("")
         signers[of.charity.legal_name] = reader.embedded_signatures[0].signer_cert.subject.native["organization_name"]
     assert signers == {name: name for name in signers}
-    statements = [json.loads("".join(as_json(take_statement(the_fund(of)), signing_key_for(of.id)))) for of in (campaign, second)]
+    statements = [json.loads("".join(build_json(take_statement(the_fund(of))))) for of in (campaign, second)]
     assert len({statement["signed"]["key"] for statement in statements}) == 2
     assert len(signers) == 2
     shown = app.test_client().get("/receipts/certificates.pem").data

@@ -28,7 +28,7 @@ from tests.web import FORM, TRIES, hidden_fields, signed_in
 SLUG = "vision-sanaa-richard"
 
 
-@pytest.mark.parametrize("path", [f"/en/{SLUG}", "/nothing", "/api/campaigns/x", "/healthz", "/staff/sign-in", "/funder/report"])
+@pytest.mark.parametrize("path", [f"/en/{SLUG}", "/nothing", "/api/campaigns/x", "/healthz", "/staff/sign-in", "/funder/"])
 def test_every_response_has_the_security_headers(client: FlaskClient, path: str) -> None:
     headers = client.get(path).headers
     policy = headers["Content-Security-Policy"]
@@ -63,7 +63,7 @@ def test_home_redirects_to_the_campaign_in_the_visitors_language(client: FlaskCl
     assert (answer.status_code, answer.location) == (302, f"/{language}/{SLUG}")
 
 
-@pytest.mark.parametrize("path", ["/staff/", "/funder/report", "/funder/report.csv", "/funder/report.pdf"])
+@pytest.mark.parametrize("path", ["/staff/", "/funder/", "/funder/report", "/funder/report.csv", "/funder/report.pdf"])
 def test_i30_protected_pages_refuse_anonymous_visitors(client: FlaskClient, path: str) -> None:
     answer = client.get(path)
     if path.startswith("/staff"):

@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import sys
-from datetime import datetime, timezone
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -34,10 +34,13 @@ MOVES = {
     ("unmatch", "matched", "available"),
     ("receive", "funder", "received"),
     ("receive_reversal", "received", "funder"),
+    ("call", "earned", "called"),
+    ("call_reversal", "called", "earned"),
 }
 CHANGES = {"activated", "paused", "resumed", "ended", "pledged"}
 DONATION = re.compile(r"d_[0-9a-f]{20}")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+AS_OF = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?[+-]\d\d:\d\d")
 HASH = re.compile(r"[0-9a-f]{64}")
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # A change's text after its moment: fund, campaign, currency, ratio, minimum, caps of one donation and one donor, start and end of the window.
@@ -159,15 +162,24 @@ def read_entry(text: str, chain: str, position: int) -> Entry:
     require((kind, source, target) in MOVES, f"entry {position} moves what {kind} may not move")
     require(re.fullmatch(r"[1-9]\d*", cents), f"entry {position} does not have a sum in whole cents")
     require(MOMENT.fullmatch(moment), f"entry {position} has no moment")
-    if kind in {"pledge", "receive", "receive_reversal"}:
+    if kind in {"pledge", "receive", "receive_reversal", "call", "call_reversal"}:
         require(donation == "", f"entry {position} is of no donation")
     else:
         require(DONATION.fullmatch(donation), f"entry {position} does not name its donation")
     return Entry(kind, source, target, int(cents), donation, moment)
 
 
-def verify_entries(entries: list[dict[str, Any]], chain: str) -> tuple[dict[str, int], dict[str, int], str, str]:
-    """The balances, the match of each donation, the last hash and the last moment of a whole chain."""
+class Chain(NamedTuple):
+    """The balances, the match of each donation, the last hash and the last moment of a chain from its beginning."""
+
+    balance: dict[str, int]
+    matched: dict[str, int]
+    head: str
+    last: str
+
+
+def verify_entries(entries: list[dict[str, Any]], chain: str) -> Chain:
+    """What the entries of a chain add up to, from its beginning on."""
     balance: dict[str, int] = {}
     held: dict[str, int] = {}
     matched: dict[str, int] = {}
@@ -188,9 +200,9 @@ def verify_entries(entries: list[dict[str, Any]], chain: str) -> tuple[dict[str,
         reference = entry["text"].split("|")[7]
         require(reference not in references, f"entry {number} has the reference of another entry")
         references.add(reference)
-        for account in ("available", "held", "matched", "received"):
+        for account in ("available", "held", "matched", "called", "received"):
             require(balance.get(account, 0) >= 0, f"entry {number} takes more than there is in {account}")
-    return balance, matched, running.hex(), last
+    return Chain(balance, matched, running.hex(), last)
 
 
 def verify_changes(changes: list[dict[str, Any]], statement: dict[str, Any]) -> int:
@@ -226,25 +238,89 @@ def verify_changes(changes: list[dict[str, Any]], statement: dict[str, Any]) -> 
 
 def verify_statement(statement: dict[str, Any]) -> str:
     """A statement of a fund: its sums and counts follow from its entries, and its pledge from its changes."""
+    is_of_period = statement["format"] != "campaign-statement/2"
     names = (
         "format fund campaign currency as_of pledged_cents held_cents matched_cents available_cents donations chain head changes entries"
     )
-    require(set(statement) == set(names.split()), "it has other fields than a statement")
+    require(
+        set(statement) == set((names + (" names period opening called_cents received_cents" if is_of_period else "")).split()),
+        "it has other fields than a statement",
+    )
     require(re.fullmatch(r"fund:\d+", statement["chain"]), "its chain is not of a fund")
     require(SLUG.fullmatch(statement["fund"]) and SLUG.fullmatch(statement["campaign"]), "its fund or campaign has no name")
     require(re.fullmatch("[A-Z]{3}", statement["currency"]), "its currency is none")
-    require_sums(statement, "pledged_cents held_cents matched_cents available_cents donations")
-    balance, matched, head, last = verify_entries(statement["entries"], statement["chain"])
-    require(statement["head"] == {"position": len(statement["entries"]), "hash": head}, "the end was cut off")
-    for account in ("held", "matched", "available"):
-        require(balance.get(account, 0) == statement[f"{account}_cents"], f"the entries do not add up to what is {account}")
-    require(-balance.get("outside", 0) == statement["pledged_cents"], "the entries do not add up to the pledge")
+    require(AS_OF.fullmatch(statement["as_of"]), "its moment is none")
+    entries = verify_entries(statement["entries"], statement["chain"])
+    require(statement["head"] == {"position": len(statement["entries"]), "hash": entries.head}, "the end was cut off")
+    verify_sums(statement, entries, "at its end")
     require(verify_changes(statement["changes"], statement) == statement["pledged_cents"], "the changes do not add up to the pledge")
-    require(sum(cents > 0 for cents in matched.values()) == statement["donations"], "the number of matched donations is another")
-    moment = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{6})?([+-]\d\d):(\d\d)", statement["as_of"])
-    require(moment is not None, "its moment is none")
-    require(last <= in_utc(statement["as_of"]), "an entry is younger than the statement")
-    return f"right: {len(statement['entries'])} entries of {statement['fund']}, matched {statement['matched_cents']} cents, head {head}"
+    require(entries.last <= in_utc(statement["as_of"]), "an entry is younger than the statement")
+    said = f"right: {len(statement['entries'])} entries of {statement['fund']}, matched {statement['matched_cents']} cents, head {entries.head}"
+    return said + (f", {verify_opening(statement)}" if is_of_period else "")
+
+
+def verify_sums(sums: dict[str, Any], entries: "Chain", when: str) -> None:
+    """The sums are those of these entries."""
+    names = [name for name in ("called_cents", "received_cents") if name in sums]
+    require_sums(sums, " ".join(["pledged_cents held_cents matched_cents available_cents donations", *names]))
+    for account in ("held", "matched", "available", *(name.replace("_cents", "") for name in names)):
+        require(entries.balance.get(account, 0) == sums[f"{account}_cents"], f"the entries do not add up to what is {account} {when}")
+    require(-entries.balance.get("outside", 0) == sums["pledged_cents"], f"the entries do not add up to the pledge {when}")
+    require(sum(cents > 0 for cents in entries.matched.values()) == sums["donations"], f"the number of matched donations {when} is another")
+
+
+def verify_opening(statement: dict[str, Any]) -> str:
+    """The period of the statement: it is the one of its name, and its opening sums follow from the entries before it."""
+    period, opening, names = statement["period"], statement["opening"], statement["names"]
+    require(set(period) == {"name", "time_zone", "opens_at", "is_finished"}, "it has another period than a statement")
+    require(type(period["is_finished"]) is bool, "it does not say whether its period is over")
+    require(re.fullmatch(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*", period["time_zone"]), "its time zone is none")
+    languages = {f"{what}_{language}" for what in ("funder", "fund", "campaign") for language in ("en", "fr")}
+    require(set(names) == {"charity", *languages}, "it has other names than a statement")
+    require(all(type(name) is str and name and name.isprintable() for name in names.values()), "a name is none")
+    sums = "pledged_cents held_cents matched_cents available_cents called_cents received_cents donations"
+    require(set(opening) == {"position", "hash", *sums.split()}, "it has another opening than a statement")
+    opens_at = period["opens_at"]
+    require(opens_at is None or AS_OF.fullmatch(opens_at), "the beginning of its period is none")
+    require(opens_at is None or in_utc(opens_at) < in_utc(statement["as_of"]), "its period ends before it begins")
+    verify_period(period, statement["as_of"])
+    before = [entry for entry in statement["entries"] if opens_at and entry["text"].split("|")[9] < in_utc(opens_at)]
+    entries = verify_entries(before, statement["chain"])
+    require((opening["position"], opening["hash"]) == (len(before), entries.head), "the opening is not where the period begins")
+    verify_sums(opening, entries, "at its opening")
+    return f"period {period['name']} from entry {len(before) + 1} on"
+
+
+def verify_period(period: dict[str, Any], as_of: str) -> None:
+    """The period begins on the first day of the month or quarter that its name says, and ends with its last day, or earlier if it is not over."""
+    name, opens_at, is_finished = period["name"], period["opens_at"], period["is_finished"]
+    if to_moment := re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d)(\d\d)(\d\d)Z", name):
+        day, hour, minute, second = to_moment.groups()
+        said = f"{day}T{hour}:{minute}:{second}."
+        require(opens_at is None and in_utc(as_of).startswith(said), "it does not end at the moment of its name")
+        require(not is_finished or in_utc(as_of) == f"{said}000000Z", "it does not end at the moment of its name")
+        return
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", name):
+        require(opens_at is None, "it does not begin with the first entry")
+        last = date.fromisoformat(name)
+    else:
+        found = re.fullmatch(r"(\d{4})-(?:(\d\d)|q([1-4]))", name)
+        require(found is not None, "its period has no name")
+        assert found is not None
+        month = int(found[2] or 3 * int(found[3]) - 2)
+        first = date(int(found[1]), month, 1)
+        require(opens_at is not None and is_midnight_of(opens_at, first), "it does not begin on the first day of its period")
+        months = month + (0 if found[2] else 2)
+        last = date(int(found[1]) + months // 12, months % 12 + 1, 1) - timedelta(days=1)
+    ends_with_it = is_midnight_of(as_of, last + timedelta(days=1))
+    require(
+        ends_with_it if is_finished else in_utc(as_of)[:10] <= (last + timedelta(days=2)).isoformat(), "it does not end with its period"
+    )
+
+
+def is_midnight_of(moment: str, day: date) -> bool:
+    """Whether the moment is the first of the day, in its zone: where clocks change at midnight, the day begins an hour later."""
+    return moment[:19] in {f"{day}T00:00:00", f"{day}T01:00:00"} and "." not in moment
 
 
 def in_utc(text: str) -> str:
@@ -286,7 +362,8 @@ def verify_proof(proof: dict[str, Any]) -> str:
     return f"right: {proof['donation']} is matched with {matched} cents, {held} are held for it; funds: {len(proof['funds'])}"
 
 
-VERIFIERS = {"campaign-statement/2": verify_statement, "campaign-proof/2": verify_proof}
+STATEMENTS = {"campaign-statement/2", "campaign-statement/3"}
+VERIFIERS = {**dict.fromkeys(STATEMENTS, verify_statement), "campaign-proof/2": verify_proof}
 
 
 def main(arguments: list[str]) -> None:
@@ -298,7 +375,7 @@ def main(arguments: list[str]) -> None:
     require(document.get("format") in VERIFIERS, "its format is unknown")
     print(VERIFIERS[document["format"]](document))
     if len(arguments) == 3:
-        require(document["format"] == "campaign-statement/2", "only a statement can be compared")
+        require(document["format"] in STATEMENTS, "only a statement can be compared")
         other = json.loads(Path(arguments[2]).read_bytes().decode("utf-8"), object_pairs_hook=unique)
         if other.get("format") == "campaign-heads/2":
             print(verify_heads(other, document, keys))
@@ -308,7 +385,7 @@ def main(arguments: list[str]) -> None:
 
 def verify_earlier(earlier: dict[str, Any], later: dict[str, Any]) -> str:
     """An earlier statement of the same fund: the later one has all of it, and nothing more from before its moment."""
-    require(earlier.get("format") == "campaign-statement/2", "only a statement can be compared")
+    require(earlier.get("format") in STATEMENTS, "only a statement can be compared")
     verify_statement(earlier)
     until = in_utc(earlier["as_of"])
     require(earlier["chain"] == later["chain"], "the earlier statement is of another fund")

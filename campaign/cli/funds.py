@@ -14,7 +14,7 @@ from campaign.edges.db import db
 from campaign.funders.funders import Funder
 from campaign.matching import fund_actions, fund_lifecycle, funds, pledge_requests
 from campaign.matching.fund_lifecycle import FundChangeRefused
-from campaign.matching.funds import Fund
+from campaign.matching.funds import Fund, Leftover
 from campaign.reporting.integrity import checker
 from campaign.rules import local_time, money
 
@@ -82,6 +82,8 @@ def _terms(fund: Fund) -> str:
     terms = [f"{fund.ratio_numerator}:{fund.ratio_denominator}"]
     terms += [term.format(money.format_money(cents, "en")) for cents, term in limits if cents]
     terms += [f"{what} {moment.isoformat()}" for what, moment in (("from", fund.opens_at), ("before", fund.closes_at)) if moment]
+    if fund.leftover == Leftover.DONATED:
+        terms.append("what is not matched is given all the same")
     return ", ".join(terms)
 
 
@@ -97,6 +99,9 @@ def _terms(fund: Fund) -> str:
 @click.option("--per-donor", callback=parse_cents, help="Maximum match for one donor.")
 @click.option("--opens", help="First moment in the charity's time zone, as 2026-12-01 or 2026-12-01 09:00.")
 @click.option("--closes", help="Last day (inclusive), or the moment before which a donation must be paid.")
+@click.option(
+    "--leftover", type=click.Choice([*Leftover]), default=Leftover.RELEASED.value, help="What becomes of what is not matched by the end."
+)
 @with_appcontext
 def fund_add(campaign_slug: str, slug: str, ratio: tuple[int, int], opens: str | None, closes: str | None, **options: Any) -> None:
     """Create a fund as a draft, used after the campaign's other funds.
@@ -131,6 +136,7 @@ def fund_add(campaign_slug: str, slug: str, ratio: tuple[int, int], opens: str |
         per_donor_cents=options["per_donor"],
         opens_at=opens_at,
         closes_at=closes_at,
+        leftover=options["leftover"],
     )
     fund_actions.create(created, pledge_cents=0, actor="command line", reason="")
     click.echo(f"The fund {slug} is a draft.")

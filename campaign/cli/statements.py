@@ -1,47 +1,67 @@
 """The command that writes a funder's statement."""
 
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
 import click
 from flask import current_app
 from flask.cli import with_appcontext
-from flask_babel import force_locale, gettext
 
-from campaign.campaigns.signing_keys import signing_key_for
 from campaign.cli.funds import FUND, get_fund, time_zone_of
-from campaign.reporting import funder_statement, statement_actions
-from campaign.rules import local_time
+from campaign.matching.funds import Fund
+from campaign.reporting import statement_actions
+from campaign.reporting.statements.statement import StatementEnd
+from campaign.rules import local_time, statement_periods
+from campaign.rules.statement_periods import StatementPeriod
 
 
 @click.command()
 @FUND
 @click.option("--as-of", help="Day (inclusive) or moment in the charity's time zone; default: now.")
-@click.option("--format", "form", type=click.Choice(["pdf", "csv", "json"]), required=True, help="File format.")
+@click.option("--period", "period_name", help="Month or quarter, such as 2026-11 or 2026-q4, in place of --as-of.")
+@click.option("--format", "form", type=click.Choice(["pdf", "xlsx", "csv", "json"]), required=True, help="File format.")
 @click.option("--language", type=click.Choice(["en", "fr"]), default="en", show_default=True, help="Language.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write; default: standard output.")
 @with_appcontext
-def statement(name: str, as_of: str | None, form: str, language: str, output: Path | None) -> None:
-    """Write a funder's statement. The same moment always gives the same bytes.
+def statement(name: str, as_of: str | None, period_name: str | None, form: str, language: str, output: Path | None) -> None:
+    """Write a funder's statement. The same period or moment always gives the same bytes.
 
     The JSON format contains each ledger entry with its hash (docs/verify.md).
     """
+    if as_of and period_name:
+        raise click.UsageError("Name either a period or a day or moment.")
     fund = get_fund(name)
-    key = signing_key_for(fund.campaign_id)
-    found = statement_actions.take_statement(fund, before=local_time.parse_end(as_of, time_zone_of(fund)) if as_of else None)
+    period = statement_periods.parse_period(period_name) if period_name else _period_to(fund, as_of)
+    end = statement_actions.take_end(fund, period)
     try:
         opened = output.open("wb") if output else nullcontext(sys.stdout.buffer)
     except OSError as error:
         raise click.BadParameter(f"{output} cannot be written: {error.strerror}", param_hint="--output") from None
     with opened as target:
-        if form == "pdf":
-            target.write(funder_statement.render_pdf(found, language, key, is_test=current_app.config["IS_SANDBOX"]))
-            return
-        if form == "json":
-            pieces = funder_statement.as_json(found, key)
-        else:
-            with force_locale(language):
-                pieces = funder_statement.as_csv(found, [gettext("Day"), gettext("Donations matched"), gettext("Matched (CAD)")], language)
-        for piece in pieces:
-            target.write(piece.encode())
+        for piece in _write_pieces(fund, end, form, language):
+            target.write(piece)
+
+
+def _period_to(fund: Fund, as_of: str | None) -> StatementPeriod:
+    """Everything up to the end of the day, or up to the moment to the second, by default until now."""
+    if as_of is None:
+        return statement_actions.wait_for_period_to_now(fund)
+    moment = local_time.parse_end(as_of, time_zone_of(fund))
+    if len(as_of.strip()) == len("2026-12-31"):
+        return statement_periods.to_day(local_time.parse_day(as_of))
+    return statement_periods.to_moment(moment.replace(microsecond=0))
+
+
+def _write_pieces(fund: Fund, end: StatementEnd, form: str, language: str) -> Iterator[bytes]:
+    is_test = current_app.config["IS_SANDBOX"]
+    match form:
+        case "pdf":
+            yield statement_actions.get_or_render_pdf(fund, end, language, is_test=is_test)
+        case "xlsx":
+            yield from statement_actions.write_xlsx(fund, end, language, is_test=is_test)
+        case "csv":
+            yield from statement_actions.write_csv(fund, end, language)
+        case _:
+            yield from statement_actions.write_json(fund, end)

@@ -7,7 +7,10 @@ import re
 from dataclasses import dataclass
 
 STRIPE_WEBHOOK = "/stripe/webhook"
-_BEARER = re.compile(r"(/(?:donations|monthly|news|access|email|funder/links|staff/password)/|[?&]again=)([A-Za-z0-9_.~-]{16,})")
+_BEARER = re.compile(
+    r"(/(?:donations|monthly|news|access|email|funder/links|funder/reports/by-mail|staff/password)/|[?&]again=)([A-Za-z0-9_.~-]{16,})"
+)
+_REPORT_CHOICES = re.compile(r"https?://\S+/funder/reports/by-mail/[A-Za-z0-9_.~-]+")
 # One of these is in each text that has a token which Stripe may know.
 TOKEN_PATHS = (b"/donations/", b"/monthly/", b"again=")
 
@@ -15,6 +18,12 @@ TOKEN_PATHS = (b"/donations/", b"/monthly/", b"again=")
 def without_tokens(text: str) -> str:
     """The text with the tokens of its links hidden, for people who may read an email that was not sent to them."""
     return _BEARER.sub(r"\1…", text)
+
+
+def report_choices_in(text: str) -> str:
+    """The address of the page on which a recipient of reports chooses, in the text of an email; empty in others."""
+    found = _REPORT_CHOICES.search(text)
+    return found[0] if found else ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,10 @@ class Links:
         """The public page that says whether a receipt is valid."""
         return self.absolute(f"/{language}/receipts/check/{code}")
 
+    def report_choices(self, token: str) -> str:
+        """The page where a recipient of reports chooses, pauses or stops them, which a mail program may do with one click."""
+        return self.absolute(f"/funder/reports/by-mail/{token}")
+
     def funder_report(self, token: str) -> str:
         """A funder’s private link to the report."""
         return self.absolute(f"/funder/links/{token}")
@@ -82,6 +95,10 @@ class Links:
     def staff_payments(self, slug: str) -> str:
         """The page of staff with the payments received for a fund."""
         return self.absolute(f"/staff/funds/{slug}/payments")
+
+    def staff_bank_details(self) -> str:
+        """The page of staff with the charity's bank details."""
+        return self.absolute("/staff/charity/bank-details")
 
     def staff_home(self) -> str:
         """The staff dashboard."""

@@ -15,9 +15,10 @@ from pathlib import Path
 from asn1crypto.keys import PrivateKeyInfo
 from asn1crypto.x509 import Certificate
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.x509.oid import NameOID
 from pyhanko.keys import load_certs_from_pemder_data, load_private_key_from_pemder_data
 from pyhanko.pdf_utils.crypt.permissions import StandardPermissions
@@ -61,10 +62,26 @@ class SigningKey:
 
 @dataclass(frozen=True, kw_only=True)
 class Signature:
-    """An ECDSA signature on P-256 with SHA-256. `key` is the SHA-256 of the certificate in hex, `value` the two numbers, 32 bytes each."""
+    """An ECDSA signature on P-256 with SHA-256. `certificate` is that of the key in PEM, `value` the two numbers, 32 bytes each."""
 
-    key: str
+    certificate: str
     value: bytes
+
+    @property
+    def key(self) -> str:
+        """The SHA-256 of the certificate in hex."""
+        return x509.load_pem_x509_certificate(self.certificate.encode()).fingerprint(hashes.SHA256()).hex()
+
+    def is_of(self, data: bytes) -> bool:
+        """Whether it is the signature of these bytes."""
+        key = x509.load_pem_x509_certificate(self.certificate.encode()).public_key()
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        numbers = (int.from_bytes(half, "big") for half in (self.value[:32], self.value[32:]))
+        try:
+            key.verify(encode_dss_signature(*numbers), data, ec.ECDSA(hashes.SHA256()))
+        except InvalidSignature:
+            return False
+        return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +132,8 @@ class KeyFile:
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise SigningKeyMissing(f"{self.path} contains no elliptic-curve key")
         r, s = decode_dss_signature(key.sign(data, ec.ECDSA(hashes.SHA256(), deterministic_signing=True)))
-        return Signature(key=certificate.fingerprint(hashes.SHA256()).hex(), value=r.to_bytes(32, "big") + s.to_bytes(32, "big"))
+        pem_of_certificate = certificate.public_bytes(serialization.Encoding.PEM).decode()
+        return Signature(certificate=pem_of_certificate, value=r.to_bytes(32, "big") + s.to_bytes(32, "big"))
 
     def _changed_at(self) -> int:
         try:

@@ -34,7 +34,8 @@ class OutgoingEmail:
     """One email in the recipient's language; text and HTML have the same content.
 
     Answers go to `reply_to`; empty if they go to the sender. None is for an email that was frozen before emails had Reply-To,
-    Content-Language and OUR_ID: it is built without them, so that its bytes stay as they were.
+    Content-Language and OUR_ID: it is built without them, so that its bytes stay as they were. A mail program posts to `unsubscribe_url` when
+    its user wants them to end (RFC 8058).
     """
 
     message_id: str
@@ -48,6 +49,7 @@ class OutgoingEmail:
     text: str
     html: str
     reply_to: str | None = ""
+    unsubscribe_url: str = ""
     attachments: Sequence[Attachment] = ()
 
 
@@ -112,6 +114,9 @@ def _add_later_fields(message: EmailMessage, mail: OutgoingEmail) -> None:
         message["Reply-To"] = _address("", mail.reply_to)
     message["Content-Language"] = mail.language
     message[OUR_ID] = mail.message_id
+    if mail.unsubscribe_url:
+        message["List-Unsubscribe"] = f"<{mail.unsubscribe_url}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
 
 
 def digest(message: EmailMessage) -> bytes:

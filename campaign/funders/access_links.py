@@ -1,4 +1,5 @@
-"""Private links to a fund’s report: stored as a hash, they end after 90 days or 45 days without use, and can be revoked.
+"""Private links to a fund’s report: stored as a hash, they end after 90 days or 45 days without use, and can be revoked. Each opens the other funds
+of the same funder too.
 
 Whoever opens a link has a session in their browser, of half an hour without use and twelve hours in all.
 """
@@ -6,7 +7,7 @@ Whoever opens a link has a session in their browser, of half an hour without use
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, func, select, update
+from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, func, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
@@ -19,6 +20,8 @@ LIFETIME = timedelta(days=90)
 IDLE = timedelta(days=45)
 SESSION_IDLE = timedelta(minutes=30)
 MAX_SESSION = timedelta(hours=12)
+# Who makes the links in reports.
+SERVICE = "the service"
 
 
 class AccessLink(Base):
@@ -71,6 +74,12 @@ def open_link(token: str) -> AccessLink | None:
 def find_link(link_id: int) -> AccessLink | None:
     """The link with this id, if it has not ended."""
     return db.session.scalar(select(AccessLink).where(AccessLink.id == link_id, *_is_valid()))
+
+
+def funds_of_funder(fund: Fund) -> list[Fund]:
+    """The funds of the fund's funder that a link to it opens, in all campaigns: itself, and those that were activated."""
+    is_open = or_(Fund.activated_at.is_not(None), Fund.id == fund.id)
+    return list(db.session.scalars(select(Fund).where(Fund.funder_id == fund.funder_id, is_open).order_by(Fund.campaign_id, Fund.position)))
 
 
 def list_links(fund: Fund) -> list[AccessLink]:

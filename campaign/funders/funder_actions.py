@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.funders import payment_receipts
+from campaign.funders import payment_receipts, report_recipients
 from campaign.funders.funders import Funder
 from campaign.receipts import void_requests
 from campaign.receipts.receipts import Receipt
@@ -18,7 +18,7 @@ from campaign.rules import business_numbers
 from campaign.staff import audit, two_people
 from campaign.texts.action_errors import ActionError, ActionRefused
 
-DETAILS = ("legal_name", "address", "email", "language", "province", "is_registered_charity", "registration_number")
+DETAILS = ("legal_name", "address", "email", "language", "province", "is_registered_charity", "registration_number", "is_anonymous")
 
 
 # The action in the audit trail; its detail has the answer about the charity.
@@ -58,9 +58,12 @@ def change_details(funder: Funder, details: Mapping[str, object], *, actor: str,
     db.session.flush()
     if changed:
         # The audit trail holds no personal data; the answer is no such.
-        answer = {name: value for name, value in changed.items() if name in {"is_registered_charity", "registration_number"}}
+        answer = {
+            name: value for name, value in changed.items() if name in {"is_registered_charity", "registration_number", "is_anonymous"}
+        }
         audit.record(actor, CHANGED_DETAILS, funder.name_en, fields=sorted(changed), **answer)
         payment_receipts.retry_waiting(funder)
+        report_recipients.add_own_address(funder, actor=actor)
     answered = funder.is_registered_charity if "is_registered_charity" in details else None
     to_void = _request_voids(funder, actor=actor, reason=void_reason) if answered is True else []
     not_to_void = _close_void_requests(funder, actor=actor) if answered is False else []

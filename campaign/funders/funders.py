@@ -15,6 +15,7 @@ class Funder(Base):
 
     `is_registered_charity` is None until somebody has asked. A registered charity gets no official receipt, and its gifts are reported apart
     (T4033, line 4510): `registration_number` names it. It is empty for other funders, and for charities from before it was asked.
+    One who `is_anonymous` is named on no page, email or document that donors or the public see, and neither are their funds.
     `province` is for the charity's returns: one of PROVINCES, or empty while it is not known.
     """
 
@@ -30,7 +31,8 @@ class Funder(Base):
     email: Mapped[str] = mapped_column(server_default="", default="")
     language: Mapped[str] = mapped_column(server_default="en", default="en")
     province: Mapped[str] = mapped_column(server_default="", default="")
+    is_anonymous: Mapped[bool] = mapped_column(server_default="false", default=False)
 
     def name(self, language: str) -> str:
-        """The funder's public name in `en` or `fr`. Receipts print `legal_name` alone."""
+        """The funder's name in `en` or `fr`. Receipts print `legal_name` alone."""
         return self.name_fr if language == "fr" else self.name_en

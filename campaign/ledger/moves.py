@@ -29,6 +29,8 @@ class Move(StrEnum):
     UNMATCH = "unmatch"
     RECEIVE = "receive"
     RECEIVE_REVERSAL = "receive_reversal"
+    CALL = "call"
+    CALL_REVERSAL = "call_reversal"
 
 
 class LedgerMove(Base):

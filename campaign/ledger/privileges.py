@@ -14,7 +14,7 @@ SERVICE = "campaign_service"
 CREATE_ROLE = f"CREATE ROLE {SERVICE} NOLOGIN"
 
 # Fixed lists, and what triggers derive from ledger entries: the service adds no rows.
-ADDED_BY_OWNER = frozenset({"alembic_version", "campaign_donor", "donation_match", "donor_match", "ledger_move", "role"})
+ADDED_BY_OWNER = frozenset({"alembic_version", "campaign_donor", "donation_match", "donor_match", "ledger_move", "role", "stated_name"})
 # Of new rows, these columns are the database's own.
 ADDED_EXCEPT: Mapping[str, frozenset[str]] = {
     "audit_entry": frozenset({"id", "at"}),
@@ -24,11 +24,14 @@ ADDED_EXCEPT: Mapping[str, frozenset[str]] = {
     "receipt": frozenset({"predates_declarations", "predates_confirmations", "confirmation_id"}),
     "receipt_declaration": frozenset({"id", "recorded_at"}),
     "staff_note": frozenset({"id", "added_at"}),
+    "statement_document": frozenset({"rendered_at"}),
+    "statement_signature": frozenset({"signed_at"}),
     "confidentiality_incident": frozenset({"id"}),
     "incident_version": frozenset({"id", "at"}),
     "news_withdrawal": frozenset({"id", "at"}),
     "privacy_act": frozenset({"id", "at"}),
     "privacy_request": frozenset({"id", "recorded_at"}),
+    "shared_message": frozenset({"shared_at"}),
 }
 # Tables whose rows the service changes.
 CHANGED = frozenset(
@@ -45,7 +48,18 @@ CHANGED = frozenset(
             "donor_access",
             "donor_merge",
         ),
-        *("email_change", "funder", "heartbeat", "information_return", "job_result", "match_queue", "outbox", "passkey", "payout"),
+        *(
+            "call_series",
+            "email_change",
+            "funder",
+            "heartbeat",
+            "information_return",
+            "job_result",
+            "match_queue",
+            "outbox",
+            "passkey",
+            "payout",
+        ),
         *("pending_rematch", "quarantined_payment", "summed_days"),
         *("receipt_series", "reconciliation", "recurring_gift", "refund_request", "reversal", "saved_view", "staff", "staff_session"),
         *("retention_rule", "stripe_alert", "stripe_cursor", "void_request"),
@@ -92,6 +106,7 @@ CHANGED_EXCEPT: Mapping[str, frozenset[str]] = {
     "fund": frozenset(
         {"id", "pledged_cents", "held_cents", "matched_cents", "chain_entries", "chain_hash", "activated_at", "paused_at", "ended_at"}
     ),
+    "shared_message": frozenset({"donation_id", "shared_at"}),
     "staff_note": frozenset({"id", "donor_id", "donation_id", "author", "added_at", "replaces_id"}),
     "stripe_event": frozenset({"id", "event_id", "type", "received_at", "livemode", "subject"}),
 }
@@ -101,11 +116,13 @@ DELETED = frozenset(
     {
         *(
             "frozen_email",
+            "fund_reach",
             "gift_import_row",
             "ledger_day",
             "match_queue",
             "passkey",
             "pending_rematch",
+            "posted_call",
             "posted_notice",
             "posted_receipt",
             "reconciliation",

@@ -8,13 +8,18 @@ from urllib.parse import urlsplit
 
 from campaign.edges import smtp
 from campaign.edges.db import db
+from campaign.edges.links import report_choices_in
 from campaign.edges.services import services
 from campaign.edges.smtp import Attachment, MailDeferred, MailRefused, MailUnknown, OutgoingEmail
+from campaign.funders import call_render_jobs
+from campaign.funders.calls import FundCall
 from campaign.outbox import deliveries, messages
 from campaign.outbox.deliveries import DeliveryOutcome, EmailContent, FrozenEmail
 from campaign.outbox.messages import OutboxMessage
 from campaign.receipts import render_jobs
 from campaign.receipts.receipts import Receipt
+from campaign.reporting import funder_report_files
+from campaign.reporting.funder_reports import FunderReport
 
 OUTCOMES = {MailDeferred: DeliveryOutcome.DEFERRED, MailRefused: DeliveryOutcome.REFUSED, MailUnknown: DeliveryOutcome.UNKNOWN}
 
@@ -56,11 +61,19 @@ def _prepare_outgoing(message: OutboxMessage, email: FrozenEmail) -> OutgoingEma
         text=email.plain,
         html=email.html,
         reply_to=email.reply_to,
+        unsubscribe_url=report_choices_in(email.plain) if email.funder_report_id else "",
         attachments=_render_attachments(email),
     )
 
 
 def _render_attachments(email: FrozenEmail) -> list[Attachment]:
+    if email.fund_call_id is not None:
+        call = db.session.get_one(FundCall, email.fund_call_id)
+        name = call_render_jobs.file_name_of(call)
+        return [Attachment(name=name, mime_type="application/pdf", content=call_render_jobs.get_or_render_pdf(call))]
+    if email.funder_report_id is not None:
+        report = db.session.get_one(FunderReport, email.funder_report_id)
+        return [funder_report_files.get_or_render_statement(report, email.language)]
     if email.receipt_id is None:
         return []
     receipt = db.session.get_one(Receipt, email.receipt_id)

@@ -1,12 +1,11 @@
-"""Scheduled notices: to funders whose pledge is fully matched, and to staff, at most once a day, about what needs attention."""
+"""Scheduled notices: to funders whose pledge is fully matched or who have an open call, and to staff, at most once a day, about what needs attention."""
 
 from datetime import UTC, datetime
 
 from campaign.campaigns.campaigns import current_campaign
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.funders.funders import Funder
-from campaign.matching.funds import Fund
+from campaign.mail import call_notices
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import enqueue_notice
 from campaign.reporting import staff_todo
@@ -18,21 +17,13 @@ MORNING_HOUR = 8
 def enqueue_notices() -> int:
     """Enqueue every notice that is due; a repeated run enqueues nothing twice.
 
-    Returns the number of fully matched funds, plus one when staff have something to do.
+    Returns the number of calls to remind of, plus one when staff have something to do.
     """
-    count = _enqueue_for_funders() + _enqueue_for_staff()
+    count = call_notices.enqueue_reminders(now=datetime.now(UTC)) + _enqueue_for_staff()
     db.session.commit()
     if count:
         services().waker.wake("mail")
     return count
-
-
-def _enqueue_for_funders() -> int:
-    matched = db.session.query(Fund).join(Funder, Funder.id == Fund.funder_id)
-    matched = matched.filter(Funder.email != "", Fund.pledged_cents > 0, Fund.matched_cents == Fund.pledged_cents)
-    for fund in matched:
-        enqueue_notice(MessageKind.PLEDGE_MATCHED, f"{fund.id}:{fund.pledged_cents}", fund_id=fund.id)
-    return matched.count()
 
 
 def _enqueue_for_staff() -> int:

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from campaign.campaigns.campaigns import Campaign, current_campaign
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.funders import payment_receipts, payment_requests, payments
+from campaign.funders import access_links, payment_receipts, payment_requests, payments, report_recipients
 from campaign.funders.funders import Funder
 from campaign.funders.payment_requests import FunderPaymentRequest
 from campaign.funders.payments import FunderPayment
-from campaign.mail.letters import card_testing, funders, staff, staff_access
+from campaign.funders.report_recipients import ReportRecipient, Sending
+from campaign.mail import call_notices
+from campaign.mail.letters import card_testing, funder_reports, funders, staff, staff_access
 from campaign.matching.funds import Fund
 from campaign.matching.pledge_requests import PledgeRequest
 from campaign.outbox import checkout_codes, deliveries
@@ -20,7 +22,8 @@ from campaign.outbox.messages import OutboxMessage
 from campaign.payments.card_testing import CardTestingGuard
 from campaign.receipts import lifecycle
 from campaign.receipts.receipts import Receipt
-from campaign.reporting import published_heads, staff_todo
+from campaign.reporting import funder_report_files, published_heads, staff_todo, statement_actions
+from campaign.reporting.funder_reports import FunderReport
 from campaign.staff.factor_changes import FactorChange
 from campaign.staff.members import Staff
 from campaign.staff.password_links import one_time_link
@@ -152,6 +155,26 @@ def _pledge_matched(message: OutboxMessage) -> EmailContent | None:
     return funders.pledge_is_matched(fund, funder, campaign, is_test=is_test, head=head)
 
 
+def _compose_funder_report(message: OutboxMessage) -> EmailContent | None:
+    """None when the recipient has paused or stopped reports meanwhile. Commits. Raises MailDeferred while the period is not over."""
+    report = db.session.get_one(FunderReport, message.funder_report_id)
+    recipient = db.session.get_one(ReportRecipient, report.recipient_id)
+    if report_recipients.choice_of(recipient).sending != Sending.ACTIVE:
+        return None
+    fund, links = db.session.get_one(Fund, report.fund_id), services().links
+    end = funder_report_files.end_of(report)
+    news = funder_reports.ReportNews(
+        report=report,
+        recipient=recipient,
+        funder=db.session.get_one(Funder, recipient.funder_id),
+        statement=statement_actions.take_statement(fund, period=end.period),
+        page_url=f"{access_links.create_link(fund, actor=access_links.SERVICE)}?lang={recipient.language}",
+        choices_url=links.report_choices(report_recipients.choices_token(recipient)),
+        is_test=services().settings.is_sandbox,
+    )
+    return news.compose()
+
+
 def _staff_todo(message: OutboxMessage) -> EmailContent | None:
     """What needs attention now; None when nothing does."""
     member, campaign = db.session.get(Staff, message.staff_id), current_campaign()
@@ -232,6 +255,7 @@ COMPOSERS: dict[MessageKind, Callable[[OutboxMessage], EmailContent | None]] = {
     MessageKind.FUNDER_PAYMENT_RETURNED: _funder_payment_returned,
     MessageKind.PAYMENT_CHANGE_REQUESTED: _payment_change,
     MessageKind.PAYMENT_CHANGE_DECIDED: _payment_change,
+    MessageKind.FUNDER_REPORT: _compose_funder_report,
     MessageKind.PLEDGE_MATCHED: _pledge_matched,
     MessageKind.STAFF_TODO: _staff_todo,
     MessageKind.STAFF_ACCESS: _staff_password,
@@ -241,4 +265,5 @@ COMPOSERS: dict[MessageKind, Callable[[OutboxMessage], EmailContent | None]] = {
     MessageKind.CARD_TESTING_BEGUN: _card_testing,
     MessageKind.CARD_TESTING_ENDED: _card_testing,
     MessageKind.CHECKOUT_CODE: _checkout_code,
+    **call_notices.COMPOSERS,
 }

@@ -72,7 +72,7 @@ def _get_or_freeze_email(message: OutboxMessage) -> FrozenEmail | None:
     if email is not None:
         if email.is_erased:
             return None
-        if _may_be_sent(email):
+        if _may_be_sent(message, email):
             return email
         deliveries.discard_email(email)
     compose.prepare_receipts(message)
@@ -81,11 +81,16 @@ def _get_or_freeze_email(message: OutboxMessage) -> FrozenEmail | None:
     return deliver_jobs.freeze(message, content) if content else None
 
 
-def _may_be_sent(email: FrozenEmail) -> bool:
-    """Content that no server has is composed again when its receipt has ended, a server has refused it, or its SECRET_KEY has gone."""
+def _may_be_sent(message: OutboxMessage, email: FrozenEmail) -> bool:
+    """Content that no server has is composed again when its receipt has ended, a server has refused it, or its SECRET_KEY has gone.
+
+    So is news of a call for funds, which may be paid or cancelled by then.
+    """
     if deliveries.must_be_sent_as_frozen(email.outbox_id):
         return True
     if not email.is_readable:
+        return False
+    if message.fund_call_id is not None:
         return False
     receipt_has_ended = email.receipt_id is not None and receipts.has_ended(email.receipt_id)
     return not receipt_has_ended and not deliveries.was_refused(email.outbox_id)

@@ -85,7 +85,7 @@ def change_draft(fund: Fund, values: Mapping[str, Any], *, pledge_cents: int, ac
 
 _TERMS = (
     *("campaign_id", "funder_id", "name_en", "name_fr", "position", "ratio_numerator", "ratio_denominator", "minimum_cents"),
-    *("per_donation_cents", "per_donor_cents", "opens_at", "closes_at"),
+    *("per_donation_cents", "per_donor_cents", "opens_at", "closes_at", "leftover"),
 )
 
 

@@ -17,15 +17,17 @@ from sqlalchemy import (
     UniqueConstraint,
     bindparam,
     column,
+    func,
     select,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from campaign.edges.db import Base, db
 from campaign.rules.allocation import Offer, Ratio, Terms
 from campaign.rules.hold_bounds import FundBalance
+from campaign.texts.match_copy import anonymous_fund
 
 
 class FundStatus(StrEnum):
@@ -35,6 +37,13 @@ class FundStatus(StrEnum):
     ACTIVE = "active"
     PAUSED = "paused"
     ENDED = "ended"
+
+
+class Leftover(StrEnum):
+    """What becomes of the part of a pledge that is not matched by the end: it stays with the funder, or is given all the same."""
+
+    RELEASED = "released"
+    DONATED = "given"
 
 
 class Fund(Base):
@@ -61,6 +70,7 @@ class Fund(Base):
     per_donor_cents: Mapped[int | None]
     opens_at: Mapped[datetime | None]
     closes_at: Mapped[datetime | None]
+    leftover: Mapped[str] = mapped_column(server_default="released", default="released")
     activated_at: Mapped[datetime | None]
     paused_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
@@ -69,10 +79,15 @@ class Fund(Base):
     matched_cents: Mapped[int] = mapped_column(server_default="0", default=0)
     chain_entries: Mapped[int] = mapped_column(server_default="0", default=0)
     chain_hash: Mapped[bytes] = mapped_column(LargeBinary, server_default="", default=b"")
+    is_anonymous: Mapped[bool] = column_property(func.is_anonymous_funder(funder_id, type_=Boolean))
 
     def name(self, language: str) -> str:
-        """The fund's public name."""
+        """The fund's name, for staff and the funder."""
         return self.name_fr if language == "fr" else self.name_en
+
+    def public_name(self, language: str) -> str:
+        """What donors and the public read in its place: its name, unless the funder is anonymous."""
+        return anonymous_fund(language) if self.is_anonymous else self.name(language)
 
     @property
     def status(self) -> FundStatus:
@@ -110,6 +125,10 @@ class Fund(Base):
             opens_at=self.opens_at,
             closes_at=min(ends, default=None),
         )
+
+    def has_ended(self, now: datetime) -> bool:
+        """Whether it was ended, or its last day is over: no gift that is made now is matched by it any more."""
+        return self.ended_at is not None or (self.closes_at is not None and self.closes_at <= now)
 
     def offer(self) -> Offer:
         """What the fund can still allocate, for the allocation rule."""

@@ -21,7 +21,7 @@ from campaign.outbox.messages import OutboxMessage
 
 @dataclass(frozen=True, kw_only=True)
 class EmailContent:
-    """One e-mail, ready to be sent. Answers go to `reply_to`, to the sender if it is empty. `receipt_id` is the receipt to attach."""
+    """One e-mail, ready to be sent. Answers go to `reply_to`, or to the sender. `receipt_id`, `fund_call_id` or `funder_report_id` is the document to attach."""
 
     recipient: str
     recipient_name: str
@@ -32,6 +32,8 @@ class EmailContent:
     plain: str
     html: str
     receipt_id: int | None = None
+    fund_call_id: int | None = None
+    funder_report_id: int | None = None
 
 
 class DeliveryOutcome(StrEnum):
@@ -74,6 +76,8 @@ class FrozenEmail(Base):
     sealed_plain: Mapped[bytes]
     sealed_html: Mapped[bytes]
     receipt_id: Mapped[int | None] = mapped_column(ForeignKey("receipt.id"), index=True)
+    fund_call_id: Mapped[int | None] = mapped_column(ForeignKey("fund_call.id"))
+    funder_report_id: Mapped[int | None] = mapped_column(ForeignKey("funder_report.id"))
 
     @property
     def is_erased(self) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Select, Text, bindparam, exists, func, select, update
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Text, bindparam, exists, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -72,6 +72,7 @@ class OutboxMessage(Leasable, Base):
     recipient: Mapped[str | None]
     offline_reversal_id: Mapped[int | None] = mapped_column(ForeignKey("offline_reversal.id"))
     funder_payment_id: Mapped[int | None] = mapped_column(ForeignKey("funder_payment.id"))
+    funder_report_id: Mapped[int | None] = mapped_column(ForeignKey("funder_report.id"))
     fund_id: Mapped[int | None] = mapped_column(ForeignKey("fund.id"))
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     factor_change: Mapped[str | None]
@@ -79,12 +80,17 @@ class OutboxMessage(Leasable, Base):
     funder_payment_request_id: Mapped[int | None] = mapped_column(ForeignKey("funder_payment_request.id"))
     card_testing_guard_id: Mapped[int | None] = mapped_column(ForeignKey("card_testing_guard.id"))
     checkout_code_id: Mapped[int | None] = mapped_column(ForeignKey("checkout_code.id"))
+    fund_call_id: Mapped[int | None] = mapped_column(ForeignKey("fund_call.id"))
+    reminder: Mapped[str | None]
+    bank_details_id: Mapped[int | None] = mapped_column(ForeignKey("bank_details.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     message_id: Mapped[str | None] = mapped_column(unique=True)
     missing_elements: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
 
 
 Index("ix_outbox_waiting", OutboxMessage.not_before, postgresql_where=leases.is_pending(OutboxMessage))
+Index("ix_outbox_funder_report_id", OutboxMessage.funder_report_id, postgresql_where=OutboxMessage.funder_report_id.is_not(None))
+Index("ix_outbox_fund_call_id", OutboxMessage.fund_call_id, postgresql_where=OutboxMessage.fund_call_id.is_not(None))
 Index("ix_outbox_dead", OutboxMessage.dead_at, postgresql_where=OutboxMessage.dead_at.is_not(None))
 
 
@@ -221,10 +227,10 @@ def postpone_first(kind: MessageKind, donation: Donation, *, seconds: int) -> No
     db.session.execute(later, execution_options={"synchronize_session": False})
 
 
-def enqueue_notice(kind: MessageKind, about: str, **payload: int) -> None:
+def enqueue_notice(kind: MessageKind, about: str, **payload: int | str) -> None:
     """Enqueue a message that is about no gift, once for what it is about: to a funder, a member of staff, or whoever is about to give.
 
-    `payload` are the ids of its kind, by their columns.
+    `payload` is what its kind needs, mostly ids, by their columns.
     """
     row = insert(OutboxMessage).values(key=f"{kind}:{about}", kind=kind, **payload)
     db.session.execute(row.on_conflict_do_nothing(index_elements=["key"]))
@@ -281,19 +287,3 @@ def messages_of(donation_id: int) -> list[OutboxMessage]:
     """All messages about the donation, the latest first."""
     of_donation = select(OutboxMessage).where(OutboxMessage.donation_id == donation_id).order_by(OutboxMessage.id.desc())
     return list(db.session.scalars(of_donation, execution_options={"populate_existing": True}))
-
-
-def list_dead(*, limit: int) -> list[OutboxMessage]:
-    """Messages that will not be tried again, the latest first."""
-    dead = select(OutboxMessage).where(OutboxMessage.dead_at.is_not(None))
-    return list(db.session.scalars(dead.order_by(OutboxMessage.dead_at.desc()).limit(limit)))
-
-
-def count_dead() -> int:
-    """The number of messages that will not be tried again without staff."""
-    return db.session.scalar(dead_count()) or 0
-
-
-def dead_count() -> Select[int]:
-    """The query of how many messages will not be tried again without staff."""
-    return select(func.count()).where(OutboxMessage.dead_at.is_not(None))

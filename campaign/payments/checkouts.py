@@ -12,7 +12,7 @@ from sqlalchemy import Executable, ScalarResult, bindparam, case, func, select, 
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from campaign.campaigns.campaigns import Campaign
-from campaign.donations import declarations, donor_merges
+from campaign.donations import declarations, donor_merges, shared_messages
 from campaign.donations.declarations import How, Statement
 from campaign.donations.donations import Donation, DonationDetails, new_public_id
 from campaign.donations.donors import get_or_create_donor_ids
@@ -48,7 +48,7 @@ class CheckoutContext:
     """What a checkout needs besides the donor's details. `expected_match_cents` is the match that the donor was shown, None when none was.
 
     `client_key` identifies the donor's network address without storing it. `declaration` are the words with which the donor declares that the
-    money is the organization's; empty when they do not.
+    money is the organization's; empty when they do not. `shares_message` says that the message may be shown to the funder.
     """
 
     attempt: str
@@ -57,6 +57,7 @@ class CheckoutContext:
     now: datetime
     client_key: str = ""
     declaration: str = ""
+    shares_message: bool = False
 
 
 def start_checkout(campaign: Campaign, details: DonationDetails, context: CheckoutContext) -> Donation:
@@ -120,7 +121,11 @@ def _insert_new(
     columns = {name: [row[name] for row in rows] for name in _COLUMNS}
     created: ScalarResult[Donation] = db.session.scalars(_insert, columns)
     donations = {donation.attempt: donation for donation in created}
-    _record_declarations(donations, {context.attempt: context for _, context in reversed(ordered)})
+    contexts = {context.attempt: context for _, context in reversed(ordered)}
+    _record_declarations(donations, contexts)
+    shared_messages.record(
+        [donation.id for attempt, donation in donations.items() if donation.message and contexts[attempt].shares_message]
+    )
     return donations
 
 

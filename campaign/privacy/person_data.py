@@ -16,6 +16,7 @@ from campaign.donations.donations import Donation
 from campaign.donations.donor_merges import DonorMove
 from campaign.donations.donors import Donor, DonorMerge
 from campaign.donations.news_withdrawals import NewsWithdrawal
+from campaign.donations.shared_messages import SharedMessage
 from campaign.donations.staff_notes import StaffNote
 from campaign.edges.db import Base, db
 from campaign.edges.links import without_tokens
@@ -92,6 +93,7 @@ def _conditions(person: Person) -> Iterator[tuple[Table, ColumnElement[bool]]]:
         (ContactChange, or_(ContactChange.donation_id.in_(donations), ContactChange.recurring_gift_id.in_(gifts))),
         (DonorMerge, or_(DonorMerge.primary_donor_id.in_(donors), DonorMerge.merged_donor_id.in_(donors))),
         (StaffNote, or_(StaffNote.donor_id.in_(donors), StaffNote.donation_id.in_(donations))),
+        (SharedMessage, SharedMessage.donation_id.in_(donations)),
         (GiftImportRow, GiftImportRow.donation_id.in_(donations)),
         (DonorMove, DonorMove.donation_id.in_(donations)),
         (DonorAccess, DonorAccess.donor_id.in_(donors)),

@@ -9,6 +9,7 @@ from campaign.matching.funds import Fund, funds_of
 from campaign.reporting import ledger_days
 from campaign.reporting.ledger_days import DaySum
 from campaign.rules.exhaustion_forecast import MOST_DAYS, Forecast, forecast_exhaustion
+from campaign.rules.fund_outlook import left_at_end
 
 _KINDS = (Move.DONATION, Move.REFUND, Move.DISPUTE, Move.OFFLINE_REVERSAL, Move.REINSTATEMENT, Move.MATCH, Move.UNMATCH)
 
@@ -71,7 +72,7 @@ def outlook_of(campaign: Campaign, *, now: datetime) -> Outlook | None:
     # The window excludes its end: at midnight, the day before is the last one.
     ends_on = campaign.charity.local(max(moments) - timedelta(microseconds=1)).date() if len(moments) == len(ends) else None
     forecast = forecast_exhaustion(_matched_by_day(campaign, funds, today), left, today=today)
-    return Outlook(left_cents=left, forecast=forecast, ends_on=ends_on, left_at_end_cents=_left_at_end(left, forecast, ends_on, today))
+    return Outlook(left_cents=left, forecast=forecast, ends_on=ends_on, left_at_end_cents=left_at_end(left, forecast, ends_on, today))
 
 
 def _matched_by_day(campaign: Campaign, funds: list[Fund], today: date) -> list[int]:
@@ -79,9 +80,3 @@ def _matched_by_day(campaign: Campaign, funds: list[Fund], today: date) -> list[
     active = min(campaign.charity.local(fund.activated_at).date() for fund in funds if fund.activated_at)
     first = max(active + timedelta(days=1), today - timedelta(days=MOST_DAYS))
     return [day.matched_cents for day in list_days(campaign, first=first, last=today - timedelta(days=1))]
-
-
-def _left_at_end(left: int, forecast: Forecast | None, ends_on: date | None, today: date) -> int | None:
-    if forecast is None or ends_on is None or (forecast.expected_on and forecast.expected_on <= ends_on):
-        return None
-    return max(0, left - forecast.daily_cents * ((ends_on - today).days + 1))

@@ -54,16 +54,16 @@ class HistoryEntry:
     reason: str = ""
 
 
-def history_of(donation: Donation, language: str) -> list[HistoryEntry]:
-    """The whole history, in order, for staff. Fund names are in `language`."""
-    entries = [_started(donation), *_posted(donation, language), *_ended(donation)]
+def history_of(donation: Donation, language: str, *, is_public: bool = False) -> list[HistoryEntry]:
+    """The whole history, in order, for staff. Fund names are in `language`; anonymous funders are not named if it `is_public`."""
+    entries = [_started(donation), *_posted(donation, language, is_public=is_public), *_ended(donation)]
     return sorted(entries, key=lambda entry: entry.at)
 
 
 def public_history_of(donation: Donation, language: str) -> list[HistoryEntry]:
     """The history that a donor sees: the donation and its match."""
     hidden = {TimelineKind.BEGUN, TimelineKind.ENTERED, TimelineKind.QUARANTINED, TimelineKind.ACCEPTED}
-    return [entry for entry in history_of(donation, language) if entry.event.kind not in hidden]
+    return [entry for entry in history_of(donation, language, is_public=True) if entry.event.kind not in hidden]
 
 
 def _started(donation: Donation) -> HistoryEntry:
@@ -73,9 +73,10 @@ def _started(donation: Donation) -> HistoryEntry:
     return HistoryEntry(at=donation.started_at, event=TimelineEvent(kind=kind, cents=donation.amount_cents), actor=actor)
 
 
-def _posted(donation: Donation, language: str) -> list[HistoryEntry]:
+def _posted(donation: Donation, language: str, *, is_public: bool) -> list[HistoryEntry]:
     fund_names_by_id = {
-        fund.id: fund.name(language) for fund in db.session.scalars(select(Fund).where(Fund.campaign_id == donation.campaign_id))
+        fund.id: fund.public_name(language) if is_public else fund.name(language)
+        for fund in db.session.scalars(select(Fund).where(Fund.campaign_id == donation.campaign_id))
     }
     entries = []
     # The number of entries up to the last one of the settlement: its matches follow the donation entry.
@@ -185,8 +186,8 @@ def rematched_by(donation: Donation, language: str) -> tuple[int, str]:
 
 
 def _joined(funds: Select[Fund], language: str) -> str:
-    names = [fund.name(language) for fund in db.session.scalars(funds.order_by(Fund.position))]
-    return format_list(names, locale=language)
+    names = dict.fromkeys(fund.public_name(language) for fund in db.session.scalars(funds.order_by(Fund.position)))
+    return format_list(list(names), locale=language)
 
 
 def is_queued(donation: Donation) -> bool:

@@ -23,7 +23,8 @@ class OfflineMove(StrEnum):
 
 MoneyMove = Move | OfflineMove
 
-# Each move, once. What a fund promises, holds and matches is no money: it has no lines.
+# Each move, once. What a fund promises, holds, matches and calls is no money: it has no lines. A funder's money has one when it is received, so a call
+# makes no receivable.
 POSTINGS: Mapping[MoneyMove, Posting | None] = {
     OfflineMove.DONATION: Posting(subject=Subject.GIFTS, debit=Purpose.BANK, credit=Purpose.DONATIONS),
     OfflineMove.REFUND: Posting(subject=Subject.RETURNS, debit=Purpose.DONATIONS_RETURNED, credit=Purpose.BANK),
@@ -50,6 +51,8 @@ POSTINGS: Mapping[MoneyMove, Posting | None] = {
     Move.RELEASE: None,
     Move.MATCH: None,
     Move.UNMATCH: None,
+    Move.CALL: None,
+    Move.CALL_REVERSAL: None,
 }
 MONEY = {move: posting for move, posting in POSTINGS.items() if posting}
 

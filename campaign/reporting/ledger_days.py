@@ -56,13 +56,17 @@ Index(
 
 
 class SummedDays(Base):
-    """The last day of a campaign whose sums are stored, and the time zone of the days."""
+    """The last day of a campaign whose sums are stored, and the time zone of the days.
+
+    `reach_until_on` is the last one of what fund_reach.py stores; None before the first time, and after a change of the time zone.
+    """
 
     __tablename__ = "summed_days"
 
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaign.id"), primary_key=True, autoincrement=False)
     until_on: Mapped[date]
     time_zone: Mapped[str]
+    reach_until_on: Mapped[date | None]
 
 
 # What is summed of entries.
@@ -106,7 +110,11 @@ def store_ended_days(campaign: Campaign, *, now: datetime) -> int:
     with_gifts = select(*found.c, func.coalesce(changed.c.donations, 0)).outerjoin_from(found, changed, of_its_own)
     db.session.execute(insert(LedgerDay).from_select(columns, with_gifts))
     values = {"campaign_id": campaign.id, "until_on": yesterday, "time_zone": name}
-    db.session.execute(upsert(SummedDays).values(values).on_conflict_do_update(index_elements=["campaign_id"], set_=values))
+    db.session.execute(
+        upsert(SummedDays)
+        .values(values)
+        .on_conflict_do_update(index_elements=["campaign_id"], set_=values | ({} if stored else {"reach_until_on": None}))
+    )
     return (yesterday - first).days + 1
 
 
@@ -132,9 +140,12 @@ def sums_by_day(campaign: Campaign, kinds: Collection[Move], *, since: date, fun
     return found
 
 
-def sums_of_fund(campaign: Campaign, fund_id: int, *, last: int, until: datetime) -> dict[date, dict[Move, DaySum]]:
-    """What was posted in the fund by day, up to the entry at the position `last` of its chain, which is the last one before `until`."""
-    zone, stored = ZoneInfo(campaign.charity.time_zone), db.session.get(SummedDays, campaign.id, populate_existing=True)
+def sums_of_fund(campaign: Campaign, fund_id: int, *, last: int, until: datetime, zone: ZoneInfo) -> dict[date, dict[Move, DaySum]]:
+    """What was posted in the fund by day of the zone, up to the entry at the position `last` of its chain, which is the last one before `until`.
+
+    Sums that are stored for the days of another zone are not used.
+    """
+    stored = db.session.get(SummedDays, campaign.id, populate_existing=True)
     is_usable = stored is not None and stored.time_zone == zone.key
     unstored = min(stored.until_on + timedelta(days=1), until.astimezone(zone).date()) if stored and is_usable else date.min
     found: dict[date, dict[Move, DaySum]] = defaultdict(dict)

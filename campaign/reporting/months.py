@@ -29,8 +29,8 @@ from campaign.rules.fiscal_years import Period
 from campaign.stripe_sync.balance_transactions import PAYOUT, PAYOUT_REVERSALS, BalanceTransaction
 from campaign.stripe_sync.payouts import Payout
 
-# What a fund promises and matches, for which no money moves.
-PROMISES = (Move.PLEDGE, Move.MATCH, Move.UNMATCH)
+# What a fund promises and matches, and what is called of it, for which no money moves.
+PROMISES = (Move.PLEDGE, Move.MATCH, Move.UNMATCH, Move.CALL, Move.CALL_REVERSAL)
 
 
 @dataclass(frozen=True, kw_only=True)

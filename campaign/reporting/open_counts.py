@@ -6,11 +6,12 @@ from typing import Any
 from sqlalchemy import BigInteger, Select, bindparam, select
 
 from campaign.campaigns.charities import Charity
+from campaign.donations import shared_messages
 from campaign.edges.db import db
 from campaign.funders import payment_requests
 from campaign.matching import pledge_requests
 from campaign.operations import integrity_checks
-from campaign.outbox import deliveries, messages
+from campaign.outbox import dead_messages, deliveries
 from campaign.payments import alerts, card_testing, disputes, quarantine
 from campaign.receipts import posted_receipts, void_requests
 from campaign.stripe_sync import inbox, reconciliations
@@ -39,7 +40,7 @@ def _of_service() -> Select[Any]:
         dead_events=inbox.dead_count(),
         differences=reconciliations.open_count(),
         alerts=alerts.open_count(),
-        dead_mail=messages.dead_count(),
+        dead_mail=dead_messages.dead_count(),
         returned_mail=deliveries.open_bounce_count(),
         card_testing=card_testing.guard_count(),
         unchecked_since=integrity_checks.start_of_silence(),
@@ -53,6 +54,7 @@ def _of_charity() -> Select[Any]:
         voids=void_requests.open_count(charity_id),
         pledges=pledge_requests.open_count(charity_id),
         payments=payment_requests.open_count(charity_id),
+        messages=shared_messages.waiting_count(charity_id),
         to_post=posted_receipts.to_post_count(charity_id),
     )
 

@@ -5,7 +5,7 @@ about an entry, because each text contains a random id.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
-from campaign.edges.pdf_signing import KeyFile
+from campaign.edges.pdf_signing import KeyFile, Signature
 from campaign.ledger.entries import LedgerEntry
 from campaign.matching.fund_lifecycle import FundChange
 from campaign.matching.funds import Fund
@@ -66,19 +66,22 @@ def changes_of(fund: Fund, *, before: datetime) -> list[dict[str, Any]]:
     return [{"position": change.position, "text": change.text, "hash": change.hash.hex()} for change in db.session.scalars(query)]
 
 
-def signed(pieces: Iterable[str], key: KeyFile) -> Iterator[str]:
-    """The pieces of a JSON object, without its closing brace, and after them the charity's signature of their bytes. Raises SigningKeyMissing."""
+def signed(pieces: Iterable[str], sign: Callable[[bytes], Signature]) -> Iterator[str]:
+    """The pieces of a JSON object, without its closing brace, and after them the charity's signature of the hex of their SHA-256.
+
+    Raises SigningKeyMissing.
+    """
     digest = sha256()
     for piece in pieces:
         digest.update(piece.encode())
         yield piece
-    signature = key.sign_bytes(digest.hexdigest().encode())
+    signature = sign(digest.hexdigest().encode())
     yield f',\n "signed": {{"key": "{signature.key}", "signature": "{signature.value.hex()}"}}\n}}\n'
 
 
 def signed_proof_of(donation: Donation, key: KeyFile) -> str:
     """The proof of the donation as signed JSON. Raises SigningKeyMissing."""
-    return "".join(signed([json.dumps(proof_of(donation), ensure_ascii=False, indent=1)[:-2]], key))
+    return "".join(signed([json.dumps(proof_of(donation), ensure_ascii=False, indent=1)[:-2]], key.sign_bytes))
 
 
 def proof_of(donation: Donation) -> dict[str, Any]:
@@ -113,7 +116,8 @@ def _chain(fund: Fund, donation: Donation) -> dict[str, Any]:
         .order_by(LedgerEntry.position)
     ).all()
     return {
-        "fund": fund.slug,
+        # The slug may be the name of a funder who is anonymous.
+        "fund": f"fund-{fund.id}" if fund.is_anonymous else fund.slug,
         "chain": chain,
         "hash_before": (before or b"").hex(),
         "entries": [{"position": p, "text": texts[p]} if p in texts else {"position": p, "digest": d.hex()} for p, d, _ in rows],

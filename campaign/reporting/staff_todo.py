@@ -9,6 +9,8 @@ from typing import Any
 from campaign.campaigns.campaigns import Campaign, list_campaigns
 from campaign.campaigns.charities import Charity, list_charities
 from campaign.edges.services import services
+from campaign.funders import call_documents, calls
+from campaign.funders.calls import FundCall
 from campaign.matching import fund_lifecycle
 from campaign.matching.funds import Fund
 from campaign.operations import heartbeats, integrity_checks, job_results
@@ -66,12 +68,17 @@ class StaffTodo:
     voids: int = 0
     pledges: int = 0
     payments: int = 0
+    calls_overdue: int = 0
+    calls_to_post: int = 0
+    messages: int = 0
     receipts: list[totals.WaitingReceipts] = field(default_factory=list)
     campaigns: dict[str, str] = field(default_factory=dict)
     last_check: IntegrityCheck | None = None
     failing: list[list[FailingJob]] = field(default_factory=list)
     paused: list[tuple[Fund, datetime, str]] = field(default_factory=list)
     dispute_until: datetime | None = None
+    overdue_calls: list[tuple[FundCall, Fund, int]] = field(default_factory=list)
+    posted_calls: list[FundCall] = field(default_factory=list)
 
     @property
     def counted(self) -> dict[str, int]:
@@ -106,6 +113,8 @@ def _count(charities: Sequence[Charity]) -> StaffTodo:
     ids = {charity.id for charity in charities}
     of = [campaign for campaign in list_campaigns() if campaign.charity_id in ids]
     last_check, failing = integrity_checks.last_check(), job_results.by_cause(job_results.list_failing())
+    overdue = [found for charity in charities for found in calls.list_overdue(charity, today=charity.local(datetime.now(UTC)).date())]
+    to_post = [call for charity in charities for call in call_documents.list_to_post(charity)]
     paused = [found for campaign in of for found in fund_lifecycle.list_paused(campaign.id)]
     return StaffTodo(
         findings=len(last_check.findings) if last_check else 0,
@@ -119,6 +128,10 @@ def _count(charities: Sequence[Charity]) -> StaffTodo:
         last_check=last_check,
         failing=failing,
         paused=paused,
+        calls_overdue=len(overdue),
+        overdue_calls=overdue,
+        calls_to_post=len(to_post),
+        posted_calls=to_post,
         **of_service,
         **_sums(charities),
         **_on_hold(of),

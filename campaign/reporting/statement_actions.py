@@ -1,17 +1,136 @@
-"""Takes a funder's statement, and ends the transaction before anything is rendered or sent: no fund stays locked meanwhile."""
+"""Takes a funder's statement, and ends the transaction before anything is rendered or sent: no fund stays locked meanwhile.
 
-from datetime import datetime
+What is made of a period that is over is stored when it is first made, and is the same from then on.
+"""
 
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from sqlalchemy import func, select
+
+from campaign.campaigns.signing_keys import signing_key_for
 from campaign.edges.db import db
+from campaign.edges.pdf_signing import Signature
+from campaign.ledger.entries import LedgerEntry
 from campaign.matching.funds import Fund
-from campaign.reporting import funder_statement
-from campaign.reporting.funder_statement import Statement
+from campaign.reporting import proofs
+from campaign.reporting.statements import printed, stored, tables
+from campaign.reporting.statements.balances import balances_at
+from campaign.reporting.statements.json_document import json_pieces
+from campaign.reporting.statements.lines import Line, RuleSum, lines_of, sums_by_rule
+from campaign.reporting.statements.statement import Statement, StatementEnd, build_statement, lock_end
+from campaign.rules import statement_periods
+from campaign.rules.statement_periods import StatementPeriod
+
+# One at a time would take most of the time.
+LINES_IN_PIECE = 200
 
 
-def take_statement(fund: Fund, *, before: datetime | None = None) -> Statement:
-    """The fund before the moment, by default now. Commits. Raises FutureMoment."""
-    end = funder_statement.lock_end(fund, before=before)
+def take_statement(fund: Fund, *, before: datetime | None = None, period: StatementPeriod | None = None) -> Statement:
+    """The fund in the period, or before the moment, by default now. Commits. Raises FutureMoment and NothingBefore."""
+    return _take_at(fund, take_end(fund, statement_periods.to_moment(before) if before else period))
+
+
+def take_end(fund: Fund, period: StatementPeriod | None = None) -> StatementEnd:
+    """What a statement of the period covers. Commits. Raises FutureMoment and NothingBefore."""
+    try:
+        end = lock_end(fund, period)
+    except ValueError:
+        db.session.rollback()
+        raise
     db.session.commit()
-    statement = funder_statement.build_statement(fund, end)
+    return end
+
+
+def _take_at(fund: Fund, end: StatementEnd) -> Statement:
+    # Sums of days may be stored anew meanwhile: all are read from one snapshot.
+    db.session.commit()
+    db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    statement = build_statement(fund, end)
     db.session.commit()
     return statement
+
+
+def wait_for_period_to_now(fund: Fund) -> StatementPeriod:
+    """Everything until now, to the second, so that the statement can be had again. Waits for the end of a second in which anything was posted."""
+    now = datetime.now(UTC)
+    second = now.replace(microsecond=0)
+    last = db.session.scalar(select(func.max(LedgerEntry.at)).where(LedgerEntry.fund_id == fund.id))
+    db.session.rollback()
+    if last is not None and last >= second:
+        second += timedelta(seconds=1)
+        time.sleep((second - now).total_seconds())
+    return statement_periods.to_moment(second)
+
+
+def get_or_render_pdf(fund: Fund, end: StatementEnd, language: str, *, is_test: bool) -> bytes:
+    """The printed statement. Raises RenderingFailed and SigningKeyMissing."""
+    name = end.period.name
+    if end.is_finished and (found := stored.find_document(fund, name, language)) is not None:
+        return found
+    statement, rules = _take_with_rules(fund, end)
+    lines = list(_lines(fund, statement)) if end.position - end.after <= printed.MOST_ENTRIES else []
+    key = signing_key_for(fund.campaign_id)
+    data = printed.read_data(statement, rules, lines, language, key, is_test=is_test)
+    db.session.commit()
+    document = printed.render_pdf(data, statement, key)
+    if end.is_finished:
+        document = stored.store_document(fund, name, language, document)
+        db.session.commit()
+    return document
+
+
+def _take_with_rules(fund: Fund, end: StatementEnd) -> tuple[Statement, list[RuleSum]]:
+    statement = _take_at(fund, end)
+    rules = sums_by_rule(fund, after=end.after, last=end.position)
+    db.session.commit()
+    return statement, rules
+
+
+def _lines(fund: Fund, statement: Statement) -> Iterator[Line]:
+    return lines_of(fund, statement.opening, after=statement.end.after, last=statement.end.position)
+
+
+def write_xlsx(fund: Fund, end: StatementEnd, language: str, *, is_test: bool) -> Iterator[bytes]:
+    """Yield the statement as a workbook, in pieces."""
+    statement, rules = _take_with_rules(fund, end)
+    yield from tables.workbook_pieces(statement, rules, _lines(fund, statement), language, is_test=is_test)
+
+
+def write_csv(fund: Fund, end: StatementEnd, language: str) -> Iterator[bytes]:
+    """Yield the lines of the statement as CSV, the headings at once."""
+
+    def lines() -> Iterator[Line]:
+        opening = balances_at(fund, end.after)
+        db.session.rollback()
+        yield from lines_of(fund, opening, after=end.after, last=end.position)
+
+    csv_lines = tables.as_csv(lines(), end, language)
+    yield next(csv_lines).encode()
+    while piece := "".join(islice(csv_lines, LINES_IN_PIECE)):
+        yield piece.encode()
+
+
+def write_json(fund: Fund, end: StatementEnd) -> Iterator[bytes]:
+    """Yield the statement as signed JSON, in pieces. Raises SigningKeyMissing, and StatementChanged when it is not what was signed once."""
+    for piece in build_json(_take_at(fund, end)):
+        yield piece.encode()
+
+
+def build_json(statement: Statement) -> Iterator[str]:
+    """As `write_json`, of a statement that was taken."""
+    fund, name = statement.fund, statement.end.period.name
+
+    def sign(digest: bytes) -> Signature:
+        content = bytes.fromhex(digest.decode())
+        signature = stored.find_signature(fund, name, content) if statement.end.is_finished else None
+        if signature is None:
+            signature = signing_key_for(fund.campaign_id).sign_bytes(digest)
+            if statement.end.is_finished:
+                signature = stored.store_signature(fund, name, content, signature)
+        db.session.commit()
+        return signature
+
+    return proofs.signed(json_pieces(statement), sign)

@@ -11,7 +11,7 @@ from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.matching import rematching
-from campaign.matching.funds import Fund
+from campaign.matching.funds import Fund, Leftover
 from campaign.matching.holds import NO_MATCH, matches_of
 from campaign.matching.rematching import PendingRematch
 from campaign.outbox import leases, waiting_receipts
@@ -157,7 +157,7 @@ def match_state(campaign: Campaign, funds: list[Fund], language: str, *, now: da
 def _fund_state(fund: Fund, charity: Charity, language: str, now: datetime) -> FundView:
     terms = fund.terms
     return FundView(
-        name=fund.name(language),
+        name=fund.public_name(language),
         ratio=fund.ratio,
         pledged_cents=fund.pledged_cents,
         available_cents=fund.available_cents,
@@ -168,6 +168,7 @@ def _fund_state(fund: Fund, charity: Charity, language: str, now: datetime) -> F
         per_donor_cents=fund.per_donor_cents,
         opens_at=charity.local(terms.opens_at) if terms.opens_at else None,
         closes_at=charity.local(terms.closes_at) if terms.closes_at else None,
+        donates_leftover=fund.leftover == Leftover.DONATED,
     )
 
 

@@ -8,10 +8,10 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import IO, Any
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import xlsxwriter
 
@@ -26,6 +26,8 @@ MAX_ROWS, MAX_BYTES = 1_048_576, 2**30
 LONGEST_SHEET_NAME = 31
 # Of each part of a printed head or foot line. Excel takes 255 characters for all parts.
 LONGEST_PRINTED = 110
+# Of what is read of a part and does not say when it was made.
+FIRST_MOMENT = datetime(1980, 1, 1, tzinfo=UTC)
 PAPER = 1  # US Letter, the paper of Canada.
 ROWS_IN_PIECE = 200
 COMPRESSION = 1  # Higher levels make the file a fifth smaller in twice the time.
@@ -52,31 +54,35 @@ def write_xlsx(target: IO[bytes], tables: Sequence[Table], origin: Origin | None
         target.write(piece)
 
 
-def workbook_pieces(tables: Sequence[Table], origin: Origin | None = None) -> Iterator[bytes]:
-    """Yield a workbook with a sheet for each table, and first one of what it is of, in pieces, while the rows are read."""
+def workbook_pieces(tables: Sequence[Table], origin: Origin | None = None, *, at: datetime | None = None) -> Iterator[bytes]:
+    """Yield a workbook with a sheet for each table, and first one of what it is of, in pieces, while the rows are read.
+
+    The same tables, origin and moment `at`, of which the workbook says that it was made then, give the same bytes.
+    """
     sink, sheets = _Sink(), list[_Sheet]()
-    with ZipFile(sink, "w", ZIP_DEFLATED, compresslevel=COMPRESSION) as archive:
-        parts = _parts_without_rows([_Sheet(tables[0], 1)], origin)
+    created_at = (at or datetime.now(UTC)).astimezone(UTC)
+    with _Archive(sink, created_at) as archive:
+        parts = _parts_without_rows([_Sheet(tables[0], 1)], origin, created_at)
         for name in FIRST_PARTS:
-            _add_part(archive, name, parts[name])
+            archive.add(name, parts[name])
         yield sink.take()
         for table in tables:
             yield from _table_pieces(archive, sink, sheets, table, origin)
-        parts = _parts_without_rows(sheets, origin)
+        parts = _parts_without_rows(sheets, origin, created_at)
         finished = {*FIRST_PARTS, *(_part_of(number, origin) for number in range(len(sheets)))}
         for name in [name for name in parts if name not in finished]:
-            _add_part(archive, name, parts[name])
+            archive.add(name, parts[name])
     yield sink.take()
 
 
-def _table_pieces(archive: ZipFile, sink: "_Sink", sheets: list[_Sheet], table: Table, origin: Origin | None) -> Iterator[bytes]:
+def _table_pieces(archive: "_Archive", sink: "_Sink", sheets: list[_Sheet], table: Table, origin: Origin | None) -> Iterator[bytes]:
     rows, xml_of = iter(table.rows), row_writer(table.columns, _styles())
     totals = {number: 0 for number, column in enumerate(table.columns) if column.is_totalled}
     last, number, row = MAX_ROWS - 3 - len(table.notes), 0, next(rows, None)
     while row or not number:
         number += 1
         sheets.append(sheet := _Sheet(table, number))
-        with archive.open(_part_of(len(sheets) - 1, origin), "w") as part:
+        with archive.open_part(_part_of(len(sheets) - 1, origin)) as part:
             part.write(_around_rows(sheets, origin)[0])
             size = 0
             while row and sheet.rows < last and size < MAX_BYTES:
@@ -113,9 +119,23 @@ class _Sink(io.RawIOBase):
         return taken
 
 
-def _add_part(archive: ZipFile, name: str, content: bytes) -> None:
-    with archive.open(name, "w") as part:
-        part.write(content)
+class _Archive(ZipFile):
+    """The archive, whose parts are all of one moment."""
+
+    def __init__(self, target: "_Sink", created_at: datetime) -> None:
+        super().__init__(target, "w", ZIP_DEFLATED, compresslevel=COMPRESSION)
+        self._created_at = created_at
+
+    def open_part(self, name: str) -> IO[bytes]:
+        """A part to write."""
+        part = ZipInfo(name, date_time=self._created_at.timetuple()[:6])
+        part.compress_type, part._compresslevel = ZIP_DEFLATED, COMPRESSION  # type: ignore[attr-defined]  # noqa: SLF001  # public from Python 3.13 on
+        return self.open(part, "w")
+
+    def add(self, name: str, content: bytes) -> None:
+        """Add a whole part."""
+        with self.open_part(name) as part:
+            part.write(content)
 
 
 def _part_of(sheet: int, origin: Origin | None) -> str:
@@ -125,18 +145,19 @@ def _part_of(sheet: int, origin: Origin | None) -> str:
 
 def _around_rows(sheets: Sequence[_Sheet], origin: Origin | None) -> tuple[bytes, bytes]:
     """What is above and below the rows of the last sheet."""
-    xml = _parts_without_rows(sheets, origin)[_part_of(len(sheets) - 1, origin)].decode()
+    xml = _parts_without_rows(sheets, origin, FIRST_MOMENT)[_part_of(len(sheets) - 1, origin)].decode()
     found = SHEET_DATA.fullmatch(DIMENSION.sub("", xml))  # The dimension would be that of a sheet without rows. It is optional.
     assert found
     return found["head"].encode(), found["tail"].encode()
 
 
-def _parts_without_rows(sheets: Sequence[_Sheet], origin: Origin | None) -> dict[str, bytes]:
+def _parts_without_rows(sheets: Sequence[_Sheet], origin: Origin | None, created_at: datetime) -> dict[str, bytes]:
     """The parts of a workbook whose sheets have everything but their rows, for which they have space."""
     target = io.BytesIO()
     # Without constant memory, texts of all sheets would be in one table at the end.
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     with xlsxwriter.Workbook(target, options) as book:
+        book.set_properties({"created": created_at})
         formats = _formats(book)
         if origin:
             _write_origin(book, origin, formats)

@@ -29,6 +29,7 @@ from campaign.receipts.gift_import_jobs import delete_expired, handle_imports
 from campaign.receipts.unreported_return_jobs import report_unreported
 from campaign.recurring.cancel_jobs import cancel_requested
 from campaign.reporting import head_jobs, ledger_day_jobs
+from campaign.reporting.funder_report_jobs import enqueue_funder_reports
 from campaign.reporting.integrity import checker
 from campaign.stripe_sync import inbox, reconcile_jobs, reconciliations
 from campaign.stripe_sync.balance_jobs import sync_balance
@@ -160,7 +161,7 @@ def _reconcile() -> int:
 
 
 def run_infrequent_work() -> bool:
-    """Issue due annual receipts, report returned gifts that are not reported yet, enqueue notices to funders and staff, publish the heads of the
+    """Issue due annual receipts, report returned gifts that are not reported yet, enqueue notices to staff and reports to funders, publish the heads of the
     chains, store the sums of days that have ended, read what mail came back, delete files of gifts whose time is over, and erase what was stored
     for long enough.
 
@@ -170,6 +171,7 @@ def run_infrequent_work() -> bool:
         annual_jobs.issue_due,
         report_unreported,
         notice_jobs.enqueue_notices,
+        enqueue_funder_reports,
         head_jobs.publish_heads,
         ledger_day_jobs.store_ended_days,
         handle_bounces,

@@ -160,6 +160,11 @@ def _check_another_admin(member: Staff) -> None:
         raise LastAdmin(member.email)
 
 
+def list_admins() -> list[Staff]:
+    """The administrators who are active and can sign in."""
+    return [member for member in members_to_notify() if any(role.name == ADMIN for role in member.roles)]
+
+
 def members_to_notify() -> list[Staff]:
     """Who is notified when something needs a person: managers and admins who can sign in."""
     members = db.session.scalars(select(Staff).where(Staff.active, Staff.password.is_not(None)).order_by(Staff.id)).unique()

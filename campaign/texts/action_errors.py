@@ -40,6 +40,8 @@ class ActionError(StrEnum):
     FUND_HAS_ENDED = "fund has ended"
     NOT_A_MANAGER = "not a manager"
     NEW_MANAGER = "new manager"
+    RECIPIENT_IS_KNOWN = "recipient is known"
+    TOO_MANY_RECIPIENTS = "too many recipients"
     PAYMENT_IS_RECORDED = "payment is recorded"
     PAYMENT_BEYOND_PLEDGE = "payment beyond pledge"
     PAYMENT_IN_FUTURE = "payment in future"
@@ -52,6 +54,15 @@ class ActionError(StrEnum):
     PAYMENT_CHANGE_IS_REQUESTED = "payment change is requested"
     PAYMENT_CHANGE_IS_DECIDED = "payment change is decided"
     PAYMENT_IS_THE_SAME = "payment is the same"
+    CALLS_HAVE_CHANGED = "calls have changed"
+    CALL_TOO_MUCH = "call too much"
+    NOTHING_TO_CALL = "nothing to call"
+    NO_BANK_DETAILS = "no bank details"
+    FUNDER_HAS_NO_ADDRESS = "funder has no address"
+    CALL_IS_CANCELLED = "call is cancelled"
+    CALL_IS_PAID = "call is paid"
+    CREDIT_BEFORE_END = "credit before end"
+    NOTHING_TO_CREDIT = "nothing to credit"
     REGISTRATION_NUMBER = "registration number"
     FILING_DAY = "filing day"
     RETURN_IS_OPEN = "return is open"
@@ -140,6 +151,8 @@ _MESSAGES = {
     ActionError.REGISTRATION_NUMBER: gettext_noop(
         "A registered charity has a number of nine digits, RR and four digits, as 123456782RR0001. Its ninth digit checks the others: please compare it with what the charity wrote."
     ),
+    ActionError.RECIPIENT_IS_KNOWN: gettext_noop("This address is in the list already: change what it gets there."),
+    ActionError.TOO_MANY_RECIPIENTS: gettext_noop("The list is full. To add somebody, use a shared address of your organization."),
     ActionError.PAYMENT_IS_RECORDED: gettext_noop(
         "A payment with this reference is recorded already. If it is another one, write how its reference differs."
     ),
@@ -153,6 +166,25 @@ _MESSAGES = {
     ActionError.PAYMENT_IS_RETURNED: gettext_noop(
         "Money of this payment went back to the funder. If that was recorded wrongly, undo it first; then the payment can be corrected."
     ),
+    ActionError.CALLS_HAVE_CHANGED: gettext_noop(
+        "Nothing was issued: somebody has issued or cancelled a call of this fund, or changed the bank details, since you opened this page. Please see what is true now, and press the button again."
+    ),
+    ActionError.CALL_TOO_MUCH: gettext_noop(
+        "So much is not earned and uncalled now: a gift was returned meanwhile. Please see what is left to call."
+    ),
+    ActionError.NOTHING_TO_CALL: gettext_noop("All that is matched is called already."),
+    ActionError.NO_BANK_DETAILS: gettext_noop(
+        "The charity has no bank details yet, so nobody would know where to pay. An administrator sets them under Settings, on the page of the charity’s details."
+    ),
+    ActionError.FUNDER_HAS_NO_ADDRESS: gettext_noop(
+        "The funder has neither an email nor a postal address. Please write one on the page with the funder’s details first."
+    ),
+    ActionError.CALL_IS_CANCELLED: gettext_noop("Somebody has already cancelled this call."),
+    ActionError.CALL_IS_PAID: gettext_noop("Part of this call is paid or credited, so it can no longer be cancelled."),
+    ActionError.CREDIT_BEFORE_END: gettext_noop(
+        "The fund has not ended: what was returned since is taken off its next call, and needs no credit note."
+    ),
+    ActionError.NOTHING_TO_CREDIT: gettext_noop("All that is called is matched, so there is nothing to credit."),
     ActionError.FILING_DAY: gettext_noop("It was filed between the day on which the money was returned and today: write that day."),
     ActionError.RETURN_IS_OPEN: gettext_noop("This return is open already: nothing was changed."),
     ActionError.RETURN_CAME_BACK: gettext_noop("The money that this return reports came back to the charity: there is nothing to file."),

@@ -10,9 +10,11 @@ ACTIONS = {
     "activated fund": gettext_noop("activated a matching fund"),
     "added a note": gettext_noop("added a note"),
     "added a passkey": gettext_noop("added a passkey"),
+    "added a recipient of reports": gettext_noop("added a recipient of reports to a funder"),
     "added staff": gettext_noop("added a member of staff"),
     "agreed to change a payment": gettext_noop("agreed to change a funder’s payment"),
     "agreed to raise a pledge": gettext_noop("agreed to raise a pledge"),
+    "agreed to show a message": gettext_noop("agreed to show a donor’s message to the funder"),
     "agreed to void a receipt": gettext_noop("agreed to void a receipt"),
     "alert closed: disputed_agreement": gettext_noop("closed a notice: a dispute ends a monthly gift"),
     "alert closed: failed_after_success": gettext_noop("closed a notice: a payment failed after its success"),
@@ -37,12 +39,15 @@ ACTIONS = {
     "changed a role": gettext_noop("changed the role of a member"),
     "changed a view": gettext_noop("changed a saved view"),
     "changed the accounts of the journal": gettext_noop("changed the accounts of the journal"),
+    "changed the bank details": gettext_noop("changed the bank details for calls for funds"),
     "changed the charity's details": gettext_noop("changed the charity’s details"),
     "changed the name or address of later months": gettext_noop("changed the name or address of later months"),
+    "cancelled a call for funds": gettext_noop("cancelled a call for funds"),
     "checkout ended": gettext_noop("ended a checkout that held match"),
     "chose a password": gettext_noop("chose a password"),
     "chose receipts": gettext_noop("chose how to get receipts"),
     "closed a campaign": gettext_noop("closed a campaign to gifts"),
+    "chose reports of a funder": gettext_noop("chose which reports a recipient gets"),
     "chose the columns of an import": gettext_noop("chose the columns of an import of gifts"),
     "chose receipts for a donor": gettext_noop("chose how a donor gets receipts"),
     "closed a confidentiality incident": gettext_noop("closed a confidentiality incident"),
@@ -81,6 +86,8 @@ ACTIONS = {
     "found who made a privacy request": gettext_noop("found who made a privacy request"),
     "invited a member": gettext_noop("invited a member"),
     "left rows out of an import": gettext_noop("left rows out of an import of gifts"),
+    "issued a call for funds": gettext_noop("issued a call for funds"),
+    "issued a credit note": gettext_noop("issued a credit note"),
     "made a funder link": gettext_noop("made a link for a funder"),
     "made new recovery codes": gettext_noop("made new recovery codes"),
     "merged two donors": gettext_noop("merged two donors"),
@@ -88,6 +95,7 @@ ACTIONS = {
     "noted something about a privacy request": gettext_noop("noted something about a privacy request"),
     "paused fund": gettext_noop("paused a matching fund"),
     "pledged fund": gettext_noop("recorded a pledge"),
+    "posted a call for funds": gettext_noop("posted a call for funds or credit note"),
     "posted a letter about a receipt": gettext_noop("posted the letter about a cancelled receipt"),
     "posted a receipt": gettext_noop("posted a receipt"),
     "quarantine: accepted": gettext_noop("accepted a payment in quarantine"),
@@ -130,6 +138,7 @@ ACTIONS = {
     "set up the first campaign": gettext_noop("set up the first campaign"),
     "signed in": gettext_noop("signed in"),
     "took back a campaign": gettext_noop("made a campaign a draft again"),
+    "took back that a call for funds was posted": gettext_noop("took back that a call for funds or credit note was posted"),
     "took back that a letter about a receipt was posted": gettext_noop("took back that the letter about a cancelled receipt was posted"),
     "took back that a receipt was posted": gettext_noop("took back that a receipt was posted"),
     "took rows into an import": gettext_noop("took rows into an import of gifts again"),
@@ -140,12 +149,17 @@ ACTIONS = {
     "used a recovery code": gettext_noop("used a recovery code"),
     "verified who made a privacy request": gettext_noop("verified who made a privacy request"),
     "withdrew a request to void a receipt": gettext_noop("withdrew a request to void a receipt"),
+    "withdrew a message from the funder": gettext_noop("withdrew their message from the funder"),
     "withdrew consent to news": gettext_noop("withdrew consent to news"),
+    "refused to show a message": gettext_noop("refused to show a donor’s message to the funder"),
+    "reopened whether to show a message": gettext_noop("took back a decision about showing a donor’s message"),
 }
 # Who acts that is no member.
 ACTORS = {
+    "a recipient": gettext_noop("whoever gets the report"),
     "command line": gettext_noop("an operator, at the command line"),
     "the donor": gettext_noop("the donor"),
+    "the funder": gettext_noop("the funder"),
     "the service": gettext_noop("the service itself"),
 }
 # The details that are the reason.
@@ -153,6 +167,9 @@ REASONS = ("reason", "note")
 # Digests, numbers of rows, and codes of Stripe and of programs, which say nothing to a reader.
 HIDDEN = frozenset({*REASONS, "before", "after", "figures", "seed", "sha256", "fingerprint", "session", "type", "error", "of_charity"})
 DETAILS = {
+    "account_after": gettext_noop("Account now ends in"),
+    "account_before": gettext_noop("Account ended in"),
+    "call": gettext_noop("Number"),
     "cents": gettext_noop("Amount"),
     "change": gettext_noop("Change asked for"),
     "charity": gettext_noop("Charity"),
@@ -162,6 +179,7 @@ DETAILS = {
     "document": gettext_noop("Document"),
     "donations": gettext_noop("Donations"),
     "donor": gettext_noop("Donor"),
+    "due_on": gettext_noop("Due on"),
     "factor": gettext_noop("Factor"),
     "fields": gettext_noop("Fields"),
     "filed_as": gettext_noop("Filed"),
@@ -173,6 +191,7 @@ DETAILS = {
     "how": gettext_noop("How"),
     "is_complete": gettext_noop("Complete"),
     "is_matchable": gettext_noop("Matched"),
+    "is_anonymous": gettext_noop("Anonymous"),
     "is_registered_charity": gettext_noop("Registered charity"),
     "is_shared": gettext_noop("For all members"),
     "kind": gettext_noop("Kind"),
@@ -226,6 +245,7 @@ DOCUMENTS = {
     "register of privacy requests": gettext_noop("Register of privacy requests"),
     "register of receipts": gettext_noop("Register of receipts"),
     "returns": gettext_noop("Returns"),
+    "statement": gettext_noop("Statement of a funder"),
 }
 # What concerns the ways in and the rights of members: for administrators, and for members about themselves.
 ABOUT_MEMBERS = frozenset(

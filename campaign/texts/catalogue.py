@@ -22,6 +22,10 @@ class Translator:
         """Return the message in this language, with its placeholders replaced."""
         return self.catalogue.gettext(message) % values
 
+    def ngettext(self, one: str, many: str, count: int, **values: object) -> str:
+        """Return the message for this count, which is its placeholder `num`, with the others replaced."""
+        return self.catalogue.ngettext(one, many, count) % {"num": count, **values}
+
     def pgettext(self, context: str, message: str) -> str:
         """Return the translation of the message in this context."""
         return self.catalogue.pgettext(context, message)

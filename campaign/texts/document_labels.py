@@ -1,4 +1,4 @@
-"""The labels printed on PDFs: official receipts, funders' statements and drafts of information returns."""
+"""The labels printed on PDFs: official receipts and drafts of information returns."""
 
 from collections.abc import Iterable
 
@@ -42,24 +42,6 @@ _RECEIPT = {
     "replaced_banner": pgettext_noop("official receipt", "CANCELLED – replaced by another receipt"),
 }
 _SIGNATURE_NAME = pgettext_noop("official receipt", "Electronic signature of %(charity)s")
-_STATEMENT = {
-    "title": pgettext_noop("statement", "Matching fund statement"),
-    "test_banner": pgettext_noop("statement", "TEST – not a real statement"),
-    "as_of": pgettext_noop("statement", "As of"),
-    "status": pgettext_noop("statement", "Status"),
-    "pledged": pgettext_noop("statement", "Pledged"),
-    "matched": pgettext_noop("statement", "Matched"),
-    "held": pgettext_noop("statement", "Held for gifts under way"),
-    "left": pgettext_noop("statement", "Left"),
-    "received": pgettext_noop("statement", "Received from you towards the pledge"),
-    "donations_matched": pgettext_noop("statement", "Donations matched"),
-    "day_by_day": pgettext_noop("statement", "Day by day"),
-    "no_donation": pgettext_noop("statement", "No gift has been matched yet."),
-    "day": pgettext_noop("statement", "Day"),
-    "donations": pgettext_noop("statement", "Donations"),
-    "chain": pgettext_noop("statement", "Where the chain of the fund’s entries ends, to compare with any later statement:"),
-    "signed": pgettext_noop("statement", "The charity’s signature of these words:"),
-}
 # The Act gives no form for the return: it is a letter. The sources do not settle its address, so that it is filled in by hand.
 _INFORMATION_RETURN = {
     "return_title": pgettext_noop("information return", "Information return on returned property"),
@@ -147,9 +129,3 @@ def signature_name(languages: Iterable[str], charity: str) -> str:
     """Return the name of the electronic signature in these languages, for tooltips and screen readers."""
     names = [translator(language).pgettext("official receipt", _SIGNATURE_NAME) % {"charity": charity} for language in languages]
     return " / ".join(names)
-
-
-def statement_labels(language: str) -> dict[str, str]:
-    """Return the labels of a funder's statement by key."""
-    to = translator(language)
-    return {key: to.pgettext("statement", message) for key, message in _STATEMENT.items()}

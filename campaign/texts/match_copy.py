@@ -26,7 +26,10 @@ class FundStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class FundView:
-    """What is shown of one fund. `opens_at` and `closes_at` are in the charity's time zone; an early end is included."""
+    """What is shown of one fund. `opens_at` and `closes_at` are in the charity's time zone; an early end is included.
+
+    `donates_leftover` is whether what is not matched by the end is given all the same; else it stays with the funder.
+    """
 
     name: str
     ratio: Ratio
@@ -39,6 +42,7 @@ class FundView:
     per_donor_cents: int | None = None
     opens_at: datetime | None = None
     closes_at: datetime | None = None
+    donates_leftover: bool = False
 
     @property
     def unmatched_cents(self) -> int:
@@ -82,6 +86,16 @@ def _terms(fund: FundView) -> tuple[object, ...]:
     return fund.ratio, fund.minimum_cents, fund.per_donation_cents, fund.per_donor_cents, fund.closes_at
 
 
+def anonymous_fund(language: str) -> str:
+    """What takes the place of the name of a fund whose funder is anonymous."""
+    return translator(language).gettext("an anonymous funder")
+
+
+def _sentence(text: str, to: Translator) -> str:
+    """The text with a capital where it begins with what takes the place of a name."""
+    return text[:1].upper() + text[1:] if text.startswith(anonymous_fund(to.language)) else text
+
+
 def campaign_claim(state: MatchState, language: str) -> str:
     """Return one or two sentences for the head of the campaign page; empty when the campaign has no fund."""
     if not state.funds:
@@ -96,8 +110,8 @@ def campaign_claim(state: MatchState, language: str) -> str:
             conditions=_conditions(fund, to),
             left=format_money_short(left, to.language),
         )
-        return f"{claim} {_on_hold(left, held, to)}".strip()
-    return _why_none(state, to)
+        return _sentence(f"{claim} {_on_hold(left, held, to)}".strip(), to)
+    return _sentence(_why_none(state, to), to)
 
 
 def _on_hold(left_cents: int, held_cents: int, to: Translator) -> str:
@@ -210,7 +224,7 @@ def _is_midnight(moment: datetime) -> bool:
 def how_it_works(state: MatchState, language: str) -> list[str]:
     """Return the rule in plain sentences: one a fund, and when the match is decided."""
     to = translator(language)
-    sentences = [_pledge(fund, to) for fund in state.funds]
+    sentences = [_sentence(_pledge(fund, to), to) for fund in state.funds]
     if state.first_open is None:
         return sentences
     if state.holds:
@@ -231,13 +245,19 @@ def _pledge(fund: FundView, to: Translator) -> str:
         rule = to.gettext("%(added)s for each dollar given", added=format_money_short(ratio.match_of(100), to.language))
     else:
         rule = to.gettext("%(added)s for each %(given)s given", **_ratio_amounts(ratio, to))
-    return to.gettext(
+    pledge = to.gettext(
         "%(fund)s pledged %(rule)s, up to %(pledged)s in all%(conditions)s.",
         fund=fund.name,
         rule=rule,
         pledged=format_money_short(fund.pledged_cents, to.language),
         conditions=_conditions(fund, to),
     )
+    leftover = (
+        to.gettext("What is not matched by the end is given all the same.")
+        if fund.donates_leftover
+        else to.gettext("What is not matched by the end stays with the funder.")
+    )
+    return f"{pledge} {leftover}"
 
 
 def monthly_explanation(state: MatchState, language: str) -> str:

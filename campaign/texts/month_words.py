@@ -12,6 +12,8 @@ _FIGURES = {
     "pledge": gettext_noop("Pledged by funders"),
     "match": gettext_noop("Matched to gifts"),
     "unmatch": gettext_noop("Match of gifts that went back"),
+    "call": gettext_noop("Called from funders"),
+    "call_reversal": gettext_noop("Calls cancelled or credited"),
     "issued": gettext_noop("Receipts issued"),
     "ended": gettext_noop("Receipts cancelled or replaced"),
     **MOVES,

@@ -23,7 +23,7 @@ from campaign.staff.members import ROLES
 from campaign.web.chosen_campaign import chosen_campaign
 from campaign.web.languages import nearest_page, requested_language
 from campaign.web.networks import client_key
-from campaign.web.security import AccessRequired, FunderLinkRequired, limiter
+from campaign.web.security import AccessRequired, FunderLinkEnded, FunderLinkRequired, limiter
 
 log = structlog.get_logger()
 
@@ -68,14 +68,17 @@ def _http(error: HTTPException) -> ResponseReturnValue:
         text = gettext("Nothing was changed. On the page of your gift you can ask for a link that lets you change it.")
         return _page(code, gettext("First a link from us"), text, headers, back=(error.page, gettext("To the page of your gift")))
     if isinstance(error, FunderLinkRequired):
-        return _page(code, gettext("First the link to your report"), _how_to_get_a_link(), headers)
+        text = gettext(
+            "Your session ends after half an hour without use, and after twelve hours in all. Please open the link to your report again."
+        )
+        return _page(code, gettext("First the link to your report"), f"{text} {_how_to_get_a_link()}", headers)
+    if isinstance(error, FunderLinkEnded):
+        return _page(code, gettext("This link does not open a report"), _how_to_get_a_link(), headers)
     return _page(code, title, text, headers)
 
 
 def _how_to_get_a_link() -> str:
-    text = gettext(
-        "Please open the link to your report again. Your session ends after half an hour without use, and the link itself after 45 days without use."
-    )
+    text = gettext("A link ends 90 days after it was made, after 45 days without use, and when the charity ends it.")
     emails = dict.fromkeys(charity.email for charity in list_charities())
     ask = gettext("Write to %(email)s for a new link.", email=" / ".join(emails)) if emails else ""
     return f"{text} {ask}".strip()

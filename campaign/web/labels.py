@@ -4,7 +4,7 @@ from flask_babel import gettext, pgettext
 
 from campaign.donations.declarations import How
 from campaign.donations.donations import Donation
-from campaign.matching.funds import FundStatus
+from campaign.matching.funds import FundStatus, Leftover
 from campaign.outbox import deliveries
 from campaign.outbox.message_kinds import MessageKind
 from campaign.payments.status import NoGift, ShownState, Status
@@ -168,6 +168,11 @@ def email_state_labels() -> dict[deliveries.EmailState, str]:
     }
 
 
+def leftover_labels() -> dict[Leftover, str]:
+    """What becomes of the part of a pledge that is not matched by the end."""
+    return {Leftover.RELEASED: gettext("stays with the funder"), Leftover.DONATED: gettext("is given all the same")}
+
+
 def message_kind_labels() -> dict[MessageKind, str]:
     """The kinds of messages."""
     return {
@@ -179,8 +184,13 @@ def message_kind_labels() -> dict[MessageKind, str]:
         MessageKind.FUNDER_PAYMENT_CORRECTED: gettext("Correction of a funder’s payment"),
         MessageKind.FUNDER_PAYMENT_REVERSED: gettext("Reversal of a funder’s payment"),
         MessageKind.FUNDER_PAYMENT_RETURNED: gettext("Return of money to a funder"),
+        MessageKind.FUND_CALL: gettext("Call for funds or credit note"),
+        MessageKind.FUND_CALL_REMINDER: gettext("Reminder of a call for funds"),
+        MessageKind.FUND_CALL_CANCELLED: gettext("A call for funds is cancelled"),
+        MessageKind.BANK_DETAILS_CHANGED: gettext("The bank details have changed"),
         MessageKind.PAYMENT_CHANGE_REQUESTED: gettext("Request to change a payment"),
         MessageKind.PAYMENT_CHANGE_DECIDED: gettext("Decision to change a payment or not"),
+        MessageKind.FUNDER_REPORT: gettext("Report to a funder"),
         MessageKind.PLEDGE_MATCHED: gettext("Pledge matched in full"),
         MessageKind.STAFF_TODO: gettext("Notice to staff"),
         MessageKind.STAFF_ACCESS: gettext("Link to choose a password"),

@@ -17,7 +17,7 @@ from flask_limiter import Limiter
 from flask_security import current_user
 from flask_wtf.csrf import CSRFProtect
 from itsdangerous import Signer
-from werkzeug.exceptions import Forbidden
+from werkzeug.exceptions import Forbidden, NotFound
 
 from campaign.config import Settings
 from campaign.staff.members import ROLES
@@ -40,6 +40,8 @@ DONATIONS_PER_EMAIL_AND_CLIENT = "40 per 20 minutes"
 DONATIONS_PER_EMAIL = "120 per 20 minutes"
 DONATIONS_OVERALL = "12000 per minute"
 LINKS_PER_CLIENT = "60 per minute"
+# Those of periods that are over are stored.
+STATEMENTS_PER_CLIENT = "60 per minute"
 
 # No rate-limit headers: each would cost more Redis round trips. A refused request gets Retry-After from errors.py.
 # Clients are networks, and Redis has no address of anybody. Without Redis each process counts by itself.
@@ -67,6 +69,10 @@ class AccessRequired(Forbidden):
 
 class FunderLinkRequired(Forbidden):
     """A funder has to open the link to their report first (funders/access_links.py)."""
+
+
+class FunderLinkEnded(NotFound):
+    """A link to a report that opens nothing: it has ended, or never was one."""
 
 
 class FreshnessRequired(Forbidden):

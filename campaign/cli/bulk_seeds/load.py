@@ -27,7 +27,7 @@ from campaign.cli.funds import CommandRefused
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.matching.funds import funds_of
-from campaign.reporting import ledger_days
+from campaign.reporting import fund_reach, ledger_days
 from campaign.staff import audit
 
 OPERATOR = "command line"
@@ -47,7 +47,7 @@ def load_history(count: int, *, seed: int) -> int:
     _refuse_unsuitable(campaign)
     move_back(campaign, count)
     # The days that have ended get more entries.
-    db.session.execute(text("DELETE FROM ledger_day; DELETE FROM summed_days"))
+    db.session.execute(text("DELETE FROM ledger_day; DELETE FROM fund_reach; DELETE FROM summed_days"))
     db.session.execute(text("SET LOCAL session_replication_role = replica"))
     connection = db.session.connection().connection.driver_connection
     end = int(datetime.now(UTC).timestamp())
@@ -63,6 +63,7 @@ def load_history(count: int, *, seed: int) -> int:
     db.session.execute(text("ANALYZE ledger_entry, donation"))
     _store_sums(history)
     ledger_days.store_ended_days(campaign, now=datetime.fromtimestamp(end, UTC))
+    fund_reach.store_ended_days(campaign)
     _advance_sequences()
     db.session.execute(text("SET LOCAL session_replication_role = origin"))
     audit.record(OPERATOR, "seeded a history", campaign.slug, donations=count, seed=seed)

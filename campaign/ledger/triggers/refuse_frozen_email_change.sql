@@ -6,6 +6,7 @@ BEGIN
     IF TG_OP = 'UPDATE' THEN
         IF NEW.recipient = '' AND NEW.recipient_name = '' AND NEW.subject = '' AND NEW.sealed_plain = '' AND NEW.sealed_html = ''
             AND NEW.outbox_id = OLD.outbox_id AND NEW.frozen_at = OLD.frozen_at AND NEW.receipt_id IS NOT DISTINCT FROM OLD.receipt_id
+            AND NEW.fund_call_id IS NOT DISTINCT FROM OLD.fund_call_id
             AND EXISTS (SELECT FROM outbox WHERE id = OLD.outbox_id AND (done_at IS NOT NULL OR dead_at IS NOT NULL))
         THEN
             RETURN NEW;

@@ -14,6 +14,6 @@ CREATE OR REPLACE TRIGGER terms_are_frozen BEFORE UPDATE ON fund
         OR OLD.ratio_denominator IS DISTINCT FROM NEW.ratio_denominator OR OLD.minimum_cents IS DISTINCT FROM NEW.minimum_cents
         OR OLD.per_donation_cents IS DISTINCT FROM NEW.per_donation_cents
         OR OLD.per_donor_cents IS DISTINCT FROM NEW.per_donor_cents OR OLD.opens_at IS DISTINCT FROM NEW.opens_at
-        OR OLD.closes_at IS DISTINCT FROM NEW.closes_at)
+        OR OLD.closes_at IS DISTINCT FROM NEW.closes_at OR OLD.leftover IS DISTINCT FROM NEW.leftover)
     )
     EXECUTE FUNCTION refuse_term_change();

@@ -10,6 +10,7 @@ from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
 from campaign.donations.news_withdrawals import news_token, wants_news
 from campaign.edges.services import services
+from campaign.funders.calls import FundCall
 from campaign.outbox.deliveries import EmailContent
 from campaign.receipts.receipts import Receipt
 from campaign.texts.dates import format_day
@@ -67,6 +68,7 @@ def build_email(
     paragraphs: Sequence[Paragraph],
     *,
     receipt: Receipt | None = None,
+    call: FundCall | None = None,
     greeting: str = "",
     ending: str = "",
     code: Code | None = None,
@@ -94,6 +96,7 @@ def build_email(
         plain=render_template("mail/letter.txt", **variables),
         html=render_template("mail/letter.html", **variables),
         receipt_id=receipt.id if receipt else None,
+        fund_call_id=call.id if call else None,
     )
 
 

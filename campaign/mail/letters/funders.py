@@ -20,7 +20,8 @@ from campaign.rules.money import format_money
 from campaign.texts.dates import format_day
 
 
-def _recipient(funder: Funder, campaign: Campaign, *, is_test: bool) -> Recipient:
+def recipient_of_funder(funder: Funder, campaign: Campaign, *, is_test: bool) -> Recipient:
+    """The funder, by the legal name if there is one."""
     name = funder.legal_name or funder.name(funder.language)
     return Recipient(
         address=funder.email,
@@ -32,7 +33,7 @@ def _recipient(funder: Funder, campaign: Campaign, *, is_test: bool) -> Recipien
     )
 
 
-def _for_an_audit(head: str) -> Code:
+def for_an_audit(head: str) -> Code:
     """Where the fund's books end as the message is composed, so that nobody can write them anew unseen (docs/verify.md)."""
     purpose = gettext(
         "For an audit: this line shows where the books of your fund end today. With it, your auditor can check later that nothing before it "
@@ -58,7 +59,7 @@ def money_received(
         paragraphs = [Paragraph(text), *about_receipt, contact_line(campaign.charity)]
         title = campaign.title(language)
         subject = receipt_subject(receipt, title) if receipt else gettext("Your payment has arrived – %(campaign)s", campaign=title)
-        recipient, code = _recipient(funder, campaign, is_test=not payment.livemode), _for_an_audit(head)
+        recipient, code = recipient_of_funder(funder, campaign, is_test=not payment.livemode), for_an_audit(head)
         return build_email(recipient, subject, paragraphs, receipt=receipt, code=code)
 
 
@@ -79,8 +80,8 @@ def receipt_voided(payment: FunderPayment, funder: Funder, campaign: Campaign, *
             paragraphs.append(Paragraph(_no_receipt_for_charity()))
         paragraphs.append(contact_line(campaign.charity))
         subject = gettext("Official donation receipt %(serial)s is cancelled – %(campaign)s", serial=ended.serial, campaign=title)
-        recipient = _recipient(funder, campaign, is_test=not payment.livemode)
-        return build_email(recipient, subject, paragraphs, code=_for_an_audit(head))
+        recipient = recipient_of_funder(funder, campaign, is_test=not payment.livemode)
+        return build_email(recipient, subject, paragraphs, code=for_an_audit(head))
 
 
 def payment_corrected(
@@ -107,7 +108,7 @@ def payment_corrected(
             paragraphs.append(Paragraph(_no_receipt_for_charity()))
         paragraphs.append(contact_line(campaign.charity))
         subject = gettext("Your payment is corrected – %(campaign)s", campaign=title)
-        recipient, code = _recipient(funder, campaign, is_test=not payment.livemode), _for_an_audit(head)
+        recipient, code = recipient_of_funder(funder, campaign, is_test=not payment.livemode), for_an_audit(head)
         return build_email(recipient, subject, paragraphs, receipt=receipt, code=code)
 
 
@@ -144,8 +145,8 @@ def payment_reversed(
         no_longer = Paragraph(gettext("It no longer counts as received towards your pledge."))
         paragraphs = [Paragraph(text), no_longer, *about_ended(ReceiptChange(ended=ended), language), contact_line(campaign.charity)]
         subject = gettext("Your payment no longer counts – %(campaign)s", campaign=title)
-        recipient = _recipient(funder, campaign, is_test=not payment.livemode)
-        return build_email(recipient, subject, paragraphs, code=_for_an_audit(head))
+        recipient = recipient_of_funder(funder, campaign, is_test=not payment.livemode)
+        return build_email(recipient, subject, paragraphs, code=for_an_audit(head))
 
 
 def payment_returned(
@@ -186,7 +187,7 @@ def payment_returned(
             if retained_cents == 0
             else gettext("Part of your payment was returned – %(campaign)s", campaign=title)
         )
-        recipient, code = _recipient(funder, campaign, is_test=not payment.livemode), _for_an_audit(head)
+        recipient, code = recipient_of_funder(funder, campaign, is_test=not payment.livemode), for_an_audit(head)
         return build_email(recipient, subject, paragraphs, receipt=receipt, code=code)
 
 
@@ -209,4 +210,4 @@ def pledge_is_matched(fund: Fund, funder: Funder, campaign: Campaign, *, is_test
         )
         paragraphs = [Paragraph(text), Paragraph(more), contact_line(campaign.charity)]
         subject = gettext("Your pledge is matched in full – %(campaign)s", campaign=campaign.title(language))
-        return build_email(_recipient(funder, campaign, is_test=is_test), subject, paragraphs, code=_for_an_audit(head))
+        return build_email(recipient_of_funder(funder, campaign, is_test=is_test), subject, paragraphs, code=for_an_audit(head))

@@ -184,6 +184,7 @@ def describe_todo(name: str, count: int) -> str:
         "receipts": lazy_ngettext("%(num)s receipt waits for what it lacks", "%(num)s receipts wait for what they lack", count),
         **_describe_privacy(count),
         **_requests(count),
+        **_describe_calls(count),
     }
     return str(sentences[name])
 
@@ -216,8 +217,13 @@ def _describe_privacy(count: int) -> dict[str, LazyString]:
 
 
 def _requests(count: int) -> dict[str, LazyString]:
-    """What waits for a second person."""
+    """What waits for a person, or a second one."""
     return {
+        "messages": lazy_ngettext(
+            "%(num)s message of a donor for the funder waits to be read.",
+            "%(num)s messages of donors for the funder wait to be read.",
+            count,
+        ),
         "voids": lazy_ngettext(
             "%(num)s receipt waits for a second person to void it.", "%(num)s receipts wait for a second person to void them.", count
         ),
@@ -230,6 +236,20 @@ def _requests(count: int) -> dict[str, LazyString]:
             "%(num)s request to change a payment of a funder waits for a second person.",
             "%(num)s requests to change payments of funders wait for a second person.",
             count,
+        ),
+    }
+
+
+def _describe_calls(count: int) -> dict[str, LazyString]:
+    """What funders owe, and what is to be posted to them."""
+    return {
+        "calls_overdue": lazy_ngettext(
+            "%(num)s call for funds is overdue, and not all of it is paid.",
+            "%(num)s calls for funds are overdue, and not all of them are paid.",
+            count,
+        ),
+        "calls_to_post": lazy_ngettext(
+            "%(num)s call for funds or credit note to print and post", "%(num)s calls for funds and credit notes to print and post", count
         ),
     }
 

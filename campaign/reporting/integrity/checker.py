@@ -10,6 +10,7 @@ from datetime import date
 from sqlalchemy import Connection, Engine, text
 
 from campaign.reporting.integrity import (
+    call_checks,
     chain_checks,
     confirmation_checks,
     derived_checks,
@@ -21,6 +22,7 @@ from campaign.reporting.integrity import (
     offline_checks,
     receipt_checks,
     scope,
+    statement_checks,
     stripe_checks,
 )
 from campaign.reporting.integrity.scope import VerifiedPoint
@@ -46,9 +48,11 @@ MOVES = {
     "unmatch": {("matched", "available")},
     "receive": {("funder", "received")},
     "receive_reversal": {("received", "funder")},
+    "call": {("earned", "called")},
+    "call_reversal": {("called", "earned")},
 }
 
-OF_A_FUND = {"pledge", "hold", "release", "match", "unmatch", "receive", "receive_reversal"}
+OF_A_FUND = {"pledge", "hold", "release", "match", "unmatch", "receive", "receive_reversal", "call", "call_reversal"}
 
 # Findings that begin with these do not pause matching.
 NOT_ABOUT_MATCHING = (
@@ -201,6 +205,7 @@ CHECKS = (
     *receipt_checks.CHECKS,
     *confirmation_checks.CHECKS,
     *funder_checks.CHECKS,
+    *call_checks.CHECKS,
     _totals_equal_entries,
     _nets_equal_entries,
     _paid_is_posted_once,
@@ -220,6 +225,8 @@ CHECKS_OF_ALL = (
     *receipt_checks.CHECKS_OF_ALL,
     *confirmation_checks.CHECKS_OF_ALL,
     *funder_checks.CHECKS_OF_ALL,
+    *call_checks.CHECKS_OF_ALL,
     *chain_checks.CHECKS_OF_ALL,
     *journal_checks.CHECKS_OF_ALL,
+    *statement_checks.CHECKS_OF_ALL,
 )

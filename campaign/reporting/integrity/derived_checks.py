@@ -155,6 +155,45 @@ def sums_of_days_equal_entries(snapshot: Connection) -> Iterator[str]:
         yield f"I2: the day {day} of campaign {slug} has {stored} cents of {kind}, but {posted} were posted."
 
 
+def reach_of_days_equals_entries(snapshot: Connection) -> Iterator[str]:
+    """I2: on each stored day, the donors and gifts of a fund changed as its entries say, by whose donors are now."""
+    for slug, day, stored, donors, stored_cents, cents in rows(
+        snapshot,
+        """
+        WITH entry AS (
+            SELECT m.fund_id, d.donor_id, d.id AS donation_id, e.id, (e.at AT TIME ZONE s.time_zone)::date AS day,
+                   CASE WHEN e.fund_id = m.fund_id THEN account_change('matched', e.from_account, e.to_account, e.cents) ELSE 0 END AS matched,
+                   CASE WHEN e.fund_id IS NULL THEN account_change('donations', e.to_account, e.from_account, e.cents) ELSE 0 END AS donated
+            FROM summed_days s JOIN donation d ON d.campaign_id = s.campaign_id JOIN fund_match m ON m.donation_id = d.id
+            JOIN ledger_entry e ON e.donation_id = d.id AND coalesce(e.fund_id, m.fund_id) = m.fund_id
+            WHERE (e.at AT TIME ZONE s.time_zone)::date <= s.reach_until_on),
+        gift AS (
+            SELECT fund_id, donation_id, day, id, sum(matched) OVER w > 0 AS is_matched, sum(donated) OVER w AS net
+            FROM entry WINDOW w AS (PARTITION BY fund_id, donation_id ORDER BY id)),
+        gift_change AS (
+            SELECT fund_id, day, CASE WHEN is_matched THEN net ELSE 0 END
+                   - lag(CASE WHEN is_matched THEN net ELSE 0 END, 1, 0) OVER (PARTITION BY fund_id, donation_id ORDER BY id) AS cents, 0 AS donors
+            FROM gift),
+        person AS (
+            SELECT fund_id, donor_id, day, id, (sum(matched) OVER w > 0)::int AS is_matched
+            FROM entry WINDOW w AS (PARTITION BY fund_id, donor_id ORDER BY id)),
+        person_change AS (
+            SELECT fund_id, day, 0 AS cents, is_matched - lag(is_matched, 1, 0) OVER (PARTITION BY fund_id, donor_id ORDER BY id) AS donors
+            FROM person),
+        expected AS (
+            SELECT fund_id, day, sum(cents) AS cents, sum(donors) AS donors
+            FROM (SELECT * FROM gift_change UNION ALL SELECT * FROM person_change) c GROUP BY 1, 2),
+        stored AS (
+            SELECT fund_id, day, gift_cents - lag(gift_cents, 1, 0::bigint) OVER w AS cents, donors - lag(donors, 1, 0::bigint) OVER w AS donors
+            FROM fund_reach WINDOW w AS (PARTITION BY fund_id ORDER BY day))
+        SELECT f.slug, coalesce(r.day, x.day), coalesce(r.donors, 0), coalesce(x.donors, 0), coalesce(r.cents, 0), coalesce(x.cents, 0)
+        FROM stored r FULL JOIN expected x ON x.fund_id = r.fund_id AND x.day = r.day JOIN fund f ON f.id = coalesce(r.fund_id, x.fund_id)
+        WHERE (coalesce(r.donors, 0), coalesce(r.cents, 0)) <> (coalesce(x.donors, 0), coalesce(x.cents, 0)) ORDER BY 1, 2
+        """,
+    ):
+        yield f"I2: the day {day} of fund {slug} has {stored} more donors with {stored_cents} cents, but entries say {donors} with {cents}."
+
+
 CHECKS = (
     queue_is_complete,
     sums_of_donors_equal_entries,
@@ -164,4 +203,4 @@ CHECKS = (
     no_rematch_is_stuck,
 )
 # Entries are never changed, and a day is stored once: what was right of it stays so.
-CHECKS_OF_ALL = (sums_of_days_equal_entries,)
+CHECKS_OF_ALL = (sums_of_days_equal_entries, reach_of_days_equals_entries)

@@ -2,7 +2,7 @@
 
 import time
 
-from flask import session
+from flask import abort, request, session
 
 from campaign.edges.db import db
 from campaign.funders import access_links
@@ -14,21 +14,35 @@ from campaign.web.security import FunderLinkRequired
 SEEN_INTERVAL_SECONDS = 60
 # Of the link's id and of when its session was begun and last used, in seconds since 1970.
 SESSION_KEY = "funder_link"
+# The id of the fund that was chosen last, among those of the funder.
+FUND_KEY = "funder_fund"
 
 
 def begin(link: AccessLink) -> None:
     """Begin the session of a link that was just opened."""
     now = int(time.time())
     session[SESSION_KEY] = [link.id, now, now]
+    session.pop(FUND_KEY, None)
 
 
 def fund_of_session() -> Fund:
-    """The fund in the session. Responds 403, with how to get a link, without a session that is open."""
+    """The fund that `?fund=` names or was chosen before, or else that of the link.
+
+    Responds 403, with how to get a link, without a session that is open; 404 for a fund that is not the same funder's.
+    """
     link = _link_of_session()
     if link is None:
         session.pop(SESSION_KEY, None)
         raise FunderLinkRequired
-    return db.session.get_one(Fund, link.fund_id)
+    of_link = db.session.get_one(Fund, link.fund_id)
+    own, slug = access_links.funds_of_funder(of_link), request.args.get("fund", "")
+    if slug:
+        chosen = next((fund for fund in own if fund.slug == slug), None)
+        if chosen is None:
+            abort(404)
+        session[FUND_KEY] = chosen.id
+        return chosen
+    return next((fund for fund in own if fund.id == session.get(FUND_KEY)), of_link)
 
 
 def _link_of_session() -> AccessLink | None:

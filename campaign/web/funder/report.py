@@ -1,21 +1,40 @@
-"""A funder's report, behind a private link. It shows amounts and counts, never donors."""
+"""A funder's page, behind a private link: what their money has moved, as of now or as of the end of a past day. It shows amounts and counts, never donors."""
 
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 
+from campaign.campaigns.campaigns import Campaign
 from campaign.edges.db import db
 from campaign.funders import access_links
-from campaign.reporting.funder_statement import Statement
+from campaign.matching import fund_lifecycle
+from campaign.matching.fund_lifecycle import FundChange
+from campaign.matching.funds import Fund
+from campaign.reporting import fund_days, fund_reach, shown_messages
 from campaign.reporting.statement_actions import take_statement
+from campaign.reporting.statements.statement import Statement, first_day_of
+from campaign.rules.fund_outlook import FundStage, Lifecycle, outlook_of
+from campaign.rules.gift_groups import GiftGroup, group_days
+from campaign.rules.local_time import end_of_day
 from campaign.rules.money import format_money
-from campaign.texts.dates import format_day, format_moment
-from campaign.web.funder import link_session
+from campaign.texts import fund_report
+from campaign.texts.dates import format_day, format_moment, format_month
+from campaign.texts.fund_report import FundSums
+from campaign.web import burn_down
+from campaign.web.funder import gift_bars, link_session
+from campaign.web.funder.chosen_day import ChosenDay, read_day, slid_to
 from campaign.web.languages import current_language
-from campaign.web.security import LINKS_PER_CLIENT, access, limiter
+from campaign.web.security import LINKS_PER_CLIENT, FunderLinkEnded, access, limiter
 
 bp = Blueprint("funder_report", __name__, url_prefix="/funder")
+
+GROUPS_SHOWN = 8
+THANKS_SHOWN = 12
 
 
 @bp.get("/links/<token>")
@@ -25,7 +44,7 @@ def enter(token: str) -> ResponseReturnValue:
     """Exchange the link for a session, so that the token does not stay in URLs that are shown, logged or shared."""
     link = access_links.open_link(token)
     if link is None:
-        abort(404)
+        raise FunderLinkEnded
     db.session.commit()
     link_session.begin(link)
     return redirect(url_for("funder_report.report", lang=request.args.get("lang")))
@@ -33,35 +52,164 @@ def enter(token: str) -> ResponseReturnValue:
 
 @bp.get("/report")
 @access("funder")
+def former_address() -> ResponseReturnValue:
+    """Where the page was before."""
+    link_session.fund_of_session()
+    return redirect(url_for("funder_report.report", lang=request.args.get("lang"), as_of=request.args.get("as_of")), 301)
+
+
+@bp.get("/")
+@access("funder")
 def report() -> ResponseReturnValue:
-    """Pledged, held, matched and available amounts, and the matches by day."""
-    statement, language = take_statement(link_session.fund_of_session()), current_language()
-    return render_template(
-        "funders/report.html",
-        fund=statement.fund.name(language),
-        title=statement.campaign.title(language),
-        charity_name=statement.charity.name(language),
-        as_of=format_moment(statement.as_of, language, "long"),
-        pledged=format_money(statement.pledged_cents, language),
-        held=format_money(statement.held_cents, language),
-        matched=format_money(statement.matched_cents, language),
-        left=format_money(statement.left_cents, language),
-        received=format_money(statement.received_cents, language),
-        donations=statement.donations,
-        days=_days(statement, language),
-        campaign_url=url_for("campaigns.page", language=language, slug=statement.campaign.slug),
+    """The page, as of now or as of the end of the day in the address."""
+    fund = link_session.fund_of_session()
+    campaign = db.session.get_one(Campaign, fund.campaign_id)
+    changes, today = fund_lifecycle.changes_of(fund), campaign.charity.local(datetime.now(UTC)).date()
+    first_on = first_day_of(fund, campaign.charity) or today
+    if slid := slid_to(first_on, today):
+        return redirect(url_for("funder_report.report", as_of=slid, fund=fund.slug, lang=request.args.get("lang")), 303)
+    chosen = read_day(first_on, today)
+    moment = end_of_day(chosen.day, ZoneInfo(campaign.charity.time_zone)) if chosen.is_past else None
+    statement = take_statement(fund, before=moment)
+    page = render_template("funders/report.html", **_page(_View(fund, campaign, statement, chosen, changes)))
+    return (page, 422) if chosen.error else page
+
+
+@dataclass(frozen=True)
+class _View:
+    """What the page is about. `changes` are all of the fund."""
+
+    fund: Fund
+    campaign: Campaign
+    statement: Statement
+    chosen: ChosenDay
+    changes: list[FundChange]
+
+    @property
+    def unmatched_cents(self) -> int:
+        """What of the pledge is not matched, on hold or not."""
+        return self.statement.pledged_cents - self.statement.matched_cents
+
+    @property
+    def stage(self) -> FundStage:
+        """Where the fund was at the moment of the page."""
+        kinds = tuple(change.kind for change in self.changes if change.at < self.statement.as_of)
+        lifecycle = Lifecycle(changes=kinds, opens_at=self.fund.opens_at, closes_at=self.fund.closes_at)
+        return lifecycle.stage(self.statement.as_of, unmatched_cents=self.unmatched_cents)
+
+    @property
+    def begins_on(self) -> date | None:
+        """The day from which gifts are matched, if it was to come."""
+        opens_at = self.fund.opens_at
+        return self.campaign.charity.local(opens_at).date() if opens_at and opens_at > self.statement.as_of else None
+
+
+def _page(view: _View) -> dict[str, Any]:
+    language, chosen, statement = current_language(), view.chosen, view.statement
+    days = [day for day in fund_days.days_of(view.fund, view.campaign) if day.on <= chosen.day]
+    return {
+        "fund": view.fund.name(language),
+        "fund_slug": view.fund.slug,
+        "funds": _funds(view.fund, language),
+        "title": view.campaign.title(language),
+        "charity_name": view.campaign.charity.name(language),
+        "campaign_url": url_for("campaigns.page", language=language, slug=view.campaign.slug),
+        "headline": _headline(view, language),
+        "chosen": chosen,
+        "shown_day": format_day(chosen.day, language),
+        "shown_moment": format_moment(statement.as_of, language, "long"),
+        "tiles": _tiles(statement, language),
+        "donations": statement.donations,
+        "burn_down": burn_down.chart_of(days, until=chosen.day),
+        "outlook": _outlook(view, language),
+        "bars": gift_bars.bars_of(statement.days, first_on=min([chosen.first_on, *(day.on for day in statement.days)]), until=chosen.day),
+        "groups": _groups(statement, language),
+        "files": _files(),
+        "thanks": _thanks(view, language),
+    }
+
+
+def _funds(shown: Fund, language: str) -> list[tuple[str, str, bool]]:
+    """The slug and name of each fund of the funder, and whether it is the one that is shown; empty when there is one alone."""
+    funds = access_links.funds_of_funder(shown)
+    titles = {one.id: db.session.get_one(Campaign, one.campaign_id).title(language) for one in funds}
+    return [(one.slug, f"{one.name(language)} – {titles[one.id]}", one.id == shown.id) for one in funds] if len(funds) > 1 else []
+
+
+def _headline(view: _View, language: str) -> str:
+    statement = view.statement
+    reach = fund_reach.reach_of(view.fund, view.campaign, until=statement.as_of)
+    sums = FundSums(
+        stage=view.stage,
+        pledged_cents=statement.pledged_cents,
+        matched_cents=statement.matched_cents,
+        gift_cents=reach.gift_cents,
+        donors=reach.donors,
     )
+    return fund_report.headline(sums, begins_on=view.begins_on, language=language)
 
 
-def _days(statement: Statement, language: str) -> list[dict[str, Any]]:
-    highest = max((day.matched_cents for day in statement.days), default=0)
+def _tiles(statement: Statement, language: str) -> list[dict[str, str]]:
+    """The sums with their names and definitions, in the order of their life. What was called is shown once anything was."""
+    called = ("called", gettext("Called"), statement.closing.called_cents, gettext("What we have asked you to pay of what is matched."))
+    tiles = (
+        ("pledged", gettext("Pledged"), statement.pledged_cents, gettext("What you promised for matching, at most.")),
+        ("matched", gettext("Matched"), statement.matched_cents, gettext("It goes with gifts that were paid, and so it is due from you.")),
+        (
+            "held",
+            gettext("On hold"),
+            statement.held_cents,
+            gettext("Reserved for donors who are paying now. If they do not, it is free again."),
+        ),
+        ("left", gettext("Left"), statement.left_cents, gettext("What of your pledge is neither matched nor on hold.")),
+        *([called] if statement.closing.called_cents else []),
+        ("received", gettext("Received"), statement.received_cents, gettext("What you have paid towards the pledge, as we recorded it.")),
+    )
+    return [{"id": name, "label": label, "sum": format_money(cents, language), "means": means} for name, label, cents, means in tiles]
+
+
+def _outlook(view: _View, language: str) -> list[str]:
+    closes_at, charity = view.fund.closes_at, view.campaign.charity
+    activated = [change.at for change in view.changes if change.kind == "activated"]
+    next_on = view.chosen.day + timedelta(days=1) if view.chosen.is_past else view.chosen.day
+    outlook = outlook_of(
+        {day.on: day.matched_cents for day in view.statement.days},
+        unmatched_cents=view.unmatched_cents,
+        # On the day of the activation, it matched for a part of the day only.
+        first_on=charity.local(activated[0]).date() + timedelta(days=1) if activated else next_on,
+        next_on=next_on,
+        # The window excludes its end: at midnight, the day before is the last one.
+        ends_on=charity.local(closes_at - timedelta(microseconds=1)).date() if closes_at else None,
+    )
+    return fund_report.describe_outlook(view.stage, outlook, begins_on=view.begins_on, language=language)
+
+
+def _files() -> list[tuple[str, str]]:
+    """The forms of a statement and their names."""
+    return [
+        ("pdf", gettext("Print (PDF)")),
+        ("xlsx", gettext("Spreadsheet (XLSX)")),
+        ("csv", gettext("Spreadsheet (CSV)")),
+        ("json", gettext("Every entry, with its proof (JSON)")),
+    ]
+
+
+def _groups(statement: Statement, language: str) -> list[dict[str, Any]]:
+    """The latest matches, the last days first."""
+    days = (GiftGroup(first_on=day.on, last_on=day.on, gifts=day.donations, matched_cents=day.matched_cents) for day in statement.days)
     return [
         {
-            "on": format_day(day.on, language),
-            "iso": day.on.isoformat(),
-            "donations": day.donations,
-            "matched": format_money(day.matched_cents, language),
-            "parts": max(0, day.matched_cents) * 100 // highest if highest > 0 else 0,
+            "first": format_day(group.first_on, language),
+            "last": format_day(group.last_on, language) if group.last_on > group.first_on else "",
+            "gifts": group.gifts,
+            "matched": format_money(group.matched_cents, language),
         }
-        for day in reversed(statement.days)
+        for group in group_days(days)[: -GROUPS_SHOWN - 1 : -1]
     ]
+
+
+def _thanks(view: _View, language: str) -> list[dict[str, str]]:
+    """What donors let the funder read, with the month alone."""
+    found = shown_messages.messages_for(view.fund, until=view.statement.as_of, limit=THANKS_SHOWN)
+    local = view.campaign.charity.local
+    return [{"text": one.text, "language": one.language, "month": format_month(local(one.received_at).date(), language)} for one in found]

@@ -1,58 +1,79 @@
-"""A funder's statement as XLSX, CSV, JSON and PDF, behind a private link. It shows amounts and counts, never donors."""
+"""A funder's statements, behind a private link: the list of their periods, and each as PDF, XLSX, CSV and JSON, with the verifier for an auditor."""
 
-import io
-
-from flask import Blueprint, Response, current_app, stream_with_context
+from flask import Blueprint, Response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
 
-from campaign.campaigns.signing_keys import signing_key_for
+from campaign.campaigns.campaigns import Campaign
 from campaign.config import resource
-from campaign.edges.pdf_signing import KeyFile
-from campaign.reporting import workbooks
-from campaign.reporting.funder_statement import Statement, as_csv, as_json, render_pdf, table_of
-from campaign.reporting.statement_actions import take_statement
-from campaign.texts.file_names import Document, file_name
+from campaign.edges.db import db
+from campaign.reporting import statement_actions
+from campaign.web import statement_files
 from campaign.web.downloads import name_file
 from campaign.web.funder.link_session import fund_of_session
 from campaign.web.languages import current_language
-from campaign.web.security import access
+from campaign.web.security import STATEMENTS_PER_CLIENT, access, limiter
 
 bp = Blueprint("funder_statements", __name__, url_prefix="/funder")
 
 
-@bp.get("/report.csv")
+@bp.get("/statements/")
 @access("funder")
-def report_csv() -> ResponseReturnValue:
-    """The matches by day, one line a day."""
-    statement = take_statement(fund_of_session())
-    response = Response(as_csv(statement, _headings(), current_language()), mimetype="text/csv")
-    return name_file(response, _file_name(statement, "csv"))
+def page() -> ResponseReturnValue:
+    """Each month and quarter with its files, a form for a statement to a day, and what an auditor needs."""
+    fund, language = fund_of_session(), current_language()
+    campaign = db.session.get_one(Campaign, fund.campaign_id)
+    context = statement_files.list_context(fund, _url_of)
+    names = {"title": campaign.title(language), "charity_name": campaign.charity.name(language)}
+    return render_template("funders/statements.html", **names, **context), 422 if context["typed"].error else 200
+
+
+def _url_of(period: str, form: str) -> str:
+    return url_for("funder_statements.file", period=period, form=form, lang=current_language())
+
+
+@bp.get("/statements/<period>.<form>")
+@access("funder")
+@limiter.limit(STATEMENTS_PER_CLIENT)
+def file(period: str, form: str) -> ResponseReturnValue:
+    """The statement of one period."""
+    return statement_files.send_file(fund_of_session(), period, form, back=url_for("funder_statements.page", lang=current_language()))
+
+
+def _redirect_to_now(form: str) -> ResponseReturnValue:
+    period = statement_actions.wait_for_period_to_now(fund_of_session())
+    return redirect(_url_of(period.name, form))
+
+
+@bp.get("/report.pdf")
+@access("funder")
+@limiter.limit(STATEMENTS_PER_CLIENT)
+def report_pdf() -> ResponseReturnValue:
+    """The statement until now as PDF, at an address where it can be had again."""
+    return _redirect_to_now("pdf")
 
 
 @bp.get("/report.xlsx")
 @access("funder")
+@limiter.limit(STATEMENTS_PER_CLIENT)
 def report_xlsx() -> ResponseReturnValue:
-    """The matches by day as a workbook, with their sums."""
-    statement, workbook = take_statement(fund_of_session()), io.BytesIO()
-    workbooks.write_xlsx(workbook, [table_of(statement, _headings(), title=gettext("Day by day"), total=gettext("Total"))])
-    response = Response(workbook.getvalue(), mimetype=workbooks.XLSX)
-    return name_file(response, _file_name(statement, "xlsx"))
+    """The statement until now as a workbook."""
+    return _redirect_to_now("xlsx")
 
 
-def _headings() -> list[str]:
-    return [gettext("Day"), gettext("Donations matched"), gettext("Matched (CAD)")]
+@bp.get("/report.csv")
+@access("funder")
+@limiter.limit(STATEMENTS_PER_CLIENT)
+def report_csv() -> ResponseReturnValue:
+    """The statement until now as CSV."""
+    return _redirect_to_now("csv")
 
 
 @bp.get("/report.json")
 @access("funder")
+@limiter.limit(STATEMENTS_PER_CLIENT)
 def report_json() -> ResponseReturnValue:
-    """Every ledger entry of the fund with its hash, for independent verification (docs/verify.md)."""
-    statement = take_statement(fund_of_session())
-    key = _key_of(statement)
-    key.certificates()  # Without a key there is no statement: this raises before the first byte.
-    response = Response(stream_with_context(as_json(statement, key)), mimetype="application/json")
-    return name_file(response, _file_name(statement, "json"))
+    """The statement until now as JSON."""
+    return _redirect_to_now("json")
 
 
 @bp.get("/verify_statement.py")
@@ -61,21 +82,3 @@ def verifier() -> ResponseReturnValue:
     """The program that verifies a statement without us; it needs Python alone."""
     response = Response((resource("tools") / "verify_statement.py").read_bytes(), mimetype="text/x-python")
     return name_file(response, "verify_statement.py")
-
-
-@bp.get("/report.pdf")
-@access("funder")
-def report_pdf() -> ResponseReturnValue:
-    """The report as PDF."""
-    statement = take_statement(fund_of_session())
-    document = render_pdf(statement, current_language(), _key_of(statement), is_test=current_app.config["IS_SANDBOX"])
-    return name_file(Response(document, mimetype="application/pdf"), _file_name(statement, "pdf"), disposition="inline")
-
-
-def _key_of(statement: Statement) -> KeyFile:
-    return signing_key_for(statement.fund.campaign_id)
-
-
-def _file_name(statement: Statement, extension: str) -> str:
-    day = f"{statement.as_of:%Y-%m-%d}"
-    return file_name(Document.STATEMENT, statement.fund.slug, day, language=current_language(), extension=extension)

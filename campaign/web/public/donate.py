@@ -9,7 +9,7 @@ from flask_babel import force_locale, gettext
 from sqlalchemy.orm.attributes import set_committed_value
 
 from campaign.campaigns.campaigns import Campaign
-from campaign.donations import declarations
+from campaign.donations import declarations, shared_messages
 from campaign.donations.donations import Donation, DonationDetails
 from campaign.edges.db import db
 from campaign.edges.services import services
@@ -88,6 +88,7 @@ def _start(campaign: Campaign, form: DonationForm) -> Donation | ResponseReturnV
         now=datetime.now(UTC),
         client_key=client_key(),
         declaration=form.declaration(),
+        shares_message=bool(form.share_message.data),
     )
     started = batching.start_checkout(campaign, details, context)
     if isinstance(started, LessMatchAvailable):
@@ -96,7 +97,7 @@ def _start(campaign: Campaign, form: DonationForm) -> Donation | ResponseReturnV
     if started:
         request.environ[HAS_BEGUN] = True
     donation = started or _resume_donation(context)
-    if _differs(donation, details) or _declares_otherwise(donation, context):
+    if _differs(donation, details) or _agrees_otherwise(donation, context):
         return campaign_page(campaign, form, attempt=new_attempt(), notice=_other_donation_notice(donation)), 409
     return donation
 
@@ -164,9 +165,13 @@ def _differs(donation: Donation, details: DonationDetails) -> bool:
     return any(getattr(donation, name) != value for name, value in vars(details).items() if name != "news_consent")
 
 
-def _declares_otherwise(donation: Donation, context: CheckoutContext) -> bool:
-    """Whether the form was changed in what it declares about the organization, since it began a donation that is still open."""
-    return donation.is_open and bool(donation.organization) and declarations.is_declared(donation) != bool(context.declaration)
+def _agrees_otherwise(donation: Donation, context: CheckoutContext) -> bool:
+    """Whether the form was changed in what it declares about the organization, or who may read the message, since it began a donation that is still open."""
+    if not donation.is_open:
+        return False
+    if donation.organization and declarations.is_declared(donation) != bool(context.declaration):
+        return True
+    return bool(donation.message) and (shared_messages.find_of(donation) is not None) != context.shares_message
 
 
 def _other_donation_notice(donation: Donation) -> Notice:

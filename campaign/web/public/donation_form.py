@@ -47,6 +47,9 @@ class DonationForm(AddressForm):
     tribute_kind = RadioField(lazy_gettext("Dedicate this gift"), [OptionalField()], validate_choice=False, default="")
     tribute_name = text_field(lazy_gettext("Name of the person"), longest=120)
     message = TextAreaField(lazy_gettext("A message for the foundation"), [PlainText(1000, lines=True)], filters=[typed_text.clean_lines])
+    share_message = BooleanField(
+        lazy_gettext("The funder who matches my gift may read this message, without my name"), false_values=FALSE_VALUES
+    )
     news_consent = BooleanField(lazy_gettext("Send me news about the research"), false_values=FALSE_VALUES)
     attempt = HiddenField()
     email_checked = HiddenField()

@@ -10,7 +10,7 @@ from sqlalchemy import func, or_, update
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.signing_keys import signing_key_for
-from campaign.donations import declarations
+from campaign.donations import declarations, shared_messages
 from campaign.donations.donations import Donation, donation_by_token
 from campaign.donations.donors import wants_annual_receipt
 from campaign.donations.news_withdrawals import wants_news
@@ -75,6 +75,7 @@ def page(language: str, token: str) -> ResponseReturnValue:
         may_change=may_change(donation),
         may_ask=may_ask(donation),
         wants_news=wants_news(donation.donor_id),
+        shares_message=shared_messages.find_of(donation) is not None,
         follows=awaited.awaiting_receipt_of(donation.id) is not None,
         **_missing(donation, status, language),
         receipt_url=url_for("receipt_page.pdf", language=language, token=token),

@@ -13,10 +13,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from campaign.campaigns.campaigns import Campaign, campaigns_of, list_campaigns
 from campaign.campaigns.charities import list_charities
 from campaign.edges.db import db
+from campaign.funders import calls
 from campaign.mail.letters.staff import describe_todo
 from campaign.operations.job_results import FailingJob, FailureReason
 from campaign.reporting import staff_todo
 from campaign.reporting.staff_todo import StaffTodo
+from campaign.rules.money import format_money
 from campaign.texts.dates import format_moment
 from campaign.texts.receipt_elements import describe_missing
 from campaign.web.chosen_campaign import CHOICE, chosen_campaign
@@ -64,6 +66,7 @@ def list_needs(campaign: Campaign) -> list[Need]:
         *_failing_jobs(todo, campaign),
         *_paused_funds(todo, campaign),
         *_counted(todo, campaign),
+        *_calls(todo),
         *_waiting_receipts(todo),
     ]
     lines += _of_other_charities(campaign)
@@ -177,6 +180,7 @@ def _pages() -> dict[str, tuple[str, str]]:
         "voids": ("staff_receipts.register", gettext("Decide")),
         "pledges": ("staff_funds.page", gettext("Decide")),
         "payments": ("staff_funds.page", gettext("Decide")),
+        "messages": ("staff_messages.page", gettext("Read and decide")),
     }
 
 
@@ -191,6 +195,40 @@ def _counted(todo: StaffTodo, campaign: Campaign) -> list[Need]:
         )
         for name, (endpoint, act) in _pages().items()
         if name in todo.counted
+    ]
+
+
+def _calls(todo: StaffTodo) -> list[Need]:
+    """A line for each call that is overdue or to be posted, with its page."""
+    language = current_language()
+    overdue = [
+        (
+            call,
+            fund,
+            gettext(
+                "Call for funds %(number)s is overdue: %(amount)s is still to be paid.",
+                number=call.name,
+                amount=format_money(cents, language),
+            ),
+        )
+        for call, fund, cents in todo.overdue_calls
+    ]
+    to_post = [
+        (
+            call,
+            calls.fund_of(call),
+            gettext("%(number)s for a funder without an email address is to be printed and posted.", number=call.name),
+        )
+        for call in todo.posted_calls
+    ]
+    return [
+        Need(
+            sentence=sentence,
+            detail=fund.name(language),
+            url=url_for("staff_fund_calls.one", slug=fund.slug, number=call.number),
+            act=gettext("Open the call"),
+        )
+        for call, fund, sentence in (*overdue, *to_post)
     ]
 
 

@@ -24,7 +24,7 @@ from campaign.web.languages import current_language
 from campaign.web.staff.halfway import Factor
 from campaign.web.staff.sign_in import role_label
 
-DAYS = frozenset({"on", "filed_on", "received_on", "from", "to"})
+DAYS = frozenset({"on", "due_on", "filed_on", "received_on", "from", "to"})
 PICTURES = frozenset({"signature", "logo"})
 ROLES = ("viewer", "clerk", "manager", "admin")
 

@@ -10,8 +10,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime, gettext, ngettext
 from flask_security import current_user
 
+from campaign.campaigns import bank_details
 from campaign.campaigns.charities import Charity
 from campaign.edges.pdf import RenderingFailed
+from campaign.mail.letters.bank_details import describe_account
 from campaign.outbox import waiting_receipts
 from campaign.receipts import charity_confirmations, confirmation_actions, render_jobs
 from campaign.receipts.charity_confirmations import CharityConfirmation, DetailsNotReal
@@ -20,6 +22,7 @@ from campaign.receipts.confirmation_actions import AlreadyConfirmed, SampleIsSta
 from campaign.rules.charity_details import PICTURES, Detail, Finding, text_of
 from campaign.staff.members import ADMIN
 from campaign.texts.charity_details import describe_finding, format_year_end, list_settings, name_of
+from campaign.texts.dates import format_moment
 from campaign.texts.file_names import Document, file_name
 from campaign.web.downloads import name_file
 from campaign.web.errors import campaign_or_404
@@ -57,10 +60,20 @@ def _page(*, box_error: str = "") -> str:
         waiting=waiting_receipts.count_for(CONFIRMATION, charity),
         fingerprint=charity_confirmations.fingerprint_of(charity),
         samples=_samples(charity),
+        bank=_bank_row(charity),
         may_confirm=has_role(ADMIN),
         may_edit=has_role("manager"),
         box_error=box_error,
     )
+
+
+def _bank_row(charity: Charity) -> dict[str, str] | None:
+    """The account that calls for funds state, with the end of its number alone; None until it is set."""
+    details = bank_details.details_of(charity)
+    if details is None:
+        return None
+    changed_at = format_moment(charity.local(details.changed_at), current_language())
+    return {"account": describe_account(details), "changed_by": details.changed_by, "changed_at": changed_at}
 
 
 @dataclass(frozen=True, kw_only=True)

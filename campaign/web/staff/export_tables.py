@@ -182,6 +182,8 @@ def move_labels() -> dict[Move, str]:
         Move.UNMATCH: gettext("match taken back"),
         Move.RECEIVE: gettext("payment of a funder"),
         Move.RECEIVE_REVERSAL: gettext("payment of a funder reversed"),
+        Move.CALL: gettext("call for funds"),
+        Move.CALL_REVERSAL: gettext("call for funds reversed"),
     }
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -12,20 +11,19 @@ from flask_security import current_user
 
 from campaign.campaigns.charities import Charity
 from campaign.edges.db import db
-from campaign.funders import payments
+from campaign.funders import calls, payments
 from campaign.funders.funders import Funder
 from campaign.matching import fund_actions, fund_forecast, fund_lifecycle, pledge_requests
 from campaign.matching.fund_lifecycle import FundChange, FundChangeRefused
-from campaign.matching.funds import Fund, FundStatus
+from campaign.matching.funds import Fund, FundStatus, Leftover
 from campaign.operations import integrity_checks
 from campaign.reporting import fund_days
-from campaign.reporting.fund_days import FundDay
-from campaign.rules import step_chart
 from campaign.rules.money import format_money, format_money_short
 from campaign.texts.audit_entries import describe_actor
 from campaign.texts.dates import format_day, format_moment
+from campaign.web import burn_down
 from campaign.web.errors import campaign_or_404
-from campaign.web.labels import fund_change_labels, fund_status_labels
+from campaign.web.labels import fund_change_labels, fund_status_labels, leftover_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
 from campaign.web.staff.payment_form import find_fund_or_404
@@ -65,9 +63,11 @@ def _page(fund: Fund) -> str:
             "held": format_money(fund.held_cents, language),
             "left": format_money(fund.available_cents, language),
             "received": format_money(payments.received_cents(fund), language),
+            "called": format_money(calls.called_cents(fund), language),
+            "open": format_money(calls.open_cents(fund), language),
         },
         terms=_terms(fund, funder, charity),
-        chart=_chart(fund, days, charity),
+        chart=burn_down.chart_of(days, until=charity.local(datetime.now(UTC)).date()),
         acts=_acts(fund) if has_role("manager") else [],
         may_manage=has_role("manager"),
         may_raise=fund.status in {FundStatus.ACTIVE, FundStatus.PAUSED} and pledge_requests.open_for(fund) is None,
@@ -91,6 +91,7 @@ def _terms(fund: Fund, funder: Funder, charity: Charity) -> list[tuple[str, str]
         (gettext("First day"), _edge(fund.opens_at, charity)),
         (gettext("Last day"), _edge(fund.closes_at, charity, is_end=True)),
         (gettext("Order among the funds"), str(fund.position)),
+        (gettext("What is not matched by the end"), leftover_labels()[Leftover(fund.leftover)]),
     ]
 
 
@@ -102,35 +103,6 @@ def _edge(moment: datetime | None, charity: Charity, *, is_end: bool = False) ->
     if (local.hour, local.minute, local.second) != (0, 0, 0):
         return format_moment(local, current_language())
     return format_day((local - timedelta(days=1) if is_end else local).date(), current_language())
-
-
-def _chart(fund: Fund, days: list[FundDay], charity: Charity) -> dict[str, Any]:
-    """The bands of the burn-down from the bottom, and the same as rows."""
-    language, today = current_language(), charity.local(datetime.now(UTC)).date()
-    top = max((day.pledged_cents for day in days), default=0)
-    names = (("match", gettext("Matched")), ("left", gettext("Left")))
-    if not days or not top:
-        return {}
-    places = [(day.on - days[0].on).days for day in days]
-    layers = [[getattr(day, f"{of}_cents") for day in days] for of in ("matched", "left")]
-    bands = step_chart.stacked_steps(places, layers, last=(today - days[0].on).days + 1, top=top)
-    return {
-        "bands": [{"kind": kind, "name": name, "points": points} for (kind, name), points in zip(names, bands, strict=True)],
-        "width": step_chart.WIDTH,
-        "height": step_chart.HEIGHT,
-        "first": format_day(days[0].on, language),
-        "last": format_day(today, language),
-        "top": format_money_short(top, language),
-        "rows": [
-            {
-                "iso": day.on.isoformat(),
-                "day": format_day(day.on, language, "medium"),
-                "sums": [format_money(cents, language) for cents in (day.matched_cents, day.left_cents)],
-            }
-            for day in reversed(days)
-        ],
-        "columns": [name for _, name in names],
-    }
 
 
 def _change_row(change: FundChange, charity: Charity) -> dict[str, str]:
@@ -221,7 +193,13 @@ def _end(fund: Fund) -> Act:
     released = format_money(fund.available_cents, current_language())
     effects = [
         gettext("This cannot be undone: the fund never opens again."),
-        gettext("%(released)s of its pledge is not matched any more, and stays with the funder.", released=released),
+        (
+            gettext(
+                "%(released)s of its pledge is not matched any more, and is given all the same: it can then be called.", released=released
+            )
+            if fund.leftover == Leftover.DONATED
+            else gettext("%(released)s of its pledge is not matched any more, and stays with the funder.", released=released)
+        ),
         _hold_sentence(fund),
         gettext("Gifts that were paid before this moment are still matched, however late we hear of them. What is matched stays."),
     ]

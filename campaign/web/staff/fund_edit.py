@@ -18,12 +18,13 @@ from campaign.edges.db import db
 from campaign.funders.funders import Funder
 from campaign.matching import fund_actions
 from campaign.matching.fund_actions import FundHasChanged, PositionIsTaken
-from campaign.matching.funds import Fund, FundStatus
+from campaign.matching.funds import Fund, FundStatus, Leftover
 from campaign.matching.pledge_requests import MAX_CENTS
 from campaign.rules import local_time, money, typed_text
 from campaign.rules.local_time import InvalidLocalTime
 from campaign.texts.characters import describe_forbidden, describe_unprintable
 from campaign.web.errors import campaign_or_404
+from campaign.web.labels import leftover_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access
 from campaign.web.staff.campaign_form import slug_of
@@ -33,11 +34,11 @@ bp = Blueprint("staff_fund_edit", __name__, url_prefix="/staff/funds")
 
 FIELDS = (
     *("name_en", "name_fr", "funder", "funder_en", "funder_fr", "pledge", "ratio_match", "ratio_gift", "per_donation", "per_donor"),
-    *("minimum", "opens", "closes", "position"),
+    *("minimum", "opens", "closes", "position", "leftover"),
 )
 COLUMNS = (
     *("funder_id", "name_en", "name_fr", "position", "ratio_numerator", "ratio_denominator", "minimum_cents"),
-    *("per_donation_cents", "per_donor_cents", "opens_at", "closes_at"),
+    *("per_donation_cents", "per_donor_cents", "opens_at", "closes_at", "leftover"),
 )
 LONGEST_NAME, NEW = 120, "new"
 RESERVED = {"new", "pledge-requests", ""}
@@ -65,6 +66,7 @@ def new_form() -> ResponseReturnValue:
     """The form for a new fund of the campaign that is shown."""
     position = str(fund_actions.next_position(campaign_or_404().id))
     typed = dict.fromkeys(FIELDS, "") | {"ratio_match": "1", "ratio_gift": "1", "funder": NEW, "position": position}
+    typed["leftover"] = Leftover.RELEASED.value
     return _page(None, FundForm(typed=typed))
 
 
@@ -168,6 +170,7 @@ def _typed_of(fund: Fund) -> dict[str, str]:
         "opens": _day(fund.opens_at, zone),
         "closes": _day(fund.closes_at, zone, is_end=True),
         "position": str(fund.position),
+        "leftover": fund.leftover,
     }
 
 
@@ -191,6 +194,7 @@ def _page(fund: Fund | None, form: FundForm) -> str:
         name=fund.name(language) if fund else "",
         form=form,
         funders=[(str(one.id), one.name(language)) for one in found],
+        leftovers=leftover_labels(),
         longest=LONGEST_NAME,
         new=NEW,
         zone=campaign.charity.time_zone,
@@ -220,6 +224,7 @@ def _read_form(*, zone: ZoneInfo, least_pledge: int = 0) -> FundForm:
     read("opens", "opens_at", lambda text: _moment(text, lambda: local_time.parse(text, zone)))
     read("closes", "closes_at", lambda text: _moment(text, lambda: local_time.parse_end(text, zone)))
     read("position", "position", _part)
+    read("leftover", "leftover", _leftover)
     if values.get("opens_at") and values.get("closes_at") and values["opens_at"] >= values["closes_at"]:
         errors["closes"] = gettext("The last day is before the first one.")
     values["minimum_cents"] = values.get("minimum_cents") or 0
@@ -246,6 +251,12 @@ def _funder(text: str) -> int | None:
     if not is_number or db.session.get(Funder, int(text)) is None:
         raise _Wrong(gettext("Please choose a funder."))
     return int(text)
+
+
+def _leftover(text: str) -> str:
+    if text and text not in set(Leftover):
+        raise _Wrong(gettext("Please choose what becomes of it."))
+    return text or Leftover.RELEASED.value
 
 
 def _part(text: str) -> int:

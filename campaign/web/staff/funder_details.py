@@ -49,9 +49,11 @@ def page(slug: str) -> ResponseReturnValue:
     fund = find_fund_or_404(slug)
     funder = db.session.get_one(Funder, fund.funder_id)
     typed = {name: getattr(funder, name) for name in ("legal_name", "email", "language", "province", "registration_number")}
+    own = {"anonymous": "yes" if funder.is_anonymous else ""}
     answers: dict[bool | None, str] = {value: name for name, value in ANSWERS.items()}
     return _page(
-        fund, FunderForm(typed={**typed, "address": "\n".join(funder.address), "charity": answers.get(funder.is_registered_charity, "")})
+        fund,
+        FunderForm(typed={**typed, **own, "address": "\n".join(funder.address), "charity": answers.get(funder.is_registered_charity, "")}),
     )
 
 
@@ -114,14 +116,15 @@ def _describe(changed: ChangedDetails, funder: Funder) -> str:
 def _details(typed: dict[str, str]) -> dict[str, Any]:
     answer = {"is_registered_charity": ANSWERS[typed["charity"]]} if typed["charity"] else {}
     number = {"registration_number": business_numbers.normalized(typed["registration_number"])} if typed["charity"] == "yes" else {}
-    plain = {name: typed[name] for name in ("legal_name", "email", "language", "province")}
+    plain: dict[str, Any] = {name: typed[name] for name in ("legal_name", "email", "language", "province")}
+    plain["is_anonymous"] = bool(typed["anonymous"])
     return {**plain, "address": typed["address"].splitlines(), **answer, **number}
 
 
 def _read_form() -> FunderForm:
     posted = {name: typed_text.clean_lines(request.form.get(name)) for name in ("legal_name", "address", "email", "registration_number")}
     lines = [line for line in (" ".join(line.split()) for line in posted["address"].split("\n")) if line]
-    choices = {name: request.form.get(name, "") for name in ("language", "charity", "province")}
+    choices = {name: request.form.get(name, "") for name in ("language", "charity", "province", "anonymous")}
     typed = {**posted, "address": "\n".join(lines), **choices}
     errors = {name: error for name in LONGEST if (error := _text_error(name, typed[name]))}
     if len(lines) > ADDRESS_LINES:

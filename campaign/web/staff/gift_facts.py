@@ -13,6 +13,7 @@ from campaign.stripe_sync import payouts
 from campaign.texts.dates import format_day, format_moment
 from campaign.web.labels import language_labels, payment_method, tribute_sentence
 from campaign.web.languages import current_language
+from campaign.web.staff.messages import shown_message
 
 STRIPE_DASHBOARD = "https://dashboard.stripe.com"
 
@@ -22,6 +23,7 @@ def gift_facts(donation: Donation) -> dict[str, Any]:
     payout = payouts.payout_of(donation.payment_intent) if donation.payment_intent else None
     language, local = current_language(), donation.campaign.charity.local
     return {
+        "shown_message": shown_message(donation),
         "with_gift": list(_facts(donation).items()),
         "payment": {"id": donation.payment_intent, "url": _address_at_stripe(donation.payment_intent)} if donation.payment_intent else None,
         "payout": {"id": payout.stripe_id, "on": format_day(local(payout.arrives_at).date(), language)} if payout else None,

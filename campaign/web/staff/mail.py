@@ -13,7 +13,7 @@ from campaign.edges.db import db
 from campaign.edges.links import without_tokens
 from campaign.edges.sealed_text import UnknownKey
 from campaign.mail import mail_actions
-from campaign.outbox import deliveries, delivery_delays, messages
+from campaign.outbox import dead_messages, deliveries, delivery_delays
 from campaign.outbox.deliveries import FrozenEmail
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import OutboxMessage
@@ -36,8 +36,8 @@ def page() -> ResponseReturnValue:
     return render_template(
         "staff/mail.html",
         title=campaign.title(current_language()),
-        failed=mail_lines(messages.list_dead(limit=SHOWN)),
-        failed_count=messages.count_dead(),
+        failed=mail_lines(dead_messages.list_dead(limit=SHOWN)),
+        failed_count=dead_messages.count_dead(),
         returned=mail_lines(deliveries.list_bounced(limit=SHOWN)),
         may_act=has_role("clerk"),
     )

@@ -27,7 +27,7 @@ from campaign.web.labels import payout_status_labels
 from campaign.web.languages import current_language
 
 # What the funders of a month promised and paid, and its receipts, beside what lies at Stripe.
-OF_FUNDERS = (Move.PLEDGE, Move.MATCH, Move.UNMATCH, Move.RECEIVE, Move.RECEIVE_REVERSAL)
+OF_FUNDERS = (Move.PLEDGE, Move.MATCH, Move.UNMATCH, Move.CALL, Move.CALL_REVERSAL, Move.RECEIVE, Move.RECEIVE_REVERSAL)
 OF_RECEIPTS = ("issued", "ended")
 OF_MONEY = frozenset({Purpose.STRIPE, Purpose.UNDEPOSITED, Purpose.BANK})
 # Of what staff do for a check.

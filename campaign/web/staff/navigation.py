@@ -2,15 +2,11 @@
 
 from dataclasses import dataclass
 
-from flask import Flask, request, url_for
+from flask import request, url_for
 from flask_babel import lazy_gettext
 from flask_babel.speaklater import LazyString
 
-from campaign.staff.members import ADMIN, ROLES
-from campaign.web.security import has_role
-from campaign.web.staff import attention
-
-_SHOWN = "campaign.sections_of_staff"
+from campaign.staff.members import ADMIN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +80,11 @@ SECTIONS = (
                 words=lazy_gettext("print and post receipts, no email address"),
             ),
             Destination(
+                label=lazy_gettext("Messages for the funder"),
+                endpoint="staff_messages.page",
+                words=lazy_gettext("thanks of donors, show a message to the funder"),
+            ),
+            Destination(
                 label=lazy_gettext("Exports"),
                 endpoint="staff_exports.page",
                 words=lazy_gettext("download, spreadsheet, Excel, CSV, list of consents"),
@@ -151,7 +152,19 @@ SECTIONS = (
                 words=lazy_gettext("held match, unpaid checkouts, reserved"),
             ),
         ),
-        others=frozenset({"staff_payments", "staff_payment_requests", "staff_funder_details", "staff_fund", "staff_fund_edit"}),
+        others=frozenset(
+            {
+                "staff_final_account",
+                "staff_fund",
+                "staff_fund_calls",
+                "staff_fund_edit",
+                "staff_funder_details",
+                "staff_funder_reports",
+                "staff_payment_requests",
+                "staff_payments",
+                "staff_statements",
+            }
+        ),
     ),
     Section(
         label=lazy_gettext("Funders"),
@@ -250,6 +263,7 @@ SECTIONS = (
             {
                 *(
                     "staff_campaign_edit",
+                    "staff_bank_details",
                     "staff_charity_details",
                     "staff_charity_versions",
                     "staff_charity_settings",
@@ -262,30 +276,3 @@ SECTIONS = (
         ),
     ),
 )
-
-
-def init_app(app: Flask) -> None:
-    """Let the templates of staff's pages show the navigation."""
-    app.jinja_env.globals["sections_of_staff"] = list_sections
-    app.jinja_env.globals["count_needs"] = attention.count_needs
-    app.after_request(attention.count_again_after_acting)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShownSection:
-    """A section with the pages that the member may see."""
-
-    label: LazyString
-    destinations: list[Destination]
-    is_current: bool
-
-
-def list_sections() -> list[ShownSection]:
-    """The sections of which the member may see a page. A page shows them several times, and asks for the member's role once."""
-    if _SHOWN not in request.environ:
-        has = {role: has_role(role) for role in ROLES}
-        found = [(section, [page for page in section.pages if has[page.role]]) for section in SECTIONS]
-        request.environ[_SHOWN] = [
-            ShownSection(label=one.label, destinations=pages, is_current=one.is_current) for one, pages in found if pages
-        ]
-    return list(request.environ[_SHOWN])

@@ -7,8 +7,8 @@ from flask_babel import force_locale
 
 from campaign.rules.import_columns import folded
 from campaign.web.languages import LANGUAGES
-from campaign.web.staff import navigation
-from campaign.web.staff.navigation import Destination
+from campaign.web.staff.navigation import SECTIONS, Destination
+from campaign.web.staff.shown_sections import list_sections
 
 SHOWN = 5
 SHORTEST = 2
@@ -23,7 +23,7 @@ def find_pages(typed: str) -> list[tuple[str, str, str]]:
     words = _words([typed])
     if not any(len(word) >= SHORTEST and not word.isdigit() for word in words):
         return []
-    found = [(page, section) for section in navigation.list_sections() for page in section.destinations if _has(page, words)]
+    found = [(page, section) for section in list_sections() for page in section.destinations if _has(page, words)]
     return [(str(page.label), page.url, str(section.label) if len(section.destinations) > 1 else "") for page, section in found[:SHOWN]]
 
 
@@ -37,7 +37,7 @@ def _names() -> dict[str, list[set[str]]]:
     names: dict[str, list[set[str]]] = {}
     for language in LANGUAGES:
         with force_locale(language):
-            for page in (page for section in navigation.SECTIONS for page in section.pages):
+            for page in (page for section in SECTIONS for page in section.pages):
                 names.setdefault(page.endpoint, []).append(_words([str(page.label), str(page.words)]))
     return names
 

@@ -11,6 +11,7 @@ from flask import render_template
 from flask_babel import force_locale, gettext
 
 from campaign.campaigns.charities import Charity
+from campaign.donations import shared_messages
 from campaign.donations.donations import Donation
 from campaign.outbox import deliveries, messages
 from campaign.payments.status import shown_states_of
@@ -76,6 +77,7 @@ def _gift(gift: Donation, charity: Charity, language: str) -> dict[str, Any]:
         gettext("Public name"): gift.public_name,
         gettext("Dedication"): gift.tribute_name,
         gettext("Message"): gift.message,
+        gettext("The funder may read the message"): _sharing(gift, charity, language),
         gettext("Agreed to news"): agreed,
         gettext("Number"): gift.public_id,
     }
@@ -85,6 +87,12 @@ def _gift(gift: Donation, charity: Charity, language: str) -> dict[str, Any]:
         "day": day,
         "facts": {name: value for name, value in facts.items() if value},
     }
+
+
+def _sharing(gift: Donation, charity: Charity, language: str) -> str:
+    """Since when the donor agrees to it."""
+    found = shared_messages.find_of(gift)
+    return format_moment(charity.local(found.shared_at), language) if found else ""
 
 
 def _receipt(receipt: Receipt, language: str) -> dict[str, str]:

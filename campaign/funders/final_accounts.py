@@ -1,0 +1,77 @@
+"""The final account of a fund that has ended: what was pledged, matched, called and received, and what is still to be paid, credited or returned.
+
+It is computed from the books whenever somebody opens it: a refund of a gift may still change it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from campaign.edges.db import db
+from campaign.funders import calls, payments
+from campaign.funders.payments import FunderPayment
+from campaign.matching.funds import Fund, Leftover
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalAccount:
+    """The figures in cents. `received_cents` less `returned_cents` is what the charity retains; `called_cents` is less credit notes."""
+
+    pledged_cents: int
+    matched_cents: int
+    called_cents: int
+    received_cents: int
+    returned_cents: int
+    callable_cents: int
+    donates_leftover: bool
+
+    @property
+    def leftover_cents(self) -> int:
+        """What was not matched: released to the funder, or given all the same."""
+        return self.pledged_cents - self.matched_cents
+
+    @property
+    def retained_cents(self) -> int:
+        """What was received and did not go back."""
+        return self.received_cents - self.returned_cents
+
+    @property
+    def not_called_cents(self) -> int:
+        """What is still to be called."""
+        return max(self.callable_cents - self.called_cents, 0)
+
+    @property
+    def to_credit_cents(self) -> int:
+        """What is called and earned no longer."""
+        return max(self.called_cents - self.callable_cents, 0)
+
+    @property
+    def open_cents(self) -> int:
+        """What is called and still to be paid."""
+        return max(self.called_cents - self.retained_cents, 0)
+
+    @property
+    def surplus_cents(self) -> int:
+        """What was received beyond what is called: it settles the next call, or is to be returned."""
+        return max(self.retained_cents - self.called_cents, 0)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is to be called, paid, credited or returned."""
+        return not (self.not_called_cents or self.to_credit_cents or self.open_cents or self.surplus_cents)
+
+
+def account_of(fund: Fund, *, now: datetime) -> FinalAccount:
+    """The account of the fund as the books are now."""
+    received = select(func.coalesce(func.sum(FunderPayment.cents), 0)).where(FunderPayment.fund_id == fund.id, payments.is_counted())
+    gross = int(db.session.scalars(received).one())
+    return FinalAccount(
+        pledged_cents=fund.pledged_cents,
+        matched_cents=fund.matched_cents,
+        called_cents=calls.called_cents(fund),
+        received_cents=gross,
+        returned_cents=gross - payments.received_cents(fund),
+        callable_cents=calls.callable_cents(fund, now=now),
+        donates_leftover=fund.leftover == Leftover.DONATED,
+    )

@@ -1,0 +1,8 @@
+-- What may be called of a fund in all: what is matched, and once it has ended the whole pledge where what is left is given all the same.
+CREATE OR REPLACE FUNCTION callable_of_fund(of_fund bigint) RETURNS bigint
+LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+BEGIN
+    RETURN (SELECT CASE WHEN f.leftover = 'given' AND (f.ended_at IS NOT NULL OR f.closes_at <= now()) THEN f.pledged_cents ELSE f.matched_cents END
+            FROM fund f WHERE f.id = of_fund);
+END
+$$;
