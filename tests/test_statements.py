@@ -167,6 +167,14 @@ def verified(content: bytes, path: Path) -> str:
     return str(verifier.VERIFIERS[document["format"]](document))
 
 
+def test_the_verifier_reads_the_days_of_a_period_from_its_name_as_we_do() -> None:
+    verifier = program()
+    for day in (date(2026, 12, 31), date(2027, 1, 3), date(2028, 2, 29)):
+        for period in (make(day) for make in (statement_periods.week, statement_periods.month, statement_periods.quarter)):
+            assert verifier.days_of(period.name) == (period.first_on, period.last_on)
+        assert verifier.days_of(statement_periods.to_day(day).name) == (None, day)
+
+
 def dollars(cents: int) -> Decimal:
     return Decimal(cents).scaleb(-2)
 
@@ -222,7 +230,7 @@ def test_sums_of_a_random_life_agree_in_every_file_of_every_period(campaign: Cam
     shown = pdf_text(statement_actions.get_or_render_pdf(fund, statement_actions.take_end(fund, now), "en", is_test=True)).replace(
         "\u00a0", " "
     )
-    for label, cents in zip(("Pledged", "Held", "Matched", "Left", "Received"), closing.values(), strict=True):
+    for label, cents in zip(("Pledged", "Held", "Matched", "Left", "Called", "Received"), closing.values(), strict=True):
         assert f"{label} $0.00 ${dollars(cents):,} ${dollars(cents):,}" in shown
 
 

@@ -292,7 +292,7 @@ def verify_opening(statement: dict[str, Any]) -> str:
 
 
 def verify_period(period: dict[str, Any], as_of: str) -> None:
-    """The period begins on the first day of the month or quarter that its name says, and ends with its last day, or earlier if it is not over."""
+    """The period begins on the first day that its name says, and ends with its last day, or earlier if it is not over."""
     name, opens_at, is_finished = period["name"], period["opens_at"], period["is_finished"]
     if to_moment := re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d)(\d\d)(\d\d)Z", name):
         day, hour, minute, second = to_moment.groups()
@@ -300,22 +300,30 @@ def verify_period(period: dict[str, Any], as_of: str) -> None:
         require(opens_at is None and in_utc(as_of).startswith(said), "it does not end at the moment of its name")
         require(not is_finished or in_utc(as_of) == f"{said}000000Z", "it does not end at the moment of its name")
         return
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", name):
+    first, last = days_of(name)
+    if first is None:
         require(opens_at is None, "it does not begin with the first entry")
-        last = date.fromisoformat(name)
     else:
-        found = re.fullmatch(r"(\d{4})-(?:(\d\d)|q([1-4]))", name)
-        require(found is not None, "its period has no name")
-        assert found is not None
-        month = int(found[2] or 3 * int(found[3]) - 2)
-        first = date(int(found[1]), month, 1)
         require(opens_at is not None and is_midnight_of(opens_at, first), "it does not begin on the first day of its period")
-        months = month + (0 if found[2] else 2)
-        last = date(int(found[1]) + months // 12, months % 12 + 1, 1) - timedelta(days=1)
     ends_with_it = is_midnight_of(as_of, last + timedelta(days=1))
     require(
         ends_with_it if is_finished else in_utc(as_of)[:10] <= (last + timedelta(days=2)).isoformat(), "it does not end with its period"
     )
+
+
+def days_of(name: str) -> tuple[Optional[date], date]:
+    """The first and last day of a week, month or quarter by its name; a day names everything up to its end, which has no first day."""
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", name):
+        return None, date.fromisoformat(name)
+    if week := re.fullmatch(r"(\d{4})-w(\d\d)", name):
+        monday = date.fromisocalendar(int(week[1]), int(week[2]), 1)
+        return monday, monday + timedelta(days=6)
+    found = re.fullmatch(r"(\d{4})-(?:(\d\d)|q([1-4]))", name)
+    require(found is not None, "its period has no name")
+    assert found is not None
+    month = int(found[2] or 3 * int(found[3]) - 2)
+    end = month + (0 if found[2] else 2)
+    return date(int(found[1]), month, 1), date(int(found[1]) + end // 12, end % 12 + 1, 1) - timedelta(days=1)
 
 
 def is_midnight_of(moment: str, day: date) -> bool:
