@@ -14,7 +14,7 @@ from campaign.reporting.funder_reports import FunderReport
 from campaign.reporting.statements.statement import Statement
 from campaign.rules.money import format_money
 from campaign.rules.report_schedule import Milestone, ReportKind
-from campaign.texts.dates import format_moment
+from campaign.texts.dates import format_day, format_moment
 from campaign.texts.statement_words import describe_period
 
 
@@ -39,7 +39,7 @@ class ReportNews:
             subject, news = self._news(language)
             paragraphs = [
                 *news,
-                Paragraph(self._balances(language)),
+                *self._balances(language),
                 Paragraph(gettext("The statement with every entry is attached. All figures, day by day, are on your page:"), self.page_url),
                 contact_line(charity),
                 Paragraph(gettext("Choose which reports you get, or pause or stop them:"), self.choices_url, SMALL),
@@ -121,17 +121,26 @@ class ReportNews:
             return gettext("%(amount)s of your pledge was not matched. As you chose before, it is given all the same.", amount=amount)
         return gettext("%(amount)s of your pledge was not matched, and stays with you.", amount=amount)
 
-    def _balances(self, language: str) -> str:
+    def _balances(self, language: str) -> list[Paragraph]:
+        """The balances at the end of the statement, a line for each."""
         closing = self.statement.closing
-        return gettext(
-            "As of %(moment)s: %(matched)s of your pledge of %(pledged)s is matched, %(held)s is on hold for gifts that are not paid yet, and %(left)s is left. We have received %(received)s from you.",
-            moment=format_moment(self.statement.as_of, language),
-            matched=format_money(closing.matched_cents, language),
-            pledged=format_money(closing.pledged_cents, language),
-            held=format_money(closing.held_cents, language),
-            left=format_money(closing.left_cents, language),
-            received=format_money(closing.received_cents, language),
-        )
+        lines = {
+            gettext("Pledged"): closing.pledged_cents,
+            gettext("Matched"): closing.matched_cents,
+            gettext("On hold, for gifts that are not paid yet"): closing.held_cents,
+            gettext("Left"): closing.left_cents,
+            gettext("Called"): closing.called_cents,
+            gettext("Received from you"): closing.received_cents,
+        }
+        shown = {name: cents for name, cents in lines.items() if cents or name != gettext("Called")}
+        sums = [gettext("%(name)s: %(amount)s", name=name, amount=format_money(cents, language)) for name, cents in shown.items()]
+        return [Paragraph(self._as_of(language)), *(Paragraph(f"– {line}") for line in sums)]
+
+    def _as_of(self, language: str) -> str:
+        last_on = self.report.statement_period.last_on
+        if last_on:
+            return str(gettext("At the end of %(day)s:", day=format_day(last_on, language)))
+        return str(gettext("As of %(moment)s:", moment=format_moment(self.statement.as_of, language)))
 
     def _code(self) -> Code:
         purpose = gettext(
