@@ -155,6 +155,7 @@ def donate_in_english(stack: DevStack, page: Page) -> None:
     assert_fits_phone(page)
     fill(page, ENGLISH)
     page.get_by_role("button", name="Give $100").click()
+    expect(page.get_by_label("Card number")).to_be_visible()  # Our own page has a note that it is a test, too.
     expect(page.get_by_role("note")).to_contain_text("TEST")
     assert_accessible(page)
     fill(page, {"Card number": "4000 0000 0000 0002", "Expiry (MM / YY)": "12 / 34", "Security code": "123"})

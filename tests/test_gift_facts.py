@@ -35,7 +35,7 @@ def test_what_came_with_a_gift_is_on_its_page_in_both_languages(app: Flask, camp
     assert facts["Tribute"] == "In memory of Ève"
     assert (facts["In public"], facts["Language"], facts["Paid by"]) == ("Famille Roy", "French", "card or wallet")
     assert facts["News by email"].startswith("agreed on ")
-    assert '<blockquote lang="fr">Pour &lt;Ève&gt;</blockquote>' in english
+    assert '<blockquote id="message" class="lines" lang="fr">Pour &lt;Ève&gt;</blockquote>' in english
     french = dict(FACTS.findall(open_page(client, f"/staff/donations/{plain.public_id}?lang=fr").text))
     assert (french["En public"], french["Dédicace"], french["Nouvelles par courriel"]) == ("anonyme", "aucune", "pas de consentement")
 

@@ -47,10 +47,11 @@ def _enqueue_for(recipient: ReportRecipient, choices: list[Choice], fund: Fund, 
     first_on, over_at = fund.activated_at.astimezone(now.tzinfo).date(), fund.terms.closes_at
     # A fund that closes at midnight is over with the day before.
     last_on = (over_at - timedelta(microseconds=1)).astimezone(now.tzinfo).date() if over_at else None
-    count = 0
+    count, sent = 0, funder_reports.periods_sent(recipient.id, fund)
     for kind in PERIODIC:
         for period in report_schedule.due_periods(kind, choices, first_on=first_on, last_on=last_on, now=now):
-            count += funder_reports.enqueue(recipient.id, fund, kind, period)
+            if (kind, period.name) not in sent:
+                count += funder_reports.enqueue(recipient.id, fund, kind, period)
     for one in funder_reports.milestones_of(fund):
         milestone = Milestone(one.milestone)
         kind = ReportKind.END if milestone is Milestone.END else ReportKind.MILESTONE

@@ -62,6 +62,12 @@ class FunderReport(Base):
         return parse_period(self.period)
 
 
+def periods_sent(recipient_id: int, fund: Fund) -> set[tuple[str, str]]:
+    """The kind and the period of each report that was enqueued for the recipient and the fund."""
+    sent = select(FunderReport.kind, FunderReport.period).where(FunderReport.recipient_id == recipient_id, FunderReport.fund_id == fund.id)
+    return {(kind, period) for kind, period in db.session.execute(sent)}
+
+
 def enqueue(recipient_id: int, fund: Fund, kind: ReportKind, period: StatementPeriod, *, milestone: Milestone | None = None) -> bool:
     """Enqueue the report unless it was before. Returns whether it was not."""
     row = insert(FunderReport).values(recipient_id=recipient_id, fund_id=fund.id, kind=kind, period=period.name, milestone=milestone)
