@@ -1,6 +1,6 @@
 """Calls for funds: what is called is matched, payments settle the oldest first, and the books know each number."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import pytest
 from flask import Flask
@@ -176,7 +176,7 @@ def test_two_calls_at_once_are_one_call(app: Flask, campaign: Campaign, fund: Fu
 
     def attempt() -> str:
         mine = db.session.get_one(Fund, fund_id)
-        due = datetime.now(UTC).date() + timedelta(days=30)
+        due = today() + timedelta(days=30)
         try:
             return call_actions.issue(mine, cents=50_00, due_on=due, version=version, livemode=False, actor=ONE).name
         except ActionRefused as error:

@@ -69,6 +69,7 @@ class Member:
         return format_money(cents, self.language)
 
     def open(self, path: str) -> None:
+        db.session.rollback()  # What the test has read: the database ends a transaction that is idle while a slow browser works.
         self.page.goto(self.base + path)
         self.judge()
 
@@ -87,6 +88,7 @@ class Member:
 
     def press(self, target: Locator) -> None:
         """Operate a link, a button, a box to tick or a fold. Whatever leads to another page is followed to its end."""
+        db.session.rollback()
         leads_on = target.evaluate("e => e.matches('a[href], button[type=submit]')")
         with self.page.expect_navigation() if leads_on else nullcontext():
             self.operate(target)
