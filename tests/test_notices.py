@@ -122,18 +122,14 @@ def test_a_receipt_that_lacks_the_funders_address_waits_and_uses_no_number(app: 
     assert payment_receipts.receipt_of(payment) is not None
 
 
-def test_a_funder_is_notified_once_that_its_pledge_is_fully_matched(app: Flask, campaign: Campaign, post: Post) -> None:
+def test_a_notice_that_a_pledge_is_matched_that_waited_when_reports_came_is_sent(app: Flask, campaign: Campaign, post: Post) -> None:
     own = another_campaign(50_00, like=campaign)
     fund = db.session.scalars(select(Fund).where(Fund.campaign_id == own.id)).one()
     db.session.get_one(Funder, fund.funder_id).email = "full@example.org"
-    db.session.commit()
-    notice_jobs.enqueue_notices()
-    send_jobs.send_due()
-    assert emails_to(post, "full@example.org") == []
     paid(own, 60_00)
-    for _ in range(2):
-        notice_jobs.enqueue_notices()
-        send_jobs.send_due()
+    messages.enqueue_notice(MessageKind.PLEDGE_MATCHED, f"{fund.id}:{fund.pledged_cents}", fund_id=fund.id)
+    db.session.commit()
+    send_jobs.send_due()
     (message,) = emails_to(post, "full@example.org")
     assert "Every dollar of your pledge of $50.00" in text_of(message)
 

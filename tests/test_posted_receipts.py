@@ -223,6 +223,10 @@ so a person looks at it first
 who have an address get an email
 if there is an address
 Without an address, a letter to post
+by a link that we email you
+The funder gets it by email:
+The funder gets the document by email:
+Its number stays used, and the funder is notified.
 """
 NO_PROMISE = """
 a code by email
@@ -248,6 +252,11 @@ not on its way yet
 or an email of the donor
 Sent by email
 people who do not see it are told
+We never send other bank details by email alone
+has neither an email nor a postal address
+All administrators get an email
+Reports by email
+reports by email
 """
 WHOLE = {"an email", "by email", "on its way", "is being sent"}
 

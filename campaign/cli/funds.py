@@ -100,7 +100,10 @@ def _terms(fund: Fund) -> str:
 @click.option("--opens", help="First moment in the charity's time zone, as 2026-12-01 or 2026-12-01 09:00.")
 @click.option("--closes", help="Last day (inclusive), or the moment before which a donation must be paid.")
 @click.option(
-    "--leftover", type=click.Choice([*Leftover]), default=Leftover.RELEASED.value, help="What becomes of what is not matched by the end."
+    "--leftover",
+    type=click.Choice([choice.value for choice in Leftover]),
+    default=Leftover.RELEASED.value,
+    help="What becomes of what is not matched by the end.",
 )
 @with_appcontext
 def fund_add(campaign_slug: str, slug: str, ratio: tuple[int, int], opens: str | None, closes: str | None, **options: Any) -> None:

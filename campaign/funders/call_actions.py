@@ -67,7 +67,7 @@ def _post(call: FundCall, fund: Fund, *, now: datetime, actor: str) -> FundCall:
     call.charity_id, call.fund_id, call.issued_by, call.issued_at = charity.id, fund.id, actor, now
     call.issued_on = charity.local(now).date()
     call.number = calls.take_next_number(charity.id)
-    calls.post_call(call, fund, actor=actor)
+    calls.post_call(call, fund)
     return call
 
 

@@ -107,11 +107,11 @@ def take_next_number(charity_id: int) -> int:
     return db.session.scalars(counted.returning(CallSeries.last_number)).one()
 
 
-def post_call(call: FundCall, fund: Fund, *, actor: str) -> None:
+def post_call(call: FundCall, fund: Fund) -> None:
     """Insert the call or credit note and post it. The fund is locked."""
     db.session.add(call)
     db.session.flush()
-    _post(Move.CALL if call.kind == CallKind.CALL else Move.CALL_REVERSAL, call, fund, cause=f"{actor}/{call.name}")
+    _post(Move.CALL if call.kind == CallKind.CALL else Move.CALL_REVERSAL, call, fund, cause=call.name)
 
 
 def post_cancellation(call: FundCall, fund: Fund, *, reason: str, actor: str) -> CallCancellation:
@@ -119,7 +119,7 @@ def post_cancellation(call: FundCall, fund: Fund, *, reason: str, actor: str) ->
     cancellation = CallCancellation(call_id=call.id, reason=reason, cancelled_by=actor)
     db.session.add(cancellation)
     db.session.flush()
-    _post(Move.CALL_REVERSAL, call, fund, cause=f"{actor}/{call.name}")
+    _post(Move.CALL_REVERSAL, call, fund, cause=call.name)
     return cancellation
 
 

@@ -170,7 +170,7 @@ def post_payment(payment: FunderPayment, fund: Fund) -> None:
     """Insert the payment and post it."""
     db.session.add(payment)
     db.session.flush()
-    _post(Move.RECEIVE, fund, payment.cents, f"{payment.id}", cause=f"{payment.recorded_by}/{payment.reference}")
+    _post(Move.RECEIVE, fund, payment.cents, f"{payment.id}", cause=payment.reference)
 
 
 def post_reversal(payment: FunderPayment, fund: Fund, *, request_id: int) -> None:

@@ -30,13 +30,13 @@ def add(funder: Funder, *, email: str, language: str, kinds: Collection[ReportKi
 
 def choose(recipient: ReportRecipient, *, kinds: Collection[ReportKind], sending: Sending, actor: str) -> bool:
     """Change what the recipient gets. Returns False when that is so already."""
-    db.session.refresh(recipient, with_for_update={"key_share": True})
+    funder = db.session.get_one(Funder, recipient.funder_id)
+    db.session.refresh(funder, with_for_update={"key_share": True})  # The service changes no recipient, so it cannot lock one.
     before = report_recipients.choice_of(recipient)
     if (set(before.kinds), before.sending) == (set(kinds), sending):
         db.session.rollback()
         return False
     report_recipients.add_choice(recipient, kinds=kinds, sending=sending, actor=actor)
-    funder = db.session.get_one(Funder, recipient.funder_id)
     audit.record(actor, CHOSE, funder.name_en, recipient=recipient.id, kinds=sorted(kinds), sending=sending)
     db.session.commit()
     return True

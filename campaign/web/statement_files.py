@@ -44,7 +44,7 @@ class TypedUntil:
 def list_context(fund: Fund, url_of: UrlOfFile) -> dict[str, Any]:
     """What the list shows: each month and quarter since the fund’s first entry, the latest first, and the day that was typed."""
     charity = db.session.get_one(Campaign, fund.campaign_id).charity
-    today, first_on = charity.local(datetime.now(UTC)).date(), first_day_of(fund, charity)
+    today, first_on = charity.local(datetime.now(UTC)).date(), first_day_of(fund)
     periods = statement_periods.periods_back(today, first_on) if first_on else []
     return {
         "fund": fund.name(current_language()),
@@ -86,10 +86,14 @@ def send_file(fund: Fund, name: str, form: str, *, back: str) -> ResponseReturnV
     """The statement of the period as a file in the current language; 404 for a form or period that there is not, with a way `back` to the list."""
     try:
         end = statement_actions.take_end(fund, statement_periods.parse_period(name)) if form in MIME_TYPES else None
-    except (InvalidPeriod, FutureMoment, NothingBefore):
+    except (FutureMoment, NothingBefore):
+        return _no_statement(
+            back, gettext("There is no statement of this period: it has not begun, or ended before the fund’s first entry.")
+        )
+    except InvalidPeriod:
         end = None
     if end is None:
-        return _no_statement(back)
+        return _no_statement(back, gettext("The address names no period: those that there are lead on from the list."))
     language, is_test = current_language(), current_app.config["IS_SANDBOX"]
     signing_key_for(fund.campaign_id).certificates()  # Without a key there is no statement: this raises before the first byte.
     db.session.commit()
@@ -107,7 +111,6 @@ def _write_pieces(fund: Fund, end: StatementEnd, form: str, language: str, *, is
     return statement_actions.write_csv(fund, end, language) if form == "csv" else statement_actions.write_json(fund, end)
 
 
-def _no_statement(back: str) -> ResponseReturnValue:
-    text = gettext("There is no statement of this period: it has not begun, or ended before the fund’s first entry.")
+def _no_statement(back: str, text: str) -> ResponseReturnValue:
     title, label = gettext("There is no such statement"), gettext("All statements")
     return render_template("donate/error.html", title=title, text=text, back=back, back_label=label), 404

@@ -88,7 +88,7 @@ _PAYMENT_ID = case(
     (_E.kind.in_([Move.RECEIVE, Move.RECEIVE_REVERSAL]), cast(func.split_part(_E.reference, ":", 2), BigInteger)), else_=None
 )
 # The number of a call or credit note (funders/calls.py).
-_CALL_NUMBER = case((_E.kind.in_([Move.CALL, Move.CALL_REVERSAL]), func.split_part(_E.cause, "/", 2)), else_=None)
+_CALL_NUMBER = case((_E.kind.in_([Move.CALL, Move.CALL_REVERSAL]), _E.cause), else_=None)
 
 
 @dataclass(frozen=True, kw_only=True)

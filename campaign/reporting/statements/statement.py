@@ -160,10 +160,12 @@ def lock_end(fund: Fund, period: StatementPeriod | None = None) -> StatementEnd:
     return StatementEnd(**{**vars(end), "after": after, "opens_at": opens_at})
 
 
-def first_day_of(fund: Fund, charity: Charity) -> date | None:
-    """The day of the fund's first entry; None without any."""
+def first_day_of(fund: Fund) -> date | None:
+    """The day of the fund's first entry, in the time zone of that day; None without any."""
     first_moment = _first_moment(fund)
-    return charity.local(first_moment).date() if first_moment else None
+    if first_moment is None:
+        return None
+    return first_moment.astimezone(ZoneInfo(names.names_at(fund, first_moment).charity["time_zone"])).date()
 
 
 def _first_moment(fund: Fund) -> datetime | None:

@@ -65,7 +65,7 @@ def report() -> ResponseReturnValue:
     fund = link_session.fund_of_session()
     campaign = db.session.get_one(Campaign, fund.campaign_id)
     changes, today = fund_lifecycle.changes_of(fund), campaign.charity.local(datetime.now(UTC)).date()
-    first_on = first_day_of(fund, campaign.charity) or today
+    first_on = min(today, first_day_of(fund) or today)
     if slid := slid_to(first_on, today):
         return redirect(url_for("funder_report.report", as_of=slid, fund=fund.slug, lang=request.args.get("lang")), 303)
     chosen = read_day(first_on, today)

@@ -74,12 +74,11 @@ def by_mail(token: str) -> ResponseReturnValue:
     recipient = report_recipients.recipient_by_token(token)
     if recipient is None:
         abort(404)
-    if request.method == "POST":
-        if request.form.get("List-Unsubscribe") == "One-Click":
-            kinds = report_recipients.kinds_of(report_recipients.choice_of(recipient))
-            report_recipient_actions.choose(recipient, kinds=kinds, sending=Sending.STOPPED, actor=RECIPIENT)
-        else:
-            report_choices.change(recipient, actor=RECIPIENT)
+    if request.form.get("List-Unsubscribe") == "One-Click":  # What answers it must not redirect (RFC 8058, section 3.1).
+        kinds = report_recipients.kinds_of(report_recipients.choice_of(recipient))
+        report_recipient_actions.choose(recipient, kinds=kinds, sending=Sending.STOPPED, actor=RECIPIENT)
+    elif request.method == "POST":
+        report_choices.change(recipient, actor=RECIPIENT)
         return redirect(url_for("funder_reports.by_mail", token=token, lang=request.args.get("lang")), 303)
     return render_template("funders/report_choices.html", recipient=report_choices.row_of(recipient), **_frame_of(_fund_of(recipient)))
 
