@@ -24,6 +24,7 @@ from campaign.operations import heartbeats  # noqa: F401  # registers its table
 from campaign.staff import audit  # noqa: F401  # registers its table
 from campaign.stripe_sync import cursors  # noqa: F401  # registers its table
 from campaign.web import api, chosen_campaign, errors, health, languages, malformed, security
+from campaign.web.funder import calls as funder_calls
 from campaign.web.funder import report
 from campaign.web.funder import reports as funder_reports
 from campaign.web.funder import statements as funder_statements
@@ -127,6 +128,7 @@ PAGES = (
     api,
     health,
     report,
+    funder_calls,
     funder_reports,
     funder_statements,
     dashboard,

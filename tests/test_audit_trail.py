@@ -29,7 +29,7 @@ from campaign.rules.journal import Purpose
 from campaign.rules.offline_gifts import OfflineMethod, OfflineReversalKind
 from campaign.staff import audit
 from campaign.staff.members import ROLES
-from campaign.texts import audit_entries
+from campaign.texts import actors, audit_entries
 from campaign.texts.catalogue import translator
 from campaign.web.staff.halfway import Factor
 from tests.factories import confirm_charity, issue_receipt, paid, today
@@ -114,7 +114,7 @@ def test_every_action_and_detail_that_is_recorded_anywhere_has_words_in_both_lan
     words = [
         *audit_entries.DOCUMENTS.values(),
         *audit_entries.ACTIONS.values(),
-        *audit_entries.ACTORS.values(),
+        *actors.ACTORS.values(),
         *audit_entries.DETAILS.values(),
     ]
     same = {"Document", "Sessions"}  # Words that may be the same in French.

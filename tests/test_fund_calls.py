@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
@@ -11,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.edges.db import db
-from campaign.funders import call_actions, call_render_jobs, calls, payments
+from campaign.funders import access_links, call_actions, call_render_jobs, calls, payments
 from campaign.ledger.entries import LedgerEntry
 from campaign.ledger.moves import Move
 from campaign.matching import fund_actions, fund_lifecycle
@@ -184,3 +185,20 @@ def test_two_calls_at_once_are_one_call(app: Flask, campaign: Campaign, fund: Fu
 
     assert sorted(run_concurrently(app, [attempt, attempt])) == ["C-00001", "calls have changed"]
     assert payments.received_cents(fund) == 0
+
+
+def test_a_funder_sees_what_is_to_be_paid_and_each_call_with_its_document(client: FlaskClient, campaign: Campaign, fund: Fund) -> None:
+    create_funder(fund)
+    paid(campaign, 300_00)
+    client.get("/" + access_links.create_link(fund, actor="test").split("/", 3)[3])
+    db.session.commit()
+    assert 'id="to-pay"' not in client.get("/funder/?lang=en").text, "before the first call there is nothing to say"
+    call = issue_call(fund, 200_00)
+    page = client.get("/funder/?lang=en").text
+    assert "To be paid now: $200.00" in page and f"/funder/calls/{call.number}.pdf" in page
+    record(fund, 50_00, "w1")
+    assert "To be paid now: $150.00" in client.get("/funder/?lang=en").text
+    record(fund, 150_00, "w2")
+    assert "Nothing is to be paid now" in client.get("/funder/?lang=en").text
+    assert client.get(f"/funder/calls/{call.number}.pdf").data.startswith(b"%PDF")
+    assert client.get("/funder/calls/99.pdf").status_code == 404

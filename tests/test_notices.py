@@ -16,7 +16,8 @@ from campaign.funders.funders import Funder
 from campaign.funders.payments import FunderPayment
 from campaign.mail import notice_jobs, send_jobs
 from campaign.matching.funds import Fund
-from campaign.outbox import dead_messages
+from campaign.outbox import dead_messages, messages
+from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import OutboxMessage
 from campaign.receipts import lifecycle
 from campaign.receipts.receipts import Receipt

@@ -10,8 +10,6 @@ from campaign.rules.report_schedule import ReportKind
 from campaign.staff import audit, two_people
 from campaign.texts.action_errors import ActionError, ActionRefused
 
-ADDED, CHOSE = "added a recipient of reports", "chose reports of a funder"
-
 
 @two_people.roll_back_if_refused()
 def add(funder: Funder, *, email: str, language: str, kinds: Collection[ReportKind], actor: str) -> ReportRecipient:
@@ -23,7 +21,7 @@ def add(funder: Funder, *, email: str, language: str, kinds: Collection[ReportKi
         raise ActionRefused(ActionError.RECIPIENT_IS_KNOWN)
     recipient = report_recipients.add_recipient(funder, email=email, language=language, kinds=kinds, actor=actor)
     # The audit trail holds no personal data: the address is in the row.
-    audit.record(actor, ADDED, funder.name_en, recipient=recipient.id, kinds=sorted(kinds))
+    audit.record(actor, "added a recipient of reports", funder.name_en, recipient=recipient.id, kinds=sorted(kinds))
     db.session.commit()
     return recipient
 
@@ -37,6 +35,6 @@ def choose(recipient: ReportRecipient, *, kinds: Collection[ReportKind], sending
         db.session.rollback()
         return False
     report_recipients.add_choice(recipient, kinds=kinds, sending=sending, actor=actor)
-    audit.record(actor, CHOSE, funder.name_en, recipient=recipient.id, kinds=sorted(kinds), sending=sending)
+    audit.record(actor, "chose reports of a funder", funder.name_en, recipient=recipient.id, kinds=sorted(kinds), sending=sending)
     db.session.commit()
     return True

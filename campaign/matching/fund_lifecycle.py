@@ -157,10 +157,10 @@ def pause_all(*, actor: str, reason: str) -> int:
 
 
 def list_paused(campaign_id: int) -> list[tuple[Fund, datetime, str]]:
-    """The campaign's paused funds, each with the time and the reason of the pause."""
+    """The campaign's paused funds that have not ended, each with the time and the reason of the pause."""
     pause_of = (FundChange.fund_id == Fund.id) & (FundChange.kind == "paused") & (FundChange.at == Fund.paused_at)
     query = select(Fund, FundChange.at, FundChange.reason).join(FundChange, pause_of)
-    rows = db.session.execute(query.where(Fund.campaign_id == campaign_id).order_by(Fund.position))
+    rows = db.session.execute(query.where(Fund.campaign_id == campaign_id, Fund.ended_at.is_(None)).order_by(Fund.position))
     return [(fund, at, reason) for fund, at, reason in rows]
 
 

@@ -155,17 +155,12 @@ ACTIONS = {
     "reopened whether to show a message": gettext_noop("took back a decision about showing a donor’s message"),
 }
 # Who acts that is no member.
-ACTORS = {
-    "a recipient": gettext_noop("whoever gets the report"),
-    "command line": gettext_noop("an operator, at the command line"),
-    "the donor": gettext_noop("the donor"),
-    "the funder": gettext_noop("the funder"),
-    "the service": gettext_noop("the service itself"),
-}
 # The details that are the reason.
 REASONS = ("reason", "note")
 # Digests, numbers of rows, and codes of Stripe and of programs, which say nothing to a reader.
-HIDDEN = frozenset({*REASONS, "before", "after", "figures", "seed", "sha256", "fingerprint", "session", "type", "error", "of_charity"})
+HIDDEN = frozenset(
+    {*REASONS, "recipient", "before", "after", "figures", "seed", "sha256", "fingerprint", "session", "type", "error", "of_charity"}
+)
 DETAILS = {
     "account_after": gettext_noop("Account now ends in"),
     "account_before": gettext_noop("Account ended in"),
@@ -195,6 +190,7 @@ DETAILS = {
     "is_registered_charity": gettext_noop("Registered charity"),
     "is_shared": gettext_noop("For all members"),
     "kind": gettext_noop("Kind"),
+    "kinds": gettext_noop("Reports"),
     "links": gettext_noop("Links"),
     "merged": gettext_noop("Merged donor"),
     "method": gettext_noop("Paid by"),
@@ -215,6 +211,7 @@ DETAILS = {
     "row": gettext_noop("Row"),
     "rows": gettext_noop("Rows"),
     "scope": gettext_noop("For"),
+    "sending": gettext_noop("Sent"),
     "serial": gettext_noop("Receipt"),
     "sessions": gettext_noop("Sessions"),
 }
@@ -275,11 +272,6 @@ ABOUT_MEMBERS = frozenset(
 def describe_action(action: str, language: str) -> str:
     """The action in words; as it is recorded if it has none."""
     return translator(language).gettext(ACTIONS[action]) if action in ACTIONS else action
-
-
-def describe_actor(actor: str, language: str) -> str:
-    """Who acted: the address of a member, or words for what is no member."""
-    return translator(language).gettext(ACTORS[actor]) if actor in ACTORS else actor
 
 
 def reason_of(detail: Mapping[str, Any]) -> str:

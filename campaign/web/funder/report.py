@@ -26,7 +26,7 @@ from campaign.texts import fund_report
 from campaign.texts.dates import format_day, format_moment, format_month
 from campaign.texts.fund_report import FundSums
 from campaign.web import burn_down
-from campaign.web.funder import gift_bars, link_session
+from campaign.web.funder import calls, gift_bars, link_session
 from campaign.web.funder.chosen_day import ChosenDay, read_day, slid_to
 from campaign.web.languages import current_language
 from campaign.web.security import LINKS_PER_CLIENT, FunderLinkEnded, access, limiter
@@ -125,6 +125,7 @@ def _page(view: _View) -> dict[str, Any]:
         "bars": gift_bars.bars_of(statement.days, first_on=min([chosen.first_on, *(day.on for day in statement.days)]), until=chosen.day),
         "groups": _groups(statement, language),
         "files": _files(),
+        "to_pay": {} if chosen.is_past else calls.to_pay(view.fund, chosen.today),
         "thanks": _thanks(view, language),
     }
 

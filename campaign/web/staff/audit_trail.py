@@ -19,7 +19,7 @@ from campaign.rules.local_time import InvalidLocalTime
 from campaign.rules.typed_text import clean
 from campaign.staff import members
 from campaign.staff.members import ADMIN
-from campaign.texts import audit_entries
+from campaign.texts import actors, audit_entries
 from campaign.texts.file_names import Document
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
@@ -128,8 +128,8 @@ def _actors(chosen: str) -> list[tuple[str, str]]:
     """Who can be chosen: members, for those who have no list of them oneself, those who are none, and whoever the query names."""
     language = current_language()
     listed = [member.email for member in members.list_members()] if has_role("manager") else [current_user.email]
-    names = [*listed, *audit_entries.ACTORS, *([chosen] if chosen else [])]
-    return [(name, audit_entries.describe_actor(name, language)) for name in dict.fromkeys(names)]
+    names = [*listed, *actors.ACTORS, *([chosen] if chosen else [])]
+    return [(name, actors.describe_actor(name, language)) for name in dict.fromkeys(names)]
 
 
 def _row(recorded: Recorded, names: Names, charity: Charity) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def _row(recorded: Recorded, names: Names, charity: Charity) -> dict[str, Any]:
     return {
         "at": format_datetime(charity.local(entry.at), "yyyy-MM-dd HH:mm:ss", rebase=False),
         "iso": entry.at.isoformat(),
-        "actor": audit_entries.describe_actor(entry.actor, language),
+        "actor": actors.describe_actor(entry.actor, language),
         "action": audit_entries.describe_action(entry.action, language),
         "subject": about.words,
         "url": about.url,
@@ -155,7 +155,7 @@ def _table(charity: Charity, filters: AuditFilters) -> Table:
         return [
             at.date(),
             f"{at:%H:%M:%S}",
-            audit_entries.describe_actor(entry.actor, language),
+            actors.describe_actor(entry.actor, language),
             audit_entries.describe_action(entry.action, language),
             entry.subject if is_public_id(entry.subject) else names.about(entry).words,
             audit_entries.reason_of(entry.detail),

@@ -23,7 +23,7 @@ from campaign.recurring.contact_changes import ContactHasChanged
 from campaign.recurring.contacts import EmailTaken, Scope
 from campaign.rules.contact_addresses import InvalidEmail, parse_email
 from campaign.rules.email_typos import suggested_address
-from campaign.texts import audit_entries
+from campaign.texts import actors
 from campaign.texts.action_errors import ActionError, ActionRefused
 from campaign.web.labels import contact_labels
 from campaign.web.languages import current_language
@@ -109,7 +109,7 @@ def describe_change(donation: Donation, error: ContactHasChanged) -> str:
     if error.entry is None:
         return str(gettext("Nothing was saved: this was changed while you typed."))
     at = donation.campaign.charity.local(error.entry.at)
-    who = audit_entries.describe_actor(error.entry.actor, current_language())
+    who = actors.describe_actor(error.entry.actor, current_language())
     return str(gettext("Nothing was saved: %(who)s changed this at %(time)s while you typed.", who=who, time=f"{at:%H:%M}"))
 
 

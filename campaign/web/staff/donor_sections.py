@@ -20,7 +20,7 @@ from campaign.recurring import contact_changes
 from campaign.reporting import donor_record, donor_timeline
 from campaign.reporting.donor_timeline import Acted, Agreed, GiftLine, Line, ReceiptEnded, ReceiptIssued
 from campaign.rules.money import format_money
-from campaign.texts import audit_entries, donation_timeline
+from campaign.texts import actors, audit_entries, donation_timeline
 from campaign.texts.consent_words import consent_words
 from campaign.texts.donation_timeline import TimelineEvent
 from campaign.web.chosen_campaign import of_charity
@@ -163,7 +163,7 @@ def correction_rows(donor_ids: Sequence[int], charity: Charity) -> list[dict[str
             {
                 "at": _minute(entry.at, charity),
                 "iso": entry.at.isoformat(),
-                "actor": audit_entries.describe_actor(entry.actor, language),
+                "actor": actors.describe_actor(entry.actor, language),
                 "reason": audit_entries.reason_of(entry.detail),
                 "changes": [],
             },
@@ -243,8 +243,8 @@ def _timeline_row(line: Line) -> dict[str, str]:
 def _act_row(line: Acted) -> dict[str, str]:
     entry, language = line.entry, current_language()
     is_about_donor = entry.subject.startswith("donor ")
-    who = audit_entries.describe_actor(entry.actor, language)
-    if entry.actor in audit_entries.ACTORS:  # Words rather than an address, which begin the sentence.
+    who = actors.describe_actor(entry.actor, language)
+    if entry.actor in actors.ACTORS:  # Words rather than an address, which begin the sentence.
         who = who[0].upper() + who[1:]
     return {
         "text": gettext("%(who)s %(did)s.", who=who, did=audit_entries.describe_action(entry.action, language)),

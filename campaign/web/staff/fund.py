@@ -19,7 +19,7 @@ from campaign.matching.funds import Fund, FundStatus, Leftover
 from campaign.operations import integrity_checks
 from campaign.reporting import fund_days
 from campaign.rules.money import format_money, format_money_short
-from campaign.texts.audit_entries import describe_actor
+from campaign.texts.actors import describe_actor
 from campaign.texts.dates import format_day, format_moment
 from campaign.web import burn_down
 from campaign.web.errors import campaign_or_404
