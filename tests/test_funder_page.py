@@ -192,7 +192,7 @@ def test_nothing_of_a_donor_is_anywhere_and_the_page_asks_as_many_queries_for_ma
     for _ in range(8):
         paid(campaign, 20_00)
     db.session.commit()
-    assert (queries(), few <= 35) == (few, True)
+    assert (queries(), few <= 40) == (few, True)
     paths = (PAGE, f"{PAGE}&as_of={today()}", "/funder/?lang=fr", *(path for path in FUNDER_ROUTES if "." in path))
     files = {path: client.get(path, follow_redirects=True).data for path in paths}
     with zipfile.ZipFile(io.BytesIO(files["/funder/report.xlsx"])) as workbook:
