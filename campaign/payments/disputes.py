@@ -48,7 +48,10 @@ def list_unanswered(*, limit: int, donation: Donation | None = None) -> list[Una
     """Disputes that Stripe wants an answer to, of any donation or of this one, the most urgent first."""
     unanswered = _unanswered(select(Reversal, Donation)).order_by(Reversal.respond_by.asc().nulls_last(), Reversal.id)
     if donation:
-        unanswered = unanswered.where(Donation.id == donation.id)
+        # By its payments, which have an index: otherwise every reversal is read.
+        named = select(QuarantinedPayment.payment_intent).where(QuarantinedPayment.donation_id == donation.id)
+        payments = [*db.session.scalars(named), *([donation.payment_intent] if donation.payment_intent else [])]
+        unanswered = unanswered.where(Donation.id == donation.id, Reversal.payment_intent.in_(payments))
     return [UnansweredDispute(reversal=reversal, donation=donation) for reversal, donation in db.session.execute(unanswered.limit(limit))]
 
 
