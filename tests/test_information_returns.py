@@ -19,7 +19,7 @@ from campaign.edges.db import db
 from campaign.edges.stripe.reversals import reversal_from
 from campaign.payments.reversals import Reversal
 from campaign.receipts import annual_jobs, information_returns, receipts
-from campaign.receipts.information_returns import InformationReturn, OpenReturns
+from campaign.receipts.information_returns import InformationReturn
 from campaign.reporting import staff_todo
 from campaign.staff.audit import AuditEntry
 from campaign.stripe_sync import event_jobs, reconciliations
@@ -138,8 +138,7 @@ def test_a_lost_dispute_is_reported_from_its_withdrawal_and_may_be_overdue_at_on
     issue_receipt(donation)
     (task,) = information_returns.list_open()
     assert task.returned_on == campaign.charity.local(long_ago).date()
-    today = campaign.charity.local(datetime.now(UTC)).date()
-    assert information_returns.count_by_urgency(campaign.charity, today) == OpenReturns(overdue=1)
+    assert staff_todo.todo_of(campaign).counted["returns_overdue"] == 1
 
 
 def test_a_refund_that_failed_dates_nothing(app: Flask, campaign: Campaign) -> None:

@@ -17,6 +17,7 @@ from campaign import create_app
 from campaign.config import Settings, setting_descriptions, settings_from
 from campaign.donations.donations import Donation
 from campaign.edges.db import close_connections, db
+from campaign.edges.mailed_tokens import token_hash
 from campaign.staff import members, sessions
 from campaign.staff.members import APPOINTED_FOR, Staff
 from campaign.web.public import donor_access
@@ -92,8 +93,7 @@ def signed_in(app: Flask, role: str | None, *, seen_ago: int = 0, started_ago: i
         member.roles = []
     member.password, member.role_since = A_HASH, func.now() - APPOINTED_FOR
     token = sessions.begin(member.id, client="a test", network="a network")
-    found = sessions.find_open(token, member.id)
-    assert found
+    found = db.session.query(sessions.StaffSession).filter_by(token_hash=token_hash(token)).one()
     found.seen_at, found.begun_at = (found.seen_at - timedelta(seconds=ago) for ago in (seen_ago, started_ago))
     db.session.commit()
     client, now = app.test_client(), int(time.time())

@@ -49,7 +49,7 @@ def engine_options(*, pool_size: int = 20) -> dict[str, Any]:
         "connect_args": {
             "connect_timeout": 3,
             "application_name": "campaign",
-            "options": "-c timezone=UTC -c lock_timeout=8s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s",
+            "options": "-c timezone=UTC -c jit=off -c lock_timeout=8s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s",
         },
     }
 

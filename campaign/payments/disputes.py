@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Index, Select, func, or_, select
 
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
@@ -18,10 +18,13 @@ from campaign.payments.reversals import APPEAL_STATUSES, OPEN_DISPUTE_STATUSES, 
 # The reason of a dispute whose donor says that the monthly gift was cancelled.
 SUBSCRIPTION_CANCELED = "subscription_canceled"
 # Stripe waits for evidence that the payment was wanted; without an answer the dispute is lost.
-UNANSWERED_STATUSES = {"needs_response", "warning_needs_response", "appeal_needs_response"}
+UNANSWERED_STATUSES = ("needs_response", "warning_needs_response", "appeal_needs_response")
 
 _is_dispute = Reversal.kind == ReversalKind.DISPUTE
 _is_unwanted = Reversal.status.in_(["lost", *APPEAL_STATUSES]) | (Reversal.reason == SUBSCRIPTION_CANCELED)
+
+
+Index("ix_reversal_unanswered", Reversal.id, postgresql_where=_is_dispute & Reversal.status.in_(UNANSWERED_STATUSES))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The status of a donation, derived from its timestamps and the ledger. The values are those of contract.md."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -67,9 +67,17 @@ def statuses_of(donations: Sequence[Donation]) -> dict[int, Status]:
     return {donation.id: _status(donation, is_disputed=donation.payment_intent in disputed) for donation in donations}
 
 
+def shown_state_of(donation: Donation, state: Status) -> ShownState:
+    """What pages show of the donation, which has this status."""
+    return _shown([donation], {donation.id: state})[donation.id]
+
+
 def shown_states_of(donations: Sequence[Donation]) -> dict[int, ShownState]:
     """What pages show of each donation, by its id."""
-    statuses: dict[int, Status] = statuses_of(donations)
+    return _shown(donations, statuses_of(donations))
+
+
+def _shown(donations: Sequence[Donation], statuses: Mapping[int, Status]) -> dict[int, ShownState]:
     cents = {donation.id: donation.amount_cents for donation in donations if statuses[donation.id] is Status.REFUNDED}
     reversals = offline_gifts.no_gift_reversals(cents) if cents else []
     return {**statuses, **{one.donation_id: _no_gift(one, cents[one.donation_id]) for one in reversals}}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 
-from sqlalchemy import ForeignKey, Select, UniqueConstraint, exists, func, select
+from sqlalchemy import ColumnElement, ForeignKey, Select, UniqueConstraint, exists, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
@@ -139,7 +139,7 @@ def list_latest(charity_id: int) -> Sequence[IncidentVersion]:
     return db.session.scalars(_latest(charity_id).order_by(IncidentVersion.incident_id.desc())).all()
 
 
-def _latest(charity_id: int) -> Select[IncidentVersion]:
+def _latest(charity_id: int | ColumnElement[int]) -> Select[IncidentVersion]:
     v, later, incident = IncidentVersion, aliased(IncidentVersion), ConfidentialityIncident
     return (
         select(v)
@@ -148,7 +148,9 @@ def _latest(charity_id: int) -> Select[IncidentVersion]:
     )
 
 
-def count_unreported(charity_id: int) -> int:
-    """How many open incidents with a risk of serious injury somebody must still be notified of."""
-    open_ones = _latest(charity_id).where(IncidentVersion.is_serious, ~IncidentVersion.is_closed)
-    return sum(one.facts.is_unreported for one in db.session.scalars(open_ones))
+def unreported_count(charity_id: ColumnElement[int]) -> Select[int]:
+    """The query of how many open incidents with a risk of serious injury somebody must still be notified of (IncidentFacts.is_unreported)."""
+    v = IncidentVersion
+    is_incomplete = func.num_nulls(v.commission_on, v.commissioner_on, v.people_on) > 0
+    unreported = _latest(charity_id).where(v.is_serious, ~v.is_closed, is_incomplete, v.unnotified_reason == "")
+    return unreported.with_only_columns(func.count())

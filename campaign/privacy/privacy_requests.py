@@ -9,7 +9,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, func, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, Select, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
@@ -137,18 +137,10 @@ def list_open(charity_id: int) -> list[PrivacyRequest]:
     return list(db.session.scalars(select(r).where(r.charity_id == charity_id, r.closed_at.is_(None)).order_by(r.due_on, r.id)))
 
 
-@dataclass(frozen=True, kw_only=True)
-class OpenRequests:
-    """How many open requests are overdue, and how many are due soon."""
-
-    overdue: int
-    due_soon: int
-
-
-def count_by_urgency(charity_id: int, today: date) -> OpenRequests:
-    """The open requests on this day in the charity's time zone."""
+def counts_by_urgency(charity_id: ColumnElement[int], today: date) -> Select[int, int]:
+    """The query of how many open requests of the charity are overdue on this day in its time zone, and how many are due soon."""
     due_on, number = PrivacyRequest.due_on, func.count()
     last = date.fromordinal(today.toordinal() + retention.WARNED_DAYS)
-    counts = select(number.filter(due_on < today), number.filter(due_on.between(today, last)))
-    overdue, due_soon = db.session.execute(counts.where(PrivacyRequest.charity_id == charity_id, PrivacyRequest.closed_at.is_(None))).one()
-    return OpenRequests(overdue=overdue, due_soon=due_soon)
+    overdue, soon = number.filter(due_on < today), number.filter(due_on.between(today, last))
+    counts = select(overdue.label("privacy_overdue"), soon.label("privacy_due_soon"))
+    return counts.where(PrivacyRequest.charity_id == charity_id, PrivacyRequest.closed_at.is_(None))

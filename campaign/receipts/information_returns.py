@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, exists, func, select, text
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, Select, exists, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.campaigns.charities import Charity
@@ -78,22 +78,19 @@ def count_open() -> int:
     return db.session.scalar(select(func.count()).where(InformationReturn.closed_at.is_(None))) or 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class OpenReturns:
-    """How many open returns there are, by urgency: each is counted once."""
+def counts_by_urgency(charity_id: ColumnElement[int], today: date) -> Select[int, int, int]:
+    """The query of how many returns of the charity are open on this day in its time zone: each is counted once.
 
-    overdue: int = 0
-    due_soon: int = 0
-    due_later: int = 0
-
-
-def count_by_urgency(charity: Charity, today: date) -> OpenReturns:
-    """The charity's open returns on this day in its time zone. One is due soon WARNED_BEFORE its day, and overdue after it."""
+    One is due soon WARNED_BEFORE its day, and overdue after it.
+    """
     due_on, number = InformationReturn.due_on, func.count()
     soon = due_on.between(today, today + WARNED_BEFORE)
-    counts = select(number.filter(due_on < today), number.filter(soon), number.filter(due_on > today + WARNED_BEFORE))
-    overdue, due_soon, due_later = db.session.execute(counts.where(InformationReturn.closed_at.is_(None), *_is_of(charity))).one()
-    return OpenReturns(overdue=overdue, due_soon=due_soon, due_later=due_later)
+    of_charity = exists().where(Receipt.id == InformationReturn.receipt_id, Receipt.charity_id == charity_id)
+    return select(
+        number.filter(due_on < today).label("returns_overdue"),
+        number.filter(soon).label("returns_due_soon"),
+        number.filter(due_on > today + WARNED_BEFORE).label("returns_due"),
+    ).where(InformationReturn.closed_at.is_(None), of_charity)
 
 
 def get(task_id: int) -> InformationReturn | None:

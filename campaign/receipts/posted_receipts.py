@@ -82,15 +82,24 @@ def list_notices_to_post(charity: Charity, *, limit: int) -> list[Receipt]:
 
 def count_to_post(charity: Charity) -> int:
     """How many receipts and letters about cancelled ones were not posted yet."""
-    return db.session.scalar(to_post_count(literal(charity.id))) or 0
+    # Counted apart: each has few rows to read, and their alternative in one condition reads all receipts.
+    return (db.session.scalar(to_post_count(literal(charity.id))) or 0) + count_notices_to_post(charity)
 
 
 def to_post_count(charity_id: ColumnElement[int]) -> Select[int]:
-    """The query of how many receipts and letters about cancelled ones of the charity were not posted yet."""
-    # Counted apart: each has few rows to read, and their alternative in one condition reads all receipts.
-    of_charity = select(func.count()).select_from(Receipt).where(Receipt.charity_id == charity_id)
-    receipts, notices = of_charity.where(_is_to_be_posted()), of_charity.where(Receipt.id.in_(_notices_to_post()))
-    return select(receipts.scalar_subquery() + notices.scalar_subquery())
+    """The query of how many receipts of the charity were not posted yet."""
+    return select(func.count()).select_from(Receipt).where(Receipt.charity_id == charity_id, _is_to_be_posted())
+
+
+def count_notices_to_post(charity: Charity) -> int:
+    """How many letters about cancelled receipts were not posted yet."""
+    notices = select(func.count()).select_from(Receipt).where(Receipt.charity_id == charity.id, Receipt.id.in_(_notices_to_post()))
+    return db.session.scalar(notices) or 0
+
+
+def ended_paper_count() -> Select[int]:
+    """The query of how many receipts on paper have ended: a charity without such receipts has no letter to post, which is costly to ask."""
+    return select(func.count()).select_from(PostedReceipt).join(ReceiptEnd, PostedReceipt.receipt_id == ReceiptEnd.receipt_id)
 
 
 def list_waiting_gifts(donor_ids: Collection[int]) -> list[Donation]:

@@ -17,8 +17,7 @@ from campaign.operations import heartbeats, integrity_checks, job_results
 from campaign.operations.integrity_checks import IntegrityCheck
 from campaign.operations.job_results import FailingJob
 from campaign.payments import hold_watch
-from campaign.privacy import incidents, privacy_requests
-from campaign.receipts import charity_confirmations, information_returns
+from campaign.receipts import charity_confirmations
 from campaign.reporting import open_counts, totals
 
 # Of the whole service, whichever charity is asked about.
@@ -142,12 +141,7 @@ def _sums(charities: Sequence[Charity]) -> dict[str, Any]:
     """What is counted by charity."""
     sums = Counter[str]()
     for charity in charities:
-        today = charity.local(datetime.now(UTC)).date()
-        returns, requests = information_returns.count_by_urgency(charity, today), privacy_requests.count_by_urgency(charity.id, today)
-        sums.update(open_counts.of_charity(charity))
-        sums.update(returns_overdue=returns.overdue, returns_due_soon=returns.due_soon, returns_due=returns.due_later)
-        sums.update(privacy_overdue=requests.overdue, privacy_due_soon=requests.due_soon)
-        sums.update(incidents=incidents.count_unreported(charity.id))
+        sums.update(open_counts.of_charity(charity, today=charity.local(datetime.now(UTC)).date()))
     return dict(sums)
 
 

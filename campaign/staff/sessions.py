@@ -5,9 +5,11 @@ The browser's cookie has a random token; the row has its hash.
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, func, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, Select, bindparam, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.edges.db import Base, db
@@ -53,17 +55,31 @@ def begin(staff_id: int, *, client: str, network: str) -> str:
     return token
 
 
-def find_open(token: str, staff_id: int) -> StaffSession | None:
+@dataclass(frozen=True, kw_only=True)
+class OpenSession:
+    """A session that is open. It was last noted as used SEEN_INTERVAL ago or before if `is_note_due`."""
+
+    id: int
+    is_note_due: bool
+
+
+def find_open(token: str, staff_id: int) -> OpenSession | None:
     """The member's session with this token; None when it was ended, was idle for IDLE, or began MAX_SESSION ago."""
-    of_member = select(StaffSession).where(StaffSession.token_hash == token_hash(token), StaffSession.staff_id == staff_id)
-    return db.session.scalar(of_member.where(_is_open()), execution_options={"populate_existing": True})
+    found = db.session.execute(_open_session(), {"token_hash": token_hash(token), "staff_id": staff_id}).one_or_none()
+    return OpenSession(id=found.id, is_note_due=found.is_note_due) if found else None
 
 
-def record_seen(found: StaffSession) -> bool:
-    """Note that the session is used. Returns whether anything was written."""
-    is_due = StaffSession.seen_at < func.now() - SEEN_INTERVAL
-    seen = update(StaffSession).where(StaffSession.id == found.id, is_due).values(seen_at=func.now()).returning(StaffSession.id)
-    return db.session.execute(seen, execution_options={"synchronize_session": False}).first() is not None
+@cache  # Each request of staff asks this.
+def _open_session() -> Select[int, bool]:
+    s = StaffSession
+    is_note_due = (s.seen_at < func.now() - SEEN_INTERVAL).label("is_note_due")
+    of_member = s.token_hash == bindparam("token_hash"), s.staff_id == bindparam("staff_id")
+    return select(s.id, is_note_due).where(*of_member, _is_open())
+
+
+def record_seen(session_id: int) -> None:
+    """Note that the session is used."""
+    db.session.execute(update(StaffSession).where(StaffSession.id == session_id).values(seen_at=func.now()))
 
 
 def list_open(staff_id: int) -> Sequence[StaffSession]:

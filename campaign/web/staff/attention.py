@@ -58,9 +58,8 @@ class Need:
     act: str = ""
 
 
-def list_needs(campaign: Campaign) -> list[Need]:
-    """What needs attention now, the most urgent first."""
-    todo = staff_todo.todo_of(campaign)
+def list_needs(campaign: Campaign, todo: StaffTodo) -> list[Need]:
+    """What needs attention now, `todo` of the campaign, the most urgent first."""
     lines = [
         *_about_books(todo),
         *_failing_jobs(todo, campaign),
@@ -82,7 +81,7 @@ def count_needs() -> int:
         if campaign is None:
             return 0
         until, count = _counts().get(campaign.charity_id, (until, count))
-        return count if time.monotonic() < until else len(list_needs(campaign))
+        return count if time.monotonic() < until else len(list_needs(campaign, staff_todo.todo_of(campaign)))
     except (OperationalError, PoolTimeout):
         db.session.rollback()
         return count

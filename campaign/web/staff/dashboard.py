@@ -9,9 +9,8 @@ from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime
 
 from campaign.campaigns.campaigns import Campaign
-from campaign.operations import integrity_checks
 from campaign.payments.status import Status, shown_states_of
-from campaign.reporting import campaign_days
+from campaign.reporting import campaign_days, staff_todo
 from campaign.reporting import totals as reporting
 from campaign.rules.money import format_money
 from campaign.texts import match_forecast
@@ -33,7 +32,7 @@ def page() -> ResponseReturnValue:
     language, charity = current_language(), campaign.charity
     totals = reporting.totals_of(campaign.slug)
     assert totals is not None
-    last_check, now = integrity_checks.last_check(), datetime.now(UTC)
+    todo, now = staff_todo.todo_of(campaign), datetime.now(UTC)
     day = charity.local(now).date()
     days = day_chart.days_of(campaign, today=day)
     today = days[-1]
@@ -56,10 +55,10 @@ def page() -> ResponseReturnValue:
         today_given=format_money(today.donated_cents - today.returned_cents, language),
         as_of=format_moment(charity.local(totals.as_of), language, "long"),
         latest=_lines(reporting.latest_donations(campaign), campaign, language),
-        needs=attention.list_needs(campaign),
+        needs=attention.list_needs(campaign, todo),
         outlook=_outlook(campaign, now, language),
         chart=day_chart.chart_of(days, language),
-        checked_at=format_moment(charity.local(last_check.at), language) if last_check else "",
+        checked_at=format_moment(charity.local(todo.last_check.at), language) if todo.last_check else "",
     )
 
 

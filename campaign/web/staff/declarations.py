@@ -35,14 +35,14 @@ CORRECTIONS = ("corrected name or address", "completed their address", "changed 
 NAME_FIELDS = {"first_name", "last_name", "organization", "in_own_name"}
 
 
-def whose_money(donation: Donation) -> dict[str, Any]:
+def whose_money(donation: Donation, *, has_receipt: bool) -> dict[str, Any]:
     """For the page of a gift: its declarations and corrections, whether its receipt waits for one, and whether a named organization has none."""
     found = declarations.declarations_of(donation)
     declared_at = {declaration.recorded_at: declaration.id for declaration in found}
     return {
         "declarations": [_row(declaration, donation) for declaration in found],
         "corrections": _corrections(donation, declared_at),
-        "lacks_declaration": receipts.receipt_of(donation.id) is None and completeness.lacks_declaration(donation),
+        "lacks_declaration": not has_receipt and completeness.lacks_declaration(donation),
         "is_undeclared": bool(donation.organization) and not donation.names.bears_organization,
     }
 

@@ -11,7 +11,7 @@ from campaign.donations import staff_notes
 from campaign.donations.donations import Donation
 from campaign.outbox import messages, waiting_receipts
 from campaign.payments import disputes, offline_gifts, reversals
-from campaign.payments.status import shown_states_of, status_of
+from campaign.payments.status import shown_state_of, status_of
 from campaign.receipts import receipt_actions, receipts, render_jobs
 from campaign.receipts.receipts import ReceiptIncomplete
 from campaign.recurring import contact_actions, contact_changes
@@ -47,12 +47,13 @@ def page(public_id: str) -> ResponseReturnValue:
     """The donation, its match, its history with the cause of each event, its receipts and its e-mails."""
     donation = donation_or_404(public_id)
     language, status, charity = current_language(), status_of(donation), donation.campaign.charity
-    gift, valid = recurring_gift_of(donation), receipts.receipt_of(donation.id)
+    gift, offline = recurring_gift_of(donation), offline_gifts.find(donation.id)
+    valid, issued = receipts.receipt_of(donation.id), receipts.receipts_of(donation.id)
     return render_template(
         "staff/donation.html",
         title=donation.campaign.title(language),
         donation=donation,
-        state_words=status_labels()[shown_states_of([donation])[donation.id]],
+        state_words=status_labels()[shown_state_of(donation, status.state)],
         amount=format_money(donation.amount_cents, language),
         net=format_money(status.net_cents, language),
         held=format_money(status.held_cents, language),
@@ -60,15 +61,15 @@ def page(public_id: str) -> ResponseReturnValue:
         waits=donation_history.is_queued(donation),
         disputes=[dispute_line(found, donation.campaign) for found in disputes.list_unanswered(limit=5, donation=donation)],
         is_monthly=gift is not None,
-        is_offline=offline_gifts.find(donation.id) is not None,
+        is_offline=offline is not None,
         monthly_state=monthly_state(gift, charity) if gift else "",
-        receipts=[_receipt_row(receipt) for receipt in receipts.receipts_of(donation.id)],
+        receipts=[_receipt_row(receipt) for receipt in issued],
         has_receipt=valid is not None,
         valid_serial=valid.serial if valid else "",
         has_clerk=has_role("clerk"),
         **_receipt_to_come(donation),
-        **whose_money(donation),
-        **gift_facts(donation),
+        **whose_money(donation, has_receipt=valid is not None),
+        **gift_facts(donation, offline),
         email_version=contact_changes.version_of_email(donation),
         notes=note_rows(staff_notes.notes_about_donation(donation.id, limit=NOTES_SHOWN), charity, about_donation=True),
         longest_note=staff_notes.LONGEST_NOTE,
@@ -80,7 +81,7 @@ def page(public_id: str) -> ResponseReturnValue:
         history_of=[
             public_id,
             *filter(None, [donation.payment_intent]),
-            *(receipt.serial for receipt in receipts.receipts_of(donation.id)),
+            *(receipt.serial for receipt in issued),
         ],
         history=[
             {

@@ -177,7 +177,8 @@ def check_session() -> None:
     if found is None:
         logout_user()
         flash(gettext("Your session has ended. Please sign in again."))
-    elif sessions.record_seen(found):
+    elif found.is_note_due:
+        sessions.record_seen(found.id)
         db.session.commit()
 
 
