@@ -78,11 +78,7 @@ def page(public_id: str) -> ResponseReturnValue:
         may_refund=has_role("manager") and donation.payment_intent is not None and reversals.refundable_cents(donation) > 0,
         refunds=request_rows(donation),
         longest_reason=LONGEST_REASON,
-        history_of=[
-            public_id,
-            *filter(None, [donation.payment_intent]),
-            *(receipt.serial for receipt in issued),
-        ],
+        history_of=[public_id, *filter(None, [donation.payment_intent]), *(receipt.serial for receipt in issued)],
         history=[
             {
                 "at": format_datetime(charity.local(moment.at), "yyyy-MM-dd HH:mm:ss", rebase=False),
