@@ -486,10 +486,17 @@ def test_staff_get_the_files_of_a_fund_which_the_audit_trail_shows(app: Flask, c
 def test_a_printed_statement_is_signed_and_a_long_one_says_where_its_entries_are(
     campaign: Campaign, fund: Fund, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    paid(campaign, 100_00)
-    monkeypatch.setattr(printed, "MOST_ENTRIES", 1)
+    donation = paid(campaign, 100_00)
+    create_refund(donation, 40_00)
+    db.session.commit()
+    monkeypatch.setattr(printed, "MOST_ENTRIES", 2)
     document = statement_actions.get_or_render_pdf(fund, statement_actions.take_end(fund), "fr", is_test=True)
-    assert "La période compte 3 écritures." in pdf_text(document).replace("\n", " ")
+    text = pdf_text(document).replace("\n", " ")
+    assert "La période compte 4 écritures, trop pour être imprimées." in text and "ce qui n’est plus jumelé" in text
+    assert text.count(donation.public_id) == 1, "the refund, and neither the hold nor the match"
+    monkeypatch.setattr(printed, "MOST_ENTRIES", 1)
+    of_account = pdf_text(statement_actions.get_or_render_pdf(fund, statement_actions.take_end(fund), "en", is_test=True))
+    assert "calls for funds, payments and changes of the pledge." in of_account and donation.public_id not in of_account
     reader = PdfFileReader(io.BytesIO(document))
     reader.decrypt("")
     assert reader.root["/Lang"].startswith("fr")

@@ -19,9 +19,10 @@ from campaign.reporting import proofs
 from campaign.reporting.statements import printed, stored, tables
 from campaign.reporting.statements.balances import balances_at
 from campaign.reporting.statements.json_document import json_pieces
-from campaign.reporting.statements.lines import Line, RuleSum, lines_of, sums_by_rule
+from campaign.reporting.statements.lines import Line, Listing, RuleSum, lines_of, list_exceptional, sums_by_rule
 from campaign.reporting.statements.statement import Statement, StatementEnd, build_statement, lock_end
 from campaign.rules import statement_periods
+from campaign.rules.statement_lines import Listed
 from campaign.rules.statement_periods import StatementPeriod
 
 # One at a time would take most of the time.
@@ -71,15 +72,21 @@ def get_or_render_pdf(fund: Fund, end: StatementEnd, language: str, *, is_test: 
     if end.is_finished and (found := stored.find_document(fund, name, language)) is not None:
         return found
     statement, rules = _take_with_rules(fund, end)
-    lines = list(_lines(fund, statement)) if end.position - end.after <= printed.MOST_ENTRIES else []
     key = signing_key_for(fund.campaign_id)
-    data = printed.read_data(statement, rules, lines, language, key, is_test=is_test)
+    data = printed.read_data(statement, rules, _listing(fund, statement), language, key, is_test=is_test)
     db.session.commit()
     document = printed.render_pdf(data, statement, key)
     if end.is_finished:
         document = stored.store_document(fund, name, language, document)
         db.session.commit()
     return document
+
+
+def _listing(fund: Fund, statement: Statement) -> Listing:
+    end = statement.end
+    if end.position - end.after <= printed.MOST_ENTRIES:
+        return Listing(listed=Listed.ALL, entries=list(_lines(fund, statement)))
+    return list_exceptional(fund, after=end.after, last=end.position, most=printed.MOST_ENTRIES)
 
 
 def _take_with_rules(fund: Fund, end: StatementEnd) -> tuple[Statement, list[RuleSum]]:

@@ -3,6 +3,14 @@
 from enum import StrEnum
 
 
+class Listed(StrEnum):
+    """Which entries of a period a printed statement lists: ALL; those that are no hold and no match; or calls, payments and terms alone."""
+
+    ALL = "all"
+    EXCEPTIONAL = "exceptional"
+    ACCOUNT = "account"
+
+
 class LineRule(StrEnum):
     """Why an entry of a fund was posted. Its words are in texts/statement_words.py."""
 

@@ -3,12 +3,12 @@
 Why is read from the entry itself, and from entries that were posted before it: what is posted later does not change a line.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Select, String, and_, case, cast, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, String, and_, case, cast, func, literal, select
 from sqlalchemy.orm import aliased
 
 from campaign.donations.donations import Donation
@@ -19,7 +19,7 @@ from campaign.ledger.moves import Move
 from campaign.matching.funds import Fund
 from campaign.matching.holds import REMATCH_CAUSE, FreedBy
 from campaign.reporting.statements.balances import Balances
-from campaign.rules.statement_lines import LineRule
+from campaign.rules.statement_lines import LineRule, Listed
 
 PAGE_SIZE = 1000
 
@@ -91,19 +91,33 @@ _PAYMENT_ID = case(
 _CALL_NUMBER = case((_E.kind.in_([Move.CALL, Move.CALL_REVERSAL]), _E.cause), else_=None)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """One entry. `reference` is the random id of a gift, the number of a call or credit note, or what the funder's payment was recorded under.
+# Entries that somebody asks about one by one: what is owed and paid, and the terms.
+_OF_ACCOUNT = (Move.PLEDGE, Move.CALL, Move.CALL_REVERSAL, Move.RECEIVE, Move.RECEIVE_REVERSAL)
 
-    `after` are the balances after it.
-    """
+
+@dataclass(frozen=True, kw_only=True)
+class ListedEntry:
+    """One entry. `reference` is the random id of a gift, the number of a call or credit note, or what the funder's payment was recorded under."""
 
     position: int
     at: datetime
     rule: LineRule
     reference: str
     cents: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line(ListedEntry):
+    """One entry with the balances after it."""
+
     after: Balances
+
+
+class Listing(NamedTuple):
+    """Entries to list, and which these are of the period."""
+
+    listed: Listed
+    entries: Sequence[ListedEntry]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +137,21 @@ def lines_of(fund: Fund, opening: Balances, *, after: int, last: int) -> Iterato
         db.session.rollback()
         for row in rows:
             balances = balances + Balances.of_entry(row.from_account, row.to_account, row.cents)
-            rule = LineRule(row.rule)
-            yield Line(position=row.position, at=row.at, rule=rule, reference=row.reference, cents=row.cents, after=balances)
+            yield Line(**_values(row), after=balances)
+
+
+def list_exceptional(fund: Fund, *, after: int, last: int, most: int) -> Listing:
+    """The entries after one position up to another that are no hold and no match; of the account alone where those are more than `most`."""
+    exceptional = _page(fund, after, last).where(_E.kind.in_([*_OF_ACCOUNT, Move.UNMATCH])).limit(most + 1)
+    if len(rows := db.session.execute(exceptional).all()) <= most:
+        return Listing(listed=Listed.EXCEPTIONAL, entries=[ListedEntry(**_values(row)) for row in rows])
+    of_account = db.session.execute(_page(fund, after, last).where(_E.kind.in_(_OF_ACCOUNT)))
+    return Listing(listed=Listed.ACCOUNT, entries=[ListedEntry(**_values(row)) for row in of_account])
+
+
+def _values(row: Row[Any]) -> dict[str, Any]:
+    """The values of a ListedEntry."""
+    return {"position": row.position, "at": row.at, "rule": LineRule(row.rule), "reference": row.reference, "cents": row.cents}
 
 
 def _page(fund: Fund, after: int, until: int) -> Select[Any]:

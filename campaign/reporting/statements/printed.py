@@ -12,12 +12,12 @@ from campaign.receipts import printed_pictures
 from campaign.receipts.printed_pictures import Logo
 from campaign.reporting import published_heads
 from campaign.reporting.statements.balances import Balances
-from campaign.reporting.statements.lines import Line, RuleSum
+from campaign.reporting.statements.lines import Line, ListedEntry, Listing, RuleSum
 from campaign.reporting.statements.statement import Statement
 from campaign.reporting.statements.tables import ACCOUNTS, cents_of
 from campaign.rules.money import format_money
 from campaign.texts import statement_words
-from campaign.texts.dates import format_moment
+from campaign.texts.dates import format_day, format_moment
 from campaign.texts.document_labels import signature_name
 from campaign.texts.statement_words import describe_period, line_words, statement_labels
 
@@ -34,15 +34,14 @@ def render_pdf(data: dict[str, Any], statement: Statement, key: KeyFile) -> byte
 
 
 def read_data(
-    statement: Statement, rules: Sequence[RuleSum], lines: Sequence[Line], language: str, key: KeyFile, *, is_test: bool
+    statement: Statement, rules: Sequence[RuleSum], listing: Listing, language: str, key: KeyFile, *, is_test: bool
 ) -> dict[str, Any]:
-    """Return everything on the printed statement, ready to show. `lines` are all, or empty when there are more than MOST_ENTRIES.
+    """Return everything on the printed statement, ready to show. `listing` is of all entries, or of some where there are more than MOST_ENTRIES.
 
     Raises SigningKeyMissing.
     """
     head = published_heads.sign_end(statement.fund, statement.entries, statement.head, key)
     names, end = statement.names, statement.end
-    entries = end.position - end.after
     heads_url = services().links.absolute(f"/api/campaigns/{names.campaign['slug']}/proof")
     return {
         "language": language,
@@ -62,8 +61,8 @@ def read_data(
         "account": _account(statement, language),
         "days": _days(statement, language),
         "rules": [[*line_words(one.rule, language), str(one.entries), format_money(one.cents, language)] for one in rules],
-        "lines": [_line(line, statement, language) for line in lines],
-        "more": statement_words.describe_more_entries(str(entries), language) if entries > len(lines) else "",
+        "lines": [_line(entry, statement, language) for entry in listing.entries],
+        "more": statement_words.describe_more_entries(str(end.position - end.after), listing.listed, language),
         "verification": statement_words.describe_verification(heads_url, language),
         "head": textwrap.wrap(head.text, LINE_WIDTH, break_on_hyphens=False),
         "signature": textwrap.wrap(head.signature, SIGNATURE_WIDTH),
@@ -84,17 +83,19 @@ def _days(statement: Statement, language: str) -> list[list[str]]:
     rows, balances = [], statement.opening
     for day in statement.day_changes:
         balances = balances + day.change
-        rows.append([day.on.isoformat(), str(day.donations), *(_money_of_day(day.change, balances, language))])
+        rows.append([format_day(day.on, language, "medium"), str(day.donations), *(_money_of_day(day.change, balances, language))])
     return rows
 
 
 def _money_of_day(change: Balances, after: Balances, language: str) -> list[str]:
-    sums = (change.held_cents, change.matched_cents, change.received_cents, after.left_cents)
+    sums = (change.held_cents, change.matched_cents, change.called_cents, change.received_cents, after.left_cents)
     return [format_money(cents, language) for cents in sums]
 
 
-def _line(line: Line, statement: Statement, language: str) -> list[str]:
-    what, why = line_words(line.rule, language)
-    at = line.at.astimezone(statement.end.zone)
-    sums = (format_money(line.cents, language), format_money(line.after.left_cents, language))
-    return [str(line.position), f"{at:%Y-%m-%d}", f"{at:%H:%M:%S}", what, why, line.reference, *sums]
+def _line(entry: ListedEntry, statement: Statement, language: str) -> list[str]:
+    """With what is left after it where each entry is listed: beside others that are not, it would not follow from the line before."""
+    what, why = line_words(entry.rule, language)
+    at = entry.at.astimezone(statement.end.zone)
+    left = format_money(entry.after.left_cents, language) if isinstance(entry, Line) else ""
+    amount = format_money(entry.cents, language)
+    return [str(entry.position), f"{at:%Y-%m-%d}", f"{at:%H:%M:%S}", what, why, entry.reference, amount, left]
