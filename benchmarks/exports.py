@@ -1,4 +1,4 @@
-"""`make exports`: how soon each export begins and how much memory it takes, in the books that DATABASE_URL names.
+"""`make exports`: how soon each export and a fund's statement begin and how much memory they take, in the books that DATABASE_URL names.
 
 The floor is a page that asks nothing. Each export is read for a minute, or to its end, in a process of its own, which reports how much it grew.
 """
@@ -9,17 +9,21 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from multiprocessing import get_context
 
 from benchmarks.pages import signed_in
 from benchmarks.row import Row, print_row
+from campaign.campaigns.campaigns import current_campaign
 from campaign.config import read_settings
+from campaign.matching.funds import funds_of
+from campaign.rules import statement_periods
 
 from campaign import create_app  # isort: skip
 
 TARGET_SECONDS, TARGET_MB, LONGEST_SECONDS = 0.5, 100, 60
 EXPORTS = ("donations", "donors", "receipts", "ledger", "payouts", "consents")
-FORMATS = ("csv", "xlsx")
+FORMATS, STATEMENT_FORMATS = ("csv", "xlsx"), ("csv", "xlsx", "json", "pdf")
 ALL_DAYS = "from=2020-01-01&to=2030-12-31"
 
 
@@ -44,20 +48,32 @@ def main() -> int:
 
 
 def measure() -> Iterator[Row]:
-    """Measure each export in each format."""
-    for what in EXPORTS:
-        for extension in FORMATS:
-            address = f"/staff/exports/file?what={what}&{ALL_DAYS}&headings=fr&format={extension}"
-            download = _in_a_process_of_its_own(address)
-            yield Row(
-                name=f"{what}.{extension}",
-                target=f"first byte < {TARGET_SECONDS} s, < {TARGET_MB} MB",
-                figure=f"first byte {download.first_byte_seconds:.2f} s, {download.size / 1e6:.1f} MB in {download.seconds:.0f} s,"
-                f" {download.grown_mb:.0f} MB of memory",
-                floor=f"{download.floor_seconds * 1000:.0f} ms",
-                ratio=download.first_byte_seconds / download.floor_seconds,
-                reached=download.first_byte_seconds < TARGET_SECONDS and download.grown_mb < TARGET_MB,
-            )
+    """Measure each export, and the statement of the first fund from its beginning, in each format."""
+    addresses = {
+        f"{what}.{extension}": f"/staff/exports/file?what={what}&{ALL_DAYS}&headings=fr&format={extension}"
+        for what in EXPORTS
+        for extension in FORMATS
+    }
+    for name, address in {**addresses, **_statements()}.items():
+        download = _in_a_process_of_its_own(address)
+        yield Row(
+            name=name,
+            target=f"first byte < {TARGET_SECONDS} s, < {TARGET_MB} MB",
+            figure=f"first byte {download.first_byte_seconds:.2f} s, {download.size / 1e6:.1f} MB in {download.seconds:.0f} s,"
+            f" {download.grown_mb:.0f} MB of memory",
+            floor=f"{download.floor_seconds * 1000:.0f} ms",
+            ratio=download.first_byte_seconds / download.floor_seconds,
+            reached=download.first_byte_seconds < TARGET_SECONDS and download.grown_mb < TARGET_MB,
+        )
+
+
+def _statements() -> dict[str, str]:
+    app = create_app(read_settings())
+    with app.app_context():
+        campaign = current_campaign()
+        assert campaign
+        fund, period = funds_of(campaign.id)[0], statement_periods.to_moment(datetime.now(UTC).replace(microsecond=0))
+        return {f"statement.{form}": f"/staff/funds/{fund.slug}/statements/{period.name}.{form}" for form in STATEMENT_FORMATS}
 
 
 def _in_a_process_of_its_own(address: str) -> Download:
