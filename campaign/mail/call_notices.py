@@ -79,7 +79,8 @@ def _call_cancelled(message: OutboxMessage) -> EmailContent | None:
     cancellation = calls.cancellation_of(news.call)
     if cancellation is None or not news.funder.email:
         return None
-    return call_emails.call_cancelled(news, cancelled_on=_day_of(cancellation.at, news.campaign.charity))
+    cancelled_on = _day_of(cancellation.at, news.campaign.charity)
+    return call_emails.call_cancelled(news, cancelled_on=cancelled_on, still_open_cents=calls.open_cents(calls.fund_of(news.call)))
 
 
 def _day_of(moment: datetime, charity: Charity) -> date:

@@ -131,8 +131,8 @@ def call_reminder(news: CallNews, reminder: Reminder) -> EmailContent:
         return _build(news, subject, paragraphs, has_document=True)
 
 
-def call_cancelled(news: CallNews, *, cancelled_on: date) -> EmailContent:
-    """That a call is no longer asked for. Why is for the audit trail."""
+def call_cancelled(news: CallNews, *, cancelled_on: date, still_open_cents: int) -> EmailContent:
+    """That a call is no longer asked for, and what is still to be paid of others. Why is for the audit trail."""
     language = news.funder.language
     with force_locale(language):
         text = gettext(
@@ -142,7 +142,12 @@ def call_cancelled(news: CallNews, *, cancelled_on: date) -> EmailContent:
             **_named(news.call, language),
         )
         later = gettext("What is matched from your pledge stays matched, and is part of a later call.")
-        paragraphs = [Paragraph(text), Paragraph(later), contact_line(news.campaign.charity)]
+        others = (
+            gettext("Of our other calls, %(open)s is still to be paid.", open=format_money(still_open_cents, language))
+            if still_open_cents
+            else gettext("Nothing is to be paid now.")
+        )
+        paragraphs = [Paragraph(text), Paragraph(others), Paragraph(later), contact_line(news.campaign.charity)]
         subject = gettext(
             "Call for funds %(number)s is cancelled – %(campaign)s", number=news.call.name, campaign=news.campaign.title(language)
         )
