@@ -7,6 +7,7 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.reporting.staff_todo import StaffTodo
 from campaign.staff.members import ROLES
 from campaign.web.staff import attention
 from campaign.web.staff.attention import Need
@@ -70,7 +71,7 @@ def test_the_number_of_what_needs_attention_is_asked_for_by_pages_of_staff_alone
 ) -> None:
     client, asked = signed_in(app, "viewer"), []
 
-    def unavailable(_: Campaign) -> list[Need]:
+    def unavailable(_: Campaign, _todo: StaffTodo) -> list[Need]:
         asked.append(1)
         raise OperationalError("SELECT", {}, Exception("timeout"))
 
