@@ -1,6 +1,7 @@
 """Days and moments in the words of a language. The first of a month is an ordinal in French: `1er janvier 2027`."""
 
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Literal
 
 from babel import dates
@@ -10,6 +11,7 @@ from campaign.texts.catalogue import translator
 Width = Literal["long", "medium"]
 
 
+@lru_cache(maxsize=4096)  # A page may have a year of days several times.
 def format_day(day: date, language: str, width: Width = "long") -> str:
     """`January 1, 2027` or `1er janvier 2027`; the month is abbreviated when the width is medium."""
     return _with_ordinal(dates.format_date(day, width, locale=language), day, language)

@@ -68,6 +68,11 @@ def names_at(fund: Fund, moment: datetime) -> Names:
     return Names(**{table.__tablename__: _facts_at(table.__tablename__, row_id, moment) for table, row_id in ids.items()})
 
 
+def zone_name_at(fund: Fund, moment: datetime) -> str:
+    """The time zone of the charity in force just before the moment."""
+    return str(_facts_at(Charity.__tablename__, db.session.get_one(Campaign, fund.campaign_id).charity_id, moment)["time_zone"])
+
+
 def _facts_at(subject: str, subject_id: int, moment: datetime) -> dict[str, Any]:
     versions = _versions(subject, subject_id)
     return next((version.facts for version in reversed(versions) if version.at < moment), versions[0].facts)

@@ -5,6 +5,7 @@ It covers the chain up to the last entry before its end, with the names in force
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -83,7 +84,7 @@ class Statement:
     head_before: bytes
     changes: list[dict[str, Any]]
 
-    @property
+    @cached_property
     def closing(self) -> Balances:
         """The balances at the end."""
         return self.opening + add_up(day.change for day in self.day_changes)
@@ -165,7 +166,7 @@ def first_day_of(fund: Fund) -> date | None:
     first_moment = _first_moment(fund)
     if first_moment is None:
         return None
-    return first_moment.astimezone(ZoneInfo(names.names_at(fund, first_moment).charity["time_zone"])).date()
+    return first_moment.astimezone(ZoneInfo(names.zone_name_at(fund, first_moment))).date()
 
 
 def _first_moment(fund: Fund) -> datetime | None:
@@ -195,7 +196,7 @@ def _end_of_day(charity: Charity, day: date) -> datetime:
 
 
 def _end_of(fund: Fund, period: StatementPeriod, moment: datetime, *, is_finished: bool) -> StatementEnd:
-    zone = ZoneInfo(names.names_at(fund, moment).charity["time_zone"])
+    zone = ZoneInfo(names.zone_name_at(fund, moment))
     if period.last_on and is_finished:
         zone = names.zone_of_day(db.session.get_one(Campaign, fund.campaign_id).charity, period.last_on)
     position = _last_position(fund, moment)

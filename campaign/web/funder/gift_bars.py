@@ -28,7 +28,7 @@ def bars_of(days: Sequence[DayChange], *, first_on: date, until: date) -> dict[s
     sums = [0] * len(starts)
     for day in days:
         sums[(day.on - first_on).days // step] += day.matched_cents
-    drawn = bar_chart.stack_bars([(cents,) for cents in sums])
+    few, drawn = gettext("fewer than %(count)s", count=FEWEST_GIFTS), bar_chart.stack_bars([(cents,) for cents in sums])
     return {
         "is_weekly": step == WEEK,
         "width": bar_chart.WIDTH,
@@ -41,12 +41,11 @@ def bars_of(days: Sequence[DayChange], *, first_on: date, until: date) -> dict[s
         ],
         "first": format_day(first_on, language, "medium"),
         "last": format_day(until, language, "medium"),
-        "rows": [_row(day, language) for day in reversed(days)],
+        "rows": [_row(day, language, few=few) for day in reversed(days)],
     }
 
 
-def _row(day: DayChange, language: str) -> dict[str, str]:
-    few = gettext("fewer than %(count)s", count=FEWEST_GIFTS)
+def _row(day: DayChange, language: str, *, few: str) -> dict[str, str]:
     return {
         "iso": day.on.isoformat(),
         "on": format_day(day.on, language, "medium"),
