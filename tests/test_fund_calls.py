@@ -17,7 +17,7 @@ from campaign.ledger.entries import LedgerEntry
 from campaign.ledger.moves import Move
 from campaign.matching import fund_actions, fund_lifecycle
 from campaign.matching.funds import Fund
-from campaign.reporting import ledger_days
+from campaign.reporting import ledger_days, staff_todo
 from campaign.reporting.integrity import call_checks, checker
 from campaign.rules.call_reminders import Reminder, due_reminder
 from campaign.rules.call_settlement import shares_of
@@ -119,6 +119,17 @@ def test_what_is_left_is_called_after_the_end_where_it_is_given_all_the_same(app
     with pytest.raises(IntegrityError, match="frozen"):
         run("UPDATE fund SET leftover = 'given'")
     db.session.rollback()
+
+
+def test_staff_are_reminded_of_what_is_not_called_when_a_fund_has_ended(campaign: Campaign, fund: Fund) -> None:
+    create_funder(fund)
+    paid(campaign, 100_00)
+    issue_call(fund, 60_00)
+    assert "uncalled" not in staff_todo.todo_of(campaign).counted, "while the fund matches, staff call when they like"
+    end_fund(fund)
+    assert staff_todo.todo_of(campaign).counted["uncalled"] == 1
+    issue_call(fund)
+    assert "uncalled" not in staff_todo.todo_of(campaign).counted
 
 
 @pytest.mark.owner

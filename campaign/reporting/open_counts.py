@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 from campaign.campaigns.charities import Charity
 from campaign.donations import shared_messages
 from campaign.edges.db import db
-from campaign.funders import payment_requests
+from campaign.funders import calls, payment_requests
 from campaign.matching import pledge_requests
 from campaign.operations import integrity_checks
 from campaign.outbox import dead_messages, deliveries
@@ -64,6 +64,7 @@ def _of_charity(charity: int, today: date) -> TextClause:
         voids=void_requests.open_count(charity_id),
         pledges=pledge_requests.open_count(charity_id),
         payments=payment_requests.open_count(charity_id),
+        uncalled=calls.uncalled_count(charity_id),
         messages=shared_messages.waiting_count(charity_id),
         to_post=posted_receipts.to_post_count(charity_id),
         ended_papers=posted_receipts.ended_paper_count(),

@@ -69,6 +69,7 @@ class StaffTodo:
     payments: int = 0
     calls_overdue: int = 0
     calls_to_post: int = 0
+    uncalled: int = 0
     messages: int = 0
     receipts: list[totals.WaitingReceipts] = field(default_factory=list)
     campaigns: dict[str, str] = field(default_factory=dict)

@@ -243,6 +243,11 @@ def _requests(count: int) -> dict[str, LazyString]:
 def _describe_calls(count: int) -> dict[str, LazyString]:
     """What funders owe, and what is to be posted to them."""
     return {
+        "uncalled": lazy_ngettext(
+            "%(num)s fund has ended, and not all that is matched of it is called yet.",
+            "%(num)s funds have ended, and not all that is matched of them is called yet.",
+            count,
+        ),
         "calls_overdue": lazy_ngettext(
             "%(num)s call for funds is overdue, and not all of it is paid.",
             "%(num)s calls for funds are overdue, and not all of them are paid.",

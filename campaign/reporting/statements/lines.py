@@ -91,7 +91,7 @@ _PAYMENT_ID = case(
 _CALL_NUMBER = case((_E.kind.in_([Move.CALL, Move.CALL_REVERSAL]), _E.cause), else_=None)
 
 
-# Entries that somebody asks about one by one: what is owed and paid, and the terms.
+# Entries that somebody asks about one by one: calls, payments, and the terms.
 _OF_ACCOUNT = (Move.PLEDGE, Move.CALL, Move.CALL_REVERSAL, Move.RECEIVE, Move.RECEIVE_REVERSAL)
 
 
