@@ -113,6 +113,7 @@ def _page(view: _View) -> dict[str, Any]:
         "funds": _funds(view.fund, language),
         "title": view.campaign.title(language),
         "charity_name": view.campaign.charity.name(language),
+        "charity": view.campaign.charity,
         "campaign_url": url_for("campaigns.page", language=language, slug=view.campaign.slug),
         "headline": _headline(view, language),
         "chosen": chosen,

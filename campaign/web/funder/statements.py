@@ -23,7 +23,7 @@ def page() -> ResponseReturnValue:
     fund, language = fund_of_session(), current_language()
     campaign = db.session.get_one(Campaign, fund.campaign_id)
     context = statement_files.list_context(fund, _url_of)
-    names = {"title": campaign.title(language), "charity_name": campaign.charity.name(language)}
+    names = {"title": campaign.title(language), "charity_name": campaign.charity.name(language), "charity": campaign.charity}
     return render_template("funders/statements.html", **names, **context), 422 if context["typed"].error else 200
 
 
