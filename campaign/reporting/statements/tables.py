@@ -46,7 +46,7 @@ def cents_of(balances: Balances) -> list[int]:
 
 
 def workbook_pieces(
-    statement: Statement, rules: Sequence[RuleSum], lines: Iterable[Line], language: str, *, is_test: bool
+    statement: Statement, rules: Iterable[RuleSum], lines: Iterable[Line], language: str, *, is_test: bool
 ) -> Iterator[bytes]:
     """Yield a workbook of the statement: what it is of, its summary, days, rules and lines. The same statement gives the same bytes."""
     tables = (
@@ -79,7 +79,7 @@ def _days_table(statement: Statement, language: str) -> Table:
     return Table(title=labels["days"], columns=columns, rows=rows, total=labels["total"])
 
 
-def _rules_table(rules: Sequence[RuleSum], language: str) -> Table:
+def _rules_table(rules: Iterable[RuleSum], language: str) -> Table:
     labels = statement_labels(language)
     columns = (
         Column(heading=labels["what"], width=20),

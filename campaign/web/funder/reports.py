@@ -41,7 +41,6 @@ def _frame_of(fund: Fund) -> dict[str, Any]:
         "title": campaign.title(language),
         "charity_name": campaign.charity.name(language),
         "charity": campaign.charity,
-        "charity": campaign.charity,
     }
 
 
