@@ -19,6 +19,7 @@ from campaign.matching import fund_lifecycle
 from campaign.matching.funds import Fund
 from campaign.matching.holds import matches_of
 from campaign.matching.rematching import QueuedDonation
+from campaign.operations import integrity_checks
 from campaign.outbox.messages import OutboxMessage
 from campaign.payments.reversals import Reversal
 from campaign.receipts import contents, receipts
@@ -28,6 +29,7 @@ from campaign.receipts.lifecycle import receiptable
 from campaign.receipts.receipts import Receipt
 from campaign.reporting import ledger_days
 from campaign.reporting.integrity import checker
+from campaign.schedule import schedule_jobs
 from campaign.stripe_sync.payouts import Payout
 from tests.factories import another_campaign, create_fund, create_refund, end, paid, pay, start_donation
 
@@ -56,7 +58,10 @@ def test_loaded_books_are_sound_and_matched_as_by_the_operations(campaign: Campa
     db.session.commit()
     assert ledger_days.store_ended_days(campaign, now=datetime.now(UTC) + timedelta(days=2)), "the database stood overnight"
     db.session.commit()
+    schedule_jobs.check_integrity_now()
+    assert integrity_checks.verified_point() is not None, "the service is running"
     assert load.load_history(COUNT, seed=5) == COUNT
+    assert integrity_checks.verified_point() is None, "the next check is of all books, and compares nothing with what the chains were"
     db.session.expire_all()
     db.session.execute(text("INSERT INTO stripe_cursor VALUES (false, 'balance', now()) ON CONFLICT DO NOTHING"))
     db.session.commit()
