@@ -71,7 +71,7 @@ def get_or_render_pdf(fund: Fund, end: StatementEnd, language: str, *, is_test: 
     name = end.period.name
     if end.is_finished and (found := stored.find_document(fund, name, language)) is not None:
         return found
-    statement, rules = _take_at(fund, end), list(_read_rules(fund, end))
+    statement, rules = _take_at(fund, end), list(_take_rules(fund, end))
     key = signing_key_for(fund.campaign_id)
     data = printed.read_data(statement, rules, _listing(fund, statement), language, key, is_test=is_test)
     db.session.commit()
@@ -96,10 +96,10 @@ def _lines(fund: Fund, statement: Statement) -> Iterator[Line]:
 def write_xlsx(fund: Fund, end: StatementEnd, language: str, *, is_test: bool) -> Iterator[bytes]:
     """Yield the statement as a workbook, in pieces, the first before the rules are added up."""
     statement = _take_at(fund, end)
-    yield from tables.workbook_pieces(statement, _read_rules(fund, end), _lines(fund, statement), language, is_test=is_test)
+    yield from tables.workbook_pieces(statement, _take_rules(fund, end), _lines(fund, statement), language, is_test=is_test)
 
 
-def _read_rules(fund: Fund, end: StatementEnd) -> Iterator[RuleSum]:
+def _take_rules(fund: Fund, end: StatementEnd) -> Iterator[RuleSum]:
     rules = sums_by_rule(fund, after=end.after, last=end.position)
     db.session.commit()
     yield from rules
