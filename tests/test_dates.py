@@ -19,7 +19,7 @@ NAMED_FORMAT = re.compile(r"format_(?:date|datetime)\([^\n]*[\"'](?:full|long|me
 
 @pytest.mark.parametrize(("width", "words"), [("long", "1er janvier 2027"), ("medium", "1er janv. 2027")])
 def test_the_first_of_a_month_is_an_ordinal_in_french(width: str, words: str) -> None:
-    assert format_day(date(2027, 1, 1), "fr", width) == words  # a literal by parameter
+    assert format_day(date(2027, 1, 1), "fr", width) == words  # type: ignore[arg-type]  # a literal by parameter
     moment = format_moment(datetime(2027, 1, 1, 11, 1, 1, tzinfo=UTC), "fr", width)  # type: ignore[arg-type]
     assert moment.startswith(f"{words}, 11:01:01")
 

@@ -1,6 +1,6 @@
 """Calls for funds: what is called is matched, payments settle the oldest first, and the books know each number."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -15,6 +15,7 @@ from campaign.edges.db import db
 from campaign.funders import access_links, call_actions, call_render_jobs, calls, payments
 from campaign.ledger.entries import LedgerEntry
 from campaign.ledger.moves import Move
+from campaign.mail import send_jobs
 from campaign.matching import fund_actions, fund_lifecycle
 from campaign.matching.funds import Fund
 from campaign.reporting import ledger_days, staff_todo
@@ -22,9 +23,10 @@ from campaign.reporting.integrity import call_checks, checker
 from campaign.rules.call_reminders import Reminder, due_reminder
 from campaign.rules.call_settlement import shares_of
 from campaign.texts.action_errors import ActionError, ActionRefused
-from tests.factories import create_refund, paid, run_concurrently, today
+from tests.conftest import Post
+from tests.factories import another_campaign, create_fund, create_refund, paid, run_concurrently, today
 from tests.fund_calls import credit, issue_call, open_sums, set_bank_details
-from tests.funder_payments import ONE, corrected, create_funder, details, record, refusal_of, reverse, run, send_back, undo
+from tests.funder_payments import ONE, corrected, create_funder, details, mails_to, record, refusal_of, reverse, run, send_back, undo
 
 
 def end_fund(fund: Fund) -> None:
@@ -130,6 +132,28 @@ def test_staff_are_reminded_of_what_is_not_called_when_a_fund_has_ended(campaign
     assert staff_todo.todo_of(campaign).counted["uncalled"] == 1
     issue_call(fund)
     assert "uncalled" not in staff_todo.todo_of(campaign).counted
+
+
+def test_nothing_is_called_of_a_draft_whose_last_day_is_over(campaign: Campaign) -> None:
+    past = datetime.now(UTC) - timedelta(days=1)
+    draft = create_fund(campaign, 500_00, position=2, active=False, closes_at=past, leftover="given")
+    create_funder(draft)
+    assert calls.callable_cents(draft, now=datetime.now(UTC)) == 0
+    assert db.session.scalar(text("SELECT callable_of_fund(:fund)"), {"fund": draft.id}) == 0
+    assert "uncalled" not in staff_todo.todo_of(campaign).counted
+
+
+def test_a_cancelled_call_leaves_what_is_open_of_all_funds_of_the_funder(campaign: Campaign, fund: Fund, post: Post) -> None:
+    funder = create_funder(fund)
+    second = another_campaign(like=campaign)
+    other = create_fund(second, 400_00, position=1, funder_id=funder.id)
+    paid(campaign, 100_00)
+    paid(second, 70_00)
+    call = issue_call(fund)
+    issue_call(other)
+    call_actions.cancel(call, reason="too early", actor=ONE)
+    send_jobs.send_due()
+    assert "Of our other calls, $70.00 is still to be paid." in "".join(mails_to(post, funder.email))
 
 
 @pytest.mark.owner

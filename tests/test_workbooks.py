@@ -43,11 +43,6 @@ def test_the_first_rows_go_out_before_the_others_are_read() -> None:
     assert max(map(len, (sent, *pieces))) < 200_000, "no piece has all rows"
 
 
-def test_no_piece_is_empty_which_would_end_the_file_for_a_client_that_reads_in_pieces() -> None:
-    """The compression holds the first rows back."""
-    assert all(workbooks.workbook_pieces([table_of(450), table_of(0, title="None")], ORIGIN))
-
-
 def test_every_cell_is_as_in_the_table_and_totals_and_notes_follow_the_rows() -> None:
     typed = ["=1+1", "https://example.org", " in front", "a\nb", "a & <b>", "_x0041_", "\x0b", "", "élan 李", "x" * 40_000, None]
     rows: list[list[Cell]] = [[date(2026, 2, 3), cell, 12_34, None] for cell in typed]

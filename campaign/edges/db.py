@@ -40,7 +40,10 @@ AUTOCOMMIT = "keeping"
 
 
 def engine_options(*, pool_size: int = 20) -> dict[str, Any]:
-    """Engine options with a timeout on connections, locks, statements and idle transactions."""
+    """Engine options with a timeout on connections, locks, statements and idle transactions.
+
+    No query of a page runs long enough to pay for its compilation (JIT), which PostgreSQL decides on by estimates.
+    """
     return {
         "pool_size": pool_size,
         "max_overflow": 10,

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, Select, UniqueConstraint, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, Select, UniqueConstraint, and_, case, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -136,24 +136,25 @@ def is_cancelled() -> ColumnElement[bool]:
 
 def called_cents(fund: Fund) -> int:
     """What is called of the fund now: its calls without those that were cancelled, less its credit notes."""
+    return int(db.session.scalars(_called().where(FundCall.fund_id == fund.id)).one())
+
+
+def _called() -> Select[int]:
     signed = case((FundCall.kind == CallKind.CALL, FundCall.cents), else_=-FundCall.cents)
-    return int(db.session.scalars(select(func.coalesce(func.sum(signed), 0)).where(FundCall.fund_id == fund.id, ~is_cancelled())).one())
+    return select(func.coalesce(func.sum(signed), 0)).where(~is_cancelled())
 
 
 def callable_cents(fund: Fund, *, now: datetime) -> int:
     """What may be called of the fund in all: what is matched, and after its end the whole pledge where what is left is given all the same."""
-    is_whole = fund.leftover == Leftover.DONATED and fund.has_ended(now)
+    is_whole = fund.leftover == Leftover.DONATED and fund.activated_at is not None and fund.has_ended(now)
     return fund.pledged_cents if is_whole else fund.matched_cents
 
 
 def uncalled_count(charity_id: ColumnElement[int]) -> Select[int]:
     """The query of how many funds of the charity have ended while not all of what may be called of them is called."""
-    signed = case((FundCall.kind == CallKind.CALL, FundCall.cents), else_=-FundCall.cents)
-    called = (
-        select(func.coalesce(func.sum(signed), 0)).where(FundCall.fund_id == Fund.id, ~is_cancelled()).correlate(Fund).scalar_subquery()
-    )
+    called = _called().where(FundCall.fund_id == Fund.id).correlate(Fund).scalar_subquery()
     may_be_called = case((Fund.leftover == Leftover.DONATED, Fund.pledged_cents), else_=Fund.matched_cents)
-    has_ended = or_(Fund.ended_at.is_not(None), Fund.closes_at <= func.now())
+    has_ended = and_(Fund.activated_at.is_not(None), or_(Fund.ended_at.is_not(None), Fund.closes_at <= func.now()))
     of_charity = select(func.count()).select_from(Fund).join(Campaign, Campaign.id == Fund.campaign_id)
     return of_charity.where(Campaign.charity_id == charity_id, has_ended, may_be_called > called)
 

@@ -8,7 +8,7 @@ from campaign.campaigns.bank_details import BankDetails
 from campaign.campaigns.charities import Charity
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.funders import calls
+from campaign.funders import access_links, calls
 from campaign.funders.calls import FundCall
 from campaign.mail.letters import bank_details as bank_emails
 from campaign.mail.letters import calls as call_emails
@@ -80,7 +80,8 @@ def _call_cancelled(message: OutboxMessage) -> EmailContent | None:
     if cancellation is None or not news.funder.email:
         return None
     cancelled_on = _day_of(cancellation.at, news.campaign.charity)
-    return call_emails.call_cancelled(news, cancelled_on=cancelled_on, still_open_cents=calls.open_cents(calls.fund_of(news.call)))
+    still_open = sum(calls.open_cents(fund) for fund in access_links.funds_of_funder(calls.fund_of(news.call)))
+    return call_emails.call_cancelled(news, cancelled_on=cancelled_on, still_open_cents=still_open)
 
 
 def _day_of(moment: datetime, charity: Charity) -> date:

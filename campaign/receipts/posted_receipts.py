@@ -83,10 +83,10 @@ def list_notices_to_post(charity: Charity, *, limit: int) -> list[Receipt]:
 def count_to_post(charity: Charity) -> int:
     """How many receipts and letters about cancelled ones were not posted yet."""
     # Counted apart: each has few rows to read, and their alternative in one condition reads all receipts.
-    return (db.session.scalar(to_post_count(literal(charity.id))) or 0) + count_notices_to_post(charity)
+    return (db.session.scalar(receipts_to_post_count(literal(charity.id))) or 0) + count_notices_to_post(charity)
 
 
-def to_post_count(charity_id: ColumnElement[int]) -> Select[int]:
+def receipts_to_post_count(charity_id: ColumnElement[int]) -> Select[int]:
     """The query of how many receipts of the charity were not posted yet."""
     return select(func.count()).select_from(Receipt).where(Receipt.charity_id == charity_id, _is_to_be_posted())
 

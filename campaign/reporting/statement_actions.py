@@ -22,7 +22,7 @@ from campaign.reporting.statements.json_document import json_pieces
 from campaign.reporting.statements.lines import Line, Listing, RuleSum, lines_of, list_exceptional, sums_by_rule
 from campaign.reporting.statements.statement import Statement, StatementEnd, build_statement, lock_end
 from campaign.rules import statement_periods
-from campaign.rules.statement_lines import Listed
+from campaign.rules.statement_lines import ListingExtent
 from campaign.rules.statement_periods import StatementPeriod
 
 # One at a time would take most of the time.
@@ -85,7 +85,7 @@ def get_or_render_pdf(fund: Fund, end: StatementEnd, language: str, *, is_test: 
 def _listing(fund: Fund, statement: Statement) -> Listing:
     end = statement.end
     if end.position - end.after <= printed.MOST_ENTRIES:
-        return Listing(listed=Listed.ALL, entries=list(_lines(fund, statement)))
+        return Listing(extent=ListingExtent.ALL, entries=list(_lines(fund, statement)))
     return list_exceptional(fund, after=end.after, last=end.position, most=printed.MOST_ENTRIES)
 
 

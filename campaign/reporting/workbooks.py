@@ -57,14 +57,10 @@ def write_xlsx(target: IO[bytes], tables: Sequence[Table], origin: Origin | None
 def workbook_pieces(tables: Sequence[Table], origin: Origin | None = None, *, at: datetime | None = None) -> Iterator[bytes]:
     """Yield a workbook with a sheet for each table, and first one of what it is of, in pieces, while the rows are read.
 
-    The same tables, origin and moment `at`, of which the workbook says that it was made then, give the same bytes. No piece is empty: to a client
-    that reads in pieces it would be the end.
+    The same tables, origin and moment `at`, of which the workbook says that it was made then, give the same bytes.
     """
-    return filter(None, _pieces(tables, origin, (at or datetime.now(UTC)).astimezone(UTC)))
-
-
-def _pieces(tables: Sequence[Table], origin: Origin | None, created_at: datetime) -> Iterator[bytes]:
     sink, sheets = _Sink(), list[_Sheet]()
+    created_at = (at or datetime.now(UTC)).astimezone(UTC)
     with _Archive(sink, created_at) as archive:
         parts = _parts_without_rows([_Sheet(tables[0], 1)], origin, created_at)
         for name in FIRST_PARTS:

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Listed(StrEnum):
+class ListingExtent(StrEnum):
     """Which entries of a period a printed statement lists: ALL; those that are no hold and no match; or calls, payments and terms alone."""
 
     ALL = "all"

@@ -11,9 +11,13 @@ from campaign.texts.catalogue import translator
 Width = Literal["long", "medium"]
 
 
-@lru_cache(maxsize=4096)  # A page may have a year of days several times.
 def format_day(day: date, language: str, width: Width = "long") -> str:
     """`January 1, 2027` or `1er janvier 2027`; the month is abbreviated when the width is medium."""
+    return _words_of_day(day, language, width)
+
+
+@lru_cache(maxsize=4096)  # A page may have a year of days several times.
+def _words_of_day(day: date, language: str, width: Width) -> str:
     return _with_ordinal(dates.format_date(day, width, locale=language), day, language)
 
 

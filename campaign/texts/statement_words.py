@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from campaign.rules.statement_lines import LineRule, Listed
+from campaign.rules.statement_lines import LineRule, ListingExtent
 from campaign.rules.statement_periods import MONTHS_OF_QUARTER, PeriodKind, StatementPeriod
 from campaign.texts.catalogue import pgettext_noop, translator
 from campaign.texts.dates import format_day, format_month
@@ -61,10 +61,10 @@ _MORE_ENTRIES = pgettext_noop(
     "The period has %(entries)s entries, too many to print. They are all in the CSV, XLSX and JSON of this statement, on the same page as this PDF.",
 )
 _LISTED = {
-    Listed.EXCEPTIONAL: pgettext_noop(
+    ListingExtent.EXCEPTIONAL: pgettext_noop(
         "statement", "Printed here are calls for funds, payments, changes of the pledge, and what is no longer matched, with its reason."
     ),
-    Listed.ACCOUNT: pgettext_noop("statement", "Printed here are calls for funds, payments and changes of the pledge."),
+    ListingExtent.ACCOUNT: pgettext_noop("statement", "Printed here are calls for funds, payments and changes of the pledge."),
 }
 _MORE_SHEETS = pgettext_noop("statement", "A sheet holds 1,048,576 rows: the lines go on in the sheets after it.")
 _VERIFY = pgettext_noop(
@@ -161,11 +161,11 @@ def describe_period(period: StatementPeriod, language: str) -> str:
             return _word(_TO_MOMENT, language)
 
 
-def describe_more_entries(entries: str, listed: Listed, language: str) -> str:
+def describe_more_entries(entries: str, extent: ListingExtent, language: str) -> str:
     """That a PDF does not list so many entries, where they are, and which it lists; empty where it lists all."""
-    if listed is Listed.ALL:
+    if extent is ListingExtent.ALL:
         return ""
-    return f"{_word(_MORE_ENTRIES, language, entries=entries)} {_word(_LISTED[listed], language)}"
+    return f"{_word(_MORE_ENTRIES, language, entries=entries)} {_word(_LISTED[extent], language)}"
 
 
 def describe_more_sheets(language: str) -> str:

@@ -1,13 +1,9 @@
 """Selects English or French: from the URL, from the visitor's choice in the session, or from the browser."""
 
-from typing import Any
 from urllib.parse import urlencode
 
 from flask import Flask, current_app, g, request, session
-from flask_babel import Babel, get_locale, get_translations
-from jinja2 import pass_context
-from jinja2.runtime import Context
-from markupsafe import Markup
+from flask_babel import Babel, get_locale
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, RequestRedirect
 
@@ -17,21 +13,8 @@ LANGUAGES = ("en", "fr")
 def init_app(app: Flask) -> None:
     """Set up translations and the language functions of the templates."""
     Babel(app, locale_selector=requested_language, default_translation_directories=str(app.config["TRANSLATIONS"]))
-    app.context_processor(_translation)
     app.jinja_env.globals["language"] = current_language
     app.jinja_env.globals["in_language"] = url_in
-
-
-def _translation() -> dict[str, Any]:
-    """What a template translates its texts with, found once: Flask-Babel would find it again for each text."""
-    translate = get_translations().ugettext
-
-    @pass_context
-    def gettext(context: Context, message: str, /, **variables: Any) -> str:
-        text = Markup(translate(message)) if context.eval_ctx.autoescape else translate(message)  # noqa: S704  # our own words
-        return text % variables  # A percent sign is doubled in texts of templates.
-
-    return {"gettext": gettext}
 
 
 def requested_language() -> str:

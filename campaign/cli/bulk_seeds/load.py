@@ -50,7 +50,7 @@ def load_history(count: int, *, seed: int) -> int:
     db.session.execute(text("DELETE FROM ledger_day; DELETE FROM fund_reach; DELETE FROM summed_days"))
     db.session.execute(text("SET LOCAL session_replication_role = replica"))
     # The chains of the funds are computed again: what a check remembers of them would look like a change of the books.
-    db.session.execute(text("UPDATE integrity_check SET is_whole = false, point = NULL"))
+    db.session.execute(text("UPDATE integrity_check SET point = NULL"))
     connection = db.session.connection().connection.driver_connection
     end = int(datetime.now(UTC).timestamp())
     first_ids = {table: int(db.session.execute(text(f"SELECT {_NEXT_ID}"), {"table": table}).scalar_one()) for table in NUMBERED}

@@ -19,7 +19,7 @@ from campaign.ledger.moves import Move
 from campaign.matching.funds import Fund
 from campaign.matching.holds import REMATCH_CAUSE, FreedBy
 from campaign.reporting.statements.balances import Balances
-from campaign.rules.statement_lines import LineRule, Listed
+from campaign.rules.statement_lines import LineRule, ListingExtent
 
 PAGE_SIZE = 1000
 
@@ -116,7 +116,7 @@ class Line(ListedEntry):
 class Listing(NamedTuple):
     """Entries to list, and which these are of the period."""
 
-    listed: Listed
+    extent: ListingExtent
     entries: Sequence[ListedEntry]
 
 
@@ -144,9 +144,9 @@ def list_exceptional(fund: Fund, *, after: int, last: int, most: int) -> Listing
     """The entries after one position up to another that are no hold and no match; of the account alone where those are more than `most`."""
     exceptional = _page(fund, after, last).where(_E.kind.in_([*_OF_ACCOUNT, Move.UNMATCH])).limit(most + 1)
     if len(rows := db.session.execute(exceptional).all()) <= most:
-        return Listing(listed=Listed.EXCEPTIONAL, entries=[ListedEntry(**_values(row)) for row in rows])
+        return Listing(extent=ListingExtent.EXCEPTIONAL, entries=[ListedEntry(**_values(row)) for row in rows])
     of_account = db.session.execute(_page(fund, after, last).where(_E.kind.in_(_OF_ACCOUNT)))
-    return Listing(listed=Listed.ACCOUNT, entries=[ListedEntry(**_values(row)) for row in of_account])
+    return Listing(extent=ListingExtent.ACCOUNT, entries=[ListedEntry(**_values(row)) for row in of_account])
 
 
 def _values(row: Row[Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from campaign.reporting.statements.statement import Statement
 from campaign.reporting.statements.tables import ACCOUNTS, cents_of
 from campaign.rules.money import format_money
 from campaign.texts import statement_words
-from campaign.texts.dates import format_day, format_moment
+from campaign.texts.dates import format_moment
 from campaign.texts.document_labels import signature_name
 from campaign.texts.statement_words import describe_period, line_words, statement_labels
 
@@ -62,7 +62,7 @@ def read_data(
         "days": _days(statement, language),
         "rules": [[*line_words(one.rule, language), str(one.entries), format_money(one.cents, language)] for one in rules],
         "lines": [_line(entry, statement, language) for entry in listing.entries],
-        "more": statement_words.describe_more_entries(str(end.position - end.after), listing.listed, language),
+        "more": statement_words.describe_more_entries(str(end.position - end.after), listing.extent, language),
         "verification": statement_words.describe_verification(heads_url, language),
         "head": textwrap.wrap(head.text, LINE_WIDTH, break_on_hyphens=False),
         "signature": textwrap.wrap(head.signature, SIGNATURE_WIDTH),
@@ -83,7 +83,7 @@ def _days(statement: Statement, language: str) -> list[list[str]]:
     rows, balances = [], statement.opening
     for day in statement.day_changes:
         balances = balances + day.change
-        rows.append([format_day(day.on, language, "medium"), str(day.donations), *(_money_of_day(day.change, balances, language))])
+        rows.append([day.on.isoformat(), str(day.donations), *(_money_of_day(day.change, balances, language))])
     return rows
 
 
