@@ -230,7 +230,7 @@ def test_a_funder_sees_what_is_to_be_paid_and_each_call_with_its_document(client
     assert 'id="to-pay"' not in client.get("/funder/?lang=en").text, "before the first call there is nothing to say"
     call = issue_call(fund, 200_00)
     page = client.get("/funder/?lang=en").text
-    assert "To be paid now: $200.00" in page and f"/funder/calls/{call.number}.pdf" in page
+    assert "To be paid now: $200.00, by " in page and f"/funder/calls/{call.number}.pdf" in page
     record(fund, 50_00, "w1")
     assert "To be paid now: $150.00" in client.get("/funder/?lang=en").text
     record(fund, 150_00, "w2")

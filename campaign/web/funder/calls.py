@@ -43,10 +43,12 @@ def to_pay(fund: Fund, today: date) -> dict[str, Any]:
         sentence = gettext("Nothing is to be paid now: all that we have asked for is paid.")
     else:
         assert due
-        sentence = gettext(
-            "To be paid now: %(amount)s, the first part by %(day)s.",
-            amount=format_money(open_cents, language),
-            day=format_day(due, language),
+        named = {"amount": format_money(open_cents, language), "day": format_day(due, language)}
+        is_one = sum(map(bool, settled.values())) == 1
+        sentence = (
+            gettext("To be paid now: %(amount)s, by %(day)s.", **named)
+            if is_one
+            else gettext("To be paid now: %(amount)s, the first part by %(day)s.", **named)
         )
     return {
         "sentence": sentence,
