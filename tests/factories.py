@@ -54,9 +54,9 @@ TORONTO = ZoneInfo("America/Toronto")
 DECLARED = "The money is the organization’s."
 
 
-def today() -> date:
-    """The day in the zone of the first charity, which is not always that in UTC."""
-    return datetime.now(TORONTO).date()
+def today(charity: Charity | None = None) -> date:
+    """The day in the zone of the charity, by default the first one, which is not always that in UTC."""
+    return charity.local(datetime.now(UTC)).date() if charity else datetime.now(TORONTO).date()
 
 
 def donation_details(cents: int = 100_00, **changed: Any) -> DonationDetails:

@@ -37,7 +37,8 @@ def issue_call(fund: Fund, cents: int = 0, *, days: int = 30) -> FundCall:
     db.session.refresh(fund)
     if not bank_details.details_of(db.session.get_one(Campaign, fund.campaign_id).charity):
         set_bank_details(fund)
-    due_on, version = today() + timedelta(days=days), call_actions.version_of(fund)
+    charity = db.session.get_one(Campaign, fund.campaign_id).charity
+    due_on, version = today(charity) + timedelta(days=days), call_actions.version_of(fund)
     return call_actions.issue(fund, cents=cents or callable_now(fund), due_on=due_on, version=version, livemode=False, actor=ONE)
 
 

@@ -18,6 +18,7 @@ CLERK = "clerk@example.org"
 
 
 def cheque(campaign: Campaign, cents: int = 100_00, **changed: Any) -> Donation:
+    changed.setdefault("received_on", today(campaign.charity))
     return offline_gift_actions.record(campaign, typed_gift(cents, **changed), livemode=False, actor=CLERK)
 
 
@@ -36,6 +37,8 @@ def typed_gift(cents: int = 100_00, **changed: Any) -> TypedGift:
 
 
 def reversed_gift(donation: Donation, kind: OfflineReversalKind, cents: int | None = None, *, on: date | None = None) -> None:
-    details = ReversalDetails(kind=kind, cents=cents or donation.net_cents, reversed_on=on or today(), reference="", reason="NSF")
+    details = ReversalDetails(
+        kind=kind, cents=cents or donation.net_cents, reversed_on=on or today(donation.campaign.charity), reference="", reason="NSF"
+    )
     offline_gift_actions.record_reversal(donation, details, actor=CLERK)
     db.session.refresh(donation)

@@ -262,7 +262,7 @@ def test_the_audit_trail_leads_to_the_deposit_month_and_receipt_of_the_charity_t
         assert receipt
         posted_receipt_actions.mark_posted(receipt, actor="anne@example.org")
         gift, month = cheque(of), month_of(date(2026, 9, 1))
-        slip = DepositSlip(deposited_on=today(), bank_account="")
+        slip = DepositSlip(deposited_on=today(of.charity), bank_account="")
         deposit = deposits.deposit_of(gift.id)
         assert deposit
         offline_gift_actions.close_deposit(deposit, slip, taken={gift.id}, shown={gift.id}, actor="anne@example.org")
