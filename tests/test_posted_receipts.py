@@ -252,6 +252,7 @@ not on its way yet
 or an email of the donor
 Sent by email
 people who do not see it are told
+If money moves at Stripe later, you are told
 We never send other bank details by email alone
 has neither an email nor a postal address
 All administrators get an email

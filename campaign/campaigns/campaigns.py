@@ -13,11 +13,12 @@ from campaign.rules.hold_bounds import HoldBounds
 
 
 class CampaignStatus(StrEnum):
-    """Where a campaign is in its life. A draft is not public; a closed one is, with its result and without the form."""
+    """Where a campaign is in its life. A draft is not public; a closed one is, with its result and without the form; of a sealed one nothing moves."""
 
     DRAFT = "draft"
     OPEN = "open"
     CLOSED = "closed"
+    SEALED = "sealed"
 
 
 class Campaign(Base):
@@ -28,7 +29,7 @@ class Campaign(Base):
     `hold_` columns limit how much (rules/hold_bounds.py). `match_counts` is whether the match counts toward the goal (policy.md, section 2).
 
     `opened_at` is when it first became public: from then on its slug, charity and currency stay. `hidden_at` is of one that was taken back before
-    anybody gave. `picture` is the SHA-256 of its picture (campaigns/pictures.py).
+    anybody gave. `sealed_at` is when its books were ended (campaigns/seals.py). `picture` is the SHA-256 of its picture (campaigns/pictures.py).
     """
 
     __tablename__ = "campaign"
@@ -65,6 +66,7 @@ class Campaign(Base):
     opened_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
     hidden_at: Mapped[datetime | None]
+    sealed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     charity: Mapped[Charity] = relationship(lazy="joined", innerjoin=True)
 
@@ -86,6 +88,8 @@ class Campaign(Base):
         """Its status, derived from its timestamps."""
         if self.opened_at is None or self.hidden_at is not None:
             return CampaignStatus.DRAFT
+        if self.sealed_at is not None:
+            return CampaignStatus.SEALED
         return CampaignStatus.OPEN if self.closed_at is None else CampaignStatus.CLOSED
 
     @property
@@ -133,6 +137,7 @@ class CampaignTotals(Base):
     offline_cents: Mapped[int] = mapped_column(server_default="0")
     chain_entries: Mapped[int] = mapped_column(server_default="0")
     chain_hash: Mapped[bytes] = mapped_column(LargeBinary, server_default="")
+    sealed_at: Mapped[datetime | None]
 
 
 def campaign_by_slug(slug: str) -> Campaign | None:

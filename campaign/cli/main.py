@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 import click
 from flask.cli import FlaskGroup, with_appcontext
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from campaign import create_app, logs
+from campaign.campaigns import seals
 from campaign.campaigns.campaigns import current_campaign, list_campaigns
 from campaign.cli import card_testing, charity, funders, funds, mail, payments, pledges, receipts, secret_keys, seeds, staff, statements
 from campaign.cli.bulk_seeds import load
@@ -29,6 +30,7 @@ from campaign.reporting.integrity import checker
 from campaign.rules import local_time, money
 from campaign.stripe_sync import inbox, reconcile_jobs, reconciliations, replay_jobs, setup_check
 from campaign.stripe_sync.reconciliations import DifferenceState
+from campaign.texts.action_errors import ActionError, describe_error
 
 try:
     from campaign.devstack.command_settings import settings_for_a_command
@@ -269,6 +271,10 @@ def main() -> None:
         _fail("The database cannot be reached: " + str(error.orig).strip().splitlines()[0])
     except ValueError as error:
         _fail(str(error).splitlines()[0] if str(error) else type(error).__name__)
+    except IntegrityError as error:
+        if not seals.is_refusal(error):
+            raise
+        _fail(describe_error(ActionError.CAMPAIGN_IS_SEALED, "en"))
     except ProgrammingError as error:
         _fail("The database is not set up; run `campaign setup` first: " + str(error.orig).strip().splitlines()[0])
 

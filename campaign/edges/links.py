@@ -104,6 +104,10 @@ class Links:
         """The staff dashboard."""
         return self.absolute("/staff/")
 
+    def staff_seal(self, slug: str) -> str:
+        """The page where staff seal a campaign."""
+        return self.absolute(f"/staff/campaigns/{slug}/seal")
+
     def staff_funds(self) -> str:
         """The page where staff raise the pledges of funds."""
         return self.absolute("/staff/funds")

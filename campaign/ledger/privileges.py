@@ -32,6 +32,7 @@ ADDED_EXCEPT: Mapping[str, frozenset[str]] = {
     "privacy_act": frozenset({"id", "at"}),
     "privacy_request": frozenset({"id", "recorded_at"}),
     "shared_message": frozenset({"shared_at"}),
+    "campaign_seal": frozenset({"sealed_at", "heads"}),
 }
 # Tables whose rows the service changes.
 CHANGED = frozenset(
@@ -39,7 +40,6 @@ CHANGED = frozenset(
         *(
             "access_link",
             "bounce",
-            "campaign",
             "card_testing_guard",
             "charity",
             "checkout_code",
@@ -70,6 +70,7 @@ CHANGED = frozenset(
 CHANGED_EXCEPT: Mapping[str, frozenset[str]] = {
     "balance_transaction": frozenset({"id", "stripe_id", "type", "category", "cents", "fee_cents", "currency", "created_at"}),
     # Personal data is erased, as triggers permit.
+    "campaign": frozenset({"id", "created_at", "sealed_at"}),
     "contact_change": frozenset({"id", "audit_entry_id", "donation_id", "recurring_gift_id"}),
     "declaration_document": frozenset({"sha256", "media_type", "added_at"}),
     "delivery_delay": frozenset({"outbox_id", "status", "reported_at"}),
@@ -103,8 +104,20 @@ CHANGED_EXCEPT: Mapping[str, frozenset[str]] = {
     "gift_import_row": frozenset({"import_id", "number"}),
     "offline_gift": frozenset({"donation_id", "method", "reference", "recorded_by"}),
     "pledge_request": frozenset({"id", "fund_id", "cents", "requested_by", "reason", "requested_at"}),
+    "seal_request": frozenset({"id", "campaign_id", "requested_by", "reason", "requested_at"}),
     "fund": frozenset(
-        {"id", "pledged_cents", "held_cents", "matched_cents", "chain_entries", "chain_hash", "activated_at", "paused_at", "ended_at"}
+        {
+            "id",
+            "pledged_cents",
+            "held_cents",
+            "matched_cents",
+            "chain_entries",
+            "chain_hash",
+            "activated_at",
+            "paused_at",
+            "ended_at",
+            "sealed_at",
+        }
     ),
     "shared_message": frozenset({"donation_id", "shared_at"}),
     "staff_note": frozenset({"id", "donor_id", "donation_id", "author", "added_at", "replaces_id"}),

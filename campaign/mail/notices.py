@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from campaign.campaigns.campaigns import Campaign, current_campaign
+from campaign.campaigns.seals import SealRequest
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.funders import access_links, payment_receipts, payment_requests, payments, report_recipients
@@ -11,7 +12,7 @@ from campaign.funders.payment_requests import FunderPaymentRequest
 from campaign.funders.payments import FunderPayment
 from campaign.funders.report_recipients import ReportRecipient, Sending
 from campaign.mail import call_notices
-from campaign.mail.letters import card_testing, funder_reports, funders, staff, staff_access
+from campaign.mail.letters import card_testing, funder_reports, funders, seals, staff, staff_access
 from campaign.matching.funds import Fund
 from campaign.matching.pledge_requests import PledgeRequest
 from campaign.outbox import checkout_codes, deliveries
@@ -219,6 +220,17 @@ def _pledge_request(message: OutboxMessage) -> EmailContent | None:
     return write(request, fund, recipient=member.email, charity=charity, url=url, is_test=is_test)
 
 
+def _seal_request(message: OutboxMessage) -> EmailContent | None:
+    """A request to seal a campaign, or its decision; None for a member who was deactivated meanwhile."""
+    member, request = db.session.get(Staff, message.staff_id), db.session.get_one(SealRequest, message.seal_request_id)
+    if member is None or not member.active:
+        return None
+    campaign = db.session.get_one(Campaign, request.campaign_id)
+    write = seals.seal_requested if message.kind == MessageKind.SEAL_REQUESTED else seals.seal_decided
+    url, is_test = services().links.staff_seal(campaign.slug), services().settings.is_sandbox
+    return write(request, campaign, recipient=member.email, url=url, is_test=is_test)
+
+
 def _payment_change(message: OutboxMessage) -> EmailContent | None:
     """A request to correct or reverse a payment, or its decision; None for a member who was deactivated meanwhile."""
     member, request = db.session.get(Staff, message.staff_id), db.session.get_one(FunderPaymentRequest, message.funder_payment_request_id)
@@ -262,6 +274,8 @@ COMPOSERS: dict[MessageKind, Callable[[OutboxMessage], EmailContent | None]] = {
     MessageKind.STAFF_FACTOR: _staff_factor,
     MessageKind.PLEDGE_REQUESTED: _pledge_request,
     MessageKind.PLEDGE_DECIDED: _pledge_request,
+    MessageKind.SEAL_REQUESTED: _seal_request,
+    MessageKind.SEAL_DECIDED: _seal_request,
     MessageKind.CARD_TESTING_BEGUN: _card_testing,
     MessageKind.CARD_TESTING_ENDED: _card_testing,
     MessageKind.CHECKOUT_CODE: _checkout_code,

@@ -79,6 +79,7 @@ class Fund(Base):
     matched_cents: Mapped[int] = mapped_column(server_default="0", default=0)
     chain_entries: Mapped[int] = mapped_column(server_default="0", default=0)
     chain_hash: Mapped[bytes] = mapped_column(LargeBinary, server_default="", default=b"")
+    sealed_at: Mapped[datetime | None]
     is_anonymous: Mapped[bool] = column_property(func.is_anonymous_funder(funder_id, type_=Boolean))
 
     def name(self, language: str) -> str:
@@ -94,7 +95,7 @@ class Fund(Base):
         """Its status, derived from its timestamps."""
         if self.activated_at is None:
             return FundStatus.DRAFT
-        if self.ended_at is not None:
+        if self.ended_at is not None or self.sealed_at is not None:
             return FundStatus.ENDED
         return FundStatus.ACTIVE if self.paused_at is None else FundStatus.PAUSED
 

@@ -39,6 +39,8 @@ class MessageKind(StrEnum):
     STAFF_FACTOR = "staff_factor"
     PLEDGE_REQUESTED = "pledge_requested"
     PLEDGE_DECIDED = "pledge_decided"
+    SEAL_REQUESTED = "seal_requested"
+    SEAL_DECIDED = "seal_decided"
     BANK_DETAILS_CHANGED = "bank_details_changed"
     CARD_TESTING_BEGUN = "card_testing_begun"
     CARD_TESTING_ENDED = "card_testing_ended"

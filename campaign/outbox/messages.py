@@ -77,6 +77,7 @@ class OutboxMessage(Leasable, Base):
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     factor_change: Mapped[str | None]
     pledge_request_id: Mapped[int | None] = mapped_column(ForeignKey("pledge_request.id"))
+    seal_request_id: Mapped[int | None] = mapped_column(ForeignKey("seal_request.id"))
     funder_payment_request_id: Mapped[int | None] = mapped_column(ForeignKey("funder_payment_request.id"))
     card_testing_guard_id: Mapped[int | None] = mapped_column(ForeignKey("card_testing_guard.id"))
     checkout_code_id: Mapped[int | None] = mapped_column(ForeignKey("checkout_code.id"))

@@ -24,7 +24,8 @@ class AlertKind(StrEnum):
 
     NOT_TAKEN: an invoice is paid at Stripe in whole or in part without money that Stripe took. LOSS_BEYOND_CHARGE: disputes took more than
     the donor was charged. UNKNOWN_STATUS: Stripe reports a status that we do not know. DISPUTED_AGREEMENT: a dispute ends a monthly gift.
-    FAILED_AFTER_SUCCESS: Stripe reports that a payment failed that it had reported as succeeded.
+    FAILED_AFTER_SUCCESS: Stripe reports that a payment failed that it had reported as succeeded. AFTER_SEAL: money moved at Stripe that the books
+    of a sealed campaign do not take any more.
     """
 
     NOT_TAKEN = "not_taken"
@@ -32,6 +33,7 @@ class AlertKind(StrEnum):
     UNKNOWN_STATUS = "unknown_status"
     DISPUTED_AGREEMENT = "disputed_agreement"
     FAILED_AFTER_SUCCESS = "failed_after_success"
+    AFTER_SEAL = "after_seal"
 
 
 class StripeAlert(Base):

@@ -33,6 +33,7 @@ class Anomaly(StrEnum):
     SECOND = "second"
     CONFLICT = "conflict"
     UNKNOWN = "unknown"
+    SEALED = "sealed"
 
 
 class Decision(StrEnum):

@@ -83,6 +83,8 @@ def request_refund(donation: Donation, cents: int | None, *, actor: str, reason:
         return earlier
     if locked.received_at is None:
         raise RefundRefused(ActionError.NOT_PAID)
+    if locked.campaign.sealed_at:
+        raise RefundRefused(ActionError.CAMPAIGN_IS_SEALED)
     if offline_gifts.find(locked.id) is not None:
         raise RefundRefused(ActionError.PAID_OFFLINE)
     assert locked.payment_intent

@@ -24,6 +24,7 @@ from campaign.matching.holds import FreedBy
 from campaign.matching.rematching import RematchingSession
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import NewMessage
+from campaign.payments import after_seal
 from campaign.payments.alerts import Alert, AlertKind, raise_alert, remove_alert
 
 FAILED_REFUND_STATUSES = {"failed", "canceled"}
@@ -153,6 +154,10 @@ def store_snapshot(snapshot: ReversalSnapshot) -> Reversal:
 def post_pending(donation: Donation, session: RematchingSession, *, cause: str) -> Effects | None:
     """Post what stored reversals of a paid donation have taken or returned since they were last posted; None when that is nothing."""
     reversals = list(db.session.scalars(select(Reversal).where(Reversal.payment_intent == donation.payment_intent).order_by(Reversal.id)))
+    if donation.campaign.sealed_at:
+        return after_seal.raise_alerts(
+            donation, {reversal.stripe_id: reversal.posted_cents - reversal.reversed_cents for reversal in reversals}
+        )
     before, effects = _posted_cents(donation, reversals), None
     for reversal in reversals:
         if reversal.reversed_cents != reversal.posted_cents:
@@ -281,17 +286,6 @@ def reversed_cents(payment_intent: str) -> int:
 def payments_with_reversals(payment_intents: Sequence[str]) -> set[str]:
     """Which of these payments have a stored refund or dispute."""
     return set(db.session.scalars(select(Reversal.payment_intent).where(Reversal.payment_intent.in_(payment_intents))))
-
-
-def get_reversal(stripe_id: str) -> Reversal:
-    """The stored refund or dispute with this Stripe id."""
-    return db.session.scalars(select(Reversal).where(Reversal.stripe_id == stripe_id), execution_options={"populate_existing": True}).one()
-
-
-def list_in_effect(donation: Donation) -> list[Reversal]:
-    """The posted reversals of the donation's payment in the order in which the money went back; those of an unknown moment last."""
-    in_effect = select(Reversal).where(Reversal.payment_intent == donation.payment_intent, Reversal.posted_cents > 0)
-    return list(db.session.scalars(in_effect.order_by(Reversal.returned_at.asc().nulls_last(), Reversal.id)))
 
 
 def kinds_in_effect(donation: Donation) -> set[ReversalKind]:

@@ -66,7 +66,7 @@ def post_payment(donation: Donation, session: RematchingSession, cause: str, *, 
 
 def _handle_repeat(donation: Donation, payment: SucceededPayment, session: RematchingSession) -> Effects:
     if payment.payment_intent and donation.payment_intent and payment.payment_intent != donation.payment_intent:
-        quarantine.quarantine_payment(payment, donation, Anomaly.SECOND)
+        quarantine.quarantine_payment(payment, donation, Anomaly.SEALED if donation.campaign.sealed_at else Anomaly.SECOND)
         return Effects(outcome=f"quarantined: a second payment of the same donation: {payment.payment_intent}")
     if donation.payment_intent is None:
         donation.payment_intent = payment.payment_intent
@@ -97,6 +97,8 @@ def _quarantine(donation: Donation, payment: SucceededPayment, anomaly: Anomaly,
 
 
 def _anomaly_of(donation: Donation, payment: SucceededPayment) -> Anomaly | None:
+    if donation.campaign.sealed_at:
+        return Anomaly.SEALED
     if payment.anomaly:
         return payment.anomaly
     if payment.livemode != donation.livemode:
@@ -120,6 +122,8 @@ def _describe_anomaly(donation: Donation, payment: SucceededPayment, anomaly: An
             return "the invoice does not say what is gift and what is covered fee"
         case Anomaly.CONFLICT:
             return "the payment belongs to another donation"
+        case Anomaly.SEALED:
+            return "the campaign was sealed before"
         case _:
             return f"paid {payment.amount_cents} cents, not {donation.charged_cents}"
 

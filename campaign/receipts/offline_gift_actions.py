@@ -79,6 +79,8 @@ def record(campaign: Campaign, typed: TypedGift, *, livemode: bool, actor: str) 
     today = now.astimezone(zone).date()
     if typed.received_on > today:
         raise ActionRefused(ActionError.GIFT_IN_FUTURE)
+    if campaign.sealed_at is not None:
+        raise ActionRefused(ActionError.CAMPAIGN_IS_SEALED)
     payment = OfflinePayment(
         method=typed.method,
         reference=typed.reference,
@@ -205,6 +207,8 @@ def record_reversal(donation: Donation, details: ReversalDetails, *, actor: str)
 
 def _lock(donation: Donation) -> tuple[RematchingSession, Donation]:
     session = lock_match_session([donation.campaign_id], [donation.id])
+    if donation.campaign.sealed_at is not None:
+        _refuse(ActionError.CAMPAIGN_IS_SEALED)
     return session, session.donations[donation.id]
 
 

@@ -81,10 +81,16 @@ def get_or_create_instalments(invoices: Sequence[StripeInvoice]) -> dict[str, st
 
 def _get_or_create_instalment(invoice: StripeInvoice) -> str | None:
     first = _first_donation(invoice) if invoice.payments else None
-    if first is None:
+    if first is None or is_after_seal(invoice):
         return None
     recurring_gift = _get_or_create(first, invoice)
     return first.public_id if invoice.is_first else _create_instalment(recurring_gift, first, invoice).public_id
+
+
+def is_after_seal(invoice: StripeInvoice) -> bool:
+    """Whether it is a later month of a monthly gift to a campaign that is sealed: it becomes no donation, as the campaign takes none."""
+    first = None if invoice.is_first else _first_donation(invoice)
+    return first is not None and first.campaign.sealed_at is not None
 
 
 def _first_donation(invoice: StripeInvoice) -> Donation | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import FromClause, Select, SelectBase, literal, select, true
 
+from campaign.campaigns import seals
 from campaign.campaigns.charities import Charity
 from campaign.donations import shared_messages
 from campaign.edges.db import db
@@ -62,6 +63,7 @@ def _of_charity(charity_id: int, today: date) -> Select[Any]:
         voids=void_requests.open_count(charity),
         pledges=pledge_requests.open_count(charity),
         payments=payment_requests.open_count(charity),
+        seals=seals.open_count(charity),
         uncalled=calls.uncalled_count(charity),
         messages=shared_messages.waiting_count(charity),
         to_post=posted_receipts.receipts_to_post_count(charity),

@@ -67,6 +67,7 @@ class StaffTodo:
     voids: int = 0
     pledges: int = 0
     payments: int = 0
+    seals: int = 0
     calls_overdue: int = 0
     calls_to_post: int = 0
     uncalled: int = 0

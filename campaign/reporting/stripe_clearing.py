@@ -72,6 +72,11 @@ def clearing_of(campaign: Campaign) -> Clearing:
     )
 
 
+def at_stripe_cents(campaign: Campaign) -> int:
+    """What of the campaign's money lies at Stripe by its books, in cents."""
+    return int(dict(iter(db.session.execute(_at_stripe(campaign.currency)))).get(campaign.id, 0))
+
+
 def _disputed_cents(currency: str) -> int:
     """What disputes of donations have moved at Stripe and not in the ledger."""
     t = BalanceTransaction

@@ -116,6 +116,8 @@ INVENTORY: Mapping[str, Mapping[str, Treatment]] = {
     "payout": _table(reference="stripe_id", none="currency status reconciliation_status failure"),
     "pending_rematch": _table(reference="cause next_cause"),
     "pledge_request": _table(record=f"decision {_DECIDED}"),
+    "seal_request": _table(record=f"decision {_DECIDED}"),
+    "campaign_seal": _table(none="heads"),
     "posted_call": _table(record="posted_by"),
     "posted_notice": _table(record="posted_by"),
     "posted_receipt": _table(record="posted_by"),

@@ -16,7 +16,7 @@ from campaign.edges.stripe.balance import CHARGES, StripeBalanceTransaction
 from campaign.ledger.entries import Entry, LedgerEntry, post_entries
 from campaign.ledger.moves import Move
 from campaign.matching import funds
-from campaign.payments import moments, settlement
+from campaign.payments import after_seal, moments, settlement
 from campaign.rules.payment_moments import moments_of_charge
 
 PAYOUT = "payout"
@@ -91,13 +91,11 @@ def post_fees(*, limit: int) -> int:
     ).all()
     references = {_reference(transaction, donation) for transaction, donation in found}
     posted = set(db.session.scalars(select(LedgerEntry.reference).where(LedgerEntry.reference.in_(references))))
-    post_entries(
-        *[
-            _fee_entry(transaction, donation)
-            for transaction, donation in found
-            if transaction.fee_cents and _reference(transaction, donation) not in posted
-        ]
-    )
+    new = [(t, donation) for t, donation in found if t.fee_cents and _reference(t, donation) not in posted]
+    post_entries(*[_fee_entry(transaction, donation) for transaction, donation in new if donation.campaign.sealed_at is None])
+    for transaction, donation in new:
+        if donation.campaign.sealed_at:
+            after_seal.raise_alerts(donation, {transaction.stripe_id: -transaction.fee_cents})
     edges = funds.window_edges() if found else []
     for transaction, donation in found:
         _take_over_charge(donation, transaction, edges)

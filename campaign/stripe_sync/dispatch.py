@@ -54,6 +54,7 @@ OF_ANOTHER_ACCOUNT = Effects(outcome="ignored: an event of another Stripe accoun
 NOTHING_TO_FETCH = Effects(outcome="ignored: names no object of ours that could be fetched")
 NOT_ITS_CHECKOUT = Effects(outcome="ignored: not the checkout that the donor has")
 BY_CARD = Effects(outcome="noted: no bank debit; another event says that the card or the invoice is paid")
+AFTER_SEAL = Effects(outcome="quarantined: the campaign was sealed before")
 CHECKOUT_IS_OPEN = Effects(outcome="noted: the checkout is open")
 
 
@@ -229,6 +230,9 @@ class EventBatch:
         if not payments:
             return NOT_TAKEN if has_rest else instalments.record_failed_instalment(snapshot)
         donation = self._by_public_id.get(self._instalments.get(snapshot.invoice.stripe_id, ""))
+        if donation is None and instalments.is_after_seal(snapshot.invoice):
+            quarantine.quarantine_payment(payments[0], None, Anomaly.SEALED)
+            return AFTER_SEAL
         if donation is None:
             return self._handle_unknown(payments[0], names_us=is_ours(snapshot.invoice.donation), account=None)
         instalments.link_instalment(donation, snapshot.invoice)

@@ -1,7 +1,7 @@
 """Payouts from Stripe to the charity's bank, tied to the balance transactions they paid out, and posted to each campaign by its share.
 
 The share of a campaign is the net sum of its donations' balance transactions. What belongs to no campaign, such as quarantined payments, is
-in no campaign's books. A payout that fails or is canceled is reversed, share by share.
+in no campaign's books. A sealed campaign has no share any more. A payout that fails or is canceled is reversed, share by share.
 """
 
 from collections.abc import Sequence
@@ -122,7 +122,8 @@ _MISSING_SHARES = text("""
     )
     SELECT payout, what, campaign_id, coalesce(w.cents, 0) - coalesce(s.cents, 0) AS cents, coalesce(s.entries, 0) AS entries
     FROM wanted w FULL JOIN posted s USING (payout, what, campaign_id)
-    WHERE coalesce(w.cents, 0) <> coalesce(s.cents, 0) AND payout IN (SELECT stripe_id FROM recent) ORDER BY campaign_id, payout, what
+    WHERE coalesce(w.cents, 0) <> coalesce(s.cents, 0) AND payout IN (SELECT stripe_id FROM recent)
+      AND campaign_id IN (SELECT id FROM campaign WHERE sealed_at IS NULL) ORDER BY campaign_id, payout, what
 """)
 
 

@@ -86,6 +86,10 @@ class ActionError(StrEnum):
     ROW_HAS_CHANGED = "row has changed"
     IMPORT_HAS_CHANGED = "import has changed"
     IMPORT_IS_UNDER_WAY = "import is under way"
+    CAMPAIGN_IS_SEALED = "campaign is sealed"
+    SEAL_IS_REQUESTED = "seal is requested"
+    SEAL_IS_DECIDED = "seal is decided"
+    NOT_READY_TO_SEAL = "not ready to seal"
 
 
 class ActionRefused(Exception):
@@ -97,6 +101,10 @@ class ActionRefused(Exception):
 
 
 _MESSAGES = {
+    ActionError.CAMPAIGN_IS_SEALED: gettext_noop("The campaign is sealed: nothing of its books changes any more. Nothing was done."),
+    ActionError.SEAL_IS_REQUESTED: gettext_noop("Somebody has already asked to seal this campaign: a second person decides."),
+    ActionError.SEAL_IS_DECIDED: gettext_noop("Somebody has already decided on this request."),
+    ActionError.NOT_READY_TO_SEAL: gettext_noop("Something of this campaign is still open: see what is listed here."),
     ActionError.NOT_PAID: gettext_noop("This gift was not paid, so there is nothing to refund."),
     ActionError.UNDER_WAY: gettext_noop("A refund of %(amount)s of this gift is in progress. Try again when it has ended."),
     ActionError.REQUEST_IS_USED: gettext_noop(

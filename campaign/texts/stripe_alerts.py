@@ -22,6 +22,10 @@ _SENTENCES = {
         "Stripe reports that the payment %(object)s has failed, which it had reported as paid. The books were not changed: look at Stripe’s "
         "dashboard, cancel the receipt if the money is gone, and tell the donor."
     ),
+    "after_seal": gettext_noop(
+        "Money moved at Stripe after the campaign was sealed: %(amount)s (%(object)s). Its books do not change any more: enter it in the "
+        "charity’s own accounts. If a gift was given back, void its receipt."
+    ),
     "disputed_agreement": gettext_noop(
         "The dispute %(object)s ends a monthly gift. The service cancels it at Stripe, and the donor gets a message once that is done."
     ),

@@ -10,18 +10,20 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_security import current_user
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, SecurityError
 
+from campaign.campaigns import seals
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import list_charities
 from campaign.edges.db import db
 from campaign.edges.pdf import RenderingFailed
 from campaign.edges.pdf_signing import SigningKeyMissing
 from campaign.staff.members import ROLES
+from campaign.texts.action_errors import ActionError, describe_error
 from campaign.web.chosen_campaign import chosen_campaign
-from campaign.web.languages import nearest_page, requested_language
+from campaign.web.languages import current_language, nearest_page, requested_language
 from campaign.web.networks import client_key
 from campaign.web.security import AccessRequired, FunderLinkEnded, FunderLinkRequired, limiter
 
@@ -35,6 +37,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(OperationalError, _database_unavailable)
     app.register_error_handler(PoolTimeout, _database_unavailable)
     app.register_error_handler(DataError, _unreadable)
+    app.register_error_handler(IntegrityError, _refused_by_database)
     app.register_error_handler(RenderingFailed, _not_printable)
     app.register_error_handler(SigningKeyMissing, _key_missing)
     app.register_error_handler(Exception, _unexpected)
@@ -141,6 +144,15 @@ def _unreadable(error: DataError) -> ResponseReturnValue:
     db.session.rollback()
     log.warning("request.unreadable", endpoint=request.endpoint, error=type(error.orig).__name__)
     return _page(400, *_message_for(400), {})
+
+
+def _refused_by_database(error: IntegrityError) -> ResponseReturnValue:
+    """What would move a campaign that is sealed, perhaps since the page was opened, is refused by the database alone."""
+    if not seals.is_refusal(error):
+        return _unexpected(error)
+    db.session.rollback()
+    log.warning("request.after_seal", endpoint=request.endpoint)
+    return _page(409, gettext("This campaign is sealed"), describe_error(ActionError.CAMPAIGN_IS_SEALED, current_language()), {})
 
 
 def _not_printable(error: RenderingFailed) -> ResponseReturnValue:

@@ -197,6 +197,8 @@ def message_kind_labels() -> dict[MessageKind, str]:
         MessageKind.STAFF_FACTOR: gettext("Change of a way to sign in"),
         MessageKind.PLEDGE_REQUESTED: gettext("Request to raise a pledge"),
         MessageKind.PLEDGE_DECIDED: gettext("Decision to raise a pledge or not"),
+        MessageKind.SEAL_REQUESTED: gettext("Request to seal a campaign"),
+        MessageKind.SEAL_DECIDED: gettext("Decision to seal a campaign or not"),
         MessageKind.CARD_TESTING_BEGUN: gettext("Guard against card testing: begun"),
         MessageKind.CARD_TESTING_ENDED: gettext("Guard against card testing: ended"),
         MessageKind.CHECKOUT_CODE: gettext("Code to give during card testing"),

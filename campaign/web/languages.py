@@ -7,6 +7,8 @@ from flask_babel import Babel, get_locale
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, RequestRedirect
 
+from campaign.texts.dates import format_day
+
 LANGUAGES = ("en", "fr")
 
 
@@ -15,6 +17,7 @@ def init_app(app: Flask) -> None:
     Babel(app, locale_selector=requested_language, default_translation_directories=str(app.config["TRANSLATIONS"]))
     app.jinja_env.globals["language"] = current_language
     app.jinja_env.globals["in_language"] = url_in
+    app.jinja_env.filters["day_in_words"] = lambda day: format_day(day, current_language())
 
 
 def requested_language() -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from flask import Response, current_app, render_template, request, stream_with_context
@@ -109,6 +109,15 @@ def _write_pieces(fund: Fund, end: StatementEnd, form: str, language: str, *, is
     if form == "xlsx":
         return statement_actions.write_xlsx(fund, end, language, is_test=is_test)
     return statement_actions.write_csv(fund, end, language) if form == "csv" else statement_actions.write_json(fund, end)
+
+
+def final_statement(fund: Fund, url_of: UrlOfFile) -> list[tuple[str, str]]:
+    """The forms of the statement of all that was, up to the seal of the campaign, and their addresses; empty before it."""
+    if fund.sealed_at is None:
+        return []
+    # The name of a statement to a moment is to the second.
+    second = fund.sealed_at.replace(microsecond=0) + timedelta(seconds=1)
+    return [(form.upper(), url_of(statement_periods.to_moment(second).name, form)) for form in MIME_TYPES]
 
 
 def _no_statement(back: str, text: str) -> ResponseReturnValue:

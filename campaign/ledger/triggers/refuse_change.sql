@@ -19,6 +19,8 @@ CREATE OR REPLACE TRIGGER transaction_is_immutable BEFORE UPDATE ON balance_tran
         OR OLD.payment_intent <> NEW.payment_intent OR OLD.payout <> NEW.payout OR OLD.posted_at <> NEW.posted_at
     )
     EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON campaign_seal FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON campaign_seal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON charity_confirmation FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON charity_confirmation FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER reopened_once BEFORE UPDATE ON closed_month
@@ -141,6 +143,14 @@ CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON receipt_line FOR EA
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON reconciliation_finding FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON reported_reversal FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON reported_reversal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER decided_once BEFORE UPDATE ON seal_request
+    FOR EACH ROW WHEN (
+        OLD.decision IS NOT NULL OR OLD.id <> NEW.id OR OLD.campaign_id <> NEW.campaign_id
+        OR OLD.requested_by <> NEW.requested_by OR OLD.reason <> NEW.reason OR OLD.requested_at <> NEW.requested_at
+    )
+    EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_deleted BEFORE DELETE ON seal_request FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON seal_request FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE DELETE OR UPDATE ON signature FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON signature FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER event_is_immutable BEFORE UPDATE ON stripe_event

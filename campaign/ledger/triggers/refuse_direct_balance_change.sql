@@ -45,3 +45,8 @@ CREATE OR REPLACE TRIGGER starts_as_draft BEFORE INSERT ON fund
 CREATE OR REPLACE TRIGGER starts_at_zero BEFORE INSERT ON fund
     FOR EACH ROW WHEN (NEW.pledged_cents <> 0 OR NEW.held_cents <> 0 OR NEW.matched_cents <> 0 OR NEW.chain_entries <> 0)
     EXECUTE FUNCTION refuse_direct_balance_change();
+-- Only a row of campaign_seal seals: pg_trigger_depth() is 0 for a statement of an application.
+CREATE OR REPLACE TRIGGER sealed_by_seal_only BEFORE UPDATE ON campaign
+    FOR EACH ROW WHEN (pg_trigger_depth() = 0 AND OLD.sealed_at IS DISTINCT FROM NEW.sealed_at) EXECUTE FUNCTION refuse_direct_balance_change();
+CREATE OR REPLACE TRIGGER sealed_by_seal_only BEFORE UPDATE ON fund
+    FOR EACH ROW WHEN (pg_trigger_depth() = 0 AND OLD.sealed_at IS DISTINCT FROM NEW.sealed_at) EXECUTE FUNCTION refuse_direct_balance_change();

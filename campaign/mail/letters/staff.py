@@ -232,6 +232,11 @@ def _requests(count: int) -> dict[str, LazyString]:
             "%(num)s requests to raise a pledge wait for a second person.",
             count,
         ),
+        "seals": lazy_ngettext(
+            "%(num)s request to seal a campaign waits for a second person.",
+            "%(num)s requests to seal campaigns wait for a second person.",
+            count,
+        ),
         "payments": lazy_ngettext(
             "%(num)s request to change a payment of a funder waits for a second person.",
             "%(num)s requests to change payments of funders wait for a second person.",

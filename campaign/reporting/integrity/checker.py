@@ -22,6 +22,7 @@ from campaign.reporting.integrity import (
     offline_checks,
     receipt_checks,
     scope,
+    seal_checks,
     statement_checks,
     stripe_checks,
 )
@@ -206,6 +207,7 @@ CHECKS = (
     *confirmation_checks.CHECKS,
     *funder_checks.CHECKS,
     *call_checks.CHECKS,
+    *seal_checks.CHECKS,
     _totals_equal_entries,
     _nets_equal_entries,
     _paid_is_posted_once,
@@ -226,6 +228,7 @@ CHECKS_OF_ALL = (
     *confirmation_checks.CHECKS_OF_ALL,
     *funder_checks.CHECKS_OF_ALL,
     *call_checks.CHECKS_OF_ALL,
+    *seal_checks.CHECKS_OF_ALL,
     *chain_checks.CHECKS_OF_ALL,
     *journal_checks.CHECKS_OF_ALL,
     *statement_checks.CHECKS_OF_ALL,

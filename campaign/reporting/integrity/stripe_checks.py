@@ -1,7 +1,7 @@
 """Checks of the books against what Stripe reported (I11), for checker.py: reversals, balance transactions and payouts.
 
 The balance transactions of a donation are compared once Stripe's list has been read to an hour after its last entry, so that transactions
-that are not listed yet cause no finding.
+that are not listed yet cause no finding. The books of a sealed campaign do not take what moves at Stripe afterwards (payments/after_seal.py).
 """
 
 from collections.abc import Iterator
@@ -19,6 +19,7 @@ def _reversals_are_posted(snapshot: Connection) -> Iterator[str]:
         snapshot,
         """
         SELECT m.kind, m.stripe_id, d.public_id FROM reversal m JOIN donation d ON d.payment_intent = m.payment_intent
+        JOIN campaign c ON c.id = d.campaign_id AND c.sealed_at IS NULL
         WHERE d.received_at IS NOT NULL AND (
             m.posted_cents <> m.reversed_cents
             OR m.kind = 'refund' AND m.posted_cents <> CASE
@@ -35,6 +36,7 @@ def _lost_disputes_are_posted(snapshot: Connection) -> Iterator[str]:
         snapshot,
         """
         SELECT m.stripe_id, d.public_id FROM reversal m JOIN donation d ON d.payment_intent = m.payment_intent
+        JOIN campaign c ON c.id = d.campaign_id AND c.sealed_at IS NULL
         WHERE d.received_at IS NOT NULL AND m.kind = 'dispute' AND m.posted_cents = 0
         AND m.status IN ('lost', 'appeal_needs_response', 'appeal_under_review')
         AND NOT EXISTS (SELECT FROM balance_transaction l WHERE l.source = m.stripe_id AND l.cents > 0)
@@ -105,7 +107,10 @@ def _transactions_are_posted(snapshot: Connection) -> Iterator[str]:
         -- Not in the books: what disputes withdrew and are not lost, refunds that did not move the balance yet, losses beyond the charge.
         CROSS JOIN LATERAL (SELECT l.disputed + coalesce(p.disputed + p.pending, 0)
                                    - greatest(0, coalesce(p.cents, 0) - d.amount_cents - d.covered_fee_cents) AS cents) o
-        WHERE e.last < s.until AND (l.cents - o.cents <> e.cents OR l.fees <> e.fees)
+        JOIN campaign c ON c.id = d.campaign_id
+        WHERE e.last < s.until AND NOT EXISTS (
+            SELECT FROM balance_transaction late WHERE late.payment_intent = d.payment_intent AND late.stored_at > c.sealed_at)
+        AND (l.cents - o.cents <> e.cents OR l.fees <> e.fees)
         """,
     ):
         yield (
@@ -214,7 +219,7 @@ def _payouts_are_posted(snapshot: Connection) -> Iterator[str]:
         SELECT t.payout, c.slug, t.cents, coalesce(s.cents, 0) FROM tied t JOIN campaign c ON c.id = t.campaign_id
         JOIN payout p ON p.stripe_id = t.payout AND p.transactions_read_at IS NOT NULL
         LEFT JOIN posted s ON s.cause = t.payout AND s.campaign_id = t.campaign_id AND s.what = 'payout'
-        WHERE t.cents <> coalesce(s.cents, 0)
+        WHERE t.cents <> coalesce(s.cents, 0) AND (p.created_at > c.sealed_at) IS NOT TRUE
         """,
     ):
         yield f"{ABOUT_THE_BALANCE} paid out {tied} cents of campaign {campaign} with {payout}, but its books say {posted}."

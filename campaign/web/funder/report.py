@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,7 +26,7 @@ from campaign.rules.money import format_money
 from campaign.texts import fund_report
 from campaign.texts.dates import format_day, format_moment, format_month
 from campaign.texts.fund_report import FundSums
-from campaign.web import burn_down
+from campaign.web import burn_down, statement_files
 from campaign.web.funder import calls, gift_bars, link_session
 from campaign.web.funder.chosen_day import ChosenDay, read_day, slid_to
 from campaign.web.languages import current_language
@@ -126,9 +127,14 @@ def _page(view: _View) -> dict[str, Any]:
         "bars": gift_bars.bars_of(statement.days, first_on=min([chosen.first_on, *(day.on for day in statement.days)]), until=chosen.day),
         "groups": _groups(statement, language),
         "files": _files(),
+        "final": [] if chosen.is_past else statement_files.final_statement(view.fund, partial(_url_of, view.fund)),
         "to_pay": {} if chosen.is_past else calls.to_pay(view.fund, chosen.today),
         "thanks": _thanks(view, language),
     }
+
+
+def _url_of(fund: Fund, period: str, form: str) -> str:
+    return url_for("funder_statements.file", period=period, form=form, fund=fund.slug, lang=current_language())
 
 
 def _funds(shown: Fund, language: str) -> list[tuple[str, str, bool]]:

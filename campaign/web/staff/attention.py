@@ -179,6 +179,7 @@ def _pages() -> dict[str, tuple[str, str]]:
         "voids": ("staff_receipts.register", gettext("Decide")),
         "pledges": ("staff_funds.page", gettext("Decide")),
         "payments": ("staff_funds.page", gettext("Decide")),
+        "seals": ("staff_campaigns.page", gettext("Decide")),
         "uncalled": ("staff_funds.page", gettext("Call what is earned")),
         "messages": ("staff_messages.page", gettext("Read and decide")),
     }

@@ -15,7 +15,7 @@ from campaign.campaigns.campaigns import Campaign, CampaignStatus, campaign_by_s
 from campaign.campaigns.pictures import find_picture
 from campaign.edges.services import services
 from campaign.matching.funds import FundStatus, list_funds
-from campaign.reporting import campaign_summaries
+from campaign.reporting import campaign_summaries, seal_actions
 from campaign.reporting.totals import totals_of
 from campaign.rules.money import format_money, format_money_short
 from campaign.staff import audit
@@ -83,6 +83,8 @@ def one(slug: str) -> ResponseReturnValue:
         picture=find_picture(campaign.picture) if campaign.picture else None,
         picture_alt=campaign.picture_alt(language),
         acts=_acts(campaign) if has_role("manager") else [],
+        may_be_sealed=campaign.status is CampaignStatus.CLOSED,
+        is_sealed=campaign.sealed_at is not None,
         may_edit=has_role("manager"),
         history=[
             {
@@ -91,13 +93,14 @@ def one(slug: str) -> ResponseReturnValue:
                 "who": entry.actor,
                 "what": _act_labels()[entry.action],
             }
-            for entry in audit.entries_about(slug, campaign_actions.ACTS)[:20]
+            for entry in audit.entries_about(slug, (*campaign_actions.ACTS, *seal_actions.ACTS))[:20]
         ],
     )
 
 
 def _since(campaign: Campaign) -> str:
-    moment = campaign.closed_at if campaign.status is CampaignStatus.CLOSED else campaign.opened_at if campaign.is_public else None
+    ended_at = campaign.sealed_at or campaign.closed_at
+    moment = (ended_at or campaign.opened_at) if campaign.is_public else None
     return format_moment(campaign.charity.local(moment), current_language()) if moment else ""
 
 
@@ -135,6 +138,8 @@ def _acts(campaign: Campaign) -> list[Act]:
             return [_closing(campaign), _taking_back(campaign)]
         case CampaignStatus.CLOSED:
             return [_reopening(campaign), _taking_back(campaign)]
+        case CampaignStatus.SEALED:
+            return []
 
 
 def _opening(campaign: Campaign) -> Act:
@@ -241,6 +246,7 @@ def _status_labels() -> dict[CampaignStatus, str]:
         CampaignStatus.DRAFT: pgettext("campaign", "draft"),
         CampaignStatus.OPEN: pgettext("campaign", "open"),
         CampaignStatus.CLOSED: pgettext("campaign", "closed to gifts"),
+        CampaignStatus.SEALED: pgettext("campaign", "sealed"),
     }
 
 
@@ -253,4 +259,7 @@ def _act_labels() -> dict[str, str]:
         campaign_actions.CLOSED: gettext("closed it"),
         campaign_actions.REOPENED: gettext("opened it again"),
         campaign_actions.HIDDEN: gettext("took it back"),
+        seal_actions.ASKED: gettext("asked to seal it"),
+        seal_actions.AGREED: gettext("agreed to seal it, and it is sealed"),
+        seal_actions.REFUSED: gettext("refused to seal it"),
     }

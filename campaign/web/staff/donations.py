@@ -75,7 +75,10 @@ def page(public_id: str) -> ResponseReturnValue:
         longest_note=staff_notes.LONGEST_NOTE,
         mails=mail_lines(messages.messages_of(donation.id)),
         may_act=has_role("clerk") and donation.received_at is not None,
-        may_refund=has_role("manager") and donation.payment_intent is not None and reversals.refundable_cents(donation) > 0,
+        may_refund=has_role("manager")
+        and donation.payment_intent is not None
+        and not donation.campaign.sealed_at
+        and reversals.refundable_cents(donation) > 0,
         refunds=request_rows(donation),
         longest_reason=LONGEST_REASON,
         history_of=[public_id, *filter(None, [donation.payment_intent]), *(receipt.serial for receipt in issued)],

@@ -263,6 +263,7 @@ SECTIONS = (
             {
                 *(
                     "staff_campaign_edit",
+                    "staff_campaign_seal",
                     "staff_bank_details",
                     "staff_charity_details",
                     "staff_charity_versions",

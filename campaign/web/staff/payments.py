@@ -60,7 +60,7 @@ def page(slug: str) -> ResponseReturnValue:
         requests=[_request_row(asked) for payment in recorded if (asked := payment_requests.open_for(payment))],
         missing=_missing(recorded),
         role_wait=role_wait(),
-        may_manage=has_role("manager"),
+        may_manage=has_role("manager") and fund.sealed_at is None,
     )
 
 
