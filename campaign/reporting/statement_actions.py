@@ -69,7 +69,7 @@ def wait_for_period_to_now(fund: Fund) -> StatementPeriod:
 def get_or_render_pdf(fund: Fund, end: StatementEnd, language: str, *, is_test: bool) -> bytes:
     """The printed statement. Raises RenderingFailed and SigningKeyMissing."""
     name = end.period.name
-    if end.is_finished and (found := stored.find_document(fund, name, language)) is not None:
+    if end.is_finished and (found := stored.find_document(fund, name, language, None)) is not None:
         return found
     statement, rules = _take_at(fund, end), list(_take_rules(fund, end))
     key = signing_key_for(fund.campaign_id)
@@ -77,7 +77,7 @@ def get_or_render_pdf(fund: Fund, end: StatementEnd, language: str, *, is_test: 
     db.session.commit()
     document = printed.render_pdf(data, statement, key)
     if end.is_finished:
-        document = stored.store_document(fund, name, language, document)
+        document = stored.store_document(fund, name, language, None, document)
         db.session.commit()
     return document
 
@@ -131,11 +131,11 @@ def build_json(statement: Statement) -> Iterator[str]:
 
     def sign(digest: bytes) -> Signature:
         content = bytes.fromhex(digest.decode())
-        signature = stored.find_signature(fund, name, content) if statement.end.is_finished else None
+        signature = stored.find_signature(fund, name, None, content) if statement.end.is_finished else None
         if signature is None:
             signature = signing_key_for(fund.campaign_id).sign_bytes(digest)
             if statement.end.is_finished:
-                signature = stored.store_signature(fund, name, content, signature)
+                signature = stored.store_signature(fund, name, None, content, signature)
         db.session.commit()
         return signature
 
