@@ -20,6 +20,7 @@ from campaign.reporting import proofs
 from campaign.reporting.statements import names
 from campaign.reporting.statements.balances import Balances, DayChange, add_up, changes_by_day, day_before, days_between
 from campaign.reporting.statements.names import Names
+from campaign.reporting.statements.shares import FunderShare, shares_at
 from campaign.rules import statement_periods
 from campaign.rules.local_time import end_of_day
 from campaign.rules.statement_periods import PeriodKind, StatementPeriod
@@ -83,6 +84,11 @@ class Statement:
     head: bytes
     head_before: bytes
     changes: list[dict[str, Any]]
+
+    @cached_property
+    def shares(self) -> list[FunderShare]:
+        """The share of each funder at the end, the lead funder first; empty for a fund without contributors."""
+        return shares_at(self.fund, self.closing, self.end.moment)
 
     @cached_property
     def closing(self) -> Balances:
