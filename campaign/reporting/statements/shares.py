@@ -3,9 +3,11 @@
 A fund without contributors has no shares, and neither has a draft, whose contributors may still change.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import reduce
+from typing import Any, NamedTuple
 
 from campaign.funders import contributors
 from campaign.funders.contributors import FundContributor
@@ -19,27 +21,25 @@ from campaign.rules.shares import ShareSums, shares_of
 class FunderShare:
     """One funder's share of the closing balances. `part_cents` is what they promised of the pledge as it was activated.
 
-    `contributor_id` is None for the lead funder.
+    `contributor_id` is None for the lead funder. `facts` are the funder's names; None for several funders together.
     """
 
     contributor_id: int | None
-    facts: dict[str, Any]
+    facts: dict[str, Any] | None
     part_cents: int
     sums: ShareSums
 
     def name(self, language: str) -> str:
         """The funder's name."""
+        assert self.facts
         return str(self.facts[f"name_{language}"])
 
 
-@dataclass(frozen=True, kw_only=True)
-class OtherShares:
-    """The share of one contributor, that of the lead funder, and those of all other contributors together, if there are any."""
+class SeenShares(NamedTuple):
+    """What a contributor sees: their own share, and those of all other funders together, so that nobody else's follows from them."""
 
     own: FunderShare
-    lead: FunderShare
-    others_part_cents: int
-    others: ShareSums | None
+    others: FunderShare
 
 
 def shares_at(fund: Fund, closing: Balances, moment: datetime) -> list[FunderShare]:
@@ -66,14 +66,11 @@ def sums_of(balances: Balances) -> ShareSums:
     )
 
 
-def seen_by(shares: list[FunderShare], contributor: FundContributor) -> OtherShares | None:
+def seen_by(shares: Sequence[FunderShare], contributor: FundContributor) -> SeenShares | None:
     """What this contributor sees of the shares; None when there are none yet."""
     if not shares:
         return None
-    lead, *contributing = shares
-    own = next(share for share in contributing if share.contributor_id == contributor.id)
-    rest = [share for share in contributing if share is not own]
-    others = None
-    for share in rest:
-        others = others + share.sums if others else share.sums
-    return OtherShares(own=own, lead=lead, others_part_cents=sum(share.part_cents for share in rest), others=others)
+    own = next(share for share in shares if share.contributor_id == contributor.id)
+    rest = [share for share in shares if share is not own]
+    sums = reduce(ShareSums.__add__, (share.sums for share in rest))
+    return SeenShares(own, FunderShare(contributor_id=None, facts=None, part_cents=sum(share.part_cents for share in rest), sums=sums))
