@@ -1,6 +1,7 @@
 """Contributors of a fund: their parts are frozen with its terms and leave one for the lead funder, in every way in; staff add them to drafts."""
 
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import pytest
 from click.testing import Result
@@ -11,15 +12,18 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 from campaign.campaigns.campaigns import Campaign
 from campaign.cli import main
 from campaign.edges.db import db
-from campaign.funders import access_links, contributor_actions, contributors
+from campaign.funders import access_links, contributor_actions, contributors, final_account_jobs, final_accounts
 from campaign.funders.contributors import FundContributor
 from campaign.funders.funders import Funder
 from campaign.matching import fund_lifecycle
 from campaign.matching.funds import Fund
+from campaign.reporting import search
 from campaign.reporting.integrity import checker
 from campaign.staff.audit import AuditEntry
 from campaign.texts.action_errors import ActionError, ActionRefused
 from tests.factories import contribute, create_fund, paid, raise_pledge, run_concurrently
+from tests.funder_payments import create_funder
+from tests.mail import pdf_text
 from tests.web import open_page, signed_in, submit
 
 PLEDGE = 100_00
@@ -308,3 +312,33 @@ def test_viewers_read_the_parts_and_change_none(app: Flask, draft: Fund) -> None
     assert ("Acme" in page.text, "Add a contributor" in page.text, "Remove the contributor" in page.text) == (True, False, False)
     for at in ("contributors", f"contributors/{contributor.id}", f"contributors/{contributor.id}/removals"):
         assert submit(client, page, f"{path}/{at}", part="1").status_code == 403
+
+
+def test_the_search_and_the_page_of_a_funder_lead_to_the_funds_that_they_contribute_to(app: Flask, campaign: Campaign, draft: Fund) -> None:
+    acme = contribute(draft, 30_00, "Acme Foundation")
+    led = create_fund(campaign, PLEDGE, position=8, funder_id=acme.funder_id)
+    beta = contribute(draft, 1_00, "Beta Foundation")
+    db.session.commit()
+    client = signed_in(app, "manager")
+    assert search.funds_of_funders([contributors.funder_of(one) for one in (acme, beta)]) == {acme.funder_id: led, beta.funder_id: draft}
+    page = open_page(client, f"{PAGE}/{led.slug}/funder").text
+    assert f'href="{PAGE}/{draft.slug}#contributors"' in page
+    assert "contributes to other funds" not in open_page(client, f"{PAGE}/{draft.slug}/funder").text
+
+
+def test_the_final_account_has_the_shares_of_all(app: Flask, campaign: Campaign, draft: Fund) -> None:
+    create_funder(draft)
+    contribute(draft, 25_00, "Acme")
+    activate(draft)
+    paid(campaign, 10_00)
+    fund_lifecycle.end(draft, actor="test", reason="test")
+    db.session.commit()
+    page = open_page(signed_in(app, "viewer"), f"{PAGE}/{draft.slug}/final-account").text
+    assert ("Acme" in page, "$25.00" in page, "$75.00" in page) == (True, True, True)
+    now = datetime.now(UTC)
+    shares = final_accounts.account_shares(draft, account := final_accounts.account_of(draft, now=now))
+    for name in ("pledged", "matched", "called"):
+        assert sum(getattr(share.sums, f"{name}_cents") for share in shares) == getattr(account, f"{name}_cents")
+    assert sum(share.sums.received_cents for share in shares) == account.retained_cents
+    printed = pdf_text(final_account_jobs.render_account(draft, now=now, is_test=True))
+    assert ("Shares of the funders" in printed, "Acme" in printed) == (True, True)

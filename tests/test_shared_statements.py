@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.campaigns.campaigns import Campaign
+from campaign.cli import main
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.funders import contributors
@@ -300,3 +301,12 @@ def test_a_cent_that_is_moved_from_one_to_another_is_found(fund: Fund) -> None:
             share["available_cents"] += cents if name == "pledged_cents" else -cents
         with pytest.raises(verifier.Wrong):
             verifier.verify_statement(changed)
+
+
+def test_operators_write_the_statement_of_a_contributor(app: Flask, fund: Fund, tmp_path: Path) -> None:
+    target = tmp_path / "statement.json"
+    runner = app.test_cli_runner()
+    arguments = ["statement", fund.slug, "--format", "json", "--output", str(target), "--contributor"]
+    written = runner.invoke(main.campaign, [*arguments, "Contributor One"])
+    assert (written.exit_code, json.loads(target.read_bytes())["format"]) == (0, "campaign-contributor/1"), written.output
+    assert "has no contributor Nobody" in runner.invoke(main.campaign, [*arguments, "Nobody"]).output

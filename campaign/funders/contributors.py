@@ -69,3 +69,9 @@ def weights_of(fund: Fund, contributors: Sequence[FundContributor]) -> list[int]
 def shares_in(fund: Fund, sums: ShareSums, contributors: Sequence[FundContributor]) -> tuple[ShareSums, ...]:
     """The share of each in these sums of the fund, the lead funder first."""
     return shares_of(sums, weights_of(fund, contributors))
+
+
+def funds_contributed_to(funder_id: int) -> list[Fund]:
+    """The funds to which this funder contributes, drafts included."""
+    c = FundContributor
+    return list(db.session.scalars(select(Fund).join(c, c.fund_id == Fund.id).where(c.funder_id == funder_id).order_by(Fund.id)))
