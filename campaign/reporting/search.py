@@ -208,7 +208,7 @@ def funds_of_funders(funders: Sequence[Funder]) -> dict[int, Fund]:
     shared = db.session.execute(
         select(c.funder_id, Fund).join(Fund, Fund.id == c.fund_id).where(c.funder_id.in_(ids)).order_by(Fund.id.desc())
     )
-    return dict(iter(shared.tuples())) | {fund.funder_id: fund for fund in led}
+    return dict(iter(shared)) | {fund.funder_id: fund for fund in led}
 
 
 def _notes(typed: str) -> list[StaffNote]:

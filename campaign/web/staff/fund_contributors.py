@@ -69,7 +69,7 @@ def remove(slug: str, contributor_id: int) -> ResponseReturnValue:
     except ActionRefused as refusal:
         flash(describe_error(refusal.refusal, current_language()), "error")
     else:
-        flash(gettext("The contributor is removed. The lead funder promises the whole rest of the pledge."))
+        flash(gettext("The contributor is removed. The lead funder promises their part too."))
     return _back(slug)
 
 
