@@ -307,6 +307,6 @@ def test_operators_write_the_statement_of_a_contributor(app: Flask, fund: Fund, 
     target = tmp_path / "statement.json"
     runner = app.test_cli_runner()
     arguments = ["statement", fund.slug, "--format", "json", "--output", str(target), "--contributor"]
-    written = runner.invoke(main.campaign, [*arguments, "Contributor One"])
-    assert (written.exit_code, json.loads(target.read_bytes())["format"]) == (0, "campaign-contributor/1"), written.output
+    result = runner.invoke(main.campaign, [*arguments, "Contributor One"])
+    assert (result.exit_code, json.loads(target.read_bytes())["format"]) == (0, "campaign-contributor/1"), result.output
     assert "has no contributor Nobody" in runner.invoke(main.campaign, [*arguments, "Nobody"]).output

@@ -72,7 +72,7 @@ _LABELS = {
     "as_of": pgettext_noop("call for funds", "As of"),
     "shares": pgettext_noop("call for funds", "Shares of the funders"),
     "funder": pgettext_noop("call for funds", "Funder"),
-    "promised": pgettext_noop("call for funds", "Promised"),
+    "promised": pgettext_noop("call for funds", "Promised at activation"),
     "called_share": pgettext_noop("call for funds", "Called"),
     "matched_share": pgettext_noop("call for funds", "Matched"),
     "retained_share": pgettext_noop("call for funds", "Received and not returned"),

@@ -56,7 +56,7 @@ _LABELS = {
     "lines": pgettext_noop("statement", "Lines"),
     "trial": pgettext_noop("statement", "Trial"),
     "shares": pgettext_noop("statement", "Shares of the funders"),
-    "part": pgettext_noop("statement", "Promised"),
+    "part": pgettext_noop("statement", "Promised at activation"),
     "other_funders": pgettext_noop("statement", "Other funders together"),
 }
 _MORE_ENTRIES = pgettext_noop(
