@@ -163,6 +163,18 @@ def test_the_database_lets_parts_leave_one_for_the_lead_who_is_another_and_the_c
 
 
 @pytest.mark.owner
+def test_the_table_of_contributors_is_never_emptied_at_once(draft: Fund) -> None:
+    contribute(draft, 30_00)
+    activate(draft)
+    with pytest.raises(IntegrityError, match="contributors_are_frozen"):
+        run("TRUNCATE fund_contributor CASCADE")
+    db.session.rollback()
+    run("ALTER TABLE fund_contributor DISABLE TRIGGER never_truncated")
+    with pytest.raises(DatabaseError, match="append-only"):  # What refers to it is frozen too.
+        run("TRUNCATE fund_contributor CASCADE")
+
+
+@pytest.mark.owner
 def test_no_contributor_becomes_the_lead_funder_of_a_draft(draft: Fund) -> None:
     funder_id = contribute(draft, 30_00).funder_id
     db.session.commit()

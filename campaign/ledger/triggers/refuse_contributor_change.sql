@@ -5,6 +5,7 @@ LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     f fund%ROWTYPE;
 BEGIN
+    PERFORM require(TG_OP <> 'TRUNCATE', 'contributors_are_frozen', TG_TABLE_NAME);
     FOR f IN SELECT * FROM fund
         WHERE id IN (CASE WHEN TG_OP <> 'INSERT' THEN OLD.fund_id END, CASE WHEN TG_OP <> 'DELETE' THEN NEW.fund_id END) ORDER BY id FOR UPDATE LOOP
         PERFORM require(f.activated_at IS NULL, 'contributors_are_frozen', f.slug);
@@ -21,3 +22,5 @@ $$;
 
 CREATE OR REPLACE TRIGGER contributors_fit_fund AFTER INSERT OR UPDATE OR DELETE ON fund_contributor
     FOR EACH ROW EXECUTE FUNCTION refuse_contributor_change();
+CREATE OR REPLACE TRIGGER never_truncated BEFORE TRUNCATE ON fund_contributor
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_contributor_change();
