@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 import pytest
-from flask import Flask
+from flask import Flask, url_for
 from flask.testing import FlaskClient
 
 from campaign.campaigns.campaigns import Campaign
@@ -15,7 +15,7 @@ from campaign.funders.funders import Funder
 from campaign.matching import fund_lifecycle
 from campaign.matching.funds import Fund
 from campaign.reporting import statement_actions
-from tests.factories import another_campaign, contribute, create_fund, paid, raise_pledge
+from tests.factories import another_campaign, contribute, create_fund, paid, raise_pledge, today
 from tests.fund_calls import issue_call
 from tests.funder_payments import create_funder, record
 from tests.test_funder_page import words_of
@@ -218,3 +218,46 @@ def test_staff_see_the_shares_of_what_is_matched(app: Flask, shared: Shared) -> 
     for amount in ("$150.15", "$90.09", "$60.06"):
         assert amount in page
     assert contributors.contributors_of(shared.fund)
+
+
+# What each address behind a link answers: the lead funder, a contributor, whoever has no link. A route that is added has a row, or the test fails.
+MATRIX = {
+    "funder_report.report": (200, 200, 403),
+    "funder_report.former_address": (301, 301, 403),
+    "funder_statements.page": (200, 200, 403),
+    "funder_statements.file": (200, 200, 403),
+    "funder_statements.report_pdf": (302, 302, 403),
+    "funder_statements.report_xlsx": (302, 302, 403),
+    "funder_statements.report_csv": (302, 302, 403),
+    "funder_statements.report_json": (302, 302, 403),
+    "funder_calls.document": (200, 404, 403),
+    "funder_reports.page": (200, 404, 403),
+    "funder_reports.add": (422, 404, 403),
+    "funder_reports.choose": (303, 404, 403),
+}
+
+
+def test_each_route_of_funders_answers_each_role_as_the_matrix_says(app: Flask, shared: Shared) -> None:
+    app.config["WTF_CSRF_ENABLED"] = False
+    lead_id = db.session.get_one(Funder, shared.fund.funder_id)
+    recipient = report_recipients.add_recipient(lead_id, email="recipient@example.org", language="en", kinds=[], actor="test")
+    call = issue_call(shared.fund, 100_01)
+    db.session.commit()
+    values = {"number": call.number, "period": today().isoformat(), "form": "json", "recipient_id": recipient.id}
+    clients = (client_of(app, shared.fund, None), client_of(app, shared.fund, shared.contributor), app.test_client())
+    found, hidden = {}, (CANARY, call.name, "recipient@")
+    for rule in app.url_map.iter_rules():
+        if getattr(app.view_functions[rule.endpoint], "access", "") != "funder":
+            continue
+        method = "POST" if "POST" in (rule.methods or ()) else "GET"
+        with app.test_request_context():
+            path = url_for(rule.endpoint, **{name: values[name] for name in rule.arguments})
+        answers = []
+        for client in clients:
+            answer = client.open(path, method=method)
+            text = answer.get_data(as_text=True) if answer.mimetype != "application/pdf" else ""
+            answers.append(answer.status_code)
+            if client is not clients[0]:
+                assert not [word for word in hidden if word in text], rule.endpoint
+        found[rule.endpoint] = tuple(answers)
+    assert found == MATRIX
