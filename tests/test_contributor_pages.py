@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from flask import Flask, url_for
@@ -243,7 +244,7 @@ def test_each_route_of_funders_answers_each_role_as_the_matrix_says(app: Flask, 
     recipient = report_recipients.add_recipient(lead_id, email="recipient@example.org", language="en", kinds=[], actor="test")
     call = issue_call(shared.fund, 100_01)
     db.session.commit()
-    values = {"number": call.number, "period": today().isoformat(), "form": "json", "recipient_id": recipient.id}
+    values: dict[str, Any] = {"number": call.number, "period": today().isoformat(), "form": "json", "recipient_id": recipient.id}
     clients = (client_of(app, shared.fund, None), client_of(app, shared.fund, shared.contributor), app.test_client())
     found, hidden = {}, (CANARY, call.name, "recipient@")
     for rule in app.url_map.iter_rules():
