@@ -4,6 +4,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
+from alembic import command as alembic_command
 from click.testing import Result
 from flask import Flask
 from sqlalchemy import text
@@ -19,11 +20,13 @@ from campaign.matching import fund_lifecycle
 from campaign.matching.funds import Fund
 from campaign.reporting import search
 from campaign.reporting.integrity import checker
+from campaign.reporting.statements import stored
 from campaign.staff.audit import AuditEntry
 from campaign.texts.action_errors import ActionError, ActionRefused
 from tests.factories import contribute, create_fund, paid, raise_pledge, run_concurrently
 from tests.funder_payments import create_funder
 from tests.mail import pdf_text
+from tests.test_consistency import migration_config
 from tests.web import open_page, signed_in, submit
 
 PLEDGE = 100_00
@@ -354,3 +357,24 @@ def test_the_final_account_has_the_shares_of_all(app: Flask, campaign: Campaign,
     assert sum(share.sums.received_cents for share in shares) == account.retained_cents
     printed = pdf_text(final_account_jobs.render_account(draft, now=now, is_test=True))
     assert ("Shares of the funders" in printed, "Acme" in printed) == (True, True)
+
+
+@pytest.mark.owner
+def test_a_downgrade_loses_contributors_with_what_is_theirs_and_nothing_of_the_lead(app: Flask, draft: Fund) -> None:
+    contributor = contribute(draft, 30_00)
+    activate(draft)
+    fund_id = draft.id
+    for one in (None, contributor):
+        access_links.create_link(draft, contributor=one, actor="test")
+        stored.store_document(draft, "2026-11", "en", one, b"a document")
+    db.session.commit()
+    db.session.remove()
+    with db.engine.connect() as connection:
+        alembic_command.downgrade(migration_config(connection), "fund_contributors-1")
+        of_lead = (
+            "SELECT (SELECT count(*) FROM access_link WHERE fund_id = :id), (SELECT count(*) FROM statement_document WHERE fund_id = :id)"
+        )
+        assert tuple(connection.execute(text(of_lead), {"id": fund_id}).one()) == (1, 1)
+        connection.commit()
+        alembic_command.upgrade(migration_config(connection), "head")
+    assert checker.findings(db.engine) == []
