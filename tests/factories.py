@@ -25,6 +25,7 @@ from campaign.edges.db import db
 from campaign.edges.links import Links
 from campaign.edges.stripe.balance import StripeBalanceTransaction
 from campaign.edges.stripe.reversals import ReversalKind
+from campaign.funders.contributors import FundContributor
 from campaign.funders.funders import Funder
 from campaign.ledger.entries import LedgerEntry
 from campaign.matching import effects, fund_lifecycle, pledge_actions
@@ -308,6 +309,17 @@ def create_fund(
     if active:
         fund_lifecycle.activate(fund, actor="test", reason="test")
     return fund
+
+
+def contribute(fund: Fund, cents: int, name: str = "Contributor", **of_funder: Any) -> FundContributor:
+    """A contributor to a draft, who is a new funder with this name in both languages."""
+    funder = Funder(name_en=name, name_fr=name, **of_funder)
+    db.session.add(funder)
+    db.session.flush()
+    contributor = FundContributor(fund_id=fund.id, funder_id=funder.id, pledged_cents=cents)
+    db.session.add(contributor)
+    db.session.flush()
+    return contributor
 
 
 PLEDGERS = ("asks@pledges.example.org", "agrees@pledges.example.org")

@@ -19,7 +19,7 @@ from campaign.funders.funders import Funder
 from campaign.funders.payments import FunderPayment
 from campaign.funders.report_recipients import ReportRecipient
 from campaign.mail.letters.funder_reports import ReportNews
-from campaign.matching import pledge_actions
+from campaign.matching import fund_lifecycle, pledge_actions
 from campaign.matching.funds import Fund, funds_of
 from campaign.reporting import statement_actions
 from campaign.reporting.funder_reports import FunderReport
@@ -27,7 +27,7 @@ from campaign.reporting.statements.statement import Statement
 from campaign.rules.report_schedule import ReportKind
 from campaign.rules.statement_periods import StatementPeriod
 from campaign.texts.action_errors import ActionRefused
-from tests.factories import another_campaign, create_pledgers
+from tests.factories import another_campaign, contribute, create_fund, create_pledgers
 from tests.fund_calls import callable_now, issue_call
 from tests.funder_payments import ONE, corrected, create_funder, details, record, reverse, send_back, undo
 from tests.mail import pdf_text
@@ -150,7 +150,11 @@ def by_mail(fund: Fund, statement: Statement, period: StatementPeriod) -> str:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_page_files_mail_and_staffs_page_say_what_the_ledger_says(app: Flask, campaign: Campaign, seed: int) -> None:
-    campaign = another_campaign(900_00, 2_500_00, like=campaign)
+    campaign = another_campaign(2_500_00, like=campaign)
+    shared = create_fund(campaign, 900_00, position=2, active=False)
+    for number in range(3):
+        contribute(shared, 100_01 + number, f"Contributor {number}")
+    fund_lifecycle.activate(shared, actor=ONE, reason="it begins")
     life = Life(funds=list(funds_of(campaign.id)), random=Random(seed))
     for fund in life.funds:
         create_funder(fund)
@@ -169,6 +173,10 @@ def test_page_files_mail_and_staffs_page_say_what_the_ledger_says(app: Flask, ca
         assert expected["matched"], "nothing to compare"
         for place, read in readers.items():
             assert read() == expected, f"{place} of {fund.slug}"
+        shares = shares_in(app, fund) if fund.id == shared.id else {}
+        for place, rows in shares.items():
+            assert {name: sum(row[name] for row in rows) for name in rows[0]} == {name: expected[name] for name in rows[0]}, place
+            assert rows == [{name: row[name] for name in rows[0]} for row in shares["JSON"]], f"{place} is as the JSON"
         page = open_page(staff, f"/staff/funds/{fund.slug}").text.replace("\u00a0", " ")
         for name in NAMES:
             if name != "left":
@@ -177,14 +185,43 @@ def test_page_files_mail_and_staffs_page_say_what_the_ledger_says(app: Flask, ca
     assert public["matched_cents"] == sum(by_ledger(fund)["matched"] for fund in life.funds)
 
 
+def in_cents(amount: object) -> int:
+    return int(Decimal(re.sub(r"[$,\u00a0\s]", "", str(amount))).scaleb(2))
+
+
+def shares_in(app: Flask, fund: Fund) -> dict[str, list[dict[str, int]]]:
+    """The shares of the funders in each place where they are read, by its name, the lead funder first."""
+    end = statement_actions.take_end(fund, statement_actions.wait_for_period_to_now(fund))
+    document = json.loads(b"".join(statement_actions.write_json(fund, end)))
+    found = {"JSON": [{name: row[f"{'available' if name == 'left' else name}_cents"] for name in NAMES} for row in document["shares"]]}
+    sheet = read_workbook(b"".join(statement_actions.write_xlsx(fund, end, "en", is_test=True)))["Shares of the funders"]
+    found["workbook"] = [dict(zip(NAMES, map(in_cents, row[2:]), strict=True)) for row in sheet[1:-1]]
+    printed = pdf_text(statement_actions.get_or_render_pdf(fund, end, "en", is_test=True)).replace("\u00a0", " ")
+    rows = re.findall(r"(?:Funder|Contributor \d)\s+\$\S+" + r"\s+(\$\S+)" * 6, printed)
+    found["PDF"] = [dict(zip(NAMES, map(in_cents, row), strict=True)) for row in rows]
+    client = app.test_client()
+    link = access_links.create_link(fund, actor=ONE)
+    db.session.commit()
+    client.get(urlsplit(link).path, follow_redirects=True)
+    page = client.get(f"/funder/?fund={fund.slug}&lang=en").text
+    cells = [
+        re.findall(r'<td class="sum" data-label="[^"]*">([^<]*)</td>', row) for row in re.findall(r'<tr><th scope="row">.*?</tr>', page)
+    ]
+    shown_names = ("pledged", "matched", "left", "called", "received")
+    found["page"] = [dict(zip(shown_names, map(in_cents, row), strict=True)) for row in cells if len(row) == len(shown_names)]
+    staff = open_page(signed_in(app, "viewer", address="other@example.org"), f"/staff/funds/{fund.slug}").text
+    cells = [re.findall(r'<td class="sum" data-label="[^"]*">([^<]*)</td>', row) for row in re.findall(r"<tr><td .*?</tr>", staff)]
+    names_of_staff = ("pledged", "matched", "held", "left")
+    found["staff"] = [dict(zip(names_of_staff, map(in_cents, row), strict=True)) for row in cells if len(row) == len(names_of_staff)]
+    assert {place: len(rows) for place, rows in found.items()} == dict.fromkeys(found, 4)
+    return found
+
+
 def readers_of(app: Flask, fund: Fund) -> dict[str, Callable[[], dict[str, int]]]:
     """Each place where the funder reads the balances of the fund, by its name."""
     period = statement_actions.wait_for_period_to_now(fund)
     end = statement_actions.take_end(fund, period)
     statement = statement_actions.take_statement(fund, period=period)
-
-    def cents(amount: object) -> int:
-        return int(Decimal(re.sub(r"[$,\u00a0\s]", "", str(amount))).scaleb(2))
 
     def page() -> dict[str, int]:
         client = app.test_client()
@@ -192,15 +229,15 @@ def readers_of(app: Flask, fund: Fund) -> dict[str, Callable[[], dict[str, int]]
         db.session.commit()
         client.get(urlsplit(link).path, follow_redirects=True)
         tiles = in_tiles(client.get(f"/funder/?fund={fund.slug}&lang=en").text)
-        return {name: cents(tiles.get(name, 0)) for name in NAMES}  # What is nothing yet has no tile.
+        return {name: in_cents(tiles.get(name, 0)) for name in NAMES}  # What is nothing yet has no tile.
 
     def csv() -> dict[str, int]:
         last = read_csv(b"".join(statement_actions.write_csv(fund, end, "en")), separator=",")[-1]
-        return dict(zip(NAMES, map(cents, last[7:]), strict=True))
+        return dict(zip(NAMES, map(in_cents, last[7:]), strict=True))
 
     def workbook() -> dict[str, int]:
         book = read_workbook(b"".join(statement_actions.write_xlsx(fund, end, "en", is_test=True)))
-        return {name: cents(row[3]) for name, row in zip(NAMES, book["Summary"][1:7], strict=True)}
+        return {name: in_cents(row[3]) for name, row in zip(NAMES, book["Summary"][1:7], strict=True)}
 
     def data() -> dict[str, int]:
         document = json.loads(b"".join(statement_actions.write_json(fund, end)))
@@ -208,12 +245,12 @@ def readers_of(app: Flask, fund: Fund) -> dict[str, Callable[[], dict[str, int]]
 
     def printed() -> dict[str, int]:
         text = pdf_text(statement_actions.get_or_render_pdf(fund, end, "en", is_test=True)).replace("\u00a0", " ")
-        return {name: cents(re.search(rf"{name.title()}\s+[−-]?\$\S+\s+\S+\s+(\$\S+)", text)[1]) for name in NAMES}  # type: ignore[index]
+        return {name: in_cents(re.search(rf"{name.title()}\s+[−-]?\$\S+\s+\S+\s+(\$\S+)", text)[1]) for name in NAMES}  # type: ignore[index]
 
     def mail() -> dict[str, int]:
         text = by_mail(fund, statement, period).replace("\u00a0", " ")
         labels = {"held": "On hold, for gifts that are not paid yet", "received": "Received from you"}
         found = {name: re.search(rf"{labels.get(name, name.title())}: (\S+)", text) for name in NAMES}
-        return {name: cents(match[1]) if match else 0 for name, match in found.items()}
+        return {name: in_cents(match[1]) if match else 0 for name, match in found.items()}
 
     return {"page": page, "CSV": csv, "workbook": workbook, "JSON": data, "PDF": printed, "mail": mail}

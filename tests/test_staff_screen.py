@@ -16,7 +16,7 @@ from campaign.edges.db import db
 from campaign.funders import payments
 from campaign.funders.funders import Funder
 from tests.browser import chromium_path, open_browser
-from tests.factories import create_fund, issue_receipt, paid, today
+from tests.factories import contribute, create_fund, issue_receipt, paid, today
 from tests.web import signed_in
 
 pytestmark = pytest.mark.skipif(chromium_path() is None, reason="no Chromium on this machine")
@@ -82,6 +82,8 @@ def test_every_page_of_staff_fits_a_phone_and_has_contrast_in_the_dark(
     receipt, fund, last_year = issue_receipt(donation), create_fund(campaign, 9_876_543_21, position=9), date(today().year - 1, 5, 1)
     payments.record_payment(fund, 9_876_543_21, received_on=last_year, reference="1", livemode=False, actor="manager@example.org")
     db.session.get_one(Funder, fund.funder_id).province = "QC"
+    draft = create_fund(campaign, 9_876_543_21, position=10, active=False)
+    contribute(draft, 1_234_567_89, "The Wolfeschlegelsteinhausenbergerdorff Family Foundation of Eastern Canada")
     db.session.commit()
     assert receipt
     own = [f"/staff/donations/{donation.public_id}", f"/staff/donations/{donation.public_id}/person", f"/staff/receipts/{receipt.serial}"]
@@ -92,6 +94,8 @@ def test_every_page_of_staff_fits_a_phone_and_has_contrast_in_the_dark(
         f"{of_campaign}/edit",
         f"{of_campaign}/picture",
         f"/staff/funds/{fund.slug}",
+        f"/staff/funds/{draft.slug}",
+        f"/staff/funds/{draft.slug}?lang=fr",
         "/staff/funds/new",
         "/staff/campaigns/new",
     ]

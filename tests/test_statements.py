@@ -337,7 +337,7 @@ def test_what_is_not_what_was_signed_is_not_sent(campaign: Campaign, fund: Fund)
 )
 def test_the_check_of_the_books_finds_what_was_changed(campaign: Campaign, fund: Fund, change: str, finding: str) -> None:
     end = statement_actions.take_end(fund, statement_actions.wait_for_period_to_now(fund))
-    stored.store_document(fund, end.period.name, "en", b"a document")
+    stored.store_document(fund, end.period.name, "en", None, b"a document")
     db.session.commit()
     b"".join(statement_actions.write_json(fund, end))
     assert checker.findings(db.engine) == []

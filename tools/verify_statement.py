@@ -37,6 +37,8 @@ MOVES = {
     ("call", "earned", "called"),
     ("call_reversal", "called", "earned"),
 }
+# What is between the charity and the lead funder of a fund with contributors.
+OF_LEAD = {"receive", "receive_reversal", "call", "call_reversal"}
 CHANGES = {"activated", "paused", "resumed", "ended", "pledged"}
 DONATION = re.compile(r"d_[0-9a-f]{20}")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -178,16 +180,22 @@ class Chain(NamedTuple):
     last: str
 
 
-def verify_entries(entries: list[dict[str, Any]], chain: str) -> Chain:
-    """What the entries of a chain add up to, from its beginning on."""
+def verify_entries(entries: list[dict[str, Any]], chain: str, *, is_contributor: bool) -> Chain:
+    """What the entries of a chain add up to, from its beginning on. A contributor has the digests alone of calls and payments, and no text of one."""
     balance: dict[str, int] = {}
     held: dict[str, int] = {}
     matched: dict[str, int] = {}
     references: set[str] = set()
     running, last = b"", ""
     for number, entry in enumerate(entries, 1):
+        if is_contributor and set(entry) == {"position", "digest", "hash"}:
+            require(entry["position"] == number and HASH.fullmatch(entry["digest"]), f"entry {number} is missing")
+            running = sha256(running + bytes.fromhex(entry["digest"]))
+            require(running.hex() == entry["hash"], f"entry {number} was changed")
+            continue
         require(set(entry) == {"position", "text", "hash"} and entry["position"] == number, f"entry {number} is missing")
-        _, source, target, cents, donation, moment = read_entry(entry["text"], chain, number)
+        kind, source, target, cents, donation, moment = read_entry(entry["text"], chain, number)
+        require(not is_contributor or kind not in OF_LEAD, f"entry {number} is the lead funder's alone")
         running = sha256(running + sha256(entry["text"].encode()))
         require(running.hex() == entry["hash"], f"entry {number} was changed")
         require(moment >= last, f"entry {number} is older than the one before it")
@@ -230,7 +238,8 @@ def verify_changes(changes: list[dict[str, Any]], statement: dict[str, Any]) -> 
         terms = parts[6:] if parts[2] == "activated" or terms else None
     begun = [change["text"].split("|")[5] for change in changes if change["text"].split("|")[2] == "activated"]
     ended = [change["text"].split("|")[5] for change in changes if change["text"].split("|")[2] == "ended"]
-    holds = [entry["text"].split("|")[9] for entry in statement["entries"] if entry["text"].split("|")[2] in {"hold", "match"}]
+    texts = [entry["text"].split("|") for entry in statement["entries"] if "text" in entry]
+    holds = [text[9] for text in texts if text[2] in {"hold", "match"}]
     require(not holds or (begun and begun[0] <= holds[0]), "it has matches from before the fund was activated")
     require(len(begun) <= 1 and len(ended) <= 1, "the fund was activated or ended twice")
     return sum(int(change["text"].split("|")[3]) for change in changes if change["text"].split("|")[2] == "pledged")
@@ -238,25 +247,113 @@ def verify_changes(changes: list[dict[str, Any]], statement: dict[str, Any]) -> 
 
 def verify_statement(statement: dict[str, Any]) -> str:
     """A statement of a fund: its sums and counts follow from its entries, and its pledge from its changes."""
-    is_of_period = statement["format"] != "campaign-statement/2"
+    is_of_period, is_contributor = statement["format"] != "campaign-statement/2", statement["format"] == "campaign-contributor/1"
     names = (
         "format fund campaign currency as_of pledged_cents held_cents matched_cents available_cents donations chain head changes entries"
     )
+    of_period = " names period opening" + (" funders own others" if is_contributor else " called_cents received_cents")
+    of_shares = " shares" if statement["format"] == "campaign-statement/4" else ""
     require(
-        set(statement) == set((names + (" names period opening called_cents received_cents" if is_of_period else "")).split()),
-        "it has other fields than a statement",
+        set(statement) == set((names + (of_period if is_of_period else "") + of_shares).split()), "it has other fields than a statement"
     )
     require(re.fullmatch(r"fund:\d+", statement["chain"]), "its chain is not of a fund")
     require(SLUG.fullmatch(statement["fund"]) and SLUG.fullmatch(statement["campaign"]), "its fund or campaign has no name")
     require(re.fullmatch("[A-Z]{3}", statement["currency"]), "its currency is none")
     require(AS_OF.fullmatch(statement["as_of"]), "its moment is none")
-    entries = verify_entries(statement["entries"], statement["chain"])
+    entries = verify_entries(statement["entries"], statement["chain"], is_contributor=is_contributor)
     require(statement["head"] == {"position": len(statement["entries"]), "hash": entries.head}, "the end was cut off")
     verify_sums(statement, entries, "at its end")
     require(verify_changes(statement["changes"], statement) == statement["pledged_cents"], "the changes do not add up to the pledge")
     require(entries.last <= in_utc(statement["as_of"]), "an entry is younger than the statement")
     said = f"right: {len(statement['entries'])} entries of {statement['fund']}, matched {statement['matched_cents']} cents, head {entries.head}"
-    return said + (f", {verify_opening(statement)}" if is_of_period else "")
+    shared = verify_own_share(statement) if is_contributor else verify_shares(statement) if of_shares else ""
+    return said + (f", {verify_opening(statement)}" if is_of_period else "") + shared
+
+
+def verify_shares(statement: dict[str, Any]) -> str:
+    """The parts that the funders promised add up to the pledge as it was activated, and each has the share that follows from theirs."""
+    shares, sums = statement["shares"], "pledged_cents held_cents matched_cents available_cents called_cents received_cents"
+    require(len(shares) > 1, "it has shares of one funder alone")
+    for share in shares:
+        require(set(share) == {"funder_en", "funder_fr", "part_cents", *sums.split()}, "a share has other fields")
+        require(
+            all(type(share[name]) is str and share[name].isprintable() and share[name] for name in ("funder_en", "funder_fr")),
+            "a name is none",
+        )
+        require_sums(share, "part_cents " + sums)
+    parts = [share["part_cents"] for share in shares]
+    require(min(parts) > 0 and sum(parts) == activated_pledge(statement), "the parts do not add up to the pledge as it was activated")
+    require(
+        all(shares[0][f"funder_{one}"] == statement["names"][f"funder_{one}"] for one in ("en", "fr")),
+        "the first share is not the lead funder's",
+    )
+    for name in ("pledged_cents", "matched_cents", "called_cents", "received_cents"):
+        require([share[name] for share in shares] == share_out(statement[name], parts), f"the shares of {name} are others")
+    taken = [share["matched_cents"] + share["held_cents"] for share in shares]
+    require(taken == share_out(statement["matched_cents"] + statement["held_cents"], parts), "the shares of held_cents are others")
+    require(all(verify_rest(share) for share in shares), "a share does not add up")
+    return f", shares of {len(shares)} funders"
+
+
+def verify_own_share(statement: dict[str, Any]) -> str:
+    """A contributor's share and those of all others add up, and the own one is as near to its part as the rule of shares takes it."""
+    own, others, funders = statement["own"], statement["others"], statement["funders"]
+    sums = ("pledged_cents", "held_cents", "matched_cents", "available_cents")
+    require(type(funders) is int and funders > 1, "the number of funders is none")
+    for share in (own, others):
+        require(set(share) == {"part_cents", *sums}, "a share has other fields")
+        require_sums(share, " ".join(["part_cents", *sums]))
+        require(verify_rest(share), "a share does not add up")
+    part, parts = own["part_cents"], own["part_cents"] + others["part_cents"]
+    require(part > 0 and others["part_cents"] > 0, "a part is nothing")
+    require(parts == activated_pledge(statement), "the parts do not add up to the pledge as it was activated")
+    for name in sums:
+        require(own[name] + others[name] == statement[name], f"the shares of {name} do not add up")
+    for cents, total in (
+        (own["pledged_cents"], statement["pledged_cents"]),
+        (own["matched_cents"], statement["matched_cents"]),
+        (own["matched_cents"] + own["held_cents"], statement["matched_cents"] + statement["held_cents"]),
+    ):
+        least = -(-part * max(2 * total - funders, 0) // parts) // 2
+        most = (part * (2 * total + funders) + parts) // (2 * parts)
+        require(least <= cents <= most, "the own share is not that of its part")
+    return f", own share of {funders} funders"
+
+
+def verify_rest(share: dict[str, Any]) -> bool:
+    """Whether what is held, matched and left of a share is what is pledged."""
+    return bool(share["held_cents"] + share["matched_cents"] + share["available_cents"] == share["pledged_cents"])
+
+
+def activated_pledge(statement: dict[str, Any]) -> int:
+    """The pledge as the fund was activated, in cents."""
+    changes = [change["text"].split("|") for change in statement["changes"]]
+    kinds = [change[2] for change in changes]
+    require("activated" in kinds, "it has shares from before the fund was activated")
+    return sum(int(change[3]) for change in changes[: kinds.index("activated")] if change[2] == "pledged")
+
+
+def share_out(total: int, parts: list[int]) -> list[int]:
+    """Webster's shares of a sum: found by halving the number of cents to a part until all but a few are given out, then cent by cent, ties first."""
+    whole = sum(parts)
+    low, high = 0, 2 * total + len(parts)
+    while low < high:
+        steps = (low + high + 1) // 2
+        low, high = (steps, high) if sum(cents_below(steps, part, whole) for part in parts) <= total else (low, steps - 1)
+    shares = [cents_below(low, part, whole) for part in parts]
+    while sum(shares) < total:
+        # The next cent goes to the largest part / (2 * share + 1), compared without division; the first of equal ones.
+        best = 0
+        for place in range(1, len(parts)):
+            if parts[place] * (2 * shares[best] + 1) > parts[best] * (2 * shares[place] + 1):
+                best = place
+        shares[best] += 1
+    return shares
+
+
+def cents_below(steps: int, part: int, whole: int) -> int:
+    """How many odd numbers are less than part * steps / whole: the cents that a part surely has."""
+    return -(-part * steps // whole) // 2
 
 
 def verify_sums(sums: dict[str, Any], entries: "Chain", when: str) -> None:
@@ -278,17 +375,33 @@ def verify_opening(statement: dict[str, Any]) -> str:
     languages = {f"{what}_{language}" for what in ("funder", "fund", "campaign") for language in ("en", "fr")}
     require(set(names) == {"charity", *languages}, "it has other names than a statement")
     require(all(type(name) is str and name and name.isprintable() for name in names.values()), "a name is none")
-    sums = "pledged_cents held_cents matched_cents available_cents called_cents received_cents donations"
+    sums = "pledged_cents held_cents matched_cents available_cents donations"
+    if statement["format"] != "campaign-contributor/1":
+        sums += " called_cents received_cents"
     require(set(opening) == {"position", "hash", *sums.split()}, "it has another opening than a statement")
     opens_at = period["opens_at"]
     require(opens_at is None or AS_OF.fullmatch(opens_at), "the beginning of its period is none")
     require(opens_at is None or in_utc(opens_at) < in_utc(statement["as_of"]), "its period ends before it begins")
     verify_period(period, statement["as_of"])
-    before = [entry for entry in statement["entries"] if opens_at and entry["text"].split("|")[9] < in_utc(opens_at)]
-    entries = verify_entries(before, statement["chain"])
+    is_contributor = statement["format"] == "campaign-contributor/1"
+    before = entries_before(statement, opens_at, opening["position"] if is_contributor else None)
+    entries = verify_entries(before, statement["chain"], is_contributor=is_contributor)
     require((opening["position"], opening["hash"]) == (len(before), entries.head), "the opening is not where the period begins")
     verify_sums(opening, entries, "at its opening")
     return f"period {period['name']} from entry {len(before) + 1} on"
+
+
+def entries_before(statement: dict[str, Any], opens_at: Optional[str], count: Optional[int]) -> list[dict[str, Any]]:
+    """The entries before the period. Where some have no text, and so no moment, they are the first `count`, and no text says otherwise."""
+    entries: list[dict[str, Any]] = statement["entries"]
+    begins = in_utc(opens_at) if opens_at else ""
+    if count is None:
+        return [entry for entry in entries if opens_at and entry["text"].split("|")[9] < begins]
+    require(type(count) is int and 0 <= count <= len(entries) and (opens_at or count == 0), "the opening is not where the period begins")
+    for at, entry in enumerate(entries):
+        is_before = opens_at and "text" in entry and entry["text"].split("|")[9] < begins
+        require("text" not in entry or bool(is_before) == (at < count), "the opening is not where the period begins")
+    return entries[:count]
 
 
 def verify_period(period: dict[str, Any], as_of: str) -> None:
@@ -370,7 +483,7 @@ def verify_proof(proof: dict[str, Any]) -> str:
     return f"right: {proof['donation']} is matched with {matched} cents, {held} are held for it; funds: {len(proof['funds'])}"
 
 
-STATEMENTS = {"campaign-statement/2", "campaign-statement/3"}
+STATEMENTS = {"campaign-statement/2", "campaign-statement/3", "campaign-statement/4", "campaign-contributor/1"}
 VERIFIERS = {**dict.fromkeys(STATEMENTS, verify_statement), "campaign-proof/2": verify_proof}
 
 
@@ -402,7 +515,9 @@ def verify_earlier(earlier: dict[str, Any], later: dict[str, Any]) -> str:
         count = len(earlier[name])
         require(earlier[name] == later[name][:count], f"the earlier statement has other {name}")
         for added in later[name][count:]:
-            require(added["text"].split("|")[at] >= until, f"the earlier statement lacks {name} from before its moment")
+            require(
+                "text" not in added or added["text"].split("|")[at] >= until, f"the earlier statement lacks {name} from before its moment"
+            )
     return f"right: it goes on from the earlier statement, {len(earlier['entries'])} entries"
 
 

@@ -14,10 +14,25 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from campaign import create_app, logs
 from campaign.campaigns import seals
 from campaign.campaigns.campaigns import current_campaign, list_campaigns
-from campaign.cli import card_testing, charity, funders, funds, mail, payments, pledges, receipts, secret_keys, seeds, staff, statements
+from campaign.cli import (
+    card_testing,
+    charity,
+    contributors,
+    funder_links,
+    funders,
+    funds,
+    mail,
+    payments,
+    pledges,
+    receipts,
+    secret_keys,
+    seeds,
+    staff,
+    statements,
+)
 from campaign.cli.bulk_seeds import load
-from campaign.cli.funds import CommandRefused, get_fund
-from campaign.cli.setup import create_funder_link, set_up, warn_if_owner
+from campaign.cli.funds import CommandRefused
+from campaign.cli.setup import set_up, warn_if_owner
 from campaign.config import SettingsError, read_settings
 from campaign.donations.donations import donation_by_public_id
 from campaign.edges.db import db
@@ -209,20 +224,7 @@ def replay_events(event_id: str | None, *, only_dead: bool) -> None:
 campaign.add_command(staff.staff)
 
 
-@campaign.group()
-def funder() -> None:
-    """Manage funders."""
-
-
-@funder.command("link")
-@click.argument("fund")
-@click.option("--revoke", is_flag=True, help="Revoke all earlier links.")
-@with_appcontext
-def funder_link(fund: str, *, revoke: bool) -> None:
-    """Create a link to a fund's report and print it."""
-    link = create_funder_link(get_fund(fund), revoke=revoke)
-    db.session.commit()
-    click.echo(link)
+campaign.add_command(funder_links.funder)
 
 
 @campaign.command()
@@ -243,7 +245,7 @@ def seed(count: int, seed: int, *, bulk: bool) -> None:
     click.echo(f"{created} donations in {time.monotonic() - started:.1f} s.")
 
 
-for fund_command in (pledges.pledge, pledges.agree_pledge, pledges.refuse_pledge, funders.funder_command, *payments.COMMANDS):
+for fund_command in (*pledges.COMMANDS, funders.funder_command, contributors.contributor_command, *payments.COMMANDS):
     funds.fund_group.add_command(fund_command)
 campaign.add_command(funds.fund_group)
 campaign.add_command(card_testing.card_testing_command)

@@ -82,3 +82,6 @@ def refused_by_name(error: ActionRefused, actor: str) -> CommandRefused:
     if error.refusal is ActionError.NOT_A_MANAGER:
         return CommandRefused(f"{actor} is not an active manager or administrator; name one by their address with --by.")
     return CommandRefused(action_errors.describe_error(error.refusal, "en"))
+
+
+COMMANDS = (pledge, agree_pledge, refuse_pledge)

@@ -21,6 +21,7 @@ from campaign.config import Settings, SettingsError, resource
 from campaign.edges.db import db, engine_options
 from campaign.edges.services import services
 from campaign.funders import access_links
+from campaign.funders.contributors import FundContributor
 from campaign.ledger import privileges
 from campaign.matching.funds import Fund
 from campaign.outbox import messages
@@ -139,8 +140,8 @@ def _link(member: Staff) -> str:
     return one_time_link(member)
 
 
-def create_funder_link(fund: Fund, *, revoke: bool = False) -> str:
-    """Create a link to a fund's report and return its address. With `revoke`, all earlier links end."""
+def create_funder_link(fund: Fund, *, contributor: FundContributor | None = None, revoke: bool = False) -> str:
+    """Create a link to a fund's report, for its lead funder or the contributor, and return its address. With `revoke`, their earlier links end."""
     if revoke:
-        access_links.revoke_links(fund, actor=OPERATOR)
-    return access_links.create_link(fund, actor=OPERATOR)
+        access_links.revoke_links(fund, contributor=contributor, actor=OPERATOR)
+    return access_links.create_link(fund, contributor=contributor, actor=OPERATOR)

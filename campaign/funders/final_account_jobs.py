@@ -8,7 +8,7 @@ from campaign.edges.db import db
 from campaign.funders import call_contents, calls
 from campaign.funders.call_render_jobs import ACCOUNT_TEMPLATE, letterhead_of, render_signed
 from campaign.funders.calls import CallKind, FundCall
-from campaign.funders.final_accounts import FinalAccount, account_of
+from campaign.funders.final_accounts import AccountShare, FinalAccount, account_of, account_shares
 from campaign.matching.funds import Fund
 from campaign.rules.money import format_money
 from campaign.texts.call_words import call_labels
@@ -19,15 +19,38 @@ def render_account(fund: Fund, *, now: datetime, is_test: bool) -> bytes:
     """The account as of now. Raises RenderingFailed and SigningKeyMissing."""
     content = call_contents.letterhead(fund, CallKind.CALL, now=now, is_test=is_test)
     language, charity = content["language"], db.session.get_one(Campaign, fund.campaign_id).charity
+    account = account_of(fund, now=now)
+    shares = share_rows(account_shares(fund, account), language)
     data = {
         **letterhead_of(content, mark=""),
         "title": call_labels(language)["final_account_title"],
         "as_of": format_moment(charity.local(now), language),
-        "rows": [[label, format_money(cents, language)] for label, cents in account_rows(account_of(fund, now=now), language)],
-        "results": [[label, format_money(cents, language)] for label, cents in result_rows(account_of(fund, now=now), language)],
+        "rows": [[label, format_money(cents, language)] for label, cents in account_rows(account, language)],
+        "results": [[label, format_money(cents, language)] for label, cents in result_rows(account, language)],
         "documents": [document_row(call, language) for call in calls.calls_of(fund)],
+        **({"shares": shares, "share_rule": call_labels(language)["share_rule"]} if shares else {}),
     }
     return render_signed(ACCOUNT_TEMPLATE, content, data, charity_id=charity.id, at=now)
+
+
+def share_rows(shares: list[AccountShare], language: str) -> list[list[str]]:
+    """Each funder with what they promised, and their share of what is pledged, matched, called and retained."""
+    return [
+        [
+            share.funder.name(language),
+            *(
+                format_money(cents, language)
+                for cents in (
+                    share.part_cents,
+                    share.sums.pledged_cents,
+                    share.sums.matched_cents,
+                    share.sums.called_cents,
+                    share.sums.received_cents,
+                )
+            ),
+        ]
+        for share in shares
+    ]
 
 
 def account_rows(account: FinalAccount, language: str) -> list[tuple[str, int]]:

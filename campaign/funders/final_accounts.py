@@ -9,9 +9,11 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from campaign.edges.db import db
-from campaign.funders import calls, payments
+from campaign.funders import calls, contributors, payments
+from campaign.funders.funders import Funder
 from campaign.funders.payments import FunderPayment
 from campaign.matching.funds import Fund, Leftover
+from campaign.rules.shares import ShareSums, shares_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,3 +77,30 @@ def account_of(fund: Fund, *, now: datetime) -> FinalAccount:
         callable_cents=calls.callable_cents(fund, now=now),
         donates_leftover=fund.leftover == Leftover.DONATED,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountShare:
+    """One funder's share of the account, in cents; `part_cents` is what they promised of the pledge as it was activated."""
+
+    funder: Funder
+    part_cents: int
+    sums: ShareSums
+
+
+def account_shares(fund: Fund, account: FinalAccount) -> list[AccountShare]:
+    """The share of each funder in the account, the lead funder first; empty for a fund without contributors, and for a draft."""
+    others = contributors.contributors_of(fund)
+    if not others or fund.activated_at is None:
+        return []
+    sums = ShareSums(
+        pledged_cents=account.pledged_cents,
+        held_cents=fund.held_cents,
+        matched_cents=account.matched_cents,
+        called_cents=account.called_cents,
+        received_cents=account.retained_cents,
+    )
+    weights = contributors.weights_of(fund, others)
+    funders = [db.session.get_one(Funder, fund.funder_id), *(contributors.funder_of(one) for one in others)]
+    rows = zip(funders, weights, shares_of(sums, weights), strict=True)
+    return [AccountShare(funder=funder, part_cents=part, sums=share) for funder, part, share in rows]

@@ -94,6 +94,7 @@ CHANGED_EXCEPT: Mapping[str, frozenset[str]] = {
     "closed_month": frozenset({"id", "charity_id", "first_on", "figures", "heads", "reason", "closed_by", "closed_at"}),
     "delivery_attempt": frozenset({"id", "outbox_id", "sha256", "started_at"}),
     "donation": frozenset({"id", "public_id", "net_cents"}),
+    "fund_contributor": frozenset({"id", "fund_id", "funder_id"}),  # While the fund is a draft, as a trigger permits.
     "funder_payment_request": frozenset(
         {
             *("id", "funder_payment_id", "kind", "cents", "received_on", "reference", "returned_on", "undoes_id"),
@@ -129,6 +130,7 @@ DELETED = frozenset(
     {
         *(
             "frozen_email",
+            "fund_contributor",
             "fund_reach",
             "gift_import_row",
             "ledger_day",

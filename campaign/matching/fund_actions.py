@@ -73,9 +73,10 @@ def change_draft(fund: Fund, values: Mapping[str, Any], *, pledge_cents: int, ac
         if changed:
             audit.record(actor, CHANGED, fund.slug, before={n: before[n] for n in changed}, after={n: after[n] for n in changed})
         db.session.flush()
-    except IntegrityError:
+    except IntegrityError as error:
         db.session.rollback()
-        raise PositionIsTaken from None
+        # Somebody has added as a contributor whom this form makes the lead funder.
+        raise (FundHasChanged if "lead_is_no_contributor" in str(error.orig) else PositionIsTaken) from None
     more_cents = pledge_cents - fund.pledged_cents
     if more_cents > 0:
         fund_lifecycle.raise_draft_pledge(fund, more_cents, actor=actor, reason="changed the draft")

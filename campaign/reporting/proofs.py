@@ -5,7 +5,7 @@ about an entry, because each text contains a random id.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -16,6 +16,7 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.pdf_signing import KeyFile, Signature
 from campaign.ledger.entries import LedgerEntry
+from campaign.ledger.moves import Move
 from campaign.matching.fund_lifecycle import FundChange
 from campaign.matching.funds import Fund
 from campaign.matching.holds import match_of
@@ -42,10 +43,10 @@ def text_of(entry: LedgerEntry, donation: str | None) -> str:
     return "|".join(str(part) for part in parts)
 
 
-def pages_of(fund: Fund, *, last: int) -> Iterator[list[dict[str, Any]]]:
+def pages_of(fund: Fund, *, last: int, digests_of: Collection[Move] = ()) -> Iterator[list[dict[str, Any]]]:
     """Yield the position, text and hash of the fund's entries up to the position `last`, in order, up to a thousand at a time.
 
-    Each page is read in a transaction of its own, which ends before the page is yielded.
+    Entries of the kinds `digests_of` have the digest in place of the text. Each page is read in a transaction of its own, which ends before the page is yielded.
     """
     chain = f"fund:{fund.id}"
     for after in range(0, last, READ_SIZE):
@@ -53,7 +54,14 @@ def pages_of(fund: Fund, *, last: int) -> Iterator[list[dict[str, Any]]]:
         query = select(LedgerEntry, Donation.public_id).outerjoin(Donation, Donation.id == LedgerEntry.donation_id)
         query = query.where(LedgerEntry.chain == chain, LedgerEntry.position > after, LedgerEntry.position <= until)
         entries = db.session.execute(query.order_by(LedgerEntry.position)).all()
-        lines = [{"position": entry.position, "text": text_of(entry, name), "hash": entry.hash.hex()} for entry, name in entries]
+        lines = [
+            {
+                "position": entry.position,
+                **({"digest": entry.digest.hex()} if entry.kind in digests_of else {"text": text_of(entry, name)}),
+                "hash": entry.hash.hex(),
+            }
+            for entry, name in entries
+        ]
         for entry, _ in entries:
             db.session.expunge(entry)
         db.session.rollback()

@@ -16,6 +16,7 @@ from campaign.donations.donations import Donation
 from campaign.donations.donors import DonorMerge, donor_at
 from campaign.donations.staff_notes import StaffNote
 from campaign.edges.db import db
+from campaign.funders.contributors import FundContributor
 from campaign.funders.funders import Funder
 from campaign.matching.funds import Fund
 from campaign.payments.quarantine import QuarantinedPayment
@@ -201,9 +202,13 @@ def _receipts(typed: str) -> list[Receipt]:
 
 
 def funds_of_funders(funders: Sequence[Funder]) -> dict[int, Fund]:
-    """The first fund of each of these funders that has one, by the funder’s id."""
-    found = db.session.scalars(select(Fund).where(Fund.funder_id.in_([one.id for one in funders])).order_by(Fund.id.desc()))
-    return {fund.funder_id: fund for fund in found}
+    """The first fund that each of these funders leads, or else contributes to, by the funder’s id."""
+    ids, c = [one.id for one in funders], FundContributor
+    led = db.session.scalars(select(Fund).where(Fund.funder_id.in_(ids)).order_by(Fund.id.desc()))
+    shared = db.session.execute(
+        select(c.funder_id, Fund).join(Fund, Fund.id == c.fund_id).where(c.funder_id.in_(ids)).order_by(Fund.id.desc())
+    )
+    return dict(iter(shared)) | {fund.funder_id: fund for fund in led}
 
 
 def _notes(typed: str) -> list[StaffNote]:

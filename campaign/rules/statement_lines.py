@@ -34,3 +34,12 @@ class LineRule(StrEnum):
     RETURNED = "returned"
     CORRECTED = "corrected"
     RETURN_UNDONE = "return_undone"
+
+
+# What is between the charity and the lead funder: contributors see nothing of it.
+OF_LEAD_ALONE = frozenset(
+    {
+        *(LineRule.CALLED, LineRule.CALL_CANCELLED, LineRule.CREDITED),
+        *(LineRule.RECEIVED, LineRule.RETURNED, LineRule.CORRECTED, LineRule.RETURN_UNDONE),
+    }
+)

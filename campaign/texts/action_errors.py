@@ -38,6 +38,10 @@ class ActionError(StrEnum):
     PLEDGE_IS_DECIDED = "pledge is decided"
     FUND_IS_DRAFT = "fund is draft"
     FUND_HAS_ENDED = "fund has ended"
+    FUND_IS_FROZEN = "fund is frozen"
+    CONTRIBUTOR_IS_KNOWN = "contributor is known"
+    CONTRIBUTOR_IS_REMOVED = "contributor is removed"
+    LEAD_WITHOUT_PART = "lead without part"
     NOT_A_MANAGER = "not a manager"
     NEW_MANAGER = "new manager"
     RECIPIENT_IS_KNOWN = "recipient is known"
@@ -152,6 +156,12 @@ _MESSAGES = {
     ActionError.PLEDGE_IS_DECIDED: gettext_noop("Somebody has already decided on this request."),
     ActionError.FUND_IS_DRAFT: gettext_noop("This fund is a draft: whoever runs the service sets its pledge until it is active."),
     ActionError.FUND_HAS_ENDED: gettext_noop("This fund has ended, so its pledge cannot be raised."),
+    ActionError.FUND_IS_FROZEN: gettext_noop("The terms of this fund are frozen since it was activated, and its contributors with them."),
+    ActionError.CONTRIBUTOR_IS_KNOWN: gettext_noop("This funder leads the fund or contributes to it already."),
+    ActionError.CONTRIBUTOR_IS_REMOVED: gettext_noop("Somebody has removed this contributor meanwhile."),
+    ActionError.LEAD_WITHOUT_PART: gettext_noop(
+        "All contributors together can promise less than %(amount)s, the whole pledge: the lead funder promises the rest."
+    ),
     ActionError.NEW_MANAGER: gettext_noop(
         "This takes two people who have had their role for a day, so that nobody can appoint the second one for it. Please wait until then."
     ),

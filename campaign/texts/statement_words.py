@@ -1,6 +1,6 @@
 """The words of a funder's statement: its labels, what its lines are and why, its periods and its definitions."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from campaign.rules.statement_lines import LineRule, ListingExtent
 from campaign.rules.statement_periods import MONTHS_OF_QUARTER, PeriodKind, StatementPeriod
@@ -55,6 +55,9 @@ _LABELS = {
     "rules": pgettext_noop("statement", "Rules"),
     "lines": pgettext_noop("statement", "Lines"),
     "trial": pgettext_noop("statement", "Trial"),
+    "shares": pgettext_noop("statement", "Shares of the funders"),
+    "part": pgettext_noop("statement", "Promised at activation"),
+    "other_funders": pgettext_noop("statement", "Other funders together"),
 }
 _MORE_ENTRIES = pgettext_noop(
     "statement",
@@ -66,6 +69,16 @@ _LISTED = {
     ),
     ListingExtent.ACCOUNT: pgettext_noop("statement", "Printed here are calls for funds, payments and changes of the pledge."),
 }
+_LISTED_TO_CONTRIBUTOR = {
+    ListingExtent.EXCEPTIONAL: pgettext_noop(
+        "statement", "Printed here are changes of the pledge, and what is no longer matched, with its reason."
+    ),
+    ListingExtent.ACCOUNT: pgettext_noop("statement", "Printed here are changes of the pledge."),
+}
+_SHARES = pgettext_noop(
+    "statement",
+    "Each sum at the closing is shared in proportion to what each funder promised of the pledge when the fund was activated, in whole cents that add up. The lead funder pays the charity for all.",
+)
 _MORE_SHEETS = pgettext_noop("statement", "A sheet holds 1,048,576 rows: the lines go on in the sheets after it.")
 _VERIFY = pgettext_noop(
     "statement",
@@ -137,10 +150,15 @@ def line_words(rule: LineRule, language: str) -> tuple[str, str]:
     return _word(what, language), _word(why, language)
 
 
-def definitions(language: str) -> list[tuple[str, str]]:
-    """The words of a statement, each with what it means."""
+def definitions(language: str, accounts: Collection[str]) -> list[tuple[str, str]]:
+    """The words of a statement with these balances, each with what it means."""
     labels = statement_labels(language)
-    return [(labels[key], _word(message, language)) for key, message in _DEFINITIONS.items()]
+    return [(labels[key], _word(message, language)) for key, message in _DEFINITIONS.items() if key in {*accounts, "reference"}]
+
+
+def describe_shares(language: str) -> str:
+    """How the sums are shared among several funders."""
+    return _word(_SHARES, language)
 
 
 def describe_period(period: StatementPeriod, language: str) -> str:
@@ -161,11 +179,11 @@ def describe_period(period: StatementPeriod, language: str) -> str:
             return _word(_TO_MOMENT, language)
 
 
-def describe_more_entries(entries: str, extent: ListingExtent, language: str) -> str:
+def describe_more_entries(entries: str, extent: ListingExtent, language: str, *, is_contributor: bool = False) -> str:
     """That a PDF does not list so many entries, where they are, and which it lists; empty where it lists all."""
     if extent is ListingExtent.ALL:
         return ""
-    return f"{_word(_MORE_ENTRIES, language, entries=entries)} {_word(_LISTED[extent], language)}"
+    return f"{_word(_MORE_ENTRIES, language, entries=entries)} {_word((_LISTED_TO_CONTRIBUTOR if is_contributor else _LISTED)[extent], language)}"
 
 
 def describe_more_sheets(language: str) -> str:

@@ -12,6 +12,7 @@ from flask_babel import gettext
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.signing_keys import signing_key_for
 from campaign.edges.db import db
+from campaign.funders.contributors import FundContributor
 from campaign.matching.funds import Fund
 from campaign.reporting import statement_actions, workbooks
 from campaign.reporting.statements.statement import FutureMoment, NothingBefore, StatementEnd, first_day_of
@@ -41,10 +42,15 @@ class TypedUntil:
     row: dict[str, Any] | None = None
 
 
-def list_context(fund: Fund, url_of: UrlOfFile) -> dict[str, Any]:
-    """What the list shows: each month and quarter since the fund’s first entry, the latest first, and the day that was typed."""
+def list_context(fund: Fund, url_of: UrlOfFile, contributor: FundContributor | None = None) -> dict[str, Any]:
+    """What the list shows: each month and quarter since the fund’s first entry, the latest first, and the day that was typed.
+
+    A contributor's begins with the activation: before it nothing is shared.
+    """
     charity = db.session.get_one(Campaign, fund.campaign_id).charity
     today, first_on = charity.local(datetime.now(UTC)).date(), first_day_of(fund)
+    if contributor and first_on and fund.activated_at:
+        first_on = max(first_on, charity.local(fund.activated_at).date())
     periods = statement_periods.periods_back(today, first_on) if first_on else []
     return {
         "fund": fund.name(current_language()),
@@ -82,8 +88,11 @@ def _read_until(fund: Fund, today: date, first_on: date | None, url_of: UrlOfFil
     return TypedUntil(text=text, row=_row(statement_periods.to_day(day), today, url_of))
 
 
-def send_file(fund: Fund, name: str, form: str, *, back: str) -> ResponseReturnValue:
-    """The statement of the period as a file in the current language; 404 for a form or period that there is not, with a way `back` to the list."""
+def send_file(fund: Fund, name: str, form: str, *, back: str, contributor: FundContributor | None = None) -> ResponseReturnValue:
+    """The statement of the period as a file in the current language, for the lead funder or the contributor.
+
+    404 for a form or period that there is not, with a way `back` to the list.
+    """
     try:
         end = statement_actions.take_end(fund, statement_periods.parse_period(name)) if form in MIME_TYPES else None
     except (FutureMoment, NothingBefore):
@@ -92,6 +101,8 @@ def send_file(fund: Fund, name: str, form: str, *, back: str) -> ResponseReturnV
         )
     except InvalidPeriod:
         end = None
+    if end and contributor and (fund.activated_at is None or fund.activated_at >= end.moment):
+        return _no_statement(back, gettext("There is no statement of this period for you: it ended before the fund was activated."))
     if end is None:
         return _no_statement(back, gettext("The address names no period: those that there are lead on from the list."))
     language, is_test = current_language(), current_app.config["IS_SANDBOX"]
@@ -99,16 +110,20 @@ def send_file(fund: Fund, name: str, form: str, *, back: str) -> ResponseReturnV
     db.session.commit()
     named = file_name(Document.STATEMENT, fund.slug, name, language=language, extension=form)
     if form == "pdf":
-        document = statement_actions.get_or_render_pdf(fund, end, language, is_test=is_test)
+        document = statement_actions.get_or_render_pdf(fund, end, language, is_test=is_test, contributor=contributor)
         return name_file(Response(document, mimetype=MIME_TYPES[form]), named, disposition="inline")
-    pieces = _write_pieces(fund, end, form, language, is_test=is_test)
+    pieces = _write_pieces(fund, end, form, language, contributor=contributor, is_test=is_test)
     return name_file(Response(stream_with_context(pieces), mimetype=MIME_TYPES[form]), named)
 
 
-def _write_pieces(fund: Fund, end: StatementEnd, form: str, language: str, *, is_test: bool) -> Iterator[bytes]:
+def _write_pieces(
+    fund: Fund, end: StatementEnd, form: str, language: str, *, contributor: FundContributor | None, is_test: bool
+) -> Iterator[bytes]:
     if form == "xlsx":
-        return statement_actions.write_xlsx(fund, end, language, is_test=is_test)
-    return statement_actions.write_csv(fund, end, language) if form == "csv" else statement_actions.write_json(fund, end)
+        return statement_actions.write_xlsx(fund, end, language, is_test=is_test, contributor=contributor)
+    if form == "csv":
+        return statement_actions.write_csv(fund, end, language, contributor=contributor)
+    return statement_actions.write_json(fund, end, contributor=contributor)
 
 
 def final_statement(fund: Fund, url_of: UrlOfFile) -> list[tuple[str, str]]:

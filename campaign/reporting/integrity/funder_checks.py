@@ -231,7 +231,25 @@ def _each_payment_is_posted(snapshot: Connection) -> Iterator[str]:
         yield f"I17: the payment {reference} of fund {slug} is {what} otherwise than its entries say."
 
 
+def _parts_leave_something_to_the_lead(snapshot: Connection) -> Iterator[str]:
+    """Contributors promise less than the pledge as the fund was activated, and the lead funder is none of them."""
+    for slug, parts, pledged in rows(
+        snapshot,
+        """
+        SELECT f.slug, sum(c.pledged_cents), coalesce(min(p.cents), 0) FROM fund f JOIN fund_contributor c ON c.fund_id = f.id
+        LEFT JOIN (SELECT g.fund_id, sum(g.cents) AS cents FROM fund_change g
+                   WHERE g.kind = 'pledged' AND NOT EXISTS (
+                       SELECT FROM fund_change a WHERE a.fund_id = g.fund_id AND a.kind = 'activated' AND a.position < g.position)
+                   GROUP BY 1) p ON p.fund_id = f.id
+        GROUP BY f.id HAVING sum(c.pledged_cents) >= coalesce(min(p.cents), 0) OR min(c.pledged_cents) <= 0 OR bool_or(c.funder_id = f.funder_id)
+        ORDER BY 1
+        """,
+    ):
+        yield f"I17: the contributors of fund {slug} promise {parts} of {pledged} cents, or its lead funder is one of them."
+
+
 CHECKS = (
+    _parts_leave_something_to_the_lead,
     _received_equals_entries,
     _payments_are_recorded_once,
     _reversals_are_agreed_on,

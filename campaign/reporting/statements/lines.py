@@ -3,7 +3,7 @@
 Why is read from the entry itself, and from entries that were posted before it: what is posted later does not change a line.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -129,15 +129,16 @@ class RuleSum:
     cents: int
 
 
-def lines_of(fund: Fund, opening: Balances, *, after: int, last: int) -> Iterator[Line]:
-    """Yield the entries after one position up to another, in order. No transaction is open between two pages: whoever reads may be slow."""
+def lines_of(fund: Fund, opening: Balances, *, after: int, last: int, hidden: Collection[LineRule] = ()) -> Iterator[Line]:
+    """Yield the entries after one position up to another that have none of the `hidden` rules, in order. No transaction is open between two pages: whoever reads may be slow."""
     balances = opening
     for first in range(after, last, PAGE_SIZE):
         rows = db.session.execute(_page(fund, first, min(first + PAGE_SIZE, last))).all()
         db.session.rollback()
         for row in rows:
             balances = balances + Balances.of_entry(row.from_account, row.to_account, row.cents)
-            yield Line(**_values(row), after=balances)
+            if row.rule not in hidden:
+                yield Line(**_values(row), after=balances)
 
 
 def list_exceptional(fund: Fund, *, after: int, last: int, most: int) -> Listing:

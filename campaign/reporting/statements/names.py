@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
 from campaign.edges.db import Base, db
+from campaign.funders.contributors import contributors_of
 from campaign.funders.funders import Funder
 from campaign.matching.funds import Fund
 from campaign.rules.local_time import end_of_day
@@ -55,10 +56,12 @@ class Names:
 
 
 def lock_names(fund: Fund) -> None:
-    """Let no name of the fund, its campaign, charity and funder change until the transaction ends: a later change has a later moment."""
+    """Let no name of the fund, its campaign, charity and funders change until the transaction ends: a later change has a later moment."""
     campaign = db.session.get_one(Campaign, fund.campaign_id)
-    for table, row_id in ((Charity, campaign.charity_id), (Campaign, campaign.id), (Fund, fund.id), (Funder, fund.funder_id)):
+    for table, row_id in ((Charity, campaign.charity_id), (Campaign, campaign.id), (Fund, fund.id)):
         db.session.execute(select(table.id).where(table.id == row_id).with_for_update(read=True))
+    funders = [fund.funder_id, *(one.funder_id for one in contributors_of(fund))]
+    db.session.execute(select(Funder.id).where(Funder.id.in_(funders)).order_by(Funder.id).with_for_update(read=True))
 
 
 def names_at(fund: Fund, moment: datetime) -> Names:
@@ -71,6 +74,11 @@ def names_at(fund: Fund, moment: datetime) -> Names:
 def zone_name_at(fund: Fund, moment: datetime) -> str:
     """The time zone of the charity in force just before the moment."""
     return str(_facts_at(Charity.__tablename__, db.session.get_one(Campaign, fund.campaign_id).charity_id, moment)["time_zone"])
+
+
+def facts_of_funder(funder_id: int, moment: datetime) -> dict[str, Any]:
+    """The names of a funder in force just before the moment."""
+    return _facts_at(Funder.__tablename__, funder_id, moment)
 
 
 def _facts_at(subject: str, subject_id: int, moment: datetime) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from campaign.reporting import published_heads
 from campaign.reporting.statements.balances import Balances
 from campaign.reporting.statements.lines import Line, ListedEntry, Listing, RuleSum
 from campaign.reporting.statements.statement import Statement
-from campaign.reporting.statements.tables import ACCOUNTS, cents_of
+from campaign.reporting.statements.tables import accounts_for, cents_of, days_for, share_rows
 from campaign.rules.money import format_money
 from campaign.texts import statement_words
 from campaign.texts.dates import format_moment
@@ -46,7 +46,7 @@ def read_data(
     return {
         "language": language,
         "labels": statement_labels(language),
-        "definitions": statement_words.definitions(language),
+        "definitions": statement_words.definitions(language, accounts_for(statement.contributor)),
         "charity": names.charity["legal_name"],
         "address": names.charity["address"],
         "registration_number": names.charity["registration_number"],
@@ -62,33 +62,54 @@ def read_data(
         "days": _days(statement, language),
         "rules": [[*line_words(one.rule, language), str(one.entries), format_money(one.cents, language)] for one in rules],
         "lines": [_line(entry, statement, language) for entry in listing.entries],
-        "more": statement_words.describe_more_entries(str(end.position - end.after), listing.extent, language),
+        "more": statement_words.describe_more_entries(
+            str(end.position - end.after), listing.extent, language, is_contributor=statement.contributor is not None
+        ),
         "verification": statement_words.describe_verification(heads_url, language),
         "head": textwrap.wrap(head.text, LINE_WIDTH, break_on_hyphens=False),
         "signature": textwrap.wrap(head.signature, SIGNATURE_WIDTH),
         "is_test": is_test,
+        **_shares(statement, language),
+    }
+
+
+def _shares(statement: Statement, language: str) -> dict[str, Any]:
+    """The shares, how they are made, and whether calls and payments are left out; nothing without shares."""
+    if not statement.shares:
+        return {}
+    rows = [
+        [name, *(format_money(cents, language) for cents in (part_cents, *sums))]
+        for name, part_cents, sums in share_rows(statement, language)
+    ]
+    return {
+        "shares": rows,
+        "share_columns": ["part", *accounts_for(statement.contributor)],
+        "share_rule": statement_words.describe_shares(language),
+        "is_contributor": statement.contributor is not None,
     }
 
 
 def _account(statement: Statement, language: str) -> list[list[str]]:
     """Each balance with its opening, change and closing, and the number of gifts."""
     labels, opening, closing = statement_labels(language), statement.opening, statement.closing
-    change = closing - opening
-    sums = zip(ACCOUNTS, *(cents_of(balances) for balances in (opening, change, closing)), strict=True)
+    change, accounts = closing - opening, accounts_for(statement.contributor)
+    sums = zip(accounts, *(cents_of(balances, accounts) for balances in (opening, change, closing)), strict=True)
     rows = [[labels[name], *(format_money(cents, language) for cents in balances)] for name, *balances in sums]
     return [*rows, [labels["donations_matched"], *(str(balances.donations) for balances in (opening, change, closing))]]
 
 
 def _days(statement: Statement, language: str) -> list[list[str]]:
     rows, balances = [], statement.opening
-    for day in statement.day_changes:
+    for day in days_for(statement):
         balances = balances + day.change
-        rows.append([day.on.isoformat(), str(day.donations), *(_money_of_day(day.change, balances, language))])
+        sums = _money_of_day(day.change, balances, language, is_lead=statement.contributor is None)
+        rows.append([day.on.isoformat(), str(day.donations), *sums])
     return rows
 
 
-def _money_of_day(change: Balances, after: Balances, language: str) -> list[str]:
-    sums = (change.held_cents, change.matched_cents, change.called_cents, change.received_cents, after.left_cents)
+def _money_of_day(change: Balances, after: Balances, language: str, *, is_lead: bool) -> list[str]:
+    paid = (change.called_cents, change.received_cents) if is_lead else ()
+    sums = (change.held_cents, change.matched_cents, *paid, after.left_cents)
     return [format_money(cents, language) for cents in sums]
 
 

@@ -3,7 +3,7 @@
 It covers the chain up to the last entry before its end, with the names in force then, so that building it again later gives the same.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -14,12 +14,14 @@ from sqlalchemy import func, select
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
 from campaign.edges.db import db
+from campaign.funders.contributors import FundContributor
 from campaign.ledger.entries import LedgerEntry
 from campaign.matching.funds import Fund
 from campaign.reporting import proofs
 from campaign.reporting.statements import names
 from campaign.reporting.statements.balances import Balances, DayChange, add_up, changes_by_day, day_before, days_between
 from campaign.reporting.statements.names import Names
+from campaign.reporting.statements.shares import FunderShare, shares_at
 from campaign.rules import statement_periods
 from campaign.rules.local_time import end_of_day
 from campaign.rules.statement_periods import PeriodKind, StatementPeriod
@@ -70,7 +72,8 @@ class Statement:
     """A fund at the end of a period. `day_changes` lead from `opening` to `closing`; `head` is the hash of the last entry.
 
     `received_cents` is what the funder had paid by then as it was recorded by then: a later correction changes later statements.
-    `changes` are those of the fund so far, as a chain of their own (proofs.changes_of).
+    `changes` are those of the fund so far, as a chain of their own (proofs.changes_of). `shares` are those of all funders at the end, the lead funder
+    first; empty for a fund without contributors. A statement for a `contributor` shows their own, and neither calls nor payments.
     """
 
     fund: Fund
@@ -83,6 +86,8 @@ class Statement:
     head: bytes
     head_before: bytes
     changes: list[dict[str, Any]]
+    shares: list[FunderShare]
+    contributor: FundContributor | None = None
 
     @cached_property
     def closing(self) -> Balances:
@@ -213,22 +218,28 @@ def _last_position(fund: Fund, moment: datetime) -> int:
     return db.session.scalars(select(func.coalesce(func.max(e.position), 0)).where(e.chain == f"fund:{fund.id}")).one()
 
 
-def build_statement(fund: Fund, end: StatementEnd) -> Statement:
-    """Build the statement that ends here. Nothing before its end changes any more, so that no lock is needed."""
+def build_statement(fund: Fund, end: StatementEnd, contributor: FundContributor | None = None) -> Statement:
+    """Build the statement that ends here, by default for the lead funder. Nothing before its end changes any more, so that no lock is needed."""
     campaign = db.session.get_one(Campaign, fund.campaign_id)
     until_end = changes_by_day(fund, end.zone, last=end.position, until=end.moment)
     until_opening = changes_by_day(fund, end.zone, last=end.after, until=end.opens_at) if end.opens_at else {}
+    named, opening = names.names_at(fund, end.moment), add_up(day.change for day in until_opening.values())
+    day_changes = days_between(until_opening, until_end, end.first_on, end.last_on)
+    if contributor:
+        named = replace(named, funder=names.facts_of_funder(contributor.funder_id, end.moment))
     return Statement(
         fund=fund,
         campaign=campaign,
         charity=campaign.charity,
-        names=names.names_at(fund, end.moment),
+        names=named,
         end=end,
-        opening=add_up(day.change for day in until_opening.values()),
-        day_changes=days_between(until_opening, until_end, end.first_on, end.last_on),
+        opening=opening,
+        day_changes=day_changes,
         head=_hash_at(fund, end.position),
         head_before=_hash_at(fund, end.after),
         changes=proofs.changes_of(fund, before=end.moment),
+        shares=shares_at(fund, opening + add_up(day.change for day in day_changes), end.moment),
+        contributor=contributor,
     )
 
 

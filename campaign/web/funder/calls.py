@@ -13,7 +13,7 @@ from campaign.matching.funds import Fund
 from campaign.rules.money import format_money
 from campaign.texts.dates import format_day
 from campaign.web.downloads import name_file
-from campaign.web.funder.link_session import fund_of_session
+from campaign.web.funder.link_session import led_fund_of_session
 from campaign.web.languages import current_language
 from campaign.web.security import access
 
@@ -24,7 +24,7 @@ bp = Blueprint("funder_calls", __name__, url_prefix="/funder/calls")
 @access("funder")
 def document(number: int) -> ResponseReturnValue:
     """The call or credit note with this number, as it was sent."""
-    call = calls.find_call(fund_of_session(), number)
+    call = calls.find_call(led_fund_of_session(), number)
     if call is None:
         abort(404)
     response = Response(call_render_jobs.get_or_render_pdf(call), mimetype="application/pdf")

@@ -1,12 +1,14 @@
 """The session of whoever opened a funder's link: the link is exchanged for it, so that its token does not stay in URLs."""
 
 import time
+from dataclasses import dataclass
 
 from flask import abort, request, session
 
 from campaign.edges.db import db
-from campaign.funders import access_links
+from campaign.funders import access_links, contributors
 from campaign.funders.access_links import MAX_SESSION, SESSION_IDLE, AccessLink
+from campaign.funders.contributors import FundContributor
 from campaign.matching.funds import Fund
 from campaign.web.security import FunderLinkRequired
 
@@ -14,7 +16,7 @@ from campaign.web.security import FunderLinkRequired
 SEEN_INTERVAL_SECONDS = 60
 # Of the link's id and of when its session was begun and last used, in seconds since 1970.
 SESSION_KEY = "funder_link"
-# The id of the fund that was chosen last, among those of the funder.
+# The id of the fund that was chosen last, among those that the link opens.
 FUND_KEY = "funder_fund"
 
 
@@ -25,24 +27,47 @@ def begin(link: AccessLink) -> None:
     session.pop(FUND_KEY, None)
 
 
-def fund_of_session() -> Fund:
-    """The fund that `?fund=` names or was chosen before, or else that of the link.
+@dataclass(frozen=True, kw_only=True)
+class Viewer:
+    """Who sees which fund: its lead funder, or the contributor. `funds` are all that their link opens."""
 
-    Responds 403, with how to get a link, without a session that is open; 404 for a fund that is not the same funder's.
+    fund: Fund
+    contributor: FundContributor | None
+    funds: list[Fund]
+
+
+def viewer_of_session() -> Viewer:
+    """The fund that `?fund=` names or was chosen before, or else that of the link, and what its funder is in it.
+
+    Responds 403, with how to get a link, without a session that is open; 404 for a fund that the same funder neither leads nor contributes to.
     """
     link = _link_of_session()
     if link is None:
         session.pop(SESSION_KEY, None)
         raise FunderLinkRequired
-    of_link = db.session.get_one(Fund, link.fund_id)
-    own, slug = access_links.funds_of_funder(of_link), request.args.get("fund", "")
+    own, slug = access_links.funds_opened_by(link), request.args.get("fund", "")
     if slug:
-        chosen = next((fund for fund in own if fund.slug == slug), None)
-        if chosen is None:
+        fund = next((fund for fund in own if fund.slug == slug), None)
+        if fund is None:
             abort(404)
-        session[FUND_KEY] = chosen.id
-        return chosen
-    return next((fund for fund in own if fund.id == session.get(FUND_KEY)), of_link)
+        session[FUND_KEY] = fund.id
+    else:
+        fund = next((fund for fund in own if fund.id == session.get(FUND_KEY)), None) or db.session.get_one(Fund, link.fund_id)
+    funder_id = access_links.funder_id_of(link)
+    if fund.funder_id == funder_id:
+        return Viewer(fund=fund, contributor=None, funds=own)
+    contributor = contributors.contributor_of_funder(fund, funder_id)
+    if contributor is None:
+        abort(404)
+    return Viewer(fund=fund, contributor=contributor, funds=own)
+
+
+def led_fund_of_session() -> Fund:
+    """As `viewer_of_session`, for what is the lead funder's alone; responds 404 to a contributor."""
+    viewer = viewer_of_session()
+    if viewer.contributor is not None:
+        abort(404)
+    return viewer.fund
 
 
 def _link_of_session() -> AccessLink | None:

@@ -1,4 +1,7 @@
-"""A funder's page, behind a private link: what their money has moved, as of now or as of the end of a past day. It shows amounts and counts, never donors."""
+"""A funder's page, behind a private link: what their money has moved, as of now or as of the end of a past day. It shows amounts and counts, never donors.
+
+A contributor sees the sums of the fund and their own share: nothing of other contributors, calls, payments and recipients of reports.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -13,6 +16,7 @@ from flask_babel import gettext
 from campaign.campaigns.campaigns import Campaign
 from campaign.edges.db import db
 from campaign.funders import access_links
+from campaign.funders.contributors import FundContributor
 from campaign.matching import fund_lifecycle
 from campaign.matching.fund_lifecycle import FundChange
 from campaign.matching.funds import Fund
@@ -27,8 +31,9 @@ from campaign.texts import fund_report
 from campaign.texts.dates import format_day, format_moment, format_month
 from campaign.texts.fund_report import FundSums
 from campaign.web import burn_down, statement_files
-from campaign.web.funder import calls, gift_bars, link_session
+from campaign.web.funder import calls, gift_bars, link_session, share_rows
 from campaign.web.funder.chosen_day import ChosenDay, read_day, slid_to
+from campaign.web.funder.link_session import Viewer
 from campaign.web.languages import current_language
 from campaign.web.security import LINKS_PER_CLIENT, FunderLinkEnded, access, limiter
 
@@ -55,7 +60,7 @@ def enter(token: str) -> ResponseReturnValue:
 @access("funder")
 def former_address() -> ResponseReturnValue:
     """Where the page was before."""
-    link_session.fund_of_session()
+    link_session.viewer_of_session()
     return redirect(url_for("funder_report.report", lang=request.args.get("lang"), as_of=request.args.get("as_of")), 301)
 
 
@@ -63,7 +68,8 @@ def former_address() -> ResponseReturnValue:
 @access("funder")
 def report() -> ResponseReturnValue:
     """The page, as of now or as of the end of the day in the address."""
-    fund = link_session.fund_of_session()
+    viewer = link_session.viewer_of_session()
+    fund = viewer.fund
     campaign = db.session.get_one(Campaign, fund.campaign_id)
     changes, today = fund_lifecycle.changes_of(fund), campaign.charity.local(datetime.now(UTC)).date()
     first_on = min(today, first_day_of(fund) or today)
@@ -72,7 +78,7 @@ def report() -> ResponseReturnValue:
     chosen = read_day(first_on, today)
     moment = end_of_day(chosen.day, ZoneInfo(campaign.charity.time_zone)) if chosen.is_past else None
     statement = take_statement(fund, before=moment)
-    page = render_template("funders/report.html", **_page(_View(fund, campaign, statement, chosen, changes)))
+    page = render_template("funders/report.html", **_page(_View(viewer, campaign, statement, chosen, changes)))
     return (page, 422) if chosen.error else page
 
 
@@ -80,11 +86,21 @@ def report() -> ResponseReturnValue:
 class _View:
     """What the page is about. `changes` are all of the fund."""
 
-    fund: Fund
+    viewer: Viewer
     campaign: Campaign
     statement: Statement
     chosen: ChosenDay
     changes: list[FundChange]
+
+    @property
+    def fund(self) -> Fund:
+        """The fund."""
+        return self.viewer.fund
+
+    @property
+    def contributor(self) -> FundContributor | None:
+        """The contributor who sees the page; None for the lead funder."""
+        return self.viewer.contributor
 
     @property
     def unmatched_cents(self) -> int:
@@ -111,16 +127,18 @@ def _page(view: _View) -> dict[str, Any]:
     return {
         "fund": view.fund.name(language),
         "fund_slug": view.fund.slug,
-        "funds": _funds(view.fund, language),
+        "funds": _funds(view, language),
         "title": view.campaign.title(language),
         "charity_name": view.campaign.charity.name(language),
         "charity": view.campaign.charity,
         "campaign_url": url_for("campaigns.page", language=language, slug=view.campaign.slug),
         "headline": _headline(view, language),
+        "is_contributor": view.contributor is not None,
+        "shares": share_rows.shares_of(statement, view.contributor, language),
         "chosen": chosen,
         "shown_day": format_day(chosen.day, language),
         "shown_moment": format_moment(statement.as_of, language, "long"),
-        "tiles": _tiles(statement, language),
+        "tiles": _tiles(statement, language, is_lead=view.contributor is None),
         "donations": statement.donations,
         "burn_down": burn_down.chart_of(days, until=chosen.day),
         "outlook": _outlook(view, language),
@@ -128,8 +146,9 @@ def _page(view: _View) -> dict[str, Any]:
         "groups": _groups(statement, language),
         "files": _files(),
         "final": [] if chosen.is_past else statement_files.final_statement(view.fund, partial(_url_of, view.fund)),
-        "to_pay": {} if chosen.is_past else calls.to_pay(view.fund, chosen.today),
-        "thanks": _thanks(view, language),
+        "to_pay": {} if chosen.is_past or view.contributor else calls.to_pay(view.fund, chosen.today),
+        # Donors agreed that one funder reads what they wrote, who is the lead funder.
+        "thanks": [] if view.contributor else _thanks(view, language),
     }
 
 
@@ -137,15 +156,17 @@ def _url_of(fund: Fund, period: str, form: str) -> str:
     return url_for("funder_statements.file", period=period, form=form, fund=fund.slug, lang=current_language())
 
 
-def _funds(shown: Fund, language: str) -> list[tuple[str, str, bool]]:
-    """The slug and name of each fund of the funder, and whether it is the one that is shown; empty when there is one alone."""
-    funds = access_links.funds_of_funder(shown)
+def _funds(view: _View, language: str) -> list[tuple[str, str, bool]]:
+    """The slug and name of each fund that the link opens, and whether it is the one that is shown; empty when there is one alone."""
+    funds = view.viewer.funds
     titles = {one.id: db.session.get_one(Campaign, one.campaign_id).title(language) for one in funds}
-    return [(one.slug, f"{one.name(language)} – {titles[one.id]}", one.id == shown.id) for one in funds] if len(funds) > 1 else []
+    return [(one.slug, f"{one.name(language)} – {titles[one.id]}", one.id == view.fund.id) for one in funds] if len(funds) > 1 else []
 
 
 def _headline(view: _View, language: str) -> str:
     statement = view.statement
+    if view.contributor:
+        return share_rows.headline_of(statement, view.contributor, language)
     reach = fund_reach.reach_of(view.fund, view.campaign, until=statement.as_of)
     sums = FundSums(
         stage=view.stage,
@@ -157,21 +178,39 @@ def _headline(view: _View, language: str) -> str:
     return fund_report.headline(sums, begins_on=view.begins_on, language=language)
 
 
-def _tiles(statement: Statement, language: str) -> list[dict[str, str]]:
-    """The sums with their names and definitions, in the order of their life. What was called is shown once anything was."""
+def _tiles(statement: Statement, language: str, *, is_lead: bool) -> list[dict[str, str]]:
+    """The sums with their names and definitions, in the order of their life. What was called is shown once anything was.
+
+    What was called and paid is the lead funder's matter alone.
+    """
     called = ("called", gettext("Called"), statement.closing.called_cents, gettext("What we have asked you to pay of what is matched."))
+    received = (
+        "received",
+        gettext("Received"),
+        statement.received_cents,
+        gettext("What you have paid towards the pledge, as we recorded it."),
+    )
+    promised = (
+        gettext("What you promised for matching, at most.") if is_lead else gettext("What all funders promised for matching, at most.")
+    )
+    due = (
+        gettext("It goes with gifts that were paid, and so it is due from you.")
+        if is_lead
+        else gettext("It goes with gifts that were paid.")
+    )
+    left = (
+        gettext("What of your pledge is neither matched nor on hold.")
+        if is_lead
+        else gettext("What of the pledge is neither matched nor on hold.")
+    )
+    held = gettext("Reserved for donors who are paying now. If they do not, it is free again.")
     tiles = (
-        ("pledged", gettext("Pledged"), statement.pledged_cents, gettext("What you promised for matching, at most.")),
-        ("matched", gettext("Matched"), statement.matched_cents, gettext("It goes with gifts that were paid, and so it is due from you.")),
-        (
-            "held",
-            gettext("On hold"),
-            statement.held_cents,
-            gettext("Reserved for donors who are paying now. If they do not, it is free again."),
-        ),
-        ("left", gettext("Left"), statement.left_cents, gettext("What of your pledge is neither matched nor on hold.")),
-        *([called] if statement.closing.called_cents else []),
-        ("received", gettext("Received"), statement.received_cents, gettext("What you have paid towards the pledge, as we recorded it.")),
+        ("pledged", gettext("Pledged"), statement.pledged_cents, promised),
+        ("matched", gettext("Matched"), statement.matched_cents, due),
+        ("held", gettext("On hold"), statement.held_cents, held),
+        ("left", gettext("Left"), statement.left_cents, left),
+        *([called] if is_lead and statement.closing.called_cents else []),
+        *([received] if is_lead else []),
     )
     return [{"id": name, "label": label, "sum": format_money(cents, language), "means": means} for name, label, cents, means in tiles]
 
@@ -189,6 +228,8 @@ def _outlook(view: _View, language: str) -> list[str]:
         # The window excludes its end: at midnight, the day before is the last one.
         ends_on=charity.local(closes_at - timedelta(microseconds=1)).date() if closes_at else None,
     )
+    if view.contributor and view.stage is FundStage.ALL_MATCHED:
+        return [gettext("All of the pledge is matched. If a gift is refunded, its match goes to earlier gifts that had none.")]
     return fund_report.describe_outlook(view.stage, outlook, begins_on=view.begins_on, language=language)
 
 

@@ -9,7 +9,7 @@ from campaign.edges.db import db
 from campaign.reporting import statement_actions
 from campaign.web import statement_files
 from campaign.web.downloads import name_file
-from campaign.web.funder.link_session import fund_of_session
+from campaign.web.funder.link_session import viewer_of_session
 from campaign.web.languages import current_language
 from campaign.web.security import STATEMENTS_PER_CLIENT, access, limiter
 
@@ -20,9 +20,9 @@ bp = Blueprint("funder_statements", __name__, url_prefix="/funder")
 @access("funder")
 def page() -> ResponseReturnValue:
     """Each month and quarter with its files, a form for a statement to a day, and what an auditor needs."""
-    fund, language = fund_of_session(), current_language()
-    campaign = db.session.get_one(Campaign, fund.campaign_id)
-    context = statement_files.list_context(fund, _url_of)
+    viewer, language = viewer_of_session(), current_language()
+    campaign = db.session.get_one(Campaign, viewer.fund.campaign_id)
+    context = statement_files.list_context(viewer.fund, _url_of, viewer.contributor)
     names = {"title": campaign.title(language), "charity_name": campaign.charity.name(language), "charity": campaign.charity}
     return render_template("funders/statements.html", **names, **context), 422 if context["typed"].error else 200
 
@@ -36,11 +36,12 @@ def _url_of(period: str, form: str) -> str:
 @limiter.limit(STATEMENTS_PER_CLIENT)
 def file(period: str, form: str) -> ResponseReturnValue:
     """The statement of one period."""
-    return statement_files.send_file(fund_of_session(), period, form, back=url_for("funder_statements.page", lang=current_language()))
+    viewer, back = viewer_of_session(), url_for("funder_statements.page", lang=current_language())
+    return statement_files.send_file(viewer.fund, period, form, back=back, contributor=viewer.contributor)
 
 
 def _redirect_to_now(form: str) -> ResponseReturnValue:
-    period = statement_actions.wait_for_period_to_now(fund_of_session())
+    period = statement_actions.wait_for_period_to_now(viewer_of_session().fund)
     return redirect(_url_of(period.name, form))
 
 

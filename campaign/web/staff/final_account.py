@@ -9,7 +9,7 @@ from flask_security import current_user
 
 from campaign.edges.db import db
 from campaign.funders import call_actions, calls, final_account_jobs
-from campaign.funders.final_accounts import FinalAccount, account_of
+from campaign.funders.final_accounts import FinalAccount, account_of, account_shares
 from campaign.funders.funders import Funder
 from campaign.matching.funds import Fund
 from campaign.rules.money import format_money
@@ -45,6 +45,7 @@ def _page(fund: Fund) -> str:
         has_ended=has_ended,
         rows=_amounts(final_account_jobs.account_rows(account, language)),
         results=_amounts(final_account_jobs.result_rows(account, language)),
+        shares=final_account_jobs.share_rows(account_shares(fund, account), language),
         held=format_money(fund.held_cents, language) if fund.held_cents else "",
         credit=_credit(fund, account) if has_ended and account.to_credit_cents and has_role("manager") else None,
         to_call=bool(account.not_called_cents) and has_role("manager"),

@@ -26,6 +26,8 @@ from campaign.web.errors import campaign_or_404
 from campaign.web.labels import fund_change_labels, fund_status_labels, leftover_labels
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
+from campaign.web.staff import contributor_rows
+from campaign.web.staff.contributor_rows import ContributorForm
 from campaign.web.staff.payment_form import find_fund_or_404
 from campaign.web.staff.typed_fields import LONGEST_REASON, read_reason, refused
 
@@ -42,11 +44,12 @@ DOERS: Mapping[str, Callable[..., None]] = {
 @bp.get("/<slug>")
 @access("viewer")
 def page(slug: str) -> ResponseReturnValue:
-    """The fund with its terms, its days as a chart and a table, its changes, and what a manager may do."""
-    return _page(find_fund_or_404(slug))
+    """The fund with its terms and contributors, its days as a chart and a table, its changes, and what a manager may do."""
+    return page_of(find_fund_or_404(slug))
 
 
-def _page(fund: Fund) -> str:
+def page_of(fund: Fund, contributor_form: ContributorForm | None = None) -> str:
+    """The page, with the form of a contributor as it was typed if it is refused."""
     language, campaign = current_language(), campaign_or_404()
     charity = campaign.charity
     funder, days = db.session.get_one(Funder, fund.funder_id), fund_days.days_of(fund, campaign)
@@ -67,6 +70,7 @@ def _page(fund: Fund) -> str:
             "open": format_money(calls.open_cents(fund), language),
         },
         terms=_terms(fund, funder, charity),
+        **contributor_rows.section_of(fund, funder, contributor_form),
         chart=burn_down.chart_of(days, until=charity.local(datetime.now(UTC)).date()),
         acts=_acts(fund) if has_role("manager") else [],
         may_manage=has_role("manager"),
@@ -143,7 +147,9 @@ def _activation(fund: Fund) -> Act:
     effects = [
         _matched_at_once(fund),
         gettext("Its name is public, and gifts are matched from this moment on, within its dates."),
-        gettext("Its terms freeze for good: funder, ratio, limits, dates and order. Its pledge can then only be raised, by two people."),
+        gettext(
+            "Its terms freeze for good: funders and their parts, ratio, limits, dates and order. Its pledge can then only be raised, by two people."
+        ),
     ]
     return Act(name="activations", title=gettext("Activate it"), effects=effects, stops=stops)
 
@@ -212,7 +218,7 @@ def act(slug: str, name: str) -> ResponseReturnValue:
     """Activate, pause, resume or end the fund, for a reason."""
     fund, reason = find_fund_or_404(slug), read_reason()
     if not reason:
-        return refused(_page(fund))
+        return refused(page_of(fund))
     if any(one.stops for one in _acts(fund) if one.name == name):
         flash(gettext("Nothing was done. What stands against it is said below."), "error")
         return redirect(url_for("staff_fund.page", slug=slug), 303)

@@ -1,7 +1,7 @@
 """The forms in which managers create a matching fund and change it while it is a draft. Nothing typed is lost."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from campaign.edges import pdf
 from campaign.edges.db import db
+from campaign.funders.contributors import contributors_of
 from campaign.funders.funders import Funder
 from campaign.matching import fund_actions
 from campaign.matching.fund_actions import FundHasChanged, PositionIsTaken
@@ -129,7 +130,8 @@ def change(slug: str) -> ResponseReturnValue:
     fund = find_fund_or_404(slug)
     if fund.status is not FundStatus.DRAFT:
         return _frozen(slug)
-    form = _read_form(zone=ZoneInfo(campaign_or_404().charity.time_zone), least_pledge=fund.pledged_cents)
+    contributing = [one.funder_id for one in contributors_of(fund)]
+    form = _read_form(zone=ZoneInfo(campaign_or_404().charity.time_zone), least_pledge=fund.pledged_cents, contributing=contributing)
     if form.errors:
         return _page(fund, form), 422
     try:
@@ -201,7 +203,7 @@ def _page(fund: Fund | None, form: FundForm) -> str:
     )
 
 
-def _read_form(*, zone: ZoneInfo, least_pledge: int = 0) -> FundForm:
+def _read_form(*, zone: ZoneInfo, least_pledge: int = 0, contributing: Collection[int] = ()) -> FundForm:
     typed = {name: " ".join(typed_text.clean(request.form.get(name)).split())[: LONGEST_NAME + 1] for name in FIELDS}
     errors, values = dict[str, str](), dict[str, Any]()
 
@@ -215,7 +217,7 @@ def _read_form(*, zone: ZoneInfo, least_pledge: int = 0) -> FundForm:
         read(name, name, _name)
     for name in ("funder_en", "funder_fr"):
         read(name, name, lambda text: text and _name(text))
-    read("funder", "funder_id", _funder)
+    read("funder", "funder_id", lambda text: _funder(text, contributing))
     read("ratio_match", "ratio_numerator", _part)
     read("ratio_gift", "ratio_denominator", _part)
     for name in ("per_donation", "per_donor", "minimum"):
@@ -244,12 +246,14 @@ def _name(text: str) -> str:
     return text
 
 
-def _funder(text: str) -> int | None:
+def _funder(text: str, contributing: Collection[int]) -> int | None:
     if text == NEW:
         return None
     is_number = text.isascii() and text.isdigit() and len(text) < 10
     if not is_number or db.session.get(Funder, int(text)) is None:
         raise _Wrong(gettext("Please choose a funder."))
+    if int(text) in contributing:
+        raise _Wrong(gettext("This funder contributes to the fund. To let them lead it, remove them as a contributor first."))
     return int(text)
 
 

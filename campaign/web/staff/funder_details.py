@@ -11,6 +11,7 @@ from flask_security import current_user
 from campaign.edges import pdf
 from campaign.edges.db import db
 from campaign.funders import funder_actions, payment_receipts
+from campaign.funders.contributors import funds_contributed_to
 from campaign.funders.funder_actions import ChangedDetails
 from campaign.funders.funders import ABROAD, PROVINCES, Funder
 from campaign.matching.funds import Fund
@@ -68,6 +69,7 @@ def _page(fund: Fund, form: FunderForm) -> str:
         slug=fund.slug,
         fund=fund.name(language),
         public_name=funder.name(language),
+        contributed_to=[(one.slug, one.name(language)) for one in funds_contributed_to(funder.id)],
         form=form,
         longest=LONGEST,
         provinces={code: gettext("abroad") if code == ABROAD else translator(language).gettext(PROVINCE_NAMES[code]) for code in PROVINCES},

@@ -10,8 +10,9 @@ from flask_security import current_user
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
 from campaign.edges.db import db
-from campaign.funders import access_links
+from campaign.funders import access_links, contributors
 from campaign.funders.access_links import AccessLink
+from campaign.funders.contributors import FundContributor
 from campaign.funders.funders import Funder
 from campaign.matching.funds import Fund, funds_of
 from campaign.web.chosen_campaign import show_campaign
@@ -30,17 +31,30 @@ def page() -> ResponseReturnValue:
 
 
 def _page(*, link: str = "", link_fund: str = "") -> str:
-    campaign, language = campaign_or_404(), current_language()
-    rows = [
-        {
-            "id": fund.id,
-            "fund": fund.name(language),
-            "funder": db.session.get_one(Funder, fund.funder_id).name(language),
-            "links": [_link_row(found, campaign.charity) for found in access_links.list_links(fund)],
-        }
-        for fund in funds_of(campaign.id)
-    ]
-    return render_template("staff/funders.html", title=campaign.title(language), funds=rows, link=link, link_fund=link_fund)
+    campaign = campaign_or_404()
+    rows = [_row(fund, one, campaign.charity) for fund in funds_of(campaign.id) for one in (None, *contributors.contributors_of(fund))]
+    return render_template("staff/funders.html", title=campaign.title(current_language()), funds=rows, link=link, link_fund=link_fund)
+
+
+def _row(fund: Fund, contributor: FundContributor | None, charity: Charity) -> dict[str, Any]:
+    """The links of the fund's lead funder, or of a contributor."""
+    language = current_language()
+    funder = contributors.funder_of(contributor) if contributor else db.session.get_one(Funder, fund.funder_id)
+    return {
+        "id": f"{fund.id}-{contributor.id}" if contributor else str(fund.id),
+        "fund": fund.name(language),
+        "funder": funder.name(language),
+        "is_contributor": contributor is not None,
+        "links": [_link_row(found, charity) for found in access_links.list_links(fund, contributor)],
+        "create_url": _url_of("create", fund, contributor),
+        "end_url": _url_of("end", fund, contributor),
+    }
+
+
+def _url_of(act: str, fund: Fund, contributor: FundContributor | None) -> str:
+    if contributor is None:
+        return url_for(f"staff_funders.{act}", fund_id=fund.id)
+    return url_for(f"staff_funders.{act}_of_contributor", fund_id=fund.id, contributor_id=contributor.id)
 
 
 def _link_row(link: AccessLink, charity: Charity) -> dict[str, Any]:
@@ -67,11 +81,42 @@ def create(fund_id: int) -> ResponseReturnValue:
 @bp.post("/<int:fund_id>/links/end")
 @access("manager", fresh=True)
 def end(fund_id: int) -> ResponseReturnValue:
-    """End all links of the fund."""
+    """End all links of the fund’s lead funder."""
     access_links.revoke_links(_fund_or_404(fund_id), actor=current_user.email)
     db.session.commit()
     flash(gettext("All links to this report have ended."))
     return redirect(url_for("staff_funders.page"), 303)
+
+
+@bp.post("/<int:fund_id>/contributors/<int:contributor_id>/links")
+@access("manager", fresh=True)
+def create_of_contributor(fund_id: int, contributor_id: int) -> ResponseReturnValue:
+    """Create a link for a contributor, who sees their share, and show it once."""
+    fund, contributor = _contributor_or_404(fund_id, contributor_id)
+    link = access_links.create_link(fund, contributor=contributor, actor=current_user.email)
+    db.session.commit()
+    language = current_language()
+    return _page(link=link, link_fund=f"{fund.name(language)}, {contributors.funder_of(contributor).name(language)}")
+
+
+@bp.post("/<int:fund_id>/contributors/<int:contributor_id>/links/end")
+@access("manager", fresh=True)
+def end_of_contributor(fund_id: int, contributor_id: int) -> ResponseReturnValue:
+    """End all links of a contributor to the fund."""
+    fund, contributor = _contributor_or_404(fund_id, contributor_id)
+    access_links.revoke_links(fund, contributor=contributor, actor=current_user.email)
+    db.session.commit()
+    flash(gettext("All links to this report have ended."))
+    return redirect(url_for("staff_funders.page"), 303)
+
+
+def _contributor_or_404(fund_id: int, contributor_id: int) -> tuple[Fund, FundContributor]:
+    """A contributor to a fund that was activated: to a draft there may be other ones tomorrow."""
+    fund = _fund_or_404(fund_id)
+    contributor = contributors.find_contributor(fund, contributor_id) if fund.activated_at else None
+    if contributor is None:
+        abort(404)
+    return fund, contributor
 
 
 def _fund_or_404(fund_id: int) -> Fund:

@@ -11,6 +11,7 @@ from flask_security import current_user
 
 from campaign.campaigns.campaigns import Campaign, campaigns_of
 from campaign.funders import payment_requests, payments
+from campaign.funders.contributors import contributors_of
 from campaign.matching import funds, pledge_actions, pledge_requests
 from campaign.matching.funds import Fund, FundStatus
 from campaign.matching.pledge_requests import PledgeRequest
@@ -109,6 +110,7 @@ def _form_page(fund: Fund, typed: RaiseForm) -> str:
         pledged=format_money(fund.pledged_cents, language),
         left=format_money(fund.available_cents, language),
         typed=typed,
+        has_contributors=bool(contributors_of(fund)),
         role_wait=role_wait(),
         longest_reason=LONGEST_REASON,
     )

@@ -157,6 +157,7 @@ SECTIONS = (
                 "staff_final_account",
                 "staff_fund",
                 "staff_fund_calls",
+                "staff_fund_contributors",
                 "staff_fund_edit",
                 "staff_funder_details",
                 "staff_funder_reports",
