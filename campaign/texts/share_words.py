@@ -10,6 +10,21 @@ def contributor_headline(*, pledged_cents: int, matched_cents: int, language: st
     return translator(language).gettext("Matched of your part of the pledge: %(matched)s of %(pledged)s", **amounts)
 
 
+def fund_headline(*, pledged_cents: int, matched_cents: int, gift_cents: int, donors: int, language: str) -> str:
+    """What a fund of several funders has moved, for its lead funder."""
+    to, pledged = translator(language), format_money_short(pledged_cents, language)
+    if not donors:
+        return to.gettext("Your fund of %(pledged)s has not matched a gift yet", pledged=pledged)
+    return to.ngettext(
+        "Your fund of %(pledged)s has matched gifts of %(gifts)s from %(num)s donor with %(matched)s",
+        "Your fund of %(pledged)s has matched gifts of %(gifts)s from %(num)s donors with %(matched)s",
+        donors,
+        pledged=pledged,
+        matched=format_money_short(matched_cents, language),
+        gifts=format_money_short(gift_cents, language),
+    )
+
+
 def describe_lead(language: str) -> str:
     """That a contributor has nothing to pay to the charity."""
     return translator(language).gettext("The lead funder pays the charity for all funders, so the charity asks you for nothing.")

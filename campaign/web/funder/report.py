@@ -27,7 +27,7 @@ from campaign.rules.fund_outlook import FundStage, Lifecycle, outlook_of
 from campaign.rules.gift_groups import GiftGroup, group_days
 from campaign.rules.local_time import end_of_day
 from campaign.rules.money import format_money
-from campaign.texts import fund_report
+from campaign.texts import fund_report, share_words
 from campaign.texts.dates import format_day, format_moment, format_month
 from campaign.texts.fund_report import FundSums
 from campaign.web import burn_down, statement_files
@@ -168,14 +168,15 @@ def _headline(view: _View, language: str) -> str:
     if view.contributor:
         return share_rows.headline_of(statement, view.contributor, language)
     reach = fund_reach.reach_of(view.fund, view.campaign, until=statement.as_of)
-    sums = FundSums(
-        stage=view.stage,
-        pledged_cents=statement.pledged_cents,
-        matched_cents=statement.matched_cents,
-        gift_cents=reach.gift_cents,
-        donors=reach.donors,
-    )
-    return fund_report.headline(sums, begins_on=view.begins_on, language=language)
+    sums = {
+        "pledged_cents": statement.pledged_cents,
+        "matched_cents": statement.matched_cents,
+        "gift_cents": reach.gift_cents,
+        "donors": reach.donors,
+    }
+    if statement.shares:
+        return share_words.fund_headline(**sums, language=language)
+    return fund_report.headline(FundSums(stage=view.stage, **sums), begins_on=view.begins_on, language=language)
 
 
 def _tiles(statement: Statement, language: str, *, is_lead: bool) -> list[dict[str, str]]:
@@ -183,6 +184,7 @@ def _tiles(statement: Statement, language: str, *, is_lead: bool) -> list[dict[s
 
     What was called and paid is the lead funder's matter alone.
     """
+    is_sole = is_lead and not statement.shares
     called = ("called", gettext("Called"), statement.closing.called_cents, gettext("What we have asked you to pay of what is matched."))
     received = (
         "received",
@@ -191,7 +193,7 @@ def _tiles(statement: Statement, language: str, *, is_lead: bool) -> list[dict[s
         gettext("What you have paid towards the pledge, as we recorded it."),
     )
     promised = (
-        gettext("What you promised for matching, at most.") if is_lead else gettext("What all funders promised for matching, at most.")
+        gettext("What you promised for matching, at most.") if is_sole else gettext("What all funders promised for matching, at most.")
     )
     due = (
         gettext("It goes with gifts that were paid, and so it is due from you.")
@@ -200,7 +202,7 @@ def _tiles(statement: Statement, language: str, *, is_lead: bool) -> list[dict[s
     )
     left = (
         gettext("What of your pledge is neither matched nor on hold.")
-        if is_lead
+        if is_sole
         else gettext("What of the pledge is neither matched nor on hold.")
     )
     held = gettext("Reserved for donors who are paying now. If they do not, it is free again.")
