@@ -151,16 +151,17 @@ def sums_of_fund(campaign: Campaign, fund_id: int, *, last: int, until: datetime
     found: dict[date, dict[Move, DaySum]] = defaultdict(dict)
     d = LedgerDay
     ended = select(d.day, d.kind, d.cents, d.entries, d.held_cents, d.donations)
-    for query in (ended.where(d.fund_id == fund_id, d.day < unstored), _fund_since(fund_id, zone, unstored, last)):
+    for query in (ended.where(d.fund_id == fund_id, d.day < unstored), _fund_since(fund_id, zone, unstored, last, until)):
         for day, kind, cents, entries, held, donations in db.session.execute(query):
             found[day][Move(kind)] = DaySum(cents=int(cents), entries=entries, held_cents=int(held), donations=donations)
     return found
 
 
-def _fund_since(fund_id: int, zone: ZoneInfo, first: date, last: int) -> Select[Any]:
-    """The sums of the fund's entries from this day on up to a position of its chain, by day and kind."""
+def _fund_since(fund_id: int, zone: ZoneInfo, first: date, last: int, until: datetime) -> Select[Any]:
+    """The sums of the fund's entries from this day on up to the position `last` of its chain, the last one before `until`, by day and kind."""
     e = LedgerEntry
-    is_on_days = [e.fund_id == fund_id, e.position <= last]
+    # The moment says nothing that the position does not; but the index by moment ends there, instead of reading all entries since.
+    is_on_days = [e.fund_id == fund_id, e.position <= last, e.at < until]
     if first > date.min:
         is_on_days.append(e.at >= datetime.combine(first, time.min, zone))
     is_of_matches = e.kind.in_([Move.MATCH, Move.UNMATCH])
