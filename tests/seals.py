@@ -6,15 +6,21 @@ from sqlalchemy import text
 
 from campaign.campaigns import campaign_actions
 from campaign.campaigns.campaigns import Campaign
+from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.ledger.entries import Entry, post_entries
 from campaign.ledger.moves import Move
 from campaign.matching import fund_actions, fund_lifecycle, funds
-from campaign.matching.funds import FundStatus
+from campaign.matching.funds import Fund, FundStatus
 from campaign.operations.integrity_checks import IntegrityCheck
-from campaign.reporting import seal_actions
+from campaign.reporting import seal_actions, seal_blockers
+from campaign.reporting.seal_blockers import BlockerKind
 from campaign.stripe_sync import reconciliations
-from tests.factories import account_balance, create_pledgers
+from tests.factories import account_balance, create_pledgers, paid
+from tests.fund_calls import issue_call
+from tests.funder_payments import create_funder, record, run
+
+ONE, TWO = "asks@pledges.example.org", "agrees@pledges.example.org"
 
 
 def end(campaign: Campaign) -> None:
@@ -44,7 +50,7 @@ def pay_out(campaign: Campaign) -> None:
 
 def check(campaign: Campaign) -> None:
     """Record that the books are compared with Stripe's and checked, and that nothing was found."""
-    run = reconciliations.start(since=datetime.now(UTC), actor="test")
+    run = reconciliations.start(since=datetime(2020, 1, 1, tzinfo=UTC), actor="test")
     db.session.commit()
     reconciliations.finish(run, [], compared={})
     db.session.add(IntegrityCheck(milliseconds=1, findings=[], point=None))
@@ -88,3 +94,24 @@ def seal_in_sql(campaign: Campaign) -> None:
     )
     db.session.commit()
     db.session.expire_all()
+
+
+def kinds(campaign: Campaign) -> set[BlockerKind]:
+    return {blocker.kind for blocker in seal_blockers.blockers_of(campaign)}
+
+
+def squared(campaign: Campaign, fund: Fund) -> Donation:
+    """A gift whose match is called and paid, of a campaign of which nothing is open any more."""
+    donation = paid(campaign, 300_00)
+    create_funder(fund)
+    issue_call(fund)
+    record(fund, 300_00)
+    make_ready(campaign)
+    return donation
+
+
+def stored_event(_campaign: Campaign, _donation: Donation) -> None:
+    run(
+        "INSERT INTO stripe_event (event_id, type, subject, livemode, body, source) "
+        "VALUES ('evt_1', 'charge.refunded', 'pi_1', false, '{}', 'webhook')"
+    )

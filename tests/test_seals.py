@@ -43,30 +43,15 @@ from tests.factories import (
     run_concurrently,
     start_donation,
 )
-from tests.fund_calls import issue_call
-from tests.funder_payments import create_funder, mails_to, record, refusal_of, run
+from tests.funder_payments import mails_to, record, refusal_of, run
+from tests.seals import ONE, TWO, kinds, squared, stored_event
 
 INSERT_ENTRY = "INSERT INTO ledger_entry (kind, from_account, to_account, cents, campaign_id, fund_id, reference, cause)"
-ONE, TWO = "asks@pledges.example.org", "agrees@pledges.example.org"
 
 
 @pytest.fixture(autouse=True)
 def pledgers(app: Flask) -> None:
     create_pledgers()
-
-
-def kinds(campaign: Campaign) -> set[BlockerKind]:
-    return {blocker.kind for blocker in seal_blockers.blockers_of(campaign)}
-
-
-def squared(campaign: Campaign, fund: Fund) -> Donation:
-    """A gift whose match is called and paid, of a campaign of which nothing is open any more."""
-    donation = paid(campaign, 300_00)
-    create_funder(fund)
-    issue_call(fund)
-    record(fund, 300_00)
-    sealed.make_ready(campaign)
-    return donation
 
 
 def findings() -> list[str]:
@@ -139,13 +124,6 @@ def dispute(campaign: Campaign, donation: Donation) -> None:
 
 def quarantined(campaign: Campaign, donation: Donation) -> None:
     quarantine.quarantine_payment(payment_of(donation, payment_intent="pi_twice"), donation, Anomaly.SECOND)
-
-
-def stored_event(campaign: Campaign, donation: Donation) -> None:
-    run(
-        "INSERT INTO stripe_event (event_id, type, subject, livemode, body, source) "
-        "VALUES ('evt_1', 'charge.refunded', 'pi_1', false, '{}', 'webhook')"
-    )
 
 
 def stored_fee(campaign: Campaign, donation: Donation) -> None:

@@ -15,6 +15,8 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.edges.db import Base, db
 from campaign.staff.two_people import TwoPersonRequest
 
+# The first key of the advisory locks of seals; the second is the campaign (ledger/triggers/refuse_after_seal.sql).
+_LOCK = 72054
 # The constraint by which the database names its refusal.
 _CAMPAIGN_IS_SEALED = "campaign_is_sealed"
 
@@ -38,6 +40,18 @@ class CampaignSeal(Base):
     request_id: Mapped[int] = mapped_column(ForeignKey("seal_request.id"))
     sealed_at: Mapped[datetime]
     heads: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+def lock(campaign: Campaign) -> None:
+    """Lock the campaign for its seal: nothing begins until the end of the transaction. The campaign is read again."""
+    db.session.execute(select(func.pg_advisory_xact_lock(_LOCK, campaign.id)))
+    db.session.refresh(campaign, with_for_update={"key_share": True, "of": Campaign})
+
+
+def lock_against(campaign_id: int) -> datetime | None:
+    """Let no seal of the campaign begin until the end of the transaction. Returns since when it is sealed, or None."""
+    db.session.execute(select(func.pg_advisory_xact_lock_shared(_LOCK, campaign_id)))
+    return db.session.scalar(select(Campaign.sealed_at).where(Campaign.id == campaign_id))
 
 
 def create_request(campaign: Campaign, *, actor: str, reason: str) -> SealRequest:

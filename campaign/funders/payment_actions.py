@@ -149,8 +149,10 @@ def request_undo(
 
 def _lock_for_request(payment: FunderPayment, actor: str) -> str:
     """Lock the fund, so that requests at the same time are made one after the other. Returns the member's address."""
-    payments.lock_fund(payments.fund_of(payment))
+    payments.lock_fund(fund := payments.fund_of(payment))
     member = two_people.get_requester(actor)
+    if fund.sealed_at is not None:
+        raise ActionRefused(ActionError.CAMPAIGN_IS_SEALED)
     if payments.reversal_of(payment) is not None:
         raise ActionRefused(ActionError.PAYMENT_IS_REVERSED)
     if payment_requests.open_for(payment) is not None:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
+from campaign.campaigns import seals
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.matching import fund_lifecycle
@@ -45,8 +46,10 @@ def create(fund: Fund, *, pledge_cents: int, actor: str, reason: str) -> None:
     try:
         db.session.add(fund)
         db.session.flush()
-    except IntegrityError:
+    except IntegrityError as error:
         db.session.rollback()
+        if seals.is_refusal(error):
+            raise
         raise PositionIsTaken from None
     audit.record(actor, CREATED, fund.slug, after=_plain(fund, _TERMS))
     if pledge_cents:

@@ -149,8 +149,9 @@ def end(fund: Fund, *, actor: str, reason: str) -> None:
 
 
 def pause_all(*, actor: str, reason: str) -> int:
-    """Pause every active fund; returns how many were paused."""
-    active = list(db.session.scalars(select(Fund).where(Fund.activated_at.is_not(None), Fund.paused_at.is_(None)).order_by(Fund.id)))
+    """Pause every active fund; returns how many were paused. Nothing of a sealed campaign changes, and nothing of it is matched."""
+    is_active = (Fund.activated_at.is_not(None), Fund.paused_at.is_(None), Fund.sealed_at.is_(None))
+    active = list(db.session.scalars(select(Fund).where(*is_active).order_by(Fund.id)))
     for fund in active:
         pause(fund, actor=actor, reason=reason)
     return len(active)

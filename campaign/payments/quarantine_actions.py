@@ -26,6 +26,8 @@ def accept(payment_id: int, *, actor: str, reason: str, covered_fee_cents: int |
     payment = quarantine.get_payment(payment_id)
     if not payment.may_be_accepted:
         raise DecisionRefused(ActionError.NOT_ACCEPTABLE)
+    if db.session.get_one(Donation, payment.donation_id).campaign.sealed_at:
+        raise DecisionRefused(ActionError.CAMPAIGN_IS_SEALED)
     if covered_fee_cents is not None and not 0 <= covered_fee_cents < payment.amount_cents:
         raise DecisionRefused(ActionError.FEE_TOO_LARGE)
     accepted = Acceptance(payment_id=payment_id, covered_fee_cents=covered_fee_cents, actor=actor, reason=reason)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ForeignKey, Index, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from campaign.campaigns import seals
 from campaign.donations.donations import Donation, lock_donations
 from campaign.edges.db import Base, db
 from campaign.payments import disputes, offline_gifts, quarantine, reversals
@@ -83,7 +84,7 @@ def request_refund(donation: Donation, cents: int | None, *, actor: str, reason:
         return earlier
     if locked.received_at is None:
         raise RefundRefused(ActionError.NOT_PAID)
-    if locked.campaign.sealed_at:
+    if seals.lock_against(locked.campaign_id):
         raise RefundRefused(ActionError.CAMPAIGN_IS_SEALED)
     if offline_gifts.find(locked.id) is not None:
         raise RefundRefused(ActionError.PAID_OFFLINE)

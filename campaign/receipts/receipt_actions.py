@@ -3,6 +3,7 @@
 Each action commits once, together with its audit row, and wakes the mail worker when it enqueues an e-mail.
 """
 
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from campaign.donations import declarations, donors
@@ -14,6 +15,7 @@ from campaign.edges.services import services
 from campaign.outbox import deliveries, messages, waiting_receipts
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import NewMessage
+from campaign.payments.reversals import Reversal
 from campaign.receipts import awaited, lifecycle, name_changes, receipts, void_requests
 from campaign.receipts.name_changes import Person
 from campaign.receipts.receipts import EndReason, Receipt, ReceiptIncomplete
@@ -173,7 +175,17 @@ def replace_lost(donation: Donation, *, actor: str, reason: str) -> Receipt | No
     return _replace(donation, EndReason.LOST, actor=actor, note=reason)
 
 
+def _has_moved_since_seal(donation: Donation) -> bool:
+    """Whether money of the donation moved at Stripe after its campaign was sealed: the books do not say what the charity retains."""
+    r = Reversal
+    differs = select(r.id).where(r.payment_intent == donation.payment_intent, r.reversed_cents != r.posted_cents)
+    return donation.campaign.sealed_at is not None and db.session.scalar(differs.limit(1)) is not None
+
+
 def _replace(donation: Donation, end_reason: EndReason, *, actor: str, note: str) -> Receipt | None:
+    if _has_moved_since_seal(donation):
+        db.session.rollback()
+        raise ActionRefused(ActionError.MOVED_SINCE_SEAL)
     has_receipt = receipts.receipt_of(donation.id) is not None
     issued = None
     try:

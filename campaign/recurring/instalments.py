@@ -81,16 +81,17 @@ def get_or_create_instalments(invoices: Sequence[StripeInvoice]) -> dict[str, st
 
 def _get_or_create_instalment(invoice: StripeInvoice) -> str | None:
     first = _first_donation(invoice) if invoice.payments else None
-    if first is None or is_after_seal(invoice):
+    if first is None or began_sealed(invoice):
         return None
     recurring_gift = _get_or_create(first, invoice)
     return first.public_id if invoice.is_first else _create_instalment(recurring_gift, first, invoice).public_id
 
 
-def is_after_seal(invoice: StripeInvoice) -> bool:
-    """Whether it is a later month of a monthly gift to a campaign that is sealed: it becomes no donation, as the campaign takes none."""
+def began_sealed(invoice: StripeInvoice) -> Donation | None:
+    """The donation that began a monthly gift, if this is a later month of it that is no donation, and becomes none, as its campaign is sealed."""
     first = None if invoice.is_first else _first_donation(invoice)
-    return first is not None and first.campaign.sealed_at is not None
+    is_late = first is not None and first.campaign.sealed_at is not None and not checkouts.has_begun(_attempt(invoice.stripe_id))
+    return first if is_late else None
 
 
 def _first_donation(invoice: StripeInvoice) -> Donation | None:

@@ -24,7 +24,7 @@ ACTS = (ASKED, AGREED, REFUSED)
 @two_people.roll_back_if_refused()
 def request_seal(campaign: Campaign, *, actor: str, reason: str) -> SealRequest:
     """Ask that the campaign be sealed. `actor` is the address of a manager or administrator. Raises ActionRefused."""
-    _lock(campaign)
+    seals.lock(campaign)
     member = two_people.get_requester(actor)
     _check(campaign)
     if seals.open_for(campaign) is not None:
@@ -44,7 +44,7 @@ def decide_seal(request: SealRequest, *, agrees: bool, actor: str) -> None:
     The requester may refuse their own request, which withdraws it, but may not agree to it. Raises ActionRefused and SigningKeyMissing.
     """
     campaign = db.session.get_one(Campaign, request.campaign_id)
-    _lock(campaign)
+    seals.lock(campaign)
     locked = two_people.lock_open(SealRequest, request.id)
     if locked is None:
         raise ActionRefused(ActionError.SEAL_IS_DECIDED)
@@ -59,11 +59,6 @@ def decide_seal(request: SealRequest, *, agrees: bool, actor: str) -> None:
     _notify(locked, MessageKind.SEAL_DECIDED)
     db.session.commit()
     services().waker.wake("mail")
-
-
-def _lock(campaign: Campaign) -> None:
-    """Before its funds, the lock order of a checkout. No gift begins and nothing is posted until the decision is committed."""
-    db.session.refresh(campaign, with_for_update={"of": Campaign})
 
 
 def _check(campaign: Campaign) -> None:

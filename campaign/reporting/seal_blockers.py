@@ -31,12 +31,14 @@ from campaign.payments.offline_gifts import OfflineGift
 from campaign.payments.quarantine import QuarantinedPayment
 from campaign.payments.refunds import RefundRequest
 from campaign.payments.reversals import CHANGING_STATUSES, Reversal
+from campaign.receipts.gift_imports import GiftImport, GiftImportRow, RowState
 from campaign.receipts.receipts import Receipt, ReceiptLine
 from campaign.receipts.void_requests import VoidRequest
 from campaign.reporting import campaign_summaries, stripe_clearing
 from campaign.stripe_sync import reconciliations
 from campaign.stripe_sync.balance_transactions import BalanceTransaction
 from campaign.stripe_sync.inbox import StripeEvent
+from campaign.stripe_sync.payouts import NOT_APPLICABLE, Payout
 from campaign.stripe_sync.reconciliations import Reconciliation
 
 # An inquiry of a bank that is closed became no dispute.
@@ -54,6 +56,7 @@ class BlockerKind(StrEnum):
     REFUNDS = "refunds"
     DISPUTES = "disputes"
     REMATCHING = "rematching"
+    IMPORTS = "imports"
     UNDEPOSITED = "undeposited"
     ALERTS = "alerts"
     EVENTS = "events"
@@ -95,6 +98,12 @@ def disputable_until(campaign: Campaign) -> datetime | None:
     return db.session.scalar(select(last.scalar_subquery() + func.make_interval(0, 0, 0, 120)))
 
 
+def first_paid_at(campaign: Campaign) -> datetime | None:
+    """When the first payment of the campaign at Stripe was made; None when there is none."""
+    first = select(func.min(Donation.authorized_at)).where(Donation.campaign_id == campaign.id, Donation.payment_intent.is_not(None))
+    return db.session.scalar(first)
+
+
 def _states(campaign: Campaign, of_campaign: list[Fund]) -> Iterator[Blocker]:
     if campaign.status is CampaignStatus.OPEN:
         yield Blocker(kind=BlockerKind.OPEN_CAMPAIGN, count=1)
@@ -112,8 +121,9 @@ def _counted(campaign: Campaign) -> Iterator[Blocker]:
 
 
 def _paid_in(campaign: Campaign) -> Select[str | None]:
-    """The payments of the campaign's donations."""
-    return select(Donation.payment_intent).where(Donation.campaign_id == campaign.id, Donation.payment_intent.is_not(None))
+    """The payments of the campaign's donations that are in the books: others are in quarantine."""
+    d = Donation
+    return select(d.payment_intent).where(d.campaign_id == campaign.id, d.payment_intent.is_not(None), d.received_at.is_not(None))
 
 
 def _of(campaign: Campaign, donation_id: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -133,7 +143,7 @@ def _quarantined(campaign: Campaign) -> Select[int]:
 
 def _refunds(campaign: Campaign) -> Select[int]:
     r = RefundRequest
-    return select(func.count()).where(r.ended_at.is_(None), r.payment_intent.in_(_paid_in(campaign)))
+    return select(func.count()).where(r.ended_at.is_(None), _of(campaign, r.donation_id.expression))
 
 
 def _disputes(campaign: Campaign) -> Select[int]:
@@ -144,6 +154,12 @@ def _disputes(campaign: Campaign) -> Select[int]:
 
 def _rematching(campaign: Campaign) -> Select[int]:
     return select(func.count()).where(PendingRematch.campaign_id == campaign.id)
+
+
+def _imports(campaign: Campaign) -> Select[int]:
+    r, open_states = GiftImportRow, (RowState.WRONG, RowState.DOUBTFUL, RowState.READY, RowState.QUEUED, RowState.UNDOING)
+    query = select(func.count()).select_from(r).join(GiftImport, GiftImport.id == r.import_id)
+    return query.where(GiftImport.campaign_id == campaign.id, r.state.in_(open_states))
 
 
 def _undeposited(campaign: Campaign) -> Select[int]:
@@ -157,8 +173,8 @@ def _alerts(campaign: Campaign) -> Select[int]:
 
 
 def _events(_: Campaign) -> Select[int]:
-    """Which campaign an event is about is known when it is handled."""
-    return select(func.count()).select_from(StripeEvent).where(StripeEvent.done_at.is_(None))
+    """Which campaign an event is about is known when it is handled. What one reports that cannot be, the comparison with Stripe finds."""
+    return select(func.count()).select_from(StripeEvent).where(leases.is_pending(StripeEvent))
 
 
 def _fees(campaign: Campaign) -> Select[int]:
@@ -167,10 +183,10 @@ def _fees(campaign: Campaign) -> Select[int]:
 
 
 def _mail(campaign: Campaign) -> Select[int]:
-    """Messages that wait or could not be delivered: receipts among them. A funder's report that waits is none: it says what was."""
+    """Messages that wait to be sent: receipts among them. Those that wait for a donor's address, or could not be delivered, may wait for ever."""
     m = OutboxMessage
     to_funder = exists().where(FunderPayment.id == m.funder_payment_id, FunderPayment.fund_id == Fund.id, Fund.campaign_id == campaign.id)
-    is_open = or_(leases.is_pending(m), m.dead_at.is_not(None))
+    is_open = and_(leases.is_pending(m), m.missing_elements.is_(None))
     return select(func.count()).select_from(m).where(is_open, or_(_of(campaign, m.donation_id.expression), to_funder))
 
 
@@ -196,6 +212,7 @@ _QUERIES: dict[BlockerKind, Callable[[Campaign], Select[int]]] = {
     BlockerKind.REFUNDS: _refunds,
     BlockerKind.DISPUTES: _disputes,
     BlockerKind.REMATCHING: _rematching,
+    BlockerKind.IMPORTS: _imports,
     BlockerKind.UNDEPOSITED: _undeposited,
     BlockerKind.ALERTS: _alerts,
     BlockerKind.EVENTS: _events,
@@ -207,7 +224,10 @@ _QUERIES: dict[BlockerKind, Callable[[Campaign], Select[int]]] = {
 
 
 def _at_stripe(campaign: Campaign) -> Iterator[Blocker]:
-    if cents := stripe_clearing.at_stripe_cents(campaign):
+    """What payouts bring by themselves. Less than nothing, or what is paid out by hand, is evened by nothing that the books take."""
+    cents = stripe_clearing.at_stripe_cents(campaign)
+    by_hand = select(Payout.id).where(Payout.reconciliation_status == NOT_APPLICABLE).limit(1)
+    if cents > 0 and db.session.scalar(by_hand) is None:
         yield Blocker(kind=BlockerKind.AT_STRIPE, cents=cents)
 
 
@@ -220,12 +240,14 @@ def _accounts(of_campaign: list[Fund], now: datetime) -> Iterator[Blocker]:
 
 
 def _checks(campaign: Campaign) -> Iterator[Blocker]:
-    """The books are compared with Stripe's, and checked, after the last entry, and nothing was found."""
+    """All of the campaign is compared with Stripe, and the books are checked, after the last entry, and nothing is open."""
     of_campaign = select(func.max(LedgerEntry.at)).where(LedgerEntry.campaign_id == campaign.id)
-    run = db.session.scalar(select(Reconciliation).where(Reconciliation.ended_at.is_not(None)).order_by(Reconciliation.id.desc()).limit(1))
-    at_stripe = db.session.scalar(of_campaign.where(LedgerEntry.fund_id.is_(None)))
-    if at_stripe and (run is None or run.started_at < at_stripe or reconciliations.count_open()):
-        yield Blocker(kind=BlockerKind.RECONCILIATION, count=reconciliations.count_open())
+    since, posted_at = first_paid_at(campaign), db.session.scalar(of_campaign.where(LedgerEntry.fund_id.is_(None)))
+    if since and posted_at:
+        r = Reconciliation
+        whole = select(r.id).where(r.ended_at.is_not(None), r.started_at >= posted_at, r.since <= since).limit(1)
+        if db.session.scalar(whole) is None or reconciliations.count_open():
+            yield Blocker(kind=BlockerKind.RECONCILIATION, count=reconciliations.count_open())
     check = db.session.scalar(select(IntegrityCheck).order_by(IntegrityCheck.id.desc()).limit(1))
     last = db.session.scalar(of_campaign)
     if check is None or check.findings or (last and check.at < last):

@@ -76,6 +76,7 @@ def check_integrity_now() -> int:
     found = result.findings
     milliseconds = int((time.monotonic() - started) * 1000)
     integrity_checks.record(found, milliseconds=milliseconds, is_whole=since is None, point=result.point)
+    db.session.commit()  # What was found is recorded even if the funds cannot be paused.
     if found:
         log.critical("integrity.failed", findings=len(found), first=found[0])
     # Funds that are active despite the findings of the last check were resumed by a person. Receipts and Stripe's balance do not affect

@@ -230,8 +230,9 @@ class EventBatch:
         if not payments:
             return NOT_TAKEN if has_rest else instalments.record_failed_instalment(snapshot)
         donation = self._by_public_id.get(self._instalments.get(snapshot.invoice.stripe_id, ""))
-        if donation is None and instalments.is_after_seal(snapshot.invoice):
-            quarantine.quarantine_payment(payments[0], None, Anomaly.SEALED)
+        if donation is None and (first := instalments.began_sealed(snapshot.invoice)):
+            for payment in payments:
+                quarantine.quarantine_payment(payment, first, Anomaly.SEALED)
             return AFTER_SEAL
         if donation is None:
             return self._handle_unknown(payments[0], names_us=is_ours(snapshot.invoice.donation), account=None)

@@ -16,6 +16,7 @@ from campaign.edges.db import Base, db
 from campaign.edges.stripe.balance import CHARGES, StripePayout
 from campaign.ledger.entries import Entry, post_entries
 from campaign.ledger.moves import Move
+from campaign.payments import after_seal
 from campaign.stripe_sync.balance_transactions import PAYOUT, PAYOUT_REVERSALS, BalanceTransaction
 
 # The reconciliation status of a payout made by hand.
@@ -120,16 +121,23 @@ _MISSING_SHARES = text("""
         SELECT s.payout, 'payout_back', s.campaign_id, -s.cents FROM balance_transaction l JOIN posted s ON s.payout = l.source AND s.what = 'payout'
         WHERE l.type = ANY (:back)
     )
-    SELECT payout, what, campaign_id, coalesce(w.cents, 0) - coalesce(s.cents, 0) AS cents, coalesce(s.entries, 0) AS entries
-    FROM wanted w FULL JOIN posted s USING (payout, what, campaign_id)
+    SELECT payout, what, campaign_id, coalesce(w.cents, 0) - coalesce(s.cents, 0) AS cents, coalesce(s.entries, 0) AS entries, c.sealed_at, c.slug
+    FROM wanted w FULL JOIN posted s USING (payout, what, campaign_id) JOIN campaign c ON c.id = campaign_id
     WHERE coalesce(w.cents, 0) <> coalesce(s.cents, 0) AND payout IN (SELECT stripe_id FROM recent)
-      AND campaign_id IN (SELECT id FROM campaign WHERE sealed_at IS NULL) ORDER BY campaign_id, payout, what
+      AND (c.sealed_at IS NULL OR what = 'payout_back') ORDER BY campaign_id, payout, what
 """)
 
 
 def post_shares() -> int:
-    """Post the differences between posted and actual shares. Returns how many entries; the caller commits and calls again until it is 0."""
-    missing = db.session.execute(_MISSING_SHARES, {"back": list(PAYOUT_REVERSALS)}).all()
+    """Post the differences between posted and actual shares. Returns how many entries; the caller commits and calls again until it is 0.
+
+    Of a sealed campaign nothing is posted: staff are alerted of a payout that came back.
+    """
+    found = db.session.execute(_MISSING_SHARES, {"back": list(PAYOUT_REVERSALS)}).all()
+    missing = [row for row in found if row.sealed_at is None]
+    for row in found:
+        if row.sealed_at:
+            after_seal.raise_alert_of_payout(row.payout, row.slug, int(row.cents))
     post_entries(
         *[
             Entry(

@@ -93,6 +93,7 @@ class ActionError(StrEnum):
     CAMPAIGN_IS_SEALED = "campaign is sealed"
     SEAL_IS_REQUESTED = "seal is requested"
     SEAL_IS_DECIDED = "seal is decided"
+    MOVED_SINCE_SEAL = "moved since seal"
     NOT_READY_TO_SEAL = "not ready to seal"
 
 
@@ -108,6 +109,9 @@ _MESSAGES = {
     ActionError.CAMPAIGN_IS_SEALED: gettext_noop("The campaign is sealed: nothing of its books changes any more. Nothing was done."),
     ActionError.SEAL_IS_REQUESTED: gettext_noop("Somebody has already asked to seal this campaign: a second person decides."),
     ActionError.SEAL_IS_DECIDED: gettext_noop("Somebody has already decided on this request."),
+    ActionError.MOVED_SINCE_SEAL: gettext_noop(
+        "Money of this gift moved at Stripe after the campaign was sealed, so a new receipt would show a wrong amount. Void the receipt instead."
+    ),
     ActionError.NOT_READY_TO_SEAL: gettext_noop("Something of this campaign is still open: see what is listed here."),
     ActionError.NOT_PAID: gettext_noop("This gift was not paid, so there is nothing to refund."),
     ActionError.UNDER_WAY: gettext_noop("A refund of %(amount)s of this gift is in progress. Try again when it has ended."),

@@ -19,6 +19,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         gettext_noop("%(count)s refunds or disputes are not decided."),
     ),
     "rematching": (gettext_noop("Matching that came free is going to earlier gifts at this moment."),) * 2,
+    "imports": (
+        gettext_noop("%(count)s row of a file of gifts is not recorded or left out."),
+        gettext_noop("%(count)s rows of files of gifts are not recorded or left out."),
+    ),
     "undeposited": (
         gettext_noop("%(count)s cheque or gift in cash is not deposited."),
         gettext_noop("%(count)s cheques or gifts in cash are not deposited."),
@@ -46,13 +50,19 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         gettext_noop("The final account of the fund “%(fund)s” is not even: %(amount)s is to be called, paid, credited or returned."),
     )
     * 2,
-    "reconciliation": (gettext_noop("The books were not compared with Stripe’s since the last entry, or differ from them."),) * 2,
+    "reconciliation": (
+        gettext_noop(
+            "The books were not compared with Stripe’s from the first gift on since the last entry, or differ: let whoever runs the service run "
+            "“campaign reconcile --since %(since)s”."
+        ),
+    )
+    * 2,
     "books": (gettext_noop("The books were not checked since the last entry, or the check found something."),) * 2,
 }
 
 
-def describe_blocker(kind: str, language: str, *, count: int = 0, cents: int = 0, fund: str = "") -> str:
-    """Return the sentence. `count` says how many there are, `cents` how much; `fund` is the name of the fund that it is about."""
+def describe_blocker(kind: str, language: str, *, count: int = 0, cents: int = 0, fund: str = "", since: str = "") -> str:
+    """Return the sentence. `count` says how many there are, `cents` how much; `fund` is the name of the fund, `since` the day of the first gift."""
     one, several = _SENTENCES[kind]
     text = one if count == 1 else several
-    return translator(language).gettext(text, count=count, amount=format_money(cents, language), fund=fund)
+    return translator(language).gettext(text, count=count, amount=format_money(cents, language), fund=fund, since=since)

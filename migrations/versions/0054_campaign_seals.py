@@ -15,6 +15,8 @@ FUNCTIONS = ("seal_campaign", "refuse_change_of_sealed", "refuse_after_seal", "c
 CHANGED = ("refuse_change", "refuse_direct_balance_change")
 ON_OLD_TABLES = (
     *("sealed_stays ON campaign_totals", "sealed_stays ON fund", "sealed_stays ON campaign", "sealed_by_seal_only ON campaign"),
+    "starts_unsealed ON campaign",
+    "starts_as_draft ON fund",  # Its condition names the column that goes.
     *("sealed_by_seal_only ON fund", "not_after_seal ON donation", "not_after_seal ON fund", "not_after_seal ON gift_import"),
 )
 

@@ -1,11 +1,12 @@
--- A sealed campaign gets no gift, no fund and no file of gifts. Its row is locked first, as its seal locks it: what is begun at the same time is
--- before the seal, which then finds it, or is refused.
+-- A sealed campaign gets no gift, no fund and no file of gifts. What is begun at the same time is before the seal, which then finds it, or is
+-- refused: both take an advisory lock, as a lock on the row of the campaign would be in the way of those who match its gifts.
 CREATE OR REPLACE FUNCTION refuse_after_seal() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     sealed timestamptz;
 BEGIN
-    SELECT sealed_at INTO sealed FROM campaign WHERE id = NEW.campaign_id FOR KEY SHARE;
+    PERFORM pg_advisory_xact_lock_shared(72054, NEW.campaign_id::int);
+    SELECT sealed_at INTO sealed FROM campaign WHERE id = NEW.campaign_id;
     IF sealed IS NOT NULL THEN
         RAISE EXCEPTION 'the campaign is sealed: it gets no %', TG_TABLE_NAME USING ERRCODE = 'restrict_violation', CONSTRAINT = 'campaign_is_sealed';
     END IF;

@@ -40,7 +40,7 @@ CREATE OR REPLACE TRIGGER moved_by_ledger_only BEFORE UPDATE ON fund
     )
     EXECUTE FUNCTION refuse_direct_balance_change();
 CREATE OR REPLACE TRIGGER starts_as_draft BEFORE INSERT ON fund
-    FOR EACH ROW WHEN (NEW.activated_at IS NOT NULL OR NEW.paused_at IS NOT NULL OR NEW.ended_at IS NOT NULL)
+    FOR EACH ROW WHEN (NEW.activated_at IS NOT NULL OR NEW.paused_at IS NOT NULL OR NEW.ended_at IS NOT NULL OR NEW.sealed_at IS NOT NULL)
     EXECUTE FUNCTION refuse_direct_balance_change();
 CREATE OR REPLACE TRIGGER starts_at_zero BEFORE INSERT ON fund
     FOR EACH ROW WHEN (NEW.pledged_cents <> 0 OR NEW.held_cents <> 0 OR NEW.matched_cents <> 0 OR NEW.chain_entries <> 0)
@@ -50,3 +50,5 @@ CREATE OR REPLACE TRIGGER sealed_by_seal_only BEFORE UPDATE ON campaign
     FOR EACH ROW WHEN (pg_trigger_depth() = 0 AND OLD.sealed_at IS DISTINCT FROM NEW.sealed_at) EXECUTE FUNCTION refuse_direct_balance_change();
 CREATE OR REPLACE TRIGGER sealed_by_seal_only BEFORE UPDATE ON fund
     FOR EACH ROW WHEN (pg_trigger_depth() = 0 AND OLD.sealed_at IS DISTINCT FROM NEW.sealed_at) EXECUTE FUNCTION refuse_direct_balance_change();
+CREATE OR REPLACE TRIGGER starts_unsealed BEFORE INSERT ON campaign
+    FOR EACH ROW WHEN (NEW.sealed_at IS NOT NULL) EXECUTE FUNCTION refuse_direct_balance_change();

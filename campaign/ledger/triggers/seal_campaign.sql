@@ -1,12 +1,13 @@
--- A campaign is sealed as an agreed request says, when it is closed, its funds have ended, nothing is held and no gift is under way. Its row is
--- locked before its funds, as a checkout does, so that what was begun before is in the books or refused. The ends of its chains are noted.
+-- A campaign is sealed as an agreed request says, when it is closed, its funds have ended, nothing is held and no gift is under way. What
+-- was begun before is in the books, or refused (refuse_after_seal.sql). The ends of its chains are noted.
 CREATE OR REPLACE FUNCTION seal_campaign() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     c campaign%ROWTYPE;
     what text;
 BEGIN
-    SELECT * INTO c FROM campaign WHERE id = NEW.campaign_id FOR UPDATE;
+    PERFORM pg_advisory_xact_lock(72054, NEW.campaign_id::int);
+    SELECT * INTO c FROM campaign WHERE id = NEW.campaign_id FOR NO KEY UPDATE;
     PERFORM FROM fund WHERE campaign_id = c.id ORDER BY position FOR UPDATE;
     PERFORM FROM campaign_totals WHERE campaign_id = c.id FOR UPDATE;
     what := 'the seal of ' || c.slug;

@@ -108,8 +108,9 @@ def _transactions_are_posted(snapshot: Connection) -> Iterator[str]:
         CROSS JOIN LATERAL (SELECT l.disputed + coalesce(p.disputed + p.pending, 0)
                                    - greatest(0, coalesce(p.cents, 0) - d.amount_cents - d.covered_fee_cents) AS cents) o
         JOIN campaign c ON c.id = d.campaign_id
-        WHERE e.last < s.until AND NOT EXISTS (
-            SELECT FROM balance_transaction late WHERE late.payment_intent = d.payment_intent AND late.stored_at > c.sealed_at)
+        WHERE e.last < s.until AND (c.sealed_at IS NULL OR NOT EXISTS (
+            SELECT FROM balance_transaction late WHERE late.payment_intent = d.payment_intent AND late.stored_at > c.sealed_at
+            UNION ALL SELECT FROM reversal m WHERE m.payment_intent = d.payment_intent AND m.reversed_cents <> m.posted_cents))
         AND (l.cents - o.cents <> e.cents OR l.fees <> e.fees)
         """,
     ):

@@ -99,7 +99,9 @@ def _row(blocker: Blocker, campaign: Campaign) -> tuple[str, str]:
     """The sentence, and the page on which staff end it."""
     language = current_language()
     fund = blocker.fund.name(language) if blocker.fund else ""
-    sentence = describe_blocker(blocker.kind, language, count=blocker.count, cents=blocker.cents, fund=fund)
+    first = seal_blockers.first_paid_at(campaign)
+    since = campaign.charity.local(first).date().isoformat() if first else ""
+    sentence = describe_blocker(blocker.kind, language, count=blocker.count, cents=blocker.cents, fund=fund, since=since)
     if blocker.kind is BlockerKind.ACTIVE_FUNDS and blocker.fund:
         return sentence, url_for("staff_fund.page", slug=blocker.fund.slug)
     if blocker.kind is BlockerKind.FUNDER_ACCOUNT and blocker.fund:
@@ -114,6 +116,7 @@ _PAGES = {
     BlockerKind.GIFTS_UNDER_WAY: "staff_donation_list.page",
     BlockerKind.QUARANTINED: "staff_quarantine.page",
     BlockerKind.DISPUTES: "staff_settlement.page",
+    BlockerKind.IMPORTS: "staff_imports.page",
     BlockerKind.UNDEPOSITED: "staff_deposits.page",
     BlockerKind.ALERTS: "staff_settlement.page",
     BlockerKind.EVENTS: "staff_failed_events.page",

@@ -145,7 +145,7 @@ def _describe_anomaly(payment: QuarantinedPayment, donation: Donation | None, la
         else gettext("The donation was paid before: this is a second payment of it."),
         Anomaly.CONFLICT: gettext("The payment is that of another donation."),
         Anomaly.UNKNOWN: gettext("It names a donation that we do not have."),
-        Anomaly.SEALED: gettext("It was paid after the campaign was sealed."),
+        Anomaly.SEALED: gettext("It was paid after the campaign was sealed. If it is a month of a monthly gift, end that gift too."),
     }[Anomaly(payment.anomaly)]
 
 
