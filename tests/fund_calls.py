@@ -50,4 +50,4 @@ def credit(fund: Fund) -> FundCall:
 
 def open_sums(fund: Fund) -> list[int]:
     """What is open of each call that is not cancelled, oldest first."""
-    return [one.open_cents for one in calls.settlement_of(fund)]
+    return [one.open_cents for one in calls.balances_of(fund)]

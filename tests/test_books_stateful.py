@@ -321,8 +321,8 @@ class Books(RuleBasedStateMachine):
     def take_back_what_is_called(self, number: int) -> None:
         """The last call is cancelled if nothing of it is settled; else what is matched no longer is credited, once the fund has ended."""
         fund, i = self.fund(number), number % len(self.oracle.funds)
-        settled = calls.settlement_of(fund)
-        if settled and settled[-1].settled_cents == 0:
+        settled = calls.balances_of(fund)
+        if settled and settled[-1].applied_cents == 0:
             call_actions.cancel(settled[-1].call, reason="test", actor="test")
             self.called[i] -= settled[-1].call.cents
         elif fund.ended_at is not None and self.called[i] > self.oracle.matched(i):

@@ -1,4 +1,4 @@
-"""Calls for funds: what is called is matched, payments settle the oldest first, and the books know each number."""
+"""Calls for funds: what is called is matched, payments are applied to the oldest first, and the books know each number."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -20,8 +20,8 @@ from campaign.matching import fund_actions, fund_lifecycle
 from campaign.matching.funds import Fund
 from campaign.reporting import ledger_days, staff_todo
 from campaign.reporting.integrity import call_checks, checker
+from campaign.rules.call_balances import applied_in_order
 from campaign.rules.call_reminders import Reminder, due_reminder
-from campaign.rules.call_settlement import shares_of
 from campaign.texts.action_errors import ActionError, ActionRefused
 from tests.conftest import Post
 from tests.factories import another_campaign, create_fund, create_refund, paid, run_concurrently, today
@@ -34,15 +34,13 @@ def end_fund(fund: Fund) -> None:
 
 
 @given(st.lists(st.integers(1, 50), max_size=6), st.lists(st.integers(0, 50), max_size=6))
-def test_what_came_in_settles_the_oldest_calls_first(calls_: list[int], sums: list[int]) -> None:
-    shares = shares_of(calls_, sums)
-    settled = [sum(s.cents for s in shares if s.call == i) for i in range(len(calls_))]
-    assert sum(settled) == min(sum(calls_), sum(sums))
+def test_what_came_in_is_applied_to_the_oldest_calls_first(calls_: list[int], sums: list[int]) -> None:
+    shares = applied_in_order(calls_, sums)
+    applied = [sum(s.cents for s in shares if s.call == i) for i in range(len(calls_))]
+    assert sum(applied) == min(sum(calls_), sum(sums))
     assert all(share.cents > 0 for share in shares)
     assert all(sum(s.cents for s in shares if s.source == i) <= cents for i, cents in enumerate(sums))
-    assert all(settled[i] == calls_[i] for i in range(len(calls_)) if any(settled[i + 1 :])), (
-        "an earlier call is settled before a later one"
-    )
+    assert all(applied[i] == calls_[i] for i in range(len(calls_)) if any(applied[i + 1 :])), "an earlier call is paid before a later one"
 
 
 def test_a_reminder_is_due_from_its_day_on_and_only_the_latest() -> None:
@@ -77,7 +75,7 @@ def test_calls_are_numbered_posted_and_settled_by_what_is_received(app: Flask, c
     assert open_sums(fund) == [110_00, 50_00]
     undo(returned)
     assert open_sums(fund) == [10_00, 50_00]
-    assert [(part.id, cents) for part, cents in calls.settlement_of(fund)[0].parts] == [(right.id, 390_00)]
+    assert [(part.id, cents) for part, cents in calls.balances_of(fund)[0].parts] == [(right.id, 390_00)]
     assert refusal_of(lambda: call_actions.cancel(first, reason="r", actor=ONE)) is ActionError.CALL_IS_PAID
     call_actions.cancel(second, reason="a mistake", actor=ONE)
     assert refusal_of(lambda: call_actions.cancel(second, reason="r", actor=ONE)) is ActionError.CALL_IS_CANCELLED
@@ -92,7 +90,7 @@ def test_calls_are_numbered_posted_and_settled_by_what_is_received(app: Flask, c
     assert checker.findings(db.engine) == []
 
 
-def test_money_before_a_call_settles_it_and_a_credit_note_takes_back_what_is_matched_no_longer(
+def test_money_before_a_call_is_applied_to_it_and_a_credit_note_takes_back_what_is_matched_no_longer(
     app: Flask, campaign: Campaign, fund: Fund
 ) -> None:
     create_funder(fund)

@@ -81,12 +81,12 @@ def _complete(call: FundCall) -> FundCall:
 
 @two_people.roll_back_if_refused()
 def cancel(call: FundCall, *, reason: str, actor: str) -> None:
-    """Cancel a call of which nothing is settled. Its number stays used, and the funder is notified. Raises ActionRefused."""
+    """Cancel a call to which nothing is applied. Its number stays used, and the funder is notified. Raises ActionRefused."""
     fund = calls.fund_of(call)
     payments.lock_fund(fund)
     if calls.cancellation_of(call) is not None:
         raise ActionRefused(ActionError.CALL_IS_CANCELLED)
-    if not calls.is_unsettled(call, fund):
+    if not calls.has_nothing_applied(call, fund):
         raise ActionRefused(ActionError.CALL_IS_PAID)
     calls.post_cancellation(call, fund, reason=reason, actor=actor)
     audit.record(actor, "cancelled a call for funds", fund.slug, call=call.name, reason=reason)

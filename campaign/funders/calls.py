@@ -1,7 +1,7 @@
 """Calls for funds: asking a funder for what is matched (earned) and not yet called, and credit notes for what turned out not to be earned.
 
 Calls and credit notes are numbered together, consecutively for each charity and without gaps, frozen when they are issued, and never changed. What was
-received settles the oldest calls first (rules/call_settlement.py): a payment needs no call, and no row says which call it is for.
+received is applied to the oldest calls first (rules/call_balances.py): a payment needs no call, and no row says which call it is for.
 """
 
 from datetime import date, datetime
@@ -20,7 +20,7 @@ from campaign.funders.funders import Funder
 from campaign.ledger.entries import Entry, LedgerEntry, post_entries
 from campaign.ledger.moves import Move
 from campaign.matching.funds import Fund, Leftover
-from campaign.rules.call_settlement import Share, shares_of
+from campaign.rules.call_balances import AppliedPart, applied_in_order
 
 
 class CallKind(StrEnum):
@@ -78,21 +78,21 @@ class CallCancellation(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-# What settles a call: a payment, or a credit note.
+# What is applied to a call: a payment, or a credit note.
 Source = payments.FunderPayment | FundCall
 
 
-class SettledCall(NamedTuple):
-    """A call that is not cancelled, with how much of it is settled, and by which payments and credit notes."""
+class CallBalance(NamedTuple):
+    """A call that is not cancelled, with how much is applied to it, of which payments and credit notes."""
 
     call: FundCall
-    settled_cents: int
+    applied_cents: int
     parts: list[tuple[Source, int]]
 
     @property
     def open_cents(self) -> int:
         """What is still to be paid of it."""
-        return self.call.cents - self.settled_cents
+        return self.call.cents - self.applied_cents
 
 
 def format_number(number: int) -> str:
@@ -115,7 +115,7 @@ def post_call(call: FundCall, fund: Fund) -> None:
 
 
 def post_cancellation(call: FundCall, fund: Fund, *, reason: str, actor: str) -> CallCancellation:
-    """Cancel the call and reverse its entry. The fund is locked; the database refuses it for a call of which anything is settled."""
+    """Cancel the call and reverse its entry. The fund is locked; the database refuses it for a call to which anything is applied."""
     cancellation = CallCancellation(call_id=call.id, reason=reason, cancelled_by=actor)
     db.session.add(cancellation)
     db.session.flush()
@@ -160,7 +160,7 @@ def uncalled_count(charity_id: ColumnElement[int]) -> Select[int]:
 
 
 def open_cents(fund: Fund) -> int:
-    """What is called of the fund and not received now. Never negative: what was received beyond it settles the next call."""
+    """What is called of the fund and not received now. Never negative: what was received beyond it is applied to the next call."""
     return max(called_cents(fund) - payments.received_cents(fund), 0)
 
 
@@ -179,21 +179,21 @@ def cancellation_of(call: FundCall) -> CallCancellation | None:
     return db.session.get(CallCancellation, call.id, populate_existing=True)
 
 
-def settlement_of(fund: Fund) -> list[SettledCall]:
-    """The calls of the fund that are not cancelled, oldest first, with what settles each."""
+def balances_of(fund: Fund) -> list[CallBalance]:
+    """The calls of the fund that are not cancelled, oldest first, with what is applied to each."""
     asked = list(
         db.session.scalars(
             select(FundCall).where(FundCall.fund_id == fund.id, FundCall.kind == CallKind.CALL, ~is_cancelled()).order_by(FundCall.number)
         )
     )
     sources = _sources_of(fund)
-    shares = shares_of([call.cents for call in asked], [cents for _, cents in sources])
-    return [_settled(call, [share for share in shares if share.call == index], sources) for index, call in enumerate(asked)]
+    parts = applied_in_order([call.cents for call in asked], [cents for _, cents in sources])
+    return [_balance(call, [part for part in parts if part.call == index], sources) for index, call in enumerate(asked)]
 
 
-def _settled(call: FundCall, shares: list[Share], sources: list[tuple[Source, int]]) -> SettledCall:
-    parts = [(sources[share.source][0], share.cents) for share in shares]
-    return SettledCall(call=call, settled_cents=sum(share.cents for share in shares), parts=parts)
+def _balance(call: FundCall, applied: list[AppliedPart], sources: list[tuple[Source, int]]) -> CallBalance:
+    parts = [(sources[part.source][0], part.cents) for part in applied]
+    return CallBalance(call=call, applied_cents=sum(part.cents for part in applied), parts=parts)
 
 
 def _sources_of(fund: Fund) -> list[tuple[Source, int]]:
@@ -209,19 +209,19 @@ def _sources_of(fund: Fund) -> list[tuple[Source, int]]:
 
 
 def surplus_cents(fund: Fund) -> int:
-    """What was received of the fund beyond what is called: it settles the next call, or is to be returned."""
+    """What was received of the fund beyond what is called: it is applied to the next call, or is to be returned."""
     return max(payments.received_cents(fund) - called_cents(fund), 0)
 
 
-def is_unsettled(call: FundCall, fund: Fund) -> bool:
-    """Whether the call asks for something and nothing of it is settled."""
-    return any(one.call.id == call.id and one.settled_cents == 0 for one in settlement_of(fund))
+def has_nothing_applied(call: FundCall, fund: Fund) -> bool:
+    """Whether the call asks for something and nothing is applied to it."""
+    return any(one.call.id == call.id and one.applied_cents == 0 for one in balances_of(fund))
 
 
 def list_overdue(charity: Charity, *, today: date) -> list[tuple[FundCall, Fund, int]]:
     """The charity's calls whose day has passed while something of them is open, with the open cents; the oldest first."""
     funds = select(Fund).join(FundCall, FundCall.fund_id == Fund.id).where(FundCall.charity_id == charity.id, FundCall.due_on < today)
-    found = [(one, fund) for fund in db.session.scalars(funds.distinct()) for one in settlement_of(fund)]
+    found = [(one, fund) for fund in db.session.scalars(funds.distinct()) for one in balances_of(fund)]
     overdue = [(one.call, fund, one.open_cents) for one, fund in found if one.open_cents and one.call.due_on and one.call.due_on < today]
     return sorted(overdue, key=lambda row: row[0].number)
 
@@ -229,7 +229,7 @@ def list_overdue(charity: Charity, *, today: date) -> list[tuple[FundCall, Fund,
 def list_open(*, due_since: date) -> list[tuple[FundCall, Fund]]:
     """The calls of all charities that were due on this day or later and of which something is open."""
     funds = select(Fund).join(FundCall, FundCall.fund_id == Fund.id).where(FundCall.due_on >= due_since).distinct()
-    return [(one.call, fund) for fund in db.session.scalars(funds) for one in settlement_of(fund) if one.open_cents]
+    return [(one.call, fund) for fund in db.session.scalars(funds) for one in balances_of(fund) if one.open_cents]
 
 
 def matched_between(fund: Fund, *, after: int, upto: int) -> tuple[int, int]:

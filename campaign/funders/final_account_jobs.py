@@ -68,7 +68,7 @@ def account_rows(account: FinalAccount, language: str) -> list[tuple[str, int]]:
 
 
 def result_rows(account: FinalAccount, language: str) -> list[tuple[str, int]]:
-    """What is still to be done; empty when the account is settled."""
+    """What is still to be done; empty when the account is even."""
     labels = call_labels(language)
     found = (
         ("not_called", account.not_called_cents),

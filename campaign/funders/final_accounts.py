@@ -55,11 +55,11 @@ class FinalAccount:
 
     @property
     def surplus_cents(self) -> int:
-        """What was received beyond what is called: it settles the next call, or is to be returned."""
+        """What was received beyond what is called: it is applied to the next call, or is to be returned."""
         return max(self.retained_cents - self.called_cents, 0)
 
     @property
-    def is_settled(self) -> bool:
+    def is_even(self) -> bool:
         """Whether nothing is to be called, paid, credited or returned."""
         return not (self.not_called_cents or self.to_credit_cents or self.open_cents or self.surplus_cents)
 

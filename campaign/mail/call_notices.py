@@ -46,7 +46,7 @@ def _due_reminder(call: FundCall, *, now: datetime) -> Reminder | None:
 def _news_of(message: OutboxMessage) -> CallNews:
     call = db.session.get_one(FundCall, message.fund_call_id)
     fund = calls.fund_of(call)
-    left = {one.call.id: one.open_cents for one in calls.settlement_of(fund)}
+    left = {one.call.id: one.open_cents for one in calls.balances_of(fund)}
     return CallNews(
         call=call,
         funder=calls.funder_of(call),

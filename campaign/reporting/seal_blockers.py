@@ -234,7 +234,7 @@ def _at_stripe(campaign: Campaign) -> Iterator[Blocker]:
 def _accounts(of_campaign: list[Fund], now: datetime) -> Iterator[Blocker]:
     for fund in of_campaign:
         account = account_of(fund, now=now)
-        if fund.has_ended(now) and not account.is_settled:
+        if fund.has_ended(now) and not account.is_even:
             unequal = account.not_called_cents + account.to_credit_cents + account.open_cents + account.surplus_cents
             yield Blocker(kind=BlockerKind.FUNDER_ACCOUNT, cents=unequal, fund=fund)
 

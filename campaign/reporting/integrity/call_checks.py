@@ -98,7 +98,7 @@ def _each_call_is_posted(snapshot: Connection) -> Iterator[str]:
 
 
 def _cancelled_calls_were_unpaid(snapshot: Connection) -> Iterator[str]:
-    """Of a cancelled call nothing was settled when it was cancelled: what was received and credited settles the oldest calls first."""
+    """To a cancelled call nothing was applied when it was cancelled: what was received and credited is applied to the oldest calls first."""
     for number, slug in rows(
         snapshot,
         """

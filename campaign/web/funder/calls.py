@@ -36,15 +36,15 @@ def to_pay(fund: Fund, today: date) -> dict[str, Any]:
     language, own = current_language(), calls.calls_of(fund)
     if not own:
         return {}
-    settled = {one.call.id: one.open_cents for one in calls.settlement_of(fund)}
-    open_cents = sum(settled.values())
-    due = min((one.due_on for one in own if settled.get(one.id) and one.due_on), default=None)
+    left = {one.call.id: one.open_cents for one in calls.balances_of(fund)}
+    open_cents = sum(left.values())
+    due = min((one.due_on for one in own if left.get(one.id) and one.due_on), default=None)
     if not open_cents:
         sentence = gettext("Nothing is to be paid now: all that we have asked for is paid.")
     else:
         assert due
         named = {"amount": format_money(open_cents, language), "day": format_day(due, language)}
-        is_one = sum(map(bool, settled.values())) == 1
+        is_one = sum(map(bool, left.values())) == 1
         sentence = (
             gettext("To be paid now: %(amount)s, by %(day)s.", **named)
             if is_one
@@ -53,17 +53,17 @@ def to_pay(fund: Fund, today: date) -> dict[str, Any]:
     return {
         "sentence": sentence,
         "is_overdue": due is not None and due < today,
-        "rows": [_row(one, settled, language) for one in own[::-1]],
+        "rows": [_row(one, left, language) for one in own[::-1]],
     }
 
 
-def _row(call: FundCall, settled: dict[int, int], language: str) -> dict[str, str]:
+def _row(call: FundCall, left: dict[int, int], language: str) -> dict[str, str]:
     if call.kind == CallKind.CREDIT_NOTE:
         state = gettext("credit note")
-    elif call.id not in settled:
+    elif call.id not in left:
         state = gettext("cancelled")
     else:
-        state = gettext("%(amount)s open", amount=format_money(settled[call.id], language)) if settled[call.id] else gettext("paid")
+        state = gettext("%(amount)s open", amount=format_money(left[call.id], language)) if left[call.id] else gettext("paid")
     return {
         "name": call.name,
         "issued_on": format_day(call.issued_on, language),

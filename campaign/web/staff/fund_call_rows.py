@@ -9,7 +9,7 @@ from campaign.campaigns.bank_details import BankDetails
 from campaign.campaigns.charities import Charity
 from campaign.funders import call_documents, calls
 from campaign.funders.call_contents import EarnedLines
-from campaign.funders.calls import CallKind, FundCall, SettledCall, Source
+from campaign.funders.calls import CallBalance, CallKind, FundCall, Source
 from campaign.funders.payments import FunderPayment
 from campaign.mail.letters.bank_details import describe_account
 from campaign.rules.money import format_money
@@ -28,11 +28,11 @@ def _day(moment: datetime) -> str:
     return campaign_or_404().charity.local(moment).date().isoformat()
 
 
-def call_row(call: FundCall, settled: SettledCall | None) -> dict[str, Any]:
-    """A call or credit note: what it asks for, what is open of it, and how it is. `settled` is of a call that is not cancelled."""
+def call_row(call: FundCall, balance: CallBalance | None) -> dict[str, Any]:
+    """A call or credit note: what it asks for, what is open of it, and how it is. `balance` is of a call that is not cancelled."""
     language, content = current_language(), call.content
     cancellation, posted = calls.cancellation_of(call), call_documents.posted_of(call)
-    is_call, open_cents = call.kind == CallKind.CALL, settled.open_cents if settled else 0
+    is_call, open_cents = call.kind == CallKind.CALL, balance.open_cents if balance else 0
     local_day = campaign_or_404().charity.local(now()).date()
     return {
         "number": call.number,
@@ -45,14 +45,14 @@ def call_row(call: FundCall, settled: SettledCall | None) -> dict[str, Any]:
         "due_on": call.due_on.isoformat() if call.due_on else "",
         "due_day": format_day(call.due_on, language) if call.due_on else "",
         "open": format_money(open_cents, language) if is_call else "",
-        "is_paid": settled is not None and open_cents == 0,
+        "is_paid": balance is not None and open_cents == 0,
         "is_overdue": bool(open_cents and call.due_on and call.due_on < local_day),
         "cancellation": _cancellation(cancellation) if cancellation else None,
         "reason": call.reason,
         "lines": _lines(call),
         "received": format_money(-content["received_cents"], language) if content["received_cents"] else "",
         "to_pay": format_money(content["to_pay_cents"], language),
-        "parts": [_part(source, cents) for source, cents in settled.parts] if settled else [],
+        "parts": [_part(source, cents) for source, cents in balance.parts] if balance else [],
         "mails": mail_lines(call_documents.messages_of(call)),
         "posted": {"by": posted.posted_by, "on": _day(posted.posted_at)} if posted else None,
     }
@@ -93,7 +93,7 @@ def earned_rows(lines: EarnedLines, *, is_first: bool) -> list[tuple[str, str]]:
 
 
 def _part(source: Source, cents: int) -> dict[str, str]:
-    """A payment or credit note that settles the call, in part or whole."""
+    """A payment or credit note that is applied to the call, in part or whole."""
     amount = format_money(cents, current_language())
     if isinstance(source, FunderPayment):
         named = {"day": source.received_on.isoformat(), "reference": source.reference}

@@ -35,7 +35,7 @@ bp = Blueprint("staff_fund_calls", __name__, url_prefix="/staff/funds/<slug>/cal
 def page(slug: str) -> ResponseReturnValue:
     """What is earned, called, received and open, and all calls and credit notes."""
     fund, language = find_fund_or_404(slug), current_language()
-    settled = {one.call.id: one for one in calls.settlement_of(fund)}
+    balances = {one.call.id: one for one in calls.balances_of(fund)}
     called, earned = calls.called_cents(fund), calls.callable_cents(fund, now=now())
     return render_template(
         "staff/fund_calls.html",
@@ -48,7 +48,7 @@ def page(slug: str) -> ResponseReturnValue:
         ],
         to_call=format_money(earned - called, language) if earned > called else "",
         surplus=format_money(cents, language) if (cents := calls.surplus_cents(fund)) else "",
-        calls=[call_row(call, settled.get(call.id)) for call in reversed(calls.calls_of(fund))],
+        calls=[call_row(call, balances.get(call.id)) for call in reversed(calls.calls_of(fund))],
         has_ended=fund.has_ended(now()),
         has_bank_details=bank_details.details_of(campaign_or_404().charity) is not None,
         may_manage=has_role("manager"),
@@ -144,15 +144,15 @@ def issue(slug: str) -> ResponseReturnValue:
 @bp.get("/<int:number>")
 @access("viewer")
 def one(slug: str, number: int) -> ResponseReturnValue:
-    """A call or credit note: its lines, what settles it, and how it reached the funder."""
+    """A call or credit note: its lines, what is applied to it, and how it reached the funder."""
     fund = find_fund_or_404(slug)
     return _one_page(fund, _call_or_404(fund, number))
 
 
 def _one_page(fund: Fund, call: FundCall) -> str:
-    settled = next((one for one in calls.settlement_of(fund) if one.call.id == call.id), None)
-    may_cancel = settled is not None and settled.settled_cents == 0
-    row = call_row(call, settled)
+    balance = next((one for one in calls.balances_of(fund) if one.call.id == call.id), None)
+    may_cancel = balance is not None and balance.applied_cents == 0
+    row = call_row(call, balance)
     return render_template("staff/fund_call.html", **_names(fund), call=row, may_manage=has_role("manager"), may_cancel=may_cancel)
 
 
