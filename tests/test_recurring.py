@@ -293,7 +293,7 @@ def test_cancelling_ends_all_charges_and_is_confirmed_by_email(app: Flask, strip
     assert instalments(recurring_gift_for(donation)) == [(100_00, "paid", 100_00)]
     make_due()
     send_jobs.send_due()
-    assert [body.count("as you wished") for _, body in emails_since(post, before)] == [1]
+    assert [body.count("Your monthly gift has ended. Nothing more") for _, body in emails_since(post, before)] == [1]
 
 
 def test_while_stripe_is_unavailable_nothing_changes_and_the_page_says_so(app: Flask, stripe: Stripe) -> None:

@@ -154,8 +154,8 @@ OPENED: dict[BlockerKind, Callable[[Campaign, Donation], None]] = {
     BlockerKind.EVENTS: stored_event,
     BlockerKind.FEES: stored_fee,
     BlockerKind.MAIL: waiting_mail,
-    BlockerKind.RECONCILIATION: difference,
-    BlockerKind.BOOKS: finding,
+    BlockerKind.DIFFERENCES: difference,
+    BlockerKind.FINDINGS: finding,
 }
 
 
@@ -178,8 +178,8 @@ def test_an_open_campaign_names_all_that_is_to_end(campaign: Campaign, fund: Fun
         BlockerKind.GIFTS_UNDER_WAY,
         BlockerKind.AT_STRIPE,
         BlockerKind.MAIL,
-        BlockerKind.RECONCILIATION,
-        BlockerKind.BOOKS,
+        BlockerKind.NOT_RECONCILED,
+        BlockerKind.NOT_CHECKED,
     }
     assert kinds(campaign) == expected
     sealed.end(campaign)

@@ -66,8 +66,10 @@ class BlockerKind(StrEnum):
     VOIDS = "voids"
     TWO_PEOPLE = "two people"
     FUNDER_ACCOUNT = "funder account"
-    RECONCILIATION = "reconciliation"
-    BOOKS = "books"
+    NOT_RECONCILED = "not reconciled"
+    DIFFERENCES = "differences"
+    NOT_CHECKED = "not checked"
+    FINDINGS = "findings"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,9 +248,13 @@ def _checks(campaign: Campaign) -> Iterator[Blocker]:
     if since and posted_at:
         r = Reconciliation
         whole = select(r.id).where(r.ended_at.is_not(None), r.started_at >= posted_at, r.since <= since).limit(1)
-        if db.session.scalar(whole) is None or reconciliations.count_open():
-            yield Blocker(kind=BlockerKind.RECONCILIATION, count=reconciliations.count_open())
+        if open_differences := reconciliations.count_open():
+            yield Blocker(kind=BlockerKind.DIFFERENCES, count=open_differences)
+        elif db.session.scalar(whole) is None:
+            yield Blocker(kind=BlockerKind.NOT_RECONCILED)
     check = db.session.scalar(select(IntegrityCheck).order_by(IntegrityCheck.id.desc()).limit(1))
     last = db.session.scalar(of_campaign)
-    if check is None or check.findings or (last and check.at < last):
-        yield Blocker(kind=BlockerKind.BOOKS, count=len(check.findings) if check else 0)
+    if check and check.findings:
+        yield Blocker(kind=BlockerKind.FINDINGS, count=len(check.findings))
+    elif check is None or (last and check.at < last):
+        yield Blocker(kind=BlockerKind.NOT_CHECKED)

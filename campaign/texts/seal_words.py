@@ -47,17 +47,25 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         gettext_noop("%(count)s requests about pledges or payments of funders wait for a second person."),
     ),
     "funder account": (
-        gettext_noop("The final account of the fund “%(fund)s” is not even: %(amount)s is to be called, paid, credited or returned."),
+        gettext_noop("The final account of the fund “%(fund)s” is not settled: %(amount)s is to be called, paid, credited or returned."),
     )
     * 2,
-    "reconciliation": (
+    "not reconciled": (
         gettext_noop(
-            "The books were not compared with Stripe’s from the first gift on since the last entry, or differ: let whoever runs the service run "
+            "The books were not compared with Stripe’s from the first gift on since the last entry: let whoever runs the service run "
             "“campaign reconcile --since %(since)s”."
         ),
     )
     * 2,
-    "books": (gettext_noop("The books were not checked since the last entry, or the check found something."),) * 2,
+    "differences": (
+        gettext_noop("%(count)s difference between the books and Stripe’s is open."),
+        gettext_noop("%(count)s differences between the books and Stripe’s are open."),
+    ),
+    "not checked": (gettext_noop("The books were not checked since the last entry. They are every ten minutes: come back then."),) * 2,
+    "findings": (
+        gettext_noop("The last check of the books found %(count)s error."),
+        gettext_noop("The last check of the books found %(count)s errors."),
+    ),
 }
 
 

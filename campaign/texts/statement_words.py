@@ -89,7 +89,7 @@ _DEFINITIONS = {
     "held": pgettext_noop(
         "statement", "reserved for donors who were paying at that moment. It is matched when they have paid, or released."
     ),
-    "matched": pgettext_noop("statement", "what goes with gifts that are paid, less what was reversed: the funder owes it."),
+    "matched": pgettext_noop("statement", "what goes with gifts that are paid, less what was reversed. It is what the charity calls."),
     "left": pgettext_noop("statement", "the part of the pledge that is neither held nor matched."),
     "called": pgettext_noop(
         "statement", "what the charity has asked the funder to pay of what is matched, less what was cancelled or credited."

@@ -16,7 +16,7 @@ from campaign.web.languages import current_language
 def chart_of(days: Sequence[FundDay], *, until: date) -> dict[str, Any]:
     """The bands from the bottom, up to the end of the day `until`, and the same as rows; empty when there is nothing to show."""
     language, top = current_language(), max((day.pledged_cents for day in days), default=0)
-    names = (("match", gettext("Matched")), ("left", gettext("Left")))
+    names = (("match", gettext("Matched")), ("left", gettext("Not matched")))
     if not days or not top:
         return {}
     places = [(day.on - days[0].on).days for day in days]

@@ -56,6 +56,7 @@ def list_context(fund: Fund, url_of: UrlOfFile, contributor: FundContributor | N
         "fund": fund.name(current_language()),
         "periods": [_row(period, today, url_of) for period in periods],
         "typed": _read_until(fund, today, first_on, url_of),
+        "final": final_statement(fund, url_of),
         "day_field": DAY_FIELD,
         "today": today.isoformat(),
         "first_on": first_on.isoformat() if first_on else "",

@@ -43,7 +43,7 @@ def recurring_gift_ended(donation: Donation, gift: RecurringGift, *, page_url: s
                     "Your monthly gift has ended, as your bank told us that you did not want a payment. Nothing more will be charged."
                 )
             case _:
-                why = gettext("Your monthly gift has ended, as you wished. Nothing more will be charged.")
+                why = gettext("Your monthly gift has ended. Nothing more will be charged.")
         thanks_for = (
             gettext("Thank you for every month you gave. The months that were not questioned stay given, with their match and receipts.")
             if gift.cancellation_reason == recurring_gifts.DISPUTED

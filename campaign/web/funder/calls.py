@@ -52,6 +52,7 @@ def to_pay(fund: Fund, today: date) -> dict[str, Any]:
         )
     return {
         "sentence": sentence,
+        "is_open": open_cents > 0,
         "is_overdue": due is not None and due < today,
         "rows": [_row(one, left, language) for one in own[::-1]],
     }

@@ -15,11 +15,11 @@ from flask_babel import gettext
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.edges.db import db
-from campaign.funders import access_links
+from campaign.funders import access_links, contributors
 from campaign.funders.contributors import FundContributor
 from campaign.matching import fund_lifecycle
 from campaign.matching.fund_lifecycle import FundChange
-from campaign.matching.funds import Fund
+from campaign.matching.funds import Fund, Leftover
 from campaign.reporting import fund_days, fund_reach, shown_messages
 from campaign.reporting.statement_actions import take_statement
 from campaign.reporting.statements.statement import Statement, first_day_of
@@ -134,11 +134,13 @@ def _page(view: _View) -> dict[str, Any]:
         "campaign_url": url_for("campaigns.page", language=language, slug=view.campaign.slug),
         "headline": _headline(view, language),
         "is_contributor": view.contributor is not None,
+        "own_name": contributors.funder_of(view.contributor).name(language) if view.contributor else "",
+        "last_month": _last_month(chosen),
         "shares": share_rows.shares_of(statement, view.contributor, language),
         "chosen": chosen,
         "shown_day": format_day(chosen.day, language),
         "shown_moment": format_moment(statement.as_of, language, "long"),
-        "tiles": _tiles(statement, language, is_lead=view.contributor is None),
+        "tiles": _tiles(view.fund, statement, language, is_lead=view.contributor is None),
         "donations": statement.donations,
         "burn_down": burn_down.chart_of(days, until=chosen.day),
         "outlook": _outlook(view, language),
@@ -150,6 +152,12 @@ def _page(view: _View) -> dict[str, Any]:
         # Donors agreed that one funder reads what they wrote, who is the lead funder.
         "thanks": [] if view.contributor else _thanks(view, language),
     }
+
+
+def _last_month(chosen: ChosenDay) -> str:
+    """The last day of the month before this one, if the fund has it."""
+    last_on = chosen.today.replace(day=1) - timedelta(days=1)
+    return last_on.isoformat() if last_on >= chosen.first_on else ""
 
 
 def _url_of(fund: Fund, period: str, form: str) -> str:
@@ -179,7 +187,7 @@ def _headline(view: _View, language: str) -> str:
     return fund_report.headline(FundSums(stage=view.stage, **sums), begins_on=view.begins_on, language=language)
 
 
-def _tiles(statement: Statement, language: str, *, is_lead: bool) -> list[dict[str, str]]:
+def _tiles(fund: Fund, statement: Statement, language: str, *, is_lead: bool) -> list[dict[str, str]]:
     """The sums with their names and definitions, in the order of their life. What was called is shown once anything was.
 
     What was called and paid is the lead funder's matter alone.
@@ -196,7 +204,7 @@ def _tiles(statement: Statement, language: str, *, is_lead: bool) -> list[dict[s
         gettext("What you promised for matching, at most.") if is_sole else gettext("What all funders promised for matching, at most.")
     )
     due = (
-        gettext("It goes with gifts that were paid, and so it is due from you.")
+        gettext("It goes with gifts that were paid. You pay it when we call it.")
         if is_lead
         else gettext("It goes with gifts that were paid.")
     )
@@ -205,6 +213,7 @@ def _tiles(statement: Statement, language: str, *, is_lead: bool) -> list[dict[s
         if is_sole
         else gettext("What of the pledge is neither matched nor on hold.")
     )
+    left = f"{left} {_leftover(fund, is_sole=is_sole)}"
     held = gettext("Reserved for donors who are paying now. If they do not, it is free again.")
     tiles = (
         ("pledged", gettext("Pledged"), statement.pledged_cents, promised),
@@ -215,6 +224,17 @@ def _tiles(statement: Statement, language: str, *, is_lead: bool) -> list[dict[s
         *([received] if is_lead else []),
     )
     return [{"id": name, "label": label, "sum": format_money(cents, language), "means": means} for name, label, cents, means in tiles]
+
+
+def _leftover(fund: Fund, *, is_sole: bool) -> str:
+    """What becomes of the part of the pledge that is not matched by the end, as was chosen before the fund began."""
+    if fund.leftover == Leftover.DONATED:
+        return gettext("What is not matched by the end is given all the same.")
+    return (
+        gettext("What is not matched by the end stays with you.")
+        if is_sole
+        else gettext("What is not matched by the end stays with the funders.")
+    )
 
 
 def _outlook(view: _View, language: str) -> list[str]:

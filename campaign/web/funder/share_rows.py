@@ -41,7 +41,7 @@ def shares_of(statement: Statement, contributor: FundContributor | None, languag
             "name": share.name(language),
             **{
                 name: format_money(getattr(share.sums, f"{name}_cents"), language)
-                for name in ("pledged", "matched", "left", "called", "received")
+                for name in ("pledged", "matched", "held", "left", "called", "received")
             },
         }
         for share in statement.shares

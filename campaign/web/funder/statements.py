@@ -24,6 +24,7 @@ def page() -> ResponseReturnValue:
     campaign = db.session.get_one(Campaign, viewer.fund.campaign_id)
     context = statement_files.list_context(viewer.fund, _url_of, viewer.contributor)
     names = {"title": campaign.title(language), "charity_name": campaign.charity.name(language), "charity": campaign.charity}
+    names |= {"is_contributor": viewer.contributor is not None, "proof_url": url_for("api.proof", slug=campaign.slug)}
     return render_template("funders/statements.html", **names, **context), 422 if context["typed"].error else 200
 
 

@@ -14,6 +14,8 @@ from campaign.campaigns.seals import CampaignSeal, SealRequest
 from campaign.edges.db import db
 from campaign.matching.funds import list_funds
 from campaign.reporting import seal_actions, seal_blockers
+from campaign.reporting.donation_filters import UNPAID
+from campaign.reporting.donor_list import Trait
 from campaign.reporting.seal_blockers import Blocker, BlockerKind
 from campaign.texts import action_errors
 from campaign.texts.action_errors import ActionRefused
@@ -108,12 +110,15 @@ def _row(blocker: Blocker, campaign: Campaign) -> tuple[str, str]:
         return sentence, url_for("staff_final_account.page", slug=blocker.fund.slug)
     if blocker.kind is BlockerKind.OPEN_CAMPAIGN:
         return sentence, url_for("staff_campaigns.one", slug=campaign.slug)
+    if blocker.kind is BlockerKind.GIFTS_UNDER_WAY:
+        return sentence, url_for("staff_donation_list.page", state=UNPAID)
+    if blocker.kind is BlockerKind.MONTHLY_GIFTS:
+        return sentence, f"{url_for('staff_donor_list.page')}?is={Trait.MONTHLY}"
     endpoint = _PAGES.get(blocker.kind)
     return sentence, url_for(endpoint) if endpoint else ""
 
 
 _PAGES = {
-    BlockerKind.GIFTS_UNDER_WAY: "staff_donation_list.page",
     BlockerKind.QUARANTINED: "staff_quarantine.page",
     BlockerKind.DISPUTES: "staff_settlement.page",
     BlockerKind.IMPORTS: "staff_imports.page",
@@ -124,8 +129,8 @@ _PAGES = {
     BlockerKind.MAIL: "staff_mail.page",
     BlockerKind.VOIDS: "staff_receipts.page",
     BlockerKind.TWO_PEOPLE: "staff_funds.page",
-    BlockerKind.RECONCILIATION: "staff_settlement.page",
-    BlockerKind.BOOKS: "staff_dashboard.page",
+    BlockerKind.DIFFERENCES: "staff_settlement.page",
+    BlockerKind.FINDINGS: "staff_dashboard.page",
 }
 
 
