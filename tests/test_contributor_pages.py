@@ -1,7 +1,9 @@
 """What a contributor to a fund sees behind their link: the sums of the fund and their own share, and nothing of others, calls and payments."""
 
 import re
+import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,12 +15,15 @@ from campaign.edges.db import db
 from campaign.funders import access_links, contributors, report_recipients
 from campaign.funders.contributors import FundContributor
 from campaign.funders.funders import Funder
+from campaign.mail import send_jobs
 from campaign.matching import fund_lifecycle
 from campaign.matching.funds import Fund
 from campaign.reporting import statement_actions
+from campaign.reporting.funder_report_jobs import enqueue_funder_reports
+from tests.conftest import Post
 from tests.factories import another_campaign, contribute, create_fund, paid, raise_pledge, today
 from tests.fund_calls import issue_call
-from tests.funder_payments import create_funder, record
+from tests.funder_payments import create_funder, mails_to, record
 from tests.test_funder_page import words_of
 from tests.web import open_page, signed_in, submit
 
@@ -142,11 +147,8 @@ def test_nothing_of_another_contributor_is_anywhere_on_the_pages_of_one(app: Fla
         ):
             assert hidden not in page.text.replace("\u00a0", " "), hidden
         assert "/funder/calls" not in page.text
-        assert "/funder/reports" not in page.text
-    for path in ("/funder/reports", f"/funder/calls/{call.number}.pdf"):
-        assert client.get(path).status_code == 404, path
-    app.config["WTF_CSRF_ENABLED"] = False
-    assert client.post("/funder/reports", data={"email": "x@example.org"}).status_code == 404
+    assert client.get(f"/funder/calls/{call.number}.pdf").status_code == 404
+    assert "recipient@" not in client.get("/funder/reports").text, "they are the lead funder's"
     lead = client_of(app, shared.fund, None)
     assert call.name in lead.get("/funder/?lang=en").text
     assert lead.get(f"/funder/calls/{call.number}.pdf").status_code == 200
@@ -164,7 +166,7 @@ def test_a_link_opens_the_funds_of_its_funder_as_lead_and_contributor_and_no_oth
     assert tiles(both.get(f"/funder/?fund={led.slug}&lang=en").text).keys() >= {"received"}, "as its lead"
     assert both.get("/funder/reports").status_code == 200, "of the fund that they lead"
     assert both.get(f"/funder/?fund={shared.fund.slug}&lang=en").status_code == 200
-    assert both.get("/funder/reports").status_code == 404, "of the fund that they contribute to"
+    assert both.get("/funder/reports").status_code == 200, "of the fund that they contribute to, their own recipients"
     own = client_of(app, led, None)
     assert "share-matched" in tiles(own.get(f"/funder/?fund={shared.fund.slug}&lang=en").text), "their link as a lead opens it too"
     lead = client_of(app, shared.fund, None)
@@ -206,6 +208,33 @@ def test_managers_make_links_for_contributors_that_are_shown_once_and_end_them(a
         assert submit(manager, page, unknown).status_code == 404
 
 
+def test_a_contributor_gets_reports_of_their_share_alone(app: Flask, shared: Shared, post: Post) -> None:
+    client = client_of(app, shared.fund, shared.contributor)
+    added = submit(
+        client, open_page(client, "/funder/reports"), "/funder/reports", email="officer@one.example.org", language="en", kinds="milestone"
+    )
+    assert added.status_code == 303
+    assert "officer@one" not in client_of(app, shared.fund, None).get("/funder/reports").text, "each has recipients of their own"
+    paid(shared.campaign, 250_00)
+    until = datetime.now(UTC) + timedelta(seconds=1)
+    while datetime.now(UTC) < until:  # What is reached is reported as of a second that is over.
+        time.sleep(0.05)
+    assert enqueue_funder_reports() == 1
+    send_jobs.send_due()
+    (report,) = mails_to(post, "officer@one.example.org")
+    assert "$165.09 of your pledge of $300.00 goes with 7 gifts: 50% is reached." in report
+    assert "Your share as of" in report and "– Matched: $165.09" in report and "– Left: $134.91" in report
+    for hidden in (CANARY, "Received from you", "Called", "550.30", "1,000.00"):
+        assert hidden not in report, hidden
+    link = next(line for line in report.split() if "/funder/links/" in line)
+    page = app.test_client()
+    assert page.get("/" + link.split("/", 3)[3]).status_code == 302
+    assert "share-matched" in tiles(page.get("/funder/?lang=en").text)
+    (mail,) = [mail for _, to, mail, _ in post.box.newest(20) if to == ["officer@one.example.org"]]
+    (pdf,) = [part.get_content() for part in mail.iter_attachments()]
+    assert CANARY.encode() not in pdf and pdf.startswith(b"%PDF")
+
+
 def test_the_public_names_no_contributor(app: Flask, shared: Shared) -> None:
     client, slug = app.test_client(), shared.campaign.slug
     for path in (f"/{slug}", f"/en/{slug}", f"/fr/{slug}", f"/api/campaigns/{slug}", f"/en/campaigns/{slug}"):
@@ -232,8 +261,8 @@ MATRIX = {
     "funder_statements.report_csv": (302, 302, 403),
     "funder_statements.report_json": (302, 302, 403),
     "funder_calls.document": (200, 404, 403),
-    "funder_reports.page": (200, 404, 403),
-    "funder_reports.add": (422, 404, 403),
+    "funder_reports.page": (200, 200, 403),
+    "funder_reports.add": (422, 422, 403),
     "funder_reports.choose": (303, 404, 403),
 }
 

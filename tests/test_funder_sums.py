@@ -139,6 +139,7 @@ def by_mail(fund: Fund, statement: Statement, period: StatementPeriod) -> str:
             recipient=ReportRecipient(email="officer@example.org", language="en"),
             funder=db.session.get_one(Funder, fund.funder_id),
             statement=statement,
+            contributor=None,
             page_url="https://example.org/funder",
             choices_url="https://example.org/choices",
             is_test=True,

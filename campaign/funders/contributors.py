@@ -45,6 +45,11 @@ def contributor_of_funder(fund: Fund, funder_id: int) -> FundContributor | None:
     return db.session.scalar(select(c).where(c.fund_id == fund.id, c.funder_id == funder_id))
 
 
+def funder_ids_of(fund: Fund) -> list[int]:
+    """Who pledged the fund, by their ids: the lead funder, and then the contributors."""
+    return [fund.funder_id, *(one.funder_id for one in contributors_of(fund))]
+
+
 def funder_of(contributor: FundContributor) -> Funder:
     """The funder who contributes."""
     return db.session.get_one(Funder, contributor.funder_id)

@@ -163,13 +163,15 @@ def _compose_funder_report(message: OutboxMessage) -> EmailContent | None:
     if report_recipients.choice_of(recipient).sending != Sending.ACTIVE:
         return None
     fund, links = db.session.get_one(Fund, report.fund_id), services().links
-    end = funder_report_files.end_of(report)
+    end, contributor = funder_report_files.end_of(report), funder_report_files.contributor_of(report)
+    link = access_links.create_link(fund, contributor=contributor, actor=access_links.SERVICE)
     news = funder_reports.ReportNews(
         report=report,
         recipient=recipient,
         funder=db.session.get_one(Funder, recipient.funder_id),
         statement=statement_actions.take_statement(fund, period=end.period),
-        page_url=f"{access_links.create_link(fund, actor=access_links.SERVICE)}?lang={recipient.language}",
+        contributor=contributor,
+        page_url=f"{link}?lang={recipient.language}",
         choices_url=links.report_choices(report_recipients.choices_token(recipient)),
         is_test=services().settings.is_sandbox,
     )

@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import exists, or_, select
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.edges.db import db
 from campaign.edges.services import services
-from campaign.funders import report_recipients
+from campaign.funders import contributors, report_recipients
+from campaign.funders.contributors import FundContributor
 from campaign.funders.report_recipients import ReportRecipient
 from campaign.matching import rematching
 from campaign.matching.funds import Fund
@@ -26,7 +27,7 @@ def enqueue_funder_reports() -> int:
         now = campaign.charity.local(datetime.now(UTC))
         _record_milestones(fund, now)
         db.session.commit()
-        recipients = report_recipients.recipients_of(fund.funder_id)
+        recipients = [found for funder_id in contributors.funder_ids_of(fund) for found in report_recipients.recipients_of(funder_id)]
         choices = report_recipients.choices_of(recipients)
         for recipient in recipients:
             count += _enqueue_for(recipient, report_recipients.as_rule(choices[recipient.id]), fund, now)
@@ -37,8 +38,10 @@ def enqueue_funder_reports() -> int:
 
 
 def _reported_fund_ids() -> list[int]:
-    """The activated funds whose funder has a recipient."""
-    has_recipient = Fund.funder_id.in_(select(ReportRecipient.funder_id))
+    """The activated funds of which a funder has a recipient."""
+    with_recipient = select(ReportRecipient.funder_id)
+    contributes = exists().where(FundContributor.fund_id == Fund.id, FundContributor.funder_id.in_(with_recipient))
+    has_recipient = or_(Fund.funder_id.in_(with_recipient), contributes)
     return list(db.session.scalars(select(Fund.id).where(Fund.activated_at.is_not(None), has_recipient).order_by(Fund.id)))
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from flask_babel import force_locale, gettext, ngettext
 
+from campaign.funders.contributors import FundContributor
 from campaign.funders.funders import Funder
 from campaign.funders.report_recipients import ReportRecipient
 from campaign.mail.letters.frame import SMALL, Code, Paragraph, Recipient, build_email, contact_line
@@ -11,24 +12,40 @@ from campaign.matching.funds import Leftover
 from campaign.outbox.deliveries import EmailContent
 from campaign.reporting import published_heads
 from campaign.reporting.funder_reports import FunderReport
+from campaign.reporting.statements.shares import seen_by
 from campaign.reporting.statements.statement import Statement
 from campaign.rules.money import format_money
 from campaign.rules.report_schedule import Milestone, ReportKind
+from campaign.rules.shares import ShareSums
 from campaign.texts.dates import format_day, format_moment
 from campaign.texts.statement_words import describe_period
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportNews:
-    """A report to a recipient, with the statement of its period, the page of the fund, and that on which the recipient chooses reports."""
+    """A report to a recipient, with the statement of its period, the page of the fund, and that on which the recipient chooses reports.
+
+    Sums of a contributor's report are their share; gifts are those of the fund.
+    """
 
     report: FunderReport
     recipient: ReportRecipient
     funder: Funder
     statement: Statement
+    contributor: FundContributor | None
     page_url: str
     choices_url: str
     is_test: bool
+
+    @property
+    def _sums(self) -> ShareSums:
+        """The sums at the end of the statement: of the fund, or of the contributor's share."""
+        seen = seen_by(self.statement.shares, self.contributor) if self.contributor else None
+        if seen is not None:
+            return seen.own.sums
+        closing = self.statement.closing
+        names = ("pledged_cents", "held_cents", "matched_cents", "called_cents", "received_cents")
+        return ShareSums(**{name: getattr(closing, name) for name in names})
 
     def compose(self) -> EmailContent:
         """The e-mail, in the language of the recipient."""
@@ -79,12 +96,12 @@ class ReportNews:
         return gettext("%(period)s: nothing was matched.", period=period)
 
     def _milestone(self, language: str, fund: str, title: str) -> tuple[str, list[Paragraph]]:
-        statement = self.statement
+        statement, sums = self.statement, self._sums
         numbers = {
             "fund": fund,
             "percent": self.report.milestone,
-            "matched": format_money(statement.matched_cents, language),
-            "pledged": format_money(statement.pledged_cents, language),
+            "matched": format_money(sums.matched_cents, language),
+            "pledged": format_money(sums.pledged_cents, language),
         }
         if self.report.milestone == Milestone.WHOLE:
             whole = ngettext(
@@ -113,7 +130,7 @@ class ReportNews:
         )
 
     def _leftover(self, language: str) -> str:
-        left = self.statement.pledged_cents - self.statement.matched_cents
+        left = self._sums.pledged_cents - self._sums.matched_cents
         if not left:
             return ""
         amount = format_money(left, language)
@@ -123,23 +140,27 @@ class ReportNews:
 
     def _balances(self, language: str) -> list[Paragraph]:
         """The balances at the end of the statement, a line for each."""
-        closing = self.statement.closing
+        closing, is_lead = self._sums, self.contributor is None
         lines = {
             gettext("Pledged"): closing.pledged_cents,
             gettext("Matched"): closing.matched_cents,
             gettext("On hold, for gifts that are not paid yet"): closing.held_cents,
             gettext("Left"): closing.left_cents,
-            gettext("Called"): closing.called_cents,
-            gettext("Received from you"): closing.received_cents,
         }
-        shown = {name: cents for name, cents in lines.items() if cents or name != gettext("Called")}
-        sums = [gettext("%(name)s: %(amount)s", name=name, amount=format_money(cents, language)) for name, cents in shown.items()]
+        if is_lead and closing.called_cents:
+            lines[gettext("Called")] = closing.called_cents
+        if is_lead:
+            lines[gettext("Received from you")] = closing.received_cents
+        sums = [gettext("%(name)s: %(amount)s", name=name, amount=format_money(cents, language)) for name, cents in lines.items()]
         return [Paragraph(self._as_of(language)), *(Paragraph(f"– {line}") for line in sums)]
 
     def _as_of(self, language: str) -> str:
         last_on = self.report.statement_period.last_on
         if last_on:
-            return str(gettext("At the end of %(day)s:", day=format_day(last_on, language)))
+            named = {"day": format_day(last_on, language)}
+            return gettext("Your share at the end of %(day)s:", **named) if self.contributor else gettext("At the end of %(day)s:", **named)
+        if self.contributor:
+            return gettext("Your share as of %(moment)s:", moment=format_moment(self.statement.as_of, language))
         return str(gettext("As of %(moment)s:", moment=format_moment(self.statement.as_of, language)))
 
     def _code(self) -> Code:

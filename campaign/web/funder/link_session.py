@@ -35,6 +35,11 @@ class Viewer:
     contributor: FundContributor | None
     funds: list[Fund]
 
+    @property
+    def funder_id(self) -> int:
+        """Whose eyes they are: the lead funder's, or the contributor's."""
+        return self.contributor.funder_id if self.contributor else self.fund.funder_id
+
 
 def viewer_of_session() -> Viewer:
     """The fund that `?fund=` names or was chosen before, or else that of the link, and what its funder is in it.

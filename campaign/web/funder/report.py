@@ -1,6 +1,6 @@
 """A funder's page, behind a private link: what their money has moved, as of now or as of the end of a past day. It shows amounts and counts, never donors.
 
-A contributor sees the sums of the fund and their own share: nothing of other contributors, calls, payments and recipients of reports.
+A contributor sees the sums of the fund and their own share: nothing of other contributors, calls, payments and their recipients of reports.
 """
 
 from dataclasses import dataclass

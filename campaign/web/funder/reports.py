@@ -12,7 +12,7 @@ from campaign.funders.funders import Funder
 from campaign.funders.report_recipients import ReportRecipient, Sending
 from campaign.matching.funds import Fund
 from campaign.web import report_choices
-from campaign.web.funder.link_session import led_fund_of_session
+from campaign.web.funder.link_session import Viewer, viewer_of_session
 from campaign.web.languages import current_language
 from campaign.web.report_choices import NewRecipient
 from campaign.web.security import LINKS_PER_CLIENT, access, csrf, limiter
@@ -26,12 +26,14 @@ FUNDER, RECIPIENT = "the funder", "a recipient"
 @access("funder")
 def page() -> ResponseReturnValue:
     """Who gets which reports, and a form for another recipient."""
-    return _page(led_fund_of_session())
+    return _page(viewer_of_session())
 
 
-def _page(fund: Fund, form: NewRecipient | None = None) -> str:
-    recipients = [report_choices.row_of(one) for one in report_recipients.recipients_of(fund.funder_id)]
-    return render_template("funders/reports.html", recipients=recipients, form=form or report_choices.empty_form(), **_frame_of(fund))
+def _page(viewer: Viewer, form: NewRecipient | None = None) -> str:
+    recipients = [report_choices.row_of(one) for one in report_recipients.recipients_of(viewer.funder_id)]
+    return render_template(
+        "funders/reports.html", recipients=recipients, form=form or report_choices.empty_form(), **_frame_of(viewer.fund)
+    )
 
 
 def _frame_of(fund: Fund) -> dict[str, Any]:
@@ -49,16 +51,16 @@ def _frame_of(fund: Fund) -> dict[str, Any]:
 @limiter.limit(LINKS_PER_CLIENT)
 def add() -> ResponseReturnValue:
     """Add a recipient."""
-    fund = led_fund_of_session()
-    form = report_choices.add(db.session.get_one(Funder, fund.funder_id), actor=FUNDER)
-    return (_page(fund, form), 422) if form else redirect(url_for("funder_reports.page", lang=current_language()), 303)
+    viewer = viewer_of_session()
+    form = report_choices.add(db.session.get_one(Funder, viewer.funder_id), actor=FUNDER)
+    return (_page(viewer, form), 422) if form else redirect(url_for("funder_reports.page", lang=current_language()), 303)
 
 
 @bp.post("/<int:recipient_id>")
 @access("funder")
 def choose(recipient_id: int) -> ResponseReturnValue:
     """Change, pause, resume or stop what a recipient gets."""
-    recipient = report_choices.recipient_of(led_fund_of_session().funder_id, recipient_id)
+    recipient = report_choices.recipient_of(viewer_of_session().funder_id, recipient_id)
     if recipient is None:
         abort(404)
     report_choices.change(recipient, actor=FUNDER)
