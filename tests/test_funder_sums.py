@@ -208,7 +208,7 @@ def shares_in(app: Flask, fund: Fund) -> dict[str, list[dict[str, int]]]:
     cells = [
         re.findall(r'<td class="sum" data-label="[^"]*">([^<]*)</td>', row) for row in re.findall(r'<tr><th scope="row">.*?</tr>', page)
     ]
-    shown_names = ("pledged", "matched", "left", "called", "received")
+    shown_names = ("pledged", "matched", "held", "left", "called", "received")
     found["page"] = [dict(zip(shown_names, map(in_cents, row), strict=True)) for row in cells if len(row) == len(shown_names)]
     staff = open_page(signed_in(app, "viewer", address="other@example.org"), f"/staff/funds/{fund.slug}").text
     cells = [re.findall(r'<td class="sum" data-label="[^"]*">([^<]*)</td>', row) for row in re.findall(r"<tr><td .*?</tr>", staff)]
