@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask, url_for
@@ -231,6 +232,15 @@ def test_a_contributor_gets_reports_of_their_share_alone(app: Flask, shared: Sha
     assert page.get("/" + link.split("/", 3)[3]).status_code == 302
     assert "share-matched" in tiles(page.get("/funder/?lang=en").text)
     (mail,) = [mail for _, to, mail, _ in post.box.newest(20) if to == ["officer@one.example.org"]]
+    unsubscribe = urlsplit(str(mail["List-Unsubscribe"]).strip("<>")).path
+    assert "officer@one.example.org" in app.test_client().get(unsubscribe).text
+    assert app.test_client().post(unsubscribe, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+    staff = signed_in(app, "manager", address="manager@example.org")
+    address = f"/staff/funds/{shared.fund.slug}/reports"
+    for_staff = open_page(staff, address)
+    assert "officer@one.example.org" in for_staff.text and "Contributor One" in for_staff.text and "stopped" in for_staff.text
+    (recipient,) = report_recipients.recipients_of(shared.contributor.funder_id)
+    assert submit(staff, for_staff, f"{address}/{recipient.id}", kinds="monthly", sending="active").status_code == 303
     (pdf,) = [part.get_content() for part in mail.iter_attachments()]
     assert CANARY.encode() not in pdf and pdf.startswith(b"%PDF")
 

@@ -18,11 +18,15 @@ from campaign.texts.action_errors import ActionRefused
 
 
 def get_contributor(fund: Fund, name: str) -> FundContributor:
-    """The contributor with this English name. Raises CommandRefused, with the names of all, when there is none."""
-    named = {contributors.funder_of(one).name_en: one for one in contributors.contributors_of(fund)}
-    if name not in named:
-        raise CommandRefused(f"{fund.slug} has no contributor {name}; its contributors: {', '.join(named) or 'none'}.")
-    return named[name]
+    """The contributor with this English name. Raises CommandRefused, with the names of all, when there is none, and when there are several."""
+    named = [(contributors.funder_of(one).name_en, one) for one in contributors.contributors_of(fund)]
+    found = [one for own_name, one in named if own_name == name]
+    if not found:
+        names = ", ".join(own_name for own_name, _ in named)
+        raise CommandRefused(f"{fund.slug} has no contributor {name}; its contributors: {names or 'none'}.")
+    if len(found) > 1:
+        raise CommandRefused(f"{fund.slug} has several contributors called {name}: use the pages of staff.")
+    return found[0]
 
 
 @click.command("contributor")

@@ -157,19 +157,22 @@ def _pledge_matched(message: OutboxMessage) -> EmailContent | None:
 
 
 def _compose_funder_report(message: OutboxMessage) -> EmailContent | None:
-    """None when the recipient has paused or stopped reports meanwhile. Commits. Raises MailDeferred while the period is not over."""
+    """None when the recipient has paused or stopped reports meanwhile, or there were no shares yet. Commits. Raises MailDeferred while the period is not over."""
     report = db.session.get_one(FunderReport, message.funder_report_id)
     recipient = db.session.get_one(ReportRecipient, report.recipient_id)
     if report_recipients.choice_of(recipient).sending != Sending.ACTIVE:
         return None
     fund, links = db.session.get_one(Fund, report.fund_id), services().links
     end, contributor = funder_report_files.end_of(report), funder_report_files.contributor_of(report)
+    statement = statement_actions.take_statement(fund, period=end.period)
+    if contributor and not statement.shares:
+        return None
     link = access_links.create_link(fund, contributor=contributor, actor=access_links.SERVICE)
     news = funder_reports.ReportNews(
         report=report,
         recipient=recipient,
         funder=db.session.get_one(Funder, recipient.funder_id),
-        statement=statement_actions.take_statement(fund, period=end.period),
+        statement=statement,
         contributor=contributor,
         page_url=f"{link}?lang={recipient.language}",
         choices_url=links.report_choices(report_recipients.choices_token(recipient)),

@@ -85,7 +85,7 @@ _VERIFY = pgettext_noop(
     "This PDF is signed: a reader of PDFs shows by whom, and whether a byte was changed. The JSON of this statement has each entry with its hash. The page “Statements” of your fund has the program that verifies it, and how; the charity publishes the heads of its chains once a day at %(url)s.",
 )
 _DEFINITIONS = {
-    "pledged": pgettext_noop("statement", "what the funder has promised to match gifts with, in all."),
+    "pledged": pgettext_noop("statement", "what was promised to match gifts with, in all."),
     "held": pgettext_noop(
         "statement", "reserved for donors who were paying at that moment. It is matched when they have paid, or released."
     ),

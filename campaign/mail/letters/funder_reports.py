@@ -47,6 +47,12 @@ class ReportNews:
         names = ("pledged_cents", "held_cents", "matched_cents", "called_cents", "received_cents")
         return ShareSums(**{name: getattr(closing, name) for name in names})
 
+    @property
+    def _own(self) -> ShareSums:
+        """The sums of whoever gets the report: the lead funder of several has a share too."""
+        shares = self.statement.shares
+        return self._sums if self.contributor or not shares else shares[0].sums
+
     def compose(self) -> EmailContent:
         """The e-mail, in the language of the recipient."""
         language, charity = self.recipient.language, self.statement.charity
@@ -96,7 +102,7 @@ class ReportNews:
         return gettext("%(period)s: nothing was matched.", period=period)
 
     def _milestone(self, language: str, fund: str, title: str) -> tuple[str, list[Paragraph]]:
-        statement, sums = self.statement, self._sums
+        statement, sums = self.statement, self._own
         numbers = {
             "fund": fund,
             "percent": self.report.milestone,
@@ -130,12 +136,12 @@ class ReportNews:
         )
 
     def _leftover(self, language: str) -> str:
-        left = self._sums.pledged_cents - self._sums.matched_cents
+        left = self._own.pledged_cents - self._own.matched_cents
         if not left:
             return ""
         amount = format_money(left, language)
         if self.statement.fund.leftover == Leftover.DONATED:
-            return gettext("%(amount)s of your pledge was not matched. As you chose before, it is given all the same.", amount=amount)
+            return gettext("%(amount)s of your pledge was not matched. It is given all the same, as was chosen before.", amount=amount)
         return gettext("%(amount)s of your pledge was not matched, and stays with you.", amount=amount)
 
     def _balances(self, language: str) -> list[Paragraph]:

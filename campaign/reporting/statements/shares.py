@@ -36,7 +36,7 @@ class FunderShare:
 
 
 class SeenShares(NamedTuple):
-    """What a contributor sees: their own share, and those of all other funders together, so that nobody else's follows from them."""
+    """What a contributor sees: their own share, and those of all other funders together."""
 
     own: FunderShare
     others: FunderShare

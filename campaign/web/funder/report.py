@@ -250,7 +250,7 @@ def _outlook(view: _View, language: str) -> list[str]:
         # The window excludes its end: at midnight, the day before is the last one.
         ends_on=charity.local(closes_at - timedelta(microseconds=1)).date() if closes_at else None,
     )
-    if view.contributor and view.stage is FundStage.ALL_MATCHED:
+    if (view.contributor or view.statement.shares) and view.stage is FundStage.ALL_MATCHED:
         return [gettext("All of the pledge is matched. If a gift is refunded, its match goes to earlier gifts that had none.")]
     return fund_report.describe_outlook(view.stage, outlook, begins_on=view.begins_on, language=language)
 

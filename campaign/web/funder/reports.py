@@ -4,10 +4,11 @@ from typing import Any
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy import select
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.edges.db import db
-from campaign.funders import report_recipient_actions, report_recipients
+from campaign.funders import contributors, report_recipient_actions, report_recipients
 from campaign.funders.funders import Funder
 from campaign.funders.report_recipients import ReportRecipient, Sending
 from campaign.matching.funds import Fund
@@ -86,5 +87,6 @@ def by_mail(token: str) -> ResponseReturnValue:
 
 
 def _fund_of(recipient: ReportRecipient) -> Fund:
-    """The funder's first fund, whose campaign the page names."""
-    return db.session.query(Fund).filter(Fund.funder_id == recipient.funder_id).order_by(Fund.id).limit(1).one()
+    """The first fund that the funder leads, or else contributes to; its campaign is named on the page."""
+    led = db.session.scalar(select(Fund).where(Fund.funder_id == recipient.funder_id).order_by(Fund.id).limit(1))
+    return led or contributors.funds_contributed_to(recipient.funder_id)[0]

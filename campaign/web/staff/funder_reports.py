@@ -8,8 +8,9 @@ from flask_security import current_user
 from sqlalchemy import select
 
 from campaign.edges.db import db
-from campaign.funders import report_recipients
+from campaign.funders import contributors, report_recipients
 from campaign.funders.funders import Funder
+from campaign.funders.report_recipients import ReportRecipient
 from campaign.matching.funds import Fund
 from campaign.reporting import funder_reports
 from campaign.reporting.funder_reports import FunderReport
@@ -29,7 +30,7 @@ bp = Blueprint("staff_funder_reports", __name__, url_prefix="/staff/funds")
 @bp.get("/<slug>/reports")
 @access("viewer")
 def page(slug: str) -> ResponseReturnValue:
-    """The recipients of the fund's funder, and the latest reports about its funds."""
+    """The recipients of the fund's funders, and the latest reports about the lead funder's funds."""
     return _page(find_fund_or_404(slug))
 
 
@@ -42,20 +43,28 @@ def _page(fund: Fund, form: NewRecipient | None = None) -> str:
         slug=fund.slug,
         fund=fund.name(language),
         funder=db.session.get_one(Funder, fund.funder_id).name(language),
-        recipients=[report_choices.row_of(one) for one in report_recipients.recipients_of(fund.funder_id)],
+        recipients=_recipient_rows(fund),
         form=form or report_choices.empty_form(),
         sent=_sent_rows(funder_reports.list_reports(list(funds)), funds),
     )
 
 
+def _recipient_rows(fund: Fund) -> list[dict[str, Any]]:
+    """Who gets reports: the lead funder's recipients, and those of contributors with their names."""
+    language, rows = current_language(), list[dict[str, Any]]()
+    for funder_id in contributors.funder_ids_of(fund):
+        name = "" if funder_id == fund.funder_id else db.session.get_one(Funder, funder_id).name(language)
+        rows += [{**report_choices.row_of(one), "contributor": name} for one in report_recipients.recipients_of(funder_id)]
+    return rows
+
+
 def _sent_rows(reports: list[FunderReport], funds: dict[int, Fund]) -> list[dict[str, Any]]:
     language, mails = current_language(), funder_reports.messages_of([report.id for report in reports])
     lines = {line["id"]: line for line in mail_lines(list(mails.values()))}
-    addresses = {one.id: one.email for one in report_recipients.recipients_of(next(iter(funds.values())).funder_id)}
     return [
         {
             "line": lines[mails[report.id].id],
-            "email": addresses[report.recipient_id],
+            "email": db.session.get_one(ReportRecipient, report.recipient_id).email,
             "fund": funds[report.fund_id].name(language),
             "about": _about(report, language),
         }
@@ -81,7 +90,8 @@ def add(slug: str) -> ResponseReturnValue:
 @access("manager", fresh=True)
 def choose(slug: str, recipient_id: int) -> ResponseReturnValue:
     """Change, pause, resume or stop what a recipient gets."""
-    recipient = report_choices.recipient_of(find_fund_or_404(slug).funder_id, recipient_id)
+    of_fund = contributors.funder_ids_of(find_fund_or_404(slug))
+    recipient = next((found for one in of_fund if (found := report_choices.recipient_of(one, recipient_id))), None)
     if recipient is None:
         abort(404)
     report_choices.change(recipient, actor=current_user.email)
