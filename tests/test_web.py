@@ -256,7 +256,7 @@ def test_pages_and_totals_agree_on_what_is_left_of_a_fund_that_matches_nothing_n
     assert answer["match"]["available_cents"] == 0
     staff = signed_in(app, "viewer").get("/staff/").text
     assert '<span id="left">$0.00</span>' in staff
-    assert "$49,900.00 in funds that are paused or outside their dates" in staff
+    assert "$49,900.00 in funds that are paused, have ended or are outside their dates" in staff
     with app.app_context():
         page = app.test_client().get("/en/vision-sanaa-richard").text
     assert "49,900" not in page
