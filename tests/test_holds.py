@@ -105,11 +105,11 @@ def test_an_open_page_gets_the_current_quote_and_remaining_match(client: FlaskCl
     db.session.commit()
     first = json.loads(client.get(f"/en/{own.slug}/quote?amount=100").text)
     assert (first["match_cents"], first["quote"]) == (100_00, "Your gift of $100 + $100 matched = $200.")
-    assert "$150 of matching is left" in first["claim"]
+    assert "Only $150 of matching (Fund 1) is left: your gift can finish it." in first["claim"]
     paid(own, 120_00)
     later = json.loads(client.get(f"/en/{own.slug}/quote?amount=100").text)
     assert later["quote"] == "Your gift of $100 is matched in part: $30, all that is left of the fund. Together: $130."
-    assert "$30 of matching is left" in later["claim"]
+    assert "Only $30 of matching" in later["claim"]
     assert "$120" in later["progress"]
     assert 'data-amount="30"' in later["presets"], "a donation of $30 finishes the match"
     paid(own, 30_00)
@@ -192,14 +192,14 @@ def test_the_donation_page_explains_how_the_match_came_about(client: FlaskClient
         "$37.42 of matching was held",
         "The gift of $100 was paid.",
         "because the fund was used up",
-        "Your gift keeps its place",
+        "your gift is in line for it",
     ):
         assert sentence in before
     create_refund(first, 100_00)
     db.session.commit()
     after = client.get(f"/en/donations/{mine.token}").text
     assert "$62.58 more was matched (Fund 1), because another gift was refunded." in after
-    assert "keeps its place" not in after
+    assert "is in line for it" not in after
     assert first.public_id not in after
 
 

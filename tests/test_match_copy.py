@@ -159,6 +159,17 @@ def test_a_ratio_other_than_one_to_one_is_stated_as_what_it_adds(language: str) 
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_near_its_end_no_claim_says_that_every_dollar_is_matched(language: str) -> None:
+    """A gift of a usual size may be more than what is left; who can take it all, by the terms of the fund, is asked to."""
+    near = replace(FUND, available_cents=37_42)
+    finish = "can finish it|peut le compléter"
+    assert re.search(finish, match_copy.campaign_claim(MatchState(funds=(near,)), language))
+    assert not re.search("doubl", match_copy.campaign_claim(MatchState(funds=(near,)), language))
+    for other in (replace(near, available_cents=500_00), replace(near, per_donation_cents=10_00), replace(near, held_cents=10_00)):
+        assert not re.search(finish, match_copy.campaign_claim(MatchState(funds=(other,)), language)), other
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_the_remaining_match_counts_only_funds_with_the_same_terms(language: str) -> None:
     """A fund with other terms is not counted in what is left of this one."""
     last, other = replace(FUND, available_cents=10_00), replace(FUND, name="Autre", ratio=HALF, available_cents=500_00)
@@ -200,7 +211,7 @@ def test_the_outcome_states_the_current_match(language: str) -> None:
     assert donation_timeline.match_outcome(now, language) == ""
     assert "150" in numbers(donation_timeline.match_outcome(replace(now, matched_cents=50_00), language))
     waiting = donation_timeline.match_outcome(replace(now, matched_cents=50_00, waits=True), language)
-    assert re.search(r"keeps its place|attend à sa place", waiting)
+    assert re.search(r"is in line for it|est en file", waiting)
     paying = replace(now, is_paid=False, held_cents=50_00)
     assert "50" in numbers(donation_timeline.match_outcome(paying, language))
     assert re.search(r"bank|banque", donation_timeline.match_outcome(replace(paying, is_processing=True), language))

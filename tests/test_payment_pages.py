@@ -142,7 +142,7 @@ def test_two_members_correct_a_payment_on_the_page(app: Flask, fund: Fund, one: 
     assert 'value="agree"' in open_page(two, PAGE).text
     post(two, decision, page=PAGE, decision="agree")
     page = open_page(two, PAGE).text
-    for shown in ("It is done", "<s>$12,500.00</s>", "reversed", "replaced", "$1,250.00 of $50,000.00 pledged"):
+    for shown in ("Done.", "<s>$12,500.00</s>", "reversed", "replaced", "$1,250.00 of $50,000.00 pledged"):
         assert shown in page
     assert f"corrected: see cheque 17 of {today()}" in page
     assert "Reversed: one@example.org asked, two@example.org agreed: a digit" in page

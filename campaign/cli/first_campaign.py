@@ -35,9 +35,9 @@ In these conditions the immune system attacks the nerves of the arms and legs. M
 
 Vision Sanâa and Richard funds Canadian research on those questions: earlier diagnosis, fewer relapses, less pain and fatigue, and a life after the hospital that is a full one. Patients and families sit with the scientists when the projects are chosen.
 
-## Who stands beside you
+## Who matches your gift
 
-Fonds Sanâa and Richard stands beside everybody who gives. What it adds, and to which gifts, is said on this page as it is at this moment.
+Fonds Sanâa and Richard matches gifts to this campaign. This page shows what it adds, and to which gifts.
 
 ## Where the money goes
 
@@ -50,9 +50,9 @@ Dans ces maladies, le système immunitaire s’attaque aux nerfs des bras et des
 
 Vision Sanâa et Richard finance au Canada la recherche sur ces questions : un diagnostic plus tôt, moins de rechutes, moins de douleur et de fatigue, et après l’hôpital une vie qui soit pleine. Des patients et des proches siègent avec les scientifiques quand les projets sont choisis.
 
-## Qui est à vos côtés
+## Qui jumelle votre don
 
-Le Fonds Sanâa et Richard est aux côtés de toutes les personnes qui donnent. Ce qu’il ajoute, et à quels dons, est dit sur cette page tel que c’est en ce moment.
+Le Fonds Sanâa et Richard jumelle les dons à cette campagne. Cette page montre ce qu’il ajoute, et à quels dons.
 
 ## Où va l’argent
 

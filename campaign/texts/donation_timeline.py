@@ -119,8 +119,8 @@ def _queued(now: MatchStatus, language: str) -> str:
         return ""
     to = translator(language)
     if not now.is_reachable:
-        return to.gettext("Your gift keeps its place: if matching comes free, it goes to gifts in their order.")
-    return to.gettext("Your gift keeps its place: if matching comes free, it goes to gifts in their order, and we write to you.")
+        return to.gettext("If more matching becomes available, your gift is in line for it.")
+    return to.gettext("If more matching becomes available, your gift is in line for it, and we will write to you.")
 
 
 def rematch_news(*, gift_cents: int, matched_cents: int, more_cents: int, fund_name: str, language: str) -> str:

@@ -14,6 +14,9 @@ from campaign.rules.money import format_money_short
 from campaign.texts.catalogue import Translator, translator
 from campaign.texts.dates import format_day
 
+# From less than this on, a gift of a usual size may be larger than what is left: not every dollar of it is matched.
+NEAR_END_CENTS = 500_00
+
 
 class FundStatus(StrEnum):
     """Whether a fund matches donations now."""
@@ -103,15 +106,24 @@ def campaign_claim(state: MatchState, language: str) -> str:
     to = translator(language)
     if fund := state.first_open:
         left, held = (sum(getattr(f, name) for f in state.on_same_terms) for name in ("unmatched_cents", "held_cents"))
-        claim = to.gettext(
-            "With %(fund)s, %(rule)s%(conditions)s. %(left)s of matching is left.",
-            fund=fund.name,
-            rule=_rule(fund, to),
-            conditions=_conditions(fund, to),
-            left=format_money_short(left, to.language),
-        )
+        amount = format_money_short(left, to.language)
+        if left < NEAR_END_CENTS and not held and not _has_limits(fund):
+            claim = to.gettext("Only %(left)s of matching (%(fund)s) is left: your gift can finish it.", left=amount, fund=fund.name)
+        else:
+            claim = to.gettext(
+                "With %(fund)s, %(rule)s%(conditions)s. %(left)s of matching is left.",
+                fund=fund.name,
+                rule=_rule(fund, to),
+                conditions=_conditions(fund, to),
+                left=amount,
+            )
         return _sentence(f"{claim} {_on_hold(left, held, to)}".strip(), to)
     return _sentence(_why_none(state, to), to)
+
+
+def _has_limits(fund: FundView) -> bool:
+    """Whether one gift may not be able to take all that is left."""
+    return bool(fund.minimum_cents or fund.per_donation_cents or fund.per_donor_cents)
 
 
 def _on_hold(left_cents: int, held_cents: int, to: Translator) -> str:

@@ -201,7 +201,7 @@ def pledge_is_matched(fund: Fund, funder: Funder, campaign: Campaign, *, is_test
     language = funder.language
     with force_locale(language):
         text = gettext(
-            "Every dollar of your pledge of %(amount)s now stands beside the gifts of others to %(campaign)s. Thank you.",
+            "All of your pledge of %(amount)s now goes with gifts to %(campaign)s. Thank you.",
             amount=format_money(fund.pledged_cents, language),
             campaign=campaign.title(language),
         )

@@ -47,7 +47,7 @@ def recurring_gift_ended(donation: Donation, gift: RecurringGift, *, page_url: s
         thanks_for = (
             gettext("Thank you for every month you gave. The months that were not questioned stay given, with their match and receipts.")
             if gift.cancellation_reason == recurring_gifts.DISPUTED
-            else gettext("Thank you for every month you gave. What you have given stays given, with its match and its receipts.")
+            else gettext("Thank you for every month you gave. Your past gifts, their match and their receipts stay as they are.")
         )
         return _monthly(donation, page_url, gettext("Your monthly gift has ended"), [why, thanks_for], address=gift.email, has_ended=True)
 

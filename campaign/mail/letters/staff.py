@@ -23,10 +23,10 @@ def staff_todo(counts: Mapping[str, int], *, recipient: str, charity: Charity, u
     paragraphs, subjects, endings = [], [], []
     for language in LANGUAGES:
         with force_locale(language):
-            paragraphs.append(Paragraph(gettext("This needs a person:")))
+            paragraphs.append(Paragraph(gettext("This needs attention:")))
             paragraphs += [Paragraph("– " + describe_todo(name, count)) for name, count in counts.items()]
             paragraphs.append(Paragraph(gettext("Everything is on your first page:"), url))
-            subjects.append(gettext("Needs a person"))
+            subjects.append(gettext("Needs attention"))
             endings.append(gettext("With thanks,"))
     return in_both(recipient, charity, subjects, paragraphs, endings, is_test=is_test)
 

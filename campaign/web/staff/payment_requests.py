@@ -139,7 +139,7 @@ def decide(slug: str, request_id: int) -> ResponseReturnValue:
     payment = _payment_or_404(slug, asked.funder_payment_id)
     try:
         payment_actions.decide(asked, agrees=decision == "agree", actor=current_user.email)
-        done = " ".join((gettext("It is done."), describe_news_to_funder(payments.funder_of(payment))))
+        done = " ".join((gettext("Done."), describe_news_to_funder(payments.funder_of(payment))))
         flash(done if decision == "agree" else gettext("The payment stays as it is."))
     except ActionRefused as error:
         flash(action_errors.describe_error(error.refusal, current_language()), "error")
