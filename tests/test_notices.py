@@ -132,7 +132,7 @@ def test_a_notice_that_a_pledge_is_matched_that_waited_when_reports_came_is_sent
     db.session.commit()
     send_jobs.send_due()
     (message,) = emails_to(post, "full@example.org")
-    assert "Every dollar of your pledge of $50.00" in text_of(message)
+    assert "All of your pledge of $50.00" in text_of(message)
 
 
 def test_staff_get_one_todo_email_a_day_in_both_languages(app: Flask, campaign: Campaign, post: Post) -> None:

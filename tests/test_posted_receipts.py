@@ -203,7 +203,7 @@ This message is not a receipt.
 it comes by email. To
 about the payment of the pledge
 follows by email.
-and we write to you.
+and we will write to you.
 is on its way
 mail you the new one
 we email you a link
