@@ -5,16 +5,19 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from campaign.campaigns import seals
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.funders import payment_actions
 from campaign.funders.payments import FunderPayment
+from campaign.matching import fund_actions
 from campaign.matching.funds import Fund
 from campaign.operations import integrity_checks
 from campaign.operations.integrity_checks import IntegrityCheck
-from campaign.payments import alerts, quarantine, refunds
-from campaign.payments.quarantine import Anomaly
+from campaign.payments import alerts, quarantine, quarantine_actions, refunds
+from campaign.payments.alerts import AlertKind
+from campaign.payments.quarantine import Anomaly, DecisionRefused
 from campaign.payments.refunds import RefundRefused
 from campaign.receipts import gift_import_actions, receipt_actions
 from campaign.reporting import seal_blockers
@@ -22,7 +25,7 @@ from campaign.reporting.integrity import checker
 from campaign.reporting.seal_blockers import BlockerKind
 from campaign.rules.imported_files import read_file
 from campaign.schedule import schedule_jobs
-from campaign.stripe_sync import balance_transactions, event_jobs
+from campaign.stripe_sync import balance_transactions, event_jobs, payouts
 from campaign.texts.action_errors import ActionError
 from tests import seals as sealed
 from tests.conftest import Stripe
@@ -32,7 +35,9 @@ from tests.factories import (
     create_pledgers,
     create_refund,
     issue_receipt,
+    paid,
     pay,
+    payment_of,
     run_concurrently,
     start_donation,
 )
@@ -170,3 +175,57 @@ def test_nothing_begins_sealed(campaign: Campaign) -> None:
         with pytest.raises(IntegrityError, match="moved by ledger entries only"):
             run(f"INSERT INTO {table} {columns}")
         db.session.rollback()
+
+
+def test_a_payout_that_comes_back_alerts_staff_and_is_not_posted(campaign: Campaign, fund: Fund) -> None:
+    squared(campaign, fund)
+    sealed.seal(campaign)
+    run(
+        "INSERT INTO payout (stripe_id, cents, currency, status, reconciliation_status, created_at, arrives_at, snapshot_number, transactions_read_at) "
+        "VALUES ('po_test', 30000, 'CAD', 'failed', 'completed', now(), now(), 1, now())"
+    )
+    run(
+        "INSERT INTO balance_transaction (stripe_id, type, category, source, cents, fee_cents, net_cents, currency, created_at) "
+        "VALUES ('txn_back', 'payout_failure', 'payout_reversal', 'po_test', 30000, 0, 30000, 'CAD', now())"
+    )
+    assert payouts.post_shares() == 0
+    db.session.commit()
+    (alert,) = alerts.list_open(limit=9)
+    assert (alert.kind, alert.object_id) == (AlertKind.AFTER_SEAL, f"po_test, {campaign.slug}")
+    assert alert.detail == {"amount_cents": -300_00}
+
+
+def test_a_payment_in_quarantine_from_before_the_seal_is_not_accepted_after_it(campaign: Campaign, fund: Fund) -> None:
+    donation = squared(campaign, fund)
+    sealed.seal(campaign)
+    quarantine.quarantine_payment(payment_of(donation, payment_intent="pi_twice"), donation, Anomaly.SECOND)
+    db.session.commit()
+    (payment,) = quarantine.list_pending(limit=9)
+    with pytest.raises(DecisionRefused, match="The campaign is sealed"):
+        quarantine_actions.accept(payment.id, actor=ONE, reason="a second gift")
+
+
+def test_a_new_fund_is_refused_for_its_true_reason(campaign: Campaign, fund: Fund) -> None:
+    squared(campaign, fund)
+    sealed.seal(campaign)
+    late = Fund(campaign_id=campaign.id, funder_id=fund.funder_id, slug="late", name_en="Late", name_fr="Tard", position=9)
+    with pytest.raises(IntegrityError) as error:
+        fund_actions.create(late, pledge_cents=10_00, actor=ONE, reason="more")
+    assert seals.is_refusal(error.value)
+
+
+@pytest.mark.parametrize("at_stripe", ["less than nothing", "paid out by hand"])
+def test_what_no_payout_of_stripes_evens_holds_up_no_seal(campaign: Campaign, fund: Fund, at_stripe: str) -> None:
+    squared(campaign, fund)
+    more = paid(campaign, 20_00)
+    assert BlockerKind.AT_STRIPE in kinds(campaign)
+    if at_stripe == "paid out by hand":
+        run(
+            "INSERT INTO payout (stripe_id, cents, currency, status, reconciliation_status, created_at, arrives_at, snapshot_number) "
+            "VALUES ('po_hand', 2000, 'CAD', 'paid', 'not_applicable', now(), now(), 1)"
+        )
+    else:
+        create_refund(more, 20_00)
+        create_refund(db.session.get_one(Donation, more.id - 1), 20_00)
+    db.session.commit()
+    assert BlockerKind.AT_STRIPE not in kinds(campaign)

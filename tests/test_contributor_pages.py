@@ -21,6 +21,7 @@ from campaign.matching import fund_lifecycle
 from campaign.matching.funds import Fund
 from campaign.reporting import statement_actions
 from campaign.reporting.funder_report_jobs import enqueue_funder_reports
+from campaign.rules.report_schedule import ReportKind
 from tests.conftest import Post
 from tests.factories import another_campaign, contribute, create_fund, paid, raise_pledge, today
 from tests.fund_calls import issue_call
@@ -243,6 +244,21 @@ def test_a_contributor_gets_reports_of_their_share_alone(app: Flask, shared: Sha
     assert submit(staff, for_staff, f"{address}/{recipient.id}", kinds="monthly", sending="active").status_code == 303
     (pdf,) = [part.get_content() for part in mail.iter_attachments()]
     assert CANARY.encode() not in pdf and pdf.startswith(b"%PDF")
+
+
+def test_the_lead_of_a_shared_fund_reads_of_their_own_part_that_it_is_theirs(shared: Shared, post: Post) -> None:
+    lead = db.session.get_one(Funder, shared.fund.funder_id)
+    report_recipients.add_recipient(lead, email="lead@example.org", language="en", kinds=[ReportKind.MILESTONE], actor="test")
+    db.session.commit()
+    paid(shared.campaign, 250_00)
+    until = datetime.now(UTC) + timedelta(seconds=1)
+    while datetime.now(UTC) < until:
+        time.sleep(0.05)
+    assert enqueue_funder_reports() == 1
+    send_jobs.send_due()
+    (report,) = mails_to(post, "lead@example.org")
+    assert "$275.15 of your pledge of $500.00 goes with 7 gifts: 50% is reached." in report
+    assert "– Matched: $550.30" in report, "the balances are of the fund, which they pay"
 
 
 def test_the_public_names_no_contributor(app: Flask, shared: Shared) -> None:

@@ -270,6 +270,18 @@ def test_operators_add_change_and_remove_contributors_and_make_their_links(app: 
     assert db.session.query(Funder).filter_by(name_en="Acme").one().name_fr == "Acmé"
 
 
+def test_a_command_names_nobody_by_a_name_that_two_contributors_have(app: Flask, campaign: Campaign) -> None:
+    fund = create_fund(campaign, 100_00, position=7, active=False)
+    for _ in range(2):
+        contribute(fund, 10_00, "Twin")
+    db.session.commit()
+    for arguments in (("--part", "5"), ("--remove",)):
+        refused = command(app, "fund", "contributor", fund.slug, "Twin", *arguments)
+        assert refused.exit_code != 0 and "several contributors called Twin" in refused.output
+    db.session.rollback()
+    assert [one.pledged_cents for one in contributors.contributors_of(fund)] == [10_00, 10_00]
+
+
 def test_managers_add_change_and_remove_contributors_on_the_page_of_a_draft(app: Flask, campaign: Campaign, draft: Fund) -> None:
     client, path = signed_in(app, "manager"), f"{PAGE}/{draft.slug}"
     at = f"{path}/contributors"

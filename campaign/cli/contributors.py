@@ -19,14 +19,18 @@ from campaign.texts.action_errors import ActionRefused
 
 def get_contributor(fund: Fund, name: str) -> FundContributor:
     """The contributor with this English name. Raises CommandRefused, with the names of all, when there is none, and when there are several."""
-    named = [(contributors.funder_of(one).name_en, one) for one in contributors.contributors_of(fund)]
-    found = [one for own_name, one in named if own_name == name]
-    if not found:
-        names = ", ".join(own_name for own_name, _ in named)
+    found = _find_contributor(fund, name)
+    if found is None:
+        names = ", ".join(contributors.funder_of(one).name_en for one in contributors.contributors_of(fund))
         raise CommandRefused(f"{fund.slug} has no contributor {name}; its contributors: {names or 'none'}.")
+    return found
+
+
+def _find_contributor(fund: Fund, name: str) -> FundContributor | None:
+    found = [one for one in contributors.contributors_of(fund) if contributors.funder_of(one).name_en == name]
     if len(found) > 1:
         raise CommandRefused(f"{fund.slug} has several contributors called {name}: use the pages of staff.")
-    return found[0]
+    return found[0] if found else None
 
 
 @click.command("contributor")
@@ -61,9 +65,8 @@ def contributor_command(name: str, contributor_name: str, cents: int | None, nam
 
 
 def _set_part(fund: Fund, name: str, name_fr: str, cents: int, *, actor: str) -> None:
-    others = {contributors.funder_of(one).name_en: one for one in contributors.contributors_of(fund)}
-    if name in others:
-        contributor_actions.change_part(fund, others[name].id, cents, actor=actor)
+    if contributor := _find_contributor(fund, name):
+        contributor_actions.change_part(fund, contributor.id, cents, actor=actor)
         return
     found = list(db.session.scalars(select(Funder).where(Funder.name_en == name)))
     if len(found) > 1:

@@ -82,14 +82,14 @@ class Blocker:
     fund: Fund | None = None
 
 
-def blockers_of(campaign: Campaign, *, now: datetime | None = None) -> list[Blocker]:
+def blockers_of(campaign: Campaign) -> list[Blocker]:
     """What is open of the campaign, in the order in which staff would end it; empty when it may be sealed."""
-    of_campaign = funds.funds_of(campaign.id)
+    of_campaign, now = funds.funds_of(campaign.id), datetime.now(UTC)
     return [
-        *_states(campaign, of_campaign),
+        *_states(campaign, of_campaign, now),
         *_counted(campaign),
         *_at_stripe(campaign),
-        *_accounts(of_campaign, now or datetime.now(UTC)),
+        *_accounts(of_campaign, now),
         *_checks(campaign),
     ]
 
@@ -106,11 +106,11 @@ def first_paid_at(campaign: Campaign) -> datetime | None:
     return db.session.scalar(first)
 
 
-def _states(campaign: Campaign, of_campaign: list[Fund]) -> Iterator[Blocker]:
+def _states(campaign: Campaign, of_campaign: list[Fund], now: datetime) -> Iterator[Blocker]:
     if campaign.status is CampaignStatus.OPEN:
         yield Blocker(kind=BlockerKind.OPEN_CAMPAIGN, count=1)
     for fund in of_campaign:
-        if fund.status is not FundStatus.ENDED and not fund.has_ended(datetime.now(UTC)):
+        if fund.status is not FundStatus.ENDED and not fund.has_ended(now):
             yield Blocker(kind=BlockerKind.ACTIVE_FUNDS, count=1, fund=fund)
     if monthly := campaign_summaries.gifts_under_way(campaign).monthly:
         yield Blocker(kind=BlockerKind.MONTHLY_GIFTS, count=monthly)
