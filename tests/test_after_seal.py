@@ -5,7 +5,7 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from campaign.campaigns import seals
+from campaign.campaigns import campaign_actions, seals
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
@@ -32,6 +32,7 @@ from tests.conftest import Stripe
 from tests.factories import (
     another_campaign,
     balance_transaction_of,
+    create_fund,
     create_pledgers,
     create_refund,
     issue_receipt,
@@ -229,3 +230,23 @@ def test_what_no_payout_of_stripes_evens_holds_up_no_seal(campaign: Campaign, fu
         create_refund(db.session.get_one(Donation, more.id - 1), 20_00)
     db.session.commit()
     assert BlockerKind.AT_STRIPE not in kinds(campaign)
+
+
+def test_the_goal_and_drafts_are_frozen_for_their_true_reason_and_texts_can_be_corrected(campaign: Campaign, fund: Fund) -> None:
+    draft = create_fund(campaign, 10_00, position=9, active=False)
+    db.session.commit()
+    squared(campaign, fund)
+    sealed.seal(campaign)
+    names = ["goal_cents", "title_en"]
+    with pytest.raises(IntegrityError) as error:
+        version = campaign_actions.version_of(campaign, names)
+        campaign_actions.change(campaign, {"goal_cents": 1_00, "title_en": campaign.title_en}, actor=ONE, version=version)
+    assert seals.is_refusal(error.value)
+    db.session.rollback()
+    version = campaign_actions.version_of(campaign, names)
+    corrected = {"goal_cents": campaign.goal_cents, "title_en": "A title without its error"}
+    assert campaign_actions.change(campaign, corrected, actor=ONE, version=version) == ["title_en"]
+    with pytest.raises(IntegrityError) as error:
+        version = fund_actions.version_of(draft, ["name_en", "pledged_cents"])
+        fund_actions.change_draft(draft, {"name_en": "Another"}, pledge_cents=10_00, actor=ONE, version=version)
+    assert seals.is_refusal(error.value)

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import column, exists, func, select, table
 from sqlalchemy.exc import IntegrityError
 
-from campaign.campaigns import campaigns, pictures
+from campaign.campaigns import campaigns, pictures, seals
 from campaign.campaigns.campaigns import Campaign, CampaignStatus
 from campaign.campaigns.charities import Charity
 from campaign.edges.db import db
@@ -70,8 +70,10 @@ def change(campaign: Campaign, values: Mapping[str, Any], *, actor: str, version
         audit.record(actor, CHANGED, before.get("slug", campaign.slug), before=was, after=now)
     try:
         db.session.commit()
-    except IntegrityError:
+    except IntegrityError as error:
         db.session.rollback()
+        if seals.is_refusal(error):
+            raise
         raise SlugIsTaken from None
     return changed
 

@@ -78,6 +78,8 @@ def change_draft(fund: Fund, values: Mapping[str, Any], *, pledge_cents: int, ac
         db.session.flush()
     except IntegrityError as error:
         db.session.rollback()
+        if seals.is_refusal(error):
+            raise
         # Somebody has added as a contributor whom this form makes the lead funder.
         raise (FundHasChanged if "lead_is_no_contributor" in str(error.orig) else PositionIsTaken) from None
     more_cents = pledge_cents - fund.pledged_cents
