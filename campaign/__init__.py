@@ -23,7 +23,7 @@ from campaign.edges.wakeups import Waker
 from campaign.operations import heartbeats  # noqa: F401  # registers its table
 from campaign.staff import audit  # noqa: F401  # registers its table
 from campaign.stripe_sync import cursors  # noqa: F401  # registers its table
-from campaign.web import api, chosen_campaign, errors, health, languages, malformed, security
+from campaign.web import api, assets, chosen_campaign, errors, health, languages, malformed, security
 from campaign.web.funder import calls as funder_calls
 from campaign.web.funder import report
 from campaign.web.funder import reports as funder_reports
@@ -235,6 +235,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         waker=Waker(settings.redis_url),
         signing_key=KeyFile(path=settings.key_path),
     )
+    assets.init_app(app)
     malformed.init_app(app)
     languages.init_app(app)
     chosen_campaign.init_app(app)

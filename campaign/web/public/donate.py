@@ -24,10 +24,11 @@ from campaign.rules import money
 from campaign.rules.allocation import Limit
 from campaign.web.networks import client_key
 from campaign.web.public import batching, donor_access, human_check
-from campaign.web.public.campaigns import Promise, campaign_page
+from campaign.web.public.campaigns import campaign_page
 from campaign.web.public.donation_form import DonationForm, attempts, new_attempt
 from campaign.web.public.page_notice import Notice
 from campaign.web.public.posted_fields import email_and_client_key, email_key, posted_fields
+from campaign.web.public.quotes import Promise
 from campaign.web.security import (
     DONATIONS_OVERALL,
     DONATIONS_PER_CLIENT,

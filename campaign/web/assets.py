@@ -1,0 +1,67 @@
+"""Static files, each under an address that changes with its content, and the compression of what is the same for everybody.
+
+A page that repeats input beside a secret is never compressed: its size would tell which guess of the secret is right (BREACH, CVE-2013-3587).
+"""
+
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, current_app, make_response, request
+from flask.typing import ResponseReturnValue
+from flask_compress import Compress
+from werkzeug.security import safe_join
+
+VERSION_LETTERS = 10
+# Of an address with the version of its content. Any other one may be another version by then.
+FOREVER_SECONDS = 365 * 24 * 3600
+
+_compress = Compress()
+
+
+def init_app(app: Flask) -> None:
+    """Add the version to the addresses of static files, and compress them."""
+    app.config.update(
+        COMPRESS_REGISTER=False,  # `_finish` and `compressed` select the responses.
+        COMPRESS_ALGORITHM=["br", "gzip"],
+        COMPRESS_BR_LEVEL=5,
+        COMPRESS_MIMETYPES=["text/html", "text/css", "text/javascript", "image/svg+xml", "application/json"],
+        COMPRESS_STREAMS=False,
+    )
+    _compress.init_app(app)
+    app.url_defaults(_add_version)
+    app.after_request(_finish)
+
+
+def compressed(body: ResponseReturnValue) -> Response:
+    """The response, compressed for clients that accept it. It shows nobody's data, and its secrets are new in each response."""
+    return _compress.after_request(make_response(body))
+
+
+def _add_version(endpoint: str, values: dict[str, Any]) -> None:
+    if endpoint == "static" and (version := _version_of(values["filename"])):
+        values["v"] = version
+
+
+@lru_cache
+def _version_of(filename: str) -> str:
+    """A digest of the static file; empty when there is none."""
+    path = safe_join(str(current_app.static_folder), filename)
+    if path is None or not Path(path).is_file():
+        return ""
+    return sha256(Path(path).read_bytes()).hexdigest()[:VERSION_LETTERS]
+
+
+def _finish(response: Response) -> Response:
+    if request.endpoint != "static":
+        return response
+    if response.status_code == 200 and request.args.get("v") == _version_of((request.view_args or {})["filename"]):
+        response.cache_control.max_age = FOREVER_SECONDS
+        response.cache_control.immutable = True
+    if response.direct_passthrough:  # Read it at once: a stream would not be compressed for clients that know gzip alone.
+        response.direct_passthrough = False
+        content = response.get_data()
+        response.close()
+        response.set_data(content)
+    return _compress.after_request(response)
