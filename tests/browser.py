@@ -1,12 +1,18 @@
 """The real browser of the end-to-end tests."""
 
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from playwright.sync_api import Browser, expect, sync_playwright
+from flask import Flask
+from playwright.sync_api import Browser, Locator, expect, sync_playwright
+from werkzeug.serving import make_server
+
+from campaign.devstack.sandbox.__main__ import Quiet
+from campaign.web.public.regions import region_of
 
 EXPECT_MILLISECONDS = 30_000  # As long as a click may wait. Playwright's five seconds are short for a machine that runs other tests.
 
@@ -39,3 +45,22 @@ def open_browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@contextmanager
+def serve(app: Flask) -> Iterator[str]:
+    """Serve the app of the test to a browser, until the block ends; the address."""
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    server.server_close()
+
+
+def fill_in(field: Locator, value: str) -> None:
+    """Type the value, or choose it from a list: by its name in either language, or by its code."""
+    if field.evaluate("element => element.localName") != "select":
+        field.fill(value)
+        return
+    code = region_of(value, "en")[0]
+    field.select_option(value=code) if field.locator(f'option[value="{code}"]').count() else field.select_option(label=value)

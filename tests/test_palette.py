@@ -14,6 +14,7 @@ TEXT = [
     *(("button-ink", on) for on in ("button", "button-hover")),
     ("code-ink", "code"),
     ("banner-ink", "banner"),
+    *((ink, "band") for ink in ("band-ink", "band-soft")),
 ]
 MARKS = [
     *((mark, on) for mark in ("border", "given", "gold", "ring", "wrong", "link") for on in ("paper", "surface")),

@@ -318,7 +318,7 @@ def test_page_quote_and_api_agree_in_each_state_of_the_fund(client: FlaskClient,
     shown = re.search(r"<dt>Matching left of [^<]*</dt><dd>([^<]*)<?", page.text)
     assert shown
     assert shown[1].strip() == left
-    assert left in quote["progress"]
+    assert left in quote["sums"]
     assert (quote["match_cents"] + quote["later_cents"] > 0) == (available > 0)
     assert bool(re.search("is doubled|can finish it", quote["claim"])) == (available > 0)
     assert quote["claim"] in page.text.replace("&#39;", "'")

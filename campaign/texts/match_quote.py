@@ -21,14 +21,45 @@ class Quote:
     fund: FundView | None
     later_cents: int = 0
     holds: bool = True
+    is_monthly: bool = False
+
+
+def button(quoted: Quote, language: str) -> str:
+    """What the button does: the gift, and what comes of it where all of that is held for the donor."""
+    to = translator(language)
+    gift = format_money_short(quoted.gift_cents, language)
+    if quoted.is_monthly:
+        return to.gettext("Give %(amount)s each month", amount=gift)
+    if quoted.match_cents and quoted.holds and not quoted.later_cents:
+        total = format_money_short(quoted.gift_cents + quoted.match_cents, language)
+        return to.gettext("Give %(amount)s, research receives %(total)s", amount=gift, total=total)
+    return to.gettext("Give %(amount)s", amount=gift)
+
+
+def how_to_pay(language: str, *, takes_bank_debits: bool) -> str:
+    """How the gift is paid, beside the button. Stripe offers what the donor's device has."""
+    to = translator(language)
+    if takes_bank_debits:
+        return to.gettext(
+            "You pay on Stripe’s secure page, by card, Apple Pay, Google Pay, Link or bank debit. We never see your card or account."
+        )
+    return to.gettext("You pay on Stripe’s secure page, by card, Apple Pay, Google Pay or Link. We never see your card.")
 
 
 def quote(quoted: Quote, language: str) -> str:
-    """What a donation would be matched with, before it is paid."""
+    """What a donation would be matched with, before it is paid; of a monthly one, the first month."""
     to = translator(language)
+    of_one = _quote_of_one(quoted, to)
+    if not quoted.is_monthly:
+        return of_one
+    monthly = to.gettext("You give %(gift)s each month; this is for the first.", gift=format_money_short(quoted.gift_cents, language))
+    return f"{monthly} {of_one}"
+
+
+def _quote_of_one(quoted: Quote, to: Translator) -> str:
     together = quoted.gift_cents + quoted.match_cents + quoted.later_cents
     cents = {"gift": quoted.gift_cents, "match": quoted.match_cents, "later": quoted.later_cents, "total": together}
-    amounts = {name: format_money_short(amount, language) for name, amount in cents.items()}
+    amounts = {name: format_money_short(amount, to.language) for name, amount in cents.items()}
     reason = _reason(quoted, to)
     if quoted.later_cents:
         return f"{_in_two_parts(quoted, amounts, to)} {_shortfall(quoted, to)}".strip()

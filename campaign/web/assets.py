@@ -14,6 +14,8 @@ from flask_compress import Compress
 from werkzeug.security import safe_join
 
 VERSION_LETTERS = 10
+# Stylesheets name these, without a version in the address: it is in the name of the file.
+FONTS = "fonts/"
 # Of an address with the version of its content. Any other one may be another version by then.
 FOREVER_SECONDS = 365 * 24 * 3600
 
@@ -40,7 +42,7 @@ def compressed(body: ResponseReturnValue) -> Response:
 
 
 def _add_version(endpoint: str, values: dict[str, Any]) -> None:
-    if endpoint == "static" and (version := _version_of(values["filename"])):
+    if endpoint == "static" and not values["filename"].startswith(FONTS) and (version := _version_of(values["filename"])):
         values["v"] = version
 
 
@@ -56,7 +58,8 @@ def _version_of(filename: str) -> str:
 def _finish(response: Response) -> Response:
     if request.endpoint != "static":
         return response
-    if response.status_code == 200 and request.args.get("v") == _version_of((request.view_args or {})["filename"]):
+    filename = str((request.view_args or {})["filename"])
+    if response.status_code == 200 and (filename.startswith(FONTS) or request.args.get("v") == _version_of(filename)):
         response.cache_control.max_age = FOREVER_SECONDS
         response.cache_control.immutable = True
     if response.direct_passthrough:  # Read it at once: a stream would not be compressed for clients that know gzip alone.

@@ -16,7 +16,7 @@ from campaign.reporting.first_receipts import Side
 from campaign.rules.offline_gifts import OfflineMethod, OfflineReversalKind
 from campaign.rules.return_lines import GiftGroup
 from campaign.web.languages import current_language
-from campaign.web.public.address_form import countries
+from campaign.web.public.regions import countries
 
 
 def status_labels() -> dict[ShownState, str]:

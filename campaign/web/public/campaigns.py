@@ -9,14 +9,14 @@ from flask.typing import ResponseReturnValue
 from campaign.campaigns.campaigns import Campaign, default_campaign, public_campaign
 from campaign.campaigns.pictures import find_picture
 from campaign.donations.donations import Donation, donation_by_token
+from campaign.recurring.recurring_gifts import MONTHLY
 from campaign.reporting.totals import no_totals, totals_of
 from campaign.rules import money
-from campaign.texts import match_copy
+from campaign.texts import match_copy, match_quote
 from campaign.web.assets import compressed
 from campaign.web.languages import LANGUAGES, current_language
 from campaign.web.public import donor_access, human_check
-from campaign.web.public.address_form import provinces
-from campaign.web.public.donation_form import DonationForm, attempts, new_attempt
+from campaign.web.public.donation_form import DonationForm, amount_error, attempts, new_attempt
 from campaign.web.public.page_notice import Notice
 from campaign.web.public.preview_notice import PreviewNotice
 from campaign.web.public.progress import progress_of
@@ -96,13 +96,17 @@ def quote(language: str, slug: str) -> Response:
     campaign = _campaign_by_slug_or_404(slug)
     funds = current_funds(campaign, language)
     totals = totals_of(slug) or no_totals(campaign)
-    quoted = quote_of(campaign, funds, request.args.get("amount", "")[:40], language)
+    typed = request.args.get("amount", "")[:40]
+    quoted = quote_of(campaign, funds, typed, language, is_monthly=request.args.get("frequency") == MONTHLY)
+    progress = progress_of(totals, funds.state, language, takes_gifts=campaign.takes_gifts)
     response = jsonify(
         **quoted,
+        amount_error=amount_error(campaign, language, typed),
         claim=match_copy.campaign_claim(funds.state, language),
         held_while_paying=match_copy.hold_promise(funds.state, language),
         proof_bits=human_check.proof_bits(),
-        progress=render_template("donate/progress.html", progress=progress_of(totals, funds.state, language)),
+        progress=render_template("donate/progress.html", progress=progress),
+        sums=render_template("donate/sums.html", progress=progress),
         presets=render_template("donate/presets.html", presets=presets_of(campaign, funds, language), chosen=""),
     )
     response.headers["Cache-Control"] = "no-store"
@@ -125,7 +129,8 @@ def campaign_page(
     language = form.language
     totals = totals_of(campaign.slug) or no_totals(campaign)
     funds = current_funds(campaign, language)
-    quoted = quote_of(campaign, funds, form.amount.data or "", language, promise=promise)
+    takes_gifts = campaign.takes_gifts or preview is not None
+    quoted = quote_of(campaign, funds, form.amount.data or "", language, is_monthly=form.frequency.data == MONTHLY, promise=promise)
     return render_template(
         "donate/campaign.html",
         campaign=campaign,
@@ -134,15 +139,16 @@ def campaign_page(
         story=campaign.story(language),
         picture=find_picture(campaign.picture) if campaign.picture else None,
         picture_alt=campaign.picture_alt(language),
-        takes_gifts=campaign.takes_gifts or preview is not None,
+        takes_gifts=takes_gifts,
         preview=preview,
         charity=campaign.charity,
         charity_name=campaign.charity.name(language),
         claim=match_copy.campaign_claim(funds.state, language),
         how_it_works=match_copy.how_it_works(funds.state, language),
         held_while_paying=match_copy.hold_promise(funds.state, language),
+        how_to_pay=match_quote.how_to_pay(language, takes_bank_debits=campaign.takes_bank_debits),
         each_month=match_copy.monthly_explanation(funds.state, language),
-        progress=progress_of(totals, funds.state, language),
+        progress=progress_of(totals, funds.state, language, takes_gifts=takes_gifts),
         form=form,
         errors=form.all_errors(),
         attempt=attempt,
@@ -151,7 +157,6 @@ def campaign_page(
         is_for_this_donor=promise is not None,
         presets=presets_of(campaign, funds, language),
         chosen=form.amount.data,
-        provinces=provinces(language),
         minimum=money.format_money_short(campaign.minimum_cents, language),
         maximum=money.format_money_short(campaign.maximum_cents, language),
         notice=notice,

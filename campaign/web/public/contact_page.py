@@ -12,7 +12,7 @@ from campaign.recurring import contact_actions, contacts
 from campaign.recurring.recurring_gifts import recurring_gift_by_token
 from campaign.rules.contact_addresses import InvalidEmail, parse_email
 from campaign.rules.masking import mask_email
-from campaign.web.public.address_form import AddressForm, provinces
+from campaign.web.public.address_form import AddressForm
 from campaign.web.public.donor_access import require_access
 from campaign.web.security import LINKS_PER_CLIENT, access, csrf, limiter
 
@@ -53,7 +53,6 @@ def _address_page(first: Donation, form: AddressForm, token: str) -> str:
         form=form,
         errors=form.all_errors(),
         token=token,
-        provinces=provinces(language),
         campaign=campaign,
         title=campaign.title(language),
         charity=campaign.charity,

@@ -5,6 +5,7 @@ from typing import Any
 
 from flask_babel import gettext, lazy_gettext
 from itsdangerous import BadSignature, URLSafeTimedSerializer
+from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, Field, HiddenField, RadioField, StringField, TextAreaField
 from wtforms.validators import Optional as OptionalField
 from wtforms.validators import StopValidation
@@ -25,8 +26,8 @@ FIRST_FIELDS = ("amount", "frequency", "first_name", "last_name", "email")
 class DonationForm(AddressForm):
     """The fields of contract.md, section 4, and the donor's answers to two questions.
 
-    `email_checked` is the address that the donor sees questioned, and keeps by sending it again. `second_monthly` says that they want a second
-    monthly gift of the same amount. `proof`, `code` and `new_code` answer what is asked during card testing (human_check.py), which sets `resumes`
+    `preset` is the suggested amount that is chosen, which counts when no amount is typed. `email_checked` is the address that the donor sees
+    questioned, and keeps by sending it again. `second_monthly` says that they want a second monthly gift of the same amount. `proof`, `code` and `new_code` answer what is asked during card testing (human_check.py), which sets `resumes`
     when the page goes on by itself, and `code_sent_to` when it asks for the code.
     """
 
@@ -39,6 +40,7 @@ class DonationForm(AddressForm):
     takes_name_later = True
 
     amount = StringField(lazy_gettext("Amount"), [Required(lazy_gettext("How much would you like to give? For example 50 or 125.50."))])
+    preset = HiddenField()
     frequency = HiddenField()
     email = text_field(lazy_gettext("Email"), Required(lazy_gettext("Please write your email address.")), longest=254)
     cover_fee = BooleanField(lazy_gettext("Cover the processing fee"), false_values=FALSE_VALUES)
@@ -63,6 +65,8 @@ class DonationForm(AddressForm):
     def __init__(self, campaign: Campaign, language: str, *args: Any, **kw: Any) -> None:
         super().__init__(language, *args, **kw)
         self.campaign = campaign
+        if not (self.amount.data or "").strip() and self.preset.data:  # Without scripts, a suggested amount is not copied into the field.
+            self.amount.data = self.preset.data
         self.amount_cents = 0
         self.attempt_nonce = ""
         self.resumes = False
@@ -169,6 +173,13 @@ class DonationForm(AddressForm):
         return sorted(
             super().all_errors(), key=lambda error: FIRST_FIELDS.index(error[0]) if error[0] in FIRST_FIELDS else len(FIRST_FIELDS)
         )
+
+
+def amount_error(campaign: Campaign, language: str, text: str) -> str:
+    """What is wrong with a typed amount, as the form says it; empty when nothing is."""
+    form = DonationForm(campaign, language, formdata=MultiDict({"amount": text}))
+    form.amount.validate(form, [DonationForm.validate_amount])
+    return str(form.amount.errors[0]) if form.amount.errors else ""
 
 
 class Attempts:

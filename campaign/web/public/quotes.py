@@ -63,14 +63,23 @@ def current_funds(campaign: Campaign, language: str) -> CurrentFunds:
     )
 
 
-def quote_of(campaign: Campaign, funds: CurrentFunds, text: str, language: str, *, promise: Promise | None = None) -> dict[str, Any]:
+def quote_of(
+    campaign: Campaign, funds: CurrentFunds, text: str, language: str, *, is_monthly: bool = False, promise: Promise | None = None
+) -> dict[str, Any]:
     """The match of a typed amount in cents and words, the fee that could be covered, and the button; `promise` replaces the general one."""
     try:
         cents = money.parse(text, language)
     except money.InvalidMoney:
         cents = 0
     if not campaign.minimum_cents <= cents <= campaign.maximum_cents:
-        return {"quote": "", "match_cents": None, "later_cents": None, "fee": "", "button": gettext("Continue to payment")}
+        return {
+            "quote": "",
+            "match_cents": None,
+            "later_cents": None,
+            "fee": "",
+            "button": gettext("Continue to payment"),
+            "next": gettext("Continue"),
+        }
     promise = promise or promise_to(cents, funds, campaign.hold_bounds)
     quoted = Quote(
         gift_cents=cents,
@@ -79,6 +88,7 @@ def quote_of(campaign: Campaign, funds: CurrentFunds, text: str, language: str, 
         limit=promise.limit,
         fund=funds.state.first_open or next(iter(funds.state.funds), None),
         holds=funds.state.holds,
+        is_monthly=is_monthly,
     )
     fee = money.fee_to_cover(cents, percent_hundredths=campaign.fee_percent_hundredths, fixed_cents=campaign.fee_fixed_cents)
     return {
@@ -86,7 +96,8 @@ def quote_of(campaign: Campaign, funds: CurrentFunds, text: str, language: str, 
         "match_cents": promise.match_cents,
         "later_cents": promise.later_cents,
         "fee": money.format_money(fee, language),
-        "button": gettext("Give %(amount)s", amount=money.format_money_short(cents, language)),
+        "button": match_quote.button(quoted, language),
+        "next": match_quote.button(quoted, language),
     }
 
 

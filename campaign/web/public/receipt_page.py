@@ -16,7 +16,7 @@ from campaign.texts import action_errors
 from campaign.texts.action_errors import ActionRefused
 from campaign.texts.declaration_words import words_on_page
 from campaign.web.downloads import name_file
-from campaign.web.public.address_form import AddressForm, provinces
+from campaign.web.public.address_form import AddressForm
 from campaign.web.public.donor_access import may_change, require_access
 from campaign.web.security import LINKS_PER_CLIENT, access, csrf, limiter
 
@@ -142,7 +142,6 @@ def _address_page(donation: Donation, form: AddressForm, language: str) -> str:
         form=form,
         errors=form.all_errors(),
         token=donation.token,
-        provinces=provinces(language),
         campaign=campaign,
         title=campaign.title(language),
         charity=campaign.charity,

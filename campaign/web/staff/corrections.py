@@ -27,7 +27,6 @@ from campaign.texts import actors
 from campaign.texts.action_errors import ActionError, ActionRefused
 from campaign.web.labels import contact_labels
 from campaign.web.languages import current_language
-from campaign.web.public.address_form import provinces
 from campaign.web.security import access, csrf, has_role
 from campaign.web.staff import donors as donor_page
 from campaign.web.staff.donation_lookup import donation_or_404
@@ -127,7 +126,6 @@ def _person_page(donation: Donation, form: PersonForm, *, version: str | None = 
         donation=donation,
         form=form,
         errors=[*form.all_errors(), *_reason_errors()],
-        provinces=provinces(current_language()),
         has_receipt=receipts.receipt_of(donation.id) is not None,
         gives_monthly=bool(running),
         chosen_scope=_read_scope().value if request.method == "POST" else Scope.BOTH.value,

@@ -24,7 +24,7 @@ from campaign.texts.catalogue import translator
 from campaign.texts.characters import describe_forbidden, describe_unprintable
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import LANGUAGES, current_language
-from campaign.web.public.address_form import PROVINCES as PROVINCE_NAMES
+from campaign.web.public.regions import PROVINCES as PROVINCE_NAMES
 from campaign.web.security import access
 from campaign.web.staff.payment_form import find_fund_or_404
 

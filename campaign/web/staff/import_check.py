@@ -16,8 +16,8 @@ from campaign.rules.imported_values import DayOrder, ValueFlaw, ValueRefused
 from campaign.rules.offline_gifts import OfflineMethod
 from campaign.texts import import_words
 from campaign.web.languages import LANGUAGES, current_language
-from campaign.web.public.address_form import countries
 from campaign.web.public.donation_form import new_attempt
+from campaign.web.public.regions import countries
 from campaign.web.staff.offline_gift_form import ORGANIZATION, OfflineGiftForm
 
 # What the receipt needs. Where one is missing, staff may say of the whole file that it is not known.

@@ -13,8 +13,8 @@ from campaign.receipts.imported_gifts import RowQuestion
 from campaign.texts import action_errors
 from campaign.texts.action_errors import ActionRefused
 from campaign.web.languages import current_language
-from campaign.web.public.address_form import provinces
 from campaign.web.public.donation_form import new_attempt
+from campaign.web.public.regions import provinces
 from campaign.web.security import access
 from campaign.web.staff.import_check import describe_flaw, fields_of, form_of
 from campaign.web.staff.import_tables import describe_row_question

@@ -25,8 +25,8 @@ from campaign.texts.offline_questions import describe_question
 from campaign.web.errors import campaign_or_404
 from campaign.web.labels import offline_method_labels, offline_reversal_labels
 from campaign.web.languages import current_language
-from campaign.web.public.address_form import provinces
 from campaign.web.public.donation_form import new_attempt
+from campaign.web.public.regions import provinces
 from campaign.web.security import access, csrf, has_role
 from campaign.web.staff.donation_lookup import donation_or_404
 from campaign.web.staff.offline_gift_form import NEW_DONOR, STACK_FIELDS, OfflineGiftForm

@@ -1,15 +1,17 @@
-// Shows the match for the typed amount before payment, refreshes the progress and the remaining match, and computes the proof of work that is asked
-// for while somebody tries stolen cards. The form works without it.
+// Shows the match for the typed amount before payment, refreshes the progress and the remaining match, leads through the form in two steps on a
+// phone, and computes the proof of work that is asked for while somebody tries stolen cards. The form works without it.
 (() => {
   const form = document.getElementById("give-form");
   if (!form) return;
   const amount = form.elements.amount;
   const expected = form.elements.expected_match;
   const byId = (id) => document.getElementById(id);
-  const button = form.querySelector("button[type=submit]");
+  const button = form.querySelector(".submit");
+  const next = byId("next");
   const REFRESH_MS = 8000;
   // A match that was quoted to this donor for this amount is not replaced by the general quote.
-  let ownFor = form.dataset.own ? amount.value : null;
+  const chosen = () => `${amount.value} ${form.elements.frequency.value}`;
+  let ownFor = form.dataset.own ? chosen() : null;
   let latest = 0;
   let timer;
   let submitted = false;
@@ -46,10 +48,7 @@
   for (const kind of ["input", "focusin", "click"]) form.addEventListener(kind, () => { used = true; solveSoon(); });
 
   const presets = () => [...document.querySelectorAll("[data-amount]")];
-  const mark = () => presets().forEach((preset) => {
-    if (preset.dataset.amount === amount.value.trim()) preset.setAttribute("aria-current", "true");
-    else preset.removeAttribute("aria-current");
-  });
+  const mark = () => presets().forEach((preset) => { preset.checked = preset.dataset.amount === amount.value.trim(); });
   const setText = (element, text) => { if (element && element.textContent !== text) element.textContent = text; };
   const shown = new Map();
   const setHtml = (element, html) => {
@@ -61,10 +60,11 @@
   const refresh = async () => {
     const current = ++latest;
     try {
-      const response = await fetch(`${form.dataset.quote}?amount=${encodeURIComponent(amount.value)}`);
-      if (!response.ok) return;
+      const asked = new URLSearchParams({ amount: amount.value, frequency: form.elements.frequency.value });
+      const response = await fetch(`${form.dataset.quote}?${asked}`);
+      if (!response.ok) return null;
       const data = await response.json();
-      if (current !== latest || submitted) return;
+      if (current !== latest || submitted) return data;
       proofBits = data.proof_bits;
       solveSoon();
       const claim = byId("claim");
@@ -72,35 +72,104 @@
       claim.hidden = !data.claim;
       setText(byId("held-while-paying"), data.held_while_paying);
       setHtml(byId("progress"), data.progress);
+      setHtml(byId("sums"), data.sums);
       setHtml(byId("presets"), data.presets);
       mark();
-      if (ownFor !== null && ownFor === amount.value) return;
+      if (ownFor !== null && ownFor === chosen()) return data;
       setText(byId("quote"), data.quote);
+      setText(byId("chosen"), data.quote || data.button);
       expected.value = data.match_cents === null ? "" : data.match_cents;
       setText(button, data.button);
+      setText(next, data.next);
       if (byId("fee-sum") && data.fee) setText(byId("fee-sum"), data.fee);
+      return data;
     } catch {
-      // No response: nothing is promised, and the service decides when the form is submitted.
+      return null; // Nothing is promised, and the service decides when the form is submitted.
     }
+  };
+
+  const showAmountError = (text) => {
+    let error = byId("amount-error");
+    if (!error) {
+      error = document.createElement("span");
+      error.className = "error";
+      error.id = "amount-error";
+      amount.after(error);
+    }
+    error.textContent = text;
+    amount.setAttribute("aria-describedby", text ? "amount-error amount-help" : "amount-help");
+    if (text) amount.setAttribute("aria-invalid", "true");
+    else amount.removeAttribute("aria-invalid");
   };
 
   const changed = () => {
     expected.value = "";
     ownFor = null;
+    if (amount.hasAttribute("aria-invalid")) showAmountError("");
     mark();
     clearTimeout(timer);
     timer = setTimeout(refresh, 200);
   };
 
   amount.addEventListener("input", changed);
-  byId("presets").addEventListener("click", (event) => {
-    const preset = event.target.closest("[data-amount]");
-    if (!preset) return;
-    event.preventDefault();
-    amount.value = preset.dataset.amount;
+  byId("presets").addEventListener("change", (event) => {
+    amount.value = event.target.dataset.amount;
     changed();
-    amount.focus();
   });
+  byId("frequency").addEventListener("change", changed);
+
+  // On a phone: first the gift, then the person. The browser's own way back leads from the second step to the first.
+  const phone = matchMedia("(max-width: 40rem)");
+  const showStep = (step, { moves = true } = {}) => {
+    form.dataset.step = step;
+    if (!moves || !phone.matches) return;
+    byId("give").scrollIntoView();
+    byId(step === 2 ? "you" : "give").focus({ preventScroll: true });
+  };
+  const isOfPerson = (name) => Boolean(form.elements[name]?.closest?.(".of-person"));
+  const goToPerson = async () => {
+    clearTimeout(timer);
+    next.setAttribute("aria-busy", "true");
+    const data = await refresh();
+    next.removeAttribute("aria-busy");
+    if (data?.amount_error) {
+      showAmountError(data.amount_error);
+      amount.focus();
+      return;
+    }
+    history.pushState({ step: 2 }, "");
+    showStep(2);
+  };
+  next.addEventListener("click", goToPerson);
+  byId("change").addEventListener("click", () => { if (history.state?.step === 2) history.back(); else showStep(1); });
+  window.addEventListener("popstate", (event) => { if (!location.hash || form.dataset.step === "2") showStep(event.state?.step || 1); });
+  form.querySelector("[role=alert]")?.addEventListener("click", (event) => {
+    const name = event.target.closest("a")?.hash.slice(1);
+    if (name) showStep(isOfPerson(name) ? 2 : 1, { moves: false });
+  });
+  const isComplete = form.elements.attempt.value && form.querySelector(".notice, .code") && !form.dataset.firstError;
+  showStep(isComplete || isOfPerson(form.dataset.firstError) ? 2 : 1, { moves: false });
+
+  // The button that leads to the form is of no use where the form is in sight.
+  new IntersectionObserver(([entry]) => document.body.classList.toggle("form-is-in-sight", entry.isIntersecting), { rootMargin: "0px 0px -96px" }).observe(form);
+
+  // The first letter of a Canadian postal code is that of one province, but for X.
+  const PROVINCES = { A: "NL", B: "NS", C: "PE", E: "NB", G: "QC", H: "QC", J: "QC", K: "ON", L: "ON", M: "ON", N: "ON", P: "ON", R: "MB", S: "SK", T: "AB", V: "BC", Y: "YT" };
+  const { postal_code: postalCode, country, province } = form.elements;
+  let isOwnProvince = province.value !== "";
+  province.addEventListener("change", () => { isOwnProvince = true; });
+  postalCode.addEventListener("input", () => {
+    const found = country.value === "CA" && PROVINCES[postalCode.value.trim().charAt(0).toUpperCase()];
+    if (found && !isOwnProvince) province.value = found;
+  });
+  const showRegion = () => {
+    const region = province.closest(".of-region");
+    region.hidden = !["CA", "US"].includes(country.value) && !region.querySelector(".error");
+    if (region.hidden) province.value = "";
+  };
+  country.addEventListener("change", showRegion);
+  showRegion();
+
   setInterval(() => { if (!document.hidden && !submitted) refresh(); }, REFRESH_MS);
 
   // In the other language the page shows what was typed so far.
@@ -124,6 +193,11 @@
   };
   form.addEventListener("submit", (event) => {
     if (submitted) { event.preventDefault(); return; }
+    if (phone.matches && form.dataset.step === "1") {
+      event.preventDefault();
+      goToPerson();
+      return;
+    }
     if (proofBits && proof.value === FOLLOWS) {
       event.preventDefault();
       goOn(event.submitter);
@@ -141,7 +215,7 @@
   mark();
   const alertBox = form.querySelector("[role=alert]");
   // And once more, as going to the #give of the address takes the focus away.
-  const focusAlert = () => { if (alertBox && document.activeElement === document.body) alertBox.focus(); };
+  const focusAlert = () => { if (alertBox && [document.body, byId("give")].includes(document.activeElement)) alertBox.focus(); };
   focusAlert();
   window.addEventListener("load", focusAlert);
   if (form.dataset.resumes) goOn(null);
