@@ -24,7 +24,7 @@ from campaign.texts.match_copy import MatchState
 from campaign.texts.match_quote import Quote
 from campaign.web.languages import LANGUAGES, current_language
 from campaign.web.networks import client_key
-from campaign.web.public import donor_access, human_check
+from campaign.web.public import donor_access, human_check, shared_head
 from campaign.web.public.address_form import provinces
 from campaign.web.public.donation_form import DonationForm, attempts, new_attempt
 from campaign.web.public.page_notice import Notice
@@ -38,7 +38,6 @@ TYPED = (
     *("first_name", "last_name", "organization", "email", "address_line1", "address_line2", "city", "province", "postal_code", "country"),
     *("public_name", "anonymous", "tribute_kind", "tribute_name", "message", "frequency"),
 )
-
 
 # Of an earlier donation, what its link alone may show.
 NOT_PERSONAL = ("amount", "frequency", "cover_fee")
@@ -169,6 +168,7 @@ def campaign_page(
         campaign=campaign,
         title=campaign.title(language),
         lead=campaign.lead(language),
+        head=shared_head.shared_head(campaign, language),
         story=campaign.story(language),
         picture=find_picture(campaign.picture) if campaign.picture else None,
         picture_alt=campaign.picture_alt(language),
