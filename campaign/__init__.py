@@ -40,6 +40,9 @@ from campaign.web.public import (
     privacy_page,
     receipt_page,
     recurring_page,
+    shared_files,
+    site_map,
+    widget,
 )
 from campaign.web.staff import (
     account,
@@ -171,6 +174,9 @@ PAGES = (
     privacy_page,
     message_page,
     news_page,
+    shared_files,
+    site_map,
+    widget,
     refunds,
     declarations,
     staff_funder_reports,

@@ -23,7 +23,7 @@ LIBRARY_HOMES = {
     "imaplib": {"campaign.edges.imap"},
     "celery": {"campaign.edges.wakeups", "workers", "workers.money", "workers.mail"},
     "redis": {"campaign.edges.wakeups", "campaign.devstack.servers"},
-    "typst": {"campaign.edges.pdf"},
+    "typst": {"campaign.edges.pdf", "campaign.edges.png"},
     "segno": {"campaign.edges.pdf"},
     "PIL": {"campaign.edges.pictures"},
     "pyhanko": {"campaign.edges.pdf_signing"},

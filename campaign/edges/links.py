@@ -36,6 +36,34 @@ class Links:
         """The URL of a path that begins with a slash."""
         return f"{self.base_url}{path}"
 
+    def campaign_page(self, language: str, slug: str) -> str:
+        """The campaign’s page."""
+        return self.absolute(f"/{language}/{slug}")
+
+    def privacy_page(self, language: str, slug: str) -> str:
+        """The privacy page of the campaign’s charity."""
+        return self.absolute(f"/{language}/{slug}/privacy")
+
+    def widget(self, language: str, slug: str) -> str:
+        """The campaign’s progress, for a frame in a page of another site."""
+        return self.absolute(f"/embed/{slug}?lang={language}")
+
+    def badge(self, language: str, slug: str) -> str:
+        """The campaign’s progress as a small picture."""
+        return self.absolute(f"/{slug}/badge.svg?lang={language}")
+
+    def link_picture(self, language: str, slug: str) -> str:
+        """The picture that social networks show with a link to the campaign."""
+        return self.absolute(f"/{language}/{slug}/og.png")
+
+    def poster(self, language: str, slug: str) -> str:
+        """The campaign’s poster, to print."""
+        return self.absolute(f"/{language}/{slug}/poster.pdf")
+
+    def site_map(self) -> str:
+        """The list of public pages, for search engines."""
+        return self.absolute("/sitemap.xml")
+
     def restart_donation(self, language: str, slug: str, token: str) -> str:
         """The campaign’s form, filled in with the details of an earlier donation."""
         return self.absolute(f"/{language}/{slug}?again={token}#give")

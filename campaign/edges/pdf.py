@@ -21,6 +21,10 @@ FONT_FAMILIES = (
 )
 # Characters of this range that are not control characters are in the built-in font; a test prints all of them.
 LAST_OF_LATIN = "\u024f"
+# These and the punctuation of our texts are.
+NOT_CERTAINLY_BUILT_IN = re.compile("[^\\s!-~\u00a1-\u024f\u2010-\u2015\u2018-\u201e\u2020-\u2022\u2026\u2039\u203a\u20ac\u2122]")
+VARIATION_SELECTORS = "\ufe0e\ufe0f"  # They follow an emoji.
+LINE_BREAKS = re.compile(r"[ \t\n\r\f\v\u0085\u2028\u2029]+")
 TRIAL = b"""
 #set document(title: "x")
 #set text(font: json(bytes(sys.inputs.fonts)), fallback: false)
@@ -50,12 +54,24 @@ def render(template: Path, data: dict[str, Any], *, at: datetime) -> bytes:
     try:
         return _compile(template, data, at, [])
     except RenderingFailed:
-        return _compile(template, data, at, _extra_fonts())
+        return _compile(template, data, at, extra_fonts())
 
 
 def first_unprintable(*texts: str) -> str:
     """The first characters, usually one, that no font of the documents has; empty when all texts can be printed."""
     return _first_unprintable("\n".join(text for text in texts if not _is_latin(text)))
+
+
+def printable(text: str) -> str:
+    """The text on one line, without the characters that no font of the documents has, such as emoji."""
+    while unknown := first_unprintable(*needs_extra_fonts(text)):
+        text = re.sub(f"[{re.escape(unknown)}{VARIATION_SELECTORS}]", "", text)
+    return LINE_BREAKS.sub(" ", text).strip()
+
+
+def needs_extra_fonts(text: str) -> list[str]:
+    """The characters of the text of which it is not certain that the built-in fonts have them."""
+    return sorted(set(NOT_CERTAINLY_BUILT_IN.findall(text)))
 
 
 def _is_latin(text: str) -> bool:
@@ -67,7 +83,7 @@ def _first_unprintable(text: str) -> str:
     if not text:
         return ""
     try:
-        _compile(TRIAL, text, datetime.fromtimestamp(0, UTC), _extra_fonts())
+        _compile(TRIAL, text, datetime.fromtimestamp(0, UTC), extra_fonts())
     except RenderingFailed as error:
         named = NOT_DISPLAYED.search(str(error))
         return ESCAPED.sub(lambda code: chr(int(code[1], 16)), named[1]) if named else text
@@ -92,7 +108,7 @@ def _compile(template: Path | bytes, data: object, at: datetime, font_paths: lis
 
 
 @cache
-def _extra_fonts() -> list[Path]:
+def extra_fonts() -> list[Path]:
     """Directories of the fonts for other scripts: our own, and the package with Chinese, Japanese and Korean characters."""
     package = find_spec("cvttf_NotoSansCJK_Regular")
     assert package and package.origin

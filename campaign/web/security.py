@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 import structlog
 from flask import Flask, Response, abort, after_this_request, current_app, g, redirect, request, session, url_for
-from flask.sessions import SecureCookieSessionInterface
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
 from flask_security import current_user
@@ -42,6 +42,11 @@ DONATIONS_OVERALL = "12000 per minute"
 LINKS_PER_CLIENT = "60 per minute"
 # Those of periods that are over are stored.
 STATEMENTS_PER_CLIENT = "60 per minute"
+# Pictures and posters, whose drawing costs; a network may have many who open links.
+DRAWINGS_PER_CLIENT = "120 per minute"
+
+# Of a page that pages of others embed: it loads its stylesheet, and nothing else.
+FRAMED_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors *"
 
 # No rate-limit headers: each would cost more Redis round trips. A refused request gets Retry-After from errors.py.
 # Clients are networks, and Redis has no address of anybody. Without Redis each process counts by itself.
@@ -57,6 +62,11 @@ class SignedSessions(SecureCookieSessionInterface):
     """Sessions of browsers, in cookies that are signed with HMAC-SHA256."""
 
     digest_method = staticmethod(sha256)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Set the cookie, but for what other sites show."""
+        if not getattr(_current_view(), "is_shared", False):
+            super().save_session(app, session, response)
 
 
 class AccessRequired(Forbidden):
@@ -93,6 +103,19 @@ def access(role: str, *, fresh: bool = False, takes_document: bool = False) -> C
     return declare
 
 
+def shared(*, in_frames: bool = False) -> Callable[[View], View]:
+    """Declare that other sites show what a public route serves: it sets no cookie, so that anybody may store the response.
+
+    With `in_frames`, their pages may embed the page; it runs no script and takes no form.
+    """
+
+    def declare(view: View) -> View:
+        view.is_shared, view.in_frames = True, in_frames  # type: ignore[attr-defined]  # read by `SignedSessions` and `_headers`
+        return view
+
+    return declare
+
+
 def init_app(app: Flask, settings: Settings, *, confirm: Callable[[], bool]) -> None:
     """Check access before every request, and set headers after it. `confirm` checks what a form has to confirm that it is the member."""
     app.session_interface = SignedSessions()
@@ -102,6 +125,10 @@ def init_app(app: Flask, settings: Settings, *, confirm: Callable[[], bool]) -> 
     app.after_request(_headers)
     app.jinja_env.globals["csp_nonce"] = _nonce
     app.config["SENDS_HSTS"] = settings.is_https
+
+
+def _current_view() -> object:
+    return current_app.view_functions.get(request.endpoint or "")
 
 
 def _guard(confirm: Callable[[], bool]) -> ResponseReturnValue | None:
@@ -169,6 +196,9 @@ def _headers(response: Response) -> Response:
     )
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["X-Frame-Options"] = "DENY"
+    if getattr(_current_view(), "in_frames", False) and response.status_code in {200, 304}:
+        response.headers["Content-Security-Policy"] = FRAMED_POLICY
+        del response.headers["X-Frame-Options"]
     response.headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=()"

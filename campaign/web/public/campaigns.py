@@ -15,7 +15,7 @@ from campaign.rules import money
 from campaign.texts import match_copy, match_quote
 from campaign.web.assets import compressed
 from campaign.web.languages import LANGUAGES, current_language
-from campaign.web.public import donor_access, human_check
+from campaign.web.public import donor_access, human_check, shared_head
 from campaign.web.public.donation_form import DonationForm, amount_error, attempts, new_attempt
 from campaign.web.public.page_notice import Notice
 from campaign.web.public.preview_notice import PreviewNotice
@@ -29,7 +29,6 @@ TYPED = (
     *("first_name", "last_name", "organization", "email", "address_line1", "address_line2", "city", "province", "postal_code", "country"),
     *("public_name", "anonymous", "tribute_kind", "tribute_name", "message", "frequency"),
 )
-
 
 # Of an earlier donation, what its link alone may show.
 NOT_PERSONAL = ("amount", "frequency", "cover_fee")
@@ -136,6 +135,7 @@ def campaign_page(
         campaign=campaign,
         title=campaign.title(language),
         lead=campaign.lead(language),
+        head=shared_head.shared_head(campaign, language),
         story=campaign.story(language),
         picture=find_picture(campaign.picture) if campaign.picture else None,
         picture_alt=campaign.picture_alt(language),

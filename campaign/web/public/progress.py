@@ -66,7 +66,7 @@ def _shown_bar(totals: Totals, state: MatchState, language: str, *, takes_gifts:
 
 
 def _marks(bar: Bar, goal_cents: int, end_cents: int | None, language: str) -> dict[str, Mark | None]:
-    goal = gettext("Goal: %(sum)s", sum=format_money_short(goal_cents, language))
+    goal = gettext("Goal: %(goal)s", goal=format_money_short(goal_cents, language))
     end = gettext("Match ends: %(sum)s", sum=format_money_short(end_cents, language)) if end_cents is not None else ""
     return {
         "goal": Mark(x=_percent(bar.goal), label=goal, anchor=_anchor(bar.goal)),

@@ -24,6 +24,7 @@ from campaign.web.chosen_campaign import show_campaign
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import LANGUAGES, current_language
 from campaign.web.security import access, has_role
+from campaign.web.staff.share_panel import share_panel
 
 bp = Blueprint("staff_campaigns", __name__, url_prefix="/staff/campaigns")
 
@@ -79,6 +80,7 @@ def one(slug: str) -> ResponseReturnValue:
         since=_since(campaign),
         addresses=[{"language": of, "url": services().links.absolute(f"/{of}/{slug}")} for of in LANGUAGES],
         facts=_facts(campaign),
+        shared=share_panel(campaign),
         funds=[{"slug": fund.slug, "name": fund.name(language)} for fund in list_funds(campaign.id)],
         picture=find_picture(campaign.picture) if campaign.picture else None,
         picture_alt=campaign.picture_alt(language),

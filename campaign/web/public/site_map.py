@@ -1,0 +1,49 @@
+"""What search engines read first: robots.txt, and the public pages of all campaigns in both languages."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, Response, render_template
+
+from campaign.campaigns.campaigns import list_campaigns
+from campaign.edges.services import services
+from campaign.web.languages import LANGUAGES
+from campaign.web.public.drawings import share
+from campaign.web.public.shared_head import DEFAULT_LANGUAGE
+from campaign.web.security import access, shared
+
+bp = Blueprint("site_map", __name__)
+
+# Pages of donors are not here: they ask not to be indexed themselves, which only who opens them can read.
+ROBOTS = """User-agent: *
+Disallow: /staff/
+Disallow: /funder/
+Disallow: /stripe/
+
+Sitemap: {site_map}
+"""
+
+
+@bp.get("/robots.txt")
+@access("public")
+@shared()
+def robots() -> Response:
+    """What programs should not open, and where the list of pages is."""
+    return share(Response(ROBOTS.format(site_map=services().links.site_map()), mimetype="text/plain"))
+
+
+@bp.get("/sitemap.xml")
+@access("public")
+@shared()
+def site_map() -> Response:
+    """The page and the privacy page of each public campaign."""
+    links = services().links
+    slugs = [campaign.slug for campaign in list_campaigns() if campaign.is_public]
+    pages = [page for slug in slugs for address in (links.campaign_page, links.privacy_page) for page in _in_each_language(address, slug)]
+    return share(Response(render_template("shared/sitemap.xml", pages=pages), mimetype="application/xml"))
+
+
+def _in_each_language(address: Callable[[str, str], str], slug: str) -> list[dict[str, Any]]:
+    urls = {language: address(language, slug) for language in LANGUAGES}
+    alternates = [*urls.items(), ("x-default", urls[DEFAULT_LANGUAGE])]
+    return [{"url": url, "alternates": alternates} for url in urls.values()]
