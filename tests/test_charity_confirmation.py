@@ -255,7 +255,7 @@ def test_a_partial_refund_without_a_confirmation_cancels_the_receipt_and_confirm
     assert [(waiting.missing, waiting.count) for waiting in totals.receipts_waiting()] == [([CONFIRMATION], 1)]
     assert "confirmation of the charity" in open_page(signed_in(app, "viewer"), "/staff/receipts").text
     words = text_of(last_email(post, donation))
-    assert "is cancelled" in words and "A new receipt, for what we keep of your gift, follows" in words
+    assert "is cancelled" in words and "A new receipt, for the rest of your gift, will follow" in words
     assert checker.findings(db.engine) == []
     send_all()
     create_refund(donation, 20_00)
@@ -330,7 +330,7 @@ def test_annual_receipts_that_cannot_be_issued_wait_where_staff_see_them(app: Fl
     send_jobs.send_due()
     send_jobs.send_due()
     assert states() == [(25_00, "valid")]
-    assert "Thank you for all you gave" in text_of(last_email(post, donation))
+    assert "Thank you for your gifts to" in text_of(last_email(post, donation))
     assert waiting_receipts.list_oldest(campaign.charity, limit=9) == []
 
 

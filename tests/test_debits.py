@@ -50,7 +50,7 @@ def test_the_hold_lasts_until_the_debit_ends_and_then_becomes_the_match(app: Fla
 
 @pytest.mark.parametrize(
     ("language", "words"),
-    [("en", "Your bank did not let your gift of $100.00"), ("fr", "Votre banque a refusé votre don de 100,00")],
+    [("en", "Your bank declined your gift of $100.00"), ("fr", "Votre banque a refusé votre don de 100,00")],
 )
 def test_a_failed_debit_releases_the_hold_and_the_donor_gets_an_email(
     app: Flask, stripe: Stripe, fund: Fund, post: Post, language: str, words: str
@@ -68,7 +68,7 @@ def test_a_failed_debit_releases_the_hold_and_the_donor_gets_an_email(
         assert words in part
         assert f"/{language}/vision-sanaa-richard?again={donation.token}" in part
     page = app.test_client().get(f"/{language}/donations/{donation.token}").text
-    assert ("Your bank did not let it through" if language == "en" else "Votre banque l’a refusé") in page
+    assert ("Your bank declined it" if language == "en" else "Votre banque l’a refusé") in page
     for event in stripe.store.newest("event", limit=20):
         handle({**event, "id": f"{event['id']}_again"})
     assert db.session.execute(text("SELECT count(*) FROM outbox")).scalar_one() == 1

@@ -136,7 +136,7 @@ def test_with_a_name_of_ones_own_the_box_decides_whose_name_the_receipt_bears(cl
     assert declarations.declarations_of(own) == []
     for donation, explained in (
         (declared, "It is in the name of ACME Inc., because the money is the organization’s."),
-        (own, "It is in your own name: you named ACME Inc. and did not say that the money is the organization’s."),
+        (own, "It is in your own name: you named ACME Inc. but did not say that the money is the organization’s."),
     ):
         assert explained in text_of(last_email(post, donation))
     assert checker.findings(db.engine) == []
@@ -149,7 +149,7 @@ def test_an_organization_alone_waits_for_the_declaration_which_the_donor_makes_o
     assert receipt_name(donation) is None
     assert [(waiting.missing, waiting.count) for waiting in totals.receipts_waiting()] == [(["declaration"], 1)]
     asked = text_of(last_email(post, donation))
-    assert "You named an organization, ACME Inc.: was this gift made with its money, or with yours?" in asked
+    assert "You named an organization, ACME Inc.: did the money come from it, or from you?" in asked
     path = f"/en/donations/{donation.token}"
     assert path in asked
     declared = {"organization": "ACME Inc."}
@@ -157,7 +157,7 @@ def test_an_organization_alone_waits_for_the_declaration_which_the_donor_makes_o
     assert client.post(f"{path}/declaration", data=declared).status_code == 403, "the link of a page changes nothing"
     assert (
         "I declare that" in client.get(path).text,
-        "You named an organization, ACME Inc.: was the gift made with its money, or with yours?" in client.get(path).text,
+        "You named an organization, ACME Inc.: did the money come from it, or from you?" in client.get(path).text,
     ) == (False, True)
     grant_access(client, donation)
     words = "I declare that the money of this gift is that of ACME Inc., and that the official receipt is to be in its name."
@@ -180,7 +180,7 @@ def test_a_donor_who_gave_themself_puts_their_own_name_on_the_receipt(client: Fl
     token = hidden_fields(client.get(path))["csrf_token"]
     details = {**ADDRESS, "organization": "ACME Inc.", "csrf_token": token}
     refused = client.post(path, data={**details, "first_name": "", "last_name": ""})
-    assert (refused.status_code, "Please tick this if it is so" in refused.text) == (422, True)
+    assert (refused.status_code, "Please tick this if it is true" in refused.text) == (422, True)
     assert client.post(path, data=details).status_code == 303
     send_jobs.send_due()
     assert (receipt_name(donation), donation.in_own_name) == ("Sanâa Richard", True)
@@ -245,7 +245,7 @@ def test_of_a_year_only_what_is_declared_is_on_the_receipt_of_the_organization(a
         assert annual_jobs.issue_for(campaign.charity, 2025).issued == 1
     assert receipt_name(waiting) == "ACME Inc."
     bodies = [text_of(message) for _, to, message, _ in post.box.newest(50) if to == [waiting.email]]
-    assert any("You named an organization, ACME Inc.: was this gift made with its money, or with yours?" in body for body in bodies), (
+    assert any("You named an organization, ACME Inc.: did the money come from it, or from you?" in body for body in bodies), (
         "the donor was asked"
     )
 
@@ -501,7 +501,7 @@ def test_a_legal_form_in_a_persons_name_is_found(name: str, word: str) -> None:
 def test_a_persons_name_with_a_legal_form_is_asked_about_once_and_never_refused(client: FlaskClient) -> None:
     typed = {"first_name": "Acme", "last_name": "Inc."}
     asked = send(client, "en", **typed)
-    assert (asked.status_code, "“Inc.” belongs to the name of an organization" in asked.text) == (422, True)
+    assert (asked.status_code, "“Inc.” looks like part of an organization’s name" in asked.text) == (422, True)
     assert 'name="name_checked" value="Acme Inc."' in asked.text
     assert send(client, "en", **typed, name_checked="Other Inc.").status_code == 422, "another name was asked about"
     assert send(client, "en", **typed, organization_declaration="y").status_code == 422, "there is no organization to declare for"
@@ -516,7 +516,7 @@ def test_pages_show_whose_name_the_receipt_bears_who_corrected_it_and_why(app: F
     db.session.commit()
     page = client.get(f"/en/donations/{donation.token}").text
     assert "<dt>Name on the receipt</dt><dd>Ada Roy</dd>" in page
-    assert "You named Cycle Ltd., and did not say that the money is the organization’s: the receipt is in your own name." in page
+    assert "You named Cycle Ltd. but did not say that the money is the organization’s, so the receipt is in your own name." in page
     assert "please write to info@example.org" in page
     with app.app_context():
         staff = signed_in(app, "clerk")

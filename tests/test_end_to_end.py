@@ -151,7 +151,7 @@ def donate_in_english(stack: DevStack, page: Page) -> None:
     expect(page.get_by_role("radio", name="$100 becomes $200")).to_be_checked()
     expect(page.locator("#quote")).to_have_text("Your gift of $100 + $100 matched = $200.")
     page.get_by_role("button", name="Give $100").click()
-    expect(page.get_by_role("alert")).to_contain_text("Please check what you wrote")
+    expect(page.get_by_role("alert")).to_contain_text("Please check the form")
     assert_accessible(page)
     assert_fits_phone(page)
     fill(page, ENGLISH)

@@ -118,7 +118,7 @@ def test_a_part_that_went_back_is_reported_and_its_receipt_is_replaced_for_what_
     assert third
     assert "we returned $40.00 to you" in earlier
     assert f"Official receipt no. {first.serial}, which showed $12,500.00, is cancelled and replaced by no. {third.serial}" in earlier
-    assert "a receipt shows what we keep" in earlier
+    assert "a receipt shows only what remains of the gift" in earlier
     assert attached_to(post, funder.email, third) == 1
     send_back(payment, reference="the rest")
     assert [one.returned_cents for one in information_returns.list_of_payment(payment.id)] == [100_00, 12_400_00]

@@ -271,7 +271,7 @@ def test_a_promise_that_a_bound_makes_smaller_is_a_409_with_the_new_quote(client
     assert send(client, "en", amount="5000", expected_match="500000").status_code == 303
     second = send(client, "en", amount="5000", expected_match="500000")
     assert second.status_code == 409
-    assert "Less of your match can be held than you were shown" in second.text
+    assert "We can hold less of your match than you were shown" in second.text
     assert "$5,000 of matching is added when you pay, as long as matching is left." in second.text
     assert hidden_fields(second)["expected_match"] == "0"
 
@@ -313,7 +313,7 @@ def test_a_debit_holds_nothing_until_it_is_verified(app: Flask, client: FlaskCli
     page = client.get(f"/en/donations/{donation.token}").text
     assert "Matching is held for you once your bank account is verified, not before." in page
     assert "$100 of matching is added when your payment arrives, as long as matching is left." in page
-    assert "Two small deposits reach your account" in page
+    assert "Two small deposits will reach your account" in page
     assert checker.findings(db.engine) == []
     control(stripe, f"debits/{donation.checkout_id}", outcome="verified")
     poll_checkout_jobs.poll_checkout(donation) if by_poll else deliver(stripe, "payment_intent.processing")

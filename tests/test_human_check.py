@@ -38,7 +38,7 @@ PAGE = f"/en/{SLUG}"
 FEW_BITS = 6
 CODE = re.compile(r"^(\d{6})$", re.MULTILINE)
 _numbers = itertools.count(1)
-MOMENT = "We check that a person is giving. One moment …"
+MOMENT = "Checking that you are a person. One moment…"
 
 
 @pytest.fixture(autouse=True)
@@ -183,7 +183,7 @@ def test_pressing_the_button_without_the_code_mails_no_second_one(app: Flask, st
     client = app.test_client()
     fields = form_of(client)
     begin(client, fields)
-    assert "Please write the code that we have emailed to you." in begin(client, fields).text
+    assert "Please enter the code that we emailed to you." in begin(client, fields).text
     assert len(mailed_codes()) == 1
     begin(client, fields, new_code="y")
     first, second = mailed_codes()
@@ -198,7 +198,7 @@ def test_a_code_counts_for_its_form_and_address_alone(app: Flask, stripe: Stripe
     (code,) = mailed_codes()
     for answer in (begin(client, other, code=code), begin(client, fields, code=code, email="another@example.org")):
         assert answer.status_code == 422
-        assert "We have emailed a code of six digits" in answer.text
+        assert "We have emailed a six-digit code" in answer.text
     assert count_donations() == 0
     assert begin(client, fields, code=code, email=FORM["email"].upper()).status_code == 303
 
@@ -247,7 +247,7 @@ def test_codes_within_an_hour_are_bounded(
     fields = form_of(client)
     answers = [begin(client, {**fields, **changed(client)}, new_code="y") for _ in range(most + 1)]
     assert [answer.status_code for answer in answers] == [422] * most + [429]
-    assert "Too many codes were asked for within the hour" in answers[-1].text
+    assert "Too many codes were requested in the past hour" in answers[-1].text
     assert answers[-1].headers["Retry-After"] == "3600"
 
 
@@ -260,7 +260,7 @@ def test_checkouts_within_an_hour_are_bounded_and_the_reason_is_said(
     emails = itertools.repeat(FORM["email"]) if "email" in whose else (f"donor{n}@example.org" for n in itertools.count())
     answers = [begin_with_proof(client, email=next(emails)) for _ in range(most + 1)]
     assert [answer.status_code for answer in answers] == [303] * most + [429]
-    assert f"at most {most} gifts that are not paid may be begun within an hour {whose}" in re.sub(r"\s+", " ", answers[-1].text)
+    assert f"at most {most} unpaid gifts may be started within an hour {whose}" in re.sub(r"\s+", " ", answers[-1].text)
     assert 3500 < int(answers[-1].headers["Retry-After"]) <= 3600
     pay(db.session.query(Donation).order_by(Donation.id).first() or pytest.fail("none was begun"))
     db.session.commit()

@@ -402,7 +402,7 @@ def test_an_unpaid_subscription_has_not_ended_and_may_be_paid_later(app: Flask, 
     client = app.test_client()
     grant_access(client, first)
     page = client.get(f"/en/monthly/{gift.token}").text
-    assert "could not be charged, and Stripe does not try it again" in page
+    assert "could not be charged, and we will not try again" in page
     assert f'action="/en/monthly/{gift.token}/end"' in page
     invoice = stripe.store.newest("invoice", limit=1)[0]
     control(stripe, f"invoices/{invoice['id']}/pay", card="4242424242424242")

@@ -95,7 +95,7 @@ def test_a_card_statement_is_spoken_of_for_cards_alone(app: Flask, campaign: Cam
     db.session.commit()
     send_jobs.send_due()
     texts = [text_of(last_email(post, donation)) for donation in (card, debit)]
-    assert ["le paiement figure sous le nom Fondation" in text for text in texts] == [True, False]
+    assert ["le paiement figurera sous le nom Fondation" in text for text in texts] == [True, False]
     assert ["relevé" in text for text in texts] == [True, False]
     assert ["répondez à ce courriel" in text for text in texts] == [True, True]
 
@@ -164,7 +164,7 @@ def test_both_parts_of_an_email_say_the_same_and_nothing_before_it_is_hidden(
         (
             "en",
             (
-                "We are giving back $51.65 of your gift",
+                "We are refunding $51.65 of your gift",
                 "Of the $103.30 that you paid we now keep $51.65. The processing fee that you covered is returned in the same proportion: $1.65",
                 "no. {0}, which showed $103.30, is cancelled and replaced by no. {1}, which is attached: it shows $51.65, in the name of Personne Àtaire",
                 "because money was returned to you",
@@ -219,7 +219,7 @@ def test_an_email_about_a_replaced_receipt_says_what_both_show_and_why(
     ("fee_cents", "words"),
     [
         (0, "all of the $100.00 that you paid: no fee is deducted"),
-        (3_30, "all of the $103.30 that you paid, the processing fee of $3.30 included"),
+        (3_30, "all of the $103.30 that you paid, including the processing fee of $3.30"),
     ],
 )
 def test_an_email_about_a_full_refund_says_that_no_fee_was_kept(

@@ -66,7 +66,7 @@ def test_whoever_has_a_receipt_on_paper_is_written_to_when_it_is_replaced_and_wh
     page = open_page(client, PATH)
     assert f"Letter: it replaces receipt {first.serial} (PDF)" in page.text
     said = pdf_text(open_page(client, f"{PATH}/{second.serial}/letter.pdf").data)
-    assert "Dear Luc," in said and gift.address_lines[0] in said and "We have given back $30.00 of your gift" in said
+    assert "Dear Luc," in said and gift.address_lines[0] in said and "We have refunded $30.00 of your gift" in said
     assert f"no. {first.serial}, which showed $100.00, is cancelled and replaced by no. {second.serial}, which is enclosed" in said
     assert "It was replaced because money was returned to you" in said and "$70 of matching" in said
     assert "attached" not in said and "answer this email" not in said
@@ -79,7 +79,7 @@ def test_whoever_has_a_receipt_on_paper_is_written_to_when_it_is_replaced_and_wh
     page = open_page(client, PATH)
     assert f"Letter: receipt {second.serial} is cancelled (PDF)" in page.text
     said = pdf_text(open_page(client, f"{PATH}/{second.serial}/letter.pdf").data)
-    assert "did not honour the payment of $100.00" in said and "Before we knew that, we gave back $30.00" in said
+    assert "did not honour the payment of $100.00" in said and "Before we knew that, we refunded $30.00" in said
     assert f"Official receipt no. {second.serial}, which showed $70.00, is cancelled. Please do not use it for your taxes." in said
     assert open_page(client, f"{PATH}/{first.serial}/letter.pdf").status_code == 404, "the second letter said that it was replaced"
     for _ in range(2):
@@ -158,7 +158,7 @@ def test_a_receipt_for_the_rest_that_lacks_something_follows_by_mail(campaign: C
     reversed_gift(gift, OfflineReversalKind.REFUNDED, 30_00)
     send_all()
     assert waiting(campaign) == ([], [first.serial])
-    assert "A new receipt, for what we keep of your gift, follows by post." in pdf_text(posted_notices.render_notice(first))
+    assert "A new receipt, for the rest of your gift, will follow by post." in pdf_text(posted_notices.render_notice(first))
 
 
 def test_nobody_is_written_to_about_a_receipt_that_they_do_not_have_or_were_mailed_about(
@@ -200,15 +200,16 @@ PROMISE = re.compile(
 # promise nothing. A new text joins one of them once whoever writes it has thought of donors and funders without an address.
 SAID_WITH_ADDRESS = """
 This message is not a receipt.
-it comes by email. To
+make it and send it by email. To
+make the receipt and send it by email. To
 about the payment of the pledge
-follows by email.
+follow by email.
 and we will write to you.
 is on its way
-mail you the new one
+mail you a new one
 we email you a link
 we email it to you
-We email a link there
+mail a link to the new address
 comes by email
 we emailed to you
 being sent to %(email)s
@@ -218,8 +219,13 @@ We have asked by email
 get it by email again
 gets the receipt by email.
 to the donor by email.
-We write to you when the payment has arrived
-so a person looks at it first
+We will write to you when the payment arrives
+someone on our team is checking it. We will write to you
+and will send it by email
+we will send it by email
+We will send the official receipt for this gift by email
+You will also get it by email
+We email your receipt there
 who have an address get an email
 if there is an address
 Without an address, a letter to post

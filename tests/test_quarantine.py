@@ -273,7 +273,7 @@ def test_the_staff_page_of_a_donation_shows_the_anomaly_and_the_decision(app: Fl
     quarantine_actions.accept(pending_id(), **BY)
     page = signed_in(app, "viewer").get(f"/staff/donations/{donation.public_id}").text
     assert "The payment differed from what we asked for" in page
-    assert "A person has accepted the payment as it is." in page
+    assert "Our team has accepted the payment as it is." in page
     assert "test: asked the donor" in page
     public_page = app.test_client().get(f"/en/donations/{donation.token}").text
     assert "asked the donor" not in public_page

@@ -103,7 +103,7 @@ def test_a_won_dispute_gets_a_new_receipt(app: Flask, campaign: Campaign, post: 
     send_jobs.send_due()
     assert serials() == [("1", "cancelled"), ("2", "valid")]
     message = last_email(post, donation)
-    assert "is with us again" in text_of(message)
+    assert "has come back to us" in text_of(message)
     assert len(attached(message)) == 1
     assert checker.findings(db.engine) == []
 

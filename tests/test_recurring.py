@@ -164,8 +164,8 @@ def test_a_refund_of_one_instalment_changes_only_that_donation(app: Flask, strip
 @pytest.mark.parametrize(
     ("language", "failed", "ended"),
     [
-        ("en", "could not be charged to your card", "as your card could not be charged any more"),
-        ("fr", "n’a pas pu être prélevé sur votre carte", "car rien ne pouvait plus être prélevé sur votre carte"),
+        ("en", "could not be charged to your card", "because your card could no longer be charged"),
+        ("fr", "n’a pas pu être prélevé sur votre carte", "car votre carte ne pouvait plus servir au paiement"),
     ],
 )
 def test_a_failed_instalment_sends_one_email_and_so_does_the_end_of_the_recurring_donation(
@@ -248,7 +248,7 @@ def test_a_changed_amount_and_its_fee_apply_from_the_next_instalment(app: Flask,
     client, address = page_of(app, donation)
     answer = client.post(f"{address}/amount", data={"csrf_token": csrf_of(client.get(address)), "amount": "50"})
     assert answer.status_code == 303
-    assert "From the next month on you give $50.00." in client.get(address).text
+    assert "From next month on, you will give $50.00." in client.get(address).text
     advance_months(stripe)
     assert instalments(recurring_gift_for(donation)) == [(100_00, "paid", 100_00), (50_00, "paid", 50_00)]
     assert recurring_gifts.instalments_of(recurring_gift_for(donation))[0].covered_fee_cents == fee // 2
@@ -256,7 +256,7 @@ def test_a_changed_amount_and_its_fee_apply_from_the_next_instalment(app: Flask,
 
 
 @pytest.mark.parametrize(
-    ("amount", "expected"), [("a lot", "could not read this amount"), ("1", "choose a sum from"), ("99999", "choose a sum from")]
+    ("amount", "expected"), [("a lot", "could not read this amount"), ("1", "choose an amount from"), ("99999", "choose an amount from")]
 )
 def test_an_invalid_amount_is_explained_and_stays_in_the_field(app: Flask, stripe: Stripe, amount: str, expected: str) -> None:
     donation = start_recurring(app, stripe)
@@ -320,7 +320,7 @@ def test_the_link_is_sent_by_email_and_the_response_reveals_no_donor(app: Flask,
     token, counts = csrf_of(client.get("/en/monthly")), []
     for email in (donation.email.upper(), "nobody@example.org", "", "x" * 400):
         answer = client.post("/en/monthly", data={"csrf_token": token, "email": email})
-        counts.append(client.get(answer.location).text.count("an email with the link to it is on its way"))
+        counts.append(client.get(answer.location).text.count("an email with its link is on its way"))
     assert counts == [1, 1, 1, 1]
     send_jobs.send_due()
     ((subject, body),) = emails_since(post, before)
@@ -336,9 +336,9 @@ def test_an_unknown_token_is_404(app: Flask) -> None:
 
 
 def test_monthly_donations_are_explained_before_paying(app: Flask, fund: Fund) -> None:
-    assert "Each is matched in its turn" in app.test_client().get("/en/vision-sanaa-richard").text
+    assert "Each is matched when it is paid" in app.test_client().get("/en/vision-sanaa-richard").text
     page = app.test_client().get("/fr/vision-sanaa-richard").text
-    assert "Chaque mois est un don à part" in page
+    assert "Chaque mois est un don distinct" in page
 
 
 def test_an_instalment_of_an_unknown_donation_is_quarantined(app: Flask, stripe: Stripe) -> None:

@@ -116,7 +116,7 @@ def test_a_draft_has_nothing_to_seal(app: Flask, campaign: Campaign) -> None:
 
 @pytest.mark.parametrize(
     ("language", "sentence"),
-    [("en", "The result is final: its books were checked and sealed on"), ("fr", "Le résultat est définitif")],
+    [("en", "The result is final: the books were checked and sealed on"), ("fr", "Le résultat est définitif")],
 )
 def test_donors_read_that_the_result_is_final(app: Flask, over: Campaign, language: str, sentence: str) -> None:
     address = f"/{language}/vision-sanaa-richard"

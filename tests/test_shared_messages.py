@@ -91,9 +91,9 @@ def test_the_funder_reads_what_both_agreed_to_and_no_longer(app: Flask, client: 
     donor = app.test_client()
     assert donor.post(withdrawal).status_code == 403, "the link alone changes nothing"
     grant_access(donor, gift)
-    assert "Do not show it any more" in donor.get(f"/en/donations/{gift.token}").text
+    assert "Stop showing it" in donor.get(f"/en/donations/{gift.token}").text
     assert donor.post(withdrawal).status_code == 303
-    assert "Do not show it any more" not in donor.get(f"/en/donations/{gift.token}").text
+    assert "Stop showing it" not in donor.get(f"/en/donations/{gift.token}").text
     assert "What donors wrote" not in client.get(PAGE).text
     assert not message_actions.decide(gift, Decision.AGREED, actor="clerk@example.org"), "the donor has the last word"
     actions = [entry.action for entry in db.session.query(AuditEntry).filter_by(subject=gift.public_id).order_by(AuditEntry.id)]

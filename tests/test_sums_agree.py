@@ -53,7 +53,7 @@ def test_what_went_back_to_a_donor_is_one_sum_everywhere(
     assert f"{back} was refunded, {fee} of it for the processing fee." in staff
     assert f"<dd>{back}</dd>" in page
     assert "The gift of $100 was paid, with $3.30 for the processing fee." in page
-    assert f"We are giving back {back} of your gift" in newest_mail(post)
+    assert f"We are refunding {back} of your gift" in newest_mail(post)
     assert client.get(f"/en/donations/{donation.token}.json").get_json()["net_cents"] == left
     french = plain(client.get(f"/fr/donations/{donation.token}").text)
     assert (

@@ -44,10 +44,10 @@ def leave_a_rematch(fund: Fund) -> None:
 
 
 BECOMES: dict[str, tuple[Callable[[Fund], object], str]] = {
-    "used up": (use_up, "Others gave while you were writing."),
-    "paused": (lambda fund: fund_lifecycle.pause(fund, actor="a", reason="r"), "The matching was paused while you were writing."),
-    "ended": (lambda fund: fund_lifecycle.end(fund, actor="a", reason="r"), "The matching ended while you were writing."),
-    "rematching": (leave_a_rematch, "Matching that has come free goes to earlier gifts first."),
+    "used up": (use_up, "Others gave while you were filling in the form."),
+    "paused": (lambda fund: fund_lifecycle.pause(fund, actor="a", reason="r"), "The matching was paused while you were filling in the form."),
+    "ended": (lambda fund: fund_lifecycle.end(fund, actor="a", reason="r"), "The matching ended while you were filling in the form."),
+    "rematching": (leave_a_rematch, "Matching that becomes available goes to earlier gifts first."),
 }  # fmt: skip
 
 
@@ -86,8 +86,8 @@ def test_a_form_that_was_used_says_what_became_of_its_gift(client: FlaskClient, 
     ("parameter", "said"),
     [
         ("customer_email", "Stripe did not accept your email address"),
-        ("expires_at", "It is not because of what you wrote"),
-        ("", "It is not because"),
+        ("expires_at", "This is not because of anything you entered"),
+        ("", "This is not because"),
     ],
 )
 def test_what_stripe_refused_is_the_donors_to_change_only_if_it_is_the_address(

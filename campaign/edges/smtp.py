@@ -131,7 +131,7 @@ def send(mail_url: str, message: EmailMessage, *, bounce_address: str) -> None:
     except (OSError, smtplib.SMTPException) as error:
         raise MailDeferred(f"no connection: {type(error).__name__}") from None
     try:
-        server.send_message(message, from_addr=bounce_address, mail_options=_report_options(server, message))
+        _hand_over(server, message, bounce_address)
     except smtplib.SMTPRecipientsRefused as error:
         code = max(reply[0] for reply in error.recipients.values())
         raise (MailRefused if code >= 500 else MailDeferred)(f"recipient refused: {code}") from None
@@ -143,6 +143,18 @@ def send(mail_url: str, message: EmailMessage, *, bounce_address: str) -> None:
         raise (MailUnknown if server.is_sending_data else MailDeferred)(type(error).__name__) from None
     finally:
         _disconnect(server)
+
+
+def _hand_over(server: smtplib.SMTP, message: EmailMessage, bounce_address: str) -> None:
+    """Send the bytes that `digest` is of.
+
+    The library's own function would put `>` before a line that begins with “From ”, unless an address needs SMTPUTF8.
+    """
+    options, recipients = _report_options(server, message), [address.addr_spec for address in message["To"].addresses]
+    if all(address.isascii() for address in (bounce_address, *recipients)):
+        server.sendmail(bounce_address, recipients, message.as_bytes(policy=message.policy.clone(linesep="\r\n")), options)
+    else:
+        server.send_message(message, from_addr=bounce_address, mail_options=options)
 
 
 def _report_options(server: smtplib.SMTP, message: EmailMessage) -> list[str]:

@@ -165,8 +165,8 @@ _MESSAGES = {
     TimelineKind.LOST: gettext_noop("%(amount)s of the gift was lost in a dispute."),
     TimelineKind.REINSTATED: gettext_noop("%(amount)s of the gift came back."),
     TimelineKind.UNMATCHED: gettext_noop("%(amount)s of the match went back to the fund (%(fund)s)."),
-    TimelineKind.QUARANTINED: gettext_noop("The payment differed from what we asked for, so a person reviews it."),
-    TimelineKind.ACCEPTED: gettext_noop("A person has accepted the payment as it is."),
+    TimelineKind.QUARANTINED: gettext_noop("The payment differed from what we asked for, so someone on our team is checking it."),
+    TimelineKind.ACCEPTED: gettext_noop("Our team has accepted the payment as it is."),
     TimelineKind.ENTERED: gettext_noop("A gift of %(amount)s was recorded."),
     TimelineKind.NOT_MATCHABLE: gettext_noop("It was recorded as a gift that is not matched."),
     TimelineKind.BOUNCED: gettext_noop("The bank returned the payment of %(amount)s: it is no gift."),
@@ -186,7 +186,7 @@ _LIMITS = {
     Limit.MINIMUM: gettext_noop("It was not matched, because it is below the least gift that is matched."),
     Limit.PER_DONATION: gettext_noop("The rest was not matched, because this was the most for one gift."),
     Limit.PER_DONOR: gettext_noop("The rest was not matched, because this was the most for one donor."),
-    Limit.EARLIER_GIFTS: gettext_noop("The rest was not matched yet, because what had come free went to earlier gifts first."),
+    Limit.EARLIER_GIFTS: gettext_noop("The rest is not matched yet, because what became available went to earlier gifts first."),
 }
 _CAUSES = {
     "refund": gettext_noop("another gift was refunded"),
@@ -194,7 +194,7 @@ _CAUSES = {
     "release": gettext_noop("a gift under way was not completed"),
     "quarantine": gettext_noop("another payment was set aside"),
     "pledge": gettext_noop("the pledge was raised"),
-    "resumed": gettext_noop("the matching goes on"),
+    "resumed": gettext_noop("the matching has resumed"),
     "activated": gettext_noop("a new fund began"),
     "fell_through": gettext_noop("another gift did not arrive after all"),
     "separated": gettext_noop("two donors who had been taken for one were separated"),

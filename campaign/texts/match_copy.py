@@ -131,7 +131,7 @@ def _on_hold(left_cents: int, held_cents: int, to: Translator) -> str:
     if not held_cents:
         return ""
     if held_cents >= left_cents:
-        return to.gettext("It is on hold for gifts that are not paid yet; what they do not use comes to the others in their turn.")
+        return to.gettext("It is on hold for gifts that are not paid yet; whatever they do not use goes to other gifts, in order.")
     return to.gettext("%(held)s of it is on hold for gifts that are not paid yet.", held=format_money_short(held_cents, to.language))
 
 
@@ -197,12 +197,14 @@ def _why_none(state: MatchState, to: Translator) -> str:
     name = state.funds[0].name
     coming = next((f for f in state.funds if f.status == FundStatus.NOT_OPEN_YET and f.opens_at is not None), None)
     if state.is_rematching:
-        return to.gettext("Matching from %(fund)s has come free and goes to earlier gifts first. Your gift counts in full.", fund=name)
+        return to.gettext(
+            "Matching from %(fund)s has become available and goes to earlier gifts first. Your gift counts in full.", fund=name
+        )
     if FundStatus.OPEN in statuses:
         return to.gettext("The matching from %(fund)s has all been used. Your gift still counts in full.", fund=name)
     if FundStatus.PAUSED in statuses:
         return to.gettext(
-            "The matching from %(fund)s is paused for now. Your gift counts in full, and takes its place for when it goes on.",
+            "The matching from %(fund)s is paused for now. Your gift counts in full, and is in line for when it resumes.",
             fund=name,
         )
     if coming is not None and coming.opens_at is not None:
@@ -241,11 +243,10 @@ def how_it_works(state: MatchState, language: str) -> list[str]:
         return sentences
     if state.holds:
         decided = to.gettext(
-            "Matching is held for you while you pay, so that what you are shown as held is what is given. What cannot be held is added "
-            "when your payment arrives, as long as matching is left. A bank debit that has to be verified first holds nothing until it is."
+            "We hold the match for you while you pay, so you get what you were shown. What we cannot hold is added when your payment arrives, as long as matching is left. A bank debit holds nothing until your account is verified."
         )
     else:
-        decided = to.gettext("A gift is matched when it is paid, as long as there is matching left then.")
+        decided = to.gettext("A gift is matched when it is paid, as long as matching is left.")
     return [*sentences, decided]
 
 
@@ -265,9 +266,9 @@ def _pledge(fund: FundView, to: Translator) -> str:
         conditions=_conditions(fund, to),
     )
     leftover = (
-        to.gettext("What is not matched by the end is given all the same.")
+        to.gettext("Whatever is not matched by the end will be donated anyway.")
         if fund.donates_leftover
-        else to.gettext("What is not matched by the end stays with the funder.")
+        else to.gettext("Whatever is not matched by the end stays with the funder.")
     )
     return f"{pledge} {leftover}"
 
@@ -275,10 +276,10 @@ def _pledge(fund: FundView, to: Translator) -> str:
 def monthly_explanation(state: MatchState, language: str) -> str:
     """Return what a monthly donation means, and how it is matched as things are now."""
     to = translator(language)
-    own = to.gettext("Each month is a gift of its own, with a receipt of its own. Change the sum or stop whenever you like.")
+    own = to.gettext("Each month is a separate gift with its own receipt. Change the amount or stop whenever you like.")
     if state.first_open is None:
         return own
-    matched = to.gettext("Each is matched in its turn, as long as matching money is left; the email of the month says what it came to.")
+    matched = to.gettext("Each is matched when it is paid, as long as matching is left; that month’s email tells you how much.")
     return f"{own} {matched}"
 
 
@@ -288,8 +289,8 @@ def hold_promise(state: MatchState, language: str) -> str:
         return ""
     to = translator(language)
     if state.holds:
-        return to.gettext("What is shown as held stays held for you while you pay.")
-    return to.gettext("The matching is decided when your payment arrives, as long as there is some left.")
+        return to.gettext("We hold the match shown as held while you pay.")
+    return to.gettext("Your gift is matched when your payment arrives, as long as matching is left.")
 
 
 def finish_label(gift_cents: int, language: str) -> str:

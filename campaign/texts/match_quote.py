@@ -122,7 +122,7 @@ _REASONS = {
     Limit.MINIMUM: gettext_noop(": it is below the least gift that is matched"),
     Limit.PER_DONATION: gettext_noop(", the most for one gift"),
     Limit.PER_DONOR: gettext_noop(", the most for one donor"),
-    Limit.EARLIER_GIFTS: gettext_noop(": what has come free goes to earlier gifts first"),
+    Limit.EARLIER_GIFTS: gettext_noop(": what becomes available goes to earlier gifts first"),
 }
 _REASONS_FOR_NONE = {
     Limit.PER_DONATION: gettext_noop(": the most for one gift is reached"),

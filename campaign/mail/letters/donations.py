@@ -54,7 +54,7 @@ def thanks(
             *([] if declaration_url else [donation_page_link(page_url)]),
         ]
         if recurring_url:
-            paragraphs.append(Paragraph(gettext("You give each month. To change the sum or the card, or to stop:"), recurring_url))
+            paragraphs.append(Paragraph(gettext("You give each month. To change the amount or the card, or to stop:"), recurring_url))
         paragraphs += [*_on_statement(donation), contact_line(donation.campaign.charity)]
         subject = receipt_subject(receipt, title) if receipt else gettext("Thank you for your gift – %(campaign)s", campaign=title)
         return build_email(recipient_of(donation), subject, paragraphs, receipt=receipt)
@@ -64,7 +64,7 @@ def _covered_fee(donation: Donation, charged: str) -> list[Paragraph]:
     if not donation.covered_fee_cents:
         return []
     fee = format_money(donation.covered_fee_cents, donation.language)
-    return [Paragraph(gettext("You also covered the processing fee of %(fee)s; in all you paid %(charged)s.", fee=fee, charged=charged))]
+    return [Paragraph(gettext("You also covered the processing fee of %(fee)s, for a total of %(charged)s.", fee=fee, charged=charged))]
 
 
 def _tribute(donation: Donation) -> list[Paragraph]:
@@ -88,22 +88,21 @@ def _about_receipt(
     paragraphs = []
     if is_annual:
         text = gettext(
-            "As you wished, one official receipt for all your gifts of the year comes in January. This message is not a receipt."
+            "As you asked, you will get one official receipt for all your gifts of the year in January. This message is not a receipt."
         )
         paragraphs.append(Paragraph(text))
     if address_url:
-        text = gettext("An official receipt needs your full name and postal address. Give them here:")
+        text = gettext("An official receipt needs your full name and postal address. Add them here:")
         paragraphs += [Paragraph(text, address_url), Paragraph(gettext("This message is not a receipt."))]
     if declaration_url:
         text = gettext(
-            "An official receipt names whoever’s money it is. You named an organization, %(name)s: was this gift made with its money, or with "
-            "yours? Please answer on your page, so that the receipt can be made:",
+            "An official receipt must name whoever provides the money. You named an organization, %(name)s: did the money come from it, or from you? Please answer on your page, so that we can make the receipt:",
             name=donation.organization,
         )
         paragraphs += [Paragraph(text, declaration_url), Paragraph(gettext("This message is not a receipt."))]
     if paragraphs:
         return paragraphs
-    return [Paragraph(gettext("Your official receipt follows by email. This message is not a receipt."))]
+    return [Paragraph(gettext("Your official receipt will follow by email. This message is not a receipt."))]
 
 
 def _on_statement(donation: Donation) -> list[Paragraph]:
@@ -113,7 +112,8 @@ def _on_statement(donation: Donation) -> list[Paragraph]:
     name = donation.campaign.charity.name(donation.language)
     return [
         Paragraph(
-            gettext("On your card statement the payment is under the name %(charity)s, or a short form of it.", charity=name), style=SMALL
+            gettext("Your card statement will show the payment under the name %(charity)s, or a short form of it.", charity=name),
+            style=SMALL,
         )
     ]
 
@@ -126,13 +126,15 @@ def match_increased(donation: Donation, *, page_url: str, matched_cents: int, mo
             gift_cents=donation.net_cents, matched_cents=matched_cents, more_cents=more_cents, fund_name=fund_name, language=language
         )
         paragraphs = [
-            Paragraph(gettext("Your gift of %(day)s to %(campaign)s is matched further.", day=paid_on(donation), campaign=title)),
+            Paragraph(
+                gettext("Good news: more of your gift of %(day)s to %(campaign)s is now matched.", day=paid_on(donation), campaign=title)
+            ),
             Paragraph(rematched, style=MATCH),
-            Paragraph(gettext("You need not do anything, and your official receipt stays as it is: it shows your own gift.")),
+            Paragraph(gettext("You do not need to do anything. Your official receipt does not change: it shows your own gift.")),
             donation_page_link(page_url),
             contact_line(donation.campaign.charity),
         ]
-        return build_email(recipient_of(donation), gettext("Your gift is matched further – %(campaign)s", campaign=title), paragraphs)
+        return build_email(recipient_of(donation), gettext("More of your gift is matched – %(campaign)s", campaign=title), paragraphs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,21 +166,18 @@ def _asked(donation: Donation, awaited: Awaited, title: str) -> tuple[str, str]:
     gift = {"amount": format_money(donation.amount_cents, donation.language), "campaign": title}
     if awaited.is_address:
         text = gettext(
-            "The official receipt for your gift of %(amount)s to %(campaign)s must show your full name and postal address. As soon as you "
-            "have given them, the receipt can be made, and it comes by email. To give them:",
+            "The official receipt for your gift of %(amount)s to %(campaign)s must show your full name and postal address. Once you add them, we will make the receipt and send it by email. To add them:",
             **gift,
         )
         return text, gettext("Your name and address for the receipt – %(campaign)s", campaign=title)
     if awaited.is_declaration:
         text = gettext(
-            "The official receipt for your gift of %(amount)s to %(campaign)s waits for your answer. You named an organization, %(name)s: was "
-            "the gift made with its money, or with yours? A receipt names whoever’s money it was. As soon as you have answered, it can be made, "
-            "and it comes by email. To answer:",
+            "We need your answer to make the official receipt for your gift of %(amount)s to %(campaign)s. You named an organization, %(name)s: did the money come from it, or from you? A receipt must name whoever provided the money. Once you answer, we will make it and send it by email. To answer:",
             name=donation.organization,
             **gift,
         )
         return text, gettext("A question about your receipt – %(campaign)s", campaign=title)
-    text = gettext("You asked to change something about your gifts to %(campaign)s. To go on:", campaign=title)
+    text = gettext("You asked to change something about your gifts to %(campaign)s. To continue:", campaign=title)
     return text, gettext("Your link to change your gifts – %(campaign)s", campaign=title)
 
 
@@ -201,7 +200,7 @@ def contact_changed(donation: Donation, *, address: str, new_email: str = "") ->
     with force_locale(language):
         what = (
             gettext(
-                "Email about your gifts goes to %(email)s from now on.", email=new_email if address == new_email else mask_email(new_email)
+                "From now on, email about your gifts goes to %(email)s.", email=new_email if address == new_email else mask_email(new_email)
             )
             if new_email
             else gettext("The name or postal address of your monthly gift has changed. Later receipts show the new one.")
@@ -234,9 +233,9 @@ def receipt_choice_changed(donation: Donation, *, is_annual: bool, page_url: str
     language, title = donation.language, donation.campaign.title(donation.language)
     with force_locale(language):
         choice = (
-            gettext("From now on, one official receipt for all your gifts of a year comes to you in the January after.")
+            gettext("From now on, you will get one official receipt for all your gifts of a year, the following January.")
             if is_annual
-            else gettext("From now on, each of your gifts gets its own official receipt, as soon as it is paid.")
+            else gettext("From now on, you will get an official receipt for each gift, as soon as it is paid.")
         )
         paragraphs = [
             Paragraph(choice),
@@ -255,14 +254,14 @@ def payment_failed(donation: Donation, *, restart_url: str) -> EmailContent:
         paragraphs = [
             Paragraph(
                 gettext(
-                    "Your bank did not let your gift of %(amount)s to %(campaign)s through. Nothing was taken from your account, and you owe nothing.",
+                    "Your bank declined your gift of %(amount)s to %(campaign)s. Nothing was taken from your account, and you owe nothing.",
                     amount=format_money(donation.charged_cents, language),
                     campaign=title,
                 )
             ),
             Paragraph(
                 gettext(
-                    "This happens for many reasons, and most of them are nobody’s fault. If you would still like to give, you can begin again here:"
+                    "This happens for many reasons, and most of them are nobody’s fault. If you would still like to give, you can try again here:"
                 ),
                 restart_url,
             ),

@@ -103,7 +103,7 @@ def build_email(
 def _about_news(recipient: Recipient) -> list[Paragraph]:
     """How to stop news (CASL, s. 11), for whoever gets any."""
     return (
-        [Paragraph(gettext("You agreed to get news from us. You can stop them here:"), recipient.news_url, SMALL)]
+        [Paragraph(gettext("You agreed to get news from us. You can stop it here:"), recipient.news_url, SMALL)]
         if recipient.news_url
         else []
     )
@@ -122,7 +122,7 @@ def about_organization(donation: Donation, receipt: Receipt) -> list[Paragraph]:
         text = gettext("It is in the name of %(name)s, because the money is the organization’s.", name=donation.organization)
     else:
         text = gettext(
-            "It is in your own name: you named %(name)s and did not say that the money is the organization’s. If it is, please answer this email.",
+            "It is in your own name: you named %(name)s but did not say that the money is the organization’s. If it is, please reply to this email.",
             name=donation.organization,
         )
     return [Paragraph(text)]
@@ -143,10 +143,10 @@ def contact_line(charity: Charity) -> Paragraph:
     """How to reach the charity."""
     if charity.phone:
         words = gettext(
-            "If anything is not right, please answer this email, write to %(email)s or call %(phone)s.",
+            "If anything is not right, please reply to this email, write to %(email)s or call %(phone)s.",
             email=charity.email,
             phone=charity.phone,
         )
     else:
-        words = gettext("If anything is not right, please answer this email or write to %(email)s.", email=charity.email)
+        words = gettext("If anything is not right, please reply to this email or write to %(email)s.", email=charity.email)
     return Paragraph(words, style=SMALL)

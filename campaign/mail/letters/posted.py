@@ -35,7 +35,7 @@ def about_paper(donation: Donation, change: ReceiptChange, *, reasons: Sequence[
             subject = gettext("Official donation receipt %(serial)s is cancelled – %(campaign)s", serial=ended.serial, campaign=title)
             about = [cancelled(ended, language)]
             if change.follows:
-                about.append(gettext("A new receipt, for what we keep of your gift, follows by post."))
+                about.append(gettext("A new receipt, for the rest of your gift, will follow by post."))
         else:
             subject = gettext("Your new official donation receipt %(serial)s – %(campaign)s", serial=receipt.serial, campaign=title)
             about = [_replaced(receipt, ended, language), why_replaced(receipt, ended, change.reason)]

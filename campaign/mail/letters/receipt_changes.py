@@ -68,9 +68,9 @@ def why_replaced(receipt: Receipt, ended: Receipt, reason: EndReason | None) -> 
     """Why the one replaces the other; empty for a payment that was noted wrongly, as the email is about that."""
     match reason:
         case EndReason.RETURNED if receipt.cents > ended.cents:
-            return gettext("It was replaced because money of yours that had been returned is with us again.")
+            return gettext("It was replaced because money that had been returned to you has come back to us.")
         case EndReason.RETURNED:
-            return gettext("It was replaced because money was returned to you: a receipt shows what we keep.")
+            return gettext("It was replaced because money was returned to you: a receipt shows only what remains of the gift.")
         case EndReason.LOST:
             return gettext("It was replaced because it was reported to us as lost.")
         case EndReason.CORRECTED if receipt.content["donor_name"] == ended.content["donor_name"]:
@@ -82,4 +82,4 @@ def why_replaced(receipt: Receipt, ended: Receipt, reason: EndReason | None) -> 
 
 
 def _about_next(change: ReceiptChange) -> list[Paragraph]:
-    return [Paragraph(gettext("A new receipt, for what we keep of your gift, follows by email."))] if change.follows else []
+    return [Paragraph(gettext("A new receipt, for the rest of your gift, will follow by email."))] if change.follows else []

@@ -43,12 +43,12 @@ def money_returned(
         sums = {"amount": format_money(cents, language), "day": paid_on(donation), "campaign": title}
         first = (
             gettext(
-                "Your bank has decided about the payment of %(day)s to %(campaign)s that was questioned: %(amount)s was returned to you.",
+                "Your bank has decided about the disputed payment of %(day)s to %(campaign)s: it returned %(amount)s to you.",
                 **sums,
             )
             if is_dispute
             else gettext(
-                "We are giving back %(amount)s of your gift of %(day)s to %(campaign)s. It comes to the card or account you paid from, usually within ten days.",
+                "We are refunding %(amount)s of your gift of %(day)s to %(campaign)s. It will reach the card or account you paid with, usually within ten days.",
                 **sums,
             )
         )
@@ -94,7 +94,7 @@ def about_offline_reversal(donation: Donation, *, kind: OfflineReversalKind, cen
     sums = {"amount": format_money(cents, language), "day": paid_on(donation, language), "campaign": donation.campaign.title(language)}
     match kind:
         case OfflineReversalKind.REFUNDED:
-            return gettext("We have given back %(amount)s of your gift of %(day)s to %(campaign)s.", **sums)
+            return gettext("We have refunded %(amount)s of your gift of %(day)s to %(campaign)s.", **sums)
         case OfflineReversalKind.RETURNED:
             whole = {**sums, "amount": format_money(donation.amount_cents, language)}
             text = gettext(
@@ -104,7 +104,7 @@ def about_offline_reversal(donation: Donation, *, kind: OfflineReversalKind, cen
             if cents == donation.amount_cents:
                 return text
             before = format_money(donation.amount_cents - cents, language)
-            return " ".join((text, gettext("Before we knew that, we gave back %(amount)s of it to you.", amount=before)))
+            return " ".join((text, gettext("Before we knew that, we refunded %(amount)s of it to you.", amount=before)))
         case OfflineReversalKind.MISTAKE:
             return gettext("We had recorded a gift of %(amount)s of %(day)s to %(campaign)s in your name by mistake.", **sums)
 
@@ -117,9 +117,9 @@ def _about_fee(donation: Donation, retained: Retained) -> str:
     if retained.cents == donation.charged_cents:
         return ""
     if retained.cents == 0 and donation.covered_fee_cents:
-        return gettext("With that you have back all of the %(charged)s that you paid, the processing fee of %(fee)s included.", **sums)
+        return gettext("This returns all of the %(charged)s that you paid, including the processing fee of %(fee)s.", **sums)
     if retained.cents == 0:
-        return gettext("With that you have back all of the %(charged)s that you paid: no fee is deducted.", **sums)
+        return gettext("This returns all of the %(charged)s that you paid: no fee is deducted.", **sums)
     if donation.covered_fee_cents:
         return gettext(
             "Of the %(charged)s that you paid we now keep %(retained)s. The processing fee that you covered is returned in the same proportion: %(fee)s of it.",
@@ -146,7 +146,7 @@ def money_reinstated(donation: Donation, *, page_url: str, cents: int, outcome: 
     language, title = donation.language, donation.campaign.title(donation.language)
     with force_locale(language):
         text = gettext(
-            "%(amount)s of your gift of %(day)s to %(campaign)s, which had been returned, is with us again.",
+            "%(amount)s of your gift of %(day)s to %(campaign)s, which had been returned to you, has come back to us.",
             amount=format_money(cents, language),
             day=paid_on(donation),
             campaign=title,
@@ -161,9 +161,9 @@ def money_reinstated(donation: Donation, *, page_url: str, cents: int, outcome: 
         paragraphs += [donation_page_link(page_url), contact_line(donation.campaign.charity)]
         receipt = change.receipt
         subject = (
-            gettext("Your gift is with us again: your receipt is %(serial)s – %(campaign)s", serial=receipt.serial, campaign=title)
+            gettext("Your gift has come back to us: your receipt is %(serial)s – %(campaign)s", serial=receipt.serial, campaign=title)
             if receipt is not None
-            else gettext("Your gift is with us again – %(campaign)s", campaign=title)
+            else gettext("Your gift has come back to us – %(campaign)s", campaign=title)
         )
         return build_email(recipient_of(donation), subject, paragraphs, receipt=receipt)
 
@@ -174,7 +174,7 @@ def annual_receipt(donation: Donation, *, page_url: str, receipt: Receipt) -> Em
     with force_locale(language):
         year = receipt.content["received_in"]
         text = gettext(
-            "Thank you for all you gave to %(campaign)s in %(year)s: %(amount)s in all. Your official receipt no. %(serial)s for these gifts is attached.",
+            "Thank you for your gifts to %(campaign)s in %(year)s: %(amount)s in total. Your official receipt no. %(serial)s for these gifts is attached.",
             campaign=title,
             year=year,
             amount=format_money(receipt.cents, language),

@@ -23,10 +23,10 @@ def instalment_failed(donation: Donation, gift: RecurringGift, *, page_url: str)
                 "Your gift of %(amount)s for this month could not be charged to your card. This happens, and you owe nothing.",
                 amount=amount,
             ),
-            gettext("It is not tried again. If you give us another card on your page, your monthly gift goes on.")
+            gettext("We will not try again. If you add another card on your page, your monthly gift continues.")
             if gift.status == "unpaid"
             else gettext(
-                "We will try again in the next few days, and you need not do anything. If your card has changed, you can give us the new one on your page."
+                "We will try again in the next few days, and you do not need to do anything. If your card has changed, you can add the new one on your page."
             ),
         ]
         return _monthly(donation, page_url, gettext("This month’s gift could not be charged"), sentences, address=gift.email)
@@ -37,17 +37,19 @@ def recurring_gift_ended(donation: Donation, gift: RecurringGift, *, page_url: s
     with force_locale(donation.language):
         match gift.cancellation_reason:
             case "payment_failed":
-                why = gettext("Your monthly gift has ended, as your card could not be charged any more. Nothing more will be charged.")
+                why = gettext("Your monthly gift has ended because your card could no longer be charged. Nothing more will be charged.")
             case recurring_gifts.DISPUTED:
                 why = gettext(
-                    "Your monthly gift has ended, as your bank told us that you did not want a payment. Nothing more will be charged."
+                    "Your monthly gift has ended because your bank told us that you did not want a payment. Nothing more will be charged."
                 )
             case _:
                 why = gettext("Your monthly gift has ended. Nothing more will be charged.")
         thanks_for = (
-            gettext("Thank you for every month you gave. The months that were not questioned stay given, with their match and receipts.")
+            gettext(
+                "Thank you for every month you gave. The other months do not change: your gifts, their match and their receipts all remain."
+            )
             if gift.cancellation_reason == recurring_gifts.DISPUTED
-            else gettext("Thank you for every month you gave. Your past gifts, their match and their receipts stay as they are.")
+            else gettext("Thank you for every month you gave. Your past gifts, their match and their receipts do not change.")
         )
         return _monthly(donation, page_url, gettext("Your monthly gift has ended"), [why, thanks_for], address=gift.email, has_ended=True)
 
@@ -57,7 +59,7 @@ def recurring_gift_changed(donation: Donation, gift: RecurringGift, *, page_url:
     with force_locale(donation.language):
         amount = format_money(gift.amount_cents, donation.language)
         sentences = [
-            gettext("From the next month on you give %(amount)s each month.", amount=amount),
+            gettext("From next month on, you will give %(amount)s each month.", amount=amount),
             gettext("If you did not change it, please write to us."),
         ]
         return _monthly(donation, page_url, gettext("Your monthly gift has changed"), sentences, address=gift.email)
@@ -67,7 +69,7 @@ def recurring_gift_link(donation: Donation, *, page_url: str, address: str) -> E
     """The link to the page of the recurring donation, as requested, to the address of the donor."""
     with force_locale(donation.language):
         sentences = [
-            gettext("Somebody, we hope you, asked for the link to your monthly gift. If it was not you, there is nothing to do."),
+            gettext("Someone, probably you, asked for the link to your monthly gift. If it was not you, you do not need to do anything."),
             gettext("The link works once, within ten minutes; you can ask for another at any time."),
         ]
         return _monthly(donation, page_url, gettext("The link to your monthly gift"), sentences, address=address)
@@ -77,9 +79,9 @@ def _monthly(
     donation: Donation, page_url: str, subject: str, sentences: Sequence[str], *, address: str, has_ended: bool = False
 ) -> EmailContent:
     about_page = (
-        gettext("Your page for this monthly gift, with the months you have given:")
+        gettext("Your page for this monthly gift, with each month so far:")
         if has_ended
-        else gettext("Your page for this monthly gift, where you can change the sum or the card, or stop:")
+        else gettext("Your page for this monthly gift, where you can change the amount or the card, or stop:")
     )
     paragraphs = [
         *map(Paragraph, sentences),

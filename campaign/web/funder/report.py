@@ -229,7 +229,7 @@ def _tiles(fund: Fund, statement: Statement, language: str, *, is_lead: bool) ->
 def _leftover(fund: Fund, *, is_sole: bool) -> str:
     """What becomes of the part of the pledge that is not matched by the end, as was chosen before the fund began."""
     if fund.leftover == Leftover.DONATED:
-        return gettext("What is not matched by the end is given all the same.")
+        return gettext("Whatever is not matched by the end will be donated anyway.")
     return (
         gettext("What is not matched by the end stays with you.")
         if is_sole

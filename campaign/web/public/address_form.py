@@ -100,15 +100,15 @@ class AddressForm(FlaskForm):
             return None
 
     first_name = text_field(
-        lazy_gettext("First name"), RequiredWithoutOrganization(lazy_gettext("Please write your first name.")), longest=80
+        lazy_gettext("First name"), RequiredWithoutOrganization(lazy_gettext("Please enter your first name.")), longest=80
     )
-    last_name = text_field(lazy_gettext("Last name"), RequiredWithoutOrganization(lazy_gettext("Please write your last name.")), longest=80)
+    last_name = text_field(lazy_gettext("Last name"), RequiredWithoutOrganization(lazy_gettext("Please enter your last name.")), longest=80)
     name_checked = HiddenField()
     organization = text_field(lazy_gettext("Organization"), longest=120)
     organization_declaration = BooleanField(false_values=FALSE_VALUES)
-    address_line1 = text_field(lazy_gettext("Address"), Required(lazy_gettext("Please write your street address.")), longest=120)
+    address_line1 = text_field(lazy_gettext("Address"), Required(lazy_gettext("Please enter your street address.")), longest=120)
     address_line2 = text_field(lazy_gettext("Apartment, unit, PO box"), longest=120)
-    city = text_field(lazy_gettext("City"), Required(lazy_gettext("Please write your city or town.")), longest=80)
+    city = text_field(lazy_gettext("City"), Required(lazy_gettext("Please enter your city or town.")), longest=80)
     province = text_field(lazy_gettext("Province or territory"), longest=80)
     postal_code = text_field(lazy_gettext("Postal code"), longest=16)
     country = SelectField(lazy_gettext("Country"), default="CA", validate_choice=False)
@@ -127,7 +127,7 @@ class AddressForm(FlaskForm):
             return True
         self.last_name.errors = [
             gettext(
-                "“%(word)s” belongs to the name of an organization. If one gives, please write its name under Organization; if this is your own name, press the button again to keep it.",
+                "“%(word)s” looks like part of an organization’s name. If an organization is giving, please enter its name under Organization. If this is your own name, press the button again to confirm it.",
                 word=form,
             )
         ]
@@ -136,7 +136,7 @@ class AddressForm(FlaskForm):
 
     def validate_organization_declaration(self, field: Field) -> None:
         if self.organization.data and not field.data and not self.in_own_name() and not self.takes_name_later:
-            raise StopValidation(gettext("Please tick this if it is so, or write your own first and last name."))
+            raise StopValidation(gettext("Please tick this if it is true, or enter your own first and last name."))
 
     def validate_country(self, field: Field) -> None:
         if field.data not in country_codes():
@@ -167,7 +167,7 @@ class AddressForm(FlaskForm):
                 self.province.errors = [gettext("Please choose a province or territory of Canada, for example Ontario.")]
             bare = (self.postal_code.data or "").translate(_BETWEEN).upper()
             if not bare:
-                self.postal_code.errors = [gettext("Please write your postal code, for example K1A 0B1.")]
+                self.postal_code.errors = [gettext("Please enter your postal code, for example K1A 0B1.")]
             if code is None or not bare:
                 return False
             self.province.data, self.postal_code.data = code, f"{bare[:3]} {bare[3:]}"
@@ -179,7 +179,7 @@ class AddressForm(FlaskForm):
             self.postal_code.errors = [
                 gettext("This postal code does not go with the province. Please check both.")
                 if self.country.data == "CA" and CANADIAN_POSTAL_CODE.fullmatch(self.postal_code.data)
-                else gettext("This does not look like a postal code of that country. For Canada, write it like K1A 0B1.")
+                else gettext("This does not look like a postal code of that country. For Canada, enter it like K1A 0B1.")
             ]
             return False
         self.postal_code.data = normal or self.postal_code.data

@@ -74,7 +74,7 @@ def change_email(language: str, token: str) -> ResponseReturnValue:
         if contact_actions.request_email_change(donation, email):
             flash(gettext("A link to confirm the address is on its way to %(email)s. Until then nothing changes.", email=mask_email(email)))
         else:
-            flash(gettext("We have sent you several links today. Please use the newest, or try again tomorrow."), "error")
+            flash(gettext("We have sent you several links today. Please use the latest one, or try again tomorrow."), "error")
     except InvalidEmail:
         flash(gettext("This does not look like an email address. Please check it, for example name@example.com."), "error")
     return redirect(url_for("donation_page.page", language=language, token=token), 303)

@@ -116,7 +116,7 @@ def _form_again(campaign: Campaign, form: DonationForm, attempt: str | None, *, 
         notice = Notice(
             kind="problem",
             title=gettext("Please press the button once more"),
-            text=gettext("This page was open for a long time. Nothing has been charged and nothing you wrote is lost."),
+            text=gettext("This page was open for a long time. Nothing has been charged, and nothing you entered is lost."),
         )
     return campaign_page(campaign, form, attempt=form.attempt.data if attempt else new_attempt(), notice=notice), 422
 
@@ -126,7 +126,7 @@ def _second_monthly_notice(form: DonationForm) -> Notice:
     return Notice(
         kind="change",
         title=gettext("You already give %(amount)s each month", amount=amount),
-        text=gettext("Nothing has been charged. Press the button to begin a second monthly gift beside the first."),
+        text=gettext("Nothing has been charged. Press the button to begin a second monthly gift in addition to the first."),
         link=url_for("recurring_page.ask_for_link", language=form.language, campaign=form.campaign.slug),
         link_text=gettext("Change or stop the first one"),
     )
@@ -138,13 +138,13 @@ def _less_match_notice(reduced: LessMatchAvailable) -> Notice:
     quote = reduced.quote
     if quote.later_cents and not reduced.was_promised:
         title = (
-            gettext("Part of your match is added when you have paid")
+            gettext("Part of your match will be added once you pay")
             if reduced.held_cents
-            else gettext("Your match is added when you have paid")
+            else gettext("Your match will be added once you pay")
         )
         return Notice(kind="change", title=title, text=again)
     if quote.later_cents:
-        return Notice(kind="change", title=gettext("Less of your match can be held than you were shown"), text=again)
+        return Notice(kind="change", title=gettext("We can hold less of your match than you were shown"), text=again)
     title = gettext("Less matching is available than you were shown") if quote.held_cents else gettext("Your gift cannot be matched now")
     reason = _why_less(quote.limit)
     return Notice(kind="change", title=title, text=f"{reason} {again}".strip())
@@ -153,10 +153,10 @@ def _less_match_notice(reduced: LessMatchAvailable) -> Notice:
 def _why_less(limit: Limit | None) -> str:
     """Why less is matched than the donor was shown. The quote beside the button names the limits of the fund."""
     reasons = {
-        Limit.USED_UP: gettext("Others gave while you were writing."),
-        Limit.EARLIER_GIFTS: gettext("Matching that has come free goes to earlier gifts first."),
-        Limit.PAUSED: gettext("The matching was paused while you were writing."),
-        Limit.CLOSED: gettext("The matching ended while you were writing."),
+        Limit.USED_UP: gettext("Others gave while you were filling in the form."),
+        Limit.EARLIER_GIFTS: gettext("Matching that becomes available goes to earlier gifts first."),
+        Limit.PAUSED: gettext("The matching was paused while you were filling in the form."),
+        Limit.CLOSED: gettext("The matching ended while you were filling in the form."),
         Limit.NOT_OPEN_YET: gettext("The matching has not begun yet."),
     }
     return str(reasons.get(limit, "")) if limit else ""
@@ -188,7 +188,7 @@ def _other_donation_notice(donation: Donation) -> Notice:
             "This form began that gift, and you have changed it since. Press the button to begin a new one, or go back to the first."
         )
         if is_open
-        else gettext("Press the button to give once more with what is written here now, or see what became of that gift."),
+        else gettext("Press the button to give again with these details, or see what became of that gift."),
         link=url_for("donation_page.page", language=donation.language, token=donation.token) if is_own else "",
         link_text=gettext("Go to the first gift"),
     )
@@ -239,16 +239,17 @@ def _open_checkout(campaign: Campaign, donation: Donation) -> None:
 
 def _stripe_refused(campaign: Campaign, error: StripeRefused) -> Notice:
     """Only a refused e-mail address is something that the donor can change."""
-    charged = gettext("Nothing has been charged and nothing you wrote is lost.")
+    charged = gettext("Nothing has been charged, and nothing you entered is lost.")
     if error.parameter == "customer_email":
         advice = gettext(
             "Stripe did not accept your email address. Please check it; if it is right, write to %(email)s.", email=campaign.charity.email
         )
     else:
         advice = gettext(
-            "It is not because of what you wrote. Please write to %(email)s, and we will look into it.", email=campaign.charity.email
+            "This is not because of anything you entered. Please write to %(email)s, and we will look into it.",
+            email=campaign.charity.email,
         )
-    return Notice(kind="problem", title=gettext("The payment could not be opened"), text=f"{charged} {advice}")
+    return Notice(kind="problem", title=gettext("We could not open the payment page"), text=f"{charged} {advice}")
 
 
 def _stripe_unavailable(campaign: Campaign) -> Notice:
@@ -256,8 +257,7 @@ def _stripe_unavailable(campaign: Campaign) -> Notice:
         kind="unavailable",
         title=gettext("The payment service cannot be reached right now"),
         text=gettext(
-            "Nothing has been charged and nothing you wrote is lost. Please press the button again in a minute. "
-            "If it goes on, write to %(email)s.",
+            "Nothing has been charged, and nothing you entered is lost. Please press the button again in a minute. If the problem continues, write to %(email)s.",
             email=campaign.charity.email,
         ),
     )

@@ -42,7 +42,7 @@ class DonationForm(AddressForm):
     amount = StringField(lazy_gettext("Amount"), [Required(lazy_gettext("How much would you like to give? For example 50 or 125.50."))])
     preset = HiddenField()
     frequency = HiddenField()
-    email = text_field(lazy_gettext("Email"), Required(lazy_gettext("Please write your email address.")), longest=254)
+    email = text_field(lazy_gettext("Email"), Required(lazy_gettext("Please enter your email address.")), longest=254)
     cover_fee = BooleanField(lazy_gettext("Cover the processing fee"), false_values=FALSE_VALUES)
     public_name = text_field(lazy_gettext("Name shown to the public"), longest=80)
     anonymous = BooleanField(lazy_gettext("Do not show my name"), false_values=FALSE_VALUES)
@@ -79,11 +79,11 @@ class DonationForm(AddressForm):
 
     def validate_amount(self, field: Field) -> None:
         if field.raw_data and len(field.raw_data) > 1:
-            raise StopValidation(gettext("Please write one amount."))
+            raise StopValidation(gettext("Please enter one amount."))
         try:
             cents = money.parse(field.data or "", self.language)
         except money.InvalidMoney:
-            raise StopValidation(gettext("We could not read this amount. Please write it like 50 or 1,234.56.")) from None
+            raise StopValidation(gettext("We could not read this amount. Please enter it like 50 or 1,234.56.")) from None
         low, high = (money.format_money_short(c, self.language) for c in (self.campaign.minimum_cents, self.campaign.maximum_cents))
         if cents < self.campaign.minimum_cents:
             raise StopValidation(gettext("The smallest gift online is %(amount)s.", amount=low))
@@ -111,7 +111,7 @@ class DonationForm(AddressForm):
         suggested = email_typos.suggested_address(field.data)
         if suggested and self.email_checked.data != field.data:
             raise StopValidation(
-                gettext("Did you mean %(email)s? Please correct the address, or press the button again to keep it.", email=suggested)
+                gettext("Did you mean %(email)s? Please correct the address, or press the button again to confirm it.", email=suggested)
             )
 
     def validate_tribute_kind(self, field: Field) -> None:
@@ -120,7 +120,7 @@ class DonationForm(AddressForm):
 
     def validate_tribute_name(self, field: Field) -> None:
         if self.tribute_kind.data and not field.data:
-            raise StopValidation(gettext("Please write the name of the person, or choose no dedication."))
+            raise StopValidation(gettext("Please enter the name of the person, or choose no dedication."))
 
     def validate_website(self, field: Field) -> None:
         if field.data:

@@ -100,7 +100,9 @@ def of_recurring_gift(language: str, token: str) -> ResponseReturnValue:
 def _send_link(donation: Donation, opens: Opens) -> None:
     address = db.session.get_one(Donor, donation.donor_id).email
     if address is None:
-        flash(gettext("We have no email address of yours. Please write to %(email)s.", email=donation.campaign.charity.email), "error")
+        flash(
+            gettext("We do not have an email address for you. Please write to %(email)s.", email=donation.campaign.charity.email), "error"
+        )
         return
     was_sent = donor_access.request_access(donation, opens)
     db.session.commit()
@@ -108,7 +110,7 @@ def _send_link(donation: Donation, opens: Opens) -> None:
     if was_sent:
         flash(gettext("A link is on its way to %(email)s. It works once, within ten minutes.", email=mask_email(address)))
     else:
-        flash(gettext("We have sent you several links within the hour. Please use the newest, or try again later."), "error")
+        flash(gettext("We have sent you several links in the past hour. Please use the latest one, or try again later."), "error")
 
 
 @bp.route("/<any(en,fr):language>/access/<token>", methods=["GET", "POST"])

@@ -87,16 +87,16 @@ def _check_donor(campaign: Campaign, form: DonationForm, attempt: str) -> Refusa
 def _ask_script(form: DonationForm) -> Refusal:
     """The page was opened before the guard began, or its script has not ended yet: it goes on by itself."""
     form.resumes = True
-    title = gettext("We check that a person is giving. One moment …")
+    title = gettext("Checking that you are a person. One moment…")
     return Refusal(notice=Notice(kind="change", title=title, text=f"{_why()} {_nothing_lost()}"))
 
 
 def _why() -> str:
-    return gettext("We guard this form against people who try stolen cards, so each gift takes one more step just now.")
+    return gettext("We are protecting this form from people who test stolen cards, so each gift takes one extra step right now.")
 
 
 def _nothing_lost() -> str:
-    return gettext("Nothing has been charged and nothing you wrote is lost.")
+    return gettext("Nothing has been charged, and nothing you entered is lost.")
 
 
 def _check_code(campaign: Campaign, form: DonationForm, attempt: str) -> Refusal | None:
@@ -108,9 +108,9 @@ def _check_code(campaign: Campaign, form: DonationForm, attempt: str) -> Refusal
         if found is CodeCheck.RIGHT:
             return None
         if found is CodeCheck.WRONG:
-            return _show_error(form, gettext("This code is not right. Please compare it with the newest email from us."))
+            return _show_error(form, gettext("This code is not right. Please compare it with our latest email."))
         if not typed and checkout_codes.has_open_code(attempt=attempt, email=email):
-            return _show_error(form, gettext("Please write the code that we have emailed to you."))
+            return _show_error(form, gettext("Please enter the code that we emailed to you."))
         if found in {CodeCheck.EXPIRED, CodeCheck.USED_UP}:
             return _send_code(campaign, form, attempt, _why_ended(found))
     return _send_code(campaign, form, attempt, "")
@@ -141,7 +141,7 @@ def _send_code(campaign: Campaign, form: DonationForm, attempt: str, why_again: 
     db.session.commit()
     services().waker.wake("mail")
     sent = gettext(
-        "We have emailed a code of six digits to %(email)s. Please write it below within %(minutes)s minutes, and press the button again.",
+        "We have emailed a six-digit code to %(email)s. Please enter it below within %(minutes)s minutes, and press the button again.",
         email=email,
         minutes=_lifetime_minutes(),
     )
@@ -151,15 +151,14 @@ def _send_code(campaign: Campaign, form: DonationForm, attempt: str, why_again: 
             title=gettext("One more step: a code by email"),
             text=f"{why_again or _why()} {sent} {_nothing_lost()}",
             link="#code",
-            link_text=gettext("Write the code"),
+            link_text=gettext("Enter the code"),
         )
     )
 
 
 def _too_many_codes(campaign: Campaign) -> Refusal:
     text = gettext(
-        "Too many codes were asked for within the hour, for this address, from your network or in all. A code that you have still counts. Please try again "
-        "later, or in a browser with JavaScript, which needs no code, or write to %(email)s.",
+        "Too many codes were requested in the past hour, for this address, from your network or overall. A code that you already have still works. Please try again later, use a browser with JavaScript, which needs no code, or write to %(email)s.",
         email=campaign.charity.email,
     )
     notice = Notice(kind="problem", title=gettext("We cannot email another code now"), text=f"{_why()} {text} {_nothing_lost()}")
@@ -170,16 +169,14 @@ def _too_many(wait: Wait, most: int) -> Refusal:
     minutes = -(-wait.seconds // MINUTE)
     if wait.bound is Bound.EMAIL:
         reason = gettext(
-            "While we guard this form against people who try stolen cards, at most %(most)s gifts that are not paid may be begun within an hour under "
-            "one email address.",
+            "While we protect this form from people who test stolen cards, at most %(most)s unpaid gifts may be started within an hour under one email address.",
             most=checkout_bounds.PER_EMAIL,
         )
     else:
         reason = gettext(
-            "While we guard this form against people who try stolen cards, at most %(most)s gifts that are not paid may be begun within an hour from "
-            "one network, such as that of a home or an office.",
+            "While we protect this form from people who test stolen cards, at most %(most)s unpaid gifts may be started within an hour from one network, such as that of a home or an office.",
             most=most,
         )
     again = ngettext("Please try again in %(num)s minute.", "Please try again in %(num)s minutes.", minutes)
-    notice = Notice(kind="problem", title=gettext("Not now, please"), text=f"{reason} {again} {_nothing_lost()}")
+    notice = Notice(kind="problem", title=gettext("Please wait a little"), text=f"{reason} {again} {_nothing_lost()}")
     return Refusal(notice=notice, status=429, headers={"Retry-After": str(wait.seconds)})

@@ -22,5 +22,5 @@ def withdraw(language: str, token: str) -> ResponseReturnValue:
         abort(404)
     require_access(donation)
     message_actions.withdraw(donation)
-    flash(gettext("Your message is not shown to the funder any more."))
+    flash(gettext("Your message is no longer shown to the funder."))
     return redirect(url_for("donation_page.page", language=language, token=token), 303)

@@ -48,5 +48,5 @@ def withdraw_on_page(language: str, token: str) -> ResponseReturnValue:
         abort(404)
     require_access(donation)
     news_actions.withdraw(donation, how=WithdrawnBy.PAGE)
-    flash(gettext("You get no more news from us. Receipts still reach you."))
+    flash(gettext("You will get no more news from us. You will still get receipts."))
     return redirect(url_for("donation_page.page", language=language, token=token), 303)

@@ -51,7 +51,7 @@ def mail_again(language: str, token: str) -> ResponseReturnValue:
     if receipts.receipt_of(donation.id) is None or not donation.email:
         abort(404)
     if receipt_actions.request_copy(donation):
-        flash(gettext("We are sending your receipt to %(email)s again. Look in your junk email too.", email=mask_email(donation.email)))
+        flash(gettext("We are sending your receipt to %(email)s again. Check your junk folder too.", email=mask_email(donation.email)))
     else:
         flash(gettext("We have sent it several times today. You can open it here, or write to us."), "error")
     return redirect(url_for("donation_page.page", language=language, token=token), 303)
@@ -68,9 +68,9 @@ def choose(language: str, token: str) -> ResponseReturnValue:
         abort(400)
     receipt_actions.choose_preference(donation, choice)
     flash(
-        gettext("One official receipt for all your gifts of a year comes to you in the January after.")
+        gettext("You will get one official receipt for all your gifts of a year, the following January.")
         if choice == ANNUAL
-        else gettext("Each gift gets its own official receipt, as soon as it is paid.")
+        else gettext("You will get an official receipt for each gift, as soon as it is paid.")
     )
     return redirect(url_for("donation_page.page", language=language, token=token), 303)
 
@@ -102,11 +102,11 @@ def address(language: str, token: str) -> ResponseReturnValue:
 
 def _thank(donation: Donation) -> None:
     flash(
-        gettext("Thank you. This gift is on the official receipt for the whole year, which comes in January.")
+        gettext("Thank you. This gift will be on the official receipt for the whole year, which we send in January.")
         if wants_annual_receipt(donation.donor_id)
-        else gettext("Thank you. Your official receipt is being made, and comes by email.")
+        else gettext("Thank you. We are making your official receipt, and will send it by email.")
         if donation.email
-        else gettext("Thank you. Your official receipt is being made, and comes by post.")
+        else gettext("Thank you. We are making your official receipt, and will send it by post.")
     )
 
 

@@ -99,16 +99,16 @@ def change_amount(language: str, token: str) -> ResponseReturnValue:
     try:
         cents = money.parse(text, language)
     except money.InvalidMoney:
-        flash(gettext("We could not read this amount. Please write it like 50 or 1,234.56."), "error")
+        flash(gettext("We could not read this amount. Please enter it like 50 or 1,234.56."), "error")
         return redirect(url_for("recurring_page.page", language=language, token=token, amount=text), 303)
     if not campaign.minimum_cents <= cents <= campaign.maximum_cents:
         low, high = (money.format_money_short(c, language) for c in (campaign.minimum_cents, campaign.maximum_cents))
-        flash(gettext("Please choose a sum from %(low)s to %(high)s.", low=low, high=high), "error")
+        flash(gettext("Please choose an amount from %(low)s to %(high)s.", low=low, high=high), "error")
         return redirect(url_for("recurring_page.page", language=language, token=token, amount=text), 303)
     if cents == gift.amount_cents:
-        flash(gettext("You give this sum already. Nothing has changed."))
+        flash(gettext("You already give this amount. Nothing has changed."))
     elif _run_at_stripe(lambda: recurring_actions.change_amount(gift, cents), campaign):
-        flash(gettext("From the next month on you give %(amount)s.", amount=money.format_money(gift.amount_cents, language)))
+        flash(gettext("From next month on, you will give %(amount)s.", amount=money.format_money(gift.amount_cents, language)))
     return redirect(url_for("recurring_page.page", language=language, token=token), 303)
 
 
@@ -137,7 +137,7 @@ def end(language: str, token: str) -> ResponseReturnValue:
     gift, first = _recurring_gift_or_404(token)
     require_access(first)
     if _run_at_stripe(lambda: recurring_actions.cancel(gift), first.campaign):
-        flash(gettext("Your monthly gift has ended. Nothing more will be charged. Thank you for all you have given."))
+        flash(gettext("Your monthly gift has ended. Nothing more will be charged. Thank you for everything you have given."))
     return redirect(url_for("recurring_page.page", language=language, token=token), 303)
 
 
@@ -186,5 +186,5 @@ def ask_for_link(language: str) -> ResponseReturnValue:
 def send_link(language: str) -> ResponseReturnValue:
     """Send the links. The response is the same for every e-mail address, so that it reveals no donor."""
     recurring_actions.send_links(request.form.get("email", "")[:MAX_EMAIL_LENGTH])
-    flash(gettext("If a monthly gift goes on under this address, an email with the link to it is on its way."))
+    flash(gettext("If there is a monthly gift under this address, an email with its link is on its way."))
     return redirect(url_for("recurring_page.ask_for_link", language=language), 303)

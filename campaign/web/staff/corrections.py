@@ -145,7 +145,7 @@ def email(public_id: str) -> ResponseReturnValue:
     try:
         corrected, scope = parse_email(typed), _read_scope()
         if (meant := suggested_address(corrected)) and request.form.get("email_checked") != corrected:
-            error = gettext("Did you mean %(email)s? Please correct the address, or press the button again to keep it.", email=meant)
+            error = gettext("Did you mean %(email)s? Please correct the address, or press the button again to confirm it.", email=meant)
             return _refuse_email(donation, corrected, error)
         mail_actions.correct_email(donation, corrected, actor=current_user.email, scope=scope, version=request.form.get("version"))
     except InvalidEmail:

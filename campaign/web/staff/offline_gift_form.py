@@ -141,7 +141,7 @@ class OfflineGiftForm(AddressForm):
         if (suggested := suggested_address(field.data)) and self.email_checked.data != field.data:
             self.email_checked.data = field.data
             raise StopValidation(
-                gettext("Did you mean %(email)s? Please correct the address, or press the button again to keep it.", email=suggested)
+                gettext("Did you mean %(email)s? Please correct the address, or press the button again to confirm it.", email=suggested)
             )
 
     def validate_tribute_kind(self, field: Field) -> None:
@@ -150,7 +150,7 @@ class OfflineGiftForm(AddressForm):
 
     def validate_tribute_name(self, field: Field) -> None:
         if self.tribute_kind.data and not field.data:
-            raise StopValidation(gettext("Please write the name of the person, or choose no dedication."))
+            raise StopValidation(gettext("Please enter the name of the person, or choose no dedication."))
 
     def validate_attempt(self, field: Field) -> None:
         nonce = attempts().read(field.data)

@@ -14,7 +14,7 @@ MESSAGES = {
     "API_ERROR": UNREADABLE,
     "INVALID_INPUT": UNREADABLE,
     "GENERIC_AUTHN_FAILED": WRONG,
-    "EMAIL_NOT_PROVIDED": gettext_noop("Please write your email address."),
+    "EMAIL_NOT_PROVIDED": gettext_noop("Please enter your email address."),
     "INVALID_EMAIL_ADDRESS": gettext_noop("This does not look like an email address. Please check it, for example name@example.com."),
     "PASSWORD_NOT_PROVIDED": gettext_noop("Please write a password."),
     "INVALID_PASSWORD": gettext_noop("This password is not right. Please try again."),
