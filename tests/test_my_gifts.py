@@ -51,9 +51,10 @@ from tests.factories import (
 )
 from tests.mail import last_email, make_due, text_of
 from tests.offline_gifts import CLERK, cheque, reversed_gift
+from tests.sheets import read_csv
 from tests.stripe import start_debit, start_recurring
 from tests.test_shared_messages import shared
-from tests.web import FORM, SLUG, grant_access, open_page, submit
+from tests.web import FORM, SLUG, grant_access, open_page, signed_in, submit
 
 OWNER, STRANGER = "owner@example.org", "stranger@example.org"
 LINK = re.compile(r"http://127\.0\.0\.1:8000(/\w\w/access/[0-9a-f]{64})")
@@ -120,7 +121,9 @@ def test_a_donor_asks_for_the_link_and_sees_all_their_gifts(
     assert ask(client, f" {OWNER.upper()} ", language).location.startswith(path)
     link = mailed_link(post, gift)
     assert mail in last_email(post, gift)["Subject"]
-    assert open_page(client, link).status_code == 200, "programs that scan emails open it first"
+    opening = open_page(client, link)
+    assert opening.status_code == 200, "programs that scan emails open it first"
+    assert ("It opens all your gifts" if language == "en" else "Il ouvre tous vos dons") in opening.text
     assert OWNER not in open_page(client, path).text, "only its button opens the page"
     assert client.post(link).location == path
     page = open_page(client, path)
@@ -450,6 +453,25 @@ def test_a_new_consent_is_recorded_with_a_gift_that_has_none_so_that_no_proof_is
     submit(client, page, f"{PAGE}/news", choice="agree")
     agreement = db.session.query(NewsAgreement).one()
     assert (agreement.donation_id, agreement.earlier_at) == (bare.id, None)
+
+
+def test_the_export_of_consents_proves_one_from_the_page_by_the_words_that_were_there(app: Flask, campaign: Campaign) -> None:
+    by_form, by_page = paid(campaign, email=STRANGER, news_consent=True), paid(campaign, email=OWNER)
+    client, _ = opened(app, by_page)
+    submit(client, open_page(client, "/fr/my-gifts"), "/fr/my-gifts/news", choice="agree")
+    manager = signed_in(app, "manager")
+    days = {"what": "consents", "from": str(today()), "to": str(today()), "headings": "en", "format": "csv"}
+    with app.app_context():
+        exported = manager.get("/staff/exports/file", query_string=days, buffered=True)
+    (_, *rows) = read_csv(exported.data, separator=",")
+    by_email = {row[0]: row for row in rows}
+    assert {"English", "Send me news about the research. A few emails a year. You can stop them at any time."} <= set(by_email[STRANGER])
+    assert "the donation form, by a box that the donor ticked" in by_email[STRANGER]
+    assert "the page of the donor’s gifts, by a button under these words" in by_email[OWNER]
+    assert "French" in by_email[OWNER] and any(cell.startswith("Envoyez-moi des nouvelles") for cell in by_email[OWNER])
+    assert by_form.news_consent_at
+    page_of_donor = open_page(manager, f"/staff/donors/{by_page.donor_id}").text
+    assert "Envoyez-moi des nouvelles de la recherche" in page_of_donor
 
 
 def test_a_message_that_a_funder_may_read_is_withdrawn(app: Flask, campaign: Campaign) -> None:

@@ -136,7 +136,7 @@ def use(language: str, token: str) -> ResponseReturnValue:
     if found is None:
         return render_template("donate/access.html", is_known=False), 404
     if request.method == "GET":
-        return render_template("donate/access.html", is_known=True)
+        return render_template("donate/access.html", is_known=True, opens_all=found.opens == Opens.MY_GIFTS)
     if not donor_access.take(found):
         db.session.rollback()
         return render_template("donate/access.html", is_known=False), 404

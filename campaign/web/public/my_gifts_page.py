@@ -150,9 +150,9 @@ def _receipt(receipt: Receipt, status: ReceiptStatus, charity: Charity, language
         "covers": gettext("all gifts of the year") if whole_year else gettext("one gift"),
         "serial": receipt.serial,
         "charity": charity.name(language),
-        "issued": format_day(date.fromisoformat(content["issued_on"]), language),
+        "issued": format_day(date.fromisoformat(content["issued_on"]), language, "medium"),
         "amount": format_money(receipt.cents, language),
-        "state": receipt_status_labels()[status.value],
+        "state": "" if status is ReceiptStatus.VALID else receipt_status_labels()[status.value],
         "url": _receipt_url(receipt, language),
     }
 
