@@ -53,6 +53,7 @@ from tests.mail import last_email, make_due, text_of
 from tests.offline_gifts import CLERK, cheque, reversed_gift
 from tests.sheets import read_csv
 from tests.stripe import start_debit, start_recurring
+from tests.test_retention import age
 from tests.test_shared_messages import shared
 from tests.web import FORM, SLUG, grant_access, open_page, signed_in, submit
 
@@ -387,6 +388,22 @@ def test_receipts_are_listed_by_year_single_and_yearly_and_those_that_ended(app:
     assert "replaced" in words
     for receipt in db.session.query(Receipt):
         assert f"/receipts/{receipt.check_code}.pdf" in page.text
+
+
+@pytest.mark.owner
+def test_a_receipt_whose_name_is_erased_has_no_link(app: Flask, campaign: Campaign) -> None:
+    gift = paid(campaign, 100_00, email=OWNER)
+    receipt = issue_receipt(gift)
+    db.session.commit()
+    assert receipt
+    client, page = opened(app, gift)
+    path = f"{PAGE}/receipts/{receipt.check_code}.pdf"
+    assert page.text.count(f'href="{path}"') == 2
+    age("""UPDATE receipt SET content = content || '{"donor_name": "", "donor_address": []}'""")
+    db.session.expire_all()
+    erased = open_page(client, PAGE).text
+    assert path not in erased and erased.count(receipt.serial) == 2
+    assert open_page(client, path).status_code == 404
 
 
 def test_the_choice_of_receipts_is_changed_and_mailed(app: Flask, campaign: Campaign, post: Post) -> None:

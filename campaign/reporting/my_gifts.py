@@ -84,8 +84,15 @@ def find_own_gift(donor_ids: Sequence[int], public_id: str) -> Donation | None:
 
 
 def find_own_receipt(donor_ids: Sequence[int], code: str) -> Receipt | None:
-    """The receipt of the donor's gifts with this verification code."""
-    return db.session.scalar(select(Receipt).where(Receipt.check_code == code, Receipt.id.in_(_receipt_ids(donor_ids))))
+    """The receipt of the donor's gifts with this verification code, unless its name is erased and nothing can be shown of it."""
+    own = select(Receipt).where(Receipt.check_code == code, Receipt.id.in_(_receipt_ids(donor_ids)))
+    found = db.session.scalar(own)
+    return found if found is not None and is_readable(found) else None
+
+
+def is_readable(receipt: Receipt) -> bool:
+    """Whether its name is still there: it is erased once tax law does not ask for it any more."""
+    return bool(receipt.content["donor_name"])
 
 
 def statuses_of(own_receipts: Sequence[Receipt]) -> dict[int, Status]:

@@ -130,6 +130,9 @@ def _gift(row: OwnGift, language: str) -> dict[str, Any]:
 
 
 def _receipt_url(receipt: Receipt, language: str) -> str:
+    """Its address; empty for one whose name is erased."""
+    if not my_gifts.is_readable(receipt):
+        return ""
     return url_for("my_gifts.receipt", language=language, code=receipt.check_code)
 
 
