@@ -73,9 +73,9 @@ def sign_in_for_the_first_time(app: Flask, page: Page, base: str) -> None:
     fill(page, {"New password": PASSWORD, "The same again": PASSWORD})
     page.get_by_role("button", name="Keep this password").click()
     fill(page, {"Code from the app": one_time_code(page.locator("#totp-key").inner_text())})
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     page.get_by_label("I have stored them").check()
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     expect(page.locator("#given")).to_be_visible()
 
 

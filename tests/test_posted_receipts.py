@@ -233,6 +233,8 @@ by a link that we email you
 The funder gets it by email:
 The funder gets the document by email:
 Its number stays used, and the funder is notified.
+All your gifts and receipts are on one page. We email you a link to it:
+We email you a link to a page with all your gifts
 """
 NO_PROMISE = """
 a code by email

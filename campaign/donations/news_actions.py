@@ -1,10 +1,11 @@
-"""Withdrawing consent to news: each commits once, with its audit row."""
+"""Consent to news, and its withdrawal: each commits once, with its audit row."""
 
-from campaign.donations import news_withdrawals
+from campaign.donations import news_agreements, news_withdrawals
 from campaign.donations.donations import Donation
 from campaign.donations.news_withdrawals import WithdrawnBy
 from campaign.edges.db import db
 from campaign.staff import audit
+from campaign.texts.consent_words import consent_words
 
 DONOR = "the donor"
 
@@ -16,3 +17,12 @@ def withdraw(donation: Donation, *, how: WithdrawnBy) -> bool:
         audit.record(DONOR, "withdrew consent to news", donation.public_id, how=how)
     db.session.commit()
     return is_withdrawn
+
+
+def record_agreement(donation: Donation, *, language: str) -> bool:
+    """Record that the donor agrees to news, in the words of the form in this language. Returns False when they have agreed already."""
+    has_agreed = news_agreements.record(donation, language=language, words=consent_words(language))
+    if has_agreed:
+        audit.record(DONOR, "agreed to news on their page", donation.public_id)
+    db.session.commit()
+    return has_agreed

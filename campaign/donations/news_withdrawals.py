@@ -1,6 +1,6 @@
 """Withdrawals of consent to news (CASL, s. 11): each is added and never changed, as the proof of when and how. A later consent counts again.
 
-The consent itself is the moment in the donation whose form had it (`news_consent_at`).
+The consent itself is the moment in the donation whose form had it (`news_consent_at`), or with which it was recorded later (news_agreements.py).
 """
 
 from collections.abc import Sequence

@@ -92,6 +92,10 @@ class Links:
         """The link with which a donor may change something, once."""
         return self.absolute(f"/{language}/access/{token}")
 
+    def my_gifts(self, language: str, slug: str) -> str:
+        """The page where a donor asks for the link to all their gifts; the campaign says whose name is on it."""
+        return self.absolute(f"/{language}/my-gifts?campaign={slug}")
+
     def email_change(self, language: str, token: str) -> str:
         """The link that confirms a new email address."""
         return self.absolute(f"/{language}/email/{token}")

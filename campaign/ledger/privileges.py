@@ -28,6 +28,7 @@ ADDED_EXCEPT: Mapping[str, frozenset[str]] = {
     "statement_signature": frozenset({"signed_at"}),
     "confidentiality_incident": frozenset({"id"}),
     "incident_version": frozenset({"id", "at"}),
+    "news_agreement": frozenset({"id", "at"}),
     "news_withdrawal": frozenset({"id", "at"}),
     "privacy_act": frozenset({"id", "at"}),
     "privacy_request": frozenset({"id", "recorded_at"}),

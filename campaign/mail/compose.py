@@ -3,28 +3,26 @@
 from collections.abc import Callable
 
 from campaign.donations.donations import Donation
-from campaign.donations.donors import Donor, wants_annual_receipt
+from campaign.donations.donors import wants_annual_receipt
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.edges.stripe.reversals import ReversalKind
 from campaign.funders import payment_receipts
-from campaign.mail import notices, offline_reversals
+from campaign.mail import access_links, notices, offline_reversals
+from campaign.mail.access_links import address_of
 from campaign.mail.letters import donations, recurring
 from campaign.mail.letters import receipts as receipt_emails
-from campaign.mail.letters.donations import Awaited
 from campaign.mail.letters.receipts import Retained
 from campaign.mail.receipt_changes import receipt_change_of
 from campaign.matching.holds import match_of
-from campaign.outbox import deliveries, donor_access, messages, waiting_receipts
+from campaign.outbox import deliveries, messages, waiting_receipts
 from campaign.outbox.deliveries import EmailContent
-from campaign.outbox.donor_access import DonorAccess, Opens
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import OutboxMessage
 from campaign.payments import reversals
 from campaign.payments.reversals import Reversal
 from campaign.payments.status import status_of
 from campaign.receipts import annual, completeness, lifecycle, receipts
-from campaign.receipts import awaited as receipts_awaited
 from campaign.receipts.receipts import ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
 from campaign.recurring import contacts, instalments, recurring_gifts
@@ -222,9 +220,7 @@ def _compose_recurring_gift_ended(message: OutboxMessage) -> EmailContent | None
 
 
 def _compose_recurring_gift_link(message: OutboxMessage) -> EmailContent | None:
-    donation = _lock_donation(message)
-    url = _access_url(donation, message)
-    return recurring.recurring_gift_link(donation, page_url=url, address=_address_of(donation)) if url else None
+    return access_links.compose_recurring_gift_link(_lock_donation(message), message)
 
 
 def _compose_recurring_gift_changed(message: OutboxMessage) -> EmailContent | None:
@@ -236,22 +232,17 @@ def _compose_recurring_gift_changed(message: OutboxMessage) -> EmailContent | No
 
 def _compose_receipt_choice_changed(message: OutboxMessage) -> EmailContent | None:
     donation = _lock_donation(message)
-    is_annual, address = wants_annual_receipt(donation.donor_id), _address_of(donation)
+    is_annual, address = wants_annual_receipt(donation.donor_id), address_of(donation)
     return donations.receipt_choice_changed(donation, is_annual=is_annual, page_url=_page_url(donation), address=address)
 
 
 def _compose_links_renewed(message: OutboxMessage) -> EmailContent | None:
     donation = _lock_donation(message)
-    return donations.links_renewed(donation, page_url=_page_url(donation), address=_address_of(donation))
+    return donations.links_renewed(donation, page_url=_page_url(donation), address=address_of(donation))
 
 
 def _compose_donor_access(message: OutboxMessage) -> EmailContent | None:
-    """None when the link can no longer be made, as its SECRET_KEY is gone."""
-    donation = _lock_donation(message)
-    url, opens = _access_url(donation, message), db.session.get_one(DonorAccess, message.donor_access_id).opens
-    is_due = opens == Opens.DONATION and donation.received_at is not None and receipts_awaited.is_due(donation)
-    awaited = Awaited(is_address=is_due and donation.lacks_details, is_declaration=is_due and completeness.lacks_declaration(donation))
-    return donations.access_link(donation, url=url, address=_address_of(donation), awaited=awaited) if url else None
+    return access_links.compose_access(_lock_donation(message), message)
 
 
 def _compose_email_change(message: OutboxMessage) -> EmailContent | None:
@@ -266,16 +257,6 @@ def _compose_contact_changed(message: OutboxMessage) -> EmailContent | None:
     donation = _lock_donation(message)
     change = db.session.get(EmailChange, message.email_change_id) if message.email_change_id else None
     return donations.contact_changed(donation, address=message.recipient or donation.email, new_email=change.new_email if change else "")
-
-
-def _address_of(donation: Donation) -> str:
-    """The address of the donor, to which links go that change all of their gifts. A gift may have another."""
-    return db.session.get_one(Donor, donation.donor_id).email or donation.email
-
-
-def _access_url(donation: Donation, message: OutboxMessage) -> str:
-    token = donor_access.token_of(db.session.get_one(DonorAccess, message.donor_access_id))
-    return services().links.donor_access(donation.language, token) if token else ""
 
 
 _COMPOSERS: dict[MessageKind, Callable[[OutboxMessage], EmailContent | None]] = {

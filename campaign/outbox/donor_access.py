@@ -29,10 +29,11 @@ class Opens(StrEnum):
 
     DONATION = "donation"
     RECURRING_GIFT = "recurring_gift"
+    MY_GIFTS = "my_gifts"
 
 
 class DonorAccess(Base):
-    """One link. `donation_id` is the gift from whose page it was asked for, `email` the address that it was mailed to."""
+    """One link. `donation_id` is the gift from whose page it was asked for, or the latest, `email` the address that it was mailed to."""
 
     __tablename__ = "donor_access"
 

@@ -15,6 +15,7 @@ from campaign.donations.declarations import ReceiptDeclaration
 from campaign.donations.donations import Donation
 from campaign.donations.donor_merges import DonorMove
 from campaign.donations.donors import Donor, DonorMerge
+from campaign.donations.news_agreements import NewsAgreement
 from campaign.donations.news_withdrawals import NewsWithdrawal
 from campaign.donations.shared_messages import SharedMessage
 from campaign.donations.staff_notes import StaffNote
@@ -37,6 +38,7 @@ from campaign.recurring.recurring_gifts import RecurringGift
 from campaign.stripe_sync.inbox import StripeEvent
 
 FORMAT = "campaign-person/1"
+ROWS_AT_ONCE = 200
 # Secrets, and bytes that are in the file in another form: the texts of emails in the clear, events parsed, receipts as PDF, documents with staff.
 LEFT_OUT = {
     ("checkout_code", "attempt"): "the secret of a form",
@@ -59,14 +61,14 @@ LEFT_OUT = {
 def all_about(donor_id: int) -> dict[str, Any]:
     """Everything about the person who is this donor, with one list of rows for each table that has any."""
     person, _ = erasure.get_person(donor_id)
-    tables = {table.name: rows for table, condition in _conditions(person) if (rows := list(_rows(table, condition)))}
+    tables = {table.name: rows for table, condition in conditions_of(person) if (rows := list(rows_of(table, condition)))}
     return {"format": FORMAT, "donors": list(person.donor_ids), "emails": list(person.emails), "tables": tables}
 
 
 def exported_tables() -> list[str]:
     """The names of the tables that are searched."""
     nobody = Person(donor_ids=[], donation_ids=[], gift_ids=[], emails=[], stripe_ids=[])
-    return [table.name for table, _ in _conditions(nobody)]
+    return [table.name for table, _ in conditions_of(nobody)]
 
 
 def receipts_of(donor_id: int) -> list[Receipt]:
@@ -76,7 +78,7 @@ def receipts_of(donor_id: int) -> list[Receipt]:
     return list(db.session.scalars(select(Receipt).where(Receipt.id.in_(own)).order_by(Receipt.id)))
 
 
-def _conditions(person: Person) -> Iterator[tuple[Table, ColumnElement[bool]]]:
+def conditions_of(person: Person) -> Iterator[tuple[Table, ColumnElement[bool]]]:
     """Each table with something about a person, and which of its rows are theirs."""
     donations, donors, gifts = person.donation_ids, person.donor_ids, person.gift_ids
     codes = select(CheckoutCode.id).where(CheckoutCode.email.in_(person.emails))
@@ -89,6 +91,7 @@ def _conditions(person: Person) -> Iterator[tuple[Table, ColumnElement[bool]]]:
         (RecurringGift, RecurringGift.id.in_(gifts)),
         (Receipt, Receipt.id.in_(receipts)),
         (ReceiptDeclaration, ReceiptDeclaration.donation_id.in_(donations)),
+        (NewsAgreement, NewsAgreement.donation_id.in_(donations)),
         (NewsWithdrawal, NewsWithdrawal.donor_id.in_(donors)),
         (ContactChange, or_(ContactChange.donation_id.in_(donations), ContactChange.recurring_gift_id.in_(gifts))),
         (DonorMerge, or_(DonorMerge.primary_donor_id.in_(donors), DonorMerge.merged_donor_id.in_(donors))),
@@ -112,9 +115,10 @@ def _conditions(person: Person) -> Iterator[tuple[Table, ColumnElement[bool]]]:
         yield Base.metadata.tables[model.__tablename__], condition
 
 
-def _rows(table: Table, condition: ColumnElement[bool]) -> Iterator[dict[str, Any]]:
-    """The rows as JSON can hold them."""
-    for row in db.session.execute(select(table).where(condition).order_by(*table.primary_key.columns)).mappings():
+def rows_of(table: Table, condition: ColumnElement[bool]) -> Iterator[dict[str, Any]]:
+    """The rows as JSON can hold them, some at a time in memory."""
+    found = select(table).where(condition).order_by(*table.primary_key.columns)
+    for row in db.session.execute(found, execution_options={"yield_per": ROWS_AT_ONCE}).mappings():
         plain = {name: _plain(value) for name, value in row.items() if (table.name, name) not in LEFT_OUT and not isinstance(value, bytes)}
         yield {**plain, **_extra(table.name, row)}
 

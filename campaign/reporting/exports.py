@@ -10,6 +10,7 @@ from sqlalchemy import Executable, func, select, text
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
 from campaign.donations.donations import Donation
+from campaign.donations.news_agreements import NewsAgreement, agreements_of
 from campaign.donations.news_withdrawals import NewsWithdrawal, first_withdrawals
 from campaign.edges.db import db
 from campaign.ledger.entries import LedgerEntry
@@ -42,6 +43,15 @@ class ExportedPayout:
     transactions: int
     gross_cents: int
     fee_cents: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportedConsent:
+    """A consent to news, with the agreement that is its proof if it did not come with the form of the donation, and what ended it."""
+
+    donation: Donation
+    agreement: NewsAgreement | None
+    withdrawal: NewsWithdrawal | None
 
 
 def entries_in(charity: Charity, period: Period) -> Iterator[ExportedEntry]:
@@ -81,15 +91,18 @@ def payouts_in(charity: Charity, period: Period) -> Iterator[ExportedPayout]:
             yield ExportedPayout(payout=payout, transactions=transactions, gross_cents=int(gross), fee_cents=int(fees))
 
 
-def consents_in(charity: Charity, period: Period) -> Iterator[tuple[Donation, NewsWithdrawal | None]]:
-    """Yield each donation with which the donor agreed to news in the period, and the withdrawal that ended it."""
+def consents_in(charity: Charity, period: Period) -> Iterator[ExportedConsent]:
+    """Yield each donation with which the donor agreed to news in the period, with its proof and the withdrawal that ended it."""
     first, after = period.moments(ZoneInfo(charity.time_zone))
     query = select(Donation).where(Donation.campaign_id.in_(campaigns_of(charity)))
     query = query.where(Donation.news_consent_at >= first, Donation.news_consent_at < after).order_by(Donation.id)
     for rows in _parts(query):
         donations = [donation for (donation,) in rows]
-        withdrawals = first_withdrawals(donations)
-        yield from ((donation, withdrawals.get(donation.id)) for donation in donations)
+        withdrawals, agreements = first_withdrawals(donations), agreements_of(donations)
+        yield from (
+            ExportedConsent(donation=donation, agreement=agreements.get(donation.id), withdrawal=withdrawals.get(donation.id))
+            for donation in donations
+        )
 
 
 def _parts(query: Executable) -> Iterator[Sequence[Any]]:

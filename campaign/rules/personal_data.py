@@ -105,6 +105,7 @@ INVENTORY: Mapping[str, Mapping[str, Treatment]] = {
     "ledger_entry": _table(reference="reference cause", none="kind from_account to_account chain digest hash"),
     "ledger_move": _table(none="kind from_account to_account"),
     "logo": _table(organization="sha256 png"),
+    "news_agreement": _table(none="language words"),
     "news_withdrawal": _table(record="how recorded_by"),
     "offline_gift": _table(reference="reference", record="recorded_by", none="method"),
     "offline_reversal": _table(reference="reference", record="reason recorded_by", none="kind"),

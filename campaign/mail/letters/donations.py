@@ -13,6 +13,7 @@ from campaign.mail.letters.frame import (
     build_email,
     contact_line,
     donation_page_link,
+    my_gifts_page_link,
     paid_on,
     receipt_subject,
     recipient_of,
@@ -55,7 +56,7 @@ def thanks(
         ]
         if recurring_url:
             paragraphs.append(Paragraph(gettext("You give each month. To change the amount or the card, or to stop:"), recurring_url))
-        paragraphs += [*_on_statement(donation), contact_line(donation.campaign.charity)]
+        paragraphs += [my_gifts_page_link(donation), *_on_statement(donation), contact_line(donation.campaign.charity)]
         subject = receipt_subject(receipt, title) if receipt else gettext("Thank you for your gift – %(campaign)s", campaign=title)
         return build_email(recipient_of(donation), subject, paragraphs, receipt=receipt)
 

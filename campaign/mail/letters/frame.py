@@ -133,6 +133,12 @@ def donation_page_link(page_url: str) -> Paragraph:
     return Paragraph(gettext("Your page for this gift, with its match and receipt:"), page_url)
 
 
+def my_gifts_page_link(donation: Donation) -> Paragraph:
+    """The page where the donor asks for the link to all their gifts."""
+    url = services().links.my_gifts(donation.language, donation.campaign.slug)
+    return Paragraph(gettext("All your gifts and receipts are on one page. We email you a link to it:"), url, SMALL)
+
+
 def paid_on(donation: Donation, language: str = "") -> str:
     """The day of the payment in the charity's time zone, in this language, else in that of the donation."""
     assert donation.received_at is not None

@@ -12,6 +12,7 @@ from campaign.mail.letters.frame import (
     build_email,
     contact_line,
     donation_page_link,
+    my_gifts_page_link,
     paid_on,
     receipt_subject,
     recipient_of,
@@ -181,7 +182,13 @@ def annual_receipt(donation: Donation, *, page_url: str, receipt: Receipt) -> Em
             serial=receipt.serial,
         )
         about = about_organization(donation, receipt)
-        paragraphs = [Paragraph(text), *about, donation_page_link(page_url), contact_line(donation.campaign.charity)]
+        paragraphs = [
+            Paragraph(text),
+            *about,
+            donation_page_link(page_url),
+            my_gifts_page_link(donation),
+            contact_line(donation.campaign.charity),
+        ]
         return build_email(
             recipient_of(donation),
             gettext(

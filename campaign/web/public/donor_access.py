@@ -12,7 +12,7 @@ from flask_babel import gettext
 from sqlalchemy import select
 
 from campaign.donations.donations import Donation, donation_by_token
-from campaign.donations.donors import Donor
+from campaign.donations.donors import Donor, is_current
 from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.outbox import donor_access
@@ -34,10 +34,25 @@ MAX_BEGUN = 5
 
 def may_change(donation: Donation) -> bool:
     """Whether this browser came by a link that was mailed to the donor of the donation."""
+    return granted_donor() == donation.donor_id
+
+
+def granted_donor() -> int | None:
+    """The donor by whose mailed link this browser came within the half hour, if they still have the address that it was mailed to."""
     granted = session.get(ACCESS)
-    if not isinstance(granted, dict) or granted.get("donor") != donation.donor_id or granted.get("until", 0) <= time.time():
-        return False
-    return bool(granted.get("email") == _fingerprint(donation.donor_id))
+    if not isinstance(granted, dict) or not isinstance(donor_id := granted.get("donor"), int) or granted.get("until", 0) <= time.time():
+        return None
+    return donor_id if granted.get("email") == _fingerprint(donor_id) else None
+
+
+def had_grant() -> bool:
+    """Whether this browser came by a mailed link, however long ago, and has not closed what it opened."""
+    return ACCESS in session
+
+
+def end_grant() -> None:
+    """Let this browser change nothing any more."""
+    session.pop(ACCESS, None)
 
 
 def may_ask(donation: Donation) -> bool:
@@ -51,7 +66,7 @@ def grant_of(donor_id: int) -> dict[str, Any]:
 
 
 def _fingerprint(donor_id: int) -> str:
-    return pseudonym(db.session.scalars(select(Donor.email).where(Donor.id == donor_id)).one() or "")
+    return pseudonym(db.session.scalar(select(Donor.email).where(Donor.id == donor_id, is_current())) or "")
 
 
 def require_access(donation: Donation) -> None:
@@ -123,7 +138,7 @@ def use(language: str, token: str) -> ResponseReturnValue:
     if found is None:
         return render_template("donate/access.html", is_known=False), 404
     if request.method == "GET":
-        return render_template("donate/access.html", is_known=True)
+        return render_template("donate/access.html", is_known=True, opens_all=found.opens == Opens.MY_GIFTS)
     if not donor_access.take(found):
         db.session.rollback()
         return render_template("donate/access.html", is_known=False), 404
@@ -135,6 +150,8 @@ def use(language: str, token: str) -> ResponseReturnValue:
 
 
 def _page_of(found: DonorAccess, donation: Donation, language: str) -> str:
+    if found.opens == Opens.MY_GIFTS:
+        return url_for("my_gifts.page", language=language)
     gift = recurring_gift_of(donation)
     if found.opens == Opens.RECURRING_GIFT and gift is not None:
         return url_for("recurring_page.page", language=language, token=gift.token)

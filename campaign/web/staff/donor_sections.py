@@ -10,6 +10,7 @@ from flask_babel import gettext, ngettext
 from campaign.campaigns.charities import Charity, list_charities
 from campaign.donations import news_withdrawals
 from campaign.donations.donations import Donation, donations_by_id
+from campaign.donations.news_agreements import agreements_of
 from campaign.matching.holds import NO_MATCH, matches_of
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import OutboxMessage
@@ -174,19 +175,23 @@ def correction_rows(donor_ids: Sequence[int], charity: Charity) -> list[dict[str
 
 def consent_rows(donor_ids: Sequence[int], charity: Charity) -> list[dict[str, Any]]:
     """Each consent to news with its proof: when, with which gift, in which language and to which words."""
-    labels = language_labels()
+    labels, found = language_labels(), donor_record.consents(donor_ids)
+    agreements = agreements_of([one.donation for one in found])
+    languages = {
+        one.donation.id: agreements[one.donation.id].language if one.donation.id in agreements else one.donation.language for one in found
+    }
     return [
         {
             "at": _minute(one.at, charity),
             "iso": one.at.isoformat(),
             "public_id": one.donation.public_id,
             "email": one.donation.email,
-            "language": one.donation.language,
-            "language_name": labels[one.donation.language],
-            "words": consent_words(one.donation.language),
+            "language": languages[one.donation.id],
+            "language_name": labels[languages[one.donation.id]],
+            "words": consent_words(languages[one.donation.id]),
             "withdrawn_at": _minute(withdrawn.at, charity) if (withdrawn := news_withdrawals.withdrawal_of(one.donation)) else "",
         }
-        for one in donor_record.consents(donor_ids)
+        for one in found
     ]
 
 

@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 from flask_babel import gettext
 
 from campaign.campaigns.charities import Charity
-from campaign.donations.donations import Donation
 from campaign.donations.news_withdrawals import NewsWithdrawal, WithdrawnBy, news_token
 from campaign.edges.services import services
 from campaign.ledger.moves import Move
 from campaign.reporting import donor_list, exports
 from campaign.reporting.donor_list import DonorFilters
+from campaign.reporting.exports import ExportedConsent
 from campaign.reporting.spreadsheets import Cell, Column, Kind, Table
 from campaign.rules.fiscal_years import Period
 from campaign.texts.consent_words import consent_words
@@ -108,8 +108,8 @@ def consents_table(charity: Charity, period: Period) -> Table:
     languages = language_labels()
     words = {language: consent_words(language) for language in languages}
 
-    def row(consent: tuple[Donation, NewsWithdrawal | None]) -> list[Cell]:
-        gift, withdrawal = consent
+    def row(consent: ExportedConsent) -> list[Cell]:
+        gift, agreement = consent.donation, consent.agreement
         assert gift.news_consent_at
         at = charity.local(gift.news_consent_at)
         return [
@@ -117,12 +117,14 @@ def consents_table(charity: Charity, period: Period) -> Table:
             gift.full_name,
             at.date(),
             f"{at:%H:%M:%S}",
-            languages[gift.language],
-            gettext("the donation form, by a box that the donor ticked"),
-            words[gift.language],
+            languages[agreement.language if agreement else gift.language],
+            gettext("the page of the donor’s gifts, by a button under these words")
+            if agreement
+            else gettext("the donation form, by a box that the donor ticked"),
+            agreement.words if agreement else words[gift.language],
             gettext("received") if gift.received_at else gettext("not paid"),
             gift.public_id,
-            *_withdrawn(withdrawal, charity),
+            *_withdrawn(consent.withdrawal, charity),
             services().links.news(gift.language, news_token(gift)),
         ]
 

@@ -1,0 +1,190 @@
+"""All pages and endpoints of the service, as the blueprints that the app registers."""
+
+from campaign.web import api, health
+from campaign.web.funder import calls as funder_calls
+from campaign.web.funder import report
+from campaign.web.funder import reports as funder_reports
+from campaign.web.funder import statements as funder_statements
+from campaign.web.public import (
+    campaigns,
+    contact_page,
+    donate,
+    donation_page,
+    donor_access,
+    message_page,
+    my_gift_choices,
+    my_gifts,
+    news_page,
+    pictures,
+    privacy_page,
+    receipt_page,
+    recurring_page,
+    shared_files,
+    site_map,
+    widget,
+)
+from campaign.web.staff import (
+    account,
+    audit_trail,
+    bank_details,
+    campaign_edit,
+    campaign_seal,
+    card_testing,
+    charity,
+    charity_details,
+    charity_settings,
+    charity_versions,
+    corrections,
+    dashboard,
+    declarations,
+    donation_list,
+    donation_views,
+    donor_choices,
+    donor_list,
+    donor_merges,
+    donor_monthly,
+    export_page,
+    failed_events,
+    final_account,
+    fund,
+    fund_calls,
+    fund_contributors,
+    fund_edit,
+    funder_details,
+    import_preview,
+    import_rows,
+    import_undo,
+    imports,
+    incidents,
+    information_returns,
+    members,
+    own_factors,
+    own_passkeys,
+    own_password,
+    payment_requests,
+    payments,
+    privacy_erasure,
+    privacy_request_exports,
+    privacy_requests,
+    refunds,
+    retention,
+    search,
+    settlement,
+)
+from campaign.web.staff import campaigns as staff_campaigns
+from campaign.web.staff import deposits as staff_deposits
+from campaign.web.staff import donations as staff_donations
+from campaign.web.staff import donors as staff_donors
+from campaign.web.staff import funder_reports as staff_funder_reports
+from campaign.web.staff import funders as staff_funders
+from campaign.web.staff import funds as staff_funds
+from campaign.web.staff import holds as staff_holds
+from campaign.web.staff import journal as staff_journal
+from campaign.web.staff import journal_accounts as staff_journal_accounts
+from campaign.web.staff import mail as staff_mail
+from campaign.web.staff import messages as staff_messages
+from campaign.web.staff import months as staff_months
+from campaign.web.staff import notes as staff_notes
+from campaign.web.staff import offline_gift_exports as staff_offline_gift_exports
+from campaign.web.staff import offline_gifts as staff_offline_gifts
+from campaign.web.staff import offline_reversals as staff_offline_reversals
+from campaign.web.staff import posted_receipts as staff_posted_receipts
+from campaign.web.staff import quarantine as staff_quarantine
+from campaign.web.staff import receipts as staff_receipts
+from campaign.web.staff import return_gift_list as staff_return_gifts
+from campaign.web.staff import returns as staff_returns
+from campaign.web.staff import statements as staff_statements
+
+PAGES = (
+    campaigns,
+    donate,
+    donation_page,
+    donor_access,
+    my_gifts,
+    my_gift_choices,
+    contact_page,
+    receipt_page,
+    recurring_page,
+    api,
+    health,
+    report,
+    funder_calls,
+    funder_reports,
+    funder_statements,
+    dashboard,
+    account,
+    own_factors,
+    own_passkeys,
+    own_password,
+    members,
+    card_testing,
+    pictures,
+    staff_campaigns,
+    campaign_edit,
+    campaign_seal,
+    charity,
+    charity_details,
+    charity_settings,
+    bank_details,
+    donation_list,
+    donation_views,
+    search,
+    export_page,
+    audit_trail,
+    charity_versions,
+    staff_donations,
+    corrections,
+    donor_list,
+    staff_donors,
+    donor_merges,
+    donor_choices,
+    donor_monthly,
+    staff_messages,
+    staff_notes,
+    privacy_requests,
+    privacy_request_exports,
+    privacy_erasure,
+    incidents,
+    retention,
+    privacy_page,
+    message_page,
+    news_page,
+    shared_files,
+    site_map,
+    widget,
+    refunds,
+    declarations,
+    staff_funder_reports,
+    staff_funders,
+    failed_events,
+    staff_funds,
+    staff_statements,
+    fund_contributors,
+    fund_edit,
+    fund,
+    fund_calls,
+    final_account,
+    funder_details,
+    payments,
+    payment_requests,
+    staff_deposits,
+    staff_holds,
+    staff_offline_gifts,
+    staff_offline_gift_exports,
+    staff_offline_reversals,
+    imports,
+    import_preview,
+    import_rows,
+    import_undo,
+    staff_posted_receipts,
+    staff_quarantine,
+    settlement,
+    staff_journal,
+    staff_journal_accounts,
+    staff_months,
+    staff_receipts,
+    staff_return_gifts,
+    staff_returns,
+    information_returns,
+    staff_mail,
+)
