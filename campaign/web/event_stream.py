@@ -123,10 +123,11 @@ class EventStreams:
             log.info("streams.stuck")
             self._stuck.add(watching)
             watching.add_done_callback(partial(_leave, self._stuck, place.pop_all()))
-            return
         except OSError:  # So some servers say that the client has left.
             pass
-        watching.cancel()
+        finally:
+            if watching not in self._stuck:
+                watching.cancel()
 
     async def _refuse(self, send: Send, error: str) -> None:
         """503: pages then ask for the totals now and then."""
