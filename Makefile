@@ -5,7 +5,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Images of Python turn bytecode off: then each process compiles all of the service and the tests again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test lint architecture bench books pages exports mutants long storm readers samples translations lock clean .venv/moved
+.PHONY: help run test lint architecture bench books pages streams exports mutants long storm readers samples translations lock clean .venv/moved
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,9 @@ books: .venv/ready-run ## Measure the check of large books (COUNT=300000), 11 mi
 
 pages: .venv/ready-run ## Load COUNT donations (1000000) and measure the pages of staff, funders and donors
 	$(BIN)/python -m benchmarks.pages $(COUNT)
+
+streams: .venv/ready-run ## Open COUNT streams of totals (2000) on one web process and measure lag, memory and CPU
+	$(BIN)/python -m benchmarks.streams $(COUNT)
 
 exports: .venv/ready-run ## Measure the exports of the books in DATABASE_URL
 	$(BIN)/python -m benchmarks.exports

@@ -3,9 +3,20 @@
 import gc
 
 from campaign import create_app
+from campaign.web.event_stream import EventStreams
 from campaign.web.front import Front
+from campaign.web.totals_events import TotalsEvent, current_event
 
 app = create_app()
 settings = app.extensions["services"].settings
-front = Front(app, webhook=app.extensions["stripe_webhook"], proxy_hops=settings.proxy_hops, is_https=settings.is_https)
+
+
+def read_totals(slug: str) -> TotalsEvent | None:
+    """The totals of a campaign now."""
+    with app.app_context():
+        return current_event(slug)
+
+
+streams = EventStreams(read_totals, hosts=settings.hosts, proxy_hops=settings.proxy_hops, is_https=settings.is_https)
+front = Front(app, webhook=app.extensions["stripe_webhook"], streams=streams, proxy_hops=settings.proxy_hops, is_https=settings.is_https)
 gc.freeze()  # Excludes loaded modules from garbage collection: traversing them would pause every request in the process.

@@ -47,7 +47,7 @@ class Servers:
         self.app = create_app(settings_from(self.environment))
 
     @contextmanager
-    def running(self, name: str, *arguments: str, ready: str = "") -> Iterator[None]:
+    def running(self, name: str, *arguments: str, ready: str = "") -> Iterator[subprocess.Popen[bytes]]:
         """Run a program with the environment of this run for the duration of the block. Waits until the URL `ready` responds."""
         with (self.home / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
@@ -60,7 +60,7 @@ class Servers:
             )
         try:
             _wait(process, ready)
-            yield
+            yield process
         finally:
             process.terminate()
             try:

@@ -1,12 +1,9 @@
 """The web server in front of slow, greedy and flooding clients: they are cut or refused, and others are served."""
 
 import asyncio
-import os
 import re
 import select
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -22,20 +19,20 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.wrappers import Request
 
 from campaign.campaigns.campaigns import Campaign
-from campaign.config import ROOT, Settings
-from campaign.devstack.stack import free_port
 from campaign.edges.db import db
 from campaign.edges.links import STRIPE_WEBHOOK
 from campaign.stripe_sync import inbox
 from campaign.stripe_sync.inbox import StripeEvent
 from campaign.web import front
-from campaign.web.front import Front, environ_of
+from campaign.web.asgi import environ_of
+from campaign.web.front import Front
 from campaign.web.uploads import LARGEST_UPLOAD
-from tests.conftest import Stripe, make_settings
+from tests.conftest import Stripe
 from tests.factories import start_donation
 from tests.patience import PATIENCE_SECONDS
 from tests.stripe import body_of, completed, signed
-from tests.web import FORM, HIDDEN, SLUG, environment_of
+from tests.web import FORM, HIDDEN, SLUG
+from tests.web_server import web_server
 
 PAGE = f"/en/{SLUG}"
 
@@ -281,28 +278,8 @@ def test_while_the_database_is_unavailable_events_are_refused_and_later_stored(
 @pytest.fixture
 def server(database: str, stripe: Stripe, app: Flask) -> Iterator[int]:
     """`campaign web` with one process, and its port."""
-    port = free_port(29000, taken=set())
-    settings: Settings = make_settings(database, stripe_api_base=stripe.url, base_url=f"http://127.0.0.1:{port}")
-    command = [sys.executable, "-m", "campaign", "web", "--port", str(port), "--workers", "1"]
-    process = subprocess.Popen(command, env={**os.environ, **environment_of(settings)}, cwd=ROOT, stderr=subprocess.DEVNULL)
-    try:
-        wait_for(port, process)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(PATIENCE_SECONDS)
-
-
-def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            get(port, "/healthz")
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError("the server did not start")
+    with web_server(database, stripe_api_base=stripe.url) as running:
+        yield running.port
 
 
 def get(port: int, path: str) -> str:

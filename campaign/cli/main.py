@@ -29,6 +29,7 @@ from campaign.cli import (
     seeds,
     staff,
     statements,
+    web_server,
 )
 from campaign.cli.bulk_seeds import load
 from campaign.cli.funds import CommandRefused
@@ -55,11 +56,6 @@ except ModuleNotFoundError:  # Installed from the wheel, which has no dev stack:
     def settings_for_a_command(*, alone: bool, as_owner: bool) -> Iterator[None]:
         """Add nothing to the environment."""
         yield
-
-
-# Of one process, slow ones included. The front (web/front.py) says how many bodies may arrive at a time.
-MAX_REQUESTS = 4096
-HEADER_SECONDS = 10
 
 
 class Commands(FlaskGroup):
@@ -97,13 +93,8 @@ def setup() -> None:
 def web(host: str, port: int, workers: int) -> None:
     """Run the web server."""
     _prepare_process()
-    os.execv(
-        sys.executable,
-        [sys.executable, "-m", "granian", "--interface", "asgi", "--loop", "uvloop", "--host", host, "--port", str(port)]
-        + ["--workers", str(workers), "--backlog", "1024", "--backpressure", str(MAX_REQUESTS), "--no-ws"]
-        + ["--http1-header-read-timeout", str(HEADER_SECONDS * 1000), "--respawn-failed-workers"]
-        + ["--no-access-log", "--log-level", "warning", "wsgi:front"],
-    )
+    web_server.raise_limit_of_files()
+    os.execv(sys.executable, web_server.command(host, port, workers))
 
 
 @campaign.command()

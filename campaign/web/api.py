@@ -1,17 +1,19 @@
 """The public JSON API: the totals of a campaign."""
 
-from hashlib import sha256
+import random
 
-from flask import Blueprint, jsonify, make_response, request
+from flask import Blueprint, Response, jsonify, make_response, request
 from flask.typing import ResponseReturnValue
 
 from campaign.campaigns.campaigns import public_campaign
 from campaign.matching.funds import funds_of
 from campaign.reporting import published_heads
-from campaign.reporting.totals import totals_of
+from campaign.web import totals_events
 from campaign.web.security import access
 
 bp = Blueprint("api", __name__, url_prefix="/api")
+
+POLL_MS = (4_000, 6_000)
 
 
 @bp.get("/campaigns/<slug>/proof")
@@ -32,14 +34,29 @@ def proof(slug: str) -> ResponseReturnValue:
 @access("public")
 def campaign(slug: str) -> ResponseReturnValue:
     """The campaign's totals (contract.md, section 4), readable from other origins. The ETag changes only when a total changes."""
-    totals = totals_of(slug) if public_campaign(slug) else None
-    if totals is None:
+    payload = totals_events.public_totals(slug)
+    if payload is None:
         response = make_response(jsonify({"error": "not found"}), 404)
     else:
-        payload = totals.as_json()
         response = make_response(jsonify(payload))
-        etag_source = repr([value for name, value in payload.items() if name != "as_of"])
-        response.set_etag(sha256(etag_source.encode()).hexdigest()[:32])
+        response.set_etag(totals_events.digest_of(payload))
         response.headers["Cache-Control"] = "public, max-age=1"
     response.headers["Access-Control-Allow-Origin"] = "*"
     return response.make_conditional(request)
+
+
+@bp.get("/campaigns/<slug>/stream")
+@access("public")
+def stream(slug: str) -> ResponseReturnValue:
+    """The campaign's totals as one server-sent event, after which the client connects again: a stream under any WSGI server.
+
+    `campaign web` answers GET itself and lets the connection stay open (event_stream.py).
+    """
+    event = totals_events.current_event(slug)
+    if event is None:
+        response = make_response(jsonify({"error": "not found"}), 404)
+    else:
+        body = event.opening(last_id=request.headers.get("Last-Event-ID", ""), retry_ms=random.randint(*POLL_MS))  # noqa: S311  # no secret
+        response = Response(body, content_type=totals_events.CONTENT_TYPE)
+    response.headers.update(totals_events.HEADERS)
+    return response

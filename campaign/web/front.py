@@ -6,19 +6,17 @@ A response that is made piece by piece takes a thread only while a piece is made
 
 import asyncio
 import contextvars
-import io
-import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
-from urllib.parse import unquote_to_bytes
+from typing import Protocol, TypeVar
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 import structlog
 from werkzeug.wrappers import Response
 
 from campaign.edges.links import STRIPE_WEBHOOK
+from campaign.web.asgi import Receive, Scope, Send, answer_lifespan, environ_of
 from campaign.web.bare_headers import bare_headers
 from campaign.web.networks import network_of
 from campaign.web.stripe_webhook import MAX_BATCH
@@ -43,9 +41,6 @@ REFUSED = {
 }
 
 T = TypeVar("T")
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class BodyRefused(Exception):
@@ -66,6 +61,16 @@ class Webhook(Protocol):
         """Handle the pending events."""
 
 
+class Streams(Protocol):
+    """Streams of events, which take no thread each (event_stream.py)."""
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Answer a request that opens a stream. False if the app has to answer it."""
+
+    def close(self) -> None:
+        """End all streams, as the server stops."""
+
+
 @dataclass(frozen=True)
 class _PendingEvent:
     environ: WSGIEnvironment
@@ -75,8 +80,16 @@ class _PendingEvent:
 class Front:
     """Serves a WSGI app to an ASGI server. `proxy_hops` is how many proxies in front add to X-Forwarded-For."""
 
-    def __init__(self, app: WSGIApplication, *, webhook: "Webhook | None" = None, proxy_hops: int = 0, is_https: bool = False) -> None:
-        self._app, self._webhook, self._proxy_hops = app, webhook, proxy_hops
+    def __init__(
+        self,
+        app: WSGIApplication,
+        *,
+        webhook: "Webhook | None" = None,
+        streams: "Streams | None" = None,
+        proxy_hops: int = 0,
+        is_https: bool = False,
+    ) -> None:
+        self._app, self._webhook, self._streams, self._proxy_hops = app, webhook, streams, proxy_hops
         self._headers = bare_headers(is_https=is_https)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
         self._arriving: dict[str, list[asyncio.Timeout]] = {}
@@ -88,7 +101,7 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request. Requests of other protocols, such as WebSocket, are not served."""
         if scope["type"] == "lifespan":
-            await _acknowledge_lifespan(receive, send)
+            await answer_lifespan(receive, send, stop=self._streams.close if self._streams else None)
         elif scope["type"] == "http":
             await self._serve(scope, receive, send)
 
@@ -101,6 +114,8 @@ class Front:
             return
         if self._webhook and scope["path"] == STRIPE_WEBHOOK:
             await self._store_event(environ_of(scope, body), send)
+            return
+        if self._streams and await self._streams.serve(scope, receive, send):
             return
         # One context for all pieces, as their threads differ.
         context, loop = contextvars.copy_context(), asyncio.get_running_loop()
@@ -217,14 +232,6 @@ async def _refuse(send: Send, status: int, secure: Mapping[str, str]) -> None:
     await send({"type": "http.response.body", "body": text, "more_body": False})
 
 
-async def _acknowledge_lifespan(receive: Receive, send: Send) -> None:
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return
-
-
 class _Response:
     """The response of the WSGI app to one request. Its methods run in threads, one after the other."""
 
@@ -258,36 +265,3 @@ class _Response:
         """Let the app end what it began, whether the client got all of it or left."""
         if close := getattr(self._iterable, "close", None):
             close()
-
-
-def environ_of(scope: Scope, body: bytes) -> WSGIEnvironment:
-    """The WSGI environment of an ASGI request (PEP 3333), with its whole body."""
-    host, port = scope.get("server") or ("localhost", 80)
-    environ: WSGIEnvironment = {
-        "REQUEST_METHOD": scope["method"],
-        "SCRIPT_NAME": "",
-        "PATH_INFO": unquote_to_bytes(scope.get("raw_path") or scope["path"]).decode("latin-1"),
-        "QUERY_STRING": scope["query_string"].decode("latin-1"),
-        "SERVER_NAME": host,
-        "SERVER_PORT": str(port),
-        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
-        "REMOTE_ADDR": scope["client"][0] if scope.get("client") else "",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scope["scheme"],
-        "wsgi.input": io.BytesIO(body),
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
-    }
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        if "_" in name:  # It would be taken for the header with a hyphen.
-            continue
-        key = name.upper().replace("-", "_")
-        key = key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
-        environ[key] = f"{environ[key]}{'; ' if name == 'cookie' else ','}{value}" if key in environ else value
-    # The body is here as a whole, however it came.
-    environ.pop("HTTP_TRANSFER_ENCODING", None)
-    environ["CONTENT_LENGTH"] = str(len(body))
-    return environ
