@@ -13,9 +13,11 @@ from tests.web import SLUG
 class StreamClient:
     """One open stream."""
 
-    def __init__(self, port: int, *, slug: str = SLUG, source: str = "127.0.0.1", host: str = "127.0.0.1", last_id: str = "") -> None:
+    def __init__(
+        self, port: int, *, slug: str = SLUG, page: str = "", source: str = "127.0.0.1", host: str = "127.0.0.1", last_id: str = ""
+    ) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), source_address=(source, 0), timeout=PATIENCE_SECONDS)
-        lines = [f"GET /api/campaigns/{slug}/stream HTTP/1.1", f"Host: {host}", "Accept: text/event-stream"]
+        lines = [f"GET /api/campaigns/{slug}/stream?page={page} HTTP/1.1", f"Host: {host}", "Accept: text/event-stream"]
         lines += [f"Last-Event-ID: {last_id}"] if last_id else []
         self.socket.sendall("\r\n".join([*lines, "", ""]).encode())
         self.text = ""

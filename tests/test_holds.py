@@ -154,7 +154,7 @@ def test_too_many_open_holds_from_one_address_are_explained_and_the_donation_can
     assert send(client, "fr").status_code == 303
     answer = send(client, "fr", email="another@example.org")
     assert answer.status_code == 409
-    assert "Votre jumelage s’ajoute une fois le don payé" in answer.text
+    assert "Votre jumelage s’ajoutera une fois le don payé" in answer.text
     assert "un jumelage de 100\u00a0$ s’ajoute quand vous payez, tant qu’il en reste" in answer.text
     assert client.post(f"/fr/{SLUG}/donations", data={**FORM, **hidden_fields(answer), "email": "another@example.org"}).status_code == 303
 

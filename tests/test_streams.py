@@ -20,7 +20,8 @@ from campaign.edges.db import close_connections, db
 from campaign.web import event_stream, live
 from campaign.web.event_stream import EventStreams
 from campaign.web.front import Front
-from campaign.web.totals_events import TotalsEvent
+from campaign.web.stream_topics import Topic
+from campaign.web.totals_events import StreamEvent
 from tests.browser import chromium_path, open_browser
 from tests.conftest import Stripe
 from tests.factories import another_campaign, paid
@@ -224,17 +225,38 @@ def test_under_any_wsgi_server_the_stream_is_one_event_after_which_the_client_co
     assert client.get("/api/campaigns/nothing/stream").get_json() == {"error": "not found"}
 
 
+@pytest.mark.parametrize(("language", "sums"), [("en", ("$100", "$50,000")), ("fr", ("100\u00a0$", "50\u00a0000\u00a0$"))])
+def test_a_page_hears_the_words_in_its_language(
+    server: WebServer, clients: ExitStack, campaign: Campaign, client: FlaskClient, language: str, sums: tuple[str, str]
+) -> None:
+    page = open_stream(clients, server, page=language)
+    page.wait_for("event: page")
+    paid(campaign, 100_00)
+    committed = time.time()
+    assert page.wait_for(f"<dd>{sums[0]}".encode("ascii", "backslashreplace").decode().replace("\\xa0", "\\u00a0")) - committed < 2
+    shown = client.get(f"/{language}/{SLUG}/quote?amount=").get_json()
+    newest = page.events()[-1]
+    assert newest == {name: shown[name] for name in newest}
+    assert sums[1] in newest["sums"]
+
+
+def test_an_unknown_language_hears_the_totals(client: FlaskClient, campaign: Campaign) -> None:
+    assert client.get(f"{PATH}?page=de").text.split("\n")[2] == "event: totals"
+    assert client.get(f"{PATH}?page=fr").text.split("\n")[2] == "event: page"
+
+
 class Source:
     """Totals that a test sets, as the database would return them."""
 
     def __init__(self) -> None:
         self.number, self.reads, self.is_unavailable = 0, 0, False
 
-    def read(self, slug: str) -> TotalsEvent | None:
+    def read(self, topic: Topic) -> StreamEvent | None:
         self.reads += 1
         if self.is_unavailable:
             raise OperationalError("", {}, Exception("unavailable"))
-        return TotalsEvent(id=str(self.number), data=f'{{"donations":{self.number}}}') if slug == SLUG else None
+        event = StreamEvent(name="totals", id=str(self.number), data=f'{{"donations":{self.number}}}')
+        return event if topic.slug == SLUG else None
 
 
 class Reader:

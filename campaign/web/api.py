@@ -10,6 +10,7 @@ from campaign.matching.funds import funds_of
 from campaign.reporting import published_heads
 from campaign.web import totals_events
 from campaign.web.security import access
+from campaign.web.stream_topics import current_event, topic_of
 
 bp = Blueprint("api", __name__, url_prefix="/api")
 
@@ -48,11 +49,11 @@ def campaign(slug: str) -> ResponseReturnValue:
 @bp.get("/campaigns/<slug>/stream")
 @access("public")
 def stream(slug: str) -> ResponseReturnValue:
-    """The campaign's totals as one server-sent event, after which the client connects again: a stream under any WSGI server.
+    """The campaign's totals (with `?page=` the words about them) as one server-sent event, after which the client connects again: a stream under any WSGI server.
 
     `campaign web` answers GET itself and lets the connection stay open (event_stream.py).
     """
-    event = totals_events.current_event(slug)
+    event = current_event(topic_of(slug, request.args.get("page")))
     if event is None:
         response = make_response(jsonify({"error": "not found"}), 404)
     else:

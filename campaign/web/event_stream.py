@@ -24,7 +24,8 @@ from campaign.web.asgi import Receive, Scope, Send, environ_of
 from campaign.web.bare_headers import bare_headers
 from campaign.web.live import Full, Listener, Live, Unavailable
 from campaign.web.networks import network_of
-from campaign.web.totals_events import CONTENT_TYPE, HEADERS, HEARTBEAT, TotalsEvent
+from campaign.web.stream_topics import Topic, topic_of
+from campaign.web.totals_events import CONTENT_TYPE, HEADERS, HEARTBEAT, StreamEvent
 
 log = structlog.get_logger()
 
@@ -44,10 +45,10 @@ WARNING_SECONDS = 60
 
 
 class EventStreams:
-    """Opens streams for the front. `read` returns the totals of a campaign now, or None when strangers may not see it; it is called in a thread."""
+    """Opens streams for the front. `read` returns what a stream says now, or None when strangers may not see the campaign; it is called in a thread."""
 
     def __init__(
-        self, read: Callable[[str], TotalsEvent | None], *, hosts: Sequence[str], proxy_hops: int = 0, is_https: bool = False
+        self, read: Callable[[Topic], StreamEvent | None], *, hosts: Sequence[str], proxy_hops: int = 0, is_https: bool = False
     ) -> None:
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         most = STREAMS if files == resource.RLIM_INFINITY else min(STREAMS, files // 2)
@@ -71,7 +72,7 @@ class EventStreams:
         try:
             with ExitStack() as place:
                 place.enter_context(self.live.place(network_of(request.remote_addr)))
-                async with self.live.listen(match[1]) as listener:
+                async with self.live.listen(topic_of(match[1], request.args.get("page"))) as listener:
                     if listener is None:
                         return False
                     last_id = request.headers.get("Last-Event-ID", "")

@@ -1,4 +1,4 @@
-"""Fan-out of totals to the streams of one process: one reader a campaign, once a second, only while somebody listens.
+"""Fan-out of events to the streams of one process: one reader a topic, once a second, only while somebody listens.
 
 Nothing is stored for a listener: it takes the newest event when it is ready for one, and misses those in between.
 """
@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 
-from campaign.web.totals_events import TotalsEvent
+from campaign.web.stream_topics import Topic
+from campaign.web.totals_events import StreamEvent
 
 log = structlog.get_logger()
 
@@ -34,7 +35,7 @@ class Listener:
 
     def __init__(self, feed: "Feed") -> None:
         self._feed, self._news = feed, asyncio.Event()
-        self._taken: TotalsEvent | None = None
+        self._taken: StreamEvent | None = None
         self.has_left = False
 
     @property
@@ -42,14 +43,14 @@ class Listener:
         """Whether the stream has to end: the client has left, the campaign is not public any longer, or the server stops."""
         return self.has_left or self._feed.is_over
 
-    def take(self) -> TotalsEvent:
+    def take(self) -> StreamEvent:
         """The newest event."""
         self._news.clear()
         self._taken = self._feed.newest
         assert self._taken
         return self._taken
 
-    async def next(self, seconds: float) -> TotalsEvent | None:
+    async def next(self, seconds: float) -> StreamEvent | None:
         """The newest event once it is not the one that was taken. None after so many seconds, and at the end."""
         try:
             async with asyncio.timeout(seconds):
@@ -70,18 +71,18 @@ class Listener:
 
 
 class Feed:
-    """The newest event of one campaign, as long as it is read. `is_over` is set when there will be no other."""
+    """The newest event of one topic, as long as it is read. `is_over` is set when there will be no other."""
 
-    def __init__(self, read: Callable[[], Awaitable[TotalsEvent | None]]) -> None:
+    def __init__(self, read: Callable[[], Awaitable[StreamEvent | None]]) -> None:
         self._read = read
         self._was_read = asyncio.Event()
         self._is_failing = False
-        self.newest: TotalsEvent | None = None
+        self.newest: StreamEvent | None = None
         self.is_over = False
         self.listeners: set[Listener] = set()
         self.reading = asyncio.create_task(self._read_all())
 
-    async def wait_for_first(self) -> TotalsEvent | None:
+    async def wait_for_first(self) -> StreamEvent | None:
         """The newest event; None when strangers may not see the campaign. Raises Unavailable."""
         await self._was_read.wait()
         if self.newest is None and not self.is_over:
@@ -132,10 +133,10 @@ class Feed:
 class Live:
     """The feeds and the open streams of this process: at most `most`, and `most_of_network` from one network. `read` is called in threads."""
 
-    def __init__(self, read: Callable[[str], TotalsEvent | None], *, most: int, most_of_network: int) -> None:
+    def __init__(self, read: Callable[[Topic], StreamEvent | None], *, most: int, most_of_network: int) -> None:
         self._read, self._most, self._most_of_network = read, most, most_of_network
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="totals")
-        self._feeds: dict[str, Feed] = {}
+        self._feeds: dict[Topic, Feed] = {}
         self._open: Counter[str] = Counter()
         self._is_closed = False
 
@@ -158,11 +159,11 @@ class Live:
                 del self._open[network]
 
     @asynccontextmanager
-    async def listen(self, slug: str) -> AsyncIterator[Listener | None]:
-        """A listener of the campaign for the duration of the block; None when strangers may not see the campaign. Raises Unavailable."""
-        feed = self._feeds.get(slug)
+    async def listen(self, topic: Topic) -> AsyncIterator[Listener | None]:
+        """A listener of the topic for the duration of the block; None when strangers may not see the campaign. Raises Unavailable."""
+        feed = self._feeds.get(topic)
         if feed is None or feed.is_over:
-            feed = self._feeds[slug] = Feed(lambda: self._read_in_thread(slug))
+            feed = self._feeds[topic] = Feed(lambda: self._read_in_thread(topic))
         listener = Listener(feed)
         feed.listeners.add(listener)
         try:
@@ -171,11 +172,11 @@ class Live:
             feed.listeners.discard(listener)
             if not feed.listeners:
                 feed.reading.cancel()
-                if self._feeds.get(slug) is feed:
-                    del self._feeds[slug]
+                if self._feeds.get(topic) is feed:
+                    del self._feeds[topic]
 
-    async def _read_in_thread(self, slug: str) -> TotalsEvent | None:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, slug)
+    async def _read_in_thread(self, topic: Topic) -> StreamEvent | None:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, topic)
 
     def close(self) -> None:
         """Let all streams end, and open no other."""

@@ -18,15 +18,16 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Access-Contr
 
 
 @dataclass(frozen=True, kw_only=True)
-class TotalsEvent:
-    """The totals as JSON, and an id that changes only when a total changes."""
+class StreamEvent:
+    """What a stream pushes, as JSON, and an id that changes only when a total or word of it changes."""
 
+    name: str
     id: str
     data: str
 
     def encode(self) -> bytes:
         """The event as it is sent."""
-        return f"event: totals\nid: {self.id}\ndata: {self.data}\n\n".encode()
+        return f"event: {self.name}\nid: {self.id}\ndata: {self.data}\n\n".encode()
 
     def opening(self, *, last_id: str, retry_ms: int) -> bytes:
         """The first bytes of a stream: after how many milliseconds to connect again, and the event unless the client has it."""
@@ -44,7 +45,12 @@ def digest_of(payload: Mapping[str, Any]) -> str:
     return sha256(repr([value for name, value in payload.items() if name != "as_of"]).encode()).hexdigest()[:32]
 
 
-def current_event(slug: str) -> TotalsEvent | None:
+def totals_event(slug: str) -> StreamEvent | None:
     """The totals now; None when strangers may not see the campaign."""
     payload = public_totals(slug)
-    return TotalsEvent(id=digest_of(payload), data=json.dumps(payload, separators=(",", ":"))) if payload else None
+    return event_of("totals", payload) if payload else None
+
+
+def event_of(name: str, payload: Mapping[str, Any]) -> StreamEvent:
+    """The payload as an event."""
+    return StreamEvent(name=name, id=digest_of(payload), data=json.dumps(payload, separators=(",", ":")))

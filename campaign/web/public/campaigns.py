@@ -17,6 +17,7 @@ from campaign.web.assets import compressed
 from campaign.web.languages import LANGUAGES, current_language
 from campaign.web.public import donor_access, human_check, shared_head
 from campaign.web.public.donation_form import DonationForm, amount_error, attempts, new_attempt
+from campaign.web.public.page_events import page_parts
 from campaign.web.public.page_notice import Notice
 from campaign.web.public.preview_notice import PreviewNotice
 from campaign.web.public.progress import progress_of
@@ -94,19 +95,13 @@ def quote(language: str, slug: str) -> Response:
     """The match that a donation of `amount` would get now, and the state of the match, as texts, amounts and HTML fragments."""
     campaign = _campaign_by_slug_or_404(slug)
     funds = current_funds(campaign, language)
-    totals = totals_of(slug) or no_totals(campaign)
     typed = request.args.get("amount", "")[:40]
     quoted = quote_of(campaign, funds, typed, language, is_monthly=request.args.get("frequency") == MONTHLY)
-    progress = progress_of(totals, funds.state, language, takes_gifts=campaign.takes_gifts)
     response = jsonify(
         **quoted,
         amount_error=amount_error(campaign, language, typed),
-        claim=match_copy.campaign_claim(funds.state, language),
-        held_while_paying=match_copy.hold_promise(funds.state, language),
         proof_bits=human_check.proof_bits(),
-        progress=render_template("donate/progress.html", progress=progress),
-        sums=render_template("donate/sums.html", progress=progress),
-        presets=render_template("donate/presets.html", presets=presets_of(campaign, funds, language), chosen=""),
+        **page_parts(campaign, funds, language),
     )
     response.headers["Cache-Control"] = "no-store"
     return response

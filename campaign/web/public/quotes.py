@@ -41,7 +41,7 @@ class CurrentFunds:
     state: MatchState
     offers: list[Offer]
     balances: dict[int, FundBalance]
-    network: UnpaidHolds
+    network: UnpaidHolds | None
     now: datetime
 
     @property
@@ -52,13 +52,22 @@ class CurrentFunds:
 
 def current_funds(campaign: Campaign, language: str) -> CurrentFunds:
     """The campaign's funds now, and what this visitor's network already holds of them."""
+    return _funds_now(campaign, language, unpaid_holds.holds_of_network(campaign, client_key()))
+
+
+def funds_for_everybody(campaign: Campaign, language: str) -> CurrentFunds:
+    """The campaign's funds now, without what a network holds of them."""
+    return _funds_now(campaign, language, None)
+
+
+def _funds_now(campaign: Campaign, language: str, network: UnpaidHolds | None) -> CurrentFunds:
     now = datetime.now(UTC)
     funds = funds_of(campaign.id)
     return CurrentFunds(
         state=match_state(campaign, funds, language, now=now),
         offers=[fund.offer() for fund in funds],
         balances={fund.id: fund.balance for fund in funds},
-        network=unpaid_holds.holds_of_network(campaign, client_key()),
+        network=network,
         now=now,
     )
 
@@ -108,7 +117,7 @@ def promise_to(cents: int, funds: CurrentFunds, bounds: HoldBounds) -> Promise:
         return Promise(match_cents=0, later_cents=0, limit=Limit.EARLIER_GIFTS)
     if_paid = allocate(request, funds.offers)
     held = (
-        sum(holdable(bounds, part, funds.balances[part.fund_id], [funds.network]) for part in if_paid)
+        sum(holdable(bounds, part, funds.balances[part.fund_id], [funds.network] if funds.network else []) for part in if_paid)
         if funds.state.holds
         else total(if_paid)
     )

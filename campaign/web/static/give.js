@@ -8,7 +8,9 @@
   const byId = (id) => document.getElementById(id);
   const button = form.querySelector(".submit");
   const next = byId("next");
-  const REFRESH_MS = 8000;
+  const POLL_MS = 15000;
+  const RETRY_MS = 60000;
+  const SPREAD_MS = 1500;
   // A match that was quoted to this donor for this amount is not replaced by the general quote.
   const chosen = () => `${amount.value} ${form.elements.frequency.value}`;
   let ownFor = form.dataset.own ? chosen() : null;
@@ -57,6 +59,17 @@
     element.innerHTML = html;
   };
 
+  const showParts = (parts) => {
+    const claim = byId("claim");
+    setText(claim, parts.claim);
+    claim.hidden = !parts.claim;
+    setText(byId("held-while-paying"), parts.held_while_paying);
+    setHtml(byId("progress"), parts.progress);
+    setHtml(byId("sums"), parts.sums);
+    setHtml(byId("presets"), parts.presets);
+    mark();
+  };
+
   const refresh = async () => {
     const current = ++latest;
     try {
@@ -67,14 +80,7 @@
       if (current !== latest || submitted) return data;
       proofBits = data.proof_bits;
       solveSoon();
-      const claim = byId("claim");
-      setText(claim, data.claim);
-      claim.hidden = !data.claim;
-      setText(byId("held-while-paying"), data.held_while_paying);
-      setHtml(byId("progress"), data.progress);
-      setHtml(byId("sums"), data.sums);
-      setHtml(byId("presets"), data.presets);
-      mark();
+      showParts(data);
       if (ownFor !== null && ownFor === chosen()) return data;
       setText(byId("quote"), data.quote);
       setText(byId("chosen"), data.quote || data.button);
@@ -170,7 +176,29 @@
   country.addEventListener("change", showRegion);
   showRegion();
 
-  setInterval(() => { if (!document.hidden && !submitted) refresh(); }, REFRESH_MS);
+  // The page follows the campaign by a stream. A typed amount is quoted anew after each change, not by all pages at once. Where no stream can be
+  // had, the page asks now and then, and tries again later.
+  const isInUse = () => !document.hidden && !submitted;
+  let polling = null;
+  const poll = () => { polling = polling || setInterval(() => { if (isInUse()) refresh(); }, POLL_MS); };
+  let source = null;
+  const follow = () => {
+    source = new EventSource(form.dataset.stream);
+    source.addEventListener("page", (event) => {
+      clearInterval(polling);
+      polling = null;
+      if (submitted) return;
+      showParts(JSON.parse(event.data));
+      if (amount.value) setTimeout(() => { if (isInUse()) refresh(); }, Math.random() * SPREAD_MS);
+    });
+    source.onerror = () => {
+      if (source.readyState !== EventSource.CLOSED) return; // The browser connects again by itself.
+      poll();
+      setTimeout(follow, RETRY_MS);
+    };
+  };
+  if (window.EventSource) follow();
+  else poll();
 
   // In the other language the page shows what was typed so far.
   const isTyped = () => [...form.querySelectorAll("input:not([type=hidden]), textarea")].some((field) =>
@@ -206,8 +234,10 @@
     submitted = true;
     button.setAttribute("aria-busy", "true");
   });
+  window.addEventListener("pagehide", () => source?.close());
   window.addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
+    if (source) follow();
     submitted = false;
     button.removeAttribute("aria-busy");
     setText(byId("checking"), "");
