@@ -130,7 +130,7 @@ def test_what_is_wrong_with_a_gift_is_at_its_field(app: Flask, campaign: Campaig
         "This day has not come yet": {"received_on": (today() + timedelta(days=1)).isoformat()},
         "Please write an amount": {"amount": "1e4"},
         "Please write the first name": {"first_name": ""},
-        "Please choose: a receipt names": {"organization": "Club Rotary"},
+        "Please choose: a receipt must name": {"organization": "Club Rotary"},
         "their first and last name": {"organization": "Club Rotary", "payer": "person", "first_name": "", "last_name": ""},
         "does not look like an email address": {"email": "elise@"},
         "like the name of an organization": {"last_name": "Gagné Inc."},

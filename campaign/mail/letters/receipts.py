@@ -211,7 +211,7 @@ def receipt_copy(donation: Donation, *, page_url: str, receipt: Receipt, is_firs
             text = gettext("Your official receipt no. %(new)s for %(amount)s is attached.", **sums)
             about = [Paragraph(text), *about_organization(donation, receipt)]
         else:
-            again = gettext("Here is your official receipt no. %(new)s for %(amount)s once more. It is the same as before.", **sums)
+            again = gettext("Here is another copy of your official receipt no. %(new)s for %(amount)s. Nothing in it has changed.", **sums)
             about = [Paragraph(again), *about_organization(donation, receipt)]
         subject = (
             gettext("Your new official donation receipt %(serial)s – %(campaign)s", serial=receipt.serial, campaign=title)

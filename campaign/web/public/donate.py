@@ -115,7 +115,7 @@ def _form_again(campaign: Campaign, form: DonationForm, attempt: str | None, *, 
     if not has_errors:
         notice = Notice(
             kind="problem",
-            title=gettext("Please press the button once more"),
+            title=gettext("Please press the button again"),
             text=gettext("This page was open for a long time. Nothing has been charged, and nothing you entered is lost."),
         )
     return campaign_page(campaign, form, attempt=form.attempt.data if attempt else new_attempt(), notice=notice), 422

@@ -125,7 +125,7 @@ class OfflineGiftForm(AddressForm):
 
     def validate_payer(self, field: Field) -> None:
         if self.organization.data and field.data not in {PERSON, ORGANIZATION}:
-            raise StopValidation(gettext("Please choose: a receipt names whoever’s money it is."))
+            raise StopValidation(gettext("Please choose: a receipt must name whoever provided the money."))
         if field.data == PERSON and self.organization.data and not (self.first_name.data and self.last_name.data):
             raise StopValidation(gettext("The receipt is then in the person’s name: please write their first and last name."))
 
