@@ -83,10 +83,11 @@ def test_each_page_has_the_same_structure_in_both_languages(app: Flask, campaign
     ]
     of_staff = [f"{path}?lang=LANG" for path in (*staff_pages(app), f"/staff/donations/{donation.public_id}")]
     different = []
-    for sign_in, pages in ((app.test_client, public), (lambda: signed_in(app, "admin"), of_staff)):
-        clients = {language: sign_in() for language in ("en", "fr")}  # A message for the next page goes to the next of its language.
+    for client, pages in ((app.test_client(), public), (signed_in(app, "admin"), of_staff)):
         for page in pages:
-            english, french = (open_page(client, page.replace("LANG", language)) for language, client in clients.items())
+            english, french = (open_page(client, page.replace("LANG", language)) for language in ("en", "fr"))
+            if english.location:
+                open_page(client, "/staff/")  # It may show a message, once.
             assert english.status_code == french.status_code, page
             if english.mimetype == "text/html" and Skeleton(english.text).elements != Skeleton(french.text).elements:
                 different.append(page)
