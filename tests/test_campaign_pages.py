@@ -1,12 +1,13 @@
 """Campaigns that managers create, change, preview, open and close on pages, and what donors then see."""
 
+import re
 from io import BytesIO
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DatabaseError
 from werkzeug.test import TestResponse
 
@@ -280,3 +281,56 @@ def test_only_managers_change_campaigns_and_their_address_stays_in_the_database_
             db.session.execute(text(f"UPDATE campaign SET {change}"))
         db.session.rollback()
     assert send(app.test_client()).status_code == 303, "the control: it takes gifts"
+
+
+WORDS = {
+    "patient_words_en": "I can hold my son again.",
+    "patient_words_fr": "Je peux de nouveau tenir mon fils.",
+    "patient_name_en": "Marie, who lives with CIDP",
+    "patient_name_fr": "Marie, qui vit avec une PDIC",
+}
+
+
+def test_a_patients_words_are_shown_in_the_readers_language_and_can_be_taken_back(app: Flask, campaign: Campaign) -> None:
+    client, path = signed_in(app, "manager"), f"{PAGE}/{SLUG}/edit"
+
+    def save(**changed: str) -> TestResponse:
+        page = open_page(client, path)
+        stored_fields = dict(re.findall(r'name="(\w+)"[^>]* value="([^"]*)"', page.text)) | dict(
+            re.findall(r'<textarea id="(\w+)"[^>]*>([^<]*)</textarea>', page.text)
+        )
+        switches = dict.fromkeys(("match_counts", "takes_bank_debits", "holds_match"), "yes")
+        return submit(client, page, path, **{**stored_fields, **switches, **changed})
+
+    assert save(**WORDS | {"patient_name_fr": ""}).status_code == 422, "in both languages or in none"
+    assert save(**WORDS).status_code == 303
+    for language in ("en", "fr"):
+        page = open_page(app.test_client(), f"/{language}/{SLUG}").text
+        assert WORDS[f"patient_words_{language}"] in page and WORDS[f"patient_name_{language}"] in page
+    assert save(**dict.fromkeys(WORDS, "")).status_code == 303
+    assert "figure class" not in open_page(app.test_client(), f"/en/{SLUG}").text
+    audited = db.session.scalars(select(AuditEntry.detail).where(AuditEntry.action == "changed a campaign")).all()
+    assert len(audited) == 2
+    assert all("Marie" not in str(detail) and "hold my son" not in str(detail) for detail in audited), "the audit trail cannot be changed"
+
+
+def test_the_next_goal_is_named_once_the_goal_is_reached(app: Flask, campaign: Campaign) -> None:
+    campaign.next_goal_cents = campaign.goal_cents + 50_000_00
+    db.session.commit()
+    assert "The next goal" not in open_page(app.test_client(), f"/en/{SLUG}").text
+    for n in range(8):
+        paid(campaign, 25_000_00, email=f"{n}@example.org")
+    db.session.commit()
+    assert "The goal of $200,000 is reached: thank you! The next goal: $250,000" not in open_page(app.test_client(), f"/en/{SLUG}").text
+    campaign.next_goal_cents = 300_000_00
+    db.session.commit()
+    assert "The goal of $200,000 is reached: thank you! The next goal: $300,000" in open_page(app.test_client(), f"/en/{SLUG}").text
+
+
+def test_the_database_refuses_words_in_one_language_and_a_next_goal_that_is_none(campaign: Campaign) -> None:
+    for change in ("patient_words_en = 'x'", "next_goal_cents = goal_cents"):
+        with (
+            pytest.raises(DatabaseError, match=r"words_of_patient_are_in_both_languages|next_goal_is_beyond_goal"),
+            db.session.begin_nested(),
+        ):
+            db.session.execute(text(f"UPDATE campaign SET {change}"))

@@ -1,6 +1,6 @@
 """What managers do with campaigns: create, change, open, close, reopen, take back. Each act commits once, together with its audit row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -20,6 +20,8 @@ OPENED = "opened a campaign"
 CLOSED = "closed a campaign"
 REOPENED = "reopened a campaign"
 HIDDEN = "took back a campaign"
+# The audit trail cannot be changed: of these it says only that they were, so that a patient can take their words back.
+NOT_REPEATED = frozenset({"patient_words_en", "patient_words_fr", "patient_name_en", "patient_name_fr"})
 ACTS = (CREATED, CHANGED, OPENED, CLOSED, REOPENED, HIDDEN)
 
 
@@ -47,7 +49,7 @@ def create(charity: Charity, values: Mapping[str, Any], *, actor: str) -> Campai
     except IntegrityError:
         db.session.rollback()
         raise SlugIsTaken from None
-    audit.record(actor, CREATED, created.slug, charity=charity.legal_name, after=dict(values))
+    audit.record(actor, CREATED, created.slug, charity=charity.legal_name, after=_audited(values, values))
     db.session.commit()
     return created
 
@@ -66,7 +68,7 @@ def change(campaign: Campaign, values: Mapping[str, Any], *, actor: str, version
     for name in changed:
         setattr(campaign, name, values[name])
     if changed:
-        was, now = ({name: row[name] for name in changed} for row in (before, values))
+        was, now = (_audited(row, changed) for row in (before, values))
         audit.record(actor, CHANGED, before.get("slug", campaign.slug), before=was, after=now)
     try:
         db.session.commit()
@@ -76,6 +78,11 @@ def change(campaign: Campaign, values: Mapping[str, Any], *, actor: str, version
             raise
         raise SlugIsTaken from None
     return changed
+
+
+def _audited(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The columns as the audit trail has them."""
+    return {name: ("…" if values[name] else "") if name in NOT_REPEATED else values[name] for name in names}
 
 
 def change_picture(campaign: Campaign, picture: PagePicture | None, alts: Mapping[str, str], *, actor: str, version: str) -> list[str]:

@@ -30,6 +30,7 @@ class Campaign(Base):
 
     `opened_at` is when it first became public: from then on its slug, charity and currency stay. `hidden_at` is of one that was taken back before
     anybody gave. `sealed_at` is when its books were ended (campaigns/seals.py). `picture` is the SHA-256 of its picture (campaigns/pictures.py).
+    `patient_words_*` and `patient_name_*` are in both languages or in none. `next_goal_cents` is named once the goal is reached.
     """
 
     __tablename__ = "campaign"
@@ -63,6 +64,11 @@ class Campaign(Base):
     picture: Mapped[str | None] = mapped_column(ForeignKey("campaign_picture.sha256"))
     picture_alt_en: Mapped[str] = mapped_column(server_default="", default="")
     picture_alt_fr: Mapped[str] = mapped_column(server_default="", default="")
+    patient_words_en: Mapped[str] = mapped_column(server_default="", default="")
+    patient_words_fr: Mapped[str] = mapped_column(server_default="", default="")
+    patient_name_en: Mapped[str] = mapped_column(server_default="", default="")
+    patient_name_fr: Mapped[str] = mapped_column(server_default="", default="")
+    next_goal_cents: Mapped[int | None]
     opened_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
     hidden_at: Mapped[datetime | None]
@@ -101,6 +107,14 @@ class Campaign(Base):
     def takes_gifts(self) -> bool:
         """Whether its page has the form."""
         return self.status is CampaignStatus.OPEN
+
+    def patient_words(self, language: str) -> str:
+        """What a patient says on the page; empty when nobody does."""
+        return self.patient_words_fr if language == "fr" else self.patient_words_en
+
+    def patient_name(self, language: str) -> str:
+        """How that person wants to be named."""
+        return self.patient_name_fr if language == "fr" else self.patient_name_en
 
     def picture_alt(self, language: str) -> str:
         """What the picture shows, for those who do not see it."""

@@ -46,7 +46,10 @@ INVENTORY: Mapping[str, Mapping[str, Treatment]] = {
     "bounce": _table(at_once="reason", record="reported_by"),
     "call_cancellation": _table(record="reason cancelled_by"),
     "call_document": _table(organization="pdf", none="sha256"),
-    "campaign": _table(none="slug title_en title_fr lead_en lead_fr story_en story_fr currency picture picture_alt_en picture_alt_fr"),
+    "campaign": _table(
+        none="slug title_en title_fr lead_en lead_fr story_en story_fr currency picture picture_alt_en picture_alt_fr",
+        organization="patient_words_en patient_words_fr patient_name_en patient_name_fr",
+    ),
     "campaign_picture": _table(none="sha256 jpeg"),
     "card_decline": _table(reference="charge payment_intent code"),
     "card_testing_guard": _table(record="begun_by ended_by"),

@@ -12,13 +12,17 @@ BAR_FROM_PERCENT = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Reached:
-    """What counts toward the goal, in cents. `match_counts` is whether the match does; `takes_gifts` whether the campaign still takes gifts."""
+    """What counts toward the goal, in cents. `match_counts` is whether the match does; `takes_gifts` whether the campaign still takes gifts.
+
+    `next_goal_cents` is the goal after the goal, if there is one.
+    """
 
     cents: int
     goal_cents: int
     match_counts: bool
     donations: int
     takes_gifts: bool
+    next_goal_cents: int | None = None
 
     @property
     def percent(self) -> int:
@@ -64,6 +68,9 @@ def encouragement(reached: Reached, language: str) -> str:
 
 def _beyond_goal(reached: Reached, to: Translator) -> str:
     goal = format_money_short(reached.goal_cents, to.language)
+    if reached.takes_gifts and reached.next_goal_cents and reached.cents < reached.next_goal_cents:
+        following = format_money_short(reached.next_goal_cents, to.language)
+        return to.gettext("The goal of %(goal)s is reached: thank you! The next goal: %(following)s", goal=goal, following=following)
     if reached.takes_gifts:
         return to.gettext("The goal of %(goal)s is reached: thank you! Every gift still funds research.", goal=goal)
     return to.gettext("The goal of %(goal)s was reached: thank you!", goal=goal)

@@ -22,7 +22,9 @@ class Mark:
     anchor: str
 
 
-def progress_of(totals: Totals, state: MatchState, language: str, *, takes_gifts: bool) -> dict[str, Any]:
+def progress_of(
+    totals: Totals, state: MatchState, language: str, *, takes_gifts: bool, next_goal_cents: int | None = None
+) -> dict[str, Any]:
     """The progress, ready to show."""
     reached = Reached(
         cents=totals.toward_goal_cents,
@@ -30,6 +32,7 @@ def progress_of(totals: Totals, state: MatchState, language: str, *, takes_gifts
         match_counts=totals.match_counts,
         donations=totals.donations,
         takes_gifts=takes_gifts,
+        next_goal_cents=next_goal_cents,
     )
 
     def short(cents: int) -> str:

@@ -15,7 +15,8 @@ from campaign.rules import money, typed_text
 from campaign.texts.characters import describe_forbidden, describe_unprintable
 from campaign.web.languages import LANGUAGES, current_language
 
-LONGEST = {"title": 120, "lead": 500, "story": 8000, "slug": 60}
+LONGEST = {"title": 120, "lead": 500, "story": 8000, "slug": 60, "patient_words": 400, "patient_name": 80}
+PATIENT = ("patient_words", "patient_name")
 PRESETS = tuple(f"preset_{number}" for number in range(1, 7))
 SWITCHES = ("match_counts", "takes_bank_debits", "holds_match")
 AMOUNTS = ("goal_cents", "minimum_cents", "maximum_cents", "fee_fixed_cents", "hold_checkout_cents")
@@ -33,7 +34,8 @@ MOST_FEE_HUNDREDTHS = 10_00
 ADVANCED = ("holds_match", *NUMBERS, "hold_checkout_cents")
 COLUMNS = (
     *("slug", "title_en", "title_fr", "lead_en", "lead_fr", "story_en", "story_fr", "presets_cents", "fee_percent_hundredths"),
-    *(*AMOUNTS, *SWITCHES, *NUMBERS),
+    *(f"{name}_{of}" for name in PATIENT for of in LANGUAGES),
+    *(*AMOUNTS, *SWITCHES, *NUMBERS, "next_goal_cents"),
 )
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
@@ -63,8 +65,9 @@ def typed_of(campaign: Campaign) -> dict[str, str]:
     """What is stored, as a person types it."""
     language = current_language()
     typed = {name: str(getattr(campaign, name)) for name in (*NUMBERS, "slug")}
-    typed |= {f"{name}_{of}": getattr(campaign, f"{name}_{of}") for name in ("title", "lead", "story") for of in LANGUAGES}
+    typed |= {f"{name}_{of}": getattr(campaign, f"{name}_{of}") for name in ("title", "lead", "story", *PATIENT) for of in LANGUAGES}
     typed |= {name: money.format_typed(getattr(campaign, name), language) for name in AMOUNTS}
+    typed["next_goal_cents"] = money.format_typed(campaign.next_goal_cents, language) if campaign.next_goal_cents else ""
     typed |= {name: "yes" if getattr(campaign, name) else "" for name in SWITCHES}
     typed["fee_percent_hundredths"] = money.format_typed(campaign.fee_percent_hundredths, language)
     presets = [money.format_typed(cents, language) for cents in campaign.presets_cents]
@@ -73,7 +76,10 @@ def typed_of(campaign: Campaign) -> dict[str, str]:
 
 def read_form(*, slug: str | None) -> CampaignForm:
     """The posted form. `slug` is the one that stays; without one it is typed, or made from the English title."""
-    typed = {name: request.form.get(name, "") for name in (*SWITCHES, *NUMBERS, *AMOUNTS, *PRESETS, "fee_percent_hundredths", "slug")}
+    typed = {
+        name: request.form.get(name, "")
+        for name in (*SWITCHES, *NUMBERS, *AMOUNTS, *PRESETS, "next_goal_cents", "fee_percent_hundredths", "slug")
+    }
     typed = {name: text.strip()[: money.MAX_LENGTH + LONGEST["slug"]] for name, text in typed.items()}
     errors: dict[str, str] = {}
     values: dict[str, Any] = {name: typed[name] == "yes" for name in SWITCHES}
@@ -88,6 +94,12 @@ def read_form(*, slug: str | None) -> CampaignForm:
         for of in LANGUAGES:
             typed[f"{name}_{of}"] = typed_text.clean_lines(request.form.get(f"{name}_{of}"))
             read(f"{name}_{of}", _Text(LONGEST[name], has_lines=name == "story"), typed[f"{name}_{of}"])
+    has_patient = any(request.form.get(f"{name}_{of}", "").strip() for name in PATIENT for of in LANGUAGES)
+    for name in PATIENT:
+        for of in LANGUAGES:
+            typed[f"{name}_{of}"] = typed_text.clean_lines(request.form.get(f"{name}_{of}"))
+            read(f"{name}_{of}", _Text(LONGEST[name], has_lines=False) if has_patient else str, typed[f"{name}_{of}"])
+    read("next_goal_cents", lambda text: _amount(text) if text else None, typed["next_goal_cents"])
     for name in AMOUNTS:
         read(name, _fee if name == "fee_fixed_cents" else _amount, typed[name])
     for name, (least, most) in NUMBERS.items():
@@ -207,3 +219,5 @@ def _read_presets(typed: Mapping[str, str], values: dict[str, Any], errors: dict
 def _check_order(values: Mapping[str, Any], errors: dict[str, str]) -> None:
     if "minimum_cents" in values and "maximum_cents" in values and values["minimum_cents"] > values["maximum_cents"]:
         errors["maximum_cents"] = gettext("The largest gift is smaller than the smallest one.")
+    if values.get("next_goal_cents") and "goal_cents" in values and values["next_goal_cents"] <= values["goal_cents"]:
+        errors["next_goal_cents"] = gettext("The next goal has to be larger than the goal.")
