@@ -30,6 +30,7 @@ from campaign.web.funder import reports as funder_reports
 from campaign.web.funder import statements as funder_statements
 from campaign.web.public import (
     campaigns,
+    charity_pages,
     contact_page,
     donate,
     donation_page,
@@ -97,6 +98,7 @@ from campaign.web.staff import (
     typed_fields,
 )
 from campaign.web.staff import campaigns as staff_campaigns
+from campaign.web.staff import charity_pages as staff_charity_pages
 from campaign.web.staff import deposits as staff_deposits
 from campaign.web.staff import donations as staff_donations
 from campaign.web.staff import donors as staff_donors
@@ -166,12 +168,10 @@ PAGES = (
     donor_monthly,
     staff_messages,
     staff_notes,
-    privacy_requests,
-    privacy_request_exports,
-    privacy_erasure,
+    *(privacy_requests, privacy_request_exports, privacy_erasure),
     incidents,
     retention,
-    privacy_page,
+    *(privacy_page, charity_pages, staff_charity_pages),
     message_page,
     news_page,
     shared_files,
@@ -197,10 +197,7 @@ PAGES = (
     staff_offline_gifts,
     staff_offline_gift_exports,
     staff_offline_reversals,
-    imports,
-    import_preview,
-    import_rows,
-    import_undo,
+    *(imports, import_preview, import_rows, import_undo),
     staff_posted_receipts,
     staff_quarantine,
     settlement,

@@ -117,7 +117,7 @@ def test_every_action_and_detail_that_is_recorded_anywhere_has_words_in_both_lan
         *actors.ACTORS.values(),
         *audit_entries.DETAILS.values(),
     ]
-    same = {"Document", "Sessions"}  # Words that may be the same in French.
+    same = {"Document", "Page", "Sessions"}  # Words that may be the same in French.
     assert [word for word in words if translator("fr").gettext(word) == word and word not in same] == []
 
     assert set(audit_entries.ACTIONS) >= audit_entries.ABOUT_MEMBERS

@@ -44,6 +44,7 @@ ACTIONS = {
     "changed a view": gettext_noop("changed a saved view"),
     "changed the accounts of the journal": gettext_noop("changed the accounts of the journal"),
     "changed the bank details": gettext_noop("changed the bank details for calls for funds"),
+    "changed the text of a page": gettext_noop("changed the text of a public page"),
     "changed the charity's details": gettext_noop("changed the charity’s details"),
     "changed the name or address of later months": gettext_noop("changed the name or address of later months"),
     "cancelled a call for funds": gettext_noop("cancelled a call for funds"),
@@ -130,6 +131,7 @@ ACTIONS = {
     "reported a bounce": gettext_noop("recorded that an email came back"),
     "requested a refund": gettext_noop("asked for a refund"),
     "reset staff": gettext_noop("removed a member’s password and factors"),
+    "restored a text of a page": gettext_noop("restored an earlier text, or the default one, of a public page"),
     "resumed fund": gettext_noop("resumed a matching fund"),
     "retried an e-mail": gettext_noop("had an email sent again"),
     "reversed an offline gift": gettext_noop("reversed an offline gift"),
@@ -160,7 +162,6 @@ ACTIONS = {
     "refused to show a message": gettext_noop("refused to show a donor’s message to the funder"),
     "reopened whether to show a message": gettext_noop("took back a decision about showing a donor’s message"),
 }
-# Who acts that is no member.
 # The details that are the reason.
 REASONS = ("reason", "note")
 # Digests, numbers of rows, and codes of Stripe and of programs, which say nothing to a reader.
@@ -204,6 +205,7 @@ DETAILS = {
     "name": gettext_noop("Name"),
     "on": gettext_noop("Day"),
     "open": gettext_noop("Checks not done"),
+    "page": gettext_noop("Page"),
     "payment": gettext_noop("Payment"),
     "payments": gettext_noop("Payments"),
     "pledge_cents": gettext_noop("Pledge"),
