@@ -23,7 +23,7 @@ from campaign.edges.wakeups import Waker
 from campaign.operations import heartbeats  # noqa: F401  # registers its table
 from campaign.staff import audit  # noqa: F401  # registers its table
 from campaign.stripe_sync import cursors  # noqa: F401  # registers its table
-from campaign.web import api, assets, chosen_campaign, errors, health, languages, malformed, security
+from campaign.web import api, assets, chosen_campaign, errors, health, languages, malformed, openapi, security
 from campaign.web.funder import calls as funder_calls
 from campaign.web.funder import report
 from campaign.web.funder import reports as funder_reports
@@ -132,7 +132,7 @@ PAGES = (
     contact_page,
     receipt_page,
     recurring_page,
-    api,
+    *(api, openapi),
     health,
     report,
     funder_calls,
