@@ -119,6 +119,21 @@ HEADS = _object(
 
 QUOTE = _object(
     "The match of an amount now, in cents and in words of the page’s language. A promise is made only when a donation begins.",
+    {
+        "quote": "$50 is held for you: your gift becomes $100.",
+        "match_cents": 5000,
+        "later_cents": 0,
+        "fee": "$1.75",
+        "button": "Continue to payment",
+        "next": "Continue",
+        "amount_error": "",
+        "claim": "Every dollar you give is doubled.",
+        "held_while_paying": "What is shown as held stays held for you while you pay.",
+        "proof_bits": 0,
+        "progress": "<p>...</p>",
+        "sums": "<dl>...</dl>",
+        "presets": "<div>...</div>",
+    },
     quote=_text("The match in words; empty without an amount that can be given."),
     match_cents={"anyOf": [_cents("What can be held."), NULL]},
     later_cents={"anyOf": [_cents("What is added when the payment arrives, as long as matching is left."), NULL]},
