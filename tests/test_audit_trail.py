@@ -29,7 +29,7 @@ from campaign.rules.journal import Purpose
 from campaign.rules.offline_gifts import OfflineMethod, OfflineReversalKind
 from campaign.staff import audit
 from campaign.staff.members import ROLES
-from campaign.texts import actors, audit_entries
+from campaign.texts import actors, audit_details, audit_entries
 from campaign.texts.catalogue import translator
 from campaign.web.staff.halfway import Factor
 from tests.factories import confirm_charity, issue_receipt, paid, today
@@ -110,14 +110,14 @@ def test_every_action_and_detail_that_is_recorded_anywhere_has_words_in_both_lan
             details |= {keyword.arg for keyword in call.keywords if keyword.arg}
     assert missing == []
     assert set(audit_entries.ACTIONS) - used == set(), "words for what nobody records"
-    assert details - set(audit_entries.DETAILS) - audit_entries.HIDDEN == set()
+    assert details - set(audit_details.DETAILS) - audit_details.HIDDEN == set()
     words = [
-        *audit_entries.DOCUMENTS.values(),
+        *audit_details.DOCUMENTS.values(),
         *audit_entries.ACTIONS.values(),
         *actors.ACTORS.values(),
-        *audit_entries.DETAILS.values(),
+        *audit_details.DETAILS.values(),
     ]
-    same = {"Document", "Sessions"}  # Words that may be the same in French.
+    same = {"Document", "Page", "Sessions"}  # Words that may be the same in French.
     assert [word for word in words if translator("fr").gettext(word) == word and word not in same] == []
 
     assert set(audit_entries.ACTIONS) >= audit_entries.ABOUT_MEMBERS
@@ -162,7 +162,7 @@ RECORDED: dict[str, list[object]] = {
     "choice": [ANNUAL, PER_DONATION],
     "factor": [*Factor, "password"],
     "role": [*ROLES],
-    "document": [*(f"{name} (XLSX)" for name in audit_entries.DOCUMENTS), "draft of an information return (PDF, agency, fr)"],
+    "document": [*(f"{name} (XLSX)" for name in audit_details.DOCUMENTS), "draft of an information return (PDF, agency, fr)"],
     "fields": [[*CORRECTED, "address_line2", "in_own_name", "legal_name", "is_registered_charity", "registration_number", "language"]],
     "filters": [
         {"q": True, "state": "partially_refunded", "match": "none", "method": "bank_transfer", "from": "2026-01-01"},
@@ -211,7 +211,7 @@ def test_an_entry_of_each_action_is_in_words_in_both_languages(
     for action in audit_entries.ACTIONS:
         subject = next((one for one, words in SUBJECTS.items() if any(word in action for word in words)), "bob@example.org")
         audit.record("anne@example.org", action, donation.public_id if subject == "d_" else subject)
-    for name in audit_entries.DETAILS.keys() | RECORDED.keys():
+    for name in audit_details.DETAILS.keys() | RECORDED.keys():
         for value in RECORDED.get(name, [1_00 if name.endswith("cents") else True if name.startswith(("is_", "has_")) else 3]):
             audit.record("anne@example.org", "exported", "2026", **{name: value})
     for detail in CHANGED:

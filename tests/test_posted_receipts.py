@@ -237,6 +237,7 @@ All your gifts and receipts are on one page. We email you a link to it:
 We email you a link to a page with all your gifts
 """
 NO_PROMISE = """
+we write its content to you in an email
 a code by email
 an email to the wrong person
 A link was sent by email to

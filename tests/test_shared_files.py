@@ -314,8 +314,8 @@ def test_the_site_map_has_the_pages_of_public_campaigns_in_both_languages(app: F
     urls = {
         row.findtext(f"{SITEMAP}loc") or "": {a.attrib["hreflang"]: a.attrib["href"] for a in row.findall(f"{XHTML}link")} for row in rows
     }
-    base = "http://127.0.0.1:8000"
-    assert set(urls) == {f"{base}/{of}/{c.slug}{end}" for c in (campaign, closed) for of in ("en", "fr") for end in ("", "/privacy")}
+    base, ends = "http://127.0.0.1:8000", ("", "/privacy", "/accessibility", "/refunds", "/terms")
+    assert set(urls) == {f"{base}/{of}/{c.slug}{end}" for c in (campaign, closed) for of in ("en", "fr") for end in ends}
     for url, alternates in urls.items():
         path = url.removeprefix(base)[4:]
         assert alternates == {"en": f"{base}/en/{path}", "fr": f"{base}/fr/{path}", "x-default": f"{base}/en/{path}"}

@@ -19,7 +19,7 @@ VERBS = frozenset(
     complete compose confirm continue correct create deactivate dead decide defer delete deliver disable discard dismiss dispatch donate encrypt end enqueue erase
     expire extend fail finish freeze handle hold insert invite issue lease load lock make mark merge migrate move notify open pause poll
     post postpone prepare publish quarantine raise reactivate receive reconcile record redirect refund release rematch remove render renew reopen repair
-    replace replay report request requeue resend reserve reset resolve resume retry revoke rotate run send set settle sign start store
+    replace replay report request requeue resend reserve reset resolve restore resume retry revoke rotate run send set settle sign start store
     sync take tie undo update void wait wake watch withdraw write
     """.split()
 )

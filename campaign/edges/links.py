@@ -44,6 +44,10 @@ class Links:
         """The privacy page of the campaign’s charity."""
         return self.absolute(f"/{language}/{slug}/privacy")
 
+    def charity_page(self, language: str, slug: str, kind: str) -> str:
+        """One of the other pages of the campaign’s charity: about accessibility, refunds, or its terms."""
+        return self.absolute(f"/{language}/{slug}/{kind}")
+
     def widget(self, language: str, slug: str) -> str:
         """The campaign’s progress, for a frame in a page of another site."""
         return self.absolute(f"/embed/{slug}?lang={language}")

@@ -19,6 +19,7 @@ ADDED_BY_OWNER = frozenset({"alembic_version", "campaign_donor", "donation_match
 ADDED_EXCEPT: Mapping[str, frozenset[str]] = {
     "audit_entry": frozenset({"id", "at"}),
     "charity_confirmation": frozenset({"id", "at", "details"}),
+    "charity_page": frozenset({"changed_at"}),
     "declaration_document": frozenset({"added_at"}),
     "opened_sample": frozenset({"id", "at"}),
     "receipt": frozenset({"predates_declarations", "predates_confirmations", "confirmation_id"}),

@@ -60,6 +60,7 @@ INVENTORY: Mapping[str, Mapping[str, Treatment]] = {
         ),
         none="time_zone series fiscal_year_end awaited_gifts_as",
     ),
+    "charity_page": _table(none="kind text_en text_fr", record="changed_by"),
     "charity_confirmation": _table(organization="fingerprint details", record="actor opened_by"),
     "checkout_code": _table(at_once="attempt email client_key", none="language"),
     "closed_month": _table(none="figures heads", record="reason closed_by reopened_by reopening_reason"),

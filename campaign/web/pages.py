@@ -1,12 +1,13 @@
 """All pages and endpoints of the service, as the blueprints that the app registers."""
 
-from campaign.web import api, health
+from campaign.web import api, health, openapi
 from campaign.web.funder import calls as funder_calls
 from campaign.web.funder import report
 from campaign.web.funder import reports as funder_reports
 from campaign.web.funder import statements as funder_statements
 from campaign.web.public import (
     campaigns,
+    charity_pages,
     contact_page,
     donate,
     donation_page,
@@ -72,6 +73,7 @@ from campaign.web.staff import (
     settlement,
 )
 from campaign.web.staff import campaigns as staff_campaigns
+from campaign.web.staff import charity_pages as staff_charity_pages
 from campaign.web.staff import deposits as staff_deposits
 from campaign.web.staff import donations as staff_donations
 from campaign.web.staff import donors as staff_donors
@@ -106,6 +108,7 @@ PAGES = (
     receipt_page,
     recurring_page,
     api,
+    openapi,
     health,
     report,
     funder_calls,
@@ -147,6 +150,8 @@ PAGES = (
     incidents,
     retention,
     privacy_page,
+    charity_pages,
+    staff_charity_pages,
     message_page,
     news_page,
     shared_files,

@@ -1,15 +1,18 @@
 """The privacy page: in plain words who is responsible, what is stored and why, who gets it, for how long, and what people can ask for (Law 25, PIPEDA).
 
-The periods are those that the charity has set: the page cannot promise others.
+The periods are those that the charity has set: the page cannot promise others. What the charity adds itself is a section of its own.
 """
 
 from flask import Blueprint, abort, render_template
 from flask.typing import ResponseReturnValue
 
-from campaign.campaigns.campaigns import Campaign, campaign_by_slug
+from campaign.campaigns.campaigns import Campaign, public_campaign
+from campaign.campaigns.charity_pages import own_text
 from campaign.privacy import retention_rules
+from campaign.rules.page_text import PageKind, blocks_of
 from campaign.rules.retention import DAYS_TO_ANSWER, YEARS_OF_BOOKS
 from campaign.web.errors import campaign_or_404
+from campaign.web.public.preview_notice import PreviewNotice
 from campaign.web.security import access
 
 bp = Blueprint("privacy_page", __name__)
@@ -19,20 +22,25 @@ bp = Blueprint("privacy_page", __name__)
 @access("public")
 def page(language: str) -> ResponseReturnValue:
     """The page of the charity of the current campaign."""
-    return _page(campaign_or_404(), language)
+    return _stored_page(campaign_or_404(), language)
 
 
 @bp.get("/<any(en,fr):language>/<slug>/privacy")
 @access("public")
 def of_campaign(language: str, slug: str) -> ResponseReturnValue:
     """The page of the charity of this campaign."""
-    campaign = campaign_by_slug(slug)
+    campaign = public_campaign(slug)
     if campaign is None:
         abort(404)
-    return _page(campaign, language)
+    return _stored_page(campaign, language)
 
 
-def _page(campaign: Campaign, language: str) -> str:
+def _stored_page(campaign: Campaign, language: str) -> str:
+    return privacy_page(campaign, language, own_text(campaign.charity, PageKind.PRIVACY, language))
+
+
+def privacy_page(campaign: Campaign, language: str, text: str, *, preview: PreviewNotice | None = None) -> str:
+    """Render the page with this text of the charity, or without one."""
     charity = campaign.charity
     return render_template(
         "donate/privacy.html",
@@ -42,4 +50,6 @@ def _page(campaign: Campaign, language: str) -> str:
         days={rule.kind.value: rule.days for rule in retention_rules.list_rules()},
         answer_days=DAYS_TO_ANSWER,
         years=YEARS_OF_BOOKS,
+        blocks=blocks_of(text),
+        preview=preview,
     )

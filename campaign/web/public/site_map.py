@@ -1,12 +1,14 @@
 """What search engines read first: robots.txt, and the public pages of all campaigns in both languages."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, render_template
 
 from campaign.campaigns.campaigns import list_campaigns
 from campaign.edges.services import services
+from campaign.rules.page_text import PageKind
 from campaign.web.languages import LANGUAGES
 from campaign.web.public.drawings import share
 from campaign.web.public.shared_head import DEFAULT_LANGUAGE
@@ -36,10 +38,12 @@ def robots() -> Response:
 @access("public")
 @shared()
 def site_map() -> Response:
-    """The page and the privacy page of each public campaign."""
+    """The page of each public campaign, and those of its charity."""
     links = services().links
     slugs = [campaign.slug for campaign in list_campaigns() if campaign.is_public]
-    pages = [page for slug in slugs for address in (links.campaign_page, links.privacy_page) for page in _in_each_language(address, slug)]
+    of_charity = [partial(links.charity_page, kind=kind.value) for kind in PageKind if kind is not PageKind.PRIVACY]
+    addresses: list[Callable[[str, str], str]] = [links.campaign_page, links.privacy_page, *of_charity]
+    pages = [page for slug in slugs for address in addresses for page in _in_each_language(address, slug)]
     return share(Response(render_template("shared/sitemap.xml", pages=pages), mimetype="application/xml"))
 
 

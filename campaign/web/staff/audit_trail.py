@@ -19,7 +19,7 @@ from campaign.rules.local_time import InvalidLocalTime
 from campaign.rules.typed_text import clean
 from campaign.staff import members
 from campaign.staff.members import ADMIN
-from campaign.texts import actors, audit_entries
+from campaign.texts import actors, audit_details, audit_entries
 from campaign.texts.file_names import Document
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
@@ -141,7 +141,7 @@ def _row(recorded: Recorded, names: Names, charity: Charity) -> dict[str, Any]:
         "action": audit_entries.describe_action(entry.action, language),
         "subject": about.words,
         "url": about.url,
-        "reason": audit_entries.reason_of(entry.detail),
+        "reason": audit_details.reason_of(entry.detail),
         "details": audit_words.details_of(recorded),
         "changes": audit_words.changes_of(recorded),
     }
@@ -158,7 +158,7 @@ def _table(charity: Charity, filters: AuditFilters) -> Table:
             actors.describe_actor(entry.actor, language),
             audit_entries.describe_action(entry.action, language),
             entry.subject if is_public_id(entry.subject) else names.about(entry).words,
-            audit_entries.reason_of(entry.detail),
+            audit_details.reason_of(entry.detail),
             audit_words.changes_in_one_line(recorded),
             audit_words.details_in_one_line(recorded),
         ]

@@ -13,14 +13,16 @@ from campaign.rules.charity_details import Detail
 from campaign.rules.journal import Purpose
 from campaign.rules.local_time import InvalidLocalTime
 from campaign.rules.money import format_money
+from campaign.rules.page_text import PageKind
 from campaign.rules.return_lines import AwaitedAs
-from campaign.texts.audit_entries import describe_detail, describe_document
+from campaign.texts.audit_details import describe_detail, describe_document
 from campaign.texts.charity_details import format_year_end, name_of
 from campaign.texts.dates import format_day
 from campaign.texts.journal_words import purpose_label
 from campaign.texts.month_words import check_sentence
 from campaign.web import filter_labels, labels
 from campaign.web.languages import current_language
+from campaign.web.public.charity_pages import name_of as name_of_page
 from campaign.web.staff.halfway import Factor
 from campaign.web.staff.sign_in import role_label
 
@@ -150,6 +152,7 @@ _CHOICES: Mapping[str, Callable[[], Mapping[str, str]]] = {
     "how": lambda: {one.value: words for one, words in (*labels.declaration_labels().items(), *labels.filing_labels().items())},
     "method": lambda: {one.value: words for one, words in labels.method_labels().items()},
     "kind": lambda: {one.value: words for one, words in labels.offline_reversal_labels().items()},
+    "page": lambda: {one.value: name_of_page(one) for one in PageKind},
     "state": filter_labels.list_state_labels,
     "days": lambda: {one.value: words for one, words in filter_labels.relative_days_labels().items()},
     "tribute": lambda: {one.value: words for one, words in filter_labels.tribute_filter_labels().items()},

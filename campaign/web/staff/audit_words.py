@@ -25,7 +25,7 @@ from campaign.rules import local_time
 from campaign.rules.local_time import InvalidLocalTime
 from campaign.rules.return_lines import Form
 from campaign.staff.audit import AuditEntry
-from campaign.texts import audit_entries
+from campaign.texts import audit_details
 from campaign.texts.dates import format_day, format_month
 from campaign.texts.return_labels import form_number
 from campaign.web.chosen_campaign import of_charity
@@ -155,9 +155,9 @@ def details_of(recorded: Recorded) -> list[tuple[str, str]]:
     """The details that a reader needs, each with its name."""
     language, changed = current_language(), {name.partition(".")[0] for name, *_ in recorded.changes}
     found = [
-        (audit_entries.describe_detail(name, language), audit_values.words_of(name, value))
+        (audit_details.describe_detail(name, language), audit_values.words_of(name, value))
         for name, value in recorded.entry.detail.items()
-        if name not in audit_entries.HIDDEN and name not in changed and value not in (None, "", [], {})
+        if name not in audit_details.HIDDEN and name not in changed and value not in (None, "", [], {})
     ]
     return [(name, value) for name, value in found if value]
 

@@ -87,18 +87,18 @@ def read_form(*, slug: str | None) -> CampaignForm:
     def read(name: str, parse: Callable[[str], Any], text: str) -> None:
         try:
             values[name] = parse(text)
-        except _Wrong as error:
+        except WrongField as error:
             errors[name] = str(error)
 
     for name in ("title", "lead", "story"):
         for of in LANGUAGES:
             typed[f"{name}_{of}"] = typed_text.clean_lines(request.form.get(f"{name}_{of}"))
-            read(f"{name}_{of}", _Text(LONGEST[name], has_lines=name == "story"), typed[f"{name}_{of}"])
+            read(f"{name}_{of}", TextRule(LONGEST[name], has_lines=name == "story"), typed[f"{name}_{of}"])
     has_patient = any(request.form.get(f"{name}_{of}", "").strip() for name in PATIENT for of in LANGUAGES)
     for name in PATIENT:
         for of in LANGUAGES:
             typed[f"{name}_{of}"] = typed_text.clean_lines(request.form.get(f"{name}_{of}"))
-            read(f"{name}_{of}", _Text(LONGEST[name], has_lines=False) if has_patient else str, typed[f"{name}_{of}"])
+            read(f"{name}_{of}", TextRule(LONGEST[name], has_lines=False) if has_patient else str, typed[f"{name}_{of}"])
     read("next_goal_cents", lambda text: _amount(text) if text else None, typed["next_goal_cents"])
     for name in AMOUNTS:
         read(name, _fee if name == "fee_fixed_cents" else _amount, typed[name])
@@ -112,12 +112,14 @@ def read_form(*, slug: str | None) -> CampaignForm:
     return CampaignForm(typed=typed, errors=errors, values=values, version=request.form.get("version", ""))
 
 
-class _Wrong(Exception):
+class WrongField(Exception):
     """A field is not right; the message says what to do."""
 
 
 @dataclass(frozen=True)
-class _Text:
+class TextRule:
+    """Reads a text of one line or several; raises WrongField for one that is empty, too long, or has what no page can carry."""
+
     longest: int
     has_lines: bool
 
@@ -125,13 +127,13 @@ class _Text:
         if not self.has_lines:
             text = " ".join(text.split())
         if not text:
-            raise _Wrong(gettext("Please write this in both languages: donors read it in theirs."))
+            raise WrongField(gettext("Please write this in both languages: donors read it in theirs."))
         if len(text) > self.longest:
-            raise _Wrong(gettext("This is too long. Please write at most %(longest)s characters.", longest=self.longest))
+            raise WrongField(gettext("This is too long. Please write at most %(longest)s characters.", longest=self.longest))
         if character := typed_text.first_forbidden(text, has_lines=self.has_lines):
-            raise _Wrong(describe_forbidden(character, current_language()))
+            raise WrongField(describe_forbidden(character, current_language()))
         if not self.has_lines and (characters := pdf.first_unprintable(text)):
-            raise _Wrong(describe_unprintable(characters, current_language()))
+            raise WrongField(describe_unprintable(characters, current_language()))
         return text
 
 
@@ -140,21 +142,23 @@ def _cents(text: str) -> int:
     try:
         return money.parse(text, language)
     except money.InvalidMoney:
-        raise _Wrong(gettext("Please write an amount, for example %(example)s.", example=money.format_money(1_234_56, language))) from None
+        raise WrongField(
+            gettext("Please write an amount, for example %(example)s.", example=money.format_money(1_234_56, language))
+        ) from None
 
 
 def _amount(text: str) -> int:
     cents = _cents(text)
     if not 0 < cents <= MOST_CENTS:
         most = money.format_money_short(MOST_CENTS, current_language())
-        raise _Wrong(gettext("Please write an amount of more than zero, and %(most)s at most.", most=most))
+        raise WrongField(gettext("Please write an amount of more than zero, and %(most)s at most.", most=most))
     return cents
 
 
 def _fee(text: str) -> int:
     cents = _cents(text)
     if cents > 10_00:
-        raise _Wrong(gettext("Please write %(most)s at most.", most=money.format_money_short(10_00, current_language())))
+        raise WrongField(gettext("Please write %(most)s at most.", most=money.format_money_short(10_00, current_language())))
     return cents
 
 
@@ -164,7 +168,7 @@ def _percent(text: str) -> int:
     hundredths = int(found[1]) * 100 + int((found[2] or "").ljust(2, "0")) if found else MOST_FEE_HUNDREDTHS + 1
     if hundredths > MOST_FEE_HUNDREDTHS:
         example = money.format_typed(2_90, current_language())
-        raise _Wrong(gettext("Please write a percentage from 0 to 10, for example %(example)s.", example=example))
+        raise WrongField(gettext("Please write a percentage from 0 to 10, for example %(example)s.", example=example))
     return hundredths
 
 
@@ -175,7 +179,7 @@ class _Number:
 
     def __call__(self, text: str) -> int:
         if not re.fullmatch(r"[0-9]{1,6}", text) or not self.least <= int(text) <= self.most:
-            raise _Wrong(gettext("Please write a whole number from %(least)s to %(most)s.", least=self.least, most=self.most))
+            raise WrongField(gettext("Please write a whole number from %(least)s to %(most)s.", least=self.least, most=self.most))
         return int(text)
 
 
@@ -185,7 +189,7 @@ def _slug(text: str) -> str:
         len(text) <= LONGEST["slug"] and text != "new" and _SLUG.fullmatch(text) and adapter.match(f"/en/{text}")[0] == "campaigns.page"
     )
     if not is_free:
-        raise _Wrong(
+        raise WrongField(
             gettext("Please write small letters, digits and hyphens, for example spring-appeal; some words are addresses already.")
         )
     return text
@@ -204,7 +208,7 @@ def _read_presets(typed: Mapping[str, str], values: dict[str, Any], errors: dict
             continue
         try:
             presets.append(cents := _amount(typed[name]))
-        except _Wrong as error:
+        except WrongField as error:
             errors[name] = str(error)
             continue
         if "minimum_cents" in values and "maximum_cents" in values and not values["minimum_cents"] <= cents <= values["maximum_cents"]:

@@ -21,7 +21,7 @@ from campaign.recurring import contact_changes
 from campaign.reporting import donor_record, donor_timeline
 from campaign.reporting.donor_timeline import Acted, Agreed, GiftLine, Line, ReceiptEnded, ReceiptIssued
 from campaign.rules.money import format_money
-from campaign.texts import actors, audit_entries, donation_timeline
+from campaign.texts import actors, audit_details, audit_entries, donation_timeline
 from campaign.texts.consent_words import consent_words
 from campaign.texts.donation_timeline import TimelineEvent
 from campaign.web.chosen_campaign import of_charity
@@ -165,7 +165,7 @@ def correction_rows(donor_ids: Sequence[int], charity: Charity) -> list[dict[str
                 "at": _minute(entry.at, charity),
                 "iso": entry.at.isoformat(),
                 "actor": actors.describe_actor(entry.actor, language),
-                "reason": audit_entries.reason_of(entry.detail),
+                "reason": audit_details.reason_of(entry.detail),
                 "changes": [],
             },
         )
@@ -253,6 +253,6 @@ def _act_row(line: Acted) -> dict[str, str]:
         who = who[0].upper() + who[1:]
     return {
         "text": gettext("%(who)s %(did)s.", who=who, did=audit_entries.describe_action(entry.action, language)),
-        "reason": audit_entries.reason_of(entry.detail),
+        "reason": audit_details.reason_of(entry.detail),
         "url": "" if is_about_donor else url_for("staff_donations.page", public_id=entry.subject),
     }

@@ -233,6 +233,11 @@ SECTIONS = (
                 words=lazy_gettext("legal name, address, phone, website, registration number, year end, signature, logo, signatory"),
             ),
             Destination(
+                label=lazy_gettext("Texts of public pages"),
+                endpoint="staff_charity_pages.page",
+                words=lazy_gettext("terms, refund policy, accessibility statement, privacy policy"),
+            ),
+            Destination(
                 label=lazy_gettext("Members of staff"),
                 endpoint="staff_members.page",
                 words=lazy_gettext("colleagues, users, roles, invite, permissions, access"),
