@@ -16,6 +16,11 @@ ACTIONS = {
     "agreed to change a payment": gettext_noop("agreed to change a funder’s payment"),
     "agreed to raise a pledge": gettext_noop("agreed to raise a pledge"),
     "agreed to seal a campaign": gettext_noop("agreed to seal a campaign"),
+    "agreed to show a gift on the wall": gettext_noop("agreed to show a gift on the campaign’s page"),
+    "refused to show a gift on the wall": gettext_noop("refused to show a gift on the campaign’s page"),
+    "reopened whether to show a gift on the wall": gettext_noop("took back a decision about showing a gift on the campaign’s page"),
+    "withdrew a gift from the wall": gettext_noop("withdrew a gift from the campaign’s page"),
+    "changed what the wall shows of a gift": gettext_noop("changed what the campaign’s page shows of a gift"),
     "agreed to show a message": gettext_noop("agreed to show a donor’s message to the funder"),
     "agreed to void a receipt": gettext_noop("agreed to void a receipt"),
     "alert closed: disputed_agreement": gettext_noop("closed a notice: a dispute ends a monthly gift"),
@@ -160,7 +165,6 @@ ACTIONS = {
     "refused to show a message": gettext_noop("refused to show a donor’s message to the funder"),
     "reopened whether to show a message": gettext_noop("took back a decision about showing a donor’s message"),
 }
-# Who acts that is no member.
 # The details that are the reason.
 REASONS = ("reason", "note")
 # Digests, numbers of rows, and codes of Stripe and of programs, which say nothing to a reader.
@@ -267,9 +271,7 @@ ABOUT_MEMBERS = frozenset(
         "invited a member",
         "made new recovery codes",
         "reactivated a member",
-        "removed a passkey",
-        "reset staff",
-        "set up an authenticator app",
+        *("removed a passkey", "reset staff", "set up an authenticator app"),
         "signed in",
         "used a recovery code",
     }
