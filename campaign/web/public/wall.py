@@ -14,7 +14,7 @@ from campaign.web.security import access
 
 bp = Blueprint("wall", __name__)
 
-SHOWN_ON_CAMPAIGN = 24
+SHOWN_ON_CAMPAIGN = 12
 SHOWN_ON_PAGE = 60
 
 
