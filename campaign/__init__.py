@@ -1,19 +1,17 @@
 """Donation campaigns of a charity, with matching funds. `create_app` is the only function that knows all parts of the service."""
 
-from urllib.parse import urlsplit
-
 import sentry_sdk
 from flask import Flask
 from sentry_sdk.types import Event, Hint
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from campaign import logs
-from campaign.config import PACKAGE, STRIPE, Settings, read_settings, resource
+from campaign.config import PACKAGE, Settings, read_settings, resource
 from campaign.edges import wakeups
-from campaign.edges.db import AUTOCOMMIT, autocommit_options, db, engine_options
+from campaign.edges.db import db
 from campaign.edges.links import Links, without_tokens
 from campaign.edges.pdf_signing import KeyFile
-from campaign.edges.secret_keys import Purpose, SecretKeys
+from campaign.edges.secret_keys import SecretKeys
 from campaign.edges.services import Services
 from campaign.edges.stripe.account import StripeAccount
 from campaign.edges.stripe.balance import StripeBalance
@@ -24,11 +22,10 @@ from campaign.operations import heartbeats  # noqa: F401  # registers its table
 from campaign.staff import audit  # noqa: F401  # registers its table
 from campaign.stripe_sync import cursors  # noqa: F401  # registers its table
 from campaign.web import assets, chosen_campaign, errors, languages, malformed, security
+from campaign.web.flask_settings import flask_settings
 from campaign.web.pages import PAGES
 from campaign.web.staff import confirm, shown_sections, sign_in, typed_fields
 from campaign.web.stripe_webhook import WebhookEndpoint
-
-STATIC_SECONDS = 3600
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -42,7 +39,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         )
     app = Flask("campaign", template_folder=str(resource("templates")), static_folder=str(PACKAGE / "web" / "static"))
     keys = SecretKeys(secret=settings.secret_key, fallbacks=settings.earlier_secret_keys)
-    app.config.update(_flask_settings(settings, keys))
+    app.config.update(flask_settings(settings, keys))
     app.wsgi_app = ProxyFix(app.wsgi_app, *[settings.proxy_hops] * 3)  # type: ignore[method-assign]  # as Flask documents it
     db.init_app(app)
     wakeups.configure(settings.redis_url)
@@ -77,40 +74,3 @@ def _without_request_details(event: Event, _hint: Hint) -> Event:
     request = event.get("request", {})
     event["request"] = {"method": request.get("method", ""), "url": without_tokens(str(request.get("url", "")))}
     return event
-
-
-def _checkout_origins(settings: Settings) -> str:
-    """Origins of the pages where donors pay: Stripe's, or those of a sandbox on this machine."""
-    if settings.stripe_api_base == STRIPE:
-        custom = [f"https://{host.strip()}" for host in settings.stripe_checkout_hosts.split(",") if host.strip()]
-        return " ".join(["https://checkout.stripe.com", "https://billing.stripe.com", *custom])
-    url = urlsplit(settings.stripe_api_base)
-    return f"{url.scheme}://{url.netloc} http://127.0.0.1:* http://localhost:*"
-
-
-def _flask_settings(settings: Settings, keys: SecretKeys) -> dict[str, object]:
-    cookie_name = "__Host-session" if settings.is_https else "session"
-    return {
-        "SECRET_KEY": keys.current(Purpose.WEB),
-        "SECRET_KEY_FALLBACKS": tuple(reversed(keys.earlier(Purpose.WEB))),
-        "WTF_CSRF_SECRET_KEY": keys.oldest_first(Purpose.WEB),
-        "SQLALCHEMY_DATABASE_URI": settings.database_url,
-        "SQLALCHEMY_ENGINE_OPTIONS": engine_options(),
-        "SQLALCHEMY_BINDS": {AUTOCOMMIT: autocommit_options(settings.database_url)},
-        "SESSION_COOKIE_NAME": cookie_name,
-        "SESSION_COOKIE_SECURE": settings.is_https,
-        "SESSION_COOKIE_HTTPONLY": True,
-        "SESSION_COOKIE_SAMESITE": "Lax",
-        "TRUSTED_HOSTS": settings.hosts,
-        "MAX_CONTENT_LENGTH": security.FORM_LIMIT,
-        "MAX_FORM_MEMORY_SIZE": security.FORM_LIMIT,
-        "MAX_FORM_PARTS": 100,
-        "SEND_FILE_MAX_AGE_DEFAULT": STATIC_SECONDS,
-        "WTF_CSRF_TIME_LIMIT": 24 * 3600,
-        "BABEL_DEFAULT_LOCALE": "en",
-        "TRANSLATIONS": resource("translations"),
-        "IS_SANDBOX": settings.is_sandbox,
-        "CHECKOUT_ORIGINS": _checkout_origins(settings),
-        "RATELIMIT_STORAGE_URI": settings.redis_url.replace("redis+socket://", "redis+unix://", 1),
-        "RATELIMIT_STORAGE_OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
-    }

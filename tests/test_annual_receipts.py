@@ -125,7 +125,7 @@ def test_a_donor_can_change_the_receipt_preference(app: Flask, client: FlaskClie
     assert client.post(f"{address}/receipt-choice", data={"choice": "annual"}).status_code == 303
     send_jobs.send_due()
     assert issue_receipt(donation) is None
-    assert "on the official receipt for the whole year" in client.get(address).text
+    assert "on one official receipt for the whole year" in client.get(address).text
     assert client.post(f"{address}/receipt-choice", data={"choice": "never"}).status_code == 400
     client.post(f"{address}/receipt-choice", data={"choice": "per_donation"})
     send_jobs.send_due()

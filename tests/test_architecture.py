@@ -33,6 +33,8 @@ LIBRARY_HOMES = {
     "wtforms": {
         "campaign.web.public.donation_form",
         "campaign.web.public.address_form",
+        "campaign.web.public.wall_choice",
+        "campaign.web.public.wall_fields",
         "campaign.web.staff.person_form",
         "campaign.web.staff.offline_gift_form",
     },

@@ -229,7 +229,7 @@ def test_a_donor_confirms_another_address_at_both(app: Flask, client: FlaskClien
     assert client.post(link).status_code == 404
     send_jobs.send_due()
     shown = {"old@example.org": "n•••@example.org", "new@example.org": "new@example.org"}
-    informed = {to for to, body in new_mail(post, earlier_mail) if f"goes to {shown.get(to)} from now on" in body}
+    informed = {to for to, body in new_mail(post, earlier_mail) if f"From now on, email about your gifts goes to {shown.get(to)}." in body}
     assert informed == set(shown)
     assert checker.findings(db.engine) == []
 

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from campaign import _checkout_origins
 from campaign.campaigns.campaigns import Campaign
 from campaign.config import STRIPE
 from campaign.donations.donations import Donation
@@ -24,6 +23,7 @@ from campaign.edges.stripe.payments import StripePayments
 from campaign.matching.funds import Fund
 from campaign.matching.holds import match_of
 from campaign.reporting.integrity import checker
+from campaign.web.flask_settings import checkout_origins
 from campaign.web.public.donation_form import Attempts
 from tests.conftest import Stripe, make_settings
 from tests.factories import another_campaign, start_donation
@@ -391,4 +391,4 @@ def test_custom_domains_of_checkout_are_a_setting() -> None:
     changed = make_settings("postgresql+psycopg://x@/y").model_copy(
         update={"stripe_api_base": STRIPE, "stripe_checkout_hosts": "pay.charity.example, portal.charity.example"}
     )
-    assert _checkout_origins(changed).split()[-2:] == ["https://pay.charity.example", "https://portal.charity.example"]
+    assert checkout_origins(changed).split()[-2:] == ["https://pay.charity.example", "https://portal.charity.example"]

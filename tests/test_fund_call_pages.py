@@ -180,7 +180,7 @@ def test_a_leftover_that_is_given_is_called_after_the_end_and_said_to_donors(app
     generous = create_fund(campaign, 100_00, position=2, leftover="given")
     create_funder(generous)
     page = app.test_client().get("/en/vision-sanaa-richard").text
-    assert "stays with the funder." in page and "is given all the same." in page
+    assert "stays with the funder." in page and "will be donated anyway." in page
     end_fund(generous)
     call = issue_call(generous)
     assert (call.cents, call.content["lines"]) == (100_00, [["matched", 0], ["leftover", 100_00]])

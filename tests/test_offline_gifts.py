@@ -142,7 +142,7 @@ def test_what_is_given_back_of_a_cheque_is_a_refund_that_is_reported(campaign: C
     receipt = receipts.receipt_of(donation.id)
     assert receipt and receipt.cents == 200_00 and receipt.replaces_id == first.id
     sent = text_of(last_email(post, donation))
-    assert "given back $70.00" in sent and "card or account" not in sent
+    assert "refunded $70.00" in sent and "card or account" not in sent
     (task,) = db.session.query(InformationReturn)
     assert (task.returned_cents, task.returned_on, task.receipted_cents) == (100_00, today() - timedelta(days=1), 300_00)
     assert unreported_returns.list_unreported(limit=9) == []
@@ -158,7 +158,7 @@ def test_what_is_given_back_of_a_cheque_is_a_refund_that_is_reported(campaign: C
     send_jobs.send_due()
     assert donation.net_cents == match_of(donation.id).matched_cents == 0 and receipts.status_of(receipt) is receipts.Status.CANCELLED
     sent = text_of(last_email(post, donation))
-    assert "payment of $300.00" in sent and "we gave back $100.00 of it" in sent
+    assert "payment of $300.00" in sent and "we refunded $100.00 of it" in sent
     assert [(one.id, one.returned_cents, one.closed_at) for one in db.session.query(InformationReturn)] == [(task.id, 100_00, None)]
     assert unreported_returns.list_unreported(limit=9) == []
     (gift,) = return_gifts.gifts_of(campaign.charity, calendar_year(donation_day(donation).year))

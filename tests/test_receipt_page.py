@@ -72,10 +72,10 @@ def test_a_donor_without_an_address_completes_it_and_gets_the_receipt(
     address = f"/fr/donations/{donation.token}/address"
     assert f"http://127.0.0.1:8000{address}" in text_of(last_email(post, donation))
     page = client.get(f"/fr/donations/{donation.token}")
-    assert ("Donner mon adresse" in page.text, "M’envoyer un lien" in page.text) == (False, True), "the link of a page changes nothing"
+    assert ("Ajouter mon adresse" in page.text, "M’envoyer un lien" in page.text) == (False, True), "the link of a page changes nothing"
     assert client.get(address).status_code == client.post(address, data=CORRECTED).status_code == 303
     grant_access(client, donation)
-    assert "Donner mon adresse" in client.get(f"/fr/donations/{donation.token}").text
+    assert "Ajouter mon adresse" in client.get(f"/fr/donations/{donation.token}").text
     page = client.get(address)
     token = page.text.split('name="csrf_token"')[1].split('value="')[1].split('"')[0]
     details = {**CORRECTED, "province": "QC", "postal_code": "h7a 1a1", "csrf_token": token}

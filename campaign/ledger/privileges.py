@@ -34,6 +34,7 @@ ADDED_EXCEPT: Mapping[str, frozenset[str]] = {
     "privacy_act": frozenset({"id", "at"}),
     "privacy_request": frozenset({"id", "recorded_at"}),
     "shared_message": frozenset({"shared_at"}),
+    "wall_entry": frozenset({"consented_at", "place"}),
     "campaign_seal": frozenset({"sealed_at", "heads"}),
 }
 # Tables whose rows the service changes.
@@ -124,6 +125,7 @@ CHANGED_EXCEPT: Mapping[str, frozenset[str]] = {
     ),
     "shared_message": frozenset({"donation_id", "shared_at"}),
     "staff_note": frozenset({"id", "donor_id", "donation_id", "author", "added_at", "replaces_id"}),
+    "wall_entry": frozenset({"donation_id", "campaign_id", "consented_at", "place"}),
     "stripe_event": frozenset({"id", "event_id", "type", "received_at", "livemode", "subject"}),
 }
 # Rows of files that were not recorded, queues, drafts of emails, runs that compared nothing, sums by day in another time zone, views that members saved, what was posted by mistake, and

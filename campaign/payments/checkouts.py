@@ -12,10 +12,11 @@ from sqlalchemy import Executable, ScalarResult, bindparam, case, func, select, 
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from campaign.campaigns.campaigns import Campaign
-from campaign.donations import declarations, donor_merges, shared_messages
+from campaign.donations import declarations, donor_merges, shared_messages, wall_entries
 from campaign.donations.declarations import How, Statement
 from campaign.donations.donations import Donation, DonationDetails, new_public_id
 from campaign.donations.donors import get_or_create_donor_ids
+from campaign.donations.wall_entries import WallConsent
 from campaign.edges.db import db
 from campaign.edges.stripe.payments import CHECKOUT_MINUTES
 from campaign.ledger.entries import Entry, post_entries
@@ -48,7 +49,8 @@ class CheckoutContext:
     """What a checkout needs besides the donor's details. `expected_match_cents` is the match that the donor was shown, None when none was.
 
     `client_key` identifies the donor's network address without storing it. `declaration` are the words with which the donor declares that the
-    money is the organization's; empty when they do not. `shares_message` says that the message may be shown to the funder.
+    money is the organization's; empty when they do not. `shares_message` says that the message may be shown to the funder, and `wall` what
+    everybody may see of the gift, None for nothing.
     """
 
     attempt: str
@@ -58,6 +60,7 @@ class CheckoutContext:
     client_key: str = ""
     declaration: str = ""
     shares_message: bool = False
+    wall: WallConsent | None = None
 
 
 def start_checkout(campaign: Campaign, details: DonationDetails, context: CheckoutContext) -> Donation:
@@ -126,6 +129,8 @@ def _insert_new(
     shared_messages.record(
         [donation.id for attempt, donation in donations.items() if donation.message and contexts[attempt].shares_message]
     )
+    consents = {donation.id: wall for attempt, donation in donations.items() if (wall := contexts[attempt].wall)}
+    wall_entries.record(consents, campaign.id)
     return donations
 
 

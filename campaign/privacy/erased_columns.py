@@ -16,6 +16,7 @@ from campaign.donations.donations import PERSON_FIELDS, Donation
 from campaign.donations.donor_merges import DonorMove
 from campaign.donations.donors import PER_DONATION, Donor, DonorMerge
 from campaign.donations.staff_notes import StaffNote
+from campaign.donations.wall_entries import WallEntry
 from campaign.edges.db import Base
 from campaign.outbox.checkout_codes import CheckoutCode
 from campaign.outbox.deliveries import Bounce, DeliveryAttempt, FrozenEmail
@@ -44,6 +45,7 @@ class Erased(StrEnum):
     NOTES = "notes"
     IMPORTS = "imports"
     NAMES = "names"
+    WALL = "wall"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +87,8 @@ def erasures_of(person: Person) -> Iterator[Erasure]:
     d, g = Donation, RecurringGift
     yield Erasure(what=Erased.UNPAID, model=d, rows=and_(d.id.in_(person.donation_ids), is_unpaid(), ~_NO_NAME), values={**_NOTHING})
     yield Erasure(what=Erased.GIFTS, model=d, rows=and_(d.id.in_(person.donation_ids), _has_details()), values=without_details())
+    w = WallEntry
+    yield Erasure(what=Erased.WALL, model=w, rows=and_(w.donation_id.in_(person.donation_ids), is_on_wall()), values=without_wall())
     later = {**_NOTHING, "email": "", "former_token_hash": None, "link_version": g.link_version + 1}
     has_contact = or_(g.email != "", *(getattr(g, field) != "" for field in PERSON_FIELDS))
     yield Erasure(what=Erased.MONTHLY, model=g, rows=and_(g.id.in_(person.gift_ids), g.ended_at.is_not(None), has_contact), values=later)
@@ -149,6 +153,16 @@ def without_details() -> dict[str, Any]:
     texts = dict.fromkeys(("email", "public_name", "tribute_name", "message", "client_key"), "")
     nothing = dict.fromkeys(("tribute_kind", "news_consent_at", "checkout_url", "former_token_hash"), None)
     return {**texts, **nothing, "anonymous": True, "link_version": Donation.link_version + 1}
+
+
+def is_on_wall() -> ColumnElement[bool]:
+    """The condition that something of a gift is shown to everybody, or may come to be."""
+    return or_(WallEntry.name != "", WallEntry.withdrawn_at.is_(None))
+
+
+def without_wall() -> dict[str, Any]:
+    """What replaces what is shown of a gift: from now on it is not shown."""
+    return {"name": "", "withdrawn_at": func.coalesce(WallEntry.withdrawn_at, func.now())}
 
 
 def _erasures_of_links(person: Person) -> Iterator[Erasure]:

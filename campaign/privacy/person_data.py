@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Table, or_, select
 
@@ -19,6 +20,7 @@ from campaign.donations.news_agreements import NewsAgreement
 from campaign.donations.news_withdrawals import NewsWithdrawal
 from campaign.donations.shared_messages import SharedMessage
 from campaign.donations.staff_notes import StaffNote
+from campaign.donations.wall_entries import WallEntry
 from campaign.edges.db import Base, db
 from campaign.edges.links import without_tokens
 from campaign.edges.sealed_text import UnknownKey
@@ -97,6 +99,7 @@ def conditions_of(person: Person) -> Iterator[tuple[Table, ColumnElement[bool]]]
         (DonorMerge, or_(DonorMerge.primary_donor_id.in_(donors), DonorMerge.merged_donor_id.in_(donors))),
         (StaffNote, or_(StaffNote.donor_id.in_(donors), StaffNote.donation_id.in_(donations))),
         (SharedMessage, SharedMessage.donation_id.in_(donations)),
+        (WallEntry, WallEntry.donation_id.in_(donations)),
         (GiftImportRow, GiftImportRow.donation_id.in_(donations)),
         (DonorMove, DonorMove.donation_id.in_(donations)),
         (DonorAccess, DonorAccess.donor_id.in_(donors)),
@@ -124,6 +127,8 @@ def rows_of(table: Table, condition: ColumnElement[bool]) -> Iterator[dict[str, 
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return str(value)
     return value.isoformat() if isinstance(value, date | datetime) else value
 
 

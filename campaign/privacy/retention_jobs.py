@@ -16,6 +16,7 @@ from campaign.donations.declarations import DeclarationDocument, ReceiptDeclarat
 from campaign.donations.donations import Donation
 from campaign.donations.donors import Donor
 from campaign.donations.news_withdrawals import is_consent_in_force
+from campaign.donations.wall_entries import WallEntry
 from campaign.edges.db import db
 from campaign.outbox.checkout_codes import CheckoutCode
 from campaign.outbox.deliveries import FrozenEmail
@@ -101,6 +102,7 @@ def _erase_checkouts(before: datetime) -> int:
     ids = db.session.scalars(over.order_by(d.ended_at).limit(BATCH)).all()
     details = {**erased_columns.without_names(), **erased_columns.without_details()}
     erased = _update(d.id.in_(ids), Donation, details)
+    _update(and_(WallEntry.donation_id.in_(ids), erased_columns.is_on_wall()), WallEntry, erased_columns.without_wall())
     other = aliased(Donation)
     is_needed = exists().where(
         other.donor_id == Donor.id, or_(~and_(other.received_at.is_(None), other.quarantined_at.is_(None)), other.email != "")

@@ -14,6 +14,7 @@ from sqlalchemy.orm import contains_eager
 from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
 from campaign.donations.donations import RECEIPT_FIELDS, Donation, donations_by_id
+from campaign.donations.wall_entries import WallEntry
 from campaign.edges.db import db
 from campaign.matching.holds import DonationMatch
 from campaign.outbox.deliveries import FrozenEmail
@@ -161,7 +162,8 @@ def consents(donor_ids: Sequence[int]) -> list[Consent]:
 
 
 def gifts_with_words(donor_ids: Sequence[int]) -> list[Donation]:
-    """The latest gifts in honour or memory of somebody, or with a message."""
+    """The latest gifts in honour or memory of somebody, with a message, or that everybody may see."""
     d = Donation
-    own = select(d).where(d.donor_id.in_(donor_ids), or_(d.tribute_kind.is_not(None), d.message != ""))
+    is_on_wall = exists().where(WallEntry.donation_id == d.id, WallEntry.withdrawn_at.is_(None))
+    own = select(d).where(d.donor_id.in_(donor_ids), or_(d.tribute_kind.is_not(None), d.message != "", is_on_wall))
     return list(db.session.scalars(own.order_by(d.id.desc()).limit(WORDS_SHOWN)))

@@ -8,7 +8,7 @@ from sqlalchemy import FromClause, Select, SelectBase, literal, select, true
 
 from campaign.campaigns import seals
 from campaign.campaigns.charities import Charity
-from campaign.donations import shared_messages
+from campaign.donations import shared_messages, wall_entries
 from campaign.edges.db import db
 from campaign.funders import calls, payment_requests
 from campaign.matching import pledge_requests
@@ -66,6 +66,7 @@ def _of_charity(charity_id: int, today: date) -> Select[Any]:
         seals=seals.open_count(charity),
         uncalled=calls.uncalled_count(charity),
         messages=shared_messages.waiting_count(charity),
+        wall=wall_entries.waiting_count(charity),
         to_post=posted_receipts.receipts_to_post_count(charity),
         ended_papers=posted_receipts.ended_paper_count(),
     )

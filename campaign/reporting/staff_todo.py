@@ -72,6 +72,7 @@ class StaffTodo:
     calls_to_post: int = 0
     uncalled: int = 0
     messages: int = 0
+    wall: int = 0
     receipts: list[totals.WaitingReceipts] = field(default_factory=list)
     campaigns: dict[str, str] = field(default_factory=dict)
     last_check: IntegrityCheck | None = None

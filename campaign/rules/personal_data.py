@@ -150,6 +150,7 @@ INVENTORY: Mapping[str, Mapping[str, Treatment]] = {
     "signature": _table(organization="sha256 png"),
     "staff": _table(staff="email password fs_uniquifier tf_primary_method tf_totp_secret mf_recovery_codes"),
     "shared_message": _table(record="decision decided_by"),
+    "wall_entry": _table(at_once="name", record="decision decided_by"),
     "staff_note": _table(at_once="text", record="author removed_by"),
     "staff_session": _table(staff="token_hash client network"),
     "stated_name": _table(organization="facts", none="subject"),

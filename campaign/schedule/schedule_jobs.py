@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from campaign.donations.wall_jobs import begin_batches
 from campaign.edges.db import db
 from campaign.edges.imap import MailboxUnavailable
 from campaign.edges.services import services
@@ -163,7 +164,7 @@ def _reconcile() -> int:
 
 def run_infrequent_work() -> bool:
     """Issue due annual receipts, report returned gifts that are not reported yet, enqueue notices to staff and reports to funders, publish the heads of the
-    chains, store the sums of days that have ended, read what mail came back, delete files of gifts whose time is over, and erase what was stored
+    chains, store the sums of days that have ended, read what mail came back, delete files of gifts whose time is over, begin to show gifts on the pages of campaigns, and erase what was stored
     for long enough.
 
     Returns False when another worker is doing so.
@@ -177,6 +178,7 @@ def run_infrequent_work() -> bool:
         ledger_day_jobs.store_ended_days,
         handle_bounces,
         delete_expired,
+        begin_batches,
         erase_what_is_over,
     )
     return _run_exclusively(INFREQUENT_WORK_LOCK, *steps)

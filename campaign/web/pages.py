@@ -22,6 +22,8 @@ from campaign.web.public import (
     recurring_page,
     shared_files,
     site_map,
+    wall,
+    wall_choice,
     widget,
 )
 from campaign.web.staff import (
@@ -96,6 +98,7 @@ from campaign.web.staff import receipts as staff_receipts
 from campaign.web.staff import return_gift_list as staff_return_gifts
 from campaign.web.staff import returns as staff_returns
 from campaign.web.staff import statements as staff_statements
+from campaign.web.staff import wall as staff_wall
 
 PAGES = (
     campaigns,
@@ -154,6 +157,9 @@ PAGES = (
     staff_charity_pages,
     message_page,
     news_page,
+    wall,
+    wall_choice,
+    staff_wall,
     shared_files,
     site_map,
     widget,

@@ -24,6 +24,14 @@ def upgrade() -> None:
         );
         CREATE INDEX ix_news_agreement_donation_id ON news_agreement (donation_id);
     """)
+    # After a downgrade the function has no trigger on this table: both are installed again after the migrations.
+    op.execute("""
+        DO $$ BEGIN
+            IF to_regprocedure('refuse_change()') IS NOT NULL THEN
+                COMMENT ON FUNCTION refuse_change() IS NULL;
+            END IF;
+        END $$
+    """)
 
 
 def downgrade() -> None:

@@ -224,6 +224,9 @@ def _requests(count: int) -> dict[str, LazyString]:
             "%(num)s messages of donors for the funder wait to be read.",
             count,
         ),
+        "wall": lazy_ngettext(
+            "%(num)s gift waits to be shown on the campaign’s page.", "%(num)s gifts wait to be shown on the campaign’s page.", count
+        ),
         "voids": lazy_ngettext(
             "%(num)s receipt waits for a second person to void it.", "%(num)s receipts wait for a second person to void them.", count
         ),

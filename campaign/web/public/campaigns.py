@@ -22,6 +22,7 @@ from campaign.web.public.page_notice import Notice
 from campaign.web.public.preview_notice import PreviewNotice
 from campaign.web.public.progress import progress_of
 from campaign.web.public.quotes import Promise, current_funds, presets_of, quote_of
+from campaign.web.public.wall import SHOWN_ON_CAMPAIGN, shown_gifts
 from campaign.web.security import LINKS_PER_CLIENT, access, csrf, limiter
 
 bp = Blueprint("campaigns", __name__)
@@ -139,6 +140,7 @@ def campaign_page(
         charity=campaign.charity,
         charity_name=campaign.charity.name(language),
         claim=match_copy.campaign_claim(funds.state, language),
+        wall=shown_gifts(campaign, limit=SHOWN_ON_CAMPAIGN),
         how_it_works=match_copy.how_it_works(funds.state, language),
         held_while_paying=match_copy.hold_promise(funds.state, language),
         how_to_pay=match_quote.how_to_pay(language, takes_bank_debits=campaign.takes_bank_debits),
@@ -152,11 +154,17 @@ def campaign_page(
         is_for_this_donor=promise is not None,
         presets=presets_of(campaign, funds, language),
         chosen=form.amount.data,
-        minimum=money.format_money_short(campaign.minimum_cents, language),
-        maximum=money.format_money_short(campaign.maximum_cents, language),
+        **_bounds(campaign, language),
         notice=notice,
         check=human_check.page_values(form, attempt),
     )
+
+
+def _bounds(campaign: Campaign, language: str) -> dict[str, str]:
+    return {
+        "minimum": money.format_money_short(campaign.minimum_cents, language),
+        "maximum": money.format_money_short(campaign.maximum_cents, language),
+    }
 
 
 def _campaign_by_slug_or_404(slug: str) -> Campaign:

@@ -9,7 +9,7 @@ from flask_babel import force_locale, gettext
 from sqlalchemy.orm.attributes import set_committed_value
 
 from campaign.campaigns.campaigns import Campaign
-from campaign.donations import declarations, shared_messages
+from campaign.donations import declarations, shared_messages, wall_entries
 from campaign.donations.donations import Donation, DonationDetails
 from campaign.edges.db import db
 from campaign.edges.services import services
@@ -90,6 +90,7 @@ def _start(campaign: Campaign, form: DonationForm) -> Donation | ResponseReturnV
         client_key=client_key(),
         declaration=form.declaration(),
         shares_message=bool(form.share_message.data),
+        wall=form.wall_consent(),
     )
     started = batching.start_checkout(campaign, details, context)
     if isinstance(started, LessMatchAvailable):
@@ -167,10 +168,12 @@ def _differs(donation: Donation, details: DonationDetails) -> bool:
 
 
 def _agrees_otherwise(donation: Donation, context: CheckoutContext) -> bool:
-    """Whether the form was changed in what it declares about the organization, or who may read the message, since it began a donation that is still open."""
+    """Whether the form was changed in what it declares about the organization, or who may see what, since it began a donation that is still open."""
     if not donation.is_open:
         return False
     if donation.organization and declarations.is_declared(donation) != bool(context.declaration):
+        return True
+    if wall_entries.consent_of(donation) != context.wall:
         return True
     return bool(donation.message) and (shared_messages.find_of(donation) is not None) != context.shares_message
 

@@ -13,17 +13,20 @@ from wtforms.validators import StopValidation
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations.declarations import How
 from campaign.donations.donations import DonationDetails
+from campaign.donations.wall_entries import WallConsent
 from campaign.edges.secret_keys import Purpose, SecretKeys
 from campaign.edges.services import services
 from campaign.rules import email_typos, money, typed_text
 from campaign.rules.contact_addresses import InvalidEmail, parse_email
+from campaign.rules.public_names import name_to_show
 from campaign.web.public.address_form import FALSE_VALUES, AddressForm, PlainText, Required, text_field
+from campaign.web.public.wall_fields import WallFields, check_name
 
 ATTEMPT_LIFETIME_SECONDS = 24 * 3600
 FIRST_FIELDS = ("amount", "frequency", "first_name", "last_name", "email")
 
 
-class DonationForm(AddressForm):
+class DonationForm(AddressForm, WallFields):
     """The fields of contract.md, section 4, and the donor's answers to two questions.
 
     `preset` is the suggested amount that is chosen, which counts when no amount is typed. `email_checked` is the address that the donor sees
@@ -44,8 +47,7 @@ class DonationForm(AddressForm):
     frequency = HiddenField()
     email = text_field(lazy_gettext("Email"), Required(lazy_gettext("Please enter your email address.")), longest=254)
     cover_fee = BooleanField(lazy_gettext("Cover the processing fee"), false_values=FALSE_VALUES)
-    public_name = text_field(lazy_gettext("Name shown to the public"), longest=80)
-    anonymous = BooleanField(lazy_gettext("Do not show my name"), false_values=FALSE_VALUES)
+    on_wall = BooleanField(lazy_gettext("Show my gift on this page, without the amount"), false_values=FALSE_VALUES)
     tribute_kind = RadioField(lazy_gettext("Dedicate this gift"), [OptionalField()], validate_choice=False, default="")
     tribute_name = text_field(lazy_gettext("Name of the person"), longest=120)
     message = TextAreaField(lazy_gettext("A message for the foundation"), [PlainText(1000, lines=True)], filters=[typed_text.clean_lines])
@@ -122,6 +124,13 @@ class DonationForm(AddressForm):
         if self.tribute_kind.data and not field.data:
             raise StopValidation(gettext("Please enter the name of the person, or choose no dedication."))
 
+        if self.on_wall.data and self.show_tribute.data and self.tribute_kind.data:
+            check_name(field)
+
+    def validate_public_name(self, field: Field) -> None:
+        is_shown = self.on_wall.data and not self.anonymous.data
+        check_name(field, first_name=self.first_name.data or "", last_name=(self.last_name.data or "") if is_shown else "")
+
     def validate_website(self, field: Field) -> None:
         if field.data:
             raise StopValidation(gettext("Please leave this field empty."))
@@ -156,6 +165,22 @@ class DonationForm(AddressForm):
             message=self.message.data,
             news_consent=bool(self.news_consent.data),
             in_own_name=self.in_own_name(),
+        )
+
+    def wall_consent(self) -> WallConsent | None:
+        """What everybody may see of the gift; None for nothing. Call it only after `validate`."""
+        if not self.on_wall.data:
+            return None
+        name = name_to_show(
+            self.public_name.data,
+            first_name=self.first_name.data,
+            last_name=self.last_name.data,
+            is_anonymous=bool(self.anonymous.data),
+        )
+        return WallConsent(
+            name=name,
+            shows_province=bool(self.show_province.data),
+            shows_tribute=bool(self.show_tribute.data and self.tribute_kind.data),
         )
 
     def declaration(self) -> str:

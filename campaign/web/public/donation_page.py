@@ -33,6 +33,7 @@ from campaign.texts.file_names import Document, file_name
 from campaign.web.downloads import name_file
 from campaign.web.labels import offline_method_labels
 from campaign.web.public.donor_access import may_ask, may_change
+from campaign.web.public.wall_choice import wall_of_gift
 from campaign.web.security import LINKS_PER_CLIENT, access, limiter
 
 bp = Blueprint("donation_page", __name__)
@@ -76,6 +77,7 @@ def page(language: str, token: str) -> ResponseReturnValue:
         may_ask=may_ask(donation),
         wants_news=wants_news(donation.donor_id),
         shares_message=shared_messages.find_of(donation) is not None,
+        wall=wall_of_gift(donation),
         follows=awaited.awaiting_receipt_of(donation.id) is not None,
         **_missing(donation, status, language),
         receipt_url=url_for("receipt_page.pdf", language=language, token=token),

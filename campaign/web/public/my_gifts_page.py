@@ -1,7 +1,7 @@
 """What the page of all gifts of a donor shows, as values for its template."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import request, url_for
@@ -153,7 +153,7 @@ def _receipt(receipt: Receipt, status: ReceiptStatus, charity: Charity, language
         "covers": gettext("all gifts of the year") if whole_year else gettext("one gift"),
         "serial": receipt.serial,
         "charity": charity.name(language),
-        "issued": format_day(date.fromisoformat(content["issued_on"]), language, "medium"),
+        "issued": format_day(charity.local(receipt.issued_at), language, "medium"),
         "amount": format_money(receipt.cents, language),
         "state": "" if status is ReceiptStatus.VALID else receipt_status_labels()[status.value],
         "url": _receipt_url(receipt, language),

@@ -182,6 +182,7 @@ def _pages() -> dict[str, tuple[str, str]]:
         "seals": ("staff_campaigns.page", gettext("Decide")),
         "uncalled": ("staff_funds.page", gettext("Call what is earned")),
         "messages": ("staff_messages.page", gettext("Read and decide")),
+        "wall": ("staff_wall.page", gettext("Read and decide")),
     }
 
 

@@ -8,7 +8,7 @@ from flask import url_for
 from flask_babel import gettext, ngettext
 
 from campaign.campaigns.charities import Charity, list_charities
-from campaign.donations import news_withdrawals
+from campaign.donations import news_withdrawals, wall_entries
 from campaign.donations.donations import Donation, donations_by_id
 from campaign.donations.news_agreements import agreements_of
 from campaign.matching.holds import NO_MATCH, matches_of
@@ -29,6 +29,7 @@ from campaign.web.labels import end_reason_labels, language_labels, receipt_stat
 from campaign.web.languages import current_language
 from campaign.web.staff.declarations import change_rows
 from campaign.web.staff.mail import mail_lines
+from campaign.web.staff.wall import wall_words
 
 CARRY_RECEIPT = frozenset({MessageKind.RECEIPT, MessageKind.RECEIPT_COPY, MessageKind.ANNUAL_RECEIPT})
 
@@ -196,7 +197,9 @@ def consent_rows(donor_ids: Sequence[int], charity: Charity) -> list[dict[str, A
 
 
 def tribute_rows(donor_ids: Sequence[int], charity: Charity) -> list[dict[str, Any]]:
-    """Tributes and messages, with their gifts."""
+    """Tributes and messages, and what everybody may see, with their gifts."""
+    gifts = donor_record.gifts_with_words(donor_ids)
+    entries = wall_entries.decisions_of(gifts)
     return [
         {
             "on": _day(gift.received_at or gift.started_at, charity),
@@ -204,8 +207,9 @@ def tribute_rows(donor_ids: Sequence[int], charity: Charity) -> list[dict[str, A
             "tribute": tribute_sentence(gift),
             "message": gift.message,
             "language": gift.language,
+            "wall": wall_words(entries[gift.id], gift) if gift.id in entries else "",
         }
-        for gift in donor_record.gifts_with_words(donor_ids)
+        for gift in gifts
     ]
 
 

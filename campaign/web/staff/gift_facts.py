@@ -15,6 +15,7 @@ from campaign.texts.dates import format_day, format_moment
 from campaign.web.labels import language_labels, payment_method, tribute_sentence
 from campaign.web.languages import current_language
 from campaign.web.staff.messages import shown_message
+from campaign.web.staff.wall import wall_of
 
 STRIPE_DASHBOARD = "https://dashboard.stripe.com"
 
@@ -25,6 +26,7 @@ def gift_facts(donation: Donation, offline: OfflineGift | None) -> dict[str, Any
     language, local = current_language(), donation.campaign.charity.local
     return {
         "shown_message": shown_message(donation),
+        "wall": wall_of(donation),
         "with_gift": list(_facts(donation, offline).items()),
         "payment": {"id": donation.payment_intent, "url": _address_at_stripe(donation.payment_intent)} if donation.payment_intent else None,
         "payout": {"id": payout.stripe_id, "on": format_day(local(payout.arrives_at).date(), language)} if payout else None,

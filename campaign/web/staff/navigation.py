@@ -85,6 +85,11 @@ SECTIONS = (
                 words=lazy_gettext("thanks of donors, show a message to the funder"),
             ),
             Destination(
+                label=lazy_gettext("Wall of gifts"),
+                endpoint="staff_wall.page",
+                words=lazy_gettext("who gave, names shown in public, moderate names, thank donors in public"),
+            ),
+            Destination(
                 label=lazy_gettext("Exports"),
                 endpoint="staff_exports.page",
                 words=lazy_gettext("download, spreadsheet, Excel, CSV, list of consents"),

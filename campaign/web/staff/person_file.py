@@ -11,7 +11,7 @@ from flask import render_template
 from flask_babel import force_locale, gettext
 
 from campaign.campaigns.charities import Charity
-from campaign.donations import shared_messages
+from campaign.donations import shared_messages, wall_entries
 from campaign.donations.donations import Donation
 from campaign.outbox import deliveries, messages
 from campaign.payments.status import shown_states_of
@@ -22,7 +22,8 @@ from campaign.rules.money import format_money
 from campaign.texts.dates import format_day, format_moment
 from campaign.texts.file_names import Document, file_name
 from campaign.web.errors import campaign_or_404
-from campaign.web.labels import country_name, status_labels
+from campaign.web.labels import country_name, status_labels, tribute_sentence
+from campaign.web.public.wall_choice import shown_values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +79,7 @@ def _gift(gift: Donation, charity: Charity, language: str) -> dict[str, Any]:
         gettext("Dedication"): gift.tribute_name,
         gettext("Message"): gift.message,
         gettext("The funder may read the message"): _sharing(gift, charity, language),
+        gettext("On the campaign’s page"): _on_wall(gift),
         gettext("Agreed to news"): agreed,
         gettext("Number"): gift.public_id,
     }
@@ -93,6 +95,16 @@ def _sharing(gift: Donation, charity: Charity, language: str) -> str:
     """Since when the donor agrees to it."""
     found = shared_messages.find_of(gift)
     return format_moment(charity.local(found.shared_at), language) if found else ""
+
+
+def _on_wall(gift: Donation) -> str:
+    """What everybody may see of the gift; empty for nothing."""
+    entry = wall_entries.find_of(gift)
+    if entry is None:
+        return ""
+    shown = shown_values(entry, gift)
+    tribute = tribute_sentence(gift) if shown["tribute_name"] else ""
+    return ", ".join(filter(None, (shown["name"] or gettext("Someone"), shown["province"], tribute)))
 
 
 def _receipt(receipt: Receipt, language: str) -> dict[str, str]:

@@ -47,6 +47,7 @@ def erased_labels() -> dict[Erased, str]:
         Erased.EVENTS: gettext("Reports of Stripe about payments: all but what they are about, and when"),
         Erased.NOTES: gettext("Notes of staff about the person and their gifts"),
         Erased.IMPORTS: gettext("Rows of files from which gifts were recorded"),
+        Erased.WALL: gettext("What the campaign’s page shows, or would show, of their gifts"),
         Erased.NAMES: gettext("Names and addresses in the books"),
     }
 

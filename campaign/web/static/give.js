@@ -130,7 +130,9 @@
     form.dataset.step = step;
     if (!moves || !phone.matches) return;
     byId("give").scrollIntoView();
-    byId(step === 2 ? "you" : "give").focus({ preventScroll: true });
+    const heading = byId(step === 2 ? "you" : "give");
+    heading.tabIndex = -1; // Not before: the #give of the address would take the focus.
+    heading.focus({ preventScroll: true });
   };
   const isOfPerson = (name) => Boolean(form.elements[name]?.closest?.(".of-person"));
   const goToPerson = async () => {
@@ -245,7 +247,7 @@
   mark();
   const alertBox = form.querySelector("[role=alert]");
   // And once more, as going to the #give of the address takes the focus away.
-  const focusAlert = () => { if (alertBox && [document.body, byId("give")].includes(document.activeElement)) alertBox.focus(); };
+  const focusAlert = () => { if (alertBox && document.activeElement === document.body) alertBox.focus(); };
   focusAlert();
   window.addEventListener("load", focusAlert);
   if (form.dataset.resumes) goOn(null);
