@@ -246,9 +246,12 @@
   });
   mark();
   const alertBox = form.querySelector("[role=alert]");
-  // And once more, as going to the #give of the address takes the focus away.
   const focusAlert = () => { if (alertBox && document.activeElement === document.body) alertBox.focus(); };
   focusAlert();
   window.addEventListener("load", focusAlert);
+  // And once more: going to the #give of the address takes the focus away, before or after the page has loaded.
+  let hasActed = false;
+  for (const kind of ["pointerdown", "keydown"]) window.addEventListener(kind, () => { hasActed = true; }, { once: true });
+  alertBox?.addEventListener("blur", () => { if (!hasActed) setTimeout(focusAlert); });
   if (form.dataset.resumes) goOn(null);
 })();
