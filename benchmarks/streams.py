@@ -1,6 +1,7 @@
-"""`make streams [COUNT=2000]`: open streams of totals on one web process, while donations are settled and pages are requested.
+"""`make streams [COUNT=2000]`: open campaign pages on one web process, while donations are settled and pages are requested.
 
-The streams are raw sockets in a process of their own, each from a network of its own. The lag runs from before a donation is settled until a
+A page is a stream of its words in English or French; each third one is of the totals, as other sites follow them. They are raw sockets in a process of
+their own, each from a network of its own. The lag runs from before a donation is settled until a
 stream has received its totals, and so includes the settlement.
 """
 
@@ -36,7 +37,8 @@ IDLE_SECONDS = 10
 PAGES, PAGES_PER_SECOND = 600, 20
 TARGET_SECONDS = 2
 TICKS = 100
-DONATIONS = re.compile(rb'"donations":(\d+)')
+DONATIONS = re.compile(rb'(?:"donations":|<dt>(?:Gifts|Dons)</dt><dd>)(\d+)')
+QUERIES = ("?page=en", "?page=fr", "")
 
 
 def main() -> int:
@@ -215,14 +217,23 @@ class _Client:
     def request(self, host: str) -> bytes:
         """The request, from a network of its own."""
         network = f"10.{self.number >> 16 & 255}.{self.number >> 8 & 255}.{self.number & 255}"
-        lines = (f"GET /api/campaigns/{SLUG}/stream HTTP/1.1", f"Host: {host}", f"X-Forwarded-For: {network}", "", "")
+        lines = (
+            f"GET /api/campaigns/{SLUG}/stream{QUERIES[self.number % len(QUERIES)]} HTTP/1.1",
+            f"Host: {host}",
+            f"X-Forwarded-For: {network}",
+            "",
+            "",
+        )
         return "\r\n".join(lines).encode()
 
     async def listen(self, reader: asyncio.StreamReader) -> None:
         """Read until the stream ends."""
+        rest = b""
         while data := await reader.read(65536):
-            for found in DONATIONS.findall(data):
-                self.received.setdefault(int(found), time.time())
+            *events, rest = (rest + data).split(b"\n\n")
+            for event in events:
+                for found in DONATIONS.findall(event):
+                    self.received.setdefault(int(found), time.time())
 
 
 if __name__ == "__main__":
