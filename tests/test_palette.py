@@ -14,6 +14,7 @@ TEXT = [
     *(("button-ink", on) for on in ("button", "button-hover")),
     ("code-ink", "code"),
     ("banner-ink", "banner"),
+    *(("surface", on) for on in ("muted", "ink")),
     *((ink, "band") for ink in ("band-ink", "band-soft")),
 ]
 MARKS = [
