@@ -34,6 +34,7 @@ ADDED_EXCEPT: Mapping[str, frozenset[str]] = {
     "privacy_request": frozenset({"id", "recorded_at"}),
     "shared_message": frozenset({"shared_at"}),
     "campaign_seal": frozenset({"sealed_at", "heads"}),
+    "tribute_card": frozenset({"id", "created_at"}),
 }
 # Tables whose rows the service changes.
 CHANGED = frozenset(
@@ -124,6 +125,7 @@ CHANGED_EXCEPT: Mapping[str, frozenset[str]] = {
     "shared_message": frozenset({"donation_id", "shared_at"}),
     "staff_note": frozenset({"id", "donor_id", "donation_id", "author", "added_at", "replaces_id"}),
     "stripe_event": frozenset({"id", "event_id", "type", "received_at", "livemode", "subject"}),
+    "tribute_card": frozenset({"id", "donation_id", "language", "send_on", "created_at"}),
 }
 # Rows of files that were not recorded, queues, drafts of emails, runs that compared nothing, sums by day in another time zone, views that members saved, what was posted by mistake, and
 # the roles of staff.

@@ -157,12 +157,13 @@ ACTIONS = {
     "used a recovery code": gettext_noop("used a recovery code"),
     "verified who made a privacy request": gettext_noop("verified who made a privacy request"),
     "withdrew a request to void a receipt": gettext_noop("withdrew a request to void a receipt"),
+    "scheduled a tribute card": gettext_noop("scheduled a card by email about their gift"),
+    "cancelled a tribute card": gettext_noop("cancelled a card by email about their gift"),
     "withdrew a message from the funder": gettext_noop("withdrew their message from the funder"),
     "withdrew consent to news": gettext_noop("withdrew consent to news"),
     "refused to show a message": gettext_noop("refused to show a donor’s message to the funder"),
     "reopened whether to show a message": gettext_noop("took back a decision about showing a donor’s message"),
 }
-# Who acts that is no member.
 # The details that are the reason.
 REASONS = ("reason", "note")
 # Digests, numbers of rows, and codes of Stripe and of programs, which say nothing to a reader.
@@ -256,24 +257,10 @@ DOCUMENTS = {
 # What concerns the ways in and the rights of members: for administrators, and for members about themselves.
 ABOUT_MEMBERS = frozenset(
     {
-        "added a passkey",
-        "added staff",
-        "asked for a link to choose a password",
-        "changed a role",
-        "chose a password",
-        "deactivated a member",
-        "ended a session",
-        "ended other sessions",
-        "ended sessions",
-        "failed to sign in",
-        "invited a member",
-        "made new recovery codes",
-        "reactivated a member",
-        "removed a passkey",
-        "reset staff",
-        "set up an authenticator app",
-        "signed in",
-        "used a recovery code",
+        *("added a passkey", "added staff", "asked for a link to choose a password", "changed a role"),
+        *("chose a password", "deactivated a member", "ended a session", "ended other sessions", "ended sessions"),
+        *("failed to sign in", "invited a member", "made new recovery codes", "reactivated a member"),
+        *("removed a passkey", "reset staff", "set up an authenticator app", "signed in", "used a recovery code"),
     }
 )
 

