@@ -219,7 +219,7 @@ def test_a_card_by_email_takes_the_mailed_link(app: Flask, client: FlaskClient, 
                 "“We think of you. Always.”",
                 "From Zoé",
                 "Zoé made this gift and asked us to send you this card, once.",
-                "You are on no list. We erase your name and address 30 days after sending this.",
+                "You are not on any list. We erase your name and address 30 days after sending this.",
             ),
         ),
         (
@@ -278,6 +278,18 @@ def test_hostile_words_are_plain_text_in_the_preview_and_the_email(donor: FlaskC
     html = message.get_body(("html",)).get_content()
     assert "<script" not in html and "&lt;script&gt;" in html
     assert hostile in text_of(message)
+
+
+def test_a_dedication_that_reads_like_a_link_is_printed_and_not_mailed(donor: FlaskClient, gift: Donation, post: Post) -> None:
+    card = scheduled(gift)
+    gift.tribute_name = "win at evil.example"
+    db.session.commit()
+    assert open_page(donor, path(gift, "card.pdf")).status_code == 200
+    assert "reads like a web address" in open_page(donor, path(gift)).text
+    assert post_card(donor, gift).status_code == 303
+    send_cards()
+    assert emails_to_friend(post) == [] and state(card) is CardState.WITHHELD
+    assert db.session.query(TributeCard).count() == 1
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from datetime import date
 from campaign.donations.donations import Donation, lock_donations
 from campaign.edges.db import db
 from campaign.mail.letters.tribute_cards import Card
-from campaign.mail.tribute_cards import may_have_cards
+from campaign.mail.tribute_cards import may_be_mailed
 from campaign.outbox import tribute_cards
 from campaign.outbox.tribute_cards import TributeCard
 from campaign.staff import audit
@@ -23,7 +23,7 @@ def send_later(donation: Donation, card: Card, *, send_on: date) -> bool:
     if any(_is_same(row, other) for other in tribute_cards.list_cards(locked)):
         db.session.rollback()
         return True
-    is_possible = may_have_cards(locked) and not tribute_cards.is_full(locked)
+    is_possible = may_be_mailed(locked) and not tribute_cards.is_full(locked)
     if is_possible:
         db.session.add(row)
         audit.record(DONOR, "scheduled a tribute card", locked.public_id)

@@ -8,6 +8,7 @@ from campaign.outbox.deliveries import EmailContent
 from campaign.outbox.messages import OutboxMessage
 from campaign.payments.status import Status, status_of
 from campaign.privacy.retention_rules import days_of
+from campaign.rules.card_texts import has_link
 from campaign.rules.retention import Retained
 
 COUNTS = frozenset({Status.PAID, Status.PARTIALLY_REFUNDED})
@@ -18,11 +19,16 @@ def may_have_cards(donation: Donation) -> bool:
     return bool(donation.tribute_kind and donation.tribute_name) and status_of(donation).state in COUNTS
 
 
+def may_be_mailed(donation: Donation) -> bool:
+    """Whether a card of the donation may go out by email: the name in its dedication is nothing that a mail program makes a link of."""
+    return may_have_cards(donation) and not has_link(donation.tribute_name)
+
+
 def compose_card(donation: Donation, message: OutboxMessage) -> EmailContent | None:
     """The card as an email. The card is locked, so that it is not cancelled while it is composed."""
     assert message.tribute_card_id is not None
     row = tribute_cards.lock_card(message.tribute_card_id)
-    if row.cancelled_at or row.is_erased or not may_have_cards(donation):
+    if row.cancelled_at or row.is_erased or not may_be_mailed(donation):
         return None
     card = Card(
         language=row.language,

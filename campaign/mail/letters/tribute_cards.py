@@ -41,7 +41,7 @@ def tribute_card(donation: Donation, card: Card, *, erased_after_days: int) -> E
             Paragraph(_why(card), style=SMALL),
             Paragraph(
                 gettext(
-                    "You are on no list. We erase your name and address %(days)s days after sending this. If you did not want it, or have a complaint, please reply or write to %(email)s. Our privacy officer: %(officer)s",
+                    "You are not on any list. We erase your name and address %(days)s days after sending this. If you did not want it, or have a complaint, please reply or write to %(email)s. Our privacy officer: %(officer)s",
                     days=erased_after_days,
                     email=charity.email,
                     officer=charity.privacy_officer,

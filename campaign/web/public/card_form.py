@@ -26,7 +26,7 @@ class PrintedCardForm(FlaskForm):
 
         csrf = False
 
-    from_name = text_field(lazy_gettext("From"), longest=LONGEST_NAME)
+    from_name = text_field(lazy_gettext("Signed by"), longest=LONGEST_NAME)
     message = lines_field(lazy_gettext("Your message"), longest=LONGEST_MESSAGE)
 
     def __init__(self, *args: Any, **kw: Any) -> None:
@@ -65,7 +65,7 @@ class MailedCardForm(FlaskForm):
     email_checked = text_field("", longest=254)
     card_language = text_field(lazy_gettext("Language of the card"), longest=2)
     send_on = text_field(lazy_gettext("Send it on"), Required(lazy_gettext("Please choose a day.")), longest=10)
-    from_name = text_field(lazy_gettext("From"), longest=LONGEST_NAME)
+    from_name = text_field(lazy_gettext("Signed by"), longest=LONGEST_NAME)
     message = lines_field(lazy_gettext("Your message"), longest=LONGEST_MESSAGE)
 
     all_errors = PrintedCardForm.all_errors

@@ -12,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 
 from campaign.donations.donations import Donation, donation_by_token
 from campaign.mail import tribute_card_actions
-from campaign.mail.tribute_cards import build_card, may_have_cards
+from campaign.mail.tribute_cards import build_card, may_be_mailed, may_have_cards
 from campaign.outbox import tribute_cards
 from campaign.outbox.tribute_cards import LONGEST_MESSAGE
 from campaign.texts.dates import format_day
@@ -68,7 +68,7 @@ def schedule(language: str, token: str) -> ResponseReturnValue:
     """Show the card as it will be sent; schedule it once the donor has seen it."""
     donation = _donation_or_404(token)
     require_access(donation)
-    if not may_have_cards(donation):
+    if not may_be_mailed(donation):
         return redirect(url_for("donation_page.page", language=language, token=token), 303)
     form, step = MailedCardForm(today=_today(donation)), request.form.get("step", "")
     if step == EDIT:
@@ -133,6 +133,7 @@ def _page(donation: Donation, language: str, *, printed: PrintedCardForm | None 
         may_change=is_changeable,
         may_ask=may_ask(donation),
         is_full=tribute_cards.is_full(donation),
+        may_be_mailed=may_be_mailed(donation),
         first_on=today.isoformat(),
         last_on=typed.last_on.isoformat(),
         longest=LONGEST_MESSAGE,
