@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from campaign.campaigns import campaign_actions
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation
+from campaign.donations.donors import Donor
 from campaign.edges.db import db
 from campaign.matching import fund_lifecycle
 from campaign.matching.funds import Fund
@@ -160,3 +161,15 @@ def test_the_proof_is_explained_beside_its_download(client: FlaskClient, campaig
         assert client.get(link).status_code == 200, link
     assert part.count("href=") == 4
     assert "Chaque étape est une écriture" in page_of(client, paid(campaign, 100_00, expected=100_00), "fr")
+
+
+def test_who_has_no_email_address_is_offered_the_printed_card_alone(client: FlaskClient, campaign: Campaign) -> None:
+    donation = paid(campaign, 50_00, **TRIBUTE)
+    assert "have us email it" in page_of(client, donation)
+    donor = db.session.get_one(Donor, donation.donor_id)
+    donor.email, donation.email = None, ""
+    db.session.commit()
+    page = page_of(client, donation).partition(CARD)[2].partition("</section>")[0]
+    assert "Print it and fold it." in page and "email" not in page
+    cards = open_page(client, f"/en/donations/{donation.token}/cards").text
+    assert "Open the card (PDF)" in cards and "Email me a link" not in cards

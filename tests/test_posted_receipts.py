@@ -237,6 +237,18 @@ All your gifts and receipts are on one page. We email you a link to it:
 We email you a link to a page with all your gifts
 """
 NO_PROMISE = """
+a card by email
+Cards by email
+or send it by email
+Send it by email
+See the email first
+You see the email before anything is scheduled
+This is the whole email
+To send the card by email
+cannot go out by email
+that you had us send by email
+have us email it to somebody
+your email program
 a code by email
 an email to the wrong person
 A link was sent by email to
