@@ -20,12 +20,14 @@ PHONE = ViewportSize(width=320, height=568)
 DESKTOP = ViewportSize(width=1280, height=900)
 WORDS = {
     "en": {
+        "next": "Continue with $100",
         "give": "Give $100, research receives $200",
         "preset": "$100 becomes $200",
         "month": "Each month",
         "monthly": "Give $100 each month",
     },
     "fr": {
+        "next": "Continuer avec 100\u00a0$",
         "give": "Donner 100\u00a0$\u00a0: la recherche reçoit 200\u00a0$",
         "preset": "100\u00a0$ devient 200\u00a0$",
         "month": "Chaque mois",
@@ -96,7 +98,7 @@ class TestOnAPhone:
         expect(page.locator("#next")).to_be_in_viewport(ratio=1)
         expect(page.locator("#first_name")).to_be_hidden()
         page.get_by_text(words["preset"]).click()
-        expect(page.locator("#next")).to_have_text(words["give"])
+        expect(page.locator("#next")).to_have_text(words["next"])
         assert is_in_reach(page, "#next")
         assert_accessible(page)
         page.locator("#next").click()
@@ -137,6 +139,9 @@ class TestOnAPhone:
         expect(page.locator("#email-error")).to_be_visible()
         expect(page.locator("#amount")).to_be_hidden()
         assert_accessible(page)
+        page.locator("form [role=alert] a").first.click()
+        expect(page.locator("#email")).to_be_focused()
+        expect(page.locator("#amount")).to_be_hidden()
         page.locator("#change").click()
         expect(page.locator("#amount")).to_have_value("100")
 
@@ -144,6 +149,18 @@ class TestOnAPhone:
 @pytest.mark.parametrize("language", ["en", "fr"])
 class TestInABrowser:
     pytestmark = in_browser
+
+    def test_a_quote_is_read_aloud_once_the_donor_pauses(self, chromium: Browser, address: str, language: str) -> None:
+        page = open_page(chromium, address, language, viewport=DESKTOP)
+        page.locator("#amount").press_sequentially("125.50" if language == "en" else "125,50", delay=150)
+        assert page.locator("#quote-said").text_content() == "", "not each digit"
+        expect(page.locator("#quote-said")).to_contain_text("125.50" if language == "en" else "125,50")
+
+    def test_an_amount_that_cannot_be_given_is_named_once_the_field_is_left(self, chromium: Browser, address: str, language: str) -> None:
+        page = open_page(chromium, address, language, viewport=DESKTOP)
+        page.locator("#amount").fill("3")
+        page.locator("#amount").press("Tab")
+        expect(page.locator("#amount-error")).to_contain_text("5")
 
     def test_a_monthly_gift_says_so_on_the_button_and_in_the_quote(self, chromium: Browser, address: str, language: str) -> None:
         page = open_page(chromium, address, language, viewport=DESKTOP)
@@ -228,7 +245,7 @@ def test_a_region_of_another_country_that_was_typed_once_stays_in_the_list() -> 
 
 def test_the_quote_of_a_month_is_of_the_first_month(client: FlaskClient) -> None:
     found: Any = client.get(f"/en/{SLUG}/quote?amount=100&frequency=monthly").json
-    assert found["quote"] == "You give $100 each month; this is for the first. Your gift of $100 + $100 matched = $200."
+    assert found["quote"] == "You give $100 each month, starting today. Your gift of $100 + $100 matched = $200."
     assert found["button"] == "Give $100 each month"
 
 

@@ -162,7 +162,7 @@ def test_a_ratio_other_than_one_to_one_is_stated_as_what_it_adds(language: str) 
 def test_near_its_end_no_claim_says_that_every_dollar_is_matched(language: str) -> None:
     """A gift of a usual size may be more than what is left; who can take it all, by the terms of the fund, is asked to."""
     near = replace(FUND, available_cents=37_42)
-    finish = "can finish it|peut le compléter"
+    finish = "can finish it|peut en obtenir la dernière part"
     assert re.search(finish, match_copy.campaign_claim(MatchState(funds=(near,)), language))
     assert not re.search("doubl", match_copy.campaign_claim(MatchState(funds=(near,)), language))
     for other in (replace(near, available_cents=500_00), replace(near, per_donation_cents=10_00), replace(near, held_cents=10_00)):

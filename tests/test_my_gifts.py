@@ -106,10 +106,10 @@ def words_of(page: TestResponse) -> str:
         (
             "en",
             "Your gifts",
-            "Your gifts of $100.00 are matched with $100.00. Together they come to $200.00.",
+            "Your gifts: $100.00. Their match: $100.00. Together: $200.00.",
             "The link to all your gifts",
         ),
-        ("fr", "Vos dons", "Vos dons de 100,00 $ sont jumelés à 100,00 $. Ensemble, cela fait 200,00 $.", "Le lien vers tous vos dons"),
+        ("fr", "Vos dons", "Vos dons : 100,00 $. Leur jumelage : 100,00 $. En tout : 200,00 $.", "Le lien vers tous vos dons"),
     ],
 )
 def test_a_donor_asks_for_the_link_and_sees_all_their_gifts(
@@ -124,7 +124,7 @@ def test_a_donor_asks_for_the_link_and_sees_all_their_gifts(
     assert mail in last_email(post, gift)["Subject"]
     opening = open_page(client, link)
     assert opening.status_code == 200, "programs that scan emails open it first"
-    assert ("this browser can open all your gifts" if language == "en" else "ce navigateur pourra ouvrir tous vos dons") in opening.text
+    assert ("You can see all your gifts in this browser" if language == "en" else "Vous pourrez consulter tous vos dons") in opening.text
     assert OWNER not in open_page(client, path).text, "only its button opens the page"
     assert client.post(link).location == path
     page = open_page(client, path)
@@ -508,7 +508,7 @@ def test_gifts_to_several_charities_are_on_one_page_with_whom_to_write_to(app: F
     _, page = opened(app, first)
     for shown in (first.token, second.token, campaign.charity.email, "second@charity.example", "officer@charity.example", "Second Charity"):
         assert shown in page.text
-    assert "Your gifts of $140.00 are matched with $140.00" in words_of(page)
+    assert "Your gifts: $140.00. Their match: $140.00." in words_of(page)
 
 
 def data_of(client: FlaskClient, page: TestResponse) -> dict[str, Any]:

@@ -225,7 +225,7 @@ and will send it by email
 we will send it by email
 We will send the official receipt for this gift by email
 You will also get it by email
-We email your receipt there
+We will email your receipt there
 who have an address get an email
 if there is an address
 Without an address, a letter to post
@@ -238,6 +238,18 @@ We email you a link to a page with all your gifts
 """
 NO_PROMISE = """
 we write its content to you in an email
+a card by email
+Cards by email
+or send it by email
+Send it by email
+See the email first
+You see the email before anything is scheduled
+This is the whole email
+To send the card by email
+cannot go out by email
+that you had us send by email
+have us email it to somebody
+your email program
 a code by email
 an email to the wrong person
 A link was sent by email to

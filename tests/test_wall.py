@@ -21,7 +21,7 @@ from campaign.edges.stripe.reversals import ReversalKind
 from campaign.privacy import erasure, person_data, retention_jobs
 from campaign.reporting import staff_todo
 from campaign.rules.public_names import Flaw, flaw_of, name_to_show
-from campaign.rules.wall_batches import DELAY_HOURS, FEWEST_TOGETHER, LONGEST_WAIT, may_appear, next_hour, ready_at
+from campaign.rules.wall_batches import DELAY_HOURS, FEWEST_GIFTS, FEWEST_TOGETHER, LONGEST_WAIT, may_appear, next_hour, ready_at
 from campaign.staff.audit import AuditEntry
 from tests.factories import create_refund, end, paid, pay
 from tests.wall import CLERK, HOUR, agree, begun, consent, entry_of, names, retained, show, shown
@@ -77,7 +77,7 @@ def test_a_gift_is_ready_on_the_hour_after_its_delay_and_waits_two_days_at_most(
 @given(st.lists(MOMENTS, max_size=6), MOMENTS, st.integers(0, 4))
 def test_gifts_appear_in_company_or_when_one_has_waited_long(ready: list[datetime], now: datetime, already: int) -> None:
     at = next_hour(now)
-    if may_appear(ready, at=at, already=already):
+    if may_appear(ready, at=at, already=already, gifts=FEWEST_GIFTS):
         assert len(ready) + already >= FEWEST_TOGETHER or any(at - moment >= LONGEST_WAIT for moment in ready)
     else:
         assert len(ready) + already < FEWEST_TOGETHER or not ready
@@ -189,6 +189,15 @@ def ready(campaign: Campaign, name: str, *, hours: int) -> Donation:
     return gift
 
 
+@pytest.fixture
+def others(campaign: Campaign) -> None:
+    """So many gifts of others that the total does not say who gave what."""
+    for number in range(FEWEST_GIFTS):
+        paid(campaign, 10_00, email=f"other{number}@example.org")
+    db.session.commit()
+
+
+@pytest.mark.usefixtures("others")
 def test_gifts_begin_to_be_shown_three_at_a_time(campaign: Campaign) -> None:
     first, second = ready(campaign, "Ana", hours=1), ready(campaign, "Bo", hours=2)
     assert (wall_jobs.begin_batches(), names(campaign)) == (0, [])
@@ -201,6 +210,13 @@ def test_gifts_begin_to_be_shown_three_at_a_time(campaign: Campaign) -> None:
     assert (wall_jobs.begin_batches(), entry_of(fourth).show_from) == (1, moments.pop()), "it joins those that have not appeared"
 
 
+def test_of_a_campaign_with_few_gifts_none_is_shown(campaign: Campaign) -> None:
+    for number in range(FEWEST_TOGETHER):
+        ready(campaign, f"Ana{'abc'[number]}", hours=35)
+    assert wall_jobs.begin_batches() == 0
+
+
+@pytest.mark.usefixtures("others")
 def test_one_that_has_waited_long_appears_without_company(campaign: Campaign) -> None:
     lonely = ready(campaign, "Ana", hours=33)
     assert wall_jobs.begin_batches() == 0
@@ -302,3 +318,16 @@ def test_ten_thousand_gifts_are_no_slower_than_a_few(app: Flask, campaign: Campa
             "ix_wall_entry_shown" in plan and "Seq Scan" not in plan and "Sort Key: wall_entry.show_from DESC, wall_entry.place" in plan
         ), plan
         assert rows <= 200, f"as many as a page and its batch have, not all: {rows}\n{plan}"
+
+
+@pytest.mark.parametrize("name", ["Anna_Dupont", "AnnaDupont", "Anna Duponts", "Anna Duроnt", "Anna D’upont"])
+def test_a_last_name_in_disguise_is_one(name: str) -> None:
+    assert flaw_of(name, first_name="Anna", last_name="Dupont") is Flaw.LAST_NAME
+
+
+def test_a_name_that_staff_correct_to_be_the_last_one_is_hidden(campaign: Campaign) -> None:
+    gift = shown(campaign, consent("Dupont"), first_name="Dupont", last_name="Anna")
+    assert names(campaign) == ["Dupont"]
+    gift.first_name, gift.last_name = "Anna", "Dupont"
+    db.session.commit()
+    assert names(campaign) == [""]

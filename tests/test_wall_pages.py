@@ -193,7 +193,7 @@ def test_a_donor_changes_and_withdraws_what_is_shown(app: Flask, campaign: Campa
     assert change(donor, gift, public_name="Jeannot").status_code == 303
     db.session.expire_all()
     assert (names(campaign), entry_of(gift).name, gift.public_name) == ([], "Jeannot", "Jeannot")
-    assert "The foundation reads it first." in open_page(donor, path).text
+    assert "The foundation checks it first." in open_page(donor, path).text
     wall_actions.decide(gift, Decision.REFUSED, version=entry_of(gift).version, actor=CLERK)
     assert "The foundation does not show it." in open_page(donor, path).text
     withdrawal = f"{path}/wall/withdrawals"

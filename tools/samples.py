@@ -24,7 +24,8 @@ from campaign.edges.db import db
 from campaign.edges.links import Links
 from campaign.funders import payment_actions, payment_receipts, payments
 from campaign.funders.funders import Funder
-from campaign.mail import notice_jobs, send_jobs
+from campaign.mail import notice_jobs, send_jobs, tribute_card_actions, tribute_card_jobs
+from campaign.mail.letters.tribute_cards import Card
 from campaign.matching import pledge_actions
 from campaign.matching.funds import Fund
 from campaign.outbox import donor_access, messages
@@ -85,6 +86,15 @@ def test_thanks_and_receipt(app: Flask, campaign: Campaign, post: Post, language
     donation = donate(campaign, language, covered_fee_cents=3_30, tribute_kind="memory", tribute_name="Œnone Tremblay")
     write_email(post, "thanks-with-receipt", language)
     write_receipt(receipts.receipt_of(donation.id), "receipt", language)
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_card(app: Flask, campaign: Campaign, post: Post, language: str) -> None:
+    donation = donate(campaign, language, tribute_kind="honour", tribute_name="Œnone Tremblay")
+    to = {"recipient_name": "Léa Roy", "recipient_email": "reader@example.org", "from_name": "Zoé", "message": "We think of you."}
+    tribute_card_actions.send_later(donation, Card(language=language, **to), send_on=NOW.date())
+    tribute_card_jobs.enqueue_cards()
+    write_email(post, "card", language, to="reader@example.org")
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])

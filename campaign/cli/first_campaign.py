@@ -21,23 +21,23 @@ GOAL_CENTS = 200_000_00
 PLEDGE_CENTS = 50_000_00
 
 LEAD_EN = (
-    "Guillain-Barré syndrome and CIDP can take the strength from a person’s legs, arms and breath within days. "
-    "Help us raise $200,000 for research on what matters most to the people who live with them."
+    "Guillain-Barré syndrome and CIDP weaken the legs, the arms and sometimes the breathing, within days or over months. "
+    "Help us raise $200,000 for research on what matters most to the people who have them."
 )
 LEAD_FR = (
-    "Le syndrome de Guillain-Barré et la PDIC peuvent, en quelques jours, ôter la force des jambes, des bras et du souffle. "
-    "Aidez-nous à réunir 200 000 $ pour la recherche sur ce qui compte le plus pour les personnes qui vivent avec eux."
+    "Le syndrome de Guillain-Barré et la PDIC affaiblissent les jambes, les bras et parfois la respiration, en quelques jours ou en quelques mois. "
+    "Aidez-nous à réunir 200\u00a0000\u00a0$ pour la recherche sur ce qui compte le plus pour les personnes atteintes."
 )
 STORY_EN = """
 ## What your gift pays for
 
-In these conditions the immune system attacks the nerves of the arms and legs. Most people recover some strength, many recover a great deal, and too many wait years for a name to what they have. Treatments exist, and they help. Which of them helps whom, how early, and for how long is still not known well enough.
+In these conditions the immune system attacks the nerves of the arms and legs. Most people recover some strength, many recover a great deal, and too many wait years for a diagnosis. Treatments exist, and they help. Which of them helps whom, how early, and for how long is still not known well enough.
 
-Vision Sanâa and Richard funds Canadian research on those questions: earlier diagnosis, fewer relapses, less pain and fatigue, and a life after the hospital that is a full one. Patients and families sit with the scientists when the projects are chosen.
+Vision Sanâa and Richard funds Canadian research on those questions: earlier diagnosis, fewer relapses, less pain and fatigue, and a full life after the hospital. Patients and families sit with the scientists when the projects are chosen.
 
 ## Who matches your gift
 
-Fonds Sanâa and Richard matches gifts to this campaign. This page shows what it adds, and to which gifts.
+Fonds Sanâa and Richard matches gifts to this campaign. This page shows how much it has added, and how much is left.
 
 ## Where the money goes
 
@@ -46,13 +46,13 @@ Gifts go to the GBS/CIDP Foundation of Canada, a registered charity. You receive
 STORY_FR = """
 ## Ce que votre don permet
 
-Dans ces maladies, le système immunitaire s’attaque aux nerfs des bras et des jambes. La plupart des gens retrouvent une partie de leurs forces, beaucoup en retrouvent une grande part, et trop attendent des années avant de pouvoir nommer ce qu’ils ont. Des traitements existent, et ils aident. Lequel aide qui, à quel moment et pour combien de temps, on ne le sait pas encore assez bien.
+Dans ces maladies, le système immunitaire s’attaque aux nerfs des bras et des jambes. La plupart des gens retrouvent une partie de leurs forces, beaucoup en retrouvent une grande part, et trop de personnes attendent un diagnostic pendant des années. Des traitements existent, et ils aident. On ne sait pas encore assez bien lequel convient à qui, à quel moment et pendant combien de temps.
 
-Vision Sanâa et Richard finance au Canada la recherche sur ces questions : un diagnostic plus tôt, moins de rechutes, moins de douleur et de fatigue, et après l’hôpital une vie qui soit pleine. Des patients et des proches siègent avec les scientifiques quand les projets sont choisis.
+Vision Sanâa et Richard finance au Canada la recherche sur ces questions : un diagnostic plus tôt, moins de rechutes, moins de douleur et de fatigue, et une vie pleine après l’hôpital. Des personnes atteintes et des proches siègent avec les scientifiques quand les projets sont choisis.
 
 ## Qui jumelle votre don
 
-Le Fonds Sanâa et Richard jumelle les dons à cette campagne. Cette page montre ce qu’il ajoute, et à quels dons.
+Le Fonds Sanâa et Richard jumelle les dons à cette campagne. Cette page montre ce qu’il a ajouté et ce qui reste.
 
 ## Où va l’argent
 

@@ -8,15 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, Select, case, func, literal, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from campaign.campaigns.campaigns import Campaign
+from campaign.campaigns.campaigns import Campaign, CampaignTotals
 from campaign.donations.donations import Donation
 from campaign.edges.db import Base, db
 from campaign.rules import wall_batches
+from campaign.rules.public_names import name_to_show
 
 LONGEST_NAME = 80
 
@@ -175,8 +177,9 @@ def begin_batch(campaign: Campaign, *, now: datetime) -> int:
     of_campaign = select(e).join(Donation, Donation.id == e.donation_id).where(e.campaign_id == campaign.id, *_is_agreed())
     query = of_campaign.where(e.show_from.is_(None), e.ready_at <= at).with_for_update(of=e)
     ready = db.session.scalars(query, execution_options={"populate_existing": True}).all()
+    gifts = db.session.scalar(select(CampaignTotals.donations).where(CampaignTotals.campaign_id == campaign.id)) or 0
     already = db.session.scalar(select(func.count()).select_from(of_campaign.where(e.show_from == at).subquery())) or 0
-    if not wall_batches.may_appear([entry.ready_at for entry in ready if entry.ready_at], at=at, already=already):
+    if not wall_batches.may_appear([entry.ready_at for entry in ready if entry.ready_at], at=at, already=already, gifts=gifts):
         return 0
     for entry in ready:
         entry.show_from = at
@@ -189,6 +192,8 @@ def list_shown(campaign: Campaign, *, limit: int, after: UUID | None = None) -> 
     e, d = WallEntry, Donation
     columns = (
         _name().label("name"),
+        d.first_name,
+        d.last_name,
         case((e.shows_province & (d.country == "CA"), d.province), else_="").label("province"),
         case((e.shows_tribute, d.tribute_kind)).label("tribute_kind"),
         case((e.shows_tribute, d.tribute_name), else_="").label("tribute_name"),
@@ -198,7 +203,14 @@ def list_shown(campaign: Campaign, *, limit: int, after: UUID | None = None) -> 
     if after and (moment := db.session.scalar(select(e.show_from).where(e.place == after, e.campaign_id == campaign.id))):
         shown = shown.where(e.show_from <= moment, or_(e.show_from < moment, e.place > after))
     found = db.session.execute(shown.order_by(e.show_from.desc(), e.place).limit(limit)).mappings()
-    return [ShownGift(**row) for row in found]
+    return [_shown_gift(dict(row)) for row in found]
+
+
+def _shown_gift(row: dict[str, Any]) -> ShownGift:
+    """The row without its names but the one that is shown; none if staff have corrected them since, and it has the last name now."""
+    first_name, last_name = row.pop("first_name"), row.pop("last_name")
+    name = name_to_show(row["name"], first_name=first_name, last_name=last_name, is_anonymous=not row["name"])
+    return ShownGift(**{**row, "name": name})
 
 
 def list_waiting(campaign: Campaign, *, limit: int) -> list[tuple[WallEntry, Donation]]:

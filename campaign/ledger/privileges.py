@@ -36,6 +36,7 @@ ADDED_EXCEPT: Mapping[str, frozenset[str]] = {
     "shared_message": frozenset({"shared_at"}),
     "wall_entry": frozenset({"consented_at", "place"}),
     "campaign_seal": frozenset({"sealed_at", "heads"}),
+    "tribute_card": frozenset({"id", "created_at"}),
 }
 # Tables whose rows the service changes.
 CHANGED = frozenset(
@@ -127,6 +128,7 @@ CHANGED_EXCEPT: Mapping[str, frozenset[str]] = {
     "staff_note": frozenset({"id", "donor_id", "donation_id", "author", "added_at", "replaces_id"}),
     "wall_entry": frozenset({"donation_id", "campaign_id", "consented_at", "place"}),
     "stripe_event": frozenset({"id", "event_id", "type", "received_at", "livemode", "subject"}),
+    "tribute_card": frozenset({"id", "donation_id", "language", "send_on", "created_at"}),
 }
 # Rows of files that were not recorded, queues, drafts of emails, runs that compared nothing, sums by day in another time zone, views that members saved, what was posted by mistake, and
 # the roles of staff.

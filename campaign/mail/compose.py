@@ -8,7 +8,7 @@ from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.edges.stripe.reversals import ReversalKind
 from campaign.funders import payment_receipts
-from campaign.mail import access_links, notices, offline_reversals
+from campaign.mail import access_links, notices, offline_reversals, tribute_cards
 from campaign.mail.access_links import address_of
 from campaign.mail.letters import donations, recurring
 from campaign.mail.letters import receipts as receipt_emails
@@ -259,6 +259,10 @@ def _compose_contact_changed(message: OutboxMessage) -> EmailContent | None:
     return donations.contact_changed(donation, address=message.recipient or donation.email, new_email=change.new_email if change else "")
 
 
+def _compose_tribute_card(message: OutboxMessage) -> EmailContent | None:
+    return tribute_cards.compose_card(_lock_donation(message), message)
+
+
 _COMPOSERS: dict[MessageKind, Callable[[OutboxMessage], EmailContent | None]] = {
     **notices.COMPOSERS,
     MessageKind.RECEIPT: _compose_thanks_with_receipt,
@@ -275,6 +279,7 @@ _COMPOSERS: dict[MessageKind, Callable[[OutboxMessage], EmailContent | None]] = 
     MessageKind.RECEIPT_CHOICE_CHANGED: _compose_receipt_choice_changed,
     MessageKind.LINKS_RENEWED: _compose_links_renewed,
     MessageKind.DONOR_ACCESS: _compose_donor_access,
+    MessageKind.TRIBUTE_CARD: _compose_tribute_card,
     MessageKind.EMAIL_CHANGE: _compose_email_change,
     MessageKind.EMAIL_CHANGED: _compose_contact_changed,
     MessageKind.ADDRESS_CHANGED: _compose_contact_changed,

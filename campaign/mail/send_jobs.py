@@ -84,13 +84,13 @@ def _get_or_freeze_email(message: OutboxMessage) -> FrozenEmail | None:
 def _may_be_sent(message: OutboxMessage, email: FrozenEmail) -> bool:
     """Content that no server has is composed again when its receipt has ended, a server has refused it, or its SECRET_KEY has gone.
 
-    So is news of a call for funds, which may be paid or cancelled by then.
+    So is news of a call for funds, which may be paid or cancelled by then, and a card, whose gift may be refunded.
     """
     if deliveries.must_be_sent_as_frozen(email.outbox_id):
         return True
     if not email.is_readable:
         return False
-    if message.fund_call_id is not None:
+    if message.fund_call_id is not None or message.tribute_card_id is not None:
         return False
     receipt_has_ended = email.receipt_id is not None and receipts.has_ended(email.receipt_id)
     return not receipt_has_ended and not deliveries.was_refused(email.outbox_id)

@@ -229,9 +229,12 @@ def list_bounced(*, limit: int) -> list[OutboxMessage]:
 
 
 def has_open_bounce(donation_id: int) -> bool:
-    """Whether an e-mail about this donation has an open bounce."""
-    of_donation = select(Bounce.outbox_id).join(OutboxMessage, OutboxMessage.id == Bounce.outbox_id)
-    return db.session.scalar(of_donation.where(OutboxMessage.donation_id == donation_id, Bounce.resolved_at.is_(None)).limit(1)) is not None
+    """Whether an e-mail to the donor of this donation has an open bounce."""
+    m = OutboxMessage
+    of_donation = (
+        select(Bounce.outbox_id).join(m, m.id == Bounce.outbox_id).where(m.donation_id == donation_id, m.tribute_card_id.is_(None))
+    )
+    return db.session.scalar(of_donation.where(Bounce.resolved_at.is_(None)).limit(1)) is not None
 
 
 def bounces_of(outbox_ids: list[int]) -> dict[int, Bounce]:

@@ -23,6 +23,7 @@ class MessageKind(StrEnum):
     EMAIL_CHANGED = "email_changed"
     ADDRESS_CHANGED = "address_changed"
     LINKS_RENEWED = "links_renewed"
+    TRIBUTE_CARD = "tribute_card"
     FUNDER_PAYMENT = "funder_payment"
     FUNDER_PAYMENT_CORRECTED = "funder_payment_corrected"
     FUNDER_PAYMENT_REVERSED = "funder_payment_reversed"

@@ -83,6 +83,7 @@ class OutboxMessage(Leasable, Base):
     checkout_code_id: Mapped[int | None] = mapped_column(ForeignKey("checkout_code.id"))
     fund_call_id: Mapped[int | None] = mapped_column(ForeignKey("fund_call.id"))
     reminder: Mapped[str | None]
+    tribute_card_id: Mapped[int | None] = mapped_column(ForeignKey("tribute_card.id"))
     bank_details_id: Mapped[int | None] = mapped_column(ForeignKey("bank_details.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     message_id: Mapped[str | None] = mapped_column(unique=True)
@@ -92,6 +93,7 @@ class OutboxMessage(Leasable, Base):
 Index("ix_outbox_waiting", OutboxMessage.not_before, postgresql_where=leases.is_pending(OutboxMessage))
 Index("ix_outbox_funder_report_id", OutboxMessage.funder_report_id, postgresql_where=OutboxMessage.funder_report_id.is_not(None))
 Index("ix_outbox_fund_call_id", OutboxMessage.fund_call_id, postgresql_where=OutboxMessage.fund_call_id.is_not(None))
+Index("card_is_sent_once", OutboxMessage.tribute_card_id, unique=True, postgresql_where=OutboxMessage.tribute_card_id.is_not(None))
 Index("ix_outbox_dead", OutboxMessage.dead_at, postgresql_where=OutboxMessage.dead_at.is_not(None))
 
 
@@ -193,7 +195,7 @@ def message_of(lease: Lease) -> OutboxMessage:
 def has_address(message: OutboxMessage) -> bool:
     """Whether there is an address for the message. A donor may have none: what is due, such as a receipt, is made all the same, and staff post it."""
     donation = db.session.get(Donation, message.donation_id) if message.donation_id else None
-    return donation is None or bool(message.recipient or donation.email)
+    return donation is None or message.tribute_card_id is not None or bool(message.recipient or donation.email)
 
 
 def messages_by_message_id(message_ids: Collection[str]) -> list[OutboxMessage]:

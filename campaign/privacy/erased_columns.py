@@ -23,6 +23,7 @@ from campaign.outbox.deliveries import Bounce, DeliveryAttempt, FrozenEmail
 from campaign.outbox.delivery_delays import DeliveryDelay
 from campaign.outbox.donor_access import DonorAccess
 from campaign.outbox.messages import OutboxMessage
+from campaign.outbox.tribute_cards import TributeCard, without_texts
 from campaign.receipts.gift_imports import GiftImportRow
 from campaign.recurring.contact_changes import ContactChange
 from campaign.recurring.contacts import EmailChange
@@ -40,6 +41,7 @@ class Erased(StrEnum):
     EMAILS = "emails"
     DELIVERIES = "deliveries"
     LINKS = "links"
+    CARDS = "cards"
     CORRECTIONS = "corrections"
     EVENTS = "events"
     NOTES = "notes"
@@ -97,6 +99,9 @@ def erasures_of(person: Person) -> Iterator[Erasure]:
     e = StripeEvent
     of_person = and_(e.subject.in_(person.stripe_ids), e.done_at.is_not(None), e.body_sha256.is_(None))
     yield Erasure(what=Erased.EVENTS, model=e, rows=of_person, values=without_body())
+    card = TributeCard
+    of_cards = and_(card.donation_id.in_(person.donation_ids), card.recipient_email != "")
+    yield Erasure(what=Erased.CARDS, model=card, rows=of_cards, values=without_card())
     n, r = StaffNote, GiftImportRow
     of_notes = or_(n.donor_id.in_(person.donor_ids), n.donation_id.in_(person.donation_ids))
     yield Erasure(what=Erased.NOTES, model=n, rows=and_(of_notes, n.text != ""), values={"text": ""})
@@ -185,6 +190,11 @@ def without_change() -> dict[str, Any]:
 def without_code() -> dict[str, Any]:
     """What replaces a mailed code."""
     return {"email": "", "client_key": "", "attempt": ""}
+
+
+def without_card() -> dict[str, Any]:
+    """What replaces a card: it is not sent any more."""
+    return {**without_texts(), "cancelled_at": func.coalesce(TributeCard.cancelled_at, func.now())}
 
 
 def _no_token(number: Any) -> ColumnElement[bytes]:

@@ -57,7 +57,8 @@ def _of_email(typed: str) -> list[int]:
         ),
         of_gift.join(OutboxMessage, OutboxMessage.donation_id == Donation.id)
         .join(FrozenEmail, FrozenEmail.outbox_id == OutboxMessage.id)
-        .where(func.lower(FrozenEmail.recipient) == email, FrozenEmail.recipient != ""),
+        # A card goes to somebody whom the donor knows: who asks for what is stored about them is not the donor.
+        .where(func.lower(FrozenEmail.recipient) == email, FrozenEmail.recipient != "", OutboxMessage.tribute_card_id.is_(None)),
     )
     return list(db.session.scalars(union(*sources)))
 

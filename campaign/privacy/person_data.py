@@ -29,6 +29,7 @@ from campaign.outbox.deliveries import Bounce, DeliveryAttempt, FrozenEmail
 from campaign.outbox.delivery_delays import DeliveryDelay
 from campaign.outbox.donor_access import DonorAccess
 from campaign.outbox.messages import OutboxMessage
+from campaign.outbox.tribute_cards import TributeCard
 from campaign.privacy import erasure
 from campaign.privacy.erased_columns import Person
 from campaign.privacy.privacy_requests import PrivacyAct, PrivacyRequest
@@ -100,6 +101,7 @@ def conditions_of(person: Person) -> Iterator[tuple[Table, ColumnElement[bool]]]
         (StaffNote, or_(StaffNote.donor_id.in_(donors), StaffNote.donation_id.in_(donations))),
         (SharedMessage, SharedMessage.donation_id.in_(donations)),
         (WallEntry, WallEntry.donation_id.in_(donations)),
+        (TributeCard, TributeCard.donation_id.in_(donations)),
         (GiftImportRow, GiftImportRow.donation_id.in_(donations)),
         (DonorMove, DonorMove.donation_id.in_(donations)),
         (DonorAccess, DonorAccess.donor_id.in_(donors)),

@@ -18,10 +18,12 @@ from campaign.donations.donors import Donor
 from campaign.donations.news_withdrawals import is_consent_in_force
 from campaign.donations.wall_entries import WallEntry
 from campaign.edges.db import db
+from campaign.outbox import tribute_cards
 from campaign.outbox.checkout_codes import CheckoutCode
 from campaign.outbox.deliveries import FrozenEmail
 from campaign.outbox.donor_access import DonorAccess
 from campaign.outbox.messages import OutboxMessage
+from campaign.outbox.tribute_cards import TributeCard
 from campaign.privacy import erased_columns, erasure, retention_rules
 from campaign.privacy.erased_columns import Erasure, has_names, is_unpaid
 from campaign.privacy.privacy_requests import PrivacyAct, PrivacyRequest
@@ -120,6 +122,17 @@ def _erase_links(before: datetime) -> int:
     )
 
 
+def _erase_cards(before: datetime) -> int:
+    """To whom cards went and what they said, with the emails that carried them. Those that were cancelled are erased already."""
+    c, o = TributeCard, OutboxMessage
+    over = select(c.id).join(o, o.tribute_card_id == c.id).where(c.recipient_email != "", or_(o.done_at < before, o.dead_at < before))
+    ids = db.session.scalars(over.order_by(c.id).limit(BATCH)).all()
+    if not ids:
+        return 0
+    _run_all(erased_columns.erasures_of_mail(select(o.id).where(o.tribute_card_id.in_(ids))))
+    return _update(c.id.in_(ids), c, dict(tribute_cards.without_texts()))
+
+
 def _erase_sign_ins(before: datetime) -> int:
     s = StaffSession
     is_over = or_(s.ended_at < before, s.seen_at < before - sessions.MAX_SESSION)
@@ -144,6 +157,7 @@ _STEPS: dict[Retained, Callable[[datetime], int]] = {
     Retained.EVENTS: _erase_events,
     Retained.CHECKOUTS: _erase_checkouts,
     Retained.LINKS: _erase_links,
+    Retained.CARDS: _erase_cards,
     Retained.SIGN_INS: _erase_sign_ins,
     Retained.REGISTER: _erase_register,
 }

@@ -161,6 +161,7 @@ INVENTORY: Mapping[str, Mapping[str, Treatment]] = {
     "stripe_event": _table(at_once="body", reference="event_id subject body_sha256", none="type source outcome last_error"),
     "summed_days": _table(none="time_zone"),
     "campaign_totals": _table(none="chain_hash"),
+    "tribute_card": _table(at_once="recipient_name recipient_email from_name message", none="language"),
     "void_request": _table(record=f"decision {_DECIDED}"),
 }
 

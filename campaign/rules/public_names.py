@@ -6,6 +6,10 @@ from enum import StrEnum
 
 MOST_DIGITS = 4
 SHORTEST_PART = 3
+# Of a last name that is looked for within a word, as in AnnaDupont: shorter ones are in many first names.
+SHORTEST_JOINED = 4
+# Letters that Unicode does not take apart, and Cyrillic ones that look like Latin ones.
+_FOLDED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ß": "ss", **dict(zip("аеорсухі", "aeopcyxi", strict=True))})
 _LINK = re.compile(
     r"https?:|://|\bwww\.|[\w-]\.(?:app|biz|ca|cn|co|com|dev|eu|fr|gl|info|io|link|ly|me|net|online|org|quebec|ru|shop|site|uk|us|xyz)(?!\w)",
     re.IGNORECASE,
@@ -43,11 +47,18 @@ def _names_family(name: list[str], first_name: list[str], last_name: list[str]) 
     """Whether the name has the last name, or a part of it that is longer than an article. A first name that is the last name too is shown."""
     if not last_name or name == first_name == last_name:
         return False
+    if name != first_name and len(_letters(last_name)) >= SHORTEST_JOINED and _letters(last_name) in _letters(name):
+        return True
     is_whole = any(name[start : start + len(last_name)] == last_name for start in range(len(name)))
     return is_whole or bool(set(name) & {word for word in last_name if len(word) >= SHORTEST_PART})
+
+
+def _letters(words: list[str]) -> str:
+    """The words in one, without what separates their parts."""
+    return "".join(words).replace("_", "")
 
 
 def _words(text: str) -> list[str]:
     """The words without case and accents."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
-    return re.findall(r"\w+", bare)
+    return re.findall(r"\w+", bare.translate(_FOLDED))

@@ -17,12 +17,16 @@ WARNED_DAYS = 7
 
 
 class Retained(StrEnum):
-    """What is stored for a time. CHECKOUTS are names and addresses of gifts that were not paid, EVENTS what Stripe sends about payments."""
+    """What is stored for a time. CHECKOUTS are names and addresses of gifts that were not paid, EVENTS what Stripe sends about payments.
+
+    CARDS are those about a gift in honour or in memory of somebody, with whom they went to.
+    """
 
     EMAILS = "emails"
     EVENTS = "events"
     CHECKOUTS = "checkouts"
     LINKS = "links"
+    CARDS = "cards"
     SIGN_INS = "sign_ins"
     REGISTER = "register"
     BOOKS = "books"
@@ -43,6 +47,8 @@ PERIODS = {
     Retained.EVENTS: Bounds(default=180, shortest=130, longest=2555),
     Retained.CHECKOUTS: Bounds(default=90, shortest=7, longest=730),
     Retained.LINKS: Bounds(default=90, shortest=7, longest=730),
+    # Long enough to learn that one came back, or to answer who asks why it came.
+    Retained.CARDS: Bounds(default=30, shortest=7, longest=180),
     Retained.SIGN_INS: Bounds(default=365, shortest=90, longest=2555),
     Retained.REGISTER: Bounds(default=730, shortest=365, longest=2555),
 }

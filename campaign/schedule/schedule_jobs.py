@@ -16,6 +16,7 @@ from campaign.edges.stripe.client import StripeKeyRefused, StripeRefused, Stripe
 from campaign.mail import notice_jobs
 from campaign.mail.bounce_jobs import handle_bounces
 from campaign.mail.send_jobs import send_due
+from campaign.mail.tribute_card_jobs import enqueue_cards
 from campaign.matching import fund_lifecycle
 from campaign.operations import heartbeats, integrity_checks, job_results
 from campaign.operations.job_results import FailureReason
@@ -163,8 +164,9 @@ def _reconcile() -> int:
 
 
 def run_infrequent_work() -> bool:
-    """Issue due annual receipts, report returned gifts that are not reported yet, enqueue notices to staff and reports to funders, publish the heads of the
-    chains, store the sums of days that have ended, read what mail came back, delete files of gifts whose time is over, begin to show gifts on the pages of campaigns, and erase what was stored
+    """Issue due annual receipts, report returned gifts that are not reported yet, enqueue notices to staff, reports to funders and the cards of the
+    day, publish the heads of the chains, store the sums of days that have ended, read what mail came back, delete files of gifts whose time is over,
+    begin to show gifts on the pages of campaigns, and erase what was stored
     for long enough.
 
     Returns False when another worker is doing so.
@@ -174,6 +176,7 @@ def run_infrequent_work() -> bool:
         report_unreported,
         notice_jobs.enqueue_notices,
         enqueue_funder_reports,
+        enqueue_cards,
         head_jobs.publish_heads,
         ledger_day_jobs.store_ended_days,
         handle_bounces,

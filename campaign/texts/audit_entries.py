@@ -161,6 +161,8 @@ ACTIONS = {
     "used a recovery code": gettext_noop("used a recovery code"),
     "verified who made a privacy request": gettext_noop("verified who made a privacy request"),
     "withdrew a request to void a receipt": gettext_noop("withdrew a request to void a receipt"),
+    "scheduled a tribute card": gettext_noop("scheduled a card by email about their gift"),
+    "cancelled a tribute card": gettext_noop("cancelled a card by email about their gift"),
     "withdrew a message from the funder": gettext_noop("withdrew their message from the funder"),
     "withdrew consent to news": gettext_noop("withdrew consent to news"),
     "refused to show a message": gettext_noop("refused to show a donor’s message to the funder"),

@@ -37,6 +37,7 @@ class Document(StrEnum):
     DEPOSIT = pgettext_noop("name of a file", "deposit")
     TEMPLATE = pgettext_noop("name of a file", "template for gifts")
     PERSON = pgettext_noop("name of a file", "person")
+    CARD = pgettext_noop("name of a file", "card")
     OWN_DATA = pgettext_noop("name of a file", "my data")
     INCIDENTS = pgettext_noop("name of a file", "confidentiality incidents")
     PRIVACY_REQUESTS = pgettext_noop("name of a file", "privacy requests")

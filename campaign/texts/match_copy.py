@@ -279,7 +279,7 @@ def monthly_explanation(state: MatchState, language: str) -> str:
     own = to.gettext("Each month is a separate gift with its own receipt. Change the amount or stop whenever you like.")
     if state.first_open is None:
         return own
-    matched = to.gettext("Each is matched when it is paid, as long as matching is left; that month’s email tells you how much.")
+    matched = to.gettext("Each is matched when it is paid, as long as matching is left; that month’s email will tell you how much.")
     return f"{own} {matched}"
 
 

@@ -52,7 +52,7 @@ def quote(quoted: Quote, language: str) -> str:
     of_one = _quote_of_one(quoted, to)
     if not quoted.is_monthly:
         return of_one
-    monthly = to.gettext("You give %(gift)s each month; this is for the first.", gift=format_money_short(quoted.gift_cents, language))
+    monthly = to.gettext("You give %(gift)s each month, starting today.", gift=format_money_short(quoted.gift_cents, language))
     return f"{monthly} {of_one}"
 
 

@@ -47,7 +47,7 @@ def _accessibility(organization: Organization, to: Translator) -> list[str]:
             "Receipts are PDF files with tags for screen readers. If yours is hard to read, we write its content to you in an email."
         ),
         to.gettext(
-            "People who use a screen reader every day have not tested these pages for us yet. If you are one, we would like to learn from you."
+            "People who use a screen reader every day have not tested these pages for us yet. If you do, we would like to hear from you."
         ),
     ]
     return [
@@ -58,7 +58,7 @@ def _accessibility(organization: Organization, to: Translator) -> list[str]:
         _listed(limits),
         "## " + to.gettext("If something does not work for you"),
         to.gettext(
-            "Tell us: a person answers within %(days)s business days, and takes your gift another way if you like.", days=ANSWER_DAYS
+            "Tell us: a person will answer within %(days)s business days, and help you give another way if you like.", days=ANSWER_DAYS
         ),
     ]
 
@@ -66,8 +66,7 @@ def _accessibility(organization: Organization, to: Translator) -> list[str]:
 def _refunds(organization: Organization, to: Translator) -> list[str]:
     return [
         to.gettext(
-            "A wrong amount, a second payment, a change of mind: ask us within %(days)s days of your gift, and we refund it. "
-            "You need not say why. Later, ask us too: we decide case by case.",
+            "A wrong amount, a second payment, a change of mind: write to us within %(days)s days of your gift, and we will refund it without asking why. After that, write to us too: we will decide case by case.",
             days=REFUND_DAYS,
         ),
         "## " + to.gettext("How to ask"),
@@ -76,15 +75,14 @@ def _refunds(organization: Organization, to: Translator) -> list[str]:
             "Tell us the day and the amount, or send us the email that thanked you. We answer within %(days)s business days.",
             days=ANSWER_DAYS,
         ),
-        to.gettext("The money returns to the card or account that you paid with. Banks take up to 10 business days to show it."),
+        to.gettext("The money goes back to the card or account you paid with, usually within ten business days."),
         "## " + to.gettext("Your receipt"),
         to.gettext(
-            "When a gift is refunded, its official receipt is cancelled. If a part is refunded, you get a new receipt for the rest. "
-            "If you have claimed the gift on a tax return already, please correct the return."
+            "When a gift is refunded, its official receipt is cancelled. If part of it is refunded, you will get a new receipt for the rest. If you have already claimed the gift on a tax return, please correct the return."
         ),
         "## " + to.gettext("The match"),
         to.gettext(
-            "The match of a refunded gift returns to its fund, and from there to other gifts that were not fully matched. No other donor loses any."
+            "The match of a refunded gift goes back to its fund, and from there to other gifts that were not fully matched. No other gift loses any."
         ),
         "## " + to.gettext("Monthly gifts"),
         to.gettext("You can stop a monthly gift at any time. What was paid already is refunded as any other gift."),
@@ -102,11 +100,12 @@ def _terms(organization: Organization, to: Translator) -> list[str]:
         to.gettext(
             "Gifts are in Canadian dollars. You pay on a page of Stripe: we never see your card or account. Your gift counts once the payment has arrived."
         ),
-        to.gettext("Please give money that is yours. In the name of an organization, give its money, and only if you may act for it."),
+        to.gettext(
+            "Give only money that is yours. If you give for an organization, the money must be its own and you must be allowed to act for it."
+        ),
         "## " + to.gettext("The match"),
         to.gettext(
-            "As long as matching is left, a fund adds to your gift what we tell you before you pay; once your gift is paid, "
-            "its match falls only if your own payment is refunded, disputed or questioned."
+            "As long as matching is left, a fund adds to your gift what we tell you before you pay; once your gift is paid, its match falls only if your own payment is refunded, disputed or being checked."
         ),
         "## " + to.gettext("Monthly gifts"),
         to.gettext(
@@ -117,7 +116,7 @@ def _terms(organization: Organization, to: Translator) -> list[str]:
             "You get an official receipt for income tax. It states your own gift, and never the match, which is the gift of somebody else."
         ),
         "## " + to.gettext("Refunds"),
-        to.gettext("Our page about refunds says when and how we refund a gift."),
+        to.gettext("Our page about refunds explains when and how we refund a gift."),
         "## " + to.gettext("Law"),
         to.gettext("The laws of Canada apply, and those of the province where the charity has its address."),
     ]

@@ -19,7 +19,7 @@ FONTS = "fonts/"
 # Of an address with the version of its content. Any other one may be another version by then.
 FOREVER_SECONDS = 365 * 24 * 3600
 
-_compress = Compress()
+_library = Compress()
 
 
 def init_app(app: Flask) -> None:
@@ -31,14 +31,20 @@ def init_app(app: Flask) -> None:
         COMPRESS_MIMETYPES=["text/html", "text/css", "text/javascript", "image/svg+xml", "application/json"],
         COMPRESS_STREAMS=False,
     )
-    _compress.init_app(app)
+    _library.init_app(app)
     app.url_defaults(_add_version)
     app.after_request(_finish)
 
 
 def compressed(body: ResponseReturnValue) -> Response:
-    """The response, compressed for clients that accept it. It shows nobody's data, and its secrets are new in each response."""
-    return _compress.after_request(make_response(body))
+    """The response, compressed for clients that accept it. It shows nobody's data, and what signs its secrets is new in each response."""
+    return _compress(make_response(body))
+
+
+def _compress(response: Response) -> Response:
+    """Compress it unless the client refuses an encoding: the library does not read a quality of zero."""
+    refuses = any(not quality for _, quality in request.accept_encodings)
+    return response if refuses else _library.after_request(response)
 
 
 def _add_version(endpoint: str, values: dict[str, Any]) -> None:
@@ -62,9 +68,11 @@ def _finish(response: Response) -> Response:
     if response.status_code == 200 and (filename.startswith(FONTS) or request.args.get("v") == _version_of(filename)):
         response.cache_control.max_age = FOREVER_SECONDS
         response.cache_control.immutable = True
+    elif "v" in request.args:
+        response.cache_control.no_store = True  # A shared cache would have this content under the address of another.
     if response.direct_passthrough:  # Read it at once: a stream would not be compressed for clients that know gzip alone.
         response.direct_passthrough = False
         content = response.get_data()
         response.close()
         response.set_data(content)
-    return _compress.after_request(response)
+    return _compress(response)

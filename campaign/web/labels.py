@@ -215,6 +215,7 @@ def message_kind_labels() -> dict[MessageKind, str]:
         MessageKind.EMAIL_CHANGED: gettext("Change of an email address"),
         MessageKind.ADDRESS_CHANGED: gettext("Change of a postal address"),
         MessageKind.LINKS_RENEWED: gettext("New links"),
+        MessageKind.TRIBUTE_CARD: gettext("Card in honour or in memory"),
     }
 
 

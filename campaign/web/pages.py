@@ -7,6 +7,7 @@ from campaign.web.funder import reports as funder_reports
 from campaign.web.funder import statements as funder_statements
 from campaign.web.public import (
     campaigns,
+    card_page,
     charity_pages,
     contact_page,
     donate,
@@ -104,6 +105,7 @@ PAGES = (
     campaigns,
     donate,
     donation_page,
+    card_page,
     donor_access,
     my_gifts,
     my_gift_choices,

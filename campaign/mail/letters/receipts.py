@@ -49,7 +49,7 @@ def money_returned(
             )
             if is_dispute
             else gettext(
-                "We are refunding %(amount)s of your gift of %(day)s to %(campaign)s. It will reach the card or account you paid with, usually within ten days.",
+                "We are refunding %(amount)s of your gift of %(day)s to %(campaign)s. It will reach the card or account you paid with, usually within ten business days.",
                 **sums,
             )
         )

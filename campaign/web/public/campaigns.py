@@ -52,17 +52,23 @@ def home(language: str = "") -> ResponseReturnValue:
 @bp.get("/<any(en,fr):language>/<slug>")
 @access("public")
 def page(language: str, slug: str) -> ResponseReturnValue:
-    """The campaign page. `?amount=` prefills the amount; `?again=` prefills the form from an earlier donation, by its token.
+    """The campaign page. `?amount=` prefills the amount, `?frequency=monthly` chooses a monthly gift; `?again=` prefills the form from an earlier donation, by its token.
 
     What is personal is filled in for the browser that began the donation, and for one that may change it.
     """
     campaign = _campaign_by_slug_or_404(slug)
     again = donation_by_token(request.args["again"]) if "again" in request.args else None
-    typed = _typed(again, language) if again else {"amount": request.args.get("amount", "")[:40]}
+    typed = _typed(again, language) if again else _asked_for()
     if again and not donor_access.has_begun(again) and not donor_access.may_change(again):
         typed = {name: typed[name] for name in NOT_PERSONAL}
     shown = campaign_page(campaign, DonationForm(campaign, language, formdata=None, **typed), attempt=new_attempt())
     return shown if again else compressed(shown)
+
+
+def _asked_for() -> dict[str, Any]:
+    """The form fields that the link to the page has chosen."""
+    is_monthly = request.args.get("frequency") == MONTHLY
+    return {"amount": request.args.get("amount", "")[:40], **({"frequency": MONTHLY} if is_monthly else {})}
 
 
 def _typed(donation: Donation, language: str) -> dict[str, Any]:
@@ -125,7 +131,7 @@ def campaign_page(
     totals = totals_of(campaign.slug) or no_totals(campaign)
     funds = current_funds(campaign, language)
     takes_gifts = campaign.takes_gifts or preview is not None
-    quoted = quote_of(campaign, funds, form.amount.data or "", language, is_monthly=form.frequency.data == MONTHLY, promise=promise)
+    quoted = quote_of(campaign, funds, form.amount_text, language, is_monthly=form.frequency.data == MONTHLY, promise=promise)
     return render_template(
         "donate/campaign.html",
         campaign=campaign,
@@ -153,7 +159,7 @@ def campaign_page(
         expected_match="" if quoted["match_cents"] is None else quoted["match_cents"],
         is_for_this_donor=promise is not None,
         presets=presets_of(campaign, funds, language),
-        chosen=form.amount.data,
+        chosen=form.amount_text,
         **_bounds(campaign, language),
         notice=notice,
         check=human_check.page_values(form, attempt),

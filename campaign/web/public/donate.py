@@ -99,7 +99,7 @@ def _start(campaign: Campaign, form: DonationForm) -> Donation | ResponseReturnV
     if started:
         request.environ[HAS_BEGUN] = True
     donation = started or _resume_donation(context)
-    if _differs(donation, details) or _agrees_otherwise(donation, context):
+    if donation.campaign_id != campaign.id or _differs(donation, details) or _agrees_otherwise(donation, context):
         return campaign_page(campaign, form, attempt=new_attempt(), notice=_other_donation_notice(donation)), 409
     return donation
 

@@ -42,7 +42,7 @@ class DonationForm(AddressForm, WallFields):
     printed = (*AddressForm.printed, "public_name", "tribute_name")
     takes_name_later = True
 
-    amount = StringField(lazy_gettext("Amount"), [Required(lazy_gettext("How much would you like to give? For example 50 or 125.50."))])
+    amount = StringField(lazy_gettext("Amount"))
     preset = HiddenField()
     frequency = HiddenField()
     email = text_field(lazy_gettext("Email"), Required(lazy_gettext("Please enter your email address.")), longest=254)
@@ -67,8 +67,6 @@ class DonationForm(AddressForm, WallFields):
     def __init__(self, campaign: Campaign, language: str, *args: Any, **kw: Any) -> None:
         super().__init__(language, *args, **kw)
         self.campaign = campaign
-        if not (self.amount.data or "").strip() and self.preset.data:  # Without scripts, a suggested amount is not copied into the field.
-            self.amount.data = self.preset.data
         self.amount_cents = 0
         self.attempt_nonce = ""
         self.resumes = False
@@ -79,11 +77,18 @@ class DonationForm(AddressForm, WallFields):
             ("memory", gettext("In memory of")),
         ]
 
+    @property
+    def amount_text(self) -> str:
+        """The amount that is typed or, when none is, the suggested one that is chosen: without scripts it is not copied into the field."""
+        return self.amount.data if (self.amount.data or "").strip() else self.preset.data or ""
+
     def validate_amount(self, field: Field) -> None:
         if field.raw_data and len(field.raw_data) > 1:
             raise StopValidation(gettext("Please enter one amount."))
+        if not self.amount_text.strip():
+            raise StopValidation(gettext("How much would you like to give? For example 50 or 125.50."))
         try:
-            cents = money.parse(field.data or "", self.language)
+            cents = money.parse(self.amount_text, self.language)
         except money.InvalidMoney:
             raise StopValidation(gettext("We could not read this amount. Please enter it like 50 or 1,234.56.")) from None
         low, high = (money.format_money_short(c, self.language) for c in (self.campaign.minimum_cents, self.campaign.maximum_cents))

@@ -32,6 +32,7 @@ from campaign.texts.declaration_words import words_on_page
 from campaign.texts.file_names import Document, file_name
 from campaign.web.downloads import name_file
 from campaign.web.labels import offline_method_labels
+from campaign.web.public import after_gift
 from campaign.web.public.donor_access import may_ask, may_change
 from campaign.web.public.wall_choice import wall_of_gift
 from campaign.web.security import LINKS_PER_CLIENT, access, limiter
@@ -88,6 +89,7 @@ def page(language: str, token: str) -> ResponseReturnValue:
         monthly_url=url_for("recurring_page.page", language=language, token=gift.token) if gift else "",
         is_monthly_over=gift is not None and gift.is_over,
         offline=_offline(donation),
+        **after_gift.values_of(donation, status, language),
         was_lost=reversals.kinds_in_effect(donation) == {ReversalKind.DISPUTE},
     )
 

@@ -106,7 +106,7 @@ def quote_of(
         "later_cents": promise.later_cents,
         "fee": money.format_money(fee, language),
         "button": match_quote.button(quoted, language),
-        "next": match_quote.button(quoted, language),
+        "next": gettext("Continue with %(amount)s", amount=money.format_money_short(cents, language)),
     }
 
 

@@ -85,7 +85,7 @@ def choose(language: str, token: str) -> ResponseReturnValue:
         return _page(donation, form), 422
     is_anonymous = bool(form.anonymous.data)
     if wall_actions.change(donation, form.consent(), public_name=form.public_name.data or "", is_anonymous=is_anonymous):
-        flash(gettext("Changed. What shows more than before is read by the foundation first."))
+        flash(gettext("Changed. If you show more than before, the foundation checks it first."))
     return redirect(url_for("donation_page.page", language=language, token=token), 303)
 
 
@@ -147,4 +147,4 @@ def _state(entry: WallEntry) -> str:
         return gettext("It is shown now, among others.")
     if entry.decision == Decision.AGREED:
         return gettext("The foundation has agreed. It appears with others within two days, so that nobody can tell which gift is yours.")
-    return gettext("The foundation reads it first. After that it appears with others within two days.")
+    return gettext("The foundation checks it first. Your gift then appears with others, within two days.")

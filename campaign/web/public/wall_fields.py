@@ -28,8 +28,8 @@ def check_name(field: Field, *, first_name: str = "", last_name: str = "") -> No
 def describe_flaw(flaw: Flaw) -> str:
     """What to leave out of a name."""
     return {
-        Flaw.EMAIL: gettext("Please write a name alone, without an email address."),
-        Flaw.LINK: gettext("Please write a name alone, without a web address."),
-        Flaw.NUMBER: gettext("Please write a name alone, without a phone number or another long number."),
+        Flaw.EMAIL: gettext("Please enter a name alone, without an email address."),
+        Flaw.LINK: gettext("Please enter a name alone, without a web address."),
+        Flaw.NUMBER: gettext("Please enter a name alone, without a phone number or another long number."),
         Flaw.LAST_NAME: gettext("Please leave out your last name: the page shows first names only."),
     }[flaw]

@@ -149,7 +149,7 @@ def _text_error(name: str, text: str) -> str:
     if character := typed_text.first_forbidden(text.replace("\n", " ") if name == "address" else text):
         return describe_forbidden(character, current_language())
     if len(text) > LONGEST[name]:
-        return str(gettext("Please write at most %(count)s characters.", count=LONGEST[name]))
+        return str(gettext("Please enter at most %(count)s characters.", count=LONGEST[name]))
     if name in {"legal_name", "address"} and (characters := pdf.first_unprintable(text)):
         return describe_unprintable(characters, current_language())
     return ""

@@ -43,6 +43,7 @@ def erased_labels() -> dict[Erased, str]:
         Erased.EMAILS: gettext("Emails that were sent: address, name, subject and text"),
         Erased.DELIVERIES: gettext("What mail servers answered"),
         Erased.LINKS: gettext("Links and codes in emails"),
+        Erased.CARDS: gettext("Cards in honour or in memory: to whom, and what they said"),
         Erased.CORRECTIONS: gettext("Corrections of names and addresses, and merges: what it was before and after"),
         Erased.EVENTS: gettext("Reports of Stripe about payments: all but what they are about, and when"),
         Erased.NOTES: gettext("Notes of staff about the person and their gifts"),
@@ -109,6 +110,10 @@ def retained_labels() -> dict[Retained, tuple[str, str]]:
             gettext("Name, address, email and all that was typed. Who agreed to news stays until they withdraw."),
         ),
         Retained.LINKS: (gettext("Links and codes in emails"), gettext("The addresses to which they went.")),
+        Retained.CARDS: (
+            gettext("Cards in honour or in memory"),
+            gettext("To whom a donor had us send one, and what it said. Counted from the day on which it was sent."),
+        ),
         Retained.SIGN_INS: (gettext("Sign-ins of staff"), gettext("Browser and network of each session.")),
         Retained.REGISTER: (
             gettext("Privacy requests"),

@@ -3,6 +3,7 @@
 (() => {
   const form = document.getElementById("give-form");
   if (!form) return;
+  document.documentElement.classList.add("has-scripts");
   const amount = form.elements.amount;
   const expected = form.elements.expected_match;
   const byId = (id) => document.getElementById(id);
@@ -11,6 +12,7 @@
   const POLL_MS = 15000;
   const RETRY_MS = 60000;
   const SPREAD_MS = 1500;
+  const SAY_MS = 1000;
   // A match that was quoted to this donor for this amount is not replaced by the general quote.
   const chosen = () => `${amount.value} ${form.elements.frequency.value}`;
   let ownFor = form.dataset.own ? chosen() : null;
@@ -83,6 +85,7 @@
       showParts(data);
       if (ownFor !== null && ownFor === chosen()) return data;
       setText(byId("quote"), data.quote);
+      sayLater(data.quote);
       setText(byId("chosen"), data.quote || data.button);
       expected.value = data.match_cents === null ? "" : data.match_cents;
       setText(button, data.button);
@@ -92,6 +95,13 @@
     } catch {
       return null; // Nothing is promised, and the service decides when the form is submitted.
     }
+  };
+
+  // Read aloud once the donor pauses: not each digit.
+  let saying;
+  const sayLater = (text) => {
+    clearTimeout(saying);
+    saying = setTimeout(() => setText(byId("quote-said"), text), SAY_MS);
   };
 
   const showAmountError = (text) => {
@@ -118,6 +128,12 @@
   };
 
   amount.addEventListener("input", changed);
+  amount.addEventListener("change", async () => {
+    if (!amount.value.trim()) return;
+    const asked = amount.value;
+    const data = await refresh();
+    if (data?.amount_error && amount.value === asked) showAmountError(data.amount_error);
+  });
   byId("presets").addEventListener("change", (event) => {
     amount.value = event.target.dataset.amount;
     changed();
@@ -134,7 +150,7 @@
     heading.tabIndex = -1; // Not before: the #give of the address would take the focus.
     heading.focus({ preventScroll: true });
   };
-  const isOfPerson = (name) => Boolean(form.elements[name]?.closest?.(".of-person"));
+  const isOfPerson = (name) => Boolean(byId(name)?.closest(".of-person"));
   const goToPerson = async () => {
     clearTimeout(timer);
     next.setAttribute("aria-busy", "true");
@@ -150,10 +166,15 @@
   };
   next.addEventListener("click", goToPerson);
   byId("change").addEventListener("click", () => { if (history.state?.step === 2) history.back(); else showStep(1); });
-  window.addEventListener("popstate", (event) => { if (!location.hash || form.dataset.step === "2") showStep(event.state?.step || 1); });
+  window.addEventListener("popstate", (event) => showStep(event.state?.step || 1));
+  // What is wrong may be in the step that is not shown.
   form.querySelector("[role=alert]")?.addEventListener("click", (event) => {
     const name = event.target.closest("a")?.hash.slice(1);
-    if (name) showStep(isOfPerson(name) ? 2 : 1, { moves: false });
+    const named = name && form.elements[name];
+    if (!named) return;
+    event.preventDefault();
+    showStep(isOfPerson(name) ? 2 : 1, { moves: false });
+    (named.length && named[0].type === "radio" ? named[0] : named).focus();
   });
   const isComplete = form.elements.attempt.value && form.querySelector(".notice, .code") && !form.dataset.firstError;
   showStep(isComplete || isOfPerson(form.dataset.firstError) ? 2 : 1, { moves: false });
@@ -244,7 +265,11 @@
     button.removeAttribute("aria-busy");
     setText(byId("checking"), "");
   });
+  // What was chosen before this script came, and what the browser restored, is in the form by now.
+  const early = presets().find((preset) => preset.checked);
+  if (!amount.value && early) amount.value = early.dataset.amount;
   mark();
+  if (amount.value && amount.value !== amount.defaultValue) refresh();
   const alertBox = form.querySelector("[role=alert]");
   const focusAlert = () => { if (alertBox && document.activeElement === document.body) alertBox.focus(); };
   focusAlert();
