@@ -320,3 +320,14 @@ def test_the_site_map_has_the_pages_of_public_campaigns_in_both_languages(app: F
         path = url.removeprefix(base)[4:]
         assert alternates == {"en": f"{base}/en/{path}", "fr": f"{base}/fr/{path}", "x-default": f"{base}/en/{path}"}
         assert get(app, url.removeprefix(base)).status_code == 200
+
+
+def test_programs_find_whom_to_tell_of_a_flaw_and_an_icon(app: Flask, campaign: Campaign) -> None:
+    found = get(app, "/.well-known/security.txt")
+    lines = dict(line.split(": ", 1) for line in found.text.splitlines())
+    assert (found.mimetype, lines["Contact"]) == ("text/plain", f"mailto:{campaign.charity.email}")
+    expires = datetime.fromisoformat(lines["Expires"])
+    assert timedelta(days=150) < expires - datetime.now(UTC) < timedelta(days=365), "as RFC 9116 asks"
+    icon = get(app, "/favicon.ico")
+    assert icon.status_code == 301
+    assert get(app, icon.location).mimetype == "image/svg+xml"

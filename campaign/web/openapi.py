@@ -105,7 +105,8 @@ def _totals() -> dict[str, Any]:
 
 def _stream() -> dict[str, Any]:
     events = {
-        "description": "Server-sent events. The data of each is the JSON of `Totals`: first as it is now, and then whenever a sum changes.",
+        "description": "Server-sent events named `totals`, each with an id. The data of each is the JSON of `Totals`: first as it is now, and then "
+        "whenever a sum changes. A comment is sent now and then; the stream ends after some minutes, and says when to connect again.",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
     return _operation("stream", "The same, pushed", {"200": events, "404": _NOT_FOUND, **_UNAVAILABLE}, _SLUG)

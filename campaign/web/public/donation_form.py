@@ -23,7 +23,10 @@ from campaign.web.public.address_form import FALSE_VALUES, AddressForm, PlainTex
 from campaign.web.public.wall_fields import WallFields, check_name
 
 ATTEMPT_LIFETIME_SECONDS = 24 * 3600
-FIRST_FIELDS = ("amount", "frequency", "first_name", "last_name", "email")
+IN_ORDER = (
+    *("amount", "frequency", "first_name", "last_name", "email", "postal_code", "country"),
+    *("address_line1", "address_line2", "city", "province"),
+)
 
 
 class DonationForm(AddressForm, WallFields):
@@ -200,9 +203,7 @@ class DonationForm(AddressForm, WallFields):
 
     def all_errors(self) -> list[tuple[str, str]]:
         """Each field with its first error, in the order of the page."""
-        return sorted(
-            super().all_errors(), key=lambda error: FIRST_FIELDS.index(error[0]) if error[0] in FIRST_FIELDS else len(FIRST_FIELDS)
-        )
+        return sorted(super().all_errors(), key=lambda error: IN_ORDER.index(error[0]) if error[0] in IN_ORDER else len(IN_ORDER))
 
 
 def amount_error(campaign: Campaign, language: str, text: str) -> str:

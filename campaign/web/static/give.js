@@ -177,7 +177,8 @@
     (named.length && named[0].type === "radio" ? named[0] : named).focus();
   });
   const isComplete = form.elements.attempt.value && form.querySelector(".notice, .code") && !form.dataset.firstError;
-  showStep(isComplete || isOfPerson(form.dataset.firstError) ? 2 : 1, { moves: false });
+  const isFilledIn = form.elements.email.value !== "" && !form.dataset.firstError; // As in the other language, and when giving again.
+  showStep(isComplete || isFilledIn || isOfPerson(form.dataset.firstError) ? 2 : 1, { moves: false });
 
   // The button that leads to the form is of no use where the form is in sight.
   new IntersectionObserver(([entry]) => document.body.classList.toggle("form-is-in-sight", entry.isIntersecting), { rootMargin: "0px 0px -96px" }).observe(form);
