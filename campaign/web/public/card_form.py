@@ -11,6 +11,7 @@ from campaign.mail.letters.tribute_cards import Card
 from campaign.outbox.tribute_cards import LONGEST_MESSAGE
 from campaign.rules import card_texts, email_typos
 from campaign.rules.contact_addresses import InvalidEmail, parse_email
+from campaign.rules.local_time import InvalidLocalTime, parse_day
 from campaign.web.languages import LANGUAGES
 from campaign.web.public.address_form import AddressForm, Required, lines_field, text_field
 
@@ -112,8 +113,8 @@ class MailedCardForm(FlaskForm):
     def day(self) -> date | None:
         """The chosen day; None when it is none."""
         try:
-            return date.fromisoformat(self.send_on.data or "")
-        except ValueError:
+            return parse_day(self.send_on.data or "")
+        except InvalidLocalTime:
             return None
 
     def card(self) -> Card:
