@@ -66,3 +66,14 @@ def test_a_page_with_what_somebody_typed_is_not_compressed(client: FlaskClient, 
 
 def test_pages_of_staff_are_not_compressed(client: FlaskClient) -> None:
     assert "Content-Encoding" not in client.get("/staff/sign-in", headers=BOTH).headers
+
+
+@pytest.mark.parametrize("refused", ["br;q=0", "gzip;q=0, br;q=0.0", "br;q=0, gzip;q=0, *;q=0"])
+def test_an_encoding_that_is_refused_is_not_sent(client: FlaskClient, refused: str) -> None:
+    assert "Content-Encoding" not in client.get("/static/site.css", headers={"Accept-Encoding": refused}).headers
+    assert "Content-Encoding" not in client.get(PAGE, headers={"Accept-Encoding": refused}).headers
+
+
+def test_a_shared_cache_stores_nothing_under_the_address_of_another_version(client: FlaskClient) -> None:
+    assert "no-store" in client.get("/static/site.css?v=0123456789").headers["Cache-Control"]
+    assert "no-store" not in client.get("/static/site.css").headers["Cache-Control"]

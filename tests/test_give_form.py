@@ -1,5 +1,6 @@
 """The donation form as donors use it: suggested amounts, months, provinces, two steps on a phone; in a real browser, and without its scripts."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,14 +8,16 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from flask import Flask
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
 
+from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.web.public.regions import provinces, region_of
 from tests.browser import chromium_path, fill_in, open_browser, serve
 from tests.conftest import Stripe
-from tests.web import FORM, SLUG, send
+from tests.factories import another_campaign
+from tests.web import FORM, SLUG, hidden_fields, send
 
 PHONE = ViewportSize(width=320, height=568)
 DESKTOP = ViewportSize(width=1280, height=900)
@@ -150,6 +153,26 @@ class TestOnAPhone:
 class TestInABrowser:
     pytestmark = in_browser
 
+    def test_an_amount_that_is_chosen_before_the_script_arrives_stays_chosen(self, chromium: Browser, address: str, language: str) -> None:
+        page = chromium.new_context(viewport=DESKTOP).new_page()
+        held: list[Route] = []
+        page.route("**/give.js*", lambda route: held.append(route))  # noqa: PLW0108  # Playwright sets an attribute on it
+        page.goto(f"{address}/{language}/{SLUG}", wait_until="commit")
+        page.get_by_text(WORDS[language]["preset"]).click()
+        held[0].continue_()
+        expect(page.locator("#amount")).to_have_value("100")
+        expect(page.locator(".submit")).to_have_text(WORDS[language]["give"])
+
+    def test_the_other_language_and_giving_again_keep_the_step(self, chromium: Browser, address: str, language: str) -> None:
+        page = open_page(chromium, address, language, viewport=PHONE)
+        page.locator("#amount").fill("30")
+        page.locator("#next").click()
+        fill_person(page)
+        page.locator("#other-language").click()
+        expect(page.locator("html")).to_have_attribute("lang", {"en": "fr", "fr": "en"}[language])
+        expect(page.locator("#email")).to_have_value(FORM["email"])
+        expect(page.locator("#email")).to_be_visible()
+
     def test_a_quote_is_read_aloud_once_the_donor_pauses(self, chromium: Browser, address: str, language: str) -> None:
         page = open_page(chromium, address, language, viewport=DESKTOP)
         page.locator("#amount").press_sequentially("125.50" if language == "en" else "125,50", delay=150)
@@ -255,3 +278,42 @@ def test_the_quote_of_a_month_is_of_the_first_month(client: FlaskClient) -> None
 def test_a_quote_says_what_is_wrong_with_an_amount(client: FlaskClient, amount: str, error: str) -> None:
     found: Any = client.get(f"/en/{SLUG}/quote?amount={amount}").json
     assert found["amount_error"].startswith(error) and bool(found["amount_error"]) == bool(error)
+
+
+def test_without_scripts_another_suggested_amount_counts_after_an_error(client: FlaskClient, stripe: Stripe) -> None:
+    refused = send(client, "en", amount="", preset="250", postal_code="no")
+    assert refused.status_code == 422
+    assert 'value="250" data-amount="250" checked' in refused.text
+    fields = hidden_fields(refused)
+    shown = re.search(r'name="amount" type="text" value="([^"]*)"', refused.text)
+    assert shown
+    chosen = {**FORM, "amount": shown[1], "preset": "50"}
+    quoted = client.post(f"/en/{SLUG}/donations", data={**chosen, **fields})
+    assert quoted.status_code == 409, "the match that was shown was that of another amount"
+    assert "Your gift of $50 + $50 matched = $100." in quoted.text
+    assert client.post(f"/en/{SLUG}/donations", data={**chosen, **hidden_fields(quoted)}).status_code == 303
+    assert db.session.query(Donation).one().amount_cents == 50_00
+
+
+@pytest.mark.parametrize("country", ["US", "DE"])
+def test_a_province_of_canada_is_in_no_other_country(client: FlaskClient, stripe: Stripe, country: str) -> None:
+    """It was chosen before the country was."""
+    assert send(client, "en", country=country, province="ON", postal_code="90210" if country == "US" else "10115").status_code == 303
+    assert (db.session.query(Donation).one().country, db.session.query(Donation).one().province) == (country, "")
+
+
+def test_a_form_that_began_a_gift_begins_none_to_another_campaign(client: FlaskClient, stripe: Stripe, campaign: Campaign) -> None:
+    other = another_campaign(100_00, like=campaign)
+    db.session.commit()
+    fields = {**FORM, **hidden_fields(client.get(f"/en/{SLUG}"))}
+    assert client.post(f"/en/{SLUG}/donations", data=fields).status_code == 303
+    answer = client.post(f"/en/{other.slug}/donations", data=fields)
+    assert answer.status_code == 409 and answer.location is None, "it does not lead to the checkout of the first"
+    assert db.session.query(Donation).one().campaign_id == campaign.id
+
+
+def test_errors_are_listed_in_the_order_of_the_form(client: FlaskClient) -> None:
+    refused = send(client, "en", amount="", first_name="", email="", postal_code="", address_line1="", city="")
+    listed = re.findall(r'<li><a href="#(\w+)">', refused.text)
+    shown = [name for name in re.findall(r'id="(\w+)"', refused.text) if name in listed]
+    assert listed == sorted(listed, key=shown.index) and len(listed) >= 6

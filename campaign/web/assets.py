@@ -1,6 +1,7 @@
 """Static files, each under an address that changes with its content, and the compression of what is the same for everybody.
 
-A page that repeats input beside a secret is never compressed: its size would tell which guess of the secret is right (BREACH, CVE-2013-3587).
+A page of a donor, of staff or of a funder is never compressed: beside input that it repeats, its size would tell which guess of what is secret on it
+is right (BREACH, CVE-2013-3587). The tokens of the campaign page are signed anew in each response: a part of one opens nothing.
 """
 
 from functools import lru_cache
