@@ -48,7 +48,12 @@ def tribute_card(donation: Donation, card: Card, *, erased_after_days: int) -> E
                 ),
                 style=SMALL,
             ),
-            Paragraph(gettext("About the campaign:"), services().links.campaign_page(language, donation.campaign.slug), SMALL),
+            Paragraph(
+                gettext("About the campaign:"),
+                services().links.campaign_page(language, donation.campaign.slug),
+                SMALL,
+                gettext("See the campaign"),
+            ),
         ]
         return build_email(recipient, gettext("A card for you – %(campaign)s", campaign=title), paragraphs, ending=gettext("Kind regards,"))
 
