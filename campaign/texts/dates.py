@@ -36,6 +36,16 @@ def format_moment(moment: datetime, language: str, width: Width = "medium") -> s
     return _with_ordinal(dates.format_datetime(moment, width, locale=language), moment, language)
 
 
+def format_minute(moment: datetime, language: str, width: Width = "medium") -> str:
+    """The day and time of a moment without seconds, for donors: `Jan 1, 2027, 2:32 p.m.` or `1er janv. 2027, 14 h 32`."""
+    return f"{format_day(moment.date(), language, width)}, {format_time(moment, language)}"
+
+
+def format_time(moment: datetime, language: str) -> str:
+    """The time of day of a moment, in the time zone that it has: `2:32 p.m.` or `14 h 32`."""
+    return dates.format_time(moment, "short", locale=f"{language}_CA")
+
+
 def _with_ordinal(text: str, day: date, language: str) -> str:
     # The locale data has no ordinal for the first of the month, which French requires.
     return text.replace("1", translator(language).pgettext("first day of a month", "1"), 1) if day.day == 1 else text
