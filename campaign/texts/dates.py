@@ -4,7 +4,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Literal
 
-from babel import dates
+from babel import dates, units
 
 from campaign.texts.catalogue import translator
 
@@ -39,6 +39,12 @@ def format_moment(moment: datetime, language: str, width: Width = "medium") -> s
 def format_minute(moment: datetime, language: str, width: Width = "medium") -> str:
     """The day and time of a moment without seconds, for donors: `Jan 1, 2027, 2:32 p.m.` or `1er janv. 2027, 14 h 32`."""
     return f"{format_day(moment.date(), language, width)}, {format_time(moment, language)}"
+
+
+def format_period(days: int, language: str) -> str:
+    """`90 days`, or `2 years` for whole years of 365 days."""
+    years, rest = divmod(days, 365)
+    return units.format_unit(days if rest else years, "duration-day" if rest else "duration-year", locale=language)
 
 
 def format_time(moment: datetime, language: str) -> str:

@@ -24,7 +24,7 @@ from campaign.payments import offline_gifts
 from campaign.receipts.receipts import Receipt
 from campaign.rules.masking import mask_email
 from campaign.rules.money import format_money
-from campaign.texts import donation_timeline
+from campaign.texts import dedications, donation_timeline
 
 
 def thanks(
@@ -73,9 +73,7 @@ def _covered_fee(donation: Donation, charged: str) -> list[Paragraph]:
 def _tribute(donation: Donation) -> list[Paragraph]:
     if not donation.tribute_kind or not donation.tribute_name:
         return []
-    if donation.tribute_kind == "honour":
-        return [Paragraph(gettext("In honour of %(name)s", name=donation.tribute_name))]
-    return [Paragraph(gettext("In memory of %(name)s", name=donation.tribute_name))]
+    return [Paragraph(dedications.dedication(donation.tribute_kind, donation.tribute_name, donation.language))]
 
 
 def _about_receipt(

@@ -78,6 +78,7 @@ def page(language: str, token: str) -> ResponseReturnValue:
         is_annual=wants_annual_receipt(donation.donor_id),
         may_change=may_change(donation),
         may_ask=may_ask(donation),
+        may_read=may_change(donation) or has_begun(donation),
         wants_news=wants_news(donation.donor_id),
         shares_message=shared_messages.find_of(donation) is not None,
         wall=wall_of_gift(donation),
@@ -90,6 +91,7 @@ def page(language: str, token: str) -> ResponseReturnValue:
         continue_url=donation.checkout_url,
         **_time_to_pay(donation, language),
         monthly_url=url_for("recurring_page.page", language=language, token=gift.token) if gift else "",
+        next_month=_local_day(campaign, gift.next_payment_at, language) if gift and not gift.is_over else "",
         is_monthly_over=gift is not None and gift.is_over,
         offline=_offline(donation),
         **after_gift.values_of(donation, status, language),
@@ -172,6 +174,10 @@ def _timeline(donation: Donation, language: str) -> list[dict[str, str]]:
 
 def _local_moment(campaign: Campaign, moment: datetime | None, language: str) -> str:
     return format_minute(campaign.charity.local(moment), language, "long") if moment else ""
+
+
+def _local_day(campaign: Campaign, moment: datetime | None, language: str) -> str:
+    return format_day(campaign.charity.local(moment).date(), language) if moment else ""
 
 
 def _cancel(donation: Donation) -> None:
