@@ -18,7 +18,8 @@ from werkzeug.test import TestResponse
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations import wall_actions, wall_entries
 from campaign.donations.donations import Donation
-from campaign.donations.wall_entries import Decision, WallConsent
+from campaign.donations.showing import Decision
+from campaign.donations.wall_entries import WallConsent
 from campaign.edges.db import db
 from campaign.reporting import staff_todo
 from campaign.web.public import wall

@@ -11,7 +11,8 @@ from wtforms import Field
 
 from campaign.donations import wall_actions, wall_entries
 from campaign.donations.donations import Donation, donation_by_token
-from campaign.donations.wall_entries import Decision, WallConsent, WallEntry
+from campaign.donations.showing import Decision
+from campaign.donations.wall_entries import WallConsent, WallEntry
 from campaign.edges import pdf
 from campaign.rules.public_names import name_to_show
 from campaign.texts.characters import describe_unprintable
