@@ -29,7 +29,7 @@ def test_the_verification_page_shows_the_status_of_a_receipt_and_no_donor_data(
     path = receipt.content["check_url"].removeprefix("http://127.0.0.1:8000")
     valid = client.get(path)
     assert valid.status_code == 200
-    for shown in ("This receipt is valid", receipt.serial, receipt.content["issued_on"], "$100.00"):
+    for shown in ("This is a trial receipt, without any value", receipt.serial, receipt.content["issued_on"], "$100.00"):
         assert shown in valid.text
     for hidden in (donation.last_name, donation.email, donation.city):
         assert hidden not in valid.text
