@@ -47,7 +47,7 @@ INVENTORY: Mapping[str, Mapping[str, Treatment]] = {
     "call_cancellation": _table(record="reason cancelled_by"),
     "call_document": _table(organization="pdf", none="sha256"),
     "campaign": _table(
-        none="slug title_en title_fr lead_en lead_fr story_en story_fr currency picture picture_alt_en picture_alt_fr",
+        none="slug title_en title_fr lead_en lead_fr story_en story_fr cause_en cause_fr currency picture picture_alt_en picture_alt_fr",
         organization="patient_words_en patient_words_fr patient_name_en patient_name_fr",
     ),
     "campaign_picture": _table(none="sha256 jpeg"),

@@ -151,7 +151,7 @@ def campaign_page(
         held_while_paying=match_copy.hold_promise(funds.state, language),
         how_to_pay=match_quote.how_to_pay(language, takes_bank_debits=campaign.takes_bank_debits),
         each_month=match_copy.monthly_explanation(funds.state, language),
-        progress=progress_of(totals, funds.state, language, takes_gifts=takes_gifts, next_goal_cents=campaign.next_goal_cents),
+        progress=progress_of(campaign, totals, funds.state, language, takes_gifts=takes_gifts),
         form=form,
         errors=form.all_errors(),
         attempt=attempt,

@@ -38,7 +38,7 @@ ALTS = ("picture_alt_en", "picture_alt_fr")
 def new_form() -> ResponseReturnValue:
     """The form for a new campaign, with what the campaign that is shown has in amounts and bounds."""
     typed = typed_of(campaign_or_404())
-    empty = {f"{name}_{of}": "" for name in ("title", "lead", "story") for of in LANGUAGES}
+    empty = {f"{name}_{of}": "" for name in ("title", "lead", "story", "cause") for of in LANGUAGES}
     return _page(None, CampaignForm(typed=typed | empty | {"slug": ""}))
 
 
