@@ -13,11 +13,17 @@ from PIL import Image, ImageOps, ImageStat
 
 from campaign.rules.pictures import (
     LEAST_HEIGHT,
+    LEAST_LOGO_HEIGHT,
+    LEAST_LOGO_WIDTH,
     LEAST_PAGE_HEIGHT,
     LEAST_PAGE_WIDTH,
     LEAST_WIDTH,
     MAX_BYTES,
     MAX_PIXELS,
+    MOST_LOGO_BYTES,
+    MOST_LOGO_HEIGHT,
+    MOST_LOGO_PIXELS,
+    MOST_LOGO_WIDTH,
     MOST_PAGE_HEIGHT,
     MOST_PAGE_WIDTH,
     MOST_UPLOADED_BYTES,
@@ -70,18 +76,13 @@ class PagePicture:
 
 def page_picture(upload: bytes) -> PagePicture:
     """The uploaded photograph, upright and no larger than pages show it. Raises UnusablePicture."""
-    if len(upload) > MOST_UPLOADED_BYTES:
-        raise UnusablePicture(PictureFlaw.TOO_LARGE)
-    try:
-        opened = Image.open(BytesIO(upload), formats=["JPEG", "PNG", "WEBP"])
-        if opened.width * opened.height > MOST_UPLOADED_PIXELS:
-            raise UnusablePicture(PictureFlaw.TOO_LARGE)
-        if getattr(opened, "is_animated", False):
-            raise UnusablePicture(PictureFlaw.ANIMATED)
-        opened.draft("RGB", (MOST_PAGE_WIDTH, MOST_PAGE_HEIGHT))  # A large JPEG is decoded at a part of its size.
-        upright = ImageOps.exif_transpose(opened).convert("RGBA")
-    except _BROKEN:
-        raise UnusablePicture(PictureFlaw.UNREADABLE) from None
+    upright = _upright(
+        upload,
+        formats=["JPEG", "PNG", "WEBP"],
+        most_bytes=MOST_UPLOADED_BYTES,
+        most_pixels=MOST_UPLOADED_PIXELS,
+        shown=(MOST_PAGE_WIDTH, MOST_PAGE_HEIGHT),
+    )
     if upright.width < LEAST_PAGE_WIDTH or upright.height < LEAST_PAGE_HEIGHT:
         raise UnusablePicture(PictureFlaw.TOO_SMALL)
     upright.thumbnail((MOST_PAGE_WIDTH, MOST_PAGE_HEIGHT))
@@ -89,6 +90,52 @@ def page_picture(upload: bytes) -> PagePicture:
     saved = BytesIO()
     shown.save(saved, "JPEG", quality=82, optimize=True, progressive=True)
     return PagePicture(jpeg=saved.getvalue(), width=shown.width, height=shown.height)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogoPicture:
+    """A logo as pages show it: a PNG that may be transparent, with nothing in it but the picture."""
+
+    png: bytes
+    width: int
+    height: int
+
+
+def page_logo(upload: bytes) -> LogoPicture:
+    """The uploaded logo without its transparent margins, no larger than pages show it. Raises UnusablePicture."""
+    upright = _upright(
+        upload,
+        formats=["PNG", "JPEG"],
+        most_bytes=MOST_LOGO_BYTES,
+        most_pixels=MOST_LOGO_PIXELS,
+        shown=(MOST_LOGO_WIDTH, MOST_LOGO_HEIGHT),
+    )
+    if _is_blank(upright):
+        raise UnusablePicture(PictureFlaw.BLANK)
+    upright = upright.crop(upright.getbbox())
+    if upright.width < LEAST_LOGO_WIDTH or upright.height < LEAST_LOGO_HEIGHT:
+        raise UnusablePicture(PictureFlaw.TOO_SMALL)
+    upright.thumbnail((MOST_LOGO_WIDTH, MOST_LOGO_HEIGHT))
+    bare = Image.alpha_composite(Image.new("RGBA", upright.size), upright)
+    saved = BytesIO()
+    bare.save(saved, "PNG", optimize=True)
+    return LogoPicture(png=saved.getvalue(), width=bare.width, height=bare.height)
+
+
+def _upright(upload: bytes, *, formats: list[str], most_bytes: int, most_pixels: int, shown: tuple[int, int]) -> Image.Image:
+    """The picture as it is seen, decoded. Raises UnusablePicture."""
+    if len(upload) > most_bytes:
+        raise UnusablePicture(PictureFlaw.TOO_LARGE)
+    try:
+        opened = Image.open(BytesIO(upload), formats=formats)
+        if opened.width * opened.height > most_pixels:
+            raise UnusablePicture(PictureFlaw.TOO_LARGE)
+        if getattr(opened, "is_animated", False):
+            raise UnusablePicture(PictureFlaw.ANIMATED)
+        opened.draft("RGB", shown)  # A large JPEG is decoded at a part of its size.
+        return ImageOps.exif_transpose(opened).convert("RGBA")
+    except _BROKEN:
+        raise UnusablePicture(PictureFlaw.UNREADABLE) from None
 
 
 def _open(png: bytes) -> Image.Image:

@@ -56,7 +56,7 @@ INVENTORY: Mapping[str, Mapping[str, Treatment]] = {
     "charity": _table(
         organization=(
             "legal_name name_en name_fr address registration_number place_of_issue signatory_name signatory_title_en signatory_title_fr "
-            "email phone website privacy_officer signature logo"
+            "email phone website privacy_officer signature logo page_logo"
         ),
         none="time_zone series fiscal_year_end awaited_gifts_as",
     ),
@@ -117,6 +117,7 @@ INVENTORY: Mapping[str, Mapping[str, Treatment]] = {
     "outbox": _table(
         at_once="recipient last_error", reference="key invoice message_id", none="kind factor_change missing_elements reminder"
     ),
+    "page_logo": _table(organization="sha256 png"),
     "passkey": _table(staff="credential_id public_key transports name"),
     "payout": _table(reference="stripe_id", none="currency status reconciliation_status failure"),
     "pending_rematch": _table(reference="cause next_cause"),
