@@ -17,6 +17,7 @@ from campaign.rules.pictures import (
     LEAST_LOGO_WIDTH,
     LEAST_PAGE_HEIGHT,
     LEAST_PAGE_WIDTH,
+    LEAST_PORTRAIT_SIDE,
     LEAST_WIDTH,
     MAX_BYTES,
     MAX_PIXELS,
@@ -26,6 +27,7 @@ from campaign.rules.pictures import (
     MOST_LOGO_WIDTH,
     MOST_PAGE_HEIGHT,
     MOST_PAGE_WIDTH,
+    MOST_PORTRAIT_SIDE,
     MOST_UPLOADED_BYTES,
     MOST_UPLOADED_PIXELS,
     PictureFlaw,
@@ -86,7 +88,26 @@ def page_picture(upload: bytes) -> PagePicture:
     if upright.width < LEAST_PAGE_WIDTH or upright.height < LEAST_PAGE_HEIGHT:
         raise UnusablePicture(PictureFlaw.TOO_SMALL)
     upright.thumbnail((MOST_PAGE_WIDTH, MOST_PAGE_HEIGHT))
-    shown = Image.alpha_composite(Image.new("RGBA", upright.size, PRINTED_ON), upright).convert("RGB")
+    return _as_jpeg(upright)
+
+
+def portrait(upload: bytes) -> PagePicture:
+    """The uploaded photograph, upright and cut to a square about where faces are. Raises UnusablePicture."""
+    upright = _upright(
+        upload,
+        formats=["JPEG", "PNG"],
+        most_bytes=MOST_UPLOADED_BYTES,
+        most_pixels=MOST_UPLOADED_PIXELS,
+        shown=(2 * MOST_PORTRAIT_SIDE, 2 * MOST_PORTRAIT_SIDE),
+    )
+    side = min(upright.width, upright.height, MOST_PORTRAIT_SIDE)
+    if side < LEAST_PORTRAIT_SIDE:
+        raise UnusablePicture(PictureFlaw.TOO_SMALL)
+    return _as_jpeg(ImageOps.fit(upright, (side, side), centering=(0.5, 0.4)))
+
+
+def _as_jpeg(picture: Image.Image) -> PagePicture:
+    shown = Image.alpha_composite(Image.new("RGBA", picture.size, PRINTED_ON), picture).convert("RGB")
     saved = BytesIO()
     shown.save(saved, "JPEG", quality=82, optimize=True, progressive=True)
     return PagePicture(jpeg=saved.getvalue(), width=shown.width, height=shown.height)

@@ -18,6 +18,9 @@ LEAST_LOGO_WIDTH, LEAST_LOGO_HEIGHT = 40, 40
 MOST_LOGO_WIDTH, MOST_LOGO_HEIGHT = 600, 200
 SHOWN_LOGO_WIDTH, SHOWN_LOGO_HEIGHT = 240, 40
 
+# Of the people behind a fund: a square, 112 pixels wide on pages, or 336 on the finest screens.
+LEAST_PORTRAIT_SIDE, MOST_PORTRAIT_SIDE = 200, 400
+
 
 def shown_size(width: int, height: int) -> tuple[int, int]:
     """The width and height at which a page shows a logo of this size: as large as fits, and never larger than it is."""
