@@ -1,18 +1,21 @@
 """Who is behind a fund: their words, names and portrait, where they are shown, to whom they are not, and how they are taken back."""
 
+import itertools
 import re
 from io import BytesIO
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
+from playwright.sync_api import expect
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from werkzeug.test import TestResponse
 
-from campaign.campaigns import campaign_actions
+from campaign.campaigns import campaign_actions, page_logos
 from campaign.campaigns.campaigns import Campaign
 from campaign.edges import pictures
 from campaign.edges.db import db
@@ -25,7 +28,9 @@ from campaign.matching import fund_lifecycle
 from campaign.matching.funds import Fund
 from campaign.rules.pictures import PictureFlaw
 from campaign.staff.audit import AuditEntry
+from tests.browser import chromium_path, open_browser, serve
 from tests.factories import another_campaign, create_fund, paid
+from tests.test_give_form import SHIFT
 from tests.web import SLUG, hidden_fields, open_page, signed_in
 
 TEXTS = {
@@ -100,6 +105,29 @@ def test_the_page_shows_words_name_and_portrait_in_the_readers_language(
     assert b"where it was taken" not in shown.data
     assert Image.open(BytesIO(shown.data)).size == (400, 400)
     assert client.get(introduced, headers={"If-None-Match": shown.headers["ETag"]}).status_code == 304
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(chromium_path() is None, reason="no browser on this machine")
+def test_the_people_and_the_logo_fit_every_screen_and_nothing_moves_while_they_load(
+    app: Flask, campaign: Campaign, fund: Fund, introduced: str
+) -> None:
+    campaign.charity.page_logo = page_logos.store(pictures.page_logo(photo(600, 100, kind="PNG")))
+    db.session.commit()
+    with serve(app) as address, open_browser() as browser:
+        for is_dark, width in itertools.product((False, True), (320, 1200)):
+            context = browser.new_context(viewport={"width": width, "height": 700}, color_scheme="dark" if is_dark else "light")
+            page = context.new_page()
+            page.goto(f"{address}/fr/{SLUG}", wait_until="networkidle")
+            assert page.evaluate(SHIFT) < 0.01
+            page.locator("figure.funder").scroll_into_view_if_needed()
+            expect(page.locator("figure.funder img")).to_have_js_property("complete", True)
+            sizes = page.evaluate(
+                "[...document.querySelectorAll('img.logo, img.portrait')].map(one => [one.clientHeight, one.naturalWidth])"
+            )
+            assert (sizes[0][0] <= 52, sizes[0][1], sizes[1]) == (True, 600, [112, 400]), "both are shown"
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert [(rule["id"], rule["nodes"]) for rule in Axe().run(page).response["violations"]] == []
 
 
 def test_words_alone_and_a_portrait_alone_are_shown_with_the_name(
