@@ -31,6 +31,7 @@ from campaign.staff.audit import AuditEntry
 from tests.browser import chromium_path, open_browser, serve
 from tests.factories import another_campaign, create_fund, paid
 from tests.test_give_form import SHIFT
+from tests.test_wall_privacy import addresses, text_of
 from tests.web import SLUG, hidden_fields, open_page, signed_in
 
 TEXTS = {
@@ -189,6 +190,21 @@ def test_no_page_and_no_address_shows_the_people_of_an_anonymous_funder(
     assert (for_staff.status_code, for_staff.headers["Cache-Control"]) == (200, "private, no-store")
 
 
+def test_no_public_address_at_all_names_them_once_the_funder_is_anonymous(
+    app: Flask, fund: Fund, client: FlaskClient, introduced: str
+) -> None:
+    def reads_them() -> set[str]:
+        public = sorted(addresses(app, "a" * 22) - {path for path in addresses(app, "a" * 22) if path.startswith("/funder")})
+        return {
+            path.partition("?")[0] for path in public if re.search(r"Canary\w+|/portraits/\w", text_of(path, open_page(client, path).data))
+        }
+
+    assert reads_them() == {f"/en/{SLUG}", f"/fr/{SLUG}"}, "control"
+    db.session.get_one(Funder, fund.funder_id).is_anonymous = True
+    db.session.commit()
+    assert reads_them() == set()
+
+
 def test_control_without_the_guard_an_anonymous_funder_would_be_shown(
     app: Flask, fund: Fund, client: FlaskClient, introduced: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +223,7 @@ def test_only_funds_that_match_or_have_matched_and_public_campaigns_show_them(
     assert save(app, manager, draft, portrait=photo(), **TEXTS).status_code == 303
     address = f"/portraits/{stored(draft).portrait}.jpg"
     assert (canaries(client), client.get(address).status_code) == (set(), 404), "a draft"
+    assert "Not shown now" in open_page(manager, f"/staff/funds/{draft.slug}").text
     fund_lifecycle.activate(draft, actor="test", reason="test")
     db.session.commit()
     assert address in canaries(client)
@@ -215,9 +232,11 @@ def test_only_funds_that_match_or_have_matched_and_public_campaigns_show_them(
     assert f'src="{path_of(draft)}/portrait.jpg"' in open_page(manager, f"/staff/campaigns/{SLUG}/preview/en").text
     campaign_actions.open_to_gifts(campaign, actor="test")
     assert client.get(address).status_code == 200
+    assert "The page of the campaign shows: " in open_page(manager, f"/staff/funds/{draft.slug}").text
     fund_lifecycle.end(draft, actor="test", reason="test")
     db.session.commit()
     assert (canaries(client), client.get(address).status_code) == (set(), 404), "it ended without matching anything"
+    assert "Not shown now" in open_page(manager, f"/staff/funds/{draft.slug}").text
     save(app, manager, fund, **TEXTS | {"portrait_alt_en": "", "portrait_alt_fr": ""})
     paid(campaign, 100_00)
     fund_lifecycle.end(fund, actor="test", reason="test")

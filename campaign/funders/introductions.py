@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from campaign.campaigns.campaigns import Campaign
 from campaign.edges.db import Base, db
 from campaign.funders.portraits import Portrait
-from campaign.matching.funds import Fund
+from campaign.matching.funds import Fund, FundStatus
 
 TEXTS = ("words_en", "words_fr", "name_en", "name_fr", "portrait_alt_en", "portrait_alt_fr")
 COLUMNS = (*TEXTS, "portrait")
@@ -82,6 +82,12 @@ def shown_introductions(campaign: Campaign, language: str) -> list[ShownIntroduc
     ]
 
 
+def is_shown(fund: Fund) -> bool:
+    """Whether the campaign's page shows the fund's introduction, if it has one."""
+    is_in_use = fund.status in {FundStatus.ACTIVE, FundStatus.PAUSED}
+    return not fund.is_anonymous and fund.status is not FundStatus.DRAFT and (is_in_use or fund.matched_cents > 0)
+
+
 def find_shown_portrait(digest: str) -> bytes | None:
     """The JPEG, if a public campaign's page shows it."""
     return db.session.scalar(
@@ -95,7 +101,7 @@ def find_shown_portrait(digest: str) -> bytes | None:
 
 
 def _is_shown() -> tuple[ColumnElement[bool], ...]:
-    """The fund is named on the page: its funder is not anonymous, and it matches gifts or has matched some."""
+    """As `is_shown`: its funder is not anonymous, and it matches gifts or has matched some."""
     is_in_use = Fund.ended_at.is_(None) & Fund.sealed_at.is_(None)
     return (_is_named(), Fund.activated_at.is_not(None), or_(is_in_use, Fund.matched_cents > 0))
 
