@@ -73,6 +73,15 @@ def test_a_logo_is_cut_to_what_shows_made_smaller_and_bare(app: Flask) -> None:
     assert Image.open(BytesIO(plain.png)).format == "PNG"
 
 
+@pytest.mark.parametrize(("mode", "kind"), [("CMYK", "JPEG"), ("L", "JPEG"), ("P", "PNG"), ("1", "PNG"), ("LA", "PNG"), ("I;16", "PNG")])
+def test_a_logo_of_a_printer_or_a_scanner_is_one_too(mode: str, kind: str) -> None:
+    saved, grey = BytesIO(), Image.linear_gradient("L").resize((300, 100))
+    sixteen = Image.frombytes("I;16", grey.size, b"".join(bytes([level, level]) for level in grey.tobytes()))
+    (sixteen if mode == "I;16" else grey.convert("RGB").convert(mode)).save(saved, kind)
+    levels = Image.open(BytesIO(page_logo(saved.getvalue()).png)).convert("L").tobytes()
+    assert min(levels) < 30 and max(levels) > 225, "dark and light, as it was"
+
+
 @pytest.mark.parametrize(
     ("logo", "flaw"),
     [

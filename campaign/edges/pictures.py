@@ -154,7 +154,7 @@ def _upright(upload: bytes, *, formats: list[str], most_bytes: int, most_pixels:
         if getattr(opened, "is_animated", False):
             raise UnusablePicture(PictureFlaw.ANIMATED)
         opened.draft("RGB", shown)  # A large JPEG is decoded at a part of its size.
-        return ImageOps.exif_transpose(opened).convert("RGBA")
+        return _with_alpha(ImageOps.exif_transpose(opened))
     except _BROKEN:
         raise UnusablePicture(PictureFlaw.UNREADABLE) from None
 
@@ -165,8 +165,12 @@ def _open(png: bytes) -> Image.Image:
 
 def _is_blank(picture: Image.Image) -> bool:
     """Whether nothing of it is seen on white paper: it is transparent, white on transparent, of one colour, or pale."""
-    # Pillow cuts off grey of 16 bits above 255 instead of scaling it.
-    with_alpha = (picture.convert("I").point(lambda grey: grey * (1 / 257)) if picture.mode.startswith("I") else picture).convert("RGBA")
-    paper = Image.new("RGBA", with_alpha.size, PRINTED_ON)
-    printed = Image.alpha_composite(paper, with_alpha).convert("RGB")
+    paper = Image.new("RGBA", picture.size, PRINTED_ON)
+    printed = Image.alpha_composite(paper, _with_alpha(picture)).convert("RGB")
     return all(lightest - darkest < LEAST_CONTRAST for darkest, lightest in ImageStat.Stat(printed).extrema)
+
+
+def _with_alpha(picture: Image.Image) -> Image.Image:
+    # Pillow cuts off grey of 16 bits above 255 instead of scaling it.
+    scaled = picture.convert("I").point(lambda grey: grey * (1 / 257)) if picture.mode.startswith("I") else picture
+    return scaled.convert("RGBA")
