@@ -38,7 +38,9 @@ def shown(page: str) -> list[str]:
     return [part for part in (SHARE, CARD, EMPLOYER, MONTHLY) if part in page]
 
 
-@pytest.mark.parametrize(("language", "words"), [("en", "Research receives $200"), ("fr", "La recherche reçoit 200\u00a0$")])
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "With your gift, research receives $200"), ("fr", "Grâce à votre don, la recherche reçoit 200\u00a0$")]
+)
 def test_thanks_come_first_with_the_doubled_sum_and_then_the_steps_in_their_order(
     client: FlaskClient, campaign: Campaign, fund: Fund, language: str, words: str
 ) -> None:
@@ -54,7 +56,7 @@ def test_without_a_match_research_receives_the_gift(client: FlaskClient, campaig
     fund_lifecycle.pause(fund, actor="test", reason="test")
     db.session.commit()
     page = page_of(client, paid(campaign, 40_50))
-    assert "Research receives $40.50" in page
+    assert "With your gift, research receives $40.50" in page
     assert CARD not in page, "it is in honour of nobody"
 
 
@@ -71,11 +73,11 @@ def test_each_state_shows_what_makes_sense_in_it(client: FlaskClient, campaign: 
     db.session.commit()
     for donation in (pending, failed, processing, quarantined, refunded, disputed):
         page = page_of(client, donation)
-        assert (shown(page), "Research receives" in page) == ([], False), donation.public_id
+        assert (shown(page), "With your gift, research receives" in page) == ([], False), donation.public_id
         assert client.get(f"/en/donations/{donation.token}/card.pdf").status_code == 404
     page = page_of(client, partly)
     assert shown(page) == [SHARE, CARD, EMPLOYER, MONTHLY]
-    assert "Research receives $120" in page and "Amount: $60.00" in page
+    assert "With your gift, research receives $120" in page and "Amount: $60.00" in page
 
 
 def test_who_gives_monthly_or_in_the_name_of_an_organization_gets_no_hint_that_does_not_fit(

@@ -9,6 +9,7 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.edges.db import db
 from campaign.funders import access_links, funder_actions
 from campaign.funders.funders import Funder
+from campaign.funders.introductions import FundIntroduction
 from campaign.mail import compose
 from campaign.matching import fund_lifecycle
 from campaign.matching.funds import Fund
@@ -31,6 +32,8 @@ def test_no_public_page_file_or_email_names_an_anonymous_funder(app: Flask, clie
     funder.name_en, funder.name_fr = "Zinnia Fund", "Fonds Zinnia"
     db.session.flush()
     fund_lifecycle.activate(hidden, actor="test", reason="test")
+    introduction = {f"{name}_{of}": "Fonds Zinnia says why" for name in ("words", "name") for of in ("en", "fr")}
+    db.session.add(FundIntroduction(fund_id=hidden.id, **introduction))
     rematched = paid(campaign, 900_00)
     freed = paid(campaign, 100_00)
     open_one = start_donation(campaign, 50_00)

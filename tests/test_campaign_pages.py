@@ -29,6 +29,8 @@ TEXTS = {
     "lead_fr": "Aidez-nous.",
     "story_en": "## Why\r\n\r\nBecause.",
     "story_fr": "## Pourquoi\r\n\r\nParce que.",
+    "cause_en": "the emergency fund",
+    "cause_fr": "le fonds d’urgence",
 }
 AMOUNTS = {
     "goal_cents": "$20,000",

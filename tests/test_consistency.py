@@ -524,6 +524,7 @@ CHOOSE_BY_LANGUAGE = {
     "campaign/campaigns/charity_pages.py",
     "campaign/edges/stripe/payments.py",
     "campaign/funders/funders.py",
+    "campaign/funders/introductions.py",
     "campaign/matching/funds.py",
     "campaign/rules/journal.py",
     "campaign/rules/money.py",

@@ -153,7 +153,7 @@ def test_everything_about_a_donor_is_on_one_page_in_plain_words(app: Flask, camp
         for words in (
             "For my &lt;b&gt;mother&lt;/b&gt;",
             "In memory of Ana",
-            "Send me news about the research. A few emails a year.",
+            "Send me news about what gifts make possible. A few emails a year.",
             "the next month is charged on",
             f"Receipt {receipt.serial} for",
             f"/staff/receipts/{receipt.serial}/receipt.pdf",

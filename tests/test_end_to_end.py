@@ -190,7 +190,7 @@ def donate_in_french_without_javascript(stack: DevStack, browser: Browser) -> No
     fill(page, {"Numéro de carte": "4242424242424242", "Expiration (MM / AA)": "12/34", "Code de sécurité": "123"})
     page.get_by_role("button", name="Donner").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Merci, {NAME[0]}")
-    expect(page.get_by_text("La recherche reçoit 200\u00a0$", exact=True)).to_be_visible()
+    expect(page.get_by_text("Grâce à votre don, la recherche reçoit 200\u00a0$", exact=True)).to_be_visible()
     context.close()
     email = eventually(lambda: email_to(stack, "francais@example.org"))
     assert email["attachments"][0].startswith("recu-")

@@ -68,7 +68,7 @@ def test_each_export_has_what_is_of_its_days_and_leaves_an_audit_row_with_range_
     assert donors[0]["Last name"] == "'=Roy2", "the name of the latest gift, which is no formula"
     consents = rows_of(client, what="consents", headings="fr")
     assert [(row["Consentement du"], row["Langue"]) for row in consents] == [("2026-03-01", "anglais"), ("2026-03-31", "anglais")]
-    assert "Send me news about the research" in consents[0]["Texte du formulaire, tel qu’il est maintenant"]
+    assert "Send me news about what gifts make possible" in consents[0]["Texte du formulaire, tel qu’il est maintenant"]
     assert [(row["Before fees"], row["Stripe’s fees"], row["Paid out"], row["State"]) for row in rows_of(client, what="payouts")] == [
         ("100.00", "3.20", "96.80", "arrived")
     ]

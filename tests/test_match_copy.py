@@ -131,7 +131,7 @@ def test_an_end_in_the_night_of_a_clock_change_names_its_time_zone() -> None:
 @pytest.mark.parametrize("match", [0, 37_42, 100_00])
 def test_a_quote_states_exactly_its_match(language: str, limit: Limit | None, match: int) -> None:
     for fund, holds in itertools.product([None, FUND, replace(FUND, held_cents=5_00, minimum_cents=25_00)], [True, False]):
-        sentence = match_quote.quote(Quote(gift_cents=100_00, match_cents=match, limit=limit, fund=fund, holds=holds), language)
+        sentence = match_quote.quote(Quote(gift_cents=100_00, match_cents=match, limit=limit, fund=fund, cause="it", holds=holds), language)
         assert ("137.42" in numbers(sentence)) == (match == 37_42)
         assert ("200" in numbers(sentence)) == (match == 100_00)
         assert bool(re.search(r"in part|en partie", sentence)) == (match > 0 and limit is not None)
@@ -141,7 +141,9 @@ def test_a_quote_states_exactly_its_match(language: str, limit: Limit | None, ma
 def test_each_limit_has_its_own_sentence() -> None:
     for language in LANGUAGES:
         sentences = {
-            match_quote.quote(Quote(gift_cents=100_00, match_cents=0, limit=limit, fund=replace(FUND, minimum_cents=250_00)), language)
+            match_quote.quote(
+                Quote(gift_cents=100_00, match_cents=0, limit=limit, fund=replace(FUND, minimum_cents=250_00), cause="it"), language
+            )
             for limit in Limit
         }
         assert len(sentences) == len(Limit)
@@ -207,7 +209,7 @@ def test_each_timeline_event_is_a_sentence_with_its_amount(language: str, kind: 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_outcome_states_the_current_match(language: str) -> None:
-    now = MatchStatus(gift_cents=100_00, held_cents=0, matched_cents=0, fund_name="F", is_paid=True)
+    now = MatchStatus(gift_cents=100_00, held_cents=0, matched_cents=0, fund_name="F", cause="it", is_paid=True)
     assert donation_timeline.match_outcome(now, language) == ""
     assert "150" in numbers(donation_timeline.match_outcome(replace(now, matched_cents=50_00), language))
     waiting = donation_timeline.match_outcome(replace(now, matched_cents=50_00, waits=True), language)
@@ -219,5 +221,7 @@ def test_the_outcome_states_the_current_match(language: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_rematch_news_states_the_increase_and_the_total(language: str) -> None:
-    sentence = donation_timeline.rematch_news(gift_cents=100_00, matched_cents=100_00, more_cents=62_58, fund_name="F", language=language)
+    sentence = donation_timeline.rematch_news(
+        gift_cents=100_00, matched_cents=100_00, more_cents=62_58, fund_name="F", cause="it", language=language
+    )
     assert {"62.58", "100", "200"} <= set(numbers(sentence))

@@ -286,6 +286,8 @@ def open_second_campaign(member: Member) -> None:
         member.type(member.say(label), title)
     for label in ("First sentences in English", "First sentences in French", "Story in English", "Story in French"):
         member.type(member.say(label), "We walk for research.")
+    for label, cause in (("What gifts go to, in English", "research"), ("What gifts go to, in French", "la recherche")):
+        member.type(member.say(label), cause)
     member.type(member.say("Goal"), "20000")
     member.button("Create the draft")
     member.button("Open it")

@@ -446,7 +446,7 @@ def test_news_are_agreed_to_and_stopped_with_the_proof_of_each(app: Flask, campa
     submit(client, page, f"{PAGE}/news", choice="withdraw")
     assert not wants_news(gift.donor_id)
     again = open_page(client, "/fr/my-gifts")
-    assert "Envoyez-moi des nouvelles de la recherche" in again.text
+    assert "Envoyez-moi des nouvelles de ce que les dons rendent possible" in again.text
     for _ in range(2):
         submit(client, again, "/fr/my-gifts/news", choice="agree")
     assert wants_news(gift.donor_id)
@@ -483,13 +483,15 @@ def test_the_export_of_consents_proves_one_from_the_page_by_the_words_that_were_
         exported = manager.get("/staff/exports/file", query_string=days, buffered=True)
     (_, *rows) = read_csv(exported.data, separator=",")
     by_email = {row[0]: row for row in rows}
-    assert {"English", "Send me news about the research. A few emails a year. You can stop them at any time."} <= set(by_email[STRANGER])
+    assert {"English", "Send me news about what gifts make possible. A few emails a year. You can stop them at any time."} <= set(
+        by_email[STRANGER]
+    )
     assert "the donation form, by a box that the donor ticked" in by_email[STRANGER]
     assert "the page of the donor’s gifts, by a button under these words" in by_email[OWNER]
     assert "French" in by_email[OWNER] and any(cell.startswith("Envoyez-moi des nouvelles") for cell in by_email[OWNER])
     assert by_form.news_consent_at
     page_of_donor = open_page(manager, f"/staff/donors/{by_page.donor_id}").text
-    assert "Envoyez-moi des nouvelles de la recherche" in page_of_donor
+    assert "Envoyez-moi des nouvelles de ce que les dons rendent possible" in page_of_donor
 
 
 def test_a_message_that_a_funder_may_read_is_withdrawn(app: Flask, campaign: Campaign) -> None:

@@ -15,8 +15,8 @@ GOAL = 200_000_00
 cents = st.integers(0, 1_000_000_00)
 
 
-def reached(raised: int, *, donations: int = 10, takes_gifts: bool = True) -> Reached:
-    return Reached(cents=raised, goal_cents=GOAL, match_counts=True, donations=donations, takes_gifts=takes_gifts)
+def reached(raised: int, *, donations: int = 10, takes_gifts: bool = True, cause: str = "research") -> Reached:
+    return Reached(cause=cause, cents=raised, goal_cents=GOAL, match_counts=True, donations=donations, takes_gifts=takes_gifts)
 
 
 @given(donated=cents, matched=cents, goal=st.integers(1, 1_000_000_00), end=st.none() | cents)
@@ -75,13 +75,13 @@ def test_milestones_never_go_back() -> None:
             GOAL,
             1,
             "The goal of $200,000 is reached: thank you! Every gift still funds research.",
-            "L’objectif de 200\u00a0000\u00a0$ est atteint\u00a0: merci! Chaque don continue de faire avancer la recherche.",
+            "L’objectif de 200\u00a0000\u00a0$ est atteint\u00a0: merci! Chaque don continue de financer la recherche.",
         ),
     ],
 )
 def test_what_is_said_goes_with_the_sum(raised: int, donations: int, english: str, french: str) -> None:
     assert encouragement(reached(raised, donations=donations), "en") == english
-    assert encouragement(reached(raised, donations=donations), "fr") == french
+    assert encouragement(reached(raised, donations=donations, cause="la recherche"), "fr") == french
 
 
 def test_a_closed_campaign_asks_for_nothing() -> None:

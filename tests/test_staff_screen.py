@@ -94,6 +94,7 @@ def test_every_page_of_staff_fits_a_phone_and_has_contrast_in_the_dark(
         f"{of_campaign}/edit",
         f"{of_campaign}/picture",
         f"/staff/funds/{fund.slug}",
+        f"/staff/funds/{fund.slug}/introduction",
         f"/staff/funds/{draft.slug}",
         f"/staff/funds/{draft.slug}?lang=fr",
         "/staff/funds/new",

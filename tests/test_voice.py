@@ -26,7 +26,21 @@ OUT_IN_FRENCH = (
 # What is written alike in both languages.
 ALIKE = {
     *("Alberta", "CSV", "Cause", "Code", "Confirmations", "Date", "Description", "Document", "Excel (XLSX)", "Journal", "Logo", "Manitoba"),
-    *("Menu", "Message", "Note", "Notes", "Nunavut", "Ontario", "Page", "Pages", "Province", "Saskatchewan", "Sections", "Sessions"),
+    *(
+        "Menu",
+        "Message",
+        "Note",
+        "Notes",
+        "Nunavut",
+        "Ontario",
+        "Page",
+        "Pages",
+        "Portrait",
+        "Province",
+        "Saskatchewan",
+        "Sections",
+        "Sessions",
+    ),
     *("Signature", "Total", "Version", "Yukon", "declaration", "journal"),
 }
 PLACEHOLDERS_ALONE = re.compile(r"(?:%\(\w+\)s|PDF|[\s–,.():;]|%%)+")

@@ -30,6 +30,7 @@ class Campaign(Base):
 
     `opened_at` is when it first became public: from then on its slug, charity and currency stay. `hidden_at` is of one that was taken back before
     anybody gave. `sealed_at` is when its books were ended (campaigns/seals.py). `picture` is the SHA-256 of its picture (campaigns/pictures.py).
+    `cause_*` is what gifts go to, with its article, as sentences name it: it begins none of them.
     `patient_words_*` and `patient_name_*` are in both languages or in none. `next_goal_cents` is named once the goal is reached.
     """
 
@@ -64,6 +65,8 @@ class Campaign(Base):
     picture: Mapped[str | None] = mapped_column(ForeignKey("campaign_picture.sha256"))
     picture_alt_en: Mapped[str] = mapped_column(server_default="", default="")
     picture_alt_fr: Mapped[str] = mapped_column(server_default="", default="")
+    cause_en: Mapped[str] = mapped_column(server_default="research", default="research")
+    cause_fr: Mapped[str] = mapped_column(server_default="la recherche", default="la recherche")
     patient_words_en: Mapped[str] = mapped_column(server_default="", default="")
     patient_words_fr: Mapped[str] = mapped_column(server_default="", default="")
     patient_name_en: Mapped[str] = mapped_column(server_default="", default="")
@@ -107,6 +110,10 @@ class Campaign(Base):
     def takes_gifts(self) -> bool:
         """Whether its page has the form."""
         return self.status is CampaignStatus.OPEN
+
+    def cause(self, language: str) -> str:
+        """What gifts go to, as sentences name it."""
+        return self.cause_fr if language == "fr" else self.cause_en
 
     def patient_words(self, language: str) -> str:
         """What a patient says on the page; empty when nobody does."""

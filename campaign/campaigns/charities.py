@@ -23,6 +23,7 @@ class Charity(Base):
     `fiscal_year_end` is a month and a day, as `03-31`; `awaited_gifts_as` is how TP-985.22 counts gifts whose receipt is still to come
     (rules/return_lines.py).
     `logo` is the SHA-256 of the picture at the head of receipts (receipts/printed_pictures.py); without one, the charity's name is printed large.
+    `page_logo` is that of the one at the head of donors' pages (campaigns/page_logos.py), which no confirmation is about.
     """
 
     __tablename__ = "charity"
@@ -49,6 +50,7 @@ class Charity(Base):
     fiscal_year_end: Mapped[str] = mapped_column(server_default="12-31")
     awaited_gifts_as: Mapped[str] = mapped_column(server_default="receipted")
     logo: Mapped[str | None] = mapped_column(ForeignKey("logo.sha256"))
+    page_logo: Mapped[str | None] = mapped_column(ForeignKey("page_logo.sha256"))
 
     def name(self, language: str) -> str:
         """The name on pages and in e-mails; receipts print `legal_name`."""

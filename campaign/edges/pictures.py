@@ -13,13 +13,21 @@ from PIL import Image, ImageOps, ImageStat
 
 from campaign.rules.pictures import (
     LEAST_HEIGHT,
+    LEAST_LOGO_HEIGHT,
+    LEAST_LOGO_WIDTH,
     LEAST_PAGE_HEIGHT,
     LEAST_PAGE_WIDTH,
+    LEAST_PORTRAIT_SIDE,
     LEAST_WIDTH,
     MAX_BYTES,
     MAX_PIXELS,
+    MOST_LOGO_BYTES,
+    MOST_LOGO_HEIGHT,
+    MOST_LOGO_PIXELS,
+    MOST_LOGO_WIDTH,
     MOST_PAGE_HEIGHT,
     MOST_PAGE_WIDTH,
+    MOST_PORTRAIT_SIDE,
     MOST_UPLOADED_BYTES,
     MOST_UPLOADED_PIXELS,
     PictureFlaw,
@@ -70,25 +78,85 @@ class PagePicture:
 
 def page_picture(upload: bytes) -> PagePicture:
     """The uploaded photograph, upright and no larger than pages show it. Raises UnusablePicture."""
-    if len(upload) > MOST_UPLOADED_BYTES:
-        raise UnusablePicture(PictureFlaw.TOO_LARGE)
-    try:
-        opened = Image.open(BytesIO(upload), formats=["JPEG", "PNG", "WEBP"])
-        if opened.width * opened.height > MOST_UPLOADED_PIXELS:
-            raise UnusablePicture(PictureFlaw.TOO_LARGE)
-        if getattr(opened, "is_animated", False):
-            raise UnusablePicture(PictureFlaw.ANIMATED)
-        opened.draft("RGB", (MOST_PAGE_WIDTH, MOST_PAGE_HEIGHT))  # A large JPEG is decoded at a part of its size.
-        upright = ImageOps.exif_transpose(opened).convert("RGBA")
-    except _BROKEN:
-        raise UnusablePicture(PictureFlaw.UNREADABLE) from None
+    upright = _upright(
+        upload,
+        formats=["JPEG", "PNG", "WEBP"],
+        most_bytes=MOST_UPLOADED_BYTES,
+        most_pixels=MOST_UPLOADED_PIXELS,
+        shown=(MOST_PAGE_WIDTH, MOST_PAGE_HEIGHT),
+    )
     if upright.width < LEAST_PAGE_WIDTH or upright.height < LEAST_PAGE_HEIGHT:
         raise UnusablePicture(PictureFlaw.TOO_SMALL)
     upright.thumbnail((MOST_PAGE_WIDTH, MOST_PAGE_HEIGHT))
-    shown = Image.alpha_composite(Image.new("RGBA", upright.size, PRINTED_ON), upright).convert("RGB")
+    return _as_jpeg(upright)
+
+
+def portrait(upload: bytes) -> PagePicture:
+    """The uploaded photograph, upright and cut to a square about where faces are. Raises UnusablePicture."""
+    upright = _upright(
+        upload,
+        formats=["JPEG", "PNG"],
+        most_bytes=MOST_UPLOADED_BYTES,
+        most_pixels=MOST_UPLOADED_PIXELS,
+        shown=(2 * MOST_PORTRAIT_SIDE, 2 * MOST_PORTRAIT_SIDE),
+    )
+    side = min(upright.width, upright.height, MOST_PORTRAIT_SIDE)
+    if side < LEAST_PORTRAIT_SIDE:
+        raise UnusablePicture(PictureFlaw.TOO_SMALL)
+    return _as_jpeg(ImageOps.fit(upright, (side, side), centering=(0.5, 0.4)))
+
+
+def _as_jpeg(picture: Image.Image) -> PagePicture:
+    shown = Image.alpha_composite(Image.new("RGBA", picture.size, PRINTED_ON), picture).convert("RGB")
     saved = BytesIO()
     shown.save(saved, "JPEG", quality=82, optimize=True, progressive=True)
     return PagePicture(jpeg=saved.getvalue(), width=shown.width, height=shown.height)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogoPicture:
+    """A logo as pages show it: a PNG that may be transparent, with nothing in it but the picture."""
+
+    png: bytes
+    width: int
+    height: int
+
+
+def page_logo(upload: bytes) -> LogoPicture:
+    """The uploaded logo without its transparent margins, no larger than pages show it. Raises UnusablePicture."""
+    upright = _upright(
+        upload,
+        formats=["PNG", "JPEG"],
+        most_bytes=MOST_LOGO_BYTES,
+        most_pixels=MOST_LOGO_PIXELS,
+        shown=(MOST_LOGO_WIDTH, MOST_LOGO_HEIGHT),
+    )
+    if _is_blank(upright):
+        raise UnusablePicture(PictureFlaw.BLANK)
+    upright = upright.crop(upright.getbbox())
+    if upright.width < LEAST_LOGO_WIDTH or upright.height < LEAST_LOGO_HEIGHT:
+        raise UnusablePicture(PictureFlaw.TOO_SMALL)
+    upright.thumbnail((MOST_LOGO_WIDTH, MOST_LOGO_HEIGHT))
+    bare = Image.alpha_composite(Image.new("RGBA", upright.size), upright)
+    saved = BytesIO()
+    bare.save(saved, "PNG", optimize=True)
+    return LogoPicture(png=saved.getvalue(), width=bare.width, height=bare.height)
+
+
+def _upright(upload: bytes, *, formats: list[str], most_bytes: int, most_pixels: int, shown: tuple[int, int]) -> Image.Image:
+    """The picture as it is seen, decoded. Raises UnusablePicture."""
+    if len(upload) > most_bytes:
+        raise UnusablePicture(PictureFlaw.TOO_LARGE)
+    try:
+        opened = Image.open(BytesIO(upload), formats=formats)
+        if opened.width * opened.height > most_pixels:
+            raise UnusablePicture(PictureFlaw.TOO_LARGE)
+        if getattr(opened, "is_animated", False):
+            raise UnusablePicture(PictureFlaw.ANIMATED)
+        opened.draft("RGB", shown)  # A large JPEG is decoded at a part of its size.
+        return _with_alpha(ImageOps.exif_transpose(opened))
+    except _BROKEN:
+        raise UnusablePicture(PictureFlaw.UNREADABLE) from None
 
 
 def _open(png: bytes) -> Image.Image:
@@ -97,8 +165,12 @@ def _open(png: bytes) -> Image.Image:
 
 def _is_blank(picture: Image.Image) -> bool:
     """Whether nothing of it is seen on white paper: it is transparent, white on transparent, of one colour, or pale."""
-    # Pillow cuts off grey of 16 bits above 255 instead of scaling it.
-    with_alpha = (picture.convert("I").point(lambda grey: grey * (1 / 257)) if picture.mode.startswith("I") else picture).convert("RGBA")
-    paper = Image.new("RGBA", with_alpha.size, PRINTED_ON)
-    printed = Image.alpha_composite(paper, with_alpha).convert("RGB")
+    paper = Image.new("RGBA", picture.size, PRINTED_ON)
+    printed = Image.alpha_composite(paper, _with_alpha(picture)).convert("RGB")
     return all(lightest - darkest < LEAST_CONTRAST for darkest, lightest in ImageStat.Stat(printed).extrema)
+
+
+def _with_alpha(picture: Image.Image) -> Image.Image:
+    # Pillow cuts off grey of 16 bits above 255 instead of scaling it.
+    scaled = picture.convert("I").point(lambda grey: grey * (1 / 257)) if picture.mode.startswith("I") else picture
+    return scaled.convert("RGBA")

@@ -124,14 +124,15 @@ CHANGED_EXCEPT: Mapping[str, frozenset[str]] = {
             "sealed_at",
         }
     ),
+    "fund_introduction": frozenset({"fund_id"}),
     "shared_message": frozenset({"donation_id", "shared_at"}),
     "staff_note": frozenset({"id", "donor_id", "donation_id", "author", "added_at", "replaces_id"}),
     "wall_entry": frozenset({"donation_id", "campaign_id", "consented_at", "place"}),
     "stripe_event": frozenset({"id", "event_id", "type", "received_at", "livemode", "subject"}),
     "tribute_card": frozenset({"id", "donation_id", "language", "send_on", "created_at"}),
 }
-# Rows of files that were not recorded, queues, drafts of emails, runs that compared nothing, sums by day in another time zone, views that members saved, what was posted by mistake, and
-# the roles of staff.
+# Rows of files that were not recorded, queues, drafts of emails, runs that compared nothing, sums by day in another time zone, views that members saved, what was posted by mistake, portraits
+# that no fund shows any more, and the roles of staff.
 DELETED = frozenset(
     {
         *(
@@ -143,6 +144,7 @@ DELETED = frozenset(
             "match_queue",
             "passkey",
             "pending_rematch",
+            "portrait",
             "posted_call",
             "posted_notice",
             "posted_receipt",

@@ -145,6 +145,7 @@ def match_status(donation: Donation, now: DonationStatus, language: str) -> Matc
         held_cents=now.held_cents,
         matched_cents=now.matched_cents,
         fund_name=fund_names(donation, language),
+        cause=donation.campaign.cause(language),
         is_paid=donation.received_at is not None,
         is_processing=donation.is_debit,
         is_unverified=donation.campaign.holds_match and donation.unverified_at is not None and not donation.is_debit,

@@ -47,7 +47,7 @@ INVENTORY: Mapping[str, Mapping[str, Treatment]] = {
     "call_cancellation": _table(record="reason cancelled_by"),
     "call_document": _table(organization="pdf", none="sha256"),
     "campaign": _table(
-        none="slug title_en title_fr lead_en lead_fr story_en story_fr currency picture picture_alt_en picture_alt_fr",
+        none="slug title_en title_fr lead_en lead_fr story_en story_fr cause_en cause_fr currency picture picture_alt_en picture_alt_fr",
         organization="patient_words_en patient_words_fr patient_name_en patient_name_fr",
     ),
     "campaign_picture": _table(none="sha256 jpeg"),
@@ -56,7 +56,7 @@ INVENTORY: Mapping[str, Mapping[str, Treatment]] = {
     "charity": _table(
         organization=(
             "legal_name name_en name_fr address registration_number place_of_issue signatory_name signatory_title_en signatory_title_fr "
-            "email phone website privacy_officer signature logo"
+            "email phone website privacy_officer signature logo page_logo"
         ),
         none="time_zone series fiscal_year_end awaited_gifts_as",
     ),
@@ -93,6 +93,7 @@ INVENTORY: Mapping[str, Mapping[str, Treatment]] = {
     "funder": _table(organization="name_en name_fr registration_number legal_name address email language province"),
     "report_recipient": _table(organization="email language", record="added_by"),
     "report_choice": _table(none="kinds sending", record="chosen_by"),
+    "fund_introduction": _table(organization="words_en words_fr name_en name_fr portrait portrait_alt_en portrait_alt_fr"),
     "fund_milestone": _table(none="milestone"),
     "funder_report": _table(none="kind period milestone"),
     "funder_payment": _table(organization="reference", record="recorded_by"),
@@ -117,12 +118,14 @@ INVENTORY: Mapping[str, Mapping[str, Treatment]] = {
     "outbox": _table(
         at_once="recipient last_error", reference="key invoice message_id", none="kind factor_change missing_elements reminder"
     ),
+    "page_logo": _table(organization="sha256 png"),
     "passkey": _table(staff="credential_id public_key transports name"),
     "payout": _table(reference="stripe_id", none="currency status reconciliation_status failure"),
     "pending_rematch": _table(reference="cause next_cause"),
     "pledge_request": _table(record=f"decision {_DECIDED}"),
     "seal_request": _table(record=f"decision {_DECIDED}"),
     "campaign_seal": _table(none="heads"),
+    "portrait": _table(organization="sha256 jpeg"),
     "posted_call": _table(record="posted_by"),
     "posted_notice": _table(record="posted_by"),
     "posted_receipt": _table(record="posted_by"),

@@ -40,6 +40,7 @@ ACTIONS = {
     "changed a campaign": gettext_noop("changed a campaign"),
     "changed the part of a contributor": gettext_noop("changed a contributor’s part of a pledge"),
     "changed a fund": gettext_noop("changed a matching fund"),
+    "changed who is behind a fund": gettext_noop("changed who is behind a matching fund"),
     "changed a funder's details": gettext_noop("changed a funder’s details"),
     "changed a note": gettext_noop("changed a note"),
     "changed a period of retention": gettext_noop("changed for how long data is stored"),

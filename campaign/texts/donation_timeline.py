@@ -56,13 +56,14 @@ class MatchStatus:
     """The current match of one donation. `gift_cents` is net of reversals; `waits` when more match may still be allocated.
 
     Before it is paid, `later_cents` would be added to what is held if it were paid now. A bank debit `is_unverified` until the donor's bank
-    account is verified. A donor who is not `is_reachable` has no email address.
+    account is verified. A donor who is not `is_reachable` has no email address. `cause` is what the campaign's gifts go to.
     """
 
     gift_cents: int
     held_cents: int
     matched_cents: int
     fund_name: str
+    cause: str
     is_paid: bool
     is_processing: bool = False
     is_unverified: bool = False
@@ -105,9 +106,10 @@ def _matched(now: MatchStatus, language: str) -> str:
         return ""
     to = translator(language)
     return to.gettext(
-        "%(match)s of matching (%(fund)s) is added to your gift of %(gift)s: research receives %(total)s.",
+        "%(match)s of matching (%(fund)s) is added to your gift of %(gift)s: %(cause)s receives %(total)s.",
         match=format_money_short(now.matched_cents, to.language),
         fund=now.fund_name,
+        cause=now.cause,
         gift=format_money_short(now.gift_cents, to.language),
         total=format_money_short(now.gift_cents + now.matched_cents, to.language),
     )
@@ -123,14 +125,15 @@ def _queued(now: MatchStatus, language: str) -> str:
     return to.gettext("If more matching becomes available, your gift is in line for it, and we will write to you.")
 
 
-def rematch_news(*, gift_cents: int, matched_cents: int, more_cents: int, fund_name: str, language: str) -> str:
+def rematch_news(*, gift_cents: int, matched_cents: int, more_cents: int, fund_name: str, cause: str, language: str) -> str:
     """Return the news that more of a donation is matched than when it was paid. `more_cents` was added since then."""
     to = translator(language)
     return to.gettext(
         "%(more)s of matching (%(fund)s) has come to your gift of %(gift)s since it was paid. "
-        "It is now matched with %(match)s: research receives %(total)s.",
+        "It is now matched with %(match)s: %(cause)s receives %(total)s.",
         more=format_money_short(more_cents, to.language),
         fund=fund_name,
+        cause=cause,
         gift=format_money_short(gift_cents, to.language),
         match=format_money_short(matched_cents, to.language),
         total=format_money_short(gift_cents + matched_cents, to.language),

@@ -12,13 +12,14 @@ from campaign.texts.match_copy import FundView
 class Quote:
     """What a donation would be matched with. `match_cents` are held before payment, `later_cents` are added when it arrives, if left then.
 
-    `limit` says why not in full; `fund` sets the limit, or else matches first.
+    `limit` says why not in full; `fund` sets the limit, or else matches first. `cause` is what the campaign's gifts go to.
     """
 
     gift_cents: int
     match_cents: int
     limit: Limit | None
     fund: FundView | None
+    cause: str
     later_cents: int = 0
     holds: bool = True
     is_monthly: bool = False
@@ -32,7 +33,7 @@ def button(quoted: Quote, language: str) -> str:
         return to.gettext("Give %(amount)s each month", amount=gift)
     if quoted.match_cents and quoted.holds and not quoted.later_cents:
         total = format_money_short(quoted.gift_cents + quoted.match_cents, language)
-        return to.gettext("Give %(amount)s, research receives %(total)s", amount=gift, total=total)
+        return to.gettext("Give %(amount)s, %(cause)s receives %(total)s", amount=gift, cause=quoted.cause, total=total)
     return to.gettext("Give %(amount)s", amount=gift)
 
 

@@ -14,7 +14,7 @@ BAR_FROM_PERCENT = 5
 class Reached:
     """What counts toward the goal, in cents. `match_counts` is whether the match does; `takes_gifts` whether the campaign still takes gifts.
 
-    `next_goal_cents` is the goal after the goal, if there is one.
+    `cause` is what the gifts go to. `next_goal_cents` is the goal after the goal, if there is one.
     """
 
     cents: int
@@ -22,6 +22,7 @@ class Reached:
     match_counts: bool
     donations: int
     takes_gifts: bool
+    cause: str
     next_goal_cents: int | None = None
 
     @property
@@ -72,5 +73,5 @@ def _beyond_goal(reached: Reached, to: Translator) -> str:
         following = format_money_short(reached.next_goal_cents, to.language)
         return to.gettext("The goal of %(goal)s is reached: thank you! The next goal: %(following)s", goal=goal, following=following)
     if reached.takes_gifts:
-        return to.gettext("The goal of %(goal)s is reached: thank you! Every gift still funds research.", goal=goal)
+        return to.gettext("The goal of %(goal)s is reached: thank you! Every gift still funds %(cause)s.", goal=goal, cause=reached.cause)
     return to.gettext("The goal of %(goal)s was reached: thank you!", goal=goal)

@@ -127,7 +127,12 @@ def match_increased(donation: Donation, *, page_url: str, matched_cents: int, mo
     language, title = donation.language, donation.campaign.title(donation.language)
     with force_locale(language):
         rematched = donation_timeline.rematch_news(
-            gift_cents=donation.net_cents, matched_cents=matched_cents, more_cents=more_cents, fund_name=fund_name, language=language
+            gift_cents=donation.net_cents,
+            matched_cents=matched_cents,
+            more_cents=more_cents,
+            fund_name=fund_name,
+            cause=donation.campaign.cause(language),
+            language=language,
         )
         paragraphs = [
             Paragraph(

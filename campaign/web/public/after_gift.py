@@ -24,9 +24,7 @@ def values_of(donation: Donation, status: DonationStatus, language: str) -> dict
     is_counted = status.state in COUNTS
     received_cents = status.net_cents + status.matched_cents
     return {
-        "receives": gettext("Research receives %(amount)s", amount=money.format_money_short(received_cents, language))
-        if is_counted
-        else "",
+        "receives": _receives(donation, received_cents, language) if is_counted else "",
         "share": _share(donation, language) if is_counted and donation.campaign.takes_gifts else None,
         "dedication": tribute_sentence(donation) if donation.tribute_name else "",
         "cards_url": url_for("card_page.page", language=language, token=donation.token) if may_have_cards(donation) else "",
@@ -37,12 +35,18 @@ def values_of(donation: Donation, status: DonationStatus, language: str) -> dict
     }
 
 
+def _receives(donation: Donation, cents: int, language: str) -> str:
+    amount = money.format_money_short(cents, language)
+    return gettext("With your gift, %(cause)s receives %(amount)s", cause=donation.campaign.cause(language), amount=amount)
+
+
 def _share(donation: Donation, language: str) -> dict[str, object]:
     """Plain links with the public page of the campaign and a sentence that says nothing of the gift."""
     campaign = donation.campaign
     url = services().links.campaign_page(language, campaign.slug)
     words = gettext(
-        "A campaign for research: %(campaign)s",
+        "A campaign that funds %(cause)s: %(campaign)s",
+        cause=campaign.cause(language),
         campaign=campaign.title(language),
     )
     text = f"{words} {url}"

@@ -10,6 +10,7 @@ from campaign.campaigns.campaigns import Campaign, default_campaign, public_camp
 from campaign.campaigns.pictures import find_picture
 from campaign.donations.donations import Donation, donation_by_token
 from campaign.edges.stripe.payments import CHECKOUT_MINUTES
+from campaign.funders.introductions import shown_introductions
 from campaign.recurring.recurring_gifts import MONTHLY
 from campaign.reporting.totals import no_totals, totals_of
 from campaign.rules import money
@@ -142,8 +143,6 @@ def campaign_page(
         lead=campaign.lead(language),
         head=shared_head.shared_head(campaign, language),
         story=campaign.story(language),
-        picture=find_picture(campaign.picture) if campaign.picture else None,
-        picture_alt=campaign.picture_alt(language),
         takes_gifts=takes_gifts,
         preview=preview,
         charity=campaign.charity,
@@ -154,7 +153,7 @@ def campaign_page(
         held_while_paying=match_copy.hold_promise(funds.state, language),
         how_to_pay=match_quote.how_to_pay(language, takes_bank_debits=campaign.takes_bank_debits),
         each_month=match_copy.monthly_explanation(funds.state, language),
-        progress=progress_of(totals, funds.state, language, takes_gifts=takes_gifts, next_goal_cents=campaign.next_goal_cents),
+        progress=progress_of(campaign, totals, funds.state, language, takes_gifts=takes_gifts),
         form=form,
         errors=form.all_errors(),
         attempt=attempt,
@@ -163,14 +162,18 @@ def campaign_page(
         is_for_this_donor=promise is not None,
         presets=presets_of(campaign, funds, language),
         chosen=form.amount_text,
-        **_bounds(campaign, language),
+        **_shown(campaign, language),
         notice=notice,
         check=human_check.page_values(form, attempt),
     )
 
 
-def _bounds(campaign: Campaign, language: str) -> dict[str, str]:
+def _shown(campaign: Campaign, language: str) -> dict[str, Any]:
+    """The pictures and people of the page, and the bounds of a gift."""
     return {
+        "picture": find_picture(campaign.picture) if campaign.picture else None,
+        "picture_alt": campaign.picture_alt(language),
+        "introductions": shown_introductions(campaign, language),
         "minimum": money.format_money_short(campaign.minimum_cents, language),
         "maximum": money.format_money_short(campaign.maximum_cents, language),
     }

@@ -57,7 +57,7 @@ class DonationForm(AddressForm, WallFields):
     share_message = BooleanField(
         lazy_gettext("The funder who matches my gift may read this message, without my name"), false_values=FALSE_VALUES
     )
-    news_consent = BooleanField(lazy_gettext("Send me news about the research"), false_values=FALSE_VALUES)
+    news_consent = BooleanField(lazy_gettext("Send me news about what gifts make possible"), false_values=FALSE_VALUES)
     attempt = HiddenField()
     email_checked = HiddenField()
     second_monthly = BooleanField(false_values=FALSE_VALUES)

@@ -25,7 +25,7 @@ def page_event(slug: str, language: str) -> StreamEvent | None:
 def page_parts(campaign: Campaign, funds: CurrentFunds, language: str) -> dict[str, Any]:
     """The parts of the page as text and HTML, by the id of the element that shows them. They are the same for everybody."""
     totals = totals_of(campaign.slug) or no_totals(campaign)
-    progress = progress_of(totals, funds.state, language, takes_gifts=campaign.takes_gifts, next_goal_cents=campaign.next_goal_cents)
+    progress = progress_of(campaign, totals, funds.state, language, takes_gifts=campaign.takes_gifts)
     return {
         "claim": match_copy.campaign_claim(funds.state, language),
         "held_while_paying": match_copy.hold_promise(funds.state, language),

@@ -5,6 +5,7 @@ from typing import Any
 
 from flask_babel import gettext
 
+from campaign.campaigns.campaigns import Campaign
 from campaign.reporting.totals import Totals
 from campaign.rules.money import format_money_short
 from campaign.rules.progress_bar import Bar, bar_of, match_end_cents
@@ -22,9 +23,7 @@ class Mark:
     anchor: str
 
 
-def progress_of(
-    totals: Totals, state: MatchState, language: str, *, takes_gifts: bool, next_goal_cents: int | None = None
-) -> dict[str, Any]:
+def progress_of(campaign: Campaign, totals: Totals, state: MatchState, language: str, *, takes_gifts: bool) -> dict[str, Any]:
     """The progress, ready to show."""
     reached = Reached(
         cents=totals.toward_goal_cents,
@@ -32,7 +31,8 @@ def progress_of(
         match_counts=totals.match_counts,
         donations=totals.donations,
         takes_gifts=takes_gifts,
-        next_goal_cents=next_goal_cents,
+        cause=campaign.cause(language),
+        next_goal_cents=campaign.next_goal_cents,
     )
 
     def short(cents: int) -> str:

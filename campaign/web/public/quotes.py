@@ -96,6 +96,7 @@ def quote_of(
         later_cents=promise.later_cents,
         limit=promise.limit,
         fund=funds.state.first_open or next(iter(funds.state.funds), None),
+        cause=campaign.cause(language),
         holds=funds.state.holds,
         is_monthly=is_monthly,
     )

@@ -27,7 +27,7 @@ from campaign.web.staff.halfway import Factor
 from campaign.web.staff.sign_in import role_label
 
 DAYS = frozenset({"on", "due_on", "filed_on", "received_on", "from", "to"})
-PICTURES = frozenset({"signature", "logo"})
+PICTURES = frozenset({"signature", "logo", "page_logo", "portrait"})
 ROLES = ("viewer", "clerk", "manager", "admin")
 
 
@@ -101,6 +101,14 @@ def _field_labels() -> dict[str, str]:
         "language": gettext("Language"),
         "series": gettext("Serial numbers"),
         "bilingual_receipts": gettext("Receipts in both languages"),
+        "page_logo": gettext("Logo on donors’ pages"),
+        "cause_en": gettext("What gifts go to, in English"),
+        "cause_fr": gettext("What gifts go to, in French"),
+        "words_en": gettext("Their words in English"),
+        "words_fr": gettext("Their words in French"),
+        "portrait": gettext("Portrait"),
+        "portrait_alt_en": gettext("What it shows, in English"),
+        "portrait_alt_fr": gettext("What it shows, in French"),
         "fiscal_year_end": gettext("End of the fiscal year"),
         "awaited_gifts_as": gettext("Gifts whose receipt is still to come, on TP-985.22"),
         "time_zone": gettext("Time zone of all dates"),

@@ -1,7 +1,5 @@
 """The forms in which managers create and change campaigns, in both languages side by side, with a preview that stores nothing."""
 
-from typing import Any
-
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import force_locale, gettext, ngettext
@@ -15,7 +13,7 @@ from campaign.campaigns.pictures import find_picture
 from campaign.edges import pictures
 from campaign.edges.pictures import PagePicture, UnusablePicture
 from campaign.rules import typed_text
-from campaign.rules.pictures import LEAST_PAGE_HEIGHT, LEAST_PAGE_WIDTH, MOST_UPLOADED_BYTES, PictureFlaw
+from campaign.rules.pictures import LEAST_PAGE_HEIGHT, LEAST_PAGE_WIDTH, MOST_UPLOADED_BYTES
 from campaign.texts.characters import describe_forbidden
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import LANGUAGES, current_language
@@ -25,10 +23,11 @@ from campaign.web.public.preview_notice import PreviewNotice
 from campaign.web.security import access, csrf
 from campaign.web.staff.campaign_form import COLUMNS, LONGEST, NUMBERS, PRESETS, CampaignForm, form_of, read_form, typed_of
 from campaign.web.staff.campaigns import find_campaign_or_404
+from campaign.web.staff.picture_words import PictureLimits, describe_flaw
 
 bp = Blueprint("staff_campaign_edit", __name__, url_prefix="/staff/campaigns")
 
-MEGABYTES = MOST_UPLOADED_BYTES // (1024 * 1024)
+LIMITS = PictureLimits(most_bytes=MOST_UPLOADED_BYTES, least_width=LEAST_PAGE_WIDTH, least_height=LEAST_PAGE_HEIGHT)
 LONGEST_ALT = 300
 ALTS = ("picture_alt_en", "picture_alt_fr")
 
@@ -38,7 +37,7 @@ ALTS = ("picture_alt_en", "picture_alt_fr")
 def new_form() -> ResponseReturnValue:
     """The form for a new campaign, with what the campaign that is shown has in amounts and bounds."""
     typed = typed_of(campaign_or_404())
-    empty = {f"{name}_{of}": "" for name in ("title", "lead", "story") for of in LANGUAGES}
+    empty = {f"{name}_{of}": "" for name in ("title", "lead", "story", "cause") for of in LANGUAGES}
     return _page(None, CampaignForm(typed=typed | empty | {"slug": ""}))
 
 
@@ -185,7 +184,7 @@ def _picture_page(campaign: Campaign, typed: dict[str, str], errors: dict[str, s
         typed=typed,
         errors=errors,
         longest=LONGEST_ALT,
-        megabytes=MEGABYTES,
+        megabytes=LIMITS.megabytes,
     )
 
 
@@ -223,7 +222,8 @@ def _read_picture(campaign: Campaign, alts: dict[str, str]) -> tuple[PagePicture
     try:
         return pictures.page_picture(upload), errors
     except UnusablePicture as error:
-        return None, errors | {"picture": _describe_flaw(error.flaw)}
+        unreadable = gettext("This file cannot be read as a picture. Please choose a JPEG, PNG or WebP.")
+        return None, errors | {"picture": describe_flaw(error.flaw, LIMITS, unreadable=unreadable)}
 
 
 def _alt_error(text: str) -> str:
@@ -231,14 +231,3 @@ def _alt_error(text: str) -> str:
         return str(gettext("Please say in one line what the picture shows: people who do not see it are told this."))
     character = typed_text.first_forbidden(text)
     return describe_forbidden(character, current_language()) if character else ""
-
-
-def _describe_flaw(flaw: PictureFlaw) -> str:
-    flaws: dict[PictureFlaw, Any] = {
-        PictureFlaw.TOO_LARGE: gettext("This picture is too large. Please choose one of at most %(megabytes)s MB.", megabytes=MEGABYTES),
-        PictureFlaw.TOO_SMALL: gettext(
-            "This picture is too small. It needs at least %(width)s by %(height)s pixels.", width=LEAST_PAGE_WIDTH, height=LEAST_PAGE_HEIGHT
-        ),
-        PictureFlaw.ANIMATED: gettext("This picture moves. Please choose a still one."),
-    }
-    return str(flaws.get(flaw, gettext("This file cannot be read as a picture. Please choose a JPEG, PNG or WebP.")))

@@ -15,7 +15,7 @@ from campaign.rules import money, typed_text
 from campaign.texts.characters import describe_forbidden, describe_unprintable
 from campaign.web.languages import LANGUAGES, current_language
 
-LONGEST = {"title": 120, "lead": 500, "story": 8000, "slug": 60, "patient_words": 400, "patient_name": 80}
+LONGEST = {"title": 120, "lead": 500, "story": 8000, "slug": 60, "cause": 60, "patient_words": 400, "patient_name": 80}
 PATIENT = ("patient_words", "patient_name")
 PRESETS = tuple(f"preset_{number}" for number in range(1, 7))
 SWITCHES = ("match_counts", "takes_bank_debits", "holds_match")
@@ -33,7 +33,19 @@ MOST_CENTS = 1_000_000_000_00
 MOST_FEE_HUNDREDTHS = 10_00
 ADVANCED = ("holds_match", *NUMBERS, "hold_checkout_cents")
 COLUMNS = (
-    *("slug", "title_en", "title_fr", "lead_en", "lead_fr", "story_en", "story_fr", "presets_cents", "fee_percent_hundredths"),
+    *(
+        "slug",
+        "title_en",
+        "title_fr",
+        "lead_en",
+        "lead_fr",
+        "story_en",
+        "story_fr",
+        "cause_en",
+        "cause_fr",
+        "presets_cents",
+        "fee_percent_hundredths",
+    ),
     *(f"{name}_{of}" for name in PATIENT for of in LANGUAGES),
     *(*AMOUNTS, *SWITCHES, *NUMBERS, "next_goal_cents"),
 )
@@ -65,7 +77,9 @@ def typed_of(campaign: Campaign) -> dict[str, str]:
     """What is stored, as a person types it."""
     language = current_language()
     typed = {name: str(getattr(campaign, name)) for name in (*NUMBERS, "slug")}
-    typed |= {f"{name}_{of}": getattr(campaign, f"{name}_{of}") for name in ("title", "lead", "story", *PATIENT) for of in LANGUAGES}
+    typed |= {
+        f"{name}_{of}": getattr(campaign, f"{name}_{of}") for name in ("title", "lead", "story", "cause", *PATIENT) for of in LANGUAGES
+    }
     typed |= {name: money.format_typed(getattr(campaign, name), language) for name in AMOUNTS}
     typed["next_goal_cents"] = money.format_typed(campaign.next_goal_cents, language) if campaign.next_goal_cents else ""
     typed |= {name: "yes" if getattr(campaign, name) else "" for name in SWITCHES}
@@ -94,6 +108,9 @@ def read_form(*, slug: str | None) -> CampaignForm:
         for of in LANGUAGES:
             typed[f"{name}_{of}"] = typed_text.clean_lines(request.form.get(f"{name}_{of}"))
             read(f"{name}_{of}", TextRule(LONGEST[name], has_lines=name == "story"), typed[f"{name}_{of}"])
+    for of in LANGUAGES:
+        typed[f"cause_{of}"] = typed_text.clean_lines(request.form.get(f"cause_{of}"))
+        read(f"cause_{of}", _cause, typed[f"cause_{of}"])
     has_patient = any(request.form.get(f"{name}_{of}", "").strip() for name in PATIENT for of in LANGUAGES)
     for name in PATIENT:
         for of in LANGUAGES:
@@ -135,6 +152,13 @@ class TextRule:
         if not self.has_lines and (characters := pdf.first_unprintable(text)):
             raise WrongField(describe_unprintable(characters, current_language()))
         return text
+
+
+def _cause(text: str) -> str:
+    cause = TextRule(LONGEST["cause"], has_lines=False)(text)
+    if cause[-1] in ".,:;!?…":
+        raise WrongField(gettext("Please leave out the mark at the end: the sentence goes on."))
+    return cause
 
 
 def _cents(text: str) -> int:

@@ -113,6 +113,7 @@ def _facts(campaign: Campaign) -> list[tuple[str, str]]:
         return format_money_short(cents, language)
 
     return [
+        (gettext("What gifts go to"), campaign.cause(language)),
         (gettext("Goal"), show(campaign.goal_cents)),
         (gettext("Does the match count toward it?"), gettext("yes") if campaign.match_counts else gettext("no")),
         (gettext("Suggested amounts"), " · ".join(map(show, campaign.presets_cents))),

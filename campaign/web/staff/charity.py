@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import format_datetime, gettext, ngettext
 from flask_security import current_user
 
-from campaign.campaigns import bank_details
+from campaign.campaigns import bank_details, page_logos
 from campaign.campaigns.charities import Charity
 from campaign.edges.pdf import RenderingFailed
 from campaign.mail.letters.bank_details import describe_account
@@ -60,6 +60,8 @@ def _page(*, box_error: str = "") -> str:
         waiting=waiting_receipts.count_for(CONFIRMATION, charity),
         fingerprint=charity_confirmations.fingerprint_of(charity),
         samples=_samples(charity),
+        page_logo=page_logos.shown_logo(charity.page_logo),
+        charity_name=charity.name(language),
         bank=_bank_row(charity),
         may_confirm=has_role(ADMIN),
         may_edit=has_role("manager"),

@@ -13,6 +13,7 @@ from campaign.campaigns.charities import Charity
 from campaign.edges.db import db
 from campaign.funders import calls, payments
 from campaign.funders.funders import Funder
+from campaign.funders.introductions import introduction_of, is_shown
 from campaign.matching import fund_actions, fund_forecast, fund_lifecycle, pledge_requests
 from campaign.matching.fund_lifecycle import FundChange, FundChangeRefused
 from campaign.matching.funds import Fund, FundStatus, Leftover
@@ -70,6 +71,9 @@ def page_of(fund: Fund, contributor_form: ContributorForm | None = None) -> str:
             "open": format_money(calls.open_cents(fund), language),
         },
         terms=_terms(fund, funder, charity),
+        is_anonymous=fund.is_anonymous,
+        introduced_as=introduction_of(fund).name(language),
+        introduction_is_shown=is_shown(fund),
         **contributor_rows.section_of(fund, funder, contributor_form),
         chart=burn_down.chart_of(days, until=charity.local(datetime.now(UTC)).date()),
         acts=_acts(fund) if has_role("manager") else [],
