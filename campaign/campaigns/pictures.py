@@ -12,12 +12,12 @@ from campaign.edges.pictures import PagePicture
 
 
 class CampaignPicture(Base):
-    """One JPEG, with its size in pixels."""
+    """One JPEG, with its size in pixels. The JPEG is read when it is asked for: a page needs the size alone."""
 
     __tablename__ = "campaign_picture"
 
     sha256: Mapped[str] = mapped_column(primary_key=True)
-    jpeg: Mapped[bytes] = mapped_column(LargeBinary)
+    jpeg: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     width: Mapped[int]
     height: Mapped[int]
     added_at: Mapped[datetime] = mapped_column(server_default=func.now())
