@@ -65,6 +65,9 @@ screenshots: .venv/ready-test ## Write pictures of the pages on donors' ways to 
 	rm -rf build/screenshots
 	$(BIN)/python -m pytest --pictures build/screenshots $$(grep -l "tests.journeys" tests/test_*.py)
 
+weight: .venv/ready-test ## Print what the campaign's page weighs, and how soon its button can be used on a phone
+	$(BIN)/python -m pytest -p tests.conftest tools/weight.py -n 0 -p no:randomly
+
 guards: .venv/ready-test ## Write the digests of tables, constraints, triggers and functions, which check-books compares
 	$(BIN)/python -m pytest -p tests.conftest tools/guards.py -n 0 -p no:randomly
 

@@ -214,7 +214,9 @@ def journey(app: Flask, browser: Browser, name: str, donor: Donor) -> Iterator[J
     with serve(app) as site:
         app.extensions["services"] = replace(services, links=Links(site))  # Stripe's pages and emails lead back here.
         viewport = ViewportSize(width=donor.width, height=700 if donor.width < DESKTOP else 900)
-        context = browser.new_context(viewport=viewport, color_scheme=donor.scheme, java_script_enabled=donor.has_scripts)
+        context = browser.new_context(
+            viewport=viewport, color_scheme=donor.scheme, java_script_enabled=donor.has_scripts, reduced_motion="reduce"
+        )
         page = context.new_page()
         failures: list[str] = []
         page.on("console", lambda message: failures.append(message.text) if message.type == "error" else None)
