@@ -186,7 +186,7 @@ class Journey:
 
     def mailed_link(self, post: Post, path: str, to: str = EMAIL) -> str:
         """The newest link to this path in an email to the address."""
-        self.work()
+        self.aside(_send)
         for _, recipients, message, _ in post.box.newest(20):
             found = re.search(rf"{re.escape(self.site)}/\w\w/{path}/[\w.~-]+", text_of(message))
             if recipients == [to] and found:
@@ -202,6 +202,10 @@ class Journey:
 def _work() -> None:
     schedule_jobs.poll_stripe()
     event_jobs.handle_events()
+    _send()
+
+
+def _send() -> None:
     make_due()
     send_jobs.send_due()
 

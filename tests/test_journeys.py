@@ -114,7 +114,6 @@ def test_come_back_without_paying_and_give_again(app: Flask, chromium: Browser, 
         way.pay()
         way.sees("Research receives $160", "La recherche reçoit 160 $")
         assert newest_donation().id != first and books() == ("paid", 0, 80_00)
-    assert checker.findings(db.engine) == []
 
 
 def leave_checkout(way: Journey) -> None:
