@@ -148,6 +148,7 @@ def test_the_first_open_campaign_is_the_one_at_the_root(app: Flask, manager: Fla
 def test_each_field_that_is_wrong_says_what_to_do_and_nothing_typed_is_lost(app: Flask, manager: FlaskClient) -> None:
     wrong = {
         "title_fr": "",
+        "story_fr": "\u2800\u0301",
         "lead_en": "a\u202eb",
         "title_en": "Sun \U000130b8",
         "goal_cents": "1,2,3",

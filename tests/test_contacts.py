@@ -25,7 +25,7 @@ from campaign.schedule import schedule_jobs
 from campaign.texts.action_errors import ActionRefused
 from tests.conftest import Post, Stripe
 from tests.factories import another_campaign, paid, pay, run_concurrently, start_donation
-from tests.mail import text_of
+from tests.mail import make_due, text_of
 from tests.stripe import advance_months, start_recurring
 from tests.web import CORRECTED, SLUG, grant_access, hidden_fields, signed_in
 
@@ -178,6 +178,7 @@ def test_a_donor_changes_the_address_of_later_months_and_gets_an_email_about_it(
     assert answer.status_code == 303
     advance_months(stripe)
     assert [month.last_name for month in months_of(first)] == ["D'Arcy-Lévesque", "Moved"]
+    make_due()
     send_jobs.send_due()
     bodies = [body for to, body in new_mail(post, earlier_mail) if to == "sanaa@example.org"]
     assert any("The name or postal address of your monthly gift has changed" in body for body in bodies)

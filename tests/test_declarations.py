@@ -47,7 +47,7 @@ from tests.factories import (
     start_donation,
     today,
 )
-from tests.mail import attached, last_email, text_of
+from tests.mail import attached, last_email, make_due, text_of
 from tests.stripe import advance_months, start_recurring
 from tests.web import CORRECTED, grant_access, hidden_fields, open_page, send, signed_in
 
@@ -78,6 +78,7 @@ def donated(client: FlaskClient, **fields: str) -> Donation:
     pay(donation)
     db.session.commit()
     send_jobs.send_due()
+    make_due()
     send_jobs.send_due()
     return donation
 

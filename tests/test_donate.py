@@ -392,3 +392,17 @@ def test_custom_domains_of_checkout_are_a_setting() -> None:
         update={"stripe_api_base": STRIPE, "stripe_checkout_hosts": "pay.charity.example, portal.charity.example"}
     )
     assert checkout_origins(changed).split()[-2:] == ["https://pay.charity.example", "https://portal.charity.example"]
+
+
+@pytest.mark.parametrize("unreadable", ["\u2800", "\u0301", "...", "\u200b\u2063", "- -"])
+def test_what_nobody_can_read_is_no_name_and_no_address(client: FlaskClient, stripe: Stripe, unreadable: str) -> None:
+    page = send(client, "fr", first_name=unreadable, last_name=unreadable, address_line1=unreadable, city=unreadable)
+    assert page.status_code == 422
+    for name in ("first_name", "last_name", "address_line1", "city"):
+        assert f'id="{name}-error"' in page.text, name
+    assert db.session.query(Donation).count() == 0
+
+
+def test_who_has_one_name_puts_a_dash_for_the_other(client: FlaskClient, stripe: Stripe) -> None:
+    assert send(client, "en", first_name="Sukarno", last_name="-").status_code == 303
+    assert db.session.query(Donation).one().full_name == "Sukarno -"

@@ -22,7 +22,7 @@ from campaign.rules.masking import mask_email
 from campaign.web.public import donor_access as pages
 from tests.conftest import Post, Stripe
 from tests.factories import issue_receipt, paid, run_concurrently
-from tests.mail import last_email, text_of
+from tests.mail import last_email, make_due, text_of
 from tests.web import FORM, SLUG, hidden_fields, signed_in
 
 LINK = re.compile(r"http://127\.0\.0\.1:8000(/\w\w/access/[0-9a-f]{64})")
@@ -73,6 +73,7 @@ def test_with_the_mailed_link_the_donor_changes_it_and_gets_an_email_about_it(
     assert client.post(link).location.partition("#")[0] == f"/en/donations/{donation.token}"
     assert choose(client, donation) == 303
     assert wants_annual_receipt(donation.donor_id)
+    make_due()
     send_jobs.send_due()
     assert "\r\n\r\nFrom now on, you will get one official receipt for all your gifts of a year" in text_of(last_email(post, donation))
     assert (client.post(link).status_code, client.get(link).status_code) == (404, 404), "it works once"

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
+from campaign.matching.holds import match_of
 from campaign.web.public.regions import provinces, region_of
 from tests.browser import chromium_path, fill_in, open_browser, serve
 from tests.conftest import Stripe
@@ -288,11 +289,21 @@ def test_without_scripts_another_suggested_amount_counts_after_an_error(client: 
     shown = re.search(r'name="amount" type="text" value="([^"]*)"', refused.text)
     assert shown
     chosen = {**FORM, "amount": shown[1], "preset": "50"}
-    quoted = client.post(f"/en/{SLUG}/donations", data={**chosen, **fields})
-    assert quoted.status_code == 409, "the match that was shown was that of another amount"
-    assert "Your gift of $50 + $50 matched = $100." in quoted.text
-    assert client.post(f"/en/{SLUG}/donations", data={**chosen, **hidden_fields(quoted)}).status_code == 303
-    assert db.session.query(Donation).one().amount_cents == 50_00
+    assert fields["expected_match"] == "25000"
+    assert client.post(f"/en/{SLUG}/donations", data={**chosen, **fields}).status_code == 303, "the match that was shown was of $250"
+    donation = db.session.query(Donation).one()
+    assert (donation.amount_cents, match_of(donation.id).held_cents) == (50_00, 50_00)
+
+
+def test_without_scripts_another_amount_that_is_matched_in_part_is_shown_first(
+    client: FlaskClient, stripe: Stripe, campaign: Campaign
+) -> None:
+    own = another_campaign(20_00, like=campaign)
+    fields = hidden_fields(send(client, "en", own.slug, amount="250", postal_code="no"))
+    assert fields["expected_match"] == "2000"
+    quoted = client.post(f"/en/{own.slug}/donations", data={**FORM, "amount": "50", **fields, "expected_match": "25000"})
+    assert quoted.status_code == 409
+    assert hidden_fields(quoted)["expected_match"] == "2000"
 
 
 @pytest.mark.parametrize("country", ["US", "DE"])

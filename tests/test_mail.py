@@ -109,6 +109,7 @@ def test_without_an_address_no_number_is_used_and_the_receipt_is_listed_as_waiti
     pay(donation)
     db.session.commit()
     send_jobs.send_due()
+    make_due()
     send_jobs.send_due()
     _, _, message, _ = next(iter(post.box.newest(1)))
     assert db.session.query(Receipt).count() == 0

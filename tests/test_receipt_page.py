@@ -15,7 +15,7 @@ from campaign.reporting import totals
 from campaign.reporting.integrity import checker
 from tests.conftest import Post
 from tests.factories import create_refund, issue_receipt, paid, pay, start_donation
-from tests.mail import attached, last_email, pdf_text, text_of
+from tests.mail import attached, last_email, make_due, pdf_text, text_of
 from tests.web import CORRECTED, grant_access, hidden_fields, signed_in
 
 
@@ -29,7 +29,7 @@ def test_the_verification_page_shows_the_status_of_a_receipt_and_no_donor_data(
     path = receipt.content["check_url"].removeprefix("http://127.0.0.1:8000")
     valid = client.get(path)
     assert valid.status_code == 200
-    for shown in ("This receipt is valid", receipt.serial, receipt.content["issued_on"], "$100.00"):
+    for shown in ("This is a trial receipt, without any value", receipt.serial, receipt.content["issued_on"], "$100.00"):
         assert shown in valid.text
     for hidden in (donation.last_name, donation.email, donation.city):
         assert hidden not in valid.text
@@ -68,6 +68,7 @@ def test_a_donor_without_an_address_completes_it_and_gets_the_receipt(
     pay(donation)
     db.session.commit()
     send_jobs.send_due()
+    make_due()
     send_jobs.send_due()
     address = f"/fr/donations/{donation.token}/address"
     assert f"http://127.0.0.1:8000{address}" in text_of(last_email(post, donation))
@@ -98,6 +99,7 @@ def test_a_name_that_an_earlier_form_accepted_and_no_receipt_can_print_uses_no_n
     pay(donation)
     db.session.commit()
     send_jobs.send_due()
+    make_due()
     send_jobs.send_due()
     assert db.session.query(Receipt).count() == 0
     assert [(waiting.missing, waiting.count) for waiting in totals.receipts_waiting()] == [(["donor_name ❤"], 1)]

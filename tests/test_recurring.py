@@ -180,6 +180,8 @@ def test_a_failed_instalment_sends_one_email_and_so_does_the_end_of_the_recurrin
     for _ in range(3):
         clock.set_ahead(clock.now() - real_now() + 4 * DAY)
         subscriptions.renew_due(stripe.account)
+    make_due()
+    send_jobs.send_due()
     advance_months(stripe)
     recurring_gift = recurring_gift_for(donation)
     assert (recurring_gift.status, recurring_gift.is_over, recurring_gift.cancellation_reason) == ("canceled", True, "payment_failed")
@@ -190,6 +192,22 @@ def test_a_failed_instalment_sends_one_email_and_so_does_the_end_of_the_recurrin
     assert sum(ended in body for _, body in emails) == 1
     assert all(f"/{language}/monthly/{recurring_gift.token}" in body for _, body in emails)
     assert instalments(recurring_gift) == [(100_00, "paid", 100_00)]
+
+
+def test_a_failed_charge_that_ends_a_monthly_gift_at_once_brings_one_email(app: Flask, stripe: Stripe, fund: Fund, post: Post) -> None:
+    start_recurring(app, stripe)
+    schedule_jobs.poll_stripe()
+    send_jobs.send_due()
+    before = len(list(post.box.newest(1000)))
+    set_card(stripe, "4000000000000002")
+    advance_months(stripe)
+    for _ in range(3):
+        clock.set_ahead(clock.now() - real_now() + 4 * DAY)
+        subscriptions.renew_due(stripe.account)
+    advance_months(stripe)
+    make_due()
+    send_jobs.send_due()
+    assert ["because your card could no longer be charged" in body for _, body in emails_since(post, before)] == [True]
 
 
 def test_an_instalment_paid_before_its_failure_email_is_sent_sends_none(app: Flask, stripe: Stripe, fund: Fund, post: Post) -> None:

@@ -6,7 +6,7 @@ from flask.testing import FlaskClient
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations import message_actions, shared_messages
 from campaign.donations.donations import Donation
-from campaign.donations.shared_messages import Decision
+from campaign.donations.showing import Decision
 from campaign.edges.db import db
 from campaign.funders import access_links
 from campaign.matching.funds import Fund

@@ -225,7 +225,7 @@ def test_a_card_by_email_takes_the_mailed_link(app: Flask, client: FlaskClient, 
         (
             "fr",
             (
-                "Un don a été fait en l’honneur de\u00a0: Ana Quibblestone",
+                "Un don a été fait en l’honneur d’Ana Quibblestone",
                 "«\u00a0We think of you. Always.\u00a0»",
                 "De la part de\u00a0: Zoé",
                 "Zoé, nous a demandé de vous envoyer cette carte, une seule fois.",

@@ -15,7 +15,8 @@ from sqlalchemy.exc import IntegrityError
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations import wall_actions, wall_entries, wall_jobs
 from campaign.donations.donations import Donation
-from campaign.donations.wall_entries import Decision, WallEntry
+from campaign.donations.showing import Decision
+from campaign.donations.wall_entries import WallEntry
 from campaign.edges.db import db
 from campaign.edges.stripe.reversals import ReversalKind
 from campaign.privacy import erasure, person_data, retention_jobs

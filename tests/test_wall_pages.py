@@ -18,7 +18,8 @@ from werkzeug.test import TestResponse
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations import wall_actions, wall_entries
 from campaign.donations.donations import Donation
-from campaign.donations.wall_entries import Decision, WallConsent
+from campaign.donations.showing import Decision
+from campaign.donations.wall_entries import WallConsent
 from campaign.edges.db import db
 from campaign.reporting import staff_todo
 from campaign.web.public import wall
@@ -126,7 +127,11 @@ def test_the_section_is_there_once_there_is_somebody_and_in_both_languages(app: 
     shown(campaign, consent("Ana"), province="NY", country="US")
     for language, heading, words in (
         ("en", "Who gave", ("Jeanne", "Quebec", "In honour of", "Someone", "British Columbia", "Ana")),
-        ("fr", "Des personnes qui ont donné", ("Jeanne", "Québec", "En l’honneur de", "Une personne", "Colombie-Britannique", "Ana")),
+        (
+            "fr",
+            "Des personnes qui ont donné",
+            ("Jeanne", "Québec", "En l’honneur d’", "Une personne", "Colombie-Britannique", "Ana"),
+        ),
     ):
         for path in (f"/{language}/{SLUG}", gifts_page(language)):
             page = html.unescape(open_page(client, path).text)
@@ -203,6 +208,29 @@ def test_a_donor_changes_and_withdraws_what_is_shown(app: Flask, campaign: Campa
     assert "On the campaign’s page" not in open_page(donor, path).text
     assert open_page(donor, f"{path}/wall").status_code == 303, "there is nothing to change"
     assert (entry_of(gift).name, entry_of(gift).withdrawn_at is not None) == ("", True)
+
+
+@pytest.mark.parametrize(("language", "heading"), [("en", "What is shown of your gift of"), ("fr", "Ce qui est affiché de votre don du")])
+def test_the_page_of_all_gifts_says_what_is_shown(app: Flask, campaign: Campaign, language: str, heading: str) -> None:
+    gift = shown(campaign, consent("Jeanne"), province="QC", tribute_kind="honour", tribute_name="Ana")
+    client = app.test_client()
+    grant_access(client, gift)
+    page = html.unescape(open_page(client, f"/{language}/my-gifts").text)
+    assert [words for words in (heading, "Jeanne", f"/{language}/donations/{gift.token}#wall") if words not in page] == []
+    wall_actions.withdraw(gift)
+    assert heading not in html.unescape(open_page(client, f"/{language}/my-gifts").text)
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_the_page_of_a_gift_shows_its_dedication_and_to_its_donor_the_message(
+    client: FlaskClient, campaign: Campaign, is_own: bool
+) -> None:
+    gift = shown(campaign, consent("Jeanne"), tribute_kind="memory", tribute_name="Ana", message="For <her>")
+    if is_own:
+        grant_access(client, gift)
+    page = open_page(client, f"/fr/donations/{gift.token}").text
+    facts = html.unescape(page.partition('<dl class="facts">')[2].partition("</dl>")[0])
+    assert ("À la mémoire d’Ana" in facts, "For <her>" in facts) == (True, is_own)
 
 
 def test_staff_read_each_before_it_is_shown(app: Flask, campaign: Campaign) -> None:

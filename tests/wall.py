@@ -8,7 +8,8 @@ from sqlalchemy import update
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations import wall_actions, wall_entries
 from campaign.donations.donations import Donation
-from campaign.donations.wall_entries import Decision, WallConsent, WallEntry
+from campaign.donations.showing import Decision
+from campaign.donations.wall_entries import WallConsent, WallEntry
 from campaign.edges.db import db
 from campaign.payments import checkouts
 from tests.factories import checkout_context, donation_details, pay

@@ -1,5 +1,7 @@
 """Writes the text of every email and every kind of receipt in both languages to docs/samples: `make samples`. Not part of the test suite.
 
+The emails as HTML go to build/mail, to be looked at in a browser.
+
 The service itself sends the emails and renders the receipts. The same code writes the same files, so that a review shows each change.
 """
 
@@ -40,9 +42,11 @@ from campaign.rules.funder_payments import PaymentDetails, PaymentQuestion, Retu
 from campaign.staff import members
 from tests.conftest import Post
 from tests.factories import another_campaign, create_managers, create_pledgers, create_refund, paid, pay, start_donation
-from tests.mail import body_of
+from tests.mail import body_of, make_due
 
-SAMPLES = Path(__file__).resolve().parent.parent / "docs" / "samples"
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = ROOT / "docs" / "samples"
+PAGES = ROOT / "build" / "mail"
 NOW = datetime(2026, 11, 26, 15, tzinfo=UTC)
 ADDRESS = "donor@example.org"
 BASE_URL = "https://give.example.org"
@@ -67,8 +71,12 @@ def write(name: str, language: str, text: str) -> None:
 
 def write_email(post: Post, name: str, language: str, *, to: str = ADDRESS) -> None:
     send_jobs.send_due()
+    make_due()
+    send_jobs.send_due()
     message = next(m for _, recipients, m, _ in post.box.newest(50) if recipients == [to])
     write(name, language, f"{message['Subject']}\n\n{body_of(message, 'plain')}")
+    PAGES.mkdir(parents=True, exist_ok=True)
+    (PAGES / f"{name}.{language}.html").write_text(body_of(message, "html"))
 
 
 def write_receipt(receipt: Receipt | None, name: str, language: str) -> None:
@@ -231,15 +239,11 @@ def test_funder_and_staff(app: Flask, campaign: Campaign, fund: Fund, post: Post
     messages.enqueue_payment_news(payment.id)
     db.session.commit()
     write_email(post, "funder-receipt-voided", language, to="fonds@example.org")
-    own = another_campaign(50_00, like=campaign)
-    backer = db.session.get_one(Funder, db.session.query(Fund).filter_by(campaign_id=own.id).one().funder_id)
-    backer.email, backer.language, backer.name_en, backer.name_fr = "full@example.org", language, "Fonds Exemple", "Fonds Exemple"
-    paid(own, 60_00)
+    donate(campaign, language, 60_00)
     members.add_staff("manager@example.org", "manager").password = "a hash"
     db.session.execute(db.text("UPDATE outbox SET dead_at = now() WHERE done_at IS NULL"))
     db.session.commit()
     notice_jobs.enqueue_notices()
-    write_email(post, "funder-pledge-matched", language, to="full@example.org")
     if language == "en":
         write_email(post, "staff-todo", "both", to="manager@example.org")
         asks, agrees = create_pledgers()

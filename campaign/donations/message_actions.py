@@ -2,7 +2,7 @@
 
 from campaign.donations import shared_messages
 from campaign.donations.donations import Donation
-from campaign.donations.shared_messages import Decision
+from campaign.donations.showing import Decision
 from campaign.edges.db import db
 from campaign.staff import audit
 

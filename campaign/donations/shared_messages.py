@@ -6,21 +6,14 @@ shown it any more.
 
 from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, Select, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation
+from campaign.donations.showing import Decision
 from campaign.edges.db import Base, db
-
-
-class Decision(StrEnum):
-    """What a member of staff said about showing a message."""
-
-    AGREED = "agreed"
-    REFUSED = "refused"
 
 
 class SharedMessage(Base):

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from campaign.donations import wall_entries
 from campaign.donations.donations import Donation
 from campaign.donations.message_actions import DONOR
-from campaign.donations.wall_entries import Decision, WallConsent
+from campaign.donations.showing import Decision
+from campaign.donations.wall_entries import WallConsent
 from campaign.edges.db import db
 from campaign.rules.wall_batches import DELAY_HOURS
 from campaign.staff import audit

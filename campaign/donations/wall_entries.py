@@ -7,7 +7,6 @@ donor withdraws it at any time, and nothing is shown of a gift that was returned
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -16,18 +15,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from campaign.campaigns.campaigns import Campaign, CampaignTotals
 from campaign.donations.donations import Donation
+from campaign.donations.showing import Decision
 from campaign.edges.db import Base, db
 from campaign.rules import wall_batches
 from campaign.rules.public_names import name_to_show
 
 LONGEST_NAME = 80
-
-
-class Decision(StrEnum):
-    """What a member of staff said about showing a gift."""
-
-    AGREED = "agreed"
-    REFUSED = "refused"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,14 +8,14 @@ from campaign.edges.db import db
 from campaign.edges.services import services
 from campaign.edges.stripe.reversals import ReversalKind
 from campaign.funders import payment_receipts
-from campaign.mail import access_links, notices, offline_reversals, tribute_cards
+from campaign.mail import access_links, contact_emails, notices, offline_reversals, tribute_cards
 from campaign.mail.access_links import address_of
 from campaign.mail.letters import donations, recurring
 from campaign.mail.letters import receipts as receipt_emails
 from campaign.mail.letters.receipts import Retained
 from campaign.mail.receipt_changes import receipt_change_of
 from campaign.matching.holds import match_of
-from campaign.outbox import deliveries, messages, waiting_receipts
+from campaign.outbox import deliveries, messages, pending_messages, waiting_receipts
 from campaign.outbox.deliveries import EmailContent
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import OutboxMessage
@@ -25,8 +25,7 @@ from campaign.payments.status import status_of
 from campaign.receipts import annual, completeness, lifecycle, receipts
 from campaign.receipts.receipts import ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
-from campaign.recurring import contacts, instalments, recurring_gifts
-from campaign.recurring.contacts import EmailChange
+from campaign.recurring import instalments, recurring_gifts
 from campaign.reporting import donation_history
 from campaign.texts import donation_timeline
 
@@ -116,6 +115,7 @@ def _compose_thanks_with_receipt(message: OutboxMessage) -> EmailContent | None:
     is_annual = wants_annual_receipt(donation.donor_id) if receipt is None else receipt.content.get("received_in") is not None
     if reversals.retained_cents(donation) == 0 or (receipt is not None and deliveries.is_emailed(receipt.id)):
         return None
+    pending_messages.complete_match_news(donation.id)
     return donations.thanks(
         donation,
         page_url=_page_url(donation),
@@ -129,7 +129,11 @@ def _compose_thanks_with_receipt(message: OutboxMessage) -> EmailContent | None:
 
 
 def _compose_acknowledgement(message: OutboxMessage) -> EmailContent | None:
+    """None for a donation that was fully returned meanwhile, and for one whose receipt can be sent by now, with the same thanks."""
     donation = _lock_donation(message)
+    if reversals.retained_cents(donation) == 0 or receipts.last_receipt_of(donation.id) is not None:
+        return None
+    pending_messages.complete_match_news(donation.id)
     return donations.thanks(
         donation,
         page_url=_page_url(donation),
@@ -186,8 +190,11 @@ def _compose_annual_receipt(message: OutboxMessage) -> EmailContent | None:
 
 
 def _compose_match_increased(message: OutboxMessage) -> EmailContent | None:
-    """The current match; None when a refund has reduced it to zero meanwhile."""
+    """The current match; None when a refund has reduced it to zero meanwhile, or the thanks state it."""
     donation = _lock_donation(message)
+    db.session.refresh(message)
+    if message.done_at is not None or pending_messages.awaits_thanks(donation.id):
+        return None
     matched, (rematched, funds) = match_of(donation.id).matched_cents, donation_history.rematched_by(donation, donation.language)
     if not matched or not rematched:
         return None
@@ -205,10 +212,10 @@ def _compose_payment_failed(message: OutboxMessage) -> EmailContent | None:
 
 
 def _compose_instalment_failed(message: OutboxMessage) -> EmailContent | None:
-    """None when the instalment was paid meanwhile."""
+    """None when the instalment was paid meanwhile, or the gift has ended: another e-mail says so, and why."""
     donation = _lock_donation(message)
     gift = recurring_gifts.recurring_gift_of(donation)
-    if gift is None or (message.invoice and instalments.is_instalment_paid(message.invoice)):
+    if gift is None or gift.is_over or (message.invoice and instalments.is_instalment_paid(message.invoice)):
         return None
     return recurring.instalment_failed(donation, gift, page_url=_recurring_url(donation))
 
@@ -224,14 +231,18 @@ def _compose_recurring_gift_link(message: OutboxMessage) -> EmailContent | None:
 
 
 def _compose_recurring_gift_changed(message: OutboxMessage) -> EmailContent | None:
-    """None when the gift has ended meanwhile: another e-mail says so."""
+    """None when the gift has ended or changed again meanwhile: another e-mail says so."""
     donation = _lock_donation(message)
     gift = recurring_gifts.recurring_gift_of(donation)
-    return None if gift is None or gift.is_over else recurring.recurring_gift_changed(donation, gift, page_url=_recurring_url(donation))
+    is_old = gift is None or gift.is_over or pending_messages.is_superseded(message)
+    return None if is_old or gift is None else recurring.recurring_gift_changed(donation, gift, page_url=_recurring_url(donation))
 
 
 def _compose_receipt_choice_changed(message: OutboxMessage) -> EmailContent | None:
+    """None when the donor has chosen again meanwhile."""
     donation = _lock_donation(message)
+    if pending_messages.is_superseded(message):
+        return None
     is_annual, address = wants_annual_receipt(donation.donor_id), address_of(donation)
     return donations.receipt_choice_changed(donation, is_annual=is_annual, page_url=_page_url(donation), address=address)
 
@@ -246,17 +257,11 @@ def _compose_donor_access(message: OutboxMessage) -> EmailContent | None:
 
 
 def _compose_email_change(message: OutboxMessage) -> EmailContent | None:
-    """None when it was confirmed or its SECRET_KEY is gone."""
-    donation, change = _lock_donation(message), db.session.get_one(EmailChange, message.email_change_id)
-    token = "" if change.confirmed_at else contacts.token_of(change)
-    url = services().links.email_change(donation.language, token)
-    return donations.email_change(donation, url=url, address=change.new_email) if token else None
+    return contact_emails.compose_confirmation(_lock_donation(message), message)
 
 
 def _compose_contact_changed(message: OutboxMessage) -> EmailContent | None:
-    donation = _lock_donation(message)
-    change = db.session.get(EmailChange, message.email_change_id) if message.email_change_id else None
-    return donations.contact_changed(donation, address=message.recipient or donation.email, new_email=change.new_email if change else "")
+    return contact_emails.compose_news(_lock_donation(message), message)
 
 
 def _compose_tribute_card(message: OutboxMessage) -> EmailContent | None:

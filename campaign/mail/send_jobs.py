@@ -14,9 +14,9 @@ from campaign.mail import compose, deliver_jobs
 from campaign.outbox import deliveries, leases, messages
 from campaign.outbox.deliveries import FrozenEmail
 from campaign.outbox.leases import Lease
-from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.message_kinds import DETAILS_QUIET_SECONDS, MessageKind
 from campaign.outbox.messages import NewMessage, OutboxMessage
-from campaign.receipts import receipts
+from campaign.receipts import completeness, receipts
 from campaign.receipts.receipts import ReceiptIncomplete
 from campaign.stripe_sync import inbox
 
@@ -99,11 +99,15 @@ def _may_be_sent(message: OutboxMessage, email: FrozenEmail) -> bool:
 def _wait_for_details(lease: Lease, message: OutboxMessage, error: ReceiptIncomplete) -> None:
     """The receipt is incomplete: send the thanks without it, with a link to complete the address if that is missing, and retry later.
 
-    `missing_elements` shows staff what is missing.
+    The thanks wait while the donor may complete it on the page after the payment, so that one e-mail has both. `missing_elements` shows
+    staff what is missing.
     """
     db.session.rollback()
     if message.kind == MessageKind.RECEIPT and message.donation_id:
-        messages.enqueue(NewMessage(MessageKind.ACKNOWLEDGEMENT, db.session.get_one(Donation, message.donation_id)))
+        donation = db.session.get_one(Donation, message.donation_id)
+        messages.enqueue(NewMessage(MessageKind.ACKNOWLEDGEMENT, donation))
+        if completeness.waits_for_donor(donation):
+            messages.postpone_first(MessageKind.ACKNOWLEDGEMENT, donation, seconds=DETAILS_QUIET_SECONDS)
     messages.wait_for_elements(lease, error.missing, reason=str(error), seconds=INCOMPLETE_RETRY_SECONDS)
     db.session.commit()
 

@@ -1,4 +1,4 @@
-"""The kinds of messages to donors, funders and staff."""
+"""The kinds of messages to donors, funders and staff, and how long those wait after which another often comes within minutes."""
 
 from enum import StrEnum
 
@@ -46,3 +46,14 @@ class MessageKind(StrEnum):
     CARD_TESTING_BEGUN = "card_testing_begun"
     CARD_TESTING_ENDED = "card_testing_ended"
     CHECKOUT_CODE = "checkout_code"
+
+
+# Stripe reports the last failed charge of a monthly gift and its end within seconds; a donor tries one amount or choice, then another.
+QUIET_SECONDS = {
+    MessageKind.INSTALMENT_FAILED: 600,
+    MessageKind.RECURRING_GIFT_CHANGED: 120,
+    MessageKind.RECEIPT_CHOICE_CHANGED: 120,
+    MessageKind.ADDRESS_CHANGED: 120,
+}
+# A donor who left out their address often completes it on the page after the payment: then the thanks come with the receipt.
+DETAILS_QUIET_SECONDS = 900

@@ -16,7 +16,7 @@ from campaign.donations.donations import Donation
 from campaign.edges.db import Base, db
 from campaign.outbox import leases
 from campaign.outbox.leases import Leasable, Lease
-from campaign.outbox.message_kinds import MessageKind
+from campaign.outbox.message_kinds import QUIET_SECONDS, MessageKind
 from campaign.staff.factor_changes import FactorChange
 
 REMATCH_NEWS_DELAY_SECONDS = 20
@@ -47,6 +47,11 @@ class NewMessage(NamedTuple):
     def key(self) -> str:
         """The unique key of the message."""
         return f"{self.kind}:{self.about or self.donation.public_id}"
+
+    @property
+    def quiet_seconds(self) -> int:
+        """How long the message waits at first."""
+        return QUIET_SECONDS.get(self.kind, 0)
 
 
 class OutboxMessage(Leasable, Base):
@@ -132,19 +137,6 @@ def _enqueue_match_increased(rematched: list[Donation]) -> None:
         db.session.execute(insert(m).on_conflict_do_nothing(index_elements=["key"]), rows)
 
 
-_READ = (
-    "key",
-    "kind",
-    "reversal_id",
-    "is_reinstatement",
-    "cents",
-    "receipt_id",
-    "invoice",
-    "donor_access_id",
-    "email_change_id",
-    "recipient",
-    "offline_reversal_id",
-)
 _TYPES: dict[str, Any] = {
     "key": Text,
     "kind": Text,
@@ -157,12 +149,16 @@ _TYPES: dict[str, Any] = {
     "email_change_id": BigInteger,
     "recipient": Text,
     "offline_reversal_id": BigInteger,
+    "quiet_seconds": BigInteger,
     "donation_id": BigInteger,
 }
 _new_rows = func.unnest(*(bindparam(name, type_=ARRAY(kind)) for name, kind in _TYPES.items())).table_valued(*_TYPES).render_derived()
+_READ = [name for name in _TYPES if name != "donation_id"]
+_STORED = [name for name in _TYPES if name != "quiet_seconds"]
+_not_before = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, _new_rows.c.quiet_seconds)
 _insert = (
     insert(OutboxMessage.__table__)  # type: ignore[arg-type]  # a declarative class's table is a Table
-    .from_select(list(_TYPES), select(*(_new_rows.c[name] for name in _TYPES)), include_defaults=False)
+    .from_select(["not_before", *_STORED], select(_not_before, *(_new_rows.c[name] for name in _STORED)), include_defaults=False)
     .on_conflict_do_nothing(index_elements=["key"])
 )
 

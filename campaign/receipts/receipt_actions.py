@@ -280,7 +280,7 @@ def choose_preference_for(donor_id: int, choice: str, *, how: How, actor: str) -
 def _finish_choice(donor_id: int, choice: str, notified_of: Donation | None) -> None:
     if notified_of is not None:
         number = messages.count_all(notified_of, MessageKind.RECEIPT_CHOICE_CHANGED)
-        messages.enqueue_now(NewMessage(MessageKind.RECEIPT_CHOICE_CHANGED, notified_of, f"{notified_of.public_id}:{number}"))
+        messages.enqueue(NewMessage(MessageKind.RECEIPT_CHOICE_CHANGED, notified_of, f"{notified_of.public_id}:{number}"))
     if choice == PER_DONATION:
         for waiting in lifecycle.donations_without_receipt(donor_id):
             messages.enqueue_receipt_copy(waiting)

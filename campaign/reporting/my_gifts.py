@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation, is_public_id
 from campaign.donations.shared_messages import SharedMessage
+from campaign.donations.wall_entries import WallEntry
 from campaign.edges.db import db
 from campaign.matching.holds import NO_MATCH, matches_of
 from campaign.payments.status import ShownState, shown_states_of
@@ -105,6 +106,13 @@ def shared_messages_of(donor_ids: Sequence[int]) -> list[Donation]:
     """The latest gifts whose message a funder may read, as the donor has agreed."""
     shared = select(Donation).join(SharedMessage, SharedMessage.donation_id == Donation.id)
     own = shared.where(Donation.donor_id.in_(donor_ids), SharedMessage.withdrawn_at.is_(None), Donation.message != "")
+    return list(db.session.scalars(own.order_by(Donation.id.desc()).limit(MESSAGES_SHOWN)))
+
+
+def shown_gifts_of(donor_ids: Sequence[int]) -> list[Donation]:
+    """The latest gifts of which everybody may see something, as the donor has agreed."""
+    agreed = select(Donation).join(WallEntry, WallEntry.donation_id == Donation.id)
+    own = agreed.where(Donation.donor_id.in_(donor_ids), WallEntry.withdrawn_at.is_(None), Donation.received_at.is_not(None))
     return list(db.session.scalars(own.order_by(Donation.id.desc()).limit(MESSAGES_SHOWN)))
 
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy import select
 
 from campaign.donations.donations import Donation
-from campaign.donations.shared_messages import Decision, SharedMessage
+from campaign.donations.shared_messages import SharedMessage
+from campaign.donations.showing import Decision
 from campaign.edges.db import db
 from campaign.matching.funds import Fund
 from campaign.matching.holds import DonationMatch

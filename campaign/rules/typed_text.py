@@ -59,6 +59,14 @@ def _is_stray(text: str, place: int) -> bool:
     return not joins_arabic and not (before and unicodedata.combining(before) == _VIRAMA)
 
 
+def has_words(text: str) -> bool:
+    """Whether there is something to read in it: a letter or a digit of any script, not marks and blanks alone.
+
+    A forbidden character counts, for the check that names it.
+    """
+    return any(c.isalnum() or _is_forbidden(c) or _is_pictogram(c) for c in text)
+
+
 def first_forbidden(text: str, *, has_lines: bool = False) -> str:
     """The first character that is never part of a text: a control character, an override of direction, broken UTF-8, an emoji in one line.
 

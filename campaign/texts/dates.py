@@ -4,7 +4,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Literal
 
-from babel import dates
+from babel import dates, units
 
 from campaign.texts.catalogue import translator
 
@@ -34,6 +34,22 @@ def format_month(day: date, language: str) -> str:
 def format_moment(moment: datetime, language: str, width: Width = "medium") -> str:
     """The day and time of a moment, in the time zone that it has."""
     return _with_ordinal(dates.format_datetime(moment, width, locale=language), moment, language)
+
+
+def format_minute(moment: datetime, language: str, width: Width = "medium") -> str:
+    """The day and time of a moment without seconds, for donors: `Jan 1, 2027, 2:32 p.m.` or `1er janv. 2027, 14 h 32`."""
+    return f"{format_day(moment.date(), language, width)}, {format_time(moment, language)}"
+
+
+def format_period(days: int, language: str) -> str:
+    """`90 days`, or `2 years` for whole years of 365 days."""
+    years, rest = divmod(days, 365)
+    return units.format_unit(days if rest else years, "duration-day" if rest else "duration-year", locale=language)
+
+
+def format_time(moment: datetime, language: str) -> str:
+    """The time of day of a moment, in the time zone that it has: `2:32 p.m.` or `14 h 32`."""
+    return dates.format_time(moment, "short", locale=f"{language}_CA")
 
 
 def _with_ordinal(text: str, day: date, language: str) -> str:

@@ -15,6 +15,7 @@ from campaign.reporting.filing_changes import Change
 from campaign.reporting.first_receipts import Side
 from campaign.rules.offline_gifts import OfflineMethod, OfflineReversalKind
 from campaign.rules.return_lines import GiftGroup
+from campaign.texts.dedications import dedication
 from campaign.web.languages import current_language
 from campaign.web.public.regions import countries
 
@@ -60,12 +61,7 @@ def tribute_labels() -> dict[str, str]:
 
 def tribute_sentence(donation: Donation) -> str:
     """Whom the donation honours or remembers; empty for one without a tribute."""
-    match donation.tribute_kind:
-        case "honour":
-            return gettext("In honour of %(name)s", name=donation.tribute_name)
-        case "memory":
-            return gettext("In memory of %(name)s", name=donation.tribute_name)
-    return ""
+    return dedication(donation.tribute_kind, donation.tribute_name, current_language()) if donation.tribute_kind else ""
 
 
 def language_labels() -> dict[str, str]:

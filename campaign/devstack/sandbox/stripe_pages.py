@@ -13,7 +13,7 @@ from campaign.devstack.sandbox.endpoints import RESOURCES
 from campaign.devstack.sandbox.errors import ApiError
 from campaign.devstack.sandbox.shapes import Doc
 from campaign.devstack.sandbox.stripe_account import Account
-from campaign.devstack.sandbox.words import words
+from campaign.devstack.sandbox.words import refusal, words
 
 bp = Blueprint("pages", __name__)
 
@@ -40,7 +40,14 @@ def _page(session: Doc, error: str = "", status: int = 200) -> tuple[str, int]:
     lines = [(line["description"], _sum(line["amount_total"], line["currency"], language)) for line in session["sandbox_lines"]]
     total = _sum(session["amount_total"], session["currency"], language)
     return render_template(
-        "checkout.html", w=words(language), language=language, session=session, lines=lines, total=total, error=error, form=request.form
+        "checkout.html",
+        w=words(language),
+        language=language,
+        session=session,
+        lines=lines,
+        total=total,
+        error=refusal(error, language),
+        form=request.form,
     ), status
 
 

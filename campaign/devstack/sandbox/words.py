@@ -39,3 +39,18 @@ def words(language: str) -> dict[str, str]:
             "0259 is disputed; 4000 0000 0000 5126 fails to be refunded. Any future date, any code."
         ),
     }
+
+
+def refusal(message: str, language: str) -> str:
+    """Why a card was refused, as Stripe's page says it in the language of the checkout; the API says it in English."""
+    gettext = translation("messages", CATALOGUES, languages=[language], fallback=True).gettext
+    known = {
+        "Your card was declined.": gettext("Your card was declined."),
+        "Your card has insufficient funds.": gettext("Your card has insufficient funds."),
+        "Your card has expired.": gettext("Your card has expired."),
+        "Your card's security code is incorrect.": gettext("Your card’s security code is incorrect."),
+        "An error occurred while processing your card. Try again in a little bit.": gettext(
+            "An error occurred while processing your card. Try again in a little bit."
+        ),
+    }
+    return known.get(message, message)

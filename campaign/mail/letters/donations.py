@@ -6,6 +6,7 @@ from flask_babel import force_locale, gettext
 
 from campaign.donations.donations import Donation
 from campaign.mail.letters.frame import (
+    BUTTON,
     MATCH,
     SMALL,
     Paragraph,
@@ -23,7 +24,7 @@ from campaign.payments import offline_gifts
 from campaign.receipts.receipts import Receipt
 from campaign.rules.masking import mask_email
 from campaign.rules.money import format_money
-from campaign.texts import donation_timeline
+from campaign.texts import dedications, donation_timeline
 
 
 def thanks(
@@ -52,10 +53,11 @@ def thanks(
             *_covered_fee(donation, charged),
             *_tribute(donation),
             *_about_receipt(donation, receipt, address_url, declaration_url, is_annual=is_annual),
-            *([] if declaration_url else [donation_page_link(page_url)]),
+            *([] if declaration_url else [donation_page_link(page_url, "" if address_url else BUTTON)]),
         ]
         if recurring_url:
-            paragraphs.append(Paragraph(gettext("You give each month. To change the amount or the card, or to stop:"), recurring_url))
+            text = gettext("You give each month. To change the amount or the card, or to stop:")
+            paragraphs.append(Paragraph(text, recurring_url, label=gettext("Manage my monthly gift")))
         paragraphs += [my_gifts_page_link(donation), *_on_statement(donation), contact_line(donation.campaign.charity)]
         subject = receipt_subject(receipt, title) if receipt else gettext("Thank you for your gift – %(campaign)s", campaign=title)
         return build_email(recipient_of(donation), subject, paragraphs, receipt=receipt)
@@ -71,9 +73,7 @@ def _covered_fee(donation: Donation, charged: str) -> list[Paragraph]:
 def _tribute(donation: Donation) -> list[Paragraph]:
     if not donation.tribute_kind or not donation.tribute_name:
         return []
-    if donation.tribute_kind == "honour":
-        return [Paragraph(gettext("In honour of %(name)s", name=donation.tribute_name))]
-    return [Paragraph(gettext("In memory of %(name)s", name=donation.tribute_name))]
+    return [Paragraph(dedications.dedication(donation.tribute_kind, donation.tribute_name, donation.language))]
 
 
 def _about_receipt(
@@ -94,13 +94,16 @@ def _about_receipt(
         paragraphs.append(Paragraph(text))
     if address_url:
         text = gettext("An official receipt needs your full name and postal address. Add them here:")
-        paragraphs += [Paragraph(text, address_url), Paragraph(gettext("This message is not a receipt."))]
+        paragraphs += [
+            Paragraph(text, address_url, BUTTON, gettext("Add my address")),
+            Paragraph(gettext("This message is not a receipt.")),
+        ]
     if declaration_url:
         text = gettext(
             "An official receipt must name whoever provides the money. You named an organization, %(name)s: did the money come from it, or from you? Please answer on your page, so that we can make the receipt:",
             name=donation.organization,
         )
-        paragraphs += [Paragraph(text, declaration_url), Paragraph(gettext("This message is not a receipt."))]
+        paragraphs += [Paragraph(text, declaration_url, BUTTON, gettext("Answer")), Paragraph(gettext("This message is not a receipt."))]
     if paragraphs:
         return paragraphs
     return [Paragraph(gettext("Your official receipt will follow by email. This message is not a receipt."))]
@@ -152,7 +155,7 @@ def access_link(donation: Donation, *, url: str, address: str, awaited: Awaited)
     with force_locale(language):
         asked, subject = _asked(donation, awaited, title)
         paragraphs = [
-            Paragraph(asked, url),
+            Paragraph(asked, url, BUTTON, gettext("Open my page")),
             Paragraph(
                 gettext("The link works once, within ten minutes. If you did not ask for it, please ignore this message: nothing changes.")
             ),
@@ -187,7 +190,12 @@ def email_change(donation: Donation, *, url: str, address: str) -> EmailContent:
     language, title = donation.language, donation.campaign.title(donation.language)
     with force_locale(language):
         paragraphs = [
-            Paragraph(gettext("You asked us to use this address for your gifts to %(campaign)s. To confirm it:", campaign=title), url),
+            Paragraph(
+                gettext("You asked us to use this address for your gifts to %(campaign)s. To confirm it:", campaign=title),
+                url,
+                BUTTON,
+                gettext("Confirm my address"),
+            ),
             Paragraph(gettext("The link works for two days. If you did not ask for it, please ignore this message: nothing changes.")),
             contact_line(donation.campaign.charity),
         ]
@@ -265,6 +273,8 @@ def payment_failed(donation: Donation, *, restart_url: str) -> EmailContent:
                     "This happens for many reasons, and most of them are nobody’s fault. If you would still like to give, you can try again here:"
                 ),
                 restart_url,
+                BUTTON,
+                gettext("Try again"),
             ),
             contact_line(donation.campaign.charity),
         ]

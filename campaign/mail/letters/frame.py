@@ -17,15 +17,21 @@ from campaign.texts.dates import format_day
 
 MATCH = "match"
 SMALL = "small"
+BUTTON = "button"
 
 
 @dataclass(frozen=True)
 class Paragraph:
-    """A paragraph, with a link under it if `url` is set. `style` is a CSS class of the template."""
+    """A paragraph, with a link under it if `url` is set.
+
+    MATCH is in a box, and what is SMALL comes after the signature. In HTML, `label` replaces the address, on a button if the style is BUTTON;
+    the text has the address itself.
+    """
 
     text: str
     url: str = ""
     style: str = ""
+    label: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +85,8 @@ def build_email(
         "language": recipient.language,
         "subject": subject,
         "greeting": greeting or gettext("Dear %(name)s,", name=recipient.greeted_as),
-        "paragraphs": [p for p in (*paragraphs, *_about_news(recipient)) if p.text],
+        "paragraphs": [p for p in paragraphs if p.text and p.style != SMALL],
+        "notes": [p for p in (*paragraphs, *_about_news(recipient)) if p.text and p.style == SMALL],
         "ending": ending or gettext("With thanks,"),
         "charity_name": recipient.charity.name(recipient.language),
         "registration_number": recipient.charity.registration_number,
@@ -102,11 +109,8 @@ def build_email(
 
 def _about_news(recipient: Recipient) -> list[Paragraph]:
     """How to stop news (CASL, s. 11), for whoever gets any."""
-    return (
-        [Paragraph(gettext("You agreed to get news from us. You can stop it here:"), recipient.news_url, SMALL)]
-        if recipient.news_url
-        else []
-    )
+    text, label = gettext("You agreed to get news from us. You can stop it here:"), gettext("Stop the news")
+    return [Paragraph(text, recipient.news_url, SMALL, label)] if recipient.news_url else []
 
 
 def receipt_subject(receipt: Receipt, title: str) -> str:
@@ -128,15 +132,16 @@ def about_organization(donation: Donation, receipt: Receipt) -> list[Paragraph]:
     return [Paragraph(text)]
 
 
-def donation_page_link(page_url: str) -> Paragraph:
+def donation_page_link(page_url: str, style: str = BUTTON) -> Paragraph:
     """A link to the donor's page of this donation."""
-    return Paragraph(gettext("Your page for this gift, with its match and receipt:"), page_url)
+    return Paragraph(gettext("Your page for this gift, with its match and receipt:"), page_url, style, gettext("See your gift"))
 
 
 def my_gifts_page_link(donation: Donation) -> Paragraph:
     """The page where the donor asks for the link to all their gifts."""
     url = services().links.my_gifts(donation.language, donation.campaign.slug)
-    return Paragraph(gettext("All your gifts and receipts are on one page. We email you a link to it:"), url, SMALL)
+    text, label = gettext("All your gifts and receipts are on one page. We email you a link to it:"), gettext("Your gifts and receipts")
+    return Paragraph(text, url, SMALL, label)
 
 
 def paid_on(donation: Donation, language: str = "") -> str:

@@ -7,7 +7,7 @@ from flask_babel import force_locale, gettext, ngettext
 from campaign.funders.contributors import FundContributor
 from campaign.funders.funders import Funder
 from campaign.funders.report_recipients import ReportRecipient
-from campaign.mail.letters.frame import SMALL, Code, Paragraph, Recipient, build_email, contact_line
+from campaign.mail.letters.frame import BUTTON, SMALL, Code, Paragraph, Recipient, build_email, contact_line
 from campaign.matching.funds import Leftover
 from campaign.outbox.deliveries import EmailContent
 from campaign.reporting import published_heads
@@ -63,9 +63,16 @@ class ReportNews:
             paragraphs = [
                 *news,
                 *self._balances(language),
-                Paragraph(gettext("The statement with every entry is attached. All figures, day by day, are on your page:"), self.page_url),
+                Paragraph(
+                    gettext("The statement with every entry is attached. All figures, day by day, are on your page:"),
+                    self.page_url,
+                    BUTTON,
+                    gettext("Open my page"),
+                ),
                 contact_line(charity),
-                Paragraph(gettext("Choose which reports you get, or pause or stop them:"), self.choices_url, SMALL),
+                Paragraph(
+                    gettext("Choose which reports you get, or pause or stop them:"), self.choices_url, SMALL, gettext("Choose my reports")
+                ),
             ]
             content = build_email(to, subject, paragraphs, code=self._code())
         return EmailContent(**{**vars(content), "funder_report_id": self.report.id})

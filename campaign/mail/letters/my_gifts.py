@@ -5,7 +5,7 @@ from dataclasses import replace
 from flask_babel import force_locale, gettext
 
 from campaign.donations.donations import Donation
-from campaign.mail.letters.frame import Paragraph, build_email, contact_line, recipient_of
+from campaign.mail.letters.frame import BUTTON, Paragraph, build_email, contact_line, recipient_of
 from campaign.outbox.deliveries import EmailContent
 
 
@@ -14,7 +14,12 @@ def my_gifts_link(donation: Donation, *, url: str, address: str) -> EmailContent
     charity, language = donation.campaign.charity, donation.language
     with force_locale(language):
         paragraphs = [
-            Paragraph(gettext("You asked for the link to all your gifts, with their receipts and your choices. To open them:"), url),
+            Paragraph(
+                gettext("You asked for the link to all your gifts, with their receipts and your choices. To open them:"),
+                url,
+                BUTTON,
+                gettext("Open my gifts"),
+            ),
             Paragraph(
                 gettext("The link works once, within ten minutes. If you did not ask for it, please ignore this message: nothing changes.")
             ),

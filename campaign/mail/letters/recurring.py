@@ -6,7 +6,7 @@ from dataclasses import replace
 from flask_babel import force_locale, gettext
 
 from campaign.donations.donations import Donation
-from campaign.mail.letters.frame import Paragraph, build_email, contact_line, recipient_of
+from campaign.mail.letters.frame import BUTTON, Paragraph, build_email, contact_line, recipient_of
 from campaign.outbox.deliveries import EmailContent
 from campaign.recurring import recurring_gifts
 from campaign.recurring.recurring_gifts import RecurringGift
@@ -85,7 +85,7 @@ def _monthly(
     )
     paragraphs = [
         *map(Paragraph, sentences),
-        Paragraph(about_page, page_url),
+        Paragraph(about_page, page_url, BUTTON, gettext("See my monthly gift") if has_ended else gettext("Manage my monthly gift")),
         contact_line(donation.campaign.charity),
     ]
     recipient = replace(recipient_of(donation), address=address)

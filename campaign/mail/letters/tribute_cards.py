@@ -8,6 +8,7 @@ from campaign.donations.donations import Donation
 from campaign.edges.services import services
 from campaign.mail.letters.frame import MATCH, SMALL, Paragraph, Recipient, build_email
 from campaign.outbox.deliveries import EmailContent
+from campaign.texts.dedications import gift_notice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ def tribute_card(donation: Donation, card: Card, *, erased_after_days: int) -> E
     )
     with force_locale(language):
         paragraphs = [
-            Paragraph(tribute_words(donation), style=MATCH),
+            Paragraph(gift_notice(donation.tribute_kind or "honour", donation.tribute_name, language), style=MATCH),
             Paragraph(gettext("It goes to this campaign: %(campaign)s (%(charity)s)", campaign=title, charity=charity.name(language))),
             *_from_donor(card),
             Paragraph(_why(card), style=SMALL),
@@ -48,16 +49,14 @@ def tribute_card(donation: Donation, card: Card, *, erased_after_days: int) -> E
                 ),
                 style=SMALL,
             ),
-            Paragraph(gettext("About the campaign:"), services().links.campaign_page(language, donation.campaign.slug), SMALL),
+            Paragraph(
+                gettext("About the campaign:"),
+                services().links.campaign_page(language, donation.campaign.slug),
+                SMALL,
+                gettext("See the campaign"),
+            ),
         ]
         return build_email(recipient, gettext("A card for you – %(campaign)s", campaign=title), paragraphs, ending=gettext("Kind regards,"))
-
-
-def tribute_words(donation: Donation) -> str:
-    """What the card is about, in the language in force."""
-    if donation.tribute_kind == "memory":
-        return gettext("A gift was made in memory of %(name)s", name=donation.tribute_name)
-    return gettext("A gift was made in honour of %(name)s", name=donation.tribute_name)
 
 
 def _from_donor(card: Card) -> list[Paragraph]:

@@ -40,24 +40,27 @@ class PlainText:
 
 
 class Required:
-    """Refuses an empty field with a message that says what is missing."""
+    """Refuses a field without a letter or digit, with a message that says what is missing."""
 
     def __init__(self, message: object) -> None:
         self.message = message
 
     def __call__(self, form: Form, field: Field) -> None:
-        if not (field.data or "").strip():
+        if not typed_text.has_words(field.data or ""):
             raise StopValidation(str(self.message))
 
 
 class RequiredWithoutOrganization:
-    """Refuses an empty field unless the organization is filled in."""
+    """Refuses a name without a letter unless the organization is filled in. Who has one name only may put a dash for the other."""
 
-    def __init__(self, message: object) -> None:
+    def __init__(self, message: object, *, may_be_dash: bool = False) -> None:
         self.message = message
+        self.may_be_dash = may_be_dash
 
     def __call__(self, form: Form, field: Field) -> None:
-        if not (field.data or "").strip() and not (form["organization"].data or "").strip():
+        text = field.data or ""
+        is_dash = self.may_be_dash and text in {"-", "–", "—"}
+        if not typed_text.has_words(text) and not is_dash and not (form["organization"].data or "").strip():
             raise StopValidation(str(self.message))
 
 
@@ -107,7 +110,11 @@ class AddressForm(FlaskForm):
     first_name = text_field(
         lazy_gettext("First name"), RequiredWithoutOrganization(lazy_gettext("Please enter your first name.")), longest=80
     )
-    last_name = text_field(lazy_gettext("Last name"), RequiredWithoutOrganization(lazy_gettext("Please enter your last name.")), longest=80)
+    last_name = text_field(
+        lazy_gettext("Last name"),
+        RequiredWithoutOrganization(lazy_gettext("Please enter your last name."), may_be_dash=True),
+        longest=80,
+    )
     name_checked = HiddenField()
     organization = text_field(lazy_gettext("Organization"), longest=120)
     organization_declaration = BooleanField(false_values=FALSE_VALUES)

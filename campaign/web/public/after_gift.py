@@ -15,6 +15,7 @@ from campaign.recurring.recurring_gifts import MONTHLY, recurring_gifts_of
 from campaign.rules import money
 from campaign.rules.monthly_amounts import MONTHS, suggested_monthly_cents
 from campaign.texts.dates import format_day
+from campaign.web.labels import tribute_sentence
 from campaign.web.public.card_list import cards_of
 
 
@@ -27,6 +28,7 @@ def values_of(donation: Donation, status: DonationStatus, language: str) -> dict
         if is_counted
         else "",
         "share": _share(donation, language) if is_counted and donation.campaign.takes_gifts else None,
+        "dedication": tribute_sentence(donation) if donation.tribute_name else "",
         "cards_url": url_for("card_page.page", language=language, token=donation.token) if may_have_cards(donation) else "",
         "card_url": url_for("card_page.pdf", language=language, token=donation.token) if may_have_cards(donation) else "",
         "scheduled_cards": cards_of(donation, language),

@@ -18,6 +18,7 @@ from campaign.outbox.tribute_cards import LONGEST_MESSAGE
 from campaign.texts.dates import format_day
 from campaign.texts.file_names import Document, file_name
 from campaign.web.downloads import name_file
+from campaign.web.labels import tribute_sentence
 from campaign.web.languages import LANGUAGES
 from campaign.web.public.card_form import CARD_FIELDS, MailedCardForm, PrintedCardForm
 from campaign.web.public.card_list import cards_of
@@ -165,5 +166,6 @@ def _frame(donation: Donation, language: str) -> dict[str, object]:
         "charity": campaign.charity,
         "charity_name": campaign.charity.name(language),
         "donation": donation,
+        "dedication": tribute_sentence(donation),
         "token": donation.token,
     }

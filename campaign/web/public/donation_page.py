@@ -1,6 +1,6 @@
 """The donor's page of a donation: its status, match, history, official receipt, and the proof of its ledger entries."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -27,13 +27,13 @@ from campaign.rules import money
 from campaign.rules.offline_gifts import OfflineMethod
 from campaign.stripe_sync import poll_checkout_jobs
 from campaign.texts import donation_timeline
-from campaign.texts.dates import format_day, format_moment
+from campaign.texts.dates import format_day, format_minute, format_time
 from campaign.texts.declaration_words import words_on_page
 from campaign.texts.file_names import Document, file_name
 from campaign.web.downloads import name_file
 from campaign.web.labels import offline_method_labels
 from campaign.web.public import after_gift
-from campaign.web.public.donor_access import may_ask, may_change
+from campaign.web.public.donor_access import has_begun, may_ask, may_change
 from campaign.web.public.wall_choice import wall_of_gift
 from campaign.web.security import LINKS_PER_CLIENT, access, limiter
 
@@ -41,6 +41,8 @@ bp = Blueprint("donation_page", __name__)
 log = structlog.get_logger()
 
 POLL_INTERVAL = timedelta(seconds=2)
+# How long before a payment page ends the donor is warned.
+TIME_WARNING = timedelta(minutes=5)
 
 
 @bp.get("/<any(en,fr):language>/donations/<token>")
@@ -76,6 +78,7 @@ def page(language: str, token: str) -> ResponseReturnValue:
         is_annual=wants_annual_receipt(donation.donor_id),
         may_change=may_change(donation),
         may_ask=may_ask(donation),
+        may_read=may_change(donation) or has_begun(donation),
         wants_news=wants_news(donation.donor_id),
         shares_message=shared_messages.find_of(donation) is not None,
         wall=wall_of_gift(donation),
@@ -86,12 +89,28 @@ def page(language: str, token: str) -> ResponseReturnValue:
         json_url=url_for("donation_page.data", language=language, token=token),
         again_url=url_for("campaigns.page", language=language, slug=campaign.slug, again=token),
         continue_url=donation.checkout_url,
+        **_time_to_pay(donation, language),
         monthly_url=url_for("recurring_page.page", language=language, token=gift.token) if gift else "",
+        next_month=_local_day(campaign, gift.next_payment_at, language) if gift and not gift.is_over else "",
         is_monthly_over=gift is not None and gift.is_over,
         offline=_offline(donation),
         **after_gift.values_of(donation, status, language),
         was_lost=reversals.kinds_in_effect(donation) == {ReversalKind.DISPUTE},
     )
+
+
+def _time_to_pay(donation: Donation, language: str) -> dict[str, Any]:
+    """Until when an unpaid gift can be paid, and whether that is soon; nothing for another one, or for a browser that did not begin it."""
+    ends_at = donation.checkout_expires_at
+    if ends_at is None or not donation.is_open or not donation.checkout_url or not has_begun(donation):
+        return {"pay_until": ""}
+    left = ends_at - datetime.now(UTC)
+    return {
+        "pay_until": format_time(donation.campaign.charity.local(ends_at), language),
+        "pay_until_iso": ends_at.isoformat(),
+        "warns_seconds": int(TIME_WARNING.total_seconds()),
+        "is_time_short": left < TIME_WARNING,
+    }
 
 
 def _offline(donation: Donation) -> dict[str, str]:
@@ -145,7 +164,7 @@ def _timeline(donation: Donation, language: str) -> list[dict[str, str]]:
     charity = donation.campaign.charity
     return [
         {
-            "at": format_moment(charity.local(moment.at), language),
+            "at": format_minute(charity.local(moment.at), language),
             "iso": moment.at.isoformat(),
             "text": donation_timeline.describe(moment.event, language),
         }
@@ -154,7 +173,11 @@ def _timeline(donation: Donation, language: str) -> list[dict[str, str]]:
 
 
 def _local_moment(campaign: Campaign, moment: datetime | None, language: str) -> str:
-    return format_moment(campaign.charity.local(moment), language, "long") if moment else ""
+    return format_minute(campaign.charity.local(moment), language, "long") if moment else ""
+
+
+def _local_day(campaign: Campaign, moment: datetime | None, language: str) -> str:
+    return format_day(campaign.charity.local(moment).date(), language) if moment else ""
 
 
 def _cancel(donation: Donation) -> None:

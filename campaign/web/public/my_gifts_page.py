@@ -25,6 +25,7 @@ from campaign.rules.money import format_money
 from campaign.texts.consent_words import consent_words
 from campaign.texts.dates import format_day
 from campaign.web.labels import receipt_status_labels, status_labels
+from campaign.web.public.wall_choice import wall_of_gift
 from campaign.web.staff.keyset_links import page_links, read_position
 
 RETAINED = (Status.PAID, Status.PARTIALLY_REFUNDED)
@@ -50,6 +51,7 @@ def values_of(donor_id: int, language: str) -> dict[str, Any] | None:
         **_receipts(ids, charities, language),
         "monthly": [_monthly(gift, language) for gift in donor_record.monthly_gifts(ids)],
         "messages": [_message(gift, language) for gift in my_gifts.shared_messages_of(ids)],
+        "walls": [one for gift in my_gifts.shown_gifts_of(ids) if (one := _shown(gift, language))],
         "is_annual": wants_annual_receipt(donor_id),
         "email": db.session.get_one(Donor, donor_id).email,
         "lines": _name_and_address(ids),
@@ -185,3 +187,12 @@ def _next_month(gift: RecurringGift, campaign: Campaign, language: str) -> str:
 def _message(gift: Donation, language: str) -> dict[str, str]:
     day = _day(gift.received_at or gift.started_at, gift.campaign.charity, language)
     return {"public_id": gift.public_id, "day": day, "campaign": gift.campaign.title(language), "text": gift.message}
+
+
+def _shown(gift: Donation, language: str) -> dict[str, Any] | None:
+    """What everybody may see of the gift, and where that is changed; None when nothing is to be seen."""
+    wall = wall_of_gift(gift)
+    if wall is None:
+        return None
+    day = _day(gift.received_at or gift.started_at, gift.campaign.charity, language)
+    return {"wall": wall, "day": day, "url": url_for("donation_page.page", language=language, token=gift.token, _anchor="wall")}

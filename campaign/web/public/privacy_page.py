@@ -11,6 +11,7 @@ from campaign.campaigns.charity_pages import own_text
 from campaign.privacy import retention_rules
 from campaign.rules.page_text import PageKind, blocks_of
 from campaign.rules.retention import DAYS_TO_ANSWER, YEARS_OF_BOOKS
+from campaign.texts.dates import format_period
 from campaign.web.errors import campaign_or_404
 from campaign.web.public.preview_notice import PreviewNotice
 from campaign.web.security import access
@@ -47,7 +48,7 @@ def privacy_page(campaign: Campaign, language: str, text: str, *, preview: Previ
         campaign=campaign,
         charity=charity,
         charity_name=charity.name(language),
-        days={rule.kind.value: rule.days for rule in retention_rules.list_rules()},
+        periods={rule.kind.value: format_period(rule.days, language) for rule in retention_rules.list_rules()},
         answer_days=DAYS_TO_ANSWER,
         years=YEARS_OF_BOOKS,
         blocks=blocks_of(text),

@@ -89,11 +89,27 @@ class RegionGroup:
     choices: list[tuple[str, str]]
 
 
+# States and territories of the United States whose names differ in French.
+_TRANSLATED = (
+    *(
+        gettext_noop("American Samoa"),
+        gettext_noop("Armed Forces (AA)"),
+        gettext_noop("Armed Forces (AE)"),
+        gettext_noop("Armed Forces (AP)"),
+    ),
+    *(gettext_noop("California"), gettext_noop("District of Columbia"), gettext_noop("Florida"), gettext_noop("Georgia")),
+    *(gettext_noop("Hawaii"), gettext_noop("Louisiana"), gettext_noop("Marshall Islands"), gettext_noop("Micronesia")),
+    *(gettext_noop("New Mexico"), gettext_noop("North Carolina"), gettext_noop("North Dakota"), gettext_noop("Northern Mariana Islands")),
+    *(gettext_noop("Palau"), gettext_noop("Pennsylvania"), gettext_noop("Puerto Rico"), gettext_noop("South Carolina")),
+    *(gettext_noop("South Dakota"), gettext_noop("Virgin Islands"), gettext_noop("Virginia"), gettext_noop("West Virginia")),
+)
+
+
 @cache
 def _regions(language: str) -> tuple[RegionGroup, ...]:
     to, names = translator(language), Locale(language).territories
     canada = [(code, to.gettext(name)) for code, name in PROVINCES.items()]
-    states = get_validation_rules({"country_code": "US"}).country_area_choices
+    states = [(code, to.gettext(name)) for code, name in get_validation_rules({"country_code": "US"}).country_area_choices]
     return (
         RegionGroup(label=names["CA"], choices=sorted(canada, key=lambda pair: folded(pair[1]))),
         RegionGroup(label=names["US"], choices=sorted(states, key=lambda pair: folded(pair[1]))),

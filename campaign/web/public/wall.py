@@ -3,12 +3,14 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, abort, render_template, request
+from flask import Blueprint, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from campaign.campaigns.campaigns import Campaign, public_campaign
 from campaign.donations import wall_entries
+from campaign.texts.dedications import dedication_format
+from campaign.web.languages import current_language
 from campaign.web.public.regions import PROVINCES
 from campaign.web.security import access
 
@@ -31,6 +33,7 @@ def page(language: str, slug: str) -> ResponseReturnValue:
         title=campaign.title(language),
         charity=campaign.charity,
         charity_name=campaign.charity.name(language),
+        give_url=url_for("campaigns.page", language=language, slug=campaign.slug, _anchor="give") if campaign.takes_gifts else "",
         wall=shown_gifts(campaign, limit=SHOWN_ON_PAGE, after=_place(request.args.get("after", ""))),
     )
 
@@ -51,14 +54,18 @@ def shown_gifts(campaign: Campaign, *, limit: int, after: UUID | None = None) ->
             {
                 "name": gift.name,
                 "province": province_name(gift.province),
-                "tribute_kind": gift.tribute_kind or "",
-                "tribute_name": gift.tribute_name,
+                **dedication_values(gift.tribute_kind, gift.tribute_name),
             }
             for gift in shown
         ],
         "after": shown[-1].place if len(found) > limit else "",
         "is_first": after is None,
     }
+
+
+def dedication_values(kind: str | None, name: str) -> dict[str, str]:
+    """Whom the gift honours or remembers, as a text with a place for the name, and the name; empty for nobody."""
+    return {"dedication": dedication_format(kind, name, current_language()) if kind else "", "tribute_name": name if kind else ""}
 
 
 def province_name(code: str) -> str:

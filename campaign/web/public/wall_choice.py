@@ -11,13 +11,14 @@ from wtforms import Field
 
 from campaign.donations import wall_actions, wall_entries
 from campaign.donations.donations import Donation, donation_by_token
-from campaign.donations.wall_entries import Decision, WallConsent, WallEntry
+from campaign.donations.showing import Decision
+from campaign.donations.wall_entries import WallConsent, WallEntry
 from campaign.edges import pdf
 from campaign.rules.public_names import name_to_show
 from campaign.texts.characters import describe_unprintable
 from campaign.web.languages import current_language
 from campaign.web.public.donor_access import require_access
-from campaign.web.public.wall import province_name
+from campaign.web.public.wall import dedication_values, province_name
 from campaign.web.public.wall_fields import WallFields, check_name
 from campaign.web.security import LINKS_PER_CLIENT, access, csrf, limiter
 
@@ -135,8 +136,7 @@ def shown_values(entry: WallEntry, donation: Donation) -> dict[str, str]:
     return {
         "name": "" if donation.anonymous else entry.name,
         "province": province_name(donation.province) if entry.shows_province and donation.country == "CA" else "",
-        "tribute_kind": (donation.tribute_kind or "") if entry.shows_tribute else "",
-        "tribute_name": donation.tribute_name if entry.shows_tribute else "",
+        **dedication_values(donation.tribute_kind if entry.shows_tribute else None, donation.tribute_name),
     }
 
 

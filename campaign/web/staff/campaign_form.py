@@ -126,7 +126,7 @@ class TextRule:
     def __call__(self, text: str) -> str:
         if not self.has_lines:
             text = " ".join(text.split())
-        if not text:
+        if not typed_text.has_words(text):
             raise WrongField(gettext("Please write this in both languages: donors read it in theirs."))
         if len(text) > self.longest:
             raise WrongField(gettext("This is too long. Please write at most %(longest)s characters.", longest=self.longest))

@@ -237,7 +237,7 @@ def _read_form(*, zone: ZoneInfo, least_pledge: int = 0, contributing: Collectio
 
 
 def _name(text: str) -> str:
-    if not text or len(text) > LONGEST_NAME:
+    if not typed_text.has_words(text) or len(text) > LONGEST_NAME:
         raise _Wrong(gettext("Please write the name in both languages, in at most %(longest)s characters.", longest=LONGEST_NAME))
     if character := typed_text.first_forbidden(text):
         raise _Wrong(describe_forbidden(character, current_language()))

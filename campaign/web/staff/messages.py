@@ -2,24 +2,24 @@
 
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_security import current_user
 
 from campaign.donations import message_actions, shared_messages
 from campaign.donations.donations import Donation
-from campaign.donations.shared_messages import Decision
+from campaign.donations.showing import Decision
 from campaign.texts.dates import format_moment
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
 from campaign.web.security import access, has_role
 from campaign.web.staff.donation_lookup import donation_or_404
+from campaign.web.staff.showing import back_to, posted_decision
 
 bp = Blueprint("staff_messages", __name__, url_prefix="/staff")
 
 SHOWN = 50
-UNDECIDED = "open"
 
 
 @bp.get("/messages")
@@ -41,10 +41,7 @@ def page() -> ResponseReturnValue:
 @access("clerk")
 def decide(public_id: str) -> ResponseReturnValue:
     """Agree or refuse to show the message to the funder, or take that back."""
-    donation, named = donation_or_404(public_id), request.form.get("decision", "")
-    if named not in {*Decision, UNDECIDED}:
-        abort(400)
-    decision = None if named == UNDECIDED else Decision(named)
+    donation, decision = donation_or_404(public_id), posted_decision()
     if not message_actions.decide(donation, decision, actor=current_user.email):
         flash(gettext("Nothing was changed: the donor has withdrawn the message, or this was decided already."), "error")
     else:
@@ -54,9 +51,7 @@ def decide(public_id: str) -> ResponseReturnValue:
             None: gettext("The message is not shown, and waits for a decision again."),
         }
         flash(done[decision])
-    if request.form.get("back") == "list":
-        return redirect(url_for("staff_messages.page"), 303)
-    return redirect(url_for("staff_donations.page", public_id=public_id, _anchor="message"), 303)
+    return back_to("staff_messages.page", public_id, anchor="message")
 
 
 def shown_message(donation: Donation) -> dict[str, Any] | None:

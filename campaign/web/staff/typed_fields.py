@@ -45,7 +45,7 @@ class TypedDay:
 def read_line(name: str, *, longest: int, empty: str) -> TypedLine:
     """The posted line in NFC. `empty` is the error of one that is empty, too long, or has a line end."""
     text = " ".join(typed_text.clean(request.form.get(name)).split())
-    if not text or len(text) > longest:
+    if not typed_text.has_words(text) or len(text) > longest:
         return TypedLine(text=text[:longest], error=empty)
     if character := typed_text.first_forbidden(text):
         return TypedLine(text=text, error=describe_forbidden(character, current_language()))
@@ -55,7 +55,7 @@ def read_line(name: str, *, longest: int, empty: str) -> TypedLine:
 def read_text(name: str, *, longest: int, empty: str = "") -> TypedLine:
     """The posted text, which may have lines. `empty` is the error of one that is empty; without it, it may be."""
     text, error = typed_text.clean_lines(request.form.get(name)).strip(), ""
-    if not text:
+    if empty and not typed_text.has_words(text):
         error = empty
     elif len(text) > longest:
         error = gettext("This is too long. Please write at most %(longest)s characters.", longest=longest)

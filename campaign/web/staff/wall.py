@@ -9,19 +9,20 @@ from flask_security import current_user
 
 from campaign.donations import donations, wall_actions, wall_entries
 from campaign.donations.donations import Donation
-from campaign.donations.wall_entries import Decision, WallEntry
+from campaign.donations.showing import Decision
+from campaign.donations.wall_entries import WallEntry
 from campaign.texts.dates import format_moment
 from campaign.web.errors import campaign_or_404
 from campaign.web.languages import current_language
 from campaign.web.public.wall_choice import shown_values
 from campaign.web.security import access, has_role
 from campaign.web.staff.donation_lookup import donation_or_404
+from campaign.web.staff.showing import back_to, posted_decision
 
 bp = Blueprint("staff_wall", __name__, url_prefix="/staff")
 
 SHOWN = 50
 DECIDED_SHOWN = 20
-UNDECIDED = "open"
 
 
 @bp.get("/wall")
@@ -44,10 +45,7 @@ def page() -> ResponseReturnValue:
 @access("clerk")
 def decide(public_id: str) -> ResponseReturnValue:
     """Agree or refuse to show the gift on the campaign's page, or take that back."""
-    donation, named = donation_or_404(public_id), request.form.get("decision", "")
-    if named not in {*Decision, UNDECIDED}:
-        abort(400)
-    decision = None if named == UNDECIDED else Decision(named)
+    donation, decision = donation_or_404(public_id), posted_decision()
     version = _number(request.form.get("version", ""))
     if not wall_actions.decide(donation, decision, version=version, actor=current_user.email):
         flash(
@@ -61,9 +59,7 @@ def decide(public_id: str) -> ResponseReturnValue:
             None: gettext("The gift is not shown, and waits for a decision again."),
         }
         flash(done[decision])
-    if request.form.get("back") == "list":
-        return redirect(url_for("staff_wall.page"), 303)
-    return redirect(url_for("staff_donations.page", public_id=public_id, _anchor="wall"), 303)
+    return back_to("staff_wall.page", public_id, anchor="wall")
 
 
 @bp.post("/wall/agreements")

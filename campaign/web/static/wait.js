@@ -19,4 +19,11 @@
     if (polls < 200) setTimeout(poll, polls < 20 ? 2000 : 6000);
   };
   setTimeout(poll, 1500);
+
+  // Shortly before the payment page ends, the donor is told, and can have more time.
+  const time = document.getElementById("time-to-pay");
+  if (!time) return;
+  const warning = time.querySelector("[role=alert] p");
+  const left = new Date(time.dataset.until) - Date.now() - Number(time.dataset.warns) * 1000;
+  setTimeout(() => { warning.hidden = false; }, Math.max(left, 0));
 })();
