@@ -5,7 +5,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Images of Python turn bytecode off: then each process compiles all of the service and the tests again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test lint architecture bench books pages streams exports mutants long storm readers samples translations lock clean .venv/moved
+.PHONY: help run test lint architecture bench books pages streams exports mutants long storm readers samples screenshots weight translations lock clean .venv/moved
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -60,6 +60,13 @@ build/readers/ready: tools/readers.txt
 
 samples: .venv/ready-test ## Write the text of every email and receipt to docs/samples
 	$(BIN)/python -m pytest -p tests.conftest tools/samples.py -n 0 -p no:randomly
+
+screenshots: .venv/ready-test ## Write pictures of the pages on donors' ways to build/screenshots, in both languages, on phones and desktops
+	rm -rf build/screenshots
+	$(BIN)/python -m pytest --pictures build/screenshots $$(grep -l "tests.journeys" tests/test_*.py)
+
+weight: .venv/ready-test ## Print what the campaign's page weighs, and how soon its button can be used on a phone
+	$(BIN)/python -m pytest -p tests.conftest tools/weight.py -n 0 -p no:randomly
 
 guards: .venv/ready-test ## Write the digests of tables, constraints, triggers and functions, which check-books compares
 	$(BIN)/python -m pytest -p tests.conftest tools/guards.py -n 0 -p no:randomly

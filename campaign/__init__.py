@@ -21,7 +21,7 @@ from campaign.edges.wakeups import Waker
 from campaign.operations import heartbeats  # noqa: F401  # registers its table
 from campaign.staff import audit  # noqa: F401  # registers its table
 from campaign.stripe_sync import cursors  # noqa: F401  # registers its table
-from campaign.web import assets, chosen_campaign, errors, languages, malformed, security
+from campaign.web import assets, chosen_campaign, done_message, errors, languages, malformed, security
 from campaign.web.flask_settings import flask_settings
 from campaign.web.pages import PAGES
 from campaign.web.staff import confirm, shown_sections, sign_in, typed_fields
@@ -59,6 +59,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     languages.init_app(app)
     chosen_campaign.init_app(app)
     errors.init_app(app)
+    done_message.init_app(app)
     typed_fields.init_app(app)
     shown_sections.init_app(app)
     sign_in.init_app(app, settings, keys)  # Before the access check, which needs the signed-in member.

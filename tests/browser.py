@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from flask import Flask
-from playwright.sync_api import Browser, Locator, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from campaign.devstack.sandbox.__main__ import Quiet
@@ -64,3 +64,14 @@ def fill_in(field: Locator, value: str) -> None:
         return
     code = region_of(value, "en")[0]
     field.select_option(value=code) if field.locator(f'option[value="{code}"]').count() else field.select_option(label=value)
+
+
+# Where keep_picture puts its pictures (`pytest --pictures DIRECTORY`, `make screenshots`); without it there are none.
+PICTURES: list[Path] = []
+
+
+def keep_picture(page: Page, name: str) -> None:
+    """Store a picture of the whole page as it is, where pictures are asked for."""
+    for directory in PICTURES:
+        directory.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=directory / f"{name}.png", full_page=True)

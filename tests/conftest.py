@@ -45,7 +45,7 @@ from campaign.devstack.stack import free_port
 from campaign.edges.db import close_connections, db
 from campaign.matching.funds import Fund, funds_of
 from campaign.reporting.integrity import checker, guard_checks, scope
-from tests.browser import chromium_path
+from tests.browser import PICTURES, chromium_path
 from tests.patience import PATIENCE_SECONDS
 from tests.scale import SCALE
 
@@ -67,6 +67,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--receipts", type=int, default=40, help="the number of receipts that the storm issues")
     parser.addoption("--workers", type=int, default=2, help="the number of workers that the storm kills")
     parser.addoption("--cluster", type=Path, help="the directory of a cluster that is already prepared (tools/mutants.py)")
+    parser.addoption("--pictures", type=Path, help="the directory for pictures of the pages that donors see (make screenshots)")
 
 
 def _compile_urls_once() -> None:
@@ -103,6 +104,7 @@ class CompiledTemplates(BytecodeCache):
 
 def pytest_configure(config: pytest.Config) -> None:
     _compile_urls_once()
+    PICTURES.extend(filter(None, [config.getoption("--pictures")]))
     Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": CompiledTemplates()}
     worker_input: dict[str, str] | None = getattr(config, "workerinput", None)
     if worker_input is not None:

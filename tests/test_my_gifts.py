@@ -265,7 +265,7 @@ def test_the_page_closes_when_the_donor_has_another_address(app: Flask, campaign
 def test_the_donor_closes_the_page_in_this_browser(app: Flask, campaign: Campaign) -> None:
     gift = paid(campaign, 100_00, email=OWNER)
     client, page = opened(app, gift)
-    assert submit(client, page, f"{PAGE}/closed").location == PAGE
+    assert submit(client, page, f"{PAGE}/closed").location == f"{PAGE}#done"
     closed = open_page(client, PAGE).text
     assert "closed in this browser" in closed and gift.token not in closed
 
@@ -411,7 +411,7 @@ def test_the_choice_of_receipts_is_changed_and_mailed(app: Flask, campaign: Camp
     gift = paid(campaign, 100_00, email=OWNER)
     send_jobs.send_due()
     client, page = opened(app, gift)
-    assert submit(client, page, f"{PAGE}/receipt-choice", choice="annual").location == PAGE
+    assert submit(client, page, f"{PAGE}/receipt-choice", choice="annual").location == f"{PAGE}#done"
     assert wants_annual_receipt(gift.donor_id)
     assert "You get one receipt for all gifts of a year" in open_page(client, PAGE).text
     make_due()
@@ -615,9 +615,9 @@ def test_links_to_the_page_are_where_donors_are_and_never_with_an_address(
         assert f'href="{to_page}"' in open_page(client, path).text, path
     assert f"http://127.0.0.1:8000{to_page}" in text_of(last_email(post, gift))
     form = open_page(client, to_page)
-    assert re.search(r'<form action="/en/my-gifts" method="post">', form.text)
+    assert re.search(r'<form action="/en/my-gifts#email" method="post">', form.text)
     answer = submit(client, form, PAGE, email=FORM["email"], campaign=SLUG)
-    assert answer.location == to_page
+    assert answer.location == f"{to_page}#done"
     unknown = open_page(client, "/en/access/" + "0" * 64)
     assert (unknown.status_code, 'href="/en/my-gifts"' in unknown.text) == (404, True)
 

@@ -53,6 +53,7 @@ def page(language: str, token: str) -> ResponseReturnValue:
         may_change=may_change(first),
         amount=money.format_money(gift.amount_cents, language),
         covered_fee=money.format_money(gift.covered_fee_cents, language) if gift.covered_fee_cents else "",
+        is_wrong=bool(request.args.get("amount")),
         typed=request.args.get("amount", "")[:40] or money.format_decimal(gift.amount_cents).removesuffix(".00"),
         next_on=_day(gift.next_payment_at, campaign, language) if gift.next_payment_at else "",
         ended_on=_day(gift.ended_at, campaign, language) if gift.ended_at else "",
