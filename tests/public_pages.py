@@ -46,6 +46,7 @@ OWNER = FORM["email"]
 # Public routes that answer no page: files, pictures, data, redirects, and what machines ask. Reports by email are for funders.
 NO_PAGES = {
     *("campaigns.home", "campaigns.quote", "shared_files.picture", "shared_files.poster", "pictures.picture", "widget.badge"),
+    *("logos.logo", "portraits.portrait"),
     *("donation_page.data", "donation_page.proof", "card_page.pdf", "receipt_page.pdf", "receipt_page.certificates", "my_gifts.receipt"),
     *("api.campaign", "api.proof", "api.stream", "openapi.document", "health.alive", "health.ready"),
     *("site_map.robots", "site_map.site_map", "site_map.security_txt", "site_map.favicon"),

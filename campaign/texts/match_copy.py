@@ -235,11 +235,11 @@ def _is_midnight(moment: datetime) -> bool:
     return (moment.hour, moment.minute, moment.second) == (0, 0, 0)
 
 
-def how_it_works(state: MatchState, language: str) -> list[str]:
-    """Return the rule in plain sentences: one a fund, and when the match is decided."""
+def how_it_works(state: MatchState, language: str, *, takes_gifts: bool = True) -> list[str]:
+    """Return the rule in plain sentences: one a fund, and when the match is decided, as long as there may be other gifts."""
     to = translator(language)
     sentences = [_sentence(_pledge(fund, to), to) for fund in state.funds]
-    if state.first_open is None:
+    if state.first_open is None or not takes_gifts:
         return sentences
     if state.holds:
         decided = to.gettext(

@@ -149,7 +149,7 @@ def campaign_page(
         charity_name=campaign.charity.name(language),
         claim=match_copy.campaign_claim(funds.state, language),
         wall=shown_gifts(campaign, limit=SHOWN_ON_CAMPAIGN),
-        how_it_works=match_copy.how_it_works(funds.state, language),
+        how_it_works=match_copy.how_it_works(funds.state, language, takes_gifts=takes_gifts),
         held_while_paying=match_copy.hold_promise(funds.state, language),
         how_to_pay=match_quote.how_to_pay(language, takes_bank_debits=campaign.takes_bank_debits),
         each_month=match_copy.monthly_explanation(funds.state, language),

@@ -24,6 +24,7 @@ from campaign.web.public.card_form import CARD_FIELDS, MailedCardForm, PrintedCa
 from campaign.web.public.card_list import cards_of
 from campaign.web.public.card_pdf import draw_card
 from campaign.web.public.donor_access import may_ask, may_change, require_access
+from campaign.web.public.frame import frame_of
 from campaign.web.security import DRAWINGS_PER_CLIENT, access, csrf, limiter
 
 bp = Blueprint("card_page", __name__)
@@ -159,13 +160,5 @@ def _preview(donation: Donation, language: str, form: MailedCardForm) -> str:
 
 
 def _frame(donation: Donation, language: str) -> dict[str, object]:
-    campaign = donation.campaign
-    return {
-        "campaign": campaign,
-        "title": campaign.title(language),
-        "charity": campaign.charity,
-        "charity_name": campaign.charity.name(language),
-        "donation": donation,
-        "dedication": tribute_sentence(donation),
-        "token": donation.token,
-    }
+    own = {"donation": donation, "dedication": tribute_sentence(donation), "token": donation.token}
+    return {**frame_of(donation.campaign, language), **own}

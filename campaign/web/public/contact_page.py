@@ -14,6 +14,7 @@ from campaign.rules.contact_addresses import InvalidEmail, parse_email
 from campaign.rules.masking import mask_email
 from campaign.web.public.address_form import AddressForm
 from campaign.web.public.donor_access import require_access
+from campaign.web.public.frame import frame_of
 from campaign.web.security import LINKS_PER_CLIENT, access, csrf, limiter
 
 bp = Blueprint("contact_page", __name__)
@@ -102,10 +103,11 @@ def confirm_email(language: str, token: str) -> ResponseReturnValue:
     """Confirm a new address. Opening the link changes nothing; its button does."""
     change = contacts.find_email_change(token)
     if change is None:
-        return render_template("donate/email_change.html", state="unknown"), 404
+        return render_template("donate/email_change.html", **frame_of(None, language), state="unknown"), 404
+    frame = frame_of(db.session.get_one(Donation, change.donation_id).campaign, language)
     email = change.new_email
     if request.method == "GET":
-        return render_template("donate/email_change.html", state="asked", email=email)
+        return render_template("donate/email_change.html", **frame, state="asked", email=email)
     if contact_actions.confirm_email(change):
-        return render_template("donate/email_change.html", state="confirmed", email=email)
-    return render_template("donate/email_change.html", state="taken", email=email), 409
+        return render_template("donate/email_change.html", **frame, state="confirmed", email=email)
+    return render_template("donate/email_change.html", **frame, state="taken", email=email), 409

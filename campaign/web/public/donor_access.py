@@ -22,6 +22,7 @@ from campaign.rules.masking import mask_email
 from campaign.staff import audit
 from campaign.web.languages import current_language
 from campaign.web.networks import pseudonym
+from campaign.web.public.frame import frame_of
 from campaign.web.security import LINKS_PER_CLIENT, AccessRequired, access, csrf, limiter
 
 bp = Blueprint("donor_access", __name__)
@@ -136,13 +137,14 @@ def use(language: str, token: str) -> ResponseReturnValue:
     """Use a mailed link. Opening it changes nothing, as programs that scan emails do that too; its button does."""
     found = donor_access.find_access(token)
     if found is None:
-        return render_template("donate/access.html", is_known=False), 404
+        return render_template("donate/access.html", **frame_of(None, language), is_known=False), 404
+    donation = db.session.get_one(Donation, found.donation_id)
+    frame = frame_of(donation.campaign, language)
     if request.method == "GET":
-        return render_template("donate/access.html", is_known=True, opens_all=found.opens == Opens.MY_GIFTS)
+        return render_template("donate/access.html", **frame, is_known=True, opens_all=found.opens == Opens.MY_GIFTS)
     if not donor_access.take(found):
         db.session.rollback()
-        return render_template("donate/access.html", is_known=False), 404
-    donation = db.session.get_one(Donation, found.donation_id)
+        return render_template("donate/access.html", **frame, is_known=False), 404
     audit.record("the donor", "used a mailed link", donation.public_id)
     db.session.commit()
     session[ACCESS] = grant_of(found.donor_id)

@@ -48,6 +48,7 @@ def progress_of(campaign: Campaign, totals: Totals, state: MatchState, language:
         "match_counts": totals.match_counts,
         "left": match_copy.matching_left(state, language),
         "on_hold": short(state.on_hold_cents) if state.on_hold_cents else "",
+        "shows_left": takes_gifts,
         "pledged": short(totals.pledged_cents),
         "has_fund": totals.pledged_cents > 0,
         "donations": totals.donations,
