@@ -424,8 +424,11 @@ def test_another_email_address_is_confirmed_by_mail(app: Flask, campaign: Campai
     gift = paid(campaign, 100_00, email=OWNER)
     send_jobs.send_due()
     client, page = opened(app, gift)
-    submit(client, page, f"{PAGE}/email", email="not one")
-    assert "does not look like an email address" in open_page(client, PAGE).text
+    assert submit(client, page, f"{PAGE}/email", email="not one").location == f"{PAGE}#email"
+    wrong = open_page(client, PAGE).text
+    assert 'value="not one" aria-invalid="true" aria-describedby="email-error email-help"' in wrong
+    assert "does not look like an email address" in wrong and '<details class="no-print" open>' in wrong
+    assert "not one" not in open_page(client, PAGE).text
     submit(client, page, f"{PAGE}/email", email="new@example.org")
     assert "n•••@example.org" in open_page(client, PAGE).text
     make_due()

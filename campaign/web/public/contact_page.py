@@ -15,6 +15,7 @@ from campaign.rules.masking import mask_email
 from campaign.web.public.address_form import AddressForm
 from campaign.web.public.donor_access import require_access
 from campaign.web.public.frame import frame_of
+from campaign.web.public.typed_email import keep_typed_email
 from campaign.web.security import LINKS_PER_CLIENT, access, csrf, limiter
 
 bp = Blueprint("contact_page", __name__)
@@ -70,14 +71,16 @@ def change_email(language: str, token: str) -> ResponseReturnValue:
     if donation is None:
         abort(404)
     require_access(donation)
+    typed = request.form.get("email", "")[:MAX_EMAIL_LENGTH]
     try:
-        email = parse_email(request.form.get("email", "")[:MAX_EMAIL_LENGTH])
+        email = parse_email(typed)
         if contact_actions.request_email_change(donation, email):
             flash(gettext("A link to confirm the address is on its way to %(email)s. Until then nothing changes.", email=mask_email(email)))
         else:
             flash(gettext("We have sent you several links today. Please use the latest one, or try again tomorrow."), "error")
     except InvalidEmail:
-        flash(gettext("This does not look like an email address. Please check it, for example name@example.com."), "error")
+        keep_typed_email(typed)
+        return redirect(url_for("donation_page.page", language=language, token=token, _anchor="email"), 303)
     return redirect(url_for("donation_page.page", language=language, token=token), 303)
 
 

@@ -34,6 +34,7 @@ from campaign.web.downloads import name_file
 from campaign.web.labels import offline_method_labels
 from campaign.web.public import after_gift
 from campaign.web.public.donor_access import has_begun, may_ask, may_change
+from campaign.web.public.typed_email import take_typed_email
 from campaign.web.public.wall_choice import wall_of_gift
 from campaign.web.security import LINKS_PER_CLIENT, access, limiter
 
@@ -76,12 +77,7 @@ def page(language: str, token: str) -> ResponseReturnValue:
         receipt_name=_receipt_name(donation, receipt, status),
         receipt_status=receipts.status_of(receipt).value if receipt else "",
         is_annual=wants_annual_receipt(donation.donor_id),
-        may_change=may_change(donation),
-        may_ask=may_ask(donation),
-        may_read=may_change(donation) or has_begun(donation),
-        wants_news=wants_news(donation.donor_id),
-        shares_message=shared_messages.find_of(donation) is not None,
-        wall=wall_of_gift(donation),
+        **_choices(donation),
         follows=awaited.awaiting_receipt_of(donation.id) is not None,
         **_missing(donation, status, language),
         receipt_url=url_for("receipt_page.pdf", language=language, token=token),
@@ -97,6 +93,19 @@ def page(language: str, token: str) -> ResponseReturnValue:
         **after_gift.values_of(donation, status, language),
         was_lost=reversals.kinds_in_effect(donation) == {ReversalKind.DISPUTE},
     )
+
+
+def _choices(donation: Donation) -> dict[str, Any]:
+    """What the donor agreed to, and what this browser may read and change."""
+    return {
+        "may_change": may_change(donation),
+        "may_ask": may_ask(donation),
+        "may_read": may_change(donation) or has_begun(donation),
+        "typed_email": take_typed_email(),
+        "wants_news": wants_news(donation.donor_id),
+        "shares_message": shared_messages.find_of(donation) is not None,
+        "wall": wall_of_gift(donation),
+    }
 
 
 def _time_to_pay(donation: Donation, language: str) -> dict[str, Any]:

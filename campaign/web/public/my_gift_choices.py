@@ -17,6 +17,7 @@ from campaign.reporting import my_gifts
 from campaign.rules.contact_addresses import LONGEST_EMAIL, InvalidEmail, parse_email
 from campaign.rules.masking import mask_email
 from campaign.web.public import donor_access
+from campaign.web.public.typed_email import keep_typed_email
 from campaign.web.security import LINKS_PER_CLIENT, access, limiter
 
 bp = Blueprint("my_gift_choices", __name__)
@@ -61,14 +62,16 @@ def change_email(language: str) -> ResponseReturnValue:
     gift = _latest_gift()
     if gift is None:
         return _back(language)
+    typed = request.form.get("email", "")[:LONGEST_EMAIL]
     try:
-        email = parse_email(request.form.get("email", "")[:LONGEST_EMAIL])
+        email = parse_email(typed)
         if contact_actions.request_email_change(gift, email):
             flash(gettext("A link to confirm the address is on its way to %(email)s. Until then nothing changes.", email=mask_email(email)))
         else:
             flash(gettext("We have sent you several links today. Please use the latest one, or try again tomorrow."), "error")
     except InvalidEmail:
-        flash(gettext("This does not look like an email address. Please check it, for example name@example.com."), "error")
+        keep_typed_email(typed)
+        return _back(language, "email")
     return _back(language)
 
 

@@ -25,6 +25,7 @@ from campaign.rules.money import format_money
 from campaign.texts.consent_words import consent_words
 from campaign.texts.dates import format_day
 from campaign.web.labels import receipt_status_labels, status_labels
+from campaign.web.public.typed_email import take_typed_email
 from campaign.web.public.wall_choice import wall_of_gift
 from campaign.web.staff.keyset_links import page_links, read_position
 
@@ -54,6 +55,7 @@ def values_of(donor_id: int, language: str) -> dict[str, Any] | None:
         "walls": [one for gift in my_gifts.shown_gifts_of(ids) if (one := _shown(gift, language))],
         "is_annual": wants_annual_receipt(donor_id),
         "email": db.session.get_one(Donor, donor_id).email,
+        "typed_email": take_typed_email(),
         "lines": _name_and_address(ids),
         "wants_news": wants_news(donor_id),
         "consent_words": consent_words(language),
