@@ -9,7 +9,6 @@ from flask.typing import ResponseReturnValue
 from campaign.campaigns.campaigns import Campaign, default_campaign, public_campaign
 from campaign.campaigns.pictures import find_picture
 from campaign.donations.donations import Donation, donation_by_token
-from campaign.edges.stripe.payments import CHECKOUT_MINUTES
 from campaign.funders.introductions import shown_introductions
 from campaign.recurring.recurring_gifts import MONTHLY
 from campaign.reporting.totals import no_totals, totals_of
@@ -64,7 +63,7 @@ def page(language: str, slug: str) -> ResponseReturnValue:
     typed = _typed(again, language) if again else _asked_for()
     if again and not donor_access.has_begun(again) and not donor_access.may_change(again):
         typed = {name: typed[name] for name in NOT_PERSONAL}
-    notice = more_time_notice(CHECKOUT_MINUTES) if again and request.args.get("time") == "more" else None
+    notice = more_time_notice() if again and request.args.get("time") == "more" else None
     shown = campaign_page(campaign, DonationForm(campaign, language, formdata=None, **typed), attempt=new_attempt(), notice=notice)
     return shown if again else compressed(shown)
 

@@ -42,13 +42,12 @@ def extend(language: str, token: str) -> ResponseReturnValue:
     return redirect(url_for("campaigns.page", language=language, slug=slug, again=token, time="more", _anchor="give"), 303)
 
 
-def more_time_notice(minutes: int) -> Notice:
+def more_time_notice() -> Notice:
     """What the form says that was filled in again."""
     return Notice(
         kind="change",
         title=gettext("You have more time"),
         text=gettext(
-            "Nothing has been charged, and nothing you entered is lost. Press the button to open a new payment page for %(minutes)s minutes.",
-            minutes=minutes,
+            "Nothing has been charged, and nothing you entered is lost. Press the button to open a new payment page for another half hour."
         ),
     )
