@@ -64,8 +64,8 @@ class SignedSessions(SecureCookieSessionInterface):
     digest_method = staticmethod(sha256)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        """Set the cookie, but for what other sites show."""
-        if not getattr(_current_view(), "is_shared", False):
+        """Set the cookie, but for static files and what other sites show: they are the same for everybody, also in shared caches."""
+        if request.endpoint != "static" and not getattr(_current_view(), "is_shared", False):
             super().save_session(app, session, response)
 
 
