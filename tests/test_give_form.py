@@ -13,11 +13,13 @@ from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
+from campaign.matching import fund_lifecycle
+from campaign.matching.funds import funds_of
 from campaign.matching.holds import match_of
 from campaign.web.public.regions import provinces, region_of
 from tests.browser import chromium_path, fill_in, open_browser, serve
 from tests.conftest import Stripe
-from tests.factories import another_campaign
+from tests.factories import another_campaign, create_fund
 from tests.web import FORM, SLUG, hidden_fields, send
 
 PHONE = ViewportSize(width=320, height=568)
@@ -300,10 +302,27 @@ def test_without_scripts_another_amount_that_is_matched_in_part_is_shown_first(
 ) -> None:
     own = another_campaign(20_00, like=campaign)
     fields = hidden_fields(send(client, "en", own.slug, amount="250", postal_code="no"))
-    assert fields["expected_match"] == "2000"
-    quoted = client.post(f"/en/{own.slug}/donations", data={**FORM, "amount": "50", **fields, "expected_match": "25000"})
+    assert (fields["expected_match"], fields["expected_for"]) == ("2000", "25000")
+    quoted = client.post(f"/en/{own.slug}/donations", data={**FORM, "amount": "50", **fields})
     assert quoted.status_code == 409
-    assert hidden_fields(quoted)["expected_match"] == "2000"
+    assert (hidden_fields(quoted)["expected_match"], hidden_fields(quoted)["expected_for"]) == ("2000", "5000")
+
+
+@pytest.mark.parametrize("shown_for", ["", "10000", "x"])
+def test_a_match_that_was_shown_for_this_amount_is_held_or_the_donor_is_asked(
+    client: FlaskClient, stripe: Stripe, campaign: Campaign, shown_for: str
+) -> None:
+    """The fund that adds two dollars to each ends between the form and the button: the other one matches the gift in full, with less."""
+    own = another_campaign(5_000_00, like=campaign, ratio=(2, 1))
+    create_fund(own, 5_000_00, position=2)
+    db.session.commit()
+    fields = hidden_fields(client.get(f"/en/{own.slug}?amount=100"))
+    assert (fields["expected_match"], fields["expected_for"]) == ("20000", "10000")
+    fund_lifecycle.end(funds_of(own.id)[0], actor="test", reason="test")
+    db.session.commit()
+    asked = client.post(f"/en/{own.slug}/donations", data={**FORM, **fields, "amount": "100", "expected_for": shown_for})
+    assert (asked.status_code, hidden_fields(asked)["expected_match"]) == (409, "10000")
+    assert db.session.query(Donation).count() == 0
 
 
 @pytest.mark.parametrize("country", ["US", "DE"])

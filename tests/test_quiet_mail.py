@@ -8,8 +8,9 @@ from sqlalchemy import func, select
 from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
-from campaign.mail import send_jobs
+from campaign.mail import compose, deliver_jobs, send_jobs
 from campaign.matching.funds import Fund
+from campaign.outbox import messages
 from campaign.outbox.message_kinds import DETAILS_QUIET_SECONDS, QUIET_SECONDS, MessageKind
 from campaign.outbox.messages import NewMessage, OutboxMessage, enqueue
 from campaign.payments.offline_gifts import RECEIPT_DELAY_SECONDS
@@ -150,3 +151,59 @@ def test_what_is_changed_twice_within_minutes_brings_one_email(campaign: Campaig
     db.session.commit()
     send_all()
     assert len(mail_to(post, donation)) == 3
+
+
+def test_a_match_that_grows_after_the_receipt_was_sent_is_news_though_an_acknowledgement_still_waits(
+    campaign: Campaign, post: Post
+) -> None:
+    own = another_campaign(100_00, like=campaign)
+    first, waiting = paid(own), paid(own, 40_00, email="news@quiet.example.org", **LACKING)
+    send_jobs.send_due()
+    receipt_actions.complete_details(waiting, DETAILS)
+    send_jobs.send_due()
+    create_refund(first, 100_00)
+    db.session.commit()
+    send_all()
+    assert ["Good news" in body for _, body in mail_to(post, waiting)] == [False, True]
+
+
+def test_who_chooses_receipts_before_their_address_is_thanked_once(campaign: Campaign, post: Post) -> None:
+    donation = paid(campaign, email="chooses@quiet.example.org", **LACKING)
+    send_jobs.send_due()
+    receipt_actions.choose_preference(donation, "annual")
+    receipt_actions.choose_preference(donation, "per_donation")
+    receipt_actions.complete_details(donation, DETAILS)
+    send_jobs.send_due()
+    send_all()
+    mails = mail_to(post, donation)
+    assert sum("Thank you for your gift of $100.00" in body for _, body in mails) == 1
+    assert sum(attachments for attachments, _ in mails) == 1
+
+
+def test_who_gets_one_receipt_for_the_year_is_thanked_once(campaign: Campaign, post: Post) -> None:
+    donation = paid(campaign, email="yearly@quiet.example.org", **LACKING)
+    send_jobs.send_due()
+    receipt_actions.choose_preference(donation, "annual")
+    receipt_actions.complete_details(donation, DETAILS)
+    send_jobs.send_due()
+    send_all()
+    assert ["Thank you for your gift of $100.00" in body for _, body in mail_to(post, donation)].count(True) == 1
+
+
+def test_an_email_that_waited_for_the_server_while_the_choice_changed_again_is_not_sent(campaign: Campaign, post: Post) -> None:
+    donation = paid(campaign, email="deferred@quiet.example.org")
+    db.session.commit()
+    send_jobs.send_due()
+    receipt_actions.choose_preference(donation, "annual")
+    make_due()
+    (lease,) = messages.lease_due(limit=1)
+    db.session.commit()
+    content = compose.compose(messages.message_of(lease))
+    assert content
+    deliver_jobs.freeze(messages.message_of(lease), content)
+    messages.defer(lease, error="the server was busy")
+    db.session.commit()
+    receipt_actions.choose_preference(donation, "per_donation")
+    send_all()
+    bodies = [body for _, body in mail_to(post, donation)]
+    assert ["official receipt for each gift" in body for body in bodies] == [False, True]

@@ -29,7 +29,7 @@ SLUG = "vision-sanaa-richard"
 
 TRIES = int(DONATIONS_PER_CLIENT.split()[0])
 
-HIDDEN = re.compile(r'name="(csrf_token|attempt|expected_match)"[^>]*?value="([^"]*)"')
+HIDDEN = re.compile(r'name="(csrf_token|attempt|expected_match|expected_for)"[^>]*?value="([^"]*)"')
 
 TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 

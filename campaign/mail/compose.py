@@ -23,7 +23,7 @@ from campaign.payments import reversals
 from campaign.payments.reversals import Reversal
 from campaign.payments.status import status_of
 from campaign.receipts import annual, completeness, lifecycle, receipts
-from campaign.receipts.receipts import ReceiptIncomplete
+from campaign.receipts.receipts import Receipt, ReceiptIncomplete
 from campaign.receipts.render_jobs import issue_context
 from campaign.recurring import instalments, recurring_gifts
 from campaign.reporting import donation_history
@@ -109,39 +109,42 @@ def _match_outcome(donation: Donation) -> str:
 
 
 def _compose_thanks_with_receipt(message: OutboxMessage) -> EmailContent | None:
-    """None for a donation that was fully returned meanwhile, and for a receipt that another e-mail carried already."""
+    """None for a donation that was fully returned meanwhile, and for one that was thanked for, with nothing new to attach.
+
+    A receipt that another e-mail carried already is named, and not attached again.
+    """
     donation = _lock_donation(message)
     receipt = receipts.receipt_of(donation.id)
     is_annual = wants_annual_receipt(donation.donor_id) if receipt is None else receipt.content.get("received_in") is not None
-    if reversals.retained_cents(donation) == 0 or (receipt is not None and deliveries.is_emailed(receipt.id)):
+    is_emailed = receipt is not None and deliveries.is_emailed(receipt.id)
+    if reversals.retained_cents(donation) == 0 or ((is_emailed or is_annual) and pending_messages.has_thanked(donation.id)):
         return None
+    return _thanks(donation, receipt=None if is_annual else receipt, is_annual=is_annual, is_sent=is_emailed)
+
+
+def _compose_acknowledgement(message: OutboxMessage) -> EmailContent | None:
+    """None for a donation that was fully returned meanwhile, or thanked for with nothing to ask, and one whose receipt can be sent by now."""
+    donation = _lock_donation(message)
+    is_issued = receipts.last_receipt_of(donation.id) is not None
+    asks_nothing = pending_messages.has_thanked(donation.id) and not completeness.waits_for_donor(donation)
+    if reversals.retained_cents(donation) == 0 or is_issued or asks_nothing:
+        return None
+    return _thanks(donation, receipt=None, is_annual=False, is_sent=False)
+
+
+def _thanks(donation: Donation, *, receipt: Receipt | None, is_annual: bool, is_sent: bool) -> EmailContent:
+    """The thanks, which state the match as it is now, in place of news of it that waits."""
     pending_messages.complete_match_news(donation.id)
     return donations.thanks(
         donation,
         page_url=_page_url(donation),
         outcome=_match_outcome(donation),
-        receipt=None if is_annual else receipt,
+        receipt=receipt,
         recurring_url=_running_url(donation),
         address_url=_address_url(donation),
         declaration_url=_declaration_url(donation),
         is_annual=is_annual,
-    )
-
-
-def _compose_acknowledgement(message: OutboxMessage) -> EmailContent | None:
-    """None for a donation that was fully returned meanwhile, and for one whose receipt can be sent by now, with the same thanks."""
-    donation = _lock_donation(message)
-    if reversals.retained_cents(donation) == 0 or receipts.last_receipt_of(donation.id) is not None:
-        return None
-    pending_messages.complete_match_news(donation.id)
-    return donations.thanks(
-        donation,
-        page_url=_page_url(donation),
-        outcome=_match_outcome(donation),
-        receipt=None,
-        recurring_url=_running_url(donation),
-        address_url=_address_url(donation),
-        declaration_url=_declaration_url(donation),
+        is_sent=is_sent,
     )
 
 

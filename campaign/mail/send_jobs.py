@@ -11,10 +11,10 @@ from campaign.edges.db import db
 from campaign.edges.pdf_signing import SigningKeyMissing
 from campaign.edges.smtp import MailDeferred, MailRefused, MailUnknown
 from campaign.mail import compose, deliver_jobs
-from campaign.outbox import deliveries, leases, messages
+from campaign.outbox import deliveries, leases, messages, pending_messages
 from campaign.outbox.deliveries import FrozenEmail
 from campaign.outbox.leases import Lease
-from campaign.outbox.message_kinds import DETAILS_QUIET_SECONDS, MessageKind
+from campaign.outbox.message_kinds import DETAILS_QUIET_SECONDS, QUIET_SECONDS, MessageKind
 from campaign.outbox.messages import NewMessage, OutboxMessage
 from campaign.receipts import completeness, receipts
 from campaign.receipts.receipts import ReceiptIncomplete
@@ -84,13 +84,15 @@ def _get_or_freeze_email(message: OutboxMessage) -> FrozenEmail | None:
 def _may_be_sent(message: OutboxMessage, email: FrozenEmail) -> bool:
     """Content that no server has is composed again when its receipt has ended, a server has refused it, or its SECRET_KEY has gone.
 
-    So is news of a call for funds, which may be paid or cancelled by then, and a card, whose gift may be refunded.
+    So is news of a call for funds, which may be paid or cancelled by then, a card, whose gift may be refunded, and what has changed again since.
     """
     if deliveries.must_be_sent_as_frozen(email.outbox_id):
         return True
     if not email.is_readable:
         return False
     if message.fund_call_id is not None or message.tribute_card_id is not None:
+        return False
+    if message.kind in QUIET_SECONDS and pending_messages.is_superseded(message):
         return False
     receipt_has_ended = email.receipt_id is not None and receipts.has_ended(email.receipt_id)
     return not receipt_has_ended and not deliveries.was_refused(email.outbox_id)

@@ -1,26 +1,38 @@
 """Messages that are still to be sent, for whoever is about to say the same in another one."""
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import ColumnElement, exists, func, or_, select, update
 
 from campaign.edges.db import db
 from campaign.outbox import leases
 from campaign.outbox.message_kinds import MessageKind
 from campaign.outbox.messages import OutboxMessage
 
+_THANKS = (MessageKind.RECEIPT, MessageKind.ACKNOWLEDGEMENT)
+
 
 def is_superseded(message: OutboxMessage) -> bool:
-    """Whether a later message of the kind, about the same gift and to the same address, will say how things are by then."""
+    """Whether a later message of the kind, about the same gift and to the same address, says how things are, or will say it."""
     m = OutboxMessage
     of_kind = (m.kind == message.kind, m.donation_id == message.donation_id, m.recipient.is_not_distinct_from(message.recipient))
-    return db.session.scalar(select(exists().where(m.id > message.id, *of_kind, leases.is_pending(m)))) is True
+    counts = or_(leases.is_pending(m), m.message_id.is_not(None))
+    return db.session.scalar(select(exists().where(m.id > message.id, *of_kind, counts))) is True
+
+
+def has_thanked(donation_id: int) -> bool:
+    """Whether thanks for the donation were composed. The caller has locked the donation."""
+    return _has_thanks(donation_id, OutboxMessage.message_id.is_not(None))
 
 
 def awaits_thanks(donation_id: int) -> bool:
-    """Whether the thanks for the donation are still to be composed, with its match as it is by then. The caller has locked the donation."""
+    """Whether thanks for the donation are still to be composed, with its match as it is by then. The caller has locked the donation."""
     m = OutboxMessage
-    of_thanks = (m.donation_id == donation_id, m.kind.in_([MessageKind.RECEIPT, MessageKind.ACKNOWLEDGEMENT]))
-    is_due = (leases.is_pending(m), m.missing_elements.is_(None), m.message_id.is_(None))
-    return db.session.scalar(select(exists().where(*of_thanks, *is_due))) is True
+    return not has_thanked(donation_id) and _has_thanks(donation_id, leases.is_pending(m), m.missing_elements.is_(None))
+
+
+def _has_thanks(donation_id: int, *conditions: ColumnElement[bool]) -> bool:
+    m = OutboxMessage
+    of_thanks = exists().where(m.donation_id == donation_id, m.kind.in_(_THANKS), *conditions)
+    return db.session.scalar(select(of_thanks)) is True
 
 
 def complete_match_news(donation_id: int) -> None:

@@ -189,7 +189,7 @@ def _hold(
     for donation in donations:
         promise = promised[donation.attempt]
         quote = session.hold_quote(donation, bounds, holders.of(donation))
-        if quote.held_cents < _least_to_hold(quote, promise):
+        if quote.held_cents < (quote.full_cents if promise is None else promise):
             shortfalls[donation.attempt] = LessMatchAvailable(quote, was_promised=promise is not None)
             continue
         entries += session.hold(donation, quote, cause=BEGUN)
@@ -198,17 +198,6 @@ def _hold(
     if not shortfalls:
         post_entries(*entries)
     return shortfalls
-
-
-def _least_to_hold(quote: HoldQuote, promise: int | None) -> int:
-    """What the donor was shown, or the full match if they were shown nothing.
-
-    Nothing limits the match of this gift and they were shown more: that was of another amount, which they have changed since.
-    """
-    if promise is None:
-        return quote.full_cents
-    is_full = quote.limit is None and quote.full_cents > 0
-    return min(promise, quote.full_cents) if is_full else promise
 
 
 def extend_checkout_deadline(donation: Donation, *, now: datetime) -> None:

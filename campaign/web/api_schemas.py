@@ -121,6 +121,7 @@ QUOTE = _object(
     "The match of an amount now, in cents and in words of the page’s language. A promise is made only when a donation begins.",
     {
         "quote": "$50 is held for you: your gift becomes $100.",
+        "gift_cents": 5000,
         "match_cents": 5000,
         "later_cents": 0,
         "fee": "$1.75",
@@ -135,6 +136,7 @@ QUOTE = _object(
         "presets": "<div>...</div>",
     },
     quote=_text("The match in words; empty without an amount that can be given."),
+    gift_cents={"anyOf": [_cents("The amount that was asked about; null for one that cannot be given."), NULL]},
     match_cents={"anyOf": [_cents("What can be held."), NULL]},
     later_cents={"anyOf": [_cents("What is added when the payment arrives, as long as matching is left."), NULL]},
     fee=_text("The fee that a donor may cover."),

@@ -37,12 +37,13 @@ def thanks(
     address_url: str = "",
     declaration_url: str = "",
     is_annual: bool = False,
+    is_sent: bool = False,
 ) -> EmailContent:
     """The thanks, with the official receipt when there is one; else an acknowledgement that says what the receipt waits for.
 
     `outcome` describes the match. `recurring_url` is the page of the recurring donation, for an instalment. `address_url` is the page
     for a missing name or address, `declaration_url` the one where the donor says whose money it is, when the receipt waits for that. `is_annual`
-    says that the donor gets one receipt for the year.
+    says that the donor gets one receipt for the year, `is_sent` that another email had the receipt.
     """
     language, title = donation.language, donation.campaign.title(donation.language)
     with force_locale(language):
@@ -52,15 +53,24 @@ def thanks(
             Paragraph(outcome, style=MATCH),
             *_covered_fee(donation, charged),
             *_tribute(donation),
-            *_about_receipt(donation, receipt, address_url, declaration_url, is_annual=is_annual),
+            *(
+                _sent_receipt(receipt)
+                if receipt and is_sent
+                else _about_receipt(donation, receipt, address_url, declaration_url, is_annual=is_annual)
+            ),
             *([] if declaration_url else [donation_page_link(page_url, "" if address_url else BUTTON)]),
         ]
         if recurring_url:
             text = gettext("You give each month. To change the amount or the card, or to stop:")
             paragraphs.append(Paragraph(text, recurring_url, label=gettext("Manage my monthly gift")))
         paragraphs += [my_gifts_page_link(donation), *_on_statement(donation), contact_line(donation.campaign.charity)]
-        subject = receipt_subject(receipt, title) if receipt else gettext("Thank you for your gift – %(campaign)s", campaign=title)
-        return build_email(recipient_of(donation), subject, paragraphs, receipt=receipt)
+        attached = None if is_sent else receipt
+        subject = receipt_subject(attached, title) if attached else gettext("Thank you for your gift – %(campaign)s", campaign=title)
+        return build_email(recipient_of(donation), subject, paragraphs, receipt=attached)
+
+
+def _sent_receipt(receipt: Receipt) -> list[Paragraph]:
+    return [Paragraph(gettext("Your official receipt no. %(serial)s came with an earlier email.", serial=receipt.serial))]
 
 
 def _covered_fee(donation: Donation, charged: str) -> list[Paragraph]:

@@ -158,6 +158,7 @@ def campaign_page(
         attempt=attempt,
         quoted=quoted,
         expected_match="" if quoted["match_cents"] is None else quoted["match_cents"],
+        expected_for=quoted["gift_cents"] or "",
         is_for_this_donor=promise is not None,
         presets=presets_of(campaign, funds, language),
         chosen=form.amount_text,

@@ -62,6 +62,7 @@ class DonationForm(AddressForm, WallFields):
     email_checked = HiddenField()
     second_monthly = BooleanField(false_values=FALSE_VALUES)
     expected_match = HiddenField()
+    expected_for = HiddenField()
     website = StringField()
     proof = HiddenField()
     code = StringField(lazy_gettext("Code from the email"))
@@ -197,13 +198,20 @@ class DonationForm(AddressForm, WallFields):
         return statement.words if statement else ""
 
     def expected_match_cents(self) -> int | None:
-        """The match in cents that the donor was shown; None when none was shown, or the field is not a valid number."""
-        text = self.expected_match.data or ""
-        return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else None
+        """The match in cents that the donor was shown for this amount; None when none was shown, or the field is not a valid number.
+
+        Without scripts, a form that comes back shows the match of the amount that was sent, and the donor may choose another one.
+        """
+        shown_for = _cents_in(self.expected_for.data)
+        return _cents_in(self.expected_match.data) if shown_for in {None, self.amount_cents} else None
 
     def all_errors(self) -> list[tuple[str, str]]:
         """Each field with its first error, in the order of the page."""
         return sorted(super().all_errors(), key=lambda error: IN_ORDER.index(error[0]) if error[0] in IN_ORDER else len(IN_ORDER))
+
+
+def _cents_in(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 12 else None
 
 
 def amount_error(campaign: Campaign, language: str, text: str) -> str:

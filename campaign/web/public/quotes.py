@@ -83,6 +83,7 @@ def quote_of(
     if not campaign.minimum_cents <= cents <= campaign.maximum_cents:
         return {
             "quote": "",
+            "gift_cents": None,
             "match_cents": None,
             "later_cents": None,
             "fee": "",
@@ -103,6 +104,7 @@ def quote_of(
     fee = money.fee_to_cover(cents, percent_hundredths=campaign.fee_percent_hundredths, fixed_cents=campaign.fee_fixed_cents)
     return {
         "quote": match_quote.quote(quoted, language) if funds.state.funds else "",
+        "gift_cents": cents,
         "match_cents": promise.match_cents,
         "later_cents": promise.later_cents,
         "fee": money.format_money(fee, language),

@@ -88,6 +88,7 @@
       sayLater(data.quote);
       setText(byId("chosen"), data.quote || data.button);
       expected.value = data.match_cents === null ? "" : data.match_cents;
+      form.elements.expected_for.value = data.gift_cents ?? "";
       setText(button, data.button);
       setText(next, data.next);
       if (byId("fee-sum") && data.fee) setText(byId("fee-sum"), data.fee);
