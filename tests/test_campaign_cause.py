@@ -125,3 +125,20 @@ def test_the_database_refuses_a_cause_that_is_empty_or_long(campaign: Campaign, 
     with pytest.raises(IntegrityError, match="cause_is_short"):
         db.session.execute(text("UPDATE campaign SET cause_fr = :cause"), {"cause": cause})
     db.session.rollback()
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [("cause_en", "Families"), ("cause_fr", "Les familles"), ("cause_fr", "les familles"), ("cause_fr", "des bourses")],
+)
+def test_a_cause_that_no_sentence_can_have_is_refused(app: Flask, campaign: Campaign, field: str, wrong: str) -> None:
+    refused = edit(signed_in(app, "manager"), **{field: wrong})
+    assert refused.status_code == 422
+    assert f'id="{field}-error"' in refused.text
+
+
+def test_what_gifts_were_given_for_does_not_change(app: Flask, campaign: Campaign) -> None:
+    paid(campaign)
+    db.session.commit()
+    refused = edit(signed_in(app, "manager"), cause_fr="le soutien aux familles")
+    assert (refused.status_code, "Gifts were given for this. It can no longer change." in refused.text) == (422, True)

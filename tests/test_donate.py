@@ -403,6 +403,12 @@ def test_what_nobody_can_read_is_no_name_and_no_address(client: FlaskClient, str
     assert db.session.query(Donation).count() == 0
 
 
-def test_who_has_one_name_puts_a_dash_for_the_other(client: FlaskClient, stripe: Stripe) -> None:
-    assert send(client, "en", first_name="Sukarno", last_name="-").status_code == 303
-    assert db.session.query(Donation).one().full_name == "Sukarno -"
+@pytest.mark.parametrize("dash", ["-", "–", "\u2212", "--"])
+def test_who_has_one_name_puts_a_dash_for_the_other(client: FlaskClient, stripe: Stripe, dash: str) -> None:
+    assert send(client, "en", first_name="Sukarno", last_name=dash).status_code == 303
+    assert db.session.query(Donation).one().full_name == f"Sukarno {dash}"
+
+
+def test_an_organization_without_a_name_that_can_be_read_is_asked_for_one(client: FlaskClient, stripe: Stripe) -> None:
+    page = send(client, "en", first_name="", last_name="", organization="\u0301", organization_declaration="y")
+    assert (page.status_code, "Please enter the organization’s name." in page.text) == (422, True)

@@ -94,7 +94,7 @@ def test_with_the_mailed_link_the_donor_changes_it_and_gets_an_email_about_it(
         ),
         (
             "fr",
-            ("Votre nom et votre adresse pour le reçu", "Une question pour votre reçu", "Votre lien pour modifier vos dons"),
+            ("Votre nom et votre adresse pour le reçu", "Une question pour votre reçu", "Votre lien pour gérer vos dons"),
             (
                 "Le reçu officiel de votre don de 50,00 $ à la campagne « Vision Sanâa et Richard » doit porter votre nom complet",
                 "Vous avez nommé un organisme (Cycle Ltd.) : l’argent vient-il de lui ou de vous?",

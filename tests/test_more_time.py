@@ -9,11 +9,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, expect
 
+from campaign.campaigns import campaign_actions
+from campaign.campaigns.campaigns import Campaign
 from campaign.donations.donations import Donation
 from campaign.edges.db import db
 from campaign.edges.stripe.payments import StripePayments
 from campaign.matching.holds import match_of
 from campaign.payments.status import status_of
+from campaign.stripe_sync import event_jobs
 from campaign.web.public.donation_page import TIME_WARNING
 from tests.browser import chromium_path, open_browser, serve
 from tests.conftest import Stripe
@@ -89,6 +92,34 @@ def test_while_stripe_cannot_be_reached_the_page_and_its_hold_remain(app: Flask,
     app.extensions["services"] = reachable
     assert "cannot be reached right now" in client.get(answer.location).text
     assert (status_of(donation).state.value, match_of(donation.id).held_cents) == ("pending", 100_00)
+
+
+def test_a_gift_whose_campaign_has_closed_can_be_paid_and_not_begun_anew(client: FlaskClient, stripe: Stripe, campaign: Campaign) -> None:
+    donation = begin(client)
+    fields = hidden_fields(client.get(f"/en/donations/{donation.token}"))
+    campaign_actions.close_to_gifts(db.session.get_one(Campaign, campaign.id), actor="manager@example.org")
+    page = client.get(f"/en/donations/{donation.token}").text
+    assert ("Continue to payment" in page, WORDS["en"]["button"] in page) == (True, False)
+    assert client.post(f"/en/donations/{donation.token}/time", data=fields).location == f"/en/donations/{donation.token}"
+    assert (sessions(stripe)[0]["status"], match_of(donation.id).held_cents) == ("open", 100_00)
+
+
+def test_the_form_says_that_nothing_was_charged_of_a_gift_of_which_nothing_was(client: FlaskClient, stripe: Stripe) -> None:
+    first = begin(client)
+    shown = press(client, first)
+    again = client.get(f"/en/{SLUG}?again={first.token}").text
+    assert ("Nothing has been charged" in again, WORDS["en"]["title"] in again) == (True, False)
+    form = client.get(shown)
+    assert client.post(f"/en/{SLUG}/donations", data={**FORM, **hidden_fields(form)}).status_code == 303
+    second = db.session.query(Donation).order_by(Donation.id.desc()).first()
+    assert second
+    pay_at_stripe(stripe, second)
+    event_jobs.handle_events()
+    for token in (first.token, second.token):
+        client.get(f"/en/donations/{token}")
+    assert "Nothing has been charged" not in client.get(f"/en/{SLUG}?again={second.token}&time=more").text
+    stale = client.post(f"/en/donations/{first.token}/time", data=hidden_fields(form))
+    assert stale.location == f"/en/donations/{first.token}", "a tab that was left open ends nothing, and begins nothing"
 
 
 def test_a_browser_that_did_not_begin_the_gift_closes_nothing(app: Flask, client: FlaskClient, stripe: Stripe) -> None:

@@ -16,7 +16,7 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.campaigns.charities import Charity
 from campaign.campaigns.page_logos import PageLogo, store
 from campaign.edges.db import db
-from campaign.edges.pictures import LogoPicture, UnusablePicture, page_logo
+from campaign.edges.pictures import LogoPicture, UnusablePicture, page_logo, portrait
 from campaign.rules.pictures import PictureFlaw, shown_size
 from campaign.staff.audit import AuditEntry
 from tests.factories import confirm_charity, paid
@@ -91,6 +91,7 @@ def test_a_logo_of_a_printer_or_a_scanner_is_one_too(mode: str, kind: str) -> No
         (drawn() + b"x" * 2 * 1024 * 1024, PictureFlaw.TOO_LARGE),
         (drawn((39, 100)), PictureFlaw.TOO_SMALL),
         (drawn((100, 39), margin=30), PictureFlaw.TOO_SMALL),
+        (drawn((9000, 200)), PictureFlaw.TOO_SMALL),
         (drawn(ink="white"), PictureFlaw.BLANK),
         (drawn(ink="#0000"), PictureFlaw.BLANK),
         (animated(), PictureFlaw.ANIMATED),
@@ -100,6 +101,14 @@ def test_what_is_no_logo(logo: bytes, flaw: PictureFlaw) -> None:
     with pytest.raises(UnusablePicture) as refused:
         page_logo(logo)
     assert refused.value.flaw is flaw
+
+
+def test_a_photograph_of_a_telephone_with_a_picture_of_depth_is_a_photograph() -> None:
+    saved, depth = BytesIO(), Image.new("RGB", (400, 400), "black")
+    Image.new("RGB", (800, 800), "red").save(saved, "MPO", save_all=True, append_images=[depth])
+    shown = portrait(saved.getvalue())
+    red, green, _ = Image.open(BytesIO(shown.jpeg)).convert("RGB").getpixel((10, 10))  # type: ignore[misc]  # of three bands
+    assert (shown.width, shown.height, red > 200, green < 50) == (400, 400, True, True)
 
 
 @pytest.mark.parametrize(

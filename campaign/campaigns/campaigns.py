@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from campaign.campaigns.charities import Charity
 from campaign.edges.db import Base, db
 from campaign.rules.hold_bounds import HoldBounds
+from campaign.rules.typography import with_no_break_spaces
 
 
 class CampaignStatus(StrEnum):
@@ -117,7 +118,7 @@ class Campaign(Base):
 
     def patient_words(self, language: str) -> str:
         """What a patient says on the page; empty when nobody does."""
-        return self.patient_words_fr if language == "fr" else self.patient_words_en
+        return with_no_break_spaces(self.patient_words_fr) if language == "fr" else self.patient_words_en
 
     def patient_name(self, language: str) -> str:
         """How that person wants to be named."""
@@ -129,15 +130,15 @@ class Campaign(Base):
 
     def title(self, language: str) -> str:
         """The campaign's title."""
-        return self.title_fr if language == "fr" else self.title_en
+        return with_no_break_spaces(self.title_fr) if language == "fr" else self.title_en
 
     def lead(self, language: str) -> str:
         """One or two sentences under the title."""
-        return self.lead_fr if language == "fr" else self.lead_en
+        return with_no_break_spaces(self.lead_fr) if language == "fr" else self.lead_en
 
     def story(self, language: str) -> list[str]:
         """The paragraphs of the story; one that begins with `## ` is a heading."""
-        text = self.story_fr if language == "fr" else self.story_en
+        text = with_no_break_spaces(self.story_fr) if language == "fr" else self.story_en
         return [paragraph.strip() for paragraph in text.split("\n\n") if paragraph.strip()]
 
 

@@ -137,6 +137,8 @@ def page_logo(upload: bytes) -> LogoPicture:
     if upright.width < LEAST_LOGO_WIDTH or upright.height < LEAST_LOGO_HEIGHT:
         raise UnusablePicture(PictureFlaw.TOO_SMALL)
     upright.thumbnail((MOST_LOGO_WIDTH, MOST_LOGO_HEIGHT))
+    if upright.height < LEAST_LOGO_HEIGHT:  # It is so wide that nothing would be seen of it.
+        raise UnusablePicture(PictureFlaw.TOO_SMALL)
     bare = Image.alpha_composite(Image.new("RGBA", upright.size), upright)
     saved = BytesIO()
     bare.save(saved, "PNG", optimize=True)
@@ -151,7 +153,8 @@ def _upright(upload: bytes, *, formats: list[str], most_bytes: int, most_pixels:
         opened = Image.open(BytesIO(upload), formats=formats)
         if opened.width * opened.height > most_pixels:
             raise UnusablePicture(PictureFlaw.TOO_LARGE)
-        if getattr(opened, "is_animated", False):
+        # A telephone adds pictures of depth or brightness to a photograph: the first one is the photograph.
+        if getattr(opened, "is_animated", False) and opened.format != "MPO":
             raise UnusablePicture(PictureFlaw.ANIMATED)
         opened.draft("RGB", shown)  # A large JPEG is decoded at a part of its size.
         return _with_alpha(ImageOps.exif_transpose(opened))

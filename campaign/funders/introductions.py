@@ -13,6 +13,7 @@ from campaign.campaigns.campaigns import Campaign
 from campaign.edges.db import Base, db
 from campaign.funders.portraits import Portrait
 from campaign.matching.funds import Fund, FundStatus
+from campaign.rules.typography import with_no_break_spaces
 
 TEXTS = ("words_en", "words_fr", "name_en", "name_fr", "portrait_alt_en", "portrait_alt_fr")
 COLUMNS = (*TEXTS, "portrait")
@@ -34,7 +35,7 @@ class FundIntroduction(Base):
 
     def words(self, language: str) -> str:
         """What they say; empty when they say nothing."""
-        return self.words_fr if language == "fr" else self.words_en
+        return with_no_break_spaces(self.words_fr) if language == "fr" else self.words_en
 
     def name(self, language: str) -> str:
         """How they want to be named; empty when nothing is shown."""

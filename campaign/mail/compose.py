@@ -119,7 +119,7 @@ def _compose_thanks_with_receipt(message: OutboxMessage) -> EmailContent | None:
     is_emailed = receipt is not None and deliveries.is_emailed(receipt.id)
     if reversals.retained_cents(donation) == 0 or ((is_emailed or is_annual) and pending_messages.has_thanked(donation.id)):
         return None
-    return _thanks(donation, receipt=None if is_annual else receipt, is_annual=is_annual, is_sent=is_emailed)
+    return _compose_thanks(donation, receipt=None if is_annual else receipt, is_annual=is_annual, is_sent=is_emailed)
 
 
 def _compose_acknowledgement(message: OutboxMessage) -> EmailContent | None:
@@ -129,10 +129,10 @@ def _compose_acknowledgement(message: OutboxMessage) -> EmailContent | None:
     asks_nothing = pending_messages.has_thanked(donation.id) and not completeness.waits_for_donor(donation)
     if reversals.retained_cents(donation) == 0 or is_issued or asks_nothing:
         return None
-    return _thanks(donation, receipt=None, is_annual=False, is_sent=False)
+    return _compose_thanks(donation, receipt=None, is_annual=False, is_sent=False)
 
 
-def _thanks(donation: Donation, *, receipt: Receipt | None, is_annual: bool, is_sent: bool) -> EmailContent:
+def _compose_thanks(donation: Donation, *, receipt: Receipt | None, is_annual: bool, is_sent: bool) -> EmailContent:
     """The thanks, which state the match as it is now, in place of news of it that waits."""
     pending_messages.complete_match_news(donation.id)
     return donations.thanks(

@@ -9,6 +9,7 @@ from babel import dates, units
 from campaign.texts.catalogue import translator
 
 Width = Literal["long", "medium"]
+NO_BREAK = "\u00a0"
 
 
 def format_day(day: date, language: str, width: Width = "long") -> str:
@@ -48,8 +49,14 @@ def format_period(days: int, language: str) -> str:
 
 
 def format_time(moment: datetime, language: str) -> str:
-    """The time of day of a moment, in the time zone that it has: `2:32 p.m.` or `14 h 32`."""
-    return dates.format_time(moment, "short", locale=f"{language}_CA")
+    """The time of day of a moment, in the time zone that it has: `2:32 p.m.` or `14 h 32`, on one line."""
+    return dates.format_time(moment, "short", locale=f"{language}_CA").replace(" ", NO_BREAK)
+
+
+def format_time_with_zone(moment: datetime, language: str) -> str:
+    """As `format_time`, with the zone, for readers who may be in another one: `2:32 p.m. (EST)` or `14 h 32 (HNE)`."""
+    zone = dates.get_timezone_name(moment, width="short", locale=f"{language}_CA")
+    return f"{format_time(moment, language)}{NO_BREAK}({zone})"
 
 
 def _with_ordinal(text: str, day: date, language: str) -> str:

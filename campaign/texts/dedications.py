@@ -5,9 +5,10 @@ import unicodedata
 from campaign.texts.catalogue import pgettext_noop, translator
 
 VOWEL, CONSONANT, OTHER = "vowel", "consonant", "other"
-_VOWELS, _CONSONANTS = frozenset("aeiouæœ"), frozenset("bcdfgjklmnpqrstvwxz")
-# A word that would itself be joined to the one before: « des anciens ».
-_ARTICLES = frozenset({"le", "les"})
+_VOWELS, _CONSONANTS = frozenset("aeiouæœø"), frozenset("bcdfgjklmnpqrstvwxzłđ")
+# Words that would themselves be joined to the one before, as in « des anciens », and words before whose vowel none is: « de onze ».
+_ARTICLES = frozenset({"le", "les", "du", "des", "de", "au", "aux"})
+_APART = frozenset({"onze", "oui", "ouistiti", "uhlan"})
 _DEDICATIONS = {
     ("honour", VOWEL): pgettext_noop("before a vowel", "In honour of %(name)s"),
     ("honour", CONSONANT): pgettext_noop("before a consonant", "In honour of %(name)s"),
@@ -47,6 +48,6 @@ def gift_notice(kind: str, name: str, language: str) -> str:
 def _start_of(name: str) -> str:
     """What the name begins with, as far as its sound is certain: an h or y may join or not, and a word of another script has no rule."""
     first = unicodedata.normalize("NFD", name.strip()[:1]).casefold()[:1]
-    if name.casefold().split()[:1] and name.casefold().split()[0] in _ARTICLES:
+    if name.casefold().split()[:1] and name.casefold().split()[0] in _ARTICLES | _APART:
         return OTHER
     return VOWEL if first in _VOWELS and first else CONSONANT if first in _CONSONANTS and first else OTHER

@@ -159,7 +159,7 @@ _MESSAGES = {
     TimelineKind.RELEASED: gettext_noop("The %(amount)s that was held is free again (%(fund)s)."),
     TimelineKind.EXPIRED: gettext_noop("The time to pay passed."),
     TimelineKind.CLOSED: gettext_noop("The charity closed the payment page."),
-    TimelineKind.CANCELLED: gettext_noop("The donor came back without paying."),
+    TimelineKind.CANCELLED: gettext_noop("The payment page was closed without a payment."),
     TimelineKind.FAILED: gettext_noop("The payment did not go through."),
     TimelineKind.PAID: gettext_noop("The gift of %(amount)s was paid."),
     TimelineKind.MATCHED: gettext_noop("%(amount)s was matched (%(fund)s)."),

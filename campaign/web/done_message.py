@@ -20,6 +20,6 @@ def _lead_to_message(response: Response) -> Response:
         return response
     view = current_app.view_functions.get(request.endpoint or "")
     is_own = (response.location or "").startswith("/")
-    if getattr(view, "access", "") == "public" and is_own:
+    if getattr(view, "access", "") == "public" and is_own and not (response.location or "").endswith("#give"):  # The form has no message.
         response.location = f"{(response.location or '').partition('#')[0]}#{ANCHOR}"
     return response

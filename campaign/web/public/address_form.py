@@ -1,5 +1,6 @@
 """The form for a name and postal address: normalizes the input, or shows an error beside the field."""
 
+import unicodedata
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +23,9 @@ from campaign.web.public.regions import PROVINCE_BY_NAME, PROVINCES, RegionGroup
 
 # What people write between the halves of a postal code.
 _BETWEEN = dict.fromkeys(map(ord, " -–.·"))
+
+
+MINUS = "\u2212"
 
 
 class PlainText:
@@ -50,6 +54,18 @@ class Required:
             raise StopValidation(str(self.message))
 
 
+class Readable:
+    """Refuses a field in which something is typed, and nothing can be read."""
+
+    def __init__(self, message: object) -> None:
+        self.message = message
+
+    def __call__(self, form: Form, field: Field) -> None:
+        text = (field.data or "").strip()
+        if text and not typed_text.has_words(text):
+            raise StopValidation(str(self.message))
+
+
 class RequiredWithoutOrganization:
     """Refuses a name without a letter unless the organization is filled in. Who has one name only may put a dash for the other."""
 
@@ -59,7 +75,7 @@ class RequiredWithoutOrganization:
 
     def __call__(self, form: Form, field: Field) -> None:
         text = field.data or ""
-        is_dash = self.may_be_dash and text in {"-", "–", "—"}
+        is_dash = self.may_be_dash and bool(text) and all(unicodedata.category(c) == "Pd" or c == MINUS for c in text)
         if not typed_text.has_words(text) and not is_dash and not (form["organization"].data or "").strip():
             raise StopValidation(str(self.message))
 
@@ -116,7 +132,7 @@ class AddressForm(FlaskForm):
         longest=80,
     )
     name_checked = HiddenField()
-    organization = text_field(lazy_gettext("Organization"), longest=120)
+    organization = text_field(lazy_gettext("Organization"), Readable(lazy_gettext("Please enter the organization’s name.")), longest=120)
     organization_declaration = BooleanField(false_values=FALSE_VALUES)
     address_line1 = text_field(lazy_gettext("Address"), Required(lazy_gettext("Please enter your street address.")), longest=120)
     address_line2 = text_field(lazy_gettext("Apartment, unit, PO box"), longest=120)

@@ -18,7 +18,7 @@ from campaign.web.assets import compressed
 from campaign.web.languages import LANGUAGES, current_language
 from campaign.web.public import donor_access, human_check, shared_head
 from campaign.web.public.donation_form import DonationForm, amount_error, attempts, new_attempt
-from campaign.web.public.more_time import more_time_notice
+from campaign.web.public.more_time import again_notice
 from campaign.web.public.page_events import page_parts
 from campaign.web.public.page_notice import Notice
 from campaign.web.public.preview_notice import PreviewNotice
@@ -63,7 +63,7 @@ def page(language: str, slug: str) -> ResponseReturnValue:
     typed = _typed(again, language) if again else _asked_for()
     if again and not donor_access.has_begun(again) and not donor_access.may_change(again):
         typed = {name: typed[name] for name in NOT_PERSONAL}
-    notice = more_time_notice() if again and request.args.get("time") == "more" else None
+    notice = again_notice(again, has_more_time=request.args.get("time") == "more") if again else None
     shown = campaign_page(campaign, DonationForm(campaign, language, formdata=None, **typed), attempt=new_attempt(), notice=notice)
     return shown if again else compressed(shown)
 

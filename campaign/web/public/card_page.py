@@ -81,7 +81,11 @@ def schedule(language: str, token: str) -> ResponseReturnValue:
     if step != SEND:
         return _preview(donation, language, form)
     if tribute_card_actions.send_later(donation, form.card(), send_on=form.day):
-        flash(gettext("The card will be sent on %(day)s. You can cancel it until then.", day=format_day(form.day, language)))
+        flash(
+            gettext("The card will be sent today, within a few hours. You can cancel it until then.")
+            if form.day == _today(donation)
+            else gettext("The card will be sent on %(day)s. You can cancel it until then.", day=format_day(form.day, language))
+        )
     else:
         flash(gettext("This gift has as many cards as it can have."), "error")
     return redirect(url_for("card_page.page", language=language, token=token), 303)

@@ -11,7 +11,6 @@ from campaign.edges.db import db
 from campaign.recurring import contact_actions, contacts
 from campaign.recurring.recurring_gifts import recurring_gift_by_token
 from campaign.rules.contact_addresses import InvalidEmail, parse_email
-from campaign.rules.masking import mask_email
 from campaign.web.public.address_form import AddressForm
 from campaign.web.public.donor_access import require_access
 from campaign.web.public.frame import frame_of
@@ -75,7 +74,7 @@ def change_email(language: str, token: str) -> ResponseReturnValue:
     try:
         email = parse_email(typed)
         if contact_actions.request_email_change(donation, email):
-            flash(gettext("A link to confirm the address is on its way to %(email)s. Until then nothing changes.", email=mask_email(email)))
+            flash(gettext("A link to confirm the address is on its way to %(email)s. Until then nothing changes.", email=email))
         else:
             flash(gettext("We have sent you several links today. Please use the latest one, or try again tomorrow."), "error")
     except InvalidEmail:

@@ -17,6 +17,7 @@ from campaign.donations.news_withdrawals import wants_news
 from campaign.edges.db import db
 from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
 from campaign.edges.stripe.reversals import ReversalKind
+from campaign.outbox import deliveries
 from campaign.payments import offline_gifts, reversals
 from campaign.payments.status import DonationStatus, Status, status_of
 from campaign.receipts import awaited, completeness, receipts
@@ -24,16 +25,18 @@ from campaign.receipts.receipts import Receipt
 from campaign.recurring.recurring_gifts import recurring_gift_of
 from campaign.reporting import donation_history, proofs
 from campaign.rules import money
+from campaign.rules.masking import mask_email
 from campaign.rules.offline_gifts import OfflineMethod
 from campaign.stripe_sync import poll_checkout_jobs
 from campaign.texts import donation_timeline
-from campaign.texts.dates import format_day, format_minute, format_time
+from campaign.texts.dates import format_day, format_minute, format_time_with_zone
 from campaign.texts.declaration_words import words_on_page
 from campaign.texts.file_names import Document, file_name
 from campaign.web.downloads import name_file
 from campaign.web.labels import offline_method_labels
 from campaign.web.public import after_gift
 from campaign.web.public.donor_access import has_begun, may_ask, may_change
+from campaign.web.public.more_time import may_have_more_time
 from campaign.web.public.typed_email import take_typed_email
 from campaign.web.public.wall_choice import wall_of_gift
 from campaign.web.security import LINKS_PER_CLIENT, access, limiter
@@ -75,6 +78,7 @@ def page(language: str, token: str) -> ResponseReturnValue:
         history=_timeline(donation, language),
         receipt=receipt,
         receipt_name=_receipt_name(donation, receipt, status),
+        receipt_emailed_to=mask_email(donation.email) if receipt and donation.email and deliveries.sent_at(receipt.id) else "",
         receipt_status=receipts.status_of(receipt).value if receipt else "",
         is_annual=wants_annual_receipt(donation.donor_id),
         **_choices(donation),
@@ -115,7 +119,8 @@ def _time_to_pay(donation: Donation, language: str) -> dict[str, Any]:
         return {"pay_until": ""}
     left = ends_at - datetime.now(UTC)
     return {
-        "pay_until": format_time(donation.campaign.charity.local(ends_at), language),
+        "pay_until": format_time_with_zone(donation.campaign.charity.local(ends_at), language),
+        "may_have_more_time": may_have_more_time(donation),
         "pay_until_iso": ends_at.isoformat(),
         "warns_seconds": int(TIME_WARNING.total_seconds()),
         "is_time_short": left < TIME_WARNING,

@@ -148,6 +148,8 @@ def use(language: str, token: str) -> ResponseReturnValue:
     audit.record("the donor", "used a mailed link", donation.public_id)
     db.session.commit()
     session[ACCESS] = grant_of(found.donor_id)
+    if found.opens != Opens.MY_GIFTS:
+        flash(gettext("Thank you, it is you. You can change your choices below for half an hour."))
     return redirect(_page_of(found, donation, language), 303)
 
 

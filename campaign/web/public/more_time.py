@@ -5,7 +5,7 @@ from flask import Blueprint, abort, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from campaign.donations.donations import donation_by_token
+from campaign.donations.donations import Donation, donation_by_token
 from campaign.edges.db import db
 from campaign.edges.stripe.client import StripeRefused, StripeUnavailable
 from campaign.payments.status import Status, status_of
@@ -27,7 +27,7 @@ def extend(language: str, token: str) -> ResponseReturnValue:
     if donation is None:
         abort(404)
     page = redirect(url_for("donation_page.page", language=language, token=token), 303)
-    if not donor_access.has_begun(donation):
+    if not may_have_more_time(donation):
         return page
     try:
         poll_checkout_jobs.cancel_checkout(donation)
@@ -36,18 +36,24 @@ def extend(language: str, token: str) -> ResponseReturnValue:
         log.warning("checkout.not_extended", donation=donation.public_id, error=str(error)[:200])
         flash(gettext("The payment service cannot be reached right now. Please press the button again in a minute."), "error")
         return page
-    if status_of(donation).state != Status.EXPIRED or not donation.campaign.takes_gifts:
+    if status_of(donation).state != Status.EXPIRED:
         return page
     slug = donation.campaign.slug
     return redirect(url_for("campaigns.page", language=language, slug=slug, again=token, time="more", _anchor="give"), 303)
 
 
-def more_time_notice() -> Notice:
-    """What the form says that was filled in again."""
-    return Notice(
-        kind="change",
-        title=gettext("You have more time"),
-        text=gettext(
-            "Nothing has been charged, and nothing you entered is lost. Press the button to open a new payment page for another half hour."
-        ),
-    )
+def may_have_more_time(donation: Donation) -> bool:
+    """Whether this browser began the gift, which is not paid, and its campaign takes another one."""
+    return donation.is_open and donation.campaign.takes_gifts and donor_access.has_begun(donation)
+
+
+def again_notice(donation: Donation, *, has_more_time: bool) -> Notice | None:
+    """What the form says that was filled in from this gift; None for one that was paid, or may be yet, or that another browser began."""
+    if status_of(donation).state not in {Status.EXPIRED, Status.FAILED} or not donor_access.has_begun(donation):
+        return None
+    ticked = gettext("What you wrote is filled in. Please tick again what you agree to.")
+    if not has_more_time:
+        return Notice(kind="change", title=gettext("Nothing has been charged"), text=ticked)
+    reserved = gettext("Press the button to open a new payment page for another half hour. What is matched now is shown above it.")
+    charged = gettext("Nothing has been charged.")
+    return Notice(kind="change", title=gettext("You have more time"), text=f"{charged} {ticked} {reserved}")

@@ -15,7 +15,6 @@ from campaign.receipts import receipt_actions
 from campaign.recurring import contact_actions
 from campaign.reporting import my_gifts
 from campaign.rules.contact_addresses import LONGEST_EMAIL, InvalidEmail, parse_email
-from campaign.rules.masking import mask_email
 from campaign.web.public import donor_access
 from campaign.web.public.typed_email import keep_typed_email
 from campaign.web.security import LINKS_PER_CLIENT, access, limiter
@@ -66,7 +65,7 @@ def change_email(language: str) -> ResponseReturnValue:
     try:
         email = parse_email(typed)
         if contact_actions.request_email_change(gift, email):
-            flash(gettext("A link to confirm the address is on its way to %(email)s. Until then nothing changes.", email=mask_email(email)))
+            flash(gettext("A link to confirm the address is on its way to %(email)s. Until then nothing changes.", email=email))
         else:
             flash(gettext("We have sent you several links today. Please use the latest one, or try again tomorrow."), "error")
     except InvalidEmail:

@@ -71,7 +71,7 @@ def _shown_bar(totals: Totals, state: MatchState, language: str, *, takes_gifts:
 
 def _marks(bar: Bar, goal_cents: int, end_cents: int | None, language: str) -> dict[str, Mark | None]:
     goal = gettext("Goal: %(goal)s", goal=format_money_short(goal_cents, language))
-    end = gettext("Matched up to %(sum)s", sum=format_money_short(end_cents, language)) if end_cents is not None else ""
+    end = gettext("Matching ends at %(sum)s", sum=format_money_short(end_cents, language)) if end_cents is not None else ""
     return {
         "goal": Mark(x=_percent(bar.goal), label=goal, anchor=_anchor(bar.goal)),
         "match_end": None if bar.match_end is None else Mark(x=_percent(bar.match_end), label=end, anchor=_anchor(bar.match_end)),

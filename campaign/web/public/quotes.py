@@ -87,6 +87,7 @@ def quote_of(
             "match_cents": None,
             "later_cents": None,
             "fee": "",
+            "total": "",
             "button": gettext("Continue to payment"),
             "next": gettext("Continue"),
         }
@@ -108,6 +109,7 @@ def quote_of(
         "match_cents": promise.match_cents,
         "later_cents": promise.later_cents,
         "fee": money.format_money(fee, language),
+        "total": gettext("With the fee, you pay %(total)s", total=money.format_money(cents + fee, language)),
         "button": match_quote.button(quoted, language),
         "next": gettext("Continue with %(amount)s", amount=money.format_money_short(cents, language)),
     }

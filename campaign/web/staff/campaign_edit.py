@@ -29,6 +29,7 @@ bp = Blueprint("staff_campaign_edit", __name__, url_prefix="/staff/campaigns")
 
 LIMITS = PictureLimits(most_bytes=MOST_UPLOADED_BYTES, least_width=LEAST_PAGE_WIDTH, least_height=LEAST_PAGE_HEIGHT)
 LONGEST_ALT = 300
+CAUSE = ("cause_en", "cause_fr")
 ALTS = ("picture_alt_en", "picture_alt_fr")
 
 
@@ -81,7 +82,7 @@ def edit_form(slug: str) -> ResponseReturnValue:
 def change(slug: str) -> ResponseReturnValue:
     """Change the campaign. What somebody else has changed meanwhile is shown first."""
     campaign = find_campaign_or_404(slug)
-    form = read_form(slug=slug if campaign.opened_at else None)
+    form = _with_fixed_cause(campaign, read_form(slug=slug if campaign.opened_at else None))
     if form.errors:
         return _page(campaign, form), 422
     try:
@@ -92,6 +93,15 @@ def change(slug: str) -> ResponseReturnValue:
         return _page(campaign, _with_stored(campaign, form)), 422
     flash(gettext("Saved.") if changed else gettext("Nothing has changed."))
     return redirect(url_for("staff_campaigns.one", slug=campaign.slug), 303)
+
+
+def _with_fixed_cause(campaign: Campaign, form: CampaignForm) -> CampaignForm:
+    """What gifts were given for is on the pages of their donors: it does not change."""
+    changed = [name for name in CAUSE if form.values.get(name, getattr(campaign, name)) != getattr(campaign, name)]
+    if not changed or not campaign_actions.has_donations(campaign):
+        return form
+    error = gettext("Gifts were given for this. It can no longer change.")
+    return CampaignForm(typed=form.typed, errors={**form.errors, **dict.fromkeys(changed, error)}, values=form.values, version=form.version)
 
 
 def _with_stored(campaign: Campaign, form: CampaignForm) -> CampaignForm:

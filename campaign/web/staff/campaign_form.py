@@ -49,6 +49,7 @@ COLUMNS = (
     *(f"{name}_{of}" for name in PATIENT for of in LANGUAGES),
     *(*AMOUNTS, *SWITCHES, *NUMBERS, "next_goal_cents"),
 )
+_PLURALS = {"les", "des", "mes", "nos", "vos", "ces"}
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -156,6 +157,11 @@ class TextRule:
 
 def _cause(text: str) -> str:
     cause = TextRule(LONGEST["cause"], has_lines=False)(text)
+    first, begins_with = cause[0], cause.casefold().split()[0]
+    if first.isupper() and not cause.split()[0].isupper():
+        raise WrongField(gettext("Please begin with a small letter: this comes inside a sentence."))
+    if begins_with in _PLURALS:
+        raise WrongField(gettext("Please write a singular: a sentence says “%(cause)s receives $200”.", cause=cause))
     if cause[-1] in ".,:;!?…":
         raise WrongField(gettext("Please leave out the mark at the end: the sentence goes on."))
     return cause

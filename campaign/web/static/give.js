@@ -92,6 +92,7 @@
       setText(button, data.button);
       setText(next, data.next);
       if (byId("fee-sum") && data.fee) setText(byId("fee-sum"), data.fee);
+      setText(byId("fee-total"), data.total);
       return data;
     } catch {
       return null; // Nothing is promised, and the service decides when the form is submitted.

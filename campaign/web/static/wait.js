@@ -8,11 +8,15 @@
   // A reload would cancel a link that the donor has just followed. Where the link only downloads a file, the page stays and reloads later.
   addEventListener("beforeunload", () => { followed = Date.now(); });
   const hasChanged = (status) => (status.state && status.state !== waiting.dataset.state) || (waiting.dataset.receipt === "no" && status.receipt);
+  // A message that says what was done is read first.
+  const READING_MS = 20000;
+  const opened = Date.now();
+  const isReading = () => document.getElementById("done") && Date.now() - opened < READING_MS;
   const poll = async () => {
     polls += 1;
     try {
       const status = await (await fetch(waiting.dataset.json)).json();
-      if (hasChanged(status) && Date.now() - followed > FOLLOWED_LINK_MS) { location.reload(); return; }
+      if (hasChanged(status) && Date.now() - followed > FOLLOWED_LINK_MS && !isReading()) { location.reload(); return; }
     } catch {
       // Temporarily unavailable: poll again.
     }
