@@ -176,3 +176,17 @@ def test_the_page_warns_before_the_time_ends_and_leads_back_to_the_form(
         expect(page.get_by_text(words["title"], exact=True)).to_be_visible()
         expect(page.locator("[name=email]")).to_have_value(FORM["email"])
         context.close()
+
+
+def test_without_scripts_a_page_with_a_message_is_not_loaded_again_before_it_is_read(
+    app: Flask, client: FlaskClient, stripe: Stripe
+) -> None:
+    donation, reachable = begin(client), app.extensions["services"]
+    path = f"/en/donations/{donation.token}"
+    before = client.get(path)
+    assert '<meta http-equiv="refresh"' in before.text
+    app.extensions["services"] = replace(reachable, stripe_payments=StripePayments(secret_key="sk_test_x", api_base="http://127.0.0.1:9"))
+    client.post(f"{path}/time", data=hidden_fields(before))
+    app.extensions["services"] = reachable
+    assert '<meta http-equiv="refresh"' not in client.get(path).text
+    assert '<meta http-equiv="refresh"' in client.get(path).text

@@ -15,8 +15,13 @@ def init_app(app: Flask) -> None:
     app.after_request(_lead_to_message)
 
 
+def has_message() -> bool:
+    """Whether the page has a message to show: it is not loaded again before that is read."""
+    return bool(session.get(_MESSAGES))
+
+
 def _lead_to_message(response: Response) -> Response:
-    if request.method != "POST" or response.status_code != 303 or not session.get(_MESSAGES):
+    if request.method != "POST" or response.status_code != 303 or not has_message():
         return response
     view = current_app.view_functions.get(request.endpoint or "")
     is_own = (response.location or "").startswith("/")

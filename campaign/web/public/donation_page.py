@@ -32,6 +32,7 @@ from campaign.texts import donation_timeline
 from campaign.texts.dates import format_day, format_minute, format_time_with_zone
 from campaign.texts.declaration_words import words_on_page
 from campaign.texts.file_names import Document, file_name
+from campaign.web.done_message import has_message
 from campaign.web.downloads import name_file
 from campaign.web.labels import offline_method_labels
 from campaign.web.public import after_gift
@@ -105,6 +106,7 @@ def _choices(donation: Donation) -> dict[str, Any]:
         "may_change": may_change(donation),
         "may_ask": may_ask(donation),
         "may_read": may_change(donation) or has_begun(donation),
+        "has_message": has_message(),
         "typed_email": take_typed_email(),
         "wants_news": wants_news(donation.donor_id),
         "shares_message": shared_messages.find_of(donation) is not None,
