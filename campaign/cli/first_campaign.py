@@ -31,7 +31,7 @@ LEAD_FR = (
 STORY_EN = """
 ## What your gift pays for
 
-In these conditions the immune system attacks the nerves of the arms and legs. Most people recover some strength, many recover a great deal, and too many wait years for a diagnosis. Treatments exist, and they help. Which of them helps whom, how early, and for how long is still not known well enough.
+In Guillain-Barré syndrome (GBS) and chronic inflammatory demyelinating polyneuropathy (CIDP), the immune system attacks the nerves of the arms and legs. Most people recover some strength, many recover a great deal, and too many wait years for a diagnosis. Treatments exist, and they help. Which of them helps whom, how early, and for how long is still not known well enough.
 
 Vision Sanâa and Richard funds Canadian research on those questions: earlier diagnosis, fewer relapses, less pain and fatigue, and a full life after the hospital. Patients and families sit with the scientists when the projects are chosen.
 
@@ -46,9 +46,9 @@ Gifts go to the GBS/CIDP Foundation of Canada, a registered charity. You receive
 STORY_FR = """
 ## Ce que votre don permet
 
-Dans ces maladies, le système immunitaire s’attaque aux nerfs des bras et des jambes. La plupart des gens retrouvent une partie de leurs forces, beaucoup en retrouvent une grande part, et trop de personnes attendent un diagnostic pendant des années. Des traitements existent, et ils aident. On ne sait pas encore assez bien lequel convient à qui, à quel moment et pendant combien de temps.
+Dans le syndrome de Guillain-Barré (SGB) et la polyneuropathie démyélinisante inflammatoire chronique (PDIC), le système immunitaire s’attaque aux nerfs des bras et des jambes. La plupart des gens retrouvent une partie de leurs forces, beaucoup en retrouvent une grande part, et trop de personnes attendent un diagnostic pendant des années. Des traitements existent, et ils aident. On ne sait pas encore assez bien lequel convient à qui, à quel moment et pendant combien de temps.
 
-Vision Sanâa et Richard finance au Canada la recherche sur ces questions : un diagnostic plus tôt, moins de rechutes, moins de douleur et de fatigue, et une vie pleine après l’hôpital. Des personnes atteintes et des proches siègent avec les scientifiques quand les projets sont choisis.
+Vision Sanâa et Richard finance au Canada la recherche sur ces questions\u00a0: un diagnostic plus tôt, moins de rechutes, moins de douleur et de fatigue, et une vie pleine après l’hôpital. Des personnes atteintes et des proches siègent avec les scientifiques quand les projets sont choisis.
 
 ## Qui jumelle votre don
 
