@@ -185,7 +185,7 @@ def donate_in_french_without_javascript(stack: DevStack, browser: Browser) -> No
     page.get_by_role("link", name="Revenir sans payer").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Ce don n’a pas été mené à terme")
     expect(page.get_by_text("Le paiement n’a pas été fait")).to_be_visible()
-    page.get_by_role("link", name="Donner de nouveau").click()
+    page.get_by_role("link", name="Terminer mon don").click()
     page.get_by_role("button", name="Donner 100\u00a0$").click()
     fill(page, {"Numéro de carte": "4242424242424242", "Expiration (MM / AA)": "12/34", "Code de sécurité": "123"})
     page.get_by_role("button", name="Donner").click()

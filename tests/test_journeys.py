@@ -106,7 +106,7 @@ def test_come_back_without_paying_and_give_again(app: Flask, chromium: Browser, 
         way.picture("1-not-paid")
         first = newest_donation().id
         assert books() == ("expired", 0, 0), "what was held is free for others"
-        way.press("Give again", "Donner de nouveau")
+        way.press("Finish my gift", "Terminer mon don")
         expect(way.page.locator("#email")).to_have_value(EMAIL)
         expect(way.page.locator("#amount")).to_have_value("80")
         way.picture("2-again")

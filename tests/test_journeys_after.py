@@ -210,7 +210,7 @@ def test_a_card_for_somebody(app: Flask, chromium: Browser, stripe: Stripe, camp
         assert tribute_cards.list_cards(newest_donation()) == [], "the donor sees it before it is scheduled"
         way.picture("2-preview")
         way.press("Schedule this card", "Programmer cette carte")
-        way.reads_message("The card will be sent on", "La carte partira le")
+        way.reads_message("The card will be sent", "La carte partira")
         way.picture("3-scheduled")
         way.aside(enqueue_cards)
         way.work()

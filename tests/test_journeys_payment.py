@@ -54,7 +54,7 @@ def test_a_bank_debit_is_under_way_and_fails(
         way.sees("Nothing was taken from your account", "Rien n’a été prélevé sur votre compte")
         way.picture("2-failed")
         assert books() == ("failed", 0, 0)
-        way.press("Give again", "Donner de nouveau")
+        way.press("Try again", "Réessayer")
         expect(way.page.locator("#amount")).to_have_value("100")
 
 

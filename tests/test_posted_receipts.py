@@ -243,7 +243,7 @@ Cards by email
 or send it by email
 Send it by email
 See the email first
-You see the email before anything is scheduled
+You will see the email first
 This is the whole email
 To send the card by email
 cannot go out by email
