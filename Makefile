@@ -63,7 +63,7 @@ samples: .venv/ready-test ## Write the text of every email and receipt to docs/s
 
 screenshots: .venv/ready-test ## Write pictures of the pages on donors' ways to build/screenshots, in both languages, on phones and desktops
 	rm -rf build/screenshots
-	$(BIN)/python -m pytest --pictures build/screenshots $$(grep -l "tests.journeys" tests/test_*.py)
+	SCALE=2 $(BIN)/python -m pytest --pictures build/screenshots $$(grep -l "tests.journeys" tests/test_*.py)
 
 weight: .venv/ready-test ## Print what the campaign's page weighs, and how soon its button can be used on a phone
 	$(BIN)/python -m pytest -p tests.conftest tools/weight.py -n 0 -p no:randomly
