@@ -87,7 +87,7 @@ def test_with_the_mailed_link_the_donor_changes_it_and_gets_an_email_about_it(
             "en",
             ("Your name and address for the receipt", "A question about your receipt", "Your link to change your gifts"),
             (
-                "The official receipt for your gift of $50.00 to Vision Sanâa and Richard must show your full name and postal address",
+                "The official receipt for your gift of $50 to Vision Sanâa and Richard must show your full name and postal address",
                 "You named an organization, Cycle Ltd.: did the money come from it, or from you?",
                 "You asked to change something about your gifts",
             ),
@@ -96,7 +96,7 @@ def test_with_the_mailed_link_the_donor_changes_it_and_gets_an_email_about_it(
             "fr",
             ("Votre nom et votre adresse pour le reçu", "Une question pour votre reçu", "Votre lien pour gérer vos dons"),
             (
-                "Le reçu officiel de votre don de 50,00 $ à la campagne « Vision Sanâa et Richard » doit porter votre nom complet",
+                "Le reçu officiel de votre don de 50 $ à la campagne « Vision Sanâa et Richard » doit porter votre nom complet",
                 "Vous avez nommé un organisme (Cycle Ltd.) : l’argent vient-il de lui ou de vous?",
                 "Vous avez demandé à modifier des renseignements sur vos dons",
             ),

@@ -31,6 +31,7 @@ WORDS = {
         "preset": "$100 becomes $200",
         "month": "Each month",
         "monthly": "Give $100 each month",
+        "back": "Back from the payment page?",
     },
     "fr": {
         "next": "Continuer avec 100\u00a0$",
@@ -38,6 +39,7 @@ WORDS = {
         "preset": "100\u00a0$ devient 200\u00a0$",
         "month": "Chaque mois",
         "monthly": "Donner 100\u00a0$ chaque mois",
+        "back": "De retour de la page de paiement?",
     },
 }
 SHIFT = """() => new Promise(done => { let sum = 0;
@@ -174,6 +176,23 @@ class TestInABrowser:
         expect(page.locator("html")).to_have_attribute("lang", {"en": "fr", "fr": "en"}[language])
         expect(page.locator("#email")).to_have_value(FORM["email"])
         expect(page.locator("#email")).to_be_visible()
+
+    def test_who_goes_back_from_the_payment_page_reads_that_nothing_was_charged(
+        self, chromium: Browser, address: str, stripe: Stripe, language: str
+    ) -> None:
+        page = open_page(chromium, address, language, viewport=PHONE)
+        page.locator("#amount").fill("30")
+        page.locator("#next").click()
+        fill_person(page)
+        expect(page.locator("#came-back")).to_be_hidden()
+        page.locator(".submit").click()
+        expect(page.locator("#card")).to_be_visible()
+        page.go_back()
+        expect(page.locator("#came-back")).to_be_visible()
+        expect(page.locator("#came-back")).to_contain_text(WORDS[language]["back"])
+        page.locator(".submit").click()
+        expect(page.locator("#card")).to_be_visible()
+        assert db.session.query(Donation).count() == 1, "the same gift goes on"
 
     def test_a_quote_is_read_aloud_once_the_donor_pauses(self, chromium: Browser, address: str, language: str) -> None:
         page = open_page(chromium, address, language, viewport=DESKTOP)

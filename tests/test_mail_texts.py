@@ -224,7 +224,7 @@ def test_an_email_about_a_replaced_receipt_says_what_both_show_and_why(
 @pytest.mark.parametrize(
     ("fee_cents", "words"),
     [
-        (0, "all of the $100.00 that you paid: no fee is deducted"),
+        (0, "all of the $100 that you paid: no fee is deducted"),
         (3_30, "all of the $103.30 that you paid, including the processing fee of $3.30"),
     ],
 )

@@ -66,7 +66,7 @@ def test_whoever_has_a_receipt_on_paper_is_written_to_when_it_is_replaced_and_wh
     page = open_page(client, PATH)
     assert f"Letter: it replaces receipt {first.serial} (PDF)" in page.text
     said = pdf_text(open_page(client, f"{PATH}/{second.serial}/letter.pdf").data)
-    assert "Dear Luc," in said and gift.address_lines[0] in said and "We have refunded $30.00 of your gift" in said
+    assert "Dear Luc," in said and gift.address_lines[0] in said and "We have refunded $30 of your gift" in said
     assert f"no. {first.serial}, which showed $100.00, is cancelled and replaced by no. {second.serial}, which is enclosed" in said
     assert "It was replaced because money was returned to you" in said and "$70 of matching" in said
     assert "attached" not in said and "answer this email" not in said

@@ -345,7 +345,7 @@ def test_the_link_is_sent_by_email_and_the_response_reveals_no_donor(app: Flask,
     assert "The link to your monthly gift" in subject
     path = re.search(r"/en/access/[0-9a-f]{64}", body)
     assert path
-    assert client.post(path[0]).location == f"/en/monthly/{recurring_gift_for(donation).token}"
+    assert client.post(path[0]).location == f"/en/monthly/{recurring_gift_for(donation).token}#done"
 
 
 def test_an_unknown_token_is_404(app: Flask) -> None:

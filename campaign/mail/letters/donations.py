@@ -23,7 +23,7 @@ from campaign.outbox.deliveries import EmailContent
 from campaign.payments import offline_gifts
 from campaign.receipts.receipts import Receipt
 from campaign.rules.masking import mask_email
-from campaign.rules.money import format_money
+from campaign.rules.money import format_money_short
 from campaign.texts import dedications, donation_timeline
 
 
@@ -47,7 +47,7 @@ def thanks(
     """
     language, title = donation.language, donation.campaign.title(donation.language)
     with force_locale(language):
-        amount, charged = format_money(donation.amount_cents, language), format_money(donation.charged_cents, language)
+        amount, charged = format_money_short(donation.amount_cents, language), format_money_short(donation.charged_cents, language)
         paragraphs = [
             Paragraph(gettext("Thank you for your gift of %(amount)s to %(campaign)s.", amount=amount, campaign=title)),
             Paragraph(outcome, style=MATCH),
@@ -76,7 +76,7 @@ def _sent_receipt(receipt: Receipt) -> list[Paragraph]:
 def _covered_fee(donation: Donation, charged: str) -> list[Paragraph]:
     if not donation.covered_fee_cents:
         return []
-    fee = format_money(donation.covered_fee_cents, donation.language)
+    fee = format_money_short(donation.covered_fee_cents, donation.language)
     return [Paragraph(gettext("You also covered the processing fee of %(fee)s, for a total of %(charged)s.", fee=fee, charged=charged))]
 
 
@@ -93,7 +93,7 @@ def _about_receipt(
         text = gettext(
             "Your official receipt no. %(serial)s for %(charged)s is attached. It shows your own gift; the match is the gift of the fund.",
             serial=receipt.serial,
-            charged=format_money(receipt.cents, donation.language),
+            charged=format_money_short(receipt.cents, donation.language),
         )
         return [Paragraph(text), *about_organization(donation, receipt)]
     paragraphs = []
@@ -182,7 +182,7 @@ def access_link(donation: Donation, *, url: str, address: str, awaited: Awaited)
 
 def _asked(donation: Donation, awaited: Awaited, title: str) -> tuple[str, str]:
     """What the donor is asked behind the link, why, and what happens then; and the subject of the e-mail."""
-    gift = {"amount": format_money(donation.amount_cents, donation.language), "campaign": title}
+    gift = {"amount": format_money_short(donation.amount_cents, donation.language), "campaign": title}
     if awaited.is_address:
         text = gettext(
             "The official receipt for your gift of %(amount)s to %(campaign)s must show your full name and postal address. Once you add them, we will make the receipt and send it by email. To add them:",
@@ -279,7 +279,7 @@ def payment_failed(donation: Donation, *, restart_url: str) -> EmailContent:
             Paragraph(
                 gettext(
                     "Your bank declined your gift of %(amount)s to %(campaign)s. Nothing was taken from your account, and you owe nothing.",
-                    amount=format_money(donation.charged_cents, language),
+                    amount=format_money_short(donation.charged_cents, language),
                     campaign=title,
                 )
             ),

@@ -20,7 +20,7 @@ from campaign.mail.letters.frame import (
 from campaign.mail.letters.receipt_changes import ReceiptChange, about_ended
 from campaign.outbox.deliveries import EmailContent
 from campaign.receipts.receipts import Receipt
-from campaign.rules.money import format_money
+from campaign.rules.money import format_money_short
 from campaign.rules.offline_gifts import OfflineReversalKind
 
 
@@ -41,7 +41,7 @@ def money_returned(
     """
     language, title = donation.language, donation.campaign.title(donation.language)
     with force_locale(language):
-        sums = {"amount": format_money(cents, language), "day": paid_on(donation), "campaign": title}
+        sums = {"amount": format_money_short(cents, language), "day": paid_on(donation), "campaign": title}
         first = (
             gettext(
                 "Your bank has decided about the disputed payment of %(day)s to %(campaign)s: it returned %(amount)s to you.",
@@ -92,19 +92,23 @@ def offline_gift_reversed(
 
 def about_offline_reversal(donation: Donation, *, kind: OfflineReversalKind, cents: int, language: str) -> str:
     """What was reversed of a payment without Stripe, in an email or on paper. The caller has set the language with `force_locale`."""
-    sums = {"amount": format_money(cents, language), "day": paid_on(donation, language), "campaign": donation.campaign.title(language)}
+    sums = {
+        "amount": format_money_short(cents, language),
+        "day": paid_on(donation, language),
+        "campaign": donation.campaign.title(language),
+    }
     match kind:
         case OfflineReversalKind.REFUNDED:
             return gettext("We have refunded %(amount)s of your gift of %(day)s to %(campaign)s.", **sums)
         case OfflineReversalKind.RETURNED:
-            whole = {**sums, "amount": format_money(donation.amount_cents, language)}
+            whole = {**sums, "amount": format_money_short(donation.amount_cents, language)}
             text = gettext(
                 "Your bank did not honour the payment of %(amount)s that we received on %(day)s for %(campaign)s, so your gift has not arrived.",
                 **whole,
             )
             if cents == donation.amount_cents:
                 return text
-            before = format_money(donation.amount_cents - cents, language)
+            before = format_money_short(donation.amount_cents - cents, language)
             return " ".join((text, gettext("Before we knew that, we refunded %(amount)s of it to you.", amount=before)))
         case OfflineReversalKind.MISTAKE:
             return gettext("We had recorded a gift of %(amount)s of %(day)s to %(campaign)s in your name by mistake.", **sums)
@@ -113,8 +117,8 @@ def about_offline_reversal(donation: Donation, *, kind: OfflineReversalKind, cen
 def _about_fee(donation: Donation, retained: Retained) -> str:
     """What was returned and retained in all, and that no fee was deducted. Empty when the money is back with the charity by now."""
     language = donation.language
-    charged, fee = format_money(donation.charged_cents, language), format_money(retained.returned_fee_cents, language)
-    sums = {"charged": charged, "fee": fee, "retained": format_money(retained.cents, language)}
+    charged, fee = format_money_short(donation.charged_cents, language), format_money_short(retained.returned_fee_cents, language)
+    sums = {"charged": charged, "fee": fee, "retained": format_money_short(retained.cents, language)}
     if retained.cents == donation.charged_cents:
         return ""
     if retained.cents == 0 and donation.covered_fee_cents:
@@ -148,13 +152,13 @@ def money_reinstated(donation: Donation, *, page_url: str, cents: int, outcome: 
     with force_locale(language):
         text = gettext(
             "%(amount)s of your gift of %(day)s to %(campaign)s, which had been returned to you, has come back to us.",
-            amount=format_money(cents, language),
+            amount=format_money_short(cents, language),
             day=paid_on(donation),
             campaign=title,
         )
         paragraphs = [Paragraph(text), Paragraph(outcome, style=MATCH)]
         if change.receipt is not None and change.ended is None:
-            sums = {"new": change.receipt.serial, "amount": format_money(change.receipt.cents, language)}
+            sums = {"new": change.receipt.serial, "amount": format_money_short(change.receipt.cents, language)}
             attached = gettext("Your official receipt no. %(new)s for %(amount)s is attached.", **sums)
             paragraphs += [Paragraph(attached), *about_organization(donation, change.receipt)]
         else:
@@ -178,7 +182,7 @@ def annual_receipt(donation: Donation, *, page_url: str, receipt: Receipt) -> Em
             "Thank you for your gifts to %(campaign)s in %(year)s: %(amount)s in total. Your official receipt no. %(serial)s for these gifts is attached.",
             campaign=title,
             year=year,
-            amount=format_money(receipt.cents, language),
+            amount=format_money_short(receipt.cents, language),
             serial=receipt.serial,
         )
         about = about_organization(donation, receipt)
@@ -204,7 +208,7 @@ def receipt_copy(donation: Donation, *, page_url: str, receipt: Receipt, is_firs
     language, title = donation.language, donation.campaign.title(donation.language)
     is_replacement = is_first and change.ended is not None
     with force_locale(language):
-        sums = {"new": receipt.serial, "amount": format_money(receipt.cents, language)}
+        sums = {"new": receipt.serial, "amount": format_money_short(receipt.cents, language)}
         if is_replacement:
             about = about_ended(change, language)
         elif is_first:

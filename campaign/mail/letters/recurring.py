@@ -10,14 +10,14 @@ from campaign.mail.letters.frame import BUTTON, Paragraph, build_email, contact_
 from campaign.outbox.deliveries import EmailContent
 from campaign.recurring import recurring_gifts
 from campaign.recurring.recurring_gifts import RecurringGift
-from campaign.rules.money import format_money
+from campaign.rules.money import format_money_short
 
 
 def instalment_failed(donation: Donation, gift: RecurringGift, *, page_url: str) -> EmailContent:
     """An instalment could not be charged. Stripe retries; the donor may change the card."""
     language = donation.language
     with force_locale(language):
-        amount = format_money(gift.amount_cents + gift.covered_fee_cents, language)
+        amount = format_money_short(gift.amount_cents + gift.covered_fee_cents, language)
         sentences = [
             gettext(
                 "Your gift of %(amount)s for this month could not be charged to your card. This happens, and you owe nothing.",
@@ -57,7 +57,7 @@ def recurring_gift_ended(donation: Donation, gift: RecurringGift, *, page_url: s
 def recurring_gift_changed(donation: Donation, gift: RecurringGift, *, page_url: str) -> EmailContent:
     """The donor gives another amount from the next month on."""
     with force_locale(donation.language):
-        amount = format_money(gift.amount_cents, donation.language)
+        amount = format_money_short(gift.amount_cents, donation.language)
         sentences = [
             gettext("From next month on, you will give %(amount)s each month.", amount=amount),
             gettext("If you did not change it, please write to us."),

@@ -178,7 +178,7 @@
     showStep(isOfPerson(name) ? 2 : 1, { moves: false });
     (named.length && named[0].type === "radio" ? named[0] : named).focus();
   });
-  const isComplete = form.elements.attempt.value && form.querySelector(".notice, .code") && !form.dataset.firstError;
+  const isComplete = form.elements.attempt.value && form.querySelector("div.notice, .code") && !form.dataset.firstError;
   const isFilledIn = form.elements.email.value !== "" && !form.dataset.firstError; // As in the other language, and when giving again.
   showStep(isComplete || isFilledIn || isOfPerson(form.dataset.firstError) ? 2 : 1, { moves: false });
 
@@ -260,10 +260,21 @@
     submitted = true;
     button.setAttribute("aria-busy", "true");
   });
+  // By the browser's own way back from the payment page: whether the gift was paid is not known here.
+  const showBack = () => {
+    byId("came-back").hidden = false;
+    showStep(2, { moves: false });
+    byId("give").scrollIntoView();
+  };
+  window.addEventListener("load", () => setTimeout(() => { // The browser has put back what was typed by then.
+    const [visit] = performance.getEntriesByType("navigation");
+    if (visit?.type === "back_forward" && form.elements.email.value && !form.querySelector("[role=alert]")) showBack();
+  }));
   window.addEventListener("pagehide", () => source?.close());
   window.addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
     if (source) follow();
+    if (submitted) showBack();
     submitted = false;
     button.removeAttribute("aria-busy");
     setText(byId("checking"), "");
