@@ -50,7 +50,7 @@ def test_the_hold_lasts_until_the_debit_ends_and_then_becomes_the_match(app: Fla
 
 @pytest.mark.parametrize(
     ("language", "words"),
-    [("en", "Your bank declined your gift of $100.00"), ("fr", "Votre banque a refusé votre don de 100,00")],
+    [("en", "Your bank declined your gift of $100"), ("fr", "Votre banque a refusé votre don de 100")],
 )
 def test_a_failed_debit_releases_the_hold_and_the_donor_gets_an_email(
     app: Flask, stripe: Stripe, fund: Fund, post: Post, language: str, words: str

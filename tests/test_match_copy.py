@@ -92,7 +92,7 @@ def test_both_languages_name_the_same_sums_and_days() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_hold_is_promised_exactly_when_match_is_held(language: str) -> None:
-    hold_sentence = re.compile(r"shown as held while|réservé pendant")
+    hold_sentence = re.compile(r"shown as held while|reste acquis pendant")
     for state in GRID:
         sentence = " ".join([*match_copy.how_it_works(state, language), match_copy.hold_promise(state, language)])
         assert bool(hold_sentence.search(sentence)) == (state.holds and state.first_open is not None)

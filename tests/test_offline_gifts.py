@@ -158,7 +158,7 @@ def test_what_is_given_back_of_a_cheque_is_a_refund_that_is_reported(campaign: C
     send_jobs.send_due()
     assert donation.net_cents == match_of(donation.id).matched_cents == 0 and receipts.status_of(receipt) is receipts.Status.CANCELLED
     sent = text_of(last_email(post, donation))
-    assert "payment of $300.00" in sent and "we refunded $100.00 of it" in sent
+    assert "payment of $300" in sent and "we refunded $100 of it" in sent
     assert [(one.id, one.returned_cents, one.closed_at) for one in db.session.query(InformationReturn)] == [(task.id, 100_00, None)]
     assert unreported_returns.list_unreported(limit=9) == []
     (gift,) = return_gifts.gifts_of(campaign.charity, calendar_year(donation_day(donation).year))

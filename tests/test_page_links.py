@@ -86,7 +86,7 @@ def test_a_donor_renews_their_links_and_gets_the_new_one_by_email(app: Flask, cl
     old = [donation.token, other.token, strangers.token]
     assert client.post(f"/en/donations/{old[0]}/links").status_code == 403, "first a mailed link"
     grant_access(client, donation)
-    assert client.post(f"/en/donations/{old[0]}/links").location == f"/en/donations/{donation.token}"
+    assert client.post(f"/en/donations/{old[0]}/links").location == f"/en/donations/{donation.token}#done"
     assert [client.get(STATUS.format(token)).status_code for token in old] == [404, 404, 200]
     assert client.get(STATUS.format(donation.token)).status_code == 200
     send_jobs.send_due()

@@ -52,7 +52,7 @@ def test_a_full_refund_cancels_the_receipt_and_says_so(app: Flask, campaign: Cam
     send_jobs.send_due()
     assert serials() == [("1", "cancelled")]
     message = last_email(post, donation)
-    assert f"Official receipt no. {receipt.serial}, which showed $100, is cancelled." in text_of(message)
+    assert f"Official receipt no. {receipt.serial}, which showed $100.00, is cancelled." in text_of(message)
     assert attached(message) == []
     assert checker.findings(db.engine) == []
 

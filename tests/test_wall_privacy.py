@@ -231,7 +231,7 @@ def test_the_page_of_a_gift_says_what_is_shown_to_its_donor_alone(app: Flask, gi
     anonymous, named = gifts
     stranger, donor = app.test_client(), app.test_client()
     page = open_page(stranger, f"/en/donations/{named.token}").text
-    assert "Canarybpublic" not in page and "by a link that we email you" in page
+    assert "Canarybpublic" not in page and "Ask for a link to see, change or withdraw that" in page
     grant_access(donor, named)
     page = open_page(donor, f"/en/donations/{named.token}").text
     assert "Canarybpublic" in page and "Canarybtribute" in page

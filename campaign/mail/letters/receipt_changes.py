@@ -6,7 +6,7 @@ from flask_babel import gettext
 
 from campaign.mail.letters.frame import Paragraph
 from campaign.receipts.receipts import EndReason, Receipt
-from campaign.rules.money import format_money_short
+from campaign.rules.money import format_money
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ def about_ended(change: ReceiptChange, language: str) -> list[Paragraph]:
         text = gettext(
             "Your official receipt no. %(new)s for what is left of the gift, %(amount)s, is attached.",
             new=receipt.serial,
-            amount=format_money_short(receipt.cents, language),
+            amount=format_money(receipt.cents, language),
         )
         return [Paragraph(text)]
     return []
@@ -41,15 +41,15 @@ def cancelled(ended: Receipt, language: str) -> str:
     return gettext(
         "Official receipt no. %(old)s, which showed %(amount)s, is cancelled. Please do not use it for your taxes.",
         old=ended.serial,
-        amount=format_money_short(ended.cents, language),
+        amount=format_money(ended.cents, language),
     )
 
 
 def _replaced(receipt: Receipt, ended: Receipt, language: str) -> str:
     """Both receipts with their amounts, and both names when they differ. No sentence ends with a name, which may end with a period."""
     name, old_name = receipt.content["donor_name"], ended.content["donor_name"]
-    new = {"new": receipt.serial, "amount": format_money_short(receipt.cents, language), "name": name}
-    old = {"old": ended.serial, "old_amount": format_money_short(ended.cents, language)}
+    new = {"new": receipt.serial, "amount": format_money(receipt.cents, language), "name": name}
+    old = {"old": ended.serial, "old_amount": format_money(ended.cents, language)}
     if name == old_name:
         return gettext(
             "Official receipt no. %(old)s, which showed %(old_amount)s, is cancelled and replaced by no. %(new)s, which is attached: it shows %(amount)s, in the name of %(name)s as before. Please use only the new one.",
