@@ -178,7 +178,7 @@
     showStep(isOfPerson(name) ? 2 : 1, { moves: false });
     (named.length && named[0].type === "radio" ? named[0] : named).focus();
   });
-  const isComplete = form.elements.attempt.value && form.querySelector("div.notice, .code") && !form.dataset.firstError;
+  const isComplete = form.elements.attempt.value && form.querySelector(".notice, .code") && !form.dataset.firstError;
   const isFilledIn = form.elements.email.value !== "" && !form.dataset.firstError; // As in the other language, and when giving again.
   showStep(isComplete || isFilledIn || isOfPerson(form.dataset.firstError) ? 2 : 1, { moves: false });
 
