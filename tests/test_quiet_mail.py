@@ -207,3 +207,22 @@ def test_an_email_that_waited_for_the_server_while_the_choice_changed_again_is_n
     send_all()
     bodies = [body for _, body in mail_to(post, donation)]
     assert ["official receipt for each gift" in body for body in bodies] == [False, True]
+
+
+@pytest.mark.parametrize("lacks", ["the receipt of the year", "a detail of the charity"])
+def test_thanks_that_a_server_refused_are_composed_again(campaign: Campaign, lacks: str) -> None:
+    donation = paid(campaign, email=f"{len(lacks)}@quiet.example.org")
+    kind = MessageKind.RECEIPT
+    if lacks == "the receipt of the year":
+        receipt_actions.choose_preference(donation, "annual")
+    else:
+        campaign.charity.place_of_issue, kind = "", MessageKind.ACKNOWLEDGEMENT
+        enqueue(NewMessage(kind, donation))
+    db.session.commit()
+    message = db.session.query(OutboxMessage).filter_by(donation_id=donation.id, kind=kind).one()
+    first = compose.compose(message)
+    assert first
+    deliver_jobs.freeze(message, first)
+    db.session.commit()
+    again = compose.compose(message)
+    assert again and again.plain == first.plain

@@ -117,7 +117,9 @@ def _compose_thanks_with_receipt(message: OutboxMessage) -> EmailContent | None:
     receipt = receipts.receipt_of(donation.id)
     is_annual = wants_annual_receipt(donation.donor_id) if receipt is None else receipt.content.get("received_in") is not None
     is_emailed = receipt is not None and deliveries.is_emailed(receipt.id)
-    if reversals.retained_cents(donation) == 0 or ((is_emailed or is_annual) and pending_messages.has_thanked(donation.id)):
+    if reversals.retained_cents(donation) == 0 or (
+        (is_emailed or is_annual) and pending_messages.has_thanked(donation.id, besides=message.id)
+    ):
         return None
     return _compose_thanks(donation, receipt=None if is_annual else receipt, is_annual=is_annual, is_sent=is_emailed)
 
@@ -126,7 +128,7 @@ def _compose_acknowledgement(message: OutboxMessage) -> EmailContent | None:
     """None for a donation that was fully returned meanwhile, or thanked for with nothing to ask, and one whose receipt can be sent by now."""
     donation = _lock_donation(message)
     is_issued = receipts.last_receipt_of(donation.id) is not None
-    asks_nothing = pending_messages.has_thanked(donation.id) and not completeness.waits_for_donor(donation)
+    asks_nothing = pending_messages.has_thanked(donation.id, besides=message.id) and not completeness.waits_for_donor(donation)
     if reversals.retained_cents(donation) == 0 or is_issued or asks_nothing:
         return None
     return _compose_thanks(donation, receipt=None, is_annual=False, is_sent=False)

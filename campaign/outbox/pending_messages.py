@@ -18,9 +18,12 @@ def is_superseded(message: OutboxMessage) -> bool:
     return db.session.scalar(select(exists().where(m.id > message.id, *of_kind, counts))) is True
 
 
-def has_thanked(donation_id: int) -> bool:
-    """Whether thanks for the donation were composed. The caller has locked the donation."""
-    return _has_thanks(donation_id, OutboxMessage.message_id.is_not(None))
+def has_thanked(donation_id: int, *, besides: int | None = None) -> bool:
+    """Whether thanks for the donation were composed, by another message than that with the id `besides`. The caller has locked the donation.
+
+    One that a server refused is composed again: its own earlier content is no other one.
+    """
+    return _has_thanks(donation_id, OutboxMessage.message_id.is_not(None), OutboxMessage.id.is_distinct_from(besides))
 
 
 def awaits_thanks(donation_id: int) -> bool:

@@ -14,7 +14,7 @@ from campaign.rules.contact_addresses import InvalidEmail, parse_email
 from campaign.web.public.address_form import AddressForm
 from campaign.web.public.donor_access import require_access
 from campaign.web.public.frame import frame_of
-from campaign.web.public.typed_email import keep_typed_email
+from campaign.web.public.typed_email import store_typed_email
 from campaign.web.security import LINKS_PER_CLIENT, access, csrf, limiter
 
 bp = Blueprint("contact_page", __name__)
@@ -78,7 +78,7 @@ def change_email(language: str, token: str) -> ResponseReturnValue:
         else:
             flash(gettext("We have sent you several links today. Please use the latest one, or try again tomorrow."), "error")
     except InvalidEmail:
-        keep_typed_email(typed)
+        store_typed_email(typed)
         return redirect(url_for("donation_page.page", language=language, token=token, _anchor="email"), 303)
     return redirect(url_for("donation_page.page", language=language, token=token), 303)
 

@@ -16,7 +16,7 @@ from campaign.recurring import contact_actions
 from campaign.reporting import my_gifts
 from campaign.rules.contact_addresses import LONGEST_EMAIL, InvalidEmail, parse_email
 from campaign.web.public import donor_access
-from campaign.web.public.typed_email import keep_typed_email
+from campaign.web.public.typed_email import store_typed_email
 from campaign.web.security import LINKS_PER_CLIENT, access, limiter
 
 bp = Blueprint("my_gift_choices", __name__)
@@ -69,7 +69,7 @@ def change_email(language: str) -> ResponseReturnValue:
         else:
             flash(gettext("We have sent you several links today. Please use the latest one, or try again tomorrow."), "error")
     except InvalidEmail:
-        keep_typed_email(typed)
+        store_typed_email(typed)
         return _back(language, "email")
     return _back(language)
 

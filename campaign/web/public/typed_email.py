@@ -7,7 +7,7 @@ from campaign.rules.contact_addresses import LONGEST_EMAIL
 _KEY = "typed_email"
 
 
-def keep_typed_email(text: str) -> None:
+def store_typed_email(text: str) -> None:
     """Let the next page show what was typed, with what is wrong about it."""
     session[_KEY] = text[:LONGEST_EMAIL]
 
